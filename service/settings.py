@@ -1,0 +1,57 @@
+"""The only reader of the environment. Everything else gets a Settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_DATA = "./brigadewatch-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are and how much is allowed; one environment variable each (README, Configuration)."""
+
+    data: Path
+    redis_url: str | None  # None: `up` and `demo` start an embedded server
+    database_url: str  # SQLAlchemy URL
+    max_body_bytes: int  # of one request, inflated
+    max_stream_items: int  # per tenant, waiting to be archived; beyond it 429
+    rate_per_tenant: float | None  # items a second; None: unlimited
+    rate_per_key: float | None
+    redis_timeout_seconds: float
+    log_level: str
+
+
+def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    `data` is a command line's --data and wins over BRIGADEWATCH_DATA. Raises ValueError naming the
+    variable for a value that is no number.
+    """
+    env = dict(os.environ) if environ is None else environ
+    folder = data or Path(env.get("BRIGADEWATCH_DATA") or DEFAULT_DATA)
+    folder = folder.expanduser().resolve()
+
+    def number(name: str, default: float) -> float:
+        text = env.get(name) or str(default)
+        try:
+            return float(text)
+        except ValueError:
+            raise ValueError(f"{name} is {text!r}, and has to be a number like {default}") from None
+
+    def optional(name: str) -> float | None:
+        return number(name, 0) if env.get(name) else None
+
+    return Settings(
+        data=folder,
+        redis_url=env.get("REDIS_URL") or None,
+        database_url=env.get("DATABASE_URL") or f"sqlite:///{folder / 'brigadewatch.sqlite3'}",
+        max_body_bytes=int(number("BRIGADEWATCH_MAX_BODY_BYTES", 8 * 1024 * 1024)),
+        max_stream_items=int(number("BRIGADEWATCH_MAX_STREAM_ITEMS", 1_000_000)),
+        rate_per_tenant=optional("BRIGADEWATCH_RATE_PER_TENANT"),
+        rate_per_key=optional("BRIGADEWATCH_RATE_PER_KEY"),
+        redis_timeout_seconds=number("BRIGADEWATCH_REDIS_TIMEOUT_SECONDS", 2.0),
+        log_level=env.get("BRIGADEWATCH_LOG_LEVEL") or "INFO",
+    )

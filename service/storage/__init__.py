@@ -1,0 +1,1 @@
+"""Where things are kept: Redis (stream, totals, leases) and SQL (the truth)."""

@@ -1,0 +1,17 @@
+"""Ids as 64-bit integers: what indexes, the feed and the resident window hold instead of text.
+
+A signed 64-bit BLAKE2b. At 10^8 ids the chance of any collision is 3e-4, and a second preimage of
+somebody else's id costs 2^64 hashes; two ids of one's own that collide gain nothing (they count as one).
+"""
+
+from hashlib import blake2b
+
+
+def key_of(text: str) -> int:
+    """The signed 64-bit key of an id; equal texts have equal keys everywhere."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def field_of(key: int) -> str:
+    """The key as 16 hex digits: the field of a Redis hash."""
+    return f"{key & 0xFFFFFFFFFFFFFFFF:016x}"

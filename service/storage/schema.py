@@ -1,0 +1,130 @@
+"""The tables. Integers named *_us are microseconds since 1970, *_key are hashing.key_of() of an id.
+
+A row key is `tenant_id << 40 | seq`: one integer that orders a tenant's items and is SQLite's rowid.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table, Text, UniqueConstraint
+
+metadata = MetaData()
+Big = BigInteger().with_variant(Integer, "sqlite")
+
+STANDING, REPEAT, WITHDRAWN, MACHINE = 0, 1, 2, 3  # complaints.state
+
+tenants = Table(
+    "tenants", metadata,
+    Column("id", Integer, primary_key=True), Column("name", String(40), nullable=False, unique=True), Column("created_us", Big, nullable=False),
+)
+api_keys = Table(
+    "api_keys", metadata,
+    Column("id", Integer, primary_key=True), Column("tenant_id", ForeignKey("tenants.id"), nullable=False), Column("hash", String(64), nullable=False, unique=True),
+    Column("name", String(128), nullable=False, server_default=""), Column("scopes", String(128), nullable=False), Column("created_us", Big, nullable=False), Column("revoked_us", Big),
+)
+# One row a tenant, written by the ingest worker alone (its epoch decides).
+ingest_state = Table(
+    "ingest_state", metadata,
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True), Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("archived_position", Big, nullable=False, server_default="0"),  # all items at or below it are archived or dead
+    Column("archived", Big, nullable=False, server_default="0"), Column("duplicates", Big, nullable=False, server_default="0"),
+    Column("conflicting", Big, nullable=False, server_default="0"), Column("late", Big, nullable=False, server_default="0"),
+    Column("last_seq", Big, nullable=False, server_default="0"), Column("watermark_us", Big), Column("received_us", Big),
+)
+# One row a tenant, written by the detect worker alone (its epoch decides).
+analysis_state = Table(
+    "analysis_state", metadata,
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True), Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("cursor_seq", Big, nullable=False, server_default="0"), Column("analysed_position", Big, nullable=False, server_default="0"), Column("analysed", Big, nullable=False, server_default="0"),
+    Column("watermark_us", Big), Column("as_of_us", Big),
+    Column("swept_seq", Big, nullable=False, server_default="0"), Column("swept_position", Big, nullable=False, server_default="0"), Column("swept_watermark_us", Big), Column("swept_us", Big),
+    Column("decision_cursor", Big, nullable=False, server_default="0"), Column("policy_version", String(32)),
+)
+complaints = Table(
+    "complaints", metadata,
+    Column("row_key", Big, primary_key=True, autoincrement=False), Column("tenant_id", Integer, nullable=False), Column("id", String(128), nullable=False),
+    Column("occurred_us", Big, nullable=False), Column("received_us", Big, nullable=False), Column("reporter_key", Big, nullable=False), Column("target_key", Big, nullable=False),
+    Column("state", SmallInteger, nullable=False), Column("late", Boolean, nullable=False), Column("reporter_id", String(128), nullable=False), Column("target_id", String(128), nullable=False),
+    Column("content", Text, nullable=False),  # the canonical JSON as accepted
+    UniqueConstraint("tenant_id", "id", name="complaints_by_id"),
+    Index("complaints_by_target", "tenant_id", "target_key", "reporter_key"), Index("complaints_by_reporter", "tenant_id", "reporter_key"),
+)
+withdrawals = Table(
+    "withdrawals", metadata,
+    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("complaint_id", String(128), primary_key=True), Column("seq", Big, nullable=False), Column("received_us", Big, nullable=False),
+)
+outcomes = Table(
+    "outcomes", metadata,
+    Column("row_key", Big, primary_key=True, autoincrement=False), Column("tenant_id", Integer, nullable=False), Column("id", String(128), nullable=False), Column("target_key", Big, nullable=False),
+    Column("decided_us", Big, nullable=False), Column("received_us", Big, nullable=False), Column("content", Text, nullable=False),
+    UniqueConstraint("tenant_id", "id", name="outcomes_by_id"), Index("outcomes_by_target", "tenant_id", "target_key"),
+)
+targets = Table(
+    "targets", metadata,
+    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("target_key", Big, primary_key=True, autoincrement=False),
+    Column("complaints", Integer, nullable=False),  # distinct reporters whose complaint stands
+)
+# What the detect worker reads: one row an ingest transaction, columns packed by service/storage/feed.py.
+feed = Table(
+    "feed", metadata,
+    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("last_seq", Big, primary_key=True, autoincrement=False), Column("first_seq", Big, nullable=False),
+    Column("last_position", Big, nullable=False), Column("items", Integer, nullable=False),  # items of the stream that it covers, repeats included
+    Column("received_us", Big, nullable=False), Column("watermark_us", Big), Column("newest_us", Big),  # newest occurred_at inside; null: no complaint inside
+    Column("payload", LargeBinary, nullable=False),
+)
+sweeps = Table(
+    "sweeps", metadata,
+    Column("id", Integer, primary_key=True), Column("tenant_id", Integer, nullable=False), Column("seq", Big, nullable=False), Column("position", Big, nullable=False),
+    Column("watermark_us", Big), Column("finished_us", Big, nullable=False), Column("seconds", Float, nullable=False), Column("payload", LargeBinary, nullable=False),
+    Index("sweeps_by_tenant", "tenant_id", "id"),
+)
+clusters = Table(
+    "clusters", metadata,
+    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("kind", String(16), nullable=False),
+    Column("disposition", String(16), nullable=False), Column("status", String(16), nullable=False), Column("snooze_until_us", Big),
+    Column("score", Float, nullable=False), Column("probability", Float, nullable=False), Column("unfounded_probability", Float, nullable=False),
+    Column("settle_with", Text, nullable=False, server_default="[]"), Column("first_us", Big, nullable=False), Column("last_us", Big, nullable=False),
+    Column("reporter_count", Integer, nullable=False), Column("target_count", Integer, nullable=False), Column("summary", Text, nullable=False), Column("evidence", Text, nullable=False),
+    Column("policy_version", String(32), nullable=False), Column("version", Integer, nullable=False), Column("merged_into", String(40)), Column("split_from", String(40)), Column("earlier", String(40)),
+    Column("verdict", String(20)),  # standing decision: coordinated | not_coordinated | null
+    Column("decided_reporters", Integer), Column("decided_targets", Integer),  # sizes when decided: growth since reopens
+    Column("found_us", Big, nullable=False),  # event time, the quota's day
+    Column("revoked_us", Big), Column("revoked_because", Text), Column("changed_by", String(128), nullable=False, server_default="detector"),
+    Index("clusters_by_last", "tenant_id", "last_us", "id"),
+)
+cluster_members = Table(
+    "cluster_members", metadata,
+    Column("cluster_id", ForeignKey("clusters.id"), primary_key=True), Column("reporter_key", Big, primary_key=True, autoincrement=False), Column("tenant_id", Integer, nullable=False),
+    Column("reporter_id", String(128), nullable=False), Column("excluded", Boolean, nullable=False), Index("members_by_reporter", "tenant_id", "reporter_key"),
+)
+cluster_targets = Table(
+    "cluster_targets", metadata,
+    Column("cluster_id", ForeignKey("clusters.id"), primary_key=True), Column("target_key", Big, primary_key=True, autoincrement=False), Column("tenant_id", Integer, nullable=False),
+    Column("target_id", String(128), nullable=False), Column("author_id", String(128)), Index("cluster_targets_by_target", "tenant_id", "target_key"),
+)
+# The members' complaints on the cluster's targets: what the independent count discounts and graphs draw.
+cluster_complaints = Table(
+    "cluster_complaints", metadata,
+    Column("cluster_id", ForeignKey("clusters.id"), primary_key=True), Column("row_key", Big, primary_key=True, autoincrement=False), Column("tenant_id", Integer, nullable=False),
+    Column("reporter_key", Big, nullable=False), Column("target_key", Big, nullable=False), Column("occurred_us", Big, nullable=False),
+    Column("exempt", Boolean, nullable=False),  # trusted reporter or illegal-content notice: never discounted
+    Column("gone", Boolean, nullable=False, server_default="0"),  # withdrawn since
+)
+decisions = Table(
+    "decisions", metadata,
+    Column("seq", Integer, primary_key=True), Column("id", String(40), nullable=False, unique=True), Column("tenant_id", Integer, nullable=False), Column("cluster_id", ForeignKey("clusters.id"), nullable=False),
+    Column("at_us", Big, nullable=False), Column("by", String(128), nullable=False), Column("verdict", String(20), nullable=False), Column("reason_code", String(20), nullable=False), Column("note", Text),
+    Column("excluded_reporters", Text, nullable=False), Column("snooze_until_us", Big), Column("reverses", String(40)), Column("version", Integer, nullable=False),
+    Index("decisions_by_cluster", "cluster_id", "seq"), Index("decisions_by_tenant", "tenant_id", "seq"),
+)
+policy_overrides = Table(
+    "policy_overrides", metadata,
+    Column("id", Integer, primary_key=True), Column("tenant_id", Integer, nullable=False), Column("at_us", Big, nullable=False), Column("by", String(128), nullable=False), Column("values", Text, nullable=False),
+)
+audit_trail = Table(
+    "audit_trail", metadata,
+    Column("id", Integer, primary_key=True), Column("tenant_id", Integer, nullable=False), Column("at_us", Big, nullable=False), Column("actor", String(128), nullable=False),
+    Column("action", String(40), nullable=False), Column("subject", String(160), nullable=False), Column("detail", Text, nullable=False), Index("audit_by_tenant", "tenant_id", "id"),
+)
+dead_letters = Table(
+    "dead_letters", metadata,
+    Column("id", Integer, primary_key=True), Column("tenant_id", Integer, nullable=False), Column("position", Big, nullable=False), Column("received_us", Big, nullable=False),
+    Column("dead_us", Big, nullable=False), Column("error", Text, nullable=False), Column("line", Text, nullable=False), Index("dead_letters_by_tenant", "tenant_id", "id"),
+)
