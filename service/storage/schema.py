@@ -97,7 +97,7 @@ cluster_members = Table(
 cluster_targets = Table(
     "cluster_targets", metadata,
     Column("cluster_id", ForeignKey("clusters.id"), primary_key=True), Column("target_key", Big, primary_key=True, autoincrement=False), Column("tenant_id", Integer, nullable=False),
-    Column("target_id", String(128), nullable=False), Column("author_id", String(128)), Index("cluster_targets_by_target", "tenant_id", "target_key"),
+    Column("target_id", String(128), nullable=False), Column("author_id", String(128)), Index("cluster_targets_by_target", "tenant_id", "target_key"), Index("cluster_targets_by_author", "tenant_id", "author_id"),
 )
 # The members' complaints on the cluster's targets: what the independent count discounts and graphs draw.
 cluster_complaints = Table(

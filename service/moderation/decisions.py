@@ -1,0 +1,184 @@
+"""Decisions about clusters: what a moderator's word makes of a case, as a fold over its log.
+
+A decision outranks the detector, so what stands must be readable from the log alone: `standing(log)`
+folds the decisions in force, and a decision is in force unless a later one in force reverses it. Undoing
+an undo therefore brings back what it had taken away. Pure: `now`, the new id and the name of whoever
+decides are arguments. Why a reversal needs a verdict of its own, and what it means: docs/decisions/020-decisions.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from service.errors import Refused, StaleVersion
+from service.model import Decision, DecisionRequest, Disposition, Status
+
+StandingVerdict = Literal["coordinated", "not_coordinated"]
+DECIDED_NOT_COORDINATED = "decided: not coordinated"  # clusters.revoked_because when a person, not the detector, revoked
+
+
+class Unfit(Refused):
+    """A field of the request does not fit this cluster; `pointer` (RFC 6901) says which."""
+
+    def __init__(self, message: str, *, pointer: str) -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A cluster as far as a decision reads or changes it."""
+
+    id: str
+    version: int
+    changed_by: str
+    disposition: Disposition
+    status: Status
+    verdict: StandingVerdict | None
+    snooze_until: datetime | None
+    revoked_at: datetime | None
+    revoked_because: str | None
+    merged_into: str | None  # the survivor at the end of the chain
+    members: frozenset[str]  # everybody that was ever put in, the excluded included
+    excluded: frozenset[str]
+    target_count: int
+    decided_reporters: int | None  # sizes when the standing verdict was given: growth since then reopens
+    decided_targets: int | None
+
+    @property
+    def reporter_count(self) -> int:
+        """Members that are not excluded."""
+        return len(self.members - self.excluded)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a decision log amounts to."""
+
+    status: Status = "open"
+    verdict: StandingVerdict | None = None
+    verdict_from: str | None = None  # id of the decision that gave the verdict
+    snooze_until: datetime | None = None
+    excluded: frozenset[str] = frozenset()
+
+
+def in_force(log: Sequence[Decision]) -> list[Decision]:
+    """The decisions of a log (oldest first) that no later decision in force reverses; order is kept."""
+    reversed_ids: set[str] = set()
+    kept: list[Decision] = []
+    # From the newest backwards: a reversal always points to an earlier decision, so its own fate is known by then.
+    for decision in reversed(log):
+        if decision.id in reversed_ids:
+            continue
+        kept.append(decision)
+        if decision.reverses is not None:
+            reversed_ids.add(decision.reverses)
+    return kept[::-1]
+
+
+def standing(log: Sequence[Decision]) -> Standing:
+    """What stands after the whole log, oldest first; an empty log leaves an open case without a verdict."""
+    by_id = {decision.id: decision for decision in log}
+    state = Standing()
+    for decision in in_force(log):
+        state = _after(state, decision, plain_undo=is_plain_undo(decision, by_id.get(decision.reverses or "")))
+    return state
+
+
+def is_plain_undo(decision: Decision | DecisionRequest, undone: Decision | None) -> bool:
+    """Does a reversal only take back, without a verdict of its own?
+
+    It does when it repeats the verdict (and the snooze) of what it reverses: nobody takes "coordinated" back
+    in order to say "coordinated". Any other verdict is the decision that stands instead.
+    """
+    return undone is not None and (decision.verdict, decision.snooze_until) == (undone.verdict, undone.snooze_until)
+
+
+def _after(state: Standing, decision: Decision, *, plain_undo: bool) -> Standing:
+    state = replace(state, excluded=state.excluded | frozenset(decision.excluded_reporters))
+    if plain_undo:
+        return state
+    if decision.verdict == "escalated":
+        return replace(state, status="escalated", snooze_until=None)
+    if decision.verdict == "snoozed":
+        return replace(state, status="snoozed", snooze_until=decision.snooze_until)
+    return replace(state, status="decided", verdict=decision.verdict, verdict_from=decision.id, snooze_until=None)
+
+
+def effective_status(status: Status, snooze_until: datetime | None, now: datetime) -> Status:
+    """The status as people see it: a snooze that has run out is an open case."""
+    if status == "snoozed" and (snooze_until is None or snooze_until <= now):
+        return "open"
+    return status
+
+
+def decide(case: Case, log: Sequence[Decision], request: DecisionRequest, *, decision_id: str, by: str, now: datetime) -> tuple[Case, Decision]:
+    """The case after the request, and the entry for its log.
+
+    `log` is the cluster's, oldest first, with those of clusters merged into it. Raises Refused for a merged
+    cluster, StaleVersion when somebody changed the case first, Unfit for a field that does not fit.
+    """
+    if case.disposition == "merged":
+        raise Refused(f"cluster {case.id} was merged into {case.merged_into}: decide on {case.merged_into}")
+    if request.version != case.version:
+        raise StaleVersion(
+            f"cluster {case.id} is at version {case.version}, changed by {case.changed_by}; the decision was made on version {request.version}: read it again",
+            current_version=case.version, changed_by=case.changed_by,
+        )
+    undone = _undone(case, log, request)
+    _check_fields(case, request, undone, now)
+    entry = Decision(
+        id=decision_id, cluster_id=case.id, at=now, by=by, verdict=request.verdict, reason_code=request.reason_code, note=request.note,
+        excluded_reporters=sorted(set(request.excluded_reporters)), snooze_until=request.snooze_until, reverses=request.reverses, version=request.version,
+    )
+    if undone is None:
+        # Not the fold: the detector may have reopened the case (growth, conflicting merge), which no log entry tells.
+        before = Standing(status=case.status, verdict=case.verdict, snooze_until=case.snooze_until, excluded=case.excluded)
+        return _with(case, _after(before, entry, plain_undo=False), verdict_is_new=entry.verdict in ("coordinated", "not_coordinated"), by=by, now=now), entry
+    before, after = standing(log), standing([*log, entry])
+    return _with(case, after, verdict_is_new=after.verdict_from != before.verdict_from, by=by, now=now), entry
+
+
+def _undone(case: Case, log: Sequence[Decision], request: DecisionRequest) -> Decision | None:
+    if request.reverses is None:
+        return None
+    if not any(decision.id == request.reverses for decision in log):
+        raise Unfit(f"cluster {case.id} has no decision {request.reverses}: its log is at /v1/clusters/{case.id}/decisions", pointer="/reverses")
+    for decision in in_force(log):
+        if decision.id == request.reverses:
+            return decision
+    raise Unfit(f"decision {request.reverses} is reversed already: reverse the reversal to bring it back", pointer="/reverses")
+
+
+def _check_fields(case: Case, request: DecisionRequest, undone: Decision | None, now: datetime) -> None:
+    for index, reporter in enumerate(request.excluded_reporters):
+        if reporter not in case.members:
+            raise Unfit(f"{reporter!r} is no member of cluster {case.id}: only its reporters can be excluded", pointer=f"/excluded_reporters/{index}")
+    # Taking a snooze back repeats its end, which may have passed since.
+    if request.snooze_until is not None and request.snooze_until <= now and not is_plain_undo(request, undone):
+        raise Unfit(f"snooze_until is {request.snooze_until.isoformat()} and has to lie after now, {now.isoformat()}", pointer="/snooze_until")
+
+
+def _with(case: Case, after: Standing, *, verdict_is_new: bool, by: str, now: datetime) -> Case:
+    case = replace(
+        case, status=after.status, verdict=after.verdict, snooze_until=after.snooze_until, excluded=after.excluded & case.members, version=case.version + 1, changed_by=by,
+    )
+    if case.verdict is None:
+        case = replace(case, decided_reporters=None, decided_targets=None)
+    elif verdict_is_new:
+        case = replace(case, decided_reporters=case.reporter_count, decided_targets=case.target_count)
+    return _disposed(case, now)
+
+
+def _disposed(case: Case, now: datetime) -> Case:
+    """The disposition that the standing verdict asks for; without one, only a person's revocation is taken back."""
+    if case.verdict == "not_coordinated":
+        if case.disposition == "revoked":  # by the detector, maybe: its own reason stays, so that an undo does not flag again
+            return case
+        return replace(case, disposition="revoked", revoked_at=now, revoked_because=DECIDED_NOT_COORDINATED)
+    if case.verdict == "coordinated" or (case.disposition == "revoked" and case.revoked_because == DECIDED_NOT_COORDINATED):
+        return replace(case, disposition="flagged", revoked_at=None, revoked_because=None)
+    return case
