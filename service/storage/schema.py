@@ -24,6 +24,7 @@ ingest_state = Table(
     "ingest_state", metadata,
     Column("tenant_id", ForeignKey("tenants.id"), primary_key=True), Column("epoch", Integer, nullable=False, server_default="0"),
     Column("archived_position", Big, nullable=False, server_default="0"),  # all items at or below it are archived or dead
+    Column("archived_entry", String(48), nullable=False, server_default="0-0"),  # stream entry that the position came from: tells a redelivery from a rolled back Redis
     Column("archived", Big, nullable=False, server_default="0"), Column("duplicates", Big, nullable=False, server_default="0"),
     Column("conflicting", Big, nullable=False, server_default="0"), Column("late", Big, nullable=False, server_default="0"),
     Column("last_seq", Big, nullable=False, server_default="0"), Column("watermark_us", Big), Column("received_us", Big),
@@ -53,8 +54,8 @@ withdrawals = Table(
 outcomes = Table(
     "outcomes", metadata,
     Column("row_key", Big, primary_key=True, autoincrement=False), Column("tenant_id", Integer, nullable=False), Column("id", String(128), nullable=False), Column("target_key", Big, nullable=False),
-    Column("decided_us", Big, nullable=False), Column("received_us", Big, nullable=False), Column("content", Text, nullable=False),
-    UniqueConstraint("tenant_id", "id", name="outcomes_by_id"), Index("outcomes_by_target", "tenant_id", "target_key"),
+    Column("decided_us", Big, nullable=False), Column("received_us", Big, nullable=False), Column("complaint_id", String(128)), Column("content", Text, nullable=False),
+    UniqueConstraint("tenant_id", "id", name="outcomes_by_id"), Index("outcomes_by_target", "tenant_id", "target_key"), Index("outcomes_by_complaint", "tenant_id", "complaint_id"),
 )
 targets = Table(
     "targets", metadata,
@@ -126,5 +127,7 @@ audit_trail = Table(
 dead_letters = Table(
     "dead_letters", metadata,
     Column("id", Integer, primary_key=True), Column("tenant_id", Integer, nullable=False), Column("position", Big, nullable=False), Column("received_us", Big, nullable=False),
-    Column("dead_us", Big, nullable=False), Column("error", Text, nullable=False), Column("line", Text, nullable=False), Index("dead_letters_by_tenant", "tenant_id", "id"),
+    Column("dead_us", Big, nullable=False), Column("error", Text, nullable=False), Column("line", Text, nullable=False),
+    Column("resent_us", Big),  # in the stream again since: pending, no longer dead
+    Index("dead_letters_by_tenant", "tenant_id", "id"),
 )
