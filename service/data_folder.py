@@ -1,0 +1,105 @@
+"""The data folder: made by whichever command comes first, safely when several come at once.
+
+It holds the SQLite database (without DATABASE_URL), the secret key, the embedded Redis with its
+append-only file and the logs of `up`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from service.errors import Refused, StoreUnavailable
+from service.settings import Settings
+from service.storage.database import migrate, open_database
+
+SECRET_NAME = "secret.key"  # noqa: S105  (a file's name)
+_LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME = ".lock", ".running", "redis.url"
+
+
+def prepare(settings: Settings) -> Engine:
+    """The folder, its secret key and the schema, made where they are missing; the database, open.
+
+    Callers at the same time wait for each other. Raises Refused when the folder cannot be made,
+    StoreUnavailable when the database does not answer.
+    """
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(settings.data / _LOCK_NAME):
+            _make_secret(settings.data / SECRET_NAME)
+            engine = open_database(settings.database_url)
+            migrate(engine)
+    except OSError as error:
+        raise Refused(f"the data folder {settings.data} cannot be used: {error.strerror or error}; name another with --data or BRIGADEWATCH_DATA") from error
+    return engine
+
+
+def secret_key(settings: Settings) -> bytes:
+    """The installation's 32 secret bytes. Raises Refused before `prepare` made them."""
+    try:
+        return bytes.fromhex((settings.data / SECRET_NAME).read_text())
+    except (OSError, ValueError) as error:
+        raise Refused(f"{settings.data / SECRET_NAME} holds no key: {error}") from error
+
+
+def redis_url(settings: Settings) -> str:
+    """Where Redis is: REDIS_URL, or the embedded server of an `up` that runs on the same folder.
+
+    Raises StoreUnavailable when there is neither.
+    """
+    if settings.redis_url:
+        return settings.redis_url
+    try:
+        return (settings.data / _REDIS_URL_NAME).read_text().strip()
+    except OSError:
+        raise StoreUnavailable(f"no Redis: REDIS_URL is not set, and no `brigadewatch up` runs on {settings.data}") from None
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[None]:
+    """Holds the folder for one `up` or `demo`. Raises Refused while another one holds it."""
+    with (settings.data / _RUNNING_NAME).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"another `brigadewatch up` runs on {settings.data}; stop it, or name another folder with --data") from None
+        yield
+
+
+@contextmanager
+def published_redis_url(settings: Settings, url: str) -> Iterator[None]:
+    """While inside, other commands on the same folder find the embedded Redis at `url`."""
+    path = settings.data / _REDIS_URL_NAME
+    _write_private(path, url)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # closing the file releases the lock, also when the process is killed
+
+
+def _make_secret(path: Path) -> None:
+    if not path.exists():
+        _write_private(path, secrets.token_hex(32))
+
+
+def _write_private(path: Path, text: str) -> None:
+    # Written beside and renamed: a kill in between leaves no half of a secret.
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

