@@ -1,0 +1,119 @@
+"""Tenants and their keys: who may ask what. Keys are stored as hashes alone."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from service.errors import Refused, UnknownTenant
+from service.storage.database import write
+from service.storage.schema import analysis_state, api_keys, ingest_state, tenants
+
+SCOPES = ("ingest", "read", "moderate", "admin")
+KEY_PREFIX = "bw_"
+MAX_TENANT_ID = (1 << 22) - 1  # a row key is tenant << 40 | seq, in 63 bits
+_NAME = re.compile(r"[a-z0-9-]{1,40}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A valid key: whose it is and what it may do."""
+
+    id: int
+    tenant_id: int
+    tenant: str
+    scopes: frozenset[str]
+
+
+def create_tenant(engine: Engine, name: str, now_us: int) -> int:
+    """The id of the new tenant. Raises Refused for a name that is taken or not [a-z0-9-]{1,40}."""
+    if not _NAME.match(name):
+        raise Refused(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -")
+    with write(engine) as connection:
+        if connection.scalar(select(tenants.c.id).where(tenants.c.name == name)) is not None:
+            raise Refused(f"the tenant {name} exists already; keys for it: brigadewatch keys create --tenant {name} --scope ...")
+        return _insert_tenant(connection, name, now_us)
+
+
+def ensure_tenant(engine: Engine, name: str, now_us: int) -> int:
+    """The tenant's id, made now if there is none. Raises Refused for a name that is not [a-z0-9-]{1,40}."""
+    try:
+        return tenant_id(engine, name)
+    except UnknownTenant:
+        if not _NAME.match(name):
+            raise Refused(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -") from None
+    with write(engine) as connection:  # looked up again under the lock: another process may have been first
+        found = connection.scalar(select(tenants.c.id).where(tenants.c.name == name))
+        return _insert_tenant(connection, name, now_us) if found is None else int(found)
+
+
+def _insert_tenant(connection: Connection, name: str, now_us: int) -> int:
+    made = connection.execute(insert(tenants).values(name=name, created_us=now_us)).inserted_primary_key
+    assert made is not None
+    number = int(made[0])
+    if number > MAX_TENANT_ID:
+        raise Refused(f"tenant number {number} is beyond {MAX_TENANT_ID}, the most that one database holds: use a second database")
+    connection.execute(insert(ingest_state).values(tenant_id=number))
+    connection.execute(insert(analysis_state).values(tenant_id=number))
+    return number
+
+
+def tenant_id(engine: Engine, name: str) -> int:
+    """The tenant's number. Raises UnknownTenant."""
+    with engine.connect() as connection:
+        found = connection.scalar(select(tenants.c.id).where(tenants.c.name == name))
+    if found is None:
+        raise UnknownTenant(f"no tenant is called {name!r}; make it with: brigadewatch tenants create {name}")
+    return int(found)
+
+
+def list_tenants(engine: Engine) -> dict[str, int]:
+    """Number by name, in the order of their making."""
+    with engine.connect() as connection:
+        return {name: number for number, name in connection.execute(select(tenants.c.id, tenants.c.name).order_by(tenants.c.id))}
+
+
+def create_key(engine: Engine, tenant: str, scopes: Iterable[str], name: str, now_us: int) -> str:
+    """A new key of the tenant, shown this once; its hash alone is stored.
+
+    Raises UnknownTenant, and Refused for a scope that there is not, or for none.
+    """
+    wanted = list(dict.fromkeys(scopes))
+    unknown = [scope for scope in wanted if scope not in SCOPES]
+    if unknown or not wanted:
+        raise Refused(f"{', '.join(unknown) or 'no scope'}: a key needs one or more of {', '.join(SCOPES)}")
+    number = tenant_id(engine, tenant)
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    row: dict[str, Any] = {"tenant_id": number, "hash": _hash(key), "name": name[:128], "scopes": " ".join(wanted), "created_us": now_us}
+    with write(engine) as connection:
+        connection.execute(insert(api_keys).values(row))
+    return key
+
+
+def find_key(engine: Engine, key: str) -> KeyRecord | None:
+    """Whose key it is; None for one that never existed or was revoked."""
+    # Compared as hashes inside the index: what the time of the answer tells is about the hash, not about the key.
+    statement = (
+        select(api_keys.c.id, api_keys.c.tenant_id, tenants.c.name, api_keys.c.scopes).join(tenants, tenants.c.id == api_keys.c.tenant_id)
+        .where(api_keys.c.hash == _hash(key), api_keys.c.revoked_us.is_(None))
+    )
+    with engine.connect() as connection:
+        row = connection.execute(statement).first()
+    return None if row is None else KeyRecord(row.id, row.tenant_id, row.name, frozenset(row.scopes.split()))
+
+
+def revoke_key(engine: Engine, key_id: int, now_us: int) -> bool:
+    """Make a key invalid; False when it was already, or never existed."""
+    with write(engine) as connection:
+        done = connection.execute(update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_us.is_(None)).values(revoked_us=now_us))
+        return done.rowcount > 0
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
