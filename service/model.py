@@ -10,11 +10,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 # C0, DEL, C1 and lone surrogates: never part of an id (they break logs, terminals and UTF-8).
 _FORBIDDEN_IN_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
+_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z")
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)  # a day inside datetime's range: conversions to UTC cannot overflow
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -25,15 +25,15 @@ def _checked_id(value: str) -> str:
     return value
 
 
-def _rfc3339(value: object) -> object:
-    if isinstance(value, datetime):
-        return value
-    if not isinstance(value, str) or not _RFC3339.match(value):
+def _time(value: object) -> datetime:
+    """RFC 3339 text, or an aware datetime, to UTC. One call for both, since it runs for every complaint."""
+    if isinstance(value, str) and _RFC3339.match(value):
+        try:
+            value = datetime.fromisoformat(value.upper())
+        except ValueError as error:
+            raise ValueError(f"{value[:40]!r} is no time of the calendar: {error}") from None
+    if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError("a time is RFC 3339 with an offset, like 2021-12-23T14:02:11Z")
-    return value
-
-
-def _utc(value: datetime) -> datetime:
     # Compared before converting: at the ends of the calendar the conversion itself overflows.
     if value.replace(tzinfo=UTC) < EARLIEST or value.replace(tzinfo=UTC) > LATEST:
         raise ValueError(f"a time lies between {EARLIEST:%Y-%m-%d} and {LATEST:%Y-%m-%d}")
@@ -41,7 +41,7 @@ def _utc(value: datetime) -> datetime:
 
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, strict=True), AfterValidator(_checked_id)]
-Time = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_utc)]
+Time = Annotated[datetime, BeforeValidator(_time)]
 Attribute = Annotated[str, StringConstraints(max_length=1024, strict=True)] | Annotated[bool, Field(strict=True)] | Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
