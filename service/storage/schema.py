@@ -88,7 +88,7 @@ clusters = Table(
     Column("decided_reporters", Integer), Column("decided_targets", Integer),  # sizes when decided: growth since reopens
     Column("found_us", Big, nullable=False),  # event time, the quota's day
     Column("revoked_us", Big), Column("revoked_because", Text), Column("changed_by", String(128), nullable=False, server_default="detector"),
-    Index("clusters_by_last", "tenant_id", "last_us", "id"),
+    Index("clusters_by_last", "tenant_id", "last_us", "id"), Index("clusters_by_survivor", "tenant_id", "merged_into"),
 )
 cluster_members = Table(
     "cluster_members", metadata,

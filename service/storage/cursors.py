@@ -1,0 +1,95 @@
+"""Opaque page cursors: where a list goes on, and the question that it belongs to.
+
+A cursor carries the list's name, its sort, its filters and the sort key of the last item given. It is checked, not
+secret: the checksum catches what was not made here, and a forged one gains nothing, since every query names
+the tenant by itself. Pages are keysets, so what is inserted or moved meanwhile neither repeats nor hides
+the items that stay where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from service.errors import InvalidCursor
+
+Key = str | int | float
+_CHECK_BYTES = 6
+_MAX_CHARACTERS = 8_192  # filters are a handful of ids of at most 128 code points
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A place in a list: the question (list, sort, filters) and the key of the last item already given."""
+
+    list: str
+    sort: str
+    filters: Mapping[str, str]
+    after: tuple[Key, ...]
+
+
+def write_cursor(page: Page) -> str:
+    """The page as URL-safe text; `read_cursor` gives it back."""
+    body = json.dumps([page.list, page.sort, dict(sorted(page.filters.items())), list(page.after)], separators=(",", ":")).encode()
+    return urlsafe_b64encode(_check(body) + body).decode().rstrip("=")
+
+
+def read_cursor(text: str, *, list_name: str, key_types: tuple[type, ...]) -> Page:
+    """The page that a cursor stands for.
+
+    `key_types` are the types of the sort key's parts (float takes whole numbers too). Raises InvalidCursor for
+    anything that was not made here for this list.
+    """
+    wrong = InvalidCursor("the cursor was not made by this list: take next_cursor as it was given, or leave it out to begin again")
+    if len(text) > _MAX_CHARACTERS or not text.isascii():
+        raise wrong
+    try:
+        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        check, body = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
+        # Compared as text too: the decoder skips characters that are none of its alphabet.
+        if check != _check(body) or urlsafe_b64encode(data).decode().rstrip("=") != text:
+            raise wrong
+        name, sort, filters, after = json.loads(body)
+    except (Base64Error, ValueError, TypeError, RecursionError):
+        raise wrong from None
+    whole = isinstance(sort, str) and isinstance(filters, dict) and all(isinstance(v, str) and _storable(v) for v in filters.values()) and isinstance(after, list)
+    if name != list_name or not whole or len(after) != len(key_types) or not all(_fits(v, t) for v, t in zip(after, key_types, strict=True)):
+        raise wrong
+    return Page(name, sort, filters, tuple(after))
+
+
+def continued(page: Page, *, sort: str | None, filters: Mapping[str, str]) -> Page:
+    """The page, once the call's own sort and filters (those that it names) are seen to be the cursor's.
+
+    Raises InvalidCursor naming the one that differs.
+    """
+    if sort is not None and sort != page.sort:
+        raise InvalidCursor(f"the cursor was made with sort={page.sort}, the call says {sort}: leave it out, or begin again without the cursor")
+    for name, value in filters.items():
+        if page.filters.get(name) != value:
+            made_with = f"{name}={page.filters[name]}" if name in page.filters else f"no {name}"
+            raise InvalidCursor(f"the cursor was made with {made_with}, the call says {name}={value}: leave it out, or begin again without the cursor")
+    return page
+
+
+def _check(body: bytes) -> bytes:
+    return blake2b(body, digest_size=_CHECK_BYTES, person=b"page-cursor").digest()
+
+
+def _storable(value: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" or c == "\0" for c in value)
+
+
+def _fits(value: object, kind: type) -> bool:
+    if isinstance(value, bool):
+        return False
+    if kind is str:
+        return isinstance(value, str) and _storable(value)
+    if kind is int:
+        return isinstance(value, int) and abs(value) < 2**63
+    return isinstance(value, (int, float)) and abs(value) < 2**63 and math.isfinite(value)
