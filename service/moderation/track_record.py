@@ -1,0 +1,35 @@
+"""A reporter's track record: how many of the complaints that people judged were upheld, how many rejected?
+
+Only people teach (service/moderation/outcomes.py says which outcome stands): automatic removals would call every
+successful campaign right. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from service.moderation.outcomes import Filed, Judgement, standing
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """Judged complaints; those that nobody has judged are in neither number."""
+
+    upheld: int = 0
+    rejected: int = 0
+
+
+def track_record(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequence[Judgement]]) -> TrackRecord:
+    """Count the judged among `complaints`, each for itself; the order of both is irrelevant.
+
+    An outcome about the complaint alone goes before one about its target, and judges only what was filed before it.
+    """
+    verdicts = [_verdict(complaint, outcomes_by_target.get(complaint.target, ())) for complaint in complaints]
+    return TrackRecord(verdicts.count("upheld"), verdicts.count("rejected"))
+
+
+def _verdict(complaint: Filed, outcomes: Sequence[Judgement]) -> str | None:
+    alone = standing(outcome for outcome in outcomes if outcome.complaint == complaint.seq)
+    stands = alone or standing(outcome for outcome in outcomes if outcome.complaint == 0)
+    return stands.verdict if stands is not None and complaint.time_us < stands.decided_us else None
