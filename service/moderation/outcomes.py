@@ -1,0 +1,92 @@
+"""What outcomes say about a cluster. PURE.
+
+Only people teach: outcomes decided by a person or on appeal. The latest decision about a target wins (ties: the
+larger id), an appeal beats a person, and only complaints filed before a decision are judged by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from scipy.special import betaln
+
+
+class Judgement(Protocol):
+    """An outcome, wherever it comes from (service.storage.feed.FeedOutcome, an audit's file)."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def target(self) -> int: ...
+    @property
+    def decided_us(self) -> int: ...
+    @property
+    def verdict(self) -> str | None: ...
+    @property
+    def decided_by(self) -> str: ...
+    @property
+    def complaint(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """One complaint of a cluster's member on one of its targets."""
+
+    seq: int
+    target: int
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How people judged the targets of a cluster."""
+
+    upheld: int
+    rejected: int
+    unjudged: int
+
+
+_RANK = {"person": 0, "appeal": 1}
+
+
+def standing(outcomes: Iterable[Judgement]) -> Judgement | None:
+    """The one that teaches among the outcomes of one target (or one complaint); None if no person gave a verdict."""
+    taught = [o for o in outcomes if o.decided_by in _RANK and o.verdict is not None]
+    return max(taught, key=lambda o: (_RANK[o.decided_by], o.decided_us, o.id), default=None)
+
+
+def tally(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Iterable[Judgement]]) -> Tally:
+    """Targets upheld, rejected and unjudged, each counted once.
+
+    A target's verdict holds for the complaints filed before it; a verdict about one complaint holds for that one
+    alone and goes before the target's. Where the judged complaints of a target differ, the majority counts, a tie
+    as upheld.
+    """
+    filed: dict[int, list[Filed]] = {}
+    for complaint in complaints:
+        filed.setdefault(complaint.target, []).append(complaint)
+    upheld = rejected = 0
+    for target, mine in filed.items():
+        known = list(outcomes_by_target.get(target, ()))
+        if not known:
+            continue
+        whole = standing(o for o in known if o.complaint == 0)
+        good = bad = 0
+        for complaint in mine:
+            alone = standing(o for o in known if o.complaint == complaint.seq) if any(o.complaint for o in known) else None
+            verdict = alone or whole
+            if verdict is None or complaint.time_us >= verdict.decided_us:
+                continue
+            good, bad = good + (verdict.verdict == "upheld"), bad + (verdict.verdict == "rejected")
+        upheld += good >= bad and good > 0
+        rejected += bad > good
+    return Tally(upheld, rejected, len(filed) - upheld - rejected)
+
+
+def log_likelihood_ratio(upheld: int, rejected: int) -> float:
+    """ln of how much better an abusive cluster, Beta(1, 4), explains the verdicts than a fair one, Beta(4, 2)."""
+    abusive = betaln(1 + upheld, 4 + rejected) - betaln(1, 4)
+    fair = betaln(4 + upheld, 2 + rejected) - betaln(4, 2)
+    return float(abusive - fair)

@@ -1,0 +1,1 @@
+"""Who complains together? PURE: numpy, scipy and networkx; no I/O, no clock, `now` is the watermark."""

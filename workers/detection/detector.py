@@ -1,0 +1,213 @@
+"""The whole of detection in one object: complaints in, groups out.
+
+A live worker keeps one and ticks it. A sweep, a rebuild and each window of an audit are one tick of the whole window on an
+empty one: there is one code path.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+
+from service.model import Evidence
+from service.policy import Policy
+from workers.detection import evidence, growth, pairs
+from workers.detection.edges import Edges
+from workers.detection.growth import Affinity, MemberSet
+from workers.detection.null_model import Floats, fit_affinity, pair_p_values
+from workers.detection.structure import structural_evidence
+from workers.detection.window import Complaints, Events, Ints, Window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Reporters that complain together, before outcomes, identity or any person's decision. Keys are the caller's."""
+
+    reporters: frozenset[int]
+    targets: frozenset[int]
+    seq: Ints  # the members' complaints on the targets, in time order, and who, what, when
+    reporter: Ints
+    target: Ints
+    time_ms: Ints
+    exempt: npt.NDArray[np.bool_]
+    evidence: tuple[Evidence, ...]  # structural; outcomes are put to it by service.moderation.score.judge
+    author_by_target: dict[int, int]  # keys; 0 unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a sweep hands over to the live detector."""
+
+    affinity: Affinity
+    pairs_met: int  # m
+    first: Ints  # edges as reporter keys
+    second: Ints
+    p: Floats
+
+
+class Detector:
+    """The resident window with everything derived from it."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.window = Window(policy.window_seconds * 1000, tuple(s * 1000 for s in policy.lag_scales))
+        self.met = pairs.MetBefore()
+        self.edges = Edges(policy.weak_p)
+        self.affinity = Affinity(policy.default_shape, policy.default_rate)
+        self.pairs_met = 0
+        self.graph: nx.Graph[int] = nx.Graph()  # validated co-reports
+        self.counters: Counter[str] = Counter()
+        self._grown: dict[MemberSet, MemberSet] = {}  # seed -> what it grew into, for seeds that nothing touched since
+        self._measured: dict[MemberSet, Group | None] = {}
+        self._seeds_by_target: dict[int, set[MemberSet]] = {}
+
+    # --- one tick
+
+    def tick(self, batch: Complaints, removed: npt.ArrayLike = ()) -> list[Group]:
+        """Take in what is new and give back all groups as they stand now; unchanged groups are the same objects."""
+        gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
+        events = self.window.append(batch)
+        touched = np.unique(np.concatenate([self.window.reporter[events], self.window.reporter[gone]])).astype(np.int64)
+        if len(gone):
+            self._rescore(self.edges.of(touched))
+        if len(events):
+            met = pairs.meet(self.window, events, self.policy.neighbours, self.met)
+            self._count(met)
+            self._analyse(met.first, met.second)
+        self.edges.drop_inactive(self.window.degree)
+        return self._groups(touched, np.unique(self.window.target[events]).astype(np.int64))
+
+    @classmethod
+    def sweep(cls, policy: Policy, batch: Complaints) -> tuple[Detector, list[Group]]:
+        """One tick of the whole window on an empty detector: fits the affinity first, and sees every pair."""
+        self = cls(policy)
+        events = self.window.append(batch)
+        if not len(events):
+            return self, []
+        met = pairs.meet(self.window, events, policy.neighbours, None, policy.fit_sample)
+        self._count(met)
+        self.affinity = Affinity(*fit_affinity(self.window, met.sample_first, met.sample_second, (policy.default_shape, policy.default_rate)))
+        self._analyse(met.first, met.second)
+        return self, self._groups(np.empty(0, np.int64), np.empty(0, np.int64))
+
+    def load(self, batch: Complaints) -> None:
+        """Take complaints in without analysing them (a rebuild): their pairs come from `adopt`."""
+        events = self.window.append(batch)
+        pairs.mark_all(self.window, events, self.policy.neighbours, self.met)
+
+    def fitted(self) -> Fitted:
+        """What the next live detector needs of this sweep."""
+        keys = self.window.reporters.keys
+        first, second = self.edges.keys >> pairs.PAIR_BITS, self.edges.keys & 0xFFFFFFFF
+        return Fitted(self.affinity, self.pairs_met, keys[first], keys[second], self.edges.p)
+
+    def adopt(self, fitted: Fitted, since_seq: int) -> None:
+        """Take a sweep's affinity, pair count and edges; pairs of reporters with complaints after `since_seq` keep their own."""
+        window = self.window
+        self.affinity = fitted.affinity
+        first, second = window.reporters.find(fitted.first), window.reporters.find(fitted.second)
+        rows = slice(0, window.size)
+        newer = np.unique(window.reporter[rows][(window.seq[rows] > since_seq) & ~window.gone[rows]])
+        keep_mine = np.zeros(max(len(window.reporters), 1), bool)
+        keep_mine[newer] = True
+        mine = keep_mine[self.edges.keys >> pairs.PAIR_BITS] | keep_mine[self.edges.keys & 0xFFFFFFFF]
+        known = (first >= 0) & (second >= 0)
+        known[known] = ~keep_mine[first[known]] & ~keep_mine[second[known]]
+        keys, p = self.edges.keys[mine], self.edges.p[mine]
+        self.edges = Edges(self.policy.weak_p)
+        self.edges.update(np.concatenate([keys, pairs.pair_keys(first[known], second[known])]), np.concatenate([p, fitted.p[known]]))
+        self.edges.drop_inactive(window.degree)
+        self.pairs_met = fitted.pairs_met + max(0, self.counters["new_pairs_since_handover"])
+        self._grown.clear()
+        self._measured.clear()
+
+    def _count(self, met: pairs.Meetings) -> None:
+        self.pairs_met += met.new_pairs
+        self.counters["new_pairs_since_handover"] += met.new_pairs
+        self.counters["cut"] += met.cut
+        self.counters["joined"] += len(met.first)
+
+    def _analyse(self, first: Ints, second: Ints) -> None:
+        joined = pairs.join(self.window, first, second, self.policy.size_strata)
+        p = pair_p_values(self.window, joined, self.policy.size_strata, self.affinity.shape, self.affinity.rate)
+        self.edges.update(pairs.pair_keys(joined.first, joined.second), p)
+
+    def _rescore(self, keys: Ints) -> None:
+        first, second = keys >> pairs.PAIR_BITS, keys & 0xFFFFFFFF
+        self.edges.update(keys, np.ones(len(keys)))
+        self._analyse(first, second)
+
+    # --- groups
+
+    def _groups(self, reporters: Ints, targets: Ints) -> list[Group]:
+        self._refresh_graph()
+        seeds = [frozenset(c) for c in nx.connected_components(self.graph) if len(c) >= self.policy.min_members]
+        in_seeds = frozenset().union(*seeds) if seeds else frozenset()
+        touched = set(reporters.tolist())
+        stale = {seed for target in targets.tolist() for seed in self._seeds_by_target.get(target, ())}
+        grown: dict[MemberSet, MemberSet] = {}
+        for seed in seeds:
+            known = self._grown.get(seed)
+            if known is None or seed in stale or not touched.isdisjoint(seed | known):
+                known = growth.grow(self.window, seed, in_seeds - seed, self.affinity, self.policy)
+                self.counters["grown"] += 1
+            grown[seed] = known
+        self._grown = grown
+        merged = growth.merge({g for g in grown.values() if g}, self.policy.merge_share)
+        changed = touched if not stale else touched.union(*(grown.get(seed, ()) for seed in stale))
+        measured: dict[MemberSet, Group | None] = {}
+        usual_fresh: float | None = None
+        for members in merged:
+            if members in self._measured and changed.isdisjoint(members):
+                measured[members] = self._measured[members]
+                continue
+            if usual_fresh is None:
+                usual_fresh = evidence.fresh_share(self.window, self.policy.fresh_account_seconds * 1000)
+            measured[members] = self._measure(members, usual_fresh)
+        self._measured = measured
+        self._note_targets(grown)
+        return [g for g in measured.values() if g is not None]
+
+    def _refresh_graph(self) -> None:
+        """The graph of validated pairs: few edges change in a tick, so only those are touched."""
+        keys, p = self.edges.validated(self.pairs_met, self.policy.false_discovery_rate)
+        weight = -np.log10(np.maximum(p, 1e-300))
+        fresh = dict(zip(keys.tolist(), weight.tolist(), strict=True))
+        old = [(u, w) for u, w in self.graph.edges if (min(u, w) << pairs.PAIR_BITS | max(u, w)) not in fresh]
+        self.graph.remove_edges_from(old)
+        self.graph.remove_nodes_from([n for n, d in list(self.graph.degree) if d == 0])
+        self.graph.add_weighted_edges_from(((k >> pairs.PAIR_BITS, k & 0xFFFFFFFF, s) for k, s in fresh.items()), weight="surprise")
+
+    def _measure(self, members: MemberSet, usual_fresh: float) -> Group | None:
+        window, who = self.window, np.array(sorted(members), np.int64)
+        targets = growth.targets_of(window, who, self.policy.target_share)
+        if len(targets) < 2 or len(who) < self.policy.min_members:
+            return None
+        weights = [d["surprise"] for _, _, d in self.graph.subgraph(members).edges(data=True)]
+        measured = evidence.measure(window, who, targets, float(np.mean(weights)) if weights else 0.0, usual_fresh, self.policy)
+        _, events = window.runs(window.by_pair, who)
+        events = events[np.isin(window.target[events], targets)]
+        events = events[np.lexsort((window.target[events], window.reporter[events], window.time[events]))]
+        self.counters["measured"] += 1
+        return self._named(who, targets, events, structural_evidence(measured, len(who), len(targets)))
+
+    def _named(self, who: Ints, targets: Ints, events: Events, signals: tuple[Evidence, ...]) -> Group:
+        window = self.window
+        target_keys = window.targets.keys[targets]
+        authors = window.authors.keys[window.author_of[targets]]
+        return Group(
+            frozenset(window.reporters.keys[who].tolist()), frozenset(target_keys.tolist()), window.seq[events], window.reporters.keys[window.reporter[events]],
+            window.targets.keys[window.target[events]], window.time[events] + window.origin, window.exempt[events], signals,
+            dict(zip(target_keys.tolist(), authors.tolist(), strict=True)),
+        )
+
+    def _note_targets(self, grown: dict[MemberSet, MemberSet]) -> None:
+        """Which seeds a complaint on a target may let grow."""
+        self._seeds_by_target = {}
+        for seed, members in grown.items():
+            for target in growth.targets_of(self.window, np.array(sorted(members or seed), np.int64), self.policy.target_share).tolist():
+                self._seeds_by_target.setdefault(target, set()).add(seed)

@@ -1,0 +1,146 @@
+"""What speaks for a group being one hand, beside its pairs: each signal with its value, what is usual, and p."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.stats import binom, poisson
+
+from service.policy import Policy
+from workers.detection.window import UNKNOWN_MS, Bools, Events, Ints, Window
+
+HOUR_MS = 3_600_000
+TEXTS_COMPARED = 80  # near-duplicates are sought among so many texts of a cluster: k^2 comparisons
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One measured signal: `value` against `usual`, with the p of so much by chance (None: no test fits)."""
+
+    value: float
+    usual: float
+    p_value: float | None
+    count: int = 0  # how many of `total` show it
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All signals of one group."""
+
+    lockstep: float  # share of the other members beside one on a target of the group, mean
+    devotion: float  # share of the members' complaints that go to the group's targets
+    surprise: float  # mean -log10 p of the validated pairs inside
+    fresh: Signal
+    fingerprint: Signal
+    duplicate: Signal
+    author: Signal  # share of the targets that one author wrote
+    burst: Signal  # distinct members in the densest hour
+    contexts_told: bool  # whether the negative control had contexts to look at
+
+
+def measure(window: Window, members: Ints, targets: Ints, surprise: float, usual_fresh: float, policy: Policy) -> Measured:
+    """Measure every signal of the members on the targets; `usual_fresh` is fresh_share() of the window."""
+    owner, events = window.runs(window.by_pair, members)
+    aimed = np.isin(window.target[events], targets)
+    on_target = events[aimed]
+    on_target = on_target[np.lexsort((window.reporter[on_target], window.time[on_target]))]
+    lockstep = (len(on_target) / len(targets) - 1) / max(len(members) - 1, 1)
+    contexts = np.unique(window.context_of[targets])
+    return Measured(
+        lockstep=lockstep, devotion=len(on_target) / max(len(events), 1), surprise=surprise,
+        fresh=_fresh(window, on_target, usual_fresh, policy), fingerprint=_fingerprint(window, on_target, policy), duplicate=_duplicate(window, on_target, policy),
+        author=_author(window, targets), burst=_burst(window, members, targets, on_target),
+        contexts_told=bool(len(contexts) < len(targets) or (window.context_crowd[contexts] > window.crowd[targets].max()).any()),
+    )
+
+
+def _first_of_each(window: Window, events: Events) -> Events:
+    """Each member's first complaint (events come in time order)."""
+    _, first = np.unique(window.reporter[events], return_index=True)
+    return events[first]
+
+
+def _fresh(window: Window, events: Events, usual: float, policy: Policy) -> Signal:
+    first = _first_of_each(window, events)
+    first = first[window.created[first] != UNKNOWN_MS]
+    limit = policy.fresh_account_seconds * 1000
+    young = int((window.time[first] - window.created[first] < limit).sum())
+    p = float(binom.sf(young - 1, len(first), min(1.0, max(0.25, 3 * usual)))) if young else 1.0
+    return Signal(young / max(len(first), 1), usual, p, young, len(first))
+
+
+def fresh_share(window: Window, limit_ms: int) -> float:
+    """Share of the window's complaints by accounts younger than `limit_ms`, among those whose age is known."""
+    rows = slice(0, window.size)
+    known = ~window.gone[rows] & (window.created[rows] != UNKNOWN_MS)
+    total = int(known.sum())
+    return float((known & (window.time[rows] - window.created[rows] < limit_ms)).sum() / total) if total else 0.0
+
+
+def _fingerprint(window: Window, events: Events, policy: Policy) -> Signal:
+    first = _first_of_each(window, events)
+    prints, count = np.unique(window.fingerprint[first], return_counts=True)
+    shared = (count >= 2) & (prints != 0)
+    rare = 0
+    for mark, members in zip(prints[shared].tolist(), count[shared].tolist(), strict=True):
+        # An office or a carrier has many accounts behind one address; a group that shares a rare one does not.
+        users = np.unique(window.reporter[: window.size][(window.fingerprint[: window.size] == mark) & ~window.gone[: window.size]])
+        rare += members if len(users) - members <= policy.rare_fingerprint_outside else 0
+    p = float(binom.sf(rare - 1, len(first), 0.05)) if rare else 1.0
+    return Signal(rare / max(len(first), 1), 0.05, p, rare, len(first))
+
+
+def _duplicate(window: Window, events: Events, policy: Policy) -> Signal:
+    words = [frozenset(window.text[e].split()) for e in events.tolist() if e in window.text]
+    words = [w for w in words if len(w) >= policy.text_min_words][:TEXTS_COMPARED]
+    if len(words) < 3:
+        return Signal(0.0, 0.05, None, 0, len(words))
+    copied = near_duplicates(words, policy.text_jaccard)
+    n = int(copied.sum())
+    p = float(binom.sf(n - 1, len(words), 0.05)) if n else 1.0
+    return Signal(n / len(words), 0.05, p, n, len(words))
+
+
+def near_duplicates(words: list[frozenset[str]], jaccard: float) -> Bools:
+    """Which of the texts (as word sets) have another at least so similar."""
+    copied = np.zeros(len(words), bool)
+    for i, mine in enumerate(words):
+        for j in range(i):
+            if not (copied[i] and copied[j]) and len(mine & words[j]) >= jaccard * len(mine | words[j]):
+                copied[i] = copied[j] = True
+    return copied
+
+
+def _author(window: Window, targets: Ints) -> Signal:
+    authors = window.authors.keys[window.author_of[targets]]
+    _, count = np.unique(authors[authors != 0], return_counts=True)
+    most = int(count.max(initial=0))
+    return Signal(most / len(targets), 0.5, None, most, len(targets))
+
+
+def _burst(window: Window, members: Ints, targets: Ints, on_target: Events) -> Signal:
+    """Distinct members in the densest hour against what these targets draw from everybody else.
+
+    The rate is that of other people's complaints on the same targets (one more, so that silence is not certainty)
+    over the hours in which they drew any; the tail is multiplied by the number of hours looked at.
+    """
+    time, who = window.time[on_target], window.reporter[on_target]
+    until = np.searchsorted(time, time + HOUR_MS)
+    most = max((len(np.unique(who[k : until[k]])) for k in _crowded(until)), default=0)
+    _, everyone = window.runs(window.by_target, targets)
+    others = int((~np.isin(window.reporter[everyone], members)).sum())
+    span = window.time[everyone]
+    hours = max(1.0, float(span.max() - span.min()) / HOUR_MS)
+    expected = (others + 1) / hours
+    return Signal(float(most), expected, float(min(1.0, poisson.sf(most - 1, expected) * hours)), most, len(members))
+
+
+def _crowded(until: Ints) -> list[int]:
+    """Start positions worth counting: an hour that ends where the previous one did holds nothing new."""
+    if not len(until):
+        return []
+    ends = until.tolist()
+    return [0, *(k for k, (a, b) in enumerate(pairwise(ends), 1) if b > a)]

@@ -1,0 +1,104 @@
+"""From a seed of validated pairs to a group: who else hits the same targets in the same hours?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betainc
+
+from service.policy import Policy
+from workers.detection.null_model import Floats
+from workers.detection.window import Events, Ints, Window
+
+MemberSet = frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Affinity:
+    """The fitted gamma of the null model."""
+
+    shape: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a group is after: its targets and the hours in which its members hit each."""
+
+    targets: Ints
+    hits: Events  # every complaint on a target inside the members' hours
+    by_member: np.ndarray[tuple[int], np.dtype[np.bool_]]  # which of the hits are the members'
+
+
+def targets_of(window: Window, members: Ints, share: float) -> Ints:
+    """Targets that at least max(2, share of the members) complained about."""
+    _, events = window.runs(window.by_pair, members)
+    targets, count = np.unique(window.target[events], return_counts=True)
+    return np.asarray(targets[count >= max(2, share * len(members))], np.int64)
+
+
+def aim_of(window: Window, members: Ints, targets: Ints, margin_ms: int) -> Aim:
+    """The complaints on the targets within the members' hours, `margin_ms` wider at both ends."""
+    owner, events = window.runs(window.by_target, targets)
+    member = np.isin(window.reporter[events], members)
+    time = window.time[events]
+    start = np.searchsorted(owner, np.arange(len(targets)))
+    low = np.minimum.reduceat(np.where(member, time, np.iinfo(np.int64).max // 2), start) - margin_ms
+    high = np.maximum.reduceat(np.where(member, time, -1), start) + margin_ms
+    inside = (time >= low[owner]) & (time <= high[owner])
+    return Aim(targets, events[inside], member[inside])
+
+
+def grow(window: Window, seed: Iterable[int], barred: Iterable[int], affinity: Affinity, policy: Policy) -> MemberSet:
+    """The seed with everyone who hits its targets more often than chance, without members who do not.
+
+    `barred` are members of other seeds: a brigade and a patrol that watch the same author must not become one
+    (growth guard). Empty if fewer than `policy.min_members` remain or no two targets are shared.
+    """
+    members = np.array(sorted(seed), np.int64)
+    shut = np.array(sorted(barred), np.int64)
+    for _ in range(policy.growth_rounds):
+        targets = targets_of(window, members, policy.target_share)
+        if len(targets) < 2:
+            return frozenset()
+        aim = aim_of(window, members, targets, policy.growth_margin_seconds * 1000)
+        found, hits = np.unique(window.reporter[aim.hits], return_counts=True)
+        found, hits, candidates = found[hits >= 2].astype(np.int64), hits[hits >= 2], len(found)
+        p = member_p(window, aim, found, hits, affinity)
+        admitted = (p * candidates < policy.growth_p) & ~np.isin(found, shut)
+        grown = found[admitted | np.isin(found, members)]
+        if len(grown) < policy.min_members:
+            return frozenset()
+        if np.array_equal(grown, members):
+            break
+        members = grown
+    return frozenset(members.tolist())
+
+
+def member_p(window: Window, aim: Aim, reporters: Ints, hits: Ints, affinity: Affinity) -> Floats:
+    """P(X >= hits) of each reporter against the aim's targets, given the control: complaints in the same contexts on other targets."""
+    n = max(window.live, 1)
+    chance = (int((~aim.by_member).sum()) + len(aim.targets)) / n
+    contexts = np.unique(window.context_of[aim.targets])
+    elsewhere = max(0, int(window.context_crowd[contexts].sum()) - int(window.crowd[aim.targets].sum())) / n
+    owner, events = window.runs(window.by_pair, reporters)
+    control = np.isin(window.context[events], contexts) & ~np.isin(window.target[events], aim.targets)
+    y = np.bincount(owner[control], minlength=len(reporters))
+    degree = window.degree[reporters].astype(float)
+    mu = degree * chance
+    return np.asarray(betainc(hits, affinity.shape + y, mu / (mu + affinity.rate + degree * elsewhere)))
+
+
+def merge(groups: Iterable[MemberSet], share: float) -> list[MemberSet]:
+    """Groups that share at least `share` of the smaller's members are one; larger groups absorb first."""
+    merged: list[set[int]] = []
+    for group in sorted(groups, key=lambda g: (-len(g), min(g, default=0))):
+        for other in merged:
+            if len(group & other) >= share * min(len(group), len(other)):
+                other |= group
+                break
+        else:
+            merged.append(set(group))
+    return [frozenset(g) for g in merged]

@@ -1,0 +1,109 @@
+"""How often would two readers meet by chance?
+
+X | kappa ~ Poisson(kappa mu), kappa ~ Gamma(a, rate b): mu is what labels permuted at random give, kappa the
+affinity of two who read the same articles. Their negative control tells it: Y, how often the two meet in the
+same context on *other* targets, with E_Y expected. So p = P(X >= x | X >= 1, Y) = I_pi(x, a + Y) / I_pi(1, a + Y),
+pi = mu / (mu + b + E_Y), the smallest over scales and strata times their number.
+
+Plain Poisson (kappa = 1) is 65 times too small at 1e-5 on organic readers; this one is not. Without a context
+every target is its own, Y is 0 and E_Y about 0: the null is weaker there, and the evidence says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import betainc, gammaln
+
+from workers.detection.pairs import Joined, shared_contexts, shared_targets
+from workers.detection.window import Ints, Window
+
+Floats = npt.NDArray[np.float64]
+SHAPE_BOUNDS, RATE_BOUNDS = (0.3, 5.0), (0.02, 2.0)
+
+
+def expectations(window: Window, reporters: Ints, strata: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """E_u by scale and stratum, and E_u of the control: shapes (reporters, scales, strata + 1) and (reporters,).
+
+    Expected complaints of one random complaint a reporter's targets draw around its own. Computed afresh at each
+    call: a stale one is too small, and so is its p.
+    """
+    owner, events = window.runs(window.by_pair, reporters)
+    counts = window.counts(events)
+    scales = len(window.scales)
+    size = counts[:, scales - 1]
+    stratum = np.searchsorted(np.array(strata), size)
+    total = np.zeros((len(reporters), scales, len(strata) + 1))
+    for k in range(scales):
+        cell = owner * (len(strata) + 1) + stratum
+        total[:, k] = np.bincount(cell, counts[:, k] - 1, len(reporters) * (len(strata) + 1)).reshape(len(reporters), -1)
+    control = np.bincount(owner, np.maximum(counts[:, scales] - size, 0), len(reporters))
+    n = max(window.live, 1)
+    return total.cumsum(2) / n, control / n
+
+
+def pair_p_values(window: Window, joined: Joined, strata: tuple[int, ...], shape: float, rate: float) -> Floats:
+    """p of each joined pair, in (0, 1]."""
+    if not len(joined.first):
+        return np.empty(0)
+    reporters, where = np.unique(np.concatenate([joined.first, joined.second]), return_inverse=True)
+    one, two = where[: len(joined.first)], where[len(joined.first) :]
+    expected, control = expectations(window, reporters, strata)
+    degree = window.degree[reporters].astype(float)
+    best = np.ones(len(one))
+    for start in range(0, len(one), 100_000):
+        part = slice(start, start + 100_000)
+        best[part] = _smallest_p(joined.meetings[part], joined.elsewhere[part], one[part], two[part], expected, control, degree, shape, rate)
+    tests = joined.meetings.shape[1] * joined.meetings.shape[2]
+    return np.minimum(1.0, best * tests)
+
+
+def _smallest_p(meetings: Ints, elsewhere: Ints, one: Ints, two: Ints, expected: Floats, control: Floats, degree: Floats, shape: float, rate: float) -> Floats:
+    mu = np.maximum(degree[two, None, None] * expected[one], degree[one, None, None] * expected[two]).reshape(len(one), -1) + 1e-12
+    chance = np.maximum(degree[two] * control[one], degree[one] * control[two])
+    met = meetings.reshape(len(one), -1)
+    best = np.ones(len(one))
+    # For one pair and one X the smallest mu gives the smallest p: one incomplete beta a distinct X, not twenty.
+    for x in range(2, int(met.max(initial=1)) + 1):
+        rows = np.flatnonzero((met == x).any(1))
+        if not len(rows):
+            continue
+        least = np.where(met[rows] == x, mu[rows], np.inf).min(1)
+        best[rows] = np.minimum(best[rows], at_least(x, shape + elsewhere[rows], least / (least + rate + chance[rows])))
+    return best
+
+
+def at_least(x: int | Ints, a: Floats, pi: Floats) -> Floats:
+    """P(X >= x | X >= 1) of the negative binomial (a, pi)."""
+    met_at_all = -np.expm1(a * np.log1p(-np.minimum(pi, 1 - 1e-15)))
+    return np.asarray(betainc(x, a, pi) / np.maximum(met_at_all, 1e-300))
+
+
+def fit_affinity(window: Window, first: Ints, second: Ints, default: tuple[float, float]) -> tuple[float, float]:
+    """a and b by maximum likelihood from the controls of a sample of pairs: Y ~ Poisson(kappa E_Y).
+
+    Fewer than 50 pairs say too little: `default`.
+    """
+    if len(first) < 50:
+        return default
+    owner, _, _ = shared_targets(window, first, second)
+    y = np.maximum(shared_contexts(window, first, second) - np.bincount(owner, minlength=len(first)), 0)
+    reporters, where = np.unique(np.concatenate([first, second]), return_inverse=True)
+    _, control = expectations(window, reporters, ())
+    degree = window.degree[reporters].astype(float)
+    one, two = where[: len(first)], where[len(first) :]
+    e = np.maximum(np.maximum(degree[two] * control[one], degree[one] * control[two]), 1e-9)
+    kinds, back, number = np.unique(y, return_inverse=True, return_counts=True)
+    log_e = float((y * np.log(e)).sum())
+
+    def surprise(x: Floats) -> float:
+        a, b = np.exp(x)
+        shrink = np.log(b + e)
+        gamma = (number * (gammaln(a + kinds) - gammaln(a))).sum()
+        return float(-(gamma + a * np.log(b) * len(e) - ((a + kinds[back]) * shrink).sum() + log_e))
+
+    # Label-free start and a derivative-free search: 100 evaluations of 20,000 logarithms, about 40 ms.
+    found = minimize(surprise, [np.log(0.5), np.log(0.3)], method="Nelder-Mead", options={"maxiter": 200, "xatol": 1e-3, "fatol": 1e-2}).x
+    a, b = np.exp(found)
+    return float(np.clip(a, *SHAPE_BOUNDS)), float(np.clip(b, *RATE_BOUNDS))

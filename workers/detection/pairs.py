@@ -1,0 +1,226 @@
+"""Who met whom: pairs of reporters that complained about the same targets close in time.
+
+A viral target would cost k^2 pairs; each complaint is therefore paired with the K latest before it only,
+and what that cut is counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.detection.window import TIME_BITS, Bools, Events, Ints, Window, spread
+
+PAIR_BITS = 32
+MET_BITS = 24
+_CHUNK = 200_000  # pairs joined at a time: bounds memory, not results
+
+
+@dataclass(frozen=True, slots=True)
+class Meetings:
+    """New meetings of a tick, as distinct pairs (first < second, dense reporter numbers)."""
+
+    first: Ints
+    second: Ints
+    new_pairs: int  # distinct pairs that met for the first time, those of one-time reporters included
+    sample_first: Ints  # a uniform sample of all distinct pairs (sweeps only): what the affinity is fitted on
+    sample_second: Ints
+    cut: int  # earlier complaints on the same target within the largest scale that were not paired
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Pairs with two meetings or more, and what is known of each."""
+
+    first: Ints
+    second: Ints
+    meetings: npt.NDArray[np.int64]  # X by scale and stratum: (pairs, scales, strata), cumulative in both
+    elsewhere: Ints  # Y: same context, other targets
+    single: int  # pairs of the input with exactly one meeting
+
+
+class MetBefore:
+    """A byte table of hashed pairs: has this pair met already?
+
+    A false yes costs one needless join, never a wrong result; there is no false no.
+    """
+
+    __slots__ = ("_table",)
+
+    def __init__(self) -> None:
+        self._table = np.zeros(1 << MET_BITS, np.uint8)
+
+    def check_and_mark(self, keys: Ints) -> Bools:
+        """Which of the distinct keys were marked before; all are marked after."""
+        slot = (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - MET_BITS)
+        before = self._table[slot] > 0
+        self._table[slot] = 1
+        return np.asarray(before)
+
+
+def pair_keys(a: Ints, b: Ints) -> Ints:
+    """One integer a pair, the smaller number first."""
+    return np.minimum(a, b).astype(np.int64) << PAIR_BITS | np.maximum(a, b)
+
+
+def neighbours(window: Window, events: Events, limit: int, *, after: bool = False) -> tuple[Events, Events]:
+    """Each event with the up to `limit` complaints before it (or after it) on its target within the largest scale."""
+    index, reach = window.by_target, int(window.scales[-1])
+    place = _places(window, events)
+    step, left, mine, other = (1 if after else -1), events, [], []
+    for k in range(1, limit + 1):
+        at = place + step * k
+        inside = (at >= 0) & (at < len(index.events))
+        left, place, at = left[inside], place[inside], at[inside]
+        beside = index.events[at]
+        close = (window.target[beside] == window.target[left]) & (np.abs(window.time[beside] - window.time[left]) <= reach) & (window.time[beside] >= window.since)
+        left, place = left[close], place[close]
+        if not len(left):
+            break
+        mine.append(left)
+        other.append(beside[close])
+    if not mine:
+        return np.empty(0, np.int32), np.empty(0, np.int32)
+    return np.concatenate(mine), np.concatenate(other)
+
+
+def _places(window: Window, events: Events) -> Ints:
+    """Where each event stands in the target index."""
+    index = window.by_target
+    at = np.searchsorted(index.keys, window.target[events].astype(np.int64) << TIME_BITS | window.time[events], "left")
+    wrong = np.flatnonzero(index.events[at] != events)
+    while len(wrong):  # complaints in the same millisecond share a key
+        at[wrong] += 1
+        wrong = wrong[index.events[at[wrong]] != events[wrong]]
+    return np.asarray(at, np.int64)
+
+
+def meet(window: Window, events: Events, limit: int, met: MetBefore | None, sample: int = 0) -> Meetings:
+    """The pairs that the new `events` bring together and that may have met twice.
+
+    `met` is None for a sweep: all events are new, and two meetings show in the events themselves; then up to
+    `sample` of all distinct pairs are drawn as well.
+    """
+    mine, other = neighbours(window, events, limit)
+    cut = int(np.maximum(_earlier(window, events) - limit, 0).sum())
+    if met is not None:
+        # A late arrival slips in before complaints that are already there.
+        newest = window.time[events] < window.watermark
+        follows, late = neighbours(window, events[newest], limit, after=True)
+        old = late < events[0]
+        mine, other = np.concatenate([mine, follows[old]]), np.concatenate([other, late[old]])
+    u, w = window.reporter[mine], window.reporter[other]
+    both = (window.degree[u] > 1) & (window.degree[w] > 1)
+    alone = int(len(u) - both.sum())
+    keys, times = np.unique(pair_keys(u[both], w[both]), return_counts=True)
+    drawn = np.empty(0, np.int64)
+    if met is None:
+        again, new = times > 1, len(keys)
+        drawn = _drawn(keys, u[~both], w[~both], sample)
+    else:
+        _mark_first_complaints(window, events, limit, met)
+        known = met.check_and_mark(keys)
+        again, new = known | (times > 1), int((~known).sum())
+    keys = keys[again]
+    return Meetings(keys >> PAIR_BITS, keys & 0xFFFFFFFF, alone + new, drawn >> PAIR_BITS, drawn & 0xFFFFFFFF, cut)
+
+
+def _drawn(keys: Ints, lone_first: Ints, lone_second: Ints, sample: int) -> Ints:
+    """A uniform sample without replacement; a pair with a one-time reporter meets once, so each of its meetings is a pair."""
+    total = len(keys) + len(lone_first)
+    pick = np.arange(total) if total <= sample else np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
+    many, lone = pick[pick < len(keys)], pick[pick >= len(keys)] - len(keys)
+    return np.concatenate([keys[many], pair_keys(lone_first[lone], lone_second[lone])])
+
+
+def mark_all(window: Window, events: Events, limit: int, met: MetBefore) -> None:
+    """Remember the meetings of events that are loaded, not analysed: the rebuild."""
+    for start in range(0, len(events), _CHUNK):
+        mine, other = neighbours(window, events[start : start + _CHUNK], limit)
+        u, w = window.reporter[mine], window.reporter[other]
+        both = (window.degree[u] > 1) & (window.degree[w] > 1)
+        met.check_and_mark(pair_keys(u[both], w[both]))
+
+
+def _mark_first_complaints(window: Window, events: Events, limit: int, met: MetBefore) -> None:
+    """Who complains for the second time has meetings behind it that nobody noted: one-time reporters are skipped."""
+    r = window.reporter[events]
+    turned = np.unique(r[window.degree[r] > 1])
+    share = np.bincount(np.searchsorted(turned, r[window.degree[r] > 1]), minlength=len(turned)) if len(turned) else np.empty(0, np.int64)
+    turned = turned[window.degree[turned] - share == 1]  # had exactly one before this tick
+    if not len(turned):
+        return
+    _, earlier = window.runs(window.by_pair, turned)
+    earlier = earlier[earlier < events[0]]
+    for after in (False, True):
+        mine, other = neighbours(window, earlier, limit, after=after)
+        seen = other < events[0]
+        met.check_and_mark(np.unique(pair_keys(window.reporter[mine[seen]], window.reporter[other[seen]])))
+
+
+def _earlier(window: Window, events: Events) -> Ints:
+    """Complaints on the same target at most the largest scale before each event."""
+    base, time = window.target[events].astype(np.int64) << TIME_BITS, window.time[events]
+    low = np.searchsorted(window.by_target.keys, base | np.maximum(time - int(window.scales[-1]), window.since), "left")
+    return np.asarray(np.searchsorted(window.by_target.keys, base | time, "left") - low, np.int64)
+
+
+def join(window: Window, first: Ints, second: Ints, strata: tuple[int, ...]) -> Joined:
+    """Count the meetings of each pair at every scale and rarity, and how often the two were in one context otherwise.
+
+    Not limited to the K latest: once a pair is looked at, all its complaints in the window are.
+    """
+    parts = [_join_chunk(window, first[i : i + _CHUNK], second[i : i + _CHUNK], np.array(strata, np.int64)) for i in range(0, max(len(first), 1), _CHUNK)]
+    return Joined(
+        np.concatenate([p.first for p in parts]), np.concatenate([p.second for p in parts]), np.concatenate([p.meetings for p in parts]),
+        np.concatenate([p.elsewhere for p in parts]), sum(p.single for p in parts),
+    )
+
+
+def _join_chunk(window: Window, first: Ints, second: Ints, strata: Ints) -> Joined:
+    scales = window.scales
+    owner, mine, theirs = shared_targets(window, first, second)
+    lag = np.abs(window.time[mine] - window.time[theirs])
+    close = lag <= scales[-1]
+    count = np.bincount(owner[close], minlength=len(first))
+    twice = count >= 2
+    shape = (int(twice.sum()), len(scales), len(strata) + 1)
+    if not shape[0]:
+        return Joined(first[:0], second[:0], np.zeros(shape, np.int64), first[:0], int((count == 1).sum()))
+    number = np.cumsum(twice) - 1
+    use = close & twice[owner]
+    mine, theirs, lag = mine[use], theirs[use], lag[use]
+    pair, later = number[owner[use]], np.where(window.time[mine] >= window.time[theirs], mine, theirs)
+    size = window.counts(later)[:, len(scales) - 1]
+    cell = (pair * shape[1] + np.searchsorted(scales, lag)) * shape[2] + np.searchsorted(strata, size)
+    meetings = np.bincount(cell, minlength=shape[0] * shape[1] * shape[2]).reshape(shape).cumsum(1).cumsum(2)
+    first, second = first[twice], second[twice]
+    everywhere = np.bincount(number[owner[twice[owner]]], minlength=shape[0])
+    elsewhere = np.maximum(shared_contexts(window, first, second) - everywhere, 0)
+    return Joined(first, second, meetings, elsewhere, int((count == 1).sum()))
+
+
+def shared_targets(window: Window, first: Ints, second: Ints) -> tuple[Ints, Events, Events]:
+    """Every target that both of a pair complained about: (pair, event of one, event of the other)."""
+    swap = window.degree[first] > window.degree[second]
+    short, long = np.where(swap, second, first), np.where(swap, first, second)
+    owner, mine = window.runs(window.by_pair, short)
+    theirs = window.find_pairs(long[owner], window.target[mine].astype(np.int64))
+    hit = theirs >= 0
+    return owner[hit], mine[hit], theirs[hit]
+
+
+def shared_contexts(window: Window, first: Ints, second: Ints) -> Ints:
+    """Sum over contexts of n_u(a) * n_w(a) for each pair: every way in which the two were in one place."""
+    swap = window.degree[first] > window.degree[second]
+    short, long = np.where(swap, second, first), np.where(swap, first, second)
+    index = window.by_reporter_context
+    low = np.searchsorted(index.keys, short << 32, "left")
+    owner, place = spread(low, np.searchsorted(index.keys, (short + 1) << 32, "left"))
+    alive = ~window.gone[index.events[place]]
+    owner, place = owner[alive], place[alive]
+    # One entry a complaint of the shorter: summing the other's share over them is the product of the two counts.
+    share = window.context_share(long[owner], index.keys[place] & 0xFFFFFFFF)
+    return np.bincount(owner, share, len(first)).astype(np.int64)

@@ -1,0 +1,376 @@
+"""The hot window: complaints in flat columns, kept sorted four ways.
+
+Every question that detection asks ("how many complained about this target around that moment?",
+"did these two complain about the same thing?") is a binary search in one of four sorted arrays, so
+that late arrivals and withdrawals are exact and nothing has to be kept in step by hand. A tick
+costs one merge an index (memory copies), not one update an entity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Events = npt.NDArray[np.int32]  # positions in the columns
+Bools = npt.NDArray[np.bool_]
+
+TIME_BITS = 38  # 2^38 ms = 8.7 years after the origin
+TIME_MASK = (1 << TIME_BITS) - 1
+ORIGIN_MARGIN_MS = 400 * 86_400_000  # room for what is older than the first complaint seen
+UNKNOWN_MS = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class Complaints:
+    """Complaints as columns, one entry each: what `Window.append` takes. Keys are any 64-bit integers."""
+
+    seq: Ints  # the caller's own number, given back in results
+    time_ms: Ints
+    reporter: Ints
+    target: Ints
+    context: Ints  # 0: none told; the target is then its own context
+    author: Ints  # 0: unknown
+    created_ms: Ints  # of the reporter's account; UNKNOWN_MS where nobody told
+    fingerprint: Ints  # 0: none
+    exempt: Bools  # trusted reporter or illegal-content notice
+    texts: dict[int, str]  # seq -> text
+
+    def __len__(self) -> int:
+        return len(self.seq)
+
+
+class Index:
+    """A sorted array of 64-bit keys with the event of each beside it."""
+
+    __slots__ = ("events", "keys")
+
+    def __init__(self) -> None:
+        self.keys: Ints = np.empty(0, np.int64)
+        self.events: Events = np.empty(0, np.int32)
+
+    def insert(self, keys: Ints, events: Events) -> None:
+        """Merge new keys in; equal keys stay in order of arrival."""
+        order = np.argsort(keys, kind="stable")
+        keys, events = keys[order], events[order]
+        if not len(self.keys):
+            self.keys, self.events = keys, events
+            return
+        at = np.searchsorted(self.keys, keys, "right")
+        if len(keys) * 16 > len(self.keys):
+            place = at + np.arange(len(keys))
+            old = np.ones(len(self.keys) + len(keys), bool)
+            old[place] = False
+            self.keys, self.events = _merged(self.keys, keys, place, old), _merged(self.events, events, place, old)
+            return
+        # Few into many: whole stretches are copied as they are, several times faster than by mask.
+        cuts = np.flatnonzero(np.r_[True, at[1:] != at[:-1]])
+        edges = [0, *at[cuts].tolist(), len(self.keys)]
+        runs = [*cuts.tolist(), len(keys)]
+        self.keys = _woven(self.keys, keys, edges, runs)
+        self.events = _woven(self.events, events, edges, runs)
+
+    def delete(self, gone: Bools) -> None:
+        """Drop every entry whose event is marked in `gone` (a mask over events)."""
+        keep = ~gone[self.events]
+        self.keys, self.events = self.keys[keep], self.events[keep]
+
+
+def _merged(old: npt.NDArray, new: npt.NDArray, place: Ints, is_old: Bools) -> npt.NDArray:  # type: ignore[type-arg]
+    out = np.empty(len(is_old), old.dtype)
+    out[place] = new
+    out[is_old] = old
+    return out
+
+
+def _woven(old: npt.NDArray, new: npt.NDArray, edges: list[int], runs: list[int]) -> npt.NDArray:  # type: ignore[type-arg]
+    pieces = []
+    for k in range(len(runs) - 1):
+        pieces.append(old[edges[k] : edges[k + 1]])
+        pieces.append(new[runs[k] : runs[k + 1]])
+    pieces.append(old[edges[-2] :])
+    return np.concatenate(pieces)
+
+
+class Names:
+    """Dense numbers for 64-bit keys, in order of first sight."""
+
+    __slots__ = ("_number_by_key", "keys")
+
+    def __init__(self) -> None:
+        self._number_by_key: dict[int, int] = {}
+        self.keys: Ints = np.empty(0, np.int64)
+
+    def numbers(self, keys: Ints) -> Ints:
+        """The number of each key; new keys get the next ones."""
+        unique, inverse = np.unique(keys, return_inverse=True)
+        known = self._number_by_key
+        before = len(known)
+        numbers = np.fromiter((known.setdefault(k, len(known)) for k in unique.tolist()), np.int64, len(unique))
+        if len(known) > before:
+            fresh = numbers >= before
+            grown = np.empty(len(known), np.int64)
+            grown[:before] = self.keys[:before]
+            grown[numbers[fresh]] = unique[fresh]
+            self.keys = grown
+        return numbers[inverse]
+
+    def find(self, keys: Ints) -> Ints:
+        """The number of each key, -1 for one never seen."""
+        known = self._number_by_key
+        return np.fromiter((known.get(k, -1) for k in keys.tolist()), np.int64, len(keys))
+
+    def __len__(self) -> int:
+        return len(self._number_by_key)
+
+
+_COLUMNS = {"seq": np.int64, "time": np.int64, "reporter": np.int32, "target": np.int32, "context": np.int32, "author": np.int32, "created": np.int64, "fingerprint": np.int64}
+
+
+class Window:
+    """The complaints of the last `span_ms` of event time.
+
+    Times inside are milliseconds after `origin`; reporters, targets, contexts and authors are dense numbers
+    (`reporters.keys[n]` gives the caller's key back). An event is a row of the columns.
+    """
+
+    def __init__(self, span_ms: int, scales_ms: tuple[int, ...]) -> None:
+        self.span = span_ms
+        self.scales = np.array(scales_ms, np.int64)
+        self.origin = 0
+        self.watermark = -1  # latest time seen; -1: nothing yet
+        self.since = 0  # complaints older than this have left
+        self.reporters, self.targets, self.contexts, self.authors = Names(), Names(), Names(), Names()
+        self.size = 0  # rows used, gone ones included
+        self.live = 0  # N
+        self.seq: Ints = np.empty(0, np.int64)
+        self.time: Ints = np.empty(0, np.int64)
+        self.reporter: Events = np.empty(0, np.int32)
+        self.target: Events = np.empty(0, np.int32)
+        self.context: Events = np.empty(0, np.int32)
+        self.author: Events = np.empty(0, np.int32)
+        self.created: Ints = np.empty(0, np.int64)
+        self.fingerprint: Ints = np.empty(0, np.int64)
+        self.exempt: Bools = np.empty(0, bool)
+        self.gone: Bools = np.empty(0, bool)  # left the window, or withdrawn
+        self.text: dict[int, str] = {}  # event -> text
+        self.degree: Events = np.zeros(0, np.int32)  # d_u by reporter
+        self.crowd: Events = np.zeros(0, np.int32)  # complaints by target
+        self.context_crowd: Events = np.zeros(0, np.int32)
+        self.context_of: Events = np.zeros(0, np.int32)  # by target
+        self.author_of: Events = np.zeros(0, np.int32)
+        self.by_target, self.by_context = Index(), Index()  # entity << TIME_BITS | time
+        self.by_pair, self.by_reporter_context = Index(), Index()  # reporter << 32 | target or context
+        self._counts: npt.NDArray[np.int32] = np.empty((0, len(scales_ms) + 1), np.int32)
+        self._final: Bools = np.empty(0, bool)  # cached counts that no later complaint can change
+
+    # --- coming and going
+
+    def append(self, batch: Complaints) -> Events:
+        """Take new complaints in and let old ones leave; returns the events of those that are in the window.
+
+        The caller has seen to it that a reporter stands once on a target. Order inside the batch is irrelevant.
+        """
+        if len(batch) and self.watermark < 0:
+            self.origin = int(batch.time_ms.min()) - ORIGIN_MARGIN_MS
+        # Ties are broken by who and what, so that neither batching nor order of arrival shows in the result.
+        order = np.lexsort((batch.target, batch.reporter, batch.time_ms))
+        time = batch.time_ms[order] - self.origin
+        if len(time):
+            self.watermark = max(self.watermark, int(time[-1]))
+            self.since = max(self.since, self.watermark - self.span)
+        late_bound = np.searchsorted(time, self.since)
+        order, time = order[late_bound:], time[late_bound:]
+        self._expire()
+        if not len(order):
+            return np.empty(0, np.int32)
+        events = self._store(batch, order, time)
+        self._register(events)
+        return events
+
+    def _store(self, batch: Complaints, order: Ints, time: Ints) -> Events:
+        first, count = self.size, len(order)
+        self._reserve(first + count)
+        rows = slice(first, first + count)
+        self.seq[rows], self.time[rows] = batch.seq[order], time
+        self.reporter[rows] = self.reporters.numbers(batch.reporter[order])
+        self.target[rows] = self.targets.numbers(batch.target[order])
+        # A target without a context is its own; the bit flip keeps its key apart from declared ones.
+        self.context[rows] = self.contexts.numbers(np.where(batch.context == 0, ~batch.target, batch.context)[order])
+        self.author[rows] = self.authors.numbers(batch.author[order])
+        self.created[rows] = np.where(batch.created_ms == UNKNOWN_MS, UNKNOWN_MS, batch.created_ms - self.origin)[order]
+        self.fingerprint[rows], self.exempt[rows] = batch.fingerprint[order], batch.exempt[order]
+        self.gone[rows], self._final[rows] = False, False
+        self.size += count
+        self.live += count
+        if batch.texts:
+            for event, seq in enumerate(batch.seq[order].tolist(), first):
+                if seq in batch.texts:
+                    self.text[event] = batch.texts[seq]
+        return np.arange(first, first + count, dtype=np.int32)
+
+    def _register(self, events: Events) -> None:
+        r, v, a, t = (x[events].astype(np.int64) for x in (self.reporter, self.target, self.context, self.time))
+        self.degree, self.crowd = _room(self.degree, len(self.reporters)), _room(self.crowd, len(self.targets))
+        self.context_crowd = _room(self.context_crowd, len(self.contexts))
+        self.context_of, self.author_of = _room(self.context_of, len(self.targets)), _room(self.author_of, len(self.targets))
+        np.add.at(self.degree, r, 1)
+        np.add.at(self.crowd, v, 1)
+        np.add.at(self.context_crowd, a, 1)
+        self.context_of[v], self.author_of[v] = a, self.author[events]
+        self._unsettle(events, t)
+        self.by_target.insert(v << TIME_BITS | t, events)
+        self.by_context.insert(a << TIME_BITS | t, events)
+        self.by_pair.insert(r << 32 | v, events)
+        self.by_reporter_context.insert(r << 32 | a, events)
+
+    def _unsettle(self, events: Events, time: Ints) -> None:
+        """Counts that were final are open again where a complaint came in late."""
+        if not self._final[: self.size].any():
+            return
+        reach = int(self.scales[-1])
+        late = events[time < self.watermark - reach]
+        for event in late.tolist():
+            for index, entity in ((self.by_target, int(self.target[event])), (self.by_context, int(self.context[event]))):
+                low, high = self._run(index, entity, int(self.time[event]) - reach, int(self.time[event]) + reach)
+                self._final[index.events[low:high]] = False
+
+    def _run(self, index: Index, entity: int, since: int, until: int) -> tuple[int, int]:
+        base = entity << TIME_BITS
+        return int(np.searchsorted(index.keys, base | max(since, self.since), "left")), int(np.searchsorted(index.keys, base | until, "right"))
+
+    def remove(self, seqs: npt.ArrayLike) -> Events:
+        """Take out complaints that no longer stand; unknown seqs are ignored. Returns the events removed."""
+        wanted = np.asarray(seqs, np.int64)
+        found = np.flatnonzero(np.isin(self.seq[: self.size], wanted) & ~self.gone[: self.size]).astype(np.int32)
+        if len(found):
+            self._leave(found)
+            for index in (self.by_target, self.by_context, self.by_pair, self.by_reporter_context):
+                index.delete(self.gone)
+            self._final[: self.size] = False  # rare enough to count everything anew
+        return found
+
+    def _expire(self) -> None:
+        old = np.flatnonzero((self.time[: self.size] < self.since) & ~self.gone[: self.size]).astype(np.int32)
+        if len(old):
+            self._leave(old)
+        dead = self.size - self.live
+        if dead > 1024 and dead * 4 > self.size:
+            self._compact()
+
+    def _leave(self, events: Events) -> None:
+        self.gone[events] = True
+        np.subtract.at(self.degree, self.reporter[events], 1)
+        np.subtract.at(self.crowd, self.target[events], 1)
+        np.subtract.at(self.context_crowd, self.context[events], 1)
+        self.live -= len(events)
+        if self.text:
+            for event in events.tolist():
+                self.text.pop(event, None)
+
+    def _compact(self) -> None:
+        keep = np.flatnonzero(~self.gone[: self.size])
+        moved = np.full(self.size, -1, np.int32)
+        moved[keep] = np.arange(len(keep), dtype=np.int32)
+        for index in (self.by_target, self.by_context, self.by_pair, self.by_reporter_context):
+            index.delete(self.gone)
+            index.events = moved[index.events]
+        for name in (*_COLUMNS, "exempt", "gone", "_final", "_counts"):
+            column = getattr(self, name)
+            column[: len(keep)] = column[keep]
+        self.text = {int(moved[e]): t for e, t in self.text.items() if moved[e] >= 0}
+        self.size = len(keep)
+
+    def _reserve(self, rows: int) -> None:
+        if rows <= len(self.seq):
+            return
+        room = max(rows, len(self.seq) * 3 // 2, 1024)
+        for name, kind in _COLUMNS.items():
+            setattr(self, name, _stretched(getattr(self, name), room, kind))
+        for name in ("exempt", "gone", "_final"):
+            setattr(self, name, _stretched(getattr(self, name), room, np.bool_))
+        self._counts = _stretched(self._counts, room, np.int32)
+
+    # --- asking
+
+    def runs(self, index: Index, entities: Ints) -> tuple[Ints, Events]:
+        """All live events of each entity, as (position in `entities`, event), entity by entity.
+
+        `index` is by_target or by_context (then in time order), or one of the reporter indexes.
+        """
+        bits = TIME_BITS if index is self.by_target or index is self.by_context else 32
+        entities = np.asarray(entities, np.int64)
+        low = np.searchsorted(index.keys, entities << bits | (self.since if bits == TIME_BITS else 0), "left")
+        high = np.searchsorted(index.keys, (entities + 1) << bits, "left")
+        owner, place = spread(low, high)
+        events = index.events[place]
+        if bits == 32:
+            alive = ~self.gone[events]
+            owner, events = owner[alive], events[alive]
+        return owner, events
+
+    def find_pairs(self, reporters: Ints, targets: Ints) -> Events:
+        """The event of each (reporter, target), -1 where that reporter's complaint is not in the window."""
+        keys = reporters.astype(np.int64) << 32 | targets
+        index = self.by_pair
+        if not len(index.keys):
+            return np.full(len(keys), -1, np.int32)
+        # The newest of equal keys: an older one of the same pair may have left.
+        at = np.searchsorted(index.keys, keys, "right") - 1
+        hit = (at >= 0) & (index.keys[np.maximum(at, 0)] == keys)
+        events = np.where(hit, index.events[np.maximum(at, 0)], -1)
+        return np.where((events >= 0) & ~self.gone[np.maximum(events, 0)], events, -1).astype(np.int32)
+
+    def context_share(self, reporters: Ints, contexts: Ints) -> Ints:
+        """How many live complaints each reporter has in the context beside it."""
+        keys = reporters.astype(np.int64) << 32 | contexts
+        index = self.by_reporter_context
+        low, high = np.searchsorted(index.keys, keys, "left"), np.searchsorted(index.keys, keys, "right")
+        count = high - low
+        if self.live < len(index.keys):
+            some = np.flatnonzero(count)
+            owner, place = spread(low[some], high[some])
+            count[some] = np.bincount(owner[~self.gone[index.events[place]]], minlength=len(some))
+        return count
+
+    def counts(self, events: Events) -> npt.NDArray[np.int32]:
+        """Per event: complaints on its target within each scale of it (itself included), then on its context within the largest.
+
+        Shape (len(events), scales + 1). Exact; counts that nothing can change any more are remembered.
+        """
+        reach = int(self.scales[-1])
+        time = self.time[events]
+        stale = ~self._final[events] | (time - reach < self.since)
+        if stale.any():
+            which = events[stale]
+            which = which[np.argsort(self.target[which].astype(np.int64) << TIME_BITS | self.time[which], kind="stable")]
+            t = self.time[which]
+            v, a = self.target[which].astype(np.int64) << TIME_BITS, self.context[which].astype(np.int64) << TIME_BITS
+            for k, scale in enumerate(self.scales.tolist()):
+                self._counts[which, k] = self._within(self.by_target, v, t, scale)
+            self._counts[which, -1] = self._within(self.by_context, a, t, reach)
+            self._final[which] = (t + reach < self.watermark) & (t - reach >= self.since)
+        return self._counts[events]
+
+    def _within(self, index: Index, base: Ints, time: Ints, scale: int) -> Ints:
+        low = np.searchsorted(index.keys, base | np.maximum(time - scale, self.since), "left")
+        return np.asarray(np.searchsorted(index.keys, base | np.minimum(time + scale, TIME_MASK), "right") - low, np.int64)
+
+
+def spread(low: Ints, high: Ints) -> tuple[Ints, Ints]:
+    """Positions low[k]..high[k] of every k, with k beside each: the vectorised form of nested loops."""
+    length = np.maximum(high - low, 0)
+    owner = np.repeat(np.arange(len(low)), length)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(length) - length, length) + low[owner]
+
+
+def _room(column: Events, size: int) -> Events:
+    return column if size <= len(column) else _stretched(column, max(size, len(column) * 3 // 2), np.int32)
+
+
+def _stretched(column: npt.NDArray, rows: int, kind: type) -> npt.NDArray:  # type: ignore[type-arg]
+    out = np.zeros((rows, *column.shape[1:]), kind)
+    out[: len(column)] = column
+    return out
