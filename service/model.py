@@ -28,10 +28,11 @@ def _checked_id(value: str) -> str:
 def _time(value: object) -> datetime:
     """RFC 3339 text, or an aware datetime, to UTC. One call for both, since it runs for every complaint."""
     if isinstance(value, str) and _RFC3339.match(value):
+        text = value.upper()
         try:
-            value = datetime.fromisoformat(value.upper())
+            value = datetime.fromisoformat(text)
         except ValueError as error:
-            raise ValueError(f"{value[:40]!r} is no time of the calendar: {error}") from None
+            raise ValueError(f"{text[:40]!r} is no time of the calendar: {error}") from None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError("a time is RFC 3339 with an offset, like 2021-12-23T14:02:11Z")
     # Compared before converting: at the ends of the calendar the conversion itself overflows.

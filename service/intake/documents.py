@@ -1,0 +1,94 @@
+"""A whole document: one object, an array, or NDJSON; read in slices, so that its reader can do other things between.
+
+    batch = Batch()
+    for _ in read_document(body, COMPLAINT, "ndjson", now, batch):
+        ...  # a slice is done, a few milliseconds at most
+    batch.lines, batch.rejected, batch.rejected_count
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from service.intake.items import Noun, canonical, parsed, read_line, read_value
+from service.model import Frozen, RejectedItem
+
+MAX_ARRAY_ITEMS = 1_000
+MAX_LINES = 10_000
+MAX_REPORTED = 100  # errors listed in one answer; the rest is counted
+SLICE_ITEMS = 50
+SLICE_BYTES = 128 * 1024
+
+Form = Literal["json", "ndjson"]
+
+
+class UnreadableDocument(ValueError):
+    """The document as a whole is no JSON; nothing of it was taken."""
+
+
+class TooManyItems(ValueError):
+    """The document holds more items than one call may; nothing of it was taken."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a document held."""
+
+    lines: list[bytes] = field(default_factory=list)  # canonical, in the document's order
+    rejected: list[RejectedItem] = field(default_factory=list)  # the first MAX_REPORTED
+    rejected_count: int = 0
+
+    def add(self, item: Frozen | RejectedItem, noun: Noun) -> None:
+        """Take an item that was read, or note why it was refused."""
+        if not isinstance(item, RejectedItem):
+            self.lines.append(canonical(item, noun))
+            return
+        self.rejected_count += 1
+        if len(self.rejected) < MAX_REPORTED:
+            self.rejected.append(item)
+
+
+def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch: Batch) -> Iterator[None]:
+    """Fill `batch` from the document, yielding after each slice.
+
+    Raises UnreadableDocument and TooManyItems, both before anything is in the batch.
+    """
+    return _read_lines(document, noun, now, batch) if form == "ndjson" else _read_json(document, noun, now, batch)
+
+
+def _read_json(document: bytes, noun: Noun, now: datetime, batch: Batch) -> Iterator[None]:
+    try:
+        value = parsed(document)
+    except ValueError as error:
+        raise UnreadableDocument(f"the body is no JSON: {error}"[:300]) from None
+    yield
+    if not isinstance(value, list):
+        batch.add(read_value(value, noun, now), noun)
+        return
+    if len(value) > MAX_ARRAY_ITEMS:
+        raise TooManyItems(f"the array holds {len(value)} items; at most {MAX_ARRAY_ITEMS} are taken at once: split it, or send NDJSON with up to {MAX_LINES} lines")
+    for number, element in enumerate(value, 1):
+        batch.add(read_value(element, noun, now, number), noun)
+        if number % SLICE_ITEMS == 0:
+            yield
+
+
+def _read_lines(document: bytes, noun: Noun, now: datetime, batch: Batch) -> Iterator[None]:
+    # Counted before splitting: eight megabytes of newlines would be eight million objects.
+    count = document.count(b"\n") + (not document.endswith(b"\n"))
+    if count > MAX_LINES:
+        raise TooManyItems(f"the document has {count} lines; at most {MAX_LINES} are taken at once: split it")
+    yield
+    held = 0
+    for number, raw in enumerate(document.split(b"\n"), 1):
+        text = raw.strip(b" \t\r")
+        if not text:
+            continue  # a blank line is no item, but it counts, so that `line` is what an editor shows
+        batch.add(read_line(text, noun, now, number), noun)
+        held += len(text)
+        if number % SLICE_ITEMS == 0 or held > SLICE_BYTES:
+            held = 0
+            yield

@@ -1,0 +1,112 @@
+"""One item: read it, say what is wrong with it, write it as its canonical line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from service.intake.pointers import first_error
+from service.model import Complaint, Frozen, Id, Outcome, RejectedItem
+
+LEEWAY = timedelta(minutes=5)  # how far a platform's clock may be ahead of ours
+MAX_LINE_BYTES = 1024 * 1024  # the longest permitted complaint, every character escaped, stays below it
+_ID: TypeAdapter[str] = TypeAdapter(Id)
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What kind of item a document holds."""
+
+    letter: bytes  # first byte of its canonical line
+    plural: str
+    model: type[Frozen]
+    time_of: Callable[[Any], datetime] | None = None  # bounded by the wall clock; None: not bounded
+
+
+COMPLAINT = Noun(b"c", "complaints", Complaint, lambda complaint: complaint.occurred_at)
+OUTCOME = Noun(b"o", "outcomes", Outcome)  # decided_at moves no clock
+
+
+def read_line(raw: bytes, noun: Noun, now: datetime, line: int | None = None) -> Frozen | RejectedItem:
+    """The item that one JSON text holds, or why it is refused.
+
+    `now` bounds `occurred_at` (five minutes later at most); `line` is only handed on to the error.
+    """
+    if len(raw) > MAX_LINE_BYTES:
+        return RejectedItem(line=line, detail=f"the line has {len(raw)} bytes; an item has at most {MAX_LINE_BYTES}", pointer="")
+    try:
+        item = noun.model.__pydantic_validator__.validate_json(raw)
+    except ValidationError as error:
+        return _refusal_of_text(raw, noun, error, now, line)
+    return _timely(item, noun, now, line)
+
+
+def read_value(value: object, noun: Noun, now: datetime, line: int | None = None) -> Frozen | RejectedItem:
+    """The same for an item that is parsed already: what `json.loads` gave, or a row of a table."""
+    try:
+        item = noun.model.__pydantic_validator__.validate_python(value)
+    except ValidationError as error:
+        detail, pointer = first_error(error)
+        return RejectedItem(line=line, id=_readable_id(value), detail=detail, pointer=pointer)
+    return _timely(item, noun, now, line)
+
+
+def canonical(item: Frozen, noun: Noun) -> bytes:
+    """The item's line: its kind's letter and compact JSON without nulls, times in UTC."""
+    return noun.letter + item.__pydantic_serializer__.to_json(item, exclude_none=True)
+
+
+def withdrawal(complaint_id: str) -> bytes:
+    """The line that withdraws a complaint."""
+    return b"w" + json.dumps({"id": complaint_id}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def parsed(raw: bytes) -> Any:
+    """The value of a JSON text. Raises ValueError for what is none.
+
+    pydantic's parser refuses an escaped lone surrogate, and with it everything else in the text;
+    Python's lets it through, so that only the item that holds it is refused.
+    """
+    try:
+        return from_json(raw)
+    except ValueError as error:
+        if b"\\ud" not in raw.lower():
+            raise
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError):
+            raise error from None
+
+
+def _timely(item: Frozen, noun: Noun, now: datetime, line: int | None) -> Frozen | RejectedItem:
+    if noun.time_of is not None and noun.time_of(item) > now + LEEWAY:
+        detail = f"occurred_at is later than {now + LEEWAY:%Y-%m-%dT%H:%M:%SZ}, five minutes from now: check the clock that set it"
+        return RejectedItem(line=line, id=item.id, detail=detail, pointer="/occurred_at")  # type: ignore[attr-defined]
+    return item
+
+
+def _refusal_of_text(raw: bytes, noun: Noun, error: ValidationError, now: datetime, line: int | None) -> RejectedItem:
+    try:
+        value = parsed(raw)
+    except ValueError as unreadable:
+        return RejectedItem(line=line, detail=f"no JSON: {unreadable}"[:300], pointer="")
+    if error.error_count() > 1 or error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid":
+        detail, pointer = first_error(error)
+        return RejectedItem(line=line, id=_readable_id(value), detail=detail, pointer=pointer)
+    # Only Python's parser could read it: let the model say which field holds the surrogate.
+    refused = read_value(value, noun, now, line)
+    return refused if isinstance(refused, RejectedItem) else RejectedItem(line=line, id=_readable_id(value), detail="a lone surrogate is no text", pointer="")
+
+
+def _readable_id(value: object) -> str | None:
+    found = value.get("id") if isinstance(value, dict) else None
+    try:
+        return _ID.validate_python(found)
+    except ValidationError:
+        return None
