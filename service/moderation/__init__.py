@@ -1,0 +1,1 @@
+"""What follows from clusters: assessments, decisions, the quota. Pure."""
