@@ -61,7 +61,7 @@ class Child:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, pass_fds=self.keep_descriptors,
                 # A session of its own: Ctrl-C reaches the supervisor alone, which ends the children in order.
-                start_new_session=True, preexec_fn=_die_with_parent if _LIBC else None,  # noqa: PLW1509
+                start_new_session=True, preexec_fn=_die_with_parent if _LIBC else None,
             )
         self.started = time.monotonic()
 

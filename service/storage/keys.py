@@ -38,3 +38,7 @@ def lease(work: str, tenant: str) -> str:
 def enqueued(work: str, tenant: str) -> str:
     """Set while a job of that kind waits in RQ, so that the clock does not pile up jobs."""
     return f"{PREFIX}:{tenant}:enqueued:{work}"
+
+
+JOB_METRICS = f"{PREFIX}:metrics:jobs"  # hash: what service/ops/job_metrics.py counts about jobs
+DETECTION_COUNTS = f"{PREFIX}:metrics:detection"  # hash: what workers/detect.py counts about its ticks

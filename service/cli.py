@@ -1,0 +1,435 @@
+"""The command line. Exit codes: 0 done, 1 the run failed (why, on stderr), 2 wrong usage.
+
+What a command needs is imported inside it: `--help` answers at once, and service/ knows no worker outside
+these functions. Secrets go to stdout alone, everything else that is said to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.errors import BrigadewatchError, UnknownTenant
+from service.settings import DEFAULT_DATA, Settings, read_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from workers.resources import Resources
+
+app = typer.Typer(
+    name="brigadewatch", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False,
+    help="Tells coordinated complaining from honest outrage, and counts how many people complained independently.\n\n"
+    "Start with `brigadewatch demo`. In production: `up` (everything on one machine) or `api`, `worker` and `clock` (one process each). "
+    "Settings come from the environment (README, Configuration); --data is the same folder for every command.",
+)
+tenants = typer.Typer(no_args_is_help=True, help="Tenants: one platform, one community.")
+keys = typer.Typer(no_args_is_help=True, help="API keys of a tenant.")
+dead_letters = typer.Typer(no_args_is_help=True, help="Items that could not be processed five times over.")
+app.add_typer(tenants, name="tenants")
+app.add_typer(keys, name="keys")
+app.add_typer(dead_letters, name="dead-letters")
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    INGEST = "ingest"
+    READ = "read"
+    MODERATE = "moderate"
+    ADMIN = "admin"
+
+
+class QueueName(StrEnum):
+    """The queue that a worker serves; one each, since RQ loses jobs of a worker on two."""
+
+    INGEST = "ingest"
+    DETECT = "detect"
+    SWEEP = "sweep"
+    DELIVER = "deliver"
+    CHORES = "chores"
+
+
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help=f"Data folder; default: BRIGADEWATCH_DATA, or {DEFAULT_DATA}.")]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port of the API; without it 8000, or a free one if that is taken.", show_default=False)]
+OpsPort = Annotated[int | None, typer.Option("--ops-port", min=0, max=65535, help="Port of metrics and readiness, on loopback; without it 8001, or a free one.", show_default=False)]
+Parent = Annotated[int | None, typer.Option("--parent", hidden=True, help="End when this process is no longer the parent.")]
+TenantName = Annotated[str, typer.Option("--tenant", metavar="T", help="The tenant's name.")]
+
+
+@app.command()
+def demo(
+    data: Data = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same world.")] = 7,
+    complaints: Annotated[int, typer.Option("--complaints", min=2_000, max=500_000, help="About how many complaints the world holds.")] = 25_000,
+    ends: Annotated[bool, typer.Option("--exit", help="End after printing, instead of staying up until Ctrl-C.")] = False,
+) -> None:
+    """Everything on this machine, with a generated world of 28 days: who complained together, and what it did to one comment.
+
+    Without --data the folder is a temporary one, removed at the end.
+    """
+    from service.demo.show import run_demo
+
+    raise typer.Exit(run_demo(data, seed=seed, complaints=complaints, stay=not ends))
+
+
+@app.command()
+def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, data: Data = None) -> None:
+    """API, workers, clock and (without REDIS_URL) an embedded Valkey, on this machine, until Ctrl-C.
+
+    SQLite without DATABASE_URL. What dies is started again. The tenant `default` is made, but no key.
+    """
+    from service.supervisor import running
+
+    settings = _settings(data)
+    ending = _ending_signals()
+    engine = _prepared(settings)
+    _make_tenant_if_missing(engine, "default")
+    engine.dispose()
+    with running(settings, host=host, port=port, ops_port=ops_port, say=_say) as supervisor:
+        shown = "" if data is None else f" --data {settings.data}"
+        _say(f"API      {supervisor.addresses.api}  (documentation: {supervisor.addresses.api}/docs)")
+        _say(f"metrics  {supervisor.addresses.ops}/metrics")
+        _say(f"data     {settings.data}")
+        _say(f"a key:   brigadewatch keys create --tenant default --scope ingest --scope read{shown}")
+        _say("Ctrl-C ends all of it.")
+        ending.wait()
+        _say("ending ...")
+
+
+@app.command()
+def api(
+    host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, data: Data = None, parent: Parent = None,
+    ops_host: Annotated[str, typer.Option("--ops-host", help="Address of metrics and readiness; anything but loopback shows them to the network.")] = "127.0.0.1",
+    descriptor: Annotated[int | None, typer.Option("--socket", hidden=True)] = None, ops_descriptor: Annotated[int | None, typer.Option("--ops-socket", hidden=True)] = None,
+) -> None:
+    """The API alone, for containers. Needs REDIS_URL."""
+    import socket
+    from contextlib import ExitStack
+    from dataclasses import replace
+
+    from service.serving import serve
+    from service.supervisor import listening
+
+    settings = _settings(data)
+    _log(settings)
+    _end_with(parent)
+    engine = _prepared(settings)
+    settings = replace(settings, redis_url=_redis_url(settings))
+    with ExitStack() as stack:
+        def bound(number: int | None, on: str, asked: int | None, default: int) -> socket.socket:
+            return stack.enter_context(socket.socket(fileno=number) if number is not None else listening(on, asked, default=default))
+
+        api_socket, ops_socket = bound(descriptor, host, port, 8000), bound(ops_descriptor, ops_host, ops_port, 8001)
+        if descriptor is None:
+            _say(f"API on port {api_socket.getsockname()[1]}, metrics on port {ops_socket.getsockname()[1]}")
+        serve(settings, engine, api_socket, ops_socket)
+
+
+@app.command()
+def worker(queue: Annotated[QueueName, typer.Argument(help="The one queue that this process serves.")], data: Data = None, parent: Parent = None) -> None:
+    """One worker process, for containers. Needs REDIS_URL."""
+    from workers.jobs import run_worker
+
+    run_worker(queue.value, _resources(data, parent))
+
+
+@app.command()
+def clock(data: Data = None, parent: Parent = None) -> None:
+    """The process that wakes the workers, for containers. Needs REDIS_URL."""
+    from workers.clock import run_clock
+
+    resources = _resources(data, parent)
+    run_clock(resources, _ending_signals())
+
+
+@tenants.command("create")
+def tenants_create(name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, at most 40.")], data: Data = None) -> None:
+    """Make a tenant; it can be used as soon as this has ended."""
+    from service.storage.tenants import create_tenant
+
+    create_tenant(_prepared(_settings(data)), name, _now_us())
+    _say(f"made the tenant {name}")
+
+
+@tenants.command("list")
+def tenants_list(data: Data = None) -> None:
+    """The tenants' names, one a line."""
+    from service.storage.tenants import list_tenants
+
+    for name in list_tenants(_prepared(_settings(data))):
+        typer.echo(name)
+
+
+@keys.command("create")
+def keys_create(
+    tenant: TenantName,
+    scope: Annotated[list[Scope], typer.Option("--scope", help="What the key may do; repeat it for more than one.")],
+    create: Annotated[bool, typer.Option("--create", help="Make the tenant if it is missing.")] = False,
+    name: Annotated[str, typer.Option("--name", help="Who uses the key; stands beside decisions made with it.")] = "",
+    data: Data = None,
+) -> None:
+    """Make a key and print it, once, alone on stdout; only its hash is kept."""
+    from service.storage.tenants import create_key
+
+    engine = _prepared(_settings(data))
+    if create:
+        _make_tenant_if_missing(engine, tenant)
+    typer.echo(create_key(engine, tenant, sorted({s.value for s in scope}), name, _now_us()))
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Complaints as NDJSON, also .gz.", exists=True, dir_okay=False)],
+    url: Annotated[str, typer.Option("--url", help="Address of the API.")],
+    key: Annotated[str, typer.Option("--key", envvar="BRIGADEWATCH_KEY", help="An API key with the scopes ingest and read.")],
+    outcomes: Annotated[list[Path] | None, typer.Option("--outcomes", metavar="FILE...", help="Outcomes as NDJSON, also .gz; repeat it for more than one.", exists=True, dir_okay=False)] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=10_000, help="Complaints a request.")] = 500,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.1, help="Items a second, at most.", show_default=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also when the tenant already has later complaints.")] = False,
+) -> None:
+    """Send files of complaints and outcomes, merged by time; end when all of it is analysed and swept."""
+    from service.replay import Replay, print_summary
+
+    summary = Replay(url, key, batch=batch, rate=rate).run(files, outcomes or [], force=force)
+    print_summary(summary)
+    raise typer.Exit(0 if summary.rejected == 0 else 1)
+
+
+@app.command()
+def audit(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Complaints as NDJSON(.gz), CSV or Parquet.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the report goes, as JSON.")],
+    outcomes: Annotated[list[Path] | None, typer.Option("--outcomes", metavar="FILE...", help="Outcomes; repeat it for more than one.", exists=True)] = None,
+    window: Annotated[str, typer.Option("--window", help="How much event time is looked at together, like 14d or 36h.")] = "14d",
+    step: Annotated[str, typer.Option("--step", help="How far the window moves.")] = "1d",
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="Leave out what came later; RFC 3339.", show_default=False)] = None,
+) -> None:
+    """Look for coordinated groups in files, without a server."""
+    from workers.audit.command import run
+
+    code = run(
+        paths, outcomes or [], out, window_seconds=_seconds(window, "--window"), step_seconds=_seconds(step, "--step"), as_of=_time(as_of), progress=sys.stderr.isatty(),
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def rebuild(data: Data = None, tenant: Annotated[str | None, typer.Option("--tenant", metavar="T", help="This tenant alone.", show_default=False)] = None) -> None:
+    """Write totals, memberships and position counters into Redis again, from SQL."""
+    from workers.restore import restore
+
+    from service.storage.tenants import list_tenants
+
+    resources = _resources(data, None)
+    known = list(list_tenants(resources.engine))
+    if tenant and tenant not in known:
+        raise UnknownTenant(f"no tenant is called {tenant!r}")
+    for name in [tenant] if tenant else known:
+        restore(name, resources)
+        _say(f"rebuilt {name}")
+
+
+@dead_letters.command("list")
+def dead_letters_list(tenant: TenantName = "default", data: Data = None) -> None:
+    """The tenant's dead letters, one JSON object a line: id, position, times, error, and the item."""
+    from service.storage import dead_letters as letters
+
+    for letter in letters.list_letters(_prepared(_settings(data)), tenant):
+        typer.echo(json.dumps(letter, ensure_ascii=False))
+
+
+@dead_letters.command("retry")
+def dead_letters_retry(ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which; none: all of the tenant.")] = None, tenant: TenantName = "default", data: Data = None) -> None:
+    """Send dead letters again; they become pending."""
+    from service.storage import dead_letters as letters
+
+    resources = _resources(data, None)
+    _say(f"sent again: {letters.retry(resources.engine, resources.redis, tenant, ids or None)}")
+
+
+@dead_letters.command("drop")
+def dead_letters_drop(
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them.")] = None, tenant: TenantName = "default",
+    every: Annotated[bool, typer.Option("--all", help="All of the tenant.")] = False, data: Data = None,
+) -> None:
+    """Forget dead letters for good."""
+    from service.storage import dead_letters as letters
+
+    if bool(ids) == every:
+        raise typer.BadParameter("name the ids, or say --all")
+    _say(f"dropped: {letters.drop(_prepared(_settings(data)), tenant, ids or None)}")
+
+
+@app.command()
+def openapi() -> None:
+    """The OpenAPI document of the API, as JSON on stdout."""
+    from dataclasses import replace
+
+    from sqlalchemy import create_engine
+
+    from service.app import create_app
+
+    settings = replace(read_settings(), redis_url="redis://127.0.0.1:1/0", database_url="sqlite://")
+    typer.echo(json.dumps(create_app(settings, engine=create_engine("sqlite://")).openapi(), indent=2))
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    try:
+        app(args=spread_outcomes(sys.argv[1:]))
+    except (UnknownTenant, UsageError) as error:
+        _fail(str(error), 2)
+    except BrigadewatchError as error:
+        _fail(str(error), 1)
+    except Exception as error:
+        if os.environ.get("BRIGADEWATCH_LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        _fail(f"{type(error).__name__}: {error} (BRIGADEWATCH_LOG_LEVEL=DEBUG shows where)", 1)
+
+
+def spread_outcomes(arguments: list[str]) -> list[str]:
+    """`--outcomes A B` as `--outcomes A --outcomes B`, for replay and audit.
+
+    The files up to the next option belong to it when complaints were named before it; otherwise only the first does,
+    and the others are the complaints.
+    """
+    if not arguments or arguments[0] not in ("replay", "audit"):
+        return arguments
+    spread, named, position = arguments[:1], False, 1
+    while position < len(arguments):
+        word = arguments[position]
+        position += 1
+        if not word.startswith("-"):
+            named = True
+            spread.append(word)
+        elif word == "--outcomes":
+            end = position
+            while end < len(arguments) and not arguments[end].startswith("-") and (named or end == position):
+                end += 1
+            spread += [part for file in arguments[position:end] for part in (word, file)] or [word]
+            position = end
+        else:
+            takes_value = "=" not in word and word not in ("--force", "--help") and position < len(arguments)
+            spread += arguments[position - 1 : position + takes_value]
+            position += takes_value
+    return spread
+
+
+class UsageError(BrigadewatchError):
+    """The command line itself is wrong."""
+
+
+def _fail(text: str, code: int) -> None:
+    print(f"brigadewatch: {text}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
+
+
+def _settings(data: Path | None) -> Settings:
+    try:
+        return read_settings(data)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _log(settings: Settings) -> None:
+    try:
+        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    except ValueError:
+        raise UsageError(f"BRIGADEWATCH_LOG_LEVEL is {settings.log_level!r}, and has to be DEBUG, INFO, WARNING or ERROR") from None
+
+
+def _prepared(settings: Settings) -> Engine:
+    from service.data_folder import prepare
+
+    return prepare(settings)
+
+
+def _redis_url(settings: Settings) -> str:
+    from service.data_folder import redis_url
+
+    return redis_url(settings)
+
+
+def _resources(data: Path | None, parent: int | None) -> Resources:
+    from dataclasses import replace
+
+    from workers.resources import open_resources
+
+    settings = _settings(data)
+    _log(settings)
+    _end_with(parent)
+    engine = _prepared(settings)
+    return open_resources(replace(settings, redis_url=_redis_url(settings)), engine)
+
+
+def _make_tenant_if_missing(engine: Engine, name: str) -> None:
+    from service.storage.tenants import ensure_tenant
+
+    ensure_tenant(engine, name, _now_us())
+
+
+def _ending_signals() -> threading.Event:
+    ending = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: ending.set())
+    return ending
+
+
+def _end_with(parent: int | None) -> None:
+    """End this process when its supervisor is gone, however that ended."""
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def _seconds(text: str, option: str) -> int:
+    units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+    try:
+        seconds = int(float(text[:-1]) * units[text[-1:]])
+    except (ValueError, KeyError, OverflowError):
+        seconds = 0
+    if seconds <= 0:
+        raise typer.BadParameter(f"{text!r} is no length of time; write 14d, 36h or 90m", param_hint=option)
+    return seconds
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} is no time with an offset, like 2021-12-23T14:02:11Z", param_hint="--as-of")
+    return moment
+
+
+if __name__ == "__main__":
+    main()

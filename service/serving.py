@@ -1,0 +1,45 @@
+"""The API process: the API on one socket, metrics and readiness with details on another.
+
+The second one has a thread and an event loop of its own: it answers also while the API is busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from typing import Any
+
+import redis
+import uvicorn
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from sqlalchemy import Engine
+
+from service.app import create_app
+from service.ops.collector import StoreCollector
+from service.ops.observations import Observations
+from service.ops.routes import create_ops_app
+from service.settings import Settings
+
+
+def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_socket: socket.socket) -> None:
+    """Serve both until SIGINT or SIGTERM. Raises ValueError without a Redis URL."""
+    if not settings.redis_url:
+        raise ValueError("serving needs a Redis URL")
+    registry = CollectorRegistry()
+    for process_metrics in (ProcessCollector, PlatformCollector, GCCollector):
+        process_metrics(registry=registry)
+    client: redis.Redis = redis.Redis.from_url(settings.redis_url, socket_timeout=0.5, socket_connect_timeout=0.5)
+    stores = StoreCollector(client, engine)
+    registry.register(stores)
+    app = create_app(settings, engine=engine)
+    app.state.observe = Observations(registry)
+    common: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "timeout_graceful_shutdown": 5}
+    ops = uvicorn.Server(uvicorn.Config(create_ops_app(registry, stores), **common, lifespan="off"))
+    thread = threading.Thread(target=lambda: asyncio.run(ops.serve(sockets=[ops_socket])), name="ops", daemon=True)
+    thread.start()
+    try:
+        uvicorn.Server(uvicorn.Config(app, **common, backlog=2048)).run(sockets=[api_socket])
+    finally:
+        ops.should_exit = True
+        thread.join(5)
