@@ -154,6 +154,8 @@ def _undone(case: Case, log: Sequence[Decision], request: DecisionRequest) -> De
 
 
 def _check_fields(case: Case, request: DecisionRequest, undone: Decision | None, now: datetime) -> None:
+    if request.note is not None and "\0" in request.note:
+        raise Unfit("a note holds no NUL character: not every database can store it", pointer="/note")
     for index, reporter in enumerate(request.excluded_reporters):
         if reporter not in case.members:
             raise Unfit(f"{reporter!r} is no member of cluster {case.id}: only its reporters can be excluded", pointer=f"/excluded_reporters/{index}")

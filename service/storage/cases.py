@@ -30,6 +30,7 @@ _SORT_COLUMNS: Mapping[str, sa.Column[Any]] = {
 }
 SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {"-last_at": (int, str), "-first_at": (int, str), "-score": (float, str), "-reporter_count": (int, str)}
 _UNKNOWN = "no such cluster"
+_ID_LENGTH = 40  # of clusters.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +132,11 @@ def _conditions(tenant_id: int, chosen: ClusterFilter, now: datetime) -> list[sa
     if chosen.until_us is not None:
         conditions.append(c.first_us < chosen.until_us)
     if chosen.reporter is not None:
-        of_reporter = sa.select(members.cluster_id).where(members.tenant_id == tenant_id, members.reporter_key == key_of(chosen.reporter), members.reporter_id == chosen.reporter, members.excluded.is_(False))
-        conditions.append(c.id.in_(of_reporter))
+        is_member = (members.tenant_id == tenant_id, members.reporter_key == key_of(chosen.reporter), members.reporter_id == chosen.reporter, members.excluded.is_(False))
+        conditions.append(c.id.in_(sa.select(members.cluster_id).where(*is_member)))
     if chosen.target is not None:
-        conditions.append(c.id.in_(sa.select(targets.cluster_id).where(targets.tenant_id == tenant_id, targets.target_key == key_of(chosen.target), targets.target_id == chosen.target)))
+        is_target = (targets.tenant_id == tenant_id, targets.target_key == key_of(chosen.target), targets.target_id == chosen.target)
+        conditions.append(c.id.in_(sa.select(targets.cluster_id).where(*is_target)))
     if chosen.author is not None:
         conditions.append(c.id.in_(sa.select(targets.cluster_id).where(targets.tenant_id == tenant_id, targets.author_id == chosen.author)))
     return conditions
@@ -156,7 +158,9 @@ def _time(us: int | None) -> datetime | None:
 
 def _cluster_row(connection: Connection, tenant_id: int, cluster_id: str, *, lock: bool = False) -> RowMapping:
     query = sa.select(schema.clusters).where(schema.clusters.c.id == cluster_id, schema.clusters.c.tenant_id == tenant_id)
-    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+    # No id of ours is that long or holds a NUL, which PostgreSQL would not even take as a question.
+    possible = len(cluster_id) <= _ID_LENGTH and "\0" not in cluster_id
+    row = connection.execute(query.with_for_update() if lock else query).mappings().first() if possible else None
     if row is None:
         raise NotFound(_UNKNOWN)
     return row
@@ -191,8 +195,8 @@ def list_complaints(
         occurred_us, row_key = after
         query = query.where(sa.or_(own.occurred_us > occurred_us, sa.and_(own.occurred_us == occurred_us, own.row_key > row_key)))
     rows = connection.execute(query.order_by(own.occurred_us, own.row_key).limit(limit + 1)).all()
-    found = connection.execute(sa.select(archived.row_key, archived.content, archived.received_us, archived.state).where(archived.tenant_id == tenant_id, archived.row_key.in_([row.row_key for row in rows[:limit]])))
-    contents = {row.row_key: row for row in found}
+    of_page = (archived.tenant_id == tenant_id, archived.row_key.in_([row.row_key for row in rows[:limit]]))
+    contents = {row.row_key: row for row in connection.execute(sa.select(archived.row_key, archived.content, archived.received_us, archived.state).where(*of_page))}
     items = [
         ArchivedComplaint(
             Complaint.model_validate_json(contents[row.row_key].content), moment(contents[row.row_key].received_us),
@@ -221,7 +225,9 @@ def read_ties(connection: Connection, tenant_id: int, cluster_id: str) -> list[T
     return [Tie(reporter, target, complaints, moment(first_us), moment(last_us)) for reporter, target, complaints, first_us, last_us in connection.execute(query)]
 
 
-def list_decisions(connection: Connection, tenant_id: int, cluster_id: str, *, after: tuple[Key, ...] | None, limit: int) -> tuple[list[Decision], tuple[Key, ...] | None]:
+def list_decisions(
+    connection: Connection, tenant_id: int, cluster_id: str, *, after: tuple[Key, ...] | None, limit: int
+) -> tuple[list[Decision], tuple[Key, ...] | None]:
     """The decision log of the cluster and of those merged into it, oldest first, and the key to go on from. Raises NotFound."""
     _cluster_row(connection, tenant_id, cluster_id)
     c = schema.decisions.c
@@ -267,10 +273,10 @@ def record_decision(connection: Connection, tenant_id: int, cluster_id: str, req
     Raises NotFound, and whatever service/moderation/decisions.py refuses with; then nothing was written.
     """
     row = _cluster_row(connection, tenant_id, cluster_id, lock=True)
-    members = connection.execute(sa.select(schema.cluster_members.c.reporter_id, schema.cluster_members.c.excluded).where(schema.cluster_members.c.cluster_id == cluster_id)).all()
-    log_rows = connection.execute(
-        sa.select(schema.decisions).where(schema.decisions.c.tenant_id == tenant_id, schema.decisions.c.cluster_id.in_(_family(connection, tenant_id, cluster_id))).order_by(schema.decisions.c.seq)
-    ).mappings()
+    m, d = schema.cluster_members.c, schema.decisions.c
+    members = connection.execute(sa.select(m.reporter_id, m.excluded).where(m.cluster_id == cluster_id)).all()
+    of_family = (d.tenant_id == tenant_id, d.cluster_id.in_(_family(connection, tenant_id, cluster_id)))
+    log_rows = connection.execute(sa.select(schema.decisions).where(*of_family).order_by(d.seq)).mappings()
     before = Case(
         id=cluster_id, version=row["version"], changed_by=row["changed_by"], disposition=row["disposition"], status=row["status"], verdict=row["verdict"],
         snooze_until=_time(row["snooze_until_us"]), revoked_at=_time(row["revoked_us"]), revoked_because=row["revoked_because"], merged_into=_survivor(connection, tenant_id, row),
@@ -302,9 +308,10 @@ def _store_case(connection: Connection, before: Case, after: Case) -> None:
 
 
 def _store_entry(connection: Connection, tenant_id: int, entry: Decision) -> None:
+    snooze_until_us = None if entry.snooze_until is None else microseconds(entry.snooze_until)
     connection.execute(sa.insert(schema.decisions).values(
-        id=entry.id, tenant_id=tenant_id, cluster_id=entry.cluster_id, at_us=microseconds(entry.at), by=entry.by, verdict=entry.verdict, reason_code=entry.reason_code, note=entry.note,
-        excluded_reporters=json.dumps(entry.excluded_reporters), snooze_until_us=None if entry.snooze_until is None else microseconds(entry.snooze_until), reverses=entry.reverses, version=entry.version,
+        id=entry.id, tenant_id=tenant_id, cluster_id=entry.cluster_id, at_us=microseconds(entry.at), by=entry.by, verdict=entry.verdict, reason_code=entry.reason_code,
+        note=entry.note, excluded_reporters=json.dumps(entry.excluded_reporters), snooze_until_us=snooze_until_us, reverses=entry.reverses, version=entry.version,
     ))
 
 
@@ -314,7 +321,8 @@ def _store_audit(connection: Connection, tenant_id: int, before: Case, after: Ca
         "before": {"version": before.version, "status": before.status, "disposition": before.disposition, "verdict": before.verdict},
         "after": {"version": after.version, "status": after.status, "disposition": after.disposition, "verdict": after.verdict},
     }
-    connection.execute(sa.insert(schema.audit_trail).values(tenant_id=tenant_id, at_us=microseconds(entry.at), actor=entry.by, action="decision", subject=f"cluster:{after.id}", detail=json.dumps(detail)))
+    row = {"tenant_id": tenant_id, "at_us": microseconds(entry.at), "actor": entry.by, "action": "decision", "subject": f"cluster:{after.id}", "detail": json.dumps(detail)}
+    connection.execute(sa.insert(schema.audit_trail).values(row))
 
 
 def name_of_key(connection: Connection, key_id: int) -> str:

@@ -39,11 +39,11 @@ def write_cursor(page: Page) -> str:
     return urlsafe_b64encode(_check(body) + body).decode().rstrip("=")
 
 
-def read_cursor(text: str, *, list_name: str, key_types: tuple[type, ...]) -> Page:
+def read_cursor(text: str, *, list_name: str, key_types_by_sort: Mapping[str, tuple[type, ...]]) -> Page:
     """The page that a cursor stands for.
 
-    `key_types` are the types of the sort key's parts (float takes whole numbers too). Raises InvalidCursor for
-    anything that was not made here for this list.
+    `key_types_by_sort` holds the sorts that the list knows and the types of their key's parts (float takes whole
+    numbers too). Raises InvalidCursor for anything that was not made here for this list.
     """
     wrong = InvalidCursor("the cursor was not made by this list: take next_cursor as it was given, or leave it out to begin again")
     if len(text) > _MAX_CHARACTERS or not text.isascii():
@@ -57,8 +57,10 @@ def read_cursor(text: str, *, list_name: str, key_types: tuple[type, ...]) -> Pa
         name, sort, filters, after = json.loads(body)
     except (Base64Error, ValueError, TypeError, RecursionError):
         raise wrong from None
-    whole = isinstance(sort, str) and isinstance(filters, dict) and all(isinstance(v, str) and _storable(v) for v in filters.values()) and isinstance(after, list)
-    if name != list_name or not whole or len(after) != len(key_types) or not all(_fits(v, t) for v, t in zip(after, key_types, strict=True)):
+    key_types = key_types_by_sort.get(sort) if isinstance(sort, str) else None
+    if name != list_name or key_types is None or not isinstance(filters, dict) or not isinstance(after, list) or len(after) != len(key_types):
+        raise wrong
+    if not all(isinstance(value, str) and _storable(value) for value in filters.values()) or not all(map(_fits, after, key_types)):
         raise wrong
     return Page(name, sort, filters, tuple(after))
 

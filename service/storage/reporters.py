@@ -75,7 +75,8 @@ def read_reporter(connection: Connection, tenant_id: int, reporter_id: str, *, n
 def _judged(connection: Connection, own: sa.ColumnElement[bool]) -> TrackRecord:
     c, o = schema.complaints.c, schema.outcomes.c
     standing = sa.and_(own, c.state == schema.STANDING)
-    decided = connection.execute(sa.select(o.content, o.target_key, o.decided_us).join(schema.complaints, sa.and_(c.tenant_id == o.tenant_id, c.target_key == o.target_key)).where(standing).distinct()).all()
+    same_target = sa.and_(c.tenant_id == o.tenant_id, c.target_key == o.target_key)
+    decided = connection.execute(sa.select(o.content, o.target_key, o.decided_us).join(schema.complaints, same_target).where(standing).distinct()).all()
     if not decided:
         return TrackRecord()
     filed = connection.execute(sa.select(c.id, c.row_key, c.target_key, c.occurred_us).where(standing)).all()
