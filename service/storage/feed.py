@@ -17,6 +17,8 @@ import numpy.typing as npt
 UNKNOWN_US = np.iinfo(np.int64).min  # an account's age that nobody told
 NO_KEY = 0  # no author, no context, no fingerprint
 
+NOT_ARCHIVED = -1  # FeedOutcome.complaint: it concerns one complaint, which has not come; fed again when it has
+
 EXEMPT = 1  # flag: trusted reporter or illegal-content notice, shown but never discounted
 
 COMPLAINT = np.dtype([
@@ -37,7 +39,7 @@ class FeedOutcome:
     verdict: str | None  # upheld | rejected | None
     action: str | None
     decided_by: str  # person | automatic | appeal
-    complaint: int  # seq of the one complaint that it concerns; 0: the whole target
+    complaint: int  # seq of the one complaint that it concerns; 0: the whole target; NOT_ARCHIVED
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,12 +62,14 @@ targets = Table(
     Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("target_key", Big, primary_key=True, autoincrement=False),
     Column("complaints", Integer, nullable=False),  # distinct reporters whose complaint stands
 )
-# What the detect worker reads: one row an ingest transaction, columns packed by service/storage/feed.py.
+# What the detect worker reads: one row an ingest transaction, columns packed by service/storage/feed.py. Every rise of
+# ingest_state.archived_position has a row: one of repeats alone uses up a seq that nothing bears.
 feed = Table(
     "feed", metadata,
     Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("last_seq", Big, primary_key=True, autoincrement=False), Column("first_seq", Big, nullable=False),
     Column("last_position", Big, nullable=False), Column("items", Integer, nullable=False),  # items of the stream that it covers, repeats included
-    Column("received_us", Big, nullable=False), Column("watermark_us", Big), Column("newest_us", Big),  # newest occurred_at inside; null: no complaint inside
+    Column("oldest_received_us", Big, nullable=False), Column("received_us", Big, nullable=False),  # receipt of its first and its last item
+    Column("watermark_us", Big), Column("newest_us", Big),  # newest occurred_at inside, of what was removed too; null: no complaint inside
     Column("payload", LargeBinary, nullable=False),
 )
 sweeps = Table(

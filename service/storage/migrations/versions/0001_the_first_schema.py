@@ -96,6 +96,7 @@ def upgrade() -> None:
     sa.Column('first_seq', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('last_position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('items', sa.Integer(), nullable=False),
+    sa.Column('oldest_received_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('received_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('watermark_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('newest_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
