@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -90,22 +91,24 @@ def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, da
 
     SQLite without DATABASE_URL. What dies is started again. The tenant `default` is made, but no key.
     """
-    from service.supervisor import running
+    from service.supervisor import one_interrupt, running
 
     settings = _settings(data)
-    ending = _ending_signals()
-    engine = _prepared(settings)
-    _make_tenant_if_missing(engine, "default")
-    engine.dispose()
-    with running(settings, host=host, port=port, ops_port=ops_port, say=_say) as supervisor:
-        shown = "" if data is None else f" --data {settings.data}"
-        _say(f"API      {supervisor.addresses.api}  (documentation: {supervisor.addresses.api}/docs)")
-        _say(f"metrics  {supervisor.addresses.ops}/metrics")
-        _say(f"data     {settings.data}")
-        _say(f"a key:   brigadewatch keys create --tenant default --scope ingest --scope read{shown}")
-        _say("Ctrl-C ends all of it.")
-        ending.wait()
-        _say("ending ...")
+    try:
+        with one_interrupt():
+            engine = _prepared(settings)
+            _make_tenant_if_missing(engine, "default")
+            engine.dispose()
+            with running(settings, host=host, port=port, ops_port=ops_port, say=_say) as supervisor:
+                shown = "" if data is None else f" --data {shlex.quote(str(settings.data))}"
+                _say(f"API      {supervisor.addresses.api}  (documentation: {supervisor.addresses.api}/docs)")
+                _say(f"metrics  {supervisor.addresses.ops}/metrics")
+                _say(f"data     {settings.data}")
+                _say(f"a key:   brigadewatch keys create --tenant default --scope ingest --scope read{shown}")
+                _say("Ctrl-C ends all of it.")
+                threading.Event().wait()
+    except KeyboardInterrupt:
+        _say("ended")
 
 
 @app.command()

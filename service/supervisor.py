@@ -179,6 +179,25 @@ def running(settings: Settings, *, host: str, port: int | None, ops_port: int | 
 
 
 @contextmanager
+def one_interrupt() -> Iterator[None]:
+    """Inside, the first SIGINT, SIGTERM or SIGHUP raises KeyboardInterrupt; later ones must not disturb the ending."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    def interrupt(*_: object) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def listening(host: str, port: int | None, *, default: int) -> Iterator[socket.socket]:
     """A listening socket on the port asked for; without one, on the default or else on a free one.
 

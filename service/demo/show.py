@@ -1,0 +1,167 @@
+"""`brigadewatch demo`: a world replayed into a fresh installation, and what came out, on one screen."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from service.data_folder import prepare
+from service.demo.world import DAYS, REMOVAL_COUNT, World, draw_world
+from service.replay import Replay, Summary
+from service.settings import Settings, read_settings
+from service.storage.tenants import create_key, ensure_tenant
+from service.supervisor import Addresses, one_interrupt, running
+
+INTERRUPTED = 130  # exit code, as shells have it
+REPLAY_SECONDS = 30.0  # the world's 28 days take about so long to send
+TENANT = "default"
+
+
+def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> int:
+    """The exit code of the whole demo; leaves no process behind, and no folder unless `data` names one.
+
+    Expected failures are raised as BrigadewatchError. A folder that holds an installation already is refused by the replay.
+    """
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    shown = False
+    try:
+        with one_interrupt(), ExitStack() as stack:
+            folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-demo-", ignore_cleanup_errors=True)))
+            settings = read_settings(folder)
+            world, files, key = _prepare(settings, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-world-"))), seed, complaints)
+            _say("starting Redis, the API, the workers and the clock ...")
+            addresses = stack.enter_context(running(settings, host="127.0.0.1", port=None, ops_port=None, say=_say)).addresses
+            _say(f"replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} decisions of moderators ...")
+            replay = Replay(addresses.api, key, rate=(len(world.complaints) + len(world.outcomes)) / REPLAY_SECONDS)
+            summary = replay.run(*files)
+            show(console, world, summary, list(replay.flagged()), _Reader(addresses.api, key))
+            show_addresses(console, addresses, key, settings, in_example=next(iter(world.campaign_by_target)))
+            shown = True
+            if stay:
+                _say("Ctrl-C ends all of it.")
+                threading.Event().wait()
+    except KeyboardInterrupt:
+        _say("ended" if shown else "broken off")
+        return 0 if shown else INTERRUPTED
+    return 0
+
+
+def _prepare(settings: Settings, scratch: Path, seed: int, complaints: int) -> tuple[World, tuple[list[Path], list[Path]], str]:
+    _say(f"drawing a world of {DAYS} days (seed {seed}) ...")
+    world = draw_world(seed, complaints)
+    return world, _write(world, scratch), _make_key(settings)
+
+
+class _Reader:
+    """Reads what the console needs to show."""
+
+    def __init__(self, api: str, key: str) -> None:
+        self._client = httpx.Client(base_url=api, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+    def cluster(self, cluster_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._client.get(f"/v1/clusters/{cluster_id}").raise_for_status().json()
+        return found
+
+    def assess(self, targets: list[str]) -> list[dict[str, Any]]:
+        answers: list[dict[str, Any]] = []
+        for at in range(0, len(targets), 500):
+            asked = {"target_ids": targets[at : at + 500], "threshold": REMOVAL_COUNT}
+            answers += self._client.post("/v1/targets/assess", json=asked).raise_for_status().json()["items"]
+        return answers
+
+
+def show(console: Console, world: World, summary: Summary, flagged: list[dict[str, Any]], reader: _Reader) -> None:
+    """The flagged clusters beside what was planted, and one target that a removal by count would have hit."""
+    console.print(f"\n[bold]{summary.accepted:,} items[/bold] accepted and analysed in {summary.total_seconds:.0f} s, {summary.rejected} rejected.\n")
+    clusters = [reader.cluster(item["id"]) for item in flagged]
+    table = Table(title="Flagged clusters, highest score first", show_lines=True, title_justify="left")
+    for column, justify in (("score", "right"), ("accounts", "right"), ("targets", "right"), ("what it is", "left"), ("planted as", "left")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for cluster in clusters:
+        table.add_row(f"{cluster['score']:.1f}", str(cluster["reporter_count"]), str(cluster["target_count"]), cluster["summary"], planted(world, cluster["reporters"]))
+    console.print(table)
+    console.print(_tally(world, clusters))
+    targets = sorted({target for cluster in clusters for target in cluster["targets"]})
+    if protected := protected_target(reader.assess(targets)):
+        _show_protected(console, world, protected)
+
+
+def planted(world: World, reporters: Iterable[str]) -> str:
+    """What the world's maker planted these accounts as."""
+    names = Counter(world.campaign_by_account.get(reporter, "honest readers") for reporter in reporters)
+    return ", ".join(f"{name}: {count}" for name, count in names.most_common())
+
+
+def protected_target(assessments: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """The one whose removal is held while the most complaints stand against it; None if none is held."""
+    held = [a for a in assessments if a["recommendation"] == "hold"]
+    return max(held, key=lambda a: (a["complaints"] - a["independent_complaints"], a["target_id"]), default=None)
+
+
+def _tally(world: World, clusters: list[dict[str, Any]]) -> str:
+    members = {reporter for cluster in clusters for reporter in cluster["reporters"]}
+    lines = []
+    for name, count in Counter(world.campaign_by_account.values()).items():
+        found = sum(world.campaign_by_account.get(member) == name for member in members)
+        lines.append(f"  {name}: {found} of {count} accounts flagged")
+    honest = sum(member not in world.campaign_by_account for member in members)
+    crowds = ", ".join(sorted(set(world.crowd_by_target.values())))
+    return "\n".join(["", "What was planted, and found:", *lines, f"  honest accounts flagged: {honest} (among them the crowds of: {crowds})", ""])
+
+
+def _show_protected(console: Console, world: World, assessment: dict[str, Any]) -> None:
+    excerpt = next(c["target"]["excerpt"] for c in world.complaints if c["target"]["id"] == assessment["target_id"])
+    console.print(f'[bold]One comment[/bold], {assessment["target_id"]}: "{excerpt}"')
+    console.print(f"  complaints            {assessment['complaints']:>6}     (removed at {REMOVAL_COUNT}: the count alone has it taken down)")
+    console.print(f"  independent people    {assessment['independent_complaints']:>6.1f}     -> recommendation: {assessment['recommendation']}, a person looks first\n")
+
+
+def show_addresses(console: Console, addresses: Addresses, key: str, settings: Settings, *, in_example: str) -> None:
+    """Where to look further, with two calls that work as they stand."""
+    plain: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
+    console.print(f"API      {addresses.api}   (documentation: {addresses.api}/docs)", **plain)
+    console.print(f"metrics  {addresses.ops}/metrics", **plain)
+    console.print(f"data     {settings.data}", **plain)
+    console.print(f"key      {key}   (made for this run)\n", **plain)
+    console.print(f"curl -H 'Authorization: Bearer {key}' '{addresses.api}/v1/targets/{in_example}?threshold={REMOVAL_COUNT}'", **plain)
+    console.print(f"curl -H 'Authorization: Bearer {key}' '{addresses.api}/v1/clusters?sort=-score&limit=3'\n", **plain)
+
+
+def _make_key(settings: Settings) -> str:
+    engine = prepare(settings)
+    ensure_tenant(engine, TENANT, _now_us())
+    try:
+        return create_key(engine, TENANT, ["ingest", "read", "moderate"], "demo", _now_us())
+    finally:
+        engine.dispose()
+
+
+def _write(world: World, folder: Path) -> tuple[list[Path], list[Path]]:
+    written = []
+    for name, documents in (("complaints", world.complaints), ("outcomes", world.outcomes)):
+        path = folder / f"{name}.ndjson.gz"
+        with gzip.open(path, "wt", compresslevel=1, encoding="utf-8") as file:
+            file.writelines(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)
+        written.append([path])
+    return written[0], written[1]
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
