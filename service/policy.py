@@ -40,6 +40,7 @@ class Policy:
     growth_rounds: int = _threshold(3, "", "growth of a seed stops after this many rounds")
     growth_p: float = _threshold(0.01, "", "a candidate's p times the number of candidates to be admitted", 1e-4, 0.1)
     growth_margin_seconds: int = _threshold(HOUR, "s", "members' window on a target reaches this far beyond them")
+    regrow_share: float = _threshold(0.05, "", "a known group is grown anew once so large a share of its complaints is new (small groups: at once)", 0, 0.5)
     target_share: float = _threshold(0.1, "", "share of members (at least 2) that makes a target the cluster's")
     merge_share: float = _threshold(0.3, "", "grown groups that share this much of the smaller are one")
     min_members: int = _threshold(3, "accounts", "two accounts are a coincidence that nobody should be asked to judge", 3, 20)

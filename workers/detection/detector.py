@@ -7,7 +7,7 @@ empty one: there is one code path.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import networkx as nx
 import numpy as np
@@ -49,6 +49,24 @@ class Fitted:
     p: Floats
 
 
+class Grown:
+    """What a seed grew into, and how much of it is new since."""
+
+    __slots__ = ("members", "new", "pending", "people", "size", "targets")
+
+    def __init__(self, members: MemberSet, targets: Ints) -> None:
+        self.members = members
+        self.people = np.array(sorted(members), np.int64)
+        self.targets = targets
+        self.size = len(members) * max(len(targets), 1)  # complaints at most: what `pending` is compared with
+        self.pending = 0
+        self.new = True  # grown in this tick
+
+    def stale(self, share: float) -> bool:
+        """Whether so much is new that the group has to be grown again."""
+        return self.pending > share * self.size
+
+
 class Detector:
     """The resident window with everything derived from it."""
 
@@ -61,9 +79,10 @@ class Detector:
         self.pairs_met = 0
         self.graph: nx.Graph[int] = nx.Graph()  # validated co-reports
         self.counters: Counter[str] = Counter()
-        self._grown: dict[MemberSet, MemberSet] = {}  # seed -> what it grew into, for seeds that nothing touched since
+        self._validated: tuple[Ints, Floats] = np.empty(0, np.int64), np.empty(0)
+        self._seeds: list[MemberSet] = []  # components of the graph
+        self._grown: dict[MemberSet, Grown] = {}
         self._measured: dict[MemberSet, Group | None] = {}
-        self._seeds_by_target: dict[int, set[MemberSet]] = {}
 
     # --- one tick
 
@@ -71,15 +90,14 @@ class Detector:
         """Take in what is new and give back all groups as they stand now; unchanged groups are the same objects."""
         gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
         events = self.window.append(batch)
-        touched = np.unique(np.concatenate([self.window.reporter[events], self.window.reporter[gone]])).astype(np.int64)
         if len(gone):
-            self._rescore(self.edges.of(touched))
+            self._rescore(self.edges.of(np.unique(self.window.reporter[gone]).astype(np.int64)))
         if len(events):
             met = pairs.meet(self.window, events, self.policy.neighbours, self.met)
             self._count(met)
             self._analyse(met.first, met.second)
         self.edges.drop_inactive(self.window.degree)
-        return self._groups(touched, np.unique(self.window.target[events]).astype(np.int64))
+        return self._groups(events, gone)
 
     @classmethod
     def sweep(cls, policy: Policy, batch: Complaints) -> tuple[Detector, list[Group]]:
@@ -92,7 +110,7 @@ class Detector:
         self._count(met)
         self.affinity = Affinity(*fit_affinity(self.window, met.sample_first, met.sample_second, (policy.default_shape, policy.default_rate)))
         self._analyse(met.first, met.second)
-        return self, self._groups(np.empty(0, np.int64), np.empty(0, np.int64))
+        return self, self._groups(events, events[:0])
 
     def load(self, batch: Complaints) -> None:
         """Take complaints in without analysing them (a rebuild): their pairs come from `adopt`."""
@@ -143,44 +161,91 @@ class Detector:
 
     # --- groups
 
-    def _groups(self, reporters: Ints, targets: Ints) -> list[Group]:
+    def _groups(self, events: Events, gone: Events) -> list[Group]:
         self._refresh_graph()
-        seeds = [frozenset(c) for c in nx.connected_components(self.graph) if len(c) >= self.policy.min_members]
-        in_seeds = frozenset().union(*seeds) if seeds else frozenset()
-        touched = set(reporters.tolist())
-        stale = {seed for target in targets.tolist() for seed in self._seeds_by_target.get(target, ())}
-        grown: dict[MemberSet, MemberSet] = {}
-        for seed in seeds:
-            known = self._grown.get(seed)
-            if known is None or seed in stale or not touched.isdisjoint(seed | known):
-                known = growth.grow(self.window, seed, in_seeds - seed, self.affinity, self.policy)
+        self._note_arrivals(events, gone)
+        in_seeds = frozenset().union(*self._seeds)
+        usual_fresh: float | None = None
+        grown: dict[MemberSet, Grown] = {}
+        for seed in self._seeds:
+            known = self._grown.get(seed) or self._former(seed)
+            if known is None or known.stale(self.policy.regrow_share):
+                members = growth.grow(self.window, seed, in_seeds - seed, self.affinity, self.policy)
+                known = Grown(members, self._targets(members or seed))
                 self.counters["grown"] += 1
             grown[seed] = known
         self._grown = grown
-        merged = growth.merge({g for g in grown.values() if g}, self.policy.merge_share)
-        changed = touched if not stale else touched.union(*(grown.get(seed, ()) for seed in stale))
+        merged = growth.merge({g.members for g in grown.values() if g.members}, self.policy.merge_share)
+        fresh = {g.members for g in grown.values() if g.new}
         measured: dict[MemberSet, Group | None] = {}
-        usual_fresh: float | None = None
         for members in merged:
-            if members in self._measured and changed.isdisjoint(members):
-                measured[members] = self._measured[members]
+            if members in self._measured and not any(members >= m for m in fresh):
+                measured[members] = self._extended(members, events)
                 continue
             if usual_fresh is None:
                 usual_fresh = evidence.fresh_share(self.window, self.policy.fresh_account_seconds * 1000)
             measured[members] = self._measure(members, usual_fresh)
         self._measured = measured
-        self._note_targets(grown)
+        for known in grown.values():
+            known.new = False
         return [g for g in measured.values() if g is not None]
 
     def _refresh_graph(self) -> None:
-        """The graph of validated pairs: few edges change in a tick, so only those are touched."""
+        """The graph of validated pairs and its components; few edges change in a tick, so only those are touched."""
         keys, p = self.edges.validated(self.pairs_met, self.policy.false_discovery_rate)
-        weight = -np.log10(np.maximum(p, 1e-300))
-        fresh = dict(zip(keys.tolist(), weight.tolist(), strict=True))
-        old = [(u, w) for u, w in self.graph.edges if (min(u, w) << pairs.PAIR_BITS | max(u, w)) not in fresh]
-        self.graph.remove_edges_from(old)
+        old_keys, old_p = self._validated
+        if np.array_equal(keys, old_keys) and np.array_equal(p, old_p):
+            return
+        for key in np.setdiff1d(old_keys, keys, assume_unique=True).tolist():
+            self.graph.remove_edge(key >> pairs.PAIR_BITS, key & 0xFFFFFFFF)
+        at = np.searchsorted(old_keys, keys)
+        same = at < len(old_keys)
+        same[same] = (old_keys[at[same]] == keys[same]) & (old_p[at[same]] == p[same])
+        surprise = -np.log10(np.maximum(p[~same], 1e-300))
+        self.graph.add_weighted_edges_from(
+            ((key >> pairs.PAIR_BITS, key & 0xFFFFFFFF, s) for key, s in zip(keys[~same].tolist(), surprise.tolist(), strict=True)), weight="surprise")
         self.graph.remove_nodes_from([n for n, d in list(self.graph.degree) if d == 0])
-        self.graph.add_weighted_edges_from(((k >> pairs.PAIR_BITS, k & 0xFFFFFFFF, s) for k, s in fresh.items()), weight="surprise")
+        self._validated = keys, p
+        self._seeds = [frozenset(c) for c in nx.connected_components(self.graph) if len(c) >= self.policy.min_members]
+
+    def _note_arrivals(self, events: Events, gone: Events) -> None:
+        """Count what is new about each known group: complaints of its members, and on its targets."""
+        if not self._grown or not len(events) + len(gone):
+            return
+        both = np.concatenate([events, gone])
+        who, what = self.window.reporter[both], self.window.target[both]
+        for known in self._grown.values():
+            known.pending += int((np.isin(what, known.targets) | np.isin(who, known.people)).sum())
+            known.pending += known.size if len(gone) and np.isin(self.window.reporter[gone], known.people).any() else 0
+
+    def _former(self, seed: MemberSet) -> Grown | None:
+        """What a slightly different seed grew into, while the difference is too small to matter."""
+        for old, known in self._grown.items():
+            if not seed.isdisjoint(old):
+                different = len(seed ^ old)
+                if different <= self.policy.regrow_share * min(len(seed), len(old)):
+                    known.pending += different
+                    return known
+        return None
+
+    def _targets(self, members: MemberSet) -> Ints:
+        return growth.targets_of(self.window, np.array(sorted(members), np.int64), self.policy.target_share)
+
+    def _extended(self, members: MemberSet, events: Events) -> Group | None:
+        """A known group with the tick's complaints of its members on its targets."""
+        group = self._measured[members]
+        if group is None or not len(events):
+            return group
+        window = self.window
+        mine = events[np.isin(window.reporter[events], np.fromiter(members, np.int64, len(members)))]
+        mine = mine[[k in group.targets for k in window.targets.keys[window.target[mine]].tolist()]] if len(mine) else mine
+        if not len(mine):
+            return group
+        return replace(
+            group, seq=np.concatenate([group.seq, window.seq[mine]]), reporter=np.concatenate([group.reporter, window.reporters.keys[window.reporter[mine]]]),
+            target=np.concatenate([group.target, window.targets.keys[window.target[mine]]]), time_ms=np.concatenate([group.time_ms, window.time[mine] + window.origin]),
+            exempt=np.concatenate([group.exempt, window.exempt[mine]]),
+        )
 
     def _measure(self, members: MemberSet, usual_fresh: float) -> Group | None:
         window, who = self.window, np.array(sorted(members), np.int64)
@@ -204,10 +269,3 @@ class Detector:
             window.targets.keys[window.target[events]], window.time[events] + window.origin, window.exempt[events], signals,
             dict(zip(target_keys.tolist(), authors.tolist(), strict=True)),
         )
-
-    def _note_targets(self, grown: dict[MemberSet, MemberSet]) -> None:
-        """Which seeds a complaint on a target may let grow."""
-        self._seeds_by_target = {}
-        for seed, members in grown.items():
-            for target in growth.targets_of(self.window, np.array(sorted(members or seed), np.int64), self.policy.target_share).tolist():
-                self._seeds_by_target.setdefault(target, set()).add(seed)

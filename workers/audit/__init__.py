@@ -1,0 +1,1 @@
+"""`brigadewatch audit`: the same detection over files, without a server."""

@@ -1,0 +1,129 @@
+"""The audit from paths to report: reading, windows, writing, with progress for a person."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, cast
+
+from service.errors import Refused
+from service.intake.items import COMPLAINT, OUTCOME
+from service.model import Complaint, JsonObject, Outcome
+from service.policy import DEFAULT_POLICY, Policy
+from workers.audit.files import Reading, read_items
+from workers.audit.history import Collector, History, outcomes_by_target
+from workers.audit.report import report_of
+from workers.audit.windows import AuditResult, audit
+
+
+class Progress(Protocol):
+    """Told what is being done and how much of it: `stage(name, total)`, then `advance(done_so_far)`."""
+
+    def stage(self, name: str, total: int) -> None: ...
+    def advance(self, done: int) -> None: ...
+
+
+class Silent:
+    """No progress: for tests and pipes."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Nothing."""
+
+    def advance(self, done: int) -> None:
+        """Nothing."""
+
+
+def run(
+    paths: Sequence[Path], *, outcomes: Sequence[Path], out: Path, now: datetime, window_seconds: int = DEFAULT_POLICY.window_seconds, step_seconds: int = 86_400,
+    as_of: datetime | None = None, progress: Progress | None = None, policy: Policy = DEFAULT_POLICY,
+) -> JsonObject:
+    """Audit the files and write the report to `out`; returns the report.
+
+    Complaints and outcomes after `as_of` are left out. Raises Refused for unreadable files, for files without one valid
+    complaint and for a window or step that makes no sense.
+    """
+    told = progress or Silent()
+    if window_seconds < 3600 or step_seconds < 3600:
+        raise Refused(f"--window is {window_seconds} s and --step {step_seconds} s: both have to be at least an hour")
+    policy = replace(policy, window_seconds=window_seconds)
+    if not out.parent.is_dir():
+        raise Refused(f"{out.parent} is no folder: --out needs one that exists")
+    history, judged, reading, unread = _read(paths, outcomes, as_of, now, policy, told)
+    if not len(history.complaints):
+        raise Refused(f"no valid complaint in {', '.join(map(str, paths))}" + "".join(f"\n  {e}" for e in reading.examples))
+    told.stage("windows", 1)
+
+    def window_done(done: int, total: int) -> None:
+        if done == 1:
+            told.stage("windows", total)
+        told.advance(done)
+
+    result = audit(history, judged, policy, step_seconds, window_done)
+    report = report_of(result.clusters, history, policy.version, _notes(history, result, reading, unread))
+    _write(out, report)
+    return report
+
+
+def _read(paths: Sequence[Path], outcome_paths: Sequence[Path], as_of: datetime | None, now: datetime, policy: Policy, told: Progress):  # type: ignore[no-untyped-def]
+    reading, outcome_reading = Reading(), Reading()
+    total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if p.exists())
+    told.stage("reading", total)
+    done = 0
+
+    def read(count: int) -> None:
+        nonlocal done
+        done += count
+        told.advance(done)
+
+    known = [
+        cast(Outcome, o) for path in outcome_paths for o in read_items(path, OUTCOME, now, outcome_reading, read) if as_of is None or cast(Outcome, o).decided_at <= as_of
+    ]
+    collector = Collector(policy.text_min_words)
+    collector.wanted = {o.complaint_id for o in known if o.complaint_id is not None}
+    for path in paths:
+        for item in read_items(path, COMPLAINT, now, reading, read):
+            complaint = cast(Complaint, item)
+            if as_of is None or complaint.occurred_at <= as_of:
+                collector.add(complaint)
+    history, rows = collector.history()
+    return history, outcomes_by_target(known, rows), reading, outcome_reading
+
+
+def _notes(history: History, result: AuditResult, reading: Reading, outcome_reading: Reading) -> list[str]:
+    notes = [
+        f"{result.windows} windows were analysed; a group seen again keeps its id.",
+        "No quota of new flags applies to an audit.",
+        "At the end all outcomes re-scored all clusters, once.",
+    ]
+    for what, r in (("complaints", reading), ("outcomes", outcome_reading)):
+        if r.rejected:
+            notes.append(f"{r.rejected} {what} were rejected, for instance {'; '.join(r.examples)}")
+    if history.duplicates:
+        notes.append(f"{history.duplicates} complaints had an id that was seen before and changed nothing.")
+    if history.repeats:
+        notes.append(f"{history.repeats} complaints repeated a reporter's earlier one about the same target and count once.")
+    if not history.complaints.context.any():
+        notes.append("No complaint names a context (thread, article): readers of one article cannot be told from a group as well as they could be.")
+    cut = result.counters.get("cut", 0)
+    if cut:
+        notes.append(f"{cut} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint is paired with the latest 32 before it.")
+    return notes
+
+
+def _write(out: Path, report: JsonObject) -> None:
+    """All or nothing: a report that is there is whole."""
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        draft.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        draft.replace(out)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise Refused(f"{out} cannot be written: {error.strerror or error}") from error
+
+

@@ -1,0 +1,125 @@
+"""A whole history in columns: what the audit's windows are cut from. PURE."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.model import Complaint, Outcome, microseconds
+from service.storage.feed import FeedOutcome
+from service.storage.hashing import key_of
+from workers.detection.window import UNKNOWN_MS, Complaints, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Standing complaints in time order (seq = row), and how to name keys."""
+
+    complaints: Complaints
+    reporter_ids: dict[int, str]
+    target_ids: dict[int, str]
+    duplicates: int
+    repeats: int  # later complaints of the same reporter about the same target
+
+    def between(self, first: int, last: int) -> Complaints:
+        """Rows first..last (half-open), as views."""
+        c, rows = self.complaints, slice(first, last)
+        texts = {seq: c.texts[seq] for seq in range(first, last) if seq in c.texts} if c.texts else {}
+        return Complaints(
+            c.seq[rows], c.time_ms[rows], c.reporter[rows], c.target[rows], c.context[rows], c.author[rows], c.created_ms[rows], c.fingerprint[rows], c.exempt[rows], texts
+        )
+
+
+class Collector:
+    """Takes complaints one by one, in any order, and lays them out as a History."""
+
+    def __init__(self, text_min_words: int) -> None:
+        self._numbers = {name: array("q") for name in ("time", "reporter", "target", "context", "author", "created", "fingerprint", "tie")}
+        self._exempt = bytearray()
+        self._texts: dict[int, str] = {}
+        self._seen: set[int] = set()
+        self._row_by_id: dict[str, int] = {}  # only of complaints that an outcome may name; filled by `wanted`
+        self._keys: dict[str, int] = {}
+        self._reporters: dict[int, str] = {}
+        self._targets: dict[int, str] = {}
+        self._min_words = text_min_words
+        self.duplicates = 0
+        self.wanted: set[str] = set()  # ids of complaints that outcomes are about
+
+    def add(self, complaint: Complaint) -> None:
+        """Take a complaint; the same id again changes nothing."""
+        identity = key_of(complaint.id)
+        if identity in self._seen:
+            self.duplicates += 1
+            return
+        self._seen.add(identity)
+        row, reporter, target = len(self._exempt), complaint.reporter, complaint.target
+        if complaint.id in self.wanted:
+            self._row_by_id[complaint.id] = row
+        columns = self._numbers
+        columns["tie"].append(identity)
+        columns["time"].append(microseconds(complaint.occurred_at))
+        columns["reporter"].append(self._named(reporter.id, self._reporters))
+        columns["target"].append(self._named(target.id, self._targets))
+        columns["context"].append(self._key(target.context_id))
+        columns["author"].append(self._key(target.author_id))
+        columns["created"].append(UNKNOWN_MS if reporter.account_created_at is None else microseconds(reporter.account_created_at) // 1000)
+        columns["fingerprint"].append(0 if reporter.fingerprint is None else key_of(reporter.fingerprint))
+        self._exempt.append(reporter.trusted or complaint.notice_type == "illegal_content")
+        if complaint.text and len(complaint.text.split(None, self._min_words)) >= self._min_words:
+            self._texts[row] = complaint.text
+
+    def _key(self, text: str | None) -> int:
+        if text is None:
+            return 0
+        found = self._keys.get(text)
+        if found is None:
+            found = self._keys[text] = key_of(text)
+        return found
+
+    def _named(self, text: str, names: dict[int, str]) -> int:
+        key = key_of(text)
+        names.setdefault(key, text)
+        return key
+
+    def history(self) -> tuple[History, dict[str, int]]:
+        """Everything in time order, one standing complaint a reporter and target; and the row of each wanted complaint."""
+        c = {name: np.frombuffer(column, np.int64) if len(column) else np.empty(0, np.int64) for name, column in self._numbers.items()}
+        order = np.lexsort((c["tie"], c["time"]))
+        first = _first_of_pair(c["reporter"][order], c["target"][order])
+        order, repeats = order[first], len(order) - int(first.sum())
+        place = np.full(len(c["time"]), -1, np.int64)
+        place[order] = np.arange(len(order))
+        complaints = Complaints(
+            np.arange(len(order)), c["time"][order] // 1000, c["reporter"][order], c["target"][order], c["context"][order], c["author"][order], c["created"][order],
+            c["fingerprint"][order], np.frombuffer(bytes(self._exempt), np.bool_)[order] if len(order) else np.empty(0, bool),
+            {int(place[row]): text for row, text in self._texts.items() if place[row] >= 0},
+        )
+        rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] >= 0}
+        return History(complaints, self._reporters, self._targets, self.duplicates, repeats), rows
+
+
+def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which rows are the first of their (reporter, target)."""
+    order = np.lexsort((np.arange(len(reporter)), target, reporter))
+    r, v = reporter[order], target[order]
+    first = np.ones(len(reporter), bool)
+    first[order[1:]] = (r[1:] != r[:-1]) | (v[1:] != v[:-1])
+    return first
+
+
+def outcomes_by_target(outcomes: list[Outcome], row_by_complaint: dict[str, int]) -> dict[int, list[FeedOutcome]]:
+    """Outcomes by target key; the first of equal ids wins. In an audit `decided_at` stands for the receipt."""
+    found: dict[int, list[FeedOutcome]] = defaultdict(list)
+    seen: set[str] = set()
+    for o in outcomes:
+        if o.id in seen or (o.complaint_id is not None and o.complaint_id not in row_by_complaint):
+            continue
+        seen.add(o.id)
+        target = key_of(o.target_id)
+        about = 0 if o.complaint_id is None else row_by_complaint[o.complaint_id]
+        found[target].append(FeedOutcome(0, o.id, target, microseconds(o.decided_at), o.verdict, o.action, o.decided_by, about))
+    return dict(found)

@@ -1,0 +1,76 @@
+"""Detection over a history, window by window, with one identity for a group that is seen again. PURE."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+import numpy as np
+
+from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
+from service.policy import Policy
+from service.storage.feed import FeedOutcome
+from workers.audit.history import History
+from workers.detection.detector import Detector
+from workers.findings import found_group
+
+UNLIMITED = 2**62  # no quota in an audit: nobody is buried by a report
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """The clusters of a history, and what the windows counted on the way."""
+
+    clusters: list[ClusterState]
+    windows: int
+    counters: Mapping[str, int]
+
+
+class _KnownBy(Mapping[int, Sequence[FeedOutcome]]):
+    """The outcomes known at a moment: a view, since most targets are never asked for."""
+
+    def __init__(self, outcomes: Mapping[int, Sequence[FeedOutcome]], now_us: int) -> None:
+        self._outcomes, self._now_us = outcomes, now_us
+
+    def __getitem__(self, target: int) -> Sequence[FeedOutcome]:
+        return [o for o in self._outcomes[target] if o.decided_us <= self._now_us]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._outcomes)
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+
+def window_ends(first_ms: int, last_ms: int, window_ms: int, step_ms: int) -> Iterator[int]:
+    """Ends of the windows: the first complaint + window, then every step, the last at the latest complaint."""
+    end = first_ms + window_ms
+    while end < last_ms:
+        yield end
+        end += step_ms
+    yield last_ms
+
+
+def audit(history: History, outcomes: Mapping[int, Sequence[FeedOutcome]], policy: Policy, step_seconds: int, progress: Callable[[int, int], None]) -> AuditResult:
+    """All clusters of the history. `progress` is told (windows done, windows in all)."""
+    policy = replace(policy, flags_per_day=UNLIMITED)
+    time = history.complaints.time_ms
+    states: dict[str, ClusterState] = {}
+    counters: Counter[str] = Counter()
+    numbers = count(1)
+    if not len(time):
+        return AuditResult([], 0, counters)
+    window_ms = policy.window_seconds * 1000
+    ends = list(window_ends(int(time[0]), int(time[-1]), window_ms, step_seconds * 1000))
+    for done, end in enumerate(ends, 1):
+        first, last = int(np.searchsorted(time, end - window_ms)), int(np.searchsorted(time, end, "right"))
+        detector, groups = Detector.sweep(policy, history.between(first, last))
+        counters.update(detector.counters)
+        found = [found_group(g) for g in groups]
+        known = _KnownBy(outcomes, end * 1000)
+        states.update(reconcile(states, Recomputation(found, known, (end - window_ms) * 1000, end * 1000, complete=True), policy, lambda: f"k{next(numbers)}"))
+        progress(done, len(ends))
+    final = [s if s.disposition == "merged" else rescore(s, outcomes, int(time[-1]) * 1000, policy) for s in states.values()]
+    return AuditResult(final, len(ends), counters)

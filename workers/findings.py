@@ -1,0 +1,27 @@
+"""What detection found, in the terms in which clusters are kept. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.model import Evidence
+from service.moderation.lineage import Membership
+from workers.detection.detector import Group
+
+
+@dataclass(frozen=True, slots=True)
+class FoundGroup:
+    """A group as service.moderation.lineage.Found wants it."""
+
+    reporters: frozenset[int]
+    memberships: tuple[Membership, ...]
+    evidence: tuple[Evidence, ...]
+    author_by_target: Mapping[int, int]
+
+
+def found_group(group: Group) -> FoundGroup:
+    """The group with its complaints one by one; times to the millisecond, as the window holds them."""
+    columns = (group.seq, group.reporter, group.target, group.time_ms * 1000, group.exempt)
+    memberships = tuple(Membership(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
+    return FoundGroup(group.reporters, memberships, group.evidence, group.author_by_target)
