@@ -1,0 +1,56 @@
+"""Reporters over HTTP: what is known of one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from service.api.case_documents import REPORTER, told
+from service.api.clusters import Now, Reading
+from service.model import Disposition, Kind, Status
+from service.storage.reporters import read_reporter
+
+router = APIRouter(tags=["reporters"])
+
+
+class ReporterCluster(BaseModel):
+    """A cluster that the reporter is a member of."""
+
+    id: str
+    kind: Kind
+    disposition: Disposition
+    status: Status
+    probability: float = Field(description="of coordination")
+    first_at: datetime
+    last_at: datetime
+
+
+class ReporterHistory(BaseModel):
+    """Who complains: how much, how people judged it, with whom."""
+
+    id: str
+    first_at: datetime = Field(description="earliest complaint")
+    last_at: datetime = Field(description="latest complaint")
+    complaints: int = Field(description="all that are archived; the next four add up to it")
+    standing: int = Field(description="counted: the earliest on each target that was not withdrawn")
+    repeats: int = Field(description="later ones on a target already complained about")
+    withdrawn: int
+    machine: int = Field(description="sent by another server or a filter: in no count, in no cluster")
+    targets: int
+    upheld: int = Field(description="standing complaints that a person or an appeal found right")
+    rejected: int = Field(description="standing complaints that a person or an appeal found wrong")
+    reputation: float | None = Field(None, description="null while unknown")
+    cluster_count: int
+    clusters: list[ReporterCluster] = Field(description="the latest 100")
+
+
+@router.get("/v1/reporters/{id}", response_model=ReporterHistory, summary="What is known of a reporter?", responses=told(REPORTER, 404))
+def get_reporter(request: Request, id: str, key: Reading, now: Now) -> ReporterHistory:
+    """History, how the complaints were judged, clusters. 404 for one that never complained to this tenant."""
+    with request.app.state.engine.connect() as connection:
+        history = read_reporter(connection, key.tenant_id, id, now=now)
+    counts = {name: value for name, value in asdict(history).items() if name != "judged"}
+    return ReporterHistory(**counts, upheld=history.judged.upheld, rejected=history.judged.rejected)
