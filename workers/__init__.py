@@ -1,0 +1,1 @@
+"""The processes that think: ingest, detection, sweeps, and the clock that wakes them."""

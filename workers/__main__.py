@@ -1,0 +1,53 @@
+"""`python -m workers QUEUE` works on one queue, `python -m workers clock` is the clock; settings from the environment."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+
+from service.settings import read_settings
+from service.storage.queue import QUEUES
+from workers.clock import run_clock
+from workers.jobs import run_worker
+from workers.resources import open_resources
+
+
+def run(name: str) -> None:
+    """Be one process of the pipeline until SIGTERM or SIGINT: a queue's worker, or the clock.
+
+    Raises ValueError for another name, and without REDIS_URL.
+    """
+    if name != "clock" and name not in QUEUES:
+        raise ValueError(f"{name!r} is neither a queue nor the clock: {', '.join((*QUEUES, 'clock'))}")
+    settings = read_settings()
+    logging.basicConfig(level=settings.log_level, format=f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s")
+    resources = open_resources(settings)
+    try:
+        if name == "clock":
+            stop = threading.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda signum, frame: stop.set())
+            run_clock(resources, stop)
+        else:
+            run_worker(name, resources)
+    finally:
+        resources.close()
+
+
+def main(arguments: list[str]) -> int:
+    """The process's exit code: 0 ended as asked, 2 wrong usage."""
+    if len(arguments) != 1:
+        print(f"usage: python -m workers {'|'.join((*QUEUES, 'clock'))}", file=sys.stderr)
+        return 2
+    try:
+        run(arguments[0])
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,198 @@
+"""The clock: every 100 ms it looks where each tenant is and enqueues what is due.
+
+`due` decides and is pure; the loop around it reads Redis and SQL and survives the absence of both.
+Several clocks at once do no harm: a job of one kind waits once a tenant.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.policy import Policy
+from service.storage import keys
+from service.storage.overrides import policy_of
+from service.storage.queue import enqueue
+from service.storage.schema import analysis_state, dead_letters, decisions, ingest_state, sweeps, tenants
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 0.1
+ROUND_SECONDS = 1.0  # all tenants are looked at so often; between, those that Redis names as busy
+POLICY_SECONDS = 10.0  # a tenant's thresholds are read anew after this
+TICK_US = 500_000
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TenantState:
+    """Where one tenant is, as the clock sees it."""
+
+    position: int | None  # acknowledged items; None: Redis is empty
+    entries: int  # in the stream, read or not
+    ingesting: bool  # somebody holds the lease
+    detecting: bool
+    sweeping: bool
+    archived_position: int
+    last_seq: int
+    resent: int  # dead letters on their way again
+    cursor_seq: int
+    analysed_position: int
+    watermark_us: int | None  # of what is analysed
+    swept_position: int
+    swept_watermark_us: int | None
+    decision_waits: bool
+    sweep_finished_us: int | None  # of the latest sweep that is stored
+    sweep_began_us: int | None
+    swept_us: int | None  # finish of the latest sweep that detection took over
+    ticked_us: int  # when the clock last asked for a tick
+
+
+def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
+    """The works that are to be enqueued for a tenant now: of ingest, detect, sweep, restore.
+
+    While Redis has no position, or one that lies behind what is archived, nothing but a restore is.
+    """
+    if state.position is None or state.position < state.archived_position:
+        return frozenset({"restore"})
+    works: set[str] = set()
+    if state.entries > 0 and not state.ingesting:
+        works.add("ingest")
+    take_over = state.sweep_finished_us is not None and state.sweep_finished_us > (state.swept_us or 0)
+    if (state.last_seq > state.cursor_seq or state.decision_waits or take_over) and not state.detecting and now_us - state.ticked_us >= TICK_US:
+        works.add("detect")
+    if not state.sweeping and not take_over and _sweep_due(state, now_us, policy):
+        works.add("sweep")
+    return frozenset(works)
+
+
+def _sweep_due(state: TenantState, now_us: int, policy: Policy) -> bool:
+    if state.analysed_position <= state.swept_position:
+        return False  # nothing was analysed that the last one had not seen
+    moved_us = _moved_us(state)
+    pending = state.position != state.archived_position or state.last_seq > state.cursor_seq or state.resent > 0
+    if pending and moved_us >= policy.sweep_backlog_seconds * SECOND_US:
+        return True  # a backlog: ticks wait for this sweep, so it waits for nothing
+    if state.sweep_began_us is not None and now_us - state.sweep_began_us < policy.sweep_pause_seconds * SECOND_US:
+        return False
+    return not pending or moved_us >= policy.sweep_every_seconds * SECOND_US
+
+
+def _moved_us(state: TenantState) -> int:
+    """Event time since the last sweep. The first one has no last: it is due as soon as there is an hour to tell of."""
+    if state.watermark_us is None:
+        return 0
+    if state.swept_watermark_us is None:
+        return 3_600 * SECOND_US
+    return state.watermark_us - state.swept_watermark_us
+
+
+def run_clock(resources: Resources, stop: threading.Event) -> None:
+    """Enqueue what is due until `stop` is set; Redis or the database may go and come back meanwhile."""
+    clock = Clock(resources)
+    silent = True
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            clock.beat()
+            if not silent:
+                log.warning("clock: the stores answer again")
+            silent = True
+        except (RedisError, SQLAlchemyError, OSError) as error:
+            if silent:  # once an outage, not ten times a second
+                log.warning("clock: a store does not answer, trying on: %s", error)
+            silent = False
+        stop.wait(max(0.01, BEAT_SECONDS - (time.monotonic() - began)))
+
+
+class Clock:
+    """The loop's memory: when each tenant was last ticked, and its thresholds."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+        self._ticked_us: dict[str, int] = {}
+        self._policies: dict[str, tuple[float, Policy]] = {}
+        self._round_at = 0.0
+
+    def beat(self) -> dict[str, frozenset[str]]:
+        """Look once, enqueue what is due, and say what that was (works that waited already included)."""
+        redis: Any = self.resources.redis
+        busy = {name.decode() if isinstance(name, bytes) else str(name) for name in redis.sunion([keys.TENANTS_WAITING, keys.TENANTS_DIRTY])}
+        everyone = time.monotonic() - self._round_at >= ROUND_SECONDS
+        with self.resources.engine.connect() as connection:
+            found = self._look(connection, None if everyone else busy)
+        if everyone:
+            self._round_at = time.monotonic()
+        now_us = self.resources.now_us()
+        asked: dict[str, frozenset[str]] = {}
+        for name, (state, policy) in found.items():
+            works = asked[name] = due(state, now_us, policy)
+            for work in sorted(works):
+                if enqueue(redis, work, name) and work == "detect":
+                    self._ticked_us[name] = now_us
+            if not works and name in busy and _idle(state):
+                # A tenant that becomes busy in this moment is found by the next full round.
+                redis.srem(keys.TENANTS_WAITING, name)
+                redis.srem(keys.TENANTS_DIRTY, name)
+        return asked
+
+    def _look(self, connection: Connection, names: Iterable[str] | None) -> dict[str, tuple[TenantState, Policy]]:
+        """State and thresholds of the named tenants; None: of all."""
+        wanted = None if names is None else list(names)
+        if wanted == []:
+            return {}
+        rows = connection.execute(_tenants_statement(wanted)).all()
+        with self.resources.redis.pipeline(transaction=False) as pipeline:
+            for row in rows:
+                pipeline.get(keys.position(row.name))
+                pipeline.xlen(keys.stream(row.name))
+                for work in ("ingest", "detect", "sweep"):
+                    pipeline.exists(keys.lease(work, row.name))
+            answers = pipeline.execute()
+        found: dict[str, tuple[TenantState, Policy]] = {}
+        for number, row in enumerate(rows):
+            position, entries, ingesting, detecting, sweeping = answers[number * 5 : number * 5 + 5]
+            began = None if row.sweep_finished_us is None else row.sweep_finished_us - int(row.sweep_seconds * SECOND_US)
+            state = TenantState(
+                None if position is None else int(position), int(entries), bool(ingesting), bool(detecting), bool(sweeping),
+                row.archived_position, row.last_seq, row.resent or 0, row.cursor_seq, row.analysed_position, row.watermark_us, row.swept_position, row.swept_watermark_us,
+                (row.decision_seq or 0) > row.decision_cursor, row.sweep_finished_us, began, row.swept_us, self._ticked_us.get(row.name, 0),
+            )
+            found[row.name] = state, self._policy(connection, row.id, row.name)
+        return found
+
+    def _policy(self, connection: Connection, number: int, name: str) -> Policy:
+        known = self._policies.get(name)
+        if known is None or time.monotonic() - known[0] >= POLICY_SECONDS:
+            known = self._policies[name] = time.monotonic(), policy_of(connection, number)
+        return known[1]
+
+
+def _idle(state: TenantState) -> bool:
+    return not state.entries and state.last_seq <= state.cursor_seq and not state.ingesting and not state.detecting
+
+
+def _tenants_statement(names: list[str] | None) -> Select[Any]:
+    """One row a tenant: its states, and the newest of its decisions and sweeps (each by one index look-up)."""
+    newest = select(func.max(sweeps.c.id)).where(sweeps.c.tenant_id == tenants.c.id).correlate(tenants).scalar_subquery()
+    decision = select(func.max(decisions.c.seq)).where(decisions.c.tenant_id == tenants.c.id).correlate(tenants).scalar_subquery()
+    resent = select(func.count(dead_letters.c.resent_us)).where(dead_letters.c.tenant_id == tenants.c.id).correlate(tenants).scalar_subquery()
+    columns: list[Any] = [
+        tenants.c.id, tenants.c.name, ingest_state.c.archived_position, ingest_state.c.last_seq, analysis_state.c.cursor_seq, analysis_state.c.analysed_position,
+        analysis_state.c.watermark_us, analysis_state.c.swept_position, analysis_state.c.swept_watermark_us, analysis_state.c.swept_us, analysis_state.c.decision_cursor,
+        sweeps.c.finished_us.label("sweep_finished_us"), sweeps.c.seconds.label("sweep_seconds"), decision.label("decision_seq"), resent.label("resent"),
+    ]
+    statement = (
+        select(*columns).join(ingest_state, ingest_state.c.tenant_id == tenants.c.id).join(analysis_state, analysis_state.c.tenant_id == tenants.c.id)
+        .outerjoin(sweeps, sweeps.c.id == newest).order_by(tenants.c.id)
+    )
+    return statement if names is None else statement.where(tenants.c.name.in_(names))

@@ -1,0 +1,152 @@
+"""One drain of one tenant's stream into the archive.
+
+At least once, and idempotent: entries are acknowledged after the commit, and the archive skips what it has.
+An entry that keeps failing is tried in ever smaller parts; what cannot be archived goes to the dead letters.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.timeouts import BaseTimeoutException
+from sqlalchemy.exc import OperationalError
+
+from service.errors import LostLease, UnknownTenant
+from service.storage import assessments, keys, stream
+from service.storage.archive import ingest_state_of
+from service.storage.commit import Batch, CommitResult, commit
+from service.storage.database import write
+from service.storage.dead_letters import bury
+from service.storage.leases import Lease, held, take_epoch
+from service.storage.schema import ingest_state
+from service.storage.tenants import tenant_id
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+CONSUMER = "ingest"  # fixed: whoever comes next finds what the last one did not finish
+TURN_SECONDS = 2.0  # then other tenants have their turn
+ENTRIES_AT_ONCE = 1_000
+ITEMS_AT_ONCE = 8_000  # a transaction of 4-8k rows costs least a row
+DELIVERIES = 5
+
+# Failures of the surroundings, not of an item: no reason to bury anything.
+_PASSING = (LostLease, OperationalError, RedisError, OSError, MemoryError, BaseTimeoutException)
+
+
+def run(tenant: str, resources: Resources) -> None:
+    """Archive what waits in the tenant's stream, for 2 s at most; returns at once when another worker does."""
+    with held(resources.redis, "ingest", tenant) as lease:
+        if lease is None:
+            return
+        try:
+            number = tenant_id(resources.engine, tenant)
+        except UnknownTenant:
+            log.warning("no tenant is called %r any more: its stream is left alone", tenant)
+            return
+        _Drain(tenant, number, lease, resources).until(time.monotonic() + TURN_SECONDS)
+
+
+class _Drain:
+    """One worker's turn with one tenant."""
+
+    def __init__(self, tenant: str, number: int, lease: Lease, resources: Resources) -> None:
+        self.tenant, self.number, self.lease, self.resources = tenant, number, lease, resources
+        self.redis: Redis = resources.redis
+        self.epoch = take_epoch(resources.engine, ingest_state, number)
+        with resources.engine.connect() as connection:  # from here on, nobody else moves it
+            self.position = ingest_state_of(connection, number).archived_position
+
+    def until(self, deadline: float) -> None:
+        """Drain until the stream is empty or the deadline (monotonic seconds) has passed."""
+        while True:
+            entries = self._next()
+            if not entries:
+                return
+            self._archive(entries)
+            self.lease.check()
+            if time.monotonic() >= deadline:
+                return
+
+    def _next(self) -> list[stream.Entry]:
+        """The next entries in the order of their positions."""
+        entries = self._read()
+        if self._gap(entries):
+            # A worker that lost its lease may have been handed what comes before. All of it is pending now, so
+            # a second look finds it. Where it does not, the entries are really gone (Redis lost data).
+            entries = self._read()
+        return entries
+
+    def _read(self) -> list[stream.Entry]:
+        return stream.read_entries(self.redis, self.tenant, CONSUMER, ENTRIES_AT_ONCE, ITEMS_AT_ONCE)
+
+    def _gap(self, entries: Sequence[stream.Entry]) -> bool:
+        expected = self.position + 1
+        for entry in entries:
+            if entry.first > expected:
+                return True
+            if entry.first > 0:
+                expected = max(expected, entry.first + entry.n)
+        return False
+
+    def _archive(self, entries: list[stream.Entry]) -> None:
+        if all(entry.deliveries < DELIVERIES for entry in entries):
+            try:
+                self._commit(entries)
+            except _PASSING:
+                raise
+            except Exception as error:
+                log.warning("tenant %s: %d entries cannot be archived together: %s", self.tenant, len(entries), error)
+            else:
+                return
+        self._archive_singly(entries)
+
+    def _archive_singly(self, entries: list[stream.Entry]) -> None:
+        """One transaction an entry, in order. The first that fails waits for its next delivery, and the rest behind it."""
+        for entry in entries:
+            if entry.deliveries >= DELIVERIES:
+                self._archive_items(entry)
+            else:
+                self._commit([entry])
+
+    def _archive_items(self, entry: stream.Entry) -> None:
+        """Halves, halves of halves, until what fails is alone: that is buried with its error, all else is archived."""
+        buried = self._archive_part(entry, 0, entry.lines.split(b"\n"))
+        log.warning("tenant %s: an entry of %d items was archived in parts, %d of them are dead letters", self.tenant, entry.n, buried)
+        with self.resources.engine.connect() as connection:
+            state = ingest_state_of(connection, self.number)
+        self._finish([entry], state.archived_position)
+
+    def _archive_part(self, entry: stream.Entry, offset: int, lines: list[bytes]) -> int:
+        part = Batch(entry.entry_id, entry.first + offset if entry.first > 0 else entry.first, entry.received_us, b"\n".join(lines))
+        try:
+            with write(self.resources.engine) as connection:
+                commit(connection, self.number, self.epoch, [part])
+            return 0
+        except _PASSING:
+            raise
+        except Exception as error:
+            if len(lines) > 1:
+                middle = len(lines) // 2
+                return self._archive_part(entry, offset, lines[:middle]) + self._archive_part(entry, offset + middle, lines[middle:])
+            with write(self.resources.engine) as connection:
+                bury(connection, self.number, self.epoch, part, error, self.resources.now_us())
+            log.error("tenant %s: the item at position %d goes to the dead letters: %s: %s", self.tenant, part.first, type(error).__name__, error)
+            return 1
+
+    def _commit(self, entries: list[stream.Entry]) -> CommitResult:
+        with write(self.resources.engine) as connection:
+            result = commit(connection, self.number, self.epoch, [Batch(entry.entry_id, entry.first, entry.received_us, entry.lines) for entry in entries])
+        self._finish(entries, result.archived_position)
+        return result
+
+    def _finish(self, entries: list[stream.Entry], position: int) -> None:
+        """Tell Redis what SQL has: only now, so that a crash in between repeats work and loses none."""
+        self.position = position
+        assessments.write_progress(self.redis, self.tenant, archived=position)
+        self.redis.sadd(keys.TENANTS_DIRTY, self.tenant)
+        stream.acknowledge(self.redis, self.tenant, [entry.entry_id for entry in entries])

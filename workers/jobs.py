@@ -1,0 +1,160 @@
+"""The fixed table of jobs, and the RQ worker that runs them: one queue each, no fork, no pickle, no callbacks."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from redis.exceptions import RedisError
+from rq import SimpleWorker
+from rq.exceptions import StopRequested
+from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
+
+from service.errors import LostLease
+from service.storage.queue import TenantJob, TenantQueue, begun, open_queue
+from workers.resources import Resources, connect_redis
+
+log = logging.getLogger(__name__)
+
+WORKER_TTL_SECONDS = 20  # of its entry in Redis; a blocking read is 15 s shorter
+LONGEST_PAUSE_SECONDS = 2.0
+
+
+def ingest(tenant: str, resources: Resources) -> None:
+    """Archive what waits in the tenant's stream."""
+    from workers import ingest as work
+
+    work.run(tenant, resources)
+
+
+def detect(tenant: str, resources: Resources) -> None:
+    """Analyse what was archived since the last tick."""
+    from workers import detect as work
+
+    work.run(tenant, resources)
+
+
+def sweep(tenant: str, resources: Resources) -> None:
+    """Analyse the whole window anew."""
+    from workers import sweep as work
+
+    work.run(tenant, resources)
+
+
+def restore(tenant: str, resources: Resources) -> None:
+    """Fill an emptied Redis from SQL."""
+    from workers import restore as work
+
+    work.run(tenant, resources)
+
+
+# Imported inside: a worker of one queue loads what its queue needs (the detection libraries take a second).
+JOBS: dict[str, Callable[[str, Resources], None]] = {"ingest": ingest, "detect": detect, "sweep": sweep, "restore": restore}
+
+_resources: Resources | None = None  # of this process: RQ hands a job nothing but what came through Redis
+
+
+def provide(resources: Resources) -> None:
+    """Say which stores the jobs of this process work on."""
+    global _resources
+    _resources = resources
+
+
+class RunnableJob(TenantJob):
+    """A job that runs by the table."""
+
+    def _execute(self) -> Any:
+        work, tenant = self.work_and_tenant()
+        if _resources is None:
+            raise RuntimeError("no stores were provided to this process: jobs run in `brigadewatch worker`")
+        begun(_resources.redis, work, tenant)
+        started = time.perf_counter()
+        try:
+            JOBS[work](tenant, _resources)
+        except LostLease as error:
+            log.info("%s of %s: %s", work, tenant, error)
+        finally:
+            log.debug("%s of %s took %.3f s", work, tenant, time.perf_counter() - started)
+
+
+class RunnableQueue(TenantQueue):
+    """A queue as the worker reads it."""
+
+    job_class = RunnableJob
+
+
+class QueueWorker(SimpleWorker):
+    """One queue, one process. Takes no commands through Redis, ends warm on SIGTERM and SIGINT."""
+
+    job_class = RunnableJob
+    queue_class = RunnableQueue
+    max_connection_wait_time = LONGEST_PAUSE_SECONDS
+
+    def __init__(self, queue_name: str, resources: Resources, stop: threading.Event) -> None:
+        if resources.settings.redis_url is None:
+            raise ValueError("REDIS_URL is not set: a worker has to know where its queue is")
+        self.stop = stop
+        connection = connect_redis(resources.settings.redis_url, resources.settings.redis_timeout_seconds)  # its own: it waits with a longer time-out
+        super().__init__(
+            [RunnableQueue(queue_name, connection=connection, job_class=RunnableJob, serializer=JSONSerializer)], connection=connection, job_class=RunnableJob, queue_class=RunnableQueue,
+            serializer=JSONSerializer, worker_ttl=WORKER_TTL_SECONDS, log_job_description=False, default_result_ttl=0,
+        )
+        self.log_result_lifespan = False
+
+    def subscribe(self) -> None:
+        """Not at all: nobody who can write to Redis is to stop workers with it."""
+
+    def unsubscribe(self) -> None:
+        """Nothing to leave."""
+
+    def clean_group_registries(self) -> None:
+        """Groups are never made here, and reading one would unpickle it."""
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """End after the job that runs; at once when none does. Asks nothing of Redis, which may be gone."""
+        self.stop.set()
+        if self.get_state() == WorkerStatus.BUSY:
+            self._stop_requested = True
+        else:
+            raise StopRequested()
+
+
+def run_worker(queue_name: str, resources: Resources, stop: threading.Event | None = None) -> None:
+    """Work on one queue until SIGTERM, SIGINT or `stop`, however often Redis goes away meanwhile.
+
+    Call it in the main thread. Raises ValueError for a queue that there is not.
+    """
+    open_queue(resources.redis, queue_name)
+    provide(resources)
+    stop = stop or threading.Event()
+    logging.getLogger("rq.worker").setLevel(logging.WARNING)
+    logging.getLogger("rq.job").setLevel(logging.WARNING)
+    pause = 0.1
+    while not stop.is_set():
+        _stop_on_signals(stop)
+        began = time.monotonic()
+        try:
+            QueueWorker(queue_name, resources, stop).work(logging_level="WARNING")
+        except StopRequested:
+            break
+        except (RedisError, OSError) as error:
+            log.warning("worker %s: Redis does not answer, trying again: %s", queue_name, error)
+        # RQ's loop also returns when it has lost Redis in the middle of its book-keeping.
+        pause = 0.1 if time.monotonic() - began > 10 else min(pause * 2, LONGEST_PAUSE_SECONDS)
+        stop.wait(pause * (0.5 + random.random() / 2))
+    log.info("worker %s ended", queue_name)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def end(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)

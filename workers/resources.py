@@ -1,0 +1,52 @@
+"""What every job needs, opened once a process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import Engine
+
+from service.settings import Settings
+from service.storage.database import migrate, open_database
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The stores and the settings of this process."""
+
+    settings: Settings
+    engine: Engine
+    redis: Redis
+
+    def now_us(self) -> int:
+        """Wall clock, microseconds since 1970."""
+        return time.time_ns() // 1000
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.redis.close()
+        self.engine.dispose()
+
+
+def open_resources(settings: Settings) -> Resources:
+    """Open both stores; the database has the newest schema afterwards. Redis need not be up.
+
+    Raises ValueError without REDIS_URL: only `up` and `demo` bring a server of their own.
+    """
+    if settings.redis_url is None:
+        raise ValueError("REDIS_URL is not set; `brigadewatch up` starts a Redis of its own, single processes need the address of one")
+    engine = open_database(settings.database_url)
+    migrate(engine)
+    return Resources(settings, engine, connect_redis(settings.redis_url, settings.redis_timeout_seconds))
+
+
+def connect_redis(url: str, timeout_seconds: float) -> Redis:
+    """A client that connects when first used and sends no command twice.
+
+    A repeated XREADGROUP would skip the entries whose answer was lost; whoever fails is woken again by the clock.
+    """
+    return Redis.from_url(url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0))
