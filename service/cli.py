@@ -17,7 +17,7 @@ import time
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,8 @@ from service.settings import DEFAULT_DATA, Settings, read_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from service.storage.dead_letters import DeadLetter
     from workers.resources import Resources
 
 app = typer.Typer(
@@ -231,9 +233,8 @@ def audit(
 @app.command()
 def rebuild(data: Data = None, tenant: Annotated[str | None, typer.Option("--tenant", metavar="T", help="This tenant alone.", show_default=False)] = None) -> None:
     """Write totals, memberships and position counters into Redis again, from SQL."""
-    from workers.restore import restore
-
     from service.storage.tenants import list_tenants
+    from workers.restore import restore
 
     resources = _resources(data, None)
     known = list(list_tenants(resources.engine))
@@ -246,20 +247,33 @@ def rebuild(data: Data = None, tenant: Annotated[str | None, typer.Option("--ten
 
 @dead_letters.command("list")
 def dead_letters_list(tenant: TenantName = "default", data: Data = None) -> None:
-    """The tenant's dead letters, one JSON object a line: id, position, times, error, and the item."""
+    """The tenant's dead letters, one JSON object a line: id, position, times, error and the item."""
     from service.storage import dead_letters as letters
+    from service.storage.tenants import tenant_id
 
-    for letter in letters.list_letters(_prepared(_settings(data)), tenant):
-        typer.echo(json.dumps(letter, ensure_ascii=False))
+    engine = _prepared(_settings(data))
+    number, after = tenant_id(engine, tenant), 0
+    while True:
+        with engine.connect() as connection:
+            page = letters.list_dead_letters(connection, number, after_id=after)
+        for letter in page:
+            typer.echo(json.dumps(_shown_letter(letter), ensure_ascii=False))
+        if not page:
+            return
+        after = page[-1].id
 
 
 @dead_letters.command("retry")
-def dead_letters_retry(ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which; none: all of the tenant.")] = None, tenant: TenantName = "default", data: Data = None) -> None:
+def dead_letters_retry(
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them; none: all of the tenant.")] = None, tenant: TenantName = "default", data: Data = None,
+) -> None:
     """Send dead letters again; they become pending."""
     from service.storage import dead_letters as letters
+    from service.storage.tenants import tenant_id
 
     resources = _resources(data, None)
-    _say(f"sent again: {letters.retry(resources.engine, resources.redis, tenant, ids or None)}")
+    sent = letters.retry(resources.engine, resources.redis, tenant, tenant_id(resources.engine, tenant), _now_us(), ids or None)
+    _say(f"sent again: {sent}")
 
 
 @dead_letters.command("drop")
@@ -269,10 +283,12 @@ def dead_letters_drop(
 ) -> None:
     """Forget dead letters for good."""
     from service.storage import dead_letters as letters
+    from service.storage.tenants import tenant_id
 
     if bool(ids) == every:
         raise typer.BadParameter("name the ids, or say --all")
-    _say(f"dropped: {letters.drop(_prepared(_settings(data)), tenant, ids or None)}")
+    engine = _prepared(_settings(data))
+    _say(f"dropped: {letters.drop(engine, tenant_id(engine, tenant), ids or None)}")
 
 
 @app.command()
@@ -381,8 +397,8 @@ def _resources(data: Path | None, parent: int | None) -> Resources:
     settings = _settings(data)
     _log(settings)
     _end_with(parent)
-    engine = _prepared(settings)
-    return open_resources(replace(settings, redis_url=_redis_url(settings)), engine)
+    _prepared(settings).dispose()
+    return open_resources(replace(settings, redis_url=_redis_url(settings)))
 
 
 def _make_tenant_if_missing(engine: Engine, name: str) -> None:
@@ -409,6 +425,20 @@ def _end_with(parent: int | None) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def _shown_letter(letter: DeadLetter) -> dict[str, Any]:
+    """Times as text, the item as it would be sent."""
+    from service.model import moment
+
+    shown: dict[str, Any] = {}
+    for name in type(letter).__slots__:
+        value = getattr(letter, name)
+        if name.endswith("_us"):
+            shown[f"{name.removesuffix('_us')}_at"] = None if value is None else moment(value).isoformat()
+        else:
+            shown[name] = value
+    return shown
 
 
 def _seconds(text: str, option: str) -> int:

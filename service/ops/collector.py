@@ -134,7 +134,7 @@ def _lag(connection: Connection, names: dict[int, str], now_us: int) -> Iterator
 
 def _cases(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
     dead = GaugeMetricFamily("brigadewatch_dead_letters", "Items that failed five times over.", labels=["tenant"])
-    counts: dict[int, int] = {tenant: n for tenant, n in connection.execute(select(dead_letters.c.tenant_id, func.count()).group_by(dead_letters.c.tenant_id))}
+    counts: dict[int, int] = {tenant: n for tenant, n in connection.execute(select(dead_letters.c.tenant_id, func.count()).where(dead_letters.c.resent_us.is_(None)).group_by(dead_letters.c.tenant_id))}
     for tenant, name in names.items():
         dead.add_metric([name], counts.get(tenant, 0))
     kept = GaugeMetricFamily("brigadewatch_clusters", "Clusters, by what they are and how far a person is with them.", labels=["tenant", "kind", "disposition", "status"])

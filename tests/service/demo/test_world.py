@@ -1,0 +1,82 @@
+"""The demo's world: the same seed the same world, documents that the service accepts, and what was planted is in it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import datetime
+
+import pytest
+
+from service.demo.world import CAMPAIGNS, DAYS, REMOVAL_COUNT, START, World, draw_world
+from service.model import Complaint, Outcome
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return draw_world(7, 6_000)
+
+
+def test_the_same_seed_draws_the_same_world(world: World) -> None:
+    again = draw_world(7, 6_000)
+    assert again.complaints == world.complaints
+    assert again.outcomes == world.outcomes
+    assert draw_world(8, 6_000).complaints != world.complaints
+
+
+def test_every_document_is_one_that_the_service_accepts(world: World) -> None:
+    for document in world.complaints:
+        Complaint.model_validate_json(json.dumps(document))
+    for document in world.outcomes:
+        Outcome.model_validate_json(json.dumps(document))
+    assert len({c["id"] for c in world.complaints}) == len(world.complaints)
+    assert len({o["id"] for o in world.outcomes}) == len(world.outcomes)
+
+
+def test_documents_come_in_the_order_of_their_times_and_inside_the_28_days(world: World) -> None:
+    times = [datetime.fromisoformat(c["occurred_at"]) for c in world.complaints]
+    assert times == sorted(times)
+    assert times[0] >= START
+    assert (times[-1] - START).days < DAYS
+    decided = [o["decided_at"] for o in world.outcomes]
+    assert decided == sorted(decided)
+
+
+def test_nobody_complains_before_having_an_account(world: World) -> None:
+    for complaint in world.complaints:
+        assert complaint["reporter"]["account_created_at"] < complaint["occurred_at"]
+
+
+def test_all_four_campaigns_complain_about_their_targets(world: World) -> None:
+    hits = Counter(
+        world.campaign_by_account[c["reporter"]["id"]]
+        for c in world.complaints
+        if world.campaign_by_account.get(c["reporter"]["id"]) == world.campaign_by_target.get(c["target"]["id"]) is not None
+    )
+    for plan in CAMPAIGNS:
+        assert hits[plan.name] >= 0.6 * plan.accounts * plan.targets * plan.share
+
+
+def test_campaign_targets_would_nearly_all_be_removed_by_count(world: World) -> None:
+    counts = Counter(c["target"]["id"] for c in world.complaints)
+    removed = {o["target_id"] for o in world.outcomes if o["decided_by"] == "automatic"}
+    assert removed == {target for target, count in counts.items() if count >= REMOVAL_COUNT}
+    hit = [target for target in world.campaign_by_target if target in removed]
+    assert len(hit) >= 0.9 * len(world.campaign_by_target)
+
+
+def test_people_decide_about_three_fifths_and_mostly_uphold_the_patrol(world: World) -> None:
+    judged = {o["target_id"]: o["verdict"] for o in world.outcomes if o["decided_by"] == "person"}
+    about = {c["target"]["id"] for c in world.complaints}
+    assert 0.5 < len(judged) / len(about) < 0.7
+    patrol = [judged[target] for target, crowd in world.crowd_by_target.items() if crowd == "patrol" and target in judged]
+    assert patrol.count("upheld") > 0.85 * len(patrol) > 0
+
+
+def test_about_as_many_complaints_as_were_asked_for() -> None:
+    assert len(draw_world(3, 25_000).complaints) == pytest.approx(25_000, rel=0.1)
+
+
+def test_a_world_too_small_for_its_campaigns_is_refused() -> None:
+    with pytest.raises(ValueError, match="2,000 at least"):
+        draw_world(1, 1_999)
