@@ -1,0 +1,1 @@
+"""The HTTP face: thin routes; problems.py turns expected failures into answers."""

@@ -1,0 +1,120 @@
+"""Complaints, outcomes and withdrawals come in: read, checked, and in the stream before they are acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+from sqlalchemy import Engine, exists, select
+from starlette.concurrency import run_in_threadpool
+
+from service.api.app_state import observe_of, parts_of
+from service.api.auth import authenticate
+from service.api.body import media_type, read_body
+from service.api.problems import Invalid, rejected_json
+from service.api.rawpath import segment
+from service.api.shapes import ACCEPTED, COMPLAINT_BODY, ID_PARAMETER, OUTCOME_BODY, described
+from service.intake.documents import Batch, Form, read_document
+from service.intake.items import COMPLAINT, OUTCOME, Noun, withdrawal
+from service.model import Accepted, microseconds
+from service.storage import stream
+from service.storage.schema import dead_letters, feed, ingest_state
+from service.storage.stream import PositionAbsent
+from service.storage.tenants import KeyRecord
+
+router = APIRouter(tags=["accept"])
+_FORMS: dict[str, Form] = {"application/json": "json", "application/x-ndjson": "ndjson"}
+T = TypeVar("T")
+
+
+@router.post("/v1/complaints", status_code=202, response_model=Accepted, summary="Post complaints", openapi_extra=described("ingest", body=COMPLAINT_BODY), responses=ACCEPTED)
+async def post_complaints(request: Request) -> Response:
+    """One object, an array (at most 1,000 items) or NDJSON (at most 10,000 lines); at most 8 MiB inflated; gzip is welcome.
+
+    202 only after the batch is stored safely. Items that are refused are listed; the others are taken. The `id` makes
+    a complaint idempotent: after 429, 503 or a lost answer send the same batch again.
+    """
+    return await _accept(request, COMPLAINT)
+
+
+@router.post("/v1/outcomes", status_code=202, response_model=Accepted, summary="Post outcomes", openapi_extra=described("ingest", body=OUTCOME_BODY), responses=ACCEPTED)
+async def post_outcomes(request: Request) -> Response:
+    """What the platform decided about targets; the same forms and limits as complaints.
+
+    Only decisions by a person or on appeal teach anything; automatic ones tell what is removed.
+    """
+    return await _accept(request, OUTCOME)
+
+
+@router.delete(
+    "/v1/complaints/{id}", status_code=202, response_model=Accepted, summary="Withdraw a complaint", openapi_extra=described("ingest", parameters=[ID_PARAMETER]), responses=ACCEPTED,
+)
+async def withdraw_complaint(request: Request) -> Response:
+    """The complaint counts no more. It may arrive before the complaint itself; a withdrawn id never revives."""
+    key = await authenticate(request, "ingest")
+    parts = parts_of(request)
+    parts.rates.admit(key.tenant_id, key.id)
+    line = withdrawal(segment(request, "id"))
+    return await _append(request, key, [line], Batch())
+
+
+async def when_begun(request: Request, key: KeyRecord, ask: Callable[[], Awaitable[T]]) -> T:
+    """`ask()`; for a brand-new tenant its counter is made first. Raises PositionAbsent while Redis is being rebuilt."""
+    try:
+        return await ask()
+    except PositionAbsent:
+        parts = parts_of(request)
+        if not await run_in_threadpool(_is_new, parts.engine, key.tenant_id):
+            raise
+        await stream.begin(parts.redis, key.tenant, microseconds(parts.now()))
+        return await ask()
+
+
+def _is_new(engine: Engine, tenant_id: int) -> bool:
+    """Whether nothing of the tenant was ever archived or buried: then no position can be lost."""
+    with engine.connect() as connection:
+        state = connection.execute(select(ingest_state.c.archived_position, ingest_state.c.last_seq).where(ingest_state.c.tenant_id == tenant_id)).first()
+        known = exists().where(dead_letters.c.tenant_id == tenant_id) | exists().where(feed.c.tenant_id == tenant_id)
+        return (state is None or (state.archived_position == 0 and state.last_seq == 0)) and not connection.scalar(select(known))
+
+
+async def _accept(request: Request, noun: Noun) -> Response:
+    key = await authenticate(request, "ingest")
+    parts = parts_of(request)
+    parts.rates.admit(key.tenant_id, key.id)
+    form = _FORMS[media_type(request, *_FORMS)]
+    with parts.bodies.reserve() as hold:
+        body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
+        batch = Batch()
+        first = True
+        for _ in read_document(body, noun, form, parts.now(), batch):
+            if not first:  # a single item needs one slice, and no turn of the loop
+                await asyncio.sleep(0)
+            first = False
+        del body
+        if batch.rejected_count:
+            observe_of(request).rejected(key.tenant, batch.rejected_count)
+        if not batch.lines:
+            parts.rates.charge(key.tenant_id, key.id, max(1, batch.rejected_count))
+            raise Invalid(_nothing_valid(noun, batch), batch.rejected, batch.rejected_count)
+        return await _append(request, key, batch.lines, batch)
+
+
+async def _append(request: Request, key: KeyRecord, lines: list[bytes], batch: Batch) -> Response:
+    parts = parts_of(request)
+    n, joined = len(lines), b"\n".join(lines)
+    position = await when_begun(request, key, lambda: parts.writer.append(key.tenant, n, joined))
+    parts.rates.charge(key.tenant_id, key.id, n + batch.rejected_count)
+    observe_of(request).accepted(key.tenant, n)
+    answer: dict[str, Any] = {"accepted": n, "rejected": [rejected_json(item) for item in batch.rejected], "rejected_count": batch.rejected_count, "position": position}
+    return Response(to_json(answer), 202, media_type="application/json")
+
+
+def _nothing_valid(noun: Noun, batch: Batch) -> str:
+    if not batch.rejected_count:
+        return f"the document holds no {noun.plural}"
+    first = batch.rejected[0]
+    return f"none of {batch.rejected_count} {noun.plural} is valid; the first: {first.pointer or 'the item'}: {first.detail}"

@@ -1,0 +1,74 @@
+"""What the routes share, hung on `app.state`: `parts` is for this room, `engine`, `redis` and `observe` for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from sqlalchemy import Engine
+from starlette.requests import Request
+
+from service.api.auth import KeyRing
+from service.api.batching import StreamWriter
+from service.api.limits import BodyBudget, Rates
+from service.settings import Settings
+from service.storage.stream import AsyncRedis
+
+
+class Observe(Protocol):
+    """Who counts what the API does (service/ops/observations.py in a served process)."""
+
+    def accepted(self, tenant: str, n: int) -> None:
+        """`n` items are in the stream."""
+
+    def rejected(self, tenant: str, n: int) -> None:
+        """`n` items were refused one by one."""
+
+    def assessed(self, seconds: float) -> None:
+        """A question about targets was answered."""
+
+
+class Unobserved:
+    """Nobody counts: tests and the `openapi` command."""
+
+    def accepted(self, tenant: str, n: int) -> None:
+        """Not counted."""
+
+    def rejected(self, tenant: str, n: int) -> None:
+        """Not counted."""
+
+    def assessed(self, seconds: float) -> None:
+        """Not counted."""
+
+
+def wall_clock() -> datetime:
+    """The time by which a complaint may not be later than five minutes from now."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Parts:
+    """One API process's parts."""
+
+    settings: Settings
+    engine: Engine
+    redis: AsyncRedis
+    writer: StreamWriter
+    key_ring: KeyRing
+    rates: Rates
+    bodies: BodyBudget
+    now: Callable[[], datetime] = wall_clock
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the app that this request came to."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def observe_of(request: Request) -> Observe:
+    """Who counts; looked up at each call, since it may be plugged in later."""
+    observe: Observe = request.app.state.observe
+    return observe

@@ -1,0 +1,116 @@
+"""Request bodies: bounded in bytes as sent and as inflated, in time, and in what all requests hold together."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Iterator
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+BODY_SECONDS = 60.0  # the server below has no time-out for bodies of its own
+_SLICE_BYTES = 64 * 1024  # inflated in one go: well under a millisecond
+_GZIP_OVERHEAD = 64 * 1024  # what gzip may add to a body that cannot be compressed
+_MAX_MEMBERS = 1_024  # of one gzip body; more are made to be slow
+
+
+async def read_body(request: Request, *, limit: int, hold: Callable[[int], None]) -> bytes:
+    """The whole body, inflated. `hold` is told of every byte kept.
+
+    Raises HTTPException: 400 empty or bad gzip, 408 too slow, 413 too large, 415 another encoding.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip"):
+        raise HTTPException(415, f"the encoding {encoding[:40]!r} is not known; gzip is", headers={"Accept-Encoding": "gzip"})
+    zipped = encoding.endswith("gzip")
+    raw_limit = limit + (_GZIP_OVERHEAD if zipped else 0)
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced[:20]) > raw_limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await (_inflated if zipped else _plain)(request, limit, raw_limit, hold)
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not arrive within {BODY_SECONDS:.0f} s") from None
+    if not body:
+        raise HTTPException(400, "the body is empty")
+    return body
+
+
+def media_type(request: Request, *allowed: str) -> str:
+    """The Content-Type without its parameters. Raises HTTPException 415 when it is none of the allowed ones."""
+    found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if found not in allowed:
+        raise HTTPException(415, f"the content type {found[:80]!r} is not taken here; {' and '.join(allowed)} are", headers={"Accept": ", ".join(allowed)})
+    return found
+
+
+async def _plain(request: Request, limit: int, raw_limit: int, hold: Callable[[int], None]) -> bytes:
+    parts, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        hold(len(chunk))
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _inflated(request: Request, limit: int, raw_limit: int, hold: Callable[[int], None]) -> bytes:
+    parts: list[bytes] = []
+    size = raw = 0
+    gunzip = Gunzip()
+    async for chunk in request.stream():
+        raw += len(chunk)
+        if raw > raw_limit:
+            raise _too_large(limit)
+        for part in gunzip.feed(chunk):
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            hold(len(part))
+            parts.append(part)
+            await asyncio.sleep(0)
+    gunzip.end()
+    return b"".join(parts)
+
+
+class Gunzip:
+    """Inflates gzip (several members too) in slices of at most 64 KiB, whatever the input promises."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+        self._members = 1
+        self._begun = False  # this member has had a byte
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The inflated bytes of one chunk, slice by slice. Raises HTTPException 400 for what is no gzip."""
+        for start in range(0, len(chunk), _SLICE_BYTES):
+            yield from self._feed(chunk[start : start + _SLICE_BYTES])
+
+    def end(self) -> None:
+        """Raises HTTPException 400 when the body ended inside a member."""
+        if self._begun and not self._member.eof:
+            raise HTTPException(400, "the gzip body is cut off")
+
+    def _feed(self, rest: bytes) -> Iterator[bytes]:
+        while rest or not self._member.eof:
+            if self._member.eof:
+                if self._members == _MAX_MEMBERS:
+                    raise HTTPException(400, f"the gzip body has more than {_MAX_MEMBERS} members")
+                self._member, self._members = zlib.decompressobj(wbits=31), self._members + 1
+            self._begun = True
+            try:
+                part = self._member.decompress(rest, _SLICE_BYTES)
+            except zlib.error as error:
+                raise HTTPException(400, f"the body is no gzip: {error}") from None
+            rest = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            if part:
+                yield part
+            elif not rest:
+                return
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"the body has more than {limit} bytes (inflated): send smaller batches; nothing of it was taken")

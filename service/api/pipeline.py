@@ -1,0 +1,86 @@
+"""Where the tenant's items are, and whether this process lives and is ready."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import Engine, text
+from starlette.concurrency import run_in_threadpool
+
+from service.api.accept import when_begun
+from service.api.app_state import parts_of
+from service.api.auth import authenticate
+from service.api.shapes import PIPELINE_EXAMPLE, answers, described
+from service.errors import StoreUnavailable
+from service.model import Pipeline, microseconds, moment
+from service.storage import stream
+from service.storage.pipeline import Progress, read_progress
+from service.storage.tenants import KeyRecord
+
+router = APIRouter(tags=["operations"])
+
+
+class Health(BaseModel):
+    """One word."""
+
+    status: str
+
+
+@router.get(
+    "/v1/pipeline", response_model=Pipeline, summary="Where are my items?", openapi_extra=described("read"),
+    responses=answers(PIPELINE_EXAMPLE, 200, "counters of the key's tenant, in items", 401, 403, 503),
+)
+async def get_pipeline(request: Request) -> Response:
+    """Counters are monotonic and in items. Wait for `analysed_position` (or `swept_position`) to reach a call's
+    `position` to know that everything up to it is analysed (or swept).
+    """
+    key = await authenticate(request, "read")
+    parts = parts_of(request)
+    # SQL first: an item that is archived between the two readings counts as pending for once, never as lost.
+    progress = await run_in_threadpool(_progress, parts.engine, key)
+    accepted, oldest_us = await when_begun(request, key, lambda: stream.position_and_oldest(parts.redis, key.tenant))
+    answer = pipeline_of(progress, accepted, oldest_us, microseconds(parts.now()))
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def pipeline_of(progress: Progress, accepted: int, oldest_us: int | None, now_us: int) -> Pipeline:
+    """The counters as they are answered; `oldest_us` is the receipt of the stream's oldest entry."""
+    # The stream may hold entries that are archived and only wait to be deleted: those are not pending.
+    unarchived = max(0, accepted - progress.archived_position)
+    pending = unarchived + progress.waiting_items + progress.resent
+    since = [at for at in (progress.waiting_since_us, oldest_us if unarchived else None) if at is not None]
+    lag_us = max(0, now_us - min(since)) if since and pending else 0
+    return Pipeline(
+        accepted=max(accepted, progress.archived_position), archived=progress.archived, duplicates=progress.duplicates, conflicting=progress.conflicting, late=progress.late,
+        analysed=progress.analysed, pending=pending, dead_letters=progress.dead_letters, analysed_position=progress.analysed_position, swept_position=progress.swept_position,
+        lag_seconds=lag_us / 1_000_000, watermark=None if progress.watermark_us is None else moment(progress.watermark_us),
+    )
+
+
+@router.get("/healthz", response_model=Health, summary="Alive?", openapi_extra={"security": []}, responses=answers({"status": "alive"}, 200, "alive"))
+async def healthz() -> Response:
+    """This process answers; nothing else is asked."""
+    return Response(b'{"status":"alive"}', media_type="application/json")
+
+
+@router.get("/readyz", response_model=Health, summary="Ready?", openapi_extra={"security": []}, responses=answers({"status": "ready"}, 200, "ready", 503))
+async def readyz(request: Request) -> Response:
+    """Redis and the database answer. Which of them does not is told on the operations port only."""
+    parts = parts_of(request)
+    try:
+        with stream.unavailable_when_it_fails():
+            await parts.redis.ping()
+        await run_in_threadpool(_ask_database, parts.engine)
+    except Exception:  # whatever it is, the answer is the same: not ready, and no details
+        raise StoreUnavailable("not ready") from None
+    return Response(b'{"status":"ready"}', media_type="application/json")
+
+
+def _progress(engine: Engine, key: KeyRecord) -> Progress:
+    with engine.connect() as connection:
+        return read_progress(connection, key.tenant_id)
+
+
+def _ask_database(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))

@@ -1,0 +1,147 @@
+"""Every failure as application/problem+json (RFC 9457): one table from expected failures to statuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from service.errors import BrigadewatchError, InvalidCursor, LostLease, NotFound, Overloaded, Refused, StaleVersion, StoreUnavailable, UnknownTenant
+from service.intake.documents import TooManyItems, UnreadableDocument
+from service.intake.pointers import pointer_of
+from service.model import RejectedItem
+
+MEDIA_TYPE = "application/problem+json"
+UNAVAILABLE_RETRY_SECONDS = 2
+_log = logging.getLogger(__name__)
+
+
+class Invalid(BrigadewatchError):
+    """Nothing in the request can be used; `errors` says what is wrong where."""
+
+    def __init__(self, message: str, errors: Sequence[RejectedItem], rejected_count: int | None = None) -> None:
+        super().__init__(message)
+        self.errors = errors
+        self.rejected_count = len(errors) if rejected_count is None else rejected_count
+
+
+# The most special class first: the first that fits decides.
+STATUS_BY_FAILURE: tuple[tuple[type[Exception], int], ...] = (
+    (Invalid, 422),
+    (UnreadableDocument, 400),
+    (TooManyItems, 413),
+    (InvalidCursor, 400),
+    (NotFound, 404),
+    (UnknownTenant, 404),
+    (StaleVersion, 409),
+    (Refused, 409),  # well formed, but not in this state; 422 for one that names the field (`pointer`)
+    (Overloaded, 429),
+    (StoreUnavailable, 503),
+    (LostLease, 503),
+    (OperationalError, 503),
+    (InterfaceError, 503),
+    (PoolTimeout, 503),
+)
+
+
+def problem(
+    status: int, detail: str, *, errors: Iterable[RejectedItem] = (), rejected_count: int | None = None, headers: Mapping[str, str] | None = None, **members: Any,
+) -> Response:
+    """The answer for one failure."""
+    listed = [rejected_json(item) for item in errors]
+    body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **members, "errors": listed}
+    if listed or rejected_count is not None:
+        body["rejected_count"] = len(listed) if rejected_count is None else rejected_count
+    return Response(to_json(body), status, headers, MEDIA_TYPE)
+
+
+def rejected_json(item: RejectedItem) -> dict[str, Any]:
+    """A refusal as it is answered: `line` only where there are lines, `id` null where it could not be read."""
+    line = {} if item.line is None else {"line": item.line}
+    return {**line, "id": item.id, "detail": item.detail, "pointer": item.pointer}
+
+
+def answer_to(failure: Exception) -> Response:
+    """The answer for an expected failure. Raises the failure itself when the table has no line for it."""
+    status = next((status for kind, status in STATUS_BY_FAILURE if isinstance(failure, kind)), None)
+    if status is None:
+        raise failure
+    if isinstance(failure, Invalid):
+        return problem(status, str(failure), errors=failure.errors, rejected_count=failure.rejected_count)
+    if isinstance(failure, StaleVersion):
+        return problem(status, str(failure), current_version=failure.current_version, changed_by=failure.changed_by)
+    if isinstance(failure, Overloaded):
+        return problem(status, str(failure), headers=_rate_headers(failure))
+    if status == 503:
+        _log.warning("unavailable: %s", failure)
+        detail = str(failure) if isinstance(failure, BrigadewatchError) else "the database does not answer"
+        return problem(status, detail, headers={"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)})
+    pointer = getattr(failure, "pointer", None)
+    if pointer is not None:
+        return problem(422, str(failure), errors=[RejectedItem(detail=str(failure), pointer=pointer)])
+    return problem(status, str(failure))
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every failure as a problem."""
+    for kind, _ in STATUS_BY_FAILURE:
+        app.add_exception_handler(kind, _expected)
+    app.add_exception_handler(BrigadewatchError, _expected)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _expected(request: Request, failure: Exception) -> Response:
+    return answer_to(failure)
+
+
+async def _http(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, HTTPException)
+    detail = failure.detail
+    if failure.status_code == 404 and detail == HTTPStatus(404).phrase:
+        detail = "there is nothing at this path"
+    elif failure.status_code == 405:
+        detail = f"{request.method} is not allowed here; allowed: {(failure.headers or {}).get('Allow') or (failure.headers or {}).get('allow', 'nothing')}"
+    return problem(failure.status_code, str(detail), headers=failure.headers)
+
+
+async def _validation(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, RequestValidationError)
+    errors = []
+    for error in list(failure.errors())[:100]:
+        location = list(error["loc"])
+        place, rest = (location[0], location[1:]) if location else ("", [])
+        readable = [] if error["type"] == "json_invalid" else rest
+        errors.append(RejectedItem(detail=str(error["msg"]).removeprefix("Value error, "), pointer=pointer_of(readable) if place in ("body", "query", "path", "header") else ""))
+    first = errors[0] if errors else RejectedItem(detail="the request is not valid", pointer="")
+    return problem(422, f"{first.pointer.lstrip('/') or 'the request'}: {first.detail}", errors=errors, rejected_count=len(failure.errors()))
+
+
+async def _gone(request: Request, failure: Exception) -> Response:
+    return problem(400, "the client went away before its request was complete")  # nobody reads it
+
+
+async def _unexpected(request: Request, failure: Exception) -> Response:
+    _log.error("unexpected failure of %s %s", request.method, request.url.path, exc_info=failure)
+    return problem(500, "an unexpected failure; it was logged, and nothing that was not acknowledged is stored")
+
+
+def _rate_headers(failure: Overloaded) -> dict[str, str]:
+    """Retry-After, and the fields of draft-ietf-httpapi-ratelimit-headers."""
+    policy, quota = getattr(failure, "policy", "backlog"), getattr(failure, "quota", None)
+    wait = max(1, failure.retry_after_seconds)
+    headers = {"Retry-After": str(wait), "RateLimit": f'"{policy}";r=0;t={wait}'}
+    headers["RateLimit-Policy"] = f'"{policy}";q={quota};w=1' if quota is not None else f'"{policy}";q=1;w={wait}'
+    return headers

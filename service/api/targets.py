@@ -1,0 +1,104 @@
+"""The question before a removal: how many people complained about this independently?"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field, ValidationError
+from pydantic_core import to_json
+
+from service.api.accept import when_begun
+from service.api.app_state import observe_of, parts_of
+from service.api.auth import authenticate
+from service.api.body import media_type, read_body
+from service.api.problems import Invalid
+from service.api.rawpath import segment
+from service.api.shapes import ASSESS_BODY, ASSESSMENT_EXAMPLE, ID_PARAMETER, THRESHOLD_PARAMETER, answers, described
+from service.intake.pointers import first_error
+from service.model import Assessment, Frozen, Id, RejectedItem
+from service.moderation.assessment import assess
+from service.policy import DEFAULT_POLICY
+from service.storage.assessments import Standings, read_targets
+from service.storage.tenants import KeyRecord
+
+router = APIRouter(tags=["targets"])
+_INTEGER = re.compile(r"0*[0-9]{1,15}\Z", re.ASCII)
+MAX_QUESTION_BYTES = 1024 * 1024  # 500 ids of 128 characters, every one escaped, fit
+
+
+class AssessRequest(Frozen):
+    """Which targets, at which removal threshold."""
+
+    target_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
+    threshold: Annotated[int, Field(ge=1, le=10**15)] = DEFAULT_POLICY.default_threshold
+
+
+class Assessments(Frozen):
+    """One assessment per id asked, in that order."""
+
+    items: list[Assessment]
+
+
+@router.get(
+    "/v1/targets/{id}", response_model=Assessment, summary="May this be removed?", openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
+    responses=answers(ASSESSMENT_EXAMPLE, 200, "the assessment; zeros for a target never seen", 401, 403, 422, 503),
+)
+async def get_target(request: Request) -> Response:
+    """`hold`: only a coordinated group carries it over the threshold. `review`: enough people complained on
+    their own, but a flagged group is among them. `none`: nothing to say.
+    """
+    started = time.perf_counter()
+    key = await authenticate(request, "read")
+    target_id, threshold = segment(request, "id"), _threshold(request)
+    standings = await _standings(request, key, [target_id])
+    answer = assess(target_id, standings.targets[0].complaints, standings.targets[0].summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
+    observe_of(request).assessed(time.perf_counter() - started)
+    return Response(answer.__pydantic_serializer__.to_json(answer), media_type="application/json")
+
+
+@router.post(
+    "/v1/targets/assess", response_model=Assessments, summary="May these be removed?", openapi_extra=described("read", body=ASSESS_BODY),
+    responses=answers({"items": [ASSESSMENT_EXAMPLE]}, 200, "one assessment per id asked, in that order, repeats included", 401, 403, 413, 415, 422, 503),
+)
+async def assess_targets(request: Request) -> Response:
+    """The same for up to 500 targets at once."""
+    started = time.perf_counter()
+    key = await authenticate(request, "read")
+    media_type(request, "application/json")
+    with parts_of(request).bodies.reserve() as hold:
+        asked = _question(await read_body(request, limit=MAX_QUESTION_BYTES, hold=hold))
+    standings = await _standings(request, key, asked.target_ids)
+    items = [
+        assess(target_id, standing.complaints, standing.summary, threshold=asked.threshold, as_of=standings.as_of, pending=standings.pending)
+        for target_id, standing in zip(asked.target_ids, standings.targets, strict=True)
+    ]
+    observe_of(request).assessed(time.perf_counter() - started)
+    return Response(to_json({"items": items}), media_type="application/json")
+
+
+async def _standings(request: Request, key: KeyRecord, target_ids: list[str]) -> Standings:
+    parts = parts_of(request)
+    return await when_begun(request, key, lambda: read_targets(parts.redis, key.tenant, target_ids))
+
+
+def _threshold(request: Request) -> int:
+    if not request.scope.get("query_string"):
+        return DEFAULT_POLICY.default_threshold
+    asked = request.query_params.getlist("threshold")
+    if not asked:
+        return DEFAULT_POLICY.default_threshold
+    if len(asked) == 1 and _INTEGER.match(asked[0]) and int(asked[0]) >= 1:
+        return int(asked[0])
+    detail = f"threshold is {', '.join(asked)[:40]!r} and has to be one integer from 1 to {10**15}"
+    raise Invalid(detail, [RejectedItem(detail=detail, pointer="/threshold")])
+
+
+def _question(body: bytes) -> AssessRequest:
+    try:
+        return AssessRequest.model_validate_json(body)
+    except ValidationError as error:
+        detail, pointer = first_error(error)
+        raise Invalid(f"{pointer or 'the body'}: {detail}", [RejectedItem(detail=detail, pointer=pointer)]) from None

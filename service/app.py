@@ -1,0 +1,87 @@
+"""The API, put together."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi_offline import FastAPIOffline
+from pydantic.json_schema import models_json_schema
+from sqlalchemy import Engine
+
+from service.api import accept, clusters, pipeline, problems, reporters, targets
+from service.api.app_state import Parts, Unobserved
+from service.api.auth import KeyRing
+from service.api.batching import StreamWriter
+from service.api.limits import BodyBudget, Rates
+from service.api.rawpath import RawPath, decoded_path
+from service.api.shapes import EXTRA_MODELS
+from service.settings import Settings
+from service.storage import stream
+from service.storage.stream import AsyncRedis
+
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+DESCRIPTION = (
+    "Tells coordinated complaining from honest outrage. Post complaints as they come in, ask before you remove anything, decide about the clusters that are flagged. "
+    "Ids in paths are one percent-encoded segment. Every failure is application/problem+json."
+)
+
+
+def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None = None) -> FastAPI:
+    """The application. Opens no connection before the first request; closes the Redis client that it made itself.
+
+    Plug a counter in as `app.state.observe` (service/api/app_state.py, Observe).
+    """
+    client = stream.connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds) if redis is None else redis
+    parts = Parts(
+        settings=settings, engine=engine, redis=client, writer=StreamWriter(client, settings.max_stream_items), key_ring=KeyRing(engine),
+        rates=Rates(settings.rate_per_tenant, settings.rate_per_key), bodies=BodyBudget(),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # What is loaded by now lives as long as the process: a full collection over it would hold up the loop.
+        gc.collect()
+        gc.freeze()
+        yield
+        await parts.writer.close()
+        if redis is None:
+            await client.aclose()
+            await client.connection_pool.disconnect()
+
+    app = FastAPIOffline(title="brigadewatch", version="1", description=DESCRIPTION, redirect_slashes=False, lifespan=lifespan, redoc_url=None)
+    app.state.parts, app.state.settings, app.state.engine, app.state.redis, app.state.observe = parts, settings, engine, client, Unobserved()
+    problems.install(app)
+    app.add_middleware(RawPath)
+    for router in (targets.router, accept.router, pipeline.router):
+        app.include_router(router)
+    for router in (clusters.router, reporters.router):
+        app.include_router(router, dependencies=[Depends(decoded_path)])
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The document, with the bearer key, with the schemas that no signature names, and with every failure as a problem."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        _, extra = models_json_schema([(model, "validation") for model in (*EXTRA_MODELS, targets.AssessRequest)], ref_template="#/components/schemas/{model}")
+        for name, schema in extra["$defs"].items():
+            schemas.setdefault(name, schema)
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "made with `brigadewatch keys create`"}}
+        document["security"] = [{"key": []}]
+        for operation in (o for path in document["paths"].values() for o in path.values()):
+            for status, answer in operation.get("responses", {}).items():
+                if status >= "4":
+                    content = answer.get("content", {})
+                    example = content.get(problems.MEDIA_TYPE, {})
+                    answer["content"] = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, **example}}
+        app.openapi_schema = document
+    return app.openapi_schema

