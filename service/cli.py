@@ -234,15 +234,14 @@ def audit(
 def rebuild(data: Data = None, tenant: Annotated[str | None, typer.Option("--tenant", metavar="T", help="This tenant alone.", show_default=False)] = None) -> None:
     """Write totals, memberships and position counters into Redis again, from SQL."""
     from service.storage.tenants import list_tenants
-    from workers.restore import restore
+    from workers.restore import rebuild as rebuild_tenant
 
     resources = _resources(data, None)
     known = list(list_tenants(resources.engine))
     if tenant and tenant not in known:
         raise UnknownTenant(f"no tenant is called {tenant!r}")
     for name in [tenant] if tenant else known:
-        restore(name, resources)
-        _say(f"rebuilt {name}")
+        _say(f"rebuilt {name}, up to position {rebuild_tenant(name, resources)}")
 
 
 @dead_letters.command("list")

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import redis
@@ -55,6 +55,10 @@ class StoreCollector(Collector):
         """Nothing: registering must not need the stores."""
         return []
 
+    def close(self) -> None:
+        """End the threads; a reading under way is waited for."""
+        self._threads.shutdown(cancel_futures=True)
+
     def _read(self, patience_seconds: float) -> dict[str, Reading | str]:
         deadline = time.monotonic() + patience_seconds
         found: dict[str, Reading | str] = {}
@@ -83,6 +87,8 @@ class StoreCollector(Collector):
         self._names = names
 
     def _redis(self) -> Reading:
+        if not self._names:  # the first scrape of a process: the two readings are under way at the same time
+            wait([self._asked["database"]], timeout=PATIENCE_SECONDS / 2)
         return list(_read_redis(self._client, self._names, self._now_us()))
 
 
@@ -119,7 +125,7 @@ def _positions(connection: Connection, names: dict[int, str]) -> Iterator[Metric
 
 
 def _lag(connection: Connection, names: dict[int, str], now_us: int) -> Iterator[Metric]:
-    waiting = select(feed.c.tenant_id, func.min(feed.c.received_us), func.sum(feed.c.items)).join(
+    waiting = select(feed.c.tenant_id, func.min(feed.c.oldest_received_us), func.sum(feed.c["items"])).join(
         analysis_state, (analysis_state.c.tenant_id == feed.c.tenant_id) & (feed.c.last_seq > analysis_state.c.cursor_seq),
     ).group_by(feed.c.tenant_id)
     age = GaugeMetricFamily("brigadewatch_feed_oldest_age_seconds", "Age of the oldest archived item that waits for analysis; 0: none waits.", labels=["tenant"])

@@ -1,0 +1,209 @@
+"""The metrics port: what it exports, that it answers without Redis, and that the dashboard asks for nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import promql_parser
+import pytest
+import redis
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, insert, update
+
+from service.ops.collector import StoreCollector
+from service.ops.job_metrics import record_counts, record_job
+from service.ops.observations import Observations
+from service.ops.routes import create_ops_app
+from service.storage import keys
+from service.storage.database import write
+from service.storage.schema import analysis_state, clusters, dead_letters, feed, ingest_state, sweeps
+from service.storage.tenants import create_tenant
+
+NOW_US = 1_795_000_000_000_000
+DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "brigadewatch.json"
+
+
+class Web:
+    """Calls the second port's routes in this process."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def get(self, path: str) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(self._app), base_url="http://ops") as client:
+                return await client.get(path)
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture
+def server(valkey_url: str) -> Iterator[Any]:
+    with redis.Redis.from_url(valkey_url) as client:
+        yield client
+
+
+@pytest.fixture
+def seeded(engine: Engine, server: Any) -> Engine:
+    """A tenant with something of everything."""
+    number = create_tenant(engine, "news", NOW_US)
+    create_tenant(engine, "quiet", NOW_US)
+    with write(engine) as connection:
+        connection.execute(update(ingest_state).where(ingest_state.c.tenant_id == number).values(archived_position=90, archived=90, duplicates=3, late=1, watermark_us=NOW_US))
+        connection.execute(update(analysis_state).where(analysis_state.c.tenant_id == number).values(analysed_position=80, swept_position=70, cursor_seq=80))
+        connection.execute(insert(feed).values(tenant_id=number, last_seq=90, first_seq=81, last_position=90, items=10, received_us=NOW_US - 1_000_000, oldest_received_us=NOW_US - 4_000_000, payload=b""))
+        connection.execute(insert(dead_letters).values(tenant_id=number, position=5, received_us=1, dead_us=2, error="e", line="c{}"))
+        connection.execute(insert(dead_letters).values(tenant_id=number, position=6, received_us=1, dead_us=2, error="e", line="c{}", resent_us=3))
+        for k, (disposition, status) in enumerate([("flagged", "open"), ("flagged", "open"), ("held_back", "open")]):
+            connection.execute(insert(clusters).values(
+                id=f"k{k}", tenant_id=number, kind="repeat", disposition=disposition, status=status, score=1, probability=1, unfounded_probability=0.5, first_us=1, last_us=2,
+                reporter_count=3, target_count=3, summary="", evidence="[]", policy_version="v", version=1, found_us=1,
+            ))
+        for seconds in (9.0, 2.5):
+            connection.execute(insert(sweeps).values(tenant_id=number, seq=1, position=1, finished_us=NOW_US, seconds=seconds, payload=b""))
+    server.set(keys.position("news"), 100)
+    server.xadd(keys.stream("news"), {"lines": "x"}, id=f"{NOW_US // 1_000 - 1_500}-0")
+    server.rpush("rq:queue:ingest", "a", "b")
+    record_job(server, "ingest", "news", 0.02, ok=True)
+    record_job(server, "ingest", "news", 700.0, ok=False)
+    record_counts(server, {"hot_pairs_total": 2, "window_complaints": 10}, tenant="news")
+    record_counts(server, {"hot_pairs_total": 3, "window_complaints": 12}, tenant="news")
+    return engine
+
+
+@pytest.fixture
+def web(seeded: Engine, server: Any) -> Iterator[Web]:
+    yield from _web(seeded, server)
+
+
+def _web(engine: Engine, client: Any) -> Iterator[Web]:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    stores = StoreCollector(client, engine, now_us=lambda: NOW_US)
+    registry.register(stores)
+    observed = Observations(registry)
+    observed.accepted("news", 7)
+    observed.rejected("news", 2)
+    observed.assessed(0.003)
+    yield Web(create_ops_app(registry, stores))
+    stores.close()
+
+
+def samples(web: Web) -> dict[str, dict[tuple[str, ...], float]]:
+    """Values by sample name and label values, labels in the order of their names."""
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(web.get("/metrics").text):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[tuple(sample.labels[label] for label in sorted(sample.labels))] = sample.value
+    return found
+
+
+def test_what_the_stores_know_is_exported(web: Web) -> None:
+    found = samples(web)
+    assert found["brigadewatch_position"][("analysed", "news")] == 80
+    assert found["brigadewatch_position"][("swept", "news")] == 70
+    assert found["brigadewatch_accepted_position"][("news",)] == 100
+    assert ("quiet",) not in found["brigadewatch_accepted_position"]
+    assert found["brigadewatch_stream_batches"][("news",)] == 1
+    assert found["brigadewatch_stream_oldest_age_seconds"] == {("news",): pytest.approx(1.5), ("quiet",): 0}
+    assert found["brigadewatch_feed_oldest_age_seconds"] == {("news",): pytest.approx(4.0), ("quiet",): 0}
+    assert found["brigadewatch_feed_items"][("news",)] == 10
+    assert found["brigadewatch_archived_items_total"][("duplicates", "news")] == 3
+    assert found["brigadewatch_dead_letters"] == {("news",): 1, ("quiet",): 0}
+    assert found["brigadewatch_clusters"][("flagged", "repeat", "open", "news")] == 2
+    assert found["brigadewatch_sweep_duration_seconds"][("news",)] == 2.5
+    assert found["brigadewatch_queue_jobs"][("ingest",)] == 2
+    assert found["brigadewatch_up"] == {("database",): 1, ("redis",): 1}
+
+
+def test_jobs_and_counts_of_other_processes_are_exported(web: Web) -> None:
+    found = samples(web)
+    assert found["brigadewatch_job_duration_seconds_bucket"][("0.05", "ingest")] == 1
+    assert found["brigadewatch_job_duration_seconds_bucket"][("300.0", "ingest")] == 1
+    assert found["brigadewatch_job_duration_seconds_bucket"][("+Inf", "ingest")] == 2
+    assert found["brigadewatch_job_duration_seconds_sum"][("ingest",)] == pytest.approx(700.02)
+    assert found["brigadewatch_job_failures_total"][("news", "ingest")] == 1
+    assert found["brigadewatch_detection_hot_pairs_total"][("news",)] == 5
+    assert found["brigadewatch_detection_window_complaints"][("news",)] == 12
+
+
+def test_what_the_process_counts_is_exported(web: Web) -> None:
+    found = samples(web)
+    assert found["brigadewatch_accepted_items_total"][("news",)] == 7
+    assert found["brigadewatch_rejected_items_total"][("news",)] == 2
+    assert found["brigadewatch_assessment_duration_seconds_bucket"][("0.005",)] == 1
+
+
+def test_every_metric_has_our_prefix_and_a_help_text(web: Web) -> None:
+    for family in text_string_to_metric_families(web.get("/metrics").text):
+        assert family.name.startswith(("brigadewatch_", "process_", "python_"))
+        assert family.documentation
+
+
+def test_a_dead_redis_leaves_the_rest_within_a_second(seeded: Engine) -> None:
+    client = redis.Redis.from_url("redis://127.0.0.1:1/0", socket_timeout=0.5, socket_connect_timeout=0.5)
+    for web in _web(seeded, client):
+        found = samples(web)
+        assert found["brigadewatch_up"] == {("database",): 1, ("redis",): 0}
+        assert found["brigadewatch_position"][("analysed", "news")] == 80
+        ready = web.get("/readyz")
+        assert ready.status_code == 503
+        assert ready.json()["dependencies"]["database"] == "ok"
+        assert "Connection" in ready.json()["dependencies"]["redis"]
+    client.close()
+
+
+def test_a_redis_that_hangs_leaves_the_rest_within_a_second(seeded: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = redis.Redis(port=silent.getsockname()[1], socket_timeout=1.5, socket_connect_timeout=1.5, retry=None)
+        for web in _web(seeded, client):
+            began = time.perf_counter()
+            found = samples(web)
+            assert time.perf_counter() - began < 1.3  # 0.8 s of patience, on a noisy machine
+            assert found["brigadewatch_up"] == {("database",): 1, ("redis",): 0}
+        client.close()
+
+
+def test_readiness_names_each_dependency(web: Web) -> None:
+    answer = web.get("/readyz")
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {"ready": True, "dependencies": {"database": "ok", "redis": "ok"}}
+    assert web.get("/healthz").status_code == 200
+
+
+def test_a_count_of_another_form_is_refused(server: Any) -> None:
+    with pytest.raises(ValueError, match="no name of a count"):
+        record_counts(server, {"Hot Pairs": 1})
+
+
+def test_counting_never_stops_work() -> None:
+    with redis.Redis.from_url("redis://127.0.0.1:1/0", retry=None) as client:
+        record_job(client, "ingest", "news", 1.0, ok=True)
+
+
+def expressions() -> list[str]:
+    return [target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]]
+
+
+def test_the_dashboard_asks_only_for_what_is_exported(web: Web) -> None:
+    exported = set(samples(web))
+    for expression in expressions():
+        parsed = promql_parser.parse(expression.replace("$tenant", ".*"))
+        asked = set(re.findall(r"\b(?:brigadewatch|process)_\w+", parsed.prettify()))
+        assert asked, expression
+        assert asked <= exported, f"not exported: {asked - exported}"
+
+
+def test_the_dashboard_says_for_every_panel_what_it_shows() -> None:
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    assert len({panel["title"] for panel in panels}) == len(panels)
+    assert all(panel["targets"] for panel in panels)
