@@ -42,10 +42,10 @@ def run(tenant: str, resources: Resources) -> None:
         position: Any = redis.get(keys.position(tenant))
         if position is not None and int(position) >= archived:
             return
-        rebuild(tenant, resources)
+        restore(tenant, resources)
 
 
-def rebuild(tenant: str, resources: Resources) -> int:
+def restore(tenant: str, resources: Resources) -> int:
     """Write everything that Redis holds of a tenant from SQL, whatever is there now; returns the position.
 
     May run beside a working pipeline: what it writes is what SQL says, and what changes meanwhile is written again

@@ -107,14 +107,14 @@ def unfinished_of(connection: Connection, tenant_id: int) -> Unfinished:
     feed, dead = schema.feed, schema.dead_letters
     cursor = select(schema.analysis_state.c.cursor_seq).where(schema.analysis_state.c.tenant_id == tenant_id).scalar_subquery()
     items, oldest = connection.execute(
-        select(func.coalesce(func.sum(feed.c.items), 0), func.min(feed.c.oldest_received_us)).where(feed.c.tenant_id == tenant_id, feed.c.last_seq > cursor)
+        select(func.coalesce(func.sum(feed.c["items"]), 0), func.min(feed.c.oldest_received_us)).where(feed.c.tenant_id == tenant_id, feed.c.last_seq > cursor)
     ).one()
     letters, resent = connection.execute(select(func.count(), func.count(dead.c.resent_us)).where(dead.c.tenant_id == tenant_id)).one()
     return Unfinished(int(items), oldest, int(letters - resent), int(resent))
 
 
 _FEED_COLUMNS: tuple[Any, ...] = (
-    schema.feed.c.first_seq, schema.feed.c.last_seq, schema.feed.c.last_position, schema.feed.c.items, schema.feed.c.oldest_received_us,
+    schema.feed.c.first_seq, schema.feed.c.last_seq, schema.feed.c.last_position, schema.feed.c["items"], schema.feed.c.oldest_received_us,
     schema.feed.c.received_us, schema.feed.c.watermark_us, schema.feed.c.newest_us, schema.feed.c.payload,
 )
 
