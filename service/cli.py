@@ -14,7 +14,9 @@ import signal
 import sys
 import threading
 import time
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +27,8 @@ from service.errors import BrigadewatchError, UnknownTenant
 from service.settings import DEFAULT_DATA, Settings, read_settings
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
     from sqlalchemy import Engine
 
     from service.storage.dead_letters import DeadLetter
@@ -224,24 +228,27 @@ def audit(
     """Look for coordinated groups in files, without a server."""
     from workers.audit.command import run
 
-    code = run(
-        paths, outcomes or [], out, window_seconds=_seconds(window, "--window"), step_seconds=_seconds(step, "--step"), as_of=_time(as_of), progress=sys.stderr.isatty(),
-    )
-    raise typer.Exit(code)
+    with _stages() as stages:
+        report = run(
+            paths, outcomes=outcomes or [], out=out, now=datetime.now(UTC), window_seconds=_seconds(window, "--window"), step_seconds=_seconds(step, "--step"),
+            as_of=_time(as_of), progress=stages,
+        )
+    flagged = sum(cluster["disposition"] == "flagged" for cluster in report["clusters"])
+    _say(f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets whose independent count differs: {out}")
 
 
 @app.command()
 def rebuild(data: Data = None, tenant: Annotated[str | None, typer.Option("--tenant", metavar="T", help="This tenant alone.", show_default=False)] = None) -> None:
     """Write totals, memberships and position counters into Redis again, from SQL."""
     from service.storage.tenants import list_tenants
-    from workers.restore import rebuild as rebuild_tenant
+    from workers.restore import restore
 
     resources = _resources(data, None)
     known = list(list_tenants(resources.engine))
     if tenant and tenant not in known:
         raise UnknownTenant(f"no tenant is called {tenant!r}")
     for name in [tenant] if tenant else known:
-        _say(f"rebuilt {name}, up to position {rebuild_tenant(name, resources)}")
+        _say(f"rebuilt {name}, up to position {restore(name, resources)}")
 
 
 @dead_letters.command("list")
@@ -424,6 +431,34 @@ def _end_with(parent: int | None) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+class Stages:
+    """A bar a stage, on stderr, for what reports its progress as stage and advance."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def stage(self, name: str, total: int) -> None:
+        """A new stage begins, or the present one learns its total."""
+        if self._task is None or self._bars.tasks[-1].description != name:
+            self._task = self._bars.add_task(name, total=total)
+        self._bars.update(self._task, total=total)
+
+    def advance(self, done: int) -> None:
+        """So much of the present stage is done."""
+        if self._task is not None:
+            self._bars.update(self._task, completed=done)
+
+
+@contextmanager
+def _stages() -> Iterator[Stages]:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+    with RichProgress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
+        yield Stages(bars)
 
 
 def _shown_letter(letter: DeadLetter) -> dict[str, Any]:
