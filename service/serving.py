@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 import uvicorn
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, disable_created_metrics
 from sqlalchemy import Engine
 
 from service.app import create_app
@@ -26,6 +26,7 @@ def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_soc
     """Serve both until SIGINT or SIGTERM. Raises ValueError without a Redis URL."""
     if not settings.redis_url:
         raise ValueError("serving needs a Redis URL")
+    disable_created_metrics()  # a second series beside each counter, which nobody asks for
     registry = CollectorRegistry()
     for process_metrics in (ProcessCollector, PlatformCollector, GCCollector):
         process_metrics(registry=registry)

@@ -18,6 +18,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from service.errors import LostLease
+from service.ops.job_metrics import record_job
 from service.storage.queue import TenantJob, TenantQueue, begun, open_queue
 from workers.resources import Resources, connect_redis
 
@@ -75,13 +76,17 @@ class RunnableJob(TenantJob):
         if _resources is None:
             raise RuntimeError("no stores were provided to this process: jobs run in `brigadewatch worker`")
         begun(_resources.redis, work, tenant)
-        started = time.perf_counter()
+        started, ok = time.perf_counter(), False
         try:
             JOBS[work](tenant, _resources)
+            ok = True
         except LostLease as error:
             log.info("%s of %s: %s", work, tenant, error)
+            ok = True
         finally:
-            log.debug("%s of %s took %.3f s", work, tenant, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            log.debug("%s of %s took %.3f s", work, tenant, seconds)
+            record_job(_resources.redis, work, tenant, seconds, ok)
 
 
 class RunnableQueue(TenantQueue):

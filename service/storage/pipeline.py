@@ -35,7 +35,7 @@ def read_progress(connection: Connection, tenant_id: int) -> Progress:
     ingested: Mapping[Any, Any] = connection.execute(select(ingest_state).where(ingest_state.c.tenant_id == tenant_id)).mappings().first() or {}
     analysis: Mapping[Any, Any] = connection.execute(select(analysis_state).where(analysis_state.c.tenant_id == tenant_id)).mappings().first() or {}
     behind = (feed.c.tenant_id == tenant_id) & (feed.c.last_seq > int(analysis.get("cursor_seq") or 0))
-    items, since = connection.execute(select(func.coalesce(func.sum(feed.c.items), 0), func.min(feed.c.oldest_received_us)).where(behind)).one()
+    items, since = connection.execute(select(func.coalesce(func.sum(feed.c["items"]), 0), func.min(feed.c.oldest_received_us)).where(behind)).one()
     mine = dead_letters.c.tenant_id == tenant_id
     dead = connection.scalar(select(func.count()).where(mine, dead_letters.c.resent_us.is_(None))) or 0
     resent, resent_us = connection.execute(select(func.count(), func.min(dead_letters.c.resent_us)).where(mine, dead_letters.c.resent_us.is_not(None))).one()
