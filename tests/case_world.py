@@ -63,7 +63,7 @@ def put_complaint(engine: Engine, tenant_id: int, seq: int, reporter: str, targe
         ))
         if cluster is not None:
             connection.execute(sa.insert(schema.cluster_complaints).values(
-                cluster_id=cluster, row_key=row_key, tenant_id=tenant_id, reporter_key=key_of(reporter), target_key=key_of(target), occurred_us=at_us(hours), exempt=exempt, gone=state == schema.WITHDRAWN,
+                cluster_id=cluster, row_key=row_key, tenant_id=tenant_id, reporter_key=key_of(reporter), target_key=key_of(target), occurred_us=at_us(hours), exempt=exempt,
             ))
     return str(content["id"])
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
-from service.model import DecisionRequest, Problem
-
-MAX_DECISION_BYTES = 8 * 1024 * 1024  # ten thousand excluded ids of 128 escaped characters fit
+from service.api.app_state import parts_of
+from service.api.body import media_type, read_body
+from service.api.problems import Invalid
+from service.intake.documents import UnreadableDocument
+from service.intake.pointers import pointer_of
+from service.model import DecisionRequest, Problem, RejectedItem
 
 CLUSTER_ITEM: dict[str, Any] = {
     "id": "k-5d0f4a1c9be2", "kind": "repeat", "disposition": "flagged", "status": "open", "score": 7.4, "probability": 0.97, "unfounded_probability": 0.81,
@@ -25,7 +26,7 @@ COMPLAINT = {
     "complaint": {"id": "c-1029", "occurred_at": "2021-12-23T14:02:11Z", "reporter": {"id": "r-77"}, "target": {"id": "comment/812", "author_id": "a-9", "context_id": "article-3"}, "reason": "abuse"},
     "received_at": "2021-12-23T14:02:12Z", "withdrawn": False, "exempt": False,
 }
-DECISION = {
+DECISION: dict[str, Any] = {
     "id": "d-9f2c61a07be34d15", "cluster_id": "k-5d0f4a1c9be2", "at": "2021-12-24T09:00:00Z", "by": "desk", "verdict": "coordinated", "reason_code": "brigade", "note": None,
     "excluded_reporters": [], "snooze_until": None, "reverses": None, "version": 3,
 }
@@ -43,8 +44,8 @@ REPORTER = {
     "clusters": [{"id": "k-5d0f4a1c9be2", "kind": "repeat", "disposition": "flagged", "status": "open", "probability": 0.97, "first_at": "2021-12-01T18:04:11Z", "last_at": "2021-12-23T14:02:11Z"}],
 }
 _SAID = {
-    400: "a cursor that was not made here, or with other filters", 404: "no such thing for this tenant", 409: "somebody changed the cluster first, or it was merged",
-    413: "more bytes than a decision can need", 415: "not JSON", 422: "a field or parameter does not fit; `errors` points at it",
+    400: "a cursor that was not made here or with other filters; a body that is no JSON", 404: "no such thing for this tenant", 409: "somebody changed the cluster first, or it was merged",
+    413: "more bytes than the operator allows", 415: "not JSON", 422: "a field or parameter does not fit; `errors` points at it",
 }
 
 
@@ -59,18 +60,18 @@ def told(example: Any, *refusals: int, success: int = 200) -> dict[int | str, di
 async def decision_body(request: Request) -> DecisionRequest:
     """The body of a decision, read within bounds.
 
-    Raises 415 for another type than JSON, 413 for too many bytes, and RequestValidationError with the place of each fault.
+    Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument for what is no JSON, and Invalid
+    (422) with the place of each fault.
     """
-    declared = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if declared != "application/json":
-        raise HTTPException(415, f"a decision is application/json, this is {declared or 'without a type'}")
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_DECISION_BYTES:
-            raise HTTPException(413, f"a decision has at most {MAX_DECISION_BYTES} bytes")
-    try:
-        return DecisionRequest.model_validate_json(bytes(body))
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"]), "input": None} for fault in faults]) from None
+    media_type(request, "application/json")
+    parts = parts_of(request)
+    with parts.bodies.reserve() as hold:
+        body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
+        try:
+            return DecisionRequest.model_validate_json(body)
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        raise UnreadableDocument(f"a decision is a JSON object; {faults[0]['msg']}")
+    items = [RejectedItem(detail=fault["msg"].removeprefix("Value error, "), pointer=pointer_of(fault["loc"])) for fault in faults]
+    raise Invalid(f"{items[0].pointer.lstrip('/') or 'the decision'}: {items[0].detail}", items[:100], len(items))

@@ -6,26 +6,28 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
+from service.api.app_state import parts_of
 from service.api.auth import require
 from service.api.case_documents import CLUSTER, CLUSTER_ITEM, COMPLAINT, DECISION, NODE_LINK, decision_body, told
 from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
+from service.api.problems import Invalid
 from service.errors import InvalidCursor
-from service.model import Cluster, ClusterItem, Complaint, Decision, DecisionRequest, Id, Kind, Time, microseconds
-from service.moderation.decisions import Unfit
+from service.model import Cluster, ClusterItem, Complaint, Decision, DecisionRequest, Id, Kind, RejectedItem, Time, microseconds
 from service.moderation.graphs import View, draw, graphml, node_link
 from service.storage import cases, keys
 from service.storage.cases import ClusterFilter, Sort, filter_of
 from service.storage.cursors import Page
 from service.storage.database import write
+from service.storage.stream import AsyncRedis
 from service.storage.tenants import KeyRecord
 
 log = logging.getLogger(__name__)
@@ -33,14 +35,13 @@ router = APIRouter(tags=["clusters"])
 _WAKE_SECONDS = 1.0  # the clock sees decisions in SQL as well, so a slow Redis must not keep a moderator waiting
 
 
-def wall_clock() -> datetime:
-    """Now, in UTC: what snoozes run out against and decisions are dated by."""
-    return datetime.now(UTC)
+def _now(request: Request) -> datetime:
+    return parts_of(request).now()
 
 
 Reading = Annotated[KeyRecord, Depends(require("read"))]
 Moderating = Annotated[KeyRecord, Depends(require("moderate"))]
-Now = Annotated[datetime, Depends(wall_clock)]
+Now = Annotated[datetime, Depends(_now)]  # what snoozes run out against and decisions are dated by
 
 
 class ClusterComplaint(BaseModel):
@@ -52,9 +53,8 @@ class ClusterComplaint(BaseModel):
     exempt: bool = Field(description="of a trusted reporter, or a notice of illegal content: shown, never discounted")
 
 
-def invalid(where: tuple[str | int, ...], why: str) -> RequestValidationError:
-    """A refusal (422) that points at a part of the call."""
-    return RequestValidationError([{"type": "value_error", "loc": where, "msg": why, "input": None}])
+def _unfit(parameter: str, why: str) -> Invalid:
+    return Invalid(f"{parameter}: {why}", [RejectedItem(detail=why, pointer=f"/{parameter}")])
 
 
 async def cluster_filters(
@@ -75,12 +75,12 @@ async def cluster_filters(
             try:
                 chosen = filter_of({**ClusterFilter().named(), name: ",".join(values)})
             except ValueError as error:
-                raise invalid(("query", name), str(error)) from None
+                raise _unfit(name, str(error)) from None
             named[name] = chosen.named()[name]
     texts = {"kind": kind, "min_score": None if min_score is None else repr(min_score), "reporter": reporter, "target": target, "author": author}
     named |= {name: value for name, value in texts.items() if value is not None}
     if since is not None and until is not None and since >= until:
-        raise invalid(("query", "since"), f"since is {since.isoformat()} and has to lie before until, {until.isoformat()}")
+        raise _unfit("since", f"it is {since.isoformat()} and has to lie before until, {until.isoformat()}")
     return named | {name: str(microseconds(at)) for name, at in (("since_us", since), ("until_us", until)) if at is not None}
 
 
@@ -92,7 +92,7 @@ def list_clusters(
     """Clusters without their id lists. Without filters: the flagged ones that are open or escalated."""
     page, by = page_asked(cursor, list_name="clusters", key_types_by_sort=cases.SORT_KEY_TYPES, sort=sort, default_sort="-last_at", filters=filters)
     chosen = _chosen(filters, page)
-    with request.app.state.engine.connect() as connection:
+    with parts_of(request).engine.connect() as connection:
         items, after = cases.list_clusters(connection, key.tenant_id, chosen, sort=by, after=page.after if page else None, limit=limit, now=now)  # type: ignore[arg-type]  # page_asked lets only known sorts through
     next_cursor = link_next(response, "/v1/clusters", limit, Page("clusters", by, chosen.named(), ()), after)
     return ListOf(items=items, next_cursor=next_cursor)
@@ -108,9 +108,9 @@ def _chosen(filters: Mapping[str, str], page: Page | None) -> ClusterFilter:
 
 
 @router.get("/v1/clusters/{id}", response_model=Cluster, summary="One cluster", responses=told(CLUSTER, 404))
-def read_cluster(request: Request, id: str, key: Reading, now: Now) -> Cluster:
+def read_cluster(request: Request, key: Reading, id: str, now: Now) -> Cluster:
     """The cluster with its reporters and targets; one that was merged still answers, and names its survivor."""
-    with request.app.state.engine.connect() as connection:
+    with parts_of(request).engine.connect() as connection:
         return cases.read_cluster(connection, key.tenant_id, id, now=now)
 
 
@@ -119,12 +119,12 @@ def read_cluster(request: Request, id: str, key: Reading, now: Now) -> Cluster:
     responses={**told(NODE_LINK, 404, 422), 200: {"description": "the picture", "content": {"application/json": {"example": NODE_LINK}, "application/graphml+xml": {"schema": {"type": "string"}}}}},
 )
 def read_graph(
-    request: Request, id: str, key: Reading, format: Annotated[Literal["node-link", "graphml"], Query()] = "node-link",
+    request: Request, key: Reading, id: str, format: Annotated[Literal["node-link", "graphml"], Query()] = "node-link",
     view: Annotated[View, Query(description="bipartite: reporters and targets; co-report: reporters, joined by the number of targets they share")] = "bipartite",
     node_limit: Annotated[int, Query(ge=1, le=2000, description="the most connected are kept; `truncated` counts what was left out")] = 500,
 ) -> Response:
     """Who complained about what, or who together with whom, for networkx (`node_link_graph(data, edges="edges")`), Gephi and the like."""
-    with request.app.state.engine.connect() as connection:
+    with parts_of(request).engine.connect() as connection:
         ties = cases.read_ties(connection, key.tenant_id, id)
     picture = draw(ties, view, node_limit=node_limit)
     if format == "graphml":
@@ -133,13 +133,13 @@ def read_graph(
 
 
 @router.get(
-    "/v1/clusters/{id}/complaints", response_model=ListOf[ClusterComplaint], response_model_exclude_none=False, summary="Its complaints",
+    "/v1/clusters/{id}/complaints", response_model=ListOf[ClusterComplaint], summary="Its complaints",
     responses=told({"items": [COMPLAINT], "next_cursor": None}, 400, 404, 422),
 )
-def list_complaints(request: Request, response: Response, id: str, key: Reading, cursor: Cursor = None, limit: Limit = 50) -> ListOf[ClusterComplaint]:
+def list_complaints(request: Request, response: Response, key: Reading, id: str, cursor: Cursor = None, limit: Limit = 50) -> ListOf[ClusterComplaint]:
     """The members' complaints on the cluster's targets, oldest first, as they were accepted."""
     page, _ = page_asked(cursor, list_name="complaints", key_types_by_sort={"occurred_at": (int, int)}, sort=None, default_sort="occurred_at", filters={"cluster": id})
-    with request.app.state.engine.connect() as connection:
+    with parts_of(request).engine.connect() as connection:
         found, after = cases.list_complaints(connection, key.tenant_id, id, after=page.after if page else None, limit=limit)
     items = [ClusterComplaint(complaint=one.complaint, received_at=one.received_at, withdrawn=one.withdrawn, exempt=one.exempt) for one in found]
     next_cursor = link_next(response, request.url.path, limit, Page("complaints", "occurred_at", {"cluster": id}, ()), after)
@@ -147,10 +147,10 @@ def list_complaints(request: Request, response: Response, id: str, key: Reading,
 
 
 @router.get("/v1/clusters/{id}/decisions", response_model=ListOf[Decision], summary="Its decision log", responses=told({"items": [DECISION], "next_cursor": None}, 400, 404, 422))
-def list_decisions(request: Request, response: Response, id: str, key: Reading, cursor: Cursor = None, limit: Limit = 50) -> ListOf[Decision]:
+def list_decisions(request: Request, response: Response, key: Reading, id: str, cursor: Cursor = None, limit: Limit = 50) -> ListOf[Decision]:
     """All decisions on it and on the clusters merged into it, oldest first. Nothing is ever removed from a log."""
     page, _ = page_asked(cursor, list_name="decisions", key_types_by_sort={"at": (int,)}, sort=None, default_sort="at", filters={"cluster": id})
-    with request.app.state.engine.connect() as connection:
+    with parts_of(request).engine.connect() as connection:
         items, after = cases.list_decisions(connection, key.tenant_id, id, after=page.after if page else None, limit=limit)
     next_cursor = link_next(response, request.url.path, limit, Page("decisions", "at", {"cluster": id}, ()), after)
     return ListOf(items=items, next_cursor=next_cursor)
@@ -169,29 +169,25 @@ async def _requested(request: Request, _key: Moderating) -> DecisionRequest:
         "undo": {"summary": "take a decision back: repeat its verdict", "value": {"verdict": "coordinated", "reason_code": "other", "reverses": "d-9f2c61a07be34d15", "version": 4}},
     }}}}},
 )
-async def decide(request: Request, id: str, key: Moderating, now: Now, asked: Annotated[DecisionRequest, Depends(_requested)]) -> Cluster:
+async def decide(request: Request, key: Moderating, id: str, now: Now, asked: Annotated[DecisionRequest, Depends(_requested)]) -> Cluster:
     """What a person decides outranks the detector: coordinated and not_coordinated settle the case, escalated and snoozed move it.
 
     `version` is the cluster's as it was read; 409 when somebody changed it since. `excluded_reporters` stay out
     until a person undoes it. `reverses` undoes a decision; with the same verdict (and snooze) as that, it only takes back,
     with another one, that stands in its place.
     """
-    cluster = await run_in_threadpool(_decide, request.app.state.engine, key, id, asked, now)
-    await _wake(request.app.state.redis, key.tenant)
+    cluster = await run_in_threadpool(_decide, parts_of(request).engine, key, id, asked, now)
+    await _wake(parts_of(request).redis, key.tenant)
     return cluster
 
 
-def _decide(engine: Any, key: KeyRecord, cluster_id: str, asked: DecisionRequest, now: datetime) -> Cluster:
-    try:
-        with write(engine) as connection:
-            by = cases.name_of_key(connection, key.id)
-            return cases.record_decision(connection, key.tenant_id, cluster_id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=by, now=now)
-    except Unfit as error:
-        path = (int(part) if part.isdecimal() else part for part in error.pointer.removeprefix("/").split("/"))
-        raise invalid(("body", *path), str(error)) from None
+def _decide(engine: Engine, key: KeyRecord, cluster_id: str, asked: DecisionRequest, now: datetime) -> Cluster:
+    with write(engine) as connection:
+        by = cases.name_of_key(connection, key.id)
+        return cases.record_decision(connection, key.tenant_id, cluster_id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=by, now=now)
 
 
-async def _wake(redis: Any, tenant: str) -> None:
+async def _wake(redis: AsyncRedis, tenant: str) -> None:
     """Tell the clock that there is something to analyse; best effort, since it sees the decision in SQL too."""
     try:
         await asyncio.wait_for(redis.sadd(keys.TENANTS_DIRTY, tenant), _WAKE_SECONDS)

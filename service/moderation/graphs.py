@@ -94,7 +94,7 @@ def _co_report(ties: Sequence[Tie], node_limit: int) -> Picture:
     for reporter in kept:
         graph.add_node(f"reporter:{reporter}", **_node("reporter", reporter, ties_by_reporter[reporter]))
     first, second, shared = _pairs(kept, ties_by_reporter)
-    heaviest = np.lexsort((second, first, -shared))[:EDGE_LIMIT]
+    heaviest = np.argsort(-shared, kind="stable")[:EDGE_LIMIT]  # pairs come by rank of their reporters, which decides ties
     for i, j, weight in zip(first[heaviest].tolist(), second[heaviest].tolist(), shared[heaviest].tolist(), strict=True):
         together = _together(ties_by_reporter[kept[i]], ties_by_reporter[kept[j]])
         graph.add_edge(f"reporter:{kept[i]}", f"reporter:{kept[j]}", weight=weight, first_at=_text(min(together)), last_at=_text(max(together)))
@@ -105,7 +105,7 @@ def _co_report(ties: Sequence[Tie], node_limit: int) -> Picture:
 
 
 def _pairs(reporters: Sequence[str], ties_by_reporter: Mapping[str, Sequence[Tie]]) -> tuple[Any, Any, Any]:
-    """Indexes i < j into `reporters`, and the number of targets that the two share (>= 1)."""
+    """Indexes i < j into `reporters`, in that order, and the number of targets that the two share (>= 1)."""
     column_by_target: dict[str, int] = {}
     rows, columns = [], []
     for row, reporter in enumerate(reporters):
@@ -113,8 +113,11 @@ def _pairs(reporters: Sequence[str], ties_by_reporter: Mapping[str, Sequence[Tie
             rows.append(row)
             columns.append(column_by_target.setdefault(tie.target, len(column_by_target)))
     incidence = sparse.csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(reporters), len(column_by_target)))
-    shared = sparse.triu(incidence @ incidence.T, k=1).tocoo()
-    return shared.row, shared.col, shared.data
+    product = incidence @ incidence.T
+    product.sort_indices()
+    shared = product.tocoo()
+    above = shared.row < shared.col
+    return shared.row[above], shared.col[above], shared.data[above]
 
 
 def _together(one: Iterable[Tie], other: Iterable[Tie]) -> list[datetime]:

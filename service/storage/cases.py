@@ -190,7 +190,7 @@ def list_complaints(
     """The members' complaints on the cluster's targets, oldest first, and the key to go on from. Raises NotFound."""
     _cluster_row(connection, tenant_id, cluster_id)
     own, archived = schema.cluster_complaints.c, schema.complaints.c
-    query = sa.select(own.occurred_us, own.row_key, own.gone, own.exempt).where(own.cluster_id == cluster_id, _by_a_member(cluster_id))
+    query = sa.select(own.occurred_us, own.row_key, own.exempt).where(own.cluster_id == cluster_id, _by_a_member(cluster_id))
     if after is not None:
         occurred_us, row_key = after
         query = query.where(sa.or_(own.occurred_us > occurred_us, sa.and_(own.occurred_us == occurred_us, own.row_key > row_key)))
@@ -200,7 +200,7 @@ def list_complaints(
     items = [
         ArchivedComplaint(
             Complaint.model_validate_json(contents[row.row_key].content), moment(contents[row.row_key].received_us),
-            withdrawn=row.gone or contents[row.row_key].state == schema.WITHDRAWN, exempt=row.exempt,
+            withdrawn=contents[row.row_key].state == schema.WITHDRAWN, exempt=row.exempt,
         )
         for row in rows[:limit] if row.row_key in contents  # erased meanwhile: nothing is left to show
     ]
@@ -215,12 +215,13 @@ def _by_a_member(cluster_id: str) -> sa.ColumnElement[bool]:
 def read_ties(connection: Connection, tenant_id: int, cluster_id: str) -> list[Tie]:
     """Who of the cluster complained about what, one entry a reporter and target, in no order. Raises NotFound."""
     _cluster_row(connection, tenant_id, cluster_id)
-    own, members, targets = schema.cluster_complaints.c, schema.cluster_members.c, schema.cluster_targets.c
+    own, archived, members, targets = schema.cluster_complaints.c, schema.complaints.c, schema.cluster_members.c, schema.cluster_targets.c
     query = (
         sa.select(members.reporter_id, targets.target_id, sa.func.count(), sa.func.min(own.occurred_us), sa.func.max(own.occurred_us))
         .join(schema.cluster_members, sa.and_(members.cluster_id == own.cluster_id, members.reporter_key == own.reporter_key, members.excluded.is_(False)))
         .join(schema.cluster_targets, sa.and_(targets.cluster_id == own.cluster_id, targets.target_key == own.target_key))
-        .where(own.cluster_id == cluster_id, own.gone.is_(False)).group_by(members.reporter_id, targets.target_id)
+        .join(schema.complaints, archived.row_key == own.row_key)
+        .where(own.cluster_id == cluster_id, archived.state != schema.WITHDRAWN).group_by(members.reporter_id, targets.target_id)
     )
     return [Tie(reporter, target, complaints, moment(first_us), moment(last_us)) for reporter, target, complaints, first_us, last_us in connection.execute(query)]
 

@@ -16,7 +16,18 @@ from sqlalchemy import Engine
 from service.errors import NotFound, StaleVersion
 from service.model import Cluster, ClusterItem, DecisionRequest
 from service.storage import schema
-from service.storage.cases import ClusterFilter, Sort, filter_of, list_clusters, list_complaints, list_decisions, name_of_key, read_cluster, read_ties, record_decision
+from service.storage.cases import (
+    ClusterFilter,
+    Sort,
+    filter_of,
+    list_clusters,
+    list_complaints,
+    list_decisions,
+    name_of_key,
+    read_cluster,
+    read_ties,
+    record_decision,
+)
 from service.storage.database import write
 from service.storage.tenants import create_key, create_tenant, find_key
 
@@ -229,6 +240,7 @@ def test_of_two_moderators_at_once_one_is_told_of_the_other(engine: Engine, tena
 
 def test_whoever_decides_is_named_by_the_key(engine: Engine, tenant: int) -> None:
     named, nameless = (find_key(engine, create_key(engine, "paper", ["moderate"], name, 0)) for name in ("desk", ""))
-    assert named is not None and nameless is not None
+    assert named is not None
+    assert nameless is not None
     with engine.connect() as connection:
         assert (name_of_key(connection, named.id), name_of_key(connection, nameless.id)) == ("desk", f"key:{nameless.id}")
