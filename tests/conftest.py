@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import fakeredis
 import httpx
@@ -38,11 +39,25 @@ class RedisClients:
         return self.loop.run_until_complete(coroutine)
 
 
+class Line:
+    """What a server puts before the app: hands over the path as it was sent, past what a client normalises."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.raw_path: bytes | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.raw_path is not None:
+            scope = {**scope, "raw_path": self.raw_path, "path": unquote(self.raw_path)}
+        await self._app(scope, receive, send)
+
+
 @dataclass
 class Api:
     """The API in this process, called as a client would."""
 
     app: Any
+    line: Line
     client: httpx.AsyncClient
     redis: RedisClients
     engine: Engine
@@ -61,8 +76,7 @@ class Api:
     def request(self, method: str, path: str, *, tenant: str = "default", key: str | None = None, raw_path: bytes | None = None, **arguments: Any) -> httpx.Response:
         """One call with the tenant's key; `raw_path` goes out as it is, past the client's own normalising."""
         headers = {"Authorization": f"Bearer {self.key(tenant) if key is None else key}", **arguments.pop("headers", {})}
-        if raw_path is not None:
-            arguments["extensions"] = {"target": raw_path}
+        self.line.raw_path = raw_path
         answer: httpx.Response = self.redis.run(self.client.request(method, path, headers=headers, **arguments))
         return answer
 
@@ -143,7 +157,7 @@ def clients(request: pytest.FixtureRequest) -> RedisClients:
 
 
 @pytest.fixture
-def make_api(settings: Settings, engine: Engine) -> Iterator[Callable[..., Api]]:
+def make_api(settings: Settings, engine: Engine, loop: asyncio.AbstractEventLoop) -> Iterator[Callable[..., Api]]:
     """Makes the API on given Redis clients (and other settings than the default ones)."""
     made: list[tuple[Api, Any]] = []
 
@@ -151,8 +165,9 @@ def make_api(settings: Settings, engine: Engine) -> Iterator[Callable[..., Api]]
         app = create_app(used, engine=engine, redis=clients.asyncio)
         lifespan = app.router.lifespan_context(app)
         clients.run(lifespan.__aenter__())
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        api = Api(app, httpx.AsyncClient(transport=transport, base_url="http://testserver"), clients, engine, used)
+        line = Line(app)
+        transport = httpx.ASGITransport(line, raise_app_exceptions=False)
+        api = Api(app, line, httpx.AsyncClient(transport=transport, base_url="http://testserver"), clients, engine, used)
         made.append((api, lifespan))
         return api
 
