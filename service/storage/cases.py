@@ -221,7 +221,7 @@ def read_ties(connection: Connection, tenant_id: int, cluster_id: str) -> list[T
         .join(schema.cluster_members, sa.and_(members.cluster_id == own.cluster_id, members.reporter_key == own.reporter_key, members.excluded.is_(False)))
         .join(schema.cluster_targets, sa.and_(targets.cluster_id == own.cluster_id, targets.target_key == own.target_key))
         .join(schema.complaints, archived.row_key == own.row_key)
-        .where(own.cluster_id == cluster_id, archived.state != schema.WITHDRAWN).group_by(members.reporter_id, targets.target_id)
+        .where(own.cluster_id == cluster_id, archived.state == schema.STANDING).group_by(members.reporter_id, targets.target_id)
     )
     return [Tie(reporter, target, complaints, moment(first_us), moment(last_us)) for reporter, target, complaints, first_us, last_us in connection.execute(query)]
 
