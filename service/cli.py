@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
@@ -46,6 +47,9 @@ dead_letters = typer.Typer(no_args_is_help=True, help="Items that could not be p
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 app.add_typer(dead_letters, name="dead-letters")
+
+
+TENANT_NAME = "[a-z0-9-]{1,40}"
 
 
 class Scope(StrEnum):
@@ -168,6 +172,8 @@ def tenants_create(name: Annotated[str, typer.Argument(help="Lower-case letters,
     """Make a tenant; it can be used as soon as this has ended."""
     from service.storage.tenants import create_tenant
 
+    if not re.fullmatch(TENANT_NAME, name):
+        raise typer.BadParameter(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -")
     create_tenant(_prepared(_settings(data)), name, _now_us())
     _say(f"made the tenant {name}")
 

@@ -1,0 +1,223 @@
+"""The command line: exit codes, what goes to stdout, help that answers at once, and `up` with its processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from service.cli import spread_outcomes
+from service.settings import read_settings
+from service.storage.database import open_database
+from service.storage.tenants import find_key
+
+COMMANDS = ("demo", "up", "api", "worker", "clock", "replay", "audit", "rebuild", "openapi", "tenants", "keys", "dead-letters")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    ours = ("REDIS_URL", "DATABASE_URL", "BRIGADEWATCH_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours)} | {"COLUMNS": "200"} | variables
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "service.cli", *arguments], capture_output=True, text=True, timeout=60, env=environment(**variables))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    return str(tmp_path / "data")
+
+
+def test_help_names_every_command_and_loads_no_heavy_library() -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    assert all(re.search(rf"\b{command}\b", shown.stdout) for command in COMMANDS)
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, service.cli; print([m for m in ('numpy', 'scipy', 'sqlalchemy', 'fastapi', 'rq', 'workers') if m in sys.modules])"],
+        capture_output=True, text=True, check=True,
+    )
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("arguments", [
+    ("nonsense",), ("keys", "create", "--tenant", "t"), ("keys", "create", "--tenant", "t", "--scope", "everything"), ("worker", "all"), ("up", "--port", "70000"),
+    ("replay", "missing.ndjson", "--url", "http://x", "--key", "k"), ("dead-letters", "drop"),
+])
+def test_wrong_usage_exits_with_2_and_says_so_on_stderr(arguments: tuple[str, ...], data: str) -> None:
+    done = run(*arguments, BRIGADEWATCH_DATA=data)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr
+    assert done.stdout == ""
+
+
+def test_a_key_is_alone_on_stdout_and_valid_at_once(data: str) -> None:
+    unknown = run("keys", "create", "--tenant", "news", "--scope", "read", "--data", data)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "news" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
+    made = run("keys", "create", "--tenant", "news", "--create", "--scope", "read", "--scope", "ingest", "--name", "editors", "--data", data)
+    assert made.returncode == 0
+    assert re.fullmatch(r"bw_\S+\n", made.stdout)
+    engine = open_database(read_settings(Path(data), {}).database_url)
+    record = find_key(engine, made.stdout.strip())
+    engine.dispose()
+    assert record is not None
+    assert (record.tenant, record.scopes) == ("news", {"read", "ingest"})
+    assert stat.S_IMODE((Path(data) / "secret.key").stat().st_mode) == 0o600
+
+
+def test_tenants_are_made_once_and_listed(data: str) -> None:
+    assert run("tenants", "create", "news", "--data", data).returncode == 0
+    again = run("tenants", "create", "news", "--data", data)
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+    assert run("tenants", "create", "No Name", "--data", data).returncode == 2
+    assert run("tenants", "list", "--data", data).stdout == "news\n"
+
+
+def test_what_needs_redis_says_how_to_have_one(data: str) -> None:
+    done = run("dead-letters", "retry", "--data", data)
+    assert done.returncode == 1
+    assert "REDIS_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_setting_that_is_no_number_is_wrong_usage(data: str) -> None:
+    done = run("tenants", "list", "--data", data, BRIGADEWATCH_MAX_BODY_BYTES="many")
+    assert done.returncode == 2
+    assert "BRIGADEWATCH_MAX_BODY_BYTES" in done.stderr
+
+
+def test_an_explicit_port_that_is_taken_exits_with_1_and_names_it(data: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("up", "--data", data, "--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port}" in done.stderr
+
+
+def test_the_openapi_document_goes_to_stdout() -> None:
+    document = json.loads(run("openapi").stdout)
+    assert "/v1/complaints" in document["paths"]
+
+
+def test_an_audit_of_no_complaints_exits_with_1(tmp_path: Path) -> None:
+    (tmp_path / "empty.ndjson").write_text("")
+    done = run("audit", str(tmp_path / "empty.ndjson"), "--out", str(tmp_path / "report.json"))
+    assert done.returncode == 1
+    assert "no valid complaint" in done.stderr
+    assert run("audit", str(tmp_path / "empty.ndjson"), "--out", str(tmp_path / "r.json"), "--window", "soon").returncode == 2
+
+
+@pytest.mark.parametrize(("given", "expected"), [
+    (["audit", "c", "--outcomes", "o1", "o2", "--out", "r"], ["audit", "c", "--outcomes", "o1", "--outcomes", "o2", "--out", "r"]),
+    (["replay", "--outcomes", "o1", "c", "--url", "u"], ["replay", "--outcomes", "o1", "c", "--url", "u"]),
+    (["replay", "--url", "u", "c", "--force", "--outcomes", "o1", "o2"], ["replay", "--url", "u", "c", "--force", "--outcomes", "o1", "--outcomes", "o2"]),
+    (["audit", "c", "--outcomes"], ["audit", "c", "--outcomes"]),
+    (["audit", "--window=2d", "c1", "c2", "--outcomes", "o"], ["audit", "--window=2d", "c1", "c2", "--outcomes", "o"]),
+    (["tenants", "create", "--outcomes", "a", "b"], ["tenants", "create", "--outcomes", "a", "b"]),
+])
+def test_several_files_may_follow_one_outcomes_option(given: list[str], expected: list[str]) -> None:
+    assert spread_outcomes(given) == expected
+
+
+class Up:
+    """A running `brigadewatch up`."""
+
+    def __init__(self, data: str, log: Path) -> None:
+        self.data = data
+        self.log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen([sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"], stderr=file, env=environment())
+        self.wait(lambda: "Ctrl-C" in log.read_text())
+        self.api, ops = re.findall(r"http://127\.0\.0\.1:\d+(?=  |/metrics)", log.read_text())
+        self.ops = ops
+
+    def wait(self, holds: Callable[[], Any], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, *words: str) -> psutil.Process:
+        def command(process: psutil.Process) -> str:
+            try:
+                return " ".join(process.cmdline())
+            except psutil.Error:  # it has ended in this moment
+                return ""
+
+        return next(c for c in self.children() if all(word in command(c) for word in words))
+
+
+@pytest.fixture
+def up(data: str, tmp_path: Path) -> Iterator[Up]:
+    started = Up(data, tmp_path / "up.log")
+    yield started
+    if started.process.poll() is None:
+        started.process.kill()
+        started.process.wait()
+
+
+def test_up_serves_heals_and_leaves_nothing_behind(up: Up) -> None:
+    key = run("keys", "create", "--tenant", "default", "--scope", "ingest", "--scope", "read", "--data", up.data).stdout.strip()
+    headers = {"Authorization": f"Bearer {key}"}
+
+    def post(number: int) -> bool:
+        complaint = {"id": f"c{number}", "occurred_at": "2021-12-23T14:02:11Z", "reporter": {"id": f"r{number}"}, "target": {"id": "t"}}
+        try:
+            return httpx.post(f"{up.api}/v1/complaints", json=complaint, headers=headers, timeout=3).status_code == 202
+        except httpx.TransportError:
+            return False
+
+    def archived() -> int:
+        try:
+            return int(httpx.get(f"{up.api}/v1/pipeline", headers=headers, timeout=3).json().get("archived", 0))
+        except httpx.TransportError:
+            return 0
+
+    assert httpx.get(f"{up.ops}/readyz").json() == {"ready": True, "dependencies": {"database": "ok", "redis": "ok"}}
+    assert "brigadewatch_up" in httpx.get(f"{up.ops}/metrics").text
+    assert httpx.get(f"{up.api}/docs").status_code == 200
+    up.wait(lambda: post(1))
+    up.wait(lambda: archived() == 1)
+
+    for words in (("service.cli", "api"), ("-server",), ("worker", "ingest"), ("service.cli", "clock")):
+        up.child(*words).kill()
+    up.wait(lambda: post(2))
+    up.wait(lambda: archived() == 2)
+    again = run("up", "--data", up.data)
+    assert again.returncode == 1
+    assert "another" in again.stderr
+
+    up.wait(lambda: len(up.children()) == 7)
+    children = up.children()
+    assert len(children) == 7  # Redis, the API, four workers, the clock
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(30) == 0
+    assert not psutil.wait_procs(children, timeout=1)[1]
+    assert not (Path(up.data) / "redis.url").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux alone")
+def test_nothing_outlives_an_up_that_is_killed(up: Up) -> None:
+    children = up.children()
+    up.process.kill()
+    up.process.wait()
+    assert not psutil.wait_procs(children, timeout=5)[1]
