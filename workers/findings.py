@@ -10,7 +10,7 @@ from service.moderation.lineage import Membership
 from workers.detection.detector import Group
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FoundGroup:
     """A group as service.moderation.lineage.Found wants it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from service.model import Disposition, Evidence, Status
@@ -102,7 +102,7 @@ class Recomputation:
     since_us: int  # start of the window
     now_us: int  # the watermark
     complete: bool  # a sweep: what it does not see is not there, and held back clusters may be released
-    used_by_day: Mapping[int, int] = field(default_factory=dict)  # flags given out already
+    settled: frozenset[Found] = frozenset()  # groups that are the same as when they were last reconciled: nothing of theirs changes
 
 
 def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
@@ -144,6 +144,9 @@ def reconcile(states: Mapping[str, ClusterState], found: Recomputation, policy: 
     for k, group in enumerate(groups):
         survivor, absorbed = _survivor(k, shared[k], owner, present)
         seen.update(absorbed)
+        if survivor and not absorbed and group in found.settled:
+            seen.add(survivor)
+            continue
         base = changed.get(survivor, present[survivor]) if survivor else None
         if base is None:
             state = _new(group, states, present, shared[k], found, policy, new_id)
@@ -325,11 +328,14 @@ def _unseen(state: ClusterState, found: Recomputation) -> ClusterState | None:
 
 def _within_quota(states: Mapping[str, ClusterState], changed: dict[str, ClusterState], found: Recomputation, policy: Policy) -> dict[str, ClusterState]:
     """New flags beyond the day's quota are held back; a sweep releases what fits since."""
-    waiting = [s for s in changed.values() if s.disposition == "flagged" and (s.id not in states or states[s.id].disposition == "revoked" and states[s.id].revoked_because is None)]
+    waiting = [s for s in changed.values() if s.disposition == "flagged" and s.id not in states]
     if found.complete:
         waiting += [changed.get(s.id, s) for s in states.values() if s.disposition == "held_back" and changed.get(s.id, s).disposition == "held_back" and s.verdict is None]
     candidates = [quota.Candidate(s.id, quota.day_of(s.found_us), s.score) for s in waiting]
-    used: dict[int, int] = defaultdict(int, found.used_by_day)
+    if not candidates:
+        return changed
+    # Whatever was flagged once has used a place of its day, also if it was revoked or merged since.
+    used = Counter(quota.day_of(s.found_us) for s in states.values() if s.disposition != "held_back")
     admitted = quota.admit(candidates, used, policy.flags_per_day)
     for state in waiting:
         disposition: Disposition = "flagged" if state.id in admitted else "held_back"

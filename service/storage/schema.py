@@ -3,7 +3,22 @@
 A row key is `tenant_id << 40 | seq`: one integer that orders a tenant's items and is SQLite's rowid.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData()
 Big = BigInteger().with_variant(Integer, "sqlite")
@@ -100,7 +115,8 @@ cluster_members = Table(
 cluster_targets = Table(
     "cluster_targets", metadata,
     Column("cluster_id", ForeignKey("clusters.id"), primary_key=True), Column("target_key", Big, primary_key=True, autoincrement=False), Column("tenant_id", Integer, nullable=False),
-    Column("target_id", String(128), nullable=False), Column("author_id", String(128)), Index("cluster_targets_by_target", "tenant_id", "target_key"), Index("cluster_targets_by_author", "tenant_id", "author_id"),
+    Column("target_id", String(128), nullable=False), Column("author_key", Big, nullable=False, server_default="0"), Column("author_id", String(128)),
+    Index("cluster_targets_by_target", "tenant_id", "target_key"), Index("cluster_targets_by_author", "tenant_id", "author_id"),
 )
 # The members' complaints on the cluster's targets: what the independent count discounts and graphs draw.
 cluster_complaints = Table(
@@ -109,6 +125,7 @@ cluster_complaints = Table(
     Column("reporter_key", Big, nullable=False), Column("target_key", Big, nullable=False), Column("occurred_us", Big, nullable=False),
     Column("exempt", Boolean, nullable=False),  # trusted reporter or illegal-content notice: never discounted
     Column("gone", Boolean, nullable=False, server_default="0"),  # withdrawn since
+    Column("verdict", String(20)),  # the decision that was made about this complaint
 )
 decisions = Table(
     "decisions", metadata,

@@ -79,6 +79,7 @@ class Detector:
         self.pairs_met = 0
         self.graph: nx.Graph[int] = nx.Graph()  # validated co-reports
         self.counters: Counter[str] = Counter()
+        self._met_by_seq: list[tuple[int, int]] = []  # (latest seq, pairs met so far) after each tick since the last handover
         self._validated: tuple[Ints, Floats] = np.empty(0, np.int64), np.empty(0)
         self._seeds: list[MemberSet] = []  # components of the graph
         self._grown: dict[MemberSet, Grown] = {}
@@ -95,6 +96,7 @@ class Detector:
         if len(events):
             met = pairs.meet(self.window, events, self.policy.neighbours, self.met)
             self._count(met)
+            self._met_by_seq.append((int(batch.seq.max()), self.counters["pairs_met"]))
             self._analyse(met.first, met.second)
         self.edges.drop_inactive(self.window.degree)
         return self._groups(events, gone)
@@ -139,13 +141,20 @@ class Detector:
         self.edges = Edges(self.policy.weak_p)
         self.edges.update(np.concatenate([keys, pairs.pair_keys(first[known], second[known])]), np.concatenate([p, fitted.p[known]]))
         self.edges.drop_inactive(window.degree)
-        self.pairs_met = fitted.pairs_met + max(0, self.counters["new_pairs_since_handover"])
+        seen = max((met for seq, met in self._met_by_seq if seq <= since_seq), default=0)
+        self.pairs_met = fitted.pairs_met + self.counters["pairs_met"] - seen
+        self._met_by_seq = [(0, seen), *(x for x in self._met_by_seq if x[0] > since_seq)]
         self._grown.clear()
         self._measured.clear()
 
+    def regroup(self) -> list[Group]:
+        """All groups anew, as after a sweep's handover."""
+        none = np.empty(0, np.int32)
+        return self._groups(none, none)
+
     def _count(self, met: pairs.Meetings) -> None:
         self.pairs_met += met.new_pairs
-        self.counters["new_pairs_since_handover"] += met.new_pairs
+        self.counters["pairs_met"] += met.new_pairs
         self.counters["cut"] += met.cut
         self.counters["joined"] += len(met.first)
 

@@ -43,7 +43,7 @@ class Measured:
 
 def measure(window: Window, members: Ints, targets: Ints, surprise: float, usual_fresh: float, policy: Policy) -> Measured:
     """Measure every signal of the members on the targets; `usual_fresh` is fresh_share() of the window."""
-    owner, events = window.runs(window.by_pair, members)
+    _, events = window.runs(window.by_pair, members)
     aimed = np.isin(window.target[events], targets)
     on_target = events[aimed]
     on_target = on_target[np.lexsort((window.reporter[on_target], window.time[on_target]))]

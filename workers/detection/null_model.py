@@ -11,6 +11,8 @@ every target is its own, Y is 0 and E_Y about 0: the null is weaker there, and t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
@@ -19,7 +21,7 @@ from scipy.special import betainc, gammaln
 from workers.detection.pairs import Joined, shared_contexts, shared_targets
 from workers.detection.window import Ints, Window
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 SHAPE_BOUNDS, RATE_BOUNDS = (0.3, 5.0), (0.02, 2.0)
 
 
@@ -40,7 +42,7 @@ def expectations(window: Window, reporters: Ints, strata: tuple[int, ...]) -> tu
         total[:, k] = np.bincount(cell, counts[:, k] - 1, len(reporters) * (len(strata) + 1)).reshape(len(reporters), -1)
     control = np.bincount(owner, np.maximum(counts[:, scales] - size, 0), len(reporters))
     n = max(window.live, 1)
-    return total.cumsum(2) / n, control / n
+    return np.asarray(total.cumsum(2) / n), np.asarray(control / n)
 
 
 def pair_p_values(window: Window, joined: Joined, strata: tuple[int, ...], shape: float, rate: float) -> Floats:

@@ -9,12 +9,13 @@ costs one merge an index (memory copies), not one update an entity.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Events = npt.NDArray[np.int32]  # positions in the columns
+Ints = npt.NDArray[np.signedinteger[Any]]
+Events = Ints  # positions in the columns, held in 32 bits
 Bools = npt.NDArray[np.bool_]
 
 TIME_BITS = 38  # 2^38 ms = 8.7 years after the origin

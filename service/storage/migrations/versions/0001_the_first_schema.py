@@ -199,6 +199,7 @@ def upgrade() -> None:
     sa.Column('occurred_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('exempt', sa.Boolean(), nullable=False),
     sa.Column('gone', sa.Boolean(), server_default='0', nullable=False),
+    sa.Column('verdict', sa.String(length=20), nullable=True),
     sa.ForeignKeyConstraint(['cluster_id'], ['clusters.id'], ),
     sa.PrimaryKeyConstraint('cluster_id', 'row_key')
     )
@@ -219,6 +220,7 @@ def upgrade() -> None:
     sa.Column('target_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('tenant_id', sa.Integer(), nullable=False),
     sa.Column('target_id', sa.String(length=128), nullable=False),
+    sa.Column('author_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), server_default='0', nullable=False),
     sa.Column('author_id', sa.String(length=128), nullable=True),
     sa.ForeignKeyConstraint(['cluster_id'], ['clusters.id'], ),
     sa.PrimaryKeyConstraint('cluster_id', 'target_key')

@@ -1,0 +1,175 @@
+"""Clusters as the detect worker keeps them: read whole, written by what differs.
+
+The detect worker is the only writer, but for decisions (service/storage/cases.py), which raise a cluster's
+version: `save` refuses to overwrite one that it has not read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from service.errors import StaleVersion
+from service.model import Evidence
+from service.moderation.assessment import ClusterPart, TargetSummary, summarise
+from service.moderation.lineage import ClusterState, Membership, parts_by_target
+from service.storage import schema
+from service.storage.archive import SEQ_BITS, SEQ_MASK, contents_of, names_of
+
+_AT_ONCE = 400  # ids a statement
+
+
+def load(connection: Connection, tenant_id: int, ids: Collection[str] | None = None) -> dict[str, ClusterState]:
+    """The tenant's clusters (or those of `ids`), merged and revoked ones included."""
+    if ids is None:
+        return _load(connection, tenant_id, None)
+    found: dict[str, ClusterState] = {}
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), _AT_ONCE):
+        found.update(_load(connection, tenant_id, wanted[start : start + _AT_ONCE]))
+    return found
+
+
+def _load(connection: Connection, tenant_id: int, ids: Sequence[str] | None) -> dict[str, ClusterState]:
+    members: dict[str, tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
+    for row in _rows(connection, schema.cluster_members, tenant_id, ids):
+        members[row.cluster_id][bool(row.excluded)].add(row.reporter_key)
+    targets: dict[str, list[Any]] = defaultdict(list)
+    for row in _rows(connection, schema.cluster_targets, tenant_id, ids):
+        targets[row.cluster_id].append(row)
+    complaints: dict[str, dict[int, Membership]] = defaultdict(dict)
+    for row in _rows(connection, schema.cluster_complaints, tenant_id, ids):
+        if row.gone:
+            continue
+        seq = row.row_key & SEQ_MASK
+        complaints[row.cluster_id][seq] = Membership(seq, row.reporter_key, row.target_key, row.occurred_us, bool(row.exempt), row.verdict)
+    statement = select(schema.clusters).where(schema.clusters.c.tenant_id == tenant_id)
+    if ids is not None:
+        statement = statement.where(schema.clusters.c.id.in_(ids))
+    return {row.id: _state(row, *members[row.id], targets[row.id], complaints[row.id]) for row in connection.execute(statement)}
+
+
+def _rows(connection: Connection, table: Any, tenant_id: int, ids: Sequence[str] | None) -> Iterable[Any]:
+    statement = select(table).where(table.c.tenant_id == tenant_id) if ids is None else select(table).where(table.c.cluster_id.in_(ids), table.c.tenant_id == tenant_id)
+    return connection.execute(statement)
+
+
+def _state(row: Any, members: set[int], excluded: set[int], targets: Sequence[Any], complaints: Mapping[int, Membership]) -> ClusterState:
+    key_by_id = {t.target_id: t.target_key for t in targets}
+    return ClusterState(
+        id=row.id, disposition=row.disposition, status=row.status, members=frozenset(members), excluded=frozenset(excluded), memberships=dict(complaints),
+        author_by_target={t.target_key: t.author_key for t in targets},
+        evidence=tuple(Evidence.model_validate(e) for e in json.loads(row.evidence)), score=row.score, probability=row.probability, unfounded_probability=row.unfounded_probability,
+        settle_with=tuple(key_by_id[t] for t in json.loads(row.settle_with) if t in key_by_id), summary=row.summary, policy_version=row.policy_version, version=row.version,
+        found_us=row.found_us, verdict=row.verdict, decided_reporters=row.decided_reporters, decided_targets=row.decided_targets, merged_into=row.merged_into,
+        split_from=row.split_from, earlier=row.earlier, revoked_us=row.revoked_us, revoked_because=row.revoked_because,
+    )
+
+
+def save(connection: Connection, tenant_id: int, before: Mapping[str, ClusterState], changed: Mapping[str, ClusterState], withdrawn: Collection[int] = ()) -> None:
+    """Write the changed clusters; `before` is what this worker last read or wrote.
+
+    Complaints that left a cluster are deleted from it; those among `withdrawn` (seqs) stay, marked, for people to see.
+    Raises StaleVersion if a decision came in between: read the cluster again and recompute.
+    """
+    names = _Names(connection, tenant_id, before, changed)
+    for state in changed.values():
+        old = before.get(state.id)
+        _write_cluster(connection, tenant_id, old, state, names)
+        _write_parts(connection, tenant_id, old, state, names, withdrawn)
+
+
+def _write_cluster(connection: Connection, tenant_id: int, old: ClusterState | None, state: ClusterState, names: _Names) -> None:
+    table, values = schema.clusters, _values(state, names)
+    if old is None:
+        connection.execute(insert(table).values(id=state.id, tenant_id=tenant_id, kind="repeat", found_us=state.found_us, **values))
+        return
+    done = connection.execute(update(table).where(table.c.id == state.id, table.c.tenant_id == tenant_id, table.c.version == old.version).values(**values))
+    if done.rowcount != 1:
+        raise StaleVersion(f"cluster {state.id} was changed since version {old.version} was read", current_version=-1, changed_by="a moderator")
+
+
+def _values(state: ClusterState, names: _Names) -> dict[str, Any]:
+    return {
+        "disposition": state.disposition, "status": state.status, "score": state.score, "probability": state.probability, "unfounded_probability": state.unfounded_probability,
+        "settle_with": json.dumps([names.targets[t] for t in state.settle_with]), "first_us": state.first_us, "last_us": state.last_us,
+        "reporter_count": len(state.members), "target_count": len(state.author_by_target), "summary": state.summary,
+        "evidence": json.dumps([e.model_dump() for e in state.evidence]), "policy_version": state.policy_version, "version": state.version, "merged_into": state.merged_into,
+        "split_from": state.split_from, "earlier": state.earlier, "verdict": state.verdict, "decided_reporters": state.decided_reporters, "decided_targets": state.decided_targets,
+        "revoked_us": state.revoked_us, "revoked_because": state.revoked_because, "changed_by": "detector",
+    }
+
+
+def _write_parts(connection: Connection, tenant_id: int, old: ClusterState | None, state: ClusterState, names: _Names, withdrawn: Collection[int]) -> None:
+    """Members, targets and complaints: only what came or went."""
+    everyone, before = state.members | state.excluded, (old.members | old.excluded) if old else frozenset()
+    _remove(connection, schema.cluster_members, "reporter_key", state.id, before - everyone)
+    _add(connection, schema.cluster_members, [
+        {"cluster_id": state.id, "tenant_id": tenant_id, "reporter_key": r, "reporter_id": names.reporters[r], "excluded": r in state.excluded} for r in sorted(everyone - before)])
+    targets, had = state.author_by_target, old.author_by_target if old else {}
+    _remove(connection, schema.cluster_targets, "target_key", state.id, had.keys() - targets.keys())
+    _add(connection, schema.cluster_targets, [
+        {"cluster_id": state.id, "tenant_id": tenant_id, "target_key": t, "target_id": names.targets[t], "author_key": targets[t], "author_id": names.authors.get(t)}
+        for t in sorted(targets.keys() - had.keys())])
+    complaints, known = state.memberships, old.memberships if old else {}
+    left = [s for s in known if s not in complaints and s in withdrawn]
+    table = schema.cluster_complaints
+    if left:
+        connection.execute(update(table).where(table.c.cluster_id == state.id, table.c.row_key == bindparam("what")).values(gone=True), [{"what": tenant_id << SEQ_BITS | s} for s in left])
+    # A complaint that comes back after a withdrawal finds its marked row: replaced like one that changed.
+    other = [s for s in known if s not in withdrawn and s not in complaints] + [s for s, m in complaints.items() if known.get(s) != m]
+    _remove(connection, table, "row_key", state.id, [tenant_id << SEQ_BITS | s for s in other])
+    _add(connection, schema.cluster_complaints, [
+        {"cluster_id": state.id, "tenant_id": tenant_id, "row_key": tenant_id << SEQ_BITS | s, "reporter_key": m.reporter, "target_key": m.target, "occurred_us": m.time_us,
+         "exempt": m.exempt, "verdict": m.verdict} for s, m in complaints.items() if known.get(s) != m])
+
+
+def _add(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _remove(connection: Connection, table: Any, column: str, cluster_id: str, keys: Iterable[int]) -> None:
+    rows = [{"of": cluster_id, "what": key} for key in keys]
+    if rows:
+        connection.execute(delete(table).where(table.c.cluster_id == bindparam("of"), table.c[column] == bindparam("what")), rows)
+
+
+class _Names:
+    """Ids of the reporters, targets and authors that are written for the first time (or named in settle_with)."""
+
+    def __init__(self, connection: Connection, tenant_id: int, before: Mapping[str, ClusterState], changed: Mapping[str, ClusterState]) -> None:
+        reporters: set[int] = set()
+        targets: set[int] = set()
+        seq_by_target: dict[int, int] = {}
+        for state in changed.values():
+            old = before.get(state.id)
+            reporters |= (state.members | state.excluded) - ((old.members | old.excluded) if old else frozenset())
+            fresh = state.author_by_target.keys() - (old.author_by_target.keys() if old else set())
+            targets |= fresh | set(state.settle_with)
+            seq_by_target.update({m.target: m.seq for m in state.memberships.values() if m.target in fresh})
+        self.reporters, self.targets = names_of(connection, tenant_id, reporters=reporters, targets=targets)
+        contents = contents_of(connection, tenant_id, sorted(set(seq_by_target.values()))) if seq_by_target else {}
+        self.authors: dict[int, str | None] = {t: cast("str | None", contents.get(s, {}).get("target", {}).get("author_id")) for t, s in seq_by_target.items()}
+
+
+def summaries(states: Iterable[ClusterState], targets: Collection[int] | None = None) -> dict[int, TargetSummary]:
+    """What the clusters say about each target (or about those of `targets`)."""
+    parts: dict[int, list[ClusterPart]] = defaultdict(list)
+    for state in states:
+        if state.disposition == "merged":
+            continue
+        for target, part in parts_by_target(state).items():
+            if targets is None or target in targets:
+                parts[target].append(part)
+    return {target: summarise(mine) for target, mine in parts.items()}
+
+
+def mark_judged(connection: Connection, cluster_id: str, verdict: str | None) -> None:
+    """Note on all the cluster's complaints which decision was made about them (None: undone)."""
+    table = schema.cluster_complaints
+    connection.execute(update(table).where(table.c.cluster_id == cluster_id).values(verdict=verdict))

@@ -1,0 +1,331 @@
+"""The ticks of one tenant: feed in, clusters and assessments out.
+
+The window stays resident in this process between jobs, guarded by the epoch in `analysis_state`: who builds a window
+raises it, and whoever holds an older one can commit nothing and builds anew. A tick commits clusters and cursor in one
+transaction; Redis is written after it, from the same state, and again by whoever comes next if that fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import uuid4
+
+from redis import Redis
+from sqlalchemy import Connection, func, select, update
+
+from service.errors import LostLease, StaleVersion
+from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
+from service.policy import Policy
+from service.storage import assessments, clusters, schema
+from service.storage.archive import AnalysisState, FeedRow, analysis_state_of, outcomes_of, read_feed, read_feed_window
+from service.storage.database import write
+from service.storage.feed import FeedBatch, FeedOutcome
+from service.storage.leases import Lease, held, take_epoch
+from service.storage.overrides import policy_of
+from service.storage.tenants import tenant_id
+from workers import handover
+from workers.detection.detector import Detector, Group
+from workers.feeding import columns_of, joined, slices, standing
+from workers.findings import FoundGroup, found_group
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+TURN_SECONDS = 2.0  # then other tenants have their turn
+ITEMS_AT_ONCE = 20_000
+SECOND_US = 1_000_000
+_STALE_NAMES = 200_000  # names that left the window are forgotten by a rebuild once there are so many, and four times the live ones
+
+_resident: dict[str, Analysis] = {}  # by tenant, of this process
+
+
+def run(tenant: str, resources: Resources) -> None:
+    """Analyse what was archived since the last tick, for 2 s at most; returns at once when another worker does."""
+    with held(resources.redis, "detect", tenant) as lease:
+        if lease is None:
+            return
+        try:
+            _turn(tenant, resources, lease)
+        except (LostLease, StaleVersion):
+            _resident.pop(tenant, None)  # somebody else moved on: begin from what is stored
+            raise
+        except BaseException:
+            # Half a tick may be in the resident window; the stored state is whole.
+            _resident.pop(tenant, None)
+            raise
+
+
+def _turn(tenant: str, resources: Resources, lease: Lease) -> None:
+    deadline = time.monotonic() + TURN_SECONDS
+    analysis = _resident_analysis(tenant, resources)
+    while True:
+        if not analysis.step(resources):
+            return
+        lease.check()
+        if time.monotonic() >= deadline:
+            return
+
+
+def _resident_analysis(tenant: str, resources: Resources) -> Analysis:
+    number = tenant_id(resources.engine, tenant)
+    analysis = _resident.get(tenant)
+    with resources.engine.connect() as connection:
+        state = analysis_state_of(connection, number)
+        policy = policy_of(connection, number)
+    if analysis is None or analysis.epoch != state.epoch or analysis.policy != policy or analysis.crowded_with_names():
+        began = time.monotonic()
+        analysis = _resident[tenant] = rebuild(tenant, resources)
+        log.info("tenant %s: window of %d complaints built in %.2f s, epoch %d", tenant, analysis.detector.window.live, time.monotonic() - began, analysis.epoch)
+    return analysis
+
+
+def rebuild(tenant: str, resources: Resources) -> Analysis:
+    """The window as it stands in SQL: loaded up to the last sweep, ticked from there to the cursor."""
+    number = tenant_id(resources.engine, tenant)
+    epoch = take_epoch(resources.engine, schema.analysis_state, number)
+    with resources.engine.connect() as connection:
+        state, policy = analysis_state_of(connection, number), policy_of(connection, number)
+        sweep = _latest_sweep(connection, number)
+        analysis = Analysis(tenant, number, epoch, policy, state, clusters.load(connection, number))
+        loaded = 0 if sweep is None else int(sweep.seq)
+        if sweep is not None:
+            since = (sweep.watermark_us or 0) - policy.window_seconds * SECOND_US
+            rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, loaded)])
+            analysis.detector.load(columns_of(rows[rows["time_us"] >= since], texts))
+            analysis.detector.adopt(handover.unpack(sweep.payload), loaded)
+        since = (state.watermark_us or 0) - policy.window_seconds * SECOND_US
+        for row in read_feed_window(connection, number, since, state.cursor_seq):
+            if row.last_seq > loaded:
+                analysis.replay(row.batch)
+    return analysis
+
+
+def _latest_sweep(connection: Connection, number: int) -> Any:
+    table = schema.sweeps
+    return connection.execute(select(table).where(table.c.tenant_id == number).order_by(table.c.id.desc()).limit(1)).first()
+
+
+@dataclass
+class Analysis:
+    """One tenant's resident window with the clusters it belongs to."""
+
+    tenant: str
+    number: int
+    epoch: int
+    policy: Policy
+    state: AnalysisState
+    clusters: dict[str, ClusterState]
+    detector: Detector = field(init=False)
+    _found: dict[Group, FoundGroup] = field(default_factory=dict)  # groups as they were last reconciled
+    _outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)  # of targets that were asked for
+    _clusters_by_target: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def __post_init__(self) -> None:
+        self.detector = Detector(self.policy)
+        for cluster in self.clusters.values():
+            self._index(cluster)
+
+    def crowded_with_names(self) -> bool:
+        """Whether so many names have left the window that it is time to build it anew."""
+        window = self.detector.window
+        return len(window.reporters) > _STALE_NAMES and len(window.reporters) > 4 * window.live
+
+    def replay(self, batch: FeedBatch) -> None:
+        """Tick without writing: what was analysed before, on the way to the cursor."""
+        for part in self._parts(batch):
+            self.detector.tick(columns_of(part, batch.texts), ())
+        if batch.removed:
+            self.detector.tick(columns_of(batch.complaints[:0], {}), batch.removed)
+
+    def step(self, resources: Resources) -> bool:
+        """One piece of work: decisions, a sweep's result, or a tick. False when there is nothing (or a sweep has to come first)."""
+        with resources.engine.connect() as connection:
+            self.state = analysis_state_of(connection, self.number)
+            if self.state.epoch != self.epoch:
+                raise LostLease(f"tenant {self.tenant}: analysis epoch {self.epoch} was replaced by {self.state.epoch}; another worker goes on")
+            decided = connection.execute(
+                select(schema.decisions.c.seq, schema.decisions.c.cluster_id).where(schema.decisions.c.tenant_id == self.number, schema.decisions.c.seq > self.state.decision_cursor)
+            ).all()
+            newest = connection.execute(
+                select(schema.sweeps.c.id, schema.sweeps.c.finished_us).where(schema.sweeps.c.tenant_id == self.number).order_by(schema.sweeps.c.id.desc()).limit(1)).first()
+            sweep = _latest_sweep(connection, self.number) if newest is not None and newest.finished_us > (self.state.swept_us or 0) else None
+            rows = [] if decided or sweep is not None else read_feed(connection, self.number, self.state.cursor_seq, ITEMS_AT_ONCE)
+        if decided:
+            self._take_decisions(resources, max(d.seq for d in decided), {d.cluster_id for d in decided})
+            return True
+        if sweep is not None:
+            self._take_sweep(resources, sweep)
+            return True
+        if not rows or self._sweep_first():
+            return False
+        self._tick_rows(resources, self._one_tick(rows))
+        return True
+
+    def _sweep_first(self) -> bool:
+        """In a backlog ticks wait for a sweep after so much event time (the clock asks for it)."""
+        state, window = self.state, self.detector.window
+        if state.watermark_us is None:
+            return False
+        begin = state.swept_watermark_us
+        if begin is None:
+            if not window.live:
+                return False
+            begin = (int(window.time[: window.size].min()) + window.origin) * 1000
+        return state.watermark_us - begin >= self.policy.sweep_backlog_seconds * SECOND_US
+
+    def _one_tick(self, rows: Sequence[FeedRow]) -> list[FeedRow]:
+        """The first rows, as many as lie within a tick's span of event time; one row at least."""
+        taken: list[FeedRow] = []
+        low: int | None = None
+        high: int | None = None
+        for row in rows:
+            times = row.batch.complaints["time_us"]
+            if len(times):
+                low = int(times.min()) if low is None else min(low, int(times.min()))
+                high = int(times.max()) if high is None else max(high, int(times.max()))
+            if taken and ((low is not None and high is not None and high - low > self.policy.tick_span_seconds * SECOND_US) or row.batch.removed):
+                break
+            taken.append(row)
+        return taken
+
+    def _parts(self, batch: FeedBatch) -> Iterable[Any]:
+        return slices(batch, self.policy.tick_span_seconds * SECOND_US)
+
+    # --- the three kinds of work
+
+    def _tick_rows(self, resources: Resources, rows: Sequence[FeedRow]) -> None:
+        batch = joined([row.batch for row in rows])
+        groups: list[Group] | None = None
+        changed: dict[str, ClusterState] = {}
+        with write(resources.engine) as connection:
+            before = dict(self.clusters)
+            for part in self._parts(batch):
+                groups = self.detector.tick(columns_of(part, {s: batch.texts[s] for s in part["seq"].tolist() if s in batch.texts}))
+                self._reconcile(connection, groups, changed, complete=False)
+            if batch.removed:
+                groups = self.detector.tick(columns_of(batch.complaints[:0], {}), batch.removed)
+                self._reconcile(connection, groups, changed, complete=False)
+            self._learn(connection, batch, changed)
+            clusters.save(connection, self.number, before, changed, withdrawn=set(batch.removed))
+            last = rows[-1]
+            watermark = max((r.watermark_us for r in rows if r.watermark_us is not None), default=self.state.watermark_us)
+            self._advance(connection, cursor_seq=last.last_seq, analysed_position=max(self.state.analysed_position, last.last_position),
+                          analysed=self.state.analysed + sum(r.items for r in rows), watermark_us=watermark, as_of_us=last.received_us, policy_version=self.policy.version)
+        totals = dict(zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True))
+        self._publish(resources.redis, before, changed, totals)
+
+    def _take_sweep(self, resources: Resources, sweep: Any) -> None:
+        self.detector.adopt(handover.unpack(sweep.payload), int(sweep.seq))
+        self._found.clear()
+        changed: dict[str, ClusterState] = {}
+        before = dict(self.clusters)
+        with write(resources.engine) as connection:
+            self._reconcile(connection, self.detector.regroup(), changed, complete=True)
+            clusters.save(connection, self.number, before, changed)
+            self._advance(connection, swept_seq=int(sweep.seq), swept_position=max(self.state.swept_position, int(sweep.position)), swept_watermark_us=sweep.watermark_us,
+                          swept_us=sweep.finished_us)
+        self._publish(resources.redis, before, changed, {})
+
+    def _take_decisions(self, resources: Resources, cursor: int, ids: set[str]) -> None:
+        """Read the decided clusters again, and let the verdict speak for the complaints it was made about."""
+        before = dict(self.clusters)
+        with write(resources.engine) as connection:
+            fresh = clusters.load(connection, self.number, ids)
+            for identity, cluster in fresh.items():
+                if cluster.status == "decided" or cluster.verdict is None:
+                    clusters.mark_judged(connection, identity, cluster.verdict)
+                    fresh[identity] = replace(cluster, memberships={s: replace(m, verdict=cluster.verdict) for s, m in cluster.memberships.items()})
+            self._advance(connection, decision_cursor=cursor)
+        self._keep(fresh)
+        self._found.clear()
+        self._publish(resources.redis, before, fresh, {})
+
+    # --- parts of them
+
+    def _reconcile(self, connection: Connection, groups: Sequence[Group], changed: dict[str, ClusterState], *, complete: bool) -> None:
+        settled = frozenset(self._found[g] for g in groups if g in self._found)
+        found = {g: self._found.get(g) or found_group(g) for g in groups}
+        fresh = [f for f in found.values() if f not in settled]
+        self._found = found
+        if not fresh and not complete:
+            return
+        people = frozenset().union(*(f.reporters for f in fresh))
+        targets = {t for f in fresh for t in f.author_by_target}
+        for cluster in self.clusters.values():
+            if not people.isdisjoint(cluster.members):
+                targets.update(cluster.author_by_target)
+        self._know_outcomes(connection, targets)
+        window = self.detector.window
+        since_us, now_us = (window.since + window.origin) * 1000, (window.watermark + window.origin) * 1000
+        news = reconcile(self.clusters, Recomputation(list(found.values()), self._outcomes, since_us, now_us, complete, settled), self.policy, lambda: f"k{uuid4().hex[:16]}")
+        changed.update(news)
+        self._keep(news)
+
+    def _learn(self, connection: Connection, batch: FeedBatch, changed: dict[str, ClusterState]) -> None:
+        """Outcomes and withdrawals re-score the clusters they touch, in the window or not."""
+        touched: set[str] = set()
+        for outcome in batch.outcomes:
+            if outcome.target in self._outcomes and all(o.id != outcome.id or o.complaint != outcome.complaint for o in self._outcomes[outcome.target]):
+                self._outcomes[outcome.target] = [o for o in self._outcomes[outcome.target] if o.id != outcome.id] + [outcome]
+            touched |= self._clusters_by_target.get(outcome.target, set())
+        removed = set(batch.removed)
+        if removed:
+            touched |= {c.id for c in self.clusters.values() if not removed.isdisjoint(c.memberships)}
+        alive = [self.clusters[i] for i in touched if self.clusters[i].disposition != "merged"]
+        self._know_outcomes(connection, {t for c in alive for t in c.author_by_target})
+        now_us = (self.detector.window.watermark + self.detector.window.origin) * 1000
+        for cluster in sorted(alive, key=lambda c: c.id):
+            after = rescore(cluster, self._outcomes, now_us, self.policy, removed)
+            if after is not cluster:
+                changed[cluster.id] = after
+                self._keep({cluster.id: after})
+
+    def _know_outcomes(self, connection: Connection, targets: Iterable[int]) -> None:
+        unknown = [t for t in targets if t not in self._outcomes]
+        if unknown:
+            self._outcomes.update({t: [] for t in unknown} | outcomes_of(connection, self.number, unknown))
+
+    def _advance(self, connection: Connection, **values: Any) -> None:
+        """Write the state, if the epoch is still ours: with the clusters, in one transaction."""
+        table = schema.analysis_state
+        done = connection.execute(update(table).where(table.c.tenant_id == self.number, table.c.epoch == self.epoch).values(**values))
+        if done.rowcount != 1:
+            raise LostLease(f"tenant {self.tenant}: analysis epoch {self.epoch} has been replaced; another worker goes on")
+        self.state = replace(self.state, **values)
+
+    def _keep(self, news: dict[str, ClusterState]) -> None:
+        for identity, cluster in news.items():
+            self.clusters[identity] = cluster
+            self._index(cluster)
+
+    def _index(self, cluster: ClusterState) -> None:
+        for target in cluster.author_by_target:
+            self._clusters_by_target[target].add(cluster.id)
+
+    def _publish(self, redis: Redis, before: dict[str, ClusterState], changed: dict[str, ClusterState], totals: dict[int, int]) -> None:
+        """Totals and memberships of what changed, then the progress that vouches for them."""
+        assessments.write_totals(redis, self.tenant, totals)
+        targets = {t for i in changed for c in (before.get(i), self.clusters[i]) if c is not None for t in c.author_by_target}
+        if targets:
+            involved = {i for t in targets for i in self._clusters_by_target.get(t, ())}
+            told = clusters.summaries((self.clusters[i] for i in involved), targets)
+            assessments.write_memberships(redis, self.tenant, {t: told.get(t) for t in targets})
+        assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
+
+
+def write_all_memberships(connection: Connection, redis: Redis, tenant: str) -> None:
+    """What clusters say about every target, from SQL: for a Redis that lost its data."""
+    number = connection.scalar(select(schema.tenants.c.id).where(schema.tenants.c.name == tenant))
+    told = clusters.summaries(clusters.load(connection, int(number or 0)).values())
+    stored = connection.scalar(select(func.count()).select_from(schema.cluster_targets).where(schema.cluster_targets.c.tenant_id == number))
+    log.info("tenant %s: memberships of %d targets written (%d in clusters)", tenant, len(told), stored)
+    for start in range(0, len(told), 1000):
+        part = dict(list(told.items())[start : start + 1000])
+        assessments.write_memberships(redis, tenant, dict(part))
+
+

@@ -1,0 +1,55 @@
+"""One sweep of one tenant: the whole window on an empty detector, in a process of its own.
+
+A sweep of a million complaints takes many seconds, which would stop the ticks. It reads only, but for its one result
+row, which the detect worker takes over: clusters have one writer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from sqlalchemy import delete, func, insert, select
+
+from service.storage import keys, schema
+from service.storage.archive import analysis_state_of, read_feed_window
+from service.storage.database import write
+from service.storage.leases import held
+from service.storage.overrides import policy_of
+from service.storage.tenants import tenant_id
+from workers import handover
+from workers.detection.detector import Detector
+from workers.feeding import columns_of, standing
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+
+def run(tenant: str, resources: Resources) -> None:
+    """Sweep what is analysed by now; returns at once when another worker does, or nothing was analysed yet."""
+    with held(resources.redis, "sweep", tenant) as lease:
+        if lease is None:
+            return
+        began = time.monotonic()
+        number = tenant_id(resources.engine, tenant)
+        with resources.engine.connect() as connection:
+            state, policy = analysis_state_of(connection, number), policy_of(connection, number)
+            since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
+            rows = read_feed_window(connection, number, since, state.cursor_seq)
+        complaints, texts = standing([row.batch for row in rows])
+        complaints = complaints[complaints["time_us"] >= since]
+        detector, groups = Detector.sweep(policy, columns_of(complaints, texts))
+        payload = handover.pack(detector.fitted())
+        lease.check()
+        seconds = time.monotonic() - began
+        with write(resources.engine) as connection:
+            table = schema.sweeps
+            last = connection.scalar(select(func.max(table.c.finished_us)).where(table.c.tenant_id == number)) or 0
+            connection.execute(insert(table).values(
+                tenant_id=number, seq=state.cursor_seq, position=state.analysed_position, watermark_us=state.watermark_us, finished_us=max(resources.now_us(), last + 1),
+                seconds=seconds, payload=payload,
+            ))
+            # The one before stays: it may be being read.
+            connection.execute(delete(table).where(table.c.tenant_id == number, table.c.finished_us < last))
+        resources.redis.sadd(keys.TENANTS_DIRTY, tenant)
+        log.info("tenant %s: sweep of %d complaints, %d pairs met, %d groups, %.2f s", tenant, detector.window.live, detector.pairs_met, len(groups), seconds)
