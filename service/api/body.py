@@ -42,7 +42,7 @@ def media_type(request: Request, *allowed: str) -> str:
     """The Content-Type without its parameters. Raises HTTPException 415 when it is none of the allowed ones."""
     found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if found not in allowed:
-        raise HTTPException(415, f"the content type {found[:80]!r} is not taken here; {' and '.join(allowed)} are", headers={"Accept": ", ".join(allowed)})
+        raise HTTPException(415, f"the content type {found[:80]!r} is not taken here, but {' or '.join(allowed)}", headers={"Accept": ", ".join(allowed)})
     return found
 
 
