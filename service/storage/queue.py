@@ -40,6 +40,7 @@ class TenantJob(Job):
         self._dependency_ids = []
         self.repeats_left = self.repeat_intervals = self.retries_left = None
         self.group_id = None
+        self.result_ttl, self.failure_ttl = 0, FAILED_SECONDS
         return restored
 
     def work_and_tenant(self) -> tuple[str, str]:

@@ -1,0 +1,244 @@
+"""Draining a stream: nothing lost, nothing twice, and what cannot be archived does not stop the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from archive_lines import complaint, outcome, withdrawal
+from pipeline_world import Paper
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
+
+from service.errors import StoreUnavailable
+from service.settings import Settings
+from service.storage import keys, stream
+from service.storage.archive import pending_items, unfinished_of
+from service.storage.database import write
+from service.storage.dead_letters import DeadLetter, drop, list_dead_letters, retry
+from service.storage.leases import Lease
+from service.storage.schema import feed
+from workers import ingest
+
+
+@pytest.fixture
+def paper(clients: Any, engine: Engine, settings: Settings) -> Paper:
+    return Paper(clients, engine, settings)
+
+
+def run_until_quiet(paper: Paper, at_most: int = 12) -> list[str]:
+    """Run as the clock would; the errors of the runs that failed."""
+    errors = []
+    for _ in range(at_most):
+        try:
+            ingest.run(paper.name, paper.resources)
+        except Exception as error:
+            errors.append(type(error).__name__)
+        if not paper.waiting():
+            break
+    return errors
+
+
+def letters(paper: Paper) -> list[DeadLetter]:
+    with paper.engine.connect() as connection:
+        return list_dead_letters(connection, paper.id)
+
+
+def pending(paper: Paper) -> tuple[int, int]:
+    """(pending before analysis, dead letters)."""
+    with paper.engine.connect() as connection:
+        unfinished = unfinished_of(connection, paper.id)
+    accepted = int(paper.redis.get(keys.position(paper.name)))
+    return pending_items(accepted, paper.state(), unfinished) - unfinished.unanalysed, unfinished.dead
+
+
+def test_what_was_accepted_is_archived_acknowledged_and_told(paper: Paper) -> None:
+    for number in range(5):
+        paper.accepts(complaint(f"a{number}", reporter=f"r{number}"), complaint(f"b{number}", reporter=f"q{number}"))
+    paper.accepts(outcome("o"), withdrawal("a0"))
+    ingest.run(paper.name, paper.resources)
+    assert paper.waiting() == 0
+    assert paper.archived_ids() == [f"{kind}{number}" for number in range(5) for kind in "ab"]
+    assert paper.state().archived_position == paper.progress("archived") == 12
+    assert pending(paper) == (0, 0)
+    assert paper.redis.sismember(keys.TENANTS_DIRTY, paper.name)
+    assert not paper.redis.exists(keys.lease("ingest", paper.name))
+
+
+def test_a_full_stream_is_archived_in_few_transactions(paper: Paper) -> None:
+    for number in range(40):
+        paper.accepts(*[complaint(f"{number}-{k}", reporter=f"{number}-{k}") for k in range(500)])
+    ingest.run(paper.name, paper.resources)
+    assert paper.state().archived == 20_000
+    assert paper.count(feed) <= 4
+
+
+def test_while_another_holds_the_lease_nothing_is_touched(paper: Paper) -> None:
+    paper.accepts(complaint("a"))
+    other = Lease(paper.redis, "ingest", paper.name, ttl_ms=60_000)
+    assert other.take()
+    ingest.run(paper.name, paper.resources)
+    assert paper.archived_ids() == []
+    other.release()
+    ingest.run(paper.name, paper.resources)
+    assert paper.archived_ids() == ["a"]
+
+
+def test_a_crash_between_commit_and_acknowledgement_repeats_nothing(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper.accepts(complaint("a"), complaint("b", reporter="y"))
+
+    def crash(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "acknowledge", crash)
+        with pytest.raises(KeyboardInterrupt):
+            ingest.run(paper.name, paper.resources)
+    assert paper.waiting() == 1
+    paper.accepts(complaint("c", reporter="z"))
+    ingest.run(paper.name, paper.resources)
+    state = paper.state()
+    assert (state.archived, state.duplicates, state.archived_position) == (3, 0, 3)
+    assert paper.waiting() == 0
+
+
+def test_an_entry_that_another_worker_was_handed_is_archived_in_its_place(paper: Paper) -> None:
+    for name in "abc":
+        paper.accepts(complaint(name, reporter=name))
+    drain = ingest._Drain(paper.name, paper.id, Lease(paper.redis, "ingest", paper.name), paper.resources)
+    # Between this worker's look at what is pending and its look at what is new, a late one takes the first entry.
+    handed = []
+    read = stream.read_entries
+
+    def read_after_another(*arguments: Any) -> Any:
+        if not handed:
+            handed.extend(paper.redis.xreadgroup(stream.GROUP, ingest.CONSUMER, {keys.stream(paper.name): ">"}, count=1))
+            return stream._read(paper.redis, paper.name, ingest.CONSUMER, 100, 100, pending=False)
+        return read(*arguments)
+
+    paper.redis.xgroup_create(keys.stream(paper.name), stream.GROUP, "0", mkstream=True)
+    stream.read_entries = read_after_another  # type: ignore[assignment]
+    try:
+        drain.until(0)
+    finally:
+        stream.read_entries = read
+    assert paper.archived_ids() == ["a", "b", "c"]
+    assert paper.waiting() == 0
+
+
+def test_one_bad_line_is_buried_and_the_rest_goes_on_in_its_order(paper: Paper) -> None:
+    paper.accepts(complaint("a", reporter="a"))
+    paper.accepts(*[complaint(f"b{k}", reporter=f"b{k}") for k in range(10)], b"c{broken", *[complaint(f"c{k}", reporter=f"c{k}") for k in range(10)])
+    paper.accepts(complaint("d", reporter="d"))
+    errors = run_until_quiet(paper)
+    assert len(errors) == ingest.DELIVERIES - 1, "tried, and not buried at once"
+    assert paper.archived_ids() == ["a", *[f"b{k}" for k in range(10)], *[f"c{k}" for k in range(10)], "d"]
+    (letter,) = letters(paper)
+    assert (letter.position, letter.line) == (12, "c{broken")
+    assert "ValueError" in letter.error
+    assert pending(paper) == (0, 1)
+    state = paper.state()
+    assert (state.archived_position, state.archived) == (23, 22)
+    with paper.engine.connect() as connection:
+        assert max(row.last_position for row in connection.execute(feed.select())) == 23
+
+
+def test_an_entry_of_bad_lines_alone_is_passed_over_as_far_as_detection_sees(paper: Paper) -> None:
+    paper.accepts(b"cx", b"\xff\xfe", b"")
+    run_until_quiet(paper)
+    assert [letter.position for letter in letters(paper)] == [1, 2, 3]
+    assert pending(paper) == (0, 3)
+    with paper.engine.connect() as connection:
+        rows = connection.execute(feed.select().order_by(feed.c.last_seq)).all()
+    assert [(row.last_position, row.items) for row in rows] == [(1, 0), (2, 0), (3, 0)]
+
+
+def test_a_buried_item_can_be_sent_again_once_and_is_pending_meanwhile(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ingest.commit
+
+    def refuse(connection: Any, tenant: int, epoch: int, batches: Any) -> Any:
+        if any(b'"poison"' in batch.lines for batch in batches):
+            raise ValueError("a fault of ours")
+        return real(connection, tenant, epoch, batches)
+
+    paper.accepts(complaint("fine", reporter="x"), complaint("poison"))
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "commit", refuse)
+        run_until_quiet(paper)
+        assert pending(paper) == (0, 1)
+        assert retry(paper.engine, paper.redis, paper.name, paper.id, 5) == 1
+        assert pending(paper) == (1, 0)
+        assert retry(paper.engine, paper.redis, paper.name, paper.id, 5) == 0
+        run_until_quiet(paper)
+        assert pending(paper) == (0, 1), "it failed again, and is dead again"
+        assert len(letters(paper)) == 1 and "a fault of ours" in letters(paper)[0].error
+    assert retry(paper.engine, paper.redis, paper.name, paper.id, 6, [letters(paper)[0].id]) == 1
+    (entry,) = paper.redis.xrange(keys.stream(paper.name))
+    paper.redis.xadd(keys.stream(paper.name), entry[1])  # as after a crash in the middle of sending it again
+    run_until_quiet(paper)
+    assert letters(paper) == []
+    assert pending(paper) == (0, 0)
+    state = paper.state()
+    assert (state.archived, state.duplicates, state.archived_position) == (2, 0, 2)
+    assert paper.archived_ids() == ["fine", "poison"]
+
+
+def test_a_dropped_letter_leaves_no_remainder_even_when_it_was_on_its_way(paper: Paper) -> None:
+    paper.accepts(b"cx", b"cy")
+    run_until_quiet(paper)
+    first, second = letters(paper)
+    retry(paper.engine, paper.redis, paper.name, paper.id, 5, [first.id])
+    assert drop(paper.engine, paper.id, [first.id]) == 1
+    run_until_quiet(paper)
+    assert [letter.id for letter in letters(paper)] == [second.id]
+    assert drop(paper.engine, paper.id) == 1
+    assert pending(paper) == (0, 0)
+
+
+def test_while_redis_is_rebuilt_nothing_is_sent_again(paper: Paper) -> None:
+    paper.accepts(b"cx")
+    run_until_quiet(paper)
+    paper.redis.delete(keys.position(paper.name))
+    with pytest.raises(StoreUnavailable, match="try again"):
+        retry(paper.engine, paper.redis, paper.name, paper.id, 5)
+
+
+def test_a_database_that_is_out_of_order_buries_nothing(paper: Paper) -> None:
+    paper.accepts(complaint("a"))
+
+    def fail(*_: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("disk I/O error"))
+
+    event.listen(paper.engine, "before_cursor_execute", fail)
+    errors = run_until_quiet(paper, 9)
+    event.remove(paper.engine, "before_cursor_execute", fail)
+    assert errors == ["OperationalError"] * 9
+    assert run_until_quiet(paper) == []
+    assert (paper.archived_ids(), letters(paper)) == (["a"], [])
+
+
+def test_a_long_stream_gives_other_tenants_their_turn(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(ingest, "ITEMS_AT_ONCE", 2)
+    for number in range(20):
+        paper.accepts(complaint(f"a{number}", reporter=f"r{number}"), complaint(f"b{number}", reporter=f"q{number}"))
+    ingest.run(paper.name, paper.resources)
+    assert 0 < len(paper.archived_ids()) < 40
+    run_until_quiet(paper, 50)
+    assert len(paper.archived_ids()) == 40
+
+
+def test_a_stream_of_no_tenant_is_left_alone(paper: Paper) -> None:
+    paper.redis.xadd(keys.stream("nobody"), {"first": 1, "n": 1, "at": 1, "lines": complaint("a")})
+    ingest.run("nobody", paper.resources)
+    assert paper.redis.xlen(keys.stream("nobody")) == 1
+
+
+def test_a_reader_does_not_stop_the_writer(paper: Paper) -> None:
+    paper.accepts(complaint("a"))
+    with paper.engine.connect() as reader:
+        reader.execute(feed.select()).all()
+        ingest.run(paper.name, paper.resources)
+    assert paper.archived_ids() == ["a"]
+    with write(paper.engine) as connection:
+        assert connection.execute(feed.select()).first() is not None

