@@ -119,7 +119,7 @@ def _tally(world: World, clusters: list[dict[str, Any]]) -> str:
         lines.append(f"  {name}: {found} of {count} accounts flagged")
     honest = sum(member not in world.campaign_by_account for member in members)
     crowds = ", ".join(sorted(set(world.crowd_by_target.values())))
-    return "\n".join(["", "What was planted, and found:", *lines, f"  honest accounts flagged: {honest} (among them the crowds of: {crowds})", ""])
+    return "\n".join(["", "What was planted, and found:", *lines, f"  honest accounts flagged: {honest} (the crowds included: {crowds})", ""])
 
 
 def _show_protected(console: Console, world: World, assessment: dict[str, Any]) -> None:
