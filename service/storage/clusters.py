@@ -85,6 +85,8 @@ def save(connection: Connection, tenant_id: int, before: Mapping[str, ClusterSta
 
 def _write_cluster(connection: Connection, tenant_id: int, old: ClusterState | None, state: ClusterState, names: _Names) -> None:
     table, values = schema.clusters, _values(state, names)
+    if old is None or old.version != state.version:
+        values["changed_by"] = "detector"
     if old is None:
         connection.execute(insert(table).values(id=state.id, tenant_id=tenant_id, kind="repeat", found_us=state.found_us, **values))
         return
@@ -100,7 +102,7 @@ def _values(state: ClusterState, names: _Names) -> dict[str, Any]:
         "reporter_count": len(state.members), "target_count": len(state.author_by_target), "summary": state.summary,
         "evidence": json.dumps([e.model_dump() for e in state.evidence]), "policy_version": state.policy_version, "version": state.version, "merged_into": state.merged_into,
         "split_from": state.split_from, "earlier": state.earlier, "verdict": state.verdict, "decided_reporters": state.decided_reporters, "decided_targets": state.decided_targets,
-        "revoked_us": state.revoked_us, "revoked_because": state.revoked_because, "changed_by": "detector",
+        "revoked_us": state.revoked_us, "revoked_because": state.revoked_because,
     }
 
 
