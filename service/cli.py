@@ -83,7 +83,7 @@ TenantName = Annotated[str, typer.Option("--tenant", metavar="T", help="The tena
 def demo(
     data: Data = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same world.")] = 7,
-    complaints: Annotated[int, typer.Option("--complaints", min=2_000, max=500_000, help="About how many complaints the world holds.")] = 25_000,
+    complaints: Annotated[int, typer.Option("--complaints", min=9_000, max=500_000, help="About how many complaints the world holds; in a smaller one the campaigns would be most of it.")] = 25_000,
     ends: Annotated[bool, typer.Option("--exit", help="End after printing, instead of staying up until Ctrl-C.")] = False,
 ) -> None:
     """Everything on this machine, with a generated world of 28 days: who complained together, and what it did to one comment.

@@ -26,7 +26,8 @@ from service.storage.tenants import create_key, ensure_tenant
 from service.supervisor import Addresses, one_interrupt, running
 
 INTERRUPTED = 130  # exit code, as shells have it
-REPLAY_SECONDS = 30.0  # the world's 28 days take about so long to send
+REPLAY_SECONDS = 30.0  # the usual world's 28 days take about so long to send
+LEAST_RATE = 900.0  # items a second: a smaller world is sent in less
 TENANT = "default"
 
 
@@ -45,7 +46,7 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
             _say("starting Redis, the API, the workers and the clock ...")
             addresses = stack.enter_context(running(settings, host="127.0.0.1", port=None, ops_port=None, say=_say)).addresses
             _say(f"replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} decisions of moderators ...")
-            replay = Replay(addresses.api, key, rate=(len(world.complaints) + len(world.outcomes)) / REPLAY_SECONDS)
+            replay = Replay(addresses.api, key, rate=max(LEAST_RATE, (len(world.complaints) + len(world.outcomes)) / REPLAY_SECONDS))
             summary = replay.run(*files)
             show(console, world, summary, list(replay.flagged()), _Reader(addresses.api, key))
             show_addresses(console, addresses, key, settings, in_example=next(iter(world.campaign_by_target)))

@@ -1,0 +1,70 @@
+"""The demo, whole: real processes, a small world, what it prints, and that Ctrl-C leaves nothing behind."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from service.demo.show import planted, protected_target
+from service.demo.world import World
+
+
+def test_the_whole_demo_flags_the_brigade_holds_a_removal_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with out.open("wb") as file:
+        demo = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--complaints", "9000", "--seed", "1"], stdout=file, stderr=file)
+    try:
+        deadline = time.monotonic() + 110
+        while "Ctrl-C ends all of it." not in out.read_text():
+            assert demo.poll() is None, out.read_text()
+            assert time.monotonic() < deadline, out.read_text()
+            time.sleep(0.2)
+        children = psutil.Process(demo.pid).children(recursive=True)
+        printed = out.read_text()
+        for line in re.findall(r"^curl .*$", printed, re.MULTILINE):
+            _, _, header, url = shlex.split(line)
+            name, _, value = header.partition(": ")
+            assert httpx.get(url, headers={name: value}).status_code == 200
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0
+    finally:
+        demo.kill()
+        demo.wait()
+    assert "tight brigade: 25 of 25 accounts flagged" in printed
+    assert "honest accounts flagged: 0" in printed
+    assert "recommendation: hold" in printed
+    assert len(re.findall(r"^curl ", printed, re.MULTILINE)) == 2
+    assert not psutil.wait_procs(children, timeout=5)[1]
+    folder = re.search(r"^data +(\S+)$", printed, re.MULTILINE)
+    assert folder is not None
+    assert not Path(folder[1]).exists()
+
+
+def test_the_protected_target_is_the_one_with_most_to_hold_back() -> None:
+    def assessment(name: str, complaints: int, independent: float, recommendation: str) -> dict[str, object]:
+        return {"target_id": name, "complaints": complaints, "independent_complaints": independent, "recommendation": recommendation}
+
+    found = protected_target([assessment("a", 40, 38.0, "review"), assessment("b", 20, 4.0, "hold"), assessment("c", 12, 1.0, "hold")])
+    assert found is not None
+    assert found["target_id"] == "b"
+    assert protected_target([assessment("a", 40, 38.0, "review")]) is None
+
+
+def test_a_cluster_is_named_by_what_its_accounts_were_planted_as() -> None:
+    world = World(campaign_by_account={"u1": "slow brigade", "u2": "slow brigade"})
+    assert planted(world, ["u1", "u2", "u3"]) == "slow brigade: 2, honest readers: 1"
+
+
+@pytest.mark.parametrize("complaints", ["8999", "many"])
+def test_a_world_too_small_for_its_campaigns_is_wrong_usage(complaints: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "service.cli", "demo", "--complaints", complaints], capture_output=True, text=True)
+    assert done.returncode == 2
