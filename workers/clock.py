@@ -78,7 +78,7 @@ def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
 def _sweep_due(state: TenantState, now_us: int, policy: Policy) -> bool:
     if state.analysed_position <= state.swept_position:
         return False  # nothing was analysed that the last one had not seen
-    moved_us = _moved_us(state)
+    moved_us = _moved_us(state, policy)
     pending = state.position != state.archived_position or state.last_seq > state.cursor_seq or state.resent > 0
     if pending and moved_us >= policy.sweep_backlog_seconds * SECOND_US:
         return True  # a backlog: ticks wait for this sweep, so it waits for nothing
@@ -87,12 +87,12 @@ def _sweep_due(state: TenantState, now_us: int, policy: Policy) -> bool:
     return not pending or moved_us >= policy.sweep_every_seconds * SECOND_US
 
 
-def _moved_us(state: TenantState) -> int:
-    """Event time since the last sweep. The first one has no last: it is due as soon as there is an hour to tell of."""
+def _moved_us(state: TenantState, policy: Policy) -> int:
+    """Event time since the last sweep. The first one has no last, and waits for nothing: a whole backlog, so to say."""
     if state.watermark_us is None:
         return 0
     if state.swept_watermark_us is None:
-        return 3_600 * SECOND_US
+        return policy.sweep_backlog_seconds * SECOND_US
     return state.watermark_us - state.swept_watermark_us
 
 

@@ -16,8 +16,9 @@ from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
+from sqlalchemy.exc import OperationalError
 
-from service.errors import LostLease
+from service.errors import LostLease, StaleVersion
 from service.ops.job_metrics import record_job
 from service.storage.queue import TenantJob, TenantQueue, begun, open_queue
 from workers.resources import Resources, connect_redis
@@ -80,8 +81,10 @@ class RunnableJob(TenantJob):
         try:
             JOBS[work](tenant, _resources)
             ok = True
-        except LostLease as error:
+        except (LostLease, StaleVersion) as error:  # somebody else moved on; the clock asks again
             log.info("%s of %s: %s", work, tenant, error)
+        except (RedisError, OperationalError) as error:  # an outage: one line each time, and the clock asks again
+            log.warning("%s of %s was cut short: %s: %s", work, tenant, type(error).__name__, error)
             ok = True
         finally:
             seconds = time.perf_counter() - started

@@ -53,6 +53,7 @@ CASES: list[tuple[str, TenantState, set[str]]] = [
     ("the same within 30 s of the last sweep's beginning", replace(QUIET, position=101, archived_position=101, analysed_position=101, sweep_began_us=NOW - 29 * SECOND), set()),
     ("30 s after its beginning, however long it took", replace(QUIET, position=101, archived_position=101, analysed_position=101, sweep_began_us=NOW - 30 * SECOND, sweep_finished_us=NOW - SECOND, swept_us=NOW - SECOND), {"sweep"}),
     ("idle, never swept, so nothing to pause after", replace(QUIET, swept_position=0, swept_watermark_us=None, sweep_finished_us=None, sweep_began_us=None, swept_us=None), {"sweep"}),
+    ("behind and never swept, for only outcomes were there", replace(BEHIND, swept_watermark_us=None, sweep_began_us=NOW - SECOND), {"detect", "sweep"}),
     ("outcomes alone, watermark unmoved", replace(QUIET, position=101, archived_position=101, analysed_position=101, watermark_us=None, swept_watermark_us=None), {"sweep"}),
     ("a dead letter on its way again: not idle", replace(QUIET, position=101, archived_position=101, analysed_position=101, resent=1), set()),
     ("while somebody sweeps", replace(QUIET, position=101, archived_position=101, analysed_position=101, sweeping=True), set()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_any_order_and_any_batching_leave_the_same_archive(shared: Engine, world
 
     tenant = create_tenant(shared, f"example-{next(numbers)}", 0)
     epoch = take_epoch(shared, ingest_state, tenant)
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         archive(shared, tenant, epoch, entries[start:end])
 
     expected = expected_states(made, withdrawn)
