@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +20,7 @@ from sqlalchemy import Connection, func, select, update
 
 from service.errors import LostLease, StaleVersion
 from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
+from service.ops.job_metrics import record_counts
 from service.policy import Policy
 from service.storage import assessments, clusters, schema
 from service.storage.archive import AnalysisState, FeedRow, analysis_state_of, outcomes_of, read_feed, read_feed_window
@@ -143,7 +144,7 @@ class Analysis:
             self.detector.tick(columns_of(batch.complaints[:0], {}), batch.removed)
 
     def step(self, resources: Resources) -> bool:
-        """One piece of work: decisions, a sweep's result, or a tick. False when there is nothing (or a sweep has to come first)."""
+        """One piece of work: decisions, a sweep's result, or a tick. False when nothing more waits (or a sweep has to come first)."""
         with resources.engine.connect() as connection:
             self.state = analysis_state_of(connection, self.number)
             if self.state.epoch != self.epoch:
@@ -163,8 +164,10 @@ class Analysis:
             return True
         if not rows or self._sweep_first():
             return False
-        self._tick_rows(resources, self._one_tick(rows))
-        return True
+        taken = self._one_tick(rows)
+        self._tick_rows(resources, taken)
+        # What came in meanwhile is the next tick's; a backlog is gone through at once.
+        return len(taken) < len(rows) or sum(row.items for row in rows) >= ITEMS_AT_ONCE // 2
 
     def _sweep_first(self) -> bool:
         """In a backlog ticks wait for a sweep after so much event time (the clock asks for it)."""
@@ -188,7 +191,10 @@ class Analysis:
             if len(times):
                 low = int(times.min()) if low is None else min(low, int(times.min()))
                 high = int(times.max()) if high is None else max(high, int(times.max()))
-            if taken and ((low is not None and high is not None and high - low > self.policy.tick_span_seconds * SECOND_US) or row.batch.removed):
+            if taken and low is not None and high is not None and high - low > self.policy.tick_span_seconds * SECOND_US:
+                break
+            # What is removed here may be fed again in the next row: the two are not one tick.
+            if taken and (row.batch.removed or taken[-1].batch.removed):
                 break
             taken.append(row)
         return taken
@@ -200,10 +206,10 @@ class Analysis:
 
     def _tick_rows(self, resources: Resources, rows: Sequence[FeedRow]) -> None:
         batch = joined([row.batch for row in rows])
-        groups: list[Group] | None = None
         changed: dict[str, ClusterState] = {}
-        with write(resources.engine) as connection:
-            before = dict(self.clusters)
+        before = dict(self.clusters)
+        # Analysed outside the writing transaction: ingest must not wait for it.
+        with resources.engine.connect() as connection:
             for part in self._parts(batch):
                 groups = self.detector.tick(columns_of(part, {s: batch.texts[s] for s in part["seq"].tolist() if s in batch.texts}))
                 self._reconcile(connection, groups, changed, complete=False)
@@ -211,21 +217,24 @@ class Analysis:
                 groups = self.detector.tick(columns_of(batch.complaints[:0], {}), batch.removed)
                 self._reconcile(connection, groups, changed, complete=False)
             self._learn(connection, batch, changed)
+        last = rows[-1]
+        watermark = max((r.watermark_us for r in rows if r.watermark_us is not None), default=self.state.watermark_us)
+        with write(resources.engine) as connection:
             clusters.save(connection, self.number, before, changed, withdrawn=set(batch.removed))
-            last = rows[-1]
-            watermark = max((r.watermark_us for r in rows if r.watermark_us is not None), default=self.state.watermark_us)
             self._advance(connection, cursor_seq=last.last_seq, analysed_position=max(self.state.analysed_position, last.last_position),
                           analysed=self.state.analysed + sum(r.items for r in rows), watermark_us=watermark, as_of_us=last.received_us, policy_version=self.policy.version)
         totals = dict(zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True))
         self._publish(resources.redis, before, changed, totals)
+        self._count(resources.redis)
 
     def _take_sweep(self, resources: Resources, sweep: Any) -> None:
         self.detector.adopt(handover.unpack(sweep.payload), int(sweep.seq))
         self._found.clear()
         changed: dict[str, ClusterState] = {}
         before = dict(self.clusters)
-        with write(resources.engine) as connection:
+        with resources.engine.connect() as connection:
             self._reconcile(connection, self.detector.regroup(), changed, complete=True)
+        with write(resources.engine) as connection:
             clusters.save(connection, self.number, before, changed)
             self._advance(connection, swept_seq=int(sweep.seq), swept_position=max(self.state.swept_position, int(sweep.position)), swept_watermark_us=sweep.watermark_us,
                           swept_us=sweep.finished_us)
@@ -316,6 +325,15 @@ class Analysis:
             told = clusters.summaries((self.clusters[i] for i in involved), targets)
             assessments.write_memberships(redis, self.tenant, {t: told.get(t) for t in targets})
         assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
+
+
+    def _count(self, redis: Redis) -> None:
+        """Tell the metrics what the ticks measured since the last time."""
+        counters, self.detector.counters = self.detector.counters, Counter({"pairs_met": self.detector.counters["pairs_met"]})
+        window = self.detector.window
+        told = {"cut_pairs_total": counters["cut"], "joined_pairs_total": counters["joined"], "grown_groups_total": counters["grown"], "window_complaints": window.live,
+                "validated_pairs": self.detector.graph.number_of_edges(), "kept_pairs": len(self.detector.edges.p)}
+        record_counts(redis, told, tenant=self.tenant)
 
 
 def write_all_memberships(connection: Connection, redis: Redis, tenant: str) -> None:

@@ -34,6 +34,9 @@ def run(tenant: str, resources: Resources) -> None:
         number = tenant_id(resources.engine, tenant)
         with resources.engine.connect() as connection:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
+            table = schema.sweeps
+            if connection.scalar(select(func.max(table.c.seq)).where(table.c.tenant_id == number, table.c.finished_us > (state.swept_us or 0))) == state.cursor_seq:
+                return  # done already, and not taken over yet: this job was enqueued twice
             since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
             rows = read_feed_window(connection, number, since, state.cursor_seq)
         complaints, texts = standing([row.batch for row in rows])
@@ -43,7 +46,6 @@ def run(tenant: str, resources: Resources) -> None:
         lease.check()
         seconds = time.monotonic() - began
         with write(resources.engine) as connection:
-            table = schema.sweeps
             last = connection.scalar(select(func.max(table.c.finished_us)).where(table.c.tenant_id == number)) or 0
             connection.execute(insert(table).values(
                 tenant_id=number, seq=state.cursor_seq, position=state.analysed_position, watermark_us=state.watermark_us, finished_us=max(resources.now_us(), last + 1),

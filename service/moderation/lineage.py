@@ -144,8 +144,8 @@ def reconcile(states: Mapping[str, ClusterState], found: Recomputation, policy: 
     for k, group in enumerate(groups):
         survivor, absorbed = _survivor(k, shared[k], owner, present)
         seen.update(absorbed)
-        if survivor and not absorbed and group in found.settled:
-            seen.add(survivor)
+        if not absorbed and group in found.settled:
+            seen.update([survivor] if survivor else [])
             continue
         base = changed.get(survivor, present[survivor]) if survivor else None
         if base is None:

@@ -58,7 +58,7 @@ def pair_p_values(window: Window, joined: Joined, strata: tuple[int, ...], shape
         part = slice(start, start + 100_000)
         best[part] = _smallest_p(joined.meetings[part], joined.elsewhere[part], one[part], two[part], expected, control, degree, shape, rate)
     tests = joined.meetings.shape[1] * joined.meetings.shape[2]
-    return np.minimum(1.0, best * tests)
+    return np.asarray(np.minimum(1.0, best * tests))
 
 
 def _smallest_p(meetings: Ints, elsewhere: Ints, one: Ints, two: Ints, expected: Floats, control: Floats, degree: Floats, shape: float, rate: float) -> Floats:
