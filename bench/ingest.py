@@ -3,6 +3,7 @@
 Batches of 500 lines are committed in groups of 8,000 items, as the ingest worker drains them from a full stream.
 """
 
+import gc
 import json
 import random
 import sys
@@ -16,6 +17,7 @@ from service.storage.database import migrate, open_database, write
 from service.storage.leases import take_epoch
 from service.storage.schema import ingest_state
 from service.storage.tenants import create_tenant
+from workers.jobs import COLLECTOR_THRESHOLDS
 
 STEP, GROUP = 50_000, 8_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,6 +39,7 @@ def lines(number: int, rows: int, rng: random.Random) -> bytes:
 def main(rows: int, batch: int) -> None:
     """Archive `rows` complaints in entries of `batch` lines and print what each step cost."""
     rng = random.Random(1)
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)  # as the worker does
     with tempfile.TemporaryDirectory() as folder:
         engine = open_database(f"sqlite:///{Path(folder) / 'bench.sqlite3'}")
         migrate(engine)
