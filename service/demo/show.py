@@ -41,7 +41,7 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
     try:
         with one_interrupt(), ExitStack() as stack:
             folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-demo-", ignore_cleanup_errors=True)))
-            settings = read_settings(folder)
+            settings = read_settings(folder, {})  # whatever REDIS_URL and DATABASE_URL name is not for play
             world, files, key = _prepare(settings, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-world-"))), seed, complaints)
             _say("starting Redis, the API, the workers and the clock ...")
             addresses = stack.enter_context(running(settings, host="127.0.0.1", port=None, ops_port=None, say=_say)).addresses

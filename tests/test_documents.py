@@ -1,0 +1,50 @@
+"""What the documents promise is there: every setting in the README, and no machine's name in the lock file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readme_has_exactly_the_variables_that_the_code_reads() -> None:
+    read: set[str] = set()
+    for path in (ROOT / "service" / "settings.py", ROOT / "service" / "cli.py"):
+        read |= set(re.findall(r'"((?:BRIGADEWATCH_[A-Z_]+|REDIS_URL|DATABASE_URL))"', path.read_text()))
+    table = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
+    assert table == read
+
+
+def test_the_settings_defaults_are_those_of_the_readme() -> None:
+    from service.settings import DEFAULT_DATA, read_settings
+
+    settings = read_settings(environ={})
+    defaults = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", README, re.MULTILINE))
+    assert defaults["BRIGADEWATCH_DATA"] == f"`{DEFAULT_DATA}`"
+    assert int(defaults["BRIGADEWATCH_MAX_BODY_BYTES"]) == settings.max_body_bytes
+    assert int(defaults["BRIGADEWATCH_MAX_STREAM_ITEMS"]) == settings.max_stream_items
+    assert float(defaults["BRIGADEWATCH_REDIS_TIMEOUT_SECONDS"]) == settings.redis_timeout_seconds
+    assert defaults["BRIGADEWATCH_LOG_LEVEL"] == settings.log_level
+    assert settings.rate_per_tenant is settings.rate_per_key is None
+
+
+def test_every_document_that_the_readme_names_exists() -> None:
+    named = set(re.findall(r"\b((?:docs|bench|deploy|service)/[\w./-]*\w)", README))
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_the_lock_pins_every_declared_dependency_with_hashes_and_names_no_host() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock
+    assert not re.search(r"^\s*-", lock.replace("    --hash", ""), re.MULTILINE)
+    pinned = {name.lower().replace("_", "-") for name in re.findall(r"^([A-Za-z0-9_.-]+)==", lock, re.MULTILINE)}
+    for entry in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]:
+        assert "--hash=sha256:" in entry, entry
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    names = {re.match(r"[A-Za-z0-9_.-]+", requirement)[0].lower().replace("_", "-") for requirement in declared}  # type: ignore[index]
+    assert names <= pinned
