@@ -20,6 +20,17 @@ def _threshold(value: Any, unit: str, why: str, low: float | None = None, high: 
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """Log-odds of being coordinated: fitted by bench/fit_weights.py, sign-constrained (docs/detection.md, Weights)."""
+
+    base: float = -12.4
+    lockstep: float = 2.85
+    devotion: float = 3.75
+    group: float = 2.4
+    span: float = 6.2
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """All thresholds of detection, assessment and case keeping (sources: docs/detection.md)."""
 
@@ -49,6 +60,7 @@ class Policy:
     text_jaccard: float = _threshold(0.4, "", "texts of five words and more that share this are near-duplicates")
     text_min_words: int = _threshold(5, "words", "shorter texts are canned reasons and say nothing")
     rare_fingerprint_outside: int = _threshold(5, "accounts", "a fingerprint used by more accounts outside the cluster is an office or a carrier")
+    weights: Weights = _threshold(Weights(), "log-odds", "of the signals that answer: coordinated?")
     prior_unfounded: float = _threshold(0.5, "", "P(unfounded | coordinated) where nothing speaks", 0.01, 0.99)
     identity_overlap: float = _threshold(0.5, "", "share of the smaller that makes a recomputed group the stored one")
     reopen_new_targets: int = _threshold(3, "targets", "a decided cluster that hits so many new targets returns to open")
@@ -63,7 +75,7 @@ class Policy:
         changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(base, f.name)}
         if not changed:
             return BASE_VERSION
-        return f"{BASE_VERSION}+{hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:8]}"
+        return f"{BASE_VERSION}+{hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()[:8]}"
 
     def overridden(self, values: dict[str, Any]) -> Policy:
         """This policy with a tenant's overrides.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.model import Evidence
+from service.model import Evidence, Kind
 from service.moderation.lineage import Membership
 from workers.detection.detector import Group
 
@@ -14,6 +14,7 @@ from workers.detection.detector import Group
 class FoundGroup:
     """A group as service.moderation.lineage.Found wants it."""
 
+    kind: Kind
     reporters: frozenset[int]
     memberships: tuple[Membership, ...]
     evidence: tuple[Evidence, ...]
@@ -24,4 +25,4 @@ def found_group(group: Group) -> FoundGroup:
     """The group with its complaints one by one; times to the millisecond, as the window holds them."""
     columns = (group.seq, group.reporter, group.target, group.time_ms * 1000, group.exempt)
     memberships = tuple(Membership(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
-    return FoundGroup(group.reporters, memberships, group.evidence, group.author_by_target)
+    return FoundGroup(group.kind, group.reporters, memberships, group.evidence, group.author_by_target)

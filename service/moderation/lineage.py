@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from service.model import Disposition, Evidence, Status
+from service.model import Disposition, Evidence, Kind, Status
 from service.moderation import outcomes as judged
 from service.moderation import quota
 from service.moderation.assessment import ClusterPart, discount_probability
 from service.moderation.outcomes import Filed, Judgement
-from service.moderation.score import OUTCOMES, judge, summarise
+from service.moderation.score import COORDINATION, judge, summarise
 from service.policy import Policy
 
 StandingVerdict = Literal["coordinated", "not_coordinated"]
@@ -39,6 +39,8 @@ class Found(Protocol):
     """A group as detection gives it, in microseconds (workers.detection.detector.Group, read by the caller)."""
 
     @property
+    def kind(self) -> Kind: ...
+    @property
     def reporters(self) -> frozenset[int]: ...
     @property
     def memberships(self) -> tuple[Membership, ...]: ...
@@ -53,6 +55,7 @@ class ClusterState:
     """A cluster as it is kept. Reporters and targets are keys (service.storage.hashing)."""
 
     id: str
+    kind: Kind
     disposition: Disposition
     status: Status
     members: frozenset[int]  # without the excluded
@@ -178,7 +181,7 @@ def rescore(state: ClusterState, outcomes: Mapping[int, Sequence[Judgement]], no
         members = frozenset(m.reporter for m in left.values()) & state.members
         targets = {m.target for m in left.values() if m.reporter in members}
         after = replace(state, memberships=left, members=members, author_by_target={t: a for t, a in state.author_by_target.items() if t in targets})
-        if (len(members) < policy.min_members or len(targets) < 2) and state.verdict is None:
+        if (len(members) < policy.min_members or len(targets) < (1 if state.kind == "one_shot" else 2)) and state.verdict is None:
             return replace(after, disposition="revoked", revoked_us=now_us, revoked_because="so many complaints were withdrawn that no group is left", version=state.version + 1)
     after = _judged(after, Recomputation((), outcomes, 0, now_us, False), policy)
     return _versioned(state, after) if _differs(state, after) else state
@@ -191,6 +194,8 @@ def _overlaps(group: Found, present: Mapping[str, ClusterState], share: float) -
     """Members in common with each stored cluster that the group may be."""
     both = {}
     for state in present.values():
+        if state.kind != group.kind:
+            continue  # a crowd on one target is not the group that hits many, though they share accounts
         people = state.members | state.excluded
         common = len(group.reporters & people)
         if common and common >= share * min(len(group.reporters), len(people)):
@@ -226,11 +231,11 @@ def _new(
     split_from = max(shared, key=lambda i: (shared[i], [-x if isinstance(x, int) else x for x in _age(present[i])]), default=None)
     earlier = None
     if split_from is None:
-        gone = [s for s in states.values() if s.id not in present and s.disposition != "merged" and len(group.reporters & s.members) >= policy.identity_overlap * min(len(group.reporters), len(s.members))]
+        gone = [s for s in states.values() if s.id not in present and s.kind == group.kind and s.disposition != "merged" and len(group.reporters & s.members) >= policy.identity_overlap * min(len(group.reporters), len(s.members))]
         earlier = max(gone, key=lambda s: (s.last_us, s.id)).id if gone else None
     kept = {m.seq: m for m in group.memberships}
     return ClusterState(
-        id=new_id(), disposition="flagged", status="open", members=group.reporters, excluded=frozenset(), memberships=kept, author_by_target=dict(group.author_by_target),
+        id=new_id(), kind=group.kind, disposition="flagged", status="open", members=group.reporters, excluded=frozenset(), memberships=kept, author_by_target=dict(group.author_by_target),
         evidence=group.evidence, score=0.0, probability=0.0, unfounded_probability=0.0, settle_with=(), summary="", policy_version=policy.version, version=1,
         found_us=max((m.time_us for m in group.memberships), default=found.now_us), split_from=split_from, earlier=earlier,
     )
@@ -264,7 +269,7 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
 
 
 def _structural(evidence: Iterable[Evidence]) -> float:
-    return sum(e.contribution for e in evidence if e.signal != OUTCOMES)
+    return sum(e.contribution for e in evidence if e.signal in COORDINATION)
 
 
 # --- judging

@@ -1,11 +1,13 @@
 """From measured signals to a score, two probabilities and one plain sentence. PURE.
 
-    S = -1.5 + 2 lockstep + 2 (devotion - .3) + .5 sum min(4, -log10 p_e)[p_e < .05]
-        + 2 max(0, author_share - .5)[>= 4 targets] + .15 min(mean edge -log10 p, 15) + LLR_outcomes
+Two questions are kept apart, each a sum of log-odds:
 
-Two questions are kept apart: coordinated? (`probability`, outcomes not in it) and unfounded? (outcomes, and what
-no honest volunteer shows: fresh accounts, shared devices, copied texts, one author). Both are logits set by hand;
-neither is calibrated yet, and the README says so.
+    coordinated?  S_c = base + lockstep + devotion + group + span        (outcomes are not in it)
+    unfounded?    S_u = prior + LLR_outcomes + devices + one author      given that it is coordinated
+
+`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u) with the tenant's prior. A cluster is flagged when
+the weaker of the two answers is above the bound, where the second begins at FLAG_PRIOR: as long as nothing speaks for
+its complaints, a coordinated group is shown. A group whose complaints people found right is "reliable".
 """
 
 from __future__ import annotations
@@ -17,9 +19,12 @@ from dataclasses import dataclass
 from service.model import Disposition, Evidence
 from service.moderation.outcomes import Tally, log_likelihood_ratio
 
-BASE = -1.5
 OUTCOMES = "outcomes"
-_DEVICES = ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts")
+COORDINATION = ("base", "lockstep", "devotion", "group", "span", "slice")  # the signals that answer the first question
+DEVICES = ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts")
+FLAG_PRIOR = 1.64  # log-odds; the share of dishonest groups in the worlds: five to one
+DEVICE_WEIGHT, AUTHOR_WEIGHT = 1.3, 8.0
+OUTCOME_BOUND = 8.0  # one signal may not drown all others
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +61,22 @@ def judge(structural: Sequence[Evidence], outcomes: Tally, target_count: int, *,
     Re-scoring on a new outcome is this call again: nothing but the stored evidence is needed, in the window or not.
     """
     structural = [e for e in structural if e.signal != OUTCOMES]
-    without = sum(e.contribution for e in structural)
-    ratio = log_likelihood_ratio(outcomes.upheld, outcomes.rejected)
-    score = without + ratio
-    by_signal = {e.signal: e for e in structural}
-    author = by_signal["one_author"].value if "one_author" in by_signal else 0.0
-    unfounded = log_odds(prior_unfounded) + max(-8.0, min(8.0, ratio)) + 1.3 * sum(surprise(by_signal[s].p_value) for s in _DEVICES if s in by_signal)
-    unfounded += 8 * max(0.0, author - 0.5) if target_count >= 4 else 0.0
-    disposition: Disposition = "flagged" if score > flag_score else ("reliable" if without > flag_score else "revoked")
+    coordinated = sum(e.contribution for e in structural if e.signal in COORDINATION)
+    beside = sum(e.contribution for e in structural if e.signal not in COORDINATION)
+    ratio = max(-OUTCOME_BOUND, min(OUTCOME_BOUND, log_likelihood_ratio(outcomes.upheld, outcomes.rejected)))
+    unfounded = FLAG_PRIOR + beside + ratio
+    disposition: Disposition = "revoked" if coordinated <= flag_score else ("flagged" if unfounded > flag_score else "reliable")
     judged = outcomes.upheld + outcomes.rejected
     text = f"People upheld {outcomes.upheld} and rejected {outcomes.rejected} of the {target_count} targets." if judged else "No person has judged any of its targets yet."
     share = outcomes.rejected / judged if judged else 0.0
     told = Evidence(signal=OUTCOMES, value=share, usual=0.4, p_value=None, contribution=ratio, text=text)
-    return Verdict(score, sigmoid(without), sigmoid(unfounded), disposition, (*structural, told))
+    return Verdict(min(coordinated, unfounded), sigmoid(coordinated), sigmoid(unfounded - FLAG_PRIOR + log_odds(prior_unfounded)), disposition, (*structural, told))
 
 
 def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outcomes: Tally) -> str:
     """One plain sentence for a list: who, what, how closely, and how it was judged."""
     by_signal = {e.signal: e for e in structural}
-    parts = [f"{reporters} accounts complained about the same {targets} targets"]
+    parts = [f"{reporters} accounts complained about the same {targets} targets" if targets > 1 else f"{reporters} accounts complained about one target"]
     burst = by_signal.get("burst")
     if burst is not None:
         parts.append(f"up to {burst.value:.0f} of them within one hour where {burst.usual:.1f} are usual (p {_p(burst.p_value)})")

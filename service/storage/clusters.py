@@ -61,7 +61,7 @@ def _rows(connection: Connection, table: Any, tenant_id: int, ids: Sequence[str]
 def _state(row: Any, members: set[int], excluded: set[int], targets: Sequence[Any], complaints: Mapping[int, Membership]) -> ClusterState:
     key_by_id = {t.target_id: t.target_key for t in targets}
     return ClusterState(
-        id=row.id, disposition=row.disposition, status=row.status, members=frozenset(members), excluded=frozenset(excluded), memberships=dict(complaints),
+        id=row.id, kind=row.kind, disposition=row.disposition, status=row.status, members=frozenset(members), excluded=frozenset(excluded), memberships=dict(complaints),
         author_by_target={t.target_key: t.author_key for t in targets},
         evidence=tuple(Evidence.model_validate(e) for e in json.loads(row.evidence)), score=row.score, probability=row.probability, unfounded_probability=row.unfounded_probability,
         settle_with=tuple(key_by_id[t] for t in json.loads(row.settle_with) if t in key_by_id), summary=row.summary, policy_version=row.policy_version, version=row.version,
@@ -88,7 +88,7 @@ def _write_cluster(connection: Connection, tenant_id: int, old: ClusterState | N
     if old is None or old.version != state.version:
         values["changed_by"] = "detector"
     if old is None:
-        connection.execute(insert(table).values(id=state.id, tenant_id=tenant_id, kind="repeat", found_us=state.found_us, **values))
+        connection.execute(insert(table).values(id=state.id, tenant_id=tenant_id, kind=state.kind, found_us=state.found_us, **values))
         return
     done = connection.execute(update(table).where(table.c.id == state.id, table.c.tenant_id == tenant_id, table.c.version == old.version).values(**values))
     if done.rowcount != 1:

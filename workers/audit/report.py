@@ -18,7 +18,7 @@ SCHEMA = "brigadewatch.report/1"
 def cluster_of(state: ClusterState, history: History) -> Cluster:
     """A cluster in the contract's terms."""
     return Cluster(
-        id=state.id, kind="repeat", disposition=state.disposition, status=state.status, score=state.score, probability=state.probability,
+        id=state.id, kind=state.kind, disposition=state.disposition, status=state.status, score=state.score, probability=state.probability,
         unfounded_probability=state.unfounded_probability, settle_with=[history.target_ids[t] for t in state.settle_with], first_at=moment(state.first_us), last_at=moment(state.last_us),
         reporter_count=len(state.members), target_count=len(state.author_by_target), summary=state.summary, evidence=list(state.evidence), policy_version=state.policy_version,
         version=state.version, merged_into=state.merged_into, split_from=state.split_from, earlier=state.earlier,

@@ -17,6 +17,7 @@ class Edges:
         self.weak_p = weak_p
         self.keys: Ints = np.empty(0, np.int64)
         self.p: Floats = np.empty(0)
+        self.changed = False  # since whoever reads it last set it back
 
     def update(self, keys: Ints, p: Floats) -> None:
         """Set the p of distinct pairs; a pair whose p is no longer small is forgotten."""
@@ -27,17 +28,30 @@ class Edges:
         known[known] = self.keys[at[known]] == keys[known]
         if known.any():
             self.keys, self.p = np.delete(self.keys, at[known]), np.delete(self.p, at[known])
+            self.changed = True
         small = p <= self.weak_p
         if small.any():
             keys, p = keys[small], p[small]
             at = np.searchsorted(self.keys, keys)
             self.keys, self.p = np.insert(self.keys, at, keys), np.insert(self.p, at, p)
+            self.changed = True
+
+    def replace(self, keys: Ints, p: Floats) -> None:
+        """Forget all and keep these."""
+        self.keys, self.p, self.changed = np.empty(0, np.int64), np.empty(0), True
+        self.update(keys, p)
 
     def drop_inactive(self, degree: Events) -> None:
         """Forget pairs of which one has fewer than two complaints left in the window."""
         keep = (degree[self.keys >> PAIR_BITS] > 1) & (degree[self.keys & 0xFFFFFFFF] > 1)
         if not keep.all():
             self.keys, self.p = self.keys[keep], self.p[keep]
+            self.changed = True
+
+    def within(self, reporters: Ints) -> tuple[Ints, Floats]:
+        """The pairs of which both are among the reporters, and their p."""
+        inside = np.isin(self.keys >> PAIR_BITS, reporters) & np.isin(self.keys & 0xFFFFFFFF, reporters)
+        return self.keys[inside], self.p[inside]
 
     def of(self, reporters: Ints) -> Ints:
         """Keys of the pairs that touch any of the reporters."""

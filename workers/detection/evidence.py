@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import binom, poisson
 
 from service.policy import Policy
+from workers.detection.surprise import span
 from workers.detection.window import UNKNOWN_MS, Bools, Events, Ints, Window
 
 HOUR_MS = 3_600_000
@@ -38,23 +39,42 @@ class Measured:
     duplicate: Signal
     author: Signal  # share of the targets that one author wrote
     burst: Signal  # distinct members in the densest hour
-    contexts_told: bool  # whether the negative control had contexts to look at
+    group: float  # group_surprise a member, clipped to [-1, 4]
+    span: float  # share of the members whose complaints here lie in two contexts or more
+    contexts: str  # "told", "inferred" or "none": what the negative control had to look at
 
 
-def measure(window: Window, members: Ints, targets: Ints, surprise: float, usual_fresh: float, policy: Policy) -> Measured:
+def measure(window: Window, members: Ints, targets: Ints, surprise: float, group: float, contexts: str, usual_fresh: float, policy: Policy) -> Measured:
     """Measure every signal of the members on the targets; `usual_fresh` is fresh_share() of the window."""
     _, events = window.runs(window.by_pair, members)
     aimed = np.isin(window.target[events], targets)
     on_target = events[aimed]
     on_target = on_target[np.lexsort((window.reporter[on_target], window.time[on_target]))]
     lockstep = (len(on_target) / len(targets) - 1) / max(len(members) - 1, 1)
-    contexts = np.unique(window.context_of[targets])
+    fresh, fingerprint, duplicate = devices(window, on_target, usual_fresh, policy)
     return Measured(
         lockstep=lockstep, devotion=len(on_target) / max(len(events), 1), surprise=surprise,
-        fresh=_fresh(window, on_target, usual_fresh, policy), fingerprint=_fingerprint(window, on_target, policy), duplicate=_duplicate(window, on_target, policy),
-        author=_author(window, targets), burst=_burst(window, members, targets, on_target),
-        contexts_told=bool(len(contexts) < len(targets) or (window.context_crowd[contexts] > window.crowd[targets].max()).any()),
+        fresh=fresh, fingerprint=fingerprint, duplicate=duplicate,
+        author=_author(window, targets), burst=burst(window, members, targets, on_target),
+group=group, span=span(window, members, targets), contexts=contexts,
     )
+
+
+def devices(window: Window, events: Events, usual_fresh: float, policy: Policy) -> tuple[Signal, Signal, Signal]:
+    """Fresh accounts, rare shared fingerprints and near-duplicate texts among the complaints (in time order)."""
+    return _fresh(window, events, usual_fresh, policy), _fingerprint(window, events, policy), _duplicate(window, events, policy)
+
+
+def carriers(window: Window, events: Events, with_texts: bool, policy: Policy) -> Bools:
+    """Which complaints carry one of the three signs: a fresh account, a rare shared fingerprint or (if asked) a copied text."""
+    created = window.created[events]
+    carrying = (created != UNKNOWN_MS) & (window.time[events] - created < policy.fresh_account_seconds * 1000)
+    carrying |= np.isin(window.fingerprint[events], _rare_prints(window, events, policy))
+    if with_texts:
+        texted = [k for k, e in enumerate(events.tolist()) if e in window.text and len(window.text[e].split()) >= policy.text_min_words]
+        copied = near_duplicates([frozenset(window.text[int(events[k])].split()) for k in texted], policy.text_jaccard)
+        carrying[np.array(texted, np.int64)[copied]] = True
+    return np.asarray(carrying)
 
 
 def _first_of_each(window: Window, events: Events) -> Events:
@@ -82,15 +102,25 @@ def fresh_share(window: Window, limit_ms: int) -> float:
 
 def _fingerprint(window: Window, events: Events, policy: Policy) -> Signal:
     first = _first_of_each(window, events)
-    prints, count = np.unique(window.fingerprint[first], return_counts=True)
-    shared = (count >= 2) & (prints != 0)
-    rare = 0
-    for mark, members in zip(prints[shared].tolist(), count[shared].tolist(), strict=True):
-        # An office or a carrier has many accounts behind one address; a group that shares a rare one does not.
-        users = np.unique(window.reporter[: window.size][(window.fingerprint[: window.size] == mark) & ~window.gone[: window.size]])
-        rare += members if len(users) - members <= policy.rare_fingerprint_outside else 0
+    rare = int(np.isin(window.fingerprint[first], _rare_prints(window, events, policy)).sum())
     p = float(binom.sf(rare - 1, len(first), 0.05)) if rare else 1.0
     return Signal(rare / max(len(first), 1), 0.05, p, rare, len(first))
+
+
+def _rare_prints(window: Window, events: Events, policy: Policy) -> Ints:
+    """Fingerprints that several of the complaints' reporters share and few others use.
+
+    An office or a carrier has many accounts behind one address; a group that shares a rare one does not.
+    """
+    prints, count = np.unique(window.fingerprint[_first_of_each(window, events)], return_counts=True)
+    shared = (count >= 2) & (prints != 0)
+    rare = []
+    rows = slice(0, window.size)
+    for mark, members in zip(prints[shared].tolist(), count[shared].tolist(), strict=True):
+        users = np.unique(window.reporter[rows][(window.fingerprint[rows] == mark) & ~window.gone[rows]])
+        if len(users) - members <= policy.rare_fingerprint_outside:
+            rare.append(mark)
+    return np.array(rare, np.int64)
 
 
 def _duplicate(window: Window, events: Events, policy: Policy) -> Signal:
@@ -121,7 +151,7 @@ def _author(window: Window, targets: Ints) -> Signal:
     return Signal(most / len(targets), 0.5, None, most, len(targets))
 
 
-def _burst(window: Window, members: Ints, targets: Ints, on_target: Events) -> Signal:
+def burst(window: Window, members: Ints, targets: Ints, on_target: Events) -> Signal:
     """Distinct members in the densest hour against what these targets draw from everybody else.
 
     The rate is that of other people's complaints on the same targets (one more, so that silence is not certainty)

@@ -242,6 +242,23 @@ class Window:
         base = entity << TIME_BITS
         return int(np.searchsorted(index.keys, base | max(since, self.since), "left")), int(np.searchsorted(index.keys, base | until, "right"))
 
+    def relabel(self, targets: Ints, contexts: Ints) -> None:
+        """Put targets into other contexts (both as the caller's keys); targets not named keep theirs."""
+        number = self.targets.find(targets)
+        known = number >= 0
+        place = self.context_of[: len(self.targets)].copy()
+        place[number[known]] = self.contexts.numbers(contexts[known])
+        self.context_of[: len(place)] = place
+        rows = slice(0, self.size)
+        self.context[rows] = place[self.target[rows]]
+        events = np.flatnonzero(~self.gone[rows]).astype(np.int32)
+        a, t, r = self.context[events].astype(np.int64), self.time[events], self.reporter[events].astype(np.int64)
+        self.context_crowd = np.bincount(a, minlength=len(self.contexts)).astype(np.int32)
+        self.by_context, self.by_reporter_context = Index(), Index()
+        self.by_context.insert(a << TIME_BITS | t, events)
+        self.by_reporter_context.insert(r << 32 | a, events)
+        self._final[rows] = False
+
     def remove(self, seqs: npt.ArrayLike) -> Events:
         """Take out complaints that no longer stand; unknown seqs are ignored. Returns the events removed."""
         wanted = np.asarray(seqs, np.int64)

@@ -1,0 +1,142 @@
+"""Contexts where a platform tells none: targets that many reporters visit in one sitting belong together.
+
+1. Link a reporter's targets k = 1, 2, 3 complaints apart and at most `gap` apart in time; weight = reporters.
+2. Twins make no links: two that met at least three times within an hour, on at least half of what either did
+   meanwhile. Without that a raid in one sitting would look like one article.
+3. Weighted label propagation, targets in order of their first complaint, ties to the smaller label, <= 5 rounds.
+4. Gap 30 min; if less than .6 of the complaints lie in contexts of two targets and more, 2 h, then 6 h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workers.detection.pairs import PAIR_BITS, neighbours, pair_keys
+from workers.detection.window import Bools, Complaints, Events, Ints, Window
+
+GAPS_MS = (1_800_000, 7_200_000, 21_600_000)
+COVERAGE, ROUNDS, STEPS = 0.6, 5, 3
+TWIN_LAG_MS, TWIN_MEETINGS, TWIN_JACCARD, TWINS = 3_600_000, 3, 0.5, 2
+UNRELIABLE_SHARE = 0.1  # a label that holds more of the complaints: the inference has failed, say so
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """The contexts of a window's targets."""
+
+    targets: Ints  # target keys
+    labels: Ints  # the context's key, that of one of its targets
+    coverage: float  # share of the complaints in contexts of two targets and more
+    largest: float  # share of the complaints in the largest context
+    gap_ms: int
+
+
+def infer(window: Window, limit: int) -> Inferred:
+    """Label every target of the window with a context."""
+    links = ~_twins(window, limit)[window.reporter[: window.size]]
+    crowd = window.crowd[: len(window.targets)]
+    total = max(int(crowd.sum()), 1)
+    for gap in GAPS_MS:
+        label = _propagated(window, *_links(window, links, gap))
+        members = np.bincount(label, minlength=len(label))
+        coverage = float(crowd[members[label] >= 2].sum() / total)
+        if coverage >= COVERAGE:
+            break
+    largest = float(np.bincount(label, crowd, len(label)).max(initial=0) / total)
+    return Inferred(window.targets.keys.copy(), window.targets.keys[label], coverage, largest, gap)
+
+
+def labelled(batch: Complaints, inferred: Inferred) -> Complaints:
+    """The complaints with inferred contexts where none is told; targets that have no label stay their own."""
+    order = np.argsort(inferred.targets)
+    at = np.searchsorted(inferred.targets[order], batch.target)
+    known = at < len(order)
+    known[known] = inferred.targets[order][at[known]] == batch.target[known]
+    context = batch.context.copy()
+    blank = known & (batch.context == 0)
+    context[blank] = inferred.labels[order][at[blank]]
+    return Complaints(
+        batch.seq, batch.time_ms, batch.reporter, batch.target, context, batch.author, batch.created_ms, batch.fingerprint, batch.exempt, batch.texts)
+
+
+def _links(window: Window, use: Bools, gap: int) -> tuple[Ints, Ints, Ints]:
+    """(target, target, reporters) of all targets that somebody visited in one sitting."""
+    events = np.flatnonzero(use & ~window.gone[: window.size])
+    events = events[np.lexsort((window.time[events], window.reporter[events]))]
+    r, t, v = window.reporter[events], window.time[events], window.target[events].astype(np.int64)
+    first, second = [], []
+    for k in range(1, STEPS + 1):
+        near = (r[k:] == r[:-k]) & (t[k:] - t[:-k] <= gap) & (v[k:] != v[:-k])
+        first.append(v[:-k][near])
+        second.append(v[k:][near])
+    keys, weight = np.unique(pair_keys(np.concatenate(first), np.concatenate(second)), return_counts=True)
+    return keys >> PAIR_BITS, keys & 0xFFFFFFFF, weight
+
+
+def _propagated(window: Window, first: Ints, second: Ints, weight: Ints) -> Ints:
+    n = len(window.targets)
+    beside: list[list[tuple[int, int]]] = [[] for _ in range(n)]
+    for a, b, w in zip(first.tolist(), second.tolist(), weight.tolist(), strict=True):
+        beside[a].append((b, w))
+        beside[b].append((a, w))
+    order = _by_first_complaint(window)
+    # A label is a target's place in time, so that names play no part in ties.
+    place = np.empty(n, np.int64)
+    place[order] = np.arange(n)
+    label = place.tolist()
+    for _ in range(ROUNDS):
+        changed = 0
+        for target in order.tolist():
+            votes: dict[int, int] = {}
+            for other, w in beside[target]:
+                votes[label[other]] = votes.get(label[other], 0) + w
+            if votes:
+                best = max(votes.items(), key=lambda vote: (vote[1], -vote[0]))[0]
+                changed += best != label[target]
+                label[target] = best
+        if not changed:
+            break
+    return np.asarray(order[np.array(label, np.int64)] if n else np.empty(0, np.int64))
+
+
+def _by_first_complaint(window: Window) -> Ints:
+    first = np.full(len(window.targets), np.iinfo(np.int64).max)
+    alive = np.flatnonzero(~window.gone[: window.size])
+    np.minimum.at(first, window.target[alive], window.time[alive])
+    return np.argsort(first, kind="stable")
+
+
+def _twins(window: Window, limit: int) -> Bools:
+    """Reporters with so many twins that their sittings say nothing about articles."""
+    events = np.flatnonzero(~window.gone[: window.size]).astype(np.int32)
+    mine, other = neighbours(window, events, limit)
+    lag = np.abs(window.time[mine] - window.time[other])
+    near = (lag <= TWIN_LAG_MS) & (window.degree[window.reporter[mine]] >= TWIN_MEETINGS) & (window.degree[window.reporter[other]] >= TWIN_MEETINGS)
+    mine, other = mine[near], other[near]
+    twin = np.zeros(len(window.reporters), bool)
+    keys, where, count = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True, return_counts=True)
+    often = count >= TWIN_MEETINGS
+    if not often.any():
+        return twin
+    low, high = np.full(len(keys), np.iinfo(np.int64).max), np.full(len(keys), -1)
+    np.minimum.at(low, where, np.minimum(window.time[mine], window.time[other]))
+    np.maximum.at(high, where, np.maximum(window.time[mine], window.time[other]))
+    keys, count, low, high = keys[often], count[often], low[often] - TWIN_LAG_MS, high[often] + TWIN_LAG_MS
+    u, w = keys >> PAIR_BITS, keys & 0xFFFFFFFF
+    between = _complaints_between(window, events)
+    jaccard = count / np.maximum(between(u, low, high) + between(w, low, high) - count, 1)
+    ends = np.concatenate([u[jaccard >= TWIN_JACCARD], w[jaccard >= TWIN_JACCARD]])
+    twin[np.flatnonzero(np.bincount(ends, minlength=len(twin)) >= TWINS)] = True
+    return twin
+
+
+def _complaints_between(window: Window, events: Events):  # type: ignore[no-untyped-def]
+    keys = np.sort(window.reporter[events].astype(np.int64) << 38 | window.time[events])
+
+    def count(reporter: Ints, low: Ints, high: Ints) -> Ints:
+        base = reporter.astype(np.int64) << 38
+        return np.asarray(np.searchsorted(keys, base | np.minimum(high, (1 << 38) - 1), "right") - np.searchsorted(keys, base | np.maximum(low, 0), "left"), np.int64)
+
+    return count

@@ -1,0 +1,297 @@
+"""From pairs to groups: seeds of every tier, grown, merged, measured; only what changed is done again."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+
+from service.model import Evidence, Kind
+from service.policy import Policy
+from workers.detection import evidence, growth, pairs, surprise
+from workers.detection.edges import Edges
+from workers.detection.growth import Affinity, MemberSet
+from workers.detection.null_model import Floats
+from workers.detection.one_shot import MINIMUM, SPANS_MS, Slice, one_shots
+from workers.detection.seeds import weak_seeds
+from workers.detection.structure import slice_evidence, structural_evidence
+from workers.detection.window import Events, Ints, Window
+
+Tier = Literal["strong", "weak", "crossing", "author"]
+LARGEST_WEAK_GRAPH = 20_000  # pairs; beyond it weak seeds are looked for at sweeps only
+OVERLAP_WITH_STRONG = 0.5  # a group of a weaker tier that mostly repeats a strong one adds nothing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Reporters that complain together, before outcomes, identity or any person's decision. Keys are the caller's."""
+
+    kind: Kind
+    reporters: frozenset[int]
+    targets: frozenset[int]
+    seq: Ints  # the members' complaints on the targets, in time order, and who, what, when
+    reporter: Ints
+    target: Ints
+    time_ms: Ints
+    exempt: npt.NDArray[np.bool_]
+    evidence: tuple[Evidence, ...]  # structural; outcomes are put to it by service.moderation.score.judge
+    author_by_target: dict[int, int]  # keys; 0 unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A seed that only a sweep finds; it lasts until the next one. Members are the caller's keys."""
+
+    tier: Tier
+    members: frozenset[int]
+    surprise: float  # -log10 p a member
+
+
+class Grown:
+    """What a seed grew into, and how much of it is new since."""
+
+    __slots__ = ("members", "new", "pending", "people", "size", "targets")
+
+    def __init__(self, members: MemberSet, targets: Ints) -> None:
+        self.members = members
+        self.people = np.array(sorted(members), np.int64)
+        self.targets = targets
+        self.size = len(members) * max(len(targets), 1)  # complaints at most: what `pending` is compared with
+        self.pending = 0
+        self.new = True  # grown in this tick
+
+    def stale(self, share: float) -> bool:
+        """Whether so much is new that the group has to be grown again."""
+        return self.pending > share * self.size
+
+
+class Groups:
+    """The groups of one window."""
+
+    def __init__(self, policy: Policy, window: Window, edges: Edges) -> None:
+        self.policy, self.window, self.edges = policy, window, edges
+        self.graph: nx.Graph[int] = nx.Graph()  # validated co-reports
+        self.counters: Counter[str] = Counter()
+        self.affinity = Affinity(policy.default_shape, policy.default_rate)
+        self.tests = 0  # distinct pairs that met: what every p is one of
+        self.leads: list[Lead] = []
+        self.contexts = "told"  # told, inferred or none
+        self.hot_slices = 0  # crowded slices in the window, as of the last sweep
+        self.crossing: tuple[Ints, Floats] = np.empty(0, np.int64), np.empty(0)
+        self._validated: tuple[Ints, Floats] = np.empty(0, np.int64), np.empty(0)
+        self._strong: list[MemberSet] = []
+        self._weak: list[MemberSet] = []
+        self._grown: dict[tuple[Tier, MemberSet], Grown] = {}
+        self._measured: dict[MemberSet, Group | None] = {}
+        self._one_shots: dict[int, Group] = {}  # by target
+
+    def forget(self) -> None:
+        """Grow and measure everything anew at the next update."""
+        self._grown.clear()
+        self._measured.clear()
+        self._one_shots.clear()
+
+    def cross(self, keys: Ints, p: Floats) -> None:
+        """Pairs that meet across contexts: they count as the best pair of a group."""
+        order = np.argsort(keys)
+        self.crossing = keys[order], p[order]
+
+    def update(self, events: Events, gone: Events, *, whole: bool = False) -> list[Group]:
+        """All groups as they stand now; unchanged ones are the same objects.
+
+        `events` came, `gone` left by withdrawal. `whole`: look at every seed and every target (a sweep).
+        """
+        self._refresh_graph(whole)
+        self._note_arrivals(events, gone)
+        grown = self._grow_all()
+        self._grown = grown
+        merged = growth.merge({g.members for g in grown.values() if g.members}, self.policy.merge_share)
+        fresh = {g.members for g in grown.values() if g.new}
+        usual_fresh = evidence.fresh_share(self.window, self.policy.fresh_account_seconds * 1000)
+        measured: dict[MemberSet, Group | None] = {}
+        for members in merged:
+            if members in self._measured and not any(members >= m for m in fresh):
+                measured[members] = self._extended(members, events)
+            else:
+                measured[members] = self._measure(members, usual_fresh)
+        self._measured = measured
+        for known in grown.values():
+            known.new = False
+        self._update_one_shots(events, gone, usual_fresh, whole)
+        found = [g for g in measured.values() if g is not None]
+        return found + self._own_one_shots(found)
+
+    # --- seeds
+
+    def _refresh_graph(self, whole: bool) -> None:
+        """The graph of validated pairs and the seeds; few edges change in a tick, so only those are touched."""
+        keys, p = self.edges.validated(self.tests, self.policy.false_discovery_rate)
+        old_keys, old_p = self._validated
+        if not (np.array_equal(keys, old_keys) and np.array_equal(p, old_p)):
+            for key in np.setdiff1d(old_keys, keys, assume_unique=True).tolist():
+                self.graph.remove_edge(key >> pairs.PAIR_BITS, key & 0xFFFFFFFF)
+            at = np.searchsorted(old_keys, keys)
+            same = at < len(old_keys)
+            same[same] = (old_keys[at[same]] == keys[same]) & (old_p[at[same]] == p[same])
+            weight = -np.log10(np.maximum(p[~same], 1e-300))
+            self.graph.add_weighted_edges_from(
+                ((key >> pairs.PAIR_BITS, key & 0xFFFFFFFF, s) for key, s in zip(keys[~same].tolist(), weight.tolist(), strict=True)), weight="surprise")
+            self.graph.remove_nodes_from([n for n, d in list(self.graph.degree) if d == 0])
+            self._validated = keys, p
+            self._strong = [frozenset(c) for c in nx.connected_components(self.graph) if len(c) >= self.policy.min_members]
+        if whole or (self.edges.changed and len(self.edges.keys) <= LARGEST_WEAK_GRAPH):
+            self._weak = weak_seeds(self.edges, keys, self.policy.min_members)
+            self.edges.changed = False
+
+    def _note_arrivals(self, events: Events, gone: Events) -> None:
+        """Count what is new about each known group: complaints of its members, and on its targets."""
+        if not self._grown or not len(events) + len(gone):
+            return
+        both = np.concatenate([events, gone])
+        who, what = self.window.reporter[both], self.window.target[both]
+        for known in self._grown.values():
+            known.pending += int((np.isin(what, known.targets) | np.isin(who, known.people)).sum())
+            known.pending += known.size if len(gone) and np.isin(self.window.reporter[gone], known.people).any() else 0
+
+    def _grow_all(self) -> dict[tuple[Tier, MemberSet], Grown]:
+        in_seeds = frozenset().union(*self._strong)
+        grown: dict[tuple[Tier, MemberSet], Grown] = {}
+        for seed in self._strong:
+            grown["strong", seed] = self._known("strong", seed) or self._grow("strong", seed, in_seeds - seed)
+        strong = frozenset().union(*(g.members for g in grown.values()))
+        weaker: list[tuple[Tier, MemberSet]] = [("weak", s) for s in self._weak]
+        for lead in self.leads:
+            numbers = self.window.reporters.find(np.fromiter(lead.members, np.int64, len(lead.members)))
+            weaker.append((lead.tier, frozenset(numbers[numbers >= 0].tolist())))
+        for tier, seed in weaker:
+            if len(seed & strong) >= OVERLAP_WITH_STRONG * len(seed) or len(seed) < self.policy.min_members:
+                continue
+            grown[tier, seed] = self._known(tier, seed) or self._grow(tier, seed, frozenset(), strong)
+        return grown
+
+    def _known(self, tier: Tier, seed: MemberSet) -> Grown | None:
+        """What the seed, or a slightly different one, grew into, while the difference is too small to matter."""
+        share = self.policy.regrow_share
+        known = self._grown.get((tier, seed))
+        if known is None:
+            for (old_tier, old), other in self._grown.items():
+                if old_tier == tier and not seed.isdisjoint(old) and len(seed ^ old) <= share * min(len(seed), len(old)):
+                    known = other
+                    known.pending += len(seed ^ old)
+                    break
+        return None if known is None or known.stale(share) else known
+
+    def _grow(self, tier: Tier, seed: MemberSet, barred: MemberSet, strong: MemberSet = frozenset()) -> Grown:
+        self.counters["grown"] += 1
+        members = growth.grow(self.window, seed, barred, self.affinity, self.policy)
+        if tier == "author":
+            members = seed | members  # devotion to one author is their bond: few of them meet twice
+        elif tier != "strong" and members and not self._stands_alone(members):
+            members = frozenset()
+        if tier != "strong" and len(members & strong) >= OVERLAP_WITH_STRONG * len(members):
+            members = frozenset()
+        return Grown(members, growth.targets_of(self.window, np.array(sorted(members or seed), np.int64), self.policy.target_share))
+
+    def _stands_alone(self, members: MemberSet) -> bool:
+        """A weak seed has to be surprising as a whole, and not the readers of one article."""
+        who = np.array(sorted(members), np.int64)
+        targets = growth.targets_of(self.window, who, self.policy.target_share)
+        if len(np.unique(self.window.context_of[targets])) < 2:
+            return False
+        return self._surprise(who) >= -math.log10(self.policy.false_discovery_rate)
+
+    def _surprise(self, who: Ints) -> float:
+        return surprise.group_surprise(self.window, who, self._best_pair(who), self.tests, self.affinity, self.policy)
+
+    def _best_pair(self, who: Ints) -> tuple[int, int, float] | None:
+        keys, p = self.edges.within(who)
+        crossing, crossing_p = self.crossing
+        inside = np.isin(crossing >> pairs.PAIR_BITS, who) & np.isin(crossing & 0xFFFFFFFF, who)
+        return surprise.best_pair(np.concatenate([keys, crossing[inside]]), np.concatenate([p, crossing_p[inside]]))
+
+    # --- measuring
+
+    def _extended(self, members: MemberSet, events: Events) -> Group | None:
+        """A known group with the tick's complaints of its members on its targets."""
+        group = self._measured[members]
+        if group is None or not len(events):
+            return group
+        window = self.window
+        mine = events[np.isin(window.reporter[events], np.fromiter(members, np.int64, len(members)))]
+        mine = mine[[k in group.targets for k in window.targets.keys[window.target[mine]].tolist()]] if len(mine) else mine
+        if not len(mine):
+            return group
+        return replace(
+            group, seq=np.concatenate([group.seq, window.seq[mine]]), reporter=np.concatenate([group.reporter, window.reporters.keys[window.reporter[mine]]]),
+            target=np.concatenate([group.target, window.targets.keys[window.target[mine]]]), time_ms=np.concatenate([group.time_ms, window.time[mine] + window.origin]),
+            exempt=np.concatenate([group.exempt, window.exempt[mine]]),
+        )
+
+    def _measure(self, members: MemberSet, usual_fresh: float) -> Group | None:
+        window, who = self.window, np.array(sorted(members), np.int64)
+        targets = growth.targets_of(window, who, self.policy.target_share)
+        if len(targets) < 2 or len(who) < self.policy.min_members:
+            return None
+        weights = [d["surprise"] for _, _, d in self.graph.subgraph(members).edges(data=True)]
+        weighed = min(len(who), surprise.MEMBERS_WEIGHED)
+        lead = max((x.surprise for x in self.leads if x.tier == "author" and self._mostly(x.members, members)), default=0.0)
+        group = float(np.clip(max(self._surprise(who) / weighed, lead), -1, 4))
+        measured = evidence.measure(window, who, targets, float(np.mean(weights)) if weights else 0.0, group, self.contexts, usual_fresh, self.policy)
+        _, events = window.runs(window.by_pair, who)
+        events = events[np.isin(window.target[events], targets)]
+        self.counters["measured"] += 1
+        return self._named("repeat", who, targets, events, structural_evidence(measured, len(who), len(targets), self.policy.weights))
+
+    def _mostly(self, keys: frozenset[int], members: MemberSet) -> bool:
+        own = {int(k) for k in self.window.reporters.keys[np.fromiter(members, np.int64, len(members))].tolist()}
+        return len(keys & own) >= 0.5 * len(keys)
+
+    def _named(self, kind: Kind, who: Ints, targets: Ints, events: Events, signals: tuple[Evidence, ...]) -> Group:
+        window = self.window
+        events = events[np.lexsort((window.target[events], window.reporter[events], window.time[events]))]
+        target_keys = window.targets.keys[targets]
+        authors = window.authors.keys[window.author_of[targets]]
+        return Group(
+            kind, frozenset(window.reporters.keys[who].tolist()), frozenset(target_keys.tolist()), window.seq[events], window.reporters.keys[window.reporter[events]],
+            window.targets.keys[window.target[events]], window.time[events] + window.origin, window.exempt[events], signals,
+            dict(zip(target_keys.tolist(), authors.tolist(), strict=True)),
+        )
+
+    # --- one target, one time
+
+    def _update_one_shots(self, events: Events, gone: Events, usual_fresh: float, whole: bool) -> None:
+        if whole:
+            touched = np.flatnonzero(self.window.crowd[: len(self.window.targets)] >= MINIMUM).astype(np.int64)
+            self.hot_slices = len(touched) * len(SPANS_MS)
+        else:
+            targets = np.unique(self.window.target[np.concatenate([events, gone])])
+            touched = targets[self.window.crowd[targets] >= MINIMUM].astype(np.int64)
+        found = {s.target: s for s in one_shots(self.window, touched, usual_fresh, max(self.hot_slices, len(touched) * len(SPANS_MS)), self.policy)}
+        for target in touched.tolist():
+            if target in found:
+                self._one_shots[target] = self._crowd(found[target])
+            elif whole:
+                self._one_shots.pop(target, None)
+
+    def _crowd(self, found: Slice) -> Group:
+        window = self.window
+        targets = np.array([found.target], np.int64)
+        burst = evidence.burst(window, found.carriers, targets, found.events)
+        known = self._one_shots.get(found.target)
+        group = self._named("one_shot", found.carriers, targets, found.events, slice_evidence(found, burst))
+        return known if known is not None and known.reporters == group.reporters and np.array_equal(known.seq, group.seq) else group
+
+    def _own_one_shots(self, repeat: Iterable[Group]) -> list[Group]:
+        """Crowds that are not, by half or more, members of groups that hit several targets."""
+        members = frozenset().union(*(g.reporters for g in repeat))
+        alive = {t: g for t, g in self._one_shots.items() if self.window.crowd[t]}
+        self._one_shots = alive
+        return [g for g in alive.values() if len(g.reporters & members) < 0.5 * len(g.reporters)]
+
+

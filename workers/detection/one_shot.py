@@ -1,0 +1,118 @@
+"""One target, one time: a crowd of disposable accounts has no second meeting to betray it.
+
+Slices of n >= 8 complaints on one target within 15 min, 1 h or 6 h. Fisher's combination of the three device tests
+(fresh accounts, rare shared fingerprints, near-duplicate texts), times the number of slices; and one of the three has
+to show in at least .35 of the slice. The .25 under the fresh-account test is what spares a link shared elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2
+
+from service.policy import Policy
+from workers.detection import evidence
+from workers.detection.evidence import Signal
+from workers.detection.window import UNKNOWN_MS, Bools, Events, Ints, Window
+
+MINIMUM = 8  # complaints in a slice
+SPANS_MS = (900_000, 3_600_000, 21_600_000)
+CARRIERS = 5  # accounts that carry the evidence
+SHARE = 0.35  # of the slice that shows the strongest sign
+ALPHA = 1e-3
+
+
+HONEST_SHARE = 0.2  # of those who came in the carriers' midst that the target's own readers may explain
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A crowd on one target that does not look like one."""
+
+    target: int
+    carriers: Ints  # reporters that carry the evidence, and those who came in their midst
+    events: Events  # their complaints
+    p_value: float  # Bonferroni-corrected
+    fresh: Signal
+    fingerprint: Signal
+    duplicate: Signal
+    complaints: int  # in the slice
+
+
+def hot_slices(window: Window, targets: Ints) -> list[tuple[int, Events]]:
+    """The fullest slice of each target and span, where it holds enough: (target, events)."""
+    owner, events = window.runs(window.by_target, targets)
+    if not len(events):
+        return []
+    base = owner.astype(np.int64) << 40
+    key = base | window.time[events]
+    found: list[tuple[int, Events]] = []
+    bounds = np.searchsorted(owner, np.arange(len(targets) + 1))
+    big = np.flatnonzero(np.diff(bounds) >= MINIMUM)
+    for span in SPANS_MS:
+        count = np.searchsorted(key, key + span, "right") - np.arange(len(key))
+        for place in big.tolist():
+            low, high = int(bounds[place]), int(bounds[place + 1])
+            at = low + int(np.argmax(count[low:high]))
+            if count[at] >= MINIMUM:
+                found.append((int(targets[place]), events[at : at + int(count[at])]))
+    return found
+
+
+def one_shots(window: Window, targets: Ints, usual_fresh: float, slices_in_all: int, policy: Policy) -> list[Slice]:
+    """The targets' crowds that pass, at most one a target (the smallest p)."""
+    best: dict[int, Slice] = {}
+    for target, events in hot_slices(window, targets):
+        if not _worth(window, events, policy):
+            continue
+        found = _test(window, target, events, usual_fresh, slices_in_all, policy)
+        if found is not None and (target not in best or found.p_value < best[target].p_value):
+            best[target] = found
+    return list(best.values())
+
+
+def _worth(window: Window, events: Events, policy: Policy) -> bool:
+    """Cheap bound on the shares: most crowds show none of the three signs."""
+    need = 0.3 * len(events)
+    created = window.created[events]
+    fresh = int(((created != UNKNOWN_MS) & (window.time[events] - created < policy.fresh_account_seconds * 1000)).sum())
+    if fresh >= need:
+        return True
+    prints = window.fingerprint[events]
+    _, count = np.unique(prints[prints != 0], return_counts=True)
+    return bool(count[count >= 2].sum() >= need or sum(e in window.text for e in events.tolist()) >= need)
+
+
+def _test(window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy) -> Slice | None:
+    fresh, fingerprint, duplicate = evidence.devices(window, events, usual_fresh, policy)
+    signs = (fresh, fingerprint, duplicate)
+    statistic = -2 * sum(np.log(max(s.p_value if s.p_value is not None else 1.0, 1e-30)) for s in signs)
+    p_value = min(1.0, float(chi2.sf(statistic, 6)) * max(slices_in_all, 1))
+    if p_value >= ALPHA or max(s.value for s in signs) < SHARE:
+        return None
+    carrying = evidence.carriers(window, events, duplicate.value >= SHARE, policy)
+    if len(np.unique(window.reporter[events[carrying]])) < CARRIERS:
+        return None
+    beside = ~carrying & _in_their_midst(window, target, events, carrying)
+    mine = events[carrying | beside]
+    carriers = np.unique(window.reporter[mine]).astype(np.int64)
+    return Slice(target, carriers, mine, p_value, fresh, fingerprint, duplicate, len(events))
+
+
+def _in_their_midst(window: Window, target: int, events: Events, carrying: Bools) -> Bools:
+    """Complaints between the first and the last carrier, where the target's own readers do not explain them.
+
+    Part of every bought crowd is aged. Readers are expected at the rate of the target's other complaints (one more, over
+    a day at least); where they would be more than HONEST_SHARE of those in the midst, nobody is taken along.
+    """
+    times = window.time[events]
+    low, high = times[carrying].min(), times[carrying].max()
+    midst = (times >= low) & (times <= high)
+    _, everyone = window.runs(window.by_target, np.array([target], np.int64))
+    all_times = window.time[everyone]
+    outside = int(((all_times < low) | (all_times > high)).sum())
+    hours = max(24.0, float(all_times.max() - all_times.min()) / 3_600_000)
+    expected = (outside + 1) / hours * float(high - low) / 3_600_000
+    return midst if expected <= HONEST_SHARE * max(int((midst & ~carrying).sum()), 1) else np.zeros(len(events), bool)
