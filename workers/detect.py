@@ -97,8 +97,10 @@ def rebuild(tenant: str, resources: Resources) -> Analysis:
         if sweep is not None:
             since = (sweep.watermark_us or 0) - policy.window_seconds * SECOND_US
             rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, loaded)])
+            fitted = handover.unpack(sweep.payload)
+            analysis.detector.inferred = fitted.contexts
             analysis.detector.load(columns_of(rows[rows["time_us"] >= since], texts))
-            analysis.detector.adopt(handover.unpack(sweep.payload), loaded)
+            analysis.detector.adopt(fitted, loaded)
         since = (state.watermark_us or 0) - policy.window_seconds * SECOND_US
         for row in read_feed_window(connection, number, since, state.cursor_seq):
             if row.last_seq > loaded:
@@ -124,6 +126,7 @@ class Analysis:
     detector: Detector = field(init=False)
     _found: dict[Group, FoundGroup] = field(default_factory=dict)  # groups as they were last reconciled
     _outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)  # of targets that were asked for
+    _told: Counter[str] = field(default_factory=Counter)  # what the metrics know already
     _clusters_by_target: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def __post_init__(self) -> None:
@@ -329,10 +332,13 @@ class Analysis:
 
     def _count(self, redis: Redis) -> None:
         """Tell the metrics what the ticks measured since the last time."""
-        counters, self.detector.counters = self.detector.counters, Counter({"pairs_met": self.detector.counters["pairs_met"]})
-        window = self.detector.window
+        now, window = Counter(self.detector.counters), self.detector.window
+        counters, self._told = now - self._told, now
         told = {"cut_pairs_total": counters["cut"], "joined_pairs_total": counters["joined"], "grown_groups_total": counters["grown"], "window_complaints": window.live,
                 "validated_pairs": self.detector.graph.number_of_edges(), "kept_pairs": len(self.detector.edges.p)}
+        inferred = self.detector.inferred
+        if inferred is not None:
+            told |= {"inferred_context_coverage": inferred.coverage, "inferred_context_largest_share": inferred.largest}
         record_counts(redis, told, tenant=self.tenant)
 
 

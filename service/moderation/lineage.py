@@ -145,6 +145,8 @@ def reconcile(states: Mapping[str, ClusterState], found: Recomputation, policy: 
     changed: dict[str, ClusterState] = {}
     seen: set[str] = set()
     for k, group in enumerate(groups):
+        if group.kind == "one_shot" and _told_already(group, states):
+            continue
         survivor, absorbed = _survivor(k, shared[k], owner, present)
         seen.update(absorbed)
         if not absorbed and group in found.settled:
@@ -163,9 +165,10 @@ def reconcile(states: Mapping[str, ClusterState], found: Recomputation, policy: 
             continue  # never was a cluster
         if base is None or _differs(base, state):
             changed[state.id] = _reopened(base, state, policy)
+    _absorb_crowds(present, states, changed)
     if found.complete:
         for state in present.values():
-            if state.id not in seen and state.disposition != "revoked":
+            if state.id not in seen and state.id not in changed and state.disposition != "revoked":
                 gone = _unseen(state, found)
                 if gone is not None:
                     changed[state.id] = gone
@@ -270,6 +273,28 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
 
 def _structural(evidence: Iterable[Evidence]) -> float:
     return sum(e.contribution for e in evidence if e.signal in COORDINATION)
+
+
+def _told_already(crowd: Found, states: Mapping[str, ClusterState]) -> bool:
+    """Whether a crowd on one target is the tail of a group that is known from several (its other targets may have left the window)."""
+    targets = crowd.author_by_target.keys()
+    return any(
+        s.kind == "repeat" and s.disposition not in ("merged", "revoked") and targets <= s.author_by_target.keys() and 2 * len(crowd.reporters & (s.members | s.excluded)) >= len(crowd.reporters)
+        for s in states.values()
+    )
+
+
+def _absorb_crowds(present: Mapping[str, ClusterState], states: Mapping[str, ClusterState], changed: dict[str, ClusterState]) -> None:
+    """A crowd that turned out to be part of a group becomes merged into it, unless a person decided about it."""
+    groups = [s for s in changed.values() if s.kind == "repeat" and s.disposition not in ("merged", "revoked")]
+    for state in present.values():
+        crowd = changed.get(state.id, state)
+        if crowd.kind != "one_shot" or crowd.disposition == "merged" or crowd.verdict is not None:
+            continue
+        for group in sorted(groups, key=_age):
+            if crowd.author_by_target.keys() <= group.author_by_target.keys() and 2 * len(crowd.members & (group.members | group.excluded)) >= len(crowd.members):
+                changed[crowd.id] = replace(crowd, disposition="merged", merged_into=group.id, version=state.version + 1)
+                break
 
 
 # --- judging

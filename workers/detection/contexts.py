@@ -48,8 +48,46 @@ def infer(window: Window, limit: int) -> Inferred:
     return Inferred(window.targets.keys.copy(), window.targets.keys[label], coverage, largest, gap)
 
 
+def continued(window: Window, batch: Complaints, inferred: Inferred) -> Complaints:
+    """New complaints with the contexts that their targets have by now.
+
+    A target that is new since the inference joins the context in which its first reporter was just before, within the
+    inference's gap; without such a visit it is its own until the next inference.
+    """
+    batch = labelled(batch, inferred)
+    blank = np.flatnonzero(batch.context == 0)
+    if not len(blank):
+        return batch
+    context = batch.context
+    known = window.targets.find(batch.target[blank])
+    seen = known >= 0
+    context[blank[seen]] = window.contexts.keys[window.context_of[known[seen]]]
+    fresh = blank[~seen]
+    fresh = fresh[np.lexsort((batch.reporter[fresh], batch.time_ms[fresh]))]
+    targets, first = np.unique(batch.target[fresh], return_index=True)
+    if len(targets):
+        label = _where_before(window, batch.reporter[fresh[first]], batch.time_ms[fresh[first]] - window.origin, inferred.gap_ms)
+        found = label[np.searchsorted(targets, batch.target[fresh])]
+        context[fresh] = np.where(found == 0, 0, found)
+    return batch
+
+
+def _where_before(window: Window, reporters: Ints, time: Ints, gap: int) -> Ints:
+    """The context (key) of each reporter's latest complaint at most `gap` before; 0 without one."""
+    label = np.zeros(len(reporters), np.int64)
+    number = window.reporters.find(reporters)
+    known = np.flatnonzero(number >= 0)
+    owner, events = window.runs(window.by_pair, number[known])
+    lag = time[known][owner] - window.time[events]
+    near = (lag >= 0) & (lag <= gap)
+    owner, events, lag = owner[near], events[near], lag[near]
+    latest = np.lexsort((-lag, owner))  # the last of equal owners is the latest complaint
+    label[known[owner[latest]]] = window.contexts.keys[window.context[events[latest]]]
+    return label
+
+
 def labelled(batch: Complaints, inferred: Inferred) -> Complaints:
-    """The complaints with inferred contexts where none is told; targets that have no label stay their own."""
+    """The complaints with inferred contexts where none is told; targets that have no label stay blank."""
     order = np.argsort(inferred.targets)
     at = np.searchsorted(inferred.targets[order], batch.target)
     known = at < len(order)

@@ -28,45 +28,44 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
     crowd = np.zeros(window.size, np.int64)
     crowd[events] = size
     mine, other = neighbours(window, events[size <= SCALES[-1][1]], limit)
-    keys = pair_keys(window.reporter[mine], window.reporter[other])
-    lag, room, place = np.abs(window.time[mine] - window.time[other]), crowd[mine], window.context[mine].astype(np.int64)
+    lag = np.abs(window.time[mine] - window.time[other])
+    near = lag <= max(reach for reach, _ in SCALES)
+    mine, other, lag = mine[near], other[near], lag[near]
+    pairs, number = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True)
     caps = tuple(sorted({cap for _, cap in SCALES}))
-    everyone = np.arange(len(window.reporters))
-    expected, _ = expectations(window, everyone, caps)
-    found: list[tuple[Ints, Floats]] = []
+    expected, _ = expectations(window, np.arange(len(window.reporters)), caps)
+    # Sorted once by pair and place: distinct places are then changes between neighbours, at every scale.
+    place = number.astype(np.int64) << 32 | window.context[mine]
+    order = np.argsort(place, kind="stable")
+    place, lag, room = place[order], lag[order], crowd[mine[order]]
+    best = np.ones(len(pairs))
     for reach, cap in SCALES:
-        near = (lag <= reach) & (room <= cap)
-        if near.any():
-            found.append(_scale(window, keys[near], place[near], expected[:, scales.index(reach), caps.index(cap)]))
-    if not found:
-        return np.empty(0, np.int64), np.empty(0)
-    every, where = np.unique(np.concatenate([k for k, _ in found]), return_inverse=True)
-    best = np.ones(len(every))
-    np.minimum.at(best, where, np.concatenate([p for _, p in found]))
+        here = place[(lag <= reach) & (room <= cap)]
+        if len(here):
+            distinct = here[np.r_[True, here[1:] != here[:-1]]] >> 32
+            _lower(best, window, pairs, np.bincount(distinct, minlength=len(pairs)), expected[:, scales.index(reach), caps.index(cap)])
     best = np.minimum(1.0, best * len(SCALES))
-    return every[best <= SEED_P], best[best <= SEED_P]
+    return pairs[best <= SEED_P], best[best <= SEED_P]
 
 
-def _scale(window: Window, keys: Ints, place: Ints, expected: Floats) -> tuple[Ints, Floats]:
-    """Pairs that meet in two contexts or more at one scale, and p."""
-    pairs, where = np.unique(keys, return_inverse=True)
-    places = np.unique(where.astype(np.int64) << 32 | place)
-    contexts = np.bincount((places >> 32).astype(np.int64), minlength=len(pairs))
-    u, w = pairs >> PAIR_BITS, pairs & 0xFFFFFFFF
+def _lower(best: Floats, window: Window, pairs: Ints, contexts: Ints, expected: Floats) -> None:
+    """Lower `best` to one scale's p where pairs meet in two contexts or more."""
+    met = np.flatnonzero(contexts)
+    u, w, contexts = pairs[met] >> PAIR_BITS, pairs[met] & 0xFFFFFFFF, contexts[met]
     mu = np.maximum(window.degree[w] * expected[u], window.degree[u] * expected[w]) + 1e-12
-    twice, use = contexts >= 2, np.ones(len(pairs), bool)
-    p = np.ones(len(pairs))
+    twice, use = contexts >= 2, np.ones(len(met), bool)
+    p = np.ones(len(met))
     for _ in range(3):
         rate = _rate(mu[use], int(twice[use].sum()))
         p = (mu / (mu + rate)) ** (contexts - 1)
         use = ~(twice & (p < TRIM))
-    return pairs[twice], p[twice]
+    best[met[twice]] = np.minimum(best[met[twice]], p[twice])
 
 
 def _rate(mu: Floats, met_twice: int) -> float:
     """b with sum mu / (mu + b) = met_twice, by bisection in the logarithm."""
     low, high = 1e-3, 100.0
-    for _ in range(50):
+    for _ in range(40):
         middle = float((low * high) ** 0.5)
         low, high = (middle, high) if (mu / (mu + middle)).sum() > met_twice else (low, middle)
     return float((low * high) ** 0.5)

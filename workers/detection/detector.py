@@ -80,7 +80,7 @@ class Detector:
     def tick(self, batch: Complaints, removed: npt.ArrayLike = ()) -> list[Group]:
         """Take in what is new and give back all groups as they stand now; unchanged groups are the same objects."""
         gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
-        events = self.window.append(contexts.labelled(batch, self.inferred) if self.inferred is not None else batch)
+        events = self.window.append(contexts.continued(self.window, batch, self.inferred) if self.inferred is not None else batch)
         if len(gone):
             self._rescore(self.edges.of(np.unique(self.window.reporter[gone]).astype(np.int64)))
         if len(events):
