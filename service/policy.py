@@ -60,7 +60,7 @@ class Policy:
     text_jaccard: float = _threshold(0.4, "", "texts of five words and more that share this are near-duplicates")
     text_min_words: int = _threshold(5, "words", "shorter texts are canned reasons and say nothing")
     rare_fingerprint_outside: int = _threshold(5, "accounts", "a fingerprint used by more accounts outside the cluster is an office or a carrier")
-    weights: Weights = _threshold(Weights(), "log-odds", "of the signals that answer: coordinated?")
+    weights: Weights = field(default=Weights(), metadata={"unit": "log-odds", "why": "of the signals that answer: coordinated?", "low": None, "high": None})
     prior_unfounded: float = _threshold(0.5, "", "P(unfounded | coordinated) where nothing speaks", 0.01, 0.99)
     identity_overlap: float = _threshold(0.5, "", "share of the smaller that makes a recomputed group the stored one")
     reopen_new_targets: int = _threshold(3, "targets", "a decided cluster that hits so many new targets returns to open")

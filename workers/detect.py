@@ -30,7 +30,8 @@ from service.storage.leases import Lease, held, take_epoch
 from service.storage.overrides import policy_of
 from service.storage.tenants import tenant_id
 from workers import handover
-from workers.detection.detector import Detector, Group
+from workers.detection.detector import Detector
+from workers.detection.groups import Group
 from workers.feeding import columns_of, joined, slices, standing
 from workers.findings import FoundGroup, found_group
 from workers.resources import Resources
@@ -334,7 +335,7 @@ class Analysis:
         """Tell the metrics what the ticks measured since the last time."""
         now, window = Counter(self.detector.counters), self.detector.window
         counters, self._told = now - self._told, now
-        told = {"cut_pairs_total": counters["cut"], "joined_pairs_total": counters["joined"], "grown_groups_total": counters["grown"], "window_complaints": window.live,
+        told: dict[str, float] = {"cut_pairs_total": counters["cut"], "joined_pairs_total": counters["joined"], "grown_groups_total": counters["grown"], "window_complaints": window.live,
                 "validated_pairs": self.detector.graph.number_of_edges(), "kept_pairs": len(self.detector.edges.p)}
         inferred = self.detector.inferred
         if inferred is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service.model import Evidence, Kind
 from service.moderation.lineage import Membership
-from workers.detection.detector import Group
+from workers.detection.groups import Group
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,10 +8,10 @@ import numpy as np
 
 from workers.detection.contexts import Inferred
 from workers.detection.detector import Fitted
-from workers.detection.groups import Lead
+from workers.detection.groups import Lead, Tier
 from workers.detection.growth import Affinity
 
-_TIERS = ("crossing", "author")
+_TIERS: tuple[Tier, ...] = ("crossing", "author")
 
 
 def pack(fitted: Fitted) -> bytes:
@@ -27,7 +27,7 @@ def pack(fitted: Fitted) -> bytes:
     }
     if contexts is not None:
         parts |= {"targets": contexts.targets, "labels": contexts.labels, "inference": np.array([contexts.coverage, contexts.largest, float(contexts.gap_ms)])}
-    np.savez_compressed(out, **parts)
+    np.savez_compressed(out, allow_pickle=False, **parts)
     return out.getvalue()
 
 
