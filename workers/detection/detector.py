@@ -54,9 +54,9 @@ class Grown:
 
     __slots__ = ("members", "new", "pending", "people", "size", "targets")
 
-    def __init__(self, members: MemberSet, targets: Ints) -> None:
+    def __init__(self, seed: MemberSet, members: MemberSet, targets: Ints) -> None:
         self.members = members
-        self.people = np.array(sorted(members), np.int64)
+        self.people = np.array(sorted(members or seed), np.int64)  # whose complaints are news of it
         self.targets = targets
         self.size = len(members) * max(len(targets), 1)  # complaints at most: what `pending` is compared with
         self.pending = 0
@@ -89,8 +89,10 @@ class Detector:
 
     def tick(self, batch: Complaints, removed: npt.ArrayLike = ()) -> list[Group]:
         """Take in what is new and give back all groups as they stand now; unchanged groups are the same objects."""
-        gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
         events = self.window.append(batch)
+        # After the arrivals: they may compact the columns, which would move what was just found.
+        gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
+        events = events[~self.window.gone[events]]
         if len(gone):
             self._rescore(self.edges.of(np.unique(self.window.reporter[gone]).astype(np.int64)))
         if len(events):
@@ -180,7 +182,7 @@ class Detector:
             known = self._grown.get(seed) or self._former(seed)
             if known is None or known.stale(self.policy.regrow_share):
                 members = growth.grow(self.window, seed, in_seeds - seed, self.affinity, self.policy)
-                known = Grown(members, self._targets(members or seed))
+                known = Grown(seed, members, self._targets(members or seed))
                 self.counters["grown"] += 1
             grown[seed] = known
         self._grown = grown
