@@ -89,7 +89,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="data folder to keep; default: a temporary one")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
-    name, kept = (DEMO, 6_000) if chosen.quick else ("million", KEPT_BACK)
+    name, kept = ("million", KEPT_BACK)
+    if chosen.quick:
+        name, kept, chosen.kills = DEMO, 1_000, 1
     lines = world(name, chosen).lines()
     print_machine()
     with ExitStack() as stack:
