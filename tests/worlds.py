@@ -59,7 +59,7 @@ class Town:
     brigades: list[frozenset[int]]
 
 
-def draw_town(seed: int, *, brigades: int = 1, members: int = 8, hits: int = 7, complaints: int = 400, readers: int = 150, articles: int = 25, days: float = 8, contexts: bool = True) -> Town:
+def draw_town(seed: int, *, brigades: int = 1, members: int = 8, hits: int = 16, complaints: int = 1_500, readers: int = 700, articles: int = 80, days: float = 8, contexts: bool = True) -> Town:
     """Readers who complain in sittings at articles, and `brigades` groups that come to `hits` comments of many articles within minutes."""
     rng = np.random.default_rng(seed)
     drawn: dict[tuple[int, int], Row] = {}
