@@ -33,7 +33,10 @@ types: $(INSTALLED) ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(INSTALLED) ## the quick form of every measurement in bench/ (bench/README.md has the long ones)
-	@for each in $$(grep -l __main__ bench/*.py | grep -v bench/worlds.py); do echo "== $$each"; $(BIN)/python $$each --quick || exit 1; done
+	@for each in $$(grep -l __main__ bench/*.py | grep -v bench/worlds.py); do \
+		quick=$$(grep -q -e figures -e --quick $$each && echo --quick); \
+		echo "== $$each $$quick"; $(BIN)/python $$each $$quick || exit 1; \
+	done
 
 # Needs pip-tools in .venv (pip install pip-tools); the hashes are those of every platform's files. What a Python older than
 # 3.11.3 needs besides (redis asks for it) would be left out by a newer one, so it is compiled by itself and marked.
