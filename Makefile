@@ -34,7 +34,7 @@ types: $(INSTALLED) ## mypy, strict
 
 bench: $(INSTALLED) ## the quick form of every measurement in bench/ (bench/README.md has the long ones)
 	@for each in $$(grep -l __main__ bench/*.py | grep -v bench/worlds.py); do \
-		quick=$$(grep -q -e figures -e --quick $$each && echo --quick); \
+		quick=$$(grep -qE "from figures import|--quick" $$each && echo --quick); \
 		echo "== $$each $$quick"; $(BIN)/python $$each $$quick || exit 1; \
 	done
 
