@@ -40,7 +40,8 @@ NODE_LINK = {
 }
 REPORTER = {
     "id": "r-77", "first_at": "2021-11-02T08:00:00Z", "last_at": "2021-12-23T14:02:11Z", "complaints": 41, "standing": 38, "repeats": 2, "withdrawn": 1, "machine": 0, "targets": 38,
-    "upheld": 3, "rejected": 17, "reputation": None, "cluster_count": 1,
+    "upheld": 3, "rejected": 17, "cluster_count": 1,
+    "reputation": {"mean": 0.159, "low": 0.042, "high": 0.324, "weight": 12.4, "upheld": 3, "rejected": 17},
     "clusters": [{"id": "k-5d0f4a1c9be2", "kind": "repeat", "disposition": "flagged", "status": "open", "probability": 0.97, "first_at": "2021-12-01T18:04:11Z", "last_at": "2021-12-23T14:02:11Z"}],
 }
 _SAID = {

@@ -29,6 +29,17 @@ class ReporterCluster(BaseModel):
     last_at: datetime
 
 
+class ReporterReputation(BaseModel):
+    """How likely a complaint of the reporter is right, by what people decided about earlier ones."""
+
+    mean: float = Field(ge=0, le=1, description="0.5 where nothing weighs in either direction")
+    low: float = Field(ge=0, le=1, description="lower end of the 90 % credible interval")
+    high: float = Field(ge=0, le=1, description="upper end of it")
+    weight: float = Field(ge=0, description="decided complaints that it rests on: halved every 180 days; an upheld one is shared among all who complained about the target")
+    upheld: int = Field(description="decided complaints that were found right, each once")
+    rejected: int = Field(description="and wrong")
+
+
 class ReporterHistory(BaseModel):
     """Who complains: how much, how people judged it, with whom."""
 
@@ -43,7 +54,7 @@ class ReporterHistory(BaseModel):
     targets: int
     upheld: int = Field(description="standing complaints that a person or an appeal found right")
     rejected: int = Field(description="standing complaints that a person or an appeal found wrong")
-    reputation: float | None = Field(None, description="null while unknown")
+    reputation: ReporterReputation | None = Field(None, description="null while nobody has judged any of the complaints")
     cluster_count: int
     clusters: list[ReporterCluster] = Field(description="the latest 100")
 

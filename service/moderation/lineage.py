@@ -21,6 +21,7 @@ from service.moderation.score import COORDINATION, judge, summarise
 from service.policy import Policy
 
 StandingVerdict = Literal["coordinated", "not_coordinated"]
+NOT_SPOKEN_FOR = "what is known now no longer speaks for a group"  # revoked by its score: the one revocation that outcomes undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,9 @@ def rescore(state: ClusterState, outcomes: Mapping[int, Sequence[Judgement]], no
         if (len(members) < policy.min_members or len(targets) < (1 if state.kind == "one_shot" else 2)) and state.verdict is None:
             return replace(after, disposition="revoked", revoked_us=now_us, revoked_because="so many complaints were withdrawn that no group is left", version=state.version + 1)
     after = _judged(after, Recomputation((), outcomes, 0, now_us, False), policy)
+    if state.disposition == "revoked" and state.verdict is None and state.revoked_because != NOT_SPOKEN_FOR:
+        # Nobody found the group any more, or too little of it is left: no outcome brings it back, being found again does.
+        after = replace(after, disposition="revoked", revoked_us=state.revoked_us, revoked_because=state.revoked_because, settle_with=())
     return _versioned(state, after) if _differs(state, after) else state
 
 
@@ -236,9 +240,13 @@ def _new(
     if split_from is None:
         gone = [s for s in states.values() if s.id not in present and s.kind == group.kind and s.disposition != "merged" and len(group.reporters & s.members) >= policy.identity_overlap * min(len(group.reporters), len(s.members))]
         earlier = max(gone, key=lambda s: (s.last_us, s.id)).id if gone else None
-    kept = {m.seq: m for m in group.memberships}
+    # What a person said about the whole stands for the part: about its complaints, and who is no member.
+    parent = present[split_from] if split_from else None
+    said = parent.memberships if parent else {}
+    excluded = parent.excluded & group.reporters if parent else frozenset()
+    kept = {m.seq: replace(m, verdict=said[m.seq].verdict) if m.seq in said else m for m in group.memberships}
     return ClusterState(
-        id=new_id(), kind=group.kind, disposition="flagged", status="open", members=group.reporters, excluded=frozenset(), memberships=kept, author_by_target=dict(group.author_by_target),
+        id=new_id(), kind=group.kind, disposition="flagged", status="open", members=group.reporters - excluded, excluded=excluded, memberships=kept, author_by_target=dict(group.author_by_target),
         evidence=group.evidence, score=0.0, probability=0.0, unfounded_probability=0.0, settle_with=(), summary="", policy_version=policy.version, version=1,
         found_us=max((m.time_us for m in group.memberships), default=found.now_us), split_from=split_from, earlier=earlier,
     )
@@ -267,7 +275,10 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
         return replace(state, status="open", verdict=None, decided_reporters=None, decided_targets=None)
     if verdicts and base.verdict is None:
         decided = next(a for a in absorbed if a.verdict)
-        return replace(state, status=decided.status, verdict=decided.verdict, decided_reporters=decided.decided_reporters, decided_targets=decided.decided_targets)
+        return replace(
+            state, disposition=decided.disposition, status=decided.status, verdict=decided.verdict, decided_reporters=decided.decided_reporters,
+            decided_targets=decided.decided_targets, revoked_us=decided.revoked_us, revoked_because=decided.revoked_because,
+        )
     return state
 
 
@@ -317,14 +328,20 @@ def _judged(state: ClusterState, found: Recomputation, policy: Policy) -> Cluste
         settle_with=_settle_with(counted, found.outcomes) if disposition in ("flagged", "held_back") else (), policy_version=policy.version,
         summary=summarise(len(state.members), len(state.author_by_target), verdict.evidence, told),
         revoked_us=found.now_us if revoked else (state.revoked_us if disposition == "revoked" else None),
-        revoked_because="what is known now no longer speaks for a group" if revoked else (state.revoked_because if disposition == "revoked" else None),
+        revoked_because=NOT_SPOKEN_FOR if revoked else (state.revoked_because if disposition == "revoked" else None),
     )
 
 
 def _settle_with(memberships: Iterable[Membership], outcomes: Mapping[int, Sequence[Judgement]]) -> tuple[int, ...]:
-    """The unjudged targets that most members complained about: their judgement speaks about most complaints."""
-    count = Counter(m.target for m in memberships if judged.standing(o for o in outcomes.get(m.target, ()) if o.complaint == 0) is None)
-    return tuple(t for t, _ in sorted(count.items(), key=lambda x: (-x[1], x[0]))[:3])
+    """The targets with most complaints that nobody has judged yet (a verdict given before them is none about them)."""
+    on_target: dict[int, list[Membership]] = defaultdict(list)
+    for membership in memberships:
+        on_target[membership.target].append(membership)
+    count: dict[int, int] = {}
+    for target, mine in on_target.items():
+        said = judged.standing(o for o in outcomes.get(target, ()) if o.complaint == 0)
+        count[target] = sum(said is None or m.time_us >= said.decided_us for m in mine)
+    return tuple(t for t, n in sorted(count.items(), key=lambda x: (-x[1], x[0])) if n)[:3]
 
 
 def _differs(before: ClusterState, after: ClusterState) -> bool:
@@ -342,8 +359,9 @@ def _reopened(before: ClusterState | None, after: ClusterState, policy: Policy) 
     """A decided cluster that went on growing returns to open; the verdict still stands for what it was made about."""
     if before is None:
         return after
-    if after.status == "decided" and after.decided_reporters is not None and after.decided_targets is not None:
-        new_targets = len(after.author_by_target) - after.decided_targets
+    if after.status == "decided" and after.decided_reporters is not None:
+        # Counted one by one: others may have been dropped since.
+        new_targets = len(after.author_by_target.keys() - {m.target for m in after.memberships.values() if m.verdict is not None})
         if new_targets >= policy.reopen_new_targets or len(after.members) >= (1 + policy.reopen_growth) * after.decided_reporters:
             after = replace(after, status="open", summary=f"Grown since decision: {after.summary}")
     return _versioned(before, after)

@@ -21,15 +21,16 @@ class TrackRecord:
 
 
 def track_record(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequence[Judgement]]) -> TrackRecord:
-    """Count the judged among `complaints`, each for itself; the order of both is irrelevant.
-
-    An outcome about the complaint alone goes before one about its target, and judges only what was filed before it.
-    """
-    verdicts = [_verdict(complaint, outcomes_by_target.get(complaint.target, ())) for complaint in complaints]
+    """Count the judged among `complaints`, each for itself (see `verdict_on`); the order of both is irrelevant."""
+    verdicts = [verdict_on(complaint, outcomes_by_target.get(complaint.target, ())) for complaint in complaints]
     return TrackRecord(verdicts.count("upheld"), verdicts.count("rejected"))
 
 
-def _verdict(complaint: Filed, outcomes: Sequence[Judgement]) -> str | None:
+def verdict_on(complaint: Filed, outcomes: Sequence[Judgement]) -> str | None:
+    """How people judged this complaint, given all outcomes about its target: "upheld", "rejected" or None.
+
+    An outcome about the complaint alone goes before one about its target, and judges only what was filed before it.
+    """
     alone = standing(outcome for outcome in outcomes if outcome.complaint == complaint.seq)
     stands = alone or standing(outcome for outcome in outcomes if outcome.complaint == 0)
     return stands.verdict if stands is not None and complaint.time_us < stands.decided_us else None

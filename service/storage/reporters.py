@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.errors import NotFound
-from service.model import Disposition, Kind, Outcome, Status, moment
+from service.model import Disposition, Kind, Outcome, Status, microseconds, moment
 from service.moderation.decisions import effective_status
 from service.moderation.outcomes import Filed
+from service.moderation.reputation import Reputation, reputation
 from service.moderation.track_record import TrackRecord, track_record
 from service.storage import schema
+from service.storage.archive import ingest_state_of, totals_of
 from service.storage.feed import FeedOutcome
 from service.storage.hashing import key_of
 
@@ -48,12 +50,17 @@ class History:
     machine: int
     targets: int
     judged: TrackRecord
+    reputation: Reputation | None  # None while nobody has judged any of the complaints
     cluster_count: int
     clusters: list[Membership]  # at most CLUSTERS_SHOWN, latest last_at first
 
 
 def read_reporter(connection: Connection, tenant_id: int, reporter_id: str, *, now: datetime) -> History:
-    """The reporter's history. Raises NotFound for one that never complained to this tenant."""
+    """The reporter's history. Raises NotFound for one that never complained to this tenant.
+
+    Reputation fades by the tenant's own time, its watermark: a replayed history is not forgotten, and a tenant that
+    pauses forgets nobody.
+    """
     c = schema.complaints.c
     own = sa.and_(c.tenant_id == tenant_id, c.reporter_key == key_of(reporter_id), c.reporter_id == reporter_id)
     count = sa.func.count()
@@ -66,19 +73,21 @@ def read_reporter(connection: Connection, tenant_id: int, reporter_id: str, *, n
     if total[0] == 0:
         raise NotFound("no such reporter")
     clusters, cluster_count = _memberships(connection, tenant_id, reporter_id, now)
+    watermark_us = ingest_state_of(connection, tenant_id).watermark_us
+    judged, earned = _judged(connection, tenant_id, own, microseconds(now) if watermark_us is None else watermark_us)
     return History(
         id=reporter_id, first_at=moment(total[1]), last_at=moment(total[2]), complaints=total[0], targets=total[3], standing=total[4], repeats=total[5], withdrawn=total[6],
-        machine=total[7], judged=_judged(connection, own), cluster_count=cluster_count, clusters=clusters,
+        machine=total[7], judged=judged, reputation=earned, cluster_count=cluster_count, clusters=clusters,
     )
 
 
-def _judged(connection: Connection, own: sa.ColumnElement[bool]) -> TrackRecord:
+def _judged(connection: Connection, tenant_id: int, own: sa.ColumnElement[bool], now_us: int) -> tuple[TrackRecord, Reputation | None]:
     c, o = schema.complaints.c, schema.outcomes.c
     standing = sa.and_(own, c.state == schema.STANDING)
     same_target = sa.and_(c.tenant_id == o.tenant_id, c.target_key == o.target_key)
     decided = connection.execute(sa.select(o.content, o.target_key, o.decided_us).join(schema.complaints, same_target).where(standing).distinct()).all()
     if not decided:
-        return TrackRecord()
+        return TrackRecord(), None
     filed = connection.execute(sa.select(c.id, c.row_key, c.target_key, c.occurred_us).where(standing)).all()
     row_key_by_id = {row.id: row.row_key for row in filed}
     by_target: dict[int, list[FeedOutcome]] = defaultdict(list)
@@ -89,7 +98,10 @@ def _judged(connection: Connection, own: sa.ColumnElement[bool]) -> TrackRecord:
                 seq=0, id=outcome.id, target=row.target_key, decided_us=row.decided_us, verdict=outcome.verdict, action=outcome.action, decided_by=outcome.decided_by,
                 complaint=row_key_by_id.get(outcome.complaint_id or "", 0),
             ))
-    return track_record((Filed(row.row_key, row.target_key, row.occurred_us) for row in filed), by_target)
+    complaints = [Filed(row.row_key, row.target_key, row.occurred_us) for row in filed if row.target_key in by_target]
+    # A total that is about to be written is missing for a moment; the reporter's own complaint is always there.
+    crowds = {target: max(1, count) for target, count in totals_of(connection, tenant_id, by_target).items()}
+    return track_record(complaints, by_target), reputation(complaints, by_target, crowds, now_us)
 
 
 def _memberships(connection: Connection, tenant_id: int, reporter_id: str, now: datetime) -> tuple[list[Membership], int]:

@@ -79,8 +79,10 @@ class Detector:
 
     def tick(self, batch: Complaints, removed: npt.ArrayLike = ()) -> list[Group]:
         """Take in what is new and give back all groups as they stand now; unchanged groups are the same objects."""
-        gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
         events = self.window.append(contexts.continued(self.window, batch, self.inferred) if self.inferred is not None else batch)
+        # After the arrivals: they may compact the columns, which would move what was just found.
+        gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
+        events = events[~self.window.gone[events]]
         if len(gone):
             self._rescore(self.edges.of(np.unique(self.window.reporter[gone]).astype(np.int64)))
         if len(events):

@@ -58,9 +58,9 @@ class Grown:
 
     __slots__ = ("members", "new", "pending", "people", "size", "targets")
 
-    def __init__(self, members: MemberSet, targets: Ints) -> None:
+    def __init__(self, seed: MemberSet, members: MemberSet, targets: Ints) -> None:
         self.members = members
-        self.people = np.array(sorted(members), np.int64)
+        self.people = np.array(sorted(members or seed), np.int64)  # whose complaints are news of it
         self.targets = targets
         self.size = len(members) * max(len(targets), 1)  # complaints at most: what `pending` is compared with
         self.pending = 0
@@ -196,7 +196,7 @@ class Groups:
             members = frozenset()
         if tier != "strong" and len(members & strong) >= OVERLAP_WITH_STRONG * len(members):
             members = frozenset()
-        return Grown(members, growth.targets_of(self.window, np.array(sorted(members or seed), np.int64), self.policy.target_share))
+        return Grown(seed, members, growth.targets_of(self.window, np.array(sorted(members or seed), np.int64), self.policy.target_share))
 
     def _stands_alone(self, members: MemberSet) -> bool:
         """A weak seed has to be surprising as a whole, and not the readers of one article."""

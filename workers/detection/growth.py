@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
+import networkx as nx
 import numpy as np
 from scipy.special import betainc
 
@@ -92,13 +95,17 @@ def member_p(window: Window, aim: Aim, reporters: Ints, hits: Ints, affinity: Af
 
 
 def merge(groups: Iterable[MemberSet], share: float) -> list[MemberSet]:
-    """Groups that share at least `share` of the smaller's members are one; larger groups absorb first."""
-    merged: list[set[int]] = []
-    for group in sorted(groups, key=lambda g: (-len(g), min(g, default=0))):
-        for other in merged:
-            if len(group & other) >= share * min(len(group), len(other)):
-                other |= group
-                break
-        else:
-            merged.append(set(group))
-    return [frozenset(g) for g in merged]
+    """Groups that share at least `share` of the smaller's members are one, until no two do; neither order nor names matter."""
+    merged = set(groups)
+    while True:
+        holders: dict[int, list[MemberSet]] = defaultdict(list)
+        for group in merged:
+            for member in group:
+                holders[member].append(group)
+        common = Counter(pair for held in holders.values() for pair in combinations(held, 2))
+        alike: nx.Graph[MemberSet] = nx.Graph()
+        alike.add_nodes_from(merged)
+        alike.add_edges_from((a, b) for (a, b), n in common.items() if n >= share * min(len(a), len(b)))
+        if not alike.number_of_edges():
+            return sorted(merged, key=lambda g: (-len(g), min(g, default=0)))
+        merged = {frozenset().union(*part) for part in nx.connected_components(alike)}

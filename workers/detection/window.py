@@ -174,8 +174,15 @@ class Window:
 
         The caller has seen to it that a reporter stands once on a target. Order inside the batch is irrelevant.
         """
-        if len(batch) and self.watermark < 0:
-            self.origin = int(batch.time_ms.min()) - ORIGIN_MARGIN_MS
+        settled = self.watermark  # counts that are final were so at this time
+        if len(batch):
+            # Placed by the newest: a complaint dated 1970 leaves the window at once and must not stretch it.
+            origin = int(batch.time_ms.max()) - self.span - ORIGIN_MARGIN_MS
+            if self.watermark < 0:
+                self.origin = origin
+            elif origin - self.origin > TIME_MASK // 2:
+                self._move_origin(origin)
+                settled = self.watermark
         # Ties are broken by who and what, so that neither batching nor order of arrival shows in the result.
         order = np.lexsort((batch.target, batch.reporter, batch.time_ms))
         time = batch.time_ms[order] - self.origin
@@ -188,7 +195,7 @@ class Window:
         if not len(order):
             return np.empty(0, np.int32)
         events = self._store(batch, order, time)
-        self._register(events)
+        self._register(events, settled)
         return events
 
     def _store(self, batch: Complaints, order: Ints, time: Ints) -> Events:
@@ -212,7 +219,7 @@ class Window:
                     self.text[event] = batch.texts[seq]
         return np.arange(first, first + count, dtype=np.int32)
 
-    def _register(self, events: Events) -> None:
+    def _register(self, events: Events, settled: int) -> None:
         r, v, a, t = (x[events].astype(np.int64) for x in (self.reporter, self.target, self.context, self.time))
         self.degree, self.crowd = _room(self.degree, len(self.reporters)), _room(self.crowd, len(self.targets))
         self.context_crowd = _room(self.context_crowd, len(self.contexts))
@@ -221,26 +228,39 @@ class Window:
         np.add.at(self.crowd, v, 1)
         np.add.at(self.context_crowd, a, 1)
         self.context_of[v], self.author_of[v] = a, self.author[events]
-        self._unsettle(events, t)
+        self._unsettle(events, t, settled)
         self.by_target.insert(v << TIME_BITS | t, events)
         self.by_context.insert(a << TIME_BITS | t, events)
         self.by_pair.insert(r << 32 | v, events)
         self.by_reporter_context.insert(r << 32 | a, events)
 
-    def _unsettle(self, events: Events, time: Ints) -> None:
-        """Counts that were final are open again where a complaint came in late."""
-        if not self._final[: self.size].any():
-            return
+    def _unsettle(self, events: Events, time: Ints, settled: int) -> None:
+        """Counts that were final at the watermark `settled` are open again where a complaint came in late."""
         reach = int(self.scales[-1])
-        late = events[time < self.watermark - reach]
-        for event in late.tolist():
-            for index, entity in ((self.by_target, int(self.target[event])), (self.by_context, int(self.context[event]))):
-                low, high = self._run(index, entity, int(self.time[event]) - reach, int(self.time[event]) + reach)
-                self._final[index.events[low:high]] = False
+        late = time < settled
+        if not late.any() or not self._final[: self.size].any():
+            return
+        events, time = events[late], time[late]
+        for index, entity in ((self.by_target, self.target[events]), (self.by_context, self.context[events])):
+            base = entity.astype(np.int64) << TIME_BITS
+            # Final is only what lies more than the reach before `settled`: mostly a sliver, and no scan of a crowded target.
+            low = np.searchsorted(index.keys, base | np.maximum(time - reach, self.since), "left")
+            high = np.searchsorted(index.keys, base | np.clip(settled - reach, 0, time + reach), "right")
+            _, place = spread(low, high)
+            self._final[index.events[place]] = False
 
-    def _run(self, index: Index, entity: int, since: int, until: int) -> tuple[int, int]:
-        base = entity << TIME_BITS
-        return int(np.searchsorted(index.keys, base | max(since, self.since), "left")), int(np.searchsorted(index.keys, base | until, "right"))
+    def _move_origin(self, origin: int) -> None:
+        """Let the times inside begin later, before they outgrow their bits; what is older than `origin` leaves."""
+        moved = origin - self.origin
+        self.since = max(self.since, moved)
+        self._expire()
+        self._compact()
+        self.origin, self.watermark, self.since = origin, self.watermark - moved, self.since - moved
+        rows = slice(0, self.size)
+        self.time[rows] -= moved
+        self.created[rows] = np.where(self.created[rows] == UNKNOWN_MS, UNKNOWN_MS, self.created[rows] - moved)
+        self.by_target.keys = self.by_target.keys - moved
+        self.by_context.keys = self.by_context.keys - moved
 
     def relabel(self, targets: Ints, contexts: Ints) -> None:
         """Put targets into other contexts (both as the caller's keys); targets not named keep theirs."""

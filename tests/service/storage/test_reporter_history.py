@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from case_world import START, put_cluster, put_complaint, put_outcome
+import sqlalchemy as sa
+from case_world import START, at_us, put_cluster, put_complaint, put_outcome
 from sqlalchemy import Engine
 
 from service.errors import NotFound
 from service.moderation.track_record import TrackRecord
 from service.storage import schema
+from service.storage.database import write
+from service.storage.hashing import key_of
 from service.storage.reporters import CLUSTERS_SHOWN, History, read_reporter
 from service.storage.tenants import create_tenant
 
@@ -49,6 +52,18 @@ def test_judged_complaints_are_those_that_stand_and_were_filed_before(engine: En
     assert history(engine, tenant).judged == TrackRecord(1, 1)
     put_outcome(engine, tenant, 23, "good", "rejected", hours=4, complaint_id="c1")
     assert history(engine, tenant).judged == TrackRecord(0, 2)
+
+
+def test_the_reputation_is_shared_with_who_else_complained_and_fades_by_the_tenant_s_own_time(engine: Engine, tenant: int) -> None:
+    put_complaint(engine, tenant, 1, "ann", "t1", hours=1)
+    assert history(engine, tenant).reputation is None
+    put_outcome(engine, tenant, 2, "t1", "upheld", hours=5)
+    with write(engine) as connection:
+        connection.execute(sa.insert(schema.targets).values(tenant_id=tenant, target_key=key_of("t1"), complaints=4))
+        connection.execute(sa.update(schema.ingest_state).where(schema.ingest_state.c.tenant_id == tenant).values(watermark_us=at_us(1 + 180 * 24)))
+    earned = history(engine, tenant).reputation
+    assert earned is not None
+    assert (earned.weight, earned.upheld, earned.rejected) == (1 / 8, 1, 0)
 
 
 def test_clusters_are_the_latest_first_without_those_that_exclude_the_reporter(engine: Engine, tenant: int) -> None:

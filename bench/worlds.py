@@ -1,0 +1,162 @@
+"""The worlds that the measurements run on: found in a folder, or generated into bench/out.
+
+    .venv/bin/python bench/worlds.py [NAME...] [--shared DIR] [--worlds DIR]
+
+The generator is the evaluation's worlds.py, beside this repository (../shared/evaluation), and needs pandas and
+scikit-learn, which are not in the lock. Where either is missing, what needs such a world says so and ends with
+the exit code NOT_MEASURED; what can does with the demo's own world instead (`--quick` always does).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from service.demo.world import draw_world
+from service.intake.items import COMPLAINT
+from service.policy import DEFAULT_POLICY
+from workers.audit.files import Reading, read_items
+from workers.audit.history import Collector
+from workers.detection.window import Complaints
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "bench" / "out"  # ignored by git
+NOT_MEASURED = 3  # exit code: something from outside the repository is missing, and was named
+
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "w41": ("--seed", "41"), "w42": ("--seed", "42"), "w43": ("--seed", "43"), "w44": ("--seed", "44"),
+    "w126": ("--organic", "270000", "--days", "126"),
+    "dense": ("--organic", "1000000", "--days", "14", "--pure"),
+    "d45": ("--organic", "100000", "--days", "45"),
+    "d448": ("--organic", "1000000", "--days", "448"),
+    "million": ("--organic", "1150000", "--days", "14"),
+    "window60k": ("--organic", "105000", "--days", "28"),  # 60,000 complaints in its later windows of 14 days
+    "window700k": ("--organic", "1400000", "--days", "28"),
+}
+DEMO = "demo"  # drawn by the service itself: needs nothing
+
+
+@dataclass(frozen=True, slots=True)
+class WorldFiles:
+    """One world on disk. `truth` is score.py's; the demo's world has none."""
+
+    name: str
+    folder: Path
+
+    @property
+    def complaints(self) -> Path:
+        return self.folder / "complaints.ndjson.gz"
+
+    @property
+    def outcomes(self) -> Path:
+        return self.folder / "outcomes.ndjson.gz"
+
+    def lines(self) -> list[bytes]:
+        """The complaints in order of arrival, as they were written."""
+        with gzip.open(self.complaints, "rb") as file:
+            return file.read().splitlines()
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every measurement with a world has."""
+    parser.add_argument("--worlds", type=Path, metavar="DIR", help="a folder with ready-made worlds, a folder each; what is missing is generated into bench/out")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", metavar="DIR", help="where evaluation/ and data/ lie; default: shared beside the repository")
+
+
+def world(name: str, chosen: argparse.Namespace) -> WorldFiles:
+    """The world of that name; generated when neither --worlds nor bench/out has it."""
+    for folder in (chosen.worlds, OUT):
+        if folder is not None and (folder / name / "complaints.ndjson.gz").exists():
+            return WorldFiles(name, folder / name)
+    files = WorldFiles(name, OUT / name)
+    draft = OUT / f".{name}"
+    if name == DEMO:
+        _write_demo(draft)
+    else:
+        script = evaluation(chosen) / "worlds.py"
+        need("numpy", "pandas")
+        subprocess.run([sys.executable, str(script), *ARGUMENTS[name], "--out", str(draft)], check=True, stdout=sys.stderr)
+    draft.rename(files.folder)
+    return files
+
+
+def evaluation(chosen: argparse.Namespace) -> Path:
+    """The folder of the evaluation's scripts; ends the program where it is not there."""
+    folder: Path = chosen.shared / "evaluation"
+    if not (folder / "worlds.py").exists():
+        not_measured(f"{folder} is not there; --shared names the folder that holds evaluation/, --worlds one with ready-made worlds")
+    return folder
+
+
+def need(*modules: str) -> None:
+    """End the program where a library that is not in the lock is missing."""
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        not_measured(f"it needs {', '.join(missing)}, which are not in requirements.lock: pip install {' '.join(missing)}")
+
+
+def not_measured(why: str) -> NoReturn:
+    """Say why nothing is measured, and end."""
+    print(f"not measured: {why}", flush=True)
+    sys.exit(NOT_MEASURED)
+
+
+def columns(files: WorldFiles) -> Complaints:
+    """The standing complaints in time order, as detection takes them; kept beside the world, since reading a million takes a minute."""
+    kept = files.folder / "columns.npz"
+    if not kept.exists():
+        collector = Collector(DEFAULT_POLICY.text_min_words)
+        for item in read_items(files.complaints, COMPLAINT, datetime.now(UTC), Reading(), lambda _: None):
+            collector.add(item)  # type: ignore[arg-type]
+        history, _ = collector.history()
+        c = history.complaints
+        texts = np.array(json.dumps(list(c.texts.items())))
+        np.savez(
+            kept, seq=c.seq, time_ms=c.time_ms, reporter=c.reporter, target=c.target, context=c.context, author=c.author, created_ms=c.created_ms, fingerprint=c.fingerprint,
+            exempt=c.exempt, texts=texts,
+        )
+    with np.load(kept, allow_pickle=False) as parts:
+        arrays: dict[str, Any] = {name: parts[name] for name in parts.files}
+    return Complaints(**(arrays | {"texts": {int(seq): text for seq, text in json.loads(str(arrays["texts"]))}}))
+
+
+def part(c: Complaints, first: int, last: int) -> Complaints:
+    """Rows first..last (half-open)."""
+    rows = slice(first, last)
+    texts = {seq: c.texts[seq] for seq in c.seq[rows].tolist() if seq in c.texts}
+    return Complaints(
+        c.seq[rows], c.time_ms[rows], c.reporter[rows], c.target[rows], c.context[rows], c.author[rows], c.created_ms[rows], c.fingerprint[rows], c.exempt[rows], texts,
+    )
+
+
+def _write_demo(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = draw_world(7, 25_000)
+    for name, documents in (("complaints", drawn.complaints), ("outcomes", drawn.outcomes)):
+        with gzip.open(folder / f"{name}.ndjson.gz", "wt", compresslevel=3) as file:
+            file.writelines(json.dumps(document, separators=(",", ":")) + "\n" for document in documents)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=[*ARGUMENTS, DEMO], metavar="NAME", help=f"of {', '.join([*ARGUMENTS, DEMO])}; default: all")
+    parser.add_argument("--columns", action="store_true", help="lay them out in columns, too")
+    add_options(parser)
+    chosen = parser.parse_args()
+    for name in chosen.names:
+        files = world(name, chosen)
+        print(f"{name:12} {files.folder}" + (f"  {len(columns(files).seq):,} standing complaints" if chosen.columns else ""), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What people's judgements teach, and what does not teach."""
+
+from __future__ import annotations
+
+import math
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import beta
+
+from service.moderation.outcomes import Filed, log_likelihood_ratio, standing, tally
+from service.storage.feed import FeedOutcome
+
+
+def outcome(name: str, verdict: str | None = "upheld", at: int = 100, by: str = "person", target: int = 1, about: int = 0) -> FeedOutcome:
+    return FeedOutcome(1, name, target, at, verdict, None, by, about)
+
+
+def test_the_latest_decision_wins_and_of_equal_times_the_larger_id() -> None:
+    told = [outcome("a", "upheld", 100), outcome("b", "rejected", 200), outcome("c", "upheld", 200), outcome("z", "rejected", 50)]
+    for order in permutations(told):
+        found = standing(order)
+        assert found is not None and found.id == "c"
+
+
+def test_an_appeal_beats_a_later_person() -> None:
+    found = standing([outcome("a", "upheld", 300), outcome("b", "rejected", 200, by="appeal")])
+    assert found is not None and found.id == "b"
+
+
+def test_what_a_machine_removed_or_nobody_gave_a_verdict_on_teaches_nothing() -> None:
+    assert standing([outcome("a", by="automatic", at=900), outcome("b", None)]) is None
+    found = standing([outcome("a", "rejected", at=900, by="automatic"), outcome("b", "upheld")])
+    assert found is not None and found.id == "b"
+
+
+def test_only_complaints_filed_before_the_decision_are_judged_by_it() -> None:
+    told = {1: [outcome("a", "upheld", at=100)]}
+    assert tally([Filed(1, 1, 99)], told).upheld == 1
+    assert tally([Filed(1, 1, 100)], told).upheld == 0
+
+
+def test_a_verdict_about_one_complaint_is_about_that_one_and_goes_before_the_targets() -> None:
+    filed = [Filed(1, 1, 10), Filed(2, 1, 10), Filed(3, 1, 10)]
+    alone = [outcome("a", "rejected", about=1)]
+    assert (tally(filed, {1: alone}).upheld, tally(filed, {1: alone}).rejected) == (0, 1)
+    both = [*alone, outcome("w", "upheld")]
+    assert (tally(filed, {1: both}).upheld, tally(filed, {1: both}).rejected) == (1, 0), "two of three were right"
+    assert tally(filed[1:], {1: alone}).unjudged == 1, "it was about a complaint of somebody else"
+
+
+def test_where_the_complaints_of_a_target_differ_a_tie_is_for_the_complainers() -> None:
+    filed = [Filed(1, 1, 10), Filed(2, 1, 10)]
+    told = {1: [outcome("a", "rejected", about=1), outcome("b", "upheld", about=2)]}
+    assert (tally(filed, told).upheld, tally(filed, told).rejected) == (1, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.integers(0, 6)), max_size=8),
+    st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["upheld", "rejected", None]), st.integers(0, 6), st.sampled_from(["person", "appeal", "automatic"])), max_size=8),
+    st.randoms(use_true_random=False),
+)
+def test_every_target_counts_once_in_any_order(complaints: list[tuple[int, int]], told: list[tuple[int, str | None, int, str]], random: object) -> None:
+    filed = [Filed(k, target, time) for k, (target, time) in enumerate(complaints, 1)]
+    outcomes: dict[int, list[FeedOutcome]] = {}
+    for k, (target, verdict, at, by) in enumerate(told):
+        outcomes.setdefault(target, []).append(outcome(f"o{k}", verdict, at, by, target))
+    counted = tally(filed, outcomes)
+    assert counted.upheld + counted.rejected + counted.unjudged == len({f.target for f in filed})
+    upheld = rejected = 0
+    for target in {f.target for f in filed}:
+        taught = [o for o in outcomes.get(target, []) if o.decided_by != "automatic" and o.verdict]
+        if taught:
+            last = max(taught, key=lambda o: (o.decided_by == "appeal", o.decided_us, o.id))
+            if any(f.time_us < last.decided_us for f in filed if f.target == target):
+                upheld, rejected = upheld + (last.verdict == "upheld"), rejected + (last.verdict == "rejected")
+    assert (counted.upheld, counted.rejected) == (upheld, rejected)
+    assert tally(filed[::-1], {t: o[::-1] for t, o in outcomes.items()}) == counted
+
+
+@pytest.mark.parametrize(("upheld", "rejected"), [(0, 0), (3, 1), (0, 7), (12, 0)])
+def test_the_ratio_is_that_of_the_two_beta_binomials(upheld: int, rejected: int) -> None:
+    expected = math.log(beta(1 + upheld, 4 + rejected) / beta(1, 4)) - math.log(beta(4 + upheld, 2 + rejected) / beta(4, 2))
+    assert log_likelihood_ratio(upheld, rejected) == pytest.approx(expected, abs=1e-12)
+
+
+def test_nothing_known_says_nothing_and_each_verdict_pulls_its_way() -> None:
+    assert log_likelihood_ratio(0, 0) == 0
+    assert log_likelihood_ratio(0, 5) > log_likelihood_ratio(0, 4) > 0 > log_likelihood_ratio(4, 0) > log_likelihood_ratio(5, 0)

@@ -1,0 +1,87 @@
+"""From evidence to score, two probabilities and a sentence."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.model import Evidence
+from service.moderation.outcomes import Tally, log_likelihood_ratio
+from service.moderation.score import OUTCOMES, Verdict, judge, log_odds, sigmoid, summarise, surprise
+
+
+def signal(name: str, contribution: float, value: float = 0.5, p: float | None = None) -> Evidence:
+    return Evidence(signal=name, value=value, usual=0.1, p_value=p, contribution=contribution, text=name)
+
+
+def judged(evidence: list[Evidence], upheld: int = 0, rejected: int = 0, targets: int = 10) -> Verdict:
+    return judge(evidence, Tally(upheld, rejected, targets - upheld - rejected), targets, prior_unfounded=0.5, flag_score=0.0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-4, 4), max_size=5), st.integers(0, 5), st.integers(0, 5))
+def test_the_score_is_the_sum_of_what_is_shown(parts: list[float], upheld: int, rejected: int) -> None:
+    verdict = judged([signal(f"s{k}", part) for k, part in enumerate(parts)], upheld, rejected)
+    assert verdict.score == pytest.approx(sum(e.contribution for e in verdict.evidence))
+    assert verdict.evidence[-1].signal == OUTCOMES
+    assert verdict.score == pytest.approx(sum(parts) + log_likelihood_ratio(upheld, rejected))
+    assert verdict.probability == pytest.approx(sigmoid(sum(parts))), "outcomes are not in it"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(-4, 4), st.integers(0, 6), st.integers(0, 6))
+def test_judging_again_starts_from_the_evidence_alone(part: float, upheld: int, rejected: int) -> None:
+    once = judged([signal("base", part)], 5, 1)
+    assert judged(list(once.evidence), upheld, rejected) == judged([signal("base", part)], upheld, rejected)
+
+
+def test_coordinated_and_right_is_reliable_and_neither_is_revoked() -> None:
+    assert judged([signal("base", 2)]).disposition == "flagged"
+    assert judged([signal("base", 2)], upheld=8).disposition == "reliable"
+    assert judged([signal("base", -1)]).disposition == "revoked"
+    assert judged([signal("base", -1)], rejected=8).disposition == "flagged"
+    assert judged([signal("base", 0)]).disposition == "revoked", "flagged is above the bound"
+
+
+def test_unfounded_is_the_prior_where_nothing_speaks_and_moves_with_outcomes() -> None:
+    assert judged([signal("base", 5)]).unfounded_probability == 0.5
+    assert judged([signal("base", 5)], rejected=5).unfounded_probability > 0.9
+    assert judged([signal("base", 5)], upheld=5).unfounded_probability < 0.1
+    assert judge([signal("base", 5)], Tally(0, 0, 3), 3, prior_unfounded=0.84, flag_score=0).unfounded_probability == pytest.approx(0.84)
+
+
+def test_what_no_honest_volunteer_shows_speaks_for_unfounded() -> None:
+    devices = [signal(name, 0, p=1e-3) for name in ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts")]
+    assert log_odds(judged(devices).unfounded_probability) == pytest.approx(1.3 * 9)
+    author = signal("one_author", 0, value=0.75)
+    assert log_odds(judged([author], targets=4).unfounded_probability) == pytest.approx(2.0)
+    assert judged([author], targets=3).unfounded_probability == 0.5
+
+
+def test_one_signal_says_so_much_at_most_and_an_ordinary_one_nothing() -> None:
+    assert surprise(None) == surprise(0.05) == surprise(1.0) == 0
+    assert surprise(1e-3) == pytest.approx(3)
+    assert surprise(0.0) == surprise(1e-300) == 4
+
+
+@given(st.floats(-500, 500))
+def test_sigmoid_is_the_inverse_of_the_log_odds(x: float) -> None:
+    p = sigmoid(x)
+    assert 0 <= p <= 1 and sigmoid(-x) == pytest.approx(1 - p)
+    if abs(x) < 20:
+        assert log_odds(p) == pytest.approx(x, abs=1e-6)
+    assert math.isfinite(p)
+
+
+def test_the_sentence_says_who_what_how_closely_and_that_nobody_has_judged() -> None:
+    text = summarise(12, 5, [signal("burst", 0, value=9, p=3e-15), signal("one_author", 0, value=0.8), signal("fresh_accounts", 1, value=0.5, p=1e-4)], Tally(0, 0, 5))
+    assert text.startswith("12 accounts complained about the same 5 targets; up to 9 of them within one hour")
+    assert "p < 1e-12" in text and "50% of the accounts are fresh" in text and "80% of the targets are by one author" in text
+    assert text.endswith("not judged yet.") and text.count(".") - text.count("0.1") == 1
+
+
+def test_the_sentence_says_how_people_judged() -> None:
+    assert summarise(12, 5, [], Tally(1, 3, 1)).endswith("people upheld 1 and rejected 3 of 4 judged targets.")

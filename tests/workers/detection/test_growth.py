@@ -1,0 +1,172 @@
+"""Growing a seed, guarding it, merging, and what a group's evidence says."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from worlds import DAY, HOUR, Row, columns
+
+from service.model import Evidence
+from service.moderation.score import BASE
+from service.policy import DEFAULT_POLICY
+from workers.detection.evidence import fresh_share, measure, near_duplicates
+from workers.detection.growth import Affinity, MemberSet, aim_of, grow, merge, targets_of
+from workers.detection.structure import structural_evidence
+from workers.detection.window import Window
+
+POLICY = DEFAULT_POLICY
+AFFINITY = Affinity(POLICY.default_shape, POLICY.default_rate)
+CROWD = columns([Row(0, 10_000 + k, 20_000 + k % 2_011, k * 60.0, context=30_000 + k % 701, created=-400 * DAY) for k in range(12_000)])
+
+
+def window_of(rows: list[Row]) -> Window:
+    window = Window(POLICY.window_seconds * 1000, tuple(s * 1000 for s in POLICY.lag_scales))
+    window.append(CROWD)
+    window.append(columns(rows))
+    return window
+
+
+def numbers(window: Window, people: range) -> MemberSet:
+    return frozenset(window.reporters.find(np.array(list(people))).tolist())
+
+
+def keys(window: Window, members: MemberSet) -> set[int]:
+    return set(window.reporters.keys[np.array(sorted(members), np.int64)].tolist()) if members else set()
+
+
+def raid(people: range, targets: range, *, first: float = DAY, gap: float = HOUR / 60, author: int = 1) -> list[Row]:
+    return [Row(0, who, target, first + k * 8 * HOUR + i * gap, context=500 + target, author=author) for k, target in enumerate(targets) for i, who in enumerate(people)]
+
+
+def test_a_seed_takes_in_who_hits_the_same_targets_in_the_same_hours_and_nobody_else() -> None:
+    window = window_of([*raid(range(1, 9), range(20)), Row(0, 900, 0, 5 * DAY, context=500), Row(0, 900, 1, 9 * DAY, context=501)])
+    assert keys(window, grow(window, numbers(window, range(1, 6)), (), AFFINITY, POLICY)) == set(range(1, 9))
+
+
+def test_growth_leaves_members_of_other_seeds_outside() -> None:
+    window = window_of(raid(range(1, 9), range(20)))
+    barred = numbers(window, range(6, 9))
+    assert keys(window, grow(window, numbers(window, range(1, 5)), barred, AFFINITY, POLICY)) == set(range(1, 6))
+
+
+def test_two_seeds_on_one_author_do_not_become_one() -> None:
+    """A brigade and a patrol that watch the same author: neither swallows the other, and they are not merged."""
+    window = window_of([*raid(range(1, 9), range(20)), *raid(range(11, 15), range(20), first=DAY + HOUR / 2)])
+    brigade, patrol = numbers(window, range(1, 9)), numbers(window, range(11, 15))
+    one, two = grow(window, brigade, patrol, AFFINITY, POLICY), grow(window, patrol, brigade, AFFINITY, POLICY)
+    assert sorted(merge([one, two], POLICY.merge_share), key=min) == sorted([brigade, patrol], key=min)
+    assert brigade | patrol <= grow(window, brigade, (), AFFINITY, POLICY), "without the guard they would be one: the test has lost its point"
+
+
+def test_a_seed_without_two_common_targets_grows_into_nothing() -> None:
+    window = window_of([Row(0, who, 40 + who, DAY) for who in range(1, 6)] + [Row(0, who, 39, DAY) for who in range(1, 6)])
+    assert grow(window, numbers(window, range(1, 6)), (), AFFINITY, POLICY) == frozenset()
+
+
+def test_targets_are_those_of_a_tenth_of_the_members_and_of_two_at_least() -> None:
+    window = window_of([*raid(range(1, 31), range(2)), Row(0, 1, 7, DAY), Row(0, 2, 7, DAY), Row(0, 1, 8, DAY), Row(0, 2, 8, DAY), Row(0, 3, 8, DAY)])
+    people = np.array(sorted(numbers(window, range(1, 31))))
+    assert window.targets.keys[targets_of(window, people, POLICY.target_share)].tolist() == [0, 1, 8]
+
+
+def test_the_aim_is_the_members_hours_and_one_at_each_end() -> None:
+    rows = [Row(1, 1, 7, DAY), Row(2, 2, 7, DAY + HOUR), Row(3, 8, 7, DAY - HOUR), Row(4, 9, 7, DAY - HOUR - 1), Row(5, 10, 7, DAY + 2 * HOUR), Row(6, 11, 7, DAY + 2 * HOUR + 1)]
+    window = window_of(rows)
+    aim = aim_of(window, np.array(sorted(numbers(window, range(1, 3)))), window.targets.find(np.array([7])), 3_600_000)
+    assert sorted(window.reporters.keys[window.reporter[aim.hits]].tolist()) == [1, 2, 8, 10]
+    assert aim.by_member.sum() == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.frozensets(st.integers(0, 15), min_size=1, max_size=8), max_size=6))
+def test_merging_loses_nobody_and_is_the_same_for_any_order(groups: list[MemberSet]) -> None:
+    merged = merge(groups, 0.3)
+    assert frozenset().union(*merged) == frozenset().union(*groups)
+    assert all(any(g <= m for m in merged) for g in groups)
+    assert set(merge(groups[::-1], 0.3)) == set(merged)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.frozensets(st.integers(0, 15), min_size=1, max_size=8), max_size=6), st.integers(0, 1_000))
+def test_merging_does_not_depend_on_who_is_who(groups: list[MemberSet], salt: int) -> None:
+    renamed = np.random.default_rng(salt).permutation(16).tolist()
+    merged = merge(groups, 0.3)
+    assert set(merge([frozenset(renamed[x] for x in g) for g in groups], 0.3)) == {frozenset(renamed[x] for x in g) for g in merged}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.frozensets(st.integers(0, 15), min_size=1, max_size=8), max_size=6))
+def test_after_merging_no_two_groups_share_so_much(groups: list[MemberSet]) -> None:
+    merged = merge(groups, 0.3)
+    assert not any(len(a & b) >= 0.3 * min(len(a), len(b)) for k, a in enumerate(merged) for b in merged[:k])
+
+
+def evidence_of(rows: list[Row], people: range) -> dict[str, Evidence]:
+    window = window_of(rows)
+    who = np.array(sorted(numbers(window, people)), np.int64)
+    targets = targets_of(window, who, POLICY.target_share)
+    measured = measure(window, who, targets, 6.0, fresh_share(window, POLICY.fresh_account_seconds * 1000), POLICY)
+    return {e.signal: e for e in structural_evidence(measured, len(who), len(targets))}
+
+
+def test_lockstep_and_devotion_are_shares() -> None:
+    rows = [*raid(range(1, 9), range(6)), *(Row(0, who, 700 + who, 2 * DAY) for who in range(1, 9))]
+    told = evidence_of(rows, range(1, 9))
+    assert told["lockstep"].value == 1.0
+    assert told["devotion"].value == 6 / 7
+    assert told["base"].contribution == BASE
+    assert told["pairs"].contribution == 0.15 * 6
+    half = evidence_of([r for r in rows if r.target % 2 or r.reporter < 5 or r.target > 100], range(1, 9))
+    assert 0 < half["lockstep"].value < 1
+
+
+def test_fresh_accounts_count_where_their_age_was_told_and_more_than_a_quarter_is_unusual() -> None:
+    rows = raid(range(1, 9), range(6))
+    assert evidence_of(rows, range(1, 9))["fresh_accounts"].contribution == 0
+    fresh = evidence_of([Row(0, r.reporter, r.target, r.at, r.context, created=r.at - DAY if r.reporter < 8 else None) for r in rows], range(1, 9))["fresh_accounts"]
+    assert fresh.value == 1.0 and fresh.p_value is not None and fresh.p_value < 1e-3 and fresh.contribution > 0
+    old = evidence_of([Row(0, r.reporter, r.target, r.at, r.context, created=r.at - 400 * DAY) for r in rows], range(1, 9))["fresh_accounts"]
+    assert old.value == 0.0 and old.contribution == 0
+
+
+def test_a_fingerprint_that_many_others_use_is_an_office() -> None:
+    rows = [Row(0, r.reporter, r.target, r.at, r.context, fingerprint=77) for r in raid(range(1, 9), range(6))]
+    assert evidence_of(rows, range(1, 9))["shared_fingerprints"].value == 1.0
+    office = [Row(0, 800 + k, 900 + k, DAY, fingerprint=77) for k in range(6)]
+    assert evidence_of([*rows, *office], range(1, 9))["shared_fingerprints"].value == 0.0
+
+
+def test_near_duplicate_texts_need_five_words() -> None:
+    rows = raid(range(1, 9), range(6))
+    copied = [Row(k + 1, r.reporter, r.target, r.at, r.context, text=f"this comment insults all people of number{k % 3} town") for k, r in enumerate(rows)]
+    assert evidence_of(copied, range(1, 9))["near_duplicate_texts"].value == 1.0
+    canned = [Row(k + 1, r.reporter, r.target, r.at, r.context, text="please remove spam") for k, r in enumerate(rows)]
+    assert evidence_of(canned, range(1, 9))["near_duplicate_texts"].contribution == 0
+
+
+def test_texts_are_near_duplicates_by_shared_words() -> None:
+    words = [frozenset("abcde"), frozenset("abcdf"), frozenset("vwxyz")]
+    assert near_duplicates(words, 0.4).tolist() == [True, True, False]
+
+
+def test_the_burst_is_the_densest_hour_against_what_others_do_there() -> None:
+    rows = raid(range(1, 9), range(6))
+    burst = evidence_of(rows, range(1, 9))["burst"]
+    assert burst.value == 8 and burst.p_value is not None and burst.p_value < 1e-6 and burst.contribution == 0
+    crowded = [Row(0, 5_000 + k, k % 6, DAY + k * 60.0, context=500 + k % 6) for k in range(3_000)]
+    loud = evidence_of([*rows, *crowded], range(1, 9))["burst"]
+    assert loud.usual > 30 and loud.p_value == 1.0
+
+
+def test_one_author_counts_from_four_targets_on() -> None:
+    assert evidence_of(raid(range(1, 9), range(6)), range(1, 9))["one_author"].contribution == 1.0
+    assert evidence_of(raid(range(1, 9), range(3)), range(1, 9))["one_author"].contribution == 0.0
+    assert evidence_of([Row(0, r.reporter, r.target, r.at, r.context) for r in raid(range(1, 9), range(6))], range(1, 9))["one_author"].value == 0.0
+
+
+def test_where_no_context_was_told_the_evidence_says_so() -> None:
+    rows = [Row(0, r.reporter, r.target, r.at) for r in raid(range(1, 9), range(6))]
+    assert "no contexts were told" in evidence_of(rows, range(1, 9))["pairs"].text
+    shared = [Row(0, r.reporter, r.target, r.at, context=r.target // 2 + 1) for r in rows]
+    assert "readers of the same articles considered" in evidence_of(shared, range(1, 9))["pairs"].text
