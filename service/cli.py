@@ -227,6 +227,7 @@ def audit(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Complaints as NDJSON(.gz), CSV or Parquet.", exists=True)],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the report goes, as JSON.")],
     outcomes: Annotated[list[Path] | None, typer.Option("--outcomes", metavar="FILE...", help="Outcomes; repeat it for more than one.", exists=True)] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Where the report goes as one page for people; it needs no other file.", show_default=False)] = None,
     window: Annotated[str, typer.Option("--window", help="How much event time is looked at together, like 14d or 36h.")] = "14d",
     step: Annotated[str, typer.Option("--step", help="How far the window moves.")] = "1d",
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="Leave out what came later; RFC 3339.", show_default=False)] = None,
@@ -236,11 +237,11 @@ def audit(
 
     with _stages() as stages:
         report = run(
-            paths, outcomes=outcomes or [], out=out, now=datetime.now(UTC), window_seconds=_seconds(window, "--window"), step_seconds=_seconds(step, "--step"),
+            paths, outcomes=outcomes or [], out=out, html=html, now=datetime.now(UTC), window_seconds=_seconds(window, "--window"), step_seconds=_seconds(step, "--step"),
             as_of=_time(as_of), progress=stages,
         )
     flagged = sum(cluster["disposition"] == "flagged" for cluster in report["clusters"])
-    _say(f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets whose independent count differs: {out}")
+    _say(f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets whose independent count differs: {out}{f', {html}' if html else ''}")
 
 
 @app.command()

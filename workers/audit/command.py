@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -14,10 +14,13 @@ from typing import Protocol, cast
 from service.errors import Refused
 from service.intake.items import COMPLAINT, OUTCOME
 from service.model import Complaint, JsonObject, Outcome
+from service.moderation.outcomes import standing
 from service.policy import DEFAULT_POLICY, Policy
+from service.storage.feed import FeedOutcome
 from workers.audit.files import Reading, read_items
 from workers.audit.history import Collector, History, outcomes_by_target
 from workers.audit.report import report_of
+from workers.audit.scenes import Scope, scenes_of, told_parts
 from workers.audit.windows import AuditResult, audit
 
 
@@ -39,20 +42,19 @@ class Silent:
 
 
 def run(
-    paths: Sequence[Path], *, outcomes: Sequence[Path], out: Path, now: datetime, window_seconds: int = DEFAULT_POLICY.window_seconds, step_seconds: int = 86_400,
+    paths: Sequence[Path], *, outcomes: Sequence[Path], out: Path, now: datetime, html: Path | None = None, window_seconds: int = DEFAULT_POLICY.window_seconds, step_seconds: int = 86_400,
     as_of: datetime | None = None, progress: Progress | None = None, policy: Policy = DEFAULT_POLICY,
 ) -> JsonObject:
-    """Audit the files and write the report to `out`; returns the report.
+    """Audit the files and write the report to `out`, and as a page for people to `html`; returns the report.
 
     Complaints and outcomes after `as_of` are left out. Raises Refused for unreadable files, for files without one valid
-    complaint and for a window or step that makes no sense.
+    complaint, for a window or step that makes no sense and for reports that cannot be written.
     """
     told = progress or Silent()
     if window_seconds < 3600 or step_seconds < 3600:
         raise Refused(f"--window is {window_seconds} s and --step {step_seconds} s: both have to be at least an hour")
     policy = replace(policy, window_seconds=window_seconds)
-    if not out.parent.is_dir():
-        raise Refused(f"{out.parent} is no folder: --out needs one that exists")
+    _check_destinations(out, html)
     history, judged, reading, unread = _read(paths, outcomes, as_of, now, policy, told)
     if not len(history.complaints):
         raise Refused(f"no valid complaint in {', '.join(map(str, paths))}" + "".join(f"\n  {e}" for e in reading.examples))
@@ -65,8 +67,35 @@ def run(
 
     result = audit(history, judged, policy, step_seconds, window_done)
     report = report_of(result.clusters, history, policy.version, _notes(history, result, reading, unread))
-    _write(out, report)
+    _write(out, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+    if html is not None:
+        from workers.audit.page import page_of  # brings Jinja2, which nothing else here needs
+
+        told.stage("page", 1)
+        scope = _scope(history, judged, result, policy, step_seconds, as_of, paths, outcomes)
+        _write(html, page_of(report, scenes_of(result.clusters, history, judged), scope))
+        told.advance(1)
     return report
+
+
+def _check_destinations(out: Path, html: Path | None) -> None:
+    """Found out before the work, not after it."""
+    for option, path in (("--out", out), ("--html", html)):
+        if path is not None and not path.parent.is_dir():
+            raise Refused(f"{path.parent} is no folder: {option} needs one that exists")
+    if html is not None and html.resolve() == out.resolve():
+        raise Refused(f"--out and --html are both {html}: the page would replace the report, name two files")
+
+
+def _scope(
+    history: History, judged: Mapping[int, Sequence[FeedOutcome]], result: AuditResult, policy: Policy, step_seconds: int, as_of: datetime | None, paths: Sequence[Path],
+    outcome_paths: Sequence[Path],
+) -> Scope:
+    return Scope(
+        files=tuple(p.name for p in paths), outcome_files=tuple(p.name for p in outcome_paths), reporters=len(history.reporter_ids), targets=len(history.target_ids),
+        judged_targets=sum(target in history.target_ids and standing(found) is not None for target, found in judged.items()), windows=result.windows,
+        window_seconds=policy.window_seconds, step_seconds=step_seconds, as_of=as_of, threshold=policy.default_threshold, told=told_parts(history),
+    )
 
 
 def _read(paths: Sequence[Path], outcome_paths: Sequence[Path], as_of: datetime | None, now: datetime, policy: Policy, told: Progress):  # type: ignore[no-untyped-def]
@@ -115,15 +144,13 @@ def _notes(history: History, result: AuditResult, reading: Reading, outcome_read
     return notes
 
 
-def _write(out: Path, report: JsonObject) -> None:
+def _write(out: Path, text: str) -> None:
     """All or nothing: a report that is there is whole."""
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        draft.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        draft.write_text(text, encoding="utf-8")
         draft.replace(out)
     except OSError as error:
         with suppress(OSError):
             draft.unlink()
         raise Refused(f"{out} cannot be written: {error.strerror or error}") from error
-
-

@@ -31,8 +31,17 @@ Judged = Literal["upheld", "rejected"] | None
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An optional part of a complaint: how often the platform told it, and what nobody can see where it did not."""
+
+    what: str
+    share: float  # of all complaints, 0..1
+    unseen: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
-    """What was looked at, and how much of each complaint the platform told (shares of all complaints, 0..1)."""
+    """What was looked at."""
 
     files: tuple[str, ...]  # names without folders
     outcome_files: tuple[str, ...]
@@ -44,7 +53,7 @@ class Scope:
     step_seconds: int
     as_of: datetime | None
     threshold: int  # complaints at which a platform removes, the policy's default
-    told: tuple[tuple[str, float], ...]  # what, share of complaints that say it
+    told: tuple[Told, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +122,15 @@ class Scene:
     unjudged: int  # of all its targets
 
 
-def told_shares(history: History) -> tuple[tuple[str, float], ...]:
-    """How often the optional parts of a complaint were told: what they would show, nobody can see without them."""
+def told_parts(history: History) -> tuple[Told, ...]:
+    """How often the optional parts of a complaint were told."""
     c, total = history.complaints, max(len(history.complaints), 1)
     return (
-        ("context (thread, article) of the target", float((c.context != 0).sum()) / total),
-        ("author of the target", float((c.author != 0).sum()) / total),
-        ("age of the reporter's account", float((c.created_ms != UNKNOWN_MS).sum()) / total),
-        ("fingerprint of the reporter's device or network", float((c.fingerprint != 0).sum()) / total),
-        ("text of five words or more", len(c.texts) / total),
+        Told("context (thread, article) of the target", float((c.context != 0).sum()) / total, "readers of one popular article cannot be told from a group as well as they could be"),
+        Told("author of the target", float((c.author != 0).sum()) / total, "whether a group follows one author stays unknown"),
+        Told("age of the reporter's account", float((c.created_ms != UNKNOWN_MS).sum()) / total, "a crowd of fresh accounts is not recognised"),
+        Told("fingerprint of device or network", float((c.fingerprint != 0).sum()) / total, "accounts that share a device or network are not recognised"),
+        Told("text of five words or more", len(c.texts) / total, "copied wording is not recognised"),
     )
 
 
