@@ -18,6 +18,7 @@ from service.moderation import quota
 from service.moderation.assessment import ClusterPart, discount_probability
 from service.moderation.outcomes import Filed, Judgement
 from service.moderation.score import COORDINATION, judge, summarise
+from service.moderation.settling import settle_with
 from service.policy import Policy
 
 StandingVerdict = Literal["coordinated", "not_coordinated"]
@@ -313,7 +314,8 @@ def _absorb_crowds(present: Mapping[str, ClusterState], states: Mapping[str, Clu
 
 def _judged(state: ClusterState, found: Recomputation, policy: Policy) -> ClusterState:
     counted = state.counted
-    told = judged.tally([Filed(m.seq, m.target, m.time_us) for m in counted], found.outcomes)
+    filed = [Filed(m.seq, m.target, m.time_us) for m in counted]
+    told = judged.tally(filed, found.outcomes)
     verdict = judge(state.evidence, told, len(state.author_by_target), prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score)
     disposition: Disposition = verdict.disposition
     if state.verdict is not None:
@@ -325,23 +327,11 @@ def _judged(state: ClusterState, found: Recomputation, policy: Policy) -> Cluste
     revoked = disposition == "revoked" and state.disposition != "revoked"
     return replace(
         state, disposition=disposition, score=verdict.score, probability=verdict.probability, unfounded_probability=verdict.unfounded_probability, evidence=verdict.evidence,
-        settle_with=_settle_with(counted, found.outcomes) if disposition in ("flagged", "held_back") else (), policy_version=policy.version,
+        settle_with=settle_with(filed, found.outcomes, told, verdict.unfounded_probability) if disposition in ("flagged", "held_back") else (), policy_version=policy.version,
         summary=summarise(len(state.members), len(state.author_by_target), verdict.evidence, told),
         revoked_us=found.now_us if revoked else (state.revoked_us if disposition == "revoked" else None),
         revoked_because=NOT_SPOKEN_FOR if revoked else (state.revoked_because if disposition == "revoked" else None),
     )
-
-
-def _settle_with(memberships: Iterable[Membership], outcomes: Mapping[int, Sequence[Judgement]]) -> tuple[int, ...]:
-    """The targets with most complaints that nobody has judged yet (a verdict given before them is none about them)."""
-    on_target: dict[int, list[Membership]] = defaultdict(list)
-    for membership in memberships:
-        on_target[membership.target].append(membership)
-    count: dict[int, int] = {}
-    for target, mine in on_target.items():
-        said = judged.standing(o for o in outcomes.get(target, ()) if o.complaint == 0)
-        count[target] = sum(said is None or m.time_us >= said.decided_us for m in mine)
-    return tuple(t for t, n in sorted(count.items(), key=lambda x: (-x[1], x[0])) if n)[:3]
 
 
 def _differs(before: ClusterState, after: ClusterState) -> bool:
