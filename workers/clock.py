@@ -30,6 +30,7 @@ BEAT_SECONDS = 0.1
 ROUND_SECONDS = 1.0  # all tenants are looked at so often; between, those that Redis names as busy
 POLICY_SECONDS = 10.0  # a tenant's thresholds are read anew after this
 TICK_US = 500_000
+CHECK_SECONDS = 86_400  # of wall clock between two self-checks of a tenant
 SECOND_US = 1_000_000
 
 
@@ -55,10 +56,11 @@ class TenantState:
     sweep_began_us: int | None
     swept_us: int | None  # finish of the latest sweep that detection took over
     ticked_us: int  # when the clock last asked for a tick
+    checked: bool  # a self-check was asked for within the last day
 
 
 def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
-    """The works that are to be enqueued for a tenant now: of ingest, detect, sweep, restore.
+    """The works that are to be enqueued for a tenant now: of ingest, detect, sweep, restore, selfcheck.
 
     While Redis has no position, or one that lies behind what is archived, nothing but a restore is.
     """
@@ -72,6 +74,8 @@ def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
         works.add("detect")
     if not state.sweeping and not take_over and _sweep_due(state, now_us, policy):
         works.add("sweep")
+    if not works and not state.checked and 0 < state.analysed_position == state.swept_position:
+        works.add("selfcheck")  # once a day, when nothing else is to be done
     return frozenset(works)
 
 
@@ -137,8 +141,12 @@ class Clock:
         for name, (state, policy) in found.items():
             works = asked[name] = due(state, now_us, policy)
             for work in sorted(works):
-                if enqueue(redis, work, name) and work == "detect":
+                if not enqueue(redis, work, name):
+                    continue
+                if work == "detect":
                     self._ticked_us[name] = now_us
+                elif work == "selfcheck":
+                    redis.set(keys.checked(name), 1, ex=CHECK_SECONDS)
             if not works and name in busy and _idle(state):
                 # A tenant that becomes busy in this moment is found by the next full round.
                 redis.srem(keys.TENANTS_WAITING, name)
@@ -157,15 +165,16 @@ class Clock:
                 pipeline.xlen(keys.stream(row.name))
                 for work in ("ingest", "detect", "sweep"):
                     pipeline.exists(keys.lease(work, row.name))
+                pipeline.exists(keys.checked(row.name))
             answers = pipeline.execute()
         found: dict[str, tuple[TenantState, Policy]] = {}
         for number, row in enumerate(rows):
-            position, entries, ingesting, detecting, sweeping = answers[number * 5 : number * 5 + 5]
+            position, entries, ingesting, detecting, sweeping, checked = answers[number * 6 : number * 6 + 6]
             began = None if row.sweep_finished_us is None else row.sweep_finished_us - int(row.sweep_seconds * SECOND_US)
             state = TenantState(
                 None if position is None else int(position), int(entries), bool(ingesting), bool(detecting), bool(sweeping),
                 row.archived_position, row.last_seq, row.resent or 0, row.cursor_seq, row.analysed_position, row.watermark_us, row.swept_position, row.swept_watermark_us,
-                (row.decision_seq or 0) > row.decision_cursor, row.sweep_finished_us, began, row.swept_us, self._ticked_us.get(row.name, 0),
+                (row.decision_seq or 0) > row.decision_cursor, row.sweep_finished_us, began, row.swept_us, self._ticked_us.get(row.name, 0), bool(checked),
             )
             found[row.name] = state, self._policy(connection, row.id, row.name)
         return found

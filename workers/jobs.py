@@ -59,8 +59,15 @@ def restore(tenant: str, resources: Resources) -> None:
     work.run(tenant, resources)
 
 
+def selfcheck(tenant: str, resources: Resources) -> None:
+    """Count what would be flagged if nobody complained together."""
+    from workers import selfcheck as work
+
+    work.run(tenant, resources)
+
+
 # Imported inside: a worker of one queue loads what its queue needs (the detection libraries take a second).
-JOBS: dict[str, Callable[[str, Resources], None]] = {"ingest": ingest, "detect": detect, "sweep": sweep, "restore": restore}
+JOBS: dict[str, Callable[[str, Resources], None]] = {"ingest": ingest, "detect": detect, "sweep": sweep, "restore": restore, "selfcheck": selfcheck}
 
 _resources: Resources | None = None  # of this process: RQ hands a job nothing but what came through Redis
 

@@ -35,6 +35,11 @@ def lease(work: str, tenant: str) -> str:
     return f"{PREFIX}:{tenant}:lease:{work}"
 
 
+def checked(tenant: str) -> str:
+    """Set for a day after a self-check was asked for."""
+    return f"{PREFIX}:{tenant}:checked"
+
+
 def enqueued(work: str, tenant: str) -> str:
     """Set while a job of that kind waits in RQ, so that the clock does not pile up jobs."""
     return f"{PREFIX}:{tenant}:enqueued:{work}"

@@ -33,7 +33,7 @@ SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
 
 QUIET = TenantState(
     position=100, entries=0, ingesting=False, detecting=False, sweeping=False, archived_position=100, last_seq=90, resent=0, cursor_seq=90, analysed_position=100, watermark_us=50 * DAY,
-    swept_position=100, swept_watermark_us=50 * DAY, decision_waits=False, sweep_finished_us=NOW - 60 * SECOND, sweep_began_us=NOW - 61 * SECOND, swept_us=NOW - 60 * SECOND, ticked_us=NOW - SECOND,
+    swept_position=100, swept_watermark_us=50 * DAY, decision_waits=False, sweep_finished_us=NOW - 60 * SECOND, sweep_began_us=NOW - 61 * SECOND, swept_us=NOW - 60 * SECOND, ticked_us=NOW - SECOND, checked=True,
 )
 BEHIND = replace(QUIET, position=5_000, archived_position=4_000, last_seq=4_000, cursor_seq=2_000, analysed_position=2_000)
 

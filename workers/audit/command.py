@@ -140,7 +140,7 @@ def _notes(history: History, result: AuditResult, reading: Reading, outcome_read
         notes.append("No complaint names a context (thread, article): readers of one article cannot be told from a group as well as they could be.")
     cut = result.counters.get("cut", 0)
     if cut:
-        notes.append(f"{cut} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint is paired with the latest 32 before it.")
+        notes.append(f"{cut:,} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint is paired with the latest 32 before it.")
     return notes
 
 

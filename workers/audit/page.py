@@ -124,7 +124,7 @@ def share(probability: float) -> str:
         return "< 0.1 %"
     if 0.999 < probability < 1:
         return "> 99.9 %"
-    return f"{100 * probability:.3g} %"
+    return f"{100 * probability:.2g} %" if probability < 0.01 else f"{100 * probability:.3g} %"
 
 
 def question(evidence: Evidence) -> str:

@@ -1,0 +1,49 @@
+"""Once a day: what would be flagged in this tenant's window if nobody complained together?
+
+The window's reporters are shuffled within each context, and the whole of detection runs on it. The number of groups that it
+would flag is a metric (brigadewatch_detection_selfcheck_false_clusters): above 0 the null model does not fit this community,
+and its flags deserve less trust.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from service.moderation.outcomes import Tally
+from service.moderation.score import judge
+from service.ops.job_metrics import record_counts
+from service.storage.archive import analysis_state_of, read_feed_window
+from service.storage.leases import held
+from service.storage.overrides import policy_of
+from service.storage.tenants import tenant_id
+from workers.detection.contexts import labelled
+from workers.detection.detector import Detector
+from workers.detection.permutation import permuted_within_contexts
+from workers.feeding import columns_of, standing
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+
+def run(tenant: str, resources: Resources) -> None:
+    """Check one tenant's window; returns at once when another worker does, or nothing was analysed yet."""
+    with held(resources.redis, "selfcheck", tenant) as lease:
+        if lease is None:
+            return
+        began = time.monotonic()
+        number = tenant_id(resources.engine, tenant)
+        with resources.engine.connect() as connection:
+            state, policy = analysis_state_of(connection, number), policy_of(connection, number)
+            since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
+            rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, state.cursor_seq)])
+        batch = columns_of(rows[rows["time_us"] >= since], texts)
+        if not batch.context.any():
+            inferred = Detector.sweep(policy, batch)[0].inferred
+            batch = labelled(batch, inferred) if inferred is not None else batch
+        _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq))
+        nobody = Tally(0, 0, 0)
+        flagged = sum(
+            judge(g.evidence, nobody, len(g.targets), prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score).disposition == "flagged" for g in groups)
+        record_counts(resources.redis, {"selfcheck_false_clusters": flagged, "selfcheck_complaints": len(batch)}, tenant=tenant)
+        log.info("tenant %s: self-check of %d shuffled complaints would flag %d clusters, %.2f s", tenant, len(batch), flagged, time.monotonic() - began)
