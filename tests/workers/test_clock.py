@@ -116,6 +116,7 @@ def test_a_tenant_that_is_done_is_busy_no_longer(paper: Paper) -> None:
         connection.execute(update(analysis_state).values(cursor_seq=state.last_seq, analysed_position=1, swept_position=1, swept_us=1, swept_watermark_us=state.watermark_us))
     clock = Clock(paper.resources)
     clock._round_at = 1e18
+    assert clock.beat() == {"paper": frozenset({"selfcheck"})}  # once a day, when nothing else is to be done
     assert clock.beat() == {"paper": frozenset()}
     assert clock.beat() == {}
     assert paper.redis.sunion([keys.TENANTS_WAITING, keys.TENANTS_DIRTY]) == set()

@@ -41,14 +41,18 @@ def cut(text: str, width: int = LABEL_WIDTH) -> str:
     if width < 2:
         raise ValueError(f"width = {width} has no room for a character and an ellipsis: it is at least 2")
     shown, used = visible(text), 0
-    sizes = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in shown]
-    if sum(sizes) <= width:
+    if columns_of(shown) <= width:
         return shown
-    for k, size in enumerate(sizes):
-        used += size
+    for k, character in enumerate(shown):
+        used += columns_of(character)
         if used > width - 1:
-            return shown[:k] + "…"
-    return shown
+            break
+    return shown[:k] + "…"
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal the text takes: wide characters two, others one."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def lag_class(seconds: float) -> int:
@@ -68,8 +72,9 @@ def raster(lockstep: Lockstep, name: str) -> Markup:
     """
     rows, columns = len(lockstep.reporters), len(lockstep.columns)
     named, numbered = rows <= NAMED_ROWS, columns <= NAMED_COLUMNS
-    across, down = (14 if numbered else 10), (14 if named else 8)
-    left, top = (round(LABEL_WIDTH * _CHARACTER_PX) + 8 if named else 34), 18
+    across, down = (18 if numbered else 10), (14 if named else 8)
+    names = [cut(reporter) for reporter in lockstep.reporters] if named else []
+    left, top = round(max(map(columns_of, names), default=3) * _CHARACTER_PX) + 12, 18
     width, height = left + max(columns * across, _DATE_PX) + 12, top + rows * down + 22
     at_once = sum(lag_class(c.lag_seconds) == 0 for c in lockstep.cells)
     said = f"{rows} reporters in rows, {columns} targets in columns, {len(lockstep.cells)} of {rows * columns} cells filled, {at_once} of them {LAGS[0][2]} of the target's first complaint by a member"
@@ -77,9 +82,9 @@ def raster(lockstep: Lockstep, name: str) -> Markup:
         Markup('<svg class="raster" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>').format(name, width, height, said),
         Markup('<rect class="ground" x="{}" y="{}" width="{}" height="{}"/>').format(left, top, columns * across, rows * down),
     ]
-    for row, reporter in enumerate(lockstep.reporters):
+    for row in range(rows):
         if named or (row + 1) % 10 == 0 or row == 0:
-            text, kind = (cut(reporter), "label end id") if named else (str(row + 1), "label end")
+            text, kind = (names[row], "label end id") if named else (str(row + 1), "label end")
             parts.append(Markup('<text class="{}" x="{}" y="{}">{}</text>').format(kind, left - 5, top + row * down + down / 2 + 3.5, text))
     for column, target in enumerate(lockstep.columns):
         if numbered or column % 5 == 0:
