@@ -21,6 +21,8 @@ from service.moderation.outcomes import Tally, log_likelihood_ratio
 
 OUTCOMES = "outcomes"
 COORDINATION = ("base", "lockstep", "devotion", "group", "span", "slice")  # the signals that answer the first question
+AIM = "aim_"  # prefix of the signals that say what the targets have in common
+AIM_TOLD = 0.5  # share of the targets: rarer aims are in the evidence, one sentence has no room for them
 DEVICES = ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts")
 FLAG_PRIOR = 1.64  # log-odds; the share of dishonest groups in the worlds: five to one
 DEVICE_WEIGHT, AUTHOR_WEIGHT = 1.3, 8.0
@@ -84,12 +86,23 @@ def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outc
         e = by_signal.get(signal)
         if e is not None and surprise(e.p_value) > 0:
             parts.append(f"{e.value:.0%} {words}")
+    aim = summary_clause(structural)
+    if aim is not None:
+        parts.append(aim)
     author = by_signal.get("one_author")
-    if author is not None and targets >= 4 and author.value > 0.5:
+    told = by_signal.get(f"{AIM}author")
+    if author is not None and targets >= 4 and author.value > 0.5 and (told is None or summary_clause([told]) != aim):
         parts.append(f"{author.value:.0%} of the targets are by one author")
     judged = outcomes.upheld + outcomes.rejected
     parts.append(f"people upheld {outcomes.upheld} and rejected {outcomes.rejected} of {judged} judged targets" if judged else "not judged yet")
     return "; ".join(parts) + "."
+
+
+def summary_clause(evidence: Sequence[Evidence]) -> str | None:
+    """The strongest aim in words, without a full stop: what half of the targets or more have in common; None where nothing is."""
+    aims = [e for e in evidence if e.signal.startswith(AIM) and e.value >= AIM_TOLD]
+    strongest = min(aims, key=lambda e: (1.0 if e.p_value is None else e.p_value, e.usual, e.signal), default=None)
+    return None if strongest is None else strongest.text.removesuffix(".")
 
 
 def _p(p_value: float | None) -> str:

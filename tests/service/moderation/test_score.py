@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.model import Evidence
 from service.moderation.outcomes import Tally, log_likelihood_ratio
-from service.moderation.score import OUTCOMES, Verdict, judge, log_odds, sigmoid, summarise, surprise
+from service.moderation.score import OUTCOMES, Verdict, judge, log_odds, sigmoid, summarise, summary_clause, surprise
 
 
 def signal(name: str, contribution: float, value: float = 0.5, p: float | None = None) -> Evidence:
@@ -85,3 +85,27 @@ def test_the_sentence_says_who_what_how_closely_and_that_nobody_has_judged() -> 
 
 def test_the_sentence_says_how_people_judged() -> None:
     assert summarise(12, 5, [], Tally(1, 3, 1)).endswith("people upheld 1 and rejected 3 of 4 judged targets.")
+
+
+def aim(name: str, p: float, value: float = 1.0, usual: float = 0.1) -> Evidence:
+    return Evidence(signal=f"aim_{name}", value=value, usual=usual, p_value=p, contribution=0.0, text=f"12 of 12 targets share {name}.")
+
+
+def test_the_sentence_says_the_strongest_thing_that_half_of_the_targets_have_in_common() -> None:
+    aims = [aim("is_reply", 1e-5), aim("section", 1e-7), aim("author", 1e-9, value=0.4)]
+    assert summary_clause(aims) == summary_clause(aims[::-1]) == "12 of 12 targets share section"
+    assert summary_clause([aims[2]]) is summary_clause([signal("lockstep", 1)]) is None
+    assert "; 12 of 12 targets share section; not judged yet." in summarise(12, 12, aims, Tally(0, 0, 12))
+
+
+def test_the_sentence_names_the_common_author_once() -> None:
+    one_author = signal("one_author", 0, value=0.8)
+    named = summarise(12, 5, [one_author, aim("author", 1e-9)], Tally(0, 0, 5))
+    assert "12 of 12 targets share author" in named and "by one author" not in named
+    beside = summarise(12, 5, [one_author, aim("author", 1e-5), aim("section", 1e-7)], Tally(0, 0, 5))
+    assert "12 of 12 targets share section; 80% of the targets are by one author" in beside
+
+
+def test_aims_change_no_score() -> None:
+    with_aims, without = judged([signal("base", 2), aim("author", 1e-9)]), judged([signal("base", 2)])
+    assert (with_aims.score, with_aims.unfounded_probability, with_aims.disposition) == (without.score, without.unfounded_probability, without.disposition)

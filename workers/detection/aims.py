@@ -1,0 +1,221 @@
+"""What do a group's targets have in common? Moderators recognise a campaign by what it aims at.
+
+Each target is a set of features: its author, context and kind, each attribute with its value, the words of its excerpt. For
+a feature that k of the group's n targets have, and K of all N targets of the window, the question is how often n targets
+drawn from the window would show it k times or more:
+
+    p = P(X >= k),  X ~ Hypergeometric(N, K, n)
+
+Bonferroni, in two steps: the error is divided equally among the kinds of features (author, word, each attribute ...), and
+inside a kind among its values that could have been in common, that is, which occur often enough in the window. So an
+attribute with two values is not drowned by a vocabulary of thousands, and what is tested is not chosen by the group itself.
+
+An aim is no evidence of coordination and adds nothing to a score: readers of one section also complain about one
+section. It says what a group is about. Its p says "not drawn at random from the window's targets", and no more. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.stats import hypergeom
+
+from service.model import Evidence
+from service.moderation.score import AIM
+from workers.detection.window import Ints
+
+FEATURES_PER_TARGET = 64
+SHOWN = 5
+P_LIMIT = 0.01  # after correction
+LEAST_SHARE = 0.25  # of the group's targets: three of forty by one author are significant, and tell nobody what the group is about
+LEAST, LEAST_OF_WORD = 2, 3  # of the group's targets; two excerpts share words by their language alone
+DISTINCT_NUMBERS = 20  # an attribute with more numbers measures something: its single values say nothing
+LONGEST_VALUE = 80  # characters; longer attributes are texts of their own, never equal twice
+SMALLEST_P = 1e-300
+
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z")
+_FIELDS = {"kind": "kind", "author": "author_id", "context": "context_id"}
+_PHRASES = {"is_reply = false": "are stand-alone comments", "is_reply = true": "are replies"}
+
+
+def traits_of(target: Mapping[str, Any]) -> frozenset[str]:
+    """The features of a complaint's `target`, in the shape of the contract; at most 64, words last, in their order.
+
+    "kind comment", "author a-9", "context article-3", "attribute is_reply = false", "word refugees". Words have four
+    letters or more and are casefolded; other scripts than letters with spaces between words give runs of letters.
+    """
+    found = [f"{name} {target[key]}" for name, key in _FIELDS.items() if target.get(key) is not None]
+    for name, value in sorted((target.get("attributes") or {}).items()):
+        text = _value(value)
+        if len(text) <= LONGEST_VALUE:
+            found.append(f"attribute {name} = {text}")
+    words = _WORD.findall(unicodedata.normalize("NFC", target.get("excerpt") or "").casefold())
+    found.extend(f"word {word}" for word in dict.fromkeys(words))
+    return frozenset(map(sys.intern, found[:FEATURES_PER_TARGET]))
+
+
+def _value(value: object) -> str:
+    """Equal for the same value whether it came typed (JSON) or as text (CSV)."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """How common each feature is among all targets of a window (or a sample of them)."""
+
+    targets: int
+    count_by_feature: Mapping[str, int]  # those that occur at least LEAST times
+    measures: frozenset[str] = frozenset()  # names of attributes with too many numbers
+    values_by_name: Mapping[str, int] = field(init=False)  # name -> values that could be in common
+
+    def __post_init__(self) -> None:
+        names = ((name_of(feature), count) for feature, count in self.count_by_feature.items())
+        object.__setattr__(self, "values_by_name", Counter(name for name, count in names if count >= least_of(name) and name not in self.measures))
+
+
+def usual_of(features: Mapping[str, int], targets: int) -> Usual:
+    """The base rate from a count of each feature over `targets` targets.
+
+    Raises ValueError if a feature is counted more often than there are targets.
+    """
+    most = max(features.values(), default=0)
+    if most > targets:
+        raise ValueError(f"a feature is counted {most} times among {targets} targets: a target has it once at most")
+    numbers = Counter(name_of(f) for f in features if _is_number(f))
+    return Usual(targets, {f: n for f, n in features.items() if n >= LEAST}, frozenset(name for name, n in numbers.items() if n > DISTINCT_NUMBERS))
+
+
+def name_of(feature: str) -> str:
+    """Which kind of feature it is: "author", "context", "kind", "word" or "attribute " and its name."""
+    head, _, rest = feature.partition(" ")
+    return f"attribute {rest.partition(' = ')[0]}" if head == "attribute" else head
+
+
+def least_of(name: str) -> int:
+    """How many of a group's targets must have such a feature to call it common."""
+    return LEAST_OF_WORD if name == "word" else LEAST
+
+
+def _is_number(feature: str) -> bool:
+    return feature.startswith("attribute ") and _NUMBER.match(feature.partition(" = ")[2]) is not None
+
+
+class TargetTraits(Mapping[int, frozenset[str]]):
+    """The features of many targets, four bytes each: a history has a million targets, and most share their words."""
+
+    def __init__(self) -> None:
+        self._number_by_feature: dict[str, int] = {}
+        self._features: list[str] = []
+        self._row_by_target: dict[int, int] = {}
+        self._numbers = array("I")  # of all rows, one after the other
+        self._ends = array("Q", [0])  # row k is _numbers[_ends[k]:_ends[k + 1]]
+        self._numerals: dict[str, set[str]] = defaultdict(set)  # attribute -> its numbers, one more than allowed at most
+
+    def add(self, target: int, content: Mapping[str, Any]) -> None:
+        """Take a target's content (see `traits_of`); the first that is told about a target stays."""
+        if target in self._row_by_target:
+            return
+        self._row_by_target[target] = len(self._row_by_target)
+        for feature in traits_of(content):
+            if not _is_number(feature) or self._says_something(feature):
+                self._numbers.append(self._number(feature))
+        self._ends.append(len(self._numbers))
+
+    def _says_something(self, feature: str) -> bool:
+        seen = self._numerals[name_of(feature)]
+        if len(seen) <= DISTINCT_NUMBERS:
+            seen.add(feature)
+        return len(seen) <= DISTINCT_NUMBERS
+
+    def _number(self, feature: str) -> int:
+        number = self._number_by_feature.get(feature)
+        if number is None:
+            number = self._number_by_feature[feature] = len(self._features)
+            self._features.append(feature)
+        return number
+
+    def __getitem__(self, target: int) -> frozenset[str]:
+        row = self._row_by_target[target]
+        return frozenset(self._features[k] for k in self._numbers[self._ends[row] : self._ends[row + 1]])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._row_by_target)
+
+    def __len__(self) -> int:
+        return len(self._row_by_target)
+
+    def usual(self, targets: Ints) -> Usual:
+        """The base rate among `targets` (distinct keys); those that are unknown here are left out."""
+        rows = np.fromiter((self._row_by_target.get(t, -1) for t in targets.tolist()), np.int64, len(targets))
+        rows = rows[rows >= 0]
+        numbers, ends = np.frombuffer(self._numbers, np.uint32), np.frombuffer(self._ends, np.uint64).astype(np.int64)
+        lengths = ends[rows + 1] - ends[rows]
+        # Positions of all rows' entries: each row's begin, and 0, 1, 2 ... within it.
+        within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        count = np.bincount(numbers[np.repeat(ends[rows], lengths) + within], minlength=len(self._features))
+        common = np.flatnonzero(count >= LEAST)
+        measures = frozenset(name for name, seen in self._numerals.items() if len(seen) > DISTINCT_NUMBERS)
+        return Usual(len(rows), {self._features[k]: n for k, n in zip(common.tolist(), count[common].tolist(), strict=True)}, measures)
+
+
+def aims_of(targets: Iterable[int], traits: Mapping[int, Collection[str]], usual: Usual) -> tuple[Evidence, ...]:
+    """The strongest things that the targets have in common, strongest first: at most five, one a kind, p < .01 corrected.
+
+    What fewer than a quarter of the targets share is left out. Targets without traits are left out. `usual` may come from a sample that misses the group's own targets: they are
+    then counted in, which can only weaken an aim. The order of targets is irrelevant; no contribution to any score.
+    """
+    known = [traits[t] for t in set(targets) if t in traits]
+    total = len(known)
+    count_by_feature = Counter(feature for features in known for feature in features)
+    features = [f for f, n in count_by_feature.items() if n >= max(least_of(name := name_of(f)), LEAST_SHARE * total) and name not in usual.measures]
+    if not features:
+        return ()
+    names = [name_of(f) for f in features]
+    count = np.array([count_by_feature[f] for f in features], np.int64)
+    among = np.maximum(count, [usual.count_by_feature.get(f, 0) for f in features])
+    everything = np.maximum(usual.targets, among + total - count)
+    tests = len(usual.values_by_name.keys() | set(names)) * np.array([max(1, usual.values_by_name.get(name, 0)) for name in names])
+    p = hypergeom.sf(count - 1, everything, among, total) * tests
+    best: dict[str, tuple[float, float, str, int]] = {}
+    for k in np.flatnonzero(p < P_LIMIT).tolist():
+        one = max(float(p[k]), SMALLEST_P), float(among[k] / everything[k]), features[k], int(count[k])
+        best[names[k]] = min(best.get(names[k], one), one)
+    return tuple(_evidence(*one, total) for one in sorted(best.values())[:SHOWN])
+
+
+def _evidence(p: float, usual: float, feature: str, count: int, total: int) -> Evidence:
+    name = name_of(feature).removeprefix("attribute ")
+    return Evidence(signal=f"{AIM}{name}", value=count / total, usual=usual, p_value=p, contribution=0.0, text=f"{count} of {total} targets {_words(feature)}, where {_percent(usual)} {_verb(feature)}.")
+
+
+def _words(feature: str) -> str:
+    head, _, rest = feature.partition(" ")
+    if head == "attribute":
+        return f"{_PHRASES[rest]} ({rest})" if rest in _PHRASES else f"have {rest}"
+    return {"author": f"are by author {rest}", "context": f"belong to context {rest}", "kind": f"are of kind {rest}", "word": f"contain the word “{rest}”"}[head]
+
+
+def _verb(feature: str) -> str:
+    head, _, rest = feature.partition(" ")
+    if head == "attribute":
+        return "are" if rest in _PHRASES else "have"
+    return {"author": "are", "context": "do", "kind": "are", "word": "do"}[head]
+
+
+def _percent(share: float) -> str:
+    if share < 1e-4:
+        return "less than 0.01 %"
+    return f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.2g} %"
