@@ -30,6 +30,7 @@ from service.storage.leases import Lease, held, take_epoch
 from service.storage.overrides import policy_of
 from service.storage.tenants import tenant_id
 from workers import handover
+from workers.aiming import Aiming
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.feeding import columns_of, joined, slices, standing
@@ -125,6 +126,7 @@ class Analysis:
     state: AnalysisState
     clusters: dict[str, ClusterState]
     detector: Detector = field(init=False)
+    _aiming: Aiming = field(init=False)
     _found: dict[Group, FoundGroup] = field(default_factory=dict)  # groups as they were last reconciled
     _outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)  # of targets that were asked for
     _told: Counter[str] = field(default_factory=Counter)  # what the metrics know already
@@ -132,6 +134,7 @@ class Analysis:
 
     def __post_init__(self) -> None:
         self.detector = Detector(self.policy)
+        self._aiming = Aiming(self.number)
         for cluster in self.clusters.values():
             self._index(cluster)
 
@@ -237,6 +240,7 @@ class Analysis:
         changed: dict[str, ClusterState] = {}
         before = dict(self.clusters)
         with resources.engine.connect() as connection:
+            self._aiming.refresh(connection, self.detector.window)
             self._reconcile(connection, self.detector.regroup(), changed, complete=True)
         with write(resources.engine) as connection:
             clusters.save(connection, self.number, before, changed)
@@ -262,7 +266,8 @@ class Analysis:
 
     def _reconcile(self, connection: Connection, groups: Sequence[Group], changed: dict[str, ClusterState], *, complete: bool) -> None:
         settled = frozenset(self._found[g] for g in groups if g in self._found)
-        found = {g: self._found.get(g) or found_group(g) for g in groups}
+        aimed = self._aiming.aimed(connection, self.detector.window, [g for g in groups if g not in self._found])
+        found = {g: self._found.get(g) or found_group(aimed[g]) for g in groups}
         fresh = [f for f in found.values() if f not in settled]
         self._found = found
         if not fresh and not complete:

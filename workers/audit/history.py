@@ -11,6 +11,7 @@ import numpy as np
 from service.model import Complaint, Outcome, microseconds
 from service.storage.feed import FeedOutcome
 from service.storage.hashing import key_of
+from workers.detection.aims import TargetTraits
 from workers.detection.window import UNKNOWN_MS, Complaints, Ints
 
 
@@ -23,6 +24,7 @@ class History:
     target_ids: dict[int, str]
     duplicates: int
     repeats: int  # later complaints of the same reporter about the same target
+    traits: TargetTraits  # of every target, from the first of its complaints that was read
 
     def between(self, first: int, last: int) -> Complaints:
         """Rows first..last (half-open), as views."""
@@ -45,6 +47,7 @@ class Collector:
         self._keys: dict[str, int] = {}
         self._reporters: dict[int, str] = {}
         self._targets: dict[int, str] = {}
+        self._traits = TargetTraits()
         self._min_words = text_min_words
         self.duplicates = 0
         self.wanted: set[str] = set()  # ids of complaints that outcomes are about
@@ -64,6 +67,8 @@ class Collector:
         columns["time"].append(microseconds(complaint.occurred_at))
         columns["reporter"].append(self._named(reporter.id, self._reporters))
         columns["target"].append(self._named(target.id, self._targets))
+        if columns["target"][-1] not in self._traits:
+            self._traits.add(columns["target"][-1], target.model_dump())
         columns["context"].append(self._key(target.context_id))
         columns["author"].append(self._key(target.author_id))
         columns["created"].append(UNKNOWN_MS if reporter.account_created_at is None else microseconds(reporter.account_created_at) // 1000)
@@ -99,7 +104,7 @@ class Collector:
             {int(place[row]): text for row, text in self._texts.items() if place[row] >= 0},
         )
         rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] >= 0}
-        return History(complaints, self._reporters, self._targets, self.duplicates, repeats), rows
+        return History(complaints, self._reporters, self._targets, self.duplicates, repeats, self._traits), rows
 
 
 def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

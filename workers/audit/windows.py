@@ -9,11 +9,15 @@ from itertools import count
 
 import numpy as np
 
+from service.model import Evidence
 from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
 from service.policy import Policy
 from service.storage.feed import FeedOutcome
 from workers.audit.history import History
+from workers.detection.aims import aims_of
 from workers.detection.detector import Detector
+from workers.detection.groups import Group
+from workers.detection.window import Ints
 from workers.findings import found_group
 
 UNLIMITED = 2**62  # no quota in an audit: nobody is buried by a report
@@ -60,6 +64,7 @@ def audit(history: History, outcomes: Mapping[int, Sequence[FeedOutcome]], polic
     states: dict[str, ClusterState] = {}
     counters: Counter[str] = Counter()
     numbers = count(1)
+    aims: dict[frozenset[int], tuple[Evidence, ...]] = {}  # by target set, of the last window's groups
     if not len(time):
         return AuditResult([], 0, counters)
     window_ms = policy.window_seconds * 1000
@@ -68,9 +73,25 @@ def audit(history: History, outcomes: Mapping[int, Sequence[FeedOutcome]], polic
         first, last = int(np.searchsorted(time, end - window_ms)), int(np.searchsorted(time, end, "right"))
         detector, groups = Detector.sweep(policy, history.between(first, last))
         counters.update(detector.counters)
-        found = [found_group(g) for g in groups]
+        aims = aims_by_targets(history, history.complaints.target[first:last], groups, aims)
+        found = [found_group(replace(g, evidence=g.evidence + aims[g.targets])) for g in groups]
         known = _KnownBy(outcomes, end * 1000)
         states.update(reconcile(states, Recomputation(found, known, (end - window_ms) * 1000, end * 1000, complete=True), policy, lambda: f"k{next(numbers)}"))
         progress(done, len(ends))
     final = [s if s.disposition == "merged" else rescore(s, outcomes, int(time[-1]) * 1000, policy) for s in states.values()]
     return AuditResult(final, len(ends), counters)
+
+
+def aims_by_targets(
+    history: History, window_targets: Ints, groups: Sequence[Group], known: Mapping[frozenset[int], tuple[Evidence, ...]]
+) -> dict[frozenset[int], tuple[Evidence, ...]]:
+    """What each group's targets have in common, by its targets, against `window_targets` (of each complaint of the window).
+
+    Those of `known`, the last window's, stay: a group that kept its targets is not measured again.
+    """
+    aims = {g.targets: known[g.targets] for g in groups if g.targets in known}
+    new = {g.targets for g in groups} - aims.keys()
+    if new:
+        usual = history.traits.usual(np.unique(window_targets))
+        aims.update({targets: aims_of(targets, history.traits, usual) for targets in new})
+    return aims

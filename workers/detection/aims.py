@@ -151,6 +151,9 @@ class TargetTraits(Mapping[int, frozenset[str]]):
         row = self._row_by_target[target]
         return frozenset(self._features[k] for k in self._numbers[self._ends[row] : self._ends[row + 1]])
 
+    def __contains__(self, target: object) -> bool:
+        return target in self._row_by_target
+
     def __iter__(self) -> Iterator[int]:
         return iter(self._row_by_target)
 
