@@ -18,7 +18,7 @@ from markupsafe import Markup
 from service.model import Cluster, Evidence, JsonObject
 from service.moderation.assessment import recommend
 from service.moderation.score import COORDINATION
-from workers.audit.pictures import LAGS, burst_chart, lag_class, raster, swatch, visible
+from workers.audit.pictures import LAGS, burst_chart, lag_class, lasting, raster, swatch, visible
 from workers.audit.scenes import Burst, Lockstep, Scene, Scope, TargetLine
 
 DRAWN = 200  # clusters with a section of their own; a page of thousands of pictures opens nowhere
@@ -143,14 +143,6 @@ def label(signal: str) -> str:
 def at(moment: datetime) -> str:
     """A time in UTC, to the minute; the table's head says UTC."""
     return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def lasting(seconds: float) -> str:
-    """A length of time in the largest unit that it fills."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size and seconds % size else f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def complaints_in_rows(lockstep: Lockstep) -> list[tuple[int, str, str]]:

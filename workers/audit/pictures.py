@@ -20,6 +20,7 @@ LAGS = (
     (300.0, 1.0, "within 5 minutes"), (3_600.0, 0.74, "within an hour"), (86_400.0, 0.5, "within a day"), (math.inf, 0.28, "later"),
 )
 NAMED_ROWS = NAMED_COLUMNS = 40  # up to so many have room for a name or number each
+SLOTS = 40  # parts of time in the picture of a crowd on one target
 LABEL_WIDTH = 18  # columns of a terminal
 _CHARACTER_PX, _DATE_PX = 6.8, 52
 # Characters that show nothing or turn their neighbours round: controls, formats (bidi, zero width), surrogates, private, unassigned, separators.
@@ -43,16 +44,26 @@ def cut(text: str, width: int = LABEL_WIDTH) -> str:
     shown, used = visible(text), 0
     if columns_of(shown) <= width:
         return shown
-    for k, character in enumerate(shown):
+    kept = 0
+    for character in shown:
         used += columns_of(character)
         if used > width - 1:
             break
-    return shown[:k] + "…"
+        kept += 1
+    return shown[:kept] + "…"
 
 
 def columns_of(text: str) -> int:
     """How many columns of a terminal the text takes: wide characters two, others one."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def lasting(seconds: float) -> str:
+    """A length of time in the largest unit that it fills."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size and seconds % size else f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def lag_class(seconds: float) -> int:
@@ -68,16 +79,54 @@ def swatch(k: int) -> Markup:
 def raster(lockstep: Lockstep, name: str) -> Markup:
     """Who complained about what: a cell a complaint, larger and darker the sooner it followed the target's first.
 
+    For a crowd on one target the columns are time instead: SLOTS equal parts of the span from the first complaint to the last.
     `name` starts the ids inside and has to be unique on the page, plain letters and digits.
     """
+    if len(lockstep.columns) == 1:
+        return _crowd(lockstep, name)
     rows, columns = len(lockstep.reporters), len(lockstep.columns)
     named, numbered = rows <= NAMED_ROWS, columns <= NAMED_COLUMNS
     across, down = (18 if numbered else 10), (14 if named else 8)
+    said = f"{rows} reporters in rows, {columns} targets in columns, {len(lockstep.cells)} of {rows * columns} cells filled, {_at_once(lockstep)} of them {LAGS[0][2]} of the target's first complaint by a member"
+    left, top, parts = _grid(lockstep, name, said, columns, across, down)
+    for column, target in enumerate(lockstep.columns):
+        if numbered or column % 5 == 0:
+            parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(left + column * across + across / 2, top - 5, target.number))
+    parts.extend(_days(lockstep, left, top, across, top + rows * down))
+    for k in range(len(LAGS)):
+        parts.append(_marks([(left + c.column * across, top + c.row * down) for c in lockstep.cells if lag_class(c.lag_seconds) == k], k, across, down))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _crowd(lockstep: Lockstep, name: str) -> Markup:
+    """The same for one target: rows are reporters, the way to the right is time."""
+    rows, across = len(lockstep.reporters), 9
+    down = 14 if rows <= NAMED_ROWS else 8
+    span = max((c.lag_seconds for c in lockstep.cells), default=0.0)
+    said = f"{rows} reporters in rows, their complaints about one target from left to right over {span / 60:.0f} minutes, {_at_once(lockstep)} of them {LAGS[0][2]} of the first"
+    left, top, parts = _grid(lockstep, name, said, SLOTS, across, down)
+    bottom = top + rows * down
+    for part in range(5):
+        x = left + part * SLOTS * across / 4
+        parts.append(Markup('<line class="day" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, top, bottom + 5))
+        parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x, bottom + 15, f"+{lasting(span * part / 4)}" if part else "first"))
+    for k in range(len(LAGS)):
+        places = [(left + min(SLOTS - 1, int(c.lag_seconds / max(span, 1e-9) * SLOTS)) * across, top + c.row * down) for c in lockstep.cells if lag_class(c.lag_seconds) == k]
+        parts.append(_marks(places, k, across, down))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _at_once(lockstep: Lockstep) -> int:
+    return sum(lag_class(c.lag_seconds) == 0 for c in lockstep.cells)
+
+
+def _grid(lockstep: Lockstep, name: str, said: str, columns: int, across: int, down: int) -> tuple[int, int, list[Markup]]:
+    """Where the cells begin (x, y), and the picture so far: its head, its ground and the names or numbers of the rows."""
+    rows = len(lockstep.reporters)
+    named = rows <= NAMED_ROWS
     names = [cut(reporter) for reporter in lockstep.reporters] if named else []
     left, top = round(max(map(columns_of, names), default=3) * _CHARACTER_PX) + 12, 18
-    width, height = left + max(columns * across, _DATE_PX) + 12, top + rows * down + 22
-    at_once = sum(lag_class(c.lag_seconds) == 0 for c in lockstep.cells)
-    said = f"{rows} reporters in rows, {columns} targets in columns, {len(lockstep.cells)} of {rows * columns} cells filled, {at_once} of them {LAGS[0][2]} of the target's first complaint by a member"
+    width, height = left + max(columns * across, _DATE_PX) + 28, top + rows * down + 22
     parts = [
         Markup('<svg class="raster" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>').format(name, width, height, said),
         Markup('<rect class="ground" x="{}" y="{}" width="{}" height="{}"/>').format(left, top, columns * across, rows * down),
@@ -86,19 +135,13 @@ def raster(lockstep: Lockstep, name: str) -> Markup:
         if named or (row + 1) % 10 == 0 or row == 0:
             text, kind = (names[row], "label end id") if named else (str(row + 1), "label end")
             parts.append(Markup('<text class="{}" x="{}" y="{}">{}</text>').format(kind, left - 5, top + row * down + down / 2 + 3.5, text))
-    for column, target in enumerate(lockstep.columns):
-        if numbered or column % 5 == 0:
-            parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(left + column * across + across / 2, top - 5, target.number))
-    parts.extend(_days(lockstep, left, top, across, top + rows * down))
-    for k in range(len(LAGS)):
-        marked = [(left + c.column * across, top + c.row * down) for c in lockstep.cells if lag_class(c.lag_seconds) == k]
-        if marked:
-            parts.append(_marks(marked, k, across, down))
-    return Markup("").join([*parts, Markup("</svg>")])
+    return left, top, parts
 
 
 def _marks(corners: list[tuple[int, int]], k: int, across: int, down: int) -> Markup:
     """One path for all marks of a kind: ten thousand elements would make the page slow."""
+    if not corners:
+        return Markup("")
     wide, high = (round(max(2.0, (size - 2) * LAGS[k][1]), 1) for size in (across, down))
     path = "".join(f"M{x + (across - wide) / 2:g} {y + (down - high) / 2:g}h{wide:g}v{high:g}h-{wide:g}z" for x, y in corners)
     return Markup('<path class="lag{}" d="{}"/>').format(k, path)

@@ -10,12 +10,14 @@ from itertools import combinations
 import networkx as nx
 import numpy as np
 from scipy.special import betainc
+from scipy.stats import poisson
 
 from service.policy import Policy
 from workers.detection.null_model import Floats
 from workers.detection.window import Events, Ints, Window
 
 MemberSet = frozenset[int]
+CHANCE_TARGET = 0.01  # p above which a target is no aim of the group
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,17 @@ class Aim:
 
 
 def targets_of(window: Window, members: Ints, share: float) -> Ints:
-    """Targets that at least max(2, share of the members) complained about."""
+    """Targets that at least max(2, share of the members) complained about, and more of them than chance brings there.
+
+    Members spread over popular targets (readers, or decoys laid on purpose) meet on some of them anyway: with D complaints
+    in all, a target that drew n of the window's N expects D n / N of them.
+    """
     _, events = window.runs(window.by_pair, members)
     targets, count = np.unique(window.target[events], return_counts=True)
-    return np.asarray(targets[count >= max(2, share * len(members))], np.int64)
+    shared = count >= max(2, share * len(members))
+    targets, count = targets[shared], count[shared]
+    expected = len(events) * window.crowd[targets] / max(window.live, 1)
+    return np.asarray(targets[poisson.sf(count - 1, expected) < CHANCE_TARGET], np.int64)
 
 
 def aim_of(window: Window, members: Ints, targets: Ints, margin_ms: int) -> Aim:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.policy import Policy
-from workers.detection.growth import Affinity, aim_of, member_p
+from workers.detection.growth import Affinity, aim_of, member_p, targets_of
 from workers.detection.window import Ints, Window
 
 MEMBERS_WEIGHED = 60  # of a larger group the first so many; the mean a member is what counts
@@ -42,9 +42,7 @@ def _by_overlap(window: Window, members: Ints, first: int, second: int) -> list[
 
 def _gain(window: Window, reporter: int, done: Ints, affinity: Affinity, policy: Policy) -> float | None:
     """What a reporter adds to those that are in already; None if it never hits what two of them hit."""
-    _, events = window.runs(window.by_pair, done)
-    targets, count = np.unique(window.target[events], return_counts=True)
-    targets = np.asarray(targets[count >= 2], np.int64)
+    targets = targets_of(window, done, 0.0)
     if not len(targets):
         return None
     aim = aim_of(window, done, targets, policy.growth_margin_seconds * 1000)
