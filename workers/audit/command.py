@@ -20,6 +20,8 @@ from workers.audit.history import Collector, History, outcomes_by_target
 from workers.audit.report import report_of
 from workers.audit.windows import AuditResult, audit
 
+MAX_WINDOW_DAYS = 1_000  # times inside a window have 38 bits of milliseconds, with room for its margins
+
 
 class Progress(Protocol):
     """Told what is being done and how much of it: `stage(name, total)`, then `advance(done_so_far)`."""
@@ -50,6 +52,8 @@ def run(
     told = progress or Silent()
     if window_seconds < 3600 or step_seconds < 3600:
         raise Refused(f"--window is {window_seconds} s and --step {step_seconds} s: both have to be at least an hour")
+    if window_seconds > MAX_WINDOW_DAYS * 86_400:
+        raise Refused(f"--window is {window_seconds // 86_400} d: {MAX_WINDOW_DAYS} d is the most; a group that acts for longer is followed from window to window")
     policy = replace(policy, window_seconds=window_seconds)
     if not out.parent.is_dir():
         raise Refused(f"{out.parent} is no folder: --out needs one that exists")
