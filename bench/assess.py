@@ -5,7 +5,8 @@
 `brigadewatch up` runs in a temporary folder with all its workers. Beside it one more API process is started on its stores
 (this script's own app: the service's, and a bare Starlette route with one Redis GET): complaints go in through that
 process, and both routes are asked in it, in turn, a call every `--every` milliseconds each, on a kept-alive connection.
-Asked are the 200 targets that the world complains about most; the output says how many of them are in clusters.
+Asked are targets of flagged clusters, as far as
+there are any by then, and those that the world complains about most, 100 of each.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from service.storage.database import open_database
 
 BATCH = 500
 BARE_KEY = "bench:bare"
-ASKED = 200  # different targets
+ASKED = 100  # different targets of each sort
 
 
 def serve(descriptor: int) -> None:
@@ -135,10 +136,15 @@ def wait_for(url: str) -> None:
             time.sleep(0.1)
 
 
-def hottest(lines: list[bytes]) -> list[bytes]:
-    """Paths of the targets that are complained about most."""
+def paths_of(client: Client, lines: list[bytes]) -> tuple[list[bytes], int]:
+    """Paths of targets of flagged clusters (and how many those are), and of the targets that are complained about most."""
+    clustered: list[str] = []
+    for cluster in client.get("/v1/clusters?status=any&limit=100")["items"]:
+        clustered += client.get(f"/v1/clusters/{cluster['id']}")["targets"]
+    clustered = list(dict.fromkeys(clustered))[:ASKED]
     counted = Counter(from_json(line)["target"]["id"] for line in lines)
-    return [f"/v1/targets/{quote(target, safe='')}".encode() for target, _ in counted.most_common(ASKED)]
+    targets = [*clustered, *(target for target, _ in counted.most_common(ASKED))]
+    return [f"/v1/targets/{quote(target, safe='')}".encode() for target in targets], len(clustered)
 
 
 def measure(name: str, port: int, key: str, paths: Sequence[bytes], chosen: argparse.Namespace, bar: float | None) -> None:
@@ -158,7 +164,7 @@ def main() -> None:
     parser.add_argument("--world", default="w126", help="which world (bench/worlds.py)")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
-    before = 60_000
+    before = 100_000
     if chosen.quick:
         chosen.seconds, chosen.world, before = 4.0, DEMO, 5_000
     files = world(chosen.world, chosen)
@@ -177,9 +183,8 @@ def main() -> None:
             for body in batches(lines[:before], BATCH):
                 position = client.post(body)["position"]
             client.wait_until(position, swept=True)
-            paths = hottest(lines[: before + count])
-            in_clusters = sum(bool(client.get(path.decode())["clusters"]) for path in paths)
-            print(f"    {before:,} complaints are there; of the {len(paths)} targets asked for {in_clusters} are in clusters")
+            paths, clustered = paths_of(client, lines[: before + count])
+            print(f"    {before:,} complaints are there; of the {len(paths)} targets asked for {clustered} are in flagged clusters", flush=True)
             measure("idle", port, key, paths, chosen, None)
             with child("load", port, key, files.complaints, before, count, chosen.rate) as loader:
                 assert loader.stdin is not None and loader.stdout is not None

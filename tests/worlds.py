@@ -66,7 +66,7 @@ def draw_town(seed: int, *, brigades: int = 1, members: int = 8, hits: int = 16,
 
     def add(reporter: int, comment: int, at: float) -> None:
         context = 10_000 + comment // 10 if contexts else 0
-        drawn.setdefault((reporter, comment), Row(0, reporter, comment, round(at, 3), context, 20_000 + comment % 37, -400 * DAY + reporter * HOUR, 0))
+        drawn.setdefault((reporter, comment), Row(0, reporter, comment, round(float(at), 3), context, 20_000 + comment % 37, -400 * DAY + reporter * HOUR, 0))
 
     published = rng.uniform(0, (days - 1) * DAY, articles)
     while len(drawn) < complaints:

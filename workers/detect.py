@@ -23,7 +23,7 @@ from service.moderation.lineage import ClusterState, Recomputation, reconcile, r
 from service.ops.job_metrics import record_counts
 from service.policy import Policy
 from service.storage import assessments, clusters, schema
-from service.storage.archive import AnalysisState, FeedRow, analysis_state_of, outcomes_of, read_feed, read_feed_window
+from service.storage.archive import AnalysisState, FeedRow, analysis_state_of, outcomes_of, read_feed, read_feed_before, read_feed_window
 from service.storage.database import write
 from service.storage.feed import FeedBatch, FeedOutcome
 from service.storage.leases import Lease, held, take_epoch
@@ -83,6 +83,7 @@ def _resident_analysis(tenant: str, resources: Resources) -> Analysis:
     if analysis is None or analysis.epoch != state.epoch or analysis.policy != policy or analysis.crowded_with_names():
         began = time.monotonic()
         analysis = _resident[tenant] = rebuild(tenant, resources)
+        analysis.publish_again(resources)
         log.info("tenant %s: window of %d complaints built in %.2f s, epoch %d", tenant, analysis.detector.window.live, time.monotonic() - began, analysis.epoch)
     return analysis
 
@@ -335,6 +336,18 @@ class Analysis:
             assessments.write_memberships(redis, self.tenant, {t: told.get(t) for t in targets})
         assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
 
+
+    def publish_again(self, resources: Resources) -> None:
+        """Write what a tick may not have written that ended between SQL and Redis: the totals of the last tick, all memberships."""
+        redis = resources.redis
+        with resources.engine.connect() as connection:
+            batches = read_feed_before(connection, self.number, self.state.cursor_seq, ITEMS_AT_ONCE)
+        totals = {target: count for batch in batches for target, count in zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True)}
+        assessments.write_totals(redis, self.tenant, totals)
+        told = clusters.summaries(self.clusters.values())
+        written = assessments.targets_with_memberships(redis, self.tenant)
+        assessments.write_memberships(redis, self.tenant, {**dict.fromkeys(written), **told})
+        assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
 
     def _count(self, redis: Redis) -> None:
         """Tell the metrics what the ticks measured since the last time."""

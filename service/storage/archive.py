@@ -145,6 +145,21 @@ def read_feed_window(connection: Connection, tenant_id: int, since_us: int, upto
     return [_feed_row(row) for row in connection.execute(statement.execution_options(yield_per=64))]
 
 
+def read_feed_before(connection: Connection, tenant_id: int, upto_seq: int, items: int) -> list[FeedBatch]:
+    """The last rows of the feed up to and with `upto_seq` that hold so many items between them (one row at least), in order."""
+    feed = schema.feed
+    statement = select(feed.c["items"], feed.c.payload).where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq).order_by(feed.c.last_seq.desc())
+    found: list[FeedBatch] = []
+    result = connection.execute(statement.execution_options(yield_per=8))
+    for row in result:
+        found.append(unpack(row.payload))
+        items -= row.items
+        if items <= 0:
+            break
+    result.close()
+    return found[::-1]
+
+
 def _feed_row(row: Row[Any]) -> FeedRow:
     return FeedRow(
         row.first_seq, row.last_seq, row.last_position, row.items, row.oldest_received_us, row.received_us, row.watermark_us, row.newest_us, unpack(row.payload)

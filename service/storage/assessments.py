@@ -19,7 +19,7 @@ from redis import Redis
 from service.model import moment
 from service.moderation.assessment import NO_CLUSTERS, ClusterShare, TargetSummary
 from service.storage import keys
-from service.storage.hashing import field_of, key_of
+from service.storage.hashing import field_of, key_of, key_of_field
 from service.storage.stream import AsyncRedis, PositionAbsent, Script, unavailable_when_it_fails
 
 _FIELDS_PER_COMMAND = 1_000
@@ -59,6 +59,11 @@ def write_totals(client: Redis, tenant: str, totals: Mapping[int, int]) -> None:
 def write_memberships(client: Redis, tenant: str, summaries: Mapping[int, TargetSummary | None]) -> None:
     """Set what clusters say about targets, by target key; None, or a summary without clusters, removes it."""
     _write(client, keys.memberships(tenant), {field_of(key): pack(summary) if summary is not None and summary.clusters else None for key, summary in summaries.items()})
+
+
+def targets_with_memberships(client: Redis, tenant: str) -> list[int]:
+    """Keys of all targets that clusters say something about."""
+    return [key_of_field(field) for field in client.hkeys(keys.memberships(tenant))]
 
 
 def write_progress(

@@ -112,6 +112,13 @@ def _write_parts(connection: Connection, tenant_id: int, old: ClusterState | Non
     _remove(connection, schema.cluster_members, "reporter_key", state.id, before - everyone)
     _add(connection, schema.cluster_members, [
         {"cluster_id": state.id, "tenant_id": tenant_id, "reporter_key": r, "reporter_id": names.reporters[r], "excluded": r in state.excluded} for r in sorted(everyone - before)])
+    switched = [r for r in sorted(everyone & before) if old is not None and (r in state.excluded) != (r in old.excluded)]  # a merge brings its exclusions along
+    if switched:
+        member = schema.cluster_members
+        connection.execute(
+            update(member).where(member.c.cluster_id == state.id, member.c.reporter_key == bindparam("who")).values(excluded=bindparam("out")),
+            [{"who": r, "out": r in state.excluded} for r in switched],
+        )
     targets, had = state.author_by_target, old.author_by_target if old else {}
     _remove(connection, schema.cluster_targets, "target_key", state.id, had.keys() - targets.keys())
     _add(connection, schema.cluster_targets, [

@@ -15,3 +15,8 @@ def key_of(text: str) -> int:
 def field_of(key: int) -> str:
     """The key as 16 hex digits: the field of a Redis hash."""
     return f"{key & 0xFFFFFFFFFFFFFFFF:016x}"
+
+
+def key_of_field(field: str | bytes) -> int:
+    """The key that `field_of` wrote."""
+    return int.from_bytes(bytes.fromhex(field.decode() if isinstance(field, bytes) else field), "big", signed=True)

@@ -23,6 +23,8 @@ from workers.audit.report import report_of
 from workers.audit.scenes import Scope, scenes_of, told_parts
 from workers.audit.windows import AuditResult, audit
 
+MAX_WINDOW_DAYS = 1_000  # times inside a window have 38 bits of milliseconds, with room for its margins
+
 
 class Progress(Protocol):
     """Told what is being done and how much of it: `stage(name, total)`, then `advance(done_so_far)`."""
@@ -53,6 +55,8 @@ def run(
     told = progress or Silent()
     if window_seconds < 3600 or step_seconds < 3600:
         raise Refused(f"--window is {window_seconds} s and --step {step_seconds} s: both have to be at least an hour")
+    if window_seconds > MAX_WINDOW_DAYS * 86_400:
+        raise Refused(f"--window is {window_seconds // 86_400} d: {MAX_WINDOW_DAYS} d is the most; a group that acts for longer is followed from window to window")
     policy = replace(policy, window_seconds=window_seconds)
     _check_destinations(out, html)
     history, judged, reading, unread = _read(paths, outcomes, as_of, now, policy, told)

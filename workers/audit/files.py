@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,7 +62,7 @@ def read_items(path: Path, noun: Noun, now: datetime, reading: Reading, progress
         raise Refused(f"{path} does not exist") from None
     except IsADirectoryError:
         raise Refused(f"{path} is a folder: name the files in it") from None
-    except (OSError, EOFError, UnicodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeError, csv.Error, zlib.error) as error:
         raise Refused(f"{path} cannot be read as {kind or 'NDJSON'}: {error}") from error
 
 

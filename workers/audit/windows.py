@@ -71,6 +71,9 @@ def audit(history: History, outcomes: Mapping[int, Sequence[FeedOutcome]], polic
     ends = list(window_ends(int(time[0]), int(time[-1]), window_ms, step_seconds * 1000))
     for done, end in enumerate(ends, 1):
         first, last = int(np.searchsorted(time, end - window_ms)), int(np.searchsorted(time, end, "right"))
+        if first == last:  # nothing happened for longer than a window: no cluster is in it either
+            progress(done, len(ends))
+            continue
         detector, groups = Detector.sweep(policy, history.between(first, last))
         counters.update(detector.counters)
         aims = aims_by_targets(history, history.complaints.target[first:last], groups, aims)

@@ -1,84 +1,116 @@
-"""The audit's windows: what is told about the groups' targets."""
+"""Where the windows of an audit lie, and one identity through all of them."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import Any
+from datetime import UTC, datetime
 
-import numpy as np
 import pytest
-from worlds import Row, Town, document, draw_town
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from worlds import DAY, HOUR, Row, document, draw_town, keys_of
 
+from service.intake.items import COMPLAINT, read_value
 from service.model import Complaint
 from service.policy import DEFAULT_POLICY
+from service.storage.feed import FeedOutcome
 from service.storage.hashing import key_of
-from workers.audit import windows
 from workers.audit.history import Collector, History
-from workers.audit.windows import audit
-from workers.detection.aims import TargetTraits, Usual, traits_of
-from workers.detection.detector import Detector
+from workers.audit.windows import AuditResult, audit, window_ends
 
-DAY = 86_400
-POLICY = replace(DEFAULT_POLICY, window_seconds=6 * DAY)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def complaint(row: Row, section: str) -> Complaint:
-    body: dict[str, Any] = document(row)
-    body["target"] |= {"attributes": {"section": section}, "excerpt": f"Ein Kommentar Nummer {section}"}
-    return Complaint.model_validate_json(json.dumps(body))
-
-
-def collected(town: Town) -> History:
-    """The brigade's targets are in politics, of the others one in ten."""
-    aimed = {row.target for row in town.rows if row.reporter in town.brigades[0]}
+def history_of(rows: list[Row]) -> History:
     collector = Collector(DEFAULT_POLICY.text_min_words)
-    for row in town.rows:
-        collector.add(complaint(row, "politics" if row.target in aimed or row.target % 10 == 9 else "sports"))
+    for row in rows:
+        complaint = read_value(document(row), COMPLAINT, LATER)
+        assert isinstance(complaint, Complaint)
+        collector.add(complaint)
     return collector.history()[0]
 
 
-@pytest.fixture(scope="module")
-def history() -> History:
-    return collected(draw_town(5, brigades=1, hits=16, complaints=800))
+def result(rows: list[Row], outcomes: dict[int, list[FeedOutcome]] | None = None, step: int = 86_400) -> AuditResult:
+    return audit(history_of(rows), outcomes or {}, DEFAULT_POLICY, step, lambda done, total: None)
 
 
-def test_each_target_s_traits_are_collected_from_its_first_complaint(history: History) -> None:
-    assert set(history.traits) == set(history.complaints.target.tolist())
-    collector, row = Collector(5), Row(1, 7, 3, 0.0)
-    collector.add(complaint(row, "sports"))
-    collector.add(complaint(replace(row, seq=2, reporter=8), "politics"))
-    assert dict(collector.history()[0].traits) == {key_of("t3"): traits_of({"attributes": {"section": "sports"}, "excerpt": "Ein Kommentar Nummer sports"})}
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 1000), st.integers(0, 500), st.integers(1, 200), st.integers(1, 90))
+def test_the_first_window_ends_one_window_after_the_first_complaint_then_every_step_the_last_at_the_latest(first: int, length: int, window: int, step: int) -> None:
+    last = first + length
+    ends = list(window_ends(first, last, window, step))
+    assert ends[-1] == last
+    assert ends[:-1] == [first + window + k * step for k in range(len(ends) - 1)]
+    assert (len(ends) == 1) == (length <= window)
+    assert last - (ends[-2] if len(ends) > 1 else first) <= max(step, window)
 
 
-def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(history: History) -> None:
-    result = audit(history, {}, POLICY, DAY, lambda done, total: None)
-    flagged = [c for c in result.clusters if c.disposition == "flagged"]
-    assert flagged
-    for cluster in flagged:
-        told = {e.signal: e for e in cluster.evidence if e.signal.startswith("aim_")}
-        assert {"aim_section", "aim_word"} <= set(told), "politics as an attribute and as a word"
-        assert told["aim_section"].value > 0.8 and told["aim_section"].usual < 0.5
-        assert " targets " in cluster.summary and "politics" in cluster.summary
+def test_shorter_data_is_one_window() -> None:
+    assert result(draw_town(1).rows).windows == 1
 
 
-def test_the_base_rate_is_asked_for_only_when_a_group_is_new_or_aims_elsewhere(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    usual = TargetTraits.usual
+def shifted(rows: list[Row], days: float, seq: int) -> list[Row]:
+    return [replace(r, seq=seq + r.seq, at=r.at + days * DAY, target=r.target + 100_000, context=r.context + 100_000) for r in rows]
 
-    def counted(self: TargetTraits, targets: Any) -> Usual:
-        asked.append(len(targets))
-        return usual(self, targets)
 
-    monkeypatch.setattr(TargetTraits, "usual", counted)
-    _, groups = Detector.sweep(POLICY, history.complaints)
-    target = history.complaints.target
-    first = windows.aims_by_targets(history, target, groups, {})
-    assert set(first) == {g.targets for g in groups} != set()
-    assert asked == [len(np.unique(target))], "once for all groups of a window"
-    assert windows.aims_by_targets(history, target[:100], groups, first) == first
-    assert windows.aims_by_targets(history, target, [], first) == {}
-    assert len(asked) == 1
-    grown = [replace(g, targets=g.targets | {key_of("t1")}) for g in groups]
-    assert set(windows.aims_by_targets(history, target, grown, first)) == {g.targets for g in grown}
-    assert len(asked) == 2
+def test_a_group_seen_in_many_windows_is_one_cluster_with_all_it_did() -> None:
+    """The brigade strikes for three weeks: no window sees all of it."""
+    town = draw_town(1)
+    rows = [*town.rows, *shifted(town.rows, 7, 10_000), *shifted(town.rows, 14, 20_000)]
+    rows = [replace(r, target=r.target + r.seq // 10_000 * 50_000, context=r.context + r.seq // 10_000 * 50_000) for r in rows]
+    found = result(rows)
+    assert found.windows > 5
+    (cluster,) = found.clusters
+    assert cluster.members == keys_of(f"r{r}" for r in town.brigades[0])
+    assert cluster.disposition == "flagged"
+    hits = {r.target for r in rows if r.reporter in town.brigades[0]}
+    assert len(cluster.author_by_target) >= 0.9 * len(hits)
+    assert cluster.last_us - cluster.first_us > 14 * DAY * 1_000_000
+
+
+def test_a_group_that_returns_after_leaving_is_a_new_one_with_the_earlier() -> None:
+    town = draw_town(1)
+    found = result([*town.rows, *shifted(town.rows, 40, 10_000)])
+    first, second = sorted(found.clusters, key=lambda c: c.first_us)
+    assert first.members == second.members
+    assert (first.disposition, second.disposition) == ("flagged", "flagged")
+    assert second.earlier == first.id and first.earlier is None
+
+
+def test_outcomes_are_known_from_their_decision_on_and_all_of_them_at_the_end() -> None:
+    town = draw_town(1)
+    hits = sorted({r.target for r in town.rows if r.reporter in town.brigades[0]})
+    long_after = (town.rows[-1].time_ms + 90 * 86_400_000) * 1000
+    told = {key_of(f"t{t}"): [FeedOutcome(0, f"o{t}", key_of(f"t{t}"), long_after, "upheld", None, "person", 0)] for t in hits}
+    (cluster,) = result(town.rows, told).clusters
+    assert cluster.disposition == "reliable"
+    automatic = {t: [replace(o, decided_by="automatic") for o in told[t]] for t in told}
+    (same,) = result(town.rows, automatic).clusters
+    assert same.disposition == "flagged"
+
+
+def test_no_quota_holds_anything_back() -> None:
+    town = draw_town(3, brigades=2)
+    found = audit(history_of(town.rows), {}, replace(DEFAULT_POLICY, flags_per_day=0), 86_400, lambda done, total: None)
+    assert [c.disposition for c in found.clusters] == ["flagged", "flagged"]
+
+
+def test_years_without_a_complaint_cost_nothing_and_change_nothing() -> None:
+    town = draw_town(1)
+    told: list[tuple[int, int]] = []
+    history = history_of([Row(90_001, 1, 90_001, -60 * 365 * DAY), *town.rows])
+    found = audit(history, {}, DEFAULT_POLICY, 86_400, lambda done, total: told.append((done, total)))
+    (cluster,) = found.clusters
+    assert cluster.members == keys_of(f"r{r}" for r in town.brigades[0])
+    assert told[-1][0] == told[-1][1]
+
+
+def test_nothing_is_an_empty_result() -> None:
+    assert result([]) == AuditResult([], 0, {})
+
+
+@pytest.mark.parametrize("step_hours", [6, 24, 24 * 6])
+def test_the_step_decides_how_often_not_what_is_found(step_hours: int) -> None:
+    town = draw_town(2)
+    (cluster,) = result([*town.rows, Row(90_001, 1, 90_001, 30 * DAY)], step=round(step_hours * HOUR)).clusters
+    assert cluster.members == keys_of(f"r{r}" for r in town.brigades[0]) and cluster.disposition == "flagged"
