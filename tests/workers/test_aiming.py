@@ -21,7 +21,7 @@ from service.storage.archive import contents_of
 from service.storage.hashing import key_of
 from service.storage.leases import take_epoch
 from service.storage.tenants import create_tenant
-from workers import aiming, detect
+from workers import aiming, detect, sweep
 from workers.aiming import Aiming
 from workers.detection.groups import Group
 from workers.detection.window import Window
@@ -160,8 +160,10 @@ def with_sections(town: Town) -> list[bytes]:
 
 
 def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(place: Place, settings: Settings, fake_redis: RedisClients) -> None:
-    place.takes(with_sections(draw_town(5, brigades=1, hits=16, complaints=800)))
-    detect.run("paper", Resources(settings, place.engine, fake_redis.blocking))
+    place.takes(with_sections(draw_town(5, brigades=1, hits=16)))
+    resources = Resources(settings, place.engine, fake_redis.blocking)
+    for job in (detect, sweep, detect):
+        job.run("paper", resources)
     with place.engine.connect() as connection:
         rows = connection.execute(sa.select(schema.clusters.c.summary, schema.clusters.c.evidence)).all()
     assert rows
