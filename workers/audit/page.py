@@ -135,8 +135,8 @@ def question(evidence: Evidence) -> str:
 
 
 def label(signal: str) -> str:
-    """A signal's name in words."""
-    words = signal.replace("_", " ")
+    """A signal's name in words; what a group aims at by the name of the attribute alone."""
+    words = signal.removeprefix(AIM).replace("_", " ")
     return words[:1].upper() + words[1:]
 
 

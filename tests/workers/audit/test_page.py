@@ -251,3 +251,4 @@ def test_a_signal_says_which_question_it_answers() -> None:
 
 def test_signals_are_named_in_words() -> None:
     assert label("near_duplicate_texts") == "Near duplicate texts"
+    assert label("aim_is_reply") == "Is reply"
