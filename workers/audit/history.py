@@ -17,7 +17,7 @@ from workers.detection.window import UNKNOWN_MS, Complaints, Ints
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Standing complaints in time order (seq = row), and how to name keys."""
+    """Standing complaints in time order (seq = row + 1: an outcome's 0 means the whole target), and how to name keys."""
 
     complaints: Complaints
     reporter_ids: dict[int, str]
@@ -29,7 +29,7 @@ class History:
     def between(self, first: int, last: int) -> Complaints:
         """Rows first..last (half-open), as views."""
         c, rows = self.complaints, slice(first, last)
-        texts = {seq: c.texts[seq] for seq in range(first, last) if seq in c.texts} if c.texts else {}
+        texts = {seq: c.texts[seq] for seq in range(first + 1, last + 1) if seq in c.texts} if c.texts else {}
         return Complaints(
             c.seq[rows], c.time_ms[rows], c.reporter[rows], c.target[rows], c.context[rows], c.author[rows], c.created_ms[rows], c.fingerprint[rows], c.exempt[rows], texts
         )
@@ -97,13 +97,13 @@ class Collector:
         first = _first_of_pair(c["reporter"][order], c["target"][order])
         order, repeats = order[first], len(order) - int(first.sum())
         place = np.full(len(c["time"]), -1, np.int64)
-        place[order] = np.arange(len(order))
+        place[order] = np.arange(1, len(order) + 1)
         complaints = Complaints(
-            np.arange(len(order)), c["time"][order] // 1000, c["reporter"][order], c["target"][order], c["context"][order], c["author"][order], c["created"][order],
+            np.arange(1, len(order) + 1), c["time"][order] // 1000, c["reporter"][order], c["target"][order], c["context"][order], c["author"][order], c["created"][order],
             c["fingerprint"][order], np.frombuffer(bytes(self._exempt), np.bool_)[order] if len(order) else np.empty(0, bool),
-            {int(place[row]): text for row, text in self._texts.items() if place[row] >= 0},
+            {int(place[row]): text for row, text in self._texts.items() if place[row] > 0},
         )
-        rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] >= 0}
+        rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] > 0}
         return History(complaints, self._reporters, self._targets, self.duplicates, repeats, self._traits), rows
 
 

@@ -79,6 +79,8 @@ class Detector:
 
     def tick(self, batch: Complaints, removed: npt.ArrayLike = ()) -> list[Group]:
         """Take in what is new and give back all groups as they stand now; unchanged groups are the same objects."""
+        if batch.context.any():
+            self.groups.contexts = "told"
         events = self.window.append(contexts.continued(self.window, batch, self.inferred) if self.inferred is not None else batch)
         # After the arrivals: they may compact the columns, which would move what was just found.
         gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
@@ -106,6 +108,8 @@ class Detector:
             self.inferred = inferred
             events = self.window.append(contexts.labelled(batch, inferred))
             self.groups.contexts = "inferred" if inferred.coverage > 0 else "none"
+        else:
+            self.groups.contexts = "told"
         met = pairs.meet(self.window, events, policy.neighbours, None, policy.fit_sample)
         self._count(met)
         self.groups.affinity = Affinity(*fit_affinity(self.window, met.sample_first, met.sample_second, (policy.default_shape, policy.default_rate)))
@@ -128,6 +132,8 @@ class Detector:
 
     def load(self, batch: Complaints) -> None:
         """Take complaints in without analysing them (a rebuild): their pairs come from `adopt`."""
+        if batch.context.any():
+            self.groups.contexts = "told"
         events = self.window.append(contexts.labelled(batch, self.inferred) if self.inferred is not None else batch)
         pairs.mark_all(self.window, events, self.policy.neighbours, self.met)
 

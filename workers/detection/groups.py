@@ -81,19 +81,19 @@ class Groups:
         self.affinity = Affinity(policy.default_shape, policy.default_rate)
         self.tests = 0  # distinct pairs that met: what every p is one of
         self.leads: list[Lead] = []
-        self.contexts = "told"  # told, inferred or none
+        self.contexts = "none"  # told, inferred or none: what the negative control has to look at
         self.hot_slices = 0  # crowded slices in the window, as of the last sweep
         self.crossing: tuple[Ints, Floats] = np.empty(0, np.int64), np.empty(0)
         self._validated: tuple[Ints, Floats] = np.empty(0, np.int64), np.empty(0)
-        self._strong: list[MemberSet] = []
+        self.strong: list[MemberSet] = []
         self._weak: list[MemberSet] = []
-        self._grown: dict[tuple[Tier, MemberSet], Grown] = {}
+        self.grown: dict[tuple[Tier, MemberSet], Grown] = {}
         self._measured: dict[MemberSet, Group | None] = {}
         self._one_shots: dict[int, Group] = {}  # by target
 
     def forget(self) -> None:
         """Grow and measure everything anew at the next update."""
-        self._grown.clear()
+        self.grown.clear()
         self._measured.clear()
         self._one_shots.clear()
 
@@ -110,7 +110,7 @@ class Groups:
         self._refresh_graph(whole)
         self._note_arrivals(events, gone)
         grown = self._grow_all()
-        self._grown = grown
+        self.grown = grown
         merged = growth.merge({g.members for g in grown.values() if g.members}, self.policy.merge_share)
         fresh = {g.members for g in grown.values() if g.new}
         usual_fresh = evidence.fresh_share(self.window, self.policy.fresh_account_seconds * 1000)
@@ -144,25 +144,25 @@ class Groups:
                 ((key >> pairs.PAIR_BITS, key & 0xFFFFFFFF, s) for key, s in zip(keys[~same].tolist(), weight.tolist(), strict=True)), weight="surprise")
             self.graph.remove_nodes_from([n for n, d in list(self.graph.degree) if d == 0])
             self._validated = keys, p
-            self._strong = [frozenset(c) for c in nx.connected_components(self.graph) if len(c) >= self.policy.min_members]
+            self.strong = [frozenset(c) for c in nx.connected_components(self.graph) if len(c) >= self.policy.min_members]
         if whole or (self.edges.changed and len(self.edges.keys) <= LARGEST_WEAK_GRAPH):
             self._weak = weak_seeds(self.edges, keys, self.policy.min_members)
             self.edges.changed = False
 
     def _note_arrivals(self, events: Events, gone: Events) -> None:
         """Count what is new about each known group: complaints of its members, and on its targets."""
-        if not self._grown or not len(events) + len(gone):
+        if not self.grown or not len(events) + len(gone):
             return
         both = np.concatenate([events, gone])
         who, what = self.window.reporter[both], self.window.target[both]
-        for known in self._grown.values():
+        for known in self.grown.values():
             known.pending += int((np.isin(what, known.targets) | np.isin(who, known.people)).sum())
             known.pending += known.size if len(gone) and np.isin(self.window.reporter[gone], known.people).any() else 0
 
     def _grow_all(self) -> dict[tuple[Tier, MemberSet], Grown]:
-        in_seeds = frozenset().union(*self._strong)
+        in_seeds = frozenset().union(*self.strong)
         grown: dict[tuple[Tier, MemberSet], Grown] = {}
-        for seed in self._strong:
+        for seed in self.strong:
             grown["strong", seed] = self._known("strong", seed) or self._grow("strong", seed, in_seeds - seed)
         strong = frozenset().union(*(g.members for g in grown.values()))
         weaker: list[tuple[Tier, MemberSet]] = [("weak", s) for s in self._weak]
@@ -178,9 +178,9 @@ class Groups:
     def _known(self, tier: Tier, seed: MemberSet) -> Grown | None:
         """What the seed, or a slightly different one, grew into, while the difference is too small to matter."""
         share = self.policy.regrow_share
-        known = self._grown.get((tier, seed))
+        known = self.grown.get((tier, seed))
         if known is None:
-            for (old_tier, old), other in self._grown.items():
+            for (old_tier, old), other in self.grown.items():
                 if old_tier == tier and not seed.isdisjoint(old) and len(seed ^ old) <= share * min(len(seed), len(old)):
                     known = other
                     known.pending += len(seed ^ old)
@@ -213,7 +213,7 @@ class Groups:
         keys, p = self.edges.within(who)
         crossing, crossing_p = self.crossing
         inside = np.isin(crossing >> pairs.PAIR_BITS, who) & np.isin(crossing & 0xFFFFFFFF, who)
-        return surprise.best_pair(np.concatenate([keys, crossing[inside]]), np.concatenate([p, crossing_p[inside]]))
+        return surprise.best_pair(self.window, np.concatenate([keys, crossing[inside]]), np.concatenate([p, crossing_p[inside]]))
 
     # --- measuring
 

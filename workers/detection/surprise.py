@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from service.policy import Policy
 from workers.detection.growth import Affinity, aim_of, member_p, targets_of
+from workers.detection.null_model import Floats
+from workers.detection.pairs import PAIR_BITS
 from workers.detection.window import Ints, Window
 
 MEMBERS_WEIGHED = 60  # of a larger group the first so many; the mean a member is what counts
@@ -37,7 +38,8 @@ def _by_overlap(window: Window, members: Ints, first: int, second: int) -> list[
     _, own = window.runs(window.by_pair, np.array([first]))
     owner, events = window.runs(window.by_pair, rest)
     shared = np.bincount(owner[np.isin(window.target[events], window.target[own])], minlength=len(rest))
-    return [int(r) for r in rest[np.lexsort((rest, -shared))]]
+    # Ties by the caller's key: the window's own numbers depend on who came first.
+    return [int(r) for r in rest[np.lexsort((window.reporters.keys[rest], -shared))]]
 
 
 def _gain(window: Window, reporter: int, done: Ints, affinity: Affinity, policy: Policy) -> float | None:
@@ -67,10 +69,12 @@ def span(window: Window, members: Ints, targets: Ints) -> float:
     return float((count >= 2).mean()) if len(members) else 0.0
 
 
-def best_pair(keys: Ints, p: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.floating]]) -> tuple[int, int, float] | None:
-    """The pair with the smallest p as (reporter, reporter, -log10 p); ties: the smaller key."""
+def best_pair(window: Window, keys: Ints, p: Floats) -> tuple[int, int, float] | None:
+    """The pair with the smallest p as (reporter, reporter, -log10 p); ties by the caller's keys."""
     if not len(keys):
         return None
-    at = int(np.argmin(p))
-    key = int(keys[at])
-    return key >> 32, key & 0xFFFFFFFF, -math.log10(max(float(p[at]), 1e-300))
+    ties = keys[p == p.min()]
+    ends = np.sort(np.stack([window.reporters.keys[ties >> PAIR_BITS], window.reporters.keys[ties & 0xFFFFFFFF]]), axis=0)
+    key = int(ties[np.lexsort((ends[1], ends[0]))[0]])
+    first, second = sorted((key >> PAIR_BITS, key & 0xFFFFFFFF), key=lambda r: int(window.reporters.keys[r]))
+    return first, second, -math.log10(max(float(p.min()), 1e-300))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.model import Evidence
+from service.model import Evidence, Kind
 from service.moderation.lineage import ClusterState, Membership, Recomputation, parts_by_target, reconcile, rescore
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.feed import FeedOutcome
@@ -21,7 +21,7 @@ WINDOW_DAYS = 14
 
 def evidence(total: float, lockstep: float = 0.5) -> tuple[Evidence, ...]:
     """Structural evidence that sums to `total`."""
-    rows = [("base", -1.5, 1.0), ("lockstep", 2 * lockstep, lockstep), ("pairs", total + 1.5 - 2 * lockstep, 5.0)]
+    rows = [("base", -1.5, 1.0), ("lockstep", 2 * lockstep, lockstep), ("group", total + 1.5 - 2 * lockstep, 3.0)]
     return tuple(Evidence(signal=name, value=value, usual=0, p_value=None, contribution=part, text=name) for name, part, value in rows)
 
 
@@ -36,6 +36,7 @@ class Gang:
     memberships: tuple[Membership, ...]
     evidence: tuple[Evidence, ...]
     author_by_target: Mapping[int, int]
+    kind: Kind = "repeat"
 
 
 def complaint(who: int, target: int, exempt: bool = False) -> Membership:
@@ -367,7 +368,7 @@ def test_who_was_flagged_once_has_used_a_place_of_its_day() -> None:
 def test_a_changed_score_alone_does_not_raise_the_version(keeper: Keeper) -> None:
     keeper.sees(4, gang(range(6), [1, 2, 3]))
     changed = keeper.sees(4.5, gang(range(6), [1, 2, 3], evidence(4)))
-    assert changed["k1"].score > 2.5 and changed["k1"].version == 1
+    assert changed["k1"].probability > 0.95 and changed["k1"].version == 1
 
 
 def test_more_complaints_of_members_on_known_targets_do_not_raise_the_version(keeper: Keeper) -> None:
@@ -427,14 +428,10 @@ def test_what_a_sweep_revoked_no_outcome_flags_again(keeper: Keeper) -> None:
     assert state.disposition == "revoked" and state.revoked_us == 5 * DAY_US and state.settle_with == ()
 
 
-def test_what_outcomes_alone_had_flagged_their_reversal_revokes(keeper: Keeper) -> None:
+def test_no_outcome_makes_a_group_of_what_is_none(keeper: Keeper) -> None:
     keeper.outcomes = {t: [outcome(t, "rejected")] for t in (1, 2, 3)}
     keeper.sees(4, gang(range(6), [1, 2, 3], evidence(-0.5)))
-    assert keeper["k1"].disposition == "flagged"
-    keeper.learns(5, *(outcome(t, "upheld", day=4.5) for t in (1, 2, 3)))
-    assert keeper["k1"].disposition == "revoked"
-    keeper.learns(6, *(outcome(t, "rejected", day=4.7) for t in (1, 2, 3)))
-    assert (keeper["k1"].disposition, keeper["k1"].revoked_us) == ("flagged", None)
+    assert not keeper.states
 
 
 def test_a_withdrawal_takes_the_complaint_out_in_the_window_or_not(keeper: Keeper) -> None:

@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 
 from service.model import Evidence
 from service.moderation.outcomes import Tally, log_likelihood_ratio
-from service.moderation.score import OUTCOMES, Verdict, judge, log_odds, sigmoid, summarise, summary_clause, surprise
+from service.moderation.score import (
+    COORDINATION,
+    DEVICE_WEIGHT,
+    DEVICES,
+    FLAG_PRIOR,
+    OUTCOMES,
+    Verdict,
+    judge,
+    log_odds,
+    sigmoid,
+    summarise,
+    summary_clause,
+    surprise,
+)
 
 
 def signal(name: str, contribution: float, value: float = 0.5, p: float | None = None) -> Evidence:
@@ -22,13 +35,16 @@ def judged(evidence: list[Evidence], upheld: int = 0, rejected: int = 0, targets
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(-4, 4), max_size=5), st.integers(0, 5), st.integers(0, 5))
-def test_the_score_is_the_sum_of_what_is_shown(parts: list[float], upheld: int, rejected: int) -> None:
-    verdict = judged([signal(f"s{k}", part) for k, part in enumerate(parts)], upheld, rejected)
-    assert verdict.score == pytest.approx(sum(e.contribution for e in verdict.evidence))
-    assert verdict.evidence[-1].signal == OUTCOMES
-    assert verdict.score == pytest.approx(sum(parts) + log_likelihood_ratio(upheld, rejected))
-    assert verdict.probability == pytest.approx(sigmoid(sum(parts))), "outcomes are not in it"
+@given(st.lists(st.floats(-4, 4), min_size=1, max_size=5), st.lists(st.floats(0, 4), max_size=3), st.integers(0, 5), st.integers(0, 5))
+def test_the_score_is_the_weaker_of_two_sums_that_are_shown(about_group: list[float], about_complaints: list[float], upheld: int, rejected: int) -> None:
+    evidence = [signal(name, part) for name, part in zip(COORDINATION, about_group, strict=False)] + [signal(name, part) for name, part in zip(DEVICES, about_complaints, strict=False)]
+    verdict = judged(evidence, upheld, rejected)
+    first = sum(e.contribution for e in verdict.evidence if e.signal in COORDINATION)
+    second = FLAG_PRIOR + sum(e.contribution for e in verdict.evidence if e.signal not in COORDINATION)
+    assert verdict.evidence[-1].signal == OUTCOMES and verdict.evidence[-1].contribution == pytest.approx(log_likelihood_ratio(upheld, rejected))
+    assert verdict.score == pytest.approx(min(first, second))
+    assert verdict.probability == pytest.approx(sigmoid(first)), "outcomes are not in it"
+    assert verdict.unfounded_probability == pytest.approx(sigmoid(second - FLAG_PRIOR)), "the tenant's prior, here even"
 
 
 @settings(max_examples=50, deadline=None)
@@ -42,8 +58,13 @@ def test_coordinated_and_right_is_reliable_and_neither_is_revoked() -> None:
     assert judged([signal("base", 2)]).disposition == "flagged"
     assert judged([signal("base", 2)], upheld=8).disposition == "reliable"
     assert judged([signal("base", -1)]).disposition == "revoked"
-    assert judged([signal("base", -1)], rejected=8).disposition == "flagged"
+    assert judged([signal("base", -1)], rejected=8).disposition == "revoked", "that complaints were wrong does not make them one hand"
     assert judged([signal("base", 0)]).disposition == "revoked", "flagged is above the bound"
+
+
+def test_one_upheld_target_does_not_clear_a_group_and_two_do() -> None:
+    assert judged([signal("base", 2)], upheld=1).disposition == "flagged"
+    assert judged([signal("base", 2)], upheld=2).disposition == "reliable"
 
 
 def test_unfounded_is_the_prior_where_nothing_speaks_and_moves_with_outcomes() -> None:
@@ -53,12 +74,10 @@ def test_unfounded_is_the_prior_where_nothing_speaks_and_moves_with_outcomes() -
     assert judge([signal("base", 5)], Tally(0, 0, 3), 3, prior_unfounded=0.84, flag_score=0).unfounded_probability == pytest.approx(0.84)
 
 
-def test_what_no_honest_volunteer_shows_speaks_for_unfounded() -> None:
-    devices = [signal(name, 0, p=1e-3) for name in ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts")]
-    assert log_odds(judged(devices).unfounded_probability) == pytest.approx(1.3 * 9)
-    author = signal("one_author", 0, value=0.75)
-    assert log_odds(judged([author], targets=4).unfounded_probability) == pytest.approx(2.0)
-    assert judged([author], targets=3).unfounded_probability == 0.5
+def test_what_no_honest_volunteer_shows_speaks_for_unfounded_and_outweighs_an_upheld_target() -> None:
+    devices = [signal(name, DEVICE_WEIGHT * 3, p=1e-3) for name in DEVICES]
+    assert log_odds(judged(devices).unfounded_probability) == pytest.approx(3 * 3 * DEVICE_WEIGHT)
+    assert judged([signal("base", 2), *devices], upheld=3).disposition == "flagged", "bought accounts are not people, whatever they complain about"
 
 
 def test_one_signal_says_so_much_at_most_and_an_ordinary_one_nothing() -> None:

@@ -36,7 +36,7 @@ def tenant(engine: Engine) -> int:
 def state_of(identity: str, people: list[int], targets: list[int], **more: object) -> ClusterState:
     kept = {1 + 4 * p + t: Membership(1 + 4 * p + t, key_of(f"r{p}"), key_of(f"t{t}"), 1_000_000 * (60 * p + t), exempt=p == 5) for p in people for t in targets}
     state = ClusterState(
-        id=identity, disposition="flagged", status="open", members=frozenset(key_of(f"r{p}") for p in people), excluded=frozenset(), memberships=kept,
+        id=identity, kind="repeat", disposition="flagged", status="open", members=frozenset(key_of(f"r{p}") for p in people), excluded=frozenset(), memberships=kept,
         author_by_target={key_of(f"t{t}"): key_of(f"a{t % 2}") if t else 0 for t in targets},
         evidence=(Evidence(signal="base", value=1, usual=1, p_value=1e-9, contribution=-1.5, text="»base«"),), score=2.25, probability=0.9, unfounded_probability=0.5,
         settle_with=tuple(key_of(f"t{t}") for t in targets[:2]), summary="six accounts; not judged yet.", policy_version="2026.11", version=1, found_us=77,

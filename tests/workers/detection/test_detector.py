@@ -230,9 +230,9 @@ def brigade_and_patrol() -> tuple[list[Row], frozenset[int], frozenset[int]]:
 def test_growth_never_swallows_another_seed() -> None:
     rows, brigade, patrol = brigade_and_patrol()
     detector, groups = Detector.sweep(POLICY, columns(rows))
-    seeds = detector._seeds
-    for one, two in combinations(seeds, 2):
-        for group in detector._grown.values():
+    for one, two in combinations(detector.groups.strong, 2):
+        for (tier, _), group in detector.groups.grown.items():
+            assert tier == "strong" or not group.members
             assert not (one <= group.members and two <= group.members)
     assert frozenset().union(*members_of(groups)) == brigade | patrol
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import DAY, HOUR, Row, columns
 
 from service.model import Evidence
-from service.moderation.score import BASE
 from service.policy import DEFAULT_POLICY
 from workers.detection.evidence import fresh_share, measure, near_duplicates
 from workers.detection.growth import Affinity, MemberSet, aim_of, grow, merge, targets_of
@@ -102,12 +102,12 @@ def test_after_merging_no_two_groups_share_so_much(groups: list[MemberSet]) -> N
     assert not any(len(a & b) >= 0.3 * min(len(a), len(b)) for k, a in enumerate(merged) for b in merged[:k])
 
 
-def evidence_of(rows: list[Row], people: range) -> dict[str, Evidence]:
+def evidence_of(rows: list[Row], people: range, contexts: str = "told") -> dict[str, Evidence]:
     window = window_of(rows)
     who = np.array(sorted(numbers(window, people)), np.int64)
     targets = targets_of(window, who, POLICY.target_share)
-    measured = measure(window, who, targets, 6.0, fresh_share(window, POLICY.fresh_account_seconds * 1000), POLICY)
-    return {e.signal: e for e in structural_evidence(measured, len(who), len(targets))}
+    measured = measure(window, who, targets, 6.0, 2.0, contexts, fresh_share(window, POLICY.fresh_account_seconds * 1000), POLICY)
+    return {e.signal: e for e in structural_evidence(measured, len(who), len(targets), POLICY.weights)}
 
 
 def test_lockstep_and_devotion_are_shares() -> None:
@@ -115,8 +115,10 @@ def test_lockstep_and_devotion_are_shares() -> None:
     told = evidence_of(rows, range(1, 9))
     assert told["lockstep"].value == 1.0
     assert told["devotion"].value == 6 / 7
-    assert told["base"].contribution == BASE
-    assert told["pairs"].contribution == 0.15 * 6
+    weights = POLICY.weights
+    assert told["base"].contribution == weights.base
+    assert (told["group"].contribution, told["span"].contribution) == (2 * weights.group, weights.span)
+    assert told["pairs"].contribution == 0, "the pairs are in the group's surprise already"
     half = evidence_of([r for r in rows if r.target % 2 or r.reporter < 5 or r.target > 100], range(1, 9))
     assert 0 < half["lockstep"].value < 1
 
@@ -160,13 +162,12 @@ def test_the_burst_is_the_densest_hour_against_what_others_do_there() -> None:
 
 
 def test_one_author_counts_from_four_targets_on() -> None:
-    assert evidence_of(raid(range(1, 9), range(6)), range(1, 9))["one_author"].contribution == 1.0
+    assert evidence_of(raid(range(1, 9), range(6)), range(1, 9))["one_author"].contribution == 8 * 0.5
     assert evidence_of(raid(range(1, 9), range(3)), range(1, 9))["one_author"].contribution == 0.0
     assert evidence_of([Row(0, r.reporter, r.target, r.at, r.context) for r in raid(range(1, 9), range(6))], range(1, 9))["one_author"].value == 0.0
 
 
-def test_where_no_context_was_told_the_evidence_says_so() -> None:
-    rows = [Row(0, r.reporter, r.target, r.at) for r in raid(range(1, 9), range(6))]
-    assert "no contexts were told" in evidence_of(rows, range(1, 9))["pairs"].text
-    shared = [Row(0, r.reporter, r.target, r.at, context=r.target // 2 + 1) for r in rows]
-    assert "readers of the same articles considered" in evidence_of(shared, range(1, 9))["pairs"].text
+@pytest.mark.parametrize(("contexts", "words"), [("told", "readers of the same articles considered"), ("inferred", "inferred contexts considered"), ("none", "shared reading is not considered")])
+def test_the_evidence_says_what_the_control_had_to_look_at(contexts: str, words: str) -> None:
+    rows = raid(range(1, 9), range(6))
+    assert words in evidence_of(rows, range(1, 9), contexts)["pairs"].text
