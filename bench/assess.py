@@ -1,6 +1,6 @@
 """p99 of the question before a removal while complaints come in, against a bare route in the same process.
 
-    .venv/bin/python bench/assess.py [--seconds 60] [--rate 2000] [--every 10] [--world w126] [--quick]
+    .venv/bin/python bench/assess.py [--seconds 60] [--rate 2000] [--singles 200] [--every 10] [--world w126] [--quick]
 
 `brigadewatch up` runs in a temporary folder with all its workers. Beside it one more API process is started on its stores
 (this script's own app: the service's, and a bare Starlette route with one Redis GET): complaints go in through that
@@ -17,6 +17,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -43,6 +44,7 @@ from service.storage.database import open_database
 
 BATCH = 500
 BARE_KEY = "bench:bare"
+SINGLE_CONNECTIONS = 8
 ASKED = 100  # different targets of each sort
 
 
@@ -97,18 +99,34 @@ def ask(port: int, key: str, paths: Sequence[bytes], seconds: float, every_ms: f
     return bare, asked
 
 
-def load(port: int, key: str, path: Path, first: int, count: int, rate: float) -> None:
-    """Post the world's complaints from `first` in batches at a steady rate, once a line comes in on stdin; print how many a second it were."""
+def load(port: int, key: str, path: Path, first: int, count: int, rate: float, singles: float) -> None:
+    """Post the world's complaints from `first` at a steady rate, once a line comes in on stdin: `singles` a second of them alone, the others in batches.
+
+    Prints how many a second it were.
+    """
     with gzip.open(path) as file:
         lines = [line.strip() for line in islice(file, first, first + count)]
-    client = Client(f"http://127.0.0.1:{port}", key)
+    alone = int(len(lines) * singles / rate)
+    url = f"http://127.0.0.1:{port}"
+    ways = [(batches(lines[alone:], BATCH), (rate - singles) / BATCH)]
+    # One connection answers some hundred single posts a second, since each waits for the disk: several share them.
+    ways += [(batches(lines[number:alone:SINGLE_CONNECTIONS], 1), singles / SINGLE_CONNECTIONS) for number in range(SINGLE_CONNECTIONS)]
+    threads = [threading.Thread(target=_post, args=(Client(url, key), bodies, per_second)) for bodies, per_second in ways if bodies]
     print("ready", flush=True)
     sys.stdin.readline()
     started = time.perf_counter()
-    for number, body in enumerate(batches(lines, BATCH)):
-        time.sleep(max(0.0, started + number * BATCH / rate - time.perf_counter()))
-        client.post(body)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     print(len(lines) / max(time.perf_counter() - started, len(lines) / rate), flush=True)
+
+
+def _post(client: Client, bodies: list[bytes], per_second: float) -> None:
+    started = time.perf_counter()
+    for number, body in enumerate(bodies):
+        time.sleep(max(0.0, started + number / per_second - time.perf_counter()))
+        client.post(body)
 
 
 @contextmanager
@@ -160,6 +178,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long is asked, idle and under load")
     parser.add_argument("--rate", type=float, default=2_000.0, help="complaints a second")
+    parser.add_argument("--singles", type=float, default=200.0, help="of these, so many a second in requests of their own; the others in batches of 500")
     parser.add_argument("--every", type=float, default=10.0, help="milliseconds between two questions")
     parser.add_argument("--world", default="w126", help="which world (bench/worlds.py)")
     add_options(parser)
@@ -186,7 +205,7 @@ def main() -> None:
             paths, clustered = paths_of(client, lines[: before + count])
             print(f"    {before:,} complaints are there; of the {len(paths)} targets asked for {clustered} are in flagged clusters", flush=True)
             measure("idle", port, key, paths, chosen, None)
-            with child("load", port, key, files.complaints, before, count, chosen.rate) as loader:
+            with child("load", port, key, files.complaints, before, count, chosen.rate, chosen.singles) as loader:
                 assert loader.stdin is not None and loader.stdout is not None
                 loader.stdout.readline()
                 loader.stdin.write("go\n")
@@ -200,6 +219,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         serve(int(sys.argv[2]))
     elif sys.argv[1:2] == ["load"]:
-        load(int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), float(sys.argv[7]))
+        load(int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), float(sys.argv[7]), float(sys.argv[8]))
     else:
         main()

@@ -1,16 +1,19 @@
-"""CPU of archiving: `python bench/ingest.py [rows] [batch]` archives generated complaints and prints µs a complaint, per 50,000 rows.
+"""CPU of archiving, µs a complaint, per 50,000 rows.
 
-Batches of 500 lines are committed in groups of 8,000 items, as the ingest worker drains them from a full stream.
+    .venv/bin/python bench/ingest.py [--rows 300000] [--batch 500] [--quick]
+
+Generated complaints; batches of 500 lines are committed in groups of 8,000 items, as the ingest worker drains them from a full stream.
 """
 
 import gc
 import json
 import random
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from figures import parser_of, print_machine
 
 from service.storage.commit import Batch, commit
 from service.storage.database import migrate, open_database, write
@@ -36,7 +39,7 @@ def lines(number: int, rows: int, rng: random.Random) -> bytes:
     return b"c" + json.dumps(complaint, separators=(",", ":")).encode()
 
 
-def main(rows: int, batch: int) -> None:
+def run(rows: int, batch: int) -> None:
     """Archive `rows` complaints in entries of `batch` lines and print what each step cost."""
     rng = random.Random(1)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)  # as the worker does
@@ -60,5 +63,14 @@ def main(rows: int, batch: int) -> None:
         engine.dispose()
 
 
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--batch", type=int, default=500)
+    chosen = parser.parse_args()
+    print_machine()
+    run(20_000 if chosen.quick else chosen.rows, chosen.batch)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300_000, int(sys.argv[2]) if len(sys.argv) > 2 else 500)
+    main()

@@ -17,7 +17,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -67,6 +67,7 @@ def describe(cluster: dict[str, Any], by_target: dict[str, list[dict[str, Any]]]
     author, authors = shares(by_target[t][0]["target"].get("author_id") for t in targets)
     context, contexts = shares(by_target[t][0]["target"].get("context_id") for t in targets)
     reason, _ = shares(c.get("reason") for c in theirs)
+    busiest = {reporter for reporter, _ in complaints_of.most_common(20)}
     signals = [f"{e['signal']} {e['value']:.3g} (usual {e['usual']:.3g}" + ("" if e["p_value"] is None else f", p {e['p_value']:.0e}") + f") {e['contribution']:+.2f}" for e in cluster["evidence"]]
     days = len({c["occurred_at"][:10] for c in theirs})
     return [
@@ -76,8 +77,63 @@ def describe(cluster: dict[str, Any], by_target: dict[str, list[dict[str, Any]]]
         f"    members a target: median {median(Counter(c['target']['id'] for c in theirs).values()):.1f}; seconds from one member to the next: " + "/".join(f"{n:.0f}" for n in quartiles(lags)),
         (f"    largest share of one author {author:.0%} ({authors} authors), of one context {context:.0%} ({contexts} contexts), of one reason {reason:.0%}; "
         f"one account came first on {max(first_places.values(), default=0)} of {first_places.total()} targets"),
+        (f"    {len(members & busiest)} of them are among the 20 most active of all; two of them give the same reason in {agreement(by_target, targets, members):.0%} of cases, "
+        f"two others in {agreement(by_target, by_target, set(complaints_of) - members):.0%}; fullest contexts: {Counter(by_target[t][0]['target'].get('context_id') for t in targets).most_common(1)[0][1]} targets"),
         "    " + "; ".join(signals),
     ]
+
+
+def agreement(by_target: dict[str, list[dict[str, Any]]], targets: Iterable[str], people: set[str]) -> float:
+    """How often two of the people give the same reason for the same target; 0 where nobody gives any."""
+    same = pairs = 0
+    for target in targets:
+        given = [c["reason"] for c in by_target[target] if c["reporter"]["id"] in people and c.get("reason")]
+        same += sum(a == b for a, b in combinations(given, 2))
+        pairs += len(given) * (len(given) - 1) // 2
+    return same / pairs if pairs else 0.0
+
+
+def source(reporter: str) -> str:
+    """The source that an id names before an underscore (two platforms in one file); all one where none does."""
+    return reporter.split("_")[0] if "_" in reporter else ""
+
+
+def steps(by_target: dict[str, list[dict[str, Any]]], targets: Iterable[str], people: set[str] | None) -> list[tuple[float, bool]]:
+    """(seconds from one of the people to the next on a target, whether they are of different sources); None: everybody."""
+    found = []
+    for target in targets:
+        hits = [(datetime.fromisoformat(c["occurred_at"]).timestamp(), c["reporter"]["id"]) for c in by_target[target] if people is None or c["reporter"]["id"] in people]
+        found += [(b - a, source(one) != source(other)) for (a, one), (b, other) in pairwise(hits)]
+    return found
+
+
+def print_pace(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str, Any]]]) -> None:
+    """The flagged groups by the median time from one member to the next, and what a simple cut makes of them."""
+    print("  by the median seconds from one member to the next on a target:")
+    paces = {id(c): median(lag for lag, _ in steps(by_target, c["targets"], set(c["reporters"]))) for c in flagged}
+    signals = {id(c): {e["signal"]: e["value"] for e in c["evidence"]} for c in flagged}
+    for low, high in pairwise((0, 2, 60, 600, 3_600, float("inf"))):
+        some = [c for c in flagged if low <= paces[id(c)] < high]
+        if some:
+            own = median(sum(c2["reporter"]["id"] in set(c["reporters"]) for t in c["targets"] for c2 in by_target[t]) / sum(len(by_target[t]) for t in c["targets"]) for c in some)
+            print(f"    {low}-{high}: {len(some)} groups, {sum(c['reporter_count'] for c in some)} accounts, {sum(c['target_count'] for c in some)} targets, "
+                  f"median of their share of all on these targets {own:.0%}, of lockstep {median(signals[id(c)]['lockstep'] for c in some):.2f}, of devotion {median(signals[id(c)]['devotion'] for c in some):.2f}")
+    fast = [c for c in flagged if paces[id(c)] < 600 and signals[id(c)]["devotion"] >= 0.85]
+    others = [c for c in flagged if c not in fast]
+    several = [c for c in others if len({source(r) for r in c["reporters"]}) > 1]
+    tight = [c for c in others if c not in several and signals[id(c)]["devotion"] >= 0.85 and signals[id(c)]["lockstep"] >= 0.7]
+    print(f"    under 10 min and devotion of .85 and more: {len(fast)} groups, {sum(c['reporter_count'] for c in fast)} accounts; of the others {len(several)} in several sources, "
+          f"{len(tight)} slow but tight (devotion of .85, lockstep of .7 and more), {len(others) - len(several) - len(tight)} neither; "
+          f"devotion under .7 in {sum(signals[id(c)]['devotion'] < 0.7 for c in flagged)} of all {len(flagged)}")
+    in_groups = [lag for c in flagged for lag, cross in steps(by_target, c["targets"], set(c["reporters"])) if cross]
+    people = {r for c in flagged for r in c["reporters"]}
+    apart = [lag for lag, cross in steps(by_target, by_target, {c["reporter"]["id"] for t in by_target.values() for c in t} - people) if cross]
+    for name, lags in (("members of flagged groups", in_groups), ("others", apart)):
+        if lags:
+            print(f"    {name} of different sources: {sum(13_800 <= lag <= 15_600 for lag in lags) / len(lags):.0%} of {len(lags):,} steps take between 3 h 50 and 4 h 20")
+    popular = [t for t, hits in by_target.items() if len(hits) >= 50]
+    touched = {t for c in flagged for t in c["targets"]}
+    print(f"    targets with 50 and more: {len(popular)}, in flagged groups {len(touched & set(popular))}")
 
 
 def quartiles(values: list[Any]) -> list[Any]:
@@ -116,6 +172,8 @@ def print_file(path: Path, window: str) -> None:
     print(f"  {len(discounts)} targets count less; {crossing} of them fall below 8 that had 8 or more (of {sum(len(v) >= 8 for v in by_target.values())} with so many)")
     overlaps = sum(1 for i, a in enumerate(flagged) for b in flagged[i + 1 :] if set(a["reporters"]) & set(b["reporters"]))
     print(f"  pairs of flagged groups that share an account: {overlaps}")
+    if len(flagged) > 1:
+        print_pace(flagged, by_target)
     for cluster in flagged:
         print("\n".join(describe(cluster, by_target, complaints_of)))
     sys.stdout.flush()

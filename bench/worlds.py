@@ -39,7 +39,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "dense": ("--organic", "1000000", "--days", "14", "--pure"),
     "d45": ("--organic", "100000", "--days", "45"),
     "d448": ("--organic", "1000000", "--days", "448"),
-    "million": ("--organic", "1150000", "--days", "14"),
+    "million": ("--organic", "1300000", "--days", "16"),
     "window60k": ("--organic", "105000", "--days", "28"),  # 60,000 complaints in its later windows of 14 days
     "window700k": ("--organic", "1400000", "--days", "28"),
 }
