@@ -186,6 +186,14 @@ def test_an_old_group_is_not_revoked_by_a_part_of_it_that_looks_weak(keeper: Kee
     assert keeper["k1"].disposition == "flagged"
 
 
+def test_a_raised_bound_revokes_only_what_is_all_in_the_window(keeper: Keeper) -> None:
+    groups = gang(range(8), [7, 8]), gang(range(10, 18), [9, 10])
+    keeper.sees(12, *groups)
+    keeper.policy = replace(DEFAULT_POLICY, flag_score=5.0)
+    keeper.sees(21.5, *groups)
+    assert {min(s.members): s.disposition for s in keeper.states.values()} == {0: "flagged", 10: "revoked"}
+
+
 def test_what_is_all_in_the_window_and_not_seen_by_a_sweep_is_revoked(keeper: Keeper) -> None:
     keeper.sees(4, gang(range(6), [1, 2, 3]))
     assert keeper.sees(4.5, complete=False) == {}, "a tick sees but a part and revokes nothing"

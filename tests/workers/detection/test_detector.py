@@ -167,9 +167,10 @@ def test_a_brigade_whose_complaints_are_all_withdrawn_is_gone_at_once() -> None:
 
 def test_a_handover_leaves_what_came_after_the_sweep_as_it_is() -> None:
     town = draw_town(2, brigades=2)
-    half = [r for r in town.rows if r.at < 5 * DAY]
+    half = [r for r in town.rows if r.at < 2 * DAY]
     detector = ticked(half, [80])
-    sweep, _ = Detector.sweep(POLICY, columns(half))
+    sweep, groups = Detector.sweep(POLICY, columns(half))
+    assert groups == [], "the sweep knows of nobody yet"
     for at in range(len(half), len(town.rows), 80):
         detector.tick(columns(town.rows[at : at + 80]))
     detector.adopt(sweep.fitted(), max(r.seq for r in half))
