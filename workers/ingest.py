@@ -7,8 +7,10 @@ An entry that keeps failing is tried in ever smaller parts; what cannot be archi
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -33,6 +35,8 @@ TURN_SECONDS = 2.0  # then other tenants have their turn
 ENTRIES_AT_ONCE = 1_000
 ITEMS_AT_ONCE = 8_000  # a transaction of 4-8k rows costs least a row
 DELIVERIES = 5
+DAY = timedelta(days=1)
+_OCCURRED = re.compile(rb'"occurred_at":"([^"]{20,40})"')  # canonical lines: our own spelling
 
 # Failures of the surroundings, not of an item: no reason to bury anything.
 _PASSING = (LostLease, OperationalError, RedisError, OSError, MemoryError, BaseTimeoutException)
@@ -49,6 +53,51 @@ def run(tenant: str, resources: Resources) -> None:
             log.warning("no tenant is called %r any more: its stream is left alone", tenant)
             return
         _Drain(tenant, number, lease, resources).until(time.monotonic() + TURN_SECONDS)
+
+
+def by_day(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
+    """The batches in groups that span about a day of event time each, in order; a batch of several days is cut.
+
+    Each group becomes one row of the feed, and detection sweeps between rows: history that is replayed months at a
+    time is analysed as it would have been then.
+    """
+    group: list[Batch] = []
+    begin: datetime | None = None
+    for batch in batches:
+        for part in _cut(batch):
+            time = _time_of(part.lines[: part.lines.find(b"\n")] if b"\n" in part.lines else part.lines)
+            if group and begin is not None and time is not None and abs(time - begin) > DAY:
+                yield group
+                group, begin = [], None
+            begin = begin or time
+            group.append(part)
+    if group:
+        yield group
+
+
+def _cut(batch: Batch) -> Iterator[Batch]:
+    """The batch, or the parts of it that span a day each where its ends lie further apart."""
+    lines = batch.lines.split(b"\n")
+    first, last = _time_of(lines[0]), _time_of(lines[-1])
+    if batch.first <= 0 or first is None or last is None or abs(last - first) <= DAY:
+        yield batch
+        return
+    start, begin = 0, first
+    for number, line in enumerate(lines):
+        time = _time_of(line)
+        if time is not None and abs(time - begin) > DAY and number > start:
+            yield Batch(batch.entry, batch.first + start, batch.received_us, b"\n".join(lines[start:number]))
+            start, begin = number, time
+    yield Batch(batch.entry, batch.first + start, batch.received_us, b"\n".join(lines[start:]))
+
+
+def _time_of(line: bytes) -> datetime | None:
+    """When the complaint of a line was made; None for any other item, or a line that cannot be read (the commit will say so)."""
+    found = _OCCURRED.search(line) if line.startswith(b"c") else None
+    try:
+        return datetime.fromisoformat(found.group(1).decode()) if found else None
+    except ValueError:
+        return None
 
 
 class _Drain:
@@ -139,8 +188,10 @@ class _Drain:
             return 1
 
     def _commit(self, entries: list[stream.Entry]) -> CommitResult:
+        batches = [Batch(entry.entry_id, entry.first, entry.received_us, entry.lines) for entry in entries]
         with write(self.resources.engine) as connection:
-            result = commit(connection, self.number, self.epoch, [Batch(entry.entry_id, entry.first, entry.received_us, entry.lines) for entry in entries])
+            for group in by_day(batches):
+                result = commit(connection, self.number, self.epoch, group)
         self._finish(entries, result.archived_position)
         return result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.storage import keys, stream
 from service.storage.archive import pending_items, unfinished_of
+from service.storage.commit import Batch
 from service.storage.database import write
 from service.storage.dead_letters import DeadLetter, drop, list_dead_letters, retry
 from service.storage.leases import Lease
@@ -242,3 +245,22 @@ def test_a_reader_does_not_stop_the_writer(paper: Paper) -> None:
     assert paper.archived_ids() == ["a"]
     with write(paper.engine) as connection:
         assert connection.execute(feed.select()).first() is not None
+
+
+def lines_at(*days: float) -> bytes:
+    start = datetime(2021, 12, 1, tzinfo=UTC)
+    return b"\n".join(b"c" + json.dumps({"id": f"c{k}", "occurred_at": (start + timedelta(days=day)).isoformat()}, separators=(",", ":")).encode() for k, day in enumerate(days))
+
+
+def test_history_is_archived_in_groups_of_a_day_and_every_line_keeps_its_position() -> None:
+    batches = [Batch("1-0", 1, 7, lines_at(0, 0.2)), Batch("2-0", 3, 8, lines_at(0.4, 0.9, 3, 3.5, 9)), Batch("3-0", 8, 9, b'w{"id":"x"}\n' + lines_at(9.5))]
+    groups = list(ingest.by_day(batches))
+    assert [[(b.entry, b.first, b.lines.count(b"\n") + 1) for b in group] for group in groups] == [[("1-0", 1, 2), ("2-0", 3, 2)], [("2-0", 5, 2)], [("2-0", 7, 1), ("3-0", 8, 2)]]
+    assert b"\n".join(b.lines for group in groups for b in group) == b"\n".join(b.lines for b in batches)
+
+
+def test_what_cannot_be_read_or_was_sent_again_is_not_cut() -> None:
+    again = Batch("4-0", -3, 7, lines_at(0, 20))
+    assert list(ingest.by_day([again])) == [[again]]
+    torn = Batch("5-0", 1, 7, b"c{torn\nc{\"occurred_at\":\"not a time at all....\"}")
+    assert list(ingest.by_day([torn])) == [[torn]]
