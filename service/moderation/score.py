@@ -5,9 +5,10 @@ Two questions are kept apart, each a sum of log-odds:
     coordinated?  S_c = base + lockstep + devotion + group + span        (outcomes are not in it)
     unfounded?    S_u = prior + LLR_outcomes + devices + one author      given that it is coordinated
 
-`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u) with the tenant's prior. A cluster is flagged when
-the weaker of the two answers is above the bound, where the second begins at FLAG_PRIOR: as long as nothing speaks for
-its complaints, a coordinated group is shown. A group whose complaints people found right is "reliable".
+`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u) with the tenant's prior; the score is the sum of all that is
+shown, by which moderators sort. A cluster is flagged when both answers are above the bound, where the second begins at
+FLAG_PRIOR: as long as nothing speaks for its complaints, a coordinated group is shown. A group whose complaints people
+found right is "reliable".
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def judge(structural: Sequence[Evidence], outcomes: Tally, target_count: int, *,
     text = f"People upheld {outcomes.upheld} and rejected {outcomes.rejected} of the {target_count} targets." if judged else "No person has judged any of its targets yet."
     share = outcomes.rejected / judged if judged else 0.0
     told = Evidence(signal=OUTCOMES, value=share, usual=0.4, p_value=None, contribution=ratio, text=text)
-    return Verdict(min(coordinated, unfounded), sigmoid(coordinated), sigmoid(unfounded - FLAG_PRIOR + log_odds(prior_unfounded)), disposition, (*structural, told))
+    return Verdict(coordinated + beside + ratio, sigmoid(coordinated), sigmoid(unfounded - FLAG_PRIOR + log_odds(prior_unfounded)), disposition, (*structural, told))
 
 
 def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outcomes: Tally) -> str:

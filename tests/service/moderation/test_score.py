@@ -36,13 +36,13 @@ def judged(evidence: list[Evidence], upheld: int = 0, rejected: int = 0, targets
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-4, 4), min_size=1, max_size=5), st.lists(st.floats(0, 4), max_size=3), st.integers(0, 5), st.integers(0, 5))
-def test_the_score_is_the_weaker_of_two_sums_that_are_shown(about_group: list[float], about_complaints: list[float], upheld: int, rejected: int) -> None:
+def test_the_score_is_the_sum_of_what_is_shown_and_each_probability_of_its_own_question(about_group: list[float], about_complaints: list[float], upheld: int, rejected: int) -> None:
     evidence = [signal(name, part) for name, part in zip(COORDINATION, about_group, strict=False)] + [signal(name, part) for name, part in zip(DEVICES, about_complaints, strict=False)]
     verdict = judged(evidence, upheld, rejected)
     first = sum(e.contribution for e in verdict.evidence if e.signal in COORDINATION)
     second = FLAG_PRIOR + sum(e.contribution for e in verdict.evidence if e.signal not in COORDINATION)
     assert verdict.evidence[-1].signal == OUTCOMES and verdict.evidence[-1].contribution == pytest.approx(log_likelihood_ratio(upheld, rejected))
-    assert verdict.score == pytest.approx(min(first, second))
+    assert verdict.score == pytest.approx(sum(e.contribution for e in verdict.evidence))
     assert verdict.probability == pytest.approx(sigmoid(first)), "outcomes are not in it"
     assert verdict.unfounded_probability == pytest.approx(sigmoid(second - FLAG_PRIOR)), "the tenant's prior, here even"
 
