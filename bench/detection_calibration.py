@@ -1,0 +1,75 @@
+"""Does `probability` mean what it says? Every candidate cluster of a window, before any threshold, against the truth. PURE."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from service.moderation.score import COORDINATION, sigmoid
+from workers.detection.groups import Group
+
+DAYS_APART = 3  # candidates are collected in windows so far apart: a day later mostly the same groups stand there again
+BINS = 10
+PATROL = "n2"  # volunteers who act together: coordinated, though right
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One group of one window."""
+
+    world: str
+    kind: str  # repeat or one_shot
+    probability: float
+    coordinated: bool
+    label: str  # the campaign, n2 or org that most of its accounts belong to
+    accounts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Candidates of similar probability."""
+
+    candidates: int
+    told: float  # mean probability
+    true: float  # share that is coordinated
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How far probabilities and frequencies lie apart."""
+
+    candidates: int
+    base_rate: float
+    expected_error: float  # mean over the candidates of |told - true| of their bin
+    brier: float
+    brier_of_base_rate: float  # the naive forecast: the base rate for everybody
+    bins: tuple[Bin, ...]
+
+
+def candidate_of(world: str, group: Group, reporter_ids: Mapping[int, str], truth: Mapping[str, Any]) -> Candidate:
+    """The group against the truth: coordinated when at least half of its accounts belong to one campaign or to the patrol."""
+    campaign, named = truth["campaign_of_reporter"], truth["hard_negative_of_reporter"]
+    labels: Counter[str] = Counter()
+    for key in sorted(group.reporters):
+        reporter = reporter_ids[key]
+        labels[campaign.get(reporter) or (PATROL if named.get(reporter) == PATROL else "org")] += 1
+    label, count = labels.most_common(1)[0]
+    probability = sigmoid(sum(e.contribution for e in group.evidence if e.signal in COORDINATION))
+    return Candidate(world, group.kind, probability, label != "org" and 2 * count >= len(group.reporters), label, len(group.reporters))
+
+
+def calibration(probability: Sequence[float], coordinated: Sequence[bool], bins: int = BINS) -> Calibration:
+    """Expected calibration error over equal-count bins, and the Brier score; ValueError without a candidate."""
+    if not len(probability):
+        raise ValueError("no candidates: there is nothing to calibrate, collect some from worlds with campaigns")
+    p, y = np.asarray(probability, float), np.asarray(coordinated, float)
+    parts = [part for part in np.array_split(np.argsort(p, kind="stable"), bins) if len(part)]
+    told = tuple(Bin(len(part), float(p[part].mean()), float(y[part].mean())) for part in parts)
+    base = float(y.mean())
+    return Calibration(
+        len(p), base, sum(b.candidates * abs(b.told - b.true) for b in told) / len(p), float(((p - y) ** 2).mean()), base * (1 - base), told,
+    )

@@ -1,0 +1,167 @@
+"""One world, many ways of looking at it: read once, each window swept once, judged by the evaluation's score.py.
+
+What an option does not touch is not done again: outcomes change no sweep, and the ablations of the score change no group. So a
+world's sweeps are remembered (`Sweeps`) and every option is the product's own `audit` over them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from worlds import WorldFiles
+
+from service.intake.items import COMPLAINT, OUTCOME
+from service.model import Evidence, JsonObject
+from service.policy import DEFAULT_POLICY, Policy
+from service.storage.feed import FeedOutcome
+from workers.audit import windows
+from workers.audit.files import Reading, read_items
+from workers.audit.history import Collector, History, outcomes_by_target
+from workers.audit.report import report_of
+from workers.detection import detector as detector_module
+from workers.detection import groups as groups_module
+from workers.detection import growth, surprise
+from workers.detection.detector import Detector
+from workers.detection.groups import Group
+from workers.detection.growth import MemberSet
+from workers.detection.window import Complaints, Ints, Window
+
+STEP_SECONDS = 86_400
+
+
+@dataclass(slots=True)
+class Sweeps:
+    """Stands where `audit` looks for Detector: sweeps every window once and gives it back from then on."""
+
+    change: Callable[[Group], Group | None] = lambda group: group  # what an ablation of the score makes of a group
+    found: dict[tuple[int, int], tuple[Counter[str], list[Group]]] = field(default_factory=dict)
+    seconds: float = 0.0  # CPU
+
+    def sweep(self, policy: Policy, batch: Complaints) -> tuple[Any, list[Group]]:
+        """Detector.sweep, remembered by the window's first and last complaint."""
+        key = int(batch.seq[0]), int(batch.seq[-1])
+        if key not in self.found:
+            before = time.process_time()
+            detector, groups = Detector.sweep(policy, batch)
+            self.seconds += time.process_time() - before
+            self.found[key] = detector.counters, groups
+        counters, groups = self.found[key]
+        return _Counted(counters), [g for g in map(self.change, groups) if g is not None]
+
+    def changed(self, change: Callable[[Group], Group | None]) -> Sweeps:
+        """The same windows with every group changed; None drops it."""
+        return Sweeps(change, self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    counters: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A world in memory."""
+
+    history: History
+    outcomes: Mapping[int, Sequence[FeedOutcome]]
+    seconds: float  # CPU of reading
+
+    def without_contexts(self) -> Read:
+        """The same world at a platform that sends no context_id."""
+        c = self.history.complaints
+        return replace(self, history=replace(self.history, complaints=replace(c, context=np.zeros_like(c.context))))
+
+
+def read(files: WorldFiles) -> Read:
+    """Read a world as `audit` does."""
+    before, now = time.process_time(), datetime.now(UTC)
+    known = [o for o in read_items(files.outcomes, OUTCOME, now, Reading(), lambda _: None)]
+    collector = Collector(DEFAULT_POLICY.text_min_words)
+    for complaint in read_items(files.complaints, COMPLAINT, now, Reading(), lambda _: None):
+        collector.add(complaint)  # type: ignore[arg-type]
+    history, rows = collector.history()
+    return Read(history, outcomes_by_target(known, rows), time.process_time() - before)  # type: ignore[arg-type]
+
+
+def audited(world: Read, sweeps: Sweeps, *, outcomes: bool) -> JsonObject:
+    """The audit's report, with the default policy."""
+    with mock.patch.object(windows, "Detector", sweeps):
+        result = windows.audit(world.history, world.outcomes if outcomes else {}, DEFAULT_POLICY, STEP_SECONDS, lambda done, total: None)
+    return report_of(result.clusters, world.history, DEFAULT_POLICY.version, [])
+
+
+# --- ablations: what is taken away, and only here; the product has no switch for any of it
+
+
+def _without_weak(*_: Any) -> list[MemberSet]:
+    return []
+
+
+def _all_shared(window: Window, members: Ints, share: float) -> Ints:
+    """growth.targets_of without its filter: targets that enough members share, chance or not."""
+    _, events = window.runs(window.by_pair, members)
+    targets, count = np.unique(window.target[events], return_counts=True)
+    return np.asarray(targets[count >= max(2, share * len(members))], np.int64)
+
+
+_grow = growth.grow
+
+
+def _unguarded(window: Window, seed: MemberSet, barred: MemberSet, affinity: growth.Affinity, policy: Policy) -> MemberSet:
+    return _grow(window, seed, (), affinity, policy)
+
+
+@contextmanager
+def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
+    patches = [mock.patch.object(*change) for change in changes]
+    for patch in patches:
+        patch.start()
+    try:
+        yield
+    finally:
+        for patch in patches:
+            patch.stop()
+
+
+# Each changes the groups, so the windows are swept anew.
+SWEPT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
+    "weak tier": ((groups_module, "weak_seeds", _without_weak),),
+    "growth guard": ((growth, "grow", _unguarded),),
+    "author leads": ((detector_module, "author_groups", lambda window: []),),
+    "crossing leads": ((detector_module, "crossing_pairs", lambda window, limit: (np.empty(0, np.int64), np.empty(0))),),
+    "chance-target filter": ((growth, "targets_of", _all_shared), (surprise, "targets_of", _all_shared)),
+}
+
+
+def _without_one_shots(group: Group) -> Group | None:
+    return None if group.kind == "one_shot" else group
+
+
+def _spanless(group: Group) -> Group:
+    """As if every member followed the group everywhere: the signal says the same of all groups, its weight is in the base."""
+    return replace(group, evidence=tuple(_full(e) if e.signal == "span" else e for e in group.evidence))
+
+
+def _full(span: Evidence) -> Evidence:
+    return span.model_copy(update={"value": 1.0, "contribution": DEFAULT_POLICY.weights.span})
+
+
+# These change what is made of the groups; the sweeps stand.
+REPLAYED: dict[str, Callable[[Group], Group | None]] = {"one-shot tier": _without_one_shots, "context span in the score": _spanless}
+ABLATIONS = (*REPLAYED, *SWEPT)
+
+
+def ablated(world: Read, sweeps: Sweeps, name: str, *, outcomes: bool) -> JsonObject:
+    """The report without the named part; KeyError for a name that is not in ABLATIONS."""
+    if name in REPLAYED:
+        return audited(world, sweeps.changed(REPLAYED[name]), outcomes=outcomes)
+    with _patched(*SWEPT[name]):
+        return audited(world, Sweeps(), outcomes=outcomes)

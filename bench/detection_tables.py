@@ -1,0 +1,287 @@
+"""From kept results to the tables of docs/detection.md, and the summary that the pictures are drawn from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from detection_adversaries import EVASIONS
+from detection_calibration import Calibration, calibration
+from detection_comparators import TITLES
+
+THRESHOLD = "8"  # complaints at which the imagined platform removes
+NAIVE = "burst_10_per_hour"  # stands in every table
+KINDS = tuple(f"p{k}" for k in range(1, 9))
+OURS = {
+    ("contexts", "known"): "**ours**, outcomes known", ("contexts", "unknown"): "**ours**, outcomes unknown",
+    ("blind", "known"): "**ours**, no context_id, known", ("blind", "unknown"): "**ours**, no context_id, unknown",
+}
+
+
+class Results:
+    """The kept results by world and part."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.parts: dict[str, dict[str, Any]] = defaultdict(dict)
+        for path in sorted(folder.glob("*.json")):
+            name, _, part = path.stem.partition(".")
+            if part:
+                self.parts[part][name] = json.loads(path.read_text())
+
+    def of(self, part: str, *prefixes: str) -> dict[str, Any]:
+        """Results of the worlds whose names are one of the prefixes and a number."""
+        return {name: found for name, found in self.parts[part].items() if name.rstrip("0123456789") in prefixes}
+
+
+STANDARD, SMALL, PURE, ADVERSE = ("w", "quick"), ("small",), ("pure",), ("adverse", "adversequick")
+
+
+def f1(precision: float, recall: float) -> float:
+    """Harmonic mean; 0 where both are 0."""
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def rows_of(results: Results, worlds: Sequence[str]) -> dict[str, list[Any]]:
+    """What was told about these worlds, by the row's title: comparators first, the naive one at the top."""
+    rows: dict[str, list[Any]] = {}
+    found = results.of("others", *worlds).values()
+    for name, title in TITLES.items():
+        told = [f[name] for f in found if name in f]
+        if told:
+            rows[title] = told
+    for (part, known), title in OURS.items():
+        told = [f[known] for f in results.of(part, *worlds).values()]
+        if told:
+            rows[title] = told
+    return rows
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def mean_of(told: Sequence[Any], value: Callable[[Any], float]) -> float:
+    """Mean of a value of the scores; a precision of nobody (no account flagged) counts as 1."""
+    return mean(1.0 if (x := value(t["score"])) != x else x for t in told)
+
+
+def _aside(s: Any) -> float:
+    return float(s["P_without_patrol"])
+
+
+def quality(results: Results, worlds: Sequence[str]) -> str:
+    """Precision, recall, false accounts and removals."""
+    rows = []
+    for title, told in rows_of(results, worlds).items():
+        false = [mean_of(told, lambda s, kind=kind: s["false_accounts_per_day"][kind]) for kind in ("n1", "n2", "n3", "org")]  # type: ignore[misc]
+        at = [t["score"]["removal"][THRESHOLD] for t in told]
+        removed = [100 * mean(a["campaign_targets_removed"][kind] for a in at) for kind in ("independent", "ideal")]
+        rows.append([
+            title, f"{mean_of(told, lambda s: s['P']):.3f}", f"{mean_of(told, lambda s: s['R']):.3f}", f"{mean_of(told, lambda s: s['F1']):.3f}",
+            f"{mean_of(told, _aside):.3f}", f"{mean_of(told, lambda s: f1(_aside(s), s['R'])):.3f}", f"{min(t['score']['F1'] for t in told):.3f}",
+            " / ".join(f"{x:.2f}" for x in false), f"{removed[0]:.1f} ({removed[1]:.1f})",
+            f"{sum(a['other_removals_lost'] for a in at)} of {sum(a['other_removals'] for a in at)}", f"{sum(a['patrol_removals_lost'] for a in at)} of {sum(a['patrol_removals'] for a in at)}",
+        ])
+    head = ["", "P", "R", "F1", "P, patrol aside", "F1, patrol aside", "worst F1", "false accounts a day n1 / n2 / n3 / organic", "campaign targets removed at 8, % (ideal)", "honest removals lost", "the patrol's lost"]
+    return table(head, rows)
+
+
+def kinds(results: Results) -> str:
+    """Campaigns of which half of the accounts were found."""
+    rows = []
+    for title, told in rows_of(results, STANDARD).items():
+        rows.append([title, *(f"{mean_of(told, lambda s, k=k: s['campaigns_found'].get(k, float('nan'))):.2f}" for k in KINDS)])  # type: ignore[misc]
+    return table(["", *KINDS], rows)
+
+
+def each_world(results: Results) -> str:
+    """Each world by itself: means hide."""
+    rows = []
+    for name, found in results.of("contexts", *STANDARD, *SMALL).items():
+        blind = results.parts["blind"].get(name)
+        told = [found["known"], found["unknown"], *((blind["known"], blind["unknown"]) if blind else ())]
+        naive = results.parts["others"].get(name, {}).get(NAIVE)
+        rows.append([name, f"{found['complaints']:,}", *(f"{t['score']['P']:.3f} / {t['score']['R']:.3f}" for t in ([naive] if naive else []) + told)])
+    return table(["world", "complaints", "burst P / R", "known", "unknown", "no context_id, known", "no context_id, unknown"], rows)
+
+
+def pure(results: Results) -> str:
+    """Worlds without a campaign: whatever is flagged there is false."""
+    rows = []
+    for title, told in rows_of(results, PURE).items():
+        days = [sum(t["score"]["false_accounts_per_day"].values()) for t in told]
+        rows.append([title, str(len(told)), f"{mean(days):.3f}", f"{max(days):.3f}", f"{mean_of(told, lambda s: s['false_clusters_per_day']):.3f}"])
+    return table(["", "worlds", "accounts flagged a day, mean", "worst world", "clusters a day"], rows)
+
+
+def _recalls(told: Sequence[Any], kind: str) -> list[float]:
+    return [share for t in told for name, share in t["recall"].items() if name.rpartition("_")[0] == kind]
+
+
+def adversaries(results: Results) -> str:
+    """Recall of each evasion, with its cost; below it what honest people next to it suffered."""
+    rows = rows_of(results, ADVERSE)
+    lines = []
+    for kind, evasion in EVASIONS.items():
+        shares = [_recalls(told, kind) for told in rows.values()]
+        lines.append([evasion.what, evasion.cost, *(f"{mean(s):.2f}" for s in shares), f"{min(shares[-1]):.2f}"])
+    for title, kind in (("eight honest readers that a group complains beside: flagged", "framed"), ("60 honest accounts on one campus network: flagged", "campus")):
+        counts = [[t["honest"].get(kind, [0, 0]) for t in told] for told in rows.values()]
+        lines.append([title, "", *(f"{sum(c[0] for c in count)} of {sum(c[1] for c in count)}" for count in counts), ""])
+    lines.append(["precision, patrol aside", "", *(f"{mean_of(told, _aside):.3f}" for told in rows.values()), f"{min(_aside(t['score']) for t in list(rows.values())[-1]):.3f}"])
+    return table(["what they do", "what it costs them", *rows, "worst, outcomes unknown"], lines)
+
+
+def ablations(results: Results) -> str:
+    """What each part is worth."""
+    worlds = results.of("ablations", *STANDARD)
+    adverse = results.of("ablations", *ADVERSE)
+    whole = {name: results.parts["contexts"][name] for name in worlds}
+    whole_adverse = {name: results.parts["contexts"][name] for name in adverse}
+    names = list(next(iter(worlds.values()), {}))
+    naive = [results.parts["others"][name][NAIVE] for name in worlds if name in results.parts["others"]]
+    naive_adverse = [results.parts["others"][name][NAIVE] for name in adverse if name in results.parts["others"]]
+    rows = [_ablated("burst, 10 an hour (naive)", naive, naive, naive_adverse)] if naive else []
+    rows.append(_ablated("**all of it**", [f["known"] for f in whole.values()], [f["unknown"] for f in whole.values()], [f["unknown"] for f in whole_adverse.values()]))
+    for name in names:
+        rows.append(_ablated(f"without {name}", [f[name]["known"] for f in worlds.values()], [f[name]["unknown"] for f in worlds.values()], [f[name]["unknown"] for f in adverse.values()]))
+    head = ["", "known: P", "R", "F1", "unknown, patrol aside: P", "R", "p5 / p6 / p7 found", "adversaries, unknown: decoys", "subsets, one author", "subsets, many", "small", "P, patrol aside"]
+    return table(head, rows)
+
+
+def _ablated(title: str, known: Sequence[Any], unknown: Sequence[Any], adverse: Sequence[Any]) -> list[str]:
+    found = " / ".join(f"{mean_of(unknown, lambda s, k=k: s['campaigns_found'][k]):.2f}" for k in ("p5", "p6", "p7"))  # type: ignore[misc]
+    evaded = [f"{mean(_recalls(adverse, kind)):.2f}" for kind in ("decoy", "subset-author", "subset-many", "small")] + [f"{mean_of(adverse, _aside):.3f}"] if adverse else [""] * 5
+    return [
+        title, f"{mean_of(known, lambda s: s['P']):.3f}", f"{mean_of(known, lambda s: s['R']):.3f}", f"{mean_of(known, lambda s: s['F1']):.3f}",
+        f"{mean_of(unknown, _aside):.3f}", f"{mean_of(unknown, lambda s: s['R']):.3f}", found, *evaded,
+    ]
+
+
+def candidates(results: Results) -> list[Any]:
+    """Every candidate of the standard worlds and of those made for it."""
+    return [c for part in ("contexts", "candidates") for found in results.of(part, *STANDARD).values() for c in found["candidates"]]
+
+
+def calibrations(results: Results) -> dict[str, Calibration]:
+    """By kind of cluster, and of all."""
+    every = candidates(results)
+    parts = {"all": every, "repeat": [c for c in every if c["kind"] == "repeat"], "one_shot": [c for c in every if c["kind"] == "one_shot"]}
+    return {name: calibration([c["probability"] for c in found], [c["coordinated"] for c in found]) for name, found in parts.items() if found}
+
+
+def calibration_tables(results: Results) -> str:
+    """Errors, the naive forecast beside them, and the ten bins."""
+    found = calibrations(results)
+    worlds = len({c["world"] for c in candidates(results)})
+    names = {"all": "all", "repeat": "several targets", "one_shot": "one target, one time"}
+    errors = table(
+        ["candidates of", "worlds", "candidates", "base rate", "expected calibration error", "Brier", "Brier of the base rate (naive)"],
+        [[names[n], str(worlds), str(c.candidates), f"{c.base_rate:.3f}", f"{c.expected_error:.3f}", f"{c.brier:.4f}", f"{c.brier_of_base_rate:.4f}"] for n, c in found.items()],
+    )
+    every = found["all"].bins
+    bins = table(["bin, all candidates", *map(str, range(1, len(every) + 1))], [
+        ["candidates", *(str(b.candidates) for b in every)], ["mean probability", *(f"{b.told:.3f}" for b in every)], ["coordinated", *(f"{b.true:.3f}" for b in every)],
+    ])
+    return f"{errors}\n\n{bins}"
+
+
+def _bar(name: str, measured: str, bar: str, met: bool) -> list[str]:
+    return [name, bar, measured, "met" if met else "**missed**"]
+
+
+def bars(results: Results) -> str:
+    """Each bar with what was measured beside it."""
+    rows: list[list[str]] = []
+    standard, small = results.of("contexts", *STANDARD), results.of("contexts", *SMALL)
+    known, unknown = [f["known"] for f in standard.values()], [f["unknown"] for f in standard.values()]
+    blind = [f["known"] for f in results.of("blind", *STANDARD).values()]
+    p, f = mean_of(known, lambda s: s["P"]), mean_of(known, lambda s: s["F1"])
+    rows.append(_bar("outcomes known: F1, precision", f"{f:.3f}, {p:.3f}", "≥ .988, ≥ .997", f >= 0.988 and p >= 0.997))
+    p, f = mean_of(unknown, _aside), mean_of(unknown, lambda s: f1(_aside(s), s["R"]))
+    rows.append(_bar("outcomes unknown, patrol aside: F1, precision", f"{f:.3f}, {p:.3f}", "≥ .985, ≥ .995", f >= 0.985 and p >= 0.995))
+    patrols = [sum(t["unjudged_patrols"][k] for t in unknown) for k in range(3)]
+    rows.append(_bar("the patrol, outcomes unknown: flagged clusters that say \"not judged yet\"", f"{patrols[0]} of {patrols[1]}", "all", patrols[0] == patrols[1] > 0))
+    if blind:
+        p, f = mean_of(blind, lambda s: s["P"]), mean_of(blind, lambda s: s["F1"])
+        rows.append(_bar("no context_id, outcomes known: F1, precision", f"{f:.3f}, {p:.3f}", "≥ .985, ≥ .99", f >= 0.985 and p >= 0.99))
+    if small:
+        f = mean_of([x["known"] for x in small.values()], lambda s: s["F1"])
+        rows.append(_bar("small communities, outcomes known: F1", f"{f:.3f}", "≥ .98", f >= 0.98))
+    for title, told, least in (("known", known, 0.8), ("unknown", unknown, 0.9)):
+        by_kind = {k: mean_of(told, lambda s, k=k: s["campaigns_found"][k]) for k in KINDS}  # type: ignore[misc]
+        others = {k: v for k, v in by_kind.items() if k != "p7"}
+        worst = min(others, key=lambda k: others[k])
+        met = others[worst] >= 0.95 and by_kind["p7"] >= least
+        rows.append(_bar(f"campaigns found, outcomes {title}: worst kind, p7", f"{others[worst]:.2f} ({worst}), {by_kind['p7']:.2f}", f"≥ .95, ≥ {least:g}", met))
+    organic = [sum(x["unknown"]["score"]["false_accounts_per_day"].values()) for x in results.of("contexts", *PURE).values()]
+    if organic:
+        rows.append(_bar(f"organic worlds ({len(organic)}), outcomes unknown: accounts flagged a day", f"{mean(organic):.3f}", "≤ .05, mean of 20", mean(organic) <= 0.05))
+    for title, told in (("known", known), ("unknown", unknown)):
+        at = [t["score"]["removal"][THRESHOLD] for t in told]
+        lost, total = sum(a["other_removals_lost"] for a in at), sum(a["other_removals"] for a in at)
+        rows.append(_bar(f"honest removals lost at 8, outcomes {title}, patrol aside", f"{100 * lost / total:.2f} % ({lost} of {total})", "≤ .2 %", lost <= 0.002 * total))
+        if title == "known":
+            own = sum(a["patrol_removals_lost"] for a in at)
+            rows.append(_bar("the patrol's removals lost, outcomes known", f"{own} of {sum(a['patrol_removals'] for a in at)}", "none", own == 0))
+        over = [100 * (a["campaign_targets_removed"]["independent"] - a["campaign_targets_removed"]["ideal"]) for a in at]
+        rows.append(_bar(f"campaign targets removed at 8 above ideal, points: mean, worst (outcomes {title})", f"{mean(over):.2f}, {max(over):.2f}", "≤ .5, ≤ 2", mean(over) <= 0.5 and max(over) <= 2))
+    if candidates(results):
+        c = calibrations(results)["all"]
+        rows.append(_bar(f"calibration error of `probability` ({c.candidates} candidates)", f"{c.expected_error:.3f}", "≤ .05", c.expected_error <= 0.05))
+    adverse = [x["unknown"] for x in results.of("contexts", *ADVERSE).values()]
+    if adverse:
+        decoys = mean(_recalls(adverse, "decoy"))
+        rows.append(_bar("ten decoys a hit, outcomes unknown: recall", f"{decoys:.2f}", "≥ .9", decoys >= 0.9))
+        one, many, p = mean(_recalls(adverse, "subset-author")), mean(_recalls(adverse, "subset-many")), mean_of(adverse, _aside)
+        rows.append(_bar("random 15 % subsets, one author / many: recall, precision (patrol aside)", f"{one:.2f} / {many:.2f}, {p:.3f}", "≥ .7 / ≥ .3, ≥ .98", one >= 0.7 and many >= 0.3 and p >= 0.98))
+    return table(["measure", "bar", "measured", ""], rows)
+
+
+TABLES: dict[str, Callable[[Results], str]] = {
+    "bars": bars, "standard": lambda r: quality(r, STANDARD), "kinds": kinds, "worlds": each_world, "small": lambda r: quality(r, SMALL), "pure": pure,
+    "adversaries": adversaries, "ablations": ablations, "calibration": calibration_tables,
+}
+
+
+def write_tables(results: Results, page: Path | None, target: Path) -> str:
+    """Put every table between its markers on the page (or, where there is no page, one below the other) and write it to `target`.
+
+    A table whose worlds were not measured is left as it is. Returns a line for people.
+    """
+    made = {}
+    for name, make in TABLES.items():
+        try:
+            made[name] = make(results)
+        except (ValueError, StopIteration, KeyError, IndexError) as error:  # a mean of nothing: these worlds are missing
+            print(f"table {name} is left as it is: {type(error).__name__} {error}", flush=True)
+    (results.folder / "summary.json").write_text(json.dumps(_summary(results)))
+    if page is None or page != target:
+        target.write_text("\n\n".join(f"## {name}\n\n{text}" for name, text in made.items()) + "\n")
+        return f"{len(made)} tables in {target}"
+    text = page.read_text()
+    for name, found in made.items():
+        block = f"<!-- begin {name}: written by bench/detection.py -->\n{found}\n<!-- end {name} -->"
+        text = re.sub(rf"<!-- begin {name}:.*?<!-- end {name} -->", lambda _, block=block: block, text, flags=re.DOTALL)  # type: ignore[misc]
+    page.write_text(text)
+    return f"{len(made)} tables in {target}"
+
+
+def _summary(results: Results) -> dict[str, Any]:
+    """What the pictures show."""
+    rows, adverse = rows_of(results, STANDARD), rows_of(results, ADVERSE)
+    plain = str.maketrans("", "", "*")
+    return {
+        "f1": {title.translate(plain): [t["score"]["F1"] for t in told] for title, told in rows.items()},
+        "evasions": {kind: {title.translate(plain): _recalls(told, kind) for title, told in adverse.items()} for kind in EVASIONS},
+        "calibration": {name: asdict(c) for name, c in calibrations(results).items()} if candidates(results) else {},
+    }

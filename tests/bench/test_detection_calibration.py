@@ -1,0 +1,66 @@
+"""What the measurement of `probability` computes from candidates, on cases that can be done by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.detection_calibration import calibration, candidate_of
+from service.model import Evidence
+from workers.detection.groups import Group
+
+TRUTH = {"campaign_of_reporter": {"r1": "p1_0", "r2": "p1_0"}, "hard_negative_of_reporter": {"r7": "n2", "r8": "n2", "r5": "n1", "r6": "n1"}}
+IDS = {k: f"r{k}" for k in range(1, 10)}
+
+
+def group(*reporters: int) -> Group:
+    none = np.empty(0, np.int64)
+    evidence = (
+        Evidence(signal="base", value=1, usual=1, p_value=None, contribution=-2.0, text=""),
+        Evidence(signal="lockstep", value=1, usual=0, p_value=None, contribution=2.0, text=""),
+        Evidence(signal="fresh_accounts", value=1, usual=0, p_value=0.001, contribution=5.0, text=""),
+    )
+    return Group("repeat", frozenset(reporters), frozenset({1, 2}), none, none, none, none, np.empty(0, bool), evidence, {})
+
+
+def test_forecasts_that_come_true_as_often_as_they_say_have_no_error() -> None:
+    found = calibration([0.25] * 4 + [0.75] * 4, [True, False, False, False, True, True, True, False], bins=2)
+    assert found.expected_error == pytest.approx(0)
+    assert found.brier == pytest.approx(0.1875)
+    assert [(b.candidates, b.told, b.true) for b in found.bins] == [(4, 0.25, 0.25), (4, 0.75, 0.75)]
+
+
+def test_certainty_that_is_wrong_costs_everything() -> None:
+    found = calibration([1.0, 1.0, 0.0, 0.0], [False, False, True, True], bins=2)
+    assert found.expected_error == pytest.approx(1)
+    assert found.brier == pytest.approx(1)
+
+
+def test_saying_the_base_rate_of_everybody_is_the_naive_forecast() -> None:
+    found = calibration([0.25] * 4, [True, False, False, False], bins=1)
+    assert found.base_rate == pytest.approx(0.25)
+    assert found.brier == pytest.approx(found.brier_of_base_rate)
+
+
+def test_fewer_candidates_than_bins_fill_fewer_bins() -> None:
+    assert [b.candidates for b in calibration([0.1, 0.9], [False, True]).bins] == [1, 1]
+
+
+def test_nothing_cannot_be_calibrated() -> None:
+    with pytest.raises(ValueError, match="no candidates"):
+        calibration([], [])
+
+
+def test_probability_is_of_coordination_alone() -> None:
+    assert candidate_of("w", group(1, 2), IDS, TRUTH).probability == pytest.approx(0.5)  # -2 + 2; the fresh accounts answer another question
+
+
+def test_half_of_the_accounts_make_a_candidate_a_campaigns() -> None:
+    found = candidate_of("w", group(1, 2, 3, 4), IDS, TRUTH)
+    assert (found.coordinated, found.accounts) == (True, 4)
+    assert not candidate_of("w", group(1, 3, 4), IDS, TRUTH).coordinated
+
+
+def test_a_patrol_is_coordinated_and_an_outraged_crowd_is_not() -> None:
+    assert candidate_of("w", group(7, 8, 3), IDS, TRUTH).coordinated
+    assert not candidate_of("w", group(5, 6), IDS, TRUTH).coordinated
