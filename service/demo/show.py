@@ -48,8 +48,8 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
             _say(f"replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} decisions of moderators ...")
             replay = Replay(addresses.api, key, rate=max(LEAST_RATE, (len(world.complaints) + len(world.outcomes)) / REPLAY_SECONDS))
             summary = replay.run(*files)
-            show(console, world, summary, list(replay.flagged()), _Reader(addresses.api, key))
-            show_addresses(console, addresses, key, settings, in_example=next(iter(world.campaign_by_target)))
+            protected = show(console, world, summary, list(replay.flagged()), _Reader(addresses.api, key))
+            show_addresses(console, addresses, key, settings, in_example=protected or next(iter(world.campaign_by_target)))
             shown = True
             if stay:
                 _say("Ctrl-C ends all of it.")
@@ -84,10 +84,10 @@ class _Reader:
         return answers
 
 
-def show(console: Console, world: World, summary: Summary, flagged: list[dict[str, Any]], reader: _Reader) -> None:
-    """The flagged clusters beside what was planted, and one target that a removal by count would have hit."""
+def show(console: Console, world: World, summary: Summary, flagged: list[dict[str, Any]], reader: _Reader) -> str | None:
+    """The flagged clusters beside what was planted, and one target that a removal by count would have hit: its id, None if there is none."""
     console.print(f"\n[bold]{summary.accepted:,} items[/bold] accepted and analysed in {summary.total_seconds:.0f} s, {summary.rejected} rejected.\n")
-    clusters = [reader.cluster(item["id"]) for item in flagged]
+    clusters = sorted((reader.cluster(item["id"]) for item in flagged), key=lambda cluster: -cluster["score"])
     table = Table(title="Flagged clusters, highest score first", show_lines=True, title_justify="left")
     for column, justify in (("score", "right"), ("accounts", "right"), ("targets", "right"), ("what it is", "left"), ("planted as", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
@@ -96,8 +96,11 @@ def show(console: Console, world: World, summary: Summary, flagged: list[dict[st
     console.print(table)
     console.print(_tally(world, clusters))
     targets = sorted({target for cluster in clusters for target in cluster["targets"]})
-    if protected := protected_target(reader.assess(targets)):
-        _show_protected(console, world, protected)
+    protected = protected_target(reader.assess(targets))
+    if protected is None:
+        return None
+    _show_protected(console, world, protected)
+    return str(protected["target_id"])
 
 
 def planted(world: World, reporters: Iterable[str]) -> str:
