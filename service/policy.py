@@ -21,7 +21,7 @@ def _threshold(value: Any, unit: str, why: str, low: float | None = None, high: 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Log-odds of being coordinated: fitted by bench/fit_weights.py, sign-constrained (docs/detection.md, Weights)."""
+    """Log-odds of being coordinated: a sign-constrained ridge logistic regression, taken over as it was fitted (docs/detection.md)."""
 
     base: float = -12.4
     lockstep: float = 2.85
