@@ -70,7 +70,8 @@ def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
     if state.entries > 0 and not state.ingesting:
         works.add("ingest")
     take_over = state.sweep_finished_us is not None and state.sweep_finished_us > (state.swept_us or 0)
-    if (state.last_seq > state.cursor_seq or state.decision_waits or take_over) and not state.detecting and now_us - state.ticked_us >= TICK_US:
+    news = state.last_seq > state.cursor_seq and now_us - state.ticked_us >= TICK_US
+    if (news or state.decision_waits or take_over) and not state.detecting:
         works.add("detect")
     if not state.sweeping and not take_over and _sweep_due(state, now_us, policy):
         works.add("sweep")

@@ -28,6 +28,7 @@ from service.storage.database import write
 from service.storage.feed import FeedBatch, FeedOutcome
 from service.storage.leases import Lease, held, take_epoch
 from service.storage.overrides import policy_of
+from service.storage.queue import enqueue
 from service.storage.tenants import tenant_id
 from workers import handover
 from workers.aiming import Aiming
@@ -170,7 +171,10 @@ class Analysis:
         if sweep is not None:
             self._take_sweep(resources, sweep)
             return True
-        if not rows or self._sweep_first():
+        if not rows:
+            return False
+        if self._sweep_first():
+            enqueue(resources.redis, "sweep", self.tenant)  # the clock would, at its next beat
             return False
         taken = self._one_tick(rows)
         self._tick_rows(resources, taken)

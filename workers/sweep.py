@@ -16,6 +16,7 @@ from service.storage.archive import analysis_state_of, read_feed_window
 from service.storage.database import write
 from service.storage.leases import held
 from service.storage.overrides import policy_of
+from service.storage.queue import enqueue
 from service.storage.tenants import tenant_id
 from workers import handover
 from workers.detection.detector import Detector
@@ -54,4 +55,5 @@ def run(tenant: str, resources: Resources) -> None:
             # The one before stays: it may be being read.
             connection.execute(delete(table).where(table.c.tenant_id == number, table.c.finished_us < last))
         resources.redis.sadd(keys.TENANTS_DIRTY, tenant)
+        enqueue(resources.redis, "detect", tenant)  # in a backlog ticks wait for this result
         log.info("tenant %s: sweep of %d complaints, %d pairs met, %d groups, %.2f s", tenant, detector.window.live, detector.pairs_met, len(groups), seconds)
