@@ -28,7 +28,7 @@ import detection_adversaries as adversaries
 import detection_comparators as comparators
 import worlds as world_files
 from detection_calibration import DAYS_APART, candidate_of
-from detection_runs import ABLATIONS, STEP_SECONDS, Read, Sweeps, ablated, audited, read
+from detection_runs import ABLATIONS, Read, Sweeps, ablated, audited, flagged_when_shuffled, read, windows_of
 from detection_tables import Results, write_tables
 from figures import parser_of, print_machine
 from quality import judge_of
@@ -36,7 +36,6 @@ from worlds import OUT, ROOT, WorldFiles, add_options, evaluation, need, world
 
 import workers
 from service.policy import DEFAULT_POLICY
-from workers.audit.windows import window_ends
 
 # Not used for building (that were 1, 2, 11-14, 21-28, 41-44, 51-54, 61-64, 71, 72), nor for fitting the weights (301-308).
 STANDARD = tuple(f"w{seed}" for seed in range(81, 91))
@@ -44,7 +43,7 @@ SMALL = tuple(f"small{seed}" for seed in range(91, 95))
 PURE = tuple(f"pure{seed}" for seed in (*range(55, 61), *range(65, 71), *range(73, 81)))
 ADVERSE = tuple(f"adverse{seed}" for seed in (95, 96, 97, 98))
 MORE = tuple(f"w{seed}" for seed in range(29, 39))  # for the calibration, beside the standard ones
-ABLATED = (*STANDARD[:4], *ADVERSE[:2])
+ABLATED = (*STANDARD[:4], *SMALL, *ADVERSE[:2])
 QUICK = ("quick99", "adversequick99")
 ORGANIC, SMALL_ORGANIC, QUICK_ORGANIC = 60_000, 6_000, 3_000
 DETECTING = ("workers/detection", "workers/audit/windows.py", "workers/audit/history.py", "workers/findings.py", "service/moderation", "service/policy.py")
@@ -137,14 +136,17 @@ def candidates(bench: Bench, files: WorldFiles) -> Any:
 
 
 def _candidates(files: WorldFiles, here: Read, sweeps: Sweeps) -> list[Any]:
-    truth, c = truth_of(files), here.history.complaints
-    length = DEFAULT_POLICY.window_seconds * 1000
-    found = []
-    for end in window_ends(int(c.time_ms[0]), int(c.time_ms[-1]), length, DAYS_APART * STEP_SECONDS * 1000):
-        first, last = c.time_ms.searchsorted(end - length), c.time_ms.searchsorted(end, "right")
-        _, groups = sweeps.sweep(DEFAULT_POLICY, here.history.between(int(first), int(last)))
+    truth, found = truth_of(files), []
+    for batch in windows_of(here, DAYS_APART):
+        _, groups = sweeps.sweep(DEFAULT_POLICY, batch)
         found += [asdict(candidate_of(files.name, group, here.history.reporter_ids, truth)) for group in groups]
     return found
+
+
+def shuffled(bench: Bench, files: WorldFiles) -> Any:
+    """The self-check: windows with their reporters shuffled within each context, with campaigns in them and without."""
+    parts = list(windows_of(bench.at(files)[0], DAYS_APART))
+    return {name: [flagged_when_shuffled(batch, seed, cleared=name == "cleared") for seed, batch in enumerate(parts)] for name in ("whole", "cleared")}
 
 
 def without_contexts(bench: Bench, files: WorldFiles) -> Any:
@@ -171,8 +173,9 @@ PARTS: dict[str, tuple[Part, tuple[str, ...]]] = {
     "ablations": (ablations, ABLATED),
     "others": (others, (*STANDARD, *SMALL, *ADVERSE, *PURE[:6])),
     "candidates": (candidates, MORE),
+    "shuffled": (shuffled, (*STANDARD[:4], *PURE[:4])),
 }
-QUICK_WORLDS: dict[str, tuple[str, ...]] = {"contexts": QUICK, "blind": QUICK[:1], "ablations": QUICK[:1], "others": QUICK[:1], "candidates": ()}
+QUICK_WORLDS: dict[str, tuple[str, ...]] = {"contexts": QUICK, "blind": QUICK[:1], "ablations": QUICK[:1], "others": QUICK[:1], "candidates": (), "shuffled": QUICK[:1]}
 
 
 def files_of(name: str, chosen: argparse.Namespace, folder: Path) -> WorldFiles:
@@ -206,7 +209,7 @@ def measure(bench: Bench, jobs: Sequence[tuple[str, str]]) -> None:
 
 
 def _short(found: Any) -> str:
-    scores = [(key, value["score"]) for key, value in found.items() if isinstance(value, dict) and "score" in value]
+    scores = [(key, value["score"]) for key, value in (found.items() if isinstance(found, dict) else ()) if isinstance(value, dict) and "score" in value]
     return "  ".join(f"{key} P {s['P']:.3f} R {s['R']:.3f} F1 {s['F1']:.3f}" for key, s in scores[:2])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,14 @@ def calibration(probability: Sequence[float], coordinated: Sequence[bool], bins:
     return Calibration(
         len(p), base, sum(b.candidates * abs(b.told - b.true) for b in told) / len(p), float(((p - y) ** 2).mean()), base * (1 - base), told,
     )
+
+
+def by_height(probability: Sequence[float], coordinated: Sequence[bool], edges: Sequence[float] = (0.0, 0.1, 0.5, 0.9, 1.0)) -> tuple[tuple[float, float, Bin], ...]:
+    """Bins of fixed width, (from, to, bin), empty ones left out: where nearly all candidates are certain, bins of equal count show only those."""
+    p, y = np.asarray(probability, float), np.asarray(coordinated, float)
+    found = []
+    for low, high in pairwise(edges):
+        inside = (p >= low) & ((p < high) | ((high == edges[-1]) & (p <= high)))
+        if inside.any():
+            found.append((low, high, Bin(int(inside.sum()), float(p[inside].mean()), float(y[inside].mean()))))
+    return tuple(found)

@@ -20,6 +20,8 @@ from worlds import WorldFiles
 
 from service.intake.items import COMPLAINT, OUTCOME
 from service.model import Evidence, JsonObject
+from service.moderation.outcomes import Tally
+from service.moderation.score import judge
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.feed import FeedOutcome
 from workers.audit import windows
@@ -32,6 +34,7 @@ from workers.detection import growth, surprise
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.detection.growth import MemberSet
+from workers.detection.permutation import permuted_within_contexts
 from workers.detection.window import Complaints, Ints, Window
 
 STEP_SECONDS = 86_400
@@ -96,6 +99,57 @@ def audited(world: Read, sweeps: Sweeps, *, outcomes: bool) -> JsonObject:
     with mock.patch.object(windows, "Detector", sweeps):
         result = windows.audit(world.history, world.outcomes if outcomes else {}, DEFAULT_POLICY, STEP_SECONDS, lambda done, total: None)
     return report_of(result.clusters, world.history, DEFAULT_POLICY.version, [])
+
+
+def windows_of(world: Read, days_apart: int) -> Iterator[Complaints]:
+    """The audit's windows so many days apart: of those it sweeps, every so many-th and the last."""
+    c = world.history.complaints
+    length = DEFAULT_POLICY.window_seconds * 1000
+    for end in windows.window_ends(int(c.time_ms[0]), int(c.time_ms[-1]), length, days_apart * STEP_SECONDS * 1000):
+        yield world.history.between(int(c.time_ms.searchsorted(end - length)), int(c.time_ms.searchsorted(end, "right")))
+
+
+def flagged_when_shuffled(batch: Complaints, seed: int, *, cleared: bool) -> dict[str, int]:
+    """What detection, and burst, would flag in the window with its reporters shuffled within each context.
+
+    A campaign that fills its targets' contexts meets in them after shuffling as well; `cleared` therefore leaves out, before it, every
+    account that is flagged in the window as it is.
+    """
+    if cleared:
+        suspects = np.array(sorted(frozenset().union(*(g.reporters for g in _flagged(Detector.sweep(DEFAULT_POLICY, batch)[1])))), np.int64)
+        batch = _rows(batch, ~np.isin(batch.reporter, suspects))
+    shuffled = permuted_within_contexts(batch, seed)
+    _, groups = Detector.sweep(DEFAULT_POLICY, shuffled)
+    flagged = _flagged(groups)
+    return {
+        "complaints": len(shuffled), "candidates": len(groups), "clusters": len(flagged), "accounts": len(frozenset().union(*(g.reporters for g in flagged))),
+        "burst_accounts": _in_bursts(shuffled),
+    }
+
+
+def _flagged(groups: Sequence[Group]) -> list[Group]:
+    """Those that would be flagged while nobody has judged anything."""
+    prior, bound = DEFAULT_POLICY.prior_unfounded, DEFAULT_POLICY.flag_score
+    return [g for g in groups if judge(g.evidence, Tally(0, 0, 0), len(g.targets), prior_unfounded=prior, flag_score=bound).disposition == "flagged"]
+
+
+def _rows(c: Complaints, keep: Any) -> Complaints:
+    texts = {seq: c.texts[seq] for seq in c.seq[keep].tolist() if seq in c.texts}
+    return Complaints(
+        c.seq[keep], c.time_ms[keep], c.reporter[keep], c.target[keep], c.context[keep], c.author[keep], c.created_ms[keep], c.fingerprint[keep], c.exempt[keep], texts,
+    )
+
+
+def _in_bursts(batch: Complaints, crowd: int = 10, hour_ms: int = 3_600_000) -> int:
+    """Accounts that complained where so many did within an hour."""
+    order = np.lexsort((batch.time_ms, batch.target))
+    key = np.unique(batch.target, return_inverse=True)[1][order].astype(np.int64) << 42 | (batch.time_ms[order] - int(batch.time_ms.min()))
+    last = np.searchsorted(key, key + hour_ms, "right")
+    inside = np.zeros(len(key) + 1, np.int64)
+    starts = np.flatnonzero(last - np.arange(len(key)) >= crowd)
+    np.add.at(inside, starts, 1)
+    np.add.at(inside, last[starts], -1)
+    return len(np.unique(batch.reporter[order][np.cumsum(inside)[:-1] > 0]))
 
 
 # --- ablations: what is taken away, and only here; the product has no switch for any of it

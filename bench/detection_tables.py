@@ -12,7 +12,7 @@ from statistics import mean
 from typing import Any
 
 from detection_adversaries import EVASIONS
-from detection_calibration import Calibration, calibration
+from detection_calibration import Calibration, by_height, calibration
 from detection_comparators import TITLES
 
 THRESHOLD = "8"  # complaints at which the imagined platform removes
@@ -78,6 +78,12 @@ def _aside(s: Any) -> float:
     return float(s["P_without_patrol"])
 
 
+def _framed_aside(told: Any) -> float:
+    """Precision without the patrol and without the honest readers that a group complains beside on purpose."""
+    found, framed = told["score"]["P"] * told["score"]["flagged"], told["honest"].get("framed", [0, 0])[0]
+    return float(found / max(found / told["score"]["P_without_patrol"] - framed, 1))
+
+
 def quality(results: Results, worlds: Sequence[str]) -> str:
     """Precision, recall, false accounts and removals."""
     rows = []
@@ -129,42 +135,49 @@ def _recalls(told: Sequence[Any], kind: str) -> list[float]:
 
 def adversaries(results: Results) -> str:
     """Recall of each evasion, with its cost; below it what honest people next to it suffered."""
-    rows = rows_of(results, ADVERSE)
+    shown = {TITLES[name] for name in (NAIVE, "projection_k2_1h", "synchrotrap_24h")} | set(OURS.values())
+    rows = {title: told for title, told in rows_of(results, ADVERSE).items() if title in shown}
     lines = []
+    if not rows:
+        raise ValueError("no adversaries' world was measured")
     for kind, evasion in EVASIONS.items():
         shares = [_recalls(told, kind) for told in rows.values()]
         lines.append([evasion.what, evasion.cost, *(f"{mean(s):.2f}" for s in shares), f"{min(shares[-1]):.2f}"])
     for title, kind in (("eight honest readers that a group complains beside: flagged", "framed"), ("60 honest accounts on one campus network: flagged", "campus")):
         counts = [[t["honest"].get(kind, [0, 0]) for t in told] for told in rows.values()]
         lines.append([title, "", *(f"{sum(c[0] for c in count)} of {sum(c[1] for c in count)}" for count in counts), ""])
-    lines.append(["precision, patrol aside", "", *(f"{mean_of(told, _aside):.3f}" for told in rows.values()), f"{min(_aside(t['score']) for t in list(rows.values())[-1]):.3f}"])
+    last = list(rows.values())[-1]
+    lines.append(["precision, patrol aside", "", *(f"{mean_of(told, _aside):.3f}" for told in rows.values()), f"{min(_aside(t['score']) for t in last):.3f}"])
+    lines.append(["precision, patrol and framed aside", "", *(f"{mean(map(_framed_aside, told)):.3f}" for told in rows.values()), f"{min(map(_framed_aside, last)):.3f}"])
     return table(["what they do", "what it costs them", *rows, "worst, outcomes unknown"], lines)
 
 
 def ablations(results: Results) -> str:
-    """What each part is worth."""
-    worlds = results.of("ablations", *STANDARD)
-    adverse = results.of("ablations", *ADVERSE)
-    whole = {name: results.parts["contexts"][name] for name in worlds}
-    whole_adverse = {name: results.parts["contexts"][name] for name in adverse}
-    names = list(next(iter(worlds.values()), {}))
-    naive = [results.parts["others"][name][NAIVE] for name in worlds if name in results.parts["others"]]
-    naive_adverse = [results.parts["others"][name][NAIVE] for name in adverse if name in results.parts["others"]]
-    rows = [_ablated("burst, 10 an hour (naive)", naive, naive, naive_adverse)] if naive else []
-    rows.append(_ablated("**all of it**", [f["known"] for f in whole.values()], [f["unknown"] for f in whole.values()], [f["unknown"] for f in whole_adverse.values()]))
-    for name in names:
-        rows.append(_ablated(f"without {name}", [f[name]["known"] for f in worlds.values()], [f[name]["unknown"] for f in worlds.values()], [f[name]["unknown"] for f in adverse.values()]))
-    head = ["", "known: P", "R", "F1", "unknown, patrol aside: P", "R", "p5 / p6 / p7 found", "adversaries, unknown: decoys", "subsets, one author", "subsets, many", "small", "P, patrol aside"]
+    """What each part is worth: on standard worlds, in small communities and against adversaries."""
+    sets = [results.of("ablations", *worlds) for worlds in (STANDARD, SMALL, ADVERSE)]
+    naive = [[results.parts["others"][name][NAIVE] for name in found if name in results.parts["others"]] for found in sets]
+    whole = [[results.parts["contexts"][name] for name in found] for found in sets]
+    rows = [_ablated("burst, 10 an hour (naive)", *[[{"known": told, "unknown": told} for told in found] for found in naive])]
+    rows.append(_ablated("**all of it**", *whole))
+    for name in next(iter(sets[0].values()), {}):
+        rows.append(_ablated(f"without {name}", *[[told[name] for told in found.values()] for found in sets]))
+    head = [
+        "", "known: P", "R", "F1", "unknown, patrol aside: P", "small, known: P", "R", "F1", "adversaries, unknown: decoys", "subsets, one author", "subsets, many", "jitter", "small",
+        "P, patrol and framed aside",
+    ]
     return table(head, rows)
 
 
-def _ablated(title: str, known: Sequence[Any], unknown: Sequence[Any], adverse: Sequence[Any]) -> list[str]:
-    found = " / ".join(f"{mean_of(unknown, lambda s, k=k: s['campaigns_found'][k]):.2f}" for k in ("p5", "p6", "p7"))  # type: ignore[misc]
-    evaded = [f"{mean(_recalls(adverse, kind)):.2f}" for kind in ("decoy", "subset-author", "subset-many", "small")] + [f"{mean_of(adverse, _aside):.3f}"] if adverse else [""] * 5
-    return [
-        title, f"{mean_of(known, lambda s: s['P']):.3f}", f"{mean_of(known, lambda s: s['R']):.3f}", f"{mean_of(known, lambda s: s['F1']):.3f}",
-        f"{mean_of(unknown, _aside):.3f}", f"{mean_of(unknown, lambda s: s['R']):.3f}", found, *evaded,
-    ]
+def _ablated(title: str, standard: Sequence[Any], small: Sequence[Any], adverse: Sequence[Any]) -> list[str]:
+    cells = [title]
+    for worlds, aside in ((standard, True), (small, False)):
+        known = [t["known"] for t in worlds]
+        cells += [f"{mean_of(known, lambda s, k=k: s[k]):.3f}" if known else "" for k in ("P", "R", "F1")]  # type: ignore[misc]
+        if aside:
+            cells.append(f"{mean_of([t['unknown'] for t in worlds], _aside):.3f}")
+    unknown = [t["unknown"] for t in adverse]
+    cells += [f"{mean(_recalls(unknown, kind)):.2f}" if unknown else "" for kind in ("decoy", "subset-author", "subset-many", "jitter", "small")]
+    return [*cells, f"{mean(map(_framed_aside, unknown)):.3f}" if unknown else ""]
 
 
 def candidates(results: Results) -> list[Any]:
@@ -192,7 +205,25 @@ def calibration_tables(results: Results) -> str:
     bins = table(["bin, all candidates", *map(str, range(1, len(every) + 1))], [
         ["candidates", *(str(b.candidates) for b in every)], ["mean probability", *(f"{b.told:.3f}" for b in every)], ["coordinated", *(f"{b.true:.3f}" for b in every)],
     ])
-    return f"{errors}\n\n{bins}"
+    pairs = candidates(results)
+    heights = table(["probability, all candidates", "candidates", "mean probability", "coordinated"], [
+        [f"{low:g} to {high:g}", str(b.candidates), f"{b.told:.3f}", f"{b.true:.3f}"]
+        for low, high, b in by_height([c["probability"] for c in pairs], [c["coordinated"] for c in pairs])
+    ])
+    return f"{errors}\n\n{bins}\n\n{heights}"
+
+
+def shuffled(results: Results) -> str:
+    """What is flagged in shuffled windows, of worlds with campaigns and of organic ones."""
+    rows = []
+    for title, worlds, kept in (("organic worlds", PURE, "whole"), ("worlds with campaigns", STANDARD, "whole"), ("the same, accounts flagged before left out", STANDARD, "cleared")):
+        every = [w for found in results.of("shuffled", *worlds).values() for w in found[kept]]
+        if every:
+            rows.append([
+                title, str(len(every)), f"{mean(w['complaints'] for w in every):,.0f}", *(f"{mean(w[key] for w in every):.2f}" for key in ("candidates", "clusters", "accounts")),
+                f"{mean(w['burst_accounts'] for w in every):.0f}",
+            ])
+    return table(["shuffled windows of", "windows", "complaints each", "groups before the threshold, a window", "**flagged clusters**", "**flagged accounts**", "accounts that burst flags (naive)"], rows)
 
 
 def _bar(name: str, measured: str, bar: str, met: bool) -> list[str]:
@@ -242,14 +273,14 @@ def bars(results: Results) -> str:
     if adverse:
         decoys = mean(_recalls(adverse, "decoy"))
         rows.append(_bar("ten decoys a hit, outcomes unknown: recall", f"{decoys:.2f}", "≥ .9", decoys >= 0.9))
-        one, many, p = mean(_recalls(adverse, "subset-author")), mean(_recalls(adverse, "subset-many")), mean_of(adverse, _aside)
-        rows.append(_bar("random 15 % subsets, one author / many: recall, precision (patrol aside)", f"{one:.2f} / {many:.2f}, {p:.3f}", "≥ .7 / ≥ .3, ≥ .98", one >= 0.7 and many >= 0.3 and p >= 0.98))
+        one, many, p = mean(_recalls(adverse, "subset-author")), mean(_recalls(adverse, "subset-many")), mean(map(_framed_aside, adverse))
+        rows.append(_bar("random 15 % subsets, one author / many: recall, precision (patrol and framed aside)", f"{one:.2f} / {many:.2f}, {p:.3f}", "≥ .7 / ≥ .3, ≥ .98", one >= 0.7 and many >= 0.3 and p >= 0.98))
     return table(["measure", "bar", "measured", ""], rows)
 
 
 TABLES: dict[str, Callable[[Results], str]] = {
     "bars": bars, "standard": lambda r: quality(r, STANDARD), "kinds": kinds, "worlds": each_world, "small": lambda r: quality(r, SMALL), "pure": pure,
-    "adversaries": adversaries, "ablations": ablations, "calibration": calibration_tables,
+    "adversaries": adversaries, "ablations": ablations, "calibration": calibration_tables, "shuffled": shuffled,
 }
 
 

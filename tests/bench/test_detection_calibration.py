@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.detection_calibration import calibration, candidate_of
+from bench.detection_calibration import by_height, calibration, candidate_of
 from service.model import Evidence
 from workers.detection.groups import Group
 
@@ -49,6 +49,12 @@ def test_fewer_candidates_than_bins_fill_fewer_bins() -> None:
 def test_nothing_cannot_be_calibrated() -> None:
     with pytest.raises(ValueError, match="no candidates"):
         calibration([], [])
+
+
+def test_fixed_bins_show_the_few_that_are_uncertain_and_leave_empty_ones_out() -> None:
+    found = by_height([0.05, 0.95, 0.97, 1.0], [False, True, True, False])
+    assert [(low, high, b.candidates) for low, high, b in found] == [(0.0, 0.1, 1), (0.9, 1.0, 3)]
+    assert found[1][2].true == pytest.approx(2 / 3)
 
 
 def test_probability_is_of_coordination_alone() -> None:
