@@ -114,9 +114,9 @@ def each_world(results: Results) -> str:
     rows = []
     for name, found in results.of("contexts", *STANDARD, *SMALL).items():
         blind = results.parts["blind"].get(name)
-        told = [found["known"], found["unknown"], *((blind["known"], blind["unknown"]) if blind else ())]
         naive = results.parts["others"].get(name, {}).get(NAIVE)
-        rows.append([name, f"{found['complaints']:,}", *(f"{t['score']['P']:.3f} / {t['score']['R']:.3f}" for t in ([naive] if naive else []) + told)])
+        told = [naive, found["known"], found["unknown"], *((blind["known"], blind["unknown"]) if blind else (None, None))]
+        rows.append([name, f"{found['complaints']:,}", *("" if t is None else f"{t['score']['P']:.3f} / {t['score']['R']:.3f}" for t in told)])
     return table(["world", "complaints", "burst P / R", "known", "unknown", "no context_id, known", "no context_id, unknown"], rows)
 
 
