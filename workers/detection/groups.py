@@ -90,6 +90,7 @@ class Groups:
         self.grown: dict[tuple[Tier, MemberSet], Grown] = {}
         self._measured: dict[MemberSet, Group | None] = {}
         self._one_shots: dict[int, Group] = {}  # by target
+        self._usual_fresh: float | None = None  # of this tick, once it was asked for
 
     def forget(self) -> None:
         """Grow and measure everything anew at the next update."""
@@ -112,18 +113,18 @@ class Groups:
         grown = self._grow_all()
         self.grown = grown
         merged = growth.merge({g.members for g in grown.values() if g.members}, self.policy.merge_share)
-        fresh = {g.members for g in grown.values() if g.new}
-        usual_fresh = evidence.fresh_share(self.window, self.policy.fresh_account_seconds * 1000)
+        fresh = {g.members for g in grown.values() if g.new and g.members}
+        self._usual_fresh = None
         measured: dict[MemberSet, Group | None] = {}
         for members in merged:
             if members in self._measured and not any(members >= m for m in fresh):
                 measured[members] = self._extended(members, events)
             else:
-                measured[members] = self._measure(members, usual_fresh)
+                measured[members] = self._measure(members)
         self._measured = measured
         for known in grown.values():
             known.new = False
-        self._update_one_shots(events, gone, usual_fresh, whole)
+        self._update_one_shots(events, gone, whole)
         found = [g for g in measured.values() if g is not None]
         return found + self._own_one_shots(found)
 
@@ -233,7 +234,7 @@ class Groups:
             exempt=np.concatenate([group.exempt, window.exempt[mine]]),
         )
 
-    def _measure(self, members: MemberSet, usual_fresh: float) -> Group | None:
+    def _measure(self, members: MemberSet) -> Group | None:
         window, who = self.window, np.array(sorted(members), np.int64)
         targets = growth.targets_of(window, who, self.policy.target_share)
         if len(targets) < 2 or len(who) < self.policy.min_members:
@@ -242,11 +243,17 @@ class Groups:
         weighed = min(len(who), surprise.MEMBERS_WEIGHED)
         lead = max((x.surprise for x in self.leads if x.tier == "author" and self._mostly(x.members, members)), default=0.0)
         group = float(np.clip(max(self._surprise(who) / weighed, lead), -1, 4))
-        measured = evidence.measure(window, who, targets, float(np.mean(weights)) if weights else 0.0, group, self.contexts, usual_fresh, self.policy)
+        measured = evidence.measure(window, who, targets, float(np.mean(weights)) if weights else 0.0, group, self.contexts, self._fresh_share(), self.policy)
         _, events = window.runs(window.by_pair, who)
         events = events[np.isin(window.target[events], targets)]
         self.counters["measured"] += 1
         return self._named("repeat", who, targets, events, structural_evidence(measured, len(who), len(targets), self.policy.weights))
+
+    def _fresh_share(self) -> float:
+        """What share of complaints comes from fresh accounts: a look at the whole window, once a tick at most."""
+        if self._usual_fresh is None:
+            self._usual_fresh = evidence.fresh_share(self.window, self.policy.fresh_account_seconds * 1000)
+        return self._usual_fresh
 
     def _mostly(self, keys: frozenset[int], members: MemberSet) -> bool:
         own = {int(k) for k in self.window.reporters.keys[np.fromiter(members, np.int64, len(members))].tolist()}
@@ -265,14 +272,16 @@ class Groups:
 
     # --- one target, one time
 
-    def _update_one_shots(self, events: Events, gone: Events, usual_fresh: float, whole: bool) -> None:
+    def _update_one_shots(self, events: Events, gone: Events, whole: bool) -> None:
         if whole:
             touched = np.flatnonzero(self.window.crowd[: len(self.window.targets)] >= MINIMUM).astype(np.int64)
             self.hot_slices = len(touched) * len(SPANS_MS)
         else:
             targets = np.unique(self.window.target[np.concatenate([events, gone])])
             touched = targets[self.window.crowd[targets] >= MINIMUM].astype(np.int64)
-        found = {s.target: s for s in one_shots(self.window, touched, usual_fresh, max(self.hot_slices, len(touched) * len(SPANS_MS)), self.policy)}
+        if not len(touched):
+            return
+        found = {s.target: s for s in one_shots(self.window, touched, self._fresh_share(), max(self.hot_slices, len(touched) * len(SPANS_MS)), self.policy)}
         for target in touched.tolist():
             if target in found:
                 self._one_shots[target] = self._crowd(found[target])
