@@ -9,8 +9,7 @@ from itertools import combinations
 
 import networkx as nx
 import numpy as np
-from scipy.special import betainc
-from scipy.stats import poisson
+from scipy.special import betainc, pdtrc
 
 from service.policy import Policy
 from workers.detection.null_model import Floats
@@ -48,7 +47,7 @@ def targets_of(window: Window, members: Ints, share: float) -> Ints:
     shared = count >= max(2, share * len(members))
     targets, count = targets[shared], count[shared]
     expected = len(events) * window.crowd[targets] / max(window.live, 1)
-    return np.asarray(targets[poisson.sf(count - 1, expected) < CHANCE_TARGET], np.int64)
+    return np.asarray(targets[pdtrc(count - 1, expected) < CHANCE_TARGET], np.int64)
 
 
 def aim_of(window: Window, members: Ints, targets: Ints, margin_ms: int) -> Aim:
