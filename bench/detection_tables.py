@@ -257,6 +257,8 @@ def bars(results: Results) -> str:
     organic = [sum(x["unknown"]["score"]["false_accounts_per_day"].values()) for x in results.of("contexts", *PURE).values()]
     if organic:
         rows.append(_bar(f"organic worlds ({len(organic)}), outcomes unknown: accounts flagged a day", f"{mean(organic):.3f}", "≤ .05, mean of 20", mean(organic) <= 0.05))
+        if len(organic) < 20 and rows[-1][-1] == "met":
+            rows[-1][-1] = f"met on {len(organic)} of 20"
     for title, told in (("known", known), ("unknown", unknown)):
         at = [t["score"]["removal"][THRESHOLD] for t in told]
         lost, total = sum(a["other_removals_lost"] for a in at), sum(a["other_removals"] for a in at)
