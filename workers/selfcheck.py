@@ -1,8 +1,9 @@
 """Once a day: what would be flagged in this tenant's window if nobody complained together?
 
-The window's reporters are shuffled within each context, and the whole of detection runs on it. The number of groups that it
-would flag is a metric (brigadewatch_detection_selfcheck_false_clusters): above 0 the null model does not fit this community,
-and its flags deserve less trust.
+Members of known clusters are left out (shuffled, they would still crowd into the contexts that they had agreed on), everybody
+else is shuffled within each context, and the whole of detection runs on it. The number of groups that it would flag is a
+metric (brigadewatch_detection_selfcheck_false_clusters): above 0 the null model does not fit this community, and its flags
+deserve less trust.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 import logging
 import time
 
+import numpy as np
+from sqlalchemy import select
+
 from service.moderation.outcomes import Tally
 from service.moderation.score import judge
 from service.ops.job_metrics import record_counts
 from service.storage.archive import analysis_state_of, read_feed_window
 from service.storage.leases import held
 from service.storage.overrides import policy_of
+from service.storage.schema import cluster_members
 from service.storage.tenants import tenant_id
 from workers.detection.contexts import labelled
 from workers.detection.detector import Detector
@@ -37,6 +42,8 @@ def run(tenant: str, resources: Resources) -> None:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
             since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
             rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, state.cursor_seq)])
+            known = connection.scalars(select(cluster_members.c.reporter_key).where(cluster_members.c.tenant_id == number)).all()
+        rows = rows[~np.isin(rows["reporter"], np.array(known, np.int64))]
         batch = columns_of(rows[rows["time_us"] >= since], texts)
         if not batch.context.any():
             inferred = Detector.sweep(policy, batch)[0].inferred

@@ -61,8 +61,8 @@ class Grown:
     def __init__(self, seed: MemberSet, members: MemberSet, targets: Ints) -> None:
         self.members = members
         self.people = np.array(sorted(members or seed), np.int64)  # whose complaints are news of it
-        self.targets = targets
-        self.size = len(members) * max(len(targets), 1)  # complaints at most: what `pending` is compared with
+        self.targets = targets if members else targets[:0]  # what became no group draws nobody in: only its own people are news
+        self.size = len(members or seed) * max(len(targets), 1)  # complaints at most: what `pending` is compared with
         self.pending = 0
         self.new = True  # grown in this tick
 

@@ -1,0 +1,84 @@
+"""What the structural tier cannot see: crowds on one target, followers of one author, and places that nobody named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from worlds import DAY, HOUR, Row, columns, draw_town, members_of
+
+from service.moderation.outcomes import Tally
+from service.moderation.score import judge
+from service.policy import DEFAULT_POLICY
+from workers.detection.contexts import infer
+from workers.detection.detector import Detector
+from workers.detection.window import Window
+
+POLICY = DEFAULT_POLICY
+TOWN = draw_town(4).rows
+
+
+def crowd(size: int, *, fresh: int, shared: int = 0, at: float = 3 * DAY) -> list[Row]:
+    """So many accounts on one target within minutes; `fresh` of them, spread evenly, are two days old, the first `shared` share a device in pairs."""
+    return [
+        Row(900_000 + k, 500_000 + k, 600_000, at + 20.0 * k, context=700_000, created=at - (2 if k * 7 % size < fresh else 900) * DAY, fingerprint=800_000 + k // 2 if k < shared else 0)
+        for k in range(size)
+    ]
+
+
+def flagged_crowds(rows: list[Row]) -> list[int]:
+    """Sizes of the one-shot groups that would be flagged with nothing judged."""
+    _, groups = Detector.sweep(POLICY, columns([*TOWN, *rows]))
+    return [
+        len(g.reporters) for g in groups
+        if g.kind == "one_shot" and judge(g.evidence, Tally(0, 0, 1), 1, prior_unfounded=0.5, flag_score=0).disposition == "flagged"
+    ]
+
+
+def test_thirty_fresh_accounts_on_one_target_are_a_crowd_with_the_aged_ones_in_their_midst() -> None:
+    assert flagged_crowds(crowd(30, fresh=25)) == [30]
+
+
+def test_an_outrage_of_ordinary_accounts_is_none() -> None:
+    assert flagged_crowds(crowd(300, fresh=9)) == []
+
+
+def test_a_link_that_brings_one_fifth_of_newcomers_is_none() -> None:
+    assert flagged_crowds(crowd(80, fresh=16)) == []
+
+
+def test_shared_devices_betray_an_aged_crowd() -> None:
+    assert flagged_crowds(crowd(20, fresh=0, shared=20)) == [20]
+
+
+@pytest.mark.parametrize("share", [0.15])
+def test_random_subsets_against_one_author_are_found(share: float) -> None:
+    rng = np.random.default_rng(5)
+    rows, seq = [], 910_000
+    for target in range(30):
+        for who in np.flatnonzero(rng.random(30) < share).tolist():
+            seq += 1
+            rows.append(Row(seq, 510_000 + who, 610_000 + target, DAY + 6 * HOUR * target + float(rng.exponential(HOUR)), context=710_000 + target, author=77))
+    found = [len({int(k) for k in m} & {int(k) for k in columns(rows).reporter.tolist()}) for m in members_of(Detector.sweep(POLICY, columns([*TOWN, *rows]))[1])]
+    assert max(found, default=0) >= 20
+
+
+def test_places_that_nobody_named_are_found_again_from_sittings() -> None:
+    rng = np.random.default_rng(1)
+    rows, seq = [], 0
+    for reader in range(600):
+        article = int(rng.integers(40))
+        for comment in rng.choice(8, 3, replace=False).tolist():
+            seq += 1
+            rows.append(Row(seq, 1_000 + reader, 10 * article + comment, article * HOUR + 60.0 * seq % HOUR, context=5_000 + article))
+    told = columns(rows)
+    window = Window(POLICY.window_seconds * 1000, tuple(s * 1000 for s in POLICY.lag_scales))
+    window.append(columns([replace(r, context=0) for r in rows]))
+    inferred = infer(window, POLICY.neighbours)
+    label = dict(zip(inferred.targets.tolist(), inferred.labels.tolist(), strict=True))
+    place = dict(zip(told.target.tolist(), told.context.tolist(), strict=True))
+    together = [(place[a] == place[b], label[a] == label[b]) for k, a in enumerate(sorted(label)) for b in sorted(label)[:k]]
+    right = sum(t and i for t, i in together)
+    assert right / sum(i for _, i in together) > 0.95 and right / sum(t for t, _ in together) > 0.9
+    assert inferred.coverage > 0.9 and inferred.largest < 0.1
