@@ -107,8 +107,10 @@ class Installation:
         return found
 
     def cpu(self) -> dict[str, float]:
-        """Seconds of CPU that each process has used so far."""
-        return {name: sum(process.cpu_times()[:2]) for name, process in self.parts().items()}
+        """Seconds of CPU that each process has used so far, this one and the whole machine as well, and the clock."""
+        total = psutil.cpu_times()
+        told = {name: sum(process.cpu_times()[:2]) for name, process in self.parts().items()}
+        return told | {CLIENT: time.process_time(), MACHINE: total.user + total.nice + total.system, CLOCK: time.perf_counter()}
 
     def log(self, name: str) -> str:
         """What a process wrote."""
@@ -162,8 +164,14 @@ def batches(lines: Sequence[bytes], size: int) -> list[bytes]:
     return [b"\n".join(lines[start : start + size]) for start in range(0, len(lines), size)]
 
 
+CLIENT, MACHINE, CLOCK = "(client)", "(machine)", "(clock)"  # what `Installation.cpu` tells beside the processes of `up`
+
+
 def print_cpu(before: dict[str, float], after: dict[str, float], complaints: int) -> None:
-    """µs of CPU a complaint, by process; the busiest first."""
-    used = {name: (after[name] - before.get(name, 0.0)) / complaints * 1e6 for name in after}
+    """µs of CPU a complaint, by process, the busiest first; and how much of the machine somebody else had meanwhile."""
+    spent = {name: after[name] - before.get(name, 0.0) for name in after}
+    machine, seconds = spent.pop(MACHINE), spent.pop(CLOCK)
+    used = {name: value / complaints * 1e6 for name, value in spent.items()}
     parts = ", ".join(f"{name} {value:.1f}" for name, value in sorted(used.items(), key=lambda item: -item[1]))
-    print(f"    µs CPU a complaint: {parts}; in all {sum(used.values()):.0f}", flush=True)
+    print(f"    µs CPU a complaint: {parts}; in all {sum(used.values()):.0f}")
+    print(f"    of {psutil.cpu_count()} cores these had {sum(spent.values()) / seconds:.2f}, others {max(0.0, machine - sum(spent.values())) / seconds:.2f}", flush=True)

@@ -25,6 +25,7 @@ from workers.detection.window import Events, Ints, Window
 
 Tier = Literal["strong", "weak", "crossing", "author"]
 LARGEST_WEAK_GRAPH = 20_000  # pairs; beyond it weak seeds are looked for at sweeps only
+VERY_LARGE = 80  # members; half a dozen more complaints do not make such a group more or less of a surprise
 OVERLAP_WITH_STRONG = 0.5  # a group of a weaker tier that mostly repeats a strong one adds nothing
 
 
@@ -89,6 +90,7 @@ class Groups:
         self._weak: list[MemberSet] = []
         self.grown: dict[tuple[Tier, MemberSet], Grown] = {}
         self._measured: dict[MemberSet, Group | None] = {}
+        self._surprises: dict[MemberSet, float] = {}
         self._one_shots: dict[int, Group] = {}  # by target
         self._usual_fresh: float | None = None  # of this tick, once it was asked for
 
@@ -96,6 +98,7 @@ class Groups:
         """Grow and measure everything anew at the next update."""
         self.grown.clear()
         self._measured.clear()
+        self._surprises.clear()
         self._one_shots.clear()
 
     def cross(self, keys: Ints, p: Floats) -> None:
@@ -210,6 +213,16 @@ class Groups:
     def _surprise(self, who: Ints) -> float:
         return surprise.group_surprise(self.window, who, self._best_pair(who), self.tests, self.affinity, self.policy)
 
+    def _lasting_surprise(self, members: MemberSet, who: Ints) -> float:
+        """The group's surprise. It is the dearest signal: a very large group keeps it until the next sweep, while a twentieth at most has changed."""
+        if len(members) < VERY_LARGE:
+            return self._surprise(who)
+        for known, value in self._surprises.items():
+            if len(known ^ members) <= self.policy.regrow_share * min(len(known), len(members)):
+                return value
+        value = self._surprises[members] = self._surprise(who)
+        return value
+
     def _best_pair(self, who: Ints) -> tuple[int, int, float] | None:
         keys, p = self.edges.within(who)
         crossing, crossing_p = self.crossing
@@ -242,7 +255,7 @@ class Groups:
         weights = [d["surprise"] for _, _, d in self.graph.subgraph(members).edges(data=True)]
         weighed = min(len(who), surprise.MEMBERS_WEIGHED)
         lead = max((x.surprise for x in self.leads if x.tier == "author" and self._mostly(x.members, members)), default=0.0)
-        group = float(np.clip(max(self._surprise(who) / weighed, lead), -1, 4))
+        group = float(np.clip(max(self._lasting_surprise(members, who) / weighed, lead), -1, 4))
         measured = evidence.measure(window, who, targets, float(np.mean(weights)) if weights else 0.0, group, self.contexts, self._fresh_share(), self.policy)
         _, events = window.runs(window.by_pair, who)
         events = events[np.isin(window.target[events], targets)]
