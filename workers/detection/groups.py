@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.model import Evidence, Kind
+from service.moderation.score import COORDINATION
 from service.policy import Policy
 from workers.detection import evidence, growth, pairs, surprise
 from workers.detection.edges import Edges
@@ -26,6 +27,7 @@ from workers.detection.window import Events, Ints, Window
 Tier = Literal["strong", "weak", "crossing", "author"]
 LARGEST_WEAK_GRAPH = 20_000  # pairs; beyond it weak seeds are looked for at sweeps only
 VERY_LARGE = 80  # members; half a dozen more complaints do not make such a group more or less of a surprise
+FAR_BELOW = -3.0  # log-odds of being coordinated
 OVERLAP_WITH_STRONG = 0.5  # a group of a weaker tier that mostly repeats a strong one adds nothing
 
 
@@ -123,7 +125,7 @@ class Groups:
             if members in self._measured and not any(members >= m for m in fresh):
                 measured[members] = self._extended(members, events)
             else:
-                measured[members] = self._measure(members)
+                measured[members] = self._hopeless(members) or self._measure(members)
         self._measured = measured
         for known in grown.values():
             known.new = False
@@ -212,6 +214,14 @@ class Groups:
 
     def _surprise(self, who: Ints) -> float:
         return surprise.group_surprise(self.window, who, self._best_pair(who), self.tests, self.affinity, self.policy)
+
+    def _hopeless(self, members: MemberSet) -> Group | None:
+        """A very large group that was far from being one, and of which a twentieth at most has changed: a crowd of readers until the next sweep."""
+        if len(members) >= VERY_LARGE:
+            for known, group in self._measured.items():
+                if group is not None and len(known ^ members) <= self.policy.regrow_share * min(len(known), len(members)):
+                    return group if sum(e.contribution for e in group.evidence if e.signal in COORDINATION) < FAR_BELOW else None
+        return None
 
     def _lasting_surprise(self, members: MemberSet, who: Ints) -> float:
         """The group's surprise. It is the dearest signal: a very large group keeps it until the next sweep, while a twentieth at most has changed."""
