@@ -22,6 +22,8 @@ class Settings:
     rate_per_key: float | None
     redis_timeout_seconds: float
     log_level: str
+    secret_keys: tuple[str, ...] = ()  # Fernet keys, the first one encrypts; none: the data folder's
+    outbound_allow: str = ""  # CIDR:port, comma-separated: addresses inside that requests may go to
 
 
 def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
@@ -54,4 +56,6 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         rate_per_key=optional("BRIGADEWATCH_RATE_PER_KEY"),
         redis_timeout_seconds=number("BRIGADEWATCH_REDIS_TIMEOUT_SECONDS", 2.0),
         log_level=env.get("BRIGADEWATCH_LOG_LEVEL") or "INFO",
+        secret_keys=tuple(key.strip() for key in (env.get("BRIGADEWATCH_SECRET_KEY") or "").split(",") if key.strip()),
+        outbound_allow=env.get("BRIGADEWATCH_OUTBOUND_ALLOW") or "",
     )

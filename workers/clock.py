@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.policy import Policy
-from service.storage import keys
+from service.storage import keys, timers
 from service.storage.overrides import policy_of
 from service.storage.queue import enqueue
 from service.storage.schema import analysis_state, dead_letters, decisions, ingest_state, sweeps, tenants
@@ -135,10 +135,13 @@ class Clock:
         everyone = time.monotonic() - self._round_at >= ROUND_SECONDS
         with self.resources.engine.connect() as connection:
             found = self._look(connection, None if everyone else busy)
+            planned = timers.due(connection, self.resources.now_us())
         if everyone:
             self._round_at = time.monotonic()
         now_us = self.resources.now_us()
         asked: dict[str, frozenset[str]] = {}
+        for work, name in planned:
+            enqueue(redis, work, name)
         for name, (state, policy) in found.items():
             works = asked[name] = due(state, now_us, policy)
             for work in sorted(works):

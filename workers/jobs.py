@@ -66,8 +66,39 @@ def selfcheck(tenant: str, resources: Resources) -> None:
     work.run(tenant, resources)
 
 
+def deliver(tenant: str, resources: Resources) -> None:
+    """Send the webhooks that are due."""
+    from workers import deliver as work
+
+    work.run(tenant, resources)
+
+
+def poll(tenant: str, resources: Resources) -> None:
+    """Ask the platforms that do not post."""
+    from workers import poll as work
+
+    work.run(tenant, resources)
+
+
+def retain(tenant: str, resources: Resources) -> None:
+    """Delete what the tenant keeps no longer."""
+    from workers import retain as work
+
+    work.run(tenant, resources)
+
+
+def erase(tenant: str, resources: Resources) -> None:
+    """Replace the ids of people who asked for it."""
+    from workers import erase as work
+
+    work.run(tenant, resources)
+
+
 # Imported inside: a worker of one queue loads what its queue needs (the detection libraries take a second).
-JOBS: dict[str, Callable[[str, Resources], None]] = {"ingest": ingest, "detect": detect, "sweep": sweep, "restore": restore, "selfcheck": selfcheck}
+JOBS: dict[str, Callable[[str, Resources], None]] = {
+    "ingest": ingest, "detect": detect, "sweep": sweep, "restore": restore, "selfcheck": selfcheck,
+    "deliver": deliver, "poll": poll, "retain": retain, "erase": erase,
+}
 
 _resources: Resources | None = None  # of this process: RQ hands a job nothing but what came through Redis
 

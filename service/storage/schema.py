@@ -150,3 +150,71 @@ dead_letters = Table(
     Column("resent_us", Big),  # in the stream again since: pending, no longer dead
     Index("dead_letters_by_tenant", "tenant_id", "id"),
 )
+# When a job of a kind is due for a tenant; the clock enqueues it, the job writes the next time or removes the row (storage/timers.py).
+timers = Table(
+    "timers", metadata,
+    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("work", String(16), primary_key=True), Column("due_us", Big, nullable=False), Index("timers_by_due", "due_us"),
+)
+# One row a tenant that differs from the defaults (storage/tenant_settings.py).
+tenant_settings = Table(
+    "tenant_settings", metadata,
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True), Column("pseudonyms", Boolean, nullable=False, server_default="0"), Column("pseudonym_key", Text),  # encrypted
+    Column("keep_text", Boolean, nullable=False, server_default="0"), Column("retention_days", Integer), Column("rate_per_second", Float),
+)
+# Inbound connections. `id` is the unguessable end of the path that a platform posts to; of a poller it is only a name.
+sources = Table(
+    "sources", metadata,
+    Column("id", String(64), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("platform", String(16), nullable=False), Column("url", Text),
+    Column("secret", Text), Column("previous_secret", Text), Column("previous_until_us", Big),  # both encrypted
+    Column("mapping", Text),  # of the generic platform: JSON
+    Column("created_us", Big, nullable=False), Column("removed_us", Big),
+    # of a poller
+    Column("cursor", Text), Column("next_poll_us", Big), Column("polled_us", Big), Column("failures", Integer, nullable=False, server_default="0"), Column("last_error", Text),
+    Index("sources_by_tenant", "tenant_id", "id"),
+)
+subscriptions = Table(
+    "subscriptions", metadata,
+    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("url", Text, nullable=False), Column("events", Text, nullable=False),  # JSON list; empty: all
+    Column("description", String(256), nullable=False, server_default=""), Column("secret", Text, nullable=False), Column("previous_secret", Text), Column("previous_until_us", Big),  # both encrypted
+    Column("created_us", Big, nullable=False), Column("disabled_us", Big), Column("disabled_because", Text), Index("subscriptions_by_tenant", "tenant_id", "id"),
+)
+# The outbox: what happened, written in the transaction that made it so; its id is derived from what it says, so that it is there once.
+events = Table(
+    "events", metadata,
+    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("type", String(40), nullable=False), Column("at_us", Big, nullable=False), Column("data", Text, nullable=False),
+    Index("events_by_tenant", "tenant_id", "at_us"),
+)
+deliveries = Table(
+    "deliveries", metadata,
+    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("subscription_id", String(40), nullable=False), Column("event_id", String(40), nullable=False),
+    Column("state", String(12), nullable=False),  # pending | delivered | failed | cancelled
+    Column("attempts", Integer, nullable=False, server_default="0"), Column("next_us", Big), Column("created_us", Big, nullable=False), Column("finished_us", Big),
+    Index("deliveries_due", "tenant_id", "state", "next_us"), Index("deliveries_by_subscription", "subscription_id", "created_us", "id"),
+)
+delivery_attempts = Table(
+    "delivery_attempts", metadata,
+    Column("id", Integer, primary_key=True), Column("delivery_id", String(40), nullable=False), Column("tenant_id", Integer, nullable=False), Column("at_us", Big, nullable=False),
+    Column("seconds", Float, nullable=False), Column("status", Integer), Column("error", Text), Index("attempts_by_delivery", "delivery_id", "id"),
+)
+# Targets that were removed while a cluster inflated their count.
+restorations = Table(
+    "restorations", metadata,
+    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("target_key", Big, primary_key=True, autoincrement=False), Column("target_id", String(128), nullable=False),
+    Column("state", String(12), nullable=False),  # open | restored | stands
+    Column("harm", Float, nullable=False), Column("complaints", Integer, nullable=False), Column("independent", Float, nullable=False), Column("cluster_ids", Text, nullable=False),
+    Column("removed_us", Big, nullable=False), Column("removed_by", String(12), nullable=False), Column("opened_us", Big, nullable=False), Column("changed_us", Big, nullable=False),
+    Index("restorations_by_harm", "tenant_id", "state", "harm"),
+)
+# Reporters for whom a warning was suggested, so that it is suggested once.
+reporter_warnings = Table(
+    "reporter_warnings", metadata,
+    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("reporter_key", Big, primary_key=True, autoincrement=False), Column("reporter_id", String(128), nullable=False),
+    Column("at_us", Big, nullable=False), Column("detail", Text, nullable=False),
+)
+erasures = Table(
+    "erasures", metadata,
+    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("reporter_hash", String(64), nullable=False),  # keyed: refuses what is sent again
+    Column("reporter_id", Text),  # encrypted, until done
+    Column("token", String(64), nullable=False), Column("state", String(12), nullable=False),  # asked | done
+    Column("asked_us", Big, nullable=False), Column("done_us", Big), Index("erasures_by_reporter", "tenant_id", "reporter_hash"),
+)
