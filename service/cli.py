@@ -138,7 +138,7 @@ def api(
     settings = _settings(data)
     _log(settings)
     _end_with(parent)
-    engine = _prepared(settings)
+    engine = _prepared(settings, make_secret=False)
     settings = replace(settings, redis_url=_redis_url(settings))
     with ExitStack() as stack:
         def bound(number: int | None, on: str, asked: int | None, default: int) -> socket.socket:
@@ -155,7 +155,7 @@ def worker(queue: Annotated[QueueName, typer.Argument(help="The one queue that t
     """One worker process, for containers. Needs REDIS_URL."""
     from workers.jobs import run_worker
 
-    run_worker(queue.value, _resources(data, parent))
+    run_worker(queue.value, _resources(data, parent, make_secret=False))
 
 
 @app.command()
@@ -163,7 +163,7 @@ def clock(data: Data = None, parent: Parent = None) -> None:
     """The process that wakes the workers, for containers. Needs REDIS_URL."""
     from workers.clock import run_clock
 
-    resources = _resources(data, parent)
+    resources = _resources(data, parent, make_secret=False)
     run_clock(resources, _ending_signals())
 
 
@@ -390,10 +390,10 @@ def _log(settings: Settings) -> None:
         raise UsageError(f"BRIGADEWATCH_LOG_LEVEL is {settings.log_level!r}, and has to be DEBUG, INFO, WARNING or ERROR") from None
 
 
-def _prepared(settings: Settings) -> Engine:
+def _prepared(settings: Settings, *, make_secret: bool = True) -> Engine:
     from service.data_folder import prepare
 
-    return prepare(settings)
+    return prepare(settings, make_secret=make_secret)
 
 
 def _redis_url(settings: Settings) -> str:
@@ -402,7 +402,7 @@ def _redis_url(settings: Settings) -> str:
     return redis_url(settings)
 
 
-def _resources(data: Path | None, parent: int | None) -> Resources:
+def _resources(data: Path | None, parent: int | None, *, make_secret: bool = True) -> Resources:
     from dataclasses import replace
 
     from workers.resources import open_resources
@@ -410,7 +410,7 @@ def _resources(data: Path | None, parent: int | None) -> Resources:
     settings = _settings(data)
     _log(settings)
     _end_with(parent)
-    _prepared(settings).dispose()
+    _prepared(settings, make_secret=make_secret).dispose()
     return open_resources(replace(settings, redis_url=_redis_url(settings)))
 
 

@@ -18,34 +18,29 @@ from sqlalchemy import Engine
 from service.errors import Refused, StoreUnavailable
 from service.settings import Settings
 from service.storage.database import migrate, open_database
+from service.storage.secret_box import SECRET_NAME, SecretBox
 
-SECRET_NAME = "secret.key"  # noqa: S105  (a file's name)
 _LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME = ".lock", ".running", "redis.url"
 
 
-def prepare(settings: Settings) -> Engine:
-    """The folder, its secret key and the schema, made where they are missing; the database, open.
+def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
+    """The folder, its secret key (unless BRIGADEWATCH_SECRET_KEY has one) and the schema, made where they are missing; the database, open.
 
-    Callers at the same time wait for each other. Raises Refused when the folder cannot be made,
-    StoreUnavailable when the database does not answer.
+    Callers at the same time wait for each other. Raises Refused when the folder cannot be made, and (NoSecretKey) when there
+    is no secret key and `make_secret` is false; StoreUnavailable when the database does not answer.
     """
+    if not make_secret:
+        SecretBox(settings).check()
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(settings.data / _LOCK_NAME):
-            _make_secret(settings.data / SECRET_NAME)
+            if make_secret and not settings.secret_keys:
+                _make_secret(settings.data / SECRET_NAME)
             engine = open_database(settings.database_url)
             migrate(engine)
     except OSError as error:
         raise Refused(f"the data folder {settings.data} cannot be used: {error.strerror or error}; name another with --data or BRIGADEWATCH_DATA") from error
     return engine
-
-
-def secret_key(settings: Settings) -> bytes:
-    """The installation's 32 secret bytes. Raises Refused before `prepare` made them."""
-    try:
-        return bytes.fromhex((settings.data / SECRET_NAME).read_text())
-    except (OSError, ValueError) as error:
-        raise Refused(f"{settings.data / SECRET_NAME} holds no key: {error}") from error
 
 
 def redis_url(settings: Settings) -> str:

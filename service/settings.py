@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_DATA = "./brigadewatch-data"
+_SECRET_KEY = re.compile(r"[0-9a-fA-F]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=")  # 32 bytes, hexadecimal or URL-safe base64
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Settings:
     rate_per_key: float | None
     redis_timeout_seconds: float
     log_level: str
-    secret_keys: tuple[str, ...] = ()  # Fernet keys, the first one encrypts; none: the data folder's
+    secret_keys: tuple[str, ...] = ()  # 32 bytes each, as 64 hex digits or a Fernet key; the first one encrypts; none: the data folder's
     outbound_allow: str = ""  # CIDR:port, comma-separated: addresses inside that requests may go to
 
 
@@ -30,7 +32,7 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
     """The settings of this process.
 
     `data` is a command line's --data and wins over BRIGADEWATCH_DATA. Raises ValueError naming the
-    variable for a value that is no number.
+    variable for a value that is no number, or no key.
     """
     env = dict(os.environ) if environ is None else environ
     folder = data or Path(env.get("BRIGADEWATCH_DATA") or DEFAULT_DATA)
@@ -56,6 +58,17 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         rate_per_key=optional("BRIGADEWATCH_RATE_PER_KEY"),
         redis_timeout_seconds=number("BRIGADEWATCH_REDIS_TIMEOUT_SECONDS", 2.0),
         log_level=env.get("BRIGADEWATCH_LOG_LEVEL") or "INFO",
-        secret_keys=tuple(key.strip() for key in (env.get("BRIGADEWATCH_SECRET_KEY") or "").split(",") if key.strip()),
+        secret_keys=_secret_keys(env.get("BRIGADEWATCH_SECRET_KEY") or ""),
         outbound_allow=env.get("BRIGADEWATCH_OUTBOUND_ALLOW") or "",
     )
+
+
+def _secret_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in text.split(",")) if text.strip() else ()
+    for number, key in enumerate(keys, 1):
+        if not _SECRET_KEY.fullmatch(key):  # not shown: it may be nearly a key
+            raise ValueError(
+                f"BRIGADEWATCH_SECRET_KEY: key {number} of {len(keys)} has {len(key)} characters and is none; a key is 32 bytes, as 64 hexadecimal digits "
+                "(made with: openssl rand -hex 32) or as a Fernet key of 44 characters; commas stand between keys"
+            )
+    return keys

@@ -9,6 +9,7 @@ import threading
 
 from service.settings import read_settings
 from service.storage.queue import QUEUES
+from service.storage.secret_box import NoSecretKey, SecretBox
 from workers.clock import run_clock
 from workers.jobs import run_worker
 from workers.resources import open_resources
@@ -17,7 +18,7 @@ from workers.resources import open_resources
 def run(name: str) -> None:
     """Be one process of the pipeline until SIGTERM or SIGINT: a queue's worker, or the clock.
 
-    Raises ValueError for another name, and without REDIS_URL.
+    Raises ValueError for another name, and without REDIS_URL; NoSecretKey without a key for stored secrets.
     """
     if name != "clock" and name not in QUEUES:
         raise ValueError(f"{name!r} is neither a queue nor the clock: {', '.join((*QUEUES, 'clock'))}")
@@ -25,6 +26,7 @@ def run(name: str) -> None:
     logging.basicConfig(level=settings.log_level, format=f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s")
     resources = open_resources(settings)
     try:
+        SecretBox(settings).check()
         if name == "clock":
             stop = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -37,7 +39,7 @@ def run(name: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The process's exit code: 0 ended as asked, 2 wrong usage."""
+    """The process's exit code: 0 ended as asked, 1 there is no key for stored secrets, 2 wrong usage."""
     if len(arguments) != 1:
         print(f"usage: python -m workers {'|'.join((*QUEUES, 'clock'))}", file=sys.stderr)
         return 2
@@ -46,6 +48,9 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    except NoSecretKey as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -101,6 +101,21 @@ def test_a_setting_that_is_no_number_is_wrong_usage(data: str) -> None:
     assert "BRIGADEWATCH_MAX_BODY_BYTES" in done.stderr
 
 
+@pytest.mark.parametrize("process", [("api",), ("worker", "deliver"), ("clock",)])
+def test_a_process_without_a_key_for_secrets_refuses_to_start_and_makes_none(process: tuple[str, ...], data: str) -> None:
+    done = run(*process, "--data", data, REDIS_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 1
+    assert "set BRIGADEWATCH_SECRET_KEY" in done.stderr
+    assert not Path(data).exists()
+
+
+def test_a_malformed_key_for_secrets_is_wrong_usage(data: str) -> None:
+    done = run("tenants", "list", "--data", data, BRIGADEWATCH_SECRET_KEY="swordfish")
+    assert done.returncode == 2
+    assert "BRIGADEWATCH_SECRET_KEY" in done.stderr
+    assert "swordfish" not in done.stderr
+
+
 def test_an_explicit_port_that_is_taken_exits_with_1_and_names_it(data: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

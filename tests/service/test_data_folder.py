@@ -14,6 +14,7 @@ import pytest
 from service import data_folder
 from service.errors import Refused, StoreUnavailable
 from service.settings import Settings, read_settings
+from service.storage.secret_box import NoSecretKey, SecretBox
 
 
 @pytest.fixture
@@ -25,20 +26,20 @@ def test_whoever_comes_first_makes_folder_secret_and_schema(here: Settings) -> N
     data_folder.prepare(here).dispose()
     assert stat.S_IMODE(here.data.stat().st_mode) == 0o700
     assert stat.S_IMODE((here.data / "secret.key").stat().st_mode) == 0o600
-    assert len(data_folder.secret_key(here)) == 32
+    assert SecretBox(here).open(SecretBox(here).seal("told once")) == "told once"
 
 
 def test_a_second_time_changes_nothing(here: Settings) -> None:
     data_folder.prepare(here).dispose()
-    secret = data_folder.secret_key(here)
+    secret = (here.data / "secret.key").read_text()
     data_folder.prepare(here).dispose()
-    assert data_folder.secret_key(here) == secret
+    assert (here.data / "secret.key").read_text() == secret
 
 
 def test_several_processes_at_once_agree_on_one_secret(here: Settings) -> None:
     script = (
         "import sys; from pathlib import Path; from service import data_folder; from service.settings import read_settings\n"
-        "settings = read_settings(Path(sys.argv[1]), {}); data_folder.prepare(settings).dispose(); print(data_folder.secret_key(settings).hex())"
+        "settings = read_settings(Path(sys.argv[1]), {}); data_folder.prepare(settings).dispose(); print((settings.data / 'secret.key').read_text())"
     )
 
     def prepare(_: int) -> str:
@@ -72,6 +73,15 @@ def test_other_commands_find_the_embedded_redis_while_it_runs(here: Settings) ->
         data_folder.redis_url(here)
 
 
-def test_a_secret_that_is_none_is_told(here: Settings) -> None:
-    with pytest.raises(Refused, match="holds no key"):
-        data_folder.secret_key(here)
+def test_a_process_that_may_not_make_a_key_refuses_without_one_and_makes_nothing(here: Settings) -> None:
+    with pytest.raises(NoSecretKey, match="set BRIGADEWATCH_SECRET_KEY"):
+        data_folder.prepare(here, make_secret=False)
+    assert not here.data.exists()
+    data_folder.prepare(here).dispose()
+    data_folder.prepare(here, make_secret=False).dispose()
+
+
+def test_a_key_in_the_environment_needs_none_in_the_folder(here: Settings) -> None:
+    data_folder.prepare(replace(here, secret_keys=("ab" * 32,)), make_secret=False).dispose()
+    data_folder.prepare(replace(here, secret_keys=("ab" * 32,))).dispose()
+    assert not (here.data / "secret.key").exists()

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 def start(what: str, settings: Settings, redis_url: str) -> subprocess.Popen[bytes]:
     """One process of the pipeline."""
-    environment = {**os.environ, "REDIS_URL": redis_url, "DATABASE_URL": settings.database_url, "BRIGADEWATCH_DATA": str(settings.data), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "REDIS_URL": redis_url, "DATABASE_URL": settings.database_url, "BRIGADEWATCH_DATA": str(settings.data), "BRIGADEWATCH_SECRET_KEY": "5e" * 32, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-m", "workers", what], env=environment, cwd=ROOT)
 
 

@@ -48,7 +48,7 @@ class Machines:
 
     def _process(self, name: str) -> subprocess.Popen[bytes]:
         environment = {
-            **os.environ, "REDIS_URL": self.url, "DATABASE_URL": self.settings.database_url, "BRIGADEWATCH_DATA": str(self.settings.data), "PYTHONPATH": str(ROOT),
+            **os.environ, "REDIS_URL": self.url, "DATABASE_URL": self.settings.database_url, "BRIGADEWATCH_SECRET_KEY": "5e" * 32, "BRIGADEWATCH_DATA": str(self.settings.data), "PYTHONPATH": str(ROOT),
             "BRIGADEWATCH_LOG_LEVEL": "ERROR",
         }
         return subprocess.Popen([sys.executable, "-m", "workers", name], env=environment, cwd=ROOT)

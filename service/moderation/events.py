@@ -1,0 +1,19 @@
+"""What subscribers are told: the kinds of events, and one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+EVENT_TYPES = (
+    "cluster.flagged", "cluster.grown", "cluster.revoked", "cluster.decided", "target.hold", "target.restore_suggested", "reporter.warn_suggested",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a case, as it is told to subscribers."""
+
+    type: str  # one of EVENT_TYPES
+    key: str  # what makes it the same event when it is found again: within its tenant, (type, key) is told once
+    data: dict[str, Any] = field(default_factory=dict, hash=False)  # JSON; small: ids and figures, no lists of members
