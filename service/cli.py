@@ -187,6 +187,61 @@ def tenants_list(data: Data = None) -> None:
         typer.echo(name)
 
 
+class Switch(StrEnum):
+    """A setting that is on or off."""
+
+    ON = "on"
+    OFF = "off"
+
+
+@tenants.command("set")
+def tenants_set(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name.")],
+    pseudonyms: Annotated[Switch | None, typer.Option("--pseudonyms", help="Replace reporters' ids by keyed pseudonyms before they are stored. Concerns what comes from now on.", show_default=False)] = None,
+    keep_text: Annotated[Switch | None, typer.Option("--keep-text", help="Keep what reporters write; off: only a signature that tells near-duplicates.", show_default=False)] = None,
+    retention: Annotated[str | None, typer.Option("--retention", metavar="180d|off", help="Delete complaints and all that belongs to them so long after receipt.", show_default=False)] = None,
+    rate: Annotated[str | None, typer.Option("--rate", metavar="N|off", help="Items a second that the tenant may send.", show_default=False)] = None,
+    data: Data = None,
+) -> None:
+    """Change a tenant's settings; a running service follows within seconds. What is not named stays."""
+    from service.storage.database import write
+    from service.storage.tenant_settings import change_settings
+    from service.storage.tenants import tenant_id
+
+    changes: dict[str, Any] = {}
+    if pseudonyms is not None:
+        changes["pseudonyms"] = pseudonyms is Switch.ON
+    if keep_text is not None:
+        changes["keep_text"] = keep_text is Switch.ON
+    if retention is not None:
+        changes["retention_days"] = _days(retention)
+    if rate is not None:
+        changes["rate_per_second"] = _rate(rate)
+    if not changes:
+        raise typer.BadParameter("nothing to set: name --pseudonyms, --keep-text, --retention or --rate")
+    engine = _prepared(_settings(data))
+    number = tenant_id(engine, name)
+    with write(engine) as connection:
+        change_settings(connection, number, actor="cli", now_us=_now_us(), **changes)
+    if changes.get("pseudonyms"):
+        _say("complaints that come from now on bear pseudonyms; what is stored already keeps its ids (docs/privacy.md)")
+    tenants_show(name, data)
+
+
+@tenants.command("show")
+def tenants_show(name: Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name.")], data: Data = None) -> None:
+    """A tenant's settings, as JSON."""
+    from service.storage.tenant_settings import settings_of
+    from service.storage.tenants import tenant_id
+
+    engine = _prepared(_settings(data))
+    number = tenant_id(engine, name)
+    with engine.connect() as connection:
+        now = settings_of(connection, number)
+    shown = {"name": name, "pseudonyms": now.pseudonyms, "keep_text": now.keep_text, "retention_days": now.retention_days, "rate_per_second": now.rate_per_second}
+    typer.echo(json.dumps(shown))
+
+
 @keys.command("create")
 def keys_create(
     tenant: TenantName,
@@ -491,6 +546,22 @@ def _seconds(text: str, option: str) -> int:
     if seconds <= 0:
         raise typer.BadParameter(f"{text!r} is no length of time; write 14d, 36h or 90m", param_hint=option)
     return seconds
+
+
+def _days(text: str) -> int | None:
+    """Whole days of `180d`; None for `off`."""
+    found = re.fullmatch(r"([0-9]{1,6})d", text)
+    if text != "off" and found is None:
+        raise typer.BadParameter(f"{text!r} is no retention; write whole days like 180d, or off", param_hint="--retention")
+    return None if found is None else int(found.group(1))
+
+
+def _rate(text: str) -> float | None:
+    """Items a second; None for `off`."""
+    try:
+        return None if text == "off" else float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no rate; write items a second like 200, or off", param_hint="--rate") from None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -6,14 +6,15 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from service.errors import Refused, UnknownTenant
 from service.storage.database import write
-from service.storage.schema import analysis_state, api_keys, ingest_state, tenants
+from service.storage.schema import analysis_state, api_keys, ingest_state, tenant_settings, tenants
+from service.storage.tenant_settings import TenantSettings, from_row
 
 SCOPES = ("ingest", "read", "moderate", "admin")
 KEY_PREFIX = "bw_"
@@ -29,6 +30,7 @@ class KeyRecord:
     tenant_id: int
     tenant: str
     scopes: frozenset[str]
+    settings: TenantSettings = field(default_factory=TenantSettings)  # as they were when the key was looked up
 
 
 def create_tenant(engine: Engine, name: str, now_us: int) -> int:
@@ -100,12 +102,16 @@ def find_key(engine: Engine, key: str) -> KeyRecord | None:
     """Whose key it is; None for one that never existed or was revoked."""
     # Compared as hashes inside the index: what the time of the answer tells is about the hash, not about the key.
     statement = (
-        select(api_keys.c.id, api_keys.c.tenant_id, tenants.c.name, api_keys.c.scopes).join(tenants, tenants.c.id == api_keys.c.tenant_id)
+        select(
+            api_keys.c.id, api_keys.c.tenant_id, tenants.c.name, api_keys.c.scopes, tenant_settings.c.pseudonyms, tenant_settings.c.keep_text,
+            tenant_settings.c.retention_days, tenant_settings.c.rate_per_second, tenant_settings.c.pseudonym_key,
+        )
+        .join(tenants, tenants.c.id == api_keys.c.tenant_id).outerjoin(tenant_settings, tenant_settings.c.tenant_id == api_keys.c.tenant_id)
         .where(api_keys.c.hash == _hash(key), api_keys.c.revoked_us.is_(None))
     )
     with engine.connect() as connection:
-        row = connection.execute(statement).first()
-    return None if row is None else KeyRecord(row.id, row.tenant_id, row.name, frozenset(row.scopes.split()))
+        row = connection.execute(statement).mappings().first()
+    return None if row is None else KeyRecord(row["id"], row["tenant_id"], row["name"], frozenset(row["scopes"].split()), from_row(row))
 
 
 def revoke_key(engine: Engine, key_id: int, now_us: int) -> bool:
