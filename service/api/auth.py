@@ -2,49 +2,111 @@
 
 Keys are looked up by their SHA-256 (so no comparison leaks how much of one is right), off the event loop. A key that was
 found is remembered for a few seconds; one that was not is never remembered, since a key is valid as soon as
-the command that made it has ended.
+the command that made it has ended. While the database does not answer, keys that were known are believed for a while
+longer, so that the question before a removal, which needs Redis alone, is still answered (docs/decisions/044-casework.md).
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from hashlib import sha256
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from service.errors import StoreUnavailable
 from service.storage.tenants import KeyRecord, find_key
 
 REMEMBERED_SECONDS = 5.0  # how long a revoked key may still work
+GRACE_SECONDS = 3_600.0  # how long a key is believed that was valid when the database last answered
+PATIENCE_SECONDS = 0.1  # how long a call whose key was known waits for the database: askers give up after 300 ms
+LONGEST_SECONDS = 5.0  # how long a call whose key is not known waits for the database
 _REMEMBERED_KEYS = 10_000
 _LONGEST_KEY = 256
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A key that was found: when the database said so last, and when to ask it again."""
+
+    record: KeyRecord
+    confirmed: float
+    ask_at: float
 
 
 class KeyRing:
-    """Finds keys, with a short memory for those it found."""
+    """Finds keys, with a short memory for those it found, and a longer one for when the database is away."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._clock = clock
-        self._known: dict[bytes, tuple[float, KeyRecord]] = {}
+        self._known: dict[bytes, _Known] = {}
+        self._asking: dict[bytes, asyncio.Task[KeyRecord | None]] = {}
+        self._away = False  # the last question to the database failed
 
     async def find(self, key: str) -> KeyRecord | None:
-        """The key's record, or None for a key that nobody made (or that was revoked)."""
+        """The key's record, or None for a key that nobody made (or that was revoked).
+
+        Raises SQLAlchemyError or StoreUnavailable when the database does not answer and the key was not seen valid within
+        the last hour.
+        """
         digest, now = sha256(key.encode()).digest(), self._clock()
         known = self._known.get(digest)
-        if known is not None and known[0] > now:
-            return known[1]
-        record = await run_in_threadpool(find_key, self._engine, key)
+        if known is not None and known.ask_at > now:
+            return known.record
+        believed = known is not None and known.confirmed + GRACE_SECONDS > now
+        waits = digest in self._asking
+        task = self._asking.get(digest) or self._ask(digest, key)
+        if known is not None and believed:
+            if not task.done() and not waits:
+                await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+            if not task.done() or task.exception() is not None:
+                return known.record
+        await asyncio.wait({task}, timeout=LONGEST_SECONDS)
+        if not task.done():
+            raise StoreUnavailable(f"the database did not say within {LONGEST_SECONDS:.0f} s whose key this is; try again")
+        return task.result()
+
+    def _ask(self, digest: bytes, key: str) -> asyncio.Task[KeyRecord | None]:
+        """Ask the database, once at a time for each key: threads must not pile up before one that is stuck."""
+        task = asyncio.get_running_loop().create_task(self._found(digest, key))
+        self._asking[digest] = task
+        task.add_done_callback(lambda done: self._asked(digest, done))
+        return task
+
+    async def _found(self, digest: bytes, key: str) -> KeyRecord | None:
+        try:
+            record = await run_in_threadpool(find_key, self._engine, key)
+        except SQLAlchemyError as error:
+            known = self._known.get(digest)
+            if known is not None:
+                known.ask_at = self._clock() + REMEMBERED_SECONDS
+            if not self._away:  # once an outage
+                log.warning("the database does not answer; keys that were valid are believed for %.0f min: %s", GRACE_SECONDS / 60, error)
+            self._away = True
+            raise
+        self._away = False
         if record is None:
             self._known.pop(digest, None)
             return None
         if len(self._known) >= _REMEMBERED_KEYS:
             self._known.clear()
-        self._known[digest] = (now + REMEMBERED_SECONDS, record)
+        now = self._clock()
+        self._known[digest] = _Known(record, now, now + REMEMBERED_SECONDS)
         return record
+
+    def _asked(self, digest: bytes, task: asyncio.Task[KeyRecord | None]) -> None:
+        self._asking.pop(digest, None)
+        if not task.cancelled():
+            task.exception()  # seen: whoever waited has it too, and nobody may have waited
 
 
 async def authenticate(request: Request, scope: str) -> KeyRecord:

@@ -34,8 +34,8 @@ ID_PARAMETER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 128}, "example": "comment%2F5",
 }
 THRESHOLD_PARAMETER = {
-    "name": "threshold", "in": "query", "required": False, "description": "complaints at which the platform would remove",
-    "schema": {"type": "integer", "minimum": 1, "default": 8}, "example": 8,
+    "name": "threshold", "in": "query", "required": False, "description": "complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise",
+    "schema": {"type": "integer", "minimum": 1}, "example": 8,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from hashlib import blake2b
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
@@ -20,12 +21,12 @@ from service.api.shapes import ASSESS_BODY, ASSESSMENT_EXAMPLE, ID_PARAMETER, TH
 from service.intake.pointers import first_error
 from service.model import Assessment, Frozen, Id, RejectedItem
 from service.moderation.assessment import assess
-from service.policy import DEFAULT_POLICY
 from service.storage.assessments import Standings, read_targets
 from service.storage.tenants import KeyRecord
 
 router = APIRouter(tags=["targets"])
 _INTEGER = re.compile(r"0*[0-9]{1,15}\Z", re.ASCII)
+_FRESHNESS = {"as_of"}  # moves with every call; what it vouches for does not
 MAX_QUESTION_BYTES = 1024 * 1024  # 500 ids of 128 characters, every one escaped, fit
 
 
@@ -33,7 +34,7 @@ class AssessRequest(Frozen):
     """Which targets, at which removal threshold."""
 
     target_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
-    threshold: Annotated[int, Field(ge=1, le=10**15)] = DEFAULT_POLICY.default_threshold
+    threshold: Annotated[int | None, Field(ge=1, le=10**15, description="complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise")] = None
 
 
 class Assessments(Frozen):
@@ -44,19 +45,27 @@ class Assessments(Frozen):
 
 @router.get(
     "/v1/targets/{id}", response_model=Assessment, summary="May this be removed?", openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
-    responses=answers(ASSESSMENT_EXAMPLE, 200, "the assessment; zeros for a target never seen", 401, 403, 422, 503),
+    responses={**answers(ASSESSMENT_EXAMPLE, 200, "the assessment; zeros for a target never seen", 401, 403, 422, 503), 304: {"description": "what was answered still holds"}},
 )
 async def get_target(request: Request) -> Response:
     """`hold`: only a coordinated group carries it over the threshold. `review`: enough people complained on
-    their own, but a flagged group is among them. `none`: nothing to say.
+    their own, but a flagged group is among them. `none`: nothing to say. `without_clusters` is the independent count
+    had that cluster not been found: at the threshold or above, it is this cluster alone that the hold rests on.
+
+    Answered from Redis alone, also while detection lags (`pending`, `as_of`) or the database is away. The ETag stands for all of
+    the answer but `as_of`: with If-None-Match a question that is asked again costs no body.
     """
     started = time.perf_counter()
     key = await authenticate(request, "read")
-    target_id, threshold = segment(request, "id"), _threshold(request)
+    target_id, threshold = segment(request, "id"), _threshold(request, key)
     standings = await _standings(request, key, [target_id])
     answer = assess(target_id, standings.targets[0].complaints, standings.targets[0].summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
+    serializer = answer.__pydantic_serializer__
+    headers = {"ETag": entity_tag(serializer.to_json(answer, exclude=_FRESHNESS)), "Cache-Control": "private, no-cache"}
     observe_of(request).assessed(time.perf_counter() - started)
-    return Response(answer.__pydantic_serializer__.to_json(answer), media_type="application/json")
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(serializer.to_json(answer), headers=headers, media_type="application/json")
 
 
 @router.post(
@@ -71,8 +80,9 @@ async def assess_targets(request: Request) -> Response:
     with parts_of(request).bodies.reserve() as hold:
         asked = _question(await read_body(request, limit=MAX_QUESTION_BYTES, hold=hold))
     standings = await _standings(request, key, asked.target_ids)
+    threshold = key.default_threshold if asked.threshold is None else asked.threshold
     items = [
-        assess(target_id, standing.complaints, standing.summary, threshold=asked.threshold, as_of=standings.as_of, pending=standings.pending)
+        assess(target_id, standing.complaints, standing.summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
         for target_id, standing in zip(asked.target_ids, standings.targets, strict=True)
     ]
     observe_of(request).assessed(time.perf_counter() - started)
@@ -84,12 +94,23 @@ async def _standings(request: Request, key: KeyRecord, target_ids: list[str]) ->
     return await when_begun(request, key, lambda: read_targets(parts.redis, key.tenant, target_ids))
 
 
-def _threshold(request: Request) -> int:
+def entity_tag(answer: bytes) -> str:
+    """A strong ETag of what is answered."""
+    return f'"{blake2b(answer, digest_size=12).hexdigest()}"'
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Whether If-None-Match names the tag; compared weakly, as RFC 9110 asks."""
+    named = ",".join(request.headers.getlist("if-none-match"))
+    return bool(named) and any(one in (tag, "*") for one in (part.strip().removeprefix("W/") for part in named.split(",")))
+
+
+def _threshold(request: Request, key: KeyRecord) -> int:
     if not request.scope.get("query_string"):
-        return DEFAULT_POLICY.default_threshold
+        return key.default_threshold
     asked = request.query_params.getlist("threshold")
     if not asked:
-        return DEFAULT_POLICY.default_threshold
+        return key.default_threshold
     if len(asked) == 1 and _INTEGER.match(asked[0]) and int(asked[0]) >= 1:
         return int(asked[0])
     detail = f"threshold is {', '.join(asked)[:40]!r} and has to be one integer from 1 to {10**15}"

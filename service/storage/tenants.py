@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from service.errors import Refused, UnknownTenant
+from service.policy import DEFAULT_POLICY
 from service.storage.database import write
+from service.storage.overrides import policy_of
 from service.storage.schema import analysis_state, api_keys, ingest_state, tenant_settings, tenants
 from service.storage.tenant_settings import TenantSettings, from_row
 
@@ -31,6 +33,7 @@ class KeyRecord:
     tenant: str
     scopes: frozenset[str]
     settings: TenantSettings = field(default_factory=TenantSettings)  # as they were when the key was looked up
+    default_threshold: int = DEFAULT_POLICY.default_threshold  # of the tenant, where a question names none
 
 
 def create_tenant(engine: Engine, name: str, now_us: int) -> int:
@@ -111,7 +114,10 @@ def find_key(engine: Engine, key: str) -> KeyRecord | None:
     )
     with engine.connect() as connection:
         row = connection.execute(statement).mappings().first()
-    return None if row is None else KeyRecord(row["id"], row["tenant_id"], row["name"], frozenset(row["scopes"].split()), from_row(row))
+        if row is None:
+            return None
+        threshold = policy_of(connection, row["tenant_id"]).default_threshold
+    return KeyRecord(row["id"], row["tenant_id"], row["name"], frozenset(row["scopes"].split()), from_row(row), threshold)
 
 
 def revoke_key(engine: Engine, key_id: int, now_us: int) -> bool:
