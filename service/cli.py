@@ -542,8 +542,12 @@ def _now_us() -> int:
 
 
 def _settings(data: Path | None) -> Settings:
+    from service.outbound.addresses import parse_openings
+
     try:
-        return read_settings(data)
+        settings = read_settings(data)
+        parse_openings(settings.outbound_allow)
+        return settings
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 
+from service.outbound.addresses import parse_openings
 from service.settings import read_settings
 from service.storage.queue import QUEUES
 from service.storage.secret_box import NoSecretKey, SecretBox
@@ -18,11 +19,12 @@ from workers.resources import open_resources
 def run(name: str) -> None:
     """Be one process of the pipeline until SIGTERM or SIGINT: a queue's worker, or the clock.
 
-    Raises ValueError for another name, and without REDIS_URL; NoSecretKey without a key for stored secrets.
+    Raises ValueError for another name, and without REDIS_URL or with a malformed setting; NoSecretKey without a key for stored secrets.
     """
     if name != "clock" and name not in QUEUES:
         raise ValueError(f"{name!r} is neither a queue nor the clock: {', '.join((*QUEUES, 'clock'))}")
     settings = read_settings()
+    parse_openings(settings.outbound_allow)
     logging.basicConfig(level=settings.log_level, format=f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s")
     resources = open_resources(settings)
     try:

@@ -116,6 +116,12 @@ def test_a_malformed_key_for_secrets_is_wrong_usage(data: str) -> None:
     assert "swordfish" not in done.stderr
 
 
+def test_a_malformed_exception_for_outgoing_requests_is_wrong_usage(data: str) -> None:
+    done = run("tenants", "list", "--data", data, BRIGADEWATCH_OUTBOUND_ALLOW="10.0.0.0/8")
+    assert done.returncode == 2
+    assert "BRIGADEWATCH_OUTBOUND_ALLOW: '10.0.0.0/8'" in done.stderr
+
+
 def test_an_explicit_port_that_is_taken_exits_with_1_and_names_it(data: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -221,7 +227,7 @@ def test_up_serves_heals_and_leaves_nothing_behind(up: Up) -> None:
     assert again.returncode == 1
     assert "another" in again.stderr
 
-    up.wait(lambda: len(up.children()) == 7)
+    up.wait(lambda: len(up.children()) == 8)
     children = up.children()
     assert len(children) == 7  # Redis, the API, four workers, the clock
     up.process.send_signal(signal.SIGINT)

@@ -1,0 +1,232 @@
+"""An HTTP client that reaches the public internet and nothing inside, whatever URL it is given.
+
+A name is resolved once, every address that it has is checked, and the connection goes to an address that was checked: a name
+server that answers differently the second time is not asked a second time. TLS still verifies the name. No proxies and no
+credentials from the environment, no redirects, no cookies, no kept connections, a bounded answer and a bound on the whole.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpcore
+import httpx
+
+from service.outbound.addresses import Address, Opening, OutboundRefused, parse_address, parse_openings, refusal
+from service.settings import Settings
+
+CONNECT_SECONDS = 5.0  # an address; the name's next one is tried afterwards
+USER_AGENT = "brigadewatch"
+MAX_URL_CHARACTERS = 2_048
+Resolve = Callable[[str, int], list[str]]
+
+
+class AnswerTooLarge(httpx.TransportError):
+    """The answer has more bytes than this client takes."""
+
+
+def outbound_client(settings: Settings, *, timeout_seconds: float, max_bytes: int, tls: ssl.SSLContext | None = None, resolve: Resolve | None = None) -> httpx.Client:
+    """A client for requests to addresses that others choose; safe for several threads.
+
+    `timeout_seconds` bounds a request as a whole, from resolving the name to the last byte of the answer; `max_bytes` the answer's body,
+    which is never inflated. A request raises OutboundRefused (nothing was sent) for a URL or an address that may not be asked,
+    AnswerTooLarge, or another httpx.TransportError. `tls` and `resolve` stand in for the certificates and the
+    resolver of this machine.
+    """
+    backend = _GuardedNetwork(parse_openings(settings.outbound_allow), timeout_seconds, resolve or system_addresses)
+    # The certificates may be named by SSL_CERT_FILE, as everywhere; nothing else comes from the environment.
+    context = tls or httpx.create_ssl_context(trust_env=True)
+    pool = httpcore.ConnectionPool(ssl_context=context, network_backend=backend, max_connections=None, max_keepalive_connections=0, retries=0)
+    return httpx.Client(
+        transport=_GuardedTransport(pool, max_bytes), trust_env=False, follow_redirects=False, timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    )
+
+
+def check_url(url: str, settings: Settings) -> str:
+    """The URL in its normal form, if a request may go there as far as can be told without asking a name server.
+
+    Raises OutboundRefused for a URL that is none, has another scheme than http and https, or credentials, or names an address inside.
+    """
+    if len(url) > MAX_URL_CHARACTERS:
+        raise OutboundRefused(f"the URL has {len(url)} characters; at most {MAX_URL_CHARACTERS} are taken")
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise OutboundRefused(f"{url[:80]!r} is no URL: {error}") from None
+    _check_form(parsed)
+    host, port = parsed.raw_host.decode("ascii"), _port_of(parsed)
+    openings = parse_openings(settings.outbound_allow)
+    # `localhost` is this machine whatever the resolver says; 127.1, 0x7f.1 and 2130706433 are numbers to it, not names.
+    literal = ["127.0.0.1"] if host.rstrip(".").rpartition(".")[2] == "localhost" else _numeric(host, port)
+    _check_addresses(host, port, literal, openings)
+    return str(parsed)
+
+
+def system_addresses(host: str, port: int) -> list[str]:
+    """The addresses of a name, as this machine's resolver orders them. Raises OSError when it has none."""
+    return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+
+
+class _GuardedTransport(httpx.BaseTransport):
+    """httpx's requests over a pool of our own; the answer's body is bounded and left as it came."""
+
+    def __init__(self, pool: httpcore.ConnectionPool, max_bytes: int) -> None:
+        self._pool, self._max_bytes = pool, max_bytes
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        _check_form(request.url)
+        url = httpcore.URL(scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path)
+        with _as_httpx():
+            answer = self._pool.handle_request(httpcore.Request(request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions))
+        assert isinstance(answer.stream, Iterable)
+        # Not inflated by whoever reads it: a few bytes can promise gigabytes, and we asked for none of it.
+        headers = [(name, value) for name, value in answer.headers if name.lower() != b"content-encoding"]
+        return httpx.Response(answer.status, headers=headers, stream=_BoundedBody(answer.stream, self._max_bytes), extensions=answer.extensions)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _BoundedBody(httpx.SyncByteStream):
+    def __init__(self, stream: Any, max_bytes: int) -> None:
+        self._stream, self._max_bytes = stream, max_bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        with _as_httpx():
+            for part in self._stream:
+                size += len(part)
+                if size > self._max_bytes:
+                    raise AnswerTooLarge(f"the answer has more than {self._max_bytes} bytes")
+                yield part
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _GuardedNetwork(httpcore.NetworkBackend):
+    """Connects to addresses that were checked, and bounds the life of each connection."""
+
+    def __init__(self, openings: tuple[Opening, ...], seconds: float, resolve: Resolve) -> None:
+        self._openings, self._seconds, self._resolve = openings, seconds, resolve
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None) -> httpcore.NetworkStream:
+        deadline = time.monotonic() + self._seconds
+        addresses = self._addresses(host, port)
+        _check_addresses(host, port, addresses, self._openings)
+        for left, address in enumerate(reversed(addresses), 1):
+            patience = _remaining(deadline, timeout, httpcore.ConnectTimeout)
+            try:
+                return _TimedStream(self._sockets.connect_tcp(address, port, patience, local_address, socket_options), deadline)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if left == len(addresses):
+                    raise
+        raise httpcore.ConnectError(f"{host} has no address")
+
+    def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> httpcore.NetworkStream:
+        raise OutboundRefused("a socket of this machine is never asked")
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def _addresses(self, host: str, port: int) -> list[str]:
+        # The system's resolver knows no time-out, so it is asked on a thread that may be left behind.
+        answer: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answer.put(self._resolve(host, port))
+            except Exception as error:  # handed to the thread that waits
+                answer.put(error)
+
+        threading.Thread(target=ask, name=f"resolve {host[:80]}", daemon=True).start()
+        try:
+            found = answer.get(timeout=self._seconds)
+        except queue.Empty:
+            raise httpcore.ConnectTimeout(f"no name server answered for {host} within {self._seconds:g} s") from None
+        if isinstance(found, (OSError, UnicodeError)):
+            raise httpcore.ConnectError(f"{host} has no address: {found}") from found
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """A connection that ends at its deadline, however slowly the other side drips."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _remaining(self._deadline, timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _remaining(self._deadline, timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None) -> httpcore.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _remaining(self._deadline, timeout, httpcore.ConnectTimeout)), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _remaining(deadline: float, timeout: float | None, over: type[Exception]) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise over("the request took longer than it may as a whole")
+    return left if timeout is None else min(left, timeout)
+
+
+def _check_form(url: httpx.URL) -> None:
+    if url.scheme not in ("http", "https"):
+        raise OutboundRefused(f"{str(url)[:80]!r} has the scheme {url.scheme[:20]!r}: only http and https are asked")
+    if url.userinfo:
+        raise OutboundRefused(f"the URL for {url.host[:80]!r} carries a user or a password: leave them out, deliveries are signed instead")
+    if not url.raw_host or url.raw_host.startswith(b"."):
+        raise OutboundRefused(f"{str(url)[:80]!r} names no host")
+    if url.port is not None and not 1 <= url.port <= 65_535:
+        raise OutboundRefused(f"{str(url)[:80]!r} names port {url.port}: ports are 1 to 65535")
+
+
+def _check_addresses(host: str, port: int, addresses: list[str], openings: tuple[Opening, ...]) -> None:
+    for text in addresses:
+        address: Address | None = parse_address(text)
+        why = f"{text[:80]!r} is no address" if address is None else refusal(address, port, openings)
+        if why is not None:
+            raise OutboundRefused(f"{host[:80]}, port {port}, is not asked: {why}")
+
+
+def _numeric(host: str, port: int) -> list[str]:
+    if parse_address(host) is not None:
+        return [host]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return []
+    return [str(one[4][0]) for one in found]
+
+
+def _port_of(url: httpx.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+@contextmanager
+def _as_httpx() -> Iterator[None]:
+    """httpcore's failures have the names of httpx's."""
+    try:
+        yield
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
+        raise getattr(httpx, type(error).__name__, httpx.TransportError)(str(error) or type(error).__name__) from error
