@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
+from up import Up, environment
 
 from service.cli import spread_outcomes
 from service.settings import read_settings
@@ -25,11 +23,6 @@ from service.storage.database import open_database
 from service.storage.tenants import find_key
 
 COMMANDS = ("demo", "up", "api", "worker", "clock", "replay", "audit", "rebuild", "openapi", "tenants", "keys", "dead-letters")
-
-
-def environment(**variables: str) -> dict[str, str]:
-    ours = ("REDIS_URL", "DATABASE_URL", "BRIGADEWATCH_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(ours)} | {"COLUMNS": "200"} | variables
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -153,38 +146,6 @@ def test_an_audit_of_no_complaints_exits_with_1(tmp_path: Path) -> None:
 ])
 def test_several_files_may_follow_one_outcomes_option(given: list[str], expected: list[str]) -> None:
     assert spread_outcomes(given) == expected
-
-
-class Up:
-    """A running `brigadewatch up`."""
-
-    def __init__(self, data: str, log: Path) -> None:
-        self.data = data
-        self.log = log
-        with log.open("wb") as file:
-            self.process = subprocess.Popen([sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"], stderr=file, env=environment())
-        self.wait(lambda: "Ctrl-C" in log.read_text())
-        self.api, ops = re.findall(r"http://127\.0\.0\.1:\d+(?=  |/metrics)", log.read_text())
-        self.ops = ops
-
-    def wait(self, holds: Callable[[], Any], seconds: float = 30.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.05)
-
-    def children(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def child(self, *words: str) -> psutil.Process:
-        def command(process: psutil.Process) -> str:
-            try:
-                return " ".join(process.cmdline())
-            except psutil.Error:  # it has ended in this moment
-                return ""
-
-        return next(c for c in self.children() if all(word in command(c) for word in words))
 
 
 @pytest.fixture

@@ -1,0 +1,176 @@
+"""The documents of the contract, as far as a platform reads or writes them. Times are aware; naive ones are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Recommendation = Literal["hold", "review", "none"]
+WhenUnreachable = Literal["open", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One complaint of one reporter about one target. `id` is the idempotency key: sent again, it changes nothing.
+
+    Only the first four are needed. What helps most beyond them: `context` (article or thread), `account_created_at`, and
+    `fingerprint`, a *keyed hash* of device or network, never an address itself.
+    """
+
+    id: str
+    occurred_at: datetime
+    reporter: str
+    target: str
+    account_created_at: datetime | None = None
+    fingerprint: str | None = None
+    trusted: bool = False
+    kind: str | None = None
+    author: str | None = None
+    context: str | None = None
+    url: str | None = None
+    excerpt: str | None = None
+    attributes: Mapping[str, str | int | float | bool] | None = None
+    reason: str | None = None
+    text: str | None = None
+    notice_type: Literal["terms", "illegal_content"] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As it is posted. Raises ValueError for a time without an offset."""
+        reporter = {"id": self.reporter, "account_created_at": time_text(self.account_created_at), "fingerprint": self.fingerprint, "trusted": self.trusted or None}
+        target = {
+            "id": self.target, "kind": self.kind, "author_id": self.author, "context_id": self.context, "url": self.url, "excerpt": self.excerpt,
+            "attributes": None if self.attributes is None else dict(self.attributes),
+        }
+        return _without_nulls({
+            "id": self.id, "occurred_at": time_text(self.occurred_at), "reporter": _without_nulls(reporter), "target": _without_nulls(target), "reason": self.reason, "text": self.text,
+            "notice_type": self.notice_type,
+        })
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the platform decided about a target. Needs a verdict, an action or both.
+
+    `decided_by` "automatic" is for removals by a count or a filter: they tell what is removed and teach nothing. Sent as a person's, they
+    would tell brigadewatch that the brigade which caused them was right.
+    """
+
+    id: str
+    target: str
+    decided_at: datetime
+    verdict: Literal["upheld", "rejected"] | None = None
+    action: Literal["removed", "kept", "restored"] | None = None
+    decided_by: Literal["person", "automatic", "appeal"] = "person"
+    complaint_id: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As it is posted. Raises ValueError for a time without an offset."""
+        return _without_nulls({
+            "id": self.id, "target_id": self.target, "decided_at": time_text(self.decided_at), "verdict": self.verdict, "action": self.action, "decided_by": self.decided_by,
+            "complaint_id": self.complaint_id,
+        })
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOnTarget:
+    """One cluster's part in the complaints about one target."""
+
+    id: str
+    complaints: int
+    probability: float
+    unfounded_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """How many people complained about a target, and how many of them independently. `document` is the whole answer."""
+
+    target_id: str
+    complaints: int
+    independent_complaints: float
+    coordinated_probability: float
+    recommendation: Recommendation
+    clusters: tuple[ClusterOnTarget, ...]
+    without_clusters: Mapping[str, float]
+    as_of: datetime
+    pending: bool
+    document: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, document: Any) -> Assessment:
+        """From the service's answer; fields that this version does not know are left in `document`. Raises ValueError for anything else."""
+        try:
+            recommendation: Recommendation = document["recommendation"]
+            if recommendation not in ("hold", "review", "none"):
+                raise ValueError(f"recommendation {recommendation!r}")
+            clusters = tuple(
+                ClusterOnTarget(str(c["id"]), int(c["complaints"]), float(c["probability"]), float(c["unfounded_probability"])) for c in document["clusters"]
+            )
+            return cls(
+                target_id=str(document["target_id"]), complaints=int(document["complaints"]), independent_complaints=float(document["independent_complaints"]),
+                coordinated_probability=float(document["coordinated_probability"]), recommendation=recommendation, clusters=clusters,
+                without_clusters={str(k): float(v) for k, v in document["without_clusters"].items()}, as_of=datetime.fromisoformat(document["as_of"]),
+                pending=bool(document["pending"]), document=document,
+            )
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            raise ValueError(f"this is no assessment: {type(error).__name__}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do about a target whose complaints reached the platform's threshold.
+
+    `hold`: do not remove by count; a person looks first. `review`: remove as ever, and let a person look at the cluster. `none`: as ever.
+    `reached` is False when brigadewatch gave no answer: then `recommendation` is what `when_unreachable` says, `why` says what went
+    wrong, and `assessment` is None.
+    """
+
+    target_id: str
+    recommendation: Recommendation
+    reached: bool
+    assessment: Assessment | None = None
+    why: str = ""
+
+    @property
+    def remove(self) -> bool:
+        """Whether the platform's own rule may go ahead."""
+        return self.recommendation != "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An item that was not taken. `index` is its place in what was given, from 0."""
+
+    index: int
+    id: str | None
+    detail: str
+    pointer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of the items sent. `rejected` lists at most 100 a batch; `position` is that of the last item taken, None if none was."""
+
+    accepted: int = 0
+    rejected: tuple[Rejected, ...] = ()
+    rejected_count: int = 0
+    position: int | None = None
+
+    def __add__(self, later: Receipt) -> Receipt:
+        position = self.position if later.position is None else later.position
+        return Receipt(self.accepted + later.accepted, self.rejected + later.rejected, self.rejected_count + later.rejected_count, position)
+
+
+def time_text(value: datetime | None) -> str | None:
+    """RFC 3339 with an offset. Raises ValueError for a time without one: whose noon it is cannot be guessed."""
+    if value is None:
+        return None
+    if value.utcoffset() is None:
+        raise ValueError(f"{value!r} has no offset: give an aware time, such as datetime.now(UTC)")
+    return value.isoformat()
+
+
+def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if value is not None}

@@ -1,0 +1,5 @@
+"""The servers of loopback.py, for every test."""
+
+from loopback import nobody, raw_server, scripted
+
+__all__ = ["nobody", "raw_server", "scripted"]

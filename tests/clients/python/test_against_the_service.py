@@ -1,0 +1,178 @@
+"""The client and the service: the API in this process, behind a real socket, and a whole `brigadewatch up`."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from up import Up, make_key
+from worlds import document, draw_town
+
+from brigadewatch_client import AsyncClient, Client, Complaint, Outcome, Refused, Unreachable
+from tests.conftest import Api
+
+AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def asking(api: Api, *scopes: str, **arguments: Any) -> AsyncClient:
+    """An async client of the API in this process. The whole way is in one process: the bound of a question is wide."""
+    given: dict[str, Any] = {"when_unreachable": "closed", "timeout": 10.0, "retry_for": 0.0, **arguments}
+    return AsyncClient("http://testserver", api.key("default", *scopes), transport=httpx.ASGITransport(api.line), **given)
+
+
+def complaints(count: int, target: str = "comment/5") -> list[Complaint]:
+    return [
+        Complaint(
+            f"{target}-{k}", AT + timedelta(seconds=k), f"r{k}", target, account_created_at=AT - timedelta(days=k), fingerprint=f"f{k}", kind="comment", author="a", context="article-3",
+            url="https://example.org/5", excerpt="I disagree.", attributes={"is_reply": False, "words": 2}, reason="abuse", text="rude", notice_type="terms",
+        )
+        for k in range(count)
+    ]
+
+
+def test_every_field_that_the_client_knows_is_taken(api: Api) -> None:
+    async def send() -> None:
+        async with asking(api) as client:
+            receipt = await client.complain_many(complaints(3))
+            assert (receipt.accepted, receipt.rejected_count, receipt.position) == (3, 0, 3)
+            receipt = await client.outcomes([
+                Outcome("o-1", "comment/5", AT, "rejected", "kept"), Outcome("o-2", "comment/5", AT, action="removed", decided_by="automatic"),
+                Outcome("o-3", "comment/5", AT, "upheld", "restored", "appeal", "comment/5-1"),
+            ])
+            assert (receipt.accepted, receipt.rejected_count) == (3, 0)
+            assert (await client.withdraw("comment/5-2")).position == 7
+
+    api.redis.run(send())
+
+
+def test_large_batches_and_single_items_arrive(api: Api) -> None:
+    async def send() -> None:
+        async with asking(api) as client:
+            receipt = await client.complain_many(complaints(1_200))
+            assert (receipt.accepted, receipt.position) == (1_200, 1_200)
+            assert (await client.complain(complaints(1)[0])).accepted == 1
+            assert (await client.outcome({"id": "o", "target_id": "t", "decided_at": AT, "verdict": "upheld"})).accepted == 1
+
+    api.redis.run(send())
+
+
+def test_what_is_not_valid_is_pointed_at_and_the_rest_is_taken(api: Api) -> None:
+    async def send() -> None:
+        async with asking(api) as client:
+            items: list[Any] = [*complaints(2), {"id": "x", "occurred_at": AT, "reporter": {"id": "r"}, "target": {}}, {"id": "\ud800"}, {}, {"id": "y", "surprise": 1}, complaints(3)[2]]
+            receipt = await client.complain_many(items)
+            assert (receipt.accepted, receipt.rejected_count) == (3, 4)
+            assert [r.index for r in receipt.rejected] == [2, 3, 4, 5]
+            assert receipt.rejected[0].pointer == "/target/id"
+            nothing = await client.complain_many([{"id": "x"}])
+            assert (nothing.accepted, nothing.rejected_count, nothing.rejected[0].index) == (0, 1, 0)
+            with pytest.raises(Refused) as caught:
+                await client.complain({"id": "x"})
+            assert caught.value.status == 422
+
+    api.redis.run(send())
+
+
+def test_a_target_never_seen_has_zeros_and_may_be_asked_for_by_any_id(api: Api) -> None:
+    async def ask() -> None:
+        async with asking(api) as client:
+            for target_id in (".", "..", "a/brief", "assess", "%2F", "a b+c?x=1#y", "😀", "é", "x" * 128):
+                found = await client.assess(target_id)
+                assert (found.target_id, found.complaints, found.independent_complaints, found.recommendation) == (target_id, 0, 0.0, "none")
+            many = await client.assess_many(["b", "a", "b"], 3)
+            assert [a.target_id for a in many] == ["b", "a", "b"]
+            advice = await client.may_remove("t", 8)
+            assert advice.reached and advice.remove
+
+    api.redis.run(ask())
+
+
+def test_a_wrong_key_and_a_missing_scope_are_said_so(api: Api) -> None:
+    async def ask() -> None:
+        async with asking(api, "ingest") as client:
+            with pytest.raises(Refused, match="no scope 'read'") as caught:
+                await client.may_remove("t", 8)
+            assert caught.value.status == 403
+        async with AsyncClient("http://testserver", "wrong", when_unreachable="open", timeout=10, transport=httpx.ASGITransport(api.line)) as client:
+            for call in (client.may_remove("t", 8), client.assess("t"), client.complain(complaints(1)[0]), client.withdraw("c")):
+                with pytest.raises(Refused) as caught:
+                    await call
+                assert caught.value.status == 401
+
+    api.redis.run(ask())
+
+
+def test_a_store_that_does_not_answer_is_an_outage(api: Api) -> None:
+    async def ask() -> None:
+        for when_unreachable, remove in (("open", True), ("closed", False)):
+            async with asking(api, when_unreachable=when_unreachable) as client:
+                assert (await client.may_remove("t", 8)).reached
+                server = api.redis.blocking.connection_pool.connection_kwargs["server"]
+                server.connected = False
+                try:
+                    advice = await client.may_remove("t", 8)
+                    assert (advice.reached, advice.remove) == (False, remove)
+                    with pytest.raises(Unreachable) as caught:
+                        await client.complain(complaints(1)[0])
+                    assert (caught.value.status, caught.value.retry_after, caught.value.done) == (503, 2.0, 0)
+                finally:
+                    server.connected = True
+
+    api.redis.run(ask())
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    folder = tmp_path_factory.mktemp("up")
+    started = Up(str(folder / "data"), folder / "up.log")
+    yield started
+    if started.process.poll() is None:
+        started.process.send_signal(signal.SIGCONT)
+        started.process.terminate()
+        started.process.wait(30)
+
+
+def test_a_brigade_is_held_by_the_running_service_and_the_client_survives_its_end(up: Up) -> None:
+    key = make_key(up.data)
+    town = draw_town(7)
+    documents = [document(row) for row in town.rows]
+    hit = Counter(row.target for row in town.rows if row.reporter in town.brigades[0]).most_common(1)[0][0]
+    with Client(up.api, key, when_unreachable="closed") as client:
+        up.wait(lambda: client.may_remove("t", 8).reached)  # the first answer of a fresh process may take longer than 300 ms
+        receipt = client.complain_many(documents)
+        assert (receipt.accepted, receipt.rejected_count) == (len(documents), 0)
+        assert client.complain_many(documents[:50]).position == len(documents) + 50  # again: taken, and counted nowhere
+        up.wait(lambda: client.assess(f"t{hit}", 5).recommendation == "hold", seconds=60)
+        advice = client.may_remove(f"t{hit}", 5)
+        assert advice.assessment is not None
+        assert advice.reached and not advice.remove
+        assert advice.assessment.complaints == len({row.reporter for row in town.rows if row.target == hit})
+        assert advice.assessment.independent_complaints < 5
+        assert client.outcome(Outcome("o", f"t{hit}", datetime.now(UTC), "rejected", "kept")).accepted == 1
+
+        # A service that is stopped in its tracks: its socket accepts, and nobody answers.
+        api = up.child("service.cli", "api")
+        api.suspend()
+        try:
+            began = time.monotonic()
+            advice = client.may_remove(f"t{hit}", 5)
+            assert time.monotonic() - began < 1.0
+            assert (advice.reached, advice.recommendation) == (False, "hold")
+        finally:
+            api.resume()
+        up.wait(lambda: client.may_remove(f"t{hit}", 5).reached)
+
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(30) == 0
+        assert client.may_remove(f"t{hit}", 5).recommendation == "hold"
+    with Client(up.api, key, when_unreachable="open", retry_for=0) as client:
+        advice = client.may_remove(f"t{hit}", 5)
+        assert (advice.reached, advice.remove) == (False, True)
+        with pytest.raises(Unreachable):
+            client.complain(complaints(1)[0])

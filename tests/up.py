@@ -1,0 +1,58 @@
+"""A running `brigadewatch up`, as an operator would start it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+def environment(**variables: str) -> dict[str, str]:
+    ours = ("REDIS_URL", "DATABASE_URL", "BRIGADEWATCH_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours)} | {"COLUMNS": "200"} | variables
+
+
+class Up:
+    """A running `brigadewatch up`."""
+
+    def __init__(self, data: str, log: Path) -> None:
+        self.data = data
+        self.log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen([sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"], stderr=file, env=environment())
+        self.wait(lambda: "Ctrl-C" in log.read_text())
+        self.api, ops = re.findall(r"http://127\.0\.0\.1:\d+(?=  |/metrics)", log.read_text())
+        self.ops = ops
+
+    def wait(self, holds: Callable[[], Any], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, *words: str) -> psutil.Process:
+        def command(process: psutil.Process) -> str:
+            try:
+                return " ".join(process.cmdline())
+            except psutil.Error:  # it has ended in this moment
+                return ""
+
+        return next(c for c in self.children() if all(word in command(c) for word in words))
+
+
+def make_key(data: str, *scopes: str, tenant: str = "default") -> str:
+    """A key made by the command, with `ingest` and `read` unless told."""
+    asked = [word for scope in scopes or ("ingest", "read") for word in ("--scope", scope)]
+    command = [sys.executable, "-m", "service.cli", "keys", "create", "--tenant", tenant, "--create", *asked, "--data", data]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(), check=True).stdout.strip()
