@@ -17,11 +17,13 @@ from service.api import accept, clusters, pipeline, problems, reporters, sources
 from service.api.app_state import Parts, Unobserved
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
+from service.api.edges import Edges
 from service.api.limits import BodyBudget, Rates
 from service.api.rawpath import RawPath, decoded_path
 from service.api.shapes import EXTRA_MODELS
 from service.settings import Settings
 from service.storage import stream
+from service.storage.secret_box import SecretBox
 from service.storage.stream import AsyncRedis
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -39,7 +41,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     client = stream.connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds) if redis is None else redis
     parts = Parts(
         settings=settings, engine=engine, redis=client, writer=StreamWriter(client, settings.max_stream_items), key_ring=KeyRing(engine),
-        rates=Rates(settings.rate_per_tenant, settings.rate_per_key), bodies=BodyBudget(),
+        rates=Rates(settings.rate_per_tenant, settings.rate_per_key), bodies=BodyBudget(), edges=Edges(engine, SecretBox(settings)),
     )
 
     @asynccontextmanager

@@ -58,7 +58,7 @@ class Policy:
     flag_score: float = _threshold(0.0, "log-odds", "flagged above", -5, 10)
     fresh_account_seconds: int = _threshold(14 * DAY, "s", "an account younger than this is fresh")
     text_jaccard: float = _threshold(0.4, "", "texts of five words and more that share this are near-duplicates")
-    text_min_words: int = _threshold(5, "words", "shorter texts are canned reasons and say nothing")
+    text_min_words: int = _threshold(5, "words", "distinct; shorter texts are canned reasons and say nothing, and get no signature", 5, 255)
     rare_fingerprint_outside: int = _threshold(5, "accounts", "a fingerprint used by more accounts outside the cluster is an office or a carrier")
     weights: Weights = field(default=Weights(), metadata={"unit": "log-odds", "why": "of the signals that answer: coordinated?", "low": None, "high": None})
     prior_unfounded: float = _threshold(0.5, "", "P(unfounded | coordinated) where nothing speaks", 0.01, 0.99)

@@ -21,6 +21,7 @@ from service.app import create_app
 from service.settings import Settings, read_settings
 from service.storage import stream
 from service.storage.database import migrate, open_database
+from service.storage.secret_box import SECRET_NAME
 from service.storage.tenants import create_key, create_tenant
 
 NOW_US = 1_795_000_000_000_000
@@ -94,8 +95,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
-    """A migrated SQLite file of the test's own."""
+    """A migrated SQLite file of the test's own, beside the secret key that `up` would have made."""
     settings.data.mkdir(parents=True, exist_ok=True)
+    (settings.data / SECRET_NAME).write_text("5e" * 32)
     opened = open_database(settings.database_url)
     migrate(opened)
     yield opened

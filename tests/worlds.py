@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from service.intake.signatures import signature_of
 from service.storage.hashing import key_of
 from workers.detection.detector import Group
 from workers.detection.window import UNKNOWN_MS, Complaints
@@ -47,7 +48,7 @@ def columns(rows: Sequence[Row]) -> Complaints:
     return Complaints(
         ints(r.seq for r in rows), ints(r.time_ms for r in rows), ints(r.reporter for r in rows), ints(r.target for r in rows), ints(r.context for r in rows), ints(r.author for r in rows),
         ints(UNKNOWN_MS if r.created is None else START_MS + round(r.created * 1000) for r in rows), ints(r.fingerprint for r in rows),
-        np.array([r.exempt for r in rows], bool), {r.seq: r.text for r in rows if r.text is not None},
+        np.array([r.exempt for r in rows], bool), {r.seq: signature for r in rows if r.text is not None and (signature := signature_of(r.text)) is not None},
     )
 
 

@@ -11,7 +11,7 @@ from service.storage.feed import COMPLAINT, EXEMPT, UNKNOWN_US, FeedBatch
 from workers.detection.window import UNKNOWN_MS, Complaints
 
 
-def columns_of(rows: npt.NDArray[np.void], texts: dict[int, str]) -> Complaints:
+def columns_of(rows: npt.NDArray[np.void], texts: dict[int, bytes]) -> Complaints:
     """Feed complaints (dtype COMPLAINT) as columns."""
     created = rows["created_us"]
     return Complaints(
@@ -20,7 +20,7 @@ def columns_of(rows: npt.NDArray[np.void], texts: dict[int, str]) -> Complaints:
     )
 
 
-def standing(batches: Sequence[FeedBatch]) -> tuple[npt.NDArray[np.void], dict[int, str]]:
+def standing(batches: Sequence[FeedBatch]) -> tuple[npt.NDArray[np.void], dict[int, bytes]]:
     """The complaints that stand after all the batches, in order: removed ones are out, a promoted one counts once."""
     rows = np.concatenate([b.complaints for b in batches]) if batches else np.empty(0, COMPLAINT)
     at = np.repeat(np.arange(len(batches)), [len(b.complaints) for b in batches])

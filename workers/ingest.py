@@ -10,21 +10,26 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq.timeouts import BaseTimeoutException
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from service.errors import LostLease, UnknownTenant
+from service.intake.edge import Edge
 from service.storage import assessments, keys, stream
 from service.storage.archive import ingest_state_of
 from service.storage.commit import Batch, CommitResult, commit
 from service.storage.database import write
 from service.storage.dead_letters import bury
+from service.storage.edges import erased_marks, open_edge
 from service.storage.leases import Lease, held, take_epoch
 from service.storage.schema import ingest_state
+from service.storage.secret_box import SecretBox
 from service.storage.tenants import tenant_id
 from workers.resources import Resources
 
@@ -109,6 +114,7 @@ class _Drain:
         self.epoch = take_epoch(resources.engine, ingest_state, number)
         with resources.engine.connect() as connection:  # from here on, nobody else moves it
             self.position = ingest_state_of(connection, number).archived_position
+        self._edge = open_edge(resources.engine, SecretBox(resources.settings), number)
 
     def until(self, deadline: float) -> None:
         """Drain until the stream is empty or the deadline (monotonic seconds) has passed."""
@@ -174,7 +180,7 @@ class _Drain:
         part = Batch(entry.entry_id, entry.first + offset if entry.first > 0 else entry.first, entry.received_us, b"\n".join(lines))
         try:
             with write(self.resources.engine) as connection:
-                commit(connection, self.number, self.epoch, [part])
+                commit(connection, self.number, self.epoch, [part], self._edge_now(connection))
             return 0
         except _PASSING:
             raise
@@ -190,10 +196,15 @@ class _Drain:
     def _commit(self, entries: list[stream.Entry]) -> CommitResult:
         batches = [Batch(entry.entry_id, entry.first, entry.received_us, entry.lines) for entry in entries]
         with write(self.resources.engine) as connection:
+            edge = self._edge_now(connection)
             for group in by_day(batches):
-                result = commit(connection, self.number, self.epoch, group)
+                result = commit(connection, self.number, self.epoch, group, edge)
         self._finish(entries, result.archived_position)
         return result
+
+    def _edge_now(self, connection: Connection) -> Edge:
+        """Who is erased as of this transaction: an erasure takes the epoch, so whoever commits after it has seen it."""
+        return replace(self._edge, erased=erased_marks(connection, self.number))
 
     def _finish(self, entries: list[stream.Entry], position: int) -> None:
         """Tell Redis what SQL has: only now, so that a crash in between repeats work and loses none."""

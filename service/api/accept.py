@@ -88,7 +88,7 @@ async def _accept(request: Request, noun: Noun) -> Response:
     form = _FORMS[media_type(request, *_FORMS)]
     with parts.bodies.reserve() as hold:
         body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
-        batch = Batch()
+        batch = Batch(await parts.edges.of(key.tenant_id))
         first = True
         for _ in read_document(body, noun, form, parts.now(), batch):
             if not first:  # a single item needs one slice, and no turn of the loop

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
+from service.api.edges import Edges
 from service.api.limits import BodyBudget, Rates
 from service.settings import Settings
 from service.storage.stream import AsyncRedis
@@ -59,6 +60,7 @@ class Parts:
     key_ring: KeyRing
     rates: Rates
     bodies: BodyBudget
+    edges: Edges  # what a complaint loses before it is stored; every way in asks for the tenant's
     now: Callable[[], datetime] = wall_clock
 
 

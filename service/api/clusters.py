@@ -21,6 +21,7 @@ from service.api.case_documents import CLUSTER, CLUSTER_ITEM, COMPLAINT, DECISIO
 from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
+from service.intake.edge import Edge
 from service.model import Cluster, ClusterItem, Complaint, Decision, DecisionRequest, Id, Kind, RejectedItem, Time, microseconds
 from service.moderation.graphs import View, draw, graphml, node_link
 from service.storage import cases, keys
@@ -41,6 +42,13 @@ def _now(request: Request) -> datetime:
 
 Reading = Annotated[KeyRecord, Depends(require("read"))]
 Moderating = Annotated[KeyRecord, Depends(require("moderate"))]
+
+
+async def _edge(request: Request, key: Reading) -> Edge:
+    return await parts_of(request).edges.of(key.tenant_id)
+
+
+TenantEdge = Annotated[Edge, Depends(_edge)]  # maps reporters' ids that a caller names to those that are stored
 Now = Annotated[datetime, Depends(_now)]  # what snoozes run out against and decisions are dated by
 
 
@@ -86,10 +94,12 @@ async def cluster_filters(
 
 @router.get("/v1/clusters", response_model=ListOf[ClusterItem], summary="Who complains together?", responses=told({"items": [CLUSTER_ITEM], "next_cursor": None}, 400, 422))
 def list_clusters(
-    request: Request, response: Response, key: Reading, now: Now, filters: Annotated[dict[str, str], Depends(cluster_filters)],
+    request: Request, response: Response, key: Reading, now: Now, edge: TenantEdge, filters: Annotated[dict[str, str], Depends(cluster_filters)],
     sort: Annotated[Sort | None, Query(description="descending, ties by id; default -last_at")] = None, cursor: Cursor = None, limit: Limit = 50,
 ) -> ListOf[ClusterItem]:
     """Clusters without their id lists. Without filters: the flagged ones that are open or escalated."""
+    if "reporter" in filters:
+        filters = {**filters, "reporter": edge.reporter(filters["reporter"])}
     page, by = page_asked(cursor, list_name="clusters", key_types_by_sort=cases.SORT_KEY_TYPES, sort=sort, default_sort="-last_at", filters=filters)
     chosen = _chosen(filters, page)
     with parts_of(request).engine.connect() as connection:
@@ -176,6 +186,9 @@ async def decide(request: Request, key: Moderating, id: str, now: Now, asked: An
     until a person undoes it. `reverses` undoes a decision; with the same verdict (and snooze) as that, it only takes back,
     with another one, that stands in its place.
     """
+    if asked.excluded_reporters:
+        edge = await parts_of(request).edges.of(key.tenant_id)
+        asked = asked.model_copy(update={"excluded_reporters": [edge.reporter(one) for one in asked.excluded_reporters]})
     cluster = await run_in_threadpool(_decide, parts_of(request).engine, key, id, asked, now)
     await _wake(parts_of(request).redis, key.tenant)
     return cluster

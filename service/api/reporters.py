@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from service.api.app_state import parts_of
 from service.api.case_documents import REPORTER, told
-from service.api.clusters import Now, Reading
+from service.api.clusters import Now, Reading, TenantEdge
 from service.model import Disposition, Kind, Status
 from service.storage.reporters import read_reporter
 
@@ -60,9 +60,9 @@ class ReporterHistory(BaseModel):
 
 
 @router.get("/v1/reporters/{id}", response_model=ReporterHistory, summary="What is known of a reporter?", responses=told(REPORTER, 404))
-def get_reporter(request: Request, key: Reading, id: str, now: Now) -> ReporterHistory:
+def get_reporter(request: Request, key: Reading, id: str, now: Now, edge: TenantEdge) -> ReporterHistory:
     """History, how the complaints were judged, clusters. 404 for one that never complained to this tenant."""
     with parts_of(request).engine.connect() as connection:
-        history = read_reporter(connection, key.tenant_id, id, now=now)
+        history = read_reporter(connection, key.tenant_id, edge.reporter(id), now=now)
     counts = {name: value for name, value in asdict(history).items() if name != "judged"}
     return ReporterHistory(**counts, upheld=history.judged.upheld, rejected=history.judged.rejected)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from service.intake.edge import Edge, Erased
 from service.intake.items import Noun, canonical, parsed, read_line, read_value
 from service.model import Frozen, RejectedItem
 
@@ -35,17 +36,21 @@ class TooManyItems(ValueError):
 
 @dataclass(slots=True)
 class Batch:
-    """What a document held."""
+    """What a document held, as it may be stored."""
 
+    edge: Edge = field(default_factory=Edge)  # the tenant's; the default lets everything pass as it is
     lines: list[bytes] = field(default_factory=list)  # canonical, in the document's order
     rejected: list[RejectedItem] = field(default_factory=list)  # the first MAX_REPORTED
     rejected_count: int = 0
 
-    def add(self, item: Frozen | RejectedItem, noun: Noun) -> None:
-        """Take an item that was read, or note why it was refused."""
+    def add(self, item: Frozen | RejectedItem, noun: Noun, number: int | None = None) -> None:
+        """Take an item that was read, or note why it was refused; `number` is its line's, where there are lines."""
         if not isinstance(item, RejectedItem):
-            self.lines.append(canonical(item, noun))
-            return
+            try:
+                self.lines.append(self.edge.line(canonical(item, noun)))
+                return
+            except Erased as refused:
+                item = RejectedItem(line=number, id=item.id, detail=str(refused), pointer="/reporter/id")  # type: ignore[attr-defined]
         self.rejected_count += 1
         if len(self.rejected) < MAX_REPORTED:
             self.rejected.append(item)
@@ -71,7 +76,7 @@ def _read_json(document: bytes, noun: Noun, now: datetime, batch: Batch) -> Iter
     if len(value) > MAX_ARRAY_ITEMS:
         raise TooManyItems(f"the array holds {len(value)} items; at most {MAX_ARRAY_ITEMS} are taken at once: split it, or send NDJSON with up to {MAX_LINES} lines")
     for number, element in enumerate(value, 1):
-        batch.add(read_value(element, noun, now, number), noun)
+        batch.add(read_value(element, noun, now, number), noun, number)
         if number % SLICE_ITEMS == 0:
             yield
 
@@ -87,7 +92,7 @@ def _read_lines(document: bytes, noun: Noun, now: datetime, batch: Batch) -> Ite
         text = raw.strip(b" \t\r")
         if not text:
             continue  # a blank line is no item, but it counts, so that `line` is what an editor shows
-        batch.add(read_line(text, noun, now, number), noun)
+        batch.add(read_line(text, noun, now, number), noun, number)
         held += len(text)
         if number % SLICE_ITEMS == 0 or held > SLICE_BYTES:
             held = 0

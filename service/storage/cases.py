@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
+from pydantic_core import from_json
 from sqlalchemy import Connection, RowMapping
 
 from service.errors import NotFound, StaleVersion
@@ -199,12 +200,18 @@ def list_complaints(
     contents = {row.row_key: row for row in connection.execute(sa.select(archived.row_key, archived.content, archived.received_us, archived.state).where(*of_page))}
     items = [
         ArchivedComplaint(
-            Complaint.model_validate_json(contents[row.row_key].content), moment(contents[row.row_key].received_us),
+            _as_accepted(contents[row.row_key].content), moment(contents[row.row_key].received_us),
             withdrawn=contents[row.row_key].state == schema.WITHDRAWN, exempt=row.exempt,
         )
         for row in rows[:limit] if row.row_key in contents  # erased meanwhile: nothing is left to show
     ]
     return items, ((rows[limit - 1].occurred_us, rows[limit - 1].row_key) if len(rows) > limit else None)
+
+
+def _as_accepted(content: str) -> Complaint:
+    """The archived complaint without what stands in place of its text."""
+    body = from_json(content)
+    return Complaint.model_validate({name: value for name, value in body.items() if name in Complaint.model_fields})
 
 
 def _by_a_member(cluster_id: str) -> sa.ColumnElement[bool]:

@@ -19,6 +19,8 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, select, update
 
 from service.errors import LostLease
+from service.intake.edge import Edge
+from service.intake.signatures import word_count
 from service.model import JsonObject, microseconds
 from service.policy import Policy
 from service.storage import schema
@@ -88,6 +90,7 @@ class _Draft:
 
     tenant_id: int
     policy: Policy
+    edge: Edge
     seq: int
     watermark_us: int | None
     position: int
@@ -112,14 +115,15 @@ class _Draft:
 _Item = tuple[str, JsonObject, str, int]  # kind, body, content, received_us
 
 
-def commit(connection: Connection, tenant_id: int, epoch: int, batches: Sequence[Batch]) -> CommitResult:
+def commit(connection: Connection, tenant_id: int, epoch: int, batches: Sequence[Batch], edge: Edge | None = None) -> CommitResult:
     """Archive the batches, in their order, in the caller's writing transaction.
 
-    What the state says is archived already (a redelivered entry) is skipped. Raises LostLease when another
+    What the state says is archived already (a redelivered entry) is skipped. `edge` knows the tenant's key and who is erased: their
+    complaints that were on their way are counted as duplicates, and leave no trace. Raises LostLease when another
     worker has raised the epoch since, and ValueError, KeyError or TypeError for a line that is no item.
     """
     state = _state(connection, tenant_id, epoch)
-    draft = _Draft(tenant_id, policy_of(connection, tenant_id), state.last_seq, state.watermark_us, state.archived_position, state.archived_entry, state.received_us)
+    draft = _Draft(tenant_id, policy_of(connection, tenant_id), edge or Edge(), state.last_seq, state.watermark_us, state.archived_position, state.archived_entry, state.received_us)
     items = [item for batch in batches for item in _unseen(connection, draft, batch)]
     if items or draft.position != state.archived_position:
         _number(connection, draft, items)
@@ -133,7 +137,7 @@ def commit(connection: Connection, tenant_id: int, epoch: int, batches: Sequence
 def pass_over(connection: Connection, tenant_id: int, epoch: int, batch: Batch) -> None:
     """Count the positions of a batch as done without archiving it: it goes to the dead letters in the same transaction."""
     state = _state(connection, tenant_id, epoch)
-    draft = _Draft(tenant_id, policy_of(connection, tenant_id), state.last_seq, state.watermark_us, state.archived_position, state.archived_entry, state.received_us)
+    draft = _Draft(tenant_id, policy_of(connection, tenant_id), Edge(), state.last_seq, state.watermark_us, state.archived_position, state.archived_entry, state.received_us)
     lines = batch.lines.split(b"\n")
     draft.position = max(draft.position, batch.first + len(lines) - 1)
     draft.entry = max(draft.entry, batch.entry, key=entry_order)
@@ -189,7 +193,10 @@ def _number(connection: Connection, draft: _Draft, items: list[_Item]) -> None:
     draft.archived += len(items)
     for kind, body, content, received in items:
         if kind == "c":
-            _add_complaint(draft, archived, tombstones, body, content, received, window_us)
+            if draft.edge.is_erased(body["reporter"]["id"]):
+                draft.duplicates += 1
+            else:
+                _add_complaint(draft, archived, tombstones, body, content, received, window_us)
         elif kind == "o":
             first = outcomes.get(body["id"])
             if first is not None:
@@ -238,12 +245,19 @@ def _add_withdrawal(draft: _Draft, archived: dict[str, _Row], tombstones: set[st
 
 
 def _count_repeat(draft: _Draft, noun: str, identity: str, first: str, content: str) -> None:
-    fields = [] if first == content else differing_fields(from_json(first), from_json(content))
+    fields = [] if first == content else _conflict(draft.edge, noun, from_json(first), from_json(content))
     if fields:
         draft.conflicting += 1
         log.warning("tenant %d: %s %r came again with other content (%s); the first stays", draft.tenant_id, noun, identity, ", ".join(fields))
     else:
         draft.duplicates += 1
+
+
+def _conflict(edge: Edge, noun: str, first: JsonObject, second: JsonObject) -> list[str]:
+    fields = differing_fields(first, second)
+    if fields and noun == "complaint":  # the tenant may have turned pseudonyms or texts on or off between the two
+        fields = differing_fields(edge.comparable(first), edge.comparable(second))
+    return fields
 
 
 def differing_fields(first: JsonObject, second: JsonObject, prefix: str = "") -> list[str]:
@@ -331,10 +345,10 @@ def _write_feed(connection: Connection, draft: _Draft, *, after_seq: int) -> Non
         draft.seq += 1  # repeats alone: a seq that nothing bears, so that the positions still reach detection
     fed = sorted(draft.fed, key=lambda row: row.seq)
     _read_bodies(connection, draft.tenant_id, fed)
-    minimum = draft.policy.text_min_words
+    signatures = {row.seq: draft.edge.signature(row.body) for row in fed if row.body is not None}
     batch = FeedBatch(
         complaints=np.array([_feed_complaint(row) for row in fed], dtype=COMPLAINT),
-        texts={row.seq: row.body["text"] for row in fed if row.body is not None and "text" in row.body and len(row.body["text"].split()) >= minimum},
+        texts={seq: found for seq, found in signatures.items() if found is not None and word_count(found) >= draft.policy.text_min_words},
         removed=tuple(sorted(row.seq for row in draft.removed)),
         outcomes=_feed_outcomes(connection, draft),
         totals=np.array(draft.totals, dtype=TOTAL),

@@ -1,7 +1,7 @@
 """The feed: what ingest tells detection, packed in columns, one row an ingest transaction.
 
 Narrow on purpose: a window of a million complaints is read back in well under a second. Texts are
-kept only where they can say something (five words and more), ids only as 64-bit keys.
+there only as signatures (service/intake/signatures.py), ids only as 64-bit keys.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from service.intake.signatures import SIGNATURE_BYTES
 
 UNKNOWN_US = np.iinfo(np.int64).min  # an account's age that nobody told
 NO_KEY = 0  # no author, no context, no fingerprint
@@ -26,6 +28,7 @@ COMPLAINT = np.dtype([
     ("created_us", "<i8"), ("fingerprint", "<i8"), ("flags", "<u1"),
 ])
 TOTAL = np.dtype([("target", "<i8"), ("complaints", "<i8")])
+TEXT = np.dtype([("seq", "<i8"), ("signature", f"V{SIGNATURE_BYTES}")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class FeedBatch:
     """What one ingest transaction changed for detection; apply complaints, then removed, then outcomes."""
 
     complaints: npt.NDArray[np.void]  # dtype COMPLAINT: standing, of a person, not late; ordered by seq
-    texts: dict[int, str] = field(default_factory=dict)  # seq -> text of five words and more
+    texts: dict[int, bytes] = field(default_factory=dict)  # seq -> signature of the text, where it has enough words
     removed: tuple[int, ...] = ()  # seqs that no longer stand (withdrawn, or an earlier one of the same pair came)
     outcomes: tuple[FeedOutcome, ...] = ()
     totals: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, TOTAL))  # standing complaints of touched targets
@@ -56,11 +59,12 @@ class FeedBatch:
 def pack(batch: FeedBatch) -> bytes:
     """The batch as bytes; `unpack` gives it back."""
     rest = json.dumps({
-        "texts": list(batch.texts.items()), "removed": list(batch.removed),
+        "removed": list(batch.removed),
         "outcomes": [[o.seq, o.id, o.target, o.decided_us, o.verdict, o.action, o.decided_by, o.complaint] for o in batch.outcomes],
     }, separators=(",", ":")).encode()
+    texts = np.array([(seq, signature) for seq, signature in batch.texts.items()], TEXT)
     out = io.BytesIO()
-    for part in (batch.complaints.tobytes(), batch.totals.tobytes(), zlib.compress(rest, 1)):
+    for part in (batch.complaints.tobytes(), batch.totals.tobytes(), zlib.compress(rest, 1), texts.tobytes()):
         out.write(len(part).to_bytes(8, "little"))
         out.write(part)
     return out.getvalue()
@@ -73,10 +77,16 @@ def unpack(data: bytes) -> FeedBatch:
         size = int.from_bytes(data[at : at + 8], "little")
         parts.append(data[at + 8 : at + 8 + size])
         at += 8 + size
-    if len(parts) != 3:
-        raise ValueError(f"a feed payload has 3 parts, this one {len(parts)}: the row is damaged; run `brigadewatch rebuild`")
+    if len(parts) not in (3, 4):  # 3: of a version that kept words here; what they said is no longer compared
+        raise ValueError(f"a feed payload has 4 parts, this one {len(parts)}: the row is damaged; run `brigadewatch rebuild`")
     rest = json.loads(zlib.decompress(parts[2]))
     return FeedBatch(
-        complaints=np.frombuffer(parts[0], COMPLAINT), totals=np.frombuffer(parts[1], TOTAL), texts={int(s): t for s, t in rest["texts"]},
+        complaints=np.frombuffer(parts[0], COMPLAINT), totals=np.frombuffer(parts[1], TOTAL),
+        texts=_texts(parts[3] if len(parts) == 4 else b""),
         removed=tuple(rest["removed"]), outcomes=tuple(FeedOutcome(*o) for o in rest["outcomes"]),
     )
+
+
+def _texts(data: bytes) -> dict[int, bytes]:
+    rows = np.frombuffer(data, TEXT)
+    return dict(zip(rows["seq"].tolist(), [bytes(signature) for signature in rows["signature"]], strict=True))

@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.intake.signatures import SIGNATURE_BYTES
 from service.storage.feed import COMPLAINT, EXEMPT, TOTAL, UNKNOWN_US, FeedBatch, FeedOutcome
 from workers.detection.window import UNKNOWN_MS
 from workers.feeding import columns_of, joined, slices, standing
@@ -18,8 +19,12 @@ def rows(*seqs: int, day: float = 0.0) -> Any:
     return np.array([(s, int(day * 86_400_000_000) + s, 10 + s, 20 + s, 0, 0, UNKNOWN_US, 0, 0) for s in seqs], COMPLAINT)
 
 
+def text_of(seq: int) -> bytes:
+    return bytes([seq]) * SIGNATURE_BYTES
+
+
 def batch(*seqs: int, removed: tuple[int, ...] = ()) -> FeedBatch:
-    return FeedBatch(rows(*seqs), {s: f"text {s}" for s in seqs}, removed)
+    return FeedBatch(rows(*seqs), {s: text_of(s) for s in seqs}, removed)
 
 
 @settings(max_examples=80, deadline=None)
@@ -32,16 +37,16 @@ def test_what_stands_is_what_applying_the_batches_in_order_leaves(steps: list[tu
         held = (held | new) - gone
     found, texts = standing(batches)
     assert sorted(found["seq"].tolist()) == sorted(held)
-    assert {texts[s] for s in held} == {f"text {s}" for s in held}
+    assert {texts[s] for s in held} == {text_of(s) for s in held}
 
 
 def test_columns_say_what_the_rows_said() -> None:
     made = np.array([(7, 1_999_999, 1, -2, 3, 4, UNKNOWN_US, 5, 0), (8, 2_000_000, 6, 7, 0, 0, 1_500_000, 0, EXEMPT)], COMPLAINT)
-    told = columns_of(made, {8: "five words are in here"})
+    told = columns_of(made, {8: text_of(8)})
     assert told.seq.tolist() == [7, 8] and told.time_ms.tolist() == [1_999, 2_000]
     assert told.target.tolist() == [-2, 7] and told.exempt.tolist() == [False, True]
     assert told.created_ms.tolist() == [UNKNOWN_MS, 1_500]
-    assert told.texts == {8: "five words are in here"}
+    assert told.texts == {8: text_of(8)}
 
 
 @settings(max_examples=50, deadline=None)

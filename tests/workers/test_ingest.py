@@ -159,10 +159,10 @@ def test_an_entry_of_bad_lines_alone_is_passed_over_as_far_as_detection_sees(pap
 def test_a_buried_item_can_be_sent_again_once_and_is_pending_meanwhile(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
     real = ingest.commit
 
-    def refuse(connection: Any, tenant: int, epoch: int, batches: Any) -> Any:
+    def refuse(connection: Any, tenant: int, epoch: int, batches: Any, edge: Any) -> Any:
         if any(b'"poison"' in batch.lines for batch in batches):
             raise ValueError("a fault of ours")
-        return real(connection, tenant, epoch, batches)
+        return real(connection, tenant, epoch, batches, edge)
 
     paper.accepts(complaint("fine", reporter="x"), complaint("poison"))
     with monkeypatch.context() as patch:

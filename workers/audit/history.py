@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.intake.signatures import signature_of, word_count
 from service.model import Complaint, Outcome, microseconds
 from service.storage.feed import FeedOutcome
 from service.storage.hashing import key_of
@@ -41,7 +42,7 @@ class Collector:
     def __init__(self, text_min_words: int) -> None:
         self._numbers = {name: array("q") for name in ("time", "reporter", "target", "context", "author", "created", "fingerprint", "tie")}
         self._exempt = bytearray()
-        self._texts: dict[int, str] = {}
+        self._texts: dict[int, bytes] = {}
         self._seen: set[int] = set()
         self._row_by_id: dict[str, int] = {}  # only of complaints that an outcome may name; filled by `wanted`
         self._keys: dict[str, int] = {}
@@ -74,8 +75,9 @@ class Collector:
         columns["created"].append(UNKNOWN_MS if reporter.account_created_at is None else microseconds(reporter.account_created_at) // 1000)
         columns["fingerprint"].append(0 if reporter.fingerprint is None else key_of(reporter.fingerprint))
         self._exempt.append(reporter.trusted or complaint.notice_type == "illegal_content")
-        if complaint.text and len(complaint.text.split(None, self._min_words)) >= self._min_words:
-            self._texts[row] = complaint.text
+        signature = signature_of(complaint.text) if complaint.text else None
+        if signature is not None and word_count(signature) >= self._min_words:
+            self._texts[row] = signature
 
     def _key(self, text: str | None) -> int:
         if text is None:

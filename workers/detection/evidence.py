@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import binom, poisson
 
+from service.intake.signatures import slots_alike, slots_of, word_count
 from service.policy import Policy
 from workers.detection.surprise import span
 from workers.detection.window import UNKNOWN_MS, Bools, Events, Ints, Window
@@ -71,8 +72,8 @@ def carriers(window: Window, events: Events, with_texts: bool, policy: Policy) -
     carrying = (created != UNKNOWN_MS) & (window.time[events] - created < policy.fresh_account_seconds * 1000)
     carrying |= np.isin(window.fingerprint[events], _rare_prints(window, events, policy))
     if with_texts:
-        texted = [k for k, e in enumerate(events.tolist()) if e in window.text and len(window.text[e].split()) >= policy.text_min_words]
-        copied = near_duplicates([frozenset(window.text[int(events[k])].split()) for k in texted], policy.text_jaccard)
+        texted = [k for k, e in enumerate(events.tolist()) if e in window.text and word_count(window.text[e]) >= policy.text_min_words]
+        copied = near_duplicates([window.text[int(events[k])] for k in texted], policy.text_jaccard)
         carrying[np.array(texted, np.int64)[copied]] = True
     return np.asarray(carrying)
 
@@ -124,23 +125,25 @@ def _rare_prints(window: Window, events: Events, policy: Policy) -> Ints:
 
 
 def _duplicate(window: Window, events: Events, policy: Policy) -> Signal:
-    words = [frozenset(window.text[e].split()) for e in events.tolist() if e in window.text]
-    words = [w for w in words if len(w) >= policy.text_min_words][:TEXTS_COMPARED]
-    if len(words) < 3:
-        return Signal(0.0, 0.05, None, 0, len(words))
-    copied = near_duplicates(words, policy.text_jaccard)
+    texts = [window.text[e] for e in events.tolist() if e in window.text]
+    texts = [text for text in texts if word_count(text) >= policy.text_min_words][:TEXTS_COMPARED]
+    if len(texts) < 3:
+        return Signal(0.0, 0.05, None, 0, len(texts))
+    copied = near_duplicates(texts, policy.text_jaccard)
     n = int(copied.sum())
-    p = float(binom.sf(n - 1, len(words), 0.05)) if n else 1.0
-    return Signal(n / len(words), 0.05, p, n, len(words))
+    p = float(binom.sf(n - 1, len(texts), 0.05)) if n else 1.0
+    return Signal(n / len(texts), 0.05, p, n, len(texts))
 
 
-def near_duplicates(words: list[frozenset[str]], jaccard: float) -> Bools:
-    """Which of the texts (as word sets) have another at least so similar."""
-    copied = np.zeros(len(words), bool)
-    for i, mine in enumerate(words):
-        for j in range(i):
-            if not (copied[i] and copied[j]) and len(mine & words[j]) >= jaccard * len(mine | words[j]):
-                copied[i] = copied[j] = True
+def near_duplicates(texts: list[bytes], jaccard: float) -> Bools:
+    """Which of the texts (as signatures) have another at least so similar."""
+    copied = np.zeros(len(texts), bool)
+    slots, enough = slots_of(texts), slots_alike(jaccard)
+    for i in range(1, len(texts)):
+        alike = np.count_nonzero(slots[:i] == slots[i], axis=1) >= enough
+        if alike.any():
+            copied[:i] |= alike
+            copied[i] = True
     return copied
 
 

@@ -37,7 +37,7 @@ class Complaints:
     created_ms: Ints  # of the reporter's account; UNKNOWN_MS where nobody told
     fingerprint: Ints  # 0: none
     exempt: Bools  # trusted reporter or illegal-content notice
-    texts: dict[int, str]  # seq -> text
+    texts: dict[int, bytes]  # seq -> signature of the text (service/intake/signatures.py), where it has enough words
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -156,7 +156,7 @@ class Window:
         self.fingerprint: Ints = np.empty(0, np.int64)
         self.exempt: Bools = np.empty(0, bool)
         self.gone: Bools = np.empty(0, bool)  # left the window, or withdrawn
-        self.text: dict[int, str] = {}  # event -> text
+        self.text: dict[int, bytes] = {}  # event -> signature of the text
         self.degree: Events = np.zeros(0, np.int32)  # d_u by reporter
         self.crowd: Events = np.zeros(0, np.int32)  # complaints by target
         self.context_crowd: Events = np.zeros(0, np.int32)

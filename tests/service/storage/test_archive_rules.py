@@ -10,6 +10,7 @@ from archive_lines import archive, batches, complaint, feed_of, outcome, standin
 from sqlalchemy import Engine, func, select
 
 from service.errors import LostLease
+from service.intake.signatures import signature_of
 from service.storage.archive import contents_of, ingest_state_of, names_of, outcomes_of, read_feed, read_feed_window, unfinished_of
 from service.storage.commit import Batch, differing_fields
 from service.storage.database import write
@@ -178,7 +179,7 @@ def test_the_feed_carries_what_detection_needs(tenant: Tenant) -> None:
     assert fed["flags"].tolist() == [EXEMPT, 0, EXEMPT, 0]
     assert (int(fed["author"][0]), int(fed["context"][0]), int(fed["fingerprint"][0])) == (key_of("w"), key_of("x"), key_of("f"))
     assert fed["time_us"][0] - fed["created_us"][0] == 2_500_000
-    assert row.batch.texts == {1: text}
+    assert row.batch.texts == {1: signature_of(text)}
     assert row.batch.totals.tolist() == [(key_of("t"), 4)]
     assert (row.first_seq, row.last_seq, row.last_position, row.items) == (1, 4, 4, 4)
     assert row.newest_us == fed["time_us"].max()

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import DAY, HOUR, Row, columns
 
+from service.intake.signatures import signature_of
 from service.model import Evidence
 from service.policy import DEFAULT_POLICY
 from workers.detection.evidence import fresh_share, measure, near_duplicates
@@ -148,8 +149,9 @@ def test_near_duplicate_texts_need_five_words() -> None:
 
 
 def test_texts_are_near_duplicates_by_shared_words() -> None:
-    words = [frozenset("abcde"), frozenset("abcdf"), frozenset("vwxyz")]
-    assert near_duplicates(words, 0.4).tolist() == [True, True, False]
+    texts = [signature_of(" ".join(words)) for words in ("abcde", "abcdf", "vwxyz")]
+    assert near_duplicates([text for text in texts if text is not None], 0.4).tolist() == [True, True, False]
+    assert near_duplicates([], 0.4).tolist() == []
 
 
 def test_the_burst_is_the_densest_hour_against_what_others_do_there() -> None:

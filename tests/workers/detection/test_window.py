@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import Row, columns
 
+from service.intake.signatures import signature_of
 from workers.detection.window import TIME_MASK, Complaints, Index, Window, spread
 
 SPAN, SCALES = 120_000, (1_000, 10_000, 40_000)  # milliseconds
@@ -214,12 +215,16 @@ def test_spread_is_a_nested_loop() -> None:
     assert list(zip(owner.tolist(), place_.tolist(), strict=True)) == [(0, 3), (0, 4), (2, 9)]
 
 
+def text_of(k: int) -> str:
+    return f"five words are in text-{k}"
+
+
 def test_texts_leave_with_their_complaints() -> None:
     window = Window(SPAN, SCALES)
-    rows = [replace(Row(k, k, 1, 30 * k), text=f"text {k}") for k in range(1, 8)]
+    rows = [replace(Row(k, k, 1, 30 * k), text=text_of(k)) for k in range(1, 8)]
     for row in rows:
         window.append(columns([row]))
-    assert set(window.text.values()) == {f"text {k}" for k in range(3, 8)}
+    assert set(window.text.values()) == {signature_of(text_of(k)) for k in range(3, 8)}
     window.remove([5])
     assert "text 5" not in window.text.values()
 

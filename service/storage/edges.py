@@ -1,0 +1,39 @@
+"""A tenant's edge, put together from SQL: its settings, its secret key (made when it is first needed) and who is erased."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64decode, b64encode
+
+from sqlalchemy import Connection, Engine, select
+
+from service.intake.edge import KEY_BYTES, Edge
+from service.storage.database import write
+from service.storage.schema import erasures
+from service.storage.secret_box import SecretBox
+from service.storage.tenant_settings import TenantSettings, settings_of, write_columns
+
+REMEMBERED_SECONDS = 5.0  # how long a process may go by what it read: an erasure waits that long before it cleans up
+
+
+def open_edge(engine: Engine, box: SecretBox, tenant_id: int) -> Edge:
+    """The tenant's edge as of now. Raises Refused when its key cannot be opened (or, for a new tenant, sealed)."""
+    with engine.connect() as connection:
+        now, erased = settings_of(connection, tenant_id), erased_marks(connection, tenant_id)
+    if now.sealed_key is None:
+        now = _with_key(engine, box, tenant_id)
+    assert now.sealed_key is not None
+    return Edge(b64decode(box.open(now.sealed_key)), now.pseudonyms, now.keep_text, erased)
+
+
+def erased_marks(connection: Connection, tenant_id: int) -> frozenset[str]:
+    """The marks of the tenant's erased reporters, from the moment it was asked for."""
+    return frozenset(connection.scalars(select(erasures.c.reporter_hash).where(erasures.c.tenant_id == tenant_id)))
+
+
+def _with_key(engine: Engine, box: SecretBox, tenant_id: int) -> TenantSettings:
+    sealed = box.seal(b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+    with write(engine) as connection:
+        if settings_of(connection, tenant_id).sealed_key is None:  # looked up again under the lock: another process may have been first
+            write_columns(connection, tenant_id, pseudonym_key=sealed)
+        return settings_of(connection, tenant_id)
