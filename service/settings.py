@@ -26,6 +26,7 @@ class Settings:
     log_level: str
     secret_keys: tuple[str, ...] = ()  # 32 bytes each, as 64 hex digits or a Fernet key; the first one encrypts; none: the data folder's
     outbound_allow: str = ""  # CIDR:port, comma-separated: addresses inside that requests may go to
+    poll_seconds: float = 60.0  # between two polls of a source
 
 
 def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
@@ -60,6 +61,7 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         log_level=env.get("BRIGADEWATCH_LOG_LEVEL") or "INFO",
         secret_keys=_secret_keys(env.get("BRIGADEWATCH_SECRET_KEY") or ""),
         outbound_allow=env.get("BRIGADEWATCH_OUTBOUND_ALLOW") or "",
+        poll_seconds=max(1.0, number("BRIGADEWATCH_POLL_SECONDS", 60.0)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
-from sqlalchemy import Engine, exists, select
+from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
 from service.api.app_state import observe_of, parts_of
@@ -21,7 +21,7 @@ from service.intake.documents import Batch, Form, read_document
 from service.intake.items import COMPLAINT, OUTCOME, Noun, withdrawal
 from service.model import Accepted, microseconds
 from service.storage import stream
-from service.storage.schema import dead_letters, feed, ingest_state
+from service.storage.archive import never_archived
 from service.storage.stream import PositionAbsent
 from service.storage.tenants import KeyRecord
 
@@ -74,11 +74,8 @@ async def when_begun(request: Request, key: KeyRecord, ask: Callable[[], Awaitab
 
 
 def _is_new(engine: Engine, tenant_id: int) -> bool:
-    """Whether nothing of the tenant was ever archived or buried: then no position can be lost."""
     with engine.connect() as connection:
-        state = connection.execute(select(ingest_state.c.archived_position, ingest_state.c.last_seq).where(ingest_state.c.tenant_id == tenant_id)).first()
-        known = exists().where(dead_letters.c.tenant_id == tenant_id) | exists().where(feed.c.tenant_id == tenant_id)
-        return (state is None or (state.archived_position == 0 and state.last_seq == 0)) and not connection.scalar(select(known))
+        return never_archived(connection, tenant_id)
 
 
 async def _accept(request: Request, noun: Noun) -> Response:

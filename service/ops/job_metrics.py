@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from service.storage.keys import DETECTION_COUNTS, JOB_METRICS
+from service.storage.keys import DETECTION_COUNTS, JOB_METRICS, POLL_COUNTS
 
 BUCKETS_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _COUNT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
@@ -30,6 +30,13 @@ def record_job(client: redis.Redis, work: str, tenant: str, seconds: float, ok: 
     pipe.hincrbyfloat(JOB_METRICS, f"{work}|busy|{tenant}", seconds)
     if not ok:
         pipe.hincrby(JOB_METRICS, f"{work}|failed|{tenant}", 1)
+    _execute(pipe)
+
+
+def count_poll(client: redis.Redis, tenant: str, platform: str, result: str) -> None:
+    """One poll of a source has ended; what Redis refuses is dropped."""
+    pipe = client.pipeline(transaction=False)
+    pipe.hincrby(POLL_COUNTS, f"{platform}|{result}|{tenant}", 1)
     _execute(pipe)
 
 

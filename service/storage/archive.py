@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Table, exists, func, select
 
 from service.model import JsonObject, microseconds
 from service.storage import schema
@@ -80,6 +80,21 @@ class Unfinished:
     oldest_unanalysed_us: int | None  # receipt of the oldest of them
     dead: int  # in the dead letters
     resent: int  # sent again from there, on their way: pending
+
+
+def never_archived(connection: Connection, tenant_id: int) -> bool:
+    """Whether nothing of the tenant was ever archived or buried: then no position can be lost."""
+    state = connection.execute(
+        select(schema.ingest_state.c.archived_position, schema.ingest_state.c.last_seq).where(schema.ingest_state.c.tenant_id == tenant_id)).first()
+    known = exists().where(schema.dead_letters.c.tenant_id == tenant_id) | exists().where(schema.feed.c.tenant_id == tenant_id)
+    return (state is None or (state.archived_position == 0 and state.last_seq == 0)) and not connection.scalar(select(known))
+
+
+def archived_ids(connection: Connection, tenant_id: int, table: Table, ids: Sequence[str]) -> set[str]:
+    """Which of these ids (of schema.complaints or schema.outcomes) the archive has; a few hundred at most."""
+    if not ids:
+        return set()
+    return set(connection.scalars(select(table.c.id).where(table.c.tenant_id == tenant_id, table.c.id.in_(ids))))
 
 
 def pending_items(accepted: int, ingest: IngestState, unfinished: Unfinished) -> int:

@@ -46,4 +46,5 @@ def enqueued(work: str, tenant: str) -> str:
 
 
 JOB_METRICS = f"{PREFIX}:metrics:jobs"  # hash: what service/ops/job_metrics.py counts about jobs
+POLL_COUNTS = f"{PREFIX}:metrics:polls"  # hash: what service/ops/job_metrics.py counts about polls
 DETECTION_COUNTS = f"{PREFIX}:metrics:detection"  # hash: what workers/detect.py counts about its ticks

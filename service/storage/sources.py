@@ -146,6 +146,16 @@ def pollers(connection: Connection, tenant_id: int) -> list[Source]:
     return [_source(row) for row in connection.execute(statement.order_by(sources.c.next_poll_us.asc().nulls_first(), sources.c.id))]
 
 
+def claim_poll(connection: Connection, source: Source, next_poll_us: int) -> bool:
+    """Say at the begin of a poll when the next one is due, so that whoever wakes the source meanwhile is seen. False: it was removed."""
+    return connection.execute(update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(next_poll_us=next_poll_us)).rowcount > 0
+
+
+def record_cursor(connection: Connection, source: Source, cursor: Mapping[str, Any]) -> bool:
+    """Write where a poll is, between two of its pages; what came before is in the stream. False: the source was removed."""
+    return connection.execute(update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(cursor=json.dumps(cursor))).rowcount > 0
+
+
 def record_poll(
     connection: Connection, source: Source, *, next_poll_us: int, cursor: Mapping[str, Any] | None, polled_us: int | None = None, failures: int = 0, last_error: str | None = None,
 ) -> bool:

@@ -172,6 +172,25 @@ async def append(client: AsyncRedis, tenant: str, batches: Sequence[Batch], max_
     return [int(position) or None for position in last]
 
 
+def append_blocking(client: Redis, tenant: str, batch: Batch, max_items: int) -> int:
+    """The same for one batch through a blocking client; Overloaded also where there was no room."""
+    with unavailable_when_it_fails():
+        last = APPEND.run(client, [keys.position(tenant), keys.stream(tenant), keys.progress(tenant), keys.TENANTS_WAITING], [tenant, max_items, batch.n, batch.lines])
+    if last is None:
+        raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
+    if not int(last[0]):
+        raise Overloaded(f"{max_items} items wait to be archived already: try again", retry_after_seconds=BACKLOG_RETRY_SECONDS)
+    return int(last[0])
+
+
+def begin_blocking(client: Redis, tenant: str, now_us: int) -> None:
+    """Start a brand-new tenant at position 0 through a blocking client."""
+    with unavailable_when_it_fails(), client.pipeline(transaction=True) as pipeline:
+        pipeline.hsetnx(keys.progress(tenant), "as_of_us", str(now_us))
+        pipeline.set(keys.position(tenant), 0, nx=True)
+        pipeline.execute()
+
+
 async def begin(client: AsyncRedis, tenant: str, now_us: int) -> None:
     """Start a brand-new tenant at position 0; whoever comes second changes nothing."""
     with unavailable_when_it_fails():

@@ -1,0 +1,84 @@
+"""Lemmy: report lists, newest first. /api/v4 has one list and opaque cursors, /api/v3 a list a kind and page numbers.
+
+Which of the two a server speaks is found out by asking: an absent path switches. New reports push a numbered page on,
+so that some are read twice, never missed; what a purge pulls back is found by the next review.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from service.model import JsonObject
+from service.platforms import lemmy
+from service.polling.asking import NEWS, REVIEW, Ask, Taken, Unexpected, bearer, due_walk, same_page, walk_in, with_walk
+from service.polling.walks import Pace
+
+PAGE = 50
+_LISTS = {4: ("all",), 3: ("comment", "post")}
+_LONGEST_CURSOR = 2_000
+
+
+class Lemmy:
+    """Polls a Lemmy server. The source's secret is the token (jwt) of an administrator's or moderator's login."""
+
+    def authorization(self, secret: str) -> str:
+        """A login's token."""
+        return bearer(secret)
+
+    def ask(self, cursor: JsonObject, now: datetime) -> Ask | None:
+        """The next page of the list whose turn it is."""
+        version = _version(cursor)
+        found = due_walk(cursor, _walks(version), now)
+        if found is None:
+            return None
+        name, walk = found
+        query = [("limit", str(PAGE)), ("unresolved_only", "false")]
+        if version == 4:
+            # Without it an administrator sees a community's own reports three days late.
+            query += [("show_community_rule_violations", "true"), *([] if walk.page is None else [("page_cursor", walk.page)])]
+            path = "/api/v4/report/list"
+        else:
+            query.append(("page", walk.page or "1"))
+            path = f"/api/v3/{name.partition('/')[2]}/report/list"
+        return Ask(path, tuple(query), walk=name, review=name.startswith("review"))
+
+    def read(self, cursor: JsonObject, ask: Ask, answer: object, now: datetime) -> Taken:
+        """Reports, and outcomes of those that are resolved."""
+        version = _version(cursor)
+        if not isinstance(answer, dict):
+            raise Unexpected("Lemmy's answer is no object")
+        kind = ask.walk.partition("/")[2]
+        views = answer.get(f"{kind}_reports") if version == 3 else answer.get("reports", answer.get("items"))
+        if not isinstance(views, list):
+            raise Unexpected(f"Lemmy's answer has no list of reports at {ask.path}")
+        listing = lemmy.listing_of(views)
+        walk = walk_in(cursor, ask.walk).begun(_walks(version)[ask.walk], now)
+        page = None if not views or walk.behind(listing.times) else same_page(walk, _next(version, answer, len(views), walk.page))
+        changed = with_walk(cursor, ask.walk, walk.onward(listing.times, page, now))
+        return Taken(listing, {**changed, "version": version, "proven": True})
+
+    def absent(self, cursor: JsonObject) -> JsonObject:
+        """The other version's turn, unless both were tried."""
+        version, proven = _version(cursor), cursor.get("proven") is True
+        if version == 3 and not proven:
+            raise Unexpected("404: there is no report list at this address, neither at /api/v4/report/list nor at /api/v3/comment/report/list")
+        # The lists of the other version have other names: their walks begin anew, and what is known is told apart by its id.
+        return {"version": 7 - version, "proven": False}
+
+
+def _version(cursor: JsonObject) -> int:
+    return 3 if cursor.get("version") == 3 else 4
+
+
+def _walks(version: int) -> dict[str, Pace]:
+    return {f"news/{kind}": NEWS for kind in _LISTS[version]} | {f"review/{kind}": REVIEW for kind in _LISTS[version]}
+
+
+def _next(version: int, answer: JsonObject, count: int, page: str | None) -> str | None:
+    if version == 4:
+        following = answer.get("next_page")
+        if following is not None and not (isinstance(following, str) and 0 < len(following) <= _LONGEST_CURSOR):
+            raise Unexpected("Lemmy's next_page is no cursor")
+        return following
+    here = int(page) if page is not None and page.isdecimal() and len(page) < 9 else 1
+    return None if count < PAGE else str(here + 1)

@@ -1,0 +1,228 @@
+"""The polls of one tenant: its platforms' lists in, complaints and outcomes out, into the stream as the API puts them there.
+
+At least once, and idempotent: a page's items are in the stream before the cursor behind it is stored, and what the
+archive has is not sent again. Work is bounded: a job asks for so many pages and takes so long, and the rest is the next
+job's, so that no platform holds up the others' jobs in the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import httpx
+
+from service.errors import Overloaded, Refused, StoreUnavailable, UnknownTenant
+from service.intake.items import COMPLAINT
+from service.model import JsonObject, moment
+from service.ops.job_metrics import count_poll
+from service.outbound.client import outbound_client
+from service.platforms.listed import Item, Listing
+from service.polling.asking import Platform, Unexpected
+from service.polling.coral import Coral
+from service.polling.fetch import MAX_BYTES, TIMEOUT_SECONDS, Absent, PollFailed, fetch
+from service.polling.lemmy import Lemmy
+from service.polling.ozone import Ozone
+from service.storage import schema, stream, timers
+from service.storage.archive import archived_ids, never_archived
+from service.storage.database import write
+from service.storage.leases import held
+from service.storage.secret_box import SecretBox
+from service.storage.sources import Source, claim_poll, open_secrets, pollers, record_cursor, record_poll
+from service.storage.stream import Batch, PositionAbsent
+from service.storage.tenants import tenant_id
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+PLATFORMS: dict[str, Platform] = {"coral": Coral(), "lemmy": Lemmy(), "ozone": Ozone()}
+TURN_SECONDS = 8.0  # of one job; restores wait in the same queue
+NEWS_ASKS = 40  # requests for what is new, a poll
+REVIEW_ASKS = 5  # requests that look again at what is known, a poll: a week of a busy newspaper is gone through in some hours
+GAP_US = 2_000_000  # between two polls of a source, however often it is woken
+ONWARD_US = 2_000_000  # to the next poll of a list that was not read to its end
+BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 15.0, 900.0
+MAX_ERROR_CHARACTERS = 500
+SECOND_US = 1_000_000
+
+
+def run(tenant: str, resources: Resources) -> None:
+    """Ask the tenant's platforms that are due; returns at once when another worker does."""
+    with held(resources.redis, "poll", tenant) as lease:
+        if lease is None:
+            return
+        try:
+            number = tenant_id(resources.engine, tenant)
+        except UnknownTenant:
+            log.warning("no tenant is called %r any more: nothing is polled for it", tenant)
+            return
+        with outbound_client(resources.settings, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_BYTES) as client:
+            Turn(tenant, number, resources, client).take()
+
+
+@dataclass
+class Turn:
+    """One job's polls for one tenant."""
+
+    tenant: str
+    number: int
+    resources: Resources
+    client: httpx.Client
+    jitter: Callable[[], float] = random.random
+    seconds: float = TURN_SECONDS
+    deadline: float = field(init=False)
+
+    def take(self) -> None:
+        """Poll what is due, in the order of being due, and say when the next job is."""
+        self.deadline = time.monotonic() + self.seconds
+        with self.resources.engine.connect() as connection:
+            known = pollers(connection, self.number)
+        for source in sorted(known, key=due_us):
+            if due_us(source) > self.resources.now_us() or time.monotonic() >= self.deadline:
+                break
+            self._poll(source)
+        self._plan()
+
+    def _plan(self) -> None:
+        with write(self.resources.engine) as connection:
+            # First the lock on the timer, then the look: who wakes a source in between is either seen or waits.
+            timers.move_to(connection, self.number, "poll", None)
+            left = pollers(connection, self.number)
+            if left:
+                timers.move_to(connection, self.number, "poll", min(map(due_us, left)))
+
+    def _poll(self, source: Source) -> None:
+        began_us = self.resources.now_us()
+        interval_us = int(self.resources.settings.poll_seconds * SECOND_US)
+        with write(self.resources.engine) as connection:
+            if not claim_poll(connection, source, began_us + interval_us):
+                return
+        poll = _Poll(self, source, moment(began_us))
+        pause_us, failures, error, result = interval_us, 0, None, "ok"
+        try:
+            pause_us = interval_us if poll.go() else ONWARD_US
+        except PollFailed as failed:
+            result, error, failures = failed.result, str(failed), source.failures + 1
+            pause_us = int(max(failed.retry_after_seconds, backoff_seconds(failures, self.jitter())) * SECOND_US)
+        except (Overloaded, StoreUnavailable) as ours:
+            # Not the platform's fault: it is asked again as soon as there is room.
+            result, error, failures = "waiting", f"waits for our own stream: {ours}", source.failures
+            pause_us = int(getattr(ours, "retry_after_seconds", 5) * SECOND_US)
+        self._record(source, poll.cursor, began_us + interval_us, pause_us, failures, error)
+        count_poll(self.resources.redis, self.tenant, source.platform, result)
+        told = ", ".join(f"{number} {what}" for what, number in poll.told.items())
+        log.log(logging.INFO if error is None else logging.WARNING, "tenant %s: poll of %s: %s%s", self.tenant, source.platform, error or "ok", f" ({told})" if told else "")
+
+    def _record(self, source: Source, cursor: JsonObject, claimed_us: int, pause_us: int, failures: int, error: str | None) -> None:
+        now_us = self.resources.now_us()
+        with write(self.resources.engine) as connection:
+            stored = next((other for other in pollers(connection, self.number) if other.id == source.id), None)
+            if stored is None:
+                return
+            next_us = now_us + pause_us
+            if error is None and stored.next_poll_us is not None and stored.next_poll_us < claimed_us:
+                next_us = min(next_us, stored.next_poll_us)  # woken meanwhile: by news that this poll may have missed
+            record_poll(
+                connection, source, next_poll_us=next_us, cursor=cursor, polled_us=now_us if error is None else None, failures=failures,
+                last_error=None if error is None else error[:MAX_ERROR_CHARACTERS],
+            )
+
+
+class _Poll:
+    """One poll of one source: pages, until it is caught up or its bounds are reached."""
+
+    def __init__(self, turn: Turn, source: Source, now: datetime) -> None:
+        self.turn, self.source, self.now = turn, source, now
+        self.cursor: JsonObject = source.cursor or {}
+        self.told: Counter[str] = Counter()
+
+    def go(self) -> bool:
+        """Whether it is caught up. Raises PollFailed, Overloaded, StoreUnavailable; the cursor is behind what is in the stream."""
+        platform = PLATFORMS[self.source.platform]
+        authorization = platform.authorization(self._secret())
+        left = Counter(news=NEWS_ASKS, review=REVIEW_ASKS)
+        while True:
+            try:
+                ask = platform.ask(self.cursor, self.now)
+                if ask is None:
+                    return True
+                kind = "review" if ask.review else "news"
+                if left[kind] == 0 or time.monotonic() >= self.turn.deadline:
+                    return ask.review  # a review has time until the next poll
+                left[kind] -= 1
+                try:
+                    answer = fetch(self.turn.client, self.source.url or "", ask, authorization, self.now)
+                except Absent:
+                    self._keep(platform.absent(self.cursor))
+                    continue
+                taken = platform.read(self.cursor, ask, answer, self.now)
+            except Unexpected as error:
+                raise PollFailed(str(error), "unreadable") from None
+            self._send(taken.listing)
+            self._keep(taken.cursor)
+
+    def _secret(self) -> str:
+        resources = self.turn.resources
+        try:
+            found = open_secrets(self.source, SecretBox(resources.settings), resources.now_us())
+        except Refused as error:
+            raise PollFailed(str(error), "unauthorized") from None
+        if not found:
+            raise PollFailed("the source has no token; give it one with `brigadewatch sources rotate`", "unauthorized")
+        return found[0]
+
+    def _keep(self, cursor: JsonObject) -> None:
+        with write(self.turn.resources.engine) as connection:
+            if not record_cursor(connection, self.source, cursor):
+                raise PollFailed("the source was removed", "refused")
+        self.cursor = cursor
+
+    def _send(self, listing: Listing) -> None:
+        """Put into the stream what the archive does not have."""
+        valid = listing.valid(self.now)
+        new = self._unknown(valid)
+        self.told.update({"read": len(listing.items), "sent": len(new), **listing.left_out})
+        if not new:
+            return
+        batch = Batch(len(new), b"\n".join(item.line(self.now) for item in new))
+        self._append(batch)
+
+    def _unknown(self, items: list[Item]) -> list[Item]:
+        complaints = [item.id for item in items if item.noun is COMPLAINT]
+        outcomes = [item.id for item in items if item.noun is not COMPLAINT]
+        with self.turn.resources.engine.connect() as connection:
+            known = {
+                True: archived_ids(connection, self.turn.number, schema.complaints, complaints),
+                False: archived_ids(connection, self.turn.number, schema.outcomes, outcomes),
+            }
+        return [item for item in items if item.id not in known[item.noun is COMPLAINT]]
+
+    def _append(self, batch: Batch) -> None:
+        resources, tenant = self.turn.resources, self.turn.tenant
+        try:
+            stream.append_blocking(resources.redis, tenant, batch, resources.settings.max_stream_items)
+        except PositionAbsent:
+            with resources.engine.connect() as connection:
+                if not never_archived(connection, self.turn.number):
+                    raise
+            stream.begin_blocking(resources.redis, tenant, resources.now_us())
+            stream.append_blocking(resources.redis, tenant, batch, resources.settings.max_stream_items)
+
+
+def due_us(source: Source) -> int:
+    """When the source is to be polled: not twice within two seconds, however often its webhook wakes it."""
+    return max(source.next_poll_us or 0, (source.polled_us or -GAP_US) + GAP_US)
+
+
+def backoff_seconds(failures: int, jitter: float) -> float:
+    """How long to leave a platform alone after so many failures in a row; `jitter` from 0 to 1 takes up to half of it away.
+
+    15 s, 30 s, 1 min, ... 15 min: sources that failed together do not come back together.
+    """
+    whole = min(BACKOFF_SECONDS * 2 ** min(failures - 1, 10), LONGEST_BACKOFF_SECONDS)
+    return whole * (1 - jitter / 2)
