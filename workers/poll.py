@@ -138,8 +138,9 @@ class _Poll:
 
     def __init__(self, turn: Turn, source: Source, now: datetime) -> None:
         self.turn, self.source, self.now = turn, source, now
-        self.cursor: JsonObject = source.cursor or {}
+        self.cursor: JsonObject = source.cursor if isinstance(source.cursor, dict) else {}
         self.told: Counter[str] = Counter()
+        self.sent: set[tuple[bool, str]] = set()  # on its way to the archive, and met again by the review
 
     def go(self) -> bool:
         """Whether it is caught up. Raises PollFailed, Overloaded, StoreUnavailable; the cursor is behind what is in the stream."""
@@ -189,8 +190,8 @@ class _Poll:
         self.told.update({"read": len(listing.items), "sent": len(new), **listing.left_out})
         if not new:
             return
-        batch = Batch(len(new), b"\n".join(item.line(self.now) for item in new))
-        self._append(batch)
+        self._append(Batch(len(new), b"\n".join(item.line(self.now) for item in new)))
+        self.sent.update((item.noun is COMPLAINT, item.id) for item in new)
 
     def _unknown(self, items: list[Item]) -> list[Item]:
         complaints = [item.id for item in items if item.noun is COMPLAINT]
@@ -200,7 +201,7 @@ class _Poll:
                 True: archived_ids(connection, self.turn.number, schema.complaints, complaints),
                 False: archived_ids(connection, self.turn.number, schema.outcomes, outcomes),
             }
-        return [item for item in items if item.id not in known[item.noun is COMPLAINT]]
+        return [item for item in items if item.id not in known[item.noun is COMPLAINT] and (item.noun is COMPLAINT, item.id) not in self.sent]
 
     def _append(self, batch: Batch) -> None:
         resources, tenant = self.turn.resources, self.turn.tenant
@@ -224,5 +225,5 @@ def backoff_seconds(failures: int, jitter: float) -> float:
 
     15 s, 30 s, 1 min, ... 15 min: sources that failed together do not come back together.
     """
-    whole = min(BACKOFF_SECONDS * 2 ** min(failures - 1, 10), LONGEST_BACKOFF_SECONDS)
+    whole = min(BACKOFF_SECONDS * float(2 ** min(max(failures, 1) - 1, 10)), LONGEST_BACKOFF_SECONDS)
     return whole * (1 - jitter / 2)

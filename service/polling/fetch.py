@@ -10,6 +10,7 @@ import httpx
 
 from service.errors import BrigadewatchError
 from service.intake.items import parsed
+from service.outbound.addresses import OutboundRefused
 from service.polling.asking import Ask
 
 MAX_BYTES = 8 * 1024 * 1024  # a page of a hundred reports with their texts is below one
@@ -39,6 +40,8 @@ def fetch(client: httpx.Client, url: str, ask: Ask, authorization: str, now: dat
             answer = client.get(address, params=list(ask.query), headers=headers)
         else:
             answer = client.post(address, params=list(ask.query) or None, json=ask.body, headers=headers)
+    except OutboundRefused as error:
+        raise PollFailed(str(error), "refused") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         raise PollFailed(f"no answer: {type(error).__name__}: {error}"[:300], "unreachable") from None
     status = answer.status_code
