@@ -66,6 +66,9 @@ class Policy:
     reopen_new_targets: int = _threshold(3, "targets", "a decided cluster that hits so many new targets returns to open")
     reopen_growth: float = _threshold(0.2, "", "a decided cluster that grows by this share returns to open")
     flags_per_day: int = _threshold(50, "flags", "quota of new flags a UTC day; the rest is held back", 0, 100_000)
+    warn_unfounded: int = _threshold(10, "complaints", "judged unfounded by people, within the period, before a warning is suggested: \"frequently\", DSA Art. 23(2); Stack Exchange looks from 10 on", 1, 10_000)
+    warn_share: float = _threshold(0.8, "", "share of a reporter's judged complaints that are unfounded: Art. 23(3) wants the proportion; honest readers are wrong in four of ten, so eight of ten happens to hardly any", 0.1, 1)
+    warn_period_seconds: int = _threshold(90 * DAY, "s of event time", "what is older says nothing about now; a warning is suggested once in it", 7 * DAY, 730 * DAY)
     default_threshold: int = _threshold(8, "complaints", "a platform's removal threshold where it names none", 1, None)
 
     @property

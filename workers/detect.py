@@ -20,9 +20,10 @@ from sqlalchemy import Connection, func, select, update
 
 from service.errors import LostLease, StaleVersion
 from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
+from service.moderation.restorations import Moment
 from service.ops.job_metrics import record_counts
 from service.policy import Policy
-from service.storage import assessments, clusters, schema
+from service.storage import assessments, clusters, schema, warnings
 from service.storage.archive import AnalysisState, FeedRow, analysis_state_of, outcomes_of, read_feed, read_feed_before, read_feed_window
 from service.storage.database import write
 from service.storage.feed import FeedBatch, FeedOutcome
@@ -37,6 +38,7 @@ from workers.detection.groups import Group
 from workers.feeding import columns_of, joined, slices, standing
 from workers.findings import FoundGroup, found_group
 from workers.resources import Resources
+from workers.telling import Change, News, Telling
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +111,7 @@ def rebuild(tenant: str, resources: Resources) -> Analysis:
         for row in read_feed_window(connection, number, since, state.cursor_seq):
             if row.last_seq > loaded:
                 analysis.replay(row.batch)
+        analysis.begin_telling(connection)
     return analysis
 
 
@@ -129,6 +132,7 @@ class Analysis:
     clusters: dict[str, ClusterState]
     detector: Detector = field(init=False)
     _aiming: Aiming = field(init=False)
+    _telling: Telling = field(init=False)
     _found: dict[Group, FoundGroup] = field(default_factory=dict)  # groups as they were last reconciled
     _outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)  # of targets that were asked for
     _told: Counter[str] = field(default_factory=Counter)  # what the metrics know already
@@ -137,6 +141,7 @@ class Analysis:
     def __post_init__(self) -> None:
         self.detector = Detector(self.policy)
         self._aiming = Aiming(self.number)
+        self._telling = Telling(self.number, self.policy)
         for cluster in self.clusters.values():
             self._index(cluster)
 
@@ -151,6 +156,10 @@ class Analysis:
             self.detector.tick(columns_of(part, batch.texts), ())
         if batch.removed:
             self.detector.tick(columns_of(batch.complaints[:0], {}), batch.removed)
+
+    def begin_telling(self, connection: Connection) -> None:
+        """Know what was told. After a change of thresholds the next look is at all targets."""
+        self._telling.begin(connection, clusters.summaries(self.clusters.values()), everything=self.state.policy_version not in (None, self.policy.version))
 
     def step(self, resources: Resources) -> bool:
         """One piece of work: decisions, a sweep's result, or a tick. False when nothing more waits (or a sweep has to come first)."""
@@ -229,14 +238,17 @@ class Analysis:
                 groups = self.detector.tick(columns_of(batch.complaints[:0], {}), batch.removed)
                 self._reconcile(connection, groups, changed, complete=False)
             self._learn(connection, batch, changed)
-        last = rows[-1]
+            last = rows[-1]
+            totals = dict(zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True))
+            news = self._telling.look(connection, self._change(
+                connection, before, changed, Moment(self.state.cursor_seq, last.last_seq, resources.now_us()), totals=totals, judged={o.target for o in batch.outcomes}))
         watermark = max((r.watermark_us for r in rows if r.watermark_us is not None), default=self.state.watermark_us)
         with write(resources.engine) as connection:
             clusters.save(connection, self.number, before, changed, withdrawn=set(batch.removed))
+            self._telling.record(connection, news, watermark_us=watermark or 0, now_us=resources.now_us())
             self._advance(connection, cursor_seq=last.last_seq, analysed_position=max(self.state.analysed_position, last.last_position),
                           analysed=self.state.analysed + sum(r.items for r in rows), watermark_us=watermark, as_of_us=last.received_us, policy_version=self.policy.version)
-        totals = dict(zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True))
-        self._publish(resources.redis, before, changed, totals)
+        self._publish(resources.redis, news, totals)
         self._count(resources.redis)
 
     def _take_sweep(self, resources: Resources, sweep: Any) -> None:
@@ -247,11 +259,17 @@ class Analysis:
         with resources.engine.connect() as connection:
             self._aiming.refresh(connection, self.detector.window)
             self._reconcile(connection, self.detector.regroup(), changed, complete=True)
+            cursor, watermark_us = self.state.cursor_seq, self.state.watermark_us or 0
+            news = self._telling.look(connection, self._change(connection, before, changed, Moment(cursor, cursor, resources.now_us())))
+            # Nobody waits for these, and by sweeps each outcome is looked at once.
+            judged = warnings.judged_since(connection, self.number, self.state.swept_seq, int(sweep.seq))
+            self._telling.look_at_reporters(connection, judged, watermark_us, news)
         with write(resources.engine) as connection:
             clusters.save(connection, self.number, before, changed)
+            self._telling.record(connection, news, watermark_us=watermark_us, now_us=resources.now_us())
             self._advance(connection, swept_seq=int(sweep.seq), swept_position=max(self.state.swept_position, int(sweep.position)), swept_watermark_us=sweep.watermark_us,
                           swept_us=sweep.finished_us)
-        self._publish(resources.redis, before, changed, {})
+        self._publish(resources.redis, news, {})
 
     def _take_decisions(self, resources: Resources, cursor: int, ids: set[str]) -> None:
         """Read the decided clusters again, and let the verdict speak for the complaints it was made about."""
@@ -262,10 +280,15 @@ class Analysis:
                 if cluster.status == "decided" or cluster.verdict is None:
                     clusters.mark_judged(connection, identity, cluster.verdict)
                     fresh[identity] = replace(cluster, memberships={s: replace(m, verdict=cluster.verdict) for s, m in cluster.memberships.items()})
+            self._keep(fresh)
+            at = Moment(self.state.cursor_seq, self.state.cursor_seq, resources.now_us())
+            news = self._telling.look(connection, self._change(connection, before, fresh, at, by_detector=False))
+            watermark_us = self.state.watermark_us or 0
+            self._telling.look_at_reporters(connection, {m for c in fresh.values() for m in c.members | c.excluded}, watermark_us, news)
+            self._telling.record(connection, news, watermark_us=watermark_us, now_us=resources.now_us())
             self._advance(connection, decision_cursor=cursor)
-        self._keep(fresh)
         self._found.clear()
-        self._publish(resources.redis, before, fresh, {})
+        self._publish(resources.redis, news, {})
 
     # --- parts of them
 
@@ -330,16 +353,20 @@ class Analysis:
         for target in cluster.author_by_target:
             self._clusters_by_target[target].add(cluster.id)
 
-    def _publish(self, redis: Redis, before: dict[str, ClusterState], changed: dict[str, ClusterState], totals: dict[int, int]) -> None:
+    def _change(self, connection: Connection, before: dict[str, ClusterState], changed: dict[str, ClusterState], at: Moment, **more: Any) -> Change:
+        def known(targets: Iterable[int]) -> dict[int, list[FeedOutcome]]:
+            self._know_outcomes(connection, targets)
+            return self._outcomes
+
+        now = {i: self.clusters[i] for i in changed}
+        return Change(before, now, self.clusters, self._clusters_by_target, known, at, **more)
+
+    def _publish(self, redis: Redis, news: News, totals: dict[int, int]) -> None:
         """Totals and memberships of what changed, then the progress that vouches for them."""
         assessments.write_totals(redis, self.tenant, totals)
-        targets = {t for i in changed for c in (before.get(i), self.clusters[i]) if c is not None for t in c.author_by_target}
-        if targets:
-            involved = {i for t in targets for i in self._clusters_by_target.get(t, ())}
-            told = clusters.summaries((self.clusters[i] for i in involved), targets)
-            assessments.write_memberships(redis, self.tenant, {t: told.get(t) for t in targets})
+        if news.summaries:
+            assessments.write_memberships(redis, self.tenant, news.summaries)
         assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
-
 
     def publish_again(self, resources: Resources) -> None:
         """Write what a tick may not have written that ended between SQL and Redis: the totals of the last tick, all memberships."""
@@ -348,7 +375,7 @@ class Analysis:
             batches = read_feed_before(connection, self.number, self.state.cursor_seq, ITEMS_AT_ONCE)
         totals = {target: count for batch in batches for target, count in zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True)}
         assessments.write_totals(redis, self.tenant, totals)
-        told = clusters.summaries(self.clusters.values())
+        told = self._telling.summaries
         written = assessments.targets_with_memberships(redis, self.tenant)
         assessments.write_memberships(redis, self.tenant, {**dict.fromkeys(written), **told})
         assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)

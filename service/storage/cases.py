@@ -19,9 +19,10 @@ from sqlalchemy import Connection, RowMapping
 
 from service.errors import NotFound, StaleVersion
 from service.model import Cluster, ClusterItem, Complaint, Decision, DecisionRequest, Disposition, Evidence, Kind, Status, microseconds, moment
+from service.moderation.case_events import decision_events
 from service.moderation.decisions import Case, decide, effective_status
 from service.moderation.graphs import Tie
-from service.storage import schema
+from service.storage import outbox, schema
 from service.storage.cursors import Key
 from service.storage.hashing import key_of
 
@@ -276,7 +277,7 @@ def _decision(row: RowMapping) -> Decision:
 
 
 def record_decision(connection: Connection, tenant_id: int, cluster_id: str, request: DecisionRequest, *, decision_id: str, by: str, now: datetime) -> Cluster:
-    """Decide, and store decision, case, exclusions and audit entry in the caller's writing transaction.
+    """Decide, and store decision, case, exclusions, audit entry and what it tells in the caller's writing transaction.
 
     Raises NotFound, and whatever service/moderation/decisions.py refuses with; then nothing was written.
     """
@@ -295,7 +296,9 @@ def record_decision(connection: Connection, tenant_id: int, cluster_id: str, req
     _store_case(connection, before, after)
     _store_entry(connection, tenant_id, entry)
     _store_audit(connection, tenant_id, before, after, entry)
-    return read_cluster(connection, tenant_id, cluster_id, now=now)
+    cluster = read_cluster(connection, tenant_id, cluster_id, now=now)
+    outbox.record(connection, tenant_id, decision_events(before.disposition, cluster, entry), microseconds(now))
+    return cluster
 
 
 def _store_case(connection: Connection, before: Case, after: Case) -> None:

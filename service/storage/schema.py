@@ -202,7 +202,9 @@ restorations = Table(
     Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("target_key", Big, primary_key=True, autoincrement=False), Column("target_id", String(128), nullable=False),
     Column("state", String(12), nullable=False),  # open | restored | stands
     Column("harm", Float, nullable=False), Column("complaints", Integer, nullable=False), Column("independent", Float, nullable=False), Column("cluster_ids", Text, nullable=False),
+    Column("threshold", Integer, nullable=False), Column("removal_id", String(128), nullable=False),  # the outcome that removed it
     Column("removed_us", Big, nullable=False), Column("removed_by", String(12), nullable=False), Column("opened_us", Big, nullable=False), Column("changed_us", Big, nullable=False),
+    Column("opened_seq", Big, nullable=False),  # outcomes received later may know of the cluster
     Index("restorations_by_harm", "tenant_id", "state", "harm"),
 )
 # Reporters for whom a warning was suggested, so that it is suggested once.

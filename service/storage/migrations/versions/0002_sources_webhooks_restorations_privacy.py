@@ -79,10 +79,13 @@ def upgrade() -> None:
     sa.Column('complaints', sa.Integer(), nullable=False),
     sa.Column('independent', sa.Float(), nullable=False),
     sa.Column('cluster_ids', sa.Text(), nullable=False),
+    sa.Column('threshold', sa.Integer(), nullable=False),
+    sa.Column('removal_id', sa.String(length=128), nullable=False),
     sa.Column('removed_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('removed_by', sa.String(length=12), nullable=False),
     sa.Column('opened_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('changed_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('opened_seq', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.PrimaryKeyConstraint('tenant_id', 'target_key')
     )
     with op.batch_alter_table('restorations', schema=None) as batch_op:

@@ -1,0 +1,180 @@
+"""Which targets were removed while a cluster inflated their count, and what became of that? PURE.
+
+Counted is what stood when the target was removed, with what is known about clusters now: the standing complaints filed up
+to the removal, and how many of those are independent. A restoration is there when
+
+    complaints >= threshold > independent        (the tenant's default_threshold)
+
+so a target that had fewer complaints than the threshold was not removed by its count, and one that enough people
+complained about independently would have been removed anyway. It concerns the latest removal, whoever removed:
+somebody may have looked, but at an inflated count. State:
+
+    open      nobody has looked since the cluster was found
+    stands    since then a person or an appeal has upheld the complaints or removed it (the removal itself, if the cluster
+              was known by then); the last word counts, an appeal's before a person's
+    restored  its latest action puts it back (restored, or kept on appeal)
+
+and none any longer (withdrawn) when the count is inflated no more, because its cluster was revoked or found reliable.
+"Since" is a matter of both clocks: decided after the cluster's complaints, and received after the finding, since
+platforms send decisions late.
+
+Harm orders what a moderator should look at first:
+
+    harm = [1 if removed automatically] + (1 - independent / threshold) · (1 - independent / complaints)
+
+Automatic removals come first, since nobody has looked at all; then by how far the independent count fell short of the
+threshold, and by the share of the complaints that was discounted. 0 < harm < 2. A wrong "restored" costs a second look,
+a wrong "stands" costs the author: where in doubt it stays open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from service.moderation.assessment import ClusterPart, TargetSummary, summarise
+from service.moderation.lineage import ClusterState, parts_by_target
+from service.moderation.outcomes import Judgement
+
+RestorationState = Literal["open", "restored", "stands"]
+_RANK = {"automatic": 0, "person": 1, "appeal": 2}
+_DECIMALS = 6
+
+
+class Received(Judgement, Protocol):
+    """An outcome with its place in the tenant's sequence."""
+
+    @property
+    def seq(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """One removal that a cluster carried over the threshold."""
+
+    target: int  # key
+    state: RestorationState
+    harm: float
+    complaints: int  # that stood when it was removed
+    independent: float
+    threshold: int
+    clusters: tuple[str, ...]  # those that discount, largest π first
+    removal: str  # id of the outcome
+    removed_us: int
+    removed_by: str  # automatic | person | appeal
+    opened_us: int  # wall clock
+    opened_seq: int  # the tenant's sequence when it was found: what came later may know of it
+    changed_us: int  # of its state, wall clock
+
+
+@dataclass(frozen=True, slots=True)
+class Inflation:
+    """What the count was made of when the target was removed."""
+
+    complaints: int
+    independent: float
+    clusters: tuple[str, ...]
+    found_us: int  # event time by which all of these clusters were found
+
+    def carries(self, threshold: int) -> bool:
+        """Whether it is the clusters that carried the target over the threshold."""
+        return self.complaints >= threshold > round(self.independent, _DECIMALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a target is looked at again: the tick's place in the tenant's sequence, and the wall clock."""
+
+    since_seq: int  # everything up to here was known before
+    seq: int
+    now_us: int
+
+
+def latest_action(outcomes: Iterable[Judgement]) -> Judgement | None:
+    """What the platform did last to a target as a whole; None while it did nothing."""
+    return max((o for o in outcomes if o.action is not None and o.complaint == 0), key=_order, default=None)
+
+
+def latest_removal(outcomes: Iterable[Judgement]) -> Judgement | None:
+    """The last time that it was removed, undone since or not."""
+    return max((o for o in outcomes if o.action == "removed" and o.complaint == 0), key=_order, default=None)
+
+
+def _order(outcome: Judgement) -> tuple[int, int, str]:
+    return outcome.decided_us, _RANK.get(outcome.decided_by, 0), outcome.id
+
+
+def inflations(states: Iterable[ClusterState], removed_us: Mapping[int, int], complaints: Mapping[int, int]) -> dict[int, Inflation]:
+    """What carried the count of each target when it was removed.
+
+    `removed_us` and `complaints` (that stood then) are by target; a target that no cluster discounts is left out.
+    """
+    parts: dict[int, list[ClusterPart]] = {}
+    found: dict[str, int] = {}
+    for state in states:
+        if state.disposition == "merged":
+            continue
+        found[state.id] = state.found_us
+        then = {seq: m for seq, m in state.memberships.items() if m.time_us <= removed_us.get(m.target, -1)}
+        for target, part in parts_by_target(replace(state, memberships=then)).items() if then else ():
+            parts.setdefault(target, []).append(part)
+    return {target: inflation for target, mine in parts.items() if (inflation := _inflation(summarise(mine), complaints.get(target, 0), found)) is not None}
+
+
+def _inflation(summary: TargetSummary, complaints: int, found: Mapping[str, int]) -> Inflation | None:
+    discounting = sorted((s for s in summary.clusters if s.discount_probability > 0), key=lambda s: (-s.discount_probability, s.id))
+    if not discounting or not complaints:
+        return None
+    independent = round(max(complaints - summary.discount, min(1.0, complaints)), _DECIMALS)
+    return Inflation(complaints, independent, tuple(s.id for s in discounting), max(found[s.id] for s in discounting))
+
+
+def review(
+    target: int, before: Restoration | None, outcomes: Sequence[Received], inflation: Inflation | None, known: Iterable[str], *, threshold: int, at: Moment,
+) -> Restoration | None:
+    """The target's restoration as it is now; None where there is none (any more).
+
+    `before` is how it stood, `known` names the clusters that there were before this look. The same object where nothing changed.
+    """
+    removal, latest = latest_removal(outcomes), latest_action(outcomes)
+    if removal is None or latest is None:
+        return None
+    if latest.action != "removed":
+        return None if before is None else _in_state(before, "restored", at)
+    if inflation is None or not inflation.carries(threshold):
+        return None
+    same = before is not None and before.removal == removal.id
+    since = before.opened_seq if before is not None and same else (at.since_seq if not set(known).isdisjoint(inflation.clusters) else at.seq)
+    state: RestorationState = "stands" if _confirmed(outcomes, since, inflation.found_us) else "open"
+    fresh = Restoration(
+        target=target, state=state, harm=harm(inflation.complaints, inflation.independent, threshold, removal.decided_by), complaints=inflation.complaints,
+        independent=inflation.independent, threshold=threshold, clusters=inflation.clusters, removal=removal.id, removed_us=removal.decided_us, removed_by=removal.decided_by,
+        opened_us=at.now_us, opened_seq=at.seq, changed_us=at.now_us,
+    )
+    if before is None or not same:
+        return fresh
+    after = replace(fresh, opened_us=before.opened_us, opened_seq=before.opened_seq, changed_us=before.changed_us if before.state == state else at.now_us)
+    return before if after == before else after
+
+
+def harm(complaints: int, independent: float, threshold: int, removed_by: str) -> float:
+    """How badly it should be looked at; see above. Raises ValueError unless complaints >= 1 and threshold >= 1."""
+    if complaints < 1 or threshold < 1:
+        raise ValueError(f"{complaints} complaints at a threshold of {threshold}: both have to be 1 or more")
+    short = max(0.0, 1 - independent / threshold) * max(0.0, 1 - independent / complaints)
+    return round((removed_by == "automatic") + short, _DECIMALS)
+
+
+def _confirmed(outcomes: Sequence[Received], since_seq: int, found_us: int) -> bool:
+    """Whether the last word of people who could know of the cluster was that it is rightly removed."""
+    words = [
+        o for o in outcomes
+        if o.complaint == 0 and o.decided_by in ("person", "appeal") and (o.verdict is not None or o.action is not None) and o.seq > since_seq and o.decided_us > found_us
+    ]
+    last = max(words, key=lambda o: (_RANK[o.decided_by], o.decided_us, o.id), default=None)
+    return last is not None and (last.verdict == "upheld" or (last.verdict is None and last.action == "removed"))
+
+
+def _in_state(before: Restoration, state: RestorationState, at: Moment) -> Restoration:
+    return before if before.state == state else replace(before, state=state, changed_us=at.now_us)

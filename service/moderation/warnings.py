@@ -1,0 +1,79 @@
+"""Should a person consider to warn a reporter (DSA Art. 23(2))? PURE; never more than a suggestion.
+
+Art. 23 asks for *frequently* submitted, *manifestly unfounded* notices, judged case by case by absolute numbers and by
+proportion, and for a warning before any suspension. So:
+
+- only what people judged counts: an outcome by a person or on appeal about the reporter's complaint or its target
+  (service/moderation/track_record.verdict_on), or, where none speaks, a person's decision that the complaint belongs to a brigade.
+  Coordination that the detector found, and automatic removals, are no judgement.
+- absolute numbers and proportion: at least `warn_unfounded` complaints judged unfounded in the period, and they are
+  at least `warn_share` of all that were judged. Whoever is wrong in four of ten, as honest readers are, never gets there.
+- a trusted flagger's complaints are left out: Art. 22(6) has another way for those.
+- once for each reporter and period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from service.moderation.outcomes import Filed, Judgement
+from service.moderation.track_record import verdict_on
+from service.policy import Policy
+
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """A standing complaint of the reporter."""
+
+    filed: Filed
+    trusted: bool
+    brigade: str | None  # the cluster that a person decided to be a brigade, where the complaint is one of its
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What speaks for a warning."""
+
+    unfounded: int  # complaints that people judged unfounded, in the period
+    judged: int
+    by_outcome: int  # of the unfounded: rejected by a person or on appeal
+    by_decision: int  # of the unfounded: in a cluster that a person decided to be a brigade, and judged by no outcome
+    period_seconds: int
+    clusters: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Of the judged that was unfounded."""
+        return round(self.unfounded / self.judged, 6)
+
+
+def suggest(complaints: Iterable[Noticed], outcomes_by_target: Mapping[int, Sequence[Judgement]], policy: Policy, *, now_us: int, warned_us: int | None = None) -> Suggestion | None:
+    """Whether a warning of the one reporter whose complaints these are should be considered; None: no.
+
+    Complaints of the last `warn_period_seconds` before `now_us` (the tenant's watermark) count. Nothing is suggested when
+    it was within the period (`warned_us`).
+    """
+    since_us = now_us - policy.warn_period_seconds * SECOND_US
+    if warned_us is not None and warned_us > since_us:
+        return None
+    by_outcome = by_decision = founded = 0
+    clusters: dict[str, None] = {}
+    for complaint in complaints:
+        if complaint.trusted or complaint.filed.time_us < since_us:
+            continue
+        verdict = verdict_on(complaint.filed, outcomes_by_target.get(complaint.filed.target, ()))
+        if verdict == "upheld":
+            founded += 1
+        elif verdict == "rejected":
+            by_outcome += 1
+        elif complaint.brigade is not None:
+            by_decision += 1
+            clusters[complaint.brigade] = None
+    unfounded = by_outcome + by_decision
+    judged = unfounded + founded
+    if unfounded < policy.warn_unfounded or unfounded < policy.warn_share * judged:
+        return None
+    return Suggestion(unfounded, judged, by_outcome, by_decision, policy.warn_period_seconds, tuple(sorted(clusters)))

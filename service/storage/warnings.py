@@ -1,0 +1,119 @@
+"""For whom a warning was suggested, and what is needed to decide it. What decides is pure: service/moderation/warnings.py."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from service.moderation.outcomes import Filed
+from service.moderation.warnings import Noticed, Suggestion, suggest
+from service.policy import Policy
+from service.storage import schema
+from service.storage.archive import SEQ_BITS, SEQ_MASK, names_of, outcomes_of
+from service.storage.database import select_by_keys
+
+_TABLE = schema.reporter_warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A suggestion that is to be recorded."""
+
+    reporter: int  # key
+    reporter_id: str
+    suggestion: Suggestion
+
+
+def judged_since(connection: Connection, tenant_id: int, after_seq: int, upto_seq: int) -> set[int]:
+    """Reporters whose standing complaints may be judged otherwise by the outcomes of people in this part of the tenant's sequence."""
+    table = schema.outcomes
+    low, high = tenant_id << SEQ_BITS | after_seq, tenant_id << SEQ_BITS | upto_seq
+    targets = {
+        key for key, content in connection.execute(select(table.c.target_key, table.c.content).where(table.c.row_key > low, table.c.row_key <= high)).all()
+        if (body := from_json(content)).get("verdict") is not None and body.get("decided_by") != "automatic"
+    }
+    statement = f"SELECT DISTINCT c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND c.state = {schema.STANDING}"
+    return {key for (key,) in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in targets])}
+
+
+def suggestions(connection: Connection, tenant_id: int, reporters: Collection[int], policy: Policy, *, now_us: int) -> tuple[list[Warned], list[int]]:
+    """Whom of these reporters to suggest a warning for now (`now_us`: the watermark), and whose earlier suggestion no longer holds.
+
+    The latter is taken back: an appeal may have reversed what it was made of.
+    """
+    if not reporters:
+        return [], []
+    warned = _warned(connection, tenant_id, reporters)
+    frequent = _frequent(connection, tenant_id, reporters, policy)
+    complaints = _complaints(connection, tenant_id, frequent | warned.keys())
+    outcomes = outcomes_of(connection, tenant_id, {c.filed.target for mine in complaints.values() for c in mine})
+    found: dict[int, Suggestion] = {}
+    gone: list[int] = []
+    for reporter, mine in complaints.items():
+        at = warned.get(reporter)
+        if at is not None and suggest(mine, outcomes, policy, now_us=min(at, now_us)) is None:
+            gone.append(reporter)
+            at = None
+        suggestion = suggest(mine, outcomes, policy, now_us=now_us, warned_us=at)
+        if suggestion is not None:
+            found[reporter] = suggestion
+    gone += [reporter for reporter in warned if reporter not in complaints]
+    names, _ = names_of(connection, tenant_id, reporters=found, targets=())
+    return [Warned(reporter, names[reporter], found[reporter]) for reporter in sorted(found)], sorted(gone)
+
+
+def save(connection: Connection, tenant_id: int, found: Sequence[Warned], gone: Iterable[int], now_us: int) -> None:
+    """Record suggestions made at `now_us` (the watermark), and take back those that no longer hold."""
+    keys = [{"who": reporter} for reporter in {*gone, *(w.reporter for w in found)}]
+    if keys:
+        connection.execute(delete(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == bindparam("who")), keys)
+    if found:
+        connection.execute(insert(_TABLE), [
+            {"tenant_id": tenant_id, "reporter_key": w.reporter, "reporter_id": w.reporter_id, "at_us": now_us, "detail": json.dumps(asdict(w.suggestion))} for w in found
+        ])
+
+
+def _warned(connection: Connection, tenant_id: int, reporters: Iterable[int]) -> dict[int, int]:
+    if connection.execute(select(_TABLE.c.at_us).where(_TABLE.c.tenant_id == tenant_id).limit(1)).first() is None:
+        return {}
+    statement = "SELECT w.reporter_key, w.at_us FROM k CROSS JOIN reporter_warnings w WHERE w.tenant_id = ? AND w.reporter_key = k.column1"
+    return dict(select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters]))
+
+
+def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], policy: Policy) -> set[int]:
+    """Those with so many complaints at all that it is worth to look at each."""
+    statement = "SELECT k.column1, (SELECT COUNT(*) FROM complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1) FROM k WHERE k.column1 IS NOT NULL"
+    counted = select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
+    return {reporter for reporter, count in counted if count >= policy.warn_unfounded}
+
+
+def _complaints(connection: Connection, tenant_id: int, reporters: Collection[int]) -> dict[int, list[Noticed]]:
+    """The standing complaints of each reporter."""
+    brigades = _brigades(connection, tenant_id, reporters)
+    statement = (
+        "SELECT c.row_key, c.reporter_key, c.target_key, c.occurred_us, c.content FROM k CROSS JOIN complaints c"
+        f" WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = {schema.STANDING}"
+    )
+    found: dict[int, list[Noticed]] = defaultdict(list)
+    for row_key, reporter, target, occurred_us, content in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters]):
+        # The flag is deep inside and rare: parse only where the word is.
+        trusted = '"trusted"' in content and from_json(content)["reporter"].get("trusted") is True
+        found[reporter].append(Noticed(Filed(row_key & SEQ_MASK, target, occurred_us), trusted, brigades.get(row_key)))
+    return found
+
+
+def _brigades(connection: Connection, tenant_id: int, reporters: Iterable[int]) -> dict[int, str]:
+    """Complaints that a person's decision, in force now, calls part of a brigade: row key -> cluster."""
+    statement = (
+        "SELECT cc.row_key, cc.cluster_id FROM k CROSS JOIN cluster_members m JOIN cluster_complaints cc ON cc.cluster_id = m.cluster_id AND cc.reporter_key = m.reporter_key"
+        " JOIN clusters cl ON cl.id = cc.cluster_id"
+        " WHERE m.tenant_id = ? AND m.reporter_key = k.column1 AND cc.verdict = 'coordinated' AND cl.verdict = 'coordinated' AND cl.disposition = 'flagged'"
+        " AND m.excluded = ? AND cc.gone = ?"
+        " AND (SELECT d.reason_code FROM decisions d WHERE d.cluster_id = cl.id AND d.verdict = 'coordinated' ORDER BY d.seq DESC LIMIT 1) = 'brigade'"
+    )
+    return dict(select_by_keys(connection, statement, (tenant_id, False, False), [(key,) for key in reporters]))
