@@ -18,6 +18,7 @@ from datetime import datetime
 import httpx
 
 from service.errors import Overloaded, Refused, StoreUnavailable, UnknownTenant
+from service.intake.edge import Edge, Erased
 from service.intake.items import COMPLAINT
 from service.model import JsonObject, moment
 from service.ops.job_metrics import count_poll
@@ -31,6 +32,7 @@ from service.polling.ozone import Ozone
 from service.storage import schema, stream, timers
 from service.storage.archive import archived_ids, never_archived
 from service.storage.database import write
+from service.storage.edges import open_edge
 from service.storage.leases import held
 from service.storage.secret_box import SecretBox
 from service.storage.sources import Source, claim_poll, open_secrets, pollers, record_cursor, record_poll
@@ -140,12 +142,13 @@ class _Poll:
         self.turn, self.source, self.now = turn, source, now
         self.cursor: JsonObject = source.cursor if isinstance(source.cursor, dict) else {}
         self.told: Counter[str] = Counter()
+        self.edge = Edge()  # the tenant's own, once the poll begins
         self.sent: set[tuple[bool, str]] = set()  # on its way to the archive, and met again by the review
 
     def go(self) -> bool:
         """Whether it is caught up. Raises PollFailed, Overloaded, StoreUnavailable; the cursor is behind what is in the stream."""
         platform = PLATFORMS[self.source.platform]
-        authorization = platform.authorization(self._secret())
+        authorization = self._open(platform)
         left = Counter(news=NEWS_ASKS, review=REVIEW_ASKS)
         while True:
             try:
@@ -167,15 +170,17 @@ class _Poll:
             self._send(taken.listing)
             self._keep(taken.cursor)
 
-    def _secret(self) -> str:
-        resources = self.turn.resources
+    def _open(self, platform: Platform) -> str:
+        """The Authorization to ask with; the tenant's edge is open afterwards."""
+        resources, box = self.turn.resources, SecretBox(self.turn.resources.settings)
         try:
-            found = open_secrets(self.source, SecretBox(resources.settings), resources.now_us())
+            found = open_secrets(self.source, box, resources.now_us())
+            self.edge = open_edge(resources.engine, box, self.turn.number)
         except Refused as error:
             raise PollFailed(str(error), "unauthorized") from None
         if not found:
             raise PollFailed("the source has no token; give it one with `brigadewatch sources rotate`", "unauthorized")
-        return found[0]
+        return platform.authorization(found[0])
 
     def _keep(self, cursor: JsonObject) -> None:
         with write(self.turn.resources.engine) as connection:
@@ -186,12 +191,16 @@ class _Poll:
     def _send(self, listing: Listing) -> None:
         """Put into the stream what the archive does not have."""
         valid = listing.valid(self.now)
-        new = self._unknown(valid)
-        self.told.update({"read": len(listing.items), "sent": len(new), **listing.left_out})
-        if not new:
-            return
-        self._append(Batch(len(new), b"\n".join(item.line(self.now) for item in new)))
-        self.sent.update((item.noun is COMPLAINT, item.id) for item in new)
+        lines: list[bytes] = []
+        for item in self._unknown(valid):
+            try:
+                lines.append(self.edge.line(item.line(self.now)))
+                self.sent.add((item.noun is COMPLAINT, item.id))
+            except Erased:
+                self.told["erased"] += 1
+        self.told.update({"read": len(listing.items), "sent": len(lines), **listing.left_out})
+        if lines:
+            self._append(Batch(len(lines), b"\n".join(lines)))
 
     def _unknown(self, items: list[Item]) -> list[Item]:
         complaints = [item.id for item in items if item.noun is COMPLAINT]

@@ -19,8 +19,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, Engine, func, select
 
 from service.ops.job_metrics import BUCKETS_SECONDS
+from service.platforms import POLLED
 from service.storage import keys
-from service.storage.schema import analysis_state, clusters, dead_letters, feed, ingest_state, sweeps, tenants
+from service.storage.schema import analysis_state, clusters, dead_letters, feed, ingest_state, sources, sweeps, tenants
 
 PATIENCE_SECONDS = 0.8  # for both stores together
 MAX_TENANTS = 200  # in labels; how many are left out is a metric of its own
@@ -102,6 +103,20 @@ def _read_database(connection: Connection, now_us: int, remember: Callable[[list
     yield from _positions(connection, names)
     yield from _lag(connection, names, now_us)
     yield from _cases(connection, names)
+    yield from _sources(connection, names)
+
+
+def _sources(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
+    polled = GaugeMetricFamily("brigadewatch_poll_success_timestamp_seconds", "Latest successful poll of the source that waits longest for one; its making counts as one.", labels=["tenant", "platform"])
+    failing = GaugeMetricFamily("brigadewatch_sources_failing", "Polled sources whose latest poll failed.", labels=["tenant", "platform"])
+    asked = (sources.c.tenant_id, sources.c.platform)
+    oldest = func.min(func.coalesce(sources.c.polled_us, sources.c.created_us))
+    found = select(*asked, oldest, func.count().filter(sources.c.failures > 0)).where(sources.c.platform.in_(POLLED), sources.c.url.is_not(None), sources.c.removed_us.is_(None)).group_by(*asked)
+    for tenant, platform, at, failures in connection.execute(found):
+        if tenant in names:
+            polled.add_metric([names[tenant], platform], at / 1e6)
+            failing.add_metric([names[tenant], platform], failures)
+    yield from (polled, failing)
 
 
 def _positions(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
@@ -166,6 +181,7 @@ def _read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[
         pipe.xrange(keys.stream(name), count=1)
     for queue in QUEUES:
         pipe.llen(f"rq:queue:{queue}")
+    pipe.hgetall(keys.POLL_COUNTS)
     pipe.hgetall(keys.JOB_METRICS)
     pipe.hgetall(keys.DETECTION_COUNTS)
     pipe.info("memory")
@@ -178,6 +194,7 @@ def _read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[
     memory = GaugeMetricFamily("brigadewatch_redis_memory_bytes", "Memory that Redis uses.")
     memory.add_metric([], answers[-1]["used_memory"])
     yield from (queued, memory)
+    yield from _polls(_text_fields(answers[-4]))
     yield from _jobs(_text_fields(answers[-3]))
     yield from _detection(_text_fields(answers[-2]))
 
@@ -211,6 +228,13 @@ def _jobs(fields: dict[str, str]) -> Iterator[Metric]:
         if what in ("busy", "failed"):
             (busy if what == "busy" else failed).add_metric([work, tenant], float(value))
     yield from (duration, busy, failed)
+
+
+def _polls(fields: dict[str, str]) -> Iterator[Metric]:
+    polls = CounterMetricFamily("brigadewatch_polls", "Polls of platforms that do not post, by how they ended.", labels=["platform", "result", "tenant"])
+    for field, value in sorted(fields.items()):
+        polls.add_metric(field.split("|"), float(value))
+    yield polls
 
 
 def _detection(fields: dict[str, str]) -> Iterator[Metric]:

@@ -22,8 +22,10 @@ from service.polling.fetch import MAX_BYTES
 from service.settings import Settings
 from service.storage import keys, schema, timers
 from service.storage.database import write
+from service.storage.edges import open_edge
 from service.storage.secret_box import SecretBox
 from service.storage.sources import Source, add_source, list_sources, remove_source, rotate_secret, wake_pollers
+from service.storage.tenant_settings import change_settings
 from service.storage.tenants import create_tenant
 from workers import ingest, poll
 from workers.resources import Resources
@@ -117,6 +119,7 @@ def make(fake_redis: Any, engine: Engine, settings: Settings) -> Iterator[Make]:
             number = create_tenant(engine, "paper", microseconds(BEGIN))
             platform = type(server).__name__.lower()
             with write(engine) as connection:
+                change_settings(connection, number, actor="test", now_us=microseconds(BEGIN), keep_text=True)
                 add_source(connection, SecretBox(used), number, platform, secret=TOKENS[platform], url=f"http://127.0.0.1:{port}/", now_us=microseconds(BEGIN))
             return World(server, resources, number, port)
 
@@ -451,6 +454,22 @@ def test_hostile_entries_are_left_out_and_the_others_taken(make: Make) -> None:
 
 
 # --- our own side
+
+
+def test_what_is_polled_passes_the_tenants_edge(make: Make) -> None:
+    ozone = Ozone()
+    for reader in ("did:plc:one", "did:plc:gone"):
+        ozone.event("modEventReport", BEGIN - HOUR, by=reader, reportType="x#reasonSpam", comment="words of a reader")
+    world = make(ozone)
+    with write(world.resources.engine) as connection:
+        change_settings(connection, world.number, actor="test", now_us=1, keep_text=False, pseudonyms=True)
+    edge = open_edge(world.resources.engine, SecretBox(world.resources.settings), world.number)
+    with write(world.resources.engine) as connection:
+        row = {"id": "job", "tenant_id": world.number, "reporter_hash": edge.mark("did:plc:gone"), "token": "x", "state": "done", "asked_us": 1}
+        connection.execute(schema.erasures.insert().values(row))
+    world.poll()
+    assert [c["reporter"]["id"] for c in world.complaints().values()] == [edge.pseudonym("did:plc:one")]
+    assert "did:plc:one" not in json.dumps(world.complaints()) and "words" not in json.dumps(world.complaints())
 
 
 def test_a_full_stream_makes_the_poll_wait_and_loses_nothing(make: Make) -> None:

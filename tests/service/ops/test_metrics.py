@@ -20,12 +20,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, insert, update
 
 from service.ops.collector import StoreCollector
-from service.ops.job_metrics import record_counts, record_job
+from service.ops.job_metrics import count_poll, record_counts, record_job
 from service.ops.observations import Observations
 from service.ops.routes import create_ops_app
 from service.storage import keys
 from service.storage.database import write
-from service.storage.schema import analysis_state, clusters, dead_letters, feed, ingest_state, sweeps
+from service.storage.schema import analysis_state, clusters, dead_letters, feed, ingest_state, sources, sweeps
 from service.storage.tenants import create_tenant
 
 NOW_US = 1_795_000_000_000_000
@@ -70,9 +70,13 @@ def seeded(engine: Engine, server: Any) -> Engine:
             ))
         for seconds in (9.0, 2.5):
             connection.execute(insert(sweeps).values(tenant_id=number, seq=1, position=1, finished_us=NOW_US, seconds=seconds, payload=b""))
+        for k, (polled_us, failures, url) in enumerate([(NOW_US - 5_000_000, 0, "https://a"), (None, 3, "https://b"), (NOW_US, 9, None)]):
+            connection.execute(insert(sources).values(id=f"s{k}", tenant_id=number, platform="coral", url=url, created_us=NOW_US - 9_000_000, polled_us=polled_us, failures=failures))
     server.set(keys.position("news"), 100)
     server.xadd(keys.stream("news"), {"lines": "x"}, id=f"{NOW_US // 1_000 - 1_500}-0")
     server.rpush("rq:queue:ingest", "a", "b")
+    for result in ("ok", "ok", "limited"):
+        count_poll(server, "news", "coral", result)
     record_job(server, "ingest", "news", 0.02, ok=True)
     record_job(server, "ingest", "news", 700.0, ok=False)
     record_counts(server, {"hot_pairs_total": 2, "window_complaints": 10}, tenant="news")
@@ -123,6 +127,13 @@ def test_what_the_stores_know_is_exported(web: Web) -> None:
     assert found["brigadewatch_sweep_duration_seconds"][("news",)] == 2.5
     assert found["brigadewatch_queue_jobs"][("ingest",)] == 2
     assert found["brigadewatch_up"] == {("database",): 1, ("redis",): 1}
+
+
+def test_polls_are_counted_by_result_and_the_oldest_success_of_a_source_is_shown(web: Web) -> None:
+    found = samples(web)
+    assert found["brigadewatch_polls_total"] == {("coral", "ok", "news"): 2, ("coral", "limited", "news"): 1}
+    assert found["brigadewatch_poll_success_timestamp_seconds"] == {("coral", "news"): (NOW_US - 9_000_000) / 1e6}  # never polled: since it was made
+    assert found["brigadewatch_sources_failing"] == {("coral", "news"): 1}
 
 
 def test_jobs_and_counts_of_other_processes_are_exported(web: Web) -> None:
