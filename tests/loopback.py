@@ -31,7 +31,7 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What a server answers; `drip` sends the body's bytes one by one until it is told to stop."""
+    """What a server answers."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -58,8 +58,8 @@ class Receiver:
 
 
 @contextmanager
-def serving(receiver: Receiver, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
-    """The receiver, listening."""
+def serving(receiver: Receiver, tls: ssl.SSLContext | None = None, *, port: int = 0) -> Iterator[Receiver]:
+    """The receiver, listening; on a free port unless told."""
 
     class Line(BaseHTTPRequestHandler):
         def _handle(self) -> None:
@@ -85,7 +85,7 @@ def serving(receiver: Receiver, tls: ssl.SSLContext | None = None) -> Iterator[R
         def handle_error(self, request: Any, client_address: Any) -> None:  # a client that leaves half-way is what some tests are about
             return
 
-    server = Quiet(("127.0.0.1", 0), Line)
+    server = Quiet(("127.0.0.1", port), Line)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
         receiver.scheme = "https"

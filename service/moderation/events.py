@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
-EVENT_TYPES = (
-    "cluster.flagged", "cluster.grown", "cluster.revoked", "cluster.decided", "target.hold", "target.restore_suggested", "reporter.warn_suggested",
-)
+EventType = Literal["cluster.flagged", "cluster.grown", "cluster.revoked", "cluster.decided", "target.hold", "target.restore_suggested", "reporter.warn_suggested"]
+EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from service.storage.keys import DETECTION_COUNTS, JOB_METRICS, POLL_COUNTS
+from service.storage.keys import DELIVERY_COUNTS, DETECTION_COUNTS, JOB_METRICS, POLL_COUNTS
 
 BUCKETS_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _COUNT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
@@ -54,6 +54,13 @@ def record_counts(client: redis.Redis, counts: Mapping[str, float], *, tenant: s
             pipe.hincrbyfloat(DETECTION_COUNTS, f"{name}|{tenant}", value)
         else:
             pipe.hset(DETECTION_COUNTS, f"{name}|{tenant}", repr(float(value)))
+    _execute(pipe)
+
+
+def record_delivery(client: redis.Redis, tenant: str, result: str) -> None:
+    """One attempt to deliver a webhook: delivered, retried (it failed and is tried again), given_up, or disabled (given up, and its subscription with it)."""
+    pipe = client.pipeline(transaction=False)
+    pipe.hincrby(DELIVERY_COUNTS, f"{result}|{tenant}", 1)
     _execute(pipe)
 
 

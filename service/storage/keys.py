@@ -48,3 +48,4 @@ def enqueued(work: str, tenant: str) -> str:
 JOB_METRICS = f"{PREFIX}:metrics:jobs"  # hash: what service/ops/job_metrics.py counts about jobs
 POLL_COUNTS = f"{PREFIX}:metrics:polls"  # hash: what service/ops/job_metrics.py counts about polls
 DETECTION_COUNTS = f"{PREFIX}:metrics:detection"  # hash: what workers/detect.py counts about its ticks
+DELIVERY_COUNTS = f"{PREFIX}:metrics:deliveries"  # hash: attempts to deliver webhooks, by tenant and what came of them

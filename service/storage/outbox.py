@@ -37,8 +37,7 @@ def record(connection: Connection, tenant_id: int, found: Sequence[Event], now_u
     new = {event: row for event, row in rows.items() if event not in known}
     if not new:
         return 0
-    columns = ("id", "tenant_id", "type", "at_us", "data")
-    insert_rows(connection, events, columns, [(event, tenant_id, kind, now_us, data) for event, (kind, data) in new.items()], _ON_CONFLICT)
+    insert_rows(connection, events, ("id", "tenant_id", "type", "at_us", "data"), [(event, tenant_id, kind, now_us, data) for event, (kind, data) in new.items()], _ON_CONFLICT)
     wanted = [(to, event) for to, kinds in _subscribers(connection, tenant_id) for event, (kind, _) in new.items() if wants(kinds, kind)]
     if wanted:
         columns = ("id", "tenant_id", "subscription_id", "event_id", "state", "next_us", "created_us")
@@ -65,17 +64,12 @@ def wants(filter_json: str, kind: str) -> bool:
 
 
 def forget_before(connection: Connection, tenant_id: int, before_us: int) -> int:
-    """Delete events that are older, with their deliveries and attempts, and say how many events that were.
-
-    What still waits for a receiver is kept until it is done.
-    """
+    """Delete events that are older, with their deliveries (also what still waits) and attempts, and say how many events that were."""
     old = select(events.c.id).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us)
-    waiting = select(deliveries.c.event_id).where(deliveries.c.tenant_id == tenant_id, deliveries.c.state == PENDING)
-    gone = old.where(events.c.id.not_in(waiting))
-    of_these = select(deliveries.c.id).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(gone))
+    of_these = select(deliveries.c.id).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old))
     connection.execute(delete(delivery_attempts).where(delivery_attempts.c.tenant_id == tenant_id, delivery_attempts.c.delivery_id.in_(of_these)))
-    connection.execute(delete(deliveries).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(gone)))
-    return connection.execute(delete(events).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us, events.c.id.not_in(waiting))).rowcount
+    connection.execute(delete(deliveries).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old)))
+    return connection.execute(delete(events).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us)).rowcount
 
 
 def _subscribers(connection: Connection, tenant_id: int) -> list[tuple[str, str]]:

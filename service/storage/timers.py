@@ -6,26 +6,27 @@ what is still to be done. So a time is never lost, whoever is killed between.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, text
 
 from service.storage.schema import tenants, timers
+
+# One statement each, since two processes may plan at the same time and neither is to fail or to be lost.
+_INSERT = "INSERT INTO timers (tenant_id, work, due_us) VALUES (:tenant_id, :work, :due_us) ON CONFLICT (tenant_id, work) DO UPDATE SET due_us = "
+_PLAN = text(f"{_INSERT} excluded.due_us")
+_PLAN_AT_LATEST = text(f"{_INSERT} CASE WHEN excluded.due_us < timers.due_us THEN excluded.due_us ELSE timers.due_us END")
 
 
 def at_latest(connection: Connection, tenant_id: int, work: str, due_us: int) -> None:
     """Have the work done at `due_us`, or earlier if that is planned already."""
-    row = (timers.c.tenant_id == tenant_id) & (timers.c.work == work)
-    planned = connection.scalar(select(timers.c.due_us).where(row).with_for_update())
-    if planned is None:
-        connection.execute(insert(timers).values(tenant_id=tenant_id, work=work, due_us=due_us))
-    elif due_us < planned:
-        connection.execute(update(timers).where(row).values(due_us=due_us))
+    connection.execute(_PLAN_AT_LATEST, {"tenant_id": tenant_id, "work": work, "due_us": due_us})
 
 
 def move_to(connection: Connection, tenant_id: int, work: str, due_us: int | None) -> None:
     """Have the work done at `due_us` and not before; None: not until somebody asks."""
-    connection.execute(delete(timers).where(timers.c.tenant_id == tenant_id, timers.c.work == work))
-    if due_us is not None:
-        connection.execute(insert(timers).values(tenant_id=tenant_id, work=work, due_us=due_us))
+    if due_us is None:
+        connection.execute(delete(timers).where(timers.c.tenant_id == tenant_id, timers.c.work == work))
+    else:
+        connection.execute(_PLAN, {"tenant_id": tenant_id, "work": work, "due_us": due_us})
 
 
 def due(connection: Connection, now_us: int) -> list[tuple[str, str]]:

@@ -1,0 +1,173 @@
+"""The delivery log: what waits for whom, what was tried, and what came of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
+
+from service.errors import NotFound, Refused
+from service.storage import timers
+from service.storage.outbox import CANCELLED, DELIVERED, FAILED, PENDING, WORK
+from service.storage.schema import deliveries, delivery_attempts, events, subscriptions
+from service.storage.subscriptions import read, sealed_secrets
+
+STATES = (PENDING, DELIVERED, FAILED, CANCELLED)
+_SHOWN_ATTEMPTS = 50  # of one delivery, the latest; replays add to the usual ten
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that this process alone attempts now."""
+
+    id: str
+    tenant_id: int
+    subscription_id: str
+    url: str
+    sealed_secrets: tuple[str, ...]
+    event_id: str
+    type: str
+    at_us: int
+    data: str
+    attempts: int  # that failed before, since it was last sent for the first time
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of the past."""
+
+    at_us: int
+    seconds: float
+    status: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One line of the log."""
+
+    id: str
+    event_id: str
+    type: str
+    state: str
+    next_us: int | None
+    created_us: int
+    finished_us: int | None
+    attempts: tuple[Attempt, ...]
+
+
+def due(connection: Connection, tenant_id: int, now_us: int, *, but: Collection[str], per_subscription: int, subscriptions_at_most: int) -> dict[str, list[str]]:
+    """Ids of due deliveries by subscription, the longest due first; none of the subscriptions in `but`."""
+    c = deliveries.c
+    mine = (c.tenant_id == tenant_id) & (c.state == PENDING) & (c.next_us <= now_us)
+    turns = select(c.subscription_id).where(mine, c.subscription_id.not_in(list(but))).group_by(c.subscription_id).order_by(func.min(c.next_us)).limit(subscriptions_at_most)
+    found: dict[str, list[str]] = {}
+    for subscription in connection.scalars(turns).all():
+        ids = select(c.id).where(mine, c.subscription_id == subscription).order_by(c.next_us, c.created_us, c.id).limit(per_subscription)
+        found[subscription] = list(connection.scalars(ids))
+    return found
+
+
+def next_due_us(connection: Connection, tenant_id: int) -> int | None:
+    """When the tenant's next delivery is due; None: none waits."""
+    found: int | None = connection.scalar(select(func.min(deliveries.c.next_us)).where(deliveries.c.tenant_id == tenant_id, deliveries.c.state == PENDING))
+    return found
+
+
+def claim(connection: Connection, delivery_id: str, *, now_us: int, until_us: int) -> Claimed | None:
+    """Take a due delivery; None when somebody else has, or it waits no longer.
+
+    Until `until_us` nobody else takes it. A process that dies in between leaves it to be sent again then.
+    """
+    c = deliveries.c
+    taken = connection.execute(update(deliveries).where(c.id == delivery_id, c.state == PENDING, c.next_us <= now_us).values(next_us=until_us))
+    if taken.rowcount != 1:
+        return None
+    row = connection.execute(
+        select(deliveries, subscriptions.c.url, subscriptions.c.secret, subscriptions.c.previous_secret, subscriptions.c.previous_until_us, events.c.type, events.c.at_us, events.c.data)
+        .join(subscriptions, subscriptions.c.id == c.subscription_id).join(events, events.c.id == c.event_id).where(c.id == delivery_id)
+    ).first()
+    if row is None:  # its subscription or its event is gone
+        connection.execute(update(deliveries).where(c.id == delivery_id).values(state=CANCELLED, next_us=None, finished_us=now_us))
+        return None
+    return Claimed(
+        row.id, row.tenant_id, row.subscription_id, row.url, tuple(sealed_secrets(row, now_us)), row.event_id, row.type, row.at_us, row.data, row.attempts,
+    )
+
+
+def note_attempt(connection: Connection, claimed: Claimed, attempt: Attempt) -> None:
+    """Write an attempt into the log."""
+    connection.execute(insert(delivery_attempts).values(
+        delivery_id=claimed.id, tenant_id=claimed.tenant_id, at_us=attempt.at_us, seconds=attempt.seconds, status=attempt.status, error=attempt.error,
+    ))
+
+
+def finish(connection: Connection, claimed: Claimed, state: str, now_us: int) -> None:
+    """Nothing more is to be done: delivered, failed or cancelled. One that was cancelled meanwhile, but arrived, was delivered."""
+    left = (PENDING, CANCELLED) if state == DELIVERED else (PENDING,)
+    values = {"state": state, "attempts": claimed.attempts + 1, "next_us": None, "finished_us": now_us}
+    connection.execute(update(deliveries).where(deliveries.c.id == claimed.id, deliveries.c.state.in_(left)).values(**values))
+
+
+def postpone(connection: Connection, claimed: Claimed, next_us: int, *, rest_until_us: int | None) -> None:
+    """Try again at `next_us`. With `rest_until_us` whatever else waits for this subscription is not tried before that."""
+    c = deliveries.c
+    mine = (c.subscription_id == claimed.subscription_id) & (c.state == PENDING)
+    # One that is held (a null), since its subscription was disabled meanwhile, stays so.
+    connection.execute(update(deliveries).where(mine, c.id == claimed.id, c.next_us.is_not(None)).values(next_us=next_us, attempts=claimed.attempts + 1))
+    if rest_until_us is not None:
+        connection.execute(update(deliveries).where(mine, c.id != claimed.id, c.next_us < rest_until_us).values(next_us=rest_until_us))
+    timers.at_latest(connection, claimed.tenant_id, WORK, min(next_us, rest_until_us or next_us))
+
+
+def any_arrived(connection: Connection, subscription_id: str, since_us: int) -> bool:
+    """Whether the subscriber took anything since then: if so it is not down, but chokes on what it did not take."""
+    c = deliveries.c
+    taken = select(c.id).where(c.subscription_id == subscription_id, c.state == DELIVERED, c.finished_us > since_us).limit(1)
+    return connection.scalar(taken) is not None
+
+
+def list_page(connection: Connection, tenant_id: int, subscription_id: str, *, state: str | None, after: tuple[Any, ...] | None, limit: int) -> tuple[list[Delivery], tuple[int, str] | None]:
+    """The log of a subscription, newest first; and the key to go on from, None on the last page. Raises NotFound."""
+    read(connection, tenant_id, subscription_id)
+    c = deliveries.c
+    statement = _log().where(c.tenant_id == tenant_id, c.subscription_id == subscription_id).order_by(c.created_us.desc(), c.id.desc()).limit(limit + 1)
+    if state is not None:
+        statement = statement.where(c.state == state)
+    if after is not None:
+        statement = statement.where(tuple_(c.created_us, c.id) < after)
+    rows = connection.execute(statement).all()
+    found = _with_attempts(connection, rows[:limit])
+    return found, (found[-1].created_us, found[-1].id) if len(rows) > limit else None
+
+
+def replay(connection: Connection, tenant_id: int, subscription_id: str, delivery_id: str, *, now_us: int) -> Delivery:
+    """Send it again now, whatever came of it before, with the whole schedule before it.
+
+    Raises NotFound, and Refused while the subscription is disabled.
+    """
+    subscription = read(connection, tenant_id, subscription_id)
+    c = deliveries.c
+    this = (c.tenant_id == tenant_id) & (c.subscription_id == subscription_id) & (c.id == delivery_id)
+    if connection.execute(_log().where(this)).first() is None:
+        raise NotFound("this subscription has no delivery with this id")
+    if subscription.disabled_us is not None:
+        raise Refused(f"the subscription is disabled ({subscription.disabled_because}): enable it first, with PATCH and {{\"enabled\": true}}")
+    connection.execute(update(deliveries).where(this).values(state=PENDING, attempts=0, next_us=now_us, finished_us=None))
+    timers.at_latest(connection, tenant_id, WORK, now_us)
+    return _with_attempts(connection, connection.execute(_log().where(this)).all())[0]
+
+
+def _log() -> Any:
+    return select(deliveries, events.c.type).join(events, events.c.id == deliveries.c.event_id)
+
+
+def _with_attempts(connection: Connection, rows: Sequence[Row[Any]]) -> list[Delivery]:
+    tried: dict[str, list[Attempt]] = defaultdict(list)
+    statement = select(delivery_attempts).where(delivery_attempts.c.delivery_id.in_([row.id for row in rows])).order_by(delivery_attempts.c.id)
+    for row in connection.execute(statement):
+        tried[row.delivery_id].append(Attempt(row.at_us, row.seconds, row.status, row.error))
+    return [Delivery(row.id, row.event_id, row.type, row.state, row.next_us, row.created_us, row.finished_us, tuple(tried[row.id][-_SHOWN_ATTEMPTS:])) for row in rows]

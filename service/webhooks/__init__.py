@@ -1,0 +1,1 @@
+"""Telling subscribers: signatures, the schedule of attempts, one attempt."""

@@ -1,0 +1,67 @@
+"""One attempt to tell one subscriber."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from service.model import moment
+from service.outbound.addresses import OutboundRefused
+from service.webhooks.schedule import retry_after_seconds
+from service.webhooks.signing import body_of, signed_headers
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 20.0
+GONE = 410
+_LONGEST_ERROR = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event on its way to one URL."""
+
+    event_id: str
+    type: str
+    at_us: int
+    data: str  # JSON
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it. Without a status nobody answered, and `error` says why."""
+
+    seconds: float
+    status: int | None = None
+    error: str | None = None
+    retry_after_seconds: int | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """2xx alone is success: a redirect is a receiver that has moved without saying so."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def attempt(client: httpx.Client, message: Message, signing_secrets: Sequence[str], now_us: int) -> Result:
+    """Post the message once, signed, with the attempt's own time. Never raises for what the receiver or the network does."""
+    began = time.monotonic()
+    body = body_of(message.type, message.at_us, message.data)
+    headers = {**signed_headers(message.event_id, body, signing_secrets, now_us // 1_000_000), "Content-Type": "application/json"}
+    try:
+        # Only the status is of interest: the body, of whatever size, is not read.
+        with client.stream("POST", message.url, content=body, headers=headers) as answer:
+            status, retry_after = answer.status_code, answer.headers.get("retry-after")
+    except OutboundRefused as error:
+        log.warning("event %s was not sent: %s", message.event_id, error)  # which address it was is not the subscriber's business
+        return Result(time.monotonic() - began, error="refused: the URL leads to an address that is not public; the service's operator can open exceptions")
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        return Result(time.monotonic() - began, error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
+    result = Result(time.monotonic() - began, status=status, retry_after_seconds=retry_after_seconds(retry_after, moment(now_us)))
+    if result.delivered:
+        return result
+    return Result(result.seconds, status, "redirects are not followed" if 300 <= status < 400 else None, result.retry_after_seconds)

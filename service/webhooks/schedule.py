@@ -1,0 +1,49 @@
+"""When a delivery that failed is tried again, and when no more. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from service.model import microseconds
+
+# Standard Webhooks' schedule, ten attempts over some three days: what is waited after the first failure, the second, ...
+PAUSES_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+ATTEMPTS = len(PAUSES_SECONDS) + 1
+JITTER = 0.1  # a pause is up to so much shorter or longer: what failed together does not come back together
+LONGEST_RETRY_AFTER_SECONDS = 86_400
+REST_SECONDS = 300  # how long a receiver that does not answer is left alone by what else waits for it, at most
+_SECOND_US = 1_000_000
+
+
+def next_attempt_us(attempts: int, now_us: int, *, retry_after_seconds: int | None, spread: float) -> int | None:
+    """When to try again after `attempts` failures; None: that was the last one.
+
+    Never before the receiver's Retry-After. `spread` is a draw from [-1, 1].
+    """
+    if attempts >= ATTEMPTS:
+        return None
+    pause = PAUSES_SECONDS[attempts - 1] * (1 + JITTER * spread)
+    return now_us + int(max(pause, retry_after_seconds or 0) * _SECOND_US)
+
+
+def rest_until_us(next_us: int, now_us: int, *, retry_after_seconds: int | None) -> int:
+    """Until when nothing else goes to a receiver that did not answer, or asked to be left alone."""
+    pause = min(next_us, now_us + REST_SECONDS * _SECOND_US)
+    return max(pause, now_us + (retry_after_seconds or 0) * _SECOND_US)
+
+
+def retry_after_seconds(header: str | None, now: datetime) -> int | None:
+    """The receiver's Retry-After (seconds, or a date) in seconds from now, at most a day; None without one, or for nonsense."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return min(int(text[:9]), LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        at = parsedate_to_datetime(text[:64])
+    except (ValueError, OverflowError):
+        return None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    seconds = (microseconds(at) - microseconds(now)) // _SECOND_US
+    return min(max(seconds, 0), LONGEST_RETRY_AFTER_SECONDS)

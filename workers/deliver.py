@@ -1,0 +1,178 @@
+"""The deliver job: what waits in a tenant's outbox goes to its subscribers.
+
+One job a tenant (a lease), and beside it a few threads, one subscriber each: a slow one holds up neither the others nor other
+tenants, since the job ends while its thread still waits for an answer. A delivery is claimed in SQL for a minute before it
+is sent. So whoever is killed in between leaves it to be sent again, with the same webhook-id, and two workers never send
+the same one at the same time.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.errors import BrigadewatchError
+from service.ops.job_metrics import record_delivery
+from service.outbound.client import outbound_client
+from service.storage import deliveries, subscriptions, timers
+from service.storage.database import write
+from service.storage.leases import held
+from service.storage.outbox import DELIVERED, FAILED, WORK
+from service.storage.secret_box import SecretBox
+from service.storage.tenants import tenant_id
+from service.webhooks.attempt import GONE, TIMEOUT_SECONDS, Message, Result, attempt
+from service.webhooks.schedule import ATTEMPTS, JITTER, PAUSES_SECONDS, next_attempt_us, rest_until_us
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+THREADS = 16  # subscribers at a time
+DELIVERIES_A_TURN = 20  # to one subscriber, before others may have the thread ...
+TURN_SECONDS = 10.0  # ... or so long, and the attempt under way
+JOB_SECONDS = 20.0
+PATIENCE_SECONDS = 1.0  # the job ends when nothing came to an end for so long
+CLAIM_US = 60_000_000  # three times the time-out
+SECOND_US = 1_000_000
+LAST_PAUSE_US = int(PAUSES_SECONDS[-1] * (1 + JITTER)) * SECOND_US + CLAIM_US
+MAX_ANSWER_BYTES = 65_536
+ACTOR = "delivery"  # in the audit trail
+
+_courier: Courier | None = None
+_making = threading.Lock()
+
+
+def run(tenant: str, resources: Resources) -> None:
+    """Send what is due to the tenant's subscribers; what is still under way at the end is finished beside the next jobs."""
+    courier_of(resources).run(tenant)
+
+
+def courier_of(resources: Resources) -> Courier:
+    """This process's threads, made when they are first needed."""
+    global _courier
+    with _making:
+        if _courier is None or _courier.resources is not resources:
+            if _courier is not None:
+                _courier.close()
+            _courier = Courier(resources)
+        return _courier
+
+
+class Courier:
+    """Threads that deliver, and what they are busy with."""
+
+    def __init__(self, resources: Resources, *, threads: int = THREADS) -> None:
+        self.resources = resources
+        self._client = outbound_client(resources.settings, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_ANSWER_BYTES)
+        self._box = SecretBox(resources.settings)
+        self._threads, self._size = ThreadPoolExecutor(threads, thread_name_prefix=WORK), threads
+        self._busy: dict[str, Future[None]] = {}  # by subscription
+
+    def run(self, tenant: str) -> None:
+        """One job. Nothing while another process has one for this tenant."""
+        with held(self.resources.redis, WORK, tenant) as lease:
+            if lease is None:
+                return
+            number = tenant_id(self.resources.engine, tenant)
+            over = time.monotonic() + JOB_SECONDS
+            mine: set[Future[None]] = set()
+            while time.monotonic() < over and not lease.lost:
+                mine |= self._start_due(tenant, number)
+                if not mine:
+                    break
+                done, mine = wait(mine, PATIENCE_SECONDS, FIRST_COMPLETED)
+                if not done:
+                    break
+            self._plan(number)
+
+    def settle(self) -> None:
+        """Wait for everything that is under way."""
+        wait(list(self._busy.values()))
+
+    def close(self) -> None:
+        """Wait for what is under way, and end the threads."""
+        self._threads.shutdown()
+        self._client.close()
+
+    def _start_due(self, tenant: str, number: int) -> set[Future[None]]:
+        self._busy = {name: future for name, future in self._busy.items() if not future.done()}
+        free = self._size - len(self._busy)
+        if free <= 0:
+            return set()
+        with self.resources.engine.connect() as connection:
+            found = deliveries.due(connection, number, self.resources.now_us(), but=self._busy, per_subscription=DELIVERIES_A_TURN, subscriptions_at_most=free)
+        started = {name: self._threads.submit(self._deliver, tenant, ids) for name, ids in found.items()}
+        self._busy.update(started)
+        return set(started.values())
+
+    def _plan(self, number: int) -> None:
+        """When the next job is due, as the log has it now: written together with that look, so that nothing slips between."""
+        now_us = self.resources.now_us()
+        busy = any(not future.done() for future in self._busy.values())
+        with write(self.resources.engine) as connection:
+            timers.at_latest(connection, number, WORK, now_us + CLAIM_US)  # holds the row: what a thread plans from here on comes after this
+            next_us = deliveries.next_due_us(connection, number)
+            if next_us is not None and busy:
+                next_us = max(next_us, now_us + SECOND_US)  # what is due now waits for a thread: no use in asking at once
+            timers.move_to(connection, number, WORK, next_us)
+
+    def _deliver(self, tenant: str, ids: list[str]) -> None:
+        over = time.monotonic() + TURN_SECONDS
+        for delivery in ids:
+            try:
+                if not self._deliver_one(tenant, delivery) or time.monotonic() > over:
+                    return
+            except (SQLAlchemyError, BrigadewatchError) as error:  # claimed for a minute, then it is somebody's again
+                log.warning("delivery %s of %s was cut short, and is sent again: %s: %s", delivery, tenant, type(error).__name__, error)
+                return
+            except Exception:
+                log.exception("delivery %s of %s failed in an unexpected way, and is tried again", delivery, tenant)
+                return
+
+    def _deliver_one(self, tenant: str, delivery_id: str) -> bool:
+        """Whether the subscriber's next delivery may follow at once."""
+        now_us = self.resources.now_us()
+        with write(self.resources.engine) as connection:
+            claimed = deliveries.claim(connection, delivery_id, now_us=now_us, until_us=now_us + CLAIM_US)
+        if claimed is None:
+            return True  # another worker has it, or it was cancelled
+        message = Message(claimed.event_id, claimed.type, claimed.at_us, claimed.data, claimed.url)
+        result = attempt(self._client, message, [self._box.open(sealed) for sealed in claimed.sealed_secrets], now_us)
+        came_of_it, goes_on = self._store(claimed, result, now_us)
+        record_delivery(self.resources.redis, tenant, came_of_it)
+        return goes_on
+
+    def _store(self, claimed: deliveries.Claimed, result: Result, began_us: int) -> tuple[str, bool]:
+        """What came of it, in a word, and whether the subscriber's next delivery may follow at once."""
+        now_us = self.resources.now_us()
+        failures = claimed.attempts + 1
+        with write(self.resources.engine) as connection:
+            deliveries.note_attempt(connection, claimed, deliveries.Attempt(began_us, result.seconds, result.status, result.error))
+            if result.delivered:
+                deliveries.finish(connection, claimed, DELIVERED, now_us)
+                return "delivered", True
+            said = f"status {result.status}" if result.status is not None else str(result.error)
+            if result.status == GONE:
+                deliveries.finish(connection, claimed, FAILED, now_us)
+                because = "the receiver answered 410 Gone"
+                subscriptions.disable(connection, claimed.tenant_id, claimed.subscription_id, because, by=ACTOR, now_us=now_us, cancel=True)
+            else:
+                next_us = next_attempt_us(failures, now_us, retry_after_seconds=result.retry_after_seconds, spread=random.uniform(-1, 1))
+                if next_us is not None:
+                    silent = result.status is None or result.retry_after_seconds is not None
+                    rest = rest_until_us(next_us, now_us, retry_after_seconds=result.retry_after_seconds) if silent else None
+                    deliveries.postpone(connection, claimed, next_us, rest_until_us=rest)
+                    log.info("delivery %s to subscription %s failed %d of %d times: %s", claimed.id, claimed.subscription_id, failures, ATTEMPTS, said)
+                    return "retried", not silent
+                deliveries.finish(connection, claimed, FAILED, now_us)
+                because = f"{failures} attempts to deliver {claimed.event_id} failed, the last one with: {said}"
+                if deliveries.any_arrived(connection, claimed.subscription_id, now_us - LAST_PAUSE_US):
+                    log.warning("delivery %s to subscription %s was given up, the subscription goes on, since it takes others: %s", claimed.id, claimed.subscription_id, because)
+                    return "given_up", True
+                subscriptions.disable(connection, claimed.tenant_id, claimed.subscription_id, because, by=ACTOR, now_us=now_us)
+        log.warning("subscription %s was disabled: %s", claimed.subscription_id, because)
+        return "disabled", False
