@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import BrigadewatchError
@@ -149,30 +150,35 @@ class Courier:
     def _store(self, claimed: deliveries.Claimed, result: Result, began_us: int) -> tuple[str, bool]:
         """What came of it, in a word, and whether the subscriber's next delivery may follow at once."""
         now_us = self.resources.now_us()
-        failures = claimed.attempts + 1
         with write(self.resources.engine) as connection:
             deliveries.note_attempt(connection, claimed, deliveries.Attempt(began_us, result.seconds, result.status, result.error))
+            if result.silent:
+                rest = rest_until_us(claimed.silences + 1, now_us, retry_after_seconds=result.retry_after_seconds)
+                subscriptions.silent(connection, claimed.subscription_id, claimed.silences + 1, rest)
+            elif claimed.silences:
+                subscriptions.answered(connection, claimed.subscription_id)
             if result.delivered:
                 deliveries.finish(connection, claimed, DELIVERED, now_us)
                 return "delivered", True
-            said = f"status {result.status}" if result.status is not None else str(result.error)
-            if result.status == GONE:
-                deliveries.finish(connection, claimed, FAILED, now_us)
-                because = "the receiver answered 410 Gone"
-                subscriptions.disable(connection, claimed.tenant_id, claimed.subscription_id, because, by=ACTOR, now_us=now_us, cancel=True)
-            else:
-                next_us = next_attempt_us(failures, now_us, retry_after_seconds=result.retry_after_seconds, spread=random.uniform(-1, 1))
-                if next_us is not None:
-                    silent = result.status is None or result.retry_after_seconds is not None
-                    rest = rest_until_us(next_us, now_us, retry_after_seconds=result.retry_after_seconds) if silent else None
-                    deliveries.postpone(connection, claimed, next_us, rest_until_us=rest)
-                    log.info("delivery %s to subscription %s failed %d of %d times: %s", claimed.id, claimed.subscription_id, failures, ATTEMPTS, said)
-                    return "retried", not silent
-                deliveries.finish(connection, claimed, FAILED, now_us)
-                because = f"{failures} attempts to deliver {claimed.event_id} failed, the last one with: {said}"
-                if deliveries.any_arrived(connection, claimed.subscription_id, now_us - LAST_PAUSE_US):
-                    log.warning("delivery %s to subscription %s was given up, the subscription goes on, since it takes others: %s", claimed.id, claimed.subscription_id, because)
-                    return "given_up", True
-                subscriptions.disable(connection, claimed.tenant_id, claimed.subscription_id, because, by=ACTOR, now_us=now_us)
+            word = self._store_failure(connection, claimed, result, now_us)
+            # The job that began this may be over, and has planned with the claim's end.
+            next_us = deliveries.next_due_us(connection, claimed.tenant_id)
+            if next_us is not None:
+                timers.at_latest(connection, claimed.tenant_id, WORK, next_us)
+        return word, word != "disabled" and not result.silent
+
+    def _store_failure(self, connection: Connection, claimed: deliveries.Claimed, result: Result, now_us: int) -> str:
+        said, failures = result.said, claimed.attempts + 1
+        next_us = next_attempt_us(failures, now_us, retry_after_seconds=result.retry_after_seconds, spread=random.uniform(-1, 1))
+        if result.status != GONE and next_us is not None:
+            deliveries.postpone(connection, claimed, next_us)
+            log.info("delivery %s to subscription %s failed %d of %d times: %s", claimed.id, claimed.subscription_id, failures, ATTEMPTS, said)
+            return "retried"
+        deliveries.finish(connection, claimed, FAILED, now_us)
+        because = "the receiver answered 410 Gone" if result.status == GONE else f"{failures} attempts to deliver {claimed.event_id} failed, the last one with: {said}"
+        if result.status != GONE and deliveries.any_arrived(connection, claimed.subscription_id, now_us - LAST_PAUSE_US):
+            log.warning("delivery %s was given up, subscription %s goes on, since it takes others: %s", claimed.id, claimed.subscription_id, because)
+            return "given_up"
+        subscriptions.disable(connection, claimed.tenant_id, claimed.subscription_id, because, by=ACTOR, now_us=now_us, cancel=result.status == GONE)
         log.warning("subscription %s was disabled: %s", claimed.subscription_id, because)
-        return "disabled", False
+        return "disabled"

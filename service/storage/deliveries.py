@@ -13,7 +13,7 @@ from service.errors import NotFound, Refused
 from service.storage import timers
 from service.storage.outbox import CANCELLED, DELIVERED, FAILED, PENDING, WORK
 from service.storage.schema import deliveries, delivery_attempts, events, subscriptions
-from service.storage.subscriptions import read, sealed_secrets
+from service.storage.subscriptions import answered, read, sealed_secrets
 
 STATES = (PENDING, DELIVERED, FAILED, CANCELLED)
 _SHOWN_ATTEMPTS = 50  # of one delivery, the latest; replays add to the usual ten
@@ -33,6 +33,7 @@ class Claimed:
     at_us: int
     data: str
     attempts: int  # that failed before, since it was last sent for the first time
+    silences: int  # of the subscription: attempts in a row that nobody answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +61,27 @@ class Delivery:
 
 
 def due(connection: Connection, tenant_id: int, now_us: int, *, but: Collection[str], per_subscription: int, subscriptions_at_most: int) -> dict[str, list[str]]:
-    """Ids of due deliveries by subscription, the longest due first; none of the subscriptions in `but`."""
+    """Ids of due deliveries by subscription, the longest due first; none of the subscriptions in `but`, or that are left alone."""
     c = deliveries.c
     mine = (c.tenant_id == tenant_id) & (c.state == PENDING) & (c.next_us <= now_us)
-    turns = select(c.subscription_id).where(mine, c.subscription_id.not_in(list(but))).group_by(c.subscription_id).order_by(func.min(c.next_us)).limit(subscriptions_at_most)
+    left_alone = select(subscriptions.c.id).where(subscriptions.c.tenant_id == tenant_id, subscriptions.c.rest_until_us > now_us)
+    asked = select(c.subscription_id).where(mine, c.subscription_id.not_in(list(but)), c.subscription_id.not_in(left_alone))
     found: dict[str, list[str]] = {}
-    for subscription in connection.scalars(turns).all():
+    for subscription in connection.scalars(asked.group_by(c.subscription_id).order_by(func.min(c.next_us)).limit(subscriptions_at_most)).all():
         ids = select(c.id).where(mine, c.subscription_id == subscription).order_by(c.next_us, c.created_us, c.id).limit(per_subscription)
         found[subscription] = list(connection.scalars(ids))
     return found
 
 
 def next_due_us(connection: Connection, tenant_id: int) -> int | None:
-    """When the tenant's next delivery is due; None: none waits."""
-    found: int | None = connection.scalar(select(func.min(deliveries.c.next_us)).where(deliveries.c.tenant_id == tenant_id, deliveries.c.state == PENDING))
-    return found
+    """When the tenant's next delivery can go; None: none waits, but for what is held."""
+    c = deliveries.c
+    first = select(c.subscription_id, func.min(c.next_us)).where(c.tenant_id == tenant_id, c.state == PENDING, c.next_us.is_not(None)).group_by(c.subscription_id)
+    rests: dict[str, int] = {
+        row.id: row.rest_until_us
+        for row in connection.execute(select(subscriptions.c.id, subscriptions.c.rest_until_us).where(subscriptions.c.tenant_id == tenant_id, subscriptions.c.rest_until_us.is_not(None)))
+    }
+    return min((max(next_us, rests.get(subscription, next_us)) for subscription, next_us in connection.execute(first)), default=None)
 
 
 def claim(connection: Connection, delivery_id: str, *, now_us: int, until_us: int) -> Claimed | None:
@@ -87,14 +94,14 @@ def claim(connection: Connection, delivery_id: str, *, now_us: int, until_us: in
     if taken.rowcount != 1:
         return None
     row = connection.execute(
-        select(deliveries, subscriptions.c.url, subscriptions.c.secret, subscriptions.c.previous_secret, subscriptions.c.previous_until_us, events.c.type, events.c.at_us, events.c.data)
+        select(deliveries, subscriptions.c.url, subscriptions.c.secret, subscriptions.c.previous_secret, subscriptions.c.previous_until_us, subscriptions.c.silences, events.c.type, events.c.at_us, events.c.data)
         .join(subscriptions, subscriptions.c.id == c.subscription_id).join(events, events.c.id == c.event_id).where(c.id == delivery_id)
     ).first()
     if row is None:  # its subscription or its event is gone
         connection.execute(update(deliveries).where(c.id == delivery_id).values(state=CANCELLED, next_us=None, finished_us=now_us))
         return None
     return Claimed(
-        row.id, row.tenant_id, row.subscription_id, row.url, tuple(sealed_secrets(row, now_us)), row.event_id, row.type, row.at_us, row.data, row.attempts,
+        row.id, row.tenant_id, row.subscription_id, row.url, tuple(sealed_secrets(row, now_us)), row.event_id, row.type, row.at_us, row.data, row.attempts, row.silences,
     )
 
 
@@ -112,15 +119,10 @@ def finish(connection: Connection, claimed: Claimed, state: str, now_us: int) ->
     connection.execute(update(deliveries).where(deliveries.c.id == claimed.id, deliveries.c.state.in_(left)).values(**values))
 
 
-def postpone(connection: Connection, claimed: Claimed, next_us: int, *, rest_until_us: int | None) -> None:
-    """Try again at `next_us`. With `rest_until_us` whatever else waits for this subscription is not tried before that."""
+def postpone(connection: Connection, claimed: Claimed, next_us: int) -> None:
+    """Try again at `next_us`. One that is held (without a time), since its subscription was disabled meanwhile, stays so."""
     c = deliveries.c
-    mine = (c.subscription_id == claimed.subscription_id) & (c.state == PENDING)
-    # One that is held (a null), since its subscription was disabled meanwhile, stays so.
-    connection.execute(update(deliveries).where(mine, c.id == claimed.id, c.next_us.is_not(None)).values(next_us=next_us, attempts=claimed.attempts + 1))
-    if rest_until_us is not None:
-        connection.execute(update(deliveries).where(mine, c.id != claimed.id, c.next_us < rest_until_us).values(next_us=rest_until_us))
-    timers.at_latest(connection, claimed.tenant_id, WORK, min(next_us, rest_until_us or next_us))
+    connection.execute(update(deliveries).where(c.id == claimed.id, c.state == PENDING, c.next_us.is_not(None)).values(next_us=next_us, attempts=claimed.attempts + 1))
 
 
 def any_arrived(connection: Connection, subscription_id: str, since_us: int) -> bool:
@@ -157,6 +159,7 @@ def replay(connection: Connection, tenant_id: int, subscription_id: str, deliver
     if subscription.disabled_us is not None:
         raise Refused(f"the subscription is disabled ({subscription.disabled_because}): enable it first, with PATCH and {{\"enabled\": true}}")
     connection.execute(update(deliveries).where(this).values(state=PENDING, attempts=0, next_us=now_us, finished_us=None))
+    answered(connection, subscription_id)
     timers.at_latest(connection, tenant_id, WORK, now_us)
     return _with_attempts(connection, connection.execute(_log().where(this)).all())[0]
 

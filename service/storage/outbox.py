@@ -41,7 +41,8 @@ def record(connection: Connection, tenant_id: int, found: Sequence[Event], now_u
     wanted = [(to, event) for to, kinds in _subscribers(connection, tenant_id) for event, (kind, _) in new.items() if wants(kinds, kind)]
     if wanted:
         columns = ("id", "tenant_id", "subscription_id", "event_id", "state", "next_us", "created_us")
-        rows_to_send = [(delivery_id(to, event), tenant_id, to, event, PENDING, now_us, now_us) for to, event in wanted]
+        # A microsecond apart, so that they go, and are listed, in the order in which they were found.
+        rows_to_send = [(delivery_id(to, event), tenant_id, to, event, PENDING, now_us, now_us + place) for place, (to, event) in enumerate(wanted)]
         insert_rows(connection, deliveries, columns, rows_to_send, _ON_CONFLICT)
         timers.at_latest(connection, tenant_id, WORK, now_us)
     return len(new)

@@ -176,7 +176,10 @@ subscriptions = Table(
     "subscriptions", metadata,
     Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("url", Text, nullable=False), Column("events", Text, nullable=False),  # JSON list; empty: all
     Column("description", String(256), nullable=False, server_default=""), Column("secret", Text, nullable=False), Column("previous_secret", Text), Column("previous_until_us", Big),  # both encrypted
-    Column("created_us", Big, nullable=False), Column("disabled_us", Big), Column("disabled_because", Text), Index("subscriptions_by_tenant", "tenant_id", "id"),
+    Column("created_us", Big, nullable=False), Column("disabled_us", Big), Column("disabled_because", Text),
+    Column("silences", Integer, nullable=False, server_default="0"),  # attempts in a row that nobody answered, or with a wish to be left alone ...
+    Column("rest_until_us", Big),  # ... and until when it is left alone
+    Index("subscriptions_by_tenant", "tenant_id", "id"),
 )
 # The outbox: what happened, written in the transaction that made it so; its id is derived from what it says, so that it is there once.
 events = Table(

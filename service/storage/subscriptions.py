@@ -102,6 +102,7 @@ def enable(connection: Connection, tenant_id: int, subscription_id: str, *, by: 
         update(subscriptions).where(_this(tenant_id, subscription_id), subscriptions.c.disabled_us.is_not(None)).values(disabled_us=None, disabled_because=None)
     )
     if done.rowcount:
+        answered(connection, subscription_id)
         held = connection.execute(update(deliveries).where(*_waiting(subscription_id), deliveries.c.next_us.is_(None)).values(next_us=now_us, attempts=0))
         if held.rowcount:
             timers.at_latest(connection, tenant_id, WORK, now_us)
@@ -114,6 +115,16 @@ def remove(connection: Connection, tenant_id: int, subscription_id: str, *, by: 
         raise NotFound(_UNKNOWN)
     _cancel(connection, subscription_id, now_us)
     _audit(connection, tenant_id, subscription_id, "subscription.deleted", by, now_us, {})
+
+
+def silent(connection: Connection, subscription_id: str, silences: int, rest_until_us: int) -> None:
+    """The receiver did not answer, or asked to be left alone, `silences` times in a row: nothing goes there before then."""
+    connection.execute(update(subscriptions).where(subscriptions.c.id == subscription_id).values(silences=silences, rest_until_us=rest_until_us))
+
+
+def answered(connection: Connection, subscription_id: str) -> None:
+    """The receiver answers: what waits may go as it is due."""
+    connection.execute(update(subscriptions).where(subscriptions.c.id == subscription_id, subscriptions.c.silences > 0).values(silences=0, rest_until_us=None))
 
 
 def sealed_secrets(row: Row[Any], now_us: int) -> list[str]:

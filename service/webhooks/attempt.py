@@ -46,6 +46,16 @@ class Result:
         """2xx alone is success: a redirect is a receiver that has moved without saying so."""
         return self.status is not None and 200 <= self.status < 300
 
+    @property
+    def silent(self) -> bool:
+        """Nobody answered, or the answer was the wish to be left alone for a while."""
+        return not self.delivered and (self.status is None or self.retry_after_seconds is not None)
+
+    @property
+    def said(self) -> str:
+        """What the receiver or the network said, for people."""
+        return " ".join(part for part in (f"status {self.status}" if self.status is not None else "", self.error or "") if part)
+
 
 def attempt(client: httpx.Client, message: Message, signing_secrets: Sequence[str], now_us: int) -> Result:
     """Post the message once, signed, with the attempt's own time. Never raises for what the receiver or the network does."""

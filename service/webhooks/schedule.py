@@ -12,7 +12,7 @@ PAUSES_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 ATTEMPTS = len(PAUSES_SECONDS) + 1
 JITTER = 0.1  # a pause is up to so much shorter or longer: what failed together does not come back together
 LONGEST_RETRY_AFTER_SECONDS = 86_400
-REST_SECONDS = 300  # how long a receiver that does not answer is left alone by what else waits for it, at most
+REST_SECONDS = 300  # how long a receiver that does not answer is left alone, at most
 _SECOND_US = 1_000_000
 
 
@@ -27,10 +27,13 @@ def next_attempt_us(attempts: int, now_us: int, *, retry_after_seconds: int | No
     return now_us + int(max(pause, retry_after_seconds or 0) * _SECOND_US)
 
 
-def rest_until_us(next_us: int, now_us: int, *, retry_after_seconds: int | None) -> int:
-    """Until when nothing else goes to a receiver that did not answer, or asked to be left alone."""
-    pause = min(next_us, now_us + REST_SECONDS * _SECOND_US)
-    return max(pause, now_us + (retry_after_seconds or 0) * _SECOND_US)
+def rest_until_us(silences: int, now_us: int, *, retry_after_seconds: int | None) -> int:
+    """Until when nothing at all goes to a receiver that did not answer, or asked to be left alone, `silences` times in a row.
+
+    Whatever waits for it would only meet the same silence: it is asked every five minutes, and not once for each event.
+    """
+    pause = min(PAUSES_SECONDS[min(silences, len(PAUSES_SECONDS)) - 1], REST_SECONDS)
+    return now_us + max(pause, retry_after_seconds or 0) * _SECOND_US
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> int | None:

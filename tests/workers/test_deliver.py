@@ -198,7 +198,7 @@ def test_a_subscriber_that_is_down_for_an_hour_gets_every_event_exactly_once_by_
     assert desk.subscription(away).disabled_us is None
     assert desk.due_us() is None
     tried = sum(len(line.attempts) for line in desk.deliveries(away)) - len(told)
-    assert tried < 20, "while it does not answer, it is asked every five minutes and not once for each event"
+    assert tried <= 16, "while it does not answer, it is asked every five minutes and not once for each event"
     assert {line.state for line in desk.deliveries(other)} == {"delivered"}
 
 
@@ -269,7 +269,7 @@ def test_retry_after_is_honoured_for_everything_that_waits(desk: Desk, start: Ca
     receiver.answer = lambda asked: Answer()
     desk.until(NOW_US + int(seconds * 0.89) * SECOND)
     assert len(receiver.asked) == asked_first
-    desk.until(NOW_US + int(seconds * 1.11 + 1) * SECOND)
+    desk.until(NOW_US + int(seconds * 1.11 + 1) * SECOND)  # (the two go in the order in which they are due)
     assert sorted(ids(receiver)[asked_first:]) == sorted(told)
     assert {line.state for line in desk.deliveries(subscription)} == {"delivered"}
 

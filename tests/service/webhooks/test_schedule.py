@@ -28,8 +28,12 @@ def test_jitter_stays_within_a_tenth_and_retry_after_is_never_cut_short(attempts
     assert plain is not None and found is not None
     assert found >= (after or 0) * 1_000_000
     assert plain * 0.899 <= found <= max(plain * 1.101, (after or 0) * 1_000_000)
-    rest = rest_until_us(found, 0, retry_after_seconds=after)
-    assert min(found, 300_000_000) <= rest <= max(300_000_000, (after or 0) * 1_000_000)
+
+
+@given(st.integers(1, 1000), st.none() | st.integers(0, 86_400))
+def test_a_silent_receiver_is_left_alone_for_five_seconds_and_then_for_five_minutes_or_as_it_wishes(silences: int, after: int | None) -> None:
+    usual = 5 if silences == 1 else 300
+    assert rest_until_us(silences, 7, retry_after_seconds=after) == 7 + max(usual, after or 0) * 1_000_000
 
 
 @pytest.mark.parametrize(("header", "seconds"), [

@@ -124,6 +124,8 @@ def upgrade() -> None:
     sa.Column('created_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('disabled_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('disabled_because', sa.Text(), nullable=True),
+    sa.Column('silences', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('rest_until_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.PrimaryKeyConstraint('id')
     )
     with op.batch_alter_table('subscriptions', schema=None) as batch_op:
