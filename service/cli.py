@@ -470,6 +470,44 @@ def dead_letters_drop(
 
 
 @app.command()
+def erase(
+    reporter: Annotated[str, typer.Argument(metavar="REPORTER", help="The platform's id of the person, or the pseudonym that answers show.")], tenant: TenantName,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it is done; needs a running service.")] = False, data: Data = None,
+) -> None:
+    """Forget a person: replace the id everywhere by one random token, delete what told about them, refuse what comes under the id.
+
+    Prints the job's id. A running service does it within seconds to minutes (docs/privacy.md).
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from service.model import Id
+    from service.storage import erasures
+    from service.storage.database import write
+    from service.storage.edges import open_edge
+    from service.storage.secret_box import SecretBox
+    from service.storage.tenants import tenant_id
+
+    try:
+        TypeAdapter(Id).validate_python(reporter)
+    except ValidationError:
+        raise typer.BadParameter("this is no id: 1 to 128 characters, no control characters", param_hint="REPORTER") from None
+    settings = _settings(data)
+    engine, box = _prepared(settings), SecretBox(settings)
+    number = tenant_id(engine, tenant)
+    edge = open_edge(engine, box, number)
+    with write(engine) as connection:
+        job = erasures.ask(connection, number, edge, box, reporter, actor="cli", now_us=_now_us())
+    typer.echo(job)
+    while wait:
+        with engine.connect() as connection:
+            found = erasures.find(connection, number, job)
+        if found is None or found.state == erasures.DONE:
+            _say("done")
+            return
+        time.sleep(0.5)
+
+
+@app.command()
 def openapi() -> None:
     """The OpenAPI document of the API, as JSON on stdout."""
     from dataclasses import replace

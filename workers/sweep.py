@@ -11,6 +11,7 @@ import time
 
 from sqlalchemy import delete, func, insert, select
 
+from service.errors import LostLease
 from service.storage import keys, schema
 from service.storage.archive import analysis_state_of, read_feed_window
 from service.storage.database import write
@@ -47,6 +48,9 @@ def run(tenant: str, resources: Resources) -> None:
         lease.check()
         seconds = time.monotonic() - began
         with write(resources.engine) as connection:
+            now = analysis_state_of(connection, number, lock=True)
+            if now.epoch != state.epoch:
+                raise LostLease(f"tenant {tenant}: what this sweep has read was rewritten meanwhile (epoch {now.epoch} after {state.epoch}); the next one reads it anew")
             last = connection.scalar(select(func.max(table.c.finished_us)).where(table.c.tenant_id == number)) or 0
             connection.execute(insert(table).values(
                 tenant_id=number, seq=state.cursor_seq, position=state.analysed_position, watermark_us=state.watermark_us, finished_us=max(resources.now_us(), last + 1),

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
 
 from service.api.app_state import parts_of
+from service.api.auth import require
 from service.api.case_documents import REPORTER, told
 from service.api.clusters import Now, Reading, TenantEdge
-from service.model import Disposition, Kind, Status
+from service.intake.edge import Edge
+from service.model import Disposition, Kind, Status, microseconds
+from service.storage import erasures
+from service.storage.cases import name_of_key
+from service.storage.database import write
 from service.storage.reporters import read_reporter
+from service.storage.secret_box import SecretBox
+from service.storage.tenants import KeyRecord
 
 router = APIRouter(tags=["reporters"])
+Administering = Annotated[KeyRecord, Depends(require("admin"))]
 
 
 class ReporterCluster(BaseModel):
@@ -66,3 +77,31 @@ def get_reporter(request: Request, key: Reading, id: str, now: Now, edge: Tenant
         history = read_reporter(connection, key.tenant_id, edge.reporter(id), now=now)
     counts = {name: value for name, value in asdict(history).items() if name != "judged"}
     return ReporterHistory(**counts, upheld=history.judged.upheld, rejected=history.judged.rejected)
+
+
+class ErasureAsked(BaseModel):
+    """The erasure is under way."""
+
+    job: str = Field(description="the audit trail says under this name when it is done")
+
+
+@router.delete(
+    "/v1/reporters/{id}", status_code=202, response_model=ErasureAsked, summary="Forget a reporter", openapi_extra={"x-scope": "admin"},
+    responses=told({"job": "erasure_5d0f4a1c9be2e77a01c3d9f4"}, 422, success=202),
+)
+async def erase_reporter(request: Request, key: Administering, id: str, now: Now) -> ErasureAsked:
+    """Replaces the id everywhere by one random token, deletes texts, fingerprint and account age, and refuses whatever is sent under the id from now on.
+
+    Structure and counts stay: assessments answer as before. 202 also for one that is erased already or never complained. Done within
+    seconds to minutes: the files that held the id are written anew (docs/privacy.md).
+    """
+    parts = parts_of(request)
+    edge = await parts.edges.of(key.tenant_id)
+    job = await run_in_threadpool(_ask, parts.engine, SecretBox(parts.settings), key, edge, id, now)
+    parts.edges.forget(key.tenant_id)
+    return ErasureAsked(job=job)
+
+
+def _ask(engine: Engine, box: SecretBox, key: KeyRecord, edge: Edge, reporter_id: str, now: datetime) -> str:
+    with write(engine) as connection:
+        return erasures.ask(connection, key.tenant_id, edge, box, reporter_id, actor=name_of_key(connection, key.id), now_us=microseconds(now))

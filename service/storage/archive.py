@@ -111,10 +111,11 @@ def ingest_state_of(connection: Connection, tenant_id: int) -> IngestState:
     return IngestState(*connection.execute(select(*(table.c[name] for name in IngestState.__slots__)).where(table.c.tenant_id == tenant_id)).one())
 
 
-def analysis_state_of(connection: Connection, tenant_id: int) -> AnalysisState:
-    """The row that the detect worker writes; NoResultFound for a tenant that there is not."""
+def analysis_state_of(connection: Connection, tenant_id: int, *, lock: bool = False) -> AnalysisState:
+    """The row that the detect worker writes; NoResultFound for a tenant that there is not. `lock`: nobody changes it until the transaction ends."""
     table = schema.analysis_state
-    return AnalysisState(*connection.execute(select(*(table.c[name] for name in AnalysisState.__slots__)).where(table.c.tenant_id == tenant_id)).one())
+    statement = select(*(table.c[name] for name in AnalysisState.__slots__)).where(table.c.tenant_id == tenant_id)
+    return AnalysisState(*connection.execute(statement.with_for_update() if lock else statement).one())
 
 
 def unfinished_of(connection: Connection, tenant_id: int) -> Unfinished:

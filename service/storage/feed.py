@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -90,3 +91,28 @@ def unpack(data: bytes) -> FeedBatch:
 def _texts(data: bytes) -> dict[int, bytes]:
     rows = np.frombuffer(data, TEXT)
     return dict(zip(rows["seq"].tolist(), [bytes(signature) for signature in rows["signature"]], strict=True))
+
+
+def mentions(data: bytes, keys: Mapping[int, int]) -> bool:
+    """Whether one of the keys is a reporter's or an author's in a packed batch. Reads the columns alone."""
+    rows = np.frombuffer(data, COMPLAINT, count=int.from_bytes(data[:8], "little") // COMPLAINT.itemsize, offset=8)
+    return bool(np.isin(rows["reporter"], list(keys)).any() or np.isin(rows["author"], list(keys)).any())
+
+
+def renamed(data: bytes, keys: Mapping[int, int]) -> bytes:
+    """A packed batch with other keys for some people, and without age, fingerprint and text of their complaints."""
+    batch = unpack(data)
+    rows = batch.complaints.copy()
+    mine = np.isin(rows["reporter"], list(keys))
+    rows["created_us"][mine], rows["fingerprint"][mine] = UNKNOWN_US, NO_KEY
+    seqs = set(rows["seq"][mine].tolist())
+    rows["reporter"], rows["author"] = replaced(rows["reporter"], keys), replaced(rows["author"], keys)
+    return pack(replace(batch, complaints=rows, texts={seq: text for seq, text in batch.texts.items() if seq not in seqs}))
+
+
+def replaced(column: npt.NDArray[np.int64], keys: Mapping[int, int]) -> npt.NDArray[np.int64]:
+    """A copy of the column with each key in its new form."""
+    after = column.copy()
+    for old, new in keys.items():
+        after[column == old] = new
+    return after

@@ -220,6 +220,6 @@ erasures = Table(
     "erasures", metadata,
     Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("reporter_hash", String(64), nullable=False),  # keyed: refuses what is sent again
     Column("reporter_id", Text),  # encrypted, until done
-    Column("token", String(64), nullable=False), Column("state", String(12), nullable=False),  # asked | done
+    Column("token", String(64), nullable=False), Column("state", String(12), nullable=False),  # asked | replaced | done
     Column("asked_us", Big, nullable=False), Column("done_us", Big), Index("erasures_by_reporter", "tenant_id", "reporter_hash"),
 )

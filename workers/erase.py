@@ -1,0 +1,103 @@
+"""Forgets people: their name becomes a token everywhere in SQL, and the files that held it are written anew.
+
+In two steps, each of which may be broken off and done again:
+
+1. One transaction replaces the name in every table and raises both epochs: what ingest or detection have under way by the old
+   name can no longer be committed, and the resident window is built anew from the rewritten feed.
+2. Once no API process takes complaints of theirs any more and the stream holds none that came before that, the database
+   and Redis write their files anew.
+
+What ingest meets in between it refuses by the mark (service/storage/commit.py), so step 1 is not undone by what was on its way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from service.errors import StoreUnavailable
+from service.intake.edge import Edge
+from service.storage import erasures, keys, schema, timers
+from service.storage.database import write
+from service.storage.edges import REMEMBERED_SECONDS, open_edge
+from service.storage.erasures import ASKED, DONE, REPLACED, Erasure
+from service.storage.leases import held
+from service.storage.queue import enqueue
+from service.storage.raw_files import rewrite_database, rewrite_redis
+from service.storage.renaming import Renaming
+from service.storage.secret_box import SecretBox
+from service.storage.tenants import tenant_id
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+SECOND_US = 1_000_000
+SETTLING_US = round((REMEMBERED_SECONDS + 1) * SECOND_US)  # after this no API process takes anything of theirs (and clocks may differ a little)
+LOOK_AGAIN_US = SECOND_US
+
+
+def run(tenant: str, resources: Resources) -> None:
+    """Go on with all erasures of the tenant, as far as they can go now; returns at once when another worker does."""
+    with held(resources.redis, "erase", tenant) as lease:
+        if lease is None:
+            return
+        number, box = tenant_id(resources.engine, tenant), SecretBox(resources.settings)
+        with resources.engine.connect() as connection:
+            waiting = erasures.unfinished(connection, number)
+        if waiting:
+            edge = open_edge(resources.engine, box, number)
+            _replace(tenant, resources, number, edge, box, [e for e in waiting if e.state == ASKED])
+            lease.check()
+            _clean(tenant, resources, number, edge, box, waiting)
+        with write(resources.engine) as connection:
+            left = erasures.unfinished(connection, number)
+            timers.move_to(connection, number, erasures.WORK, resources.now_us() + LOOK_AGAIN_US if left else None)
+
+
+def _replace(tenant: str, resources: Resources, number: int, edge: Edge, box: SecretBox, asked: Sequence[Erasure]) -> None:
+    if not asked:
+        return
+    renaming = Renaming(number, _names(asked, edge, box))
+    found = renaming.find(resources.engine)
+    with write(resources.engine) as connection:
+        # First of all: on PostgreSQL these rows' locks hold back whoever would commit by the old name.
+        for state in (schema.ingest_state, schema.analysis_state):
+            connection.execute(update(state).where(state.c.tenant_id == number).values(epoch=state.c.epoch + 1))
+        changed = renaming.apply(connection, found)
+        erasures.move(connection, number, asked, REPLACED, now_us=resources.now_us(), changed={"rows": changed})
+    log.info("tenant %s: %d erasures replaced names in %s", tenant, len(asked), changed or "nothing")
+    enqueue(resources.redis, "detect", tenant)  # the window that is resident somewhere is dropped now, not at the next complaint
+
+
+def _names(found: Sequence[Erasure], edge: Edge, box: SecretBox) -> dict[str, str]:
+    return {old: new for erasure in found for old, new in erasures.names_of(erasure, edge, box).items()}
+
+
+def _clean(tenant: str, resources: Resources, number: int, edge: Edge, box: SecretBox, waiting: Sequence[Erasure]) -> None:
+    """Write the files anew for those whose name nothing brings back any more."""
+    now_us = resources.now_us()
+    ready = [e for e in waiting if now_us >= e.asked_us + SETTLING_US]
+    if not ready or not _drained(resources.redis, tenant, max(e.asked_us for e in ready) + SETTLING_US):
+        return
+    with write(resources.engine) as connection:
+        Renaming(number, _names(ready, edge, box)).drop_dead_letters(connection)  # one may have died on its way
+    try:
+        done = {"redis": rewrite_redis(resources.redis), "database": rewrite_database(resources.engine)}
+    except StoreUnavailable as error:
+        log.warning("tenant %s: the files cannot be written anew now: %s", tenant, error)
+        return
+    with write(resources.engine) as connection:
+        _finish(connection, number, ready, resources.now_us(), done)
+    log.info("tenant %s: %d erasures done; Redis: %s; database: %s", tenant, len(ready), done["redis"], done["database"])
+
+
+def _finish(connection: Connection, number: int, ready: Sequence[Erasure], now_us: int, done: dict[str, str]) -> None:
+    erasures.move(connection, number, ready, DONE, now_us=now_us, changed=done)
+
+
+def _drained(redis: Any, tenant: str, before_us: int) -> bool:
+    """Whether the stream holds nothing that was appended before that time."""
+    return not redis.xrange(keys.stream(tenant), "-", str(before_us // 1_000), count=1)
