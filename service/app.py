@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from sqlalchemy import Engine
 
-from service.api import accept, clusters, pipeline, problems, reporters, sources, targets
+from service.api import accept, clusters, pipeline, problems, reporters, sources, targets, webhooks
 from service.api.app_state import Parts, Unobserved
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
@@ -41,7 +41,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     client = stream.connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds) if redis is None else redis
     parts = Parts(
         settings=settings, engine=engine, redis=client, writer=StreamWriter(client, settings.max_stream_items), key_ring=KeyRing(engine),
-        rates=Rates(settings.rate_per_tenant, settings.rate_per_key), bodies=BodyBudget(), edges=Edges(engine, SecretBox(settings)),
+        rates=Rates(settings.rate_per_tenant, settings.rate_per_key), bodies=BodyBudget(), box=SecretBox(settings), edges=Edges(engine, SecretBox(settings)),
     )
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     app.state.parts, app.state.settings, app.state.engine, app.state.redis, app.state.observe = parts, settings, engine, client, Unobserved()
     problems.install(app)
     app.add_middleware(RawPath)
-    for router in (targets.router, accept.router, pipeline.router):
+    for router in (targets.router, accept.router, webhooks.router, pipeline.router):
         app.include_router(router)
     for router in (clusters.router, reporters.router, sources.router):
         app.include_router(router, dependencies=[Depends(decoded_path)])
@@ -77,7 +77,11 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             schemas.setdefault(name, schema)
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "made with `brigadewatch keys create`"}}
+        document["components"]["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "made with `brigadewatch keys create`"},
+            "signature": {"type": "apiKey", "in": "header", "name": "webhook-signature", "description": "Standard Webhooks, with webhook-id and webhook-timestamp (5 minutes)"},
+            "source": {"type": "apiKey", "in": "header", "name": "webhook-source", "description": "the generic source that signs, made with `brigadewatch sources add`"},
+        }
         document["security"] = [{"key": []}]
         for operation in (o for path in document["paths"].values() for o in path.values()):
             for status, answer in operation.get("responses", {}).items():

@@ -7,7 +7,6 @@ these functions. Secrets go to stdout alone, everything else that is said to std
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import shlex
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service import logs
 from service.errors import BrigadewatchError, Refused, UnknownTenant
 from service.settings import DEFAULT_DATA, Settings, read_settings
 
@@ -592,7 +592,7 @@ def _settings(data: Path | None) -> Settings:
 
 def _log(settings: Settings) -> None:
     try:
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+        logs.configure(settings.log_level)
     except ValueError:
         raise UsageError(f"BRIGADEWATCH_LOG_LEVEL is {settings.log_level!r}, and has to be DEBUG, INFO, WARNING or ERROR") from None
 

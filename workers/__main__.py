@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import threading
 
+from service import logs
 from service.outbound.addresses import parse_openings
 from service.settings import read_settings
 from service.storage.queue import QUEUES
@@ -25,7 +25,7 @@ def run(name: str) -> None:
         raise ValueError(f"{name!r} is neither a queue nor the clock: {', '.join((*QUEUES, 'clock'))}")
     settings = read_settings()
     parse_openings(settings.outbound_allow)
-    logging.basicConfig(level=settings.log_level, format=f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_level, f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s")
     resources = open_resources(settings)
     try:
         SecretBox(settings).check()

@@ -16,7 +16,8 @@ from service.api.auth import authenticate
 from service.api.body import media_type, read_body
 from service.api.problems import Invalid, rejected_json
 from service.api.rawpath import segment
-from service.api.shapes import ACCEPTED, COMPLAINT_BODY, ID_PARAMETER, OUTCOME_BODY, described
+from service.api.senders import check_plain, is_signed, signed_by
+from service.api.shapes import ACCEPTED, COMPLAINT_BODY, ID_PARAMETER, OUTCOME_BODY, SIGNED, described
 from service.intake.documents import Batch, Form, read_document
 from service.intake.items import COMPLAINT, OUTCOME, Noun, withdrawal
 from service.model import Accepted, microseconds
@@ -30,17 +31,20 @@ _FORMS: dict[str, Form] = {"application/json": "json", "application/x-ndjson": "
 T = TypeVar("T")
 
 
-@router.post("/v1/complaints", status_code=202, response_model=Accepted, summary="Post complaints", openapi_extra=described("ingest", body=COMPLAINT_BODY), responses=ACCEPTED)
+@router.post("/v1/complaints", status_code=202, response_model=Accepted, summary="Post complaints", openapi_extra={**described("ingest", body=COMPLAINT_BODY), "security": [{"key": []}, SIGNED]}, responses=ACCEPTED)
 async def post_complaints(request: Request) -> Response:
     """One object, an array (at most 1,000 items) or NDJSON (at most 10,000 lines); at most 8 MiB inflated; gzip is welcome.
 
     202 only after the batch is stored safely. Items that are refused are listed; the others are taken. The `id` makes
     a complaint idempotent: after 429, 503 or a lost answer send the same batch again.
+
+    Instead of a key: a Standard Webhooks signature (webhook-id, webhook-timestamp, webhook-signature) by a source of the
+    platform generic, named in `webhook-source`.
     """
     return await _accept(request, COMPLAINT)
 
 
-@router.post("/v1/outcomes", status_code=202, response_model=Accepted, summary="Post outcomes", openapi_extra=described("ingest", body=OUTCOME_BODY), responses=ACCEPTED)
+@router.post("/v1/outcomes", status_code=202, response_model=Accepted, summary="Post outcomes", openapi_extra={**described("ingest", body=OUTCOME_BODY), "security": [{"key": []}, SIGNED]}, responses=ACCEPTED)
 async def post_outcomes(request: Request) -> Response:
     """What the platform decided about targets; the same forms and limits as complaints.
 
@@ -58,7 +62,7 @@ async def withdraw_complaint(request: Request) -> Response:
     parts = parts_of(request)
     parts.rates.admit(key.tenant_id, key.id)
     line = withdrawal(segment(request, "id"))
-    return await _append(request, key, [line], Batch())
+    return await append(request, key, [line], Batch())
 
 
 async def when_begun(request: Request, key: KeyRecord, ask: Callable[[], Awaitable[T]]) -> T:
@@ -79,12 +83,19 @@ def _is_new(engine: Engine, tenant_id: int) -> bool:
 
 
 async def _accept(request: Request, noun: Noun) -> Response:
-    key = await authenticate(request, "ingest")
     parts = parts_of(request)
-    parts.rates.admit(key.tenant_id, key.id)
+    signed = is_signed(request)
+    if signed:
+        check_plain(request)
+    else:
+        key = await authenticate(request, "ingest")
+        parts.rates.admit(key.tenant_id, key.id)
     form = _FORMS[media_type(request, *_FORMS)]
     with parts.bodies.reserve() as hold:
         body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
+        if signed:
+            key = await signed_by(request, body)
+            parts.rates.admit(key.tenant_id, key.id)
         batch = Batch(await parts.edges.of(key.tenant_id))
         first = True
         for _ in read_document(body, noun, form, parts.now(), batch):
@@ -97,10 +108,11 @@ async def _accept(request: Request, noun: Noun) -> Response:
         if not batch.lines:
             parts.rates.charge(key.tenant_id, key.id, max(1, batch.rejected_count))
             raise Invalid(_nothing_valid(noun, batch), batch.rejected, batch.rejected_count)
-        return await _append(request, key, batch.lines, batch)
+        return await append(request, key, batch.lines, batch)
 
 
-async def _append(request: Request, key: KeyRecord, lines: list[bytes], batch: Batch) -> Response:
+async def append(request: Request, key: KeyRecord, lines: list[bytes], batch: Batch, **members: Any) -> Response:
+    """Put the lines into the stream, count them, and answer with 202; `members` are further ones of the answer."""
     parts = parts_of(request)
     n, joined = len(lines), b"\n".join(lines)
     if n > 1_000:
@@ -108,7 +120,7 @@ async def _append(request: Request, key: KeyRecord, lines: list[bytes], batch: B
     position = await when_begun(request, key, lambda: parts.writer.append(key.tenant, n, joined))
     parts.rates.charge(key.tenant_id, key.id, n + batch.rejected_count)
     observe_of(request).accepted(key.tenant, n)
-    answer: dict[str, Any] = {"accepted": n, "rejected": [rejected_json(item) for item in batch.rejected], "rejected_count": batch.rejected_count, "position": position}
+    answer: dict[str, Any] = {"accepted": n, "rejected": [rejected_json(item) for item in batch.rejected], "rejected_count": batch.rejected_count, "position": position, **members}
     return Response(to_json(answer), 202, media_type="application/json")
 
 

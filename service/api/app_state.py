@@ -15,6 +15,7 @@ from service.api.batching import StreamWriter
 from service.api.edges import Edges
 from service.api.limits import BodyBudget, Rates
 from service.settings import Settings
+from service.storage.secret_box import SecretBox
 from service.storage.stream import AsyncRedis
 
 
@@ -30,6 +31,9 @@ class Observe(Protocol):
     def assessed(self, seconds: float) -> None:
         """A question about targets was answered."""
 
+    def webhook(self, platform: str, result: str) -> None:
+        """A delivery of a platform was taken, repeated, empty, unusable, or refused (the reason)."""
+
 
 class Unobserved:
     """Nobody counts: tests and the `openapi` command."""
@@ -41,6 +45,9 @@ class Unobserved:
         """Not counted."""
 
     def assessed(self, seconds: float) -> None:
+        """Not counted."""
+
+    def webhook(self, platform: str, result: str) -> None:
         """Not counted."""
 
 
@@ -60,6 +67,7 @@ class Parts:
     key_ring: KeyRing
     rates: Rates
     bodies: BodyBudget
+    box: SecretBox  # opens what sources sign with
     edges: Edges  # what a complaint loses before it is stored; every way in asks for the tenant's
     now: Callable[[], datetime] = wall_clock
 

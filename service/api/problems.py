@@ -19,6 +19,7 @@ from starlette.responses import Response
 from service.errors import BrigadewatchError, InvalidCursor, LostLease, NotFound, Overloaded, Refused, StaleVersion, StoreUnavailable, UnknownTenant
 from service.intake.documents import TooManyItems, UnreadableDocument
 from service.intake.pointers import pointer_of
+from service.logs import redacted
 from service.model import RejectedItem
 
 MEDIA_TYPE = "application/problem+json"
@@ -134,7 +135,7 @@ async def _gone(request: Request, failure: Exception) -> Response:
 
 
 async def _unexpected(request: Request, failure: Exception) -> Response:
-    _log.error("unexpected failure of %s %s", request.method, request.url.path, exc_info=failure)
+    _log.error("unexpected failure of %s %s", request.method, redacted(request.url.path), exc_info=failure)
     return problem(500, "an unexpected failure; it was logged, and nothing that was not acknowledged is stored")
 
 

@@ -93,4 +93,7 @@ def described(scope: str, *, body: dict[str, Any] | None = None, parameters: lis
     return extra
 
 
+SIGNED: dict[str, list[str]] = {"signature": [], "source": []}  # instead of a key, where a post may be signed
+
+
 ACCEPTED = answers(ACCEPTED_EXAMPLE, 202, "taken; `position` is that of the call's last item", 400, 401, 403, 408, 413, 415, 422, 429, 503)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -17,6 +17,12 @@ from service.model import Complaint, Frozen, Id, Outcome, RejectedItem
 LEEWAY = timedelta(minutes=5)  # how far a platform's clock may be ahead of ours
 MAX_LINE_BYTES = 1024 * 1024  # the longest permitted complaint, every character escaped, stays below it
 _ID: TypeAdapter[str] = TypeAdapter(Id)
+
+
+class MachineComplaint(Complaint):
+    """A complaint that no person made (another server, a filter). Adapters alone make it: from outside `machine` is an unknown field."""
+
+    machine: Literal[True] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class Noun:
 
 
 COMPLAINT = Noun(b"c", "complaints", Complaint, lambda complaint: complaint.occurred_at)
+MACHINE_COMPLAINT = Noun(b"c", "complaints", MachineComplaint, lambda complaint: complaint.occurred_at)
 OUTCOME = Noun(b"o", "outcomes", Outcome)  # decided_at moves no clock
 
 

@@ -16,6 +16,9 @@ class Observations:
         self._assessed = Histogram(
             "brigadewatch_assessment_duration_seconds", "Time to answer one question about targets.", buckets=_ASSESSMENT_BUCKETS, registry=registry,
         )
+        self._webhooks = Counter(
+            "brigadewatch_webhook_deliveries", "Deliveries of platforms since this process started, by what became of them.", ["platform", "result"], registry=registry,
+        )
 
     def accepted(self, tenant: str, n: int) -> None:
         """`n` items of the tenant are in the stream."""
@@ -28,3 +31,7 @@ class Observations:
     def assessed(self, seconds: float) -> None:
         """One GET or POST about targets was answered after `seconds`."""
         self._assessed.observe(seconds)
+
+    def webhook(self, platform: str, result: str) -> None:
+        """One delivery: taken, repeated, empty, unusable, or why it was refused (missing, malformed, wrong, stale, unverifiable, unknown)."""
+        self._webhooks.labels(platform, result).inc()

@@ -45,6 +45,11 @@ def enqueued(work: str, tenant: str) -> str:
     return f"{PREFIX}:{tenant}:enqueued:{work}"
 
 
+def delivered(tenant: str, digest: str) -> str:
+    """Set for a week once a webhook delivery's items are in the stream; `digest` is hexadecimal, of the source and the event."""
+    return f"{PREFIX}:{tenant}:delivered:{digest}"
+
+
 JOB_METRICS = f"{PREFIX}:metrics:jobs"  # hash: what service/ops/job_metrics.py counts about jobs
 POLL_COUNTS = f"{PREFIX}:metrics:polls"  # hash: what service/ops/job_metrics.py counts about polls
 DETECTION_COUNTS = f"{PREFIX}:metrics:detection"  # hash: what workers/detect.py counts about its ticks

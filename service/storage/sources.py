@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 from service import platforms
 from service.errors import NotFound, Refused
 from service.model import JsonObject
+from service.platforms import adapters
 from service.storage import timers
 from service.storage.schema import audit_trail, sources, tenants
 from service.storage.secret_box import SecretBox
@@ -81,7 +82,7 @@ def add_source(
     _check_url(platform, url)
     if mapping is not None and platform != "generic":
         raise Refused(f"a mapping belongs to the platform generic; {platform} has a payload of its own")
-    _check_secret(platform, url, secret)
+    _check_secret(platform, url, secret, mapping)
     identifier = ID_PREFIX + secrets.token_hex(24)
     connection.execute(insert(sources).values(
         id=identifier, tenant_id=tenant_id, platform=platform, url=url, secret=None if secret is None else box.seal(secret), mapping=None if mapping is None else json.dumps(mapping),
@@ -101,7 +102,7 @@ def rotate_secret(
     A poller has one token at a time, and is asked again at once. Raises NotFound, and Refused for an impossible secret.
     """
     source = source_of(connection, tenant_id, identifier)
-    _check_secret(source.platform, source.url, secret)
+    _check_secret(source.platform, source.url, secret, source.mapping)
     overlap = source.secret is not None and overlap_seconds > 0 and not source.polled
     changes: dict[str, Any] = {"secret": box.seal(secret), "previous_secret": source.secret if overlap else None, "previous_until_us": now_us + overlap_seconds * 1_000_000 if overlap else None}
     if source.polled:
@@ -209,11 +210,16 @@ def _check_url(platform: str, url: str | None) -> None:
         raise Refused(f"{url[:200]!r} is no address like https://forum.example: http or https, a host, no user, no fragment, at most {MAX_URL_CHARACTERS} characters")
 
 
-def _check_secret(platform: str, url: str | None, secret: str | None) -> None:
+def _check_secret(platform: str, url: str | None, secret: str | None, mapping: Mapping[str, Any] | None) -> None:
     if secret is None:
         if _is_poller(platform, url) or platform not in platforms.MAY_BE_UNSIGNED:
             raise Refused(f"{platform} needs its secret: --secret-file FILE, or - for standard input")
         return
+    if not _is_poller(platform, url):
+        try:
+            adapters.check(platform, secret, mapping)
+        except ValueError as error:
+            raise Refused(f"{platform}: {error}") from None
     if not secret or not secret.isprintable() or secret != secret.strip() or len(secret) > MAX_SECRET_CHARACTERS:
         raise Refused(f"this is no secret: 1 to {MAX_SECRET_CHARACTERS} printable characters, no space at either end")
 

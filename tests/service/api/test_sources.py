@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from service.cli import main
 from service.data_folder import prepare
 from service.settings import read_settings
 from service.storage.database import write
@@ -15,7 +20,6 @@ from service.storage.sources import Source, add_source, list_sources
 from service.storage.tenants import create_tenant, tenant_id
 from tests.conftest import NOW_US, Api
 from tests.service.api.test_accept import is_problem
-from tests.service.test_cli import run
 
 
 def added(api: Api, tenant: str = "default", platform: str = "mastodon", **fields: str) -> Source:
@@ -65,7 +69,35 @@ def data(tmp_path: Path) -> str:
     return str(tmp_path / "data")
 
 
-def test_the_path_is_alone_on_stdout_and_the_secret_nowhere(data: str, tmp_path: Path) -> None:
+@dataclass
+class Done:
+    """What a command line gave."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command line in this process: a process of its own takes two seconds each."""
+    monkeypatch.delenv("BRIGADEWATCH_SECRET_KEY", raising=False)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["brigadewatch", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Done(int(ended.value.code or 0), said.out, said.err)
+
+    return run
+
+
+def test_the_path_is_alone_on_stdout_and_the_secret_nowhere(data: str, tmp_path: Path, run: Command) -> None:
     secret = tmp_path / "secret"
     secret.write_text("keep me out of sight\n")
     unknown = run("sources", "add", "--tenant", "news", "--platform", "discourse", "--secret-file", str(secret), "--data", data)
@@ -94,7 +126,7 @@ def make_tenant(data: str) -> None:
     ("--platform", "myspace", "--no-secret"), ("--platform", "discourse"), ("--platform", "mastodon", "--no-secret"), ("--platform", "lemmy", "--secret-file", "{secret}"),
     ("--platform", "discourse", "--no-secret", "--secret-file", "{secret}"), ("--platform", "discourse", "--secret-file", "{missing}"), ("--platform", "discourse", "--secret-file", "{bytes}"),
 ])
-def test_what_could_be_no_source_is_wrong_usage(data: str, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_what_could_be_no_source_is_wrong_usage(data: str, tmp_path: Path, run: Command, arguments: tuple[str, ...]) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     make_tenant(data)
@@ -104,8 +136,26 @@ def test_what_could_be_no_source_is_wrong_usage(data: str, tmp_path: Path, argum
     assert "Traceback" not in done.stderr
 
 
-def test_an_unsigned_source_is_said_loudly(data: str) -> None:
+def test_an_unsigned_source_is_said_loudly(data: str, run: Command) -> None:
     make_tenant(data)
     done = run("sources", "add", "--tenant", "news", "--platform", "discourse", "--no-secret", "--data", data)
     assert done.returncode == 0 and done.stdout.startswith("/v1/webhooks/discourse/")
     assert "UNSIGNED" in done.stderr
+
+
+def test_a_mapping_is_checked_when_it_is_saved(data: str, tmp_path: Path, run: Command) -> None:
+    make_tenant(data)
+    secret, mapping = tmp_path / "secret", tmp_path / "mapping.json"
+    secret.write_text("open sesame\r\n")
+    fields = {"id": "$.id", "occurred_at": "$.at", "reporter.id": "$.by", "target.id": "$.post"}
+    common = ("sources", "add", "--tenant", "news", "--platform", "generic", "--secret-file", str(secret), "--mapping", str(mapping), "--data", data)
+    for wrong, said in (("{", "no JSON"), ("[]", "one JSON object"), (json.dumps({"complaint": {"fields": {**fields, "id": "$..id"}}}), "one value"), (json.dumps({"complaint": {"fields": fields}}), "/signature")):
+        mapping.write_text(wrong)
+        done = run(*common)
+        assert (done.returncode, done.stdout) == (2, "") and said in done.stderr
+    mapping.write_text(json.dumps({"signature": {"scheme": "bearer"}, "complaint": {"fields": fields}}))
+    made = run(*common)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(run("sources", "list", "--tenant", "news", "--data", data).stdout)["mapping"]["complaint"]["fields"] == fields
+    assert run("sources", "rotate", made.stdout.strip(), "--tenant", "news", "--secret-file", str(secret), "--overlap", "0s", "--data", data).returncode == 0
+    assert run("sources", "rotate", made.stdout.strip(), "--tenant", "news", "--data", data).returncode == 2

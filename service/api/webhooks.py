@@ -1,0 +1,156 @@
+"""Platforms post here, signed in their own way: verified over the raw bytes, then read, then in the stream.
+
+Whoever cannot sign learns nothing: an unknown path, another tenant's, one of another platform, a removed one and a wrong
+signature all get the same 401, after the same kind of work. What is refused is counted and logged by platform and
+reason, never with the body or the path.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from service import platforms
+from service.api.accept import append, when_begun
+from service.api.app_state import Parts, observe_of, parts_of
+from service.api.body import media_type, read_body
+from service.api.problems import Invalid
+from service.api.senders import Sender, check_plain, verified
+from service.api.shapes import ACCEPTED_EXAMPLE, answers
+from service.intake.documents import MAX_ARRAY_ITEMS, Batch, TooManyItems, UnreadableDocument
+from service.intake.items import parsed, read_value
+from service.model import Accepted, RejectedItem, microseconds
+from service.platforms import adapters
+from service.platforms.delivery import Delivery, Unusable
+from service.platforms.signatures import Standard
+from service.storage import replays, stream
+from service.storage.database import write
+from service.storage.sources import Source, wake_pollers
+from service.storage.tenants import KeyRecord
+
+router = APIRouter(tags=["accept"])
+log = logging.getLogger(__name__)
+
+
+class WebhookAccepted(Accepted):
+    """The answer to a delivery."""
+
+    repeated: bool = Field(False, description="this event was taken already; nothing was done")
+    notes: list[str] = Field(default_factory=list, description="what the payload held too little for, or was left out")
+
+
+EXAMPLE = {**ACCEPTED_EXAMPLE, "rejected": [], "rejected_count": 0, "repeated": False, "notes": []}
+_DESCRIBED: dict[str, Any] = {
+    "security": [],
+    "parameters": [
+        {"name": "platform", "in": "path", "required": True, "schema": {"type": "string", "enum": list(platforms.POSTING)}, "example": "discourse"},
+        {"name": "source", "in": "path", "required": True, "description": "the unguessable id of one connection: `brigadewatch sources add` prints the path", "schema": {"type": "string"}, "example": "src_5f0c0d6f"},
+    ],
+    "requestBody": {"required": True, "content": {"application/json": {
+        "schema": {"type": "object", "description": "the platform's own payload, signed as it signs (docs/integrations)"},
+        "examples": {"discourse": {"summary": "Discourse's ping", "value": {"ping": "OK"}}},
+    }}},
+}
+
+
+@router.post(
+    "/v1/webhooks/{platform}/{source}", status_code=202, response_model=WebhookAccepted, summary="A platform posts", openapi_extra=_DESCRIBED,
+    responses=answers(EXAMPLE, 202, "taken, known already, or nothing in it that is a complaint or outcome", 400, 401, 404, 408, 413, 415, 422, 429, 503),
+)
+async def post_webhook(request: Request) -> Response:
+    """The platform's own payload, verified by its own signature over the raw bytes, then mapped to complaints and outcomes.
+
+    202 only after they are stored safely. A delivery that comes again changes nothing. 401 without the right signature, also
+    for a path that does not exist.
+    """
+    parts, platform = parts_of(request), request.path_params["platform"]
+    if platform not in platforms.POSTING:
+        raise HTTPException(404, f"no platform of that name posts here; those that do are {', '.join(platforms.POSTING)}")
+    media_type(request, "application/json")
+    check_plain(request)
+    with parts.bodies.reserve() as hold:
+        body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
+        sender = await verified(request, platform, request.path_params["source"], body)
+        parts.rates.admit(sender.key.tenant_id, sender.key.id)
+        return await _take(request, parts, sender, body)
+
+
+async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> Response:
+    source, key, observe = sender.source, sender.key, observe_of(request)
+    now = parts.now()
+    try:
+        delivery = await run_in_threadpool(_delivery, source, body, now)
+    except (Unusable, UnreadableDocument) as error:
+        observe.webhook(source.platform, "unusable")
+        log.warning("a verified delivery of %s cannot be used: %s", source.platform, type(error).__name__)
+        if isinstance(error, Unusable):
+            raise Invalid(str(error), [RejectedItem(detail=str(error), pointer="")]) from None
+        raise
+    mark = replays.digest(source.id, _event(request, source, delivery, body))
+    for note in delivery.notes:
+        log.info("%s: %s", source.platform, note)
+    if await replays.is_known(parts.redis, key.tenant, mark):
+        observe.webhook(source.platform, "repeated")
+        return await _nothing_taken(request, key, delivery.notes, repeated=True)
+    batch = Batch(await parts.edges.of(key.tenant_id))
+    await run_in_threadpool(_fill, batch, delivery, now)
+    if batch.lines:
+        answer = await append(request, key, batch.lines, batch, repeated=False, notes=delivery.notes)
+    elif batch.rejected_count:
+        observe.rejected(key.tenant, batch.rejected_count)
+        observe.webhook(source.platform, "unusable")
+        parts.rates.charge(key.tenant_id, key.id, batch.rejected_count)
+        raise Invalid(f"none of the {batch.rejected_count} items in it is valid; the first: {batch.rejected[0].pointer}: {batch.rejected[0].detail}", batch.rejected, batch.rejected_count)
+    else:
+        answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
+    observe.webhook(source.platform, "taken" if batch.lines else "empty")
+    await replays.remember(parts.redis, key.tenant, mark)
+    if delivery.wakes:  # behind the answer: SQL may keep a writer waiting, and Coral gives an endpoint up that is slow
+        answer.background = BackgroundTask(_wake, parts.engine, source, microseconds(now))
+    return answer
+
+
+def _delivery(source: Source, body: bytes, now: datetime) -> Delivery:
+    try:
+        document = parsed(body)
+    except ValueError:
+        raise UnreadableDocument("the body is no JSON") from None
+    delivery = adapters.read(source.platform, document, now, source.mapping)
+    if len(delivery.items) > MAX_ARRAY_ITEMS:
+        raise TooManyItems(f"the payload holds {len(delivery.items)} items; at most {MAX_ARRAY_ITEMS} are taken at once")
+    return delivery
+
+
+def _event(request: Request, source: Source, delivery: Delivery, body: bytes) -> bytes:
+    """What tells this event from others: its own id where the signature covers it, else the whole body."""
+    if isinstance(adapters.scheme_of(source.platform, source.mapping), Standard):
+        return request.headers["webhook-id"].encode("latin-1", "replace")
+    return body if delivery.key is None else delivery.key.encode("utf-8", "surrogatepass")
+
+
+def _fill(batch: Batch, delivery: Delivery, now: datetime) -> None:
+    for number, item in enumerate(delivery.items, 1):
+        batch.add(read_value(item.document, item.noun, now, number), item.noun)
+
+
+async def _nothing_taken(request: Request, key: KeyRecord, notes: list[str], *, repeated: bool) -> Response:
+    position, _ = await when_begun(request, key, lambda: stream.position_and_oldest(parts_of(request).redis, key.tenant))
+    answer = WebhookAccepted(accepted=0, rejected=[], rejected_count=0, position=position, repeated=repeated, notes=notes)
+    return Response(answer.model_dump_json(), 202, media_type="application/json")
+
+
+def _wake(engine: Engine, source: Source, now_us: int) -> None:
+    try:
+        with write(engine) as connection:
+            wake_pollers(connection, source.tenant_id, source.platform, now_us)
+    except SQLAlchemyError as error:  # they are asked at their usual time
+        log.warning("the pollers of %s could not be woken: %s", source.platform, error)

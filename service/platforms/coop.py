@@ -1,0 +1,71 @@
+"""Coop: the report request that a platform posts to it, and its callbacks. PURE.
+
+Reports bear no id: it is derived from who reported what, when and why. Items keep their bare ids, their type is
+the target's kind. Their `data`, the thread and everybody's e-mail stay behind.
+
+A callback bears no time: its decision is dated by its receipt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+
+from service.model import JsonObject
+from service.platforms.delivery import REASON_CHARACTERS, Delivery, Unusable, complaint, identity, instant, outcome, record, records, words
+
+_APPEALS = {"ACCEPT": ("rejected", "restored"), "REJECT": ("upheld", None)}
+
+
+def read(document: object, now: datetime) -> Delivery:
+    """The complaint or outcome in one request. Raises Unusable for what is none of Coop's."""
+    if not isinstance(document, dict):
+        raise Unusable("a request of Coop is a JSON object")
+    if "reportedItem" in document:
+        return _report(document)
+    if "appealDecision" in document:
+        return _appeal(document, now)
+    if "appealId" in document:
+        return Delivery(notes=["an appeal that nobody has decided yet: nothing to take"])
+    if "action" in document and "item" in document:
+        return _action(document, now)
+    raise Unusable("a request of Coop has 'reportedItem', 'appealDecision', or 'action' and 'item'")
+
+
+def _report(document: JsonObject) -> Delivery:
+    reporter, item, why = record(document.get("reporter")), record(document.get("reportedItem")), record(document.get("reportedForReason"))
+    policy = words(why.get("policyId"), REASON_CHARACTERS)
+    name = _digest("report", reporter.get("typeId"), reporter.get("id"), item.get("typeId"), item.get("id"), document.get("reportedAt"), policy)
+    return Delivery([complaint(
+        id=name, occurred_at=instant(document.get("reportedAt")), reporter={"id": identity(reporter.get("id"))},
+        target={"id": identity(item.get("id")), "kind": words(item.get("typeId"), REASON_CHARACTERS)}, reason=policy, text=words(why.get("reason")),
+        notice_type="illegal_content" if why.get("csam") is True else None, machine=reporter.get("kind") != "user",
+    )])
+
+
+def _appeal(document: JsonObject, now: datetime) -> Delivery:
+    decision = document["appealDecision"]
+    if not isinstance(decision, str) or decision not in _APPEALS:
+        raise Unusable(f"'appealDecision' is one of {', '.join(_APPEALS)}")
+    verdict, action = _APPEALS[decision]
+    name = identity(document.get("appealId"))
+    return Delivery([outcome(
+        id=None if name is None else f"appeal/{name}", target_id=identity(record(document.get("item")).get("id")), decided_at=now, verdict=verdict, action=action, decided_by="appeal",
+    )])
+
+
+def _action(document: JsonObject, now: datetime) -> Delivery:
+    """An action was triggered: by a moderator (Coop names an actor), else by a rule or by a user's strikes."""
+    item, action, policies, rules = record(document["item"]), record(document["action"]), records(document.get("policies")), records(document.get("rules"))
+    if not policies:
+        return Delivery(notes=["an action without a policy: the callback does not say whether anything was found wrong"])
+    person = isinstance(document.get("actorEmail"), str) and not rules
+    name = _digest("action", item.get("typeId"), item.get("id"), action.get("id"), sorted(identity(p.get("id")) or "" for p in policies), sorted(identity(r.get("id")) or "" for r in rules))
+    return Delivery([outcome(id=name, target_id=identity(item.get("id")), decided_at=now, verdict="upheld", decided_by="person" if person else "automatic")])
+
+
+def _digest(kind: str, *parts: object) -> str:
+    # Escaped to ASCII: a lone surrogate is no reason to fail here.
+    text = json.dumps([part if isinstance(part, list) else identity(part) for part in parts])
+    return f"{kind}/{hashlib.sha256(text.encode()).hexdigest()[:32]}"

@@ -1,0 +1,304 @@
+"""The generic platform: a field map, set for one source, says where in a posted document the contract's fields are. PURE.
+
+    {"signature": {"scheme": "hmac", "header": "X-Signature", "prefix": "sha256="},
+     "items": "$.events[*]",
+     "complaint": {"when": {"path": "$.type", "in": ["flag"]},
+                   "fields": {"id": "$.id", "occurred_at": {"path": "$.at", "as": "unix"}, "reporter.id": "$.by", "target.id": {"path": "$.post", "prefix": "post/"},
+                              "reason": {"path": "$.why", "map": {"1": "spam", "2": "abuse"}, "default": "other"}}},
+     "outcome": {"when": {"path": "$.type", "in": ["closed"]},
+                 "fields": {"id": "$.id", "target_id": "$.post", "decided_at": "$.at", "verdict": {"path": "$.result", "map": {"ok": "rejected", "bad": "upheld"}}}}}
+
+A field is a JSONPath (RFC 9535, one value: no wildcard, filter or `..`), a constant, or an object with `path` and any of
+`map`, `default`, `prefix`, `as` ("unix", "unix_ms": numbers to times) and `from: "document"` (the whole document, not
+the item). Without a mapping the documents are the contract's own, signed by Standard Webhooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError
+
+from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun
+from service.model import EARLIEST, LATEST, JsonObject
+from service.platforms.delivery import REASON_CHARACTERS, TEXT_CHARACTERS, Delivery, Item, Unusable, identity, link, records, words
+from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
+
+MAX_PATH_CHARACTERS = 200
+MAX_VALUES = 1_000  # of one `map` or `in`
+_SYNTAX = JSONPathEnvironment(strict=True)
+_COMPLAINT_FIELDS = (
+    "id", "occurred_at", "reporter.id", "reporter.account_created_at", "reporter.fingerprint", "reporter.trusted", "target.id", "target.kind", "target.author_id", "target.context_id",
+    "target.url", "target.excerpt", "reason", "text", "notice_type", "machine",
+)
+_OUTCOME_FIELDS = ("id", "target_id", "decided_at", "verdict", "action", "decided_by", "complaint_id")
+_REQUIRED = {"complaint": ("id", "occurred_at", "reporter.id", "target.id"), "outcome": ("id", "target_id", "decided_at")}
+_ATTRIBUTES = "target.attributes."
+_IDS = ("id", "reporter.id", "target.id", "target.author_id", "target.context_id", "target_id", "complaint_id")
+_TIMES = ("occurred_at", "reporter.account_created_at", "decided_at")
+_CUT: dict[str, Callable[[object], str | None]] = {
+    "reason": lambda value: words(value, REASON_CHARACTERS), "target.kind": lambda value: words(value, REASON_CHARACTERS), "target.url": link,
+    "text": lambda value: words(value, TEXT_CHARACTERS), "target.excerpt": lambda value: words(value, TEXT_CHARACTERS),
+}
+_HEADER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+class BadMapping(ValueError):
+    """A mapping cannot be used; the text names the place in it and what is expected there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one field's value comes from."""
+
+    path: JSONPath | None  # None: a constant
+    from_document: bool = False
+    values: Mapping[str, Any] | None = None
+    default: Any = None
+    prefix: str = ""
+    unit: timedelta | None = None  # of a time that is a number since 1970
+
+    def value(self, item: object, document: object) -> Any:
+        """The value for one item; None where there is none."""
+        if self.path is None:
+            return self.default
+        found = _at(self.path, document if self.from_document else item)
+        if self.values is not None:
+            found = self.values.get(_key(found))
+        if self.unit is not None:
+            found = _time(found, self.unit)
+        if self.prefix and found is not None:
+            text = identity(found)
+            found = None if text is None else self.prefix + text
+        return self.default if found is None else found
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How items of one kind are made, and which ones are of it."""
+
+    noun: Noun
+    fields: Mapping[str, Place]
+    when: Place | None = None
+    among: frozenset[str] = frozenset()
+
+    def fits(self, item: object, document: object) -> bool:
+        """Whether the item is of this kind."""
+        return self.when is None or _key(self.when.value(item, document)) in self.among
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMap:
+    """A checked mapping."""
+
+    scheme: Scheme
+    items: JSONPath | None
+    shapes: tuple[Shape, ...] = field(default=())
+
+
+def read_mapping(mapping: Mapping[str, Any] | None) -> FieldMap:
+    """The mapping, checked whole. Raises BadMapping."""
+    if mapping is None:
+        return FieldMap(Standard(), None)
+    _only(mapping, "the mapping", "signature", "items", "complaint", "outcome")
+    shapes = [_shape(name, noun, mapping[name]) for name, noun in (("complaint", COMPLAINT), ("outcome", OUTCOME)) if name in mapping]
+    if not shapes:
+        raise BadMapping("the mapping needs 'complaint', 'outcome' or both")
+    if len(shapes) == 2 and any(shape.when is None for shape in shapes):
+        raise BadMapping("with both 'complaint' and 'outcome' each needs a 'when' that tells them apart")
+    items = None if mapping.get("items") is None else _path(mapping["items"], "/items", several=True)
+    return FieldMap(_scheme(mapping.get("signature")), items, tuple(shapes))
+
+
+def read(document: object, fields: FieldMap) -> Delivery:
+    """The items in one document. Raises Unusable where it holds none at all."""
+    if not fields.shapes:
+        return _plain(document)
+    items = [document] if fields.items is None else [match.obj for match in fields.items.finditer(document)] if isinstance(document, (dict, list)) else []
+    delivery = Delivery()
+    passed_over = 0
+    for item in items:
+        shape = next((shape for shape in fields.shapes if shape.fits(item, document)), None)
+        if shape is None or not isinstance(item, (dict, list)):
+            passed_over += 1
+            continue
+        delivery.items.append(_made(shape, item, document))
+    if passed_over or not items:
+        delivery.notes.append(f"{passed_over} of {len(items)} elements are neither complaint nor outcome by the source's mapping")
+    return delivery
+
+
+def _plain(document: object) -> Delivery:
+    """The contract's own documents; an outcome is what names a target and no reporter."""
+    elements = document if isinstance(document, list) else [document]
+    found = records(elements)
+    if len(found) < len(elements):
+        raise Unusable("complaints and outcomes are JSON objects, one or an array of them")
+    return Delivery([Item(OUTCOME if "target_id" in element else COMPLAINT, element) for element in found])
+
+
+def _made(shape: Shape, item: object, document: object) -> Item:
+    made: JsonObject = {}
+    machine = False
+    for name, place in shape.fields.items():
+        value = place.value(item, document)
+        if name in _IDS:
+            value = identity(value)
+        elif name in _CUT:
+            value = _CUT[name](value)
+        if value is None:
+            continue
+        if name == "machine":
+            machine = value is True
+        elif name.startswith(_ATTRIBUTES):
+            made.setdefault("target", {}).setdefault("attributes", {})[name.removeprefix(_ATTRIBUTES)] = value
+        elif "." in name:
+            outer, _, inner = name.partition(".")
+            made.setdefault(outer, {})[inner] = value
+        else:
+            made[name] = value
+    return Item(MACHINE_COMPLAINT if machine and shape.noun is COMPLAINT else shape.noun, made)
+
+
+def _shape(name: str, noun: Noun, value: object) -> Shape:
+    place = f"/{name}"
+    _only(value, place, "when", "fields")
+    assert isinstance(value, Mapping)
+    fields = value.get("fields")
+    if not isinstance(fields, Mapping):
+        raise BadMapping(f"{place}/fields is an object: the contract's fields, each with its place")
+    allowed = _COMPLAINT_FIELDS if name == "complaint" else _OUTCOME_FIELDS
+    for key in fields:
+        if key not in allowed and not (name == "complaint" and isinstance(key, str) and key.startswith(_ATTRIBUTES) and len(key) > len(_ATTRIBUTES)):
+            raise BadMapping(f"{place}/fields/{key}: fields are {', '.join(allowed)}" + (f" and {_ATTRIBUTES}<name>" if name == "complaint" else ""))
+    missing = [key for key in _REQUIRED[name] if key not in fields]
+    if missing or (name == "outcome" and not {"verdict", "action"} & fields.keys()):
+        raise BadMapping(f"{place}/fields lacks {', '.join(missing) or 'verdict or action'}")
+    places = {key: _place(spec, f"{place}/fields/{key}", key) for key, spec in fields.items()}
+    if value.get("when") is None:
+        return Shape(noun, places)
+    when = value["when"]
+    _only(when, f"{place}/when", "path", "from", "in")
+    among = when.get("in")
+    if not isinstance(among, list) or not 0 < len(among) <= MAX_VALUES or not all(isinstance(one, (str, bool, int)) for one in among):
+        raise BadMapping(f"{place}/when/in is a list of 1 to {MAX_VALUES} texts, numbers or booleans")
+    return Shape(noun, places, _place({key: one for key, one in when.items() if key != "in"}, f"{place}/when", ""), frozenset(_key(one) for one in among))
+
+
+def _place(spec: object, place: str, name: str) -> Place:
+    if isinstance(spec, str) and spec.startswith("$"):
+        return Place(_path(spec, place))
+    if isinstance(spec, (str, bool, int, float)):
+        return Place(None, default=spec)
+    _only(spec, place, "path", "from", "map", "default", "prefix", "as", "value")
+    assert isinstance(spec, Mapping)
+    if "value" in spec:  # a constant that begins with $
+        if len(spec) > 1 or not isinstance(spec["value"], (str, bool, int, float)):
+            raise BadMapping(f"{place}/value stands alone, and is a text, number or boolean")
+        return Place(None, default=spec["value"])
+    values, default, prefix, unit = spec.get("map"), spec.get("default"), spec.get("prefix", ""), spec.get("as")
+    if spec.get("from", "item") not in ("item", "document"):
+        raise BadMapping(f"{place}/from is 'item' or 'document'")
+    if values is not None and (not isinstance(values, Mapping) or len(values) > MAX_VALUES or not all(isinstance(one, (str, bool, int, float)) for one in values.values())):
+        raise BadMapping(f"{place}/map is an object of at most {MAX_VALUES} texts, numbers or booleans")
+    if default is not None and not isinstance(default, (str, bool, int, float)):
+        raise BadMapping(f"{place}/default is a text, number or boolean")
+    if not isinstance(prefix, str) or (prefix and name not in _IDS):
+        raise BadMapping(f"{place}/prefix is a text, before an id")
+    if unit is not None and (unit not in _UNITS or name not in _TIMES):
+        raise BadMapping(f"{place}/as is one of {', '.join(_UNITS)}, for {', '.join(_TIMES)}")
+    return Place(_path(spec.get("path"), f"{place}/path"), spec.get("from") == "document", values, default, prefix, None if unit is None else _UNITS[unit])
+
+
+_UNITS = {"unix": timedelta(seconds=1), "unix_ms": timedelta(milliseconds=1)}
+
+
+def _scheme(value: object) -> Scheme:
+    place = "/signature"
+    schemes = "one of 'standard', 'hmac', 'bearer'"
+    if not isinstance(value, Mapping):
+        raise BadMapping(f"{place} says how the platform proves itself: an object with 'scheme', {schemes}")
+    scheme = value.get("scheme")
+    if scheme == "standard":
+        _only(value, place, "scheme")
+        return Standard()
+    if scheme == "bearer":
+        _only(value, place, "scheme", "header", "prefix")
+        return Shared(_header(value["header"], place), _text(value.get("prefix", ""), f"{place}/prefix")) if "header" in value else BEARER
+    if scheme != "hmac":
+        raise BadMapping(f"{place}/scheme is {schemes}")
+    _only(value, place, "scheme", "header", "algorithm", "encoding", "prefix", "separator")
+    algorithm, encoding, separator = value.get("algorithm", "sha256"), value.get("encoding", "hex"), value.get("separator")
+    if algorithm not in ALGORITHMS:
+        raise BadMapping(f"{place}/algorithm is one of {', '.join(ALGORITHMS)}")
+    if encoding not in ("hex", "base64"):
+        raise BadMapping(f"{place}/encoding is 'hex' or 'base64'")
+    if separator is not None and separator not in (",", ";", " "):
+        raise BadMapping(f"{place}/separator is a comma, a semicolon or a space")
+    return Hmac(_header(value.get("header"), place), algorithm, encoding, _text(value.get("prefix", ""), f"{place}/prefix"), separator)
+
+
+def _header(value: object, place: str) -> str:
+    name = value.lower() if isinstance(value, str) else ""
+    if not 0 < len(name) <= 64 or not _HEADER_CHARACTERS.issuperset(name):
+        raise BadMapping(f"{place}/header is the name of a header, like X-Signature")
+    return name
+
+
+def _text(value: object, place: str) -> str:
+    if not isinstance(value, str) or len(value) > 64 or not value.isascii() or not (value.isprintable()):
+        raise BadMapping(f"{place} is a text of at most 64 ASCII characters")
+    return value
+
+
+def _path(value: object, place: str, *, several: bool = False) -> JSONPath:
+    if not isinstance(value, str) or len(value) > MAX_PATH_CHARACTERS:
+        raise BadMapping(f"{place} is a JSONPath of at most {MAX_PATH_CHARACTERS} characters, like $.post.id")
+    try:
+        path = _SYNTAX.compile(value)
+    except (JSONPathError, ValueError, RecursionError) as error:
+        raise BadMapping(f"{place}: {value!r} is no JSONPath of RFC 9535: {str(error).splitlines()[0]}") from None
+    if not isinstance(path, JSONPath):
+        raise BadMapping(f"{place}: one path, not several")
+    # A filter or `..` would let whoever posts choose how long it takes.
+    if not path.singular_query() and not (several and ".." not in value and "?" not in value):
+        raise BadMapping(f"{place}: {value!r} " + ("may have names, indexes, slices and *, no filter and no .." if several else "has to lead to one value: names and indexes alone"))
+    return path
+
+
+def _only(value: object, place: str, *allowed: str) -> None:
+    if not isinstance(value, Mapping):
+        raise BadMapping(f"{place} has to be an object with any of {', '.join(allowed)}")
+    unknown = [key for key in value if key not in allowed]
+    if unknown:
+        raise BadMapping(f"{place} has no {unknown[0]!r}: it may have {', '.join(allowed)}")
+
+
+def _at(path: JSONPath, value: object) -> Any:
+    if not isinstance(value, (dict, list)):  # a text would be parsed as JSON
+        return None
+    match = next(iter(path.finditer(value)), None)
+    return None if match is None else match.obj
+
+
+def _key(value: object) -> str:
+    """A value as the key of a map: JSON's own word for booleans and numbers."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    text = identity(value)
+    return "" if text is None else text
+
+
+def _time(value: object, unit: timedelta) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + value * unit
+    except (OverflowError, ValueError):
+        return None
+    return moment if EARLIEST <= moment <= LATEST else None

@@ -1,0 +1,94 @@
+"""Mastodon: the webhook events report.created and report.updated. PURE.
+
+One report covers several statuses: a complaint each. The payload carries the reporter's e-mail and addresses, which
+stay behind here, as does the text of what was reported (it changes between deliveries; the link leads to it).
+
+`forwarded` says that a reporter here had the report sent on to the other server; such a reporter is a person. A
+report that came in from another server is filed by an account of that server: a machine, for us.
+
+`action_taken` says that the report was closed. Whether it was found right shows only where the account was
+sanctioned; otherwise the outcome tells that the target is still there, and no verdict, which would
+have taught that dismissed reports were right.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from service.model import JsonObject
+from service.platforms.delivery import REASON_CHARACTERS, Delivery, Item, Unusable, complaint, identity, instant, link, outcome, record, records, words
+
+INSTANCE_ACTOR = "-99"
+_SANCTIONS = ("suspended", "silenced", "sensitized", "disabled")
+
+
+def read(document: object, now: datetime) -> Delivery:
+    """The complaints and outcomes in one event. Raises Unusable for what is no event of Mastodon."""
+    if not isinstance(document, dict) or not isinstance(document.get("event"), str):
+        raise Unusable("an event of Mastodon is a JSON object with the field 'event'")
+    if document["event"] not in ("report.created", "report.updated"):
+        return Delivery(notes=["an event about something else than reports: let Mastodon send report.created and report.updated alone"])
+    report = record(document.get("object"))
+    number = identity(report.get("id"))
+    if number is None:
+        raise Unusable("'object' is a report with an id")
+    targets = _targets(report)
+    delivery = Delivery(items=[_complaint(report, f"{number}/{end}", target) for end, target in targets])
+    updated = identity(report.get("updated_at"))
+    if updated is not None:
+        delivery.key = f"{document['event']} {number} {updated}"
+    if report.get("action_taken") is True:
+        delivery.items += [_outcome(report, f"{number}/{end}", target, now) for end, target in targets]
+        if not _sanctioned(report):
+            delivery.notes.append("the report is closed without a sanction on the account: the payload does not say whether it was found right")
+    return delivery
+
+
+def _targets(report: JsonObject) -> list[tuple[str, JsonObject]]:
+    """(end of the complaint's id, target) of everything that the report is about: its statuses, or else the account."""
+    author = identity(record(report.get("target_account")).get("id"))
+    listed = report.get("status_ids")
+    statuses = records(report.get("statuses")) or [{"id": value} for value in (listed if isinstance(listed, list) else [])]
+    if not statuses:
+        url = link(record(record(report.get("target_account")).get("account")).get("url"))
+        return [("account", {"id": None if author is None else f"account/{author}", "kind": "account", "author_id": author, "url": url})]
+    by_id: dict[str, JsonObject] = {}
+    for status in statuses:
+        name = identity(status.get("id"))
+        is_reply = {"is_reply": identity(status.get("in_reply_to_id")) is not None} if "in_reply_to_id" in status else None
+        by_id.setdefault(name or "", {
+            "id": name, "kind": "status", "author_id": identity(record(status.get("account")).get("id")) or author, "url": link(status.get("url")), "attributes": is_reply,
+        })
+    return list(by_id.items())
+
+
+def _complaint(report: JsonObject, name: str, target: JsonObject) -> Item:
+    account = record(report.get("account"))
+    category = words(report.get("category"), REASON_CHARACTERS)
+    return complaint(
+        id=name, occurred_at=instant(report.get("created_at")), reporter={"id": identity(account.get("id")), "account_created_at": instant(account.get("created_at"))}, target=target,
+        reason=category, text=words(report.get("comment")), notice_type="illegal_content" if category == "legal" else None, machine=_is_server(account),
+    )
+
+
+def _outcome(report: JsonObject, name: str, target: JsonObject, now: datetime) -> Item:
+    closed = instant(report.get("action_taken_at")) or instant(report.get("updated_at"))
+    account = record(report.get("target_account"))
+    sanctioned = _sanctioned(report)
+    action = "removed" if account.get("suspended") is True else None if sanctioned else "kept"
+    closed_by = identity(record(report.get("action_taken_by_account")).get("id"))
+    stamp = "" if closed is None else f"{closed:%Y%m%dT%H%M%S.%fZ}"
+    return outcome(
+        id=f"{name}/{stamp}", target_id=target["id"], decided_at=closed or now, verdict="upheld" if sanctioned else None, action=action,
+        decided_by="automatic" if closed_by == INSTANCE_ACTOR else "person",
+    )
+
+
+def _sanctioned(report: JsonObject) -> bool:
+    account = record(report.get("target_account"))
+    return any(account.get(name) is True for name in _SANCTIONS)
+
+
+def _is_server(account: JsonObject) -> bool:
+    """Whether the reporter is another server (or this one): accounts of people here have no domain."""
+    return account.get("domain") is not None or identity(account.get("id")) == INSTANCE_ACTOR

@@ -1,0 +1,159 @@
+"""Native signatures: did the platform send these bytes? PURE.
+
+Every check is over the raw body, in constant time, against each of the secrets that are valid (two while rotating). A
+source that has a secret fails closed; one that can have none (Discourse without a secret) must not carry a signature,
+which could not be verified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from standardwebhooks import Webhook
+
+TOLERANCE = timedelta(minutes=5)  # of a signed timestamp, either way
+ALGORITHMS = ("sha256", "sha384", "sha512")
+STANDARD_PREFIX = "whsec_"
+_MAX_SIGNATURES = 10  # in one header: a list while the platform rotates
+_LEAST_KEY_BYTES, _MOST_KEY_BYTES = 24, 64
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+\Z")
+_SECONDS = re.compile(r"[0-9]{1,11}\Z")
+_EVENT_ID = re.compile(r"[\x21-\x7e]{1,256}\Z")
+
+Fault = Literal["missing", "malformed", "wrong", "stale", "unverifiable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hmac:
+    """An HMAC of the body in a header, hexadecimal or base64, behind a prefix; `separator`: there may be several."""
+
+    header: str  # lower case
+    algorithm: str = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = ""
+    separator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The secret itself in a header, behind a prefix: it proves who sends, not what."""
+
+    header: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """Standard Webhooks: id, timestamp and body, signed together."""
+
+
+Scheme = Hmac | Shared | Standard
+BEARER = Shared("authorization", "Bearer ")
+SCHEME_BY_PLATFORM: dict[str, Scheme] = {
+    "discourse": Hmac("x-discourse-event-signature", prefix="sha256="),
+    "mastodon": Hmac("x-hub-signature", prefix="sha256="),
+    "coral": Hmac("x-coral-signature", prefix="sha256=", separator=","),
+    "coop": Shared("x-api-key"),
+}
+
+
+def fault(scheme: Scheme, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Fault | None:
+    """Why the bytes are not known to come from the platform; None: they do.
+
+    `headers` by lower-case name, decoded as latin-1; `secrets` may be empty, then only what is unsigned passes.
+    """
+    if not secrets:
+        return "unverifiable" if any(name in headers for name in _names(scheme)) else None
+    if any(name not in headers for name in _names(scheme)):
+        return "missing"
+    if isinstance(scheme, Standard):
+        return _standard_fault(headers, body, secrets, now)
+    if isinstance(scheme, Shared):
+        return _shared_fault(scheme, headers, secrets)
+    return _hmac_fault(scheme, headers, body, secrets)
+
+
+def check_secret(scheme: Scheme, secret: str) -> None:
+    """Raises ValueError for a secret that the scheme cannot use."""
+    if isinstance(scheme, Shared) and not (secret.isascii() and secret.isprintable()):
+        raise ValueError("a secret that travels in a header is printable ASCII")
+    if isinstance(scheme, Standard) and not secret.startswith(STANDARD_PREFIX):
+        raise ValueError(f"a Standard Webhooks secret begins with {STANDARD_PREFIX}")
+    if isinstance(scheme, Standard):
+        try:
+            size = len(b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True))
+        except (Base64Error, ValueError):
+            raise ValueError(f"what follows {STANDARD_PREFIX} is no base64") from None
+        if not _LEAST_KEY_BYTES <= size <= _MOST_KEY_BYTES:
+            raise ValueError(f"a Standard Webhooks secret holds {_LEAST_KEY_BYTES} to {_MOST_KEY_BYTES} bytes, not {size}")
+
+
+def _names(scheme: Scheme) -> tuple[str, ...]:
+    return ("webhook-id", "webhook-timestamp", "webhook-signature") if isinstance(scheme, Standard) else (scheme.header,)
+
+
+def _hmac_fault(scheme: Hmac, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> Fault | None:
+    value = headers[scheme.header].strip()
+    parts = [value] if scheme.separator is None else [part.strip() for part in value.split(scheme.separator)]
+    given = [_decoded(part.removeprefix(scheme.prefix), scheme.encoding) for part in parts[:_MAX_SIGNATURES] if part.startswith(scheme.prefix)]
+    candidates = [signature for signature in given if signature is not None]
+    if not candidates:
+        return "malformed"
+    right = False
+    for secret in secrets:  # all of them, whichever is right: the time tells nothing
+        expected = hmac.digest(secret.encode(), body, scheme.algorithm)
+        for candidate in candidates:
+            right |= hmac.compare_digest(expected, candidate)
+    return None if right else "wrong"
+
+
+def _shared_fault(scheme: Shared, headers: Mapping[str, str], secrets: Sequence[str]) -> Fault | None:
+    value = headers[scheme.header]
+    if value[: len(scheme.prefix)].lower() != scheme.prefix.lower():
+        return "malformed"
+    # Digests are compared, so that the time does not tell the length either.
+    given = hashlib.sha256(value[len(scheme.prefix) :].strip().encode("latin-1", "replace")).digest()
+    right = False
+    for secret in secrets:
+        right |= hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), given)
+    return None if right else "wrong"
+
+
+def _standard_fault(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Fault | None:
+    event, seconds = headers["webhook-id"], headers["webhook-timestamp"]
+    if not _EVENT_ID.match(event) or not _SECONDS.match(seconds):
+        return "malformed"
+    sent = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return "malformed"
+    given = [part.removeprefix("v1,") for part in headers["webhook-signature"].split(" ")[:_MAX_SIGNATURES] if part.startswith("v1,")]
+    candidates = [signature for signature in (_decoded(part, "base64") for part in given) if signature is not None]
+    if not candidates:
+        return "malformed"
+    right = False
+    for secret in secrets:
+        expected = b64decode(Webhook(secret).sign(event, sent, text).removeprefix("v1,"))
+        for candidate in candidates:
+            right |= hmac.compare_digest(expected, candidate)
+    if not right:
+        return "wrong"
+    return None if abs(now - sent) <= TOLERANCE else "stale"
+
+
+def _decoded(text: str, encoding: str) -> bytes | None:
+    if encoding == "hex":
+        return bytes.fromhex(text) if _HEX.match(text) else None
+    try:
+        return b64decode(text, validate=True) or None
+    except (Base64Error, ValueError):
+        return None

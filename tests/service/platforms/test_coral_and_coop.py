@@ -1,0 +1,85 @@
+"""Coral's webhook, which wakes and decides; Coop's report requests and callbacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.platforms.delivery import Unusable
+from tests.service.platforms.payloads import coop, coral
+from tests.service.platforms.reading import batch_of, read, taken
+
+ACTION = {
+    "item": {"id": "m-88", "typeId": "message"}, "action": {"id": "delete"}, "policies": [{"id": "harassment", "name": "Harassment", "penalty": "LOW"}], "rules": [], "custom": {},
+    "actorEmail": "moderator@mail.example", "actorNote": "plain", "creator": {"id": "u-1", "typeId": "account"},
+}
+
+
+def test_a_comment_in_the_queue_wakes_the_poller_and_is_no_complaint() -> None:
+    delivery = read("coral", coral())
+    assert delivery.wakes and delivery.items == [] and delivery.key == coral()["id"]
+
+
+@pytest.mark.parametrize(("status", "verdict", "action"), [("REJECTED", "upheld", "removed"), ("APPROVED", "rejected", "kept")])
+def test_a_comment_that_left_the_queue_was_decided_on(status: str, verdict: str, action: str) -> None:
+    (item,) = taken(read("coral", coral("COMMENT_LEFT_MODERATION_QUEUE", status=status)))
+    assert item == {
+        "kind": "o", "id": f"event/{coral()['id']}", "target_id": "comment-17", "decided_at": "2024-05-03T10:00:00Z", "verdict": verdict, "action": action, "decided_by": "person",
+    }
+
+
+def test_leaving_undecided_and_other_events_decide_nothing() -> None:
+    for document in (coral("COMMENT_LEFT_MODERATION_QUEUE"), coral("COMMENT_LEFT_MODERATION_QUEUE", status="PREMOD"), coral("STORY_CREATED"), coral(status="REJECTED")):
+        assert read("coral", document).items == []
+    assert not read("coral", coral("STORY_CREATED")).wakes
+
+
+def test_a_decision_that_lacks_its_comment_is_refused_by_its_field() -> None:
+    batch = batch_of(read("coral", coral("COMMENT_LEFT_MODERATION_QUEUE", status="REJECTED", commentID=None)))
+    assert [refused.pointer for refused in batch.rejected] == ["/target_id"]
+
+
+def test_a_coop_report_is_a_complaint_with_an_id_of_its_own() -> None:
+    (item,) = taken(read("coop", coop()))
+    assert item["id"].startswith("report/") and len(item["id"]) < 64
+    assert {name: value for name, value in item.items() if name != "id"} == {
+        "kind": "c", "occurred_at": "2024-05-03T10:00:00Z", "reporter": {"id": "u-12", "trusted": False}, "target": {"id": "m-88", "kind": "message"}, "reason": "harassment",
+        "text": "he calls me names",
+    }
+    assert taken(read("coop", coop(additionalItems=[{"id": "x"}])))[0]["id"] == item["id"]
+    for other in ({"reportedAt": "2024-05-03T10:00:01.000Z"}, {"reporter": {"kind": "user", "typeId": "account", "id": "u-13"}}, {"reportedForReason": {"policyId": "spam"}}):
+        assert taken(read("coop", coop(**other)))[0]["id"] != item["id"]
+
+
+def test_illegal_material_is_a_notice_and_what_no_user_sent_a_machines() -> None:
+    assert taken(read("coop", coop(reportedForReason={"csam": True})))[0]["notice_type"] == "illegal_content"
+    assert taken(read("coop", coop(reporter={"kind": "rule", "id": "r"})))[0]["machine"] is True
+
+
+@pytest.mark.parametrize(("changes", "by"), [({}, "person"), ({"rules": [{"id": "r1", "name": "spam"}]}, "automatic"), ({"actorEmail": None}, "automatic")])
+def test_an_action_under_a_policy_is_an_outcome(changes: dict[str, Any], by: str) -> None:
+    (item,) = taken(read("coop", {**ACTION, **changes}))
+    assert (item["target_id"], item["verdict"], item["decided_by"]) == ("m-88", "upheld", by)
+
+
+@pytest.mark.parametrize(("decision", "verdict", "action"), [("ACCEPT", "rejected", "restored"), ("REJECT", "upheld", None)])
+def test_an_appeals_decision_is_an_outcome_on_appeal(decision: str, verdict: str, action: str | None) -> None:
+    (item,) = taken(read("coop", {"appealId": "a-1", "item": {"id": "m-88"}, "appealedBy": {"id": "u-1"}, "appealDecision": decision}))
+    assert (item["id"], item["verdict"], item.get("action"), item["decided_by"]) == ("appeal/a-1", verdict, action, "appeal")
+
+
+def test_nobodys_mail_passes_the_edge() -> None:
+    assert "mail.example" not in str(taken(read("coop", coop()))) + str(taken(read("coop", ACTION)))
+
+
+def test_what_says_too_little_is_said() -> None:
+    for document in ({**ACTION, "policies": []}, {"appealId": "a", "actionedItem": {"id": "m"}}):
+        delivery = read("coop", document)
+        assert delivery.items == [] and len(delivery.notes) == 1
+
+
+@pytest.mark.parametrize(("platform", "document"), [("coral", []), ("coral", {"type": 1}), ("coop", []), ("coop", {}), ("coop", {"appealDecision": "MAYBE"}), ("coop", {"appealDecision": []})])
+def test_what_they_never_send_is_refused(platform: str, document: object) -> None:
+    with pytest.raises(Unusable):
+        read(platform, document)
