@@ -57,8 +57,8 @@ async def get_target(request: Request) -> Response:
     """
     started = time.perf_counter()
     key = await authenticate(request, "read")
-    target_id, threshold = segment(request, "id"), _threshold(request, key)
-    standings = await _standings(request, key, [target_id])
+    target_id, threshold = segment(request, "id"), asked_threshold(request, key)
+    standings = await standings_of(request, key, [target_id])
     answer = assess(target_id, standings.targets[0].complaints, standings.targets[0].summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
     serializer = answer.__pydantic_serializer__
     headers = {"ETag": entity_tag(serializer.to_json(answer, exclude=_FRESHNESS)), "Cache-Control": "private, no-cache"}
@@ -79,7 +79,7 @@ async def assess_targets(request: Request) -> Response:
     media_type(request, "application/json")
     with parts_of(request).bodies.reserve() as hold:
         asked = _question(await read_body(request, limit=MAX_QUESTION_BYTES, hold=hold))
-    standings = await _standings(request, key, asked.target_ids)
+    standings = await standings_of(request, key, asked.target_ids)
     threshold = key.default_threshold if asked.threshold is None else asked.threshold
     items = [
         assess(target_id, standing.complaints, standing.summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
@@ -89,7 +89,8 @@ async def assess_targets(request: Request) -> Response:
     return Response(to_json({"items": items}), media_type="application/json")
 
 
-async def _standings(request: Request, key: KeyRecord, target_ids: list[str]) -> Standings:
+async def standings_of(request: Request, key: KeyRecord, target_ids: list[str]) -> Standings:
+    """What Redis has about the targets. Raises StoreUnavailable or PositionAbsent while it has nothing to say."""
     parts = parts_of(request)
     return await when_begun(request, key, lambda: read_targets(parts.redis, key.tenant, target_ids))
 
@@ -105,7 +106,8 @@ def is_known(request: Request, tag: str) -> bool:
     return bool(named) and any(one in (tag, "*") for one in (part.strip().removeprefix("W/") for part in named.split(",")))
 
 
-def _threshold(request: Request, key: KeyRecord) -> int:
+def asked_threshold(request: Request, key: KeyRecord) -> int:
+    """The threshold that the call names, or the tenant's own. Raises Invalid for what is no integer from 1."""
     if not request.scope.get("query_string"):
         return key.default_threshold
     asked = request.query_params.getlist("threshold")

@@ -145,7 +145,7 @@ def review(
     if inflation is None or not inflation.carries(threshold):
         return None
     same = before is not None and before.removal == removal.id
-    since = before.opened_seq if before is not None and same else (at.since_seq if not set(known).isdisjoint(inflation.clusters) else at.seq)
+    since = _known_since(before, same, inflation, known, at)
     state: RestorationState = "stands" if _confirmed(outcomes, since, inflation.found_us) else "open"
     fresh = Restoration(
         target=target, state=state, harm=harm(inflation.complaints, inflation.independent, threshold, removal.decided_by), complaints=inflation.complaints,
@@ -156,6 +156,13 @@ def review(
         return fresh
     after = replace(fresh, opened_us=before.opened_us, opened_seq=before.opened_seq, changed_us=before.changed_us if before.state == state else at.now_us)
     return before if after == before else after
+
+
+def _known_since(before: Restoration | None, same: bool, inflation: Inflation, known: Iterable[str], at: Moment) -> int:
+    """From where in the tenant's sequence on whoever decided could know what carried the count."""
+    if before is not None and (same or not set(before.clusters).isdisjoint(inflation.clusters)):
+        return before.opened_seq
+    return at.since_seq if not set(known).isdisjoint(inflation.clusters) else at.seq
 
 
 def harm(complaints: int, independent: float, threshold: int, removed_by: str) -> float:

@@ -1,0 +1,285 @@
+"""What should a moderator know about a target on an appeal? In plain words, and as a fragment for a statement of reasons. PURE.
+
+Art. 17 DSA: a statement of reasons tells whether the decision was taken on a notice, which automated means found it and took
+it. The fragment uses the words of the Commission's transparency database where it has some (SOURCE_*, AUTOMATED_DECISION_*).
+It says what this service knows from complaints and outcomes alone, and names what it does not know; whether a platform may use it
+so is for its lawyers to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from service.model import Action, Assessment, DecidedBy, Decision, Disposition, Kind, Status, Verdict
+from service.moderation.restorations import RestorationState
+
+AutomatedDecision = Literal["AUTOMATED_DECISION_FULLY", "AUTOMATED_DECISION_PARTIALLY", "AUTOMATED_DECISION_NOT_AUTOMATED"]
+SourceType = Literal["SOURCE_ARTICLE_16", "SOURCE_TRUSTED_FLAGGER", "SOURCE_TYPE_OTHER_NOTIFICATION"]
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintFigures:
+    """The archived complaints about the target."""
+
+    standing: int = 0  # one a reporter
+    repeats: int = 0
+    withdrawn: int = 0
+    machine: int = 0  # of another server or a filter
+    illegal_content_notices: int = 0  # of the standing
+    trusted: int = 0  # of the standing: by trusted flaggers
+    trusted_notices: int = 0  # of the standing: both
+    first_at: datetime | None = None  # of the standing
+    last_at: datetime | None = None
+    reasons: Mapping[str, int] = field(default_factory=dict)  # the most frequent of the standing
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOnTarget:
+    """A cluster on the target, with what people decided about it."""
+
+    id: str
+    kind: Kind
+    disposition: Disposition
+    status: Status
+    summary: str
+    verdict: str | None  # a person's, that stands
+    decisions: Sequence[Decision] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeTold:
+    """What the platform told about the target, or about one complaint on it."""
+
+    id: str
+    decided_at: datetime
+    received_at: datetime
+    verdict: Verdict | None
+    action: Action | None
+    decided_by: DecidedBy
+    complaint_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestorationTold:
+    """The target's restoration, if it has one."""
+
+    state: RestorationState
+    complaints: int
+    independent_complaints: float
+    threshold: int
+    removed_at: datetime
+    removed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """All that the archive has about one target; empty for one never seen."""
+
+    figures: ComplaintFigures = ComplaintFigures()
+    groups: Sequence[GroupOnTarget] = ()
+    outcomes: Sequence[OutcomeTold] = ()  # in the order of their decisions
+    restoration: RestorationTold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """What a statement of reasons can say about complaints and automation."""
+
+    restriction: Literal["removed"] | None  # what stands by the latest action that was told
+    decided_at: datetime | None
+    decided_by: DecidedBy | None
+    source_type: SourceType | None
+    automated_detection: Literal["Yes", "No"] | None
+    automated_decision: AutomatedDecision | None
+    notices_of_illegal_content: int
+    complaints: int
+    independent_complaints: float
+    discounted_complaints: float
+    threshold: int
+    crossed_by_complaints: bool
+    crossed_by_independent: bool
+    policy_version: str
+    decision_facts: str
+
+
+def sentences(assessment: Assessment, dossier: Dossier, threshold: int) -> list[str]:
+    """The brief in plain words, most important first."""
+    return [*_count(assessment, dossier.figures, threshold), *_groups(assessment, dossier.groups), *_notices(dossier.figures), *_outcomes(dossier), *_restoration(dossier.restoration)]
+
+
+def not_known(assessment: Assessment, dossier: Dossier) -> list[str]:
+    """What nobody should read into the brief."""
+    unknown = ["What the content says and whether it breaks a rule or a law: it was not examined here."]
+    if not any(o.decided_by != "automatic" and o.verdict is not None for o in dossier.outcomes):
+        unknown.append("Whether the complaints are right: no person's verdict was received.")
+    if dossier.figures.standing or dossier.groups:
+        unknown.append("Whether the accounts that complained belong to different people.")
+    if not any(o.action is not None for o in dossier.outcomes):
+        unknown.append("Whether it was removed: no outcome with an action was received.")
+    if any(group.verdict is None and group.disposition in ("flagged", "held_back") for group in dossier.groups):
+        unknown.append("Whether a person agrees that the group is coordinated: that is an estimate so far.")
+    if assessment.pending:
+        unknown.append(f"What came in after {_time(assessment.as_of)}: it is being analysed.")
+    return unknown
+
+
+def fragment(assessment: Assessment, dossier: Dossier, threshold: int, policy_version: str) -> Fragment:
+    """The machine-readable part."""
+    latest = _latest_action(dossier.outcomes)
+    removed = latest is not None and latest.action == "removed"
+    independent = assessment.independent_complaints
+    facts = (
+        f"{_people(assessment.complaints)} complained; counted independently {_number(independent)}."
+        f" {_number(assessment.complaints - independent)} were discounted as coordinated. {_decided(latest)}"
+    )
+    return Fragment(
+        restriction="removed" if removed else None, decided_at=latest.decided_at if latest is not None and removed else None,
+        decided_by=latest.decided_by if latest is not None and removed else None, source_type=_source(dossier.figures), automated_detection=_detection(dossier.figures),
+        automated_decision=_automation(dossier.outcomes, latest) if latest is not None and removed else None, notices_of_illegal_content=dossier.figures.illegal_content_notices,
+        complaints=assessment.complaints, independent_complaints=independent, discounted_complaints=round(assessment.complaints - independent, 6), threshold=threshold,
+        crossed_by_complaints=assessment.complaints >= threshold, crossed_by_independent=independent >= threshold, policy_version=policy_version, decision_facts=facts,
+    )
+
+
+def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int) -> list[str]:
+    n, independent = assessment.complaints, assessment.independent_complaints
+    if not n:
+        said = ["No complaint about this target stands."]
+    elif independent == n:
+        said = [f"{_people(n)} complained about this target, as far as we can tell independently of each other."]
+    else:
+        said = [f"{_people(n)} complained about this target. A group that complains together counts as one voice: that leaves {_number(independent)} independent complaints."]
+    if assessment.recommendation == "hold":
+        said.append(f"At a threshold of {threshold} only coordinated complaints carry it over. We recommend not to remove it by its count, and to look at it.")
+    elif assessment.recommendation == "review":
+        said.append(f"Enough people complained independently to reach the threshold of {threshold}, but a flagged group is among those who complained: look before you decide.")
+    elif n >= threshold:
+        said.append(f"Enough people complained independently to reach the threshold of {threshold}.")
+    elif n:
+        said.append(f"It does not reach the threshold of {threshold}.")
+    if figures.withdrawn:
+        said.append(f"{_more(figures.withdrawn, 'complaint')} withdrawn and counted nowhere.")
+    if figures.machine:
+        said.append(f"{_more(figures.machine, 'report')} sent by machines (another server or a filter) and counted nowhere.")
+    return said
+
+
+def _groups(assessment: Assessment, groups: Sequence[GroupOnTarget]) -> list[str]:
+    parts = {part.id: part for part in assessment.clusters}
+    said = []
+    for group in groups:
+        part = parts.get(group.id)
+        whose = f"{part.complaints} of the complaints are of group {group.id}" if part is not None else f"Group {group.id} is on this target"
+        said.append(f"{whose} ({_standing(group)}): {group.summary}")
+        for decision in group.decisions:
+            undone = f", taking back {decision.reverses}" if decision.reverses else ""
+            said.append(f"About this group {decision.by} decided on {_time(decision.at)}: {decision.verdict.replace('_', ' ')} ({decision.reason_code}){undone}.")
+        if part is not None and assessment.without_clusters.get(group.id) is not None:
+            said.append(f"Had group {group.id} not been found, {_number(assessment.without_clusters[group.id])} complaints would count.")
+    return said
+
+
+def _standing(group: GroupOnTarget) -> str:
+    if group.verdict is not None:
+        return "a person decided: " + group.verdict.replace("_", " ")
+    return {
+        "flagged": "flagged, no person has decided yet", "held_back": "found beyond the day's quota of flags, no person has decided yet", "reliable": "coordinated, but people found its complaints right: they count in full",
+        "revoked": "no longer thought to be a group: its complaints count in full", "merged": "part of another group",
+    }[group.disposition]
+
+
+def _notices(figures: ComplaintFigures) -> list[str]:
+    said = []
+    if figures.illegal_content_notices:
+        said.append(
+            f"{figures.illegal_content_notices} of the complaints {_are(figures.illegal_content_notices)} a notice of illegal content: never discounted, and to be examined by itself whatever the count.")
+    if figures.trusted:
+        said.append(f"{figures.trusted} of the complaints {_are(figures.trusted)} by a trusted flagger: never discounted.")
+    return said
+
+
+def _outcomes(dossier: Dossier) -> list[str]:
+    said = []
+    for outcome in dossier.outcomes:
+        judged = "the complaints about it were" if outcome.complaint_id is None else f"complaint {outcome.complaint_id} alone was"
+        did = [word for word in (outcome.verdict and f"{judged} {outcome.verdict}", outcome.action and f"it was {outcome.action}") if word]
+        said.append(f"{_time(outcome.decided_at)}, {_by(outcome.decided_by)}: {' and '.join(did)}.")
+    latest = _latest_action(dossier.outcomes)
+    if latest is not None and latest.action == "removed" and latest.decided_by == "automatic" and not _looked_at(dossier.outcomes, latest):
+        said.append("It was removed automatically, and no person is known to have looked at it since.")
+    return said
+
+
+def _restoration(told: RestorationTold | None) -> list[str]:
+    if told is None:
+        return []
+    then = f"When it was removed on {_time(told.removed_at)}, {told.complaints} complaints stood, {_number(told.independent_complaints)} of them independent, at a threshold of {told.threshold}."
+    state = {
+        "open": "Whether to restore it is an open question.", "restored": "It has been restored since.",
+        "stands": "A person or an appeal has since found that the removal stands.",
+    }[told.state]
+    return [f"{then} {state}"]
+
+
+def _latest_action(outcomes: Sequence[OutcomeTold]) -> OutcomeTold | None:
+    rank = {"automatic": 0, "person": 1, "appeal": 2}
+    acts = [o for o in outcomes if o.action is not None and o.complaint_id is None]
+    return max(acts, key=lambda o: (o.decided_at, rank[o.decided_by], o.id), default=None)
+
+
+def _looked_at(outcomes: Sequence[OutcomeTold], since: OutcomeTold) -> bool:
+    return any(o.decided_by != "automatic" and o.complaint_id is None and o.decided_at >= since.decided_at for o in outcomes)
+
+
+def _automation(outcomes: Sequence[OutcomeTold], latest: OutcomeTold) -> AutomatedDecision:
+    """Of the removal that stands: by rule alone, by rule and confirmed by a person (or the other way round), or by a person."""
+    if latest.decided_by == "automatic":
+        return "AUTOMATED_DECISION_PARTIALLY" if _looked_at(outcomes, latest) else "AUTOMATED_DECISION_FULLY"
+    helped = any(o.decided_by == "automatic" and o.action == "removed" and o.complaint_id is None for o in outcomes)
+    return "AUTOMATED_DECISION_PARTIALLY" if helped else "AUTOMATED_DECISION_NOT_AUTOMATED"
+
+
+def _source(figures: ComplaintFigures) -> SourceType | None:
+    if figures.illegal_content_notices:
+        return "SOURCE_TRUSTED_FLAGGER" if figures.trusted_notices else "SOURCE_ARTICLE_16"
+    return "SOURCE_TYPE_OTHER_NOTIFICATION" if figures.standing else None
+
+
+def _detection(figures: ComplaintFigures) -> Literal["Yes", "No"] | None:
+    """By complaints alone: a platform's own filters are not seen here unless they report."""
+    if figures.machine:
+        return "Yes"
+    return "No" if figures.standing else None
+
+
+def _decided(latest: OutcomeTold | None) -> str:
+    if latest is None or latest.action != "removed":
+        return "No removal stands, as far as was told."
+    return f"Removed {_by(latest.decided_by)} on {_time(latest.decided_at)}."
+
+
+def _by(decided_by: str) -> str:
+    return {"automatic": "automatically", "person": "by a person", "appeal": "on appeal"}[decided_by]
+
+
+def _people(n: int) -> str:
+    return "1 person" if n == 1 else f"{n} people"
+
+
+def _more(n: int, noun: str) -> str:
+    return f"1 more {noun} was" if n == 1 else f"{n} more {noun}s were"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are each"
+
+
+def _number(x: float) -> str:
+    return f"{round(x, 1):g}"
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC")
