@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint types bench lock clean
+.PHONY: help install demo test php lint types bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -22,8 +22,20 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) ## all tests
+test: $(INSTALLED) php ## all tests
 	$(BIN)/python -m pytest
+
+# The WordPress plugin is tested by running it. Where PHP cannot be had its tests skip, and say so.
+php:
+	@if ! php -m 2>/dev/null | tr '\n' ' ' | grep -q 'curl .*pdo_sqlite '; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "installing php-cli for the tests of the WordPress plugin"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends php-cli php-curl php-sqlite3; } > /dev/null \
+				|| echo "php-cli could not be installed: the tests of the WordPress plugin will skip" >&2; \
+		else \
+			echo "php-cli, php-curl and php-sqlite3 are not all here: the tests of the WordPress plugin will skip" >&2; \
+		fi; \
+	fi
 
 lint: $(INSTALLED) ## ruff, and the rules about who may import whom
 	$(BIN)/ruff check .

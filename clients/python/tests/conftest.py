@@ -1,5 +1,5 @@
-"""The servers of loopback.py, for every test."""
+"""The servers of scripted_servers.py, for every test."""
 
-from loopback import nobody, raw_server, scripted
+from scripted_servers import nobody, raw_server, scripted
 
 __all__ = ["nobody", "raw_server", "scripted"]

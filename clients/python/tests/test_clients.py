@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback import ASSESSMENT, RECEIPT, Scripted
+from scripted_servers import ASSESSMENT, RECEIPT, Scripted
 
 from brigadewatch_client import AsyncClient, Client, Complaint, Outcome, Refused, Unreachable
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from loopback import ASSESSMENT
+from scripted_servers import ASSESSMENT
 
 from brigadewatch_client import Assessment, Complaint, Outcome, Refused, Unreachable, exchange
 from brigadewatch_client.exchange import Answer, Batch
@@ -110,6 +110,21 @@ def test_an_assessment_is_read_and_what_is_new_in_it_is_kept() -> None:
     assert (read.complaints, read.independent_complaints, read.recommendation, read.clusters[0].id) == (12, 4.333333, "hold", "k-1")
     assert read.as_of == datetime(2021, 12, 23, 14, 3, tzinfo=UTC)
     assert read.document["new_in_version_9"] == 1
+
+
+@pytest.mark.parametrize(("complaints", "independent", "counted", "recommendation"), [
+    (7, 1.0, None, "none"), (7, 1.0, 7, "none"), (7, 1.0, 8, "hold"), (7, 1.0, 13, "hold"), (7, 1.0, 14, "none"), (7, 7.0, 8, "none"), (0, 0.0, 8, "none"), (7, 6.9999999, 8, "none"), (9, 2.0, 8, "none"),
+])
+def test_complaints_that_the_service_has_not_seen_yet_count_as_independent(complaints: int, independent: float, counted: int | None, recommendation: str) -> None:
+    read = Assessment.read({**ASSESSMENT, "complaints": complaints, "independent_complaints": independent, "recommendation": "none"})
+    assert exchange.advise(read, 8, counted).recommendation == recommendation
+    assert exchange.advise(Assessment.read(ASSESSMENT), 8, counted).recommendation == "hold"
+
+
+@pytest.mark.parametrize("counted", [-1, "8", 1.5, True])
+def test_a_count_is_a_number_of_complaints(counted: Any) -> None:
+    with pytest.raises(ValueError, match="counted is"):
+        exchange.advise(Assessment.read(ASSESSMENT), 8, counted)
 
 
 @pytest.mark.parametrize("document", [

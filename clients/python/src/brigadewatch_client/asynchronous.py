@@ -60,13 +60,17 @@ class AsyncClient:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
 
-    async def may_remove(self, target_id: str, threshold: int) -> Advice:
-        """May a target that drew `threshold` complaints be removed by count? Never raises for an outage; see `Advice.reached`."""
+    async def may_remove(self, target_id: str, threshold: int, *, counted: int | None = None) -> Advice:
+        """May a target that drew `threshold` complaints be removed by count? Never raises for an outage; see `Advice.reached`.
+
+        `counted`: how many complained by the platform's own count. Those that brigadewatch has not seen yet, because they were posted a
+        moment ago or wait in a queue, count as independent ones; without it they would count as nobody, and the answer could be `none`.
+        """
         try:
             assessment = await self.assess(target_id, threshold)
         except Unreachable as error:
-            return Advice(target_id, "none" if self._when_unreachable == "open" else "hold", reached=False, why=str(error))
-        return Advice(target_id, assessment.recommendation, reached=True, assessment=assessment)
+            return unreached(target_id, self._when_unreachable, error)
+        return exchange.advise(assessment, threshold, counted)
 
     async def assess(self, target_id: str, threshold: int | None = None) -> Assessment:
         """How many people complained about it, and how many independently? Without `threshold`: the tenant's. Raises Unreachable."""
@@ -187,6 +191,11 @@ def check(url: str, key: object, when_unreachable: object, timeout: object, send
     for name, value, least in (("timeout", timeout, 0.001), ("send_timeout", send_timeout, 0.001), ("retry_for", retry_for, 0.0)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= 86_400:
             raise ValueError(f"{name} is {value!r:.60} and has to be a number of seconds from {least:g} to 86400")
+
+
+def unreached(target_id: str, when_unreachable: WhenUnreachable, error: Unreachable) -> Advice:
+    """What to do without an answer."""
+    return Advice(target_id, "none" if when_unreachable == "open" else "hold", reached=False, why=str(error))
 
 
 def whole(receipt: Receipt) -> Receipt:

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-from brigadewatch_client.documents import Assessment, Complaint, Outcome, Receipt, Rejected, time_text
+from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, Rejected, time_text
 from brigadewatch_client.errors import BrigadewatchError, Refused, Unreachable
 
 MAX_ASKED = 500  # targets in one question
@@ -142,6 +142,16 @@ def read_assessments(answer: Answer, target_ids: Sequence[str]) -> list[Assessme
     return [_assessment(item, target_id, answer.status) for item, target_id in zip(items, target_ids, strict=True)]
 
 
+def advise(assessment: Assessment, threshold: int, counted: int | None) -> Advice:
+    """What an assessment means for a platform that counted `counted` complaints itself; None: as many as brigadewatch has seen.
+
+    The service holds once it has seen `threshold` complaints. Where it has seen fewer than the platform, the others count as independent.
+    """
+    unseen = 0 if counted is None else max(0, _counted(counted) - assessment.complaints)
+    held = unseen > 0 and round(assessment.independent_complaints + unseen, 6) < threshold <= assessment.complaints + unseen
+    return Advice(assessment.target_id, "hold" if held else assessment.recommendation, reached=True, assessment=assessment)
+
+
 def read_receipt(answer: Answer, batch: Batch) -> Receipt:
     """What became of a batch: 202, or 422 when none of it was valid. Raises Refused or Unreachable for every other answer."""
     if answer.status == 422:
@@ -185,6 +195,12 @@ def retry_after(value: str | None, now: datetime) -> float | None:
             return None
         seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _counted(counted: object) -> int:
+    if isinstance(counted, bool) or not isinstance(counted, int) or counted < 0:
+        raise ValueError(f"counted is {counted!r:.60} and has to be a number of complaints")
+    return counted
 
 
 def _threshold(threshold: object) -> int:

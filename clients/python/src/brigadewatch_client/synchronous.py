@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 
 from brigadewatch_client import exchange
-from brigadewatch_client.asynchronous import AsyncClient, check, whole
+from brigadewatch_client.asynchronous import AsyncClient, check, unreached, whole
 from brigadewatch_client.background import Background
 from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, WhenUnreachable
 from brigadewatch_client.errors import Unreachable
@@ -43,12 +43,16 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def may_remove(self, target_id: str, threshold: int) -> Advice:
-        """May a target that drew `threshold` complaints be removed by count? Never raises for an outage; see `Advice.reached`."""
+    def may_remove(self, target_id: str, threshold: int, *, counted: int | None = None) -> Advice:
+        """May a target that drew `threshold` complaints be removed by count? Never raises for an outage; see `Advice.reached`.
+
+        `counted`: how many complained by the platform's own count. Those that brigadewatch has not seen yet, because they were posted a
+        moment ago or wait in a queue, count as independent ones; without it they would count as nobody, and the answer could be `none`.
+        """
         try:
-            return self._background.run(lambda client: client.may_remove(target_id, threshold), self._timeout)
+            return self._background.run(lambda client: client.may_remove(target_id, threshold, counted=counted), self._timeout)
         except Unreachable as error:
-            return Advice(target_id, "none" if self._when_unreachable == "open" else "hold", reached=False, why=str(error))
+            return unreached(target_id, self._when_unreachable, error)
 
     def assess(self, target_id: str, threshold: int | None = None) -> Assessment:
         """How many people complained about it, and how many independently? Without `threshold`: the tenant's. Raises Unreachable."""
