@@ -44,10 +44,12 @@ app = typer.Typer(
 tenants = typer.Typer(no_args_is_help=True, help="Tenants: one platform, one community.")
 keys = typer.Typer(no_args_is_help=True, help="API keys of a tenant.")
 sources = typer.Typer(no_args_is_help=True, help="Inbound connections: platforms that post here, or are asked.")
+policy = typer.Typer(no_args_is_help=True, help="Thresholds of a tenant's own.")
 dead_letters = typer.Typer(no_args_is_help=True, help="Items that could not be processed five times over.")
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 app.add_typer(sources, name="sources")
+app.add_typer(policy, name="policy")
 app.add_typer(dead_letters, name="dead-letters")
 
 
@@ -256,6 +258,64 @@ def tenants_show(name: Annotated[str, typer.Argument(metavar="NAME", help="The t
         now = settings_of(connection, number)
     shown = {"name": name, "pseudonyms": now.pseudonyms, "keep_text": now.keep_text, "retention_days": now.retention_days, "rate_per_second": now.rate_per_second}
     typer.echo(json.dumps(shown))
+
+
+@policy.command("show")
+def policy_show(
+    tenant: TenantName = "default", every: Annotated[bool, typer.Option("--all", help="Also those that no tenant may set.")] = False, data: Data = None,
+) -> None:
+    """The tenant's thresholds, one JSON object a line: name, value, default, unit, range and why; then the version."""
+    from service.policy import thresholds
+    from service.storage.overrides import policy_of
+    from service.storage.tenants import tenant_id
+
+    engine = _prepared(_settings(data))
+    number = tenant_id(engine, tenant)
+    with engine.connect() as connection:
+        now = policy_of(connection, number)
+    for one in thresholds(now):
+        if one.settable or every:
+            shown = {"name": one.name, "value": one.value, "default": one.default, "unit": one.unit, "low": one.low, "high": one.high, "why": one.why}
+            typer.echo(json.dumps(shown, default=lambda value: {name: getattr(value, name) for name in value.__slots__}))
+    typer.echo(json.dumps({"policy_version": now.version}))
+
+
+@policy.command("set")
+def policy_set(
+    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Like default_threshold=12, prior_unfounded=0.3, flags_per_day=100; `policy show` lists them.")],
+    tenant: TenantName = "default", data: Data = None,
+) -> None:
+    """Give the tenant thresholds of its own; what is not named stays. A running service follows within seconds, clusters at the next tick or sweep."""
+    from service.policy import read_override
+
+    try:
+        put = dict(read_override(text) for text in values)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    _change_policy(tenant, data, put=put)
+
+
+@policy.command("reset")
+def policy_reset(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Which thresholds; none: all of the tenant's own.")] = None, tenant: TenantName = "default", data: Data = None,
+) -> None:
+    """Go back to the defaults."""
+    _change_policy(tenant, data, drop=names or None)
+
+
+def _change_policy(tenant: str, data: Path | None, **change: Any) -> None:
+    from service.storage.database import write
+    from service.storage.overrides import change_overrides
+    from service.storage.tenants import tenant_id
+
+    engine = _prepared(_settings(data))
+    number = tenant_id(engine, tenant)
+    try:
+        with write(engine) as connection:
+            now = change_overrides(connection, number, **{"put": {}, **change}, by="cli", now_us=_now_us())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    _say(f"{tenant}: policy {now.version}")
 
 
 @keys.command("create")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -69,7 +70,7 @@ class Policy:
     warn_unfounded: int = _threshold(10, "complaints", "judged unfounded by people, within the period, before a warning is suggested: \"frequently\", DSA Art. 23(2); Stack Exchange looks from 10 on", 1, 10_000)
     warn_share: float = _threshold(0.8, "", "share of a reporter's judged complaints that are unfounded: Art. 23(3) wants the proportion; honest readers are wrong in four of ten, so eight of ten happens to hardly any", 0.1, 1)
     warn_period_seconds: int = _threshold(90 * DAY, "s of event time", "what is older says nothing about now; a warning is suggested once in it", 7 * DAY, 730 * DAY)
-    default_threshold: int = _threshold(8, "complaints", "a platform's removal threshold where it names none", 1, None)
+    default_threshold: int = _threshold(8, "complaints", "a platform's removal threshold where it names none", 1, 1_000_000)
 
     @property
     def version(self) -> str:
@@ -83,12 +84,14 @@ class Policy:
     def overridden(self, values: dict[str, Any]) -> Policy:
         """This policy with a tenant's overrides.
 
-        Raises ValueError for an unknown name or a value outside its allowed range.
+        Raises ValueError for an unknown name, a value of another type or one outside its allowed range.
         """
         known = {f.name: f for f in fields(self)}
         for name, value in values.items():
             if name not in known:
                 raise ValueError(f"{name} is no threshold; known are {', '.join(sorted(known))}")
+            if not _fits(known[name].default, value):
+                raise ValueError(f"{name} = {value!r} has to be {_kind(known[name].default)}")
             low, high = known[name].metadata["low"], known[name].metadata["high"]
             if (low is not None and value < low) or (high is not None and value > high):
                 raise ValueError(f"{name} = {value} is outside {low}..{high}")
@@ -96,3 +99,58 @@ class Policy:
 
 
 DEFAULT_POLICY = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One threshold as an operator sees it."""
+
+    name: str
+    value: Any
+    default: Any
+    unit: str
+    why: str
+    low: float | None
+    high: float | None
+
+    @property
+    def settable(self) -> bool:
+        """Whether a tenant may have its own: those with a range. The others are parts of the method."""
+        return self.low is not None or self.high is not None
+
+
+def thresholds(policy: Policy) -> list[Threshold]:
+    """All of them, in the order in which they are defined."""
+    return [Threshold(f.name, getattr(policy, f.name), f.default, **f.metadata) for f in fields(policy)]
+
+
+def read_override(text: str) -> tuple[str, Any]:
+    """`NAME=VALUE` as a person writes it.
+
+    Raises ValueError for anything else, for a name that is no threshold of a tenant's own, and for a value that is no number
+    of its kind; whether it lies in its range is for `Policy.overridden` to say.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    settable = {t.name: t for t in thresholds(DEFAULT_POLICY) if t.settable}
+    if not equals:
+        raise ValueError(f"{text!r} is no NAME=VALUE, like prior_unfounded=0.3")
+    if name not in settable:
+        raise ValueError(f"{name!r} is no threshold that a tenant may set; those are {', '.join(sorted(settable))}")
+    try:
+        return name, (int if isinstance(settable[name].default, int) else float)(value)
+    except ValueError:
+        raise ValueError(f"{name} = {value!r} has to be {_kind(settable[name].default)}") from None
+
+
+def _fits(default: Any, value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    if isinstance(default, float):
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(isinstance(one, int) for one in value)
+    return isinstance(value, type(default))
+
+
+def _kind(default: Any) -> str:
+    return {int: "a whole number", float: "a number", tuple: "whole numbers"}.get(type(default), type(default).__name__)

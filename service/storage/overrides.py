@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
 from service.policy import DEFAULT_POLICY, Policy
-from service.storage.schema import policy_overrides
+from service.storage.schema import audit_trail, policy_overrides
 
 
 def policy_of(connection: Connection, tenant_id: int) -> Policy:
     """The thresholds in force for the tenant now."""
-    newest = connection.scalar(
-        select(policy_overrides.c["values"]).where(policy_overrides.c.tenant_id == tenant_id).order_by(policy_overrides.c.id.desc()).limit(1)
-    )
-    return DEFAULT_POLICY if newest is None else DEFAULT_POLICY.overridden(_from_json(newest))
+    values = overrides_of(connection, tenant_id)
+    return DEFAULT_POLICY.overridden(values) if values else DEFAULT_POLICY
 
 
 def set_overrides(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> Policy:
@@ -28,6 +27,32 @@ def set_overrides(connection: Connection, tenant_id: int, values: dict[str, Any]
     row = {"tenant_id": tenant_id, "at_us": now_us, "by": by, "values": json.dumps(values, sort_keys=True)}
     connection.execute(insert(policy_overrides).values(row))
     return policy
+
+
+def change_overrides(connection: Connection, tenant_id: int, *, put: dict[str, Any], drop: Collection[str] | None = (), by: str, now_us: int) -> Policy:
+    """Change some of the tenant's overrides and return what then holds: `put` sets, `drop` goes back to the default (None: all others do).
+
+    What is named in neither stays. A change is a new version and an entry of the audit trail; where nothing changes, nothing is
+    written. Raises ValueError like `set_overrides`, also for a dropped name that is no threshold.
+    """
+    before = overrides_of(connection, tenant_id)
+    DEFAULT_POLICY.overridden({name: getattr(DEFAULT_POLICY, name, None) for name in drop or ()})
+    kept = {} if drop is None else {name: value for name, value in before.items() if name not in drop}
+    after = {name: value for name, value in {**kept, **put}.items() if name not in put or value != getattr(DEFAULT_POLICY, name, None)}
+    if after == before:
+        return DEFAULT_POLICY.overridden(after)
+    policy = set_overrides(connection, tenant_id, after, by=by, now_us=now_us)
+    detail = {"before": before, "after": after, "policy_version": policy.version}
+    connection.execute(insert(audit_trail).values(tenant_id=tenant_id, at_us=now_us, actor=by, action="policy", subject="tenant", detail=json.dumps(detail, sort_keys=True)))
+    return policy
+
+
+def overrides_of(connection: Connection, tenant_id: int) -> dict[str, Any]:
+    """What the tenant has otherwise than the defaults; empty without any."""
+    newest = connection.scalar(
+        select(policy_overrides.c["values"]).where(policy_overrides.c.tenant_id == tenant_id).order_by(policy_overrides.c.id.desc()).limit(1)
+    )
+    return {} if newest is None else _from_json(newest)
 
 
 def _from_json(text: str) -> dict[str, Any]:

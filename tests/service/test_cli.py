@@ -22,7 +22,7 @@ from service.settings import read_settings
 from service.storage.database import open_database
 from service.storage.tenants import find_key
 
-COMMANDS = ("demo", "up", "api", "worker", "clock", "replay", "audit", "rebuild", "openapi", "tenants", "keys", "dead-letters")
+COMMANDS = ("demo", "up", "api", "worker", "clock", "replay", "audit", "rebuild", "openapi", "tenants", "keys", "policy", "dead-letters")
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -203,3 +203,19 @@ def test_nothing_outlives_an_up_that_is_killed(up: Up) -> None:
     up.process.kill()
     up.process.wait()
     assert not psutil.wait_procs(children, timeout=5)[1]
+
+
+def test_a_tenants_thresholds_are_set_shown_and_reset(data: str) -> None:
+    assert run("tenants", "create", "news", "--data", data).returncode == 0
+    assert run("policy", "set", "--tenant", "news", "default_threshold=12", "prior_unfounded=0.3", "--data", data).returncode == 0
+    shown = run("policy", "show", "--tenant", "news", "--data", data)
+    by_name = {line["name"]: line for line in map(json.loads, shown.stdout.splitlines()[:-1])}
+    assert (by_name["default_threshold"]["value"], by_name["prior_unfounded"]["value"], by_name["flags_per_day"]["value"]) == (12, 0.3, 50)
+    assert json.loads(shown.stdout.splitlines()[-1])["policy_version"].startswith("2026.11+")
+    assert "weights" not in by_name
+    for wrong in (("set", "--tenant", "news", "default_threshold=0"), ("set", "--tenant", "news", "nonsense=1"), ("show", "--tenant", "nobody")):
+        done = run("policy", *wrong, "--data", data)
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert done.stderr and "Traceback" not in done.stderr
+    assert run("policy", "reset", "--tenant", "news", "--data", data).returncode == 0
+    assert json.loads(run("policy", "show", "--all", "--tenant", "news", "--data", data).stdout.splitlines()[-1]) == {"policy_version": "2026.11"}
