@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from service.api.app_state import parts_of
 from service.api.auth import require
-from service.api.case_documents import told
 from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
+from service.api.shapes import answers, refusals
 from service.model import microseconds, moment
 from service.storage.cases import name_of_key
 from service.storage.cursors import Page
@@ -59,7 +59,7 @@ def shown(source: Source, now_us: int) -> SourceItem:
 
 @router.get(
     "/v1/sources", response_model=ListOf[SourceItem], summary="Which platforms post here, or are asked?", openapi_extra={"x-scope": "admin"},
-    responses=told({"items": [EXAMPLE], "next_cursor": None}, 400, 422),
+    responses=answers({"items": [EXAMPLE], "next_cursor": None}, 200, "a page of them", 400, 401, 403, 422, 503),
 )
 def get_sources(request: Request, response: Response, key: Administering, limit: Limit = 50, cursor: Cursor = None) -> ListOf[SourceItem]:
     """The tenant's sources by id. They are made with `brigadewatch sources add`."""
@@ -73,7 +73,10 @@ def get_sources(request: Request, response: Response, key: Administering, limit:
     return ListOf[SourceItem](items=[shown(source, now_us) for source in found[:limit]], next_cursor=next_cursor)
 
 
-@router.delete("/v1/sources/{id}", status_code=204, summary="End a source", openapi_extra={"x-scope": "admin"}, responses={204: {"description": "ended; its secret is forgotten"}, **{k: v for k, v in told(None, 404, 422).items() if k != 200}})
+@router.delete(
+    "/v1/sources/{id}", status_code=204, summary="End a source", openapi_extra={"x-scope": "admin"},
+    responses={204: {"description": "ended; its secret is forgotten"}, **refusals(401, 403, 404, 422, 503)},
+)
 def delete_source(request: Request, key: Administering, id: str) -> None:
     """What is posted to its path from now on is answered as if the source had never been. What it sent stays."""
     parts = parts_of(request)

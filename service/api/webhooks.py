@@ -69,7 +69,7 @@ _DESCRIBED: dict[str, Any] = {
 async def post_webhook(request: Request) -> Response:
     """The platform's own payload, verified by its own signature over the raw bytes, then mapped to complaints and outcomes.
 
-    202 only after they are stored safely. A delivery that comes again changes nothing. 401 without the right signature, also
+    202 only after they are stored safely; Coral's only wakes its poller (`position` 0). A delivery that comes again changes nothing. 401 without the right signature, also
     for a path that does not exist.
     """
     parts, platform = parts_of(request), request.path_params["platform"]
@@ -95,9 +95,12 @@ async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> 
         if isinstance(error, Unusable):
             raise Invalid(str(error), [RejectedItem(detail=str(error), pointer="")]) from None
         raise
-    mark = replays.digest(source.id, _event(request, source, delivery, body))
     for note in delivery.notes:
         log.info("%s: %s", source.platform, note)
+    if delivery.wakes:
+        observe.webhook(source.platform, "taken")
+        return _woken(parts.engine, source, microseconds(now))
+    mark = replays.digest(source.id, _event(request, source, delivery, body))
     if await replays.is_known(parts.redis, key.tenant, mark):
         observe.webhook(source.platform, "repeated")
         return await _nothing_taken(request, key, delivery.notes, repeated=True)
@@ -114,8 +117,6 @@ async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> 
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
     observe.webhook(source.platform, "taken" if batch.lines else "empty")
     await replays.remember(parts.redis, key.tenant, mark)
-    if delivery.wakes:  # behind the answer: SQL may keep a writer waiting, and Coral gives an endpoint up that is slow
-        answer.background = BackgroundTask(_wake, parts.engine, source, microseconds(now))
     return answer
 
 
@@ -146,6 +147,15 @@ async def _nothing_taken(request: Request, key: KeyRecord, notes: list[str], *, 
     position, _ = await when_begun(request, key, lambda: stream.position_and_oldest(parts_of(request).redis, key.tenant))
     answer = WebhookAccepted(accepted=0, rejected=[], rejected_count=0, position=position, repeated=repeated, notes=notes)
     return Response(answer.model_dump_json(), 202, media_type="application/json")
+
+
+def _woken(engine: Engine, source: Source, now_us: int) -> Response:
+    """The answer to what only wakes the pollers, which is done behind it: SQL may keep a writer waiting.
+
+    Redis is not asked: Coral gives an endpoint up after ten failures in a row, and nothing in it needs storing.
+    """
+    answer = WebhookAccepted(accepted=0, rejected=[], rejected_count=0, position=0, notes=["the platform is asked what there is"])
+    return Response(answer.model_dump_json(), 202, media_type="application/json", background=BackgroundTask(_wake, engine, source, now_us))
 
 
 def _wake(engine: Engine, source: Source, now_us: int) -> None:

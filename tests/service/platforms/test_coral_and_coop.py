@@ -1,4 +1,4 @@
-"""Coral's webhook, which wakes and decides; Coop's report requests and callbacks."""
+"""Coral's webhook, which only wakes; Coop's report requests and callbacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from service.platforms.delivery import Unusable
 from tests.service.platforms.payloads import coop, coral
-from tests.service.platforms.reading import batch_of, read, taken
+from tests.service.platforms.reading import read, taken
 
 ACTION = {
     "item": {"id": "m-88", "typeId": "message"}, "action": {"id": "delete"}, "policies": [{"id": "harassment", "name": "Harassment", "penalty": "LOW"}], "rules": [], "custom": {},
@@ -21,23 +21,14 @@ def test_a_comment_in_the_queue_wakes_the_poller_and_is_no_complaint() -> None:
     assert delivery.wakes and delivery.items == [] and delivery.key == coral()["id"]
 
 
-@pytest.mark.parametrize(("status", "verdict", "action"), [("REJECTED", "upheld", "removed"), ("APPROVED", "rejected", "kept")])
-def test_a_comment_that_left_the_queue_was_decided_on(status: str, verdict: str, action: str) -> None:
-    (item,) = taken(read("coral", coral("COMMENT_LEFT_MODERATION_QUEUE", status=status)))
-    assert item == {
-        "kind": "o", "id": f"event/{coral()['id']}", "target_id": "comment-17", "decided_at": "2024-05-03T10:00:00Z", "verdict": verdict, "action": action, "decided_by": "person",
-    }
+def test_a_comment_that_left_the_queue_wakes_it_too_and_decides_nothing_here() -> None:
+    delivery = read("coral", coral("COMMENT_LEFT_MODERATION_QUEUE", status="REJECTED"))
+    assert delivery.wakes and delivery.items == []  # who decided is not in it; the poller reads that
 
 
-def test_leaving_undecided_and_other_events_decide_nothing() -> None:
-    for document in (coral("COMMENT_LEFT_MODERATION_QUEUE"), coral("COMMENT_LEFT_MODERATION_QUEUE", status="PREMOD"), coral("STORY_CREATED"), coral(status="REJECTED")):
-        assert read("coral", document).items == []
-    assert not read("coral", coral("STORY_CREATED")).wakes
-
-
-def test_a_decision_that_lacks_its_comment_is_refused_by_its_field() -> None:
-    batch = batch_of(read("coral", coral("COMMENT_LEFT_MODERATION_QUEUE", status="REJECTED", commentID=None)))
-    assert [refused.pointer for refused in batch.rejected] == ["/target_id"]
+def test_other_events_wake_nobody() -> None:
+    delivery = read("coral", coral("STORY_CREATED"))
+    assert not delivery.wakes and delivery.items == [] and len(delivery.notes) == 1
 
 
 def test_a_coop_report_is_a_complaint_with_an_id_of_its_own() -> None:
