@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from sqlalchemy import Engine
 
-from service.api import accept, briefs, clusters, pipeline, problems, reporters, restorations, sources, targets, webhooks
+from service.api import accept, briefs, clusters, pipeline, problems, reporters, restorations, sources, subscriptions, targets, webhooks
 from service.api.app_state import Parts, Unobserved
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
@@ -61,7 +61,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     app.add_middleware(RawPath)
     for router in (targets.router, briefs.router, accept.router, webhooks.router, pipeline.router):
         app.include_router(router)
-    for router in (clusters.router, restorations.router, reporters.router, sources.router):
+    for router in (clusters.router, restorations.router, reporters.router, sources.router, subscriptions.router):
         app.include_router(router, dependencies=[Depends(decoded_path)])
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

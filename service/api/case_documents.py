@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request
-from pydantic import ValidationError
 
-from service.api.app_state import parts_of
-from service.api.body import media_type, read_body
-from service.api.problems import Invalid
-from service.intake.documents import UnreadableDocument
-from service.intake.pointers import pointer_of
-from service.model import DecisionRequest, Problem, RejectedItem
+from service.api.json_body import model_body
+from service.model import DecisionRequest, Problem
 
 CLUSTER_ITEM: dict[str, Any] = {
     "id": "k-5d0f4a1c9be2", "kind": "repeat", "disposition": "flagged", "status": "open", "score": 7.4, "probability": 0.97, "unfounded_probability": 0.81,
@@ -59,20 +54,5 @@ def told(example: Any, *refusals: int, success: int = 200) -> dict[int | str, di
 
 
 async def decision_body(request: Request) -> DecisionRequest:
-    """The body of a decision, read within bounds.
-
-    Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument for what is no JSON, and Invalid
-    (422) with the place of each fault.
-    """
-    media_type(request, "application/json")
-    parts = parts_of(request)
-    with parts.bodies.reserve() as hold:
-        body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
-        try:
-            return DecisionRequest.model_validate_json(body)
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_context=False, include_input=False)
-    if any(fault["type"] == "json_invalid" for fault in faults):
-        raise UnreadableDocument(f"a decision is a JSON object; {faults[0]['msg']}")
-    items = [RejectedItem(detail=fault["msg"].removeprefix("Value error, "), pointer=pointer_of(fault["loc"])) for fault in faults]
-    raise Invalid(f"{items[0].pointer.lstrip('/') or 'the decision'}: {items[0].detail}", items[:100], len(items))
+    """The body of a decision, read within bounds (see `model_body` for what it raises)."""
+    return await model_body(request, DecisionRequest, "a decision")
