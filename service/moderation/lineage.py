@@ -204,6 +204,8 @@ def _overlaps(group: Found, present: Mapping[str, ClusterState], share: float) -
     for state in present.values():
         if state.kind != group.kind:
             continue  # a crowd on one target is not the group that hits many, though they share accounts
+        if group.kind == "one_shot" and group.author_by_target.keys() != state.author_by_target.keys():
+            continue  # nor the crowd on another target: its own target would lose its discount
         people = state.members | state.excluded
         common = len(group.reporters & people)
         if common and common >= share * min(len(group.reporters), len(people)):

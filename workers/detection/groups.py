@@ -56,10 +56,15 @@ class Lead:
     surprise: float  # -log10 p a member
 
 
+def coordination(group: Group) -> float:
+    """Log-odds of the group being coordinated."""
+    return sum(e.contribution for e in group.evidence if e.signal in COORDINATION)
+
+
 class Grown:
     """What a seed grew into, and how much of it is new since."""
 
-    __slots__ = ("members", "new", "pending", "people", "size", "targets")
+    __slots__ = ("flagged", "members", "new", "pending", "people", "size", "targets")
 
     def __init__(self, seed: MemberSet, members: MemberSet, targets: Ints) -> None:
         self.members = members
@@ -68,6 +73,7 @@ class Grown:
         self.size = len(members or seed) * max(len(targets), 1)  # complaints at most: what `pending` is compared with
         self.pending = 0
         self.new = True  # grown in this tick
+        self.flagged = False  # measured as coordinated, alone or with others
 
     def stale(self, share: float) -> bool:
         """Whether so much is new that the group has to be grown again."""
@@ -127,8 +133,9 @@ class Groups:
             else:
                 measured[members] = self._hopeless(members) or self._measure(members)
         self._measured = measured
+        coordinated = frozenset().union(*(m for m, g in measured.items() if g is not None and coordination(g) > self.policy.flag_score))
         for known in grown.values():
-            known.new = False
+            known.new, known.flagged = False, bool(known.members) and known.members <= coordinated
         self._update_one_shots(events, gone, whole)
         found = [g for g in measured.values() if g is not None]
         return found + self._own_one_shots(found)
@@ -162,8 +169,19 @@ class Groups:
         both = np.concatenate([events, gone])
         who, what = self.window.reporter[both], self.window.target[both]
         for known in self.grown.values():
-            known.pending += int((np.isin(what, known.targets) | np.isin(who, known.people)).sum())
+            theirs = np.isin(who, known.people)
+            known.pending += int((np.isin(what, known.targets) | theirs).sum())
+            if known.flagged and theirs.any() and self._has_new_target(known, np.setdiff1d(what[theirs], known.targets)):
+                known.pending = known.size + 1
             known.pending += known.size if len(gone) and np.isin(self.window.reporter[gone], known.people).any() else 0
+
+    def _has_new_target(self, known: Grown, targets: Ints) -> bool:
+        """Whether a coordinated group has turned to one of these: a target is protected from the moment that is known."""
+        if not len(targets):
+            return False
+        owner, events = self.window.runs(self.window.by_target, targets)
+        count = np.bincount(owner[np.isin(self.window.reporter[events], known.people)], minlength=len(targets))
+        return bool((count >= max(2, self.policy.target_share * len(known.people))).any())
 
     def _grow_all(self) -> dict[tuple[Tier, MemberSet], Grown]:
         in_seeds = frozenset().union(*self.strong)
@@ -210,27 +228,27 @@ class Groups:
         targets = growth.targets_of(self.window, who, self.policy.target_share)
         if len(np.unique(self.window.context_of[targets])) < 2:
             return False
-        return self._surprise(who) >= -math.log10(self.policy.false_discovery_rate)
+        return self._surprise(who, targets) >= -math.log10(self.policy.false_discovery_rate)
 
-    def _surprise(self, who: Ints) -> float:
-        return surprise.group_surprise(self.window, who, self._best_pair(who), self.tests, self.affinity, self.policy)
+    def _surprise(self, who: Ints, targets: Ints) -> float:
+        return surprise.group_surprise(self.window, who, targets, self._best_pair(who), self.tests, self.affinity, self.policy)
 
     def _hopeless(self, members: MemberSet) -> Group | None:
         """A very large group that was far from being one, and of which a twentieth at most has changed: a crowd of readers until the next sweep."""
         if len(members) >= VERY_LARGE:
             for known, group in self._measured.items():
                 if group is not None and len(known ^ members) <= self.policy.regrow_share * min(len(known), len(members)):
-                    return group if sum(e.contribution for e in group.evidence if e.signal in COORDINATION) < FAR_BELOW else None
+                    return group if coordination(group) < FAR_BELOW else None
         return None
 
-    def _lasting_surprise(self, members: MemberSet, who: Ints) -> float:
+    def _lasting_surprise(self, members: MemberSet, who: Ints, targets: Ints) -> float:
         """The group's surprise. It is the dearest signal: a very large group keeps it until the next sweep, while a twentieth at most has changed."""
         if len(members) < VERY_LARGE:
-            return self._surprise(who)
+            return self._surprise(who, targets)
         for known, value in self._surprises.items():
             if len(known ^ members) <= self.policy.regrow_share * min(len(known), len(members)):
                 return value
-        value = self._surprises[members] = self._surprise(who)
+        value = self._surprises[members] = self._surprise(who, targets)
         return value
 
     def _best_pair(self, who: Ints) -> tuple[int, int, float] | None:
@@ -259,13 +277,13 @@ class Groups:
 
     def _measure(self, members: MemberSet) -> Group | None:
         window, who = self.window, np.array(sorted(members), np.int64)
-        targets = growth.targets_of(window, who, self.policy.target_share)
+        targets = growth.aims_among(window, who, self.policy.target_share)
         if len(targets) < 2 or len(who) < self.policy.min_members:
             return None
         weights = [d["surprise"] for _, _, d in self.graph.subgraph(members).edges(data=True)]
         weighed = min(len(who), surprise.MEMBERS_WEIGHED)
         lead = max((x.surprise for x in self.leads if x.tier == "author" and self._mostly(x.members, members)), default=0.0)
-        group = float(np.clip(max(self._lasting_surprise(members, who) / weighed, lead), -1, 4))
+        group = float(np.clip(max(self._lasting_surprise(members, who, targets) / weighed, lead), -1, 4))
         measured = evidence.measure(window, who, targets, float(np.mean(weights)) if weights else 0.0, group, self.contexts, self._fresh_share(), self.policy)
         _, events = window.runs(window.by_pair, who)
         events = events[np.isin(window.target[events], targets)]

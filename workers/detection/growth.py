@@ -9,7 +9,7 @@ from itertools import combinations
 
 import networkx as nx
 import numpy as np
-from scipy.special import betainc, pdtrc
+from scipy.special import bdtrc, betainc, pdtrc
 
 from service.policy import Policy
 from workers.detection.null_model import Floats
@@ -17,6 +17,7 @@ from workers.detection.window import Events, Ints, Window
 
 MemberSet = frozenset[int]
 CHANCE_TARGET = 0.01  # p above which a target is no aim of the group
+CHANCE_SHARE = 0.05  # of the targets that a group is measured on
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,41 @@ def targets_of(window: Window, members: Ints, share: float) -> Ints:
     Members spread over popular targets (readers, or decoys laid on purpose) meet on some of them anyway: with D complaints
     in all, a target that drew n of the window's N expects D n / N of them.
     """
+    events, shared, count, _ = _shared_targets(window, members, share)
+    expected = len(events) * window.crowd[shared] / max(window.live, 1)
+    return np.asarray(shared[pdtrc(count - 1, expected) < CHANCE_TARGET], np.int64)
+
+
+def aims_among(window: Window, members: Ints, share: float) -> Ints:
+    """Those of the targets that a group is measured on: at most CHANCE_SHARE of them are chance (Benjamini-Hochberg over all that it touched).
+
+    Each of the n complaints on a target is a member's with the probability of the members' share in the traffic of their own days:
+    whoever lays a thousand decoys within a week meets on a hundred popular targets, and all of these are what that share explains.
+    """
+    events, shared, count, touched = _shared_targets(window, members, share)
+    if not len(shared):
+        return shared
+    p = bdtrc(count - 1, window.crowd[shared].astype(np.int64), _traffic_share(window, events))
+    in_order = np.sort(p)
+    passing = in_order[in_order <= CHANCE_SHARE * np.arange(1, len(p) + 1) / touched]
+    return shared[p <= min(passing[-1], CHANCE_TARGET)] if len(passing) else shared[:0]
+
+
+def _shared_targets(window: Window, members: Ints, share: float) -> tuple[Events, Ints, Ints, int]:
+    """The members' complaints; the targets of max(2, share) of them, by how many; how many targets they touched in all."""
     _, events = window.runs(window.by_pair, members)
     targets, count = np.unique(window.target[events], return_counts=True)
     shared = count >= max(2, share * len(members))
-    targets, count = targets[shared], count[shared]
-    expected = len(events) * window.crowd[targets] / max(window.live, 1)
-    return np.asarray(targets[pdtrc(count - 1, expected) < CHANCE_TARGET], np.int64)
+    return events, targets[shared].astype(np.int64), count[shared], len(targets)
+
+
+def _traffic_share(window: Window, events: Events) -> float:
+    """What share of all complaints within half a day of one of these are of these, mean over them."""
+    everyone = window.hourly()
+    mine = np.bincount(window.hour_of(events), minlength=len(everyone))
+    day = np.ones(25)
+    share = np.convolve(mine, day, "same") / np.maximum(np.convolve(everyone, day, "same"), 1)
+    return min(1.0, float((share * mine).sum() / max(mine.sum(), 1)))
 
 
 def aim_of(window: Window, members: Ints, targets: Ints, margin_ms: int) -> Aim:

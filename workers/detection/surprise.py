@@ -5,30 +5,37 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import betainc
 
 from service.policy import Policy
-from workers.detection.growth import Affinity, aim_of, member_p, targets_of
+from workers.detection.growth import Affinity
 from workers.detection.null_model import Floats
 from workers.detection.pairs import PAIR_BITS
-from workers.detection.window import Ints, Window
+from workers.detection.window import TIME_BITS, TIME_MASK, Events, Ints, Window
 
 MEMBERS_WEIGHED = 60  # of a larger group the first so many; the mean a member is what counts
 
 
-def group_surprise(window: Window, members: Ints, best: tuple[int, int, float] | None, tests: int, affinity: Affinity, policy: Policy) -> float:
+def group_surprise(
+    window: Window, members: Ints, targets: Ints, best: tuple[int, int, float] | None, tests: int, affinity: Affinity, policy: Policy,
+) -> float:
     """-log10 p of the best pair among `tests`, plus what every further member adds given those before, each paying for its candidates.
 
-    `best` is (reporter, reporter, -log10 p) of the pair inside with the smallest p; None: no pair was ever close, 0.
+    `best` is (reporter, reporter, -log10 p) of the pair inside with the smallest p; None: no pair was ever close, 0. Only the group's
+    `targets` (sorted) count: what members lay on popular ones beside, as decoys or as readers, would hide what they do together.
     """
     if best is None:
         return 0.0
     first, second, surprise = best
-    total, done = surprise - math.log10(max(tests, 1)), [first, second]
+    joined = _Joined(window, targets, policy.growth_margin_seconds * 1000)
+    joined.add(first)
+    joined.add(second)
+    total = surprise - math.log10(max(tests, 1))
     for reporter in _by_overlap(window, members, first, second)[: MEMBERS_WEIGHED - 2]:
-        gain = _gain(window, reporter, np.array(done, np.int64), affinity, policy)
+        gain = joined.gain(reporter, affinity)
         if gain is not None:
             total += gain
-            done.append(reporter)
+            joined.add(reporter)
     return total
 
 
@@ -42,19 +49,59 @@ def _by_overlap(window: Window, members: Ints, first: int, second: int) -> list[
     return [int(r) for r in rest[np.lexsort((window.reporters.keys[rest], -shared))]]
 
 
-def _gain(window: Window, reporter: int, done: Ints, affinity: Affinity, policy: Policy) -> float | None:
-    """What a reporter adds to those that are in already; None if it never hits what two of them hit."""
-    targets = targets_of(window, done, 0.0)
-    if not len(targets):
-        return None
-    aim = aim_of(window, done, targets, policy.growth_margin_seconds * 1000)
-    who = window.reporter[aim.hits]
-    hits = int((who == reporter).sum())
-    if not hits:
-        return None
-    candidates = max(1, int((~aim.by_member).sum()))
-    p = float(member_p(window, aim, np.array([reporter], np.int64), np.array([hits]), affinity)[0])
-    return max(0.0, -math.log10(max(p, 1e-12)) - math.log10(candidates))
+class _Joined:
+    """Who has joined the group so far, and in which hours they hit each of its targets: grows by one member at a time.
+
+    The same as growth.aim_of and growth.member_p of those who joined, for one reporter, without looking at the crowd of a target anew.
+    """
+
+    def __init__(self, window: Window, targets: Ints, margin_ms: int) -> None:
+        self.window, self.targets, self.margin = window, targets, margin_ms
+        self.count = np.zeros(len(targets), np.int64)  # of those who joined
+        self.low = np.full(len(targets), TIME_MASK, np.int64)
+        self.high = np.full(len(targets), -1, np.int64)
+        self._places = window.context_of[targets].astype(np.int64)
+        self._crowd = window.crowd[targets].astype(np.int64)
+
+    def add(self, reporter: int) -> None:
+        """Let the reporter join."""
+        _, events = self.window.runs(self.window.by_pair, np.array([reporter]))
+        place, events = self._on_targets(events)
+        time = self.window.time[events]
+        self.count[place] += 1
+        self.low[place] = np.minimum(self.low[place], time)
+        self.high[place] = np.maximum(self.high[place], time)
+
+    def gain(self, reporter: int, affinity: Affinity) -> float | None:
+        """What the reporter would add; None if it hits nothing that two of those inside hit, in their hours."""
+        window, active = self.window, np.flatnonzero(self.count >= 2)
+        _, own = window.runs(window.by_pair, np.array([reporter]))
+        place, events = self._on_targets(own)
+        time = window.time[events]
+        inside = (self.count[place] >= 2) & (time >= self.low[place] - self.margin) & (time <= self.high[place] + self.margin)
+        hits = int(inside.sum())
+        if not hits:
+            return None
+        base = self.targets[active].astype(np.int64) << TIME_BITS
+        keys = window.by_target.keys
+        begin = np.searchsorted(keys, base | np.maximum(self.low[active] - self.margin, window.since), "left")
+        end = np.searchsorted(keys, base | np.minimum(self.high[active] + self.margin, TIME_MASK), "right")
+        others = int((end - begin).sum() - self.count[active].sum())
+        n = max(window.live, 1)
+        contexts = np.unique(self._places[active])
+        elsewhere = max(0, int(window.context_crowd[contexts].sum() - self._crowd[active].sum())) / n
+        control = int((np.isin(window.context[own], contexts) & ~np.isin(window.target[own], self.targets[active])).sum())
+        degree = float(window.degree[reporter])
+        mu = degree * (others + len(active)) / n
+        p = float(betainc(hits, affinity.shape + control, mu / (mu + affinity.rate + degree * elsewhere)))
+        return max(0.0, -math.log10(max(p, 1e-12)) - math.log10(max(1, others)))
+
+    def _on_targets(self, events: Events) -> tuple[Ints, Events]:
+        """Which of the events are on the targets, with the place of each target."""
+        what = self.window.target[events]
+        place = np.minimum(np.searchsorted(self.targets, what), max(len(self.targets) - 1, 0))
+        hit = self.targets[place] == what if len(self.targets) else np.zeros(len(events), bool)
+        return np.asarray(place[hit], np.int64), events[hit]
 
 
 def span(window: Window, members: Ints, targets: Ints) -> float:

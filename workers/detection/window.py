@@ -21,6 +21,7 @@ Bools = npt.NDArray[np.bool_]
 TIME_BITS = 38  # 2^38 ms = 8.7 years after the origin
 TIME_MASK = (1 << TIME_BITS) - 1
 ORIGIN_MARGIN_MS = 400 * 86_400_000  # room for what is older than the first complaint seen
+HOUR_MS = 3_600_000
 UNKNOWN_MS = np.iinfo(np.int64).min
 
 
@@ -165,6 +166,7 @@ class Window:
         self.by_target, self.by_context = Index(), Index()  # entity << TIME_BITS | time
         self.by_pair, self.by_reporter_context = Index(), Index()  # reporter << 32 | target or context
         self._counts: npt.NDArray[np.int32] = np.empty((0, len(scales_ms) + 1), np.int32)
+        self._hourly: tuple[tuple[int, int, int], Ints] | None = None  # of a state of the columns
         self._final: Bools = np.empty(0, bool)  # cached counts that no later complaint can change
 
     # --- coming and going
@@ -332,6 +334,17 @@ class Window:
         self._counts = _stretched(self._counts, room, np.int32)
 
     # --- asking
+
+    def hour_of(self, events: Events) -> Ints:
+        """The hour of each live event, 0 the first of the window."""
+        return np.asarray((self.time[events] - self.since) // HOUR_MS, np.int64)
+
+    def hourly(self) -> Ints:
+        """Live complaints in each hour of the window."""
+        state = self.size, self.live, self.since
+        if self._hourly is None or self._hourly[0] != state:
+            self._hourly = state, np.bincount(self.hour_of(np.flatnonzero(~self.gone[: self.size])))
+        return self._hourly[1]
 
     def runs(self, index: Index, entities: Ints) -> tuple[Ints, Events]:
         """All live events of each entity, as (position in `entities`, event), entity by entity.
