@@ -96,6 +96,7 @@ class Groups:
         self._validated: tuple[Ints, Floats] = np.empty(0, np.int64), np.empty(0)
         self.strong: list[MemberSet] = []
         self._weak: list[MemberSet] = []
+        self._cut: list[MemberSet] = []  # those of them that are communities of a large component, as of the last sweep
         self.grown: dict[tuple[Tier, MemberSet], Grown] = {}
         self._measured: dict[MemberSet, Group | None] = {}
         self._surprises: dict[MemberSet, float] = {}
@@ -159,7 +160,8 @@ class Groups:
             self._validated = keys, p
             self.strong = [frozenset(c) for c in nx.connected_components(self.graph) if len(c) >= self.policy.min_members]
         if whole or (self.edges.changed and len(self.edges.keys) <= LARGEST_WEAK_GRAPH):
-            self._weak = weak_seeds(self.edges, keys, self.policy.min_members)
+            small, self._cut = weak_seeds(self.edges, keys, self.policy.min_members, None if whole else self._cut)
+            self._weak = list(dict.fromkeys([*small, *self._cut]))
             self.edges.changed = False
 
     def _note_arrivals(self, events: Events, gone: Events) -> None:

@@ -15,12 +15,13 @@ from scipy.stats import chi2
 from service.policy import Policy
 from workers.detection import evidence
 from workers.detection.evidence import Signal
-from workers.detection.window import UNKNOWN_MS, Bools, Events, Ints, Window
+from workers.detection.window import TIME_BITS, UNKNOWN_MS, Bools, Events, Ints, Window
 
 MINIMUM = 8  # complaints in a slice
 SPANS_MS = (900_000, 3_600_000, 21_600_000)
 CARRIERS = 5  # accounts that carry the evidence
 SHARE = 0.35  # of the slice that shows the strongest sign
+WORTH = 0.3  # of the slice that shows a sign, counted cheaply: fewer are not looked at
 ALPHA = 1e-3
 
 
@@ -41,48 +42,49 @@ class Slice:
     complaints: int  # in the slice
 
 
-def hot_slices(window: Window, targets: Ints) -> list[tuple[int, Events]]:
-    """The fullest slice of each target and span, where it holds enough: (target, events)."""
+def hot_slices(window: Window, targets: Ints, policy: Policy) -> list[tuple[int, Events]]:
+    """The fullest slice of each target and span, where it holds enough and shows any of the three signs: (target, events)."""
     owner, events = window.runs(window.by_target, targets)
     if not len(events):
         return []
-    base = owner.astype(np.int64) << 40
-    key = base | window.time[events]
+    time, created, prints = window.time[events], window.created[events], window.fingerprint[events]
+    key = owner.astype(np.int64) << TIME_BITS | time
+    start = np.searchsorted(owner, np.arange(len(targets)))
+    # Signs are counted by running sums, so that a crowd without any costs nothing more: most are.
+    young = (created != UNKNOWN_MS) & (time - created < policy.fresh_account_seconds * 1000)
+    texted = np.fromiter((e in window.text for e in events.tolist()), bool, len(events)) if window.text else np.zeros(len(events), bool)
+    signs = [np.concatenate([[0], np.cumsum(sign)]) for sign in (young, texted, _shared(owner, prints))]
     found: list[tuple[int, Events]] = []
-    bounds = np.searchsorted(owner, np.arange(len(targets) + 1))
-    big = np.flatnonzero(np.diff(bounds) >= MINIMUM)
     for span in SPANS_MS:
         count = np.searchsorted(key, key + span, "right") - np.arange(len(key))
-        for place in big.tolist():
-            low, high = int(bounds[place]), int(bounds[place + 1])
-            at = low + int(np.argmax(count[low:high]))
-            if count[at] >= MINIMUM:
-                found.append((int(targets[place]), events[at : at + int(count[at])]))
+        fullest = np.maximum.reduceat(count, start)
+        at = np.flatnonzero(count == fullest[owner])
+        at = at[np.unique(owner[at], return_index=True)[1]]  # the first of them
+        size = count[at]
+        most = np.max([running[at + size] - running[at] for running in signs], axis=0)
+        for place in np.flatnonzero((size >= MINIMUM) & (most >= WORTH * size)).tolist():
+            found.append((int(targets[owner[at[place]]]), events[at[place] : at[place] + size[place]]))
     return found
+
+
+def _shared(owner: Ints, prints: Ints) -> Bools:
+    """Whose fingerprint comes twice on the same target."""
+    order = np.lexsort((prints, owner))
+    same = (np.diff(owner[order]) == 0) & (np.diff(prints[order]) == 0) & (prints[order][1:] != 0)
+    shared = np.zeros(len(prints), bool)
+    shared[order[1:][same]] = True
+    shared[order[:-1][same]] = True
+    return shared
 
 
 def one_shots(window: Window, targets: Ints, usual_fresh: float, slices_in_all: int, policy: Policy) -> list[Slice]:
     """The targets' crowds that pass, at most one a target (the smallest p)."""
     best: dict[int, Slice] = {}
-    for target, events in hot_slices(window, targets):
-        if not _worth(window, events, policy):
-            continue
+    for target, events in hot_slices(window, targets, policy):
         found = _test(window, target, events, usual_fresh, slices_in_all, policy)
         if found is not None and (target not in best or found.p_value < best[target].p_value):
             best[target] = found
     return list(best.values())
-
-
-def _worth(window: Window, events: Events, policy: Policy) -> bool:
-    """Cheap bound on the shares: most crowds show none of the three signs."""
-    need = 0.3 * len(events)
-    created = window.created[events]
-    fresh = int(((created != UNKNOWN_MS) & (window.time[events] - created < policy.fresh_account_seconds * 1000)).sum())
-    if fresh >= need:
-        return True
-    prints = window.fingerprint[events]
-    _, count = np.unique(prints[prints != 0], return_counts=True)
-    return bool(count[count >= 2].sum() >= need or sum(e in window.text for e in events.tolist()) >= need)
 
 
 def _test(window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy) -> Slice | None:

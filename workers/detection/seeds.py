@@ -37,22 +37,22 @@ def in_triangles(keys: Ints) -> Ints:
     return keys[third >= 1]
 
 
-def weak_seeds(edges: Edges, validated: Ints, smallest: int) -> list[MemberSet]:
-    """Components of weak pairs in triangles, with the validated pairs that hold them together.
+def weak_seeds(edges: Edges, validated: Ints, smallest: int, cut: list[MemberSet] | None) -> tuple[list[MemberSet], list[MemberSet]]:
+    """Components of weak pairs in triangles, with the validated pairs that hold them together; and the communities that large ones are cut into.
 
-    A component without a weak pair is a strong seed and not among them.
+    A component without a weak pair is a strong seed and not among them. With `cut`, earlier communities, large components are not cut anew:
+    small brigades are small components, and the readers' large one changes in every tick.
     """
     closed = in_triangles(edges.keys)
     weak = closed[~np.isin(closed, validated)]
     if not len(weak):
-        return []
+        return [], []
     ends = set((weak >> PAIR_BITS).tolist()) | set((weak & 0xFFFFFFFF).tolist())
-    seeds: list[MemberSet] = []
-    for part in components(np.union1d(weak, validated), smallest):
-        if part.isdisjoint(ends):
-            continue
-        seeds += [part] if len(part) <= LARGEST_SEED else _communities(part, np.union1d(weak, validated), smallest)
-    return seeds
+    pairs = np.union1d(weak, validated)
+    parts = [part for part in components(pairs, smallest) if not part.isdisjoint(ends)]
+    if cut is None:
+        cut = [community for part in parts if len(part) > LARGEST_SEED for community in _communities(part, pairs, smallest)]
+    return [part for part in parts if len(part) <= LARGEST_SEED], cut
 
 
 def _communities(part: MemberSet, keys: Ints, smallest: int) -> list[MemberSet]:
