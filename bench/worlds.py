@@ -24,6 +24,7 @@ import numpy as np
 
 from service.demo.world import draw_world
 from service.intake.items import COMPLAINT
+from service.intake.signatures import SIGNATURE_BYTES
 from service.policy import DEFAULT_POLICY
 from workers.audit.files import Reading, read_items
 from workers.audit.history import Collector
@@ -113,21 +114,22 @@ def not_measured(why: str) -> NoReturn:
 
 def columns(files: WorldFiles) -> Complaints:
     """The standing complaints in time order, as detection takes them; kept beside the world, since reading a million takes a minute."""
-    kept = files.folder / "columns.npz"
+    kept = files.folder / "columns-signed.npz"
     if not kept.exists():
         collector = Collector(DEFAULT_POLICY.text_min_words)
         for item in read_items(files.complaints, COMPLAINT, datetime.now(UTC), Reading(), lambda _: None):
             collector.add(item)  # type: ignore[arg-type]
         history, _ = collector.history()
         c = history.complaints
-        texts = np.array(json.dumps(list(c.texts.items())))
+        signed, signatures = np.array(list(c.texts), np.int64), np.frombuffer(b"".join(c.texts.values()), np.uint8).reshape(len(c.texts), SIGNATURE_BYTES)
         np.savez(
             kept, seq=c.seq, time_ms=c.time_ms, reporter=c.reporter, target=c.target, context=c.context, author=c.author, created_ms=c.created_ms, fingerprint=c.fingerprint,
-            exempt=c.exempt, texts=texts,
+            exempt=c.exempt, signed=signed, signatures=signatures,
         )
     with np.load(kept, allow_pickle=False) as parts:
         arrays: dict[str, Any] = {name: parts[name] for name in parts.files}
-    return Complaints(**(arrays | {"texts": {int(seq): text for seq, text in json.loads(str(arrays["texts"]))}}))
+    texts = dict(zip(arrays.pop("signed").tolist(), map(bytes, arrays.pop("signatures")), strict=True))
+    return Complaints(**arrays, texts=texts)
 
 
 def part(c: Complaints, first: int, last: int) -> Complaints:

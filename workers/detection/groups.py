@@ -26,6 +26,7 @@ from workers.detection.window import Events, Ints, Window
 
 Tier = Literal["strong", "weak", "crossing", "author"]
 LARGEST_WEAK_GRAPH = 20_000  # pairs; beyond it weak seeds are looked for at sweeps only
+FAILED_SHARE = 0.25  # of what a seed that became no group has complained about: so much news makes it worth another try
 VERY_LARGE = 80  # members; half a dozen more complaints do not make such a group more or less of a surprise
 FAR_BELOW = -3.0  # log-odds of being coordinated
 OVERLAP_WITH_STRONG = 0.5  # a group of a weaker tier that mostly repeats a strong one adds nothing
@@ -76,8 +77,8 @@ class Grown:
         self.flagged = False  # measured as coordinated, alone or with others
 
     def stale(self, share: float) -> bool:
-        """Whether so much is new that the group has to be grown again."""
-        return self.pending > share * self.size
+        """Whether so much is new that the group has to be grown again; what became no group at all waits for more."""
+        return self.pending > (share if self.members else max(share, FAILED_SHARE)) * self.size
 
 
 class Groups:

@@ -157,6 +157,7 @@ class Window:
         self.fingerprint: Ints = np.empty(0, np.int64)
         self.exempt: Bools = np.empty(0, bool)
         self.gone: Bools = np.empty(0, bool)  # left the window, or withdrawn
+        self.texted: Bools = np.empty(0, bool)  # has an entry in `text`
         self.text: dict[int, bytes] = {}  # event -> signature of the text
         self.degree: Events = np.zeros(0, np.int32)  # d_u by reporter
         self.crowd: Events = np.zeros(0, np.int32)  # complaints by target
@@ -212,13 +213,14 @@ class Window:
         self.author[rows] = self.authors.numbers(batch.author[order])
         self.created[rows] = np.where(batch.created_ms == UNKNOWN_MS, UNKNOWN_MS, batch.created_ms - self.origin)[order]
         self.fingerprint[rows], self.exempt[rows] = batch.fingerprint[order], batch.exempt[order]
-        self.gone[rows], self._final[rows] = False, False
+        self.gone[rows], self._final[rows], self.texted[rows] = False, False, False
         self.size += count
         self.live += count
         if batch.texts:
             for event, seq in enumerate(batch.seq[order].tolist(), first):
                 if seq in batch.texts:
                     self.text[event] = batch.texts[seq]
+                    self.texted[event] = True
         return np.arange(first, first + count, dtype=np.int32)
 
     def _register(self, events: Events, settled: int) -> None:
@@ -317,7 +319,7 @@ class Window:
         for index in (self.by_target, self.by_context, self.by_pair, self.by_reporter_context):
             index.delete(self.gone)
             index.events = moved[index.events]
-        for name in (*_COLUMNS, "exempt", "gone", "_final", "_counts"):
+        for name in (*_COLUMNS, "exempt", "gone", "texted", "_final", "_counts"):
             column = getattr(self, name)
             column[: len(keep)] = column[keep]
         self.text = {int(moved[e]): t for e, t in self.text.items() if moved[e] >= 0}
@@ -329,7 +331,7 @@ class Window:
         room = max(rows, len(self.seq) * 3 // 2, 1024)
         for name, kind in _COLUMNS.items():
             setattr(self, name, _stretched(getattr(self, name), room, kind))
-        for name in ("exempt", "gone", "_final"):
+        for name in ("exempt", "gone", "texted", "_final"):
             setattr(self, name, _stretched(getattr(self, name), room, np.bool_))
         self._counts = _stretched(self._counts, room, np.int32)
 

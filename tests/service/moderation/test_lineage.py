@@ -26,6 +26,7 @@ def evidence(total: float, lockstep: float = 0.5) -> tuple[Evidence, ...]:
 
 
 STRONG, WEAK = evidence(2.5), evidence(-1.0)
+CROWD = (Evidence(signal="slice", value=6, usual=0, p_value=1e-6, contribution=3.5, text="crowd"),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +120,14 @@ def test_the_most_members_in_common_decide_and_ties_go_to_the_older(keeper: Keep
     keeper.sees(5, gang([0, 1, 2, 10, 11, 12], [1, 2, 3, 4]))
     younger = next(i for i in keeper.states if i != older)
     assert keeper[older].members == {0, 1, 2, 10, 11, 12} and keeper[younger].merged_into == older
+
+
+def test_the_same_people_on_another_target_at_another_time_are_another_crowd(keeper: Keeper) -> None:
+    """Under one id the first target would lose its discount."""
+    crowds = [replace(gang(range(10), [target], CROWD), kind="one_shot") for target in (1, 2)]
+    keeper.sees(3, *crowds)
+    keeper.sees(4, *crowds)
+    assert [(s.disposition, set(s.author_by_target)) for s in keeper.states.values()] == [("flagged", {1}), ("flagged", {2})]
 
 
 def test_in_a_merge_the_oldest_survives_and_the_others_point_to_it(keeper: Keeper) -> None:

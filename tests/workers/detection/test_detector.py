@@ -213,6 +213,15 @@ def test_a_complaint_of_a_member_on_a_known_target_joins_the_group_at_the_next_t
     assert 9_001 in group.seq.tolist()
 
 
+def test_a_new_target_of_a_coordinated_group_is_its_own_in_the_tick_that_brings_enough_of_it_there() -> None:
+    town = draw_town(6, members=14, hits=20)
+    detector = ticked(town.rows, [100])
+    taken_over(detector, town.rows)
+    some = sorted(town.brigades[0])[:7]
+    (group,) = detector.tick(columns([Row(9_001 + k, who, 88_888, 8.1 * DAY + 60 * k, context=88_000) for k, who in enumerate(some)]))
+    assert 88_888 in group.targets and {9_001, 9_007} <= set(group.seq.tolist())
+
+
 def brigade_and_patrol() -> tuple[list[Row], frozenset[int], frozenset[int]]:
     """A brigade and a patrol on the same author's comments, at other hours; bystanders give the window its size."""
     rng = np.random.default_rng(11)
