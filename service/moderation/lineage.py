@@ -81,6 +81,7 @@ class ClusterState:
     earlier: str | None = None
     revoked_us: int | None = None
     revoked_because: str | None = None
+    trimmed_us: tuple[int, int] | None = None  # (first, last) of its complaints that retention deleted
 
     @property
     def counted(self) -> list[Membership]:
@@ -89,13 +90,23 @@ class ClusterState:
 
     @property
     def first_us(self) -> int:
-        """Time of the earliest counted complaint; 0 without any."""
-        return min((m.time_us for m in self.counted), default=0)
+        """Time of the earliest counted complaint, deleted ones included; 0 without any."""
+        return min((m.time_us for m in self.counted), default=0) if self.trimmed_us is None else min([self.trimmed_us[0], *(m.time_us for m in self.counted)])
 
     @property
     def last_us(self) -> int:
-        """Time of the latest counted complaint; 0 without any."""
-        return max((m.time_us for m in self.counted), default=0)
+        """Time of the latest counted complaint, deleted ones included; 0 without any."""
+        return max((m.time_us for m in self.counted), default=0) if self.trimmed_us is None else max([self.trimmed_us[1], *(m.time_us for m in self.counted)])
+
+    def untold(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Members and targets without a complaint: retention deleted theirs, and what cannot be seen cannot be judged."""
+        if self.trimmed_us is None:
+            return frozenset(), frozenset()
+        return self.members - {m.reporter for m in self.memberships.values()}, frozenset(self.author_by_target.keys() - {m.target for m in self.memberships.values()})
+
+    def beyond(self, since_us: int) -> bool:
+        """Whether a complaint of it is older than that, or deleted: then what lies after does not show the whole of it."""
+        return self.trimmed_us is not None or any(m.time_us < since_us for m in self.counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +194,14 @@ def rescore(state: ClusterState, outcomes: Mapping[int, Sequence[Judgement]], no
     after = state
     if lost:
         left = {seq: m for seq, m in state.memberships.items() if seq not in lost}
-        members = frozenset(m.reporter for m in left.values()) & state.members
-        targets = {m.target for m in left.values() if m.reporter in members}
+        untold_members, untold_targets = state.untold()
+        members = (frozenset(m.reporter for m in left.values()) & state.members) | untold_members
+        targets = {m.target for m in left.values() if m.reporter in members} | untold_targets
         after = replace(state, memberships=left, members=members, author_by_target={t: a for t, a in state.author_by_target.items() if t in targets})
         if (len(members) < policy.min_members or len(targets) < (1 if state.kind == "one_shot" else 2)) and state.verdict is None:
             return replace(after, disposition="revoked", revoked_us=now_us, revoked_because="so many complaints were withdrawn that no group is left", version=state.version + 1)
+    if state.trimmed_us is not None and not after.counted:
+        return _versioned(state, after) if _differs(state, after) else state  # nothing is left to judge it by: what was found stays
     after = _judged(after, Recomputation((), outcomes, 0, now_us, False), policy)
     if state.disposition == "revoked" and state.verdict is None and state.revoked_because != NOT_SPOKEN_FOR:
         # Nobody found the group any more, or too little of it is left: no outcome brings it back, being found again does.
@@ -261,7 +275,10 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
     earlier_ones = {seq: m for state in (*absorbed, base) for seq, m in state.memberships.items()}
     left = [m for m in earlier_ones.values() if m.time_us < found.since_us]
     # Whoever or whatever has a complaint that left the window cannot be judged by what is still in it.
-    aged_members, aged_targets = {m.reporter for m in left}, {m.target for m in left}
+    untold = [state.untold() for state in (*absorbed, base)]
+    aged_members = {m.reporter for m in left}.union(*(members for members, _ in untold))
+    aged_targets = {m.target for m in left}.union(*(targets for _, targets in untold))
+    trimmed = [state.trimmed_us for state in (*absorbed, base) if state.trimmed_us is not None]
     was_member = base.members.union(*(a.members for a in absorbed))
     members = (group.reporters | (was_member & aged_members)) - excluded
     authors = {t: a for state in (*absorbed, base) for t, a in state.author_by_target.items() if t in aged_targets or t in group.author_by_target} | dict(group.author_by_target)
@@ -270,9 +287,11 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
     for m in group.memberships:
         kept[m.seq] = replace(m, verdict=kept[m.seq].verdict if m.seq in kept else None)
     evidence = group.evidence
-    if left and _structural(base.evidence) > _structural(group.evidence):
+    if (left or trimmed) and _structural(base.evidence) > _structural(group.evidence):
         evidence = base.evidence  # what is left in the window is a part; age alone lowers nothing
     state = replace(base, members=members, excluded=excluded, memberships=kept, author_by_target=authors, evidence=evidence)
+    if trimmed:
+        state = replace(state, trimmed_us=(min(first for first, _ in trimmed), max(last for _, last in trimmed)))
     verdicts = {s.verdict for s in (base, *absorbed) if s.verdict}
     if len(verdicts) > 1:
         return replace(state, status="open", verdict=None, decided_reporters=None, decided_targets=None)
@@ -324,7 +343,7 @@ def _judged(state: ClusterState, found: Recomputation, policy: Policy) -> Cluste
         disposition = state.disposition  # a person decided
     elif disposition == "flagged" and state.disposition == "held_back":
         disposition = "held_back"
-    elif disposition == "revoked" and any(m.time_us < found.since_us for m in counted):
+    elif disposition == "revoked" and state.beyond(found.since_us):
         disposition = state.disposition  # age alone revokes nothing
     revoked = disposition == "revoked" and state.disposition != "revoked"
     return replace(
@@ -361,7 +380,7 @@ def _reopened(before: ClusterState | None, after: ClusterState, policy: Policy) 
 
 def _unseen(state: ClusterState, found: Recomputation) -> ClusterState | None:
     """A sweep no longer finds the group: revoked, if no person decided and all its complaints could be seen."""
-    if state.verdict is not None or any(m.time_us < found.since_us for m in state.counted):
+    if state.verdict is not None or state.beyond(found.since_us):
         return None
     return replace(state, disposition="revoked", revoked_us=found.now_us, revoked_because="a sweep of the whole window no longer finds the group", version=state.version + 1)
 

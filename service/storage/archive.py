@@ -217,15 +217,18 @@ def complaint_seqs(connection: Connection, tenant_id: int, ids: Iterable[str]) -
 
 
 def names_of(connection: Connection, tenant_id: int, *, reporters: Iterable[int], targets: Iterable[int]) -> tuple[dict[int, str], dict[int, str]]:
-    """The ids behind the keys, of reporters and of targets; a key that no complaint bears is left out."""
-    return _names(connection, tenant_id, "reporter", reporters), _names(connection, tenant_id, "target", targets)
+    """The ids behind the keys, of reporters and of targets; a key that neither a complaint nor a cluster bears is left out."""
+    return _names(connection, tenant_id, "reporter", "cluster_members", reporters), _names(connection, tenant_id, "target", "cluster_targets", targets)
 
 
-def _names(connection: Connection, tenant_id: int, noun: str, keys: Iterable[int]) -> dict[int, str]:
-    statement = (
-        f"SELECT k.column1, (SELECT c.{noun}_id FROM complaints c WHERE c.tenant_id = ? AND c.{noun}_key = k.column1 LIMIT 1) FROM k WHERE k.column1 IS NOT NULL"
-    )
-    return {key: name for key, name in select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in dict.fromkeys(keys)]) if name is not None}
+def _names(connection: Connection, tenant_id: int, noun: str, of_clusters: str, keys: Iterable[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    wanted = [int(key) for key in dict.fromkeys(keys)]
+    for table in ("complaints", of_clusters):  # a cluster outlives its complaints
+        missing = [(key,) for key in wanted if key not in found]
+        statement = f"SELECT k.column1, (SELECT c.{noun}_id FROM {table} c WHERE c.tenant_id = ? AND c.{noun}_key = k.column1 LIMIT 1) FROM k WHERE k.column1 IS NOT NULL"
+        found.update({key: name for key, name in select_by_keys(connection, statement, (tenant_id,), missing) if name is not None})
+    return found
 
 
 def contents_of(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, JsonObject]:

@@ -67,6 +67,7 @@ def _state(row: Any, members: set[int], excluded: set[int], targets: Sequence[An
         settle_with=tuple(key_by_id[t] for t in json.loads(row.settle_with) if t in key_by_id), summary=row.summary, policy_version=row.policy_version, version=row.version,
         found_us=row.found_us, verdict=row.verdict, decided_reporters=row.decided_reporters, decided_targets=row.decided_targets, merged_into=row.merged_into,
         split_from=row.split_from, earlier=row.earlier, revoked_us=row.revoked_us, revoked_because=row.revoked_because,
+        trimmed_us=None if row.trimmed_first_us is None else (row.trimmed_first_us, row.trimmed_last_us),
     )
 
 
@@ -98,11 +99,12 @@ def _write_cluster(connection: Connection, tenant_id: int, old: ClusterState | N
 def _values(state: ClusterState, names: _Names) -> dict[str, Any]:
     return {
         "disposition": state.disposition, "status": state.status, "score": state.score, "probability": state.probability, "unfounded_probability": state.unfounded_probability,
-        "settle_with": json.dumps([names.targets[t] for t in state.settle_with]), "first_us": state.first_us, "last_us": state.last_us,
+        "settle_with": json.dumps([names.targets[t] for t in state.settle_with if t in names.targets]), "first_us": state.first_us, "last_us": state.last_us,
         "reporter_count": len(state.members), "target_count": len(state.author_by_target), "summary": state.summary,
         "evidence": json.dumps([e.model_dump() for e in state.evidence]), "policy_version": state.policy_version, "version": state.version, "merged_into": state.merged_into,
         "split_from": state.split_from, "earlier": state.earlier, "verdict": state.verdict, "decided_reporters": state.decided_reporters, "decided_targets": state.decided_targets,
         "revoked_us": state.revoked_us, "revoked_because": state.revoked_because,
+        "trimmed_first_us": state.trimmed_us[0] if state.trimmed_us else None, "trimmed_last_us": state.trimmed_us[1] if state.trimmed_us else None,
     }
 
 

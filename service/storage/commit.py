@@ -8,7 +8,7 @@ Readers of what it writes: service/storage/archive.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -145,6 +145,27 @@ def pass_over(connection: Connection, tenant_id: int, epoch: int, batch: Batch) 
     draft.received_us = max(batch.received_us, draft.received_us or 0)
     _write_feed(connection, draft, after_seq=state.last_seq)
     _write_state(connection, draft, epoch)
+
+
+def lock_ingest(connection: Connection, tenant_id: int) -> None:
+    """Let no commit of the tenant's ingest begin before this transaction ends (on SQLite, every writing transaction does)."""
+    connection.execute(select(schema.ingest_state.c.epoch).where(schema.ingest_state.c.tenant_id == tenant_id).with_for_update())
+
+
+def promote(connection: Connection, tenant_id: int, row_keys: Sequence[int], totals: Mapping[int, int], edge: Edge, *, now_us: int) -> None:
+    """Tell detection of archived complaints that stand from now on, and of totals (by target key) that changed without an item of the stream.
+
+    In the transaction that changed them, after `lock_ingest`. It takes up a seq of the tenant, as an item does.
+    """
+    state = connection.execute(select(schema.ingest_state).where(schema.ingest_state.c.tenant_id == tenant_id)).one()
+    draft = _Draft(tenant_id, policy_of(connection, tenant_id), edge, state.last_seq, state.watermark_us, state.archived_position, state.archived_entry, state.received_us)
+    statement = f"SELECT {_ROW}, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
+    rows = [_row(values, values[8]) for values in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in row_keys])]
+    draft.fed = [row for row in rows if not row.late]
+    draft.totals = list(totals.items())
+    draft.oldest_received_us = now_us
+    _write_feed(connection, draft, after_seq=state.last_seq)
+    _write_state(connection, draft, state.epoch)
 
 
 def entry_order(entry: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -108,6 +108,20 @@ def renamed(data: bytes, keys: Mapping[int, int]) -> bytes:
     seqs = set(rows["seq"][mine].tolist())
     rows["reporter"], rows["author"] = replaced(rows["reporter"], keys), replaced(rows["author"], keys)
     return pack(replace(batch, complaints=rows, texts={seq: text for seq, text in batch.texts.items() if seq not in seqs}))
+
+
+def seqs_before(data: bytes, seq: int) -> list[int]:
+    """The seqs of a packed batch's complaints that are smaller than `seq`. Reads the columns alone."""
+    rows = np.frombuffer(data, COMPLAINT, count=int.from_bytes(data[:8], "little") // COMPLAINT.itemsize, offset=8)
+    found: list[int] = rows["seq"][rows["seq"] < seq].tolist()
+    return found
+
+
+def without(data: bytes, seqs: Collection[int]) -> bytes:
+    """A packed batch without these complaints."""
+    batch = unpack(data)
+    keep = ~np.isin(batch.complaints["seq"], list(seqs))
+    return pack(replace(batch, complaints=batch.complaints[keep], texts={seq: text for seq, text in batch.texts.items() if seq not in seqs}))
 
 
 def replaced(column: npt.NDArray[np.int64], keys: Mapping[int, int]) -> npt.NDArray[np.int64]:

@@ -18,6 +18,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import sqlalchemy as sa
@@ -57,6 +58,7 @@ class Renaming:
         self.keys = {key_of(old): key_of(new) for old, new in names.items()}
         # As it stands in a row: plain, and in JSON with and without escapes.
         self._forms = {form for name in names for form in (name, _inside(json.dumps(name)), _inside(json.dumps(name, ensure_ascii=False)))}
+        self._paths = {f"/v1/reporters/{quote(old, safe='')}": f"/v1/reporters/{quote(new, safe='')}" for old, new in names.items()}
         # In a sentence a name is told from a word by what no word holds; "by author ..." is how evidence names people.
         telling = [rf"(?<!\w){re.escape(name)}(?!\w)" for name in names if not name.isalpha() and not (name.isdigit() and len(name) < _LEAST_NUMBER)]
         self._prose = re.compile("|".join(sorted([*telling, *(rf"(?<=by author ){re.escape(name)}(?!\w)" for name in names)], key=len, reverse=True)))
@@ -223,6 +225,8 @@ class Renaming:
         return self._plain(text, name)
 
     def _plain(self, text: str, under: str) -> str:
+        if under == "url" and text in self._paths:
+            return self._paths[text]
         if under in _PEOPLE:
             return self.names.get(text, text)
         return self._prose.sub(self._new_name, text) if under in _PROSE else text

@@ -104,6 +104,7 @@ clusters = Table(
     Column("verdict", String(20)),  # standing decision: coordinated | not_coordinated | null
     Column("decided_reporters", Integer), Column("decided_targets", Integer),  # sizes when decided: growth since reopens
     Column("found_us", Big, nullable=False),  # event time, the quota's day
+    Column("trimmed_first_us", Big), Column("trimmed_last_us", Big),  # span of its complaints that retention deleted; null: none
     Column("revoked_us", Big), Column("revoked_because", Text), Column("changed_by", String(128), nullable=False, server_default="detector"),
     Index("clusters_by_last", "tenant_id", "last_us", "id"), Index("clusters_by_survivor", "tenant_id", "merged_into"),
 )

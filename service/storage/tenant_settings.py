@@ -14,10 +14,12 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from service.errors import Refused
+from service.storage import timers
 from service.storage.overrides import policy_of
 from service.storage.schema import audit_trail, tenant_settings
 
 DAY_SECONDS = 86_400
+RETENTION_WORK = "retain"
 MAX_RETENTION_DAYS = 36_500
 MAX_RATE = 1e9
 
@@ -58,6 +60,8 @@ def change_settings(connection: Connection, tenant_id: int, *, actor: str, now_u
     if not different:
         return before
     write_columns(connection, tenant_id, **different)
+    if "retention_days" in different:
+        timers.at_latest(connection, tenant_id, RETENTION_WORK, now_us)
     detail = {name: {"before": getattr(before, name), "after": value} for name, value in different.items()}
     connection.execute(insert(audit_trail).values(tenant_id=tenant_id, at_us=now_us, actor=actor, action="settings", subject="tenant", detail=json.dumps(detail, sort_keys=True)))
     return settings_of(connection, tenant_id)

@@ -8,6 +8,10 @@ down_revision = '0001'
 
 
 def upgrade() -> None:
+    with op.batch_alter_table('clusters', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('trimmed_first_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True))
+        batch_op.add_column(sa.Column('trimmed_last_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True))
+
     op.create_table('deliveries',
     sa.Column('id', sa.String(length=40), nullable=False),
     sa.Column('tenant_id', sa.Integer(), nullable=False),
@@ -153,6 +157,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('clusters', schema=None) as batch_op:
+        batch_op.drop_column('trimmed_last_us')
+        batch_op.drop_column('trimmed_first_us')
+
     op.drop_table('tenant_settings')
     with op.batch_alter_table('timers', schema=None) as batch_op:
         batch_op.drop_index('timers_by_due')

@@ -1,0 +1,298 @@
+"""Retention: what is older than a tenant keeps goes, what counts within it goes on counting, and clusters stay what they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from archive_lines import complaint, outcome, withdrawal
+from conftest import RedisClients
+from flow import Newspaper
+from sqlalchemy import Engine
+from worlds import document, draw_town, keys_of
+
+from service.moderation.events import Event
+from service.settings import Settings
+from service.storage import keys, outbox, schema
+from service.storage.database import write
+from service.storage.hashing import field_of, key_of
+from service.storage.schema import REPEAT, STANDING
+from service.storage.tenant_settings import change_settings
+from service.storage.timers import due
+from workers import detect, restore, retain
+from workers.detection.detector import Detector
+
+DAY_US = 86_400_000_000
+AGED = (schema.complaints.c.received_us, schema.feed.c.received_us, schema.outcomes.c.received_us, schema.withdrawals.c.received_us, schema.dead_letters.c.received_us, schema.events.c.at_us)
+
+
+class Archive(Newspaper):
+    """A newspaper whose past can be made older."""
+
+    def keeps(self, days: int | None) -> None:
+        with write(self.engine) as connection:
+            change_settings(connection, self.id, actor="test", now_us=1, retention_days=days)
+
+    def ages(self, days: float) -> None:
+        """Everything that is stored was received so much earlier."""
+        with write(self.engine) as connection:
+            for column in AGED:
+                connection.execute(sa.update(column.table).values({column.name: column - round(days * DAY_US)}))
+
+    def retains(self) -> None:
+        retain.run(self.name, self.resources)
+
+    def states(self) -> dict[str, int]:
+        with self.engine.connect() as connection:
+            return {row.id: row.state for row in connection.execute(sa.select(schema.complaints.c.id, schema.complaints.c.state).where(schema.complaints.c.tenant_id == self.id))}
+
+    def total(self, target: str) -> int:
+        """As Redis has it."""
+        return int(self.redis.hget(keys.totals(self.name), field_of(key_of(target))) or 0)
+
+    def window(self) -> set[int]:
+        """Seqs that are resident."""
+        detect.run(self.name, self.resources)
+        window = detect._resident[self.name].detector.window
+        return set(window.seq[: window.size][~window.gone[: window.size]].tolist())
+
+
+@pytest.fixture
+def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Iterator[Archive]:
+    made = Archive(fake_redis, engine, settings)
+    yield made
+    made.forgets()
+
+
+def told(paper: Archive, *lines: bytes) -> None:
+    paper.accepts(*lines)
+    paper.works()
+
+
+def test_without_a_setting_nothing_is_ever_deleted_and_nothing_is_planned(paper: Archive) -> None:
+    told(paper, complaint("a"))
+    paper.ages(3_000)
+    paper.retains()
+    assert paper.states() == {"a": STANDING}
+    paper.keeps(14)
+    paper.keeps(None)
+    with paper.engine.connect() as connection:
+        assert ("retain", "paper") in due(connection, 2)
+    paper.retains()
+    with paper.engine.connect() as connection:
+        assert due(connection, 10**18) == []
+    assert paper.states() == {"a": STANDING}
+
+
+def test_what_was_received_before_the_time_goes_with_its_count_and_the_rest_stays(paper: Archive) -> None:
+    told(paper, complaint("old1", reporter="r1"), complaint("old2", reporter="r2"), complaint("gone", reporter="r1", target="u"), outcome("o1"), withdrawal("w1"))
+    paper.ages(31)
+    told(paper, complaint("new", 60, reporter="r3"), outcome("o2"))
+    assert (paper.total("t"), paper.total("u")) == (3, 1)
+    paper.keeps(30)
+    paper.retains()
+    assert paper.states() == {"new": STANDING}
+    assert (paper.total("t"), paper.total("u")) == (1, 0)
+    assert (paper.asks("t").complaints, paper.asks("u").complaints) == (1, 0)
+    assert [paper.count(table) for table in (schema.outcomes, schema.withdrawals, schema.targets)] == [1, 0, 1]
+    assert paper.window() == {6}
+    restore.restore(paper.name, paper.resources)
+    assert (paper.total("t"), paper.total("u")) == (1, 0)
+
+
+def test_the_next_time_is_a_day_later_and_a_second_run_changes_nothing(paper: Archive) -> None:
+    told(paper, complaint("old"))
+    paper.ages(31)
+    paper.keeps(30)
+    paper.retains()
+    with paper.engine.connect() as connection:
+        (planned,) = connection.scalars(sa.select(schema.timers.c.due_us).where(schema.timers.c.work == "retain"))
+    assert 0.99 * DAY_US < planned - paper.resources.now_us() <= DAY_US
+    before = paper.state()
+    paper.retains()
+    assert paper.state() == before
+
+
+def test_a_later_complaint_of_the_same_reporter_takes_the_place_of_a_deleted_one(paper: Archive) -> None:
+    told(paper, complaint("first", 0), complaint("other", 0, reporter="s"))
+    paper.ages(31)
+    told(paper, complaint("again", 100), complaint("third", 200))
+    assert paper.states() == {"first": STANDING, "other": STANDING, "again": REPEAT, "third": REPEAT}
+    paper.keeps(30)
+    paper.retains()
+    assert paper.states() == {"again": STANDING, "third": REPEAT}
+    paper.works()
+    assert paper.asks("t").complaints == 1
+    assert paper.window() == {3}
+    paper.forgets()
+    assert paper.window() == {3}
+
+
+def test_a_complaint_that_was_promoted_once_leaves_the_younger_row_of_the_feed_too(paper: Archive) -> None:
+    told(paper, complaint("first", 0), complaint("heir", 10))
+    paper.ages(31)
+    told(paper, withdrawal("first"), complaint("other", 20, reporter="s"))  # heir is fed again, beside what is new
+    assert paper.window() == {2, 4}
+    paper.keeps(30)
+    paper.retains()
+    assert paper.states() == {"other": STANDING}
+    assert paper.window() == {4}
+    paper.forgets()
+    assert paper.window() == {4}
+
+
+def test_what_detection_has_not_read_yet_waits(paper: Archive) -> None:
+    from workers import ingest
+
+    paper.accepts(complaint("unread"))
+    ingest.run(paper.name, paper.resources)
+    paper.ages(31)
+    paper.keeps(30)
+    paper.retains()
+    assert paper.states() == {"unread": STANDING}
+    paper.works()
+    paper.retains()
+    assert paper.states() == {}
+
+
+def test_the_rest_that_is_as_old_goes_too(paper: Archive) -> None:
+    with write(paper.engine) as connection:
+        outbox.record(connection, paper.id, [Event("target.hold", "old", {})], 1)
+        connection.execute(schema.dead_letters.insert().values(tenant_id=paper.id, position=1, received_us=1, dead_us=1, error="", line="c{}"))
+        connection.execute(schema.reporter_warnings.insert().values(tenant_id=paper.id, reporter_key=1, reporter_id="x", at_us=1, detail="{}"))
+        now = paper.resources.now_us()
+        outbox.record(connection, paper.id, [Event("target.hold", "new", {})], now)
+        connection.execute(schema.dead_letters.insert().values(tenant_id=paper.id, position=2, received_us=now, dead_us=now, error="", line="c{}"))
+    paper.keeps(30)
+    paper.retains()
+    assert [paper.count(table) for table in (schema.events, schema.dead_letters, schema.reporter_warnings)] == [1, 1, 0]
+
+
+def test_another_tenant_keeps_everything(paper: Archive, fake_redis: RedisClients, engine: Engine, settings: Settings) -> None:
+    other = Archive(fake_redis, engine, settings, "other")
+    for one in (paper, other):
+        told(one, complaint("old"))
+    paper.ages(31)
+    paper.keeps(30)
+    for one in (paper, other):
+        one.retains()
+    assert (paper.states(), other.states()) == ({}, {"old": STANDING})
+    other.forgets()
+
+
+def test_an_old_id_that_is_sent_again_is_new(paper: Archive) -> None:
+    told(paper, complaint("a"), complaint("b", reporter="s"), withdrawal("b"))
+    paper.ages(31)
+    paper.keeps(30)
+    paper.retains()
+    told(paper, complaint("a", reason="other words"), complaint("b", reporter="s"))
+    assert paper.states() == {"a": STANDING, "b": STANDING}
+    assert paper.state().conflicting == 0
+
+
+def test_a_turn_that_ends_early_goes_on_at_once(paper: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    for k in range(3):
+        told(paper, complaint(f"c{k}", reporter=f"r{k}"))
+    paper.ages(31)
+    paper.keeps(30)
+    monkeypatch.setattr("service.storage.retention.ITEMS_AT_ONCE", 1)
+    monkeypatch.setattr(retain, "TURN_SECONDS", -1.0)
+    for left in (2, 1, 0):
+        with paper.engine.connect() as connection:
+            assert ("retain", "paper") in due(connection, paper.resources.now_us())
+        paper.retains()
+        assert len(paper.states()) == left
+    paper.retains()
+    with paper.engine.connect() as connection:
+        assert due(connection, paper.resources.now_us()) == []
+
+
+def test_a_window_that_was_made_longer_since_is_not_cut(paper: Archive) -> None:
+    from service.storage.overrides import set_overrides
+
+    told(paper, complaint("old"))
+    paper.ages(40)
+    paper.keeps(30)
+    with write(paper.engine) as connection:
+        set_overrides(connection, paper.id, {"window_seconds": 60 * 86_400}, by="test", now_us=1)
+    paper.retains()
+    assert paper.states() == {"old": STANDING}
+
+
+# --- clusters
+
+
+@pytest.fixture
+def raided(paper: Archive) -> tuple[Archive, str, dict[str, Any]]:
+    """A town with one brigade, analysed and swept; the cluster's id and row."""
+    town = draw_town(2)
+    paper.posts([document(row) for row in town.rows], batch=200)
+    paper.sweeps()
+    (cluster,) = paper.clusters().values()
+    assert cluster.members == keys_of(f"r{r}" for r in town.brigades[0])
+    return paper, cluster.id, row_of(paper, cluster.id)
+
+
+def row_of(paper: Archive, cluster: str) -> dict[str, Any]:
+    with paper.engine.connect() as connection:
+        return dict(connection.execute(sa.select(schema.clusters).where(schema.clusters.c.id == cluster)).mappings().one())
+
+
+KEPT = ("disposition", "status", "first_us", "last_us", "reporter_count", "target_count", "summary", "evidence", "verdict")
+
+
+def test_a_cluster_outlives_its_complaints_as_it_was_found(raided: tuple[Archive, str, dict[str, Any]]) -> None:
+    paper, cluster, before = raided
+    hit = next(iter(paper.clusters()[cluster].memberships.values())).target
+    paper.ages(31)
+    paper.keeps(30)
+    paper.retains()
+    assert paper.count(schema.complaints) == paper.count(schema.cluster_complaints) == 0
+    assert paper.window() == set()
+    paper.sweeps()
+    after = row_of(paper, cluster)
+    assert {name: after[name] for name in KEPT} == {name: before[name] for name in KEPT}
+    state = paper.clusters()[cluster]
+    assert (len(state.members), len(state.author_by_target)) == (before["reporter_count"], before["target_count"])
+    assert paper.redis.hget(keys.memberships(paper.name), field_of(hit)) is None  # nothing is left to discount
+    told(paper, outcome("late", target=name_of(paper, hit), verdict="upheld"))
+    after = row_of(paper, cluster)
+    assert {name: after[name] for name in KEPT} == {name: before[name] for name in KEPT}
+
+
+def name_of(paper: Archive, target: int) -> str:
+    with paper.engine.connect() as connection:
+        return str(connection.scalar(sa.select(schema.cluster_targets.c.target_id).where(schema.cluster_targets.c.target_key == target)))
+
+
+def test_half_of_a_cluster_s_complaints_may_go_and_a_sweep_neither_shrinks_nor_revokes_it(raided: tuple[Archive, str, dict[str, Any]]) -> None:
+    paper, cluster, before = raided
+    seqs = sorted(paper.clusters()[cluster].memberships)
+    with paper.engine.connect() as connection:
+        feed = schema.feed.c
+        cut = connection.scalar(sa.select(sa.func.min(feed.last_seq)).where(feed.last_seq >= seqs[int(len(seqs) * 0.85)])) or 0
+    with write(paper.engine) as connection:
+        connection.execute(sa.update(schema.feed).where(feed.last_seq <= cut).values(received_us=feed.received_us - 31 * DAY_US))
+    paper.keeps(30)
+    paper.retains()
+    left = paper.clusters()[cluster].memberships
+    assert left and set(left) == {seq for seq in seqs if seq > cut}
+    paper.sweeps()
+    after = row_of(paper, cluster)
+    assert {name: after[name] for name in ("disposition", "status", "first_us", "last_us", "reporter_count", "target_count")} == {
+        name: before[name] for name in ("disposition", "status", "first_us", "last_us", "reporter_count", "target_count")}
+    for target in {m.target for m in left.values()}:
+        on_it = sum(m.target == target for m in left.values())
+        (share,) = [s for s in json.loads(paper.redis.hget(keys.memberships(paper.name), field_of(target)))[0]]
+        assert share[1] == on_it
+
+
+def test_without_a_deletion_the_same_sweep_would_have_let_the_cluster_go(raided: tuple[Archive, str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    paper, cluster, before = raided
+    monkeypatch.setattr(Detector, "regroup", lambda *_: [])
+    told(paper, complaint("one more", 9 * 86_400, reporter="somebody", target="elsewhere"))
+    paper.sweeps()
+    assert before["disposition"] == "flagged" and row_of(paper, cluster)["disposition"] == "revoked"

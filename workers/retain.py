@@ -1,0 +1,71 @@
+"""Deletes what a tenant keeps no longer: once a day, oldest first, in transactions of some 50 ms with as long a pause after each, so that ingest is not held up."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from service.storage import assessments, retention, timers
+from service.storage.database import write
+from service.storage.edges import open_edge
+from service.storage.leases import held
+from service.storage.overrides import policy_of
+from service.storage.queue import enqueue
+from service.storage.retention import Refed
+from service.storage.secret_box import SecretBox
+from service.storage.tenant_settings import DAY_SECONDS, RETENTION_WORK, settings_of
+from service.storage.tenants import tenant_id
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+SECOND_US = 1_000_000
+TURN_SECONDS = 30.0  # then other tenants have their turn
+LONGEST_PAUSE_SECONDS = 0.5
+
+
+def run(tenant: str, resources: Resources) -> None:
+    """Delete what is due, for 30 s at most, and say when to go on; returns at once when another worker does."""
+    with held(resources.redis, "retain", tenant) as lease:
+        if lease is None:
+            return
+        number = tenant_id(resources.engine, tenant)
+        with resources.engine.connect() as connection:
+            days, policy = settings_of(connection, number).retention_days, policy_of(connection, number)
+        if days is None:
+            with write(resources.engine) as connection:
+                if settings_of(connection, number).retention_days is None:
+                    timers.move_to(connection, number, RETENTION_WORK, None)
+            return
+        # A window that was made longer since the setting is not cut.
+        before_us = resources.now_us() - max(days * DAY_SECONDS, policy.window_seconds) * SECOND_US
+        finished = _delete(tenant, resources, number, before_us, policy.window_seconds)
+        with write(resources.engine) as connection:
+            timers.move_to(connection, number, RETENTION_WORK, resources.now_us() + (DAY_SECONDS * SECOND_US if finished else 0))
+
+
+def _delete(tenant: str, resources: Resources, number: int, before_us: int, window_seconds: int) -> bool:
+    """Whether all of it is done."""
+    edge, refed = open_edge(resources.engine, SecretBox(resources.settings), number), Refed()
+    with resources.engine.connect() as connection:
+        retention.find_refed(connection, number, refed)
+    deadline, complaints, upto, window_changed = time.monotonic() + TURN_SECONDS, 0, 0, False
+    while True:
+        began = time.monotonic()
+        with write(resources.engine) as connection:
+            done = retention.delete_step(connection, number, before_us, refed, edge, now_us=resources.now_us(), window_seconds=window_seconds)
+        if done is None:
+            break
+        # The feed tells detection the same; here at once, so that no target shows a deleted complaint until the next tick.
+        assessments.write_totals(resources.redis, tenant, done.totals)
+        complaints, upto, window_changed = complaints + done.complaints, done.upto_seq, window_changed or done.window_changed
+        if time.monotonic() > deadline:
+            break
+        time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_SECONDS))
+    if window_changed:
+        enqueue(resources.redis, "detect", tenant)  # the window that is resident somewhere is built anew now
+    with write(resources.engine) as connection:
+        rest = retention.delete_rest(connection, number, before_us)
+    if complaints or rest:
+        log.info("tenant %s: %d complaints deleted up to item %d, beside them %s", tenant, complaints, upto, rest or "nothing")
+    return done is None
