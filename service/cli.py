@@ -46,11 +46,13 @@ keys = typer.Typer(no_args_is_help=True, help="API keys of a tenant.")
 sources = typer.Typer(no_args_is_help=True, help="Inbound connections: platforms that post here, or are asked.")
 policy = typer.Typer(no_args_is_help=True, help="Thresholds of a tenant's own.")
 dead_letters = typer.Typer(no_args_is_help=True, help="Items that could not be processed five times over.")
+secret_keys = typer.Typer(no_args_is_help=True, help="Stored secrets: signing secrets, credentials of connections, keys of pseudonyms.")
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 app.add_typer(sources, name="sources")
 app.add_typer(policy, name="policy")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(secret_keys, name="secrets")
 
 
 TENANT_NAME = "[a-z0-9-]{1,40}"
@@ -565,6 +567,24 @@ def erase(
             _say("done")
             return
         time.sleep(0.5)
+
+
+@secret_keys.command("rotate")
+def secrets_rotate(data: Data = None) -> None:
+    """Encrypt every stored secret again, with the first key of BRIGADEWATCH_SECRET_KEY; the others can be taken out afterwards."""
+    from service.storage.database import write
+    from service.storage.secret_box import SecretBox
+    from service.storage.secret_rotation import rotate_all
+
+    settings = _settings(data)
+    engine = _prepared(settings)
+    with write(engine) as connection:
+        done, unreadable = rotate_all(connection, SecretBox(settings))
+    for place in unreadable:
+        _say(f"no key opens {place}")
+    _say(f"encrypted again: {done}")
+    if unreadable:
+        raise Refused(f"{len(unreadable)} secret(s) stay as they were: add the key that they were sealed with to BRIGADEWATCH_SECRET_KEY and run this again, or set them anew")
 
 
 @app.command()

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, func, select
 from service.ops.job_metrics import BUCKETS_SECONDS
 from service.platforms import POLLED
 from service.storage import keys
-from service.storage.schema import analysis_state, clusters, dead_letters, feed, ingest_state, sources, sweeps, tenants
+from service.storage.schema import analysis_state, clusters, dead_letters, deliveries, feed, ingest_state, sources, subscriptions, sweeps, tenants
 
 PATIENCE_SECONDS = 0.8  # for both stores together
 MAX_TENANTS = 200  # in labels; how many are left out is a metric of its own
@@ -103,6 +103,7 @@ def _read_database(connection: Connection, now_us: int, remember: Callable[[list
     yield from _positions(connection, names)
     yield from _lag(connection, names, now_us)
     yield from _cases(connection, names)
+    yield from _webhooks(connection, names)
     yield from _sources(connection, names)
 
 
@@ -173,6 +174,18 @@ def _cases(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
     yield from (dead, kept, seconds, finished)
 
 
+def _webhooks(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("brigadewatch_deliveries_waiting", "Webhook deliveries that are to be sent, or sent again.", labels=["tenant"])
+    by = select(deliveries.c.tenant_id, func.count()).where(deliveries.c.state == "pending", deliveries.c.next_us.is_not(None)).group_by(deliveries.c.tenant_id)
+    disabled = GaugeMetricFamily("brigadewatch_subscriptions_disabled", "Webhook subscriptions that nothing is sent to.", labels=["tenant"])
+    off = select(subscriptions.c.tenant_id, func.count()).where(subscriptions.c.disabled_us.is_not(None)).group_by(subscriptions.c.tenant_id)
+    for family, statement in ((waiting, by), (disabled, off)):
+        counts: dict[int, int] = {tenant: n for tenant, n in connection.execute(statement)}
+        for tenant, name in names.items():
+            family.add_metric([name], counts.get(tenant, 0))
+        yield family
+
+
 def _read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[Metric]:
     pipe = client.pipeline(transaction=False)
     for name in names:
@@ -181,6 +194,7 @@ def _read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[
         pipe.xrange(keys.stream(name), count=1)
     for queue in QUEUES:
         pipe.llen(f"rq:queue:{queue}")
+    pipe.hgetall(keys.DELIVERY_COUNTS)
     pipe.hgetall(keys.POLL_COUNTS)
     pipe.hgetall(keys.JOB_METRICS)
     pipe.hgetall(keys.DETECTION_COUNTS)
@@ -194,6 +208,7 @@ def _read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[
     memory = GaugeMetricFamily("brigadewatch_redis_memory_bytes", "Memory that Redis uses.")
     memory.add_metric([], answers[-1]["used_memory"])
     yield from (queued, memory)
+    yield from _attempts(_text_fields(answers[-5]))
     yield from _polls(_text_fields(answers[-4]))
     yield from _jobs(_text_fields(answers[-3]))
     yield from _detection(_text_fields(answers[-2]))
@@ -228,6 +243,13 @@ def _jobs(fields: dict[str, str]) -> Iterator[Metric]:
         if what in ("busy", "failed"):
             (busy if what == "busy" else failed).add_metric([work, tenant], float(value))
     yield from (duration, busy, failed)
+
+
+def _attempts(fields: dict[str, str]) -> Iterator[Metric]:
+    attempts = CounterMetricFamily("brigadewatch_delivery_attempts", "Attempts to deliver webhooks, by what came of them.", labels=["result", "tenant"])
+    for field, value in sorted(fields.items()):
+        attempts.add_metric(field.split("|"), float(value))
+    yield attempts
 
 
 def _polls(fields: dict[str, str]) -> Iterator[Metric]:

@@ -22,7 +22,7 @@ from service.settings import read_settings
 from service.storage.database import open_database
 from service.storage.tenants import find_key
 
-COMMANDS = ("demo", "up", "api", "worker", "clock", "replay", "audit", "rebuild", "openapi", "tenants", "keys", "policy", "dead-letters")
+COMMANDS = ("demo", "up", "api", "worker", "clock", "replay", "audit", "rebuild", "openapi", "tenants", "keys", "policy", "dead-letters", "secrets")
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -107,6 +107,21 @@ def test_a_malformed_key_for_secrets_is_wrong_usage(data: str) -> None:
     assert done.returncode == 2
     assert "BRIGADEWATCH_SECRET_KEY" in done.stderr
     assert "swordfish" not in done.stderr
+
+
+def test_stored_secrets_are_encrypted_again_with_the_first_key(data: str) -> None:
+    old, new = "0a" * 32, "0b" * 32
+    secret = Path(data).parent / "secret"
+    secret.write_text("hook-secret\n")
+    made = run("sources", "add", "--tenant", "default", "--platform", "discourse", "--secret-file", str(secret), "--data", data, BRIGADEWATCH_SECRET_KEY=old)
+    assert (run("tenants", "create", "default", "--data", data).returncode, made.returncode) == (0, 2)
+    assert run("sources", "add", "--tenant", "default", "--platform", "discourse", "--secret-file", str(secret), "--data", data, BRIGADEWATCH_SECRET_KEY=old).returncode == 0
+    refused = run("secrets", "rotate", "--data", data, BRIGADEWATCH_SECRET_KEY=new)
+    assert refused.returncode == 1
+    assert "no key opens sources.secret of src_" in refused.stderr
+    done = run("secrets", "rotate", "--data", data, BRIGADEWATCH_SECRET_KEY=f"{new},{old}")
+    assert (done.returncode, "encrypted again: 1" in done.stderr) == (0, True)
+    assert run("secrets", "rotate", "--data", data, BRIGADEWATCH_SECRET_KEY=new).returncode == 0
 
 
 def test_a_malformed_exception_for_outgoing_requests_is_wrong_usage(data: str) -> None:

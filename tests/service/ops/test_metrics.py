@@ -20,12 +20,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, insert, update
 
 from service.ops.collector import StoreCollector
-from service.ops.job_metrics import count_poll, record_counts, record_job
+from service.ops.job_metrics import count_poll, record_counts, record_delivery, record_job
 from service.ops.observations import Observations
 from service.ops.routes import create_ops_app
 from service.storage import keys
 from service.storage.database import write
-from service.storage.schema import analysis_state, clusters, dead_letters, feed, ingest_state, sources, sweeps
+from service.storage.schema import analysis_state, clusters, dead_letters, deliveries, feed, ingest_state, sources, subscriptions, sweeps
 from service.storage.tenants import create_tenant
 
 NOW_US = 1_795_000_000_000_000
@@ -72,11 +72,16 @@ def seeded(engine: Engine, server: Any) -> Engine:
             connection.execute(insert(sweeps).values(tenant_id=number, seq=1, position=1, finished_us=NOW_US, seconds=seconds, payload=b""))
         for k, (polled_us, failures, url) in enumerate([(NOW_US - 5_000_000, 0, "https://a"), (None, 3, "https://b"), (NOW_US, 9, None)]):
             connection.execute(insert(sources).values(id=f"s{k}", tenant_id=number, platform="coral", url=url, created_us=NOW_US - 9_000_000, polled_us=polled_us, failures=failures))
+        for k, (state, next_us, off_us) in enumerate([("pending", 5, None), ("pending", None, 4), ("delivered", None, None)]):
+            connection.execute(insert(deliveries).values(id=f"d{k}", tenant_id=number, subscription_id=f"w{k}", event_id="e", state=state, next_us=next_us, created_us=1))
+            connection.execute(insert(subscriptions).values(id=f"w{k}", tenant_id=number, url="https://a", events="[]", secret="s", created_us=1, disabled_us=off_us))
     server.set(keys.position("news"), 100)
     server.xadd(keys.stream("news"), {"lines": "x"}, id=f"{NOW_US // 1_000 - 1_500}-0")
     server.rpush("rq:queue:ingest", "a", "b")
     for result in ("ok", "ok", "limited"):
         count_poll(server, "news", "coral", result)
+    for result in ("delivered", "delivered", "retried"):
+        record_delivery(server, "news", result)
     record_job(server, "ingest", "news", 0.02, ok=True)
     record_job(server, "ingest", "news", 700.0, ok=False)
     record_counts(server, {"hot_pairs_total": 2, "window_complaints": 10}, tenant="news")
@@ -134,6 +139,13 @@ def test_polls_are_counted_by_result_and_the_oldest_success_of_a_source_is_shown
     assert found["brigadewatch_polls_total"] == {("coral", "ok", "news"): 2, ("coral", "limited", "news"): 1}
     assert found["brigadewatch_poll_success_timestamp_seconds"] == {("coral", "news"): (NOW_US - 9_000_000) / 1e6}  # never polled: since it was made
     assert found["brigadewatch_sources_failing"] == {("coral", "news"): 1}
+
+
+def test_deliveries_are_counted_by_result_and_what_waits_or_is_disabled_is_shown(web: Web) -> None:
+    found = samples(web)
+    assert found["brigadewatch_delivery_attempts_total"] == {("delivered", "news"): 2, ("retried", "news"): 1}
+    assert found["brigadewatch_deliveries_waiting"] == {("news",): 1, ("quiet",): 0}
+    assert found["brigadewatch_subscriptions_disabled"] == {("news",): 1, ("quiet",): 0}
 
 
 def test_jobs_and_counts_of_other_processes_are_exported(web: Web) -> None:
