@@ -29,7 +29,7 @@ from service.storage.database import write
 from service.storage.feed import FeedBatch, FeedOutcome
 from service.storage.leases import Lease, held, take_epoch
 from service.storage.overrides import policy_of
-from service.storage.queue import enqueue
+from service.storage.queue import enqueue, others_wait
 from service.storage.tenants import tenant_id
 from workers import handover
 from workers.aiming import Aiming
@@ -43,7 +43,9 @@ from workers.telling import Change, News, Telling
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 2.0  # then other tenants have their turn
+SHORT_TURN_SECONDS = 0.2  # where one of them waits
 ITEMS_AT_ONCE = 20_000
+ITEMS_BESIDE_OTHERS = 5_000  # in one tick while another tenant's job waits: larger ticks cost less a complaint, but nothing interrupts them
 SECOND_US = 1_000_000
 _STALE_NAMES = 200_000  # names that left the window are forgotten by a rebuild once there are so many, and four times the live ones
 
@@ -67,13 +69,14 @@ def run(tenant: str, resources: Resources) -> None:
 
 
 def _turn(tenant: str, resources: Resources, lease: Lease) -> None:
-    deadline = time.monotonic() + TURN_SECONDS
+    began = time.monotonic()
     analysis = _resident_analysis(tenant, resources)
     while True:
-        if not analysis.step(resources):
+        others = others_wait(resources.redis, "detect")
+        if not analysis.step(resources, ITEMS_BESIDE_OTHERS if others else ITEMS_AT_ONCE):
             return
         lease.check()
-        if time.monotonic() >= deadline:
+        if time.monotonic() - began >= (SHORT_TURN_SECONDS if others_wait(resources.redis, "detect") else TURN_SECONDS):
             return
 
 
@@ -161,8 +164,8 @@ class Analysis:
         """Know what was told. After a change of thresholds the next look is at all targets."""
         self._telling.begin(connection, clusters.summaries(self.clusters.values()), everything=self.state.policy_version not in (None, self.policy.version))
 
-    def step(self, resources: Resources) -> bool:
-        """One piece of work: decisions, a sweep's result, or a tick. False when nothing more waits (or a sweep has to come first)."""
+    def step(self, resources: Resources, at_most: int = ITEMS_AT_ONCE) -> bool:
+        """One piece of work: decisions, a sweep's result, or a tick of so many items. False when nothing more waits (or a sweep has to come first)."""
         with resources.engine.connect() as connection:
             self.state = analysis_state_of(connection, self.number)
             if self.state.epoch != self.epoch:
@@ -173,7 +176,7 @@ class Analysis:
             newest = connection.execute(
                 select(schema.sweeps.c.id, schema.sweeps.c.finished_us).where(schema.sweeps.c.tenant_id == self.number).order_by(schema.sweeps.c.id.desc()).limit(1)).first()
             sweep = _latest_sweep(connection, self.number) if newest is not None and newest.finished_us > (self.state.swept_us or 0) else None
-            rows = [] if decided or sweep is not None else read_feed(connection, self.number, self.state.cursor_seq, ITEMS_AT_ONCE)
+            rows = [] if decided or sweep is not None else read_feed(connection, self.number, self.state.cursor_seq, at_most)
         if decided:
             self._take_decisions(resources, max(d.seq for d in decided), {d.cluster_id for d in decided})
             return True
@@ -188,7 +191,7 @@ class Analysis:
         taken = self._one_tick(rows)
         self._tick_rows(resources, taken)
         # What came in meanwhile is the next tick's; a backlog is gone through at once.
-        return len(taken) < len(rows) or sum(row.items for row in rows) >= ITEMS_AT_ONCE // 2
+        return len(taken) < len(rows) or sum(row.items for row in rows) >= at_most // 2
 
     def _sweep_first(self) -> bool:
         """In a backlog ticks wait for a sweep after so much event time (the clock asks for it)."""

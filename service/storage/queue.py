@@ -78,6 +78,12 @@ def begun(redis: Redis, work: str, tenant: str) -> None:
     redis.delete(keys.enqueued(work, tenant))
 
 
+def others_wait(redis: Redis, work: str) -> bool:
+    """Whether a job waits behind the one of this kind that asks: another tenant's, most likely, whose turn it should be soon."""
+    length: Any = redis.llen(f"{TenantQueue.redis_queue_namespace_prefix}{QUEUE_OF[work]}")
+    return int(length) > 0
+
+
 def waiting_jobs(redis: Redis) -> dict[str, int]:
     """Jobs that wait, by queue."""
     return {name: open_queue(redis, name).count for name in QUEUES}
