@@ -45,7 +45,9 @@ log = logging.getLogger(__name__)
 TURN_SECONDS = 2.0  # then other tenants have their turn
 SHORT_TURN_SECONDS = 0.2  # where one of them waits
 ITEMS_AT_ONCE = 20_000
-ITEMS_BESIDE_OTHERS = 5_000  # in one tick while another tenant's job waits: larger ticks cost less a complaint, but nothing interrupts them
+ITEMS_BESIDE_OTHERS = 4_000  # in one tick while another tenant's job waits: larger ticks cost less a complaint, but nothing interrupts them
+TICK_SECONDS = 0.5  # how long a tick should take at most, by the speed of the last ones: another tenant's job may come meanwhile
+LEAST_ITEMS = 2_000
 SECOND_US = 1_000_000
 _STALE_NAMES = 200_000  # names that left the window are forgotten by a rebuild once there are so many, and four times the live ones
 
@@ -138,6 +140,7 @@ class Analysis:
     _telling: Telling = field(init=False)
     _found: dict[Group, FoundGroup] = field(default_factory=dict)  # groups as they were last reconciled
     _outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)  # of targets that were asked for
+    _items_per_second: float = 100_000.0  # of the last ticks, on this machine as it is now
     _told: Counter[str] = field(default_factory=Counter)  # what the metrics know already
     _clusters_by_target: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
 
@@ -176,6 +179,7 @@ class Analysis:
             newest = connection.execute(
                 select(schema.sweeps.c.id, schema.sweeps.c.finished_us).where(schema.sweeps.c.tenant_id == self.number).order_by(schema.sweeps.c.id.desc()).limit(1)).first()
             sweep = _latest_sweep(connection, self.number) if newest is not None and newest.finished_us > (self.state.swept_us or 0) else None
+            at_most = min(at_most, max(LEAST_ITEMS, int(self._items_per_second * TICK_SECONDS)))
             rows = [] if decided or sweep is not None else read_feed(connection, self.number, self.state.cursor_seq, at_most)
         if decided:
             self._take_decisions(resources, max(d.seq for d in decided), {d.cluster_id for d in decided})
@@ -189,7 +193,10 @@ class Analysis:
             enqueue(resources.redis, "sweep", self.tenant)  # the clock would, at its next beat
             return False
         taken = self._one_tick(rows)
+        began = time.monotonic()
         self._tick_rows(resources, taken)
+        speed = sum(row.items for row in taken) / max(1e-6, time.monotonic() - began)
+        self._items_per_second = (self._items_per_second + speed) / 2
         # What came in meanwhile is the next tick's; a backlog is gone through at once.
         return len(taken) < len(rows) or sum(row.items for row in rows) >= at_most // 2
 

@@ -41,7 +41,7 @@ CONSUMER = "ingest"  # fixed: whoever comes next finds what the last one did not
 TURN_SECONDS = 2.0  # then other tenants have their turn
 SHORT_TURN_SECONDS = 0.2  # where one of them waits: a turn costs its tenant a look at SQL and Redis, some milliseconds
 ENTRIES_AT_ONCE = 1_000
-ITEMS_AT_ONCE = 8_000  # a transaction of 4-8k rows costs least a row
+ITEMS_AT_ONCE = 4_000  # a transaction of 4-8k rows costs least a row, and other tenants wait for its end
 DELIVERIES = 5
 DAY = timedelta(days=1)
 _OCCURRED = re.compile(rb'"occurred_at":"([^"]{20,40})"')  # canonical lines: our own spelling

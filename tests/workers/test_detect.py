@@ -19,6 +19,7 @@ from service.storage import assessments, clusters, keys
 from service.storage.database import write
 from service.storage.hashing import field_of, key_of, key_of_field
 from service.storage.overrides import set_overrides
+from service.storage.queue import enqueue
 from workers import detect, ingest
 from workers.detection.detector import Detector
 from workers.resources import Resources
@@ -268,3 +269,30 @@ def test_raising_the_quota_releases_at_the_next_sweep(paper: Newspaper, town: To
     paper.sweeps()
     assert paper.clusters()[identity].disposition == "flagged"
     assert paper.asks(target, threshold=1).recommendation == "review"
+
+
+def test_ticks_are_small_and_turns_short_where_another_tenants_job_waits(paper: Newspaper, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detect, "SHORT_TURN_SECONDS", 0.0)
+    monkeypatch.setattr(detect, "ITEMS_BESIDE_OTHERS", 300)
+    for start in range(0, 900, 300):
+        paper.accepts(*(line(document(row)) for row in town.rows[start : start + 300]))
+        ingest.run(paper.name, paper.resources)
+    enqueue(paper.redis, "detect", "other")
+    detect.run(paper.name, paper.resources)
+    assert 0 < paper.analysis().analysed <= 300
+    paper.redis.delete("rq:queue:detect")
+    detect.run(paper.name, paper.resources)
+    assert paper.analysis().analysed == 900
+
+
+def test_a_tick_is_no_larger_than_what_takes_half_a_second_here(paper: Newspaper, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detect, "LEAST_ITEMS", 1)
+    paper.posts([document(row) for row in town.rows[:100]], batch=100)
+    analysis = detect._resident[paper.name]
+    assert analysis._items_per_second != 100_000  # measured
+    sizes: list[int] = []
+    real = detect.read_feed
+    monkeypatch.setattr(detect, "read_feed", lambda connection, number, after, limit: sizes.append(limit) or real(connection, number, after, limit))
+    analysis._items_per_second = 60.0
+    analysis.step(paper.resources)
+    assert sizes == [30]

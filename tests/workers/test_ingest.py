@@ -20,6 +20,7 @@ from service.storage.commit import Batch
 from service.storage.database import write
 from service.storage.dead_letters import DeadLetter, drop, list_dead_letters, retry
 from service.storage.leases import Lease
+from service.storage.queue import enqueue
 from service.storage.schema import feed
 from workers import ingest
 
@@ -73,7 +74,19 @@ def test_a_full_stream_is_archived_in_few_transactions(paper: Paper) -> None:
         paper.accepts(*[complaint(f"{number}-{k}", reporter=f"{number}-{k}") for k in range(500)])
     ingest.run(paper.name, paper.resources)
     assert paper.state().archived == 20_000
-    assert paper.count(feed) <= 4
+    assert paper.count(feed) <= 6
+
+
+def test_a_turn_ends_soon_where_another_tenants_job_waits(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "SHORT_TURN_SECONDS", 0.0)
+    for number in range(20):
+        paper.accepts(*[complaint(f"{number}-{k}", reporter=f"{number}-{k}") for k in range(500)])
+    enqueue(paper.redis, "ingest", "other")
+    ingest.run(paper.name, paper.resources)
+    assert 0 < paper.state().archived <= ingest.ITEMS_AT_ONCE + 500
+    paper.redis.delete("rq:queue:ingest")
+    ingest.run(paper.name, paper.resources)
+    assert paper.state().archived == 10_000
 
 
 def test_while_another_holds_the_lease_nothing_is_touched(paper: Paper) -> None:

@@ -10,7 +10,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from service.storage import keys
-from service.storage.queue import QUEUE_OF, QUEUES, RefusedJob, TenantJob, begun, enqueue, open_queue, waiting_jobs
+from service.storage.queue import QUEUE_OF, QUEUES, RefusedJob, TenantJob, begun, enqueue, open_queue, others_wait, waiting_jobs
 
 
 def test_one_job_of_a_kind_waits_for_a_tenant(clients: Any) -> None:
@@ -21,6 +21,12 @@ def test_one_job_of_a_kind_waits_for_a_tenant(clients: Any) -> None:
     assert waiting_jobs(redis) == {**dict.fromkeys(QUEUES, 0), "ingest": 2, "detect": 1}
     begun(redis, "ingest", "paper")
     assert enqueue(redis, "ingest", "paper"), "what comes while a job runs needs another"
+
+
+def test_whoever_works_sees_that_another_waits_in_the_same_queue(clients: Any) -> None:
+    redis = clients.blocking
+    enqueue(redis, "detect", "other")
+    assert others_wait(redis, "detect") and not others_wait(redis, "ingest")
 
 
 def test_a_job_that_was_lost_keeps_the_next_away_for_seconds_only(clients: Any) -> None:
