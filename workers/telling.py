@@ -177,7 +177,12 @@ class Telling:
         _, news.names = names_of(connection, self._tenant_id, reporters=(), targets=spoken_of)
         for target, key in held.items():
             self._held.add(key)
+            if target not in news.names:
+                continue  # its complaints were deleted meanwhile
             news.events.append(hold_event(news.names[target], self._totals[target], self.summaries[target], self._policy.default_threshold, self._policy.version))
-        for target, restoration in news.restorations.items():
-            if restoration is not None and restoration.state == "open":
+        for target, restoration in list(news.restorations.items()):
+            if restoration is not None and target not in news.names:
+                del news.restorations[target]
+                self._restorations.pop(target, None)
+            elif restoration is not None and restoration.state == "open":
                 news.events.append(restore_event(news.names[target], restoration, self._policy.version))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from pydantic_core import from_json
@@ -30,13 +30,23 @@ class Warned:
 
 
 def judged_since(connection: Connection, tenant_id: int, after_seq: int, upto_seq: int) -> set[int]:
-    """Reporters whose standing complaints may be judged otherwise by the outcomes of people in this part of the tenant's sequence."""
+    """Reporters for whom the outcomes of people in this part of the tenant's sequence may change something.
+
+    Those with a standing complaint on a target that was rejected; and of those on any judged target who were warned of before.
+    """
     table = schema.outcomes
     low, high = tenant_id << SEQ_BITS | after_seq, tenant_id << SEQ_BITS | upto_seq
-    targets = {
-        key for key, content in connection.execute(select(table.c.target_key, table.c.content).where(table.c.row_key > low, table.c.row_key <= high)).all()
-        if (body := from_json(content)).get("verdict") is not None and body.get("decided_by") != "automatic"
-    }
+    rejected: dict[int, bool] = {}
+    for key, content in connection.execute(select(table.c.target_key, table.c.content).where(table.c.row_key > low, table.c.row_key <= high)):
+        body = from_json(content)
+        if body.get("verdict") is not None and body.get("decided_by") != "automatic":
+            rejected[key] = rejected.get(key, False) or body["verdict"] == "rejected"
+    wrong = _reporters_on(connection, tenant_id, [key for key, was in rejected.items() if was])
+    right = _reporters_on(connection, tenant_id, [key for key, was in rejected.items() if not was]) if _any_warned(connection, tenant_id) else set()
+    return wrong | _warned(connection, tenant_id, right).keys()
+
+
+def _reporters_on(connection: Connection, tenant_id: int, targets: Collection[int]) -> set[int]:
     statement = f"SELECT DISTINCT c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND c.state = {schema.STANDING}"
     return {key for (key,) in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in targets])}
 
@@ -49,8 +59,8 @@ def suggestions(connection: Connection, tenant_id: int, reporters: Collection[in
     if not reporters:
         return [], []
     warned = _warned(connection, tenant_id, reporters)
-    frequent = _frequent(connection, tenant_id, reporters, policy)
-    complaints = _complaints(connection, tenant_id, frequent | warned.keys())
+    brigades = _brigades(connection, tenant_id, reporters)
+    complaints = _complaints(connection, tenant_id, _frequent(connection, tenant_id, reporters, policy) | warned.keys() | brigades.keys(), brigades)
     outcomes = outcomes_of(connection, tenant_id, {c.filed.target for mine in complaints.values() for c in mine})
     found: dict[int, Suggestion] = {}
     gone: list[int] = []
@@ -78,42 +88,64 @@ def save(connection: Connection, tenant_id: int, found: Sequence[Warned], gone: 
         ])
 
 
-def _warned(connection: Connection, tenant_id: int, reporters: Iterable[int]) -> dict[int, int]:
-    if connection.execute(select(_TABLE.c.at_us).where(_TABLE.c.tenant_id == tenant_id).limit(1)).first() is None:
+def _any_warned(connection: Connection, tenant_id: int) -> bool:
+    return connection.execute(select(_TABLE.c.at_us).where(_TABLE.c.tenant_id == tenant_id).limit(1)).first() is not None
+
+
+def _warned(connection: Connection, tenant_id: int, reporters: Collection[int]) -> dict[int, int]:
+    if not reporters or not _any_warned(connection, tenant_id):
         return {}
     statement = "SELECT w.reporter_key, w.at_us FROM k CROSS JOIN reporter_warnings w WHERE w.tenant_id = ? AND w.reporter_key = k.column1"
     return dict(select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters]))
 
 
 def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], policy: Policy) -> set[int]:
-    """Those with so many complaints at all that it is worth to look at each."""
-    statement = "SELECT k.column1, (SELECT COUNT(*) FROM complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1) FROM k WHERE k.column1 IS NOT NULL"
+    """Those with so many complaints on targets with outcomes that it is worth to look at each."""
+    # The state is asked for so that no index covers the question: SQLite would prefer one that does, and read all of it.
+    statement = (
+        f"SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = {schema.STANDING}"
+        " AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id = c.tenant_id AND o.target_key = c.target_key) GROUP BY c.reporter_key"
+    )
     counted = select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
     return {reporter for reporter, count in counted if count >= policy.warn_unfounded}
 
 
-def _complaints(connection: Connection, tenant_id: int, reporters: Collection[int]) -> dict[int, list[Noticed]]:
-    """The standing complaints of each reporter."""
-    brigades = _brigades(connection, tenant_id, reporters)
+def _complaints(connection: Connection, tenant_id: int, reporters: Collection[int], brigades: Mapping[int, Sequence[str]]) -> dict[int, list[Noticed]]:
+    """The standing complaints of each reporter; `brigades` names the decided ones that the reporter is in."""
     statement = (
         "SELECT c.row_key, c.reporter_key, c.target_key, c.occurred_us, c.content FROM k CROSS JOIN complaints c"
         f" WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = {schema.STANDING}"
     )
+    rows = select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
+    brigade_of = _marked(connection, [(cluster, row_key) for row_key, reporter, *_ in rows for cluster in brigades.get(reporter, ())])
     found: dict[int, list[Noticed]] = defaultdict(list)
-    for row_key, reporter, target, occurred_us, content in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters]):
+    for row_key, reporter, target, occurred_us, content in rows:
         # The flag is deep inside and rare: parse only where the word is.
         trusted = '"trusted"' in content and from_json(content)["reporter"].get("trusted") is True
-        found[reporter].append(Noticed(Filed(row_key & SEQ_MASK, target, occurred_us), trusted, brigades.get(row_key)))
+        found[reporter].append(Noticed(Filed(row_key & SEQ_MASK, target, occurred_us), trusted, brigade_of.get(row_key)))
     return found
 
 
-def _brigades(connection: Connection, tenant_id: int, reporters: Iterable[int]) -> dict[int, str]:
-    """Complaints that a person's decision, in force now, calls part of a brigade: row key -> cluster."""
+def _brigades(connection: Connection, tenant_id: int, reporters: Iterable[int]) -> dict[int, list[str]]:
+    """Clusters of each reporter that a person's decision, in force now, calls a brigade."""
+    decided = select(schema.clusters.c.id).where(schema.clusters.c.tenant_id == tenant_id, schema.clusters.c.verdict == "coordinated").limit(1)
+    if connection.execute(decided).first() is None:
+        return {}
     statement = (
-        "SELECT cc.row_key, cc.cluster_id FROM k CROSS JOIN cluster_members m JOIN cluster_complaints cc ON cc.cluster_id = m.cluster_id AND cc.reporter_key = m.reporter_key"
-        " JOIN clusters cl ON cl.id = cc.cluster_id"
-        " WHERE m.tenant_id = ? AND m.reporter_key = k.column1 AND cc.verdict = 'coordinated' AND cl.verdict = 'coordinated' AND cl.disposition = 'flagged'"
-        " AND m.excluded = ? AND cc.gone = ?"
+        "SELECT m.reporter_key, m.cluster_id FROM k CROSS JOIN cluster_members m CROSS JOIN clusters cl"
+        " WHERE m.tenant_id = ? AND m.reporter_key = k.column1 AND m.excluded = ? AND cl.id = m.cluster_id AND cl.verdict = 'coordinated' AND cl.disposition = 'flagged'"
         " AND (SELECT d.reason_code FROM decisions d WHERE d.cluster_id = cl.id AND d.verdict = 'coordinated' ORDER BY d.seq DESC LIMIT 1) = 'brigade'"
     )
-    return dict(select_by_keys(connection, statement, (tenant_id, False, False), [(key,) for key in reporters]))
+    found: dict[int, list[str]] = defaultdict(list)
+    for reporter, cluster in select_by_keys(connection, statement, (tenant_id, False), [(key,) for key in reporters]):
+        found[reporter].append(cluster)
+    return found
+
+
+def _marked(connection: Connection, pairs: Sequence[tuple[str, int]]) -> dict[int, str]:
+    """The cluster of each complaint (row key) about which it was decided, among pairs of the two."""
+    statement = (
+        "SELECT cc.row_key, cc.cluster_id FROM k CROSS JOIN cluster_complaints cc"
+        " WHERE cc.cluster_id = k.column1 AND cc.row_key = k.column2 AND cc.verdict = 'coordinated' AND cc.gone = ?"
+    )
+    return dict(select_by_keys(connection, statement, (False,), pairs))
