@@ -93,6 +93,16 @@ def test_a_target_never_seen_has_zeros_and_may_be_asked_for_by_any_id(api: Api) 
     api.redis.run(ask())
 
 
+def test_a_brief_is_given_for_any_target(api: Api) -> None:
+    async def ask() -> None:
+        async with asking(api) as client:
+            for target_id in ("t", "a/brief", ".."):
+                brief = await client.brief(target_id, 3)
+                assert (brief["target_id"], brief["complaints"]["standing"]) == (target_id, 0)
+
+    api.redis.run(ask())
+
+
 def test_a_wrong_key_and_a_missing_scope_are_said_so(api: Api) -> None:
     async def ask() -> None:
         async with asking(api, "ingest") as client:

@@ -334,7 +334,7 @@ def test_a_deletion_is_told_once_and_one_with_its_post_judges_nothing(site: Made
 def test_what_a_person_has_kept_is_not_held_back_by_count_again(site: Made, nobody: str) -> None:
     blog = site(nobody, THRESHOLD=2)
     blog.report(5, **readers(1)[0])
-    assert blog.keep(5, MODERATOR) == blog.keep(5, MODERATOR) | {"seconds": pytest.approx(0, abs=60), "page_seconds": pytest.approx(0, abs=60)}
+    assert blog.keep(5, MODERATOR)["status"] == 302
     for reader in readers(3, start=20):
         blog.report(5, **reader)
     assert blog.status(5) == "1"

@@ -111,9 +111,9 @@ class AsyncClient:
         question = Question("DELETE", f"/v1/complaints/{exchange.segment(complaint_id)}")
         return await self._persist(question, lambda answer: exchange.read_receipt(answer, Batch((), (), (), 0)))
 
-    async def brief(self, target_id: str) -> dict[str, Any]:
+    async def brief(self, target_id: str, threshold: int | None = None) -> dict[str, Any]:
         """What a moderator should know about a target on an appeal, as the service answers it. Raises Unreachable."""
-        answer = await self._ask(Question("GET", f"/v1/targets/{exchange.segment(target_id)}/brief"), self._send_timeout)
+        answer = await self._ask(exchange.ask_brief(target_id, threshold), self._send_timeout)
         document = exchange.read_document(answer, 200)
         if not isinstance(document, dict):
             raise Unreachable("an answer that is no brief came back: is this brigadewatch?", status=answer.status)

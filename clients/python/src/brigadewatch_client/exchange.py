@@ -65,7 +65,12 @@ def segment(identifier: object) -> str:
 
 def ask_one(target_id: str, threshold: int | None) -> Question:
     """GET /v1/targets/{id}."""
-    return Question("GET", f"/v1/targets/{segment(target_id)}" + ("" if threshold is None else f"?threshold={_threshold(threshold)}"))
+    return Question("GET", f"/v1/targets/{segment(target_id)}{_query(threshold)}")
+
+
+def ask_brief(target_id: str, threshold: int | None) -> Question:
+    """GET /v1/targets/{id}/brief."""
+    return Question("GET", f"/v1/targets/{segment(target_id)}/brief{_query(threshold)}")
 
 
 def ask_many(target_ids: Sequence[str], threshold: int | None) -> Question:
@@ -195,6 +200,10 @@ def retry_after(value: str | None, now: datetime) -> float | None:
             return None
         seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _query(threshold: int | None) -> str:
+    return "" if threshold is None else f"?threshold={_threshold(threshold)}"
 
 
 def _counted(counted: object) -> int:

@@ -86,9 +86,9 @@ class Client:
         """The complaint counts no more; it may be withdrawn before it has arrived. Raises Unreachable."""
         return self._background.run(lambda client: client.withdraw(complaint_id), None)
 
-    def brief(self, target_id: str) -> dict[str, Any]:
+    def brief(self, target_id: str, threshold: int | None = None) -> dict[str, Any]:
         """What a moderator should know about a target on an appeal, as the service answers it. Raises Unreachable."""
-        return self._background.run(lambda client: client.brief(target_id), self._send_timeout)
+        return self._background.run(lambda client: client.brief(target_id, threshold), self._send_timeout)
 
     def _send(self, path: str, items: Iterable[Complaint | Outcome | Mapping[str, Any]]) -> Receipt:
         receipt, done = Receipt(), 0
