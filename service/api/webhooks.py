@@ -116,7 +116,8 @@ async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> 
     else:
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
     observe.webhook(source.platform, "taken" if batch.lines else "empty")
-    await replays.remember(parts.redis, key.tenant, mark)
+    if batch.lines and not batch.rejected_count:  # what was refused may be right when it comes again: a clock was wrong
+        await replays.remember(parts.redis, key.tenant, mark)
     return answer
 
 

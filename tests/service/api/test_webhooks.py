@@ -15,6 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from service.api import senders
 from service.logs import RedactingFormatter, redacted
 from service.settings import Settings
 from service.storage import keys, timers
@@ -170,7 +171,8 @@ def test_a_ping_is_answered(api: Api, counted: Counted) -> None:
     vector = {"x-discourse-event": "ping", "x-discourse-event-type": "ping", "x-discourse-event-signature": "sha256=162f107f6b5022353274eb1a7197885cfd35744d8d08e5bcea025d309386b7d6"}
     answer = post(api, made.path, b'{"ping":"OK"}', vector)
     assert (answer.status_code, answer.json()["accepted"], answer.json()["notes"]) == (202, 0, ["a ping"])
-    assert counted.results == [("discourse", "empty")]
+    assert not post(api, made.path, b'{"ping":"OK"}', vector).json()["repeated"]
+    assert counted.results == [("discourse", "empty")] * 2
 
 
 @pytest.mark.parametrize(("body", "more", "code"), [
@@ -189,6 +191,25 @@ def test_valid_items_are_taken_and_the_others_listed(api: Api, counted: Counted)
     answer = deliver(api, source(api, "discourse"), discourse(score(1, 1, "2024-05-03T10:00:00Z"), score(2, 2, "2124-05-03T10:00:00Z"), score(3, 3, "2024-05-03T10:00:00Z")))
     assert (answer.status_code, answer.json()["accepted"], answer.json()["rejected_count"]) == (202, 2, 1)
     assert [(item["line"], item["id"], item["pointer"]) for item in answer.json()["rejected"]] == [(2, "2", "/occurred_at")]
+
+
+def test_what_was_refused_may_be_right_when_the_delivery_comes_again(api: Api, counted: Counted) -> None:
+    made, ahead = source(api, "discourse"), (NOW + timedelta(minutes=6)).isoformat()
+    event = discourse(score(1, 1, "2024-05-03T10:00:00Z"), score(2, 2, ahead))
+    assert deliver(api, made, event).json()["rejected_count"] == 1
+    api.app.state.parts.now = lambda: NOW + timedelta(minutes=6)
+    assert deliver(api, made, event).json()["accepted"] == 2  # the first of them is a duplicate for the archive
+    assert deliver(api, made, event).json()["repeated"]
+
+
+def test_refusals_are_logged_once_in_a_while_by_platform_and_reason_alone(api: Api, counted: Counted, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(senders, "_said_at", {})
+    made = source(api, "mastodon")
+    body = encoded(mastodon(status("501")))
+    for _ in range(5):
+        is_problem(post(api, made.path, body, headers("mastodon", "guessed", body)), 401)
+    assert [record.getMessage() for record in caplog.records if record.name == "service.api.senders"] == ["a delivery for mastodon was refused: wrong"]
+    assert counted.results == [("mastodon", "wrong")] * 5
 
 
 def test_scores_that_are_ids_only_are_said_in_the_answer(api: Api, counted: Counted) -> None:

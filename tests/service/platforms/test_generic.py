@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,3 +132,13 @@ def test_the_mapping_states_the_signature() -> None:
     with pytest.raises(ValueError, match="whsec_"):
         adapters.check("generic", "secret", None)
     assert len(read_mapping(MAPPING).shapes) == 2
+
+
+def test_the_mapping_in_the_documents_works() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "integrations" / "README.md").read_text()
+    mapping = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    event = {"type": "flag", "id": 1, "at": 1_714_730_400, "by": {"id": 2}, "comment": 3, "author": 4, "reply": True, "why": 1}
+    closed = {"type": "closed", "id": 5, "at": 1_714_730_500, "comment": 3, "result": "removed", "auto": True}
+    first, second = taken(read("generic", {"article": "a-1", "events": [event, closed]}, mapping=mapping))
+    assert (first["target"], first["reason"]) == ({"id": "3", "kind": "comment", "author_id": "4", "context_id": "a-1", "attributes": {"is_reply": True}}, "spam")
+    assert (second["verdict"], second["action"], second["decided_by"]) == ("upheld", "removed", "automatic")
