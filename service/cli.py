@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -588,6 +588,45 @@ def secrets_rotate(data: Data = None) -> None:
 
 
 @app.command()
+def export(
+    tenant: TenantName,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE|DIR", help="With --reporter a file, which is replaced; without, a folder that is made (an empty one will do).")],
+    reporter: Annotated[str | None, typer.Option("--reporter", metavar="ID", help="All that is kept about this person, as one JSON; by the platform's id or by the pseudonym.", show_default=False)] = None,
+    data: Data = None,
+) -> None:
+    """What is kept about one person, or everything of a tenant as NDJSON files that `audit` and `replay` read.
+
+    A tenant's folder holds complaints, outcomes, withdrawn and machine complaints, withdrawals, clusters, decisions and the audit trail.
+    """
+    from service.storage import export as going_out
+    from service.storage.edges import open_edge
+    from service.storage.secret_box import SecretBox
+    from service.storage.tenants import tenant_id
+
+    settings = _settings(data)
+    engine = _prepared(settings)
+    number = tenant_id(engine, tenant)
+    if reporter is not None:
+        edge = open_edge(engine, SecretBox(settings), number)
+        with engine.connect() as connection:
+            found = going_out.person(connection, number, edge, reporter, now_us=_now_us())
+        _write_privately(out, [json.dumps(found, ensure_ascii=False, indent=1)])
+        _say(f"{len(found['complaints'])} complaints, {len(found['clusters'])} clusters: {out}")
+        return
+    try:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        taken = any(out.iterdir())
+    except OSError as error:
+        raise UsageError(f"{out} is no folder that can be written to: {error.strerror or error}") from None
+    if taken:
+        raise UsageError(f"{out} holds files already: name a new folder, so that nothing of an earlier export is taken for this one's")
+    with engine.connect() as connection:  # one view for all files
+        for name, objects in going_out.tenant(connection, number):
+            count = _write_privately(out / name, (json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in objects))
+            _say(f"{name}: {count}")
+
+
+@app.command()
 def openapi() -> None:
     """The OpenAPI document of the API, as JSON on stdout."""
     from dataclasses import replace
@@ -649,6 +688,21 @@ class UsageError(BrigadewatchError):
 def _fail(text: str, code: int) -> None:
     print(f"brigadewatch: {text}", file=sys.stderr)
     sys.exit(code)
+
+
+def _write_privately(path: Path, lines: Iterable[str]) -> int:
+    """Write a file that its owner alone may read, whole or not at all; says how many lines."""
+    draft, count = path.with_name(f".{path.name}.{os.getpid()}"), 0
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", errors="surrogatepass") as file:
+            for line in lines:
+                file.write(line + "\n")
+                count += 1
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+    return count
 
 
 def _say(text: str) -> None:

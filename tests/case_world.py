@@ -79,9 +79,10 @@ def put_outcome(engine: Engine, tenant_id: int, seq: int, target: str, verdict: 
         ))
 
 
-def put_decision(engine: Engine, tenant_id: int, cluster_id: str, decision_id: str, verdict: str = "coordinated", *, hours: float = 2) -> None:
+def put_decision(engine: Engine, tenant_id: int, cluster_id: str, decision_id: str, verdict: str = "coordinated", *, hours: float = 2, excluded: Sequence[str] = (), note: str | None = None) -> None:
     """A decision in a cluster's log, without any effect on the cluster."""
     with write(engine) as connection:
         connection.execute(sa.insert(schema.decisions).values(
-            id=decision_id, tenant_id=tenant_id, cluster_id=cluster_id, at_us=at_us(hours), by="ann", verdict=verdict, reason_code="brigade", excluded_reporters="[]", version=1,
+            id=decision_id, tenant_id=tenant_id, cluster_id=cluster_id, at_us=at_us(hours), by="ann", verdict=verdict, reason_code="brigade", excluded_reporters=json.dumps(list(excluded)), note=note,
+            version=1,
         ))
