@@ -41,7 +41,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     client = stream.connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds) if redis is None else redis
     parts = Parts(
         settings=settings, engine=engine, redis=client, writer=StreamWriter(client, settings.max_stream_items), key_ring=KeyRing(engine),
-        rates=Rates(settings.rate_per_tenant, settings.rate_per_key), bodies=BodyBudget(), box=SecretBox(settings), edges=Edges(engine, SecretBox(settings)),
+        rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client), bodies=BodyBudget(), box=SecretBox(settings), edges=Edges(engine, SecretBox(settings)),
     )
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -46,8 +47,11 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         except ValueError:
             raise ValueError(f"{name} is {text!r}, and has to be a number like {default}") from None
 
-    def optional(name: str) -> float | None:
-        return number(name, 0) if env.get(name) else None
+    def rate(name: str) -> float | None:
+        found = number(name, 100) if env.get(name) else None
+        if found is not None and not 0 < found < math.inf:
+            raise ValueError(f"{name} is {env[name]!r}, and has to be a number of items a second above 0; leave it out for no limit")
+        return found
 
     return Settings(
         data=folder,
@@ -55,8 +59,8 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         database_url=env.get("DATABASE_URL") or f"sqlite:///{folder / 'brigadewatch.sqlite3'}",
         max_body_bytes=int(number("BRIGADEWATCH_MAX_BODY_BYTES", 8 * 1024 * 1024)),
         max_stream_items=int(number("BRIGADEWATCH_MAX_STREAM_ITEMS", 1_000_000)),
-        rate_per_tenant=optional("BRIGADEWATCH_RATE_PER_TENANT"),
-        rate_per_key=optional("BRIGADEWATCH_RATE_PER_KEY"),
+        rate_per_tenant=rate("BRIGADEWATCH_RATE_PER_TENANT"),
+        rate_per_key=rate("BRIGADEWATCH_RATE_PER_KEY"),
         redis_timeout_seconds=number("BRIGADEWATCH_REDIS_TIMEOUT_SECONDS", 2.0),
         log_level=env.get("BRIGADEWATCH_LOG_LEVEL") or "INFO",
         secret_keys=_secret_keys(env.get("BRIGADEWATCH_SECRET_KEY") or ""),

@@ -60,7 +60,7 @@ async def withdraw_complaint(request: Request) -> Response:
     """The complaint counts no more. It may arrive before the complaint itself; a withdrawn id never revives."""
     key = await authenticate(request, "ingest")
     parts = parts_of(request)
-    parts.rates.admit(key.tenant_id, key.id)
+    parts.rates.admit(key)
     line = withdrawal(segment(request, "id"))
     return await append(request, key, [line], Batch())
 
@@ -89,13 +89,13 @@ async def _accept(request: Request, noun: Noun) -> Response:
         check_plain(request)
     else:
         key = await authenticate(request, "ingest")
-        parts.rates.admit(key.tenant_id, key.id)
+        parts.rates.admit(key)
     form = _FORMS[media_type(request, *_FORMS)]
     with parts.bodies.reserve() as hold:
         body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
         if signed:
             key = await signed_by(request, body)
-            parts.rates.admit(key.tenant_id, key.id)
+            parts.rates.admit(key)
         batch = Batch(await parts.edges.of(key.tenant_id))
         first = True
         for _ in read_document(body, noun, form, parts.now(), batch):
@@ -106,7 +106,7 @@ async def _accept(request: Request, noun: Noun) -> Response:
         if batch.rejected_count:
             observe_of(request).rejected(key.tenant, batch.rejected_count)
         if not batch.lines:
-            parts.rates.charge(key.tenant_id, key.id, max(1, batch.rejected_count))
+            await parts.rates.charge(key, max(1, batch.rejected_count))
             raise Invalid(_nothing_valid(noun, batch), batch.rejected, batch.rejected_count)
         return await append(request, key, batch.lines, batch)
 
@@ -118,7 +118,7 @@ async def append(request: Request, key: KeyRecord, lines: list[bytes], batch: Ba
     if n > 1_000:
         await asyncio.sleep(0)  # so that joining and sending are two slices
     position = await when_begun(request, key, lambda: parts.writer.append(key.tenant, n, joined))
-    parts.rates.charge(key.tenant_id, key.id, n + batch.rejected_count)
+    await parts.rates.charge(key, n + batch.rejected_count)
     observe_of(request).accepted(key.tenant, n)
     answer: dict[str, Any] = {"accepted": n, "rejected": [rejected_json(item) for item in batch.rejected], "rejected_count": batch.rejected_count, "position": position, **members}
     return Response(to_json(answer), 202, media_type="application/json")

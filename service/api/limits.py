@@ -1,8 +1,9 @@
-"""How much one process takes: rates per tenant and key, and bytes of request bodies held at once.
+"""How much is taken: rates per tenant and key, shared by all processes, and bytes of request bodies held at once by one.
 
 A bucket may go into debt: a request is let in while anything is left, and charged once its items are known. So a
-batch larger than the rate gets through, and its tenant waits for it afterwards. The buckets are this process's
-own: behind n API processes a tenant gets up to n times its rate.
+batch larger than the rate gets through, and its tenant waits for it afterwards. What is left is kept in Redis; a
+process knows it as of its own last request, so that n processes let n batches in where one would have let in one,
+and all of them wait n times as long afterwards: in the long run the rate holds, and without a rate nothing is asked.
 """
 
 from __future__ import annotations
@@ -12,10 +13,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from service.errors import Overloaded
+from service.errors import Overloaded, StoreUnavailable
+from service.storage import keys
+from service.storage.stream import AsyncRedis, Script, unavailable_when_it_fails
+from service.storage.tenants import KeyRecord
 
 BURST_SECONDS = 1.0  # a bucket holds the items of one second
 MAX_BODY_BYTES_HELD = 256 * 1024 * 1024
+_REMEMBERED_BUCKETS = 10_000
+
+# KEYS: when the bucket is full again (microseconds). ARGV: what is taken now, in microseconds of refilling. Answers how far away full is.
+_SPEND = Script("""
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local full = tonumber(redis.call('GET', KEYS[1]) or '0')
+if full < now then full = now end
+full = full + tonumber(ARGV[1])
+redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', string.format('%.0f', math.ceil((full - now) / 1000) + 1))
+return string.format('%.0f', full - now)
+""")
+_LONGEST_DEBT_US = 30 * 86_400 * 1_000_000
 
 
 class RateExceeded(Overloaded):
@@ -31,50 +48,74 @@ class Bucket:
     """A token bucket that refills continuously and may be overdrawn by the last one let in."""
 
     def __init__(self, per_second: float, now: float) -> None:
-        self._per_second = per_second
+        self.per_second = per_second
         self._capacity = max(1.0, per_second * BURST_SECONDS)
         self._left = self._capacity
         self._at = now
 
     def wait_seconds(self, now: float) -> float:
         """How long until anything is left; 0: now."""
-        self._left = min(self._capacity, self._left + (now - self._at) * self._per_second)
+        self._left = min(self._capacity, self._left + (now - self._at) * self.per_second)
         self._at = now
-        return 0.0 if self._left > 0 else (1e-9 - self._left) / self._per_second
+        return 0.0 if self._left > 0 else (1e-9 - self._left) / self.per_second
 
     def charge(self, items: int) -> None:
         """Take the items' tokens, into debt if need be."""
         self._left -= items
 
+    def learn(self, seconds_until_full: float, now: float) -> None:
+        """What is left with everybody's items taken, as of now."""
+        self._left, self._at = self._capacity - seconds_until_full * self.per_second, now
+
 
 class Rates:
-    """Token buckets per tenant and per key; without a rate nothing is ever refused."""
+    """Token buckets per tenant and per key; without a rate nothing is ever refused.
 
-    def __init__(self, per_tenant: float | None, per_key: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rates = {"tenant": per_tenant, "key": per_key}
+    A tenant's own rate (`brigadewatch tenants set --rate`) takes the place of the one for all tenants.
+    """
+
+    def __init__(self, per_tenant: float | None, per_key: float | None, clock: Callable[[], float] = time.monotonic, redis: AsyncRedis | None = None) -> None:
+        self._per_tenant, self._per_key = per_tenant, per_key
         self._buckets: dict[tuple[str, int], Bucket] = {}
-        self._clock = clock
+        self._clock, self._redis = clock, redis  # without Redis: this process alone
 
-    def admit(self, tenant_id: int, key_id: int) -> None:
+    def admit(self, key: KeyRecord) -> None:
         """Raises RateExceeded when the tenant or the key has to wait."""
         now = self._clock()
-        for policy, bucket, rate in self._of(tenant_id, key_id, now):
+        for policy, _, bucket in self._of(key, now):
             wait = bucket.wait_seconds(now)
             if wait > 0:
                 raise RateExceeded(
-                    f"more than {rate:g} items a second for this {policy}: wait {math.ceil(wait)} s", retry_after_seconds=math.ceil(wait), policy=policy, quota=max(1, int(rate)),
+                    f"more than {bucket.per_second:g} items a second for this {policy}: wait {math.ceil(wait)} s", retry_after_seconds=math.ceil(wait), policy=policy,
+                    quota=max(1, int(bucket.per_second)),
                 )
 
-    def charge(self, tenant_id: int, key_id: int, items: int) -> None:
-        """Count items that were taken or refused one by one."""
-        for _, bucket, _ in self._of(tenant_id, key_id, self._clock()):
+    async def charge(self, key: KeyRecord, items: int) -> None:
+        """Count items that were taken or refused one by one; where Redis is away, in this process alone."""
+        for policy, owner, bucket in self._of(key, self._clock()):
             bucket.charge(items)
+            if self._redis is None:
+                continue
+            cost_us = min(_LONGEST_DEBT_US, items / bucket.per_second * 1e6)
+            try:
+                with unavailable_when_it_fails():
+                    # Another rate is another bucket: what was owed at the old one is forgotten.
+                    left = await _SPEND.ask(self._redis, [keys.spent(key.tenant, policy, owner, bucket.per_second)], [f"{cost_us:.0f}"])
+            except (StoreUnavailable, Overloaded):
+                continue
+            bucket.learn(int(left) / 1e6, self._clock())
 
-    def _of(self, tenant_id: int, key_id: int, now: float) -> Iterator[tuple[str, Bucket, float]]:
-        for policy, owner in (("tenant", tenant_id), ("key", key_id)):
-            rate = self._rates[policy]
-            if rate is not None:
-                yield policy, self._buckets.setdefault((policy, owner), Bucket(rate, now)), rate
+    def _of(self, key: KeyRecord, now: float) -> Iterator[tuple[str, int, Bucket]]:
+        own = key.settings.rate_per_second
+        for policy, owner, rate in (("tenant", key.tenant_id, self._per_tenant if own is None else own), ("key" if key.id >= 0 else "source", key.id, self._per_key)):
+            if rate is None:
+                continue
+            bucket = self._buckets.get((policy, owner))
+            if bucket is None or bucket.per_second != rate:
+                if len(self._buckets) >= _REMEMBERED_BUCKETS:
+                    self._buckets.clear()  # what is owed is learned again with the next charge
+                bucket = self._buckets[policy, owner] = Bucket(rate, now)
+            yield policy, owner, bucket
 
 
 class BodyBudget:

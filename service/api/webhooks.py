@@ -80,7 +80,7 @@ async def post_webhook(request: Request) -> Response:
     with parts.bodies.reserve() as hold:
         body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
         sender = await verified(request, platform, request.path_params["source"], body)
-        parts.rates.admit(sender.key.tenant_id, sender.key.id)
+        parts.rates.admit(sender.key)
         return await _take(request, parts, sender, body)
 
 
@@ -111,7 +111,7 @@ async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> 
     elif batch.rejected_count:
         observe.rejected(key.tenant, batch.rejected_count)
         observe.webhook(source.platform, "unusable")
-        parts.rates.charge(key.tenant_id, key.id, batch.rejected_count)
+        await parts.rates.charge(key, batch.rejected_count)
         raise Invalid(f"none of the {batch.rejected_count} items in it is valid; the first: {batch.rejected[0].pointer}: {batch.rejected[0].detail}", batch.rejected, batch.rejected_count)
     else:
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)

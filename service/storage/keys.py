@@ -35,6 +35,11 @@ def lease(work: str, tenant: str) -> str:
     return f"{PREFIX}:{tenant}:lease:{work}"
 
 
+def spent(tenant: str, policy: str, owner: int, per_second: float) -> str:
+    """When the bucket of the tenant, key or source is full again (microseconds); absent: it is."""
+    return f"{PREFIX}:{tenant}:spent:{policy}:{owner}:{per_second:g}"
+
+
 def checked(tenant: str) -> str:
     """Set for a day after a self-check was asked for."""
     return f"{PREFIX}:{tenant}:checked"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hmac
 import json
 import zlib
 from collections.abc import Callable
@@ -15,11 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from service.settings import Settings
 from service.storage import keys, stream
-from service.storage.schema import ingest_state
+from service.storage.database import write
+from service.storage.schema import ingest_state, tenants
+from service.storage.secret_box import SecretBox
+from service.storage.sources import add_source
+from service.storage.tenant_settings import change_settings
+from service.storage.tenants import create_key
 from tests.conftest import Api, RedisClients
 
 JSON = {"content-type": "application/json"}
@@ -219,6 +225,22 @@ def test_a_tenant_over_its_rate_waits_and_others_do_not(make_api: Callable[..., 
     assert 8 <= int(answer.headers["retry-after"]) <= 10
     assert answer.headers["ratelimit-policy"] == '"tenant";q=10;w=1'
     assert api.post("/v1/complaints", json=complaint(), tenant="other").status_code == 202
+
+
+def test_a_tenant_that_its_operator_limits_is_told_so_by_the_webhooks_path_too(make_api: Callable[..., Api], fake_redis: RedisClients, settings: Settings) -> None:
+    used = replace(settings, secret_keys=("ab" * 32,))
+    api, secret, body = make_api(fake_redis, used), "hook-secret", b'{"ping": "OK"}'
+    api.key("default")
+    with write(api.engine) as connection:
+        number = int(connection.scalar(select(tenants.c.id).where(tenants.c.name == "default")) or 0)
+        change_settings(connection, number, actor="test", now_us=1, rate_per_second=5.0)
+        source = add_source(connection, SecretBox(used), number, "discourse", secret=secret, now_us=1)
+    signed = {"X-Discourse-Event-Signature": "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex(), "X-Discourse-Event": "ping", "Content-Type": "application/json"}
+    api.keys.clear()  # looked up again: the rate comes with the key
+    assert api.post("/v1/complaints", json=[complaint(str(n)) for n in range(50)], key=create_key(api.engine, "default", ["ingest"], "k", 1)).status_code == 202
+    answer = api.post(source.path, content=body, headers=signed, key="")
+    is_problem(answer, 429)
+    assert answer.headers["ratelimit-policy"] == '"tenant";q=5;w=1' and answer.headers["ratelimit"].startswith('"tenant";r=0;t=') and int(answer.headers["retry-after"]) > 5
 
 
 def test_an_unreachable_redis_is_503_and_nothing_is_acknowledged(make_api: Callable[..., Api], loop: asyncio.AbstractEventLoop) -> None:
