@@ -10,12 +10,12 @@ import re
 import sys
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-_SOURCE = re.compile(r"(/v1/webhooks/[^/\s\"'?#]{1,40}/)[^/\s\"'?#]+|(/v1/sources/)[^/\s\"'?#]+|src_[0-9a-zA-Z]+")
+_SOURCE = re.compile(r"(/v1/webhooks/[^/\s\"'?#]{1,40}/)[^/\s\"'?#]+|(/v1/sources/)[^/\s\"'?#]+|([?&]cursor=)[^&\s\"']+|src_[0-9a-zA-Z]+")
 
 
 def redacted(text: str) -> str:
-    """The text with every source id, and whatever else stands at the end of such a path, replaced by a sign."""
-    return _SOURCE.sub(lambda match: f"{match[1] or match[2] or 'src_'}…", text)
+    """The text with every source id, and whatever else stands at the end of such a path (or in a cursor, which may hold one), replaced by a sign."""
+    return _SOURCE.sub(lambda match: f"{match[1] or match[2] or match[3] or 'src_'}…", text)
 
 
 class RedactingFormatter(logging.Formatter):

@@ -366,6 +366,7 @@ def test_no_log_line_shows_the_end_of_a_path(caplog: pytest.LogCaptureFixture) -
         (f'127.0.0.1:5 - "POST /v1/webhooks/discourse/{identifier} HTTP/1.1" 202', '127.0.0.1:5 - "POST /v1/webhooks/discourse/… HTTP/1.1" 202'),
         (f"/v1/webhooks/coop/{identifier}?x=1", "/v1/webhooks/coop/…?x=1"), ("POST /v1/webhooks/coral/half-an-id", "POST /v1/webhooks/coral/…"), (f"DELETE /v1/sources/{identifier}", "DELETE /v1/sources/…"),
         (f"source {identifier} failed", "source src_… failed"), ("GET /v1/sources?limit=2", "GET /v1/sources?limit=2"),
+        ("GET /v1/sources?cursor=nr9NYh7MWyJ&limit=2", "GET /v1/sources?cursor=…&limit=2"),
     ]
     assert [redacted(line) for line, _ in lines] == [expected for _, expected in lines]
     access = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', ("127.0.0.1:5", "POST", f"/v1/webhooks/discourse/{identifier}", "1.1", 202), None)
