@@ -205,7 +205,7 @@ def test_up_serves_heals_and_leaves_nothing_behind(up: Up) -> None:
 
     up.wait(lambda: len(up.children()) == 8)
     children = up.children()
-    assert len(children) == 7  # Redis, the API, four workers, the clock
+    assert len(children) == 8  # Redis, the API, five workers, the clock
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(30) == 0
     assert not psutil.wait_procs(children, timeout=1)[1]
