@@ -37,6 +37,7 @@ from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.feeding import columns_of, joined, slices, standing
 from workers.findings import FoundGroup, found_group
+from workers.recording import Recording
 from workers.resources import Resources
 from workers.telling import Change, News, Telling
 
@@ -137,6 +138,7 @@ class Analysis:
     clusters: dict[str, ClusterState]
     detector: Detector = field(init=False)
     _aiming: Aiming = field(init=False)
+    _recording: Recording = field(init=False)
     _telling: Telling = field(init=False)
     _found: dict[Group, FoundGroup] = field(default_factory=dict)  # groups as they were last reconciled
     _outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)  # of targets that were asked for
@@ -147,6 +149,7 @@ class Analysis:
     def __post_init__(self) -> None:
         self.detector = Detector(self.policy)
         self._aiming = Aiming(self.number)
+        self._recording = Recording(self.number, self.policy.flag_score)
         self._telling = Telling(self.number, self.policy)
         for cluster in self.clusters.values():
             self._index(cluster)
@@ -268,6 +271,7 @@ class Analysis:
         before = dict(self.clusters)
         with resources.engine.connect() as connection:
             self._aiming.refresh(connection, self.detector.window)
+            self._recording.forget()
             self._reconcile(connection, self.detector.regroup(), changed, complete=True)
             cursor, watermark_us = self.state.cursor_seq, self.state.watermark_us or 0
             news = self._telling.look(connection, self._change(connection, before, changed, Moment(cursor, cursor, resources.now_us())))
@@ -305,7 +309,8 @@ class Analysis:
     def _reconcile(self, connection: Connection, groups: Sequence[Group], changed: dict[str, ClusterState], *, complete: bool) -> None:
         settled = frozenset(self._found[g] for g in groups if g in self._found)
         aimed = self._aiming.aimed(connection, self.detector.window, [g for g in groups if g not in self._found])
-        found = {g: self._found.get(g) or found_group(aimed[g]) for g in groups}
+        told = self._recording.recorded(connection, aimed, (self.detector.window.watermark + self.detector.window.origin) * 1000)
+        found = {g: self._found.get(g) or found_group(told[g]) for g in groups}
         fresh = [f for f in found.values() if f not in settled]
         self._found = found
         if not fresh and not complete:

@@ -87,7 +87,7 @@ def tally(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Iterable
     return Tally(upheld, rejected, len(filed) - upheld - rejected)
 
 
-def log_likelihood_ratio(upheld: int, rejected: int) -> float:
+def log_likelihood_ratio(upheld: float, rejected: float) -> float:
     """ln of how much better an abusive cluster, Beta(1, 4), explains the verdicts than a fair one, Beta(4, 2)."""
     abusive = betaln(1 + upheld, 4 + rejected) - betaln(1, 4)
     fair = betaln(4 + upheld, 2 + rejected) - betaln(4, 2)

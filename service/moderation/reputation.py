@@ -49,13 +49,18 @@ class Reputation:
     rejected: int
 
 
-def reputation(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequence[Judgement]], reporters_by_target: Mapping[int, int], now_us: int) -> Reputation | None:
-    """The reputation that one reporter's standing complaints have earned by `now_us`; None while none is decided.
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What people's verdicts about a reporter's complaints are worth, and how many there are."""
 
-    `reporters_by_target` counts the distinct reporters whose complaint about a target stands, this one among them; a
-    target that is missing has no others. Microseconds since 1970; a complaint later than `now_us` is not aged. The order
-    of everything is irrelevant. Raises ValueError for a count below 1 of a target that the reporter complained about.
-    """
+    up: float
+    down: float
+    upheld: int
+    rejected: int
+
+
+def earned(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequence[Judgement]], reporters_by_target: Mapping[int, int], now_us: int) -> Earned:
+    """The weights up and down of the reporter's standing complaints; arguments as of `reputation`."""
     up = down = 0.0
     upheld = rejected = 0
     for complaint in complaints:
@@ -70,8 +75,19 @@ def reputation(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Seq
             up, upheld = up + weight / crowd, upheld + 1
         else:
             down, rejected = down + weight, rejected + 1
-    if not upheld + rejected:
+    return Earned(up, down, upheld, rejected)
+
+
+def reputation(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequence[Judgement]], reporters_by_target: Mapping[int, int], now_us: int) -> Reputation | None:
+    """The reputation that one reporter's standing complaints have earned by `now_us`; None while none is decided.
+
+    `reporters_by_target` counts the distinct reporters whose complaint about a target stands, this one among them; a
+    target that is missing has no others. Microseconds since 1970; a complaint later than `now_us` is not aged. The order
+    of everything is irrelevant. Raises ValueError for a count below 1 of a target that the reporter complained about.
+    """
+    e = earned(complaints, outcomes_by_target, reporters_by_target, now_us)
+    if not e.upheld + e.rejected:
         return None
-    a, b = PRIOR_UPHELD + up, PRIOR_REJECTED + down
+    a, b = PRIOR_UPHELD + e.up, PRIOR_REJECTED + e.down
     tail = (1 - CREDIBLE) / 2
-    return Reputation(a / (a + b), float(beta.ppf(tail, a, b)), float(beta.ppf(1 - tail, a, b)), up + down, upheld, rejected)
+    return Reputation(a / (a + b), float(beta.ppf(tail, a, b)), float(beta.ppf(1 - tail, a, b)), e.up + e.down, e.upheld, e.rejected)

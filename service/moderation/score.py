@@ -3,7 +3,7 @@
 Two questions are kept apart, each a sum of log-odds:
 
     coordinated?  S_c = base + lockstep + devotion + group + span        (outcomes are not in it)
-    unfounded?    S_u = prior + LLR_outcomes + devices + one author      given that it is coordinated
+    unfounded?    S_u = prior + LLR_outcomes + devices + one author + members' record      given that it is coordinated
 
 `probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u) with the tenant's prior; the score is the sum of all that is
 shown, by which moderators sort. A cluster is flagged when both answers are above the bound, where the second begins at

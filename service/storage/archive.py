@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Row, Table, exists, func, select
 
 from service.model import JsonObject, microseconds
+from service.moderation.outcomes import Filed
 from service.storage import schema
 from service.storage.database import select_by_keys
 from service.storage.feed import NOT_ARCHIVED, FeedBatch, FeedOutcome, unpack
@@ -236,6 +237,18 @@ def contents_of(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> 
     statement = "SELECT c.row_key, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
     keys = [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs]
     return {row_key & SEQ_MASK: from_json(content) for row_key, content in select_by_keys(connection, statement, (tenant_id,), keys)}
+
+
+def judged_complaints_of(connection: Connection, tenant_id: int, reporter_keys: Iterable[int]) -> dict[int, list[Filed]]:
+    """The standing complaints of each reporter about targets that have outcomes; a reporter without any is not among the keys."""
+    statement = (
+        "SELECT c.reporter_key, c.row_key, c.target_key, c.occurred_us FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = ? "
+        "AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id = c.tenant_id AND o.target_key = c.target_key)"
+    )
+    found: dict[int, list[Filed]] = {}
+    for reporter, row_key, target, occurred_us in select_by_keys(connection, statement, (tenant_id, schema.STANDING), [(int(key),) for key in reporter_keys]):
+        found.setdefault(reporter, []).append(Filed(row_key & SEQ_MASK, target, occurred_us))
+    return found
 
 
 def totals_of(connection: Connection, tenant_id: int, target_keys: Iterable[int]) -> dict[int, int]:

@@ -14,6 +14,7 @@ from service.moderation.lineage import ClusterState, Recomputation, reconcile, r
 from service.policy import Policy
 from service.storage.feed import FeedOutcome
 from workers.audit.history import History
+from workers.audit.records import Records
 from workers.detection.aims import aims_of
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
@@ -67,6 +68,7 @@ def audit(history: History, outcomes: Mapping[int, Sequence[FeedOutcome]], polic
     aims: dict[frozenset[int], tuple[Evidence, ...]] = {}  # by target set, of the last window's groups
     if not len(time):
         return AuditResult([], 0, counters)
+    records = Records(history, outcomes)
     window_ms = policy.window_seconds * 1000
     ends = list(window_ends(int(time[0]), int(time[-1]), window_ms, step_seconds * 1000))
     for done, end in enumerate(ends, 1):
@@ -77,8 +79,9 @@ def audit(history: History, outcomes: Mapping[int, Sequence[FeedOutcome]], polic
         detector, groups = Detector.sweep(policy, history.between(first, last))
         counters.update(detector.counters)
         aims = aims_by_targets(history, history.complaints.target[first:last], groups, aims)
-        found = [found_group(replace(g, evidence=g.evidence + aims[g.targets])) for g in groups]
         known = _KnownBy(outcomes, end * 1000)
+        aimed = (replace(g, evidence=g.evidence + aims[g.targets]) for g in groups)
+        found = [found_group(records.recorded(g, known, end * 1000, policy.flag_score)) for g in aimed]
         states.update(reconcile(states, Recomputation(found, known, (end - window_ms) * 1000, end * 1000, complete=True), policy, lambda: f"k{next(numbers)}"))
         progress(done, len(ends))
     final = [s if s.disposition == "merged" else rescore(s, outcomes, int(time[-1]) * 1000, policy) for s in states.values()]

@@ -1,0 +1,48 @@
+"""Members' records as evidence: how were their complaints about *other* targets judged?
+
+A group whose members are usually right is less likely to be wrong now, and the other way round. What a member has earned elsewhere
+(service/moderation/reputation.py: decay, and little for what everybody reports) speaks with one voice at most, so that nobody's
+long history decides about all; the voices are put to the same two models as the verdicts about the group's own targets.
+
+Bounded by BOUND, below the FLAG_PRIOR with which an unjudged group is shown: a record alone never clears a group. Accounts that farmed a
+reputation have paid for less than one verdict about their own targets. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from service.model import Evidence
+from service.moderation.outcomes import Filed, Judgement, log_likelihood_ratio
+from service.moderation.reputation import earned
+
+RECORD = "record"
+BOUND = 1.5  # log-odds
+USUAL = 0.4  # share rejected
+
+
+def record_evidence(
+    complaints_by_member: Mapping[int, Iterable[Filed]], own_targets: Iterable[int], outcomes_by_target: Mapping[int, Sequence[Judgement]],
+    reporters_by_target: Mapping[int, int], now_us: int,
+) -> Evidence | None:
+    """What the members' judged complaints about targets that are not the group's say; None while there are none.
+
+    `complaints_by_member` holds the standing complaints of each member on targets with outcomes; the other arguments are those of
+    `reputation`. The value is the share rejected, by voices.
+    """
+    own = set(own_targets)
+    up = down = 0.0
+    upheld = rejected = speaking = 0
+    for complaints in complaints_by_member.values():
+        e = earned((c for c in complaints if c.target not in own), outcomes_by_target, reporters_by_target, now_us)
+        if not e.upheld + e.rejected:
+            continue
+        voice = max(1.0, e.up + e.down)
+        up, down, upheld, rejected, speaking = up + e.up / voice, down + e.down / voice, upheld + e.upheld, rejected + e.rejected, speaking + 1
+    if not speaking:
+        return None
+    ratio = max(-BOUND, min(BOUND, log_likelihood_ratio(up, down)))
+    return Evidence(
+        signal=RECORD, value=down / (up + down) if up + down else 0.0, usual=USUAL, p_value=None, contribution=ratio,
+        text=f"Elsewhere people upheld {upheld} and rejected {rejected} complaints of {speaking} members; what everybody reported counts little.",
+    )

@@ -1,0 +1,40 @@
+"""Members' records in a history: judged complaints about other targets than a group's, known at a moment. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from service.moderation.outcomes import Filed, Judgement
+from service.moderation.record import record_evidence
+from workers.audit.history import History
+from workers.detection.groups import Group, coordination
+
+
+class Records:
+    """The complaints of a history that outcomes are about, by reporter."""
+
+    def __init__(self, history: History, judged: Collection[int]) -> None:
+        c = history.complaints
+        rows = np.flatnonzero(np.isin(c.target, np.fromiter(judged, np.int64, len(judged))))
+        rows = rows[np.argsort(c.reporter[rows], kind="stable")]
+        self._history, self._rows, self._reporters = history, rows, c.reporter[rows]
+        targets, count = np.unique(c.target, return_counts=True)
+        some = np.isin(targets, c.target[rows])
+        self._crowds = dict(zip(targets[some].tolist(), count[some].tolist(), strict=True))
+
+    def recorded(self, group: Group, outcomes: Mapping[int, Sequence[Judgement]], now_us: int, flag_score: float) -> Group:
+        """The group with its members' records behind its evidence, if it is coordinated by itself and there are any."""
+        if not len(self._rows) or coordination(group) <= flag_score:
+            return group
+        evidence = record_evidence({r: self._until(r, now_us) for r in group.reporters}, group.targets, outcomes, self._crowds, now_us)
+        return group if evidence is None else replace(group, evidence=(*group.evidence, evidence))
+
+    def _until(self, reporter: int, now_us: int) -> list[Filed]:
+        c = self._history.complaints
+        first, last = np.searchsorted(self._reporters, [reporter, reporter + 1]).tolist()
+        rows = self._rows[first:last]
+        rows = rows[c.time_ms[rows] * 1000 <= now_us]
+        return [Filed(seq, target, time * 1000) for seq, target, time in zip(c.seq[rows].tolist(), c.target[rows].tolist(), c.time_ms[rows].tolist(), strict=True)]
