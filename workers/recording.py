@@ -48,5 +48,6 @@ class Recording:
             return
         self._complaints.update({r: [] for r in reporters} | judged_complaints_of(connection, self._tenant_id, reporters))
         targets = {c.target for r in reporters for c in self._complaints[r]} - self._outcomes.keys()
-        self._outcomes.update(dict.fromkeys(targets, ()) | outcomes_of(connection, self._tenant_id, targets))
+        self._outcomes.update(dict.fromkeys(targets, ()))
+        self._outcomes.update(outcomes_of(connection, self._tenant_id, targets))
         self._crowds.update({t: max(1, n) for t, n in totals_of(connection, self._tenant_id, targets).items()})
