@@ -1,6 +1,6 @@
 """p99 of the question before a removal while complaints come in, against a bare route in the same process.
 
-    .venv/bin/python bench/assess.py [--seconds 60] [--rate 2000] [--singles 200] [--every 10] [--world w126] [--quick]
+    .venv/bin/python bench/assess.py [--seconds 60] [--rate 2000] [--singles 200] [--every 10] [--world w126] [--pseudonyms] [--quick]
 
 `brigadewatch up` runs in a temporary folder with all its workers. Beside it one more API process is started on its stores
 (this script's own app: the service's, and a bare Starlette route with one Redis GET): complaints go in through that
@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2_000.0, help="complaints a second")
     parser.add_argument("--singles", type=float, default=200.0, help="of these, so many a second in requests of their own; the others in batches of 500")
     parser.add_argument("--every", type=float, default=10.0, help="milliseconds between two questions")
+    parser.add_argument("--pseudonyms", action="store_true", help="for a tenant whose reporters get pseudonyms")
     parser.add_argument("--world", default="w126", help="which world (bench/worlds.py)")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
@@ -192,6 +193,8 @@ def main() -> None:
     print_machine()
     with installation() as up, socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         port, key = listener.getsockname()[1], up.key()
+        if chosen.pseudonyms:
+            subprocess.run([sys.executable, "-m", "service.cli", "tenants", "set", "default", "--pseudonyms", "on", "--data", str(up.data)], check=True, capture_output=True)
         with Redis.from_url(up.redis_url) as redis:
             redis.set(BARE_KEY, "x" * 40)
         stores = {"REDIS_URL": up.redis_url, "DATABASE_URL": up.database_url, "BRIGADEWATCH_DATA": str(up.data)}

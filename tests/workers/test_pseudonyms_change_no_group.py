@@ -69,9 +69,10 @@ def test_a_brigade_is_the_same_group_with_the_same_evidence_and_the_same_counts(
     (one,), (other,) = shown.clusters().values(), hidden.clusters().values()
     assert one.members == keys_of(brigade)
     assert other.members == {key_of(edge.pseudonym(name)) for name in brigade}
-    assert [e.model_dump() for e in one.evidence] == [e.model_dump() for e in other.evidence]
+    assert [(e.signal, e.text) for e in one.evidence] == [(e.signal, e.text) for e in other.evidence]
+    assert [e.value for e in one.evidence] == pytest.approx([e.value for e in other.evidence])  # members come in another order, so sums differ in the last digit
     assert next(e for e in one.evidence if e.signal == "near_duplicate_texts").value == 1.0
-    assert (one.summary, one.score, one.probability) == (other.summary, other.score, other.probability)
+    assert one.summary == other.summary and (one.score, one.probability) == pytest.approx((other.score, other.probability))
     for target in sorted({row["target"]["id"] for row in documents})[:60]:
         mine, theirs = shown.asks(target), hidden.asks(target)
         assert (mine.complaints, mine.independent_complaints, mine.recommendation) == (theirs.complaints, theirs.independent_complaints, theirs.recommendation)
@@ -95,7 +96,8 @@ def test_a_crowd_that_only_copies_texts_is_found_by_signatures_alone(papers: tup
     found = {frozenset(c.members) for c in shown.clusters().values() if c.kind == "one_shot"}
     assert found == {keys_of(f"crowd-{k}" for k in range(24))}
     assert {frozenset(c.members) for c in hidden.clusters().values() if c.kind == "one_shot"} == {frozenset(key_of(edge.pseudonym(f"crowd-{k}")) for k in range(24))}
-    assert hidden.asks("victim").independent_complaints == shown.asks("victim").independent_complaints < 24
+    assert hidden.asks("victim").independent_complaints == pytest.approx(shown.asks("victim").independent_complaints)
+    assert shown.asks("victim").independent_complaints < 24
 
 
 def test_two_tenants_signatures_and_pseudonyms_have_nothing_in_common(papers: tuple[Edged, Edged]) -> None:
