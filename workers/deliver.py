@@ -24,6 +24,7 @@ from service.storage import deliveries, subscriptions, timers
 from service.storage.database import write
 from service.storage.leases import held
 from service.storage.outbox import DELIVERED, FAILED, WORK
+from service.storage.queue import others_wait
 from service.storage.secret_box import SecretBox
 from service.storage.tenants import tenant_id
 from service.webhooks.attempt import GONE, TIMEOUT_SECONDS, Message, Result, attempt
@@ -35,8 +36,8 @@ log = logging.getLogger(__name__)
 THREADS = 16  # subscribers at a time
 DELIVERIES_A_TURN = 20  # to one subscriber, before others may have the thread ...
 TURN_SECONDS = 10.0  # ... or so long, and the attempt under way
-JOB_SECONDS = 20.0
-PATIENCE_SECONDS = 1.0  # the job ends when nothing came to an end for so long
+JOB_SECONDS, SHORT_JOB_SECONDS = 20.0, 2.0  # the short ones where another job waits, most likely another tenant's
+PATIENCE_SECONDS, SHORT_PATIENCE_SECONDS = 1.0, 0.2  # the job ends when nothing came to an end for so long
 CLAIM_US = 60_000_000  # three times the time-out
 SECOND_US = 1_000_000
 LAST_PAUSE_US = int(PAUSES_SECONDS[-1] * (1 + JITTER)) * SECOND_US + CLAIM_US
@@ -79,14 +80,14 @@ class Courier:
             if lease is None:
                 return
             number = tenant_id(self.resources.engine, tenant)
-            over = time.monotonic() + JOB_SECONDS
-            mine: set[Future[None]] = set()
-            while time.monotonic() < over and not lease.lost:
+            began, mine = time.monotonic(), set[Future[None]]()
+            while not lease.lost:
                 mine |= self._start_due(tenant, number)
                 if not mine:
                     break
-                done, mine = wait(mine, PATIENCE_SECONDS, FIRST_COMPLETED)
-                if not done:
+                hurry = others_wait(self.resources.redis, WORK)
+                done, mine = wait(mine, SHORT_PATIENCE_SECONDS if hurry else PATIENCE_SECONDS, FIRST_COMPLETED)
+                if not done or time.monotonic() - began > (SHORT_JOB_SECONDS if hurry else JOB_SECONDS):
                     break
             self._plan(number)
 

@@ -26,12 +26,13 @@ from service.storage import deliveries as log
 from service.storage import keys, schema, subscriptions, timers
 from service.storage.database import write
 from service.storage.outbox import event_id, record
+from service.storage.queue import enqueue
 from service.storage.secret_box import SecretBox
 from service.storage.tenants import create_tenant
 from service.webhooks.schedule import PAUSES_SECONDS
 from service.webhooks.signing import new_secret
 from workers import deliver
-from workers.deliver import Courier
+from workers.deliver import PATIENCE_SECONDS, Courier
 from workers.resources import Resources
 
 SECOND, HOUR = 1_000_000, 3_600_000_000
@@ -355,6 +356,21 @@ def test_a_slow_subscriber_holds_up_neither_others_nor_the_job(desk: Desk, start
     desk.until(desk.now_us + 60 * SECOND)
     assert Counter(ids(slow)) == Counter(told + later)
     assert {line.state for line in desk.deliveries(waits)} == {"delivered"}
+
+
+def test_where_another_tenant_s_job_waits_a_slow_subscriber_s_job_ends_sooner(desk: Desk, start: Callable[..., Receiver]) -> None:
+    over = threading.Event()
+    slow = start(lambda asked: Answer() if over.wait(20) else Answer(500))
+    desk.subscribe(slow)
+    desk.happens(flagged(1))
+    enqueue(desk.resources.redis, "deliver", "other")
+    began = time.monotonic()
+    desk.courier.run("paper")
+    took = time.monotonic() - began
+    over.set()
+    desk.courier.settle()
+    assert took < PATIENCE_SECONDS
+    assert len(slow.asked) == 1
 
 
 def test_while_the_secret_is_rotated_both_verify_and_a_day_later_the_new_one_alone(desk: Desk, start: Callable[..., Receiver]) -> None:
