@@ -94,10 +94,17 @@ def erase(tenant: str, resources: Resources) -> None:
     work.run(tenant, resources)
 
 
+def dry_run(tenant: str, resources: Resources) -> None:
+    """Look what other thresholds would have flagged."""
+    from workers import dry_run as work
+
+    work.run(tenant, resources)
+
+
 # Imported inside: a worker of one queue loads what its queue needs (the detection libraries take a second).
 JOBS: dict[str, Callable[[str, Resources], None]] = {
     "ingest": ingest, "detect": detect, "sweep": sweep, "restore": restore, "selfcheck": selfcheck,
-    "deliver": deliver, "poll": poll, "retain": retain, "erase": erase,
+    "deliver": deliver, "poll": poll, "retain": retain, "erase": erase, "dry_run": dry_run,
 }
 
 _resources: Resources | None = None  # of this process: RQ hands a job nothing but what came through Redis

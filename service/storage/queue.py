@@ -16,9 +16,9 @@ from rq.serializers import JSONSerializer
 
 from service.storage import keys
 
-QUEUE_OF = {"ingest": "ingest", "detect": "detect", "sweep": "sweep", "deliver": "deliver", "restore": "chores", "selfcheck": "chores", "poll": "chores", "retain": "chores", "erase": "chores"}  # by work
+QUEUE_OF = {"ingest": "ingest", "detect": "detect", "sweep": "sweep", "deliver": "deliver", "restore": "chores", "selfcheck": "chores", "poll": "chores", "retain": "chores", "erase": "chores", "dry_run": "chores"}  # by work
 QUEUES = tuple(dict.fromkeys(QUEUE_OF.values()))
-TIMEOUT_SECONDS = {"ingest": 120, "detect": 900, "sweep": 3600, "deliver": 120, "restore": 3600, "selfcheck": 3600, "poll": 300, "retain": 3600, "erase": 3600}
+TIMEOUT_SECONDS = {"ingest": 120, "detect": 900, "sweep": 3600, "deliver": 120, "restore": 3600, "selfcheck": 3600, "poll": 300, "retain": 3600, "erase": 3600, "dry_run": 3600}
 WAITING_MS = {"sweep": 30_000}  # how long a waiting job keeps the next of its kind and tenant away; RQ may have lost it
 USUAL_WAITING_MS = 5_000
 STALE_SECONDS = 60  # a job that no worker took for so long is dropped: the clock has enqueued newer ones

@@ -224,3 +224,41 @@ erasures = Table(
     Column("token", String(64), nullable=False), Column("state", String(12), nullable=False),  # asked | replaced | done
     Column("asked_us", Big, nullable=False), Column("done_us", Big), Index("erasures_by_reporter", "tenant_id", "reporter_hash"),
 )
+# People who sign in to the console.
+users = Table(
+    "users", metadata,
+    Column("id", Integer, primary_key=True), Column("tenant_id", ForeignKey("tenants.id"), nullable=False), Column("name", String(128), nullable=False), Column("password_hash", Text, nullable=False),  # argon2id
+    Column("role", String(12), nullable=False),  # viewer | moderator | admin
+    Column("created_us", Big, nullable=False), Column("disabled_us", Big), Column("failures", Integer, nullable=False, server_default="0"), Column("locked_until_us", Big),
+    Column("preferences", Text, nullable=False, server_default="{}"),  # theme, keys on or off: JSON
+    UniqueConstraint("tenant_id", "name", name="users_by_name"),
+)
+sessions = Table(
+    "sessions", metadata,
+    Column("hash", String(64), primary_key=True), Column("user_id", ForeignKey("users.id"), nullable=False), Column("csrf", String(64), nullable=False), Column("created_us", Big, nullable=False),
+    Column("seen_us", Big, nullable=False), Column("expires_us", Big, nullable=False), Index("sessions_by_user", "user_id"), Index("sessions_by_expiry", "expires_us"),
+)
+# Who has a case. Nothing that detection reads or writes.
+claims = Table(
+    "claims", metadata,
+    Column("cluster_id", ForeignKey("clusters.id"), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("by", String(128), nullable=False), Column("at_us", Big, nullable=False),
+    Index("claims_by_person", "tenant_id", "by"),
+)
+notes = Table(
+    "notes", metadata,
+    Column("id", Integer, primary_key=True), Column("tenant_id", Integer, nullable=False), Column("cluster_id", ForeignKey("clusters.id"), nullable=False), Column("at_us", Big, nullable=False),
+    Column("by", String(128), nullable=False), Column("text", Text, nullable=False), Index("notes_by_cluster", "cluster_id", "id"),
+)
+# Known good patrols: shown in clusters, never discounted, as if the platform had called them trusted.
+allowed_reporters = Table(
+    "allowed_reporters", metadata,
+    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("reporter_key", Big, primary_key=True, autoincrement=False), Column("reporter_id", String(128), nullable=False),
+    Column("at_us", Big, nullable=False), Column("by", String(128), nullable=False), Column("note", Text),
+)
+# What other thresholds would have flagged in the last days: asked in the console, done by a job.
+dry_runs = Table(
+    "dry_runs", metadata,
+    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("asked_us", Big, nullable=False), Column("by", String(128), nullable=False), Column("values", Text, nullable=False),
+    Column("state", String(12), nullable=False),  # asked | running | done | failed
+    Column("progress", Float, nullable=False, server_default="0"), Column("result", Text), Column("error", Text), Column("done_us", Big), Index("dry_runs_by_tenant", "tenant_id", "asked_us"),
+)
