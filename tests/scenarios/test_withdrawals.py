@@ -19,7 +19,7 @@ from workers import ingest
 
 @pytest.fixture(scope="module")
 def town() -> Town:
-    return draw_town(2, members=12)
+    return draw_town(2, members=12, complaints=700, readers=350, articles=40)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from workers import detect, ingest
 
 @pytest.fixture(scope="module")
 def town() -> Town:
-    return draw_town(2, members=12)
+    return draw_town(2, members=12, complaints=700, readers=350, articles=40)
 
 
 @pytest.fixture
@@ -157,7 +157,11 @@ def test_removed_before_the_cluster_was_found_is_opened_by_the_finding(paper: Ne
     paper.works()
     paper.sweeps()
     expected = held(paper, town)
-    assert states(paper) == dict.fromkeys(expected, "open") != {}, "a person removed, at an inflated count"
+    (cluster,) = paper.clusters().values()
+    unknowing = {t for t in expected if START.timestamp() + times[t] + 1 < cluster.found_us / 1e6}
+    assert len(unknowing) >= 3
+    assert set(states(paper)) == expected
+    assert {t for t, state in states(paper).items() if state == "open"} >= unknowing, "a person removed, at an inflated count, before anybody could know"
     assert all(0 < data["harm"] < 1 and data["removed_by"] == "person" for _, data in told(paper, "target.restore_suggested"))
 
 
