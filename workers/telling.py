@@ -49,6 +49,7 @@ class News:
     summaries: dict[int, TargetSummary | None] = field(default_factory=dict)  # of the targets whose clusters changed
     events: list[Event] = field(default_factory=list)
     restorations: dict[int, Restoration | None] = field(default_factory=dict)
+    opened: set[int] = field(default_factory=set)  # of these, the targets whose restoration opened
     names: dict[int, str] = field(default_factory=dict)  # of the targets that events and restorations speak of
     warned: list[Warned] = field(default_factory=list)
     unwarned: list[int] = field(default_factory=list)
@@ -66,12 +67,13 @@ class Telling:
         self._counted: dict[int, tuple[str, int]] = {}  # by target: a removal, and the complaints that stood then
         self._held: set[str] = set()  # keys of holds that this window told
         self._everything = False
+        self._again: set[int] = set()  # restorations to be looked at once more: complaints may have been deleted since
 
     def begin(self, connection: Connection, summaries: Mapping[int, TargetSummary], *, everything: bool) -> None:
         """Take over what is stored. `everything`: thresholds have changed, so the next look is at all targets with clusters."""
         self.summaries = dict(summaries)
         self._restorations = restorations.read_all(connection, self._tenant_id)
-        self._everything = everything
+        self._everything, self._again = everything, set(self._restorations)
 
     def look(self, connection: Connection, change: Change) -> News:
         """What the change tells. Reads only."""
@@ -84,9 +86,9 @@ class Telling:
         if self._everything:
             moved.update(self.summaries, self._restorations)
         held = self._holds(connection, moved)
-        self._review(connection, change, moved | {t for t in change.judged if t in self.summaries or t in self._restorations}, news)
+        self._review(connection, change, moved | self._again | {t for t in change.judged if t in self.summaries or t in self._restorations}, news)
         self._name(connection, held, news)
-        self._everything = False
+        self._everything, self._again = False, set()
         return news
 
     def look_at_reporters(self, connection: Connection, reporters: Collection[int], now_us: int, news: News) -> None:
@@ -100,7 +102,7 @@ class Telling:
             outbox.record(connection, self._tenant_id, news.events, now_us)
         restorations.save(connection, self._tenant_id, news.restorations, news.names)
         if news.warned or news.unwarned:
-            warnings.save(connection, self._tenant_id, news.warned, news.unwarned, watermark_us)
+            warnings.save(connection, self._tenant_id, news.warned, news.unwarned, watermark_us=watermark_us, now_us=now_us)
 
     def _take_summaries(self, change: Change, news: News) -> set[int]:
         """Bring what clusters say about their targets up to date; the targets about which they say something else now."""
@@ -159,6 +161,8 @@ class Telling:
             if after is before:
                 continue
             news.restorations[target] = after
+            if after is not None and after.state == "open" and (before is None or (before.state, before.removal) != ("open", after.removal)):
+                news.opened.add(target)
             if after is None:
                 del self._restorations[target]
             else:
@@ -184,5 +188,5 @@ class Telling:
             if restoration is not None and target not in news.names:
                 del news.restorations[target]
                 self._restorations.pop(target, None)
-            elif restoration is not None and restoration.state == "open":
+            elif restoration is not None and target in news.opened:
                 news.events.append(restore_event(news.names[target], restoration, self._policy.version))

@@ -77,14 +77,15 @@ def suggestions(connection: Connection, tenant_id: int, reporters: Collection[in
     return [Warned(reporter, names[reporter], found[reporter]) for reporter in sorted(found)], sorted(gone)
 
 
-def save(connection: Connection, tenant_id: int, found: Sequence[Warned], gone: Iterable[int], now_us: int) -> None:
-    """Record suggestions made at `now_us` (the watermark), and take back those that no longer hold."""
+def save(connection: Connection, tenant_id: int, found: Sequence[Warned], gone: Iterable[int], *, watermark_us: int, now_us: int) -> None:
+    """Record suggestions made at `watermark_us` of event time, `now_us` of wall clock (what retention asks), and take back those that no longer hold."""
     keys = [{"who": reporter} for reporter in {*gone, *(w.reporter for w in found)}]
     if keys:
         connection.execute(delete(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == bindparam("who")), keys)
     if found:
         connection.execute(insert(_TABLE), [
-            {"tenant_id": tenant_id, "reporter_key": w.reporter, "reporter_id": w.reporter_id, "at_us": now_us, "detail": json.dumps(asdict(w.suggestion))} for w in found
+            {"tenant_id": tenant_id, "reporter_key": w.reporter, "reporter_id": w.reporter_id, "at_us": now_us, "detail": json.dumps({"watermark_us": watermark_us, **asdict(w.suggestion)})}
+            for w in found
         ])
 
 
@@ -93,10 +94,11 @@ def _any_warned(connection: Connection, tenant_id: int) -> bool:
 
 
 def _warned(connection: Connection, tenant_id: int, reporters: Collection[int]) -> dict[int, int]:
+    """The event time of each one's suggestion."""
     if not reporters or not _any_warned(connection, tenant_id):
         return {}
-    statement = "SELECT w.reporter_key, w.at_us FROM k CROSS JOIN reporter_warnings w WHERE w.tenant_id = ? AND w.reporter_key = k.column1"
-    return dict(select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters]))
+    statement = "SELECT w.reporter_key, w.detail FROM k CROSS JOIN reporter_warnings w WHERE w.tenant_id = ? AND w.reporter_key = k.column1"
+    return {reporter: int(from_json(detail)["watermark_us"]) for reporter, detail in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])}
 
 
 def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], policy: Policy) -> set[int]:

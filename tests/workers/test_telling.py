@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import RedisClients
 from flow import Newspaper, line
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from worlds import DAY, START, Row, Town, document, draw_town
 
 from service.settings import Settings
@@ -297,3 +297,16 @@ def test_a_person_who_calls_it_a_brigade_has_judged_its_complaints(paper: Newspa
     events = told(paper, "reporter.warn_suggested")
     assert len(events) >= 8 and all(data["in_decided_brigades"] >= 10 and data["clusters"] == [identity] for _, data in events)
     assert {key_of(data["reporter_id"]) for _, data in events} <= paper.clusters()[identity].members
+
+
+def test_a_restoration_whose_complaints_were_deleted_goes_with_them_and_nothing_is_told_again(paper: Newspaper, town: Town) -> None:
+    found(paper, town)
+    (target, other, *_) = sorted(held(paper, town))
+    paper.posts([outcome(t, 8.1 * DAY, f"o-{t}") for t in (target, other)])
+    with write(paper.engine) as connection:  # as retention does, an old event and the target's complaints
+        connection.execute(delete(schema.events).where(schema.events.c.tenant_id == paper.id))
+        connection.execute(delete(schema.complaints).where(schema.complaints.c.tenant_id == paper.id, schema.complaints.c.target_id == target))
+    paper.forgets()
+    paper.posts([document(Row(9_001, 1, 9_001, 8.2 * DAY))])
+    assert states(paper) == {other: "open"}
+    assert told(paper) == []
