@@ -1,0 +1,57 @@
+"""How much has to be there? A brigade of twelve among few other complaints.
+
+    .venv/bin/python bench/detection_little.py [--quick]
+
+Twelve accounts, of which four in five complain within minutes about each of 3, 4, 6 and 10 targets, nine hours apart, each in a context of its own;
+beside them 100 to 10,000 complaints of others within five days. Printed: the share of draws in which the brigade is flagged (half of its accounts
+and nobody else's half). The null model is learned from the same window: where the brigade is a large part of all there is, what it does *is* usual there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from figures import parser_of, print_machine
+
+from service.policy import DEFAULT_POLICY
+from workers.detection.detector import Detector
+from workers.detection.groups import coordination
+from workers.detection.window import UNKNOWN_MS, Complaints
+
+DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
+PEOPLE, SHARE = 12, 0.8
+OTHERS, TARGETS = (100, 300, 1_000, 2_000, 5_000, 10_000), (3, 4, 6, 10)
+
+
+def draw(others: int, targets: int, rng: np.random.Generator) -> Complaints:
+    """Reporters 1..12 are the brigade; a reader complains twice, a target is complained about five times, an article twenty, on average."""
+    reader, place = 1_000 + rng.integers(others // 2, size=others), rng.integers(others // 5, size=others)
+    rows = {(int(r), 10_000 + int(v)): (int(rng.integers(5 * DAY)), 50_000 + int(v) // 4) for r, v in zip(reader, place, strict=True)}
+    for k in range(targets):
+        rows |= {(who, 100 + k): (k * 9 * HOUR + int(rng.exponential(5 * MINUTE)), 500 + k) for who in range(1, PEOPLE + 1) if rng.random() < SHARE}
+    who, what = np.array(list(rows), np.int64).T
+    when, where = np.array(list(rows.values()), np.int64).T
+    zeros = np.zeros(len(who), np.int64)
+    return Complaints(np.arange(1, len(who) + 1), when, who, what, where, zeros, np.full(len(who), UNKNOWN_MS), zeros, zeros.astype(bool), {})
+
+
+def found(c: Complaints) -> bool:
+    """Whether the brigade is flagged, and by a group that is mostly its own."""
+    brigade = set(range(1, PEOPLE + 1))
+    _, groups = Detector.sweep(DEFAULT_POLICY, c)
+    return any(coordination(g) > DEFAULT_POLICY.flag_score and 2 * len(g.reporters & brigade) >= max(PEOPLE, len(g.reporters)) for g in groups)
+
+
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--draws", type=int, default=20)
+    chosen = parser.parse_args()
+    print_machine()
+    draws = 3 if chosen.quick else chosen.draws
+    print("complaints of others | " + " | ".join(f"{t} targets" for t in TARGETS))
+    for others in OTHERS[2:4] if chosen.quick else OTHERS:
+        shares = [np.mean([found(draw(others, t, np.random.default_rng(seed))) for seed in range(draws)]) for t in TARGETS]
+        print(f"{others:,} | " + " | ".join(f"{share:.0%}" for share in shares), flush=True)
+
+
+if __name__ == "__main__":
+    main()
