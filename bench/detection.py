@@ -1,6 +1,6 @@
 """Detection against the truth: worlds x ways of looking, comparators, ablations, adversaries, calibration.
 
-    nice .venv/bin/python bench/detection.py [--parts PART...] [--worlds DIR] [--toolkit PYTHON] [--fraudar] [--quick]
+    nice .venv/bin/python bench/detection.py [--parts PART...] [--worlds DIR] [--toolkit PYTHON] [--quick]
 
 What is measured is kept in bench/out/detection/<state of the detecting code>/, a file a world and part, so that an interrupted run goes
 on where it was; then the tables are written into docs/detection.md between their markers, and the pictures into docs/pictures/ where matplotlib
@@ -13,7 +13,6 @@ core. --quick: two small worlds, nothing written outside bench/out.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import subprocess
 import sys
@@ -25,28 +24,31 @@ from types import ModuleType
 from typing import Any
 
 import detection_adversaries as adversaries
+import detection_cases as special
 import detection_comparators as comparators
+import detection_unfounded as unfounded
+import detection_withdrawals as withdrawals
 import worlds as world_files
-from detection_calibration import DAYS_APART, candidate_of
-from detection_runs import ABLATIONS, Read, Sweeps, ablated, audited, flagged_when_shuffled, read, windows_of
+from detection_ablations import ABLATIONS, ablated
+from detection_calibration import DAYS_APART, KNOWN, candidate_of
+from detection_runs import Read, Sweeps, audited, flagged_when_shuffled, read, state_of_code, windows_of
 from detection_tables import Results, write_tables
 from figures import parser_of, print_machine
 from quality import judge_of
 from worlds import OUT, ROOT, WorldFiles, add_options, evaluation, need, world
 
-import workers
 from service.policy import DEFAULT_POLICY
 
-# Not used for building (that were 1, 2, 11-14, 21-28, 41-44, 51-54, 61-64, 71, 72), nor for fitting the weights (301-308).
-STANDARD = tuple(f"w{seed}" for seed in range(81, 91))
-SMALL = tuple(f"small{seed}" for seed in range(91, 95))
-PURE = tuple(f"pure{seed}" for seed in (*range(55, 61), *range(65, 71), *range(73, 81)))
-ADVERSE = tuple(f"adverse{seed}" for seed in (95, 96, 97, 98))
-MORE = tuple(f"w{seed}" for seed in range(29, 39))  # for the calibration, beside the standard ones
-ABLATED = (*STANDARD[:4], *SMALL, *ADVERSE[:2])
-QUICK = ("quick99", "adversequick99")
+# No seed below 100: all of those were looked at while detection was built, or in an earlier edition of these tables. The weights were fitted on 301-308.
+STANDARD = tuple(f"w{seed}" for seed in range(101, 111))
+SMALL = tuple(f"small{seed}" for seed in range(111, 115))
+ADVERSE = tuple(f"adverse{seed}" for seed in range(115, 119))
+PURE = tuple(f"pure{seed}" for seed in range(121, 141))
+MORE = tuple(f"w{seed}" for seed in range(141, 151))  # for the calibrations, beside the standard ones
+CASES = tuple(f"cases{seed}" for seed in (151, 152))
+ABLATED = (*STANDARD[:4], *SMALL, *ADVERSE, *CASES)
+QUICK = ("quick99", "adversequick96")
 ORGANIC, SMALL_ORGANIC, QUICK_ORGANIC = 60_000, 6_000, 3_000
-DETECTING = ("workers/detection", "workers/audit/windows.py", "workers/audit/history.py", "workers/findings.py", "service/moderation", "service/policy.py")
 
 Part = Callable[["Bench", WorldFiles], Any]
 
@@ -93,8 +95,19 @@ class Bench:
         score = self.judge.score(truth, report)
         return {
             "score": score, "recall": {name: len(m & flagged) / len(m) for name, m in sorted(members.items())}, "honest": honest,
-            "unjudged_patrols": _unjudged_patrols(report, named),
+            "unjudged_patrols": _unjudged_patrols(report, named), "mixed": _mixed(report, campaign, named),
         }
+
+
+def _mixed(report: Any, campaign: dict[str, str], named: dict[str, str]) -> int:
+    """Flagged clusters that hold a campaign's accounts and a named honest crowd's, a quarter of the cluster each or more."""
+    found = 0
+    for cluster in report["clusters"]:
+        if cluster["disposition"] == "flagged":
+            guilty = sum(r in campaign for r in cluster["reporters"])
+            crowd = sum(r in named and r not in campaign for r in cluster["reporters"])
+            found += 4 * min(guilty, crowd) >= len(cluster["reporters"])
+    return found
 
 
 def _unjudged_patrols(report: Any, named: dict[str, str]) -> list[int]:
@@ -107,15 +120,6 @@ def _unjudged_patrols(report: Any, named: dict[str, str]) -> list[int]:
 def truth_of(files: WorldFiles) -> Any:
     """The world's truth.json."""
     return json.loads((files.folder / "truth.json").read_text())
-
-
-def state_of_code() -> str:
-    """A name for the code that decides: results of different states must not be mixed."""
-    root, digest = Path(workers.__file__).parent.parent, hashlib.sha256()
-    for name in DETECTING:
-        for path in sorted((root / name).rglob("*.py")) if (root / name).is_dir() else (root / name,):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:10]
 
 
 # --- parts
@@ -155,38 +159,71 @@ def without_contexts(bench: Bench, files: WorldFiles) -> Any:
     return {"known": bench.told(files, audited(blind, sweeps, outcomes=True)), "unknown": bench.told(files, audited(blind, sweeps, outcomes=False)), "sweep_seconds": sweeps.seconds}
 
 
+def cases(bench: Bench, files: WorldFiles) -> Any:
+    """Worlds that are for one part of detection alone: outcomes known and not."""
+    here, sweeps = bench.at(files)
+    return {"known": bench.told(files, audited(here, sweeps, outcomes=True)), "unknown": bench.told(files, audited(here, sweeps, outcomes=False))}
+
+
 def ablations(bench: Bench, files: WorldFiles) -> Any:
     """Each part of detection taken away."""
     here, sweeps = bench.at(files)
-    return {name: {known: bench.told(files, ablated(here, sweeps, name, outcomes=known == "known")) for known in ("known", "unknown")} for name in ABLATIONS}
+    return {name: dict(zip(("known", "unknown"), (bench.told(files, report) for report in ablated(here, sweeps, name)), strict=True)) for name in ABLATIONS}
+
+
+def judged(bench: Bench, files: WorldFiles) -> Any:
+    """What `unfounded_probability` said, with all outcomes, a third of them and none."""
+    here, sweeps = bench.at(files)
+    truth = truth_of(files)
+    return {known: [asdict(t) for t in unfounded.told(files.name, here, sweeps, truth, known)] for known in KNOWN}
+
+
+def withdrawn(bench: Bench, files: WorldFiles) -> Any:
+    """Flag and withdraw, through the live path."""
+    here, truth = bench.at(files)[0], truth_of(files)
+    return {name: withdrawals.withdrawn_after(here, truth, hours) for name, hours in withdrawals.DELAYS.items()}
 
 
 def others(bench: Bench, files: WorldFiles) -> Any:
     """The comparators."""
-    found = comparators.detectors(bench.baselines, fraudar=bench.chosen.fraudar, toolkit=bench.chosen.toolkit)
+    return _told_by(bench, files, comparators.detectors(bench.baselines, bench.chosen.toolkit))
+
+
+def fraudar(bench: Bench, files: WorldFiles) -> Any:
+    """The comparator that takes minutes a world."""
+    return _told_by(bench, files, comparators.slow(bench.baselines))
+
+
+def _told_by(bench: Bench, files: WorldFiles, found: Any) -> dict[str, Any]:
     return {name: bench.told(files, report) for name, report in comparators.reports(bench.baselines, files, found).items()}
 
 
 PARTS: dict[str, tuple[Part, tuple[str, ...]]] = {
     "contexts": (with_contexts, (*STANDARD, *SMALL, *ADVERSE, *PURE)),
     "blind": (without_contexts, (*STANDARD, *SMALL)),
-    "ablations": (ablations, ABLATED),
-    "others": (others, (*STANDARD, *SMALL, *ADVERSE, *PURE[:6])),
+    "cases": (cases, CASES),
     "candidates": (candidates, MORE),
+    "unfounded": (judged, (*STANDARD, *MORE)),
+    "ablations": (ablations, ABLATED),
+    "others": (others, (*STANDARD, *SMALL, *ADVERSE, *CASES, *PURE[:6])),
+    "fraudar": (fraudar, (*STANDARD[:2], *SMALL)),
     "shuffled": (shuffled, (*STANDARD[:4], *PURE[:4])),
+    "withdrawn": (withdrawn, ADVERSE[:2]),
 }
-QUICK_WORLDS: dict[str, tuple[str, ...]] = {"contexts": QUICK, "blind": QUICK[:1], "ablations": QUICK[:1], "others": QUICK[:1], "candidates": (), "shuffled": QUICK[:1]}
+QUICK_WORLDS: dict[str, tuple[str, ...]] = {
+    "contexts": QUICK, "blind": QUICK[:1], "cases": (), "candidates": (), "unfounded": QUICK[:1], "ablations": QUICK[:1], "others": QUICK[:1], "fraudar": (), "shuffled": QUICK[:1], "withdrawn": (),
+}
 
 
 def files_of(name: str, chosen: argparse.Namespace, folder: Path) -> WorldFiles:
     """The world of that name, generated where it is missing."""
     seed = "".join(filter(str.isdigit, name))
-    if name.startswith("adverse"):
+    if name.startswith(("adverse", "cases")):
         for where in (chosen.worlds, OUT):
             if where is not None and (where / name / "truth.json").exists():
                 return WorldFiles(name, where / name)
         need("numpy", "pandas")
-        adversaries.write(folder, OUT / f".{name}", int(seed), QUICK_ORGANIC if "quick" in name else ORGANIC)
+        (adversaries if name.startswith("adverse") else special).write(folder, OUT / f".{name}", int(seed), QUICK_ORGANIC if "quick" in name else ORGANIC)
         (OUT / f".{name}").rename(OUT / name)
         return WorldFiles(name, OUT / name)
     more = {"small": ("--organic", str(SMALL_ORGANIC)), "quick": ("--organic", str(QUICK_ORGANIC)), "pure": ("--pure",)}
@@ -201,6 +238,8 @@ def measure(bench: Bench, jobs: Sequence[tuple[str, str]]) -> None:
         kept = bench.results / f"{name}.{part}.json"
         if kept.exists():
             continue
+        if state_of_code() != bench.state:
+            sys.exit(f"the detecting code changed since the start ({bench.state}): what is left would be of another state; start again")
         found = PARTS[part][0](bench, files_of(name, bench.chosen, bench.folder))
         draft = kept.with_suffix(".draft")
         draft.write_text(json.dumps(found))
@@ -225,7 +264,6 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--parts", nargs="+", choices=[*PARTS, "tables"], default=[*PARTS, "tables"])
     parser.add_argument("--only", nargs="+", metavar="WORLD", help="of the worlds of these parts")
-    parser.add_argument("--fraudar", action="store_true", help="the comparator FRAUDAR as well: minutes a world")
     parser.add_argument("--toolkit", type=Path, metavar="PYTHON", help="a Python with coordination-network-toolkit, as one more comparator")
     add_options(parser)
     chosen = parser.parse_args()

@@ -17,6 +17,7 @@ import numpy as np
 DAY = 86_400.0
 INSTANCES = 2
 CAMPUS_PRINT = 7  # the fingerprint of one network
+ORDER = 7  # of the affine plane that block designs are lines and points of: 56 accounts, 49 targets, eight complaints on each
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,12 @@ class Evasion:
 
 
 EVASIONS: dict[str, Evasion] = {
+    "plain": Evasion("none of it: 25 accounts, 12 targets, within the hour (what flag and withdraw starts from)", 25, 12, 0.75, 900, 0, "nothing"),
     "decoy": Evasion("ten decoys a hit, on popular targets", 25, 12, 0.75, 900, 10, "eleven complaints for one that counts"),
     "subset-author": Evasion("random 15 % subsets against one author", 30, 30, 0.15, 3_600, 0, "30 accounts for 4 to 5 complaints a target"),
     "subset-many": Evasion("random 15 % subsets against many", 30, 30, 0.15, 3_600, 0, "30 accounts for 4 to 5 complaints a target"),
+    "block-author": Evasion("a block design against one author: no two accounts share two targets", ORDER**2 + ORDER, ORDER**2, 1 / ORDER, 3_600, 0, "56 accounts for just the eight complaints a target that remove it"),
+    "block-many": Evasion("a block design against many", ORDER**2 + ORDER, ORDER**2, 1 / ORDER, 3_600, 0, "56 accounts for just the eight complaints a target that remove it"),
     "jitter": Evasion("spread over three days", 25, 12, 0.75, None, 1, "the target stands for days"),
     "loose": Evasion("30 % of 40 accounts, within 6 h", 40, 25, 0.3, 6 * 3_600, 1, "40 accounts for 12 complaints a target, half a day"),
     "small": Evasion("8 accounts, 6 targets, 60 %", 8, 6, 0.6, 1_800, 1, "below 8 complaints a target: removes nothing by itself"),
@@ -88,8 +92,9 @@ def _lay(world: Any, name: str, evasion: Evasion, k: int) -> None:
     accounts = world.new_reps(evasion.accounts, ages=start, fresh_frac=0.0, fp_share=0.0)
     targets = _targets(world, name, evasion.targets, start)
     hits = 0
-    for target in targets:
-        who = accounts[rng.random(evasion.accounts) < evasion.share]
+    lines = _lines_through_points() if name.startswith("block") else None
+    for k, target in enumerate(targets):
+        who = accounts[lines[k]] if lines is not None else accounts[rng.random(evasion.accounts) < evasion.share]
         called = world.c_t[target] + rng.lognormal(np.log(4 * 3_600), 0.7)
         lag = rng.uniform(0, 3 * DAY, len(who)) if evasion.lag_seconds is None else rng.exponential(evasion.lag_seconds, len(who))
         world.add(who, np.full(len(who), target), called + lag, label, 1)
@@ -101,13 +106,19 @@ def _lay(world: Any, name: str, evasion: Evasion, k: int) -> None:
     _tell(world, label, accounts, targets)
 
 
+def _lines_through_points() -> list[list[int]]:
+    """The affine plane of order ORDER: the numbers of the lines through each point. Two lines meet in one point at most."""
+    q = ORDER
+    return [[slope * q + (y - slope * x) % q for slope in range(q)] + [q * q + x] for x in range(q) for y in range(q)]
+
+
 def _targets(world: Any, name: str, number: int, start: float) -> Any:
     rng = world.rng
     if name == "one-article":
         article = rng.choice(np.flatnonzero((world.a_t > start) & (world.a_t < start + 5 * DAY) & (np.diff(world.off) > 30)))
         return rng.choice(np.arange(world.off[article], world.off[article + 1]), number, replace=False)
     author = None
-    if name == "subset-author":
+    if name.endswith("-author"):
         inside = (world.c_t > start) & (world.c_t < start + 10 * DAY) & (world.c_bad < 0.25)
         count = np.bincount(world.c_auth[inside])
         good = np.flatnonzero((count >= number) & (count < 120))

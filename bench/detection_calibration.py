@@ -1,4 +1,4 @@
-"""Does `probability` mean what it says? Every candidate cluster of a window, before any threshold, against the truth. PURE."""
+"""Do `probability` and `unfounded_probability` mean what they say? Told against true, over many groups of known worlds. PURE."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from service.moderation.score import COORDINATION, sigmoid
+from service.moderation.score import COORDINATION, log_odds, sigmoid
+from service.policy import DEFAULT_POLICY
 from workers.detection.groups import Group
 
 DAYS_APART = 3  # candidates are collected in windows so far apart: a day later mostly the same groups stand there again
 BINS = 10
+KNOWN = ("all", "third", "none")  # whose outcomes `unfounded_probability` is measured with
 PATROL = "n2"  # volunteers who act together: coordinated, though right
 
 
@@ -85,3 +87,17 @@ def by_height(probability: Sequence[float], coordinated: Sequence[bool], edges: 
         if inside.any():
             found.append((low, high, Bin(int(inside.sum()), float(p[inside].mean()), float(y[inside].mean()))))
     return tuple(found)
+
+
+def with_prior(unfounded: Sequence[float], prior: float) -> list[float]:
+    """The same probabilities had the tenant set another prior: it is one summand of the log-odds."""
+    shift = log_odds(prior) - log_odds(DEFAULT_POLICY.prior_unfounded)
+    inside = np.clip(unfounded, 1e-15, 1 - 1e-15)
+    return [sigmoid(log_odds(float(p)) + shift) for p in inside]
+
+
+def calibrated(found: Sequence[Mapping[str, Any]], prior: float | None) -> Calibration:
+    """How true the numbers are; `prior` None: the share of dishonest groups among these very clusters, the best that a tenant could set."""
+    true = [bool(f["dishonest"]) for f in found]
+    share = min(max(sum(true) / len(true), 1e-3), 1 - 1e-3)
+    return calibration(with_prior([f["unfounded"] for f in found], share if prior is None else prior), true)

@@ -42,15 +42,18 @@ def baselines(folder: Path) -> ModuleType:
     return module
 
 
-def detectors(module: ModuleType, *, fraudar: bool, toolkit: Path | None) -> dict[str, Callable[[Any], dict[str, Any]]]:
+def detectors(module: ModuleType, toolkit: Path | None) -> dict[str, Callable[[Any], dict[str, Any]]]:
     """The comparators by name: a frame of complaints in, clusters out."""
     found: dict[str, Callable[[Any], dict[str, Any]]] = dict(module.DETECTORS)
-    if fraudar:
-        found[FRAUDAR] = lambda frame: module.D.det_fraudar(frame, 12, 1.2)  # type: ignore[no-any-return]
     for name, (seconds, weight) in TOOLKIT.items() if toolkit is not None else ():
         assert toolkit is not None
         found[name] = lambda frame, seconds=seconds, weight=weight, python=toolkit: _toolkit(module, frame, python, seconds, weight)  # type: ignore[misc]
     return found
+
+
+def slow(module: ModuleType) -> dict[str, Callable[[Any], dict[str, Any]]]:
+    """FRAUDAR, which takes minutes a world."""
+    return {FRAUDAR: lambda frame: module.D.det_fraudar(frame, 12, 1.2)}
 
 
 def reports(module: ModuleType, files: WorldFiles, chosen: dict[str, Callable[[Any], dict[str, Any]]]) -> dict[str, Any]:

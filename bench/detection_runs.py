@@ -6,20 +6,22 @@ world's sweeps are remembered (`Sweeps`) and every option is the product's own `
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 from worlds import WorldFiles
 
+import workers
 from service.intake.items import COMPLAINT, OUTCOME
-from service.model import Evidence, JsonObject
+from service.model import JsonObject
 from service.moderation.outcomes import Tally
 from service.moderation.score import judge
 from service.policy import DEFAULT_POLICY, Policy
@@ -28,16 +30,22 @@ from workers.audit import windows
 from workers.audit.files import Reading, read_items
 from workers.audit.history import Collector, History, outcomes_by_target
 from workers.audit.report import report_of
-from workers.detection import detector as detector_module
-from workers.detection import groups as groups_module
-from workers.detection import growth, surprise
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
-from workers.detection.growth import MemberSet
 from workers.detection.permutation import permuted_within_contexts
-from workers.detection.window import Complaints, Ints, Window
+from workers.detection.window import Complaints
 
 STEP_SECONDS = 86_400
+DETECTING = ("workers/detection", "workers/audit/windows.py", "workers/audit/history.py", "workers/findings.py", "service/moderation", "service/policy.py")
+
+
+def state_of_code() -> str:
+    """A name for the code that decides: results of different states must not be mixed."""
+    root, digest = Path(workers.__file__).parent.parent, hashlib.sha256()
+    for name in DETECTING:
+        for path in sorted((root / name).rglob("*.py")) if (root / name).is_dir() else (root / name,):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:10]
 
 
 @dataclass(slots=True)
@@ -94,10 +102,11 @@ def read(files: WorldFiles) -> Read:
     return Read(history, outcomes_by_target(known, rows), time.process_time() - before)  # type: ignore[arg-type]
 
 
-def audited(world: Read, sweeps: Sweeps, *, outcomes: bool) -> JsonObject:
-    """The audit's report, with the default policy."""
+def audited(world: Read, sweeps: Sweeps, *, outcomes: bool | Mapping[int, Sequence[FeedOutcome]]) -> JsonObject:
+    """The audit's report, with the default policy; `outcomes`: all of the world's, none, or these."""
+    known = (world.outcomes if outcomes else {}) if isinstance(outcomes, bool) else outcomes
     with mock.patch.object(windows, "Detector", sweeps):
-        result = windows.audit(world.history, world.outcomes if outcomes else {}, DEFAULT_POLICY, STEP_SECONDS, lambda done, total: None)
+        result = windows.audit(world.history, known, DEFAULT_POLICY, STEP_SECONDS, lambda done, total: None)
     return report_of(result.clusters, world.history, DEFAULT_POLICY.version, [])
 
 
@@ -150,72 +159,3 @@ def _in_bursts(batch: Complaints, crowd: int = 10, hour_ms: int = 3_600_000) -> 
     np.add.at(inside, starts, 1)
     np.add.at(inside, last[starts], -1)
     return len(np.unique(batch.reporter[order][np.cumsum(inside)[:-1] > 0]))
-
-
-# --- ablations: what is taken away, and only here; the product has no switch for any of it
-
-
-def _without_weak(*_: Any) -> list[MemberSet]:
-    return []
-
-
-def _all_shared(window: Window, members: Ints, share: float) -> Ints:
-    """growth.targets_of without its filter: targets that enough members share, chance or not."""
-    _, events = window.runs(window.by_pair, members)
-    targets, count = np.unique(window.target[events], return_counts=True)
-    return np.asarray(targets[count >= max(2, share * len(members))], np.int64)
-
-
-_grow = growth.grow
-
-
-def _unguarded(window: Window, seed: MemberSet, barred: MemberSet, affinity: growth.Affinity, policy: Policy) -> MemberSet:
-    return _grow(window, seed, (), affinity, policy)
-
-
-@contextmanager
-def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
-    patches = [mock.patch.object(*change) for change in changes]
-    for patch in patches:
-        patch.start()
-    try:
-        yield
-    finally:
-        for patch in patches:
-            patch.stop()
-
-
-# Each changes the groups, so the windows are swept anew.
-SWEPT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
-    "weak tier": ((groups_module, "weak_seeds", _without_weak),),
-    "growth guard": ((growth, "grow", _unguarded),),
-    "author leads": ((detector_module, "author_groups", lambda window: []),),
-    "crossing leads": ((detector_module, "crossing_pairs", lambda window, limit: (np.empty(0, np.int64), np.empty(0))),),
-    "chance-target filter": ((growth, "targets_of", _all_shared), (surprise, "targets_of", _all_shared)),
-}
-
-
-def _without_one_shots(group: Group) -> Group | None:
-    return None if group.kind == "one_shot" else group
-
-
-def _spanless(group: Group) -> Group:
-    """As if every member followed the group everywhere: the signal says the same of all groups, its weight is in the base."""
-    return replace(group, evidence=tuple(_full(e) if e.signal == "span" else e for e in group.evidence))
-
-
-def _full(span: Evidence) -> Evidence:
-    return span.model_copy(update={"value": 1.0, "contribution": DEFAULT_POLICY.weights.span})
-
-
-# These change what is made of the groups; the sweeps stand.
-REPLAYED: dict[str, Callable[[Group], Group | None]] = {"one-shot tier": _without_one_shots, "context span in the score": _spanless}
-ABLATIONS = (*REPLAYED, *SWEPT)
-
-
-def ablated(world: Read, sweeps: Sweeps, name: str, *, outcomes: bool) -> JsonObject:
-    """The report without the named part; KeyError for a name that is not in ABLATIONS."""
-    if name in REPLAYED:
-        return audited(world, sweeps.changed(REPLAYED[name]), outcomes=outcomes)
-    with _patched(*SWEPT[name]):
-        return audited(world, Sweeps(), outcomes=outcomes)

@@ -12,8 +12,9 @@ from statistics import mean
 from typing import Any
 
 from detection_adversaries import EVASIONS
-from detection_calibration import Calibration, by_height, calibration
+from detection_calibration import KNOWN, Calibration, by_height, calibrated, calibration, with_prior
 from detection_comparators import TITLES
+from detection_crossings import Crossing, by_kind, shares
 
 THRESHOLD = "8"  # complaints at which the imagined platform removes
 NAIVE = "burst_10_per_hour"  # stands in every table
@@ -51,11 +52,13 @@ def f1(precision: float, recall: float) -> float:
 def rows_of(results: Results, worlds: Sequence[str]) -> dict[str, list[Any]]:
     """What was told about these worlds, by the row's title: comparators first, the naive one at the top."""
     rows: dict[str, list[Any]] = {}
-    found = results.of("others", *worlds).values()
+    found = list(results.of("others", *worlds).values())
+    worlds_measured = len(found)
+    found = [*found, *results.of("fraudar", *worlds).values()]
     for name, title in TITLES.items():
         told = [f[name] for f in found if name in f]
         if told:
-            rows[title] = told
+            rows[title if len(told) == worlds_measured else f"{title} ({len(told)} of the {worlds_measured} worlds)"] = told
     for (part, known), title in OURS.items():
         told = [f[known] for f in results.of(part, *worlds).values()]
         if told:
@@ -152,6 +155,9 @@ def adversaries(results: Results) -> str:
     return table(["what they do", "what it costs them", *rows, "worst, outcomes unknown"], lines)
 
 
+EVADED = ("decoy", "subset-author", "subset-many", "block-author", "block-many", "jitter", "small", "one-article")
+
+
 def ablations(results: Results) -> str:
     """What each part is worth: on standard worlds, in small communities and against adversaries."""
     sets = [results.of("ablations", *worlds) for worlds in (STANDARD, SMALL, ADVERSE)]
@@ -161,10 +167,7 @@ def ablations(results: Results) -> str:
     rows.append(_ablated("**all of it**", *whole))
     for name in next(iter(sets[0].values()), {}):
         rows.append(_ablated(f"without {name}", *[[told[name] for told in found.values()] for found in sets]))
-    head = [
-        "", "known: P", "R", "F1", "unknown, patrol aside: P", "small, known: P", "R", "F1", "adversaries, unknown: decoys", "subsets, one author", "subsets, many", "jitter", "small",
-        "P, patrol and framed aside",
-    ]
+    head = ["", "known: P", "R", "F1", "unknown, patrol aside: P", "small, known: P", "R", "F1", "adversaries, unknown: decoys", *EVADED[1:], "P, patrol and framed aside"]
     return table(head, rows)
 
 
@@ -176,8 +179,95 @@ def _ablated(title: str, standard: Sequence[Any], small: Sequence[Any], adverse:
         if aside:
             cells.append(f"{mean_of([t['unknown'] for t in worlds], _aside):.3f}")
     unknown = [t["unknown"] for t in adverse]
-    cells += [f"{mean(_recalls(unknown, kind)):.2f}" if unknown else "" for kind in ("decoy", "subset-author", "subset-many", "jitter", "small")]
+    cells += [f"{mean(_recalls(unknown, kind)):.2f}" if unknown else "" for kind in EVADED]
     return [*cells, f"{mean(map(_framed_aside, unknown)):.3f}" if unknown else ""]
+
+
+def cases(results: Results) -> str:
+    """The worlds of the growth guard and of the context span: whole, and without each part."""
+    found, whole = results.of("ablations", "cases"), results.of("cases", "cases")
+    naive = [results.parts["others"][name][NAIVE] for name in whole if name in results.parts["others"]]
+    rows = [_case("burst, 10 an hour (naive)", [{"known": n, "unknown": n} for n in naive])] if naive else []
+    rows.append(_case("**all of it**", list(whole.values())))
+    rows += [_case(f"without {name}", [told[name] for told in found.values()]) for name in next(iter(found.values()), {})]
+    head = ["", "brigades beside volunteers: recall, known", "unknown", "volunteers flagged, known", "unknown", "readers of one article flagged, known", "unknown", "flagged clusters that mix a brigade with honest people, known", "unknown"]
+    return table(head, rows)
+
+
+def _case(title: str, worlds: Sequence[Any]) -> list[str]:
+    cells = [title, *(f"{mean(_recalls([w[known] for w in worlds], 'brigade')):.2f}" for known in ("known", "unknown"))]
+    for kind in ("watch", "readers"):
+        for known in ("known", "unknown"):
+            counts = [w[known]["honest"].get(kind, [0, 0]) for w in worlds]
+            cells.append(f"{sum(c[0] for c in counts)} of {sum(c[1] for c in counts)}")
+    return [*cells, *(str(sum(w[known]["mixed"] for w in worlds)) for known in ("known", "unknown"))]
+
+
+def withdrawn(results: Results) -> str:
+    """Flag and withdraw: protection and exposure by how soon the complaints are taken back."""
+    found = list(results.of("withdrawn", *ADVERSE).values())
+    if not found:
+        raise ValueError("nothing was withdrawn")
+    rows = []
+    for delay in found[0]:
+        told = [f[delay] for f in found]
+        one = {key: mean(t[key] for t in told) for key in told[0]}
+        rows.append([
+            delay, f"{sum(t['withdrawn'] for t in told):.0f}", f"{100 * one['at_once']:.0f} % of {sum(t['targets'] for t in told):.0f}", f"{one['standing_hour_later']:.1f}",
+            f"{100 * one['flagged_ever']:.0f} %", f"{one['days_flagged']:.1f}", f"{100 * one['flagged_at_end']:.0f} %",
+        ])
+    head = ["withdrawn", "complaints taken back", "targets kept below 8 at the moment the count reached it (naive, the raw count: 0 %)", "complaints that stand on them an hour later, mean",
+            "accounts flagged at any moment", "days flagged, mean an account", "flagged at the end"]
+    return table(head, rows)
+
+
+def unfounded(results: Results) -> str:
+    """`unfounded_probability` against what the groups are."""
+    found = results.of("unfounded", *STANDARD)
+    rows, heights = [], []
+    for known, title in zip(KNOWN, ("all", "of every third target", "none"), strict=True):
+        told = [t for f in found.values() for t in f[known]]
+        honest = [t for t in told if not t["dishonest"]]
+        for prior, words in ((0.5, ".5 (the default)"), (None, "their share here")):
+            c = calibrated(told, prior)
+            shown = with_prior([t["unfounded"] for t in told], c.base_rate if prior is None else prior)
+            mean_of_kind = [mean(p for p, t in zip(shown, told, strict=True) if t["dishonest"] == kind) for kind in (True, False)]
+            rows.append([
+                title, words, str(c.candidates), f"{sum(t['judged'] for t in told)}", f"{len(honest)}", f"{c.base_rate:.3f}", f"{mean_of_kind[0]:.3f}", f"{mean_of_kind[1]:.3f}",
+                f"{c.expected_error:.3f}", f"{c.brier:.4f}", f"{c.brier_of_base_rate:.4f}",
+            ])
+        for low, high, b in by_height([t["unfounded"] for t in told], [t["dishonest"] for t in told], (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)):
+            heights.append([title, f"{low:g} to {high:g}", str(b.candidates), f"{b.told:.3f}", f"{b.true:.3f}"])
+    errors = table([
+        "outcomes", "prior", "groups", "of them judged", "honest", "dishonest (base rate)", "mean told of the dishonest", "of the honest", "expected calibration error", "Brier", "Brier of the base rate (naive)",
+    ], rows)
+    return f"{errors}\n\n{table(['outcomes', 'told (prior .5)', 'groups', 'mean told', 'dishonest'], heights)}"
+
+
+def live_of(results: Results) -> dict[str, list[Crossing]]:
+    """By world, what bench/detection_live.py left."""
+    return {name: [Crossing(**c) for c in found["crossings"]] for name, found in results.of("live", *STANDARD).items()}
+
+
+def live(results: Results) -> str:
+    """Protection as complaints come, by kind, beside the oracle's."""
+    found = live_of(results)
+    if not found:
+        raise ValueError("bench/detection_live.py did not run with this state of the code")
+    told = {name: shares(crossed) for name, crossed in found.items()}
+    lines = [(f"all, {name}", values) for name, values in told.items()]
+    if len(told) > 1:
+        every = {key: sum(v[key] for v in told.values()) if key == "targets" else mean(v[key] for v in told.values()) for key in next(iter(told.values()))}
+        lines.insert(0, ("**all, mean of the worlds**", every))
+    lines += list(by_kind([c for crossed in found.values() for c in crossed]).items())
+    rows = [[
+        title, f"{v['targets']:.0f}", "0", _percent(v["at_once"]), _percent(v["oracle"]), _percent(v["of_oracle"]), _percent(v["later"]), _percent(v["oracle_later"]), _percent(v["of_oracle_later"]),
+    ] for title, v in lines]
+    return table(["% of targets below 8", "targets", "raw count (naive)", "at once", "oracle", "of the oracle's", "an hour later", "oracle", "of the oracle's"], rows)
+
+
+def _percent(share: float) -> str:
+    return "–" if share != share else f"{100 * share:.0f}"
 
 
 def candidates(results: Results) -> list[Any]:
@@ -277,12 +367,18 @@ def bars(results: Results) -> str:
         rows.append(_bar("ten decoys a hit, outcomes unknown: recall", f"{decoys:.2f}", "≥ .9", decoys >= 0.9))
         one, many, p = mean(_recalls(adverse, "subset-author")), mean(_recalls(adverse, "subset-many")), mean(map(_framed_aside, adverse))
         rows.append(_bar("random 15 % subsets, one author / many: recall, precision (patrol and framed aside)", f"{one:.2f} / {many:.2f}, {p:.3f}", "≥ .7 / ≥ .3, ≥ .98", one >= 0.7 and many >= 0.3 and p >= 0.98))
+    crossed = live_of(results)
+    for name, title, bar in (("at_once", "live, at the moment the raw count reaches 8: below it", 0.55), ("later", "the same an hour later", 0.95)):
+        if crossed:
+            value, oracle = (mean(shares(c)[key] for c in crossed.values()) for key in (name, "oracle" if name == "at_once" else "oracle_later"))
+            rows.append(_bar(f"{title} ({len(crossed)} worlds)", f"{100 * value:.1f} % (oracle {100 * oracle:.1f} %)", f"≥ {100 * bar:g} %", value >= bar))
     return table(["measure", "bar", "measured", ""], rows)
 
 
 TABLES: dict[str, Callable[[Results], str]] = {
     "bars": bars, "standard": lambda r: quality(r, STANDARD), "kinds": kinds, "worlds": each_world, "small": lambda r: quality(r, SMALL), "pure": pure,
-    "adversaries": adversaries, "ablations": ablations, "calibration": calibration_tables, "shuffled": shuffled,
+    "adversaries": adversaries, "ablations": ablations, "calibration": calibration_tables, "shuffled": shuffled, "cases": cases,
+    "withdrawn": withdrawn, "unfounded": unfounded, "live": live,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.detection_calibration import by_height, calibration, candidate_of
+from bench.detection_calibration import by_height, calibrated, calibration, candidate_of, with_prior
 from service.model import Evidence
 from workers.detection.groups import Group
 
@@ -70,3 +70,16 @@ def test_half_of_the_accounts_make_a_candidate_a_campaigns() -> None:
 def test_a_patrol_is_coordinated_and_an_outraged_crowd_is_not() -> None:
     assert candidate_of("w", group(7, 8, 3), IDS, TRUTH).coordinated
     assert not candidate_of("w", group(5, 6), IDS, TRUTH).coordinated
+
+
+def test_another_prior_shifts_the_log_odds_and_the_default_changes_nothing() -> None:
+    assert with_prior([0.2, 0.5, 1.0], 0.5) == pytest.approx([0.2, 0.5, 1.0])
+    assert with_prior([0.5], 0.9) == pytest.approx([0.9])
+    assert with_prior([0.2], 0.8) == pytest.approx([0.5])
+
+
+def test_the_groups_own_share_as_prior_is_right_where_nothing_else_is_known() -> None:
+    found = [{"unfounded": 0.5, "dishonest": dishonest} for dishonest in 10 * (True, True, True, False)]
+    assert calibrated(found, None).expected_error == pytest.approx(0, abs=1e-6)
+    assert calibrated(found, 0.5).expected_error == pytest.approx(0.25)
+    assert calibrated([{"unfounded": 0.5, "dishonest": True}], None).base_rate == 1, "a share of one is no certainty"
