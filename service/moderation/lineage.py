@@ -8,14 +8,15 @@ decision is never overturned by a recomputation.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from service.model import Disposition, Evidence, Kind, Status
 from service.moderation import outcomes as judged
 from service.moderation import quota
-from service.moderation.assessment import ClusterPart, discount_probability
+from service.moderation.assessment import ClusterPart, TargetSummary, discount_probability
+from service.moderation.assessment import summarise as summarise_target
 from service.moderation.outcomes import Filed, Judgement
 from service.moderation.score import COORDINATION, judge, summarise
 from service.moderation.settling import settle_with
@@ -143,6 +144,18 @@ def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
             reporters=frozenset(m.reporter for m in mine if not (m.exempt or (stands is None and m.verdict == "not_coordinated"))), exempt=free,
         )
     return parts
+
+
+def summaries(states: Iterable[ClusterState], targets: Collection[int] | None = None) -> dict[int, TargetSummary]:
+    """What the clusters say about each target (or about those of `targets`); merged ones speak through their survivor."""
+    parts: dict[int, list[ClusterPart]] = defaultdict(list)
+    for state in states:
+        if state.disposition == "merged":
+            continue
+        for target, part in parts_by_target(state).items():
+            if targets is None or target in targets:
+                parts[target].append(part)
+    return {target: summarise_target(mine) for target, mine in parts.items()}
 
 
 def reconcile(states: Mapping[str, ClusterState], found: Recomputation, policy: Policy, new_id: Callable[[], str]) -> dict[str, ClusterState]:

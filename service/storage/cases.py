@@ -276,23 +276,32 @@ def _decision(row: RowMapping) -> Decision:
     )
 
 
-def record_decision(connection: Connection, tenant_id: int, cluster_id: str, request: DecisionRequest, *, decision_id: str, by: str, now: datetime) -> Cluster:
-    """Decide, and store decision, case, exclusions, audit entry and what it tells in the caller's writing transaction.
+def read_case(connection: Connection, tenant_id: int, cluster_id: str, *, lock: bool = False) -> tuple[Case, list[Decision]]:
+    """What a decision is made on: the case as it stands, and its log with those of clusters merged into it, oldest first.
 
-    Raises NotFound, and whatever service/moderation/decisions.py refuses with; then nothing was written.
+    `lock` keeps the row until the transaction ends. Raises NotFound.
     """
-    row = _cluster_row(connection, tenant_id, cluster_id, lock=True)
+    row = _cluster_row(connection, tenant_id, cluster_id, lock=lock)
     m, d = schema.cluster_members.c, schema.decisions.c
     members = connection.execute(sa.select(m.reporter_id, m.excluded).where(m.cluster_id == cluster_id)).all()
     of_family = (d.tenant_id == tenant_id, d.cluster_id.in_(_family(connection, tenant_id, cluster_id)))
     log_rows = connection.execute(sa.select(schema.decisions).where(*of_family).order_by(d.seq)).mappings()
-    before = Case(
+    case = Case(
         id=cluster_id, version=row["version"], changed_by=row["changed_by"], disposition=row["disposition"], status=row["status"], verdict=row["verdict"],
         snooze_until=_time(row["snooze_until_us"]), revoked_at=_time(row["revoked_us"]), revoked_because=row["revoked_because"], merged_into=_survivor(connection, tenant_id, row),
         members=frozenset(member.reporter_id for member in members), excluded=frozenset(member.reporter_id for member in members if member.excluded),
         target_count=row["target_count"], decided_reporters=row["decided_reporters"], decided_targets=row["decided_targets"],
     )
-    after, entry = decide(before, [_decision(one) for one in log_rows], request, decision_id=decision_id, by=by, now=now)
+    return case, [_decision(one) for one in log_rows]
+
+
+def record_decision(connection: Connection, tenant_id: int, cluster_id: str, request: DecisionRequest, *, decision_id: str, by: str, now: datetime) -> Cluster:
+    """Decide, and store decision, case, exclusions, audit entry and what it tells in the caller's writing transaction.
+
+    Raises NotFound, and whatever service/moderation/decisions.py refuses with; then nothing was written.
+    """
+    before, log = read_case(connection, tenant_id, cluster_id, lock=True)
+    after, entry = decide(before, log, request, decision_id=decision_id, by=by, now=now)
     _store_case(connection, before, after)
     _store_entry(connection, tenant_id, entry)
     _store_audit(connection, tenant_id, before, after, entry)

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from service.errors import StaleVersion
 from service.model import Evidence
-from service.moderation.assessment import ClusterPart, TargetSummary, summarise
-from service.moderation.lineage import ClusterState, Membership, parts_by_target
+from service.moderation.lineage import ClusterState, Membership
+from service.moderation.lineage import summaries as summaries  # readers of clusters want it beside `load`
 from service.storage import schema
 from service.storage.archive import SEQ_BITS, SEQ_MASK, contents_of, names_of
 
@@ -166,18 +166,6 @@ class _Names:
         self.reporters, self.targets = names_of(connection, tenant_id, reporters=reporters, targets=targets)
         contents = contents_of(connection, tenant_id, sorted(set(seq_by_target.values()))) if seq_by_target else {}
         self.authors: dict[int, str | None] = {t: cast("str | None", contents.get(s, {}).get("target", {}).get("author_id")) for t, s in seq_by_target.items()}
-
-
-def summaries(states: Iterable[ClusterState], targets: Collection[int] | None = None) -> dict[int, TargetSummary]:
-    """What the clusters say about each target (or about those of `targets`)."""
-    parts: dict[int, list[ClusterPart]] = defaultdict(list)
-    for state in states:
-        if state.disposition == "merged":
-            continue
-        for target, part in parts_by_target(state).items():
-            if targets is None or target in targets:
-                parts[target].append(part)
-    return {target: summarise(mine) for target, mine in parts.items()}
 
 
 def mark_judged(connection: Connection, cluster_id: str, verdict: str | None) -> None:

@@ -17,7 +17,7 @@ from service.model import moment
 from service.moderation.restorations import Restoration, RestorationState
 from service.storage import schema
 from service.storage.cursors import Key
-from service.storage.database import select_by_keys
+from service.storage.database import KEYS_PER_SELECT, select_by_keys
 
 SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {"-harm": (float, int)}
 _TABLE = schema.restorations
@@ -43,6 +43,16 @@ class RestorationItem:
 def read_all(connection: Connection, tenant_id: int) -> dict[int, Restoration]:
     """All of the tenant's, by target key."""
     return {row.target_key: _restoration(row) for row in connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id))}
+
+
+def read_some(connection: Connection, tenant_id: int, target_keys: Iterable[int]) -> dict[int, Restoration]:
+    """Those of the targets that have one, by target key."""
+    keys = sorted(set(target_keys))
+    found: dict[int, Restoration] = {}
+    for start in range(0, len(keys), KEYS_PER_SELECT):
+        some = select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key.in_(keys[start : start + KEYS_PER_SELECT]))
+        found.update({row.target_key: _restoration(row) for row in connection.execute(some)})
+    return found
 
 
 def save(connection: Connection, tenant_id: int, changes: Mapping[int, Restoration | None], names: Mapping[int, str]) -> None:
