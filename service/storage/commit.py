@@ -23,7 +23,7 @@ from service.intake.edge import Edge
 from service.intake.signatures import word_count
 from service.model import JsonObject, microseconds
 from service.policy import Policy
-from service.storage import schema
+from service.storage import schema, tempo
 from service.storage.archive import SEQ_BITS, SEQ_MASK, complaint_seqs, feed_outcome
 from service.storage.database import insert_rows, run_for_each, select_by_keys
 from service.storage.feed import COMPLAINT, EXEMPT, NO_KEY, TOTAL, UNKNOWN_US, FeedBatch, FeedOutcome, pack
@@ -359,6 +359,7 @@ def _write_rows(connection: Connection, draft: _Draft) -> None:
         connection, schema.targets, ("tenant_id", "target_key", "complaints"), [(tenant, target, total) for target, total in draft.totals],
         "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = excluded.complaints",
     )
+    tempo.add(connection, tenant, [row.occurred_us for row in draft.complaints.values() if row.state != MACHINE])
 
 
 def _write_feed(connection: Connection, draft: _Draft, *, after_seq: int) -> None:

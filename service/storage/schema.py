@@ -77,6 +77,12 @@ targets = Table(
     Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("target_key", Big, primary_key=True, autoincrement=False),
     Column("complaints", Integer, nullable=False),  # distinct reporters whose complaint stands
 )
+# How many complaints people filed in each ten minutes (service/storage/tempo.py): a picture of a week is read from a thousand rows. No person is in it.
+complaint_counts = Table(
+    "complaint_counts", metadata,
+    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("slot_us", Big, primary_key=True, autoincrement=False),  # by occurred_at
+    Column("complaints", Integer, nullable=False),  # as they came: repeats and what was withdrawn since included, machines not
+)
 # What the detect worker reads: one row an ingest transaction, columns packed by service/storage/feed.py. Every rise of
 # ingest_state.archived_position has a row: one of repeats alone uses up a seq that nothing bears.
 feed = Table(
@@ -133,7 +139,7 @@ decisions = Table(
     Column("seq", Integer, primary_key=True), Column("id", String(40), nullable=False, unique=True), Column("tenant_id", Integer, nullable=False), Column("cluster_id", ForeignKey("clusters.id"), nullable=False),
     Column("at_us", Big, nullable=False), Column("by", String(128), nullable=False), Column("verdict", String(20), nullable=False), Column("reason_code", String(20), nullable=False), Column("note", Text),
     Column("excluded_reporters", Text, nullable=False), Column("snooze_until_us", Big), Column("reverses", String(40)), Column("version", Integer, nullable=False),
-    Index("decisions_by_cluster", "cluster_id", "seq"), Index("decisions_by_tenant", "tenant_id", "seq"),
+    Index("decisions_by_cluster", "cluster_id", "seq"), Index("decisions_by_tenant", "tenant_id", "seq"), Index("decisions_by_reversed", "tenant_id", "reverses"),
 )
 policy_overrides = Table(
     "policy_overrides", metadata,
