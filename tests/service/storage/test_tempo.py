@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from alembic import command
+from pipeline_world import Paper
 from sqlalchemy import Connection, Engine
 
-from pipeline_world import Paper
 from service.storage import tempo
 from service.storage.database import migration_config, write
 from service.storage.tempo import SLOT_US, slot_of
