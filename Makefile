@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test php lint types bench lock clean
+.PHONY: help install demo test php e2e chromium screenshots lint types bench lock clean
 
 help: ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 18
 
 install: $(INSTALLED) ## .venv with everything, as locked in requirements.lock
 
@@ -22,7 +22,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) php ## all tests
+test: $(INSTALLED) php ## all tests but those in a browser
 	$(BIN)/python -m pytest
 
 # The WordPress plugin is tested by running it. Where PHP cannot be had its tests skip, and say so.
@@ -34,6 +34,23 @@ php:
 				|| echo "php-cli could not be installed: the tests of the WordPress plugin will skip" >&2; \
 		else \
 			echo "php-cli, php-curl and php-sqlite3 are not all here: the tests of the WordPress plugin will skip" >&2; \
+		fi; \
+	fi
+
+e2e: $(INSTALLED) chromium ## the console in a real browser, against a running service
+	$(BIN)/python -m pytest -m e2e tests/e2e
+
+screenshots: $(INSTALLED) chromium ## docs/pictures/console-*.png anew, from the demo's world
+	BRIGADEWATCH_SCREENSHOTS=docs/pictures $(BIN)/python -m pytest -m e2e tests/e2e/test_screenshots.py
+
+# Debian's Chromium and a font; on other systems any Chromium or Chrome on the PATH will do. Without one the tests fail, and say so.
+chromium:
+	@if ! command -v chromium > /dev/null && ! command -v chromium-browser > /dev/null && ! command -v google-chrome > /dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "installing chromium for the tests of the console"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core; } > /dev/null; \
+		else \
+			echo "install Chromium (Debian: apt-get install chromium fonts-dejavu-core): the tests of the console drive it" >&2; exit 1; \
 		fi; \
 	fi
 
