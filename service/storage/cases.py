@@ -247,6 +247,12 @@ def list_decisions(
     return [_decision(row) for row in rows[:limit]], ((rows[limit - 1]["seq"],) if len(rows) > limit else None)
 
 
+def family_of(connection: Connection, tenant_id: int, cluster_id: str) -> list[str]:
+    """The cluster's id and those of all that were merged into it: what the log and the notes of one case are about. Raises NotFound."""
+    _cluster_row(connection, tenant_id, cluster_id)
+    return _family(connection, tenant_id, cluster_id)
+
+
 def _family(connection: Connection, tenant_id: int, cluster_id: str) -> list[str]:
     """The cluster and all that were merged into it, directly or along a chain."""
     family, newest = [cluster_id], [cluster_id]
