@@ -14,6 +14,7 @@ from scipy.stats import chi2
 
 from service.model import Evidence, JsonObject
 from service.policy import DEFAULT_POLICY, Policy
+from workers.audit import windows
 from workers.detection import detector as detector_module
 from workers.detection import evidence, growth, one_shot
 from workers.detection import groups as groups_module
@@ -97,7 +98,20 @@ def _full(span: Evidence) -> Evidence:
 
 # These change what is made of the groups; the sweeps stand.
 REPLAYED: dict[str, Callable[[Group], Group | None]] = {"one-shot tier": _without_one_shots, "context span in the score": _spanless}
-ABLATIONS = (*REPLAYED, *SWEPT)
+
+class _NoRecords:
+    """In place of workers.audit.records.Records: nobody has a record."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def recorded(self, group: Group, *_: Any) -> Group:
+        return group
+
+
+# These change what is known beside the groups; the sweeps stand.
+BESIDE: dict[str, tuple[tuple[Any, str, Any], ...]] = {"members' records": ((windows, "Records", _NoRecords),)}
+ABLATIONS = (*REPLAYED, *BESIDE, *SWEPT)
 
 
 def ablated(world: Read, sweeps: Sweeps, name: str) -> tuple[JsonObject, JsonObject]:
@@ -105,6 +119,6 @@ def ablated(world: Read, sweeps: Sweeps, name: str) -> tuple[JsonObject, JsonObj
     if name in REPLAYED:
         changed = sweeps.changed(REPLAYED[name])
         return audited(world, changed, outcomes=True), audited(world, changed, outcomes=False)
-    with _patched(*SWEPT[name]):
-        own = Sweeps()
+    with _patched(*(BESIDE.get(name) or SWEPT[name])):
+        own = sweeps if name in BESIDE else Sweeps()
         return audited(world, own, outcomes=True), audited(world, own, outcomes=False)

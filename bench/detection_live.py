@@ -31,6 +31,8 @@ from service.moderation.lineage import ClusterState, Recomputation, parts_by_tar
 from service.policy import DEFAULT_POLICY
 from service.storage.feed import FeedOutcome
 from service.storage.hashing import key_of
+from workers.audit.records import Records
+from workers.audit.windows import _KnownBy
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.findings import FoundGroup, found_group
@@ -52,6 +54,10 @@ class Live:
     found: dict[Group, FoundGroup] = field(default_factory=dict)
     swept_ms: int = 0
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    records: Records = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.records = Records(self.world.history, self.world.outcomes)
 
     def tick(self, first: int, last: int) -> int:
         """Take in rows first..last; the watermark (ms) after it."""
@@ -81,7 +87,8 @@ class Live:
 
     def _reconcile(self, groups: Sequence[Group], now_ms: int, complete: bool) -> None:
         settled = frozenset(self.found[g] for g in groups if g in self.found)
-        self.found = {g: self.found.get(g) or found_group(g) for g in groups}
+        by_now = _KnownBy(self.world.outcomes, now_ms * 1000)
+        self.found = {g: self.found.get(g) or found_group(self.records.recorded(g, by_now, now_ms * 1000, POLICY.flag_score)) for g in groups}
         known = self._known({t for g in self.found.values() for t in g.author_by_target}, now_ms * 1000)
         window = self.detector.window
         told = Recomputation(list(self.found.values()), known, (window.since + window.origin) * 1000, now_ms * 1000, complete, settled)

@@ -36,7 +36,7 @@ from workers.detection.permutation import permuted_within_contexts
 from workers.detection.window import Complaints
 
 STEP_SECONDS = 86_400
-DETECTING = ("workers/detection", "workers/audit/windows.py", "workers/audit/history.py", "workers/findings.py", "service/moderation", "service/policy.py")
+DETECTING = ("workers/detection", "workers/audit/windows.py", "workers/audit/history.py", "workers/audit/records.py", "workers/findings.py", "service/moderation", "service/policy.py")
 
 
 def state_of_code() -> str:
