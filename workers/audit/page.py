@@ -6,24 +6,24 @@ shows what would hide or reorder text, and the page's own content policy forbids
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from service.model import Cluster, Evidence, JsonObject
 from service.moderation.assessment import recommend
-from service.moderation.score import COORDINATION
-from workers.audit.pictures import LAGS, burst_chart, lag_class, lasting, raster, swatch, visible
-from workers.audit.scenes import Burst, Lockstep, Scene, Scope, TargetLine
+from service.moderation.score import AIM
+from service.pictures.burst import burst_chart, burst_in_rows
+from service.pictures.lockstep import LAGS, complaints_in_rows, raster, soon_share, swatch
+from service.pictures.words import at, figure, label, lasting, p_value, question, share, signed, visible
+from workers.audit.scenes import Scene, Scope, TargetLine
 
 DRAWN = 200  # clusters with a section of their own; a page of thousands of pictures opens nowhere
-AIM, AUTHOR = "aim_", "one_author"
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+AUTHOR = "one_author"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,87 +82,6 @@ def _section(anchor: str, cluster: Cluster, scene: Scene | None, independent: Ma
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-# --- how values are written
-
-
-def figure(value: float) -> str:
-    """A measured value: whole numbers as such, others with three digits."""
-    if not math.isfinite(value):
-        return "unknown" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    if value == int(value) or abs(value) >= 1000:
-        return f"{value:,.0f}".replace("-", "−")
-    if abs(value) < 1e-3:
-        return tiny(abs(value)) if value > 0 else f"−{tiny(-value)}"
-    return f"{value:.3g}".replace("-", "−")
-
-
-def tiny(value: float) -> str:
-    """A number > 0 as one digit and a power of ten."""
-    digit, power = f"{value:.0e}".split("e")
-    return f"{digit} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
-
-
-def p_value(p: float | None) -> str:
-    """A p-value; none where no test fits the signal."""
-    if p is None:
-        return "no test"
-    if p < 1e-12:
-        return "< 10⁻¹²"
-    return tiny(p) if p < 1e-3 else f"{p:.2g}"
-
-
-def signed(value: float) -> str:
-    """A contribution in log-odds, with its sign; a dash for what is only shown."""
-    return "–" if value == 0 else f"{value:+.1f}".replace("-", "−")
-
-
-def share(probability: float) -> str:
-    """A probability or share in per cent that never says 0 or 100 where it is neither."""
-    if 0 < probability < 0.001:
-        return "< 0.1 %"
-    if 0.999 < probability < 1:
-        return "> 99.9 %"
-    return f"{100 * probability:.2g} %" if probability < 0.01 else f"{100 * probability:.3g} %"
-
-
-def question(evidence: Evidence) -> str:
-    """Which of the two questions a signal answers."""
-    if evidence.signal in COORDINATION:
-        return "coordinated?"
-    return "unfounded?" if evidence.contribution else "shown only"
-
-
-def label(signal: str) -> str:
-    """A signal's name in words; what a group aims at by the name of the attribute alone."""
-    words = signal.removeprefix(AIM).replace("_", " ")
-    return words[:1].upper() + words[1:]
-
-
-def at(moment: datetime) -> str:
-    """A time in UTC, to the minute; the table's head says UTC."""
-    return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def complaints_in_rows(lockstep: Lockstep) -> list[tuple[int, str, str]]:
-    """The raster in words: (row, reporter, "target number +how long after its first"), one entry a row."""
-    told: list[list[str]] = [[] for _ in lockstep.reporters]
-    for cell in lockstep.cells:
-        number = lockstep.columns[cell.column].number
-        told[cell.row].append(f"{number}: {'first' if cell.lag_seconds == 0 else '+' + lasting(cell.lag_seconds)}")
-    return [(k, reporter, ", ".join(words)) for k, (reporter, words) in enumerate(zip(lockstep.reporters, told, strict=True), 1)]
-
-
-def burst_in_rows(burst: Burst) -> list[tuple[datetime, int, int]]:
-    """The burst in figures: (hour, members' complaints, others'), the hours in which anybody complained."""
-    hours = enumerate(zip(burst.members, burst.others, strict=True))
-    return [(burst.start + timedelta(hours=k), mine, theirs) for k, (mine, theirs) in hours if mine or theirs]
-
-
-def soon_share(lockstep: Lockstep) -> float:
-    """Share of the drawn complaints in the first class of LAGS."""
-    return sum(lag_class(c.lag_seconds) == 0 for c in lockstep.cells) / max(len(lockstep.cells), 1)
 
 
 def _shown(value: object) -> object:

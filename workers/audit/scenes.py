@@ -5,27 +5,23 @@ Plain values, bounded in size, in the platform's own ids; pictures.py draws them
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 import numpy as np
-from scipy.stats import poisson
 
 from service.model import moment
 from service.moderation.lineage import ClusterState, Membership
 from service.moderation.outcomes import Filed, Judgement, tally
+from service.pictures.burst import Burst, burst_of
+from service.pictures.lockstep import Filed as Filing
+from service.pictures.lockstep import Lockstep, by_target, lockstep_of, most
 from workers.audit.history import History
 from workers.detection.window import UNKNOWN_MS, Ints
 
-ROWS, COLUMNS = 120, 80  # of a lockstep picture: more cells than that nobody reads, and the report has them all
 TARGET_LINES = 200  # of a cluster's table of targets
-BURST_HOURS = 48  # the densest day, with half a day before and after it
-HOURS_BEFORE = 12
-HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
-USUAL_SHARE = 0.995  # so many ordinary hours stay at or below the band
 
 Judged = Literal["upheld", "rejected"] | None
 
@@ -54,48 +50,6 @@ class Scope:
     as_of: datetime | None
     threshold: int  # complaints at which a platform removes, the policy's default
     told: tuple[Told, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One complaint in the lockstep picture."""
-
-    row: int
-    column: int
-    lag_seconds: float  # after the first complaint of any member about the target
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One target of the lockstep picture."""
-
-    number: int  # as in Scene.targets
-    first_at: datetime  # of the first member's complaint
-
-
-@dataclass(frozen=True, slots=True)
-class Lockstep:
-    """Rows are reporters by their first complaint in the cluster, columns targets by theirs, cells the complaints.
-
-    Where there are more than ROWS or COLUMNS, those with the most complaints in the cluster are kept.
-    """
-
-    reporters: tuple[str, ...]
-    columns: tuple[Column, ...]
-    cells: tuple[Cell, ...]  # by row, then column
-    reporters_left_out: int
-    targets_left_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """Complaints a clock hour (UTC) on the cluster's targets around its densest 24 hours."""
-
-    start: datetime  # of the first hour
-    members: tuple[int, ...]
-    others: tuple[int, ...]
-    usual_per_hour: float  # complaints of others on these targets
-    usual_high: int  # USUAL_SHARE of ordinary hours have at most so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +105,8 @@ def scenes_of(states: Sequence[ClusterState], history: History, outcomes: Mappin
 
 
 def _scene(state: ClusterState, counted: Sequence[Membership], rows_by_target: Mapping[int, Ints], history: History, outcomes: Mapping[int, Sequence[Judgement]]) -> Scene:
-    on_target: dict[int, list[Membership]] = defaultdict(list)
-    for m in sorted(counted, key=lambda m: (m.time_us, m.seq)):
-        on_target[m.target].append(m)
-    in_time = sorted(on_target, key=lambda t: (on_target[t][0].time_us, history.target_ids[t]))
-    number = {target: n for n, target in enumerate(in_time, 1)}
+    on_target = by_target(counted, history.target_ids)
+    number = {target: n for n, target in enumerate(on_target, 1)}
     verdicts = {target: _judged(mine, outcomes) for target, mine in on_target.items()}
     weight = {target: len(mine) for target, mine in on_target.items()}
     listed = [
@@ -163,61 +114,22 @@ def _scene(state: ClusterState, counted: Sequence[Membership], rows_by_target: M
             number[t], history.target_ids[t], len(rows_by_target[t]), len(on_target[t]), moment(on_target[t][0].time_us),
             (on_target[t][-1].time_us - on_target[t][0].time_us) / 1e6, verdicts[t],
         )
-        for t in _most(in_time, weight, TARGET_LINES)
+        for t in most(list(on_target), weight, TARGET_LINES)
     ]
     return Scene(
-        lockstep=_lockstep(on_target, in_time, weight, number, history), burst=_burst(state, counted, rows_by_target, history), targets=tuple(listed),
-        targets_left_out=len(in_time) - len(listed), unjudged=sum(v is None for v in verdicts.values()),
+        lockstep=lockstep_of(counted, history.reporter_ids, history.target_ids), burst=_burst(state, counted, rows_by_target, history), targets=tuple(listed),
+        targets_left_out=len(on_target) - len(listed), unjudged=sum(v is None for v in verdicts.values()),
     )
 
 
-def _most(ordered: Sequence[int], weight: Mapping[int, int], limit: int) -> list[int]:
-    """The `limit` heaviest, in the order they came; ties go to the earlier."""
-    if len(ordered) <= limit:
-        return list(ordered)
-    kept = set(sorted(ordered, key=lambda key: -weight[key])[:limit])
-    return [key for key in ordered if key in kept]
-
-
-def _judged(mine: Sequence[Membership], outcomes: Mapping[int, Sequence[Judgement]]) -> Judged:
+def _judged(mine: Sequence[Filing], outcomes: Mapping[int, Sequence[Judgement]]) -> Judged:
     """The verdict as the score takes it: of people alone, and about complaints filed before it."""
     told = tally([Filed(m.seq, m.target, m.time_us) for m in mine], outcomes)
     return "upheld" if told.upheld else ("rejected" if told.rejected else None)
 
 
-def _lockstep(on_target: Mapping[int, Sequence[Membership]], in_time: Sequence[int], weight: Mapping[int, int], number: Mapping[int, int], history: History) -> Lockstep:
-    first: dict[int, int] = {}
-    count: Counter[int] = Counter()
-    for mine in on_target.values():
-        for m in mine:
-            first[m.reporter] = min(m.time_us, first.get(m.reporter, m.time_us))
-            count[m.reporter] += 1
-    people = sorted(first, key=lambda r: (first[r], history.reporter_ids[r]))
-    rows, columns = _most(people, count, ROWS), _most(in_time, weight, COLUMNS)
-    row_of = {reporter: k for k, reporter in enumerate(rows)}
-    cells = [
-        Cell(row_of[m.reporter], column, (m.time_us - on_target[target][0].time_us) / 1e6)
-        for column, target in enumerate(columns) for m in on_target[target] if m.reporter in row_of
-    ]
-    return Lockstep(
-        reporters=tuple(history.reporter_ids[r] for r in rows), columns=tuple(Column(number[t], moment(on_target[t][0].time_us)) for t in columns),
-        cells=tuple(sorted(cells, key=lambda c: (c.row, c.column))), reporters_left_out=len(people) - len(rows), targets_left_out=len(in_time) - len(columns),
-    )
-
-
 def _burst(state: ClusterState, counted: Sequence[Membership], rows_by_target: Mapping[int, Ints], history: History) -> Burst:
-    mine = np.sort(np.array([m.time_us for m in counted], np.int64))
-    densest = int(np.argmax(np.searchsorted(mine, mine + DAY_US) - np.arange(len(mine))))  # the first of equals
-    start = (int(mine[densest]) // HOUR_US - HOURS_BEFORE) * HOUR_US
     rows = np.concatenate(list(rows_by_target.values()))
     everyone = history.complaints.time_ms[rows] * 1000
     theirs = everyone[~np.isin(history.complaints.reporter[rows], np.fromiter(state.members, np.int64, len(state.members)))]
-    usual = next((e.usual for e in state.evidence if e.signal == "burst"), None)
-    if usual is None:  # as workers.detection.evidence.burst has it, over the whole history
-        usual = (len(theirs) + 1) / max(1.0, float(everyone.max() - everyone.min()) / HOUR_US)
-    return Burst(moment(start), _hourly(mine, start), _hourly(theirs, start), usual, int(poisson.ppf(USUAL_SHARE, usual)))
-
-
-def _hourly(times_us: Ints, start_us: int) -> tuple[int, ...]:
-    hour = (times_us - start_us) // HOUR_US
-    return tuple(np.bincount(hour[(hour >= 0) & (hour < BURST_HOURS)], minlength=BURST_HOURS).tolist())
+    return burst_of(np.array([m.time_us for m in counted], np.int64), theirs, next((e.usual for e in state.evidence if e.signal == "burst"), None))

@@ -13,9 +13,10 @@ from audit_world import cluster_in, history_of, outcome
 
 from service.model import Evidence
 from service.moderation.lineage import ClusterState
+from service.pictures.words import figure, label, p_value, question, share, signed
 from service.storage.hashing import key_of
 from workers.audit import page
-from workers.audit.page import figure, label, p_value, page_of, question, share, signed
+from workers.audit.page import page_of
 from workers.audit.report import report_of
 from workers.audit.scenes import Scope, scenes_of, told_parts
 

@@ -8,8 +8,11 @@ import pytest
 from audit_world import START, cluster_in, history_of, outcome
 
 from service.model import Evidence
+from service.pictures.burst import HOURS as BURST_HOURS
+from service.pictures.burst import HOURS_BEFORE
+from service.pictures.lockstep import COLUMNS, ROWS, Cell
 from service.storage.hashing import key_of
-from workers.audit.scenes import BURST_HOURS, COLUMNS, HOURS_BEFORE, ROWS, TARGET_LINES, Cell, scenes_of, told_parts
+from workers.audit.scenes import TARGET_LINES, scenes_of, told_parts
 
 FILED = [("ann", "t2", 0), ("bob", "t2", 60), ("eve", "t2", 90), ("bob", "t1", 7200), ("cid", "t1", 7260), ("ann", "t1", 9000), ("eve", "t3", 10)]
 MEMBERS = ("ann", "bob", "cid")

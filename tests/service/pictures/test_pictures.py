@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.audit.pictures import LAGS, burst_chart, columns_of, cut, lag_class, lasting, raster, swatch, visible
-from workers.audit.scenes import Burst, Cell, Column, Lockstep
+from service.pictures.burst import Burst, burst_chart
+from service.pictures.lockstep import LAGS, Cell, Column, Lockstep, lag_class, raster, swatch
+from service.pictures.words import columns_of, cut, lasting, visible
 
 AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 THREE = (Cell(0, 0, 0), Cell(1, 0, 200), Cell(1, 2, 90_000))

@@ -1,4 +1,4 @@
-"""Pictures of a cluster as SVG for an HTML page: the lockstep raster and the burst. PURE.
+"""The lockstep picture: who complained about what, in rows and columns. Plain values, an SVG, and words. PURE.
 
 No colour is written here: shapes carry classes that the page's style fills, so that one drawing serves light, dark and paper.
 Whatever a shade says, a size or a shape says too. Ids in a picture are escaped, made visible and cut.
@@ -7,63 +7,112 @@ Whatever a shade says, a size or a shape says too. Ids in a picture are escaped,
 from __future__ import annotations
 
 import math
-import unicodedata
-from collections.abc import Iterator
-from datetime import timedelta
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from markupsafe import Markup
 
-from workers.audit.scenes import Burst, Lockstep
+from service.model import moment
+from service.pictures.words import columns_of, cut, lasting
 
+ROWS, COLUMNS = 120, 80  # of a picture on paper: more cells than that nobody reads
 # How soon after the target's first complaint by a member: at most so many seconds, the share of a cell's side, the words.
 LAGS = (
     (300.0, 1.0, "within 5 minutes"), (3_600.0, 0.74, "within an hour"), (86_400.0, 0.5, "within a day"), (math.inf, 0.28, "later"),
 )
 NAMED_ROWS = NAMED_COLUMNS = 40  # up to so many have room for a name or number each
 SLOTS = 40  # parts of time in the picture of a crowd on one target
-LABEL_WIDTH = 18  # columns of a terminal
 _CHARACTER_PX, _DATE_PX = 6.8, 52
-# Characters that show nothing or turn their neighbours round: controls, formats (bidi, zero width), surrogates, private, unassigned, separators.
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def visible(text: str) -> str:
-    """The text with every character that nobody could see, or that reorders others, as `\\u{...}`; tabs and line ends stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSEEN and c not in "\t\n" else c for c in text)
+class Filed(Protocol):
+    """A complaint of a member on a target of the cluster (service.moderation.lineage.Membership)."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def reporter(self) -> int: ...
+    @property
+    def target(self) -> int: ...
+    @property
+    def time_us(self) -> int: ...
 
 
-def cut(text: str, width: int = LABEL_WIDTH) -> str:
-    """At most `width` columns of the visible text, wide characters counted twice; an ellipsis where something is missing.
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One complaint in the lockstep picture."""
 
-    Raises ValueError for a width below 2.
+    row: int
+    column: int
+    lag_seconds: float  # after the first complaint of any member about the target
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One target of the lockstep picture."""
+
+    number: int  # as in Scene.targets
+    first_at: datetime  # of the first member's complaint
+
+
+@dataclass(frozen=True, slots=True)
+class Lockstep:
+    """Rows are reporters by their first complaint in the cluster, columns targets by theirs, cells the complaints.
+
+    Where there are more than ROWS or COLUMNS, those with the most complaints in the cluster are kept.
     """
-    if width < 2:
-        raise ValueError(f"width = {width} has no room for a character and an ellipsis: it is at least 2")
-    shown, used = visible(text), 0
-    if columns_of(shown) <= width:
-        return shown
-    kept = 0
-    for character in shown:
-        used += columns_of(character)
-        if used > width - 1:
-            break
-        kept += 1
-    return shown[:kept] + "…"
+
+    reporters: tuple[str, ...]
+    columns: tuple[Column, ...]
+    cells: tuple[Cell, ...]  # by row, then column
+    reporters_left_out: int
+    targets_left_out: int
 
 
-def columns_of(text: str) -> int:
-    """How many columns of a terminal the text takes: wide characters two, others one."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+def by_target(filed: Sequence[Filed], target_ids: Mapping[int, str] | Sequence[str]) -> dict[int, list[Filed]]:
+    """The complaints on each target in order of time; targets by their first one, ties by id."""
+    on_target: dict[int, list[Filed]] = defaultdict(list)
+    for m in sorted(filed, key=lambda m: (m.time_us, m.seq)):
+        on_target[m.target].append(m)
+    return {t: on_target[t] for t in sorted(on_target, key=lambda t: (on_target[t][0].time_us, target_ids[t]))}
 
 
-def lasting(seconds: float) -> str:
-    """A length of time in the largest unit that it fills."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size and seconds % size else f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+def in_order(filed: Sequence[Filed], reporter_ids: Mapping[int, str] | Sequence[str]) -> list[int]:
+    """The reporters by their first complaint, ties by id."""
+    first: dict[int, int] = {}
+    for m in filed:
+        first[m.reporter] = min(m.time_us, first.get(m.reporter, m.time_us))
+    return sorted(first, key=lambda r: (first[r], reporter_ids[r]))
+
+
+def most(ordered: Sequence[int], weight: Mapping[int, int], limit: int) -> list[int]:
+    """The `limit` heaviest, in the order they came; ties go to the earlier."""
+    if len(ordered) <= limit:
+        return list(ordered)
+    kept = set(sorted(ordered, key=lambda key: -weight[key])[:limit])
+    return [key for key in ordered if key in kept]
+
+
+def lockstep_of(
+    filed: Sequence[Filed], reporter_ids: Mapping[int, str] | Sequence[str], target_ids: Mapping[int, str] | Sequence[str], *, rows: int = ROWS, columns: int = COLUMNS,
+) -> Lockstep:
+    """The picture of these complaints; targets are numbered from 1 in time, left out or not."""
+    on_target = by_target(filed, target_ids)
+    number = {target: n for n, target in enumerate(on_target, 1)}
+    people = in_order(filed, reporter_ids)
+    drawn, across = most(people, Counter(m.reporter for m in filed), rows), most(list(on_target), {t: len(mine) for t, mine in on_target.items()}, columns)
+    row_of = {reporter: k for k, reporter in enumerate(drawn)}
+    cells = [
+        Cell(row_of[m.reporter], column, (m.time_us - on_target[target][0].time_us) / 1e6)
+        for column, target in enumerate(across) for m in on_target[target] if m.reporter in row_of
+    ]
+    return Lockstep(
+        reporters=tuple(reporter_ids[r] for r in drawn), columns=tuple(Column(number[t], moment(on_target[t][0].time_us)) for t in across),
+        cells=tuple(sorted(cells, key=lambda c: (c.row, c.column))), reporters_left_out=len(people) - len(drawn), targets_left_out=len(on_target) - len(across),
+    )
 
 
 def lag_class(seconds: float) -> int:
@@ -160,52 +209,15 @@ def _days(lockstep: Lockstep, left: int, top: int, across: int, bottom: int) -> 
             free = x + _DATE_PX
 
 
-def burst_chart(burst: Burst, name: str) -> Markup:
-    """Members' complaints an hour (bars) and other people's (rings) around the densest day, over the band of the usual.
-
-    `name` as for raster().
-    """
-    hours, bar, left, top, plot = len(burst.members), 10, 34, 10, 120
-    highest = max(1, *burst.members, *burst.others, burst.usual_high)
-    tick = _tick(highest)
-    highest = math.ceil(highest / tick) * tick
-    width, bottom = left + hours * bar + 8, top + plot
-
-    def y(count: float) -> float:
-        return round(bottom - plot * count / highest, 1)
-
-    said = f"Members' complaints an hour from {burst.start:%Y-%m-%d %H:%M} UTC for {hours} hours: at most {max(burst.members)}, where 0 to {burst.usual_high} are usual"
-    parts = [
-        Markup('<svg class="burst" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>').format(name, width, bottom + 36, said),
-        Markup('<rect class="usual" x="{}" y="{}" width="{}" height="{}"/>').format(left, y(burst.usual_high), hours * bar, round(bottom - y(burst.usual_high), 1)),
-        Markup('<line class="bound" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(left, left + hours * bar, y(burst.usual_high)),
-    ]
-    for count in range(0, highest + 1, tick):
-        parts.append(Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(left - 4, left, y(count), y(count)))
-        parts.append(Markup('<text class="label end" x="{}" y="{}">{}</text>').format(left - 7, y(count) + 4, count))
-    for k, count in enumerate(burst.members):
-        if count:
-            parts.append(Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(left + k * bar + 1, y(count), bar - 2, round(bottom - y(count), 1)))
-    for k, count in enumerate(burst.others):
-        if count:
-            parts.append(Markup('<circle class="ring" cx="{}" cy="{}" r="3"/>').format(left + k * bar + bar / 2, y(count)))
-    parts.append(Markup('<line class="axis" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(left, left + hours * bar, bottom))
-    for k in range(hours + 1):
-        hour = burst.start + timedelta(hours=k)
-        if hour.hour % 6 == 0:
-            x = left + k * bar
-            parts.append(Markup('<line class="axis" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, bottom, bottom + 4))
-            parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x, bottom + 16, f"{hour:%H}"))
-            if hour.hour == 0:
-                parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x, bottom + 30, f"{hour.day} {hour:%b}"))
-    return Markup("").join([*parts, Markup("</svg>")])
+def complaints_in_rows(lockstep: Lockstep) -> list[tuple[int, str, str]]:
+    """The raster in words: (row, reporter, "target number +how long after its first"), one entry a row."""
+    told: list[list[str]] = [[] for _ in lockstep.reporters]
+    for cell in lockstep.cells:
+        number = lockstep.columns[cell.column].number
+        told[cell.row].append(f"{number}: {'first' if cell.lag_seconds == 0 else '+' + lasting(cell.lag_seconds)}")
+    return [(k, reporter, ", ".join(words)) for k, (reporter, words) in enumerate(zip(lockstep.reporters, told, strict=True), 1)]
 
 
-def _tick(highest: int) -> int:
-    """A step of 1, 2 or 5 times a power of ten that gives at most five ticks above 0."""
-    power = 1
-    while True:
-        for step in (power, 2 * power, 5 * power):
-            if highest <= 5 * step:
-                return step
-        power *= 10
+def soon_share(lockstep: Lockstep) -> float:
+    """Share of the drawn complaints in the first class of LAGS."""
+    return sum(lag_class(c.lag_seconds) == 0 for c in lockstep.cells) / max(len(lockstep.cells), 1)

@@ -1,0 +1,112 @@
+"""How values and ids are written for people: figures, shares, lengths of time, and text that may be hostile. PURE."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from datetime import datetime
+
+from service.model import Evidence
+from service.moderation.score import AIM, COORDINATION
+
+LABEL_WIDTH = 18  # columns of a terminal
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# Characters that show nothing or turn their neighbours round: controls, formats (bidi, zero width), surrogates, private, unassigned, separators.
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def visible(text: str) -> str:
+    """The text with every character that nobody could see, or that reorders others, as `\\u{...}`; tabs and line ends stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSEEN and c not in "\t\n" else c for c in text)
+
+
+def cut(text: str, width: int = LABEL_WIDTH) -> str:
+    """At most `width` columns of the visible text, wide characters counted twice; an ellipsis where something is missing.
+
+    Raises ValueError for a width below 2.
+    """
+    if width < 2:
+        raise ValueError(f"width = {width} has no room for a character and an ellipsis: it is at least 2")
+    shown, used = visible(text), 0
+    if columns_of(shown) <= width:
+        return shown
+    kept = 0
+    for character in shown:
+        used += columns_of(character)
+        if used > width - 1:
+            break
+        kept += 1
+    return shown[:kept] + "…"
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal the text takes: wide characters two, others one."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def lasting(seconds: float) -> str:
+    """A length of time in the largest unit that it fills."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size and seconds % size else f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def figure(value: float) -> str:
+    """A measured value: whole numbers as such, others with three digits."""
+    if not math.isfinite(value):
+        return "unknown" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}".replace("-", "−")
+    if abs(value) < 1e-3:
+        return tiny(abs(value)) if value > 0 else f"−{tiny(-value)}"
+    return f"{value:.3g}".replace("-", "−")
+
+
+def tiny(value: float) -> str:
+    """A number > 0 as one digit and a power of ten."""
+    digit, power = f"{value:.0e}".split("e")
+    return f"{digit} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value; none where no test fits the signal."""
+    if p is None:
+        return "no test"
+    if p < 1e-12:
+        return "< 10⁻¹²"
+    return tiny(p) if p < 1e-3 else f"{p:.2g}"
+
+
+def signed(value: float) -> str:
+    """A contribution in log-odds, with its sign; a dash for what is only shown."""
+    return "–" if value == 0 else f"{value:+.1f}".replace("-", "−")
+
+
+def share(probability: float) -> str:
+    """A probability or share in per cent that never says 0 or 100 where it is neither."""
+    if 0 < probability < 0.001:
+        return "< 0.1 %"
+    if 0.999 < probability < 1:
+        return "> 99.9 %"
+    return f"{100 * probability:.2g} %" if probability < 0.01 else f"{100 * probability:.3g} %"
+
+
+def question(evidence: Evidence) -> str:
+    """Which of the two questions a signal answers."""
+    if evidence.signal in COORDINATION:
+        return "coordinated?"
+    return "unfounded?" if evidence.contribution else "shown only"
+
+
+def label(signal: str) -> str:
+    """A signal's name in words; what a group aims at by the name of the attribute alone."""
+    words = signal.removeprefix(AIM).replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def at(moment: datetime) -> str:
+    """A time in UTC, to the minute; the table's head says UTC."""
+    return f"{moment:%Y-%m-%d %H:%M}"
