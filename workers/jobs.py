@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import random
 import signal
 import threading
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 WORKER_TTL_SECONDS = 20  # of its entry in Redis; a blocking read is 15 s shorter
 LONGEST_PAUSE_SECONDS = 2.0
+SWEEP_NICENESS = 10  # seconds of computing that nobody waits for: where cores are few, other tenants' ticks and questions come first
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)  # jobs make 10^5 objects without a cycle among them: looking for one costs ingest a sixth of its time
 
 
@@ -189,6 +191,8 @@ def run_worker(queue_name: str, resources: Resources, stop: threading.Event | No
     open_queue(resources.redis, queue_name)
     provide(resources)
     stop = stop or threading.Event()
+    if queue_name == "sweep":
+        os.nice(SWEEP_NICENESS)
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     logging.getLogger("rq.job").setLevel(logging.WARNING)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
