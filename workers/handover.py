@@ -11,7 +11,7 @@ from workers.detection.detector import Fitted
 from workers.detection.groups import Lead, Tier
 from workers.detection.growth import Affinity
 
-_TIERS: tuple[Tier, ...] = ("crossing", "author")
+_TIERS: tuple[Tier, ...] = ("crossing", "author", "twins")
 
 
 def pack(fitted: Fitted) -> bytes:

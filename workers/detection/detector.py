@@ -20,9 +20,10 @@ from workers.detection.contexts import Inferred
 from workers.detection.crossings import crossing_pairs
 from workers.detection.edges import Edges
 from workers.detection.groups import Group, Groups, Lead
-from workers.detection.growth import Affinity
+from workers.detection.growth import Affinity, MemberSet
 from workers.detection.null_model import Floats, fit_affinity, pair_p_values
 from workers.detection.seeds import components
+from workers.detection.twins import SURPRISE, twin_pairs
 from workers.detection.window import Complaints, Ints, Window
 
 LARGEST_CROSSING = 200  # reporters: a larger component of crossing pairs is the whole town, not a group
@@ -127,8 +128,13 @@ class Detector:
         parts = components(crossing[~np.isin(crossing, validated)], self.policy.min_members)
         self.groups.leads = [
             *(Lead("crossing", frozenset(keys[sorted(part)].tolist()), 0.0) for part in parts if len(part) <= LARGEST_CROSSING),
+            *(Lead("twins", frozenset(keys[sorted(part)].tolist()), SURPRISE) for part in self._twins() if len(part) <= LARGEST_CROSSING),
             *(Lead("author", frozenset(keys[sorted(g.members)].tolist()), g.surprise) for g in author_groups(self.window)),
         ]
+
+    def _twins(self) -> list[MemberSet]:
+        """Without contexts that were told, the readers of one article would be twins as well."""
+        return components(twin_pairs(self.window, self.policy.neighbours), self.policy.min_members) if self.groups.contexts == "told" else []
 
     def load(self, batch: Complaints) -> None:
         """Take complaints in without analysing them (a rebuild): their pairs come from `adopt`."""

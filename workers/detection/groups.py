@@ -24,9 +24,10 @@ from workers.detection.seeds import weak_seeds
 from workers.detection.structure import slice_evidence, structural_evidence
 from workers.detection.window import Events, Ints, Window
 
-Tier = Literal["strong", "weak", "crossing", "author"]
+Tier = Literal["strong", "weak", "crossing", "author", "twins"]
 LARGEST_WEAK_GRAPH = 20_000  # pairs; beyond it weak seeds are looked for at sweeps only
 FAILED_SHARE = 0.25  # of what a seed that became no group has complained about: so much news makes it worth another try
+BONDED: tuple[Tier, ...] = ("author", "twins")  # leads that bring their own surprise
 VERY_LARGE = 80  # members; half a dozen more complaints do not make such a group more or less of a surprise
 FAR_BELOW = -3.0  # log-odds of being coordinated
 OVERLAP_WITH_STRONG = 0.5  # a group of a weaker tier that mostly repeats a strong one adds nothing
@@ -217,8 +218,8 @@ class Groups:
     def _grow(self, tier: Tier, seed: MemberSet, barred: MemberSet, strong: MemberSet = frozenset()) -> Grown:
         self.counters["grown"] += 1
         members = growth.grow(self.window, seed, barred, self.affinity, self.policy)
-        if tier == "author":
-            members = seed | members  # devotion to one author is their bond: few of them meet twice
+        if tier in BONDED:
+            members = seed | members  # their bond is another than meeting more often than chance
         elif tier != "strong" and members and not self._stands_alone(members):
             members = frozenset()
         if tier != "strong" and len(members & strong) >= OVERLAP_WITH_STRONG * len(members):
@@ -285,7 +286,7 @@ class Groups:
             return None
         weights = [d["surprise"] for _, _, d in self.graph.subgraph(members).edges(data=True)]
         weighed = min(len(who), surprise.MEMBERS_WEIGHED)
-        lead = max((x.surprise for x in self.leads if x.tier == "author" and self._mostly(x.members, members)), default=0.0)
+        lead = max((x.surprise for x in self.leads if x.tier in BONDED and self._mostly(x.members, members)), default=0.0)
         group = float(np.clip(max(self._lasting_surprise(members, who, targets) / weighed, lead), -1, 4))
         measured = evidence.measure(window, who, targets, float(np.mean(weights)) if weights else 0.0, group, self.contexts, self._fresh_share(), self.policy)
         _, events = window.runs(window.by_pair, who)

@@ -167,7 +167,7 @@ def test_a_brigade_whose_complaints_are_all_withdrawn_is_gone_at_once() -> None:
 
 def test_a_handover_leaves_what_came_after_the_sweep_as_it_is() -> None:
     town = draw_town(2, brigades=2)
-    half = [r for r in town.rows if r.at < 2 * DAY]
+    half = [r for r in town.rows if r.at < DAY]
     detector = ticked(half, [80])
     sweep, groups = Detector.sweep(POLICY, columns(half))
     assert groups == [], "the sweep knows of nobody yet"

@@ -13,6 +13,7 @@ from service.moderation.score import judge
 from service.policy import DEFAULT_POLICY
 from workers.detection.contexts import infer
 from workers.detection.detector import Detector
+from workers.detection.groups import coordination
 from workers.detection.window import Window
 
 POLICY = DEFAULT_POLICY
@@ -62,6 +63,33 @@ def test_random_subsets_against_one_author_are_found(share: float) -> None:
             rows.append(Row(seq, 510_000 + who, 610_000 + target, DAY + 6 * HOUR * target + float(rng.exponential(HOUR)), context=710_000 + target, author=77))
     found = [len({int(k) for k in m} & {int(k) for k in columns(rows).reporter.tolist()}) for m in members_of(Detector.sweep(POLICY, columns([*TOWN, *rows]))[1])]
     assert max(found, default=0) >= 20
+
+
+def little_forum(places: str = "many") -> list[Row]:
+    """Three hundred complaints of readers in five days, and twelve accounts that follow each other to six targets: in many places, in one, or in none that is told."""
+    rng = np.random.default_rng(2)
+    readers = [Row(0, 1_000 + int(rng.integers(150)), 5_000 + k % 60, float(rng.uniform(0, 5 * DAY)), context=6_000 + k % 60 // 4) for k in range(300)]
+    gang = [Row(0, who, 700 + k, k * 9 * HOUR + float(rng.exponential(300)), context=800 + (k if places == "many" else 0)) for k in range(6) for who in range(1, 13) if rng.random() < 0.8]
+    once = {(r.reporter, r.target): r for r in sorted([*readers, *gang], key=lambda r: -r.at)}
+    return [replace(r, seq=k, context=0 if places == "none" else r.context) for k, r in enumerate(sorted(once.values(), key=lambda r: r.at), 1)]
+
+
+def coordinated(rows: list[Row]) -> list[frozenset[int]]:
+    return [g.reporters for g in Detector.sweep(POLICY, columns(rows))[1] if coordination(g) > POLICY.flag_score]
+
+
+def test_in_a_little_forum_where_pairs_say_nothing_twins_are_found() -> None:
+    (found,) = coordinated(little_forum())
+    assert len(found) >= 10 and max(found) <= 12
+
+
+def test_nobody_is_a_twin_in_one_place_or_where_no_place_is_told() -> None:
+    assert coordinated(little_forum("one")) == []
+    assert coordinated(little_forum("none")) == []
+
+
+def test_readers_of_a_little_forum_are_no_twins() -> None:
+    assert coordinated([r for r in little_forum() if r.reporter >= 1_000]) == []
 
 
 def test_places_that_nobody_named_are_found_again_from_sittings() -> None:
