@@ -101,7 +101,7 @@ def main() -> None:
         valkey.start()
         try:
             url = f"redis://127.0.0.1:{valkey.port}/0"
-            settings = read_settings(Path(folder) / "data", {"REDIS_URL": url})
+            settings = read_settings(Path(folder) / "data", {"REDIS_URL": url, "BRIGADEWATCH_SECRET_KEY": "ab" * 32})
             engine = open_database(settings.database_url)
             migrate(engine)
             create_tenant(engine, "bench", 1)
