@@ -21,6 +21,7 @@ from service.api.edges import Edges
 from service.api.limits import BodyBudget, Rates
 from service.api.rawpath import RawPath, decoded_path
 from service.api.shapes import EXTRA_MODELS
+from service.console.site import add_console
 from service.settings import Settings
 from service.storage import stream
 from service.storage.secret_box import SecretBox
@@ -63,6 +64,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         app.include_router(router)
     for router in (clusters.router, restorations.router, reporters.router, sources.router, subscriptions.router):
         app.include_router(router, dependencies=[Depends(decoded_path)])
+    add_console(app, parts)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

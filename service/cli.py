@@ -46,9 +46,11 @@ keys = typer.Typer(no_args_is_help=True, help="API keys of a tenant.")
 sources = typer.Typer(no_args_is_help=True, help="Inbound connections: platforms that post here, or are asked.")
 policy = typer.Typer(no_args_is_help=True, help="Thresholds of a tenant's own.")
 dead_letters = typer.Typer(no_args_is_help=True, help="Items that could not be processed five times over.")
+users = typer.Typer(no_args_is_help=True, help="People who sign in to the console at /console.")
 secret_keys = typer.Typer(no_args_is_help=True, help="Stored secrets: signing secrets, credentials of connections, keys of pseudonyms.")
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
+app.add_typer(users, name="users")
 app.add_typer(sources, name="sources")
 app.add_typer(policy, name="policy")
 app.add_typer(dead_letters, name="dead-letters")
@@ -64,6 +66,14 @@ class Scope(StrEnum):
     INGEST = "ingest"
     READ = "read"
     MODERATE = "moderate"
+    ADMIN = "admin"
+
+
+class RoleName(StrEnum):
+    """What a person may do in the console: each role what those before it may."""
+
+    VIEWER = "viewer"
+    MODERATOR = "moderator"
     ADMIN = "admin"
 
 
@@ -96,6 +106,8 @@ OpsPort = Annotated[int | None, typer.Option("--ops-port", min=0, max=65535, hel
 Parent = Annotated[int | None, typer.Option("--parent", hidden=True, help="End when this process is no longer the parent.")]
 TenantName = Annotated[str, typer.Option("--tenant", metavar="T", help="The tenant's name.")]
 SecretFile = Annotated[str | None, typer.Option("--secret-file", metavar="F|-", help="File with the secret, or - for standard input; one newline at its end is no part of it.", show_default=False)]
+PasswordFile = Annotated[str | None, typer.Option("--password-file", metavar="F|-", help="File with the password, or - for standard input; without it, it is asked for on the terminal.", show_default=False)]
+PersonName = Annotated[str, typer.Argument(metavar="NAME", help="The name that the person signs in with; it stands beside their decisions.")]
 SourceId = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id, or the path that `sources add` printed.")]
 
 
@@ -335,6 +347,80 @@ def keys_create(
     if create:
         _make_tenant_if_missing(engine, tenant)
     typer.echo(create_key(engine, tenant, sorted({s.value for s in scope}), name, _now_us()))
+
+
+@users.command("create")
+def users_create(
+    name: PersonName, tenant: TenantName, role: Annotated[RoleName, typer.Option("--role", help="viewer reads; moderator also decides; admin also sets things up.")],
+    password_file: PasswordFile = None, data: Data = None,
+) -> None:
+    """Make an account for the console; the person can sign in as soon as this has ended."""
+    from service.storage.database import write
+    from service.storage.passwords import hash_password
+    from service.storage.tenants import tenant_id
+    from service.storage.users import checked_name, create_user
+
+    engine = _prepared(_settings(data))
+    number = tenant_id(engine, tenant)
+    name = checked_name(name)
+    password_hash = hash_password(_password(password_file, name))
+    with write(engine) as connection:
+        create_user(connection, number, name, role.value, password_hash, actor="cli", now_us=_now_us())
+    _say(f"{name} can sign in as {role.value} of {tenant} at /console")
+
+
+@users.command("list")
+def users_list(tenant: TenantName = "default", data: Data = None) -> None:
+    """The tenant's accounts, one JSON object a line."""
+    from service.model import moment
+    from service.storage.tenants import tenant_id
+    from service.storage.users import list_users
+
+    engine = _prepared(_settings(data))
+    number = tenant_id(engine, tenant)
+    with engine.connect() as connection:
+        found = list_users(connection, number)
+    for user in found:
+        disabled_at = None if user.disabled_us is None else moment(user.disabled_us).isoformat()
+        typer.echo(json.dumps({"name": user.name, "role": user.role, "created_at": moment(user.created_us).isoformat(), "disabled_at": disabled_at}, ensure_ascii=False))
+
+
+@users.command("set-password")
+def users_set_password(name: PersonName, tenant: TenantName = "default", password_file: PasswordFile = None, data: Data = None) -> None:
+    """Give a person another password; ends all their sessions and the lock-out."""
+    from service.storage.database import write
+    from service.storage.passwords import hash_password
+    from service.storage.tenants import tenant_id
+    from service.storage.users import find_user, set_password
+
+    engine = _prepared(_settings(data))
+    number = tenant_id(engine, tenant)
+    with engine.connect() as connection:
+        user = find_user(connection, number, name)
+    password_hash = hash_password(_password(password_file, user.name))
+    with write(engine) as connection:
+        set_password(connection, user, password_hash, actor="cli", now_us=_now_us())
+    _say(f"{user.name} has another password; sessions that were open have ended")
+
+
+@users.command("disable")
+def users_disable(
+    name: PersonName, tenant: TenantName = "default", undo: Annotated[bool, typer.Option("--undo", help="Let the person in again.")] = False, data: Data = None,
+) -> None:
+    """Let a person in no more, from this moment on. Their decisions stay, under their name."""
+    from service.storage.database import write
+    from service.storage.tenants import tenant_id
+    from service.storage.users import disable_user, enable_user, find_user
+
+    engine = _prepared(_settings(data))
+    number = tenant_id(engine, tenant)
+    with write(engine) as connection:
+        user = find_user(connection, number, name)
+        if undo:
+            enable_user(connection, user, actor="cli", now_us=_now_us())
+        else:
+            disable_user(connection, user, actor="cli", now_us=_now_us(), last_admin_too=True)
+    _say(f"{user.name} can sign in again" if undo else f"{user.name} is out")
 
 
 @sources.command("add")
@@ -763,6 +849,16 @@ def _secret(file: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the secret in {file!r} cannot be read: {error}") from None
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def _password(file: str | None, name: str) -> str:
+    """The password from a file or asked for twice on the terminal, checked."""
+    from service.storage.passwords import checked_password
+
+    if file is None and not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask for the password on: name it with --password-file FILE, or - for standard input")
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True) if file is None else _secret(file)
+    return checked_password(password, name=name)
 
 
 def _json_file(path: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Settings:
     secret_keys: tuple[str, ...] = ()  # 32 bytes each, as 64 hex digits or a Fernet key; the first one encrypts; none: the data folder's
     outbound_allow: str = ""  # CIDR:port, comma-separated: addresses inside that requests may go to
     poll_seconds: float = 60.0  # between two polls of a source
+    public_url: str | None = None  # where people reach this installation; https there means secure cookies, whatever the last proxy speaks
 
 
 def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
@@ -66,7 +67,14 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         secret_keys=_secret_keys(env.get("BRIGADEWATCH_SECRET_KEY") or ""),
         outbound_allow=env.get("BRIGADEWATCH_OUTBOUND_ALLOW") or "",
         poll_seconds=max(1.0, number("BRIGADEWATCH_POLL_SECONDS", 60.0)),
+        public_url=_public_url(env.get("BRIGADEWATCH_PUBLIC_URL") or ""),
     )
+
+
+def _public_url(text: str) -> str | None:
+    if text and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", text):
+        raise ValueError(f"BRIGADEWATCH_PUBLIC_URL is {text!r}, and has to be an address without a path, like https://moderation.example.org")
+    return text.rstrip("/") or None
 
 
 def _secret_keys(text: str) -> tuple[str, ...]:

@@ -242,7 +242,14 @@ users = Table(
 sessions = Table(
     "sessions", metadata,
     Column("hash", String(64), primary_key=True), Column("user_id", ForeignKey("users.id"), nullable=False), Column("csrf", String(64), nullable=False), Column("created_us", Big, nullable=False),
-    Column("seen_us", Big, nullable=False), Column("expires_us", Big, nullable=False), Index("sessions_by_user", "user_id"), Index("sessions_by_expiry", "expires_us"),
+    Column("seen_us", Big, nullable=False), Column("expires_us", Big, nullable=False), Column("flash", Text),  # what the next page shows once: JSON
+    Index("sessions_by_user", "user_id"), Index("sessions_by_expiry", "expires_us"),
+)
+# Where attempts to sign in came from, until one was right.
+sign_in_addresses = Table(
+    "sign_in_addresses", metadata,
+    Column("address", String(64), primary_key=True), Column("failures", Integer, nullable=False), Column("seen_us", Big, nullable=False), Column("locked_until_us", Big),
+    Index("sign_in_addresses_by_age", "seen_us"),
 )
 # Who has a case. Nothing that detection reads or writes.
 claims = Table(

@@ -22,7 +22,7 @@ from service.settings import read_settings
 from service.storage.database import open_database
 from service.storage.tenants import find_key
 
-COMMANDS = ("demo", "up", "api", "worker", "clock", "replay", "audit", "rebuild", "openapi", "tenants", "keys", "policy", "dead-letters", "secrets")
+COMMANDS = ("demo", "up", "api", "worker", "clock", "replay", "audit", "rebuild", "openapi", "tenants", "keys", "policy", "dead-letters", "secrets", "users")
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -93,6 +93,7 @@ def upgrade() -> None:
     sa.Column('created_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('seen_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('expires_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('flash', sa.Text(), nullable=True),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], ),
     sa.PrimaryKeyConstraint('hash')
     )
@@ -100,9 +101,23 @@ def upgrade() -> None:
         batch_op.create_index('sessions_by_expiry', ['expires_us'], unique=False)
         batch_op.create_index('sessions_by_user', ['user_id'], unique=False)
 
+    op.create_table('sign_in_addresses',
+    sa.Column('address', sa.String(length=64), nullable=False),
+    sa.Column('failures', sa.Integer(), nullable=False),
+    sa.Column('seen_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('locked_until_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.PrimaryKeyConstraint('address')
+    )
+    with op.batch_alter_table('sign_in_addresses', schema=None) as batch_op:
+        batch_op.create_index('sign_in_addresses_by_age', ['seen_us'], unique=False)
+
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('sign_in_addresses', schema=None) as batch_op:
+        batch_op.drop_index('sign_in_addresses_by_age')
+
+    op.drop_table('sign_in_addresses')
     with op.batch_alter_table('sessions', schema=None) as batch_op:
         batch_op.drop_index('sessions_by_user')
         batch_op.drop_index('sessions_by_expiry')

@@ -1,0 +1,1 @@
+"""The moderators' console: pages rendered here, at /console."""

@@ -1,0 +1,275 @@
+"""Who gets in: the sign-in page, sessions in cookies, and `signed_in(role)`, the dependency of every other page.
+
+`signed_in` gives the Person. Without a session it sends to the sign-in page and back; a role below the asked one is 403. Every
+request but GET has to come from our own pages (Sec-Fetch-Site, Origin) and to carry the session's token, as the form field `csrf`
+or the header X-CSRF-Token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+import anyio
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from service.api.app_state import parts_of
+from service.console.person import Person, person_of
+from service.console.rendering import Message, render, see_other
+from service.errors import Refused
+from service.model import microseconds
+from service.storage import sessions, users
+from service.storage.database import write
+from service.storage.passwords import hash_password, is_outdated, verify_password
+from service.storage.users import Role
+
+HOME = "/console/clusters"
+SIGN_IN = "/console/sign-in"
+COOKIE = "brigadewatch"
+FORM_COOKIE = "brigadewatch-form"  # the sign-in form's token, before there is a session
+NOT_RIGHT = "Tenant, name and password do not match. After several attempts in a row an account rests for a while: wait a few minutes, then try once more."
+_HASHES_AT_ONCE = 2  # 64 MiB each
+_WAITING = 20  # attempts that may wait for their turn
+_FORM_SECONDS = 3_600
+_SAFE = ("GET", "HEAD", "OPTIONS")
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+
+class SignInFirst(Exception):
+    """The page needs a session; `path` is where to go on after signing in."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class TooBusy(Exception):
+    """So many attempts to sign in wait that another one would wait too long."""
+
+
+class Hashing:
+    """A few password hashes at a time: each takes 64 MiB, and an attacker chooses how many are asked for."""
+
+    def __init__(self) -> None:
+        self._turns = anyio.CapacityLimiter(_HASHES_AT_ONCE)
+
+    async def verify(self, password_hash: str | None, password: str) -> tuple[bool, str | None]:
+        """Is it this password, and its new hash where the old one was made with other parameters. Raises TooBusy."""
+        if self._turns.statistics().tasks_waiting >= _WAITING:
+            raise TooBusy
+
+        def work() -> tuple[bool, str | None]:
+            right = verify_password(password_hash, password)
+            return right, hash_password(password) if right and password_hash is not None and is_outdated(password_hash) else None
+
+        return await anyio.to_thread.run_sync(work, limiter=self._turns)
+
+
+def signed_in(role: Role) -> Callable[[Request], Awaitable[Person]]:
+    """A FastAPI dependency that gives the signed-in person of at least this role."""
+
+    async def person(request: Request) -> Person:
+        found = await run_in_threadpool(_person, request)
+        if found is None:
+            raise SignInFirst(_path_back(request))
+        if request.method not in _SAFE:
+            check_origin(request)
+            sent = request.headers.get("x-csrf-token") or await _form_field(request, "csrf")
+            if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
+                raise HTTPException(403, "This form is out of date: go back, load the page anew, and send it again. Nothing was changed.")
+        if not found.may(role):
+            raise HTTPException(403, f"This needs the role {role}; you are signed in as {found.name} with the role {found.role}.")
+        request.state.person = found
+        return found
+
+    return person
+
+
+Viewer = Annotated[Person, Depends(signed_in("viewer"))]
+Moderator = Annotated[Person, Depends(signed_in("moderator"))]
+Admin = Annotated[Person, Depends(signed_in("admin"))]
+
+
+def check_origin(request: Request) -> None:
+    """Raises HTTPException 403 for a request that another site's page made."""
+    fetch_site = request.headers.get("sec-fetch-site")
+    if fetch_site is not None and fetch_site not in ("same-origin", "none"):
+        raise HTTPException(403, "This request came from another site's page, and was not done.")
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() not in _own_hosts(request):
+        raise HTTPException(403, "This request came from another site's page, and was not done. Behind a proxy, set BRIGADEWATCH_PUBLIC_URL.")
+
+
+def _own_hosts(request: Request) -> set[str]:
+    public = parts_of(request).settings.public_url
+    return {request.headers.get("host", "").lower()} | ({urlsplit(public).netloc.lower()} if public else set())
+
+
+def is_secure(request: Request) -> bool:
+    """Do people reach this page by https? Then cookies are for https alone."""
+    public = parts_of(request).settings.public_url or ""
+    return request.url.scheme == "https" or public.startswith("https:")
+
+
+def address_of(request: Request) -> str:
+    """Whom to count attempts of: an IPv4 address, an IPv6 network of 64 bits (one household has that many)."""
+    host = request.client.host if request.client else "unknown"
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host[:64]
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped) if mapped else str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _person(request: Request) -> Person | None:
+    token = request.cookies.get(_cookie_name(request))
+    if not token or len(token) > 128:
+        return None
+    engine, now_us = parts_of(request).engine, _now_us(request)
+    with engine.connect() as connection:
+        row = sessions.read_session(connection, token, now_us)
+    if row is None:
+        return None
+    if row.seen_us < now_us - sessions.TOUCH_SECONDS * 1_000_000:
+        with write(engine) as connection:
+            sessions.touch(connection, row.hash, now_us)
+    return person_of(row)
+
+
+@router.get("/sign-in")
+def show_sign_in(request: Request, next: str = "") -> Response:
+    """The form; whoever is signed in already goes on."""
+    if _person(request) is not None:
+        return RedirectResponse(safe_path(next), 303)
+    return _form(request, next=next)
+
+
+@router.post("/sign-in")
+async def do_sign_in(
+    request: Request, tenant: Annotated[str, Form()] = "", name: Annotated[str, Form()] = "", password: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "",
+    csrf: Annotated[str, Form()] = "",
+) -> Response:
+    """Let the person in, with a new session; or say no, in the same words and time whatever was wrong."""
+    check_origin(request)
+    asked = request.cookies.get(_cookie_name(request, FORM_COOKIE), "")
+    if not asked or not hmac.compare_digest(asked.encode(), csrf.encode()):
+        text = "The sign-in form had expired, or this browser refuses cookies: please try again."
+        return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=403, message=text))
+    address = address_of(request)
+    attempt = await run_in_threadpool(_begin, request, tenant.strip(), name, address)
+    if attempt.verdict == "address-locked":
+        text = f"Too many attempts from this address: try again in {attempt.wait_seconds} s."
+        return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=429, message=text, headers={"Retry-After": str(attempt.wait_seconds)}))
+    try:
+        right, new_hash = await request.app.state.hashing.verify(attempt.password_hash, password)
+    except TooBusy:
+        text = "Too many people sign in at this moment: try again in a few seconds."
+        return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=503, message=text, headers={"Retry-After": "5"}))
+    token = await run_in_threadpool(_conclude, request, attempt, right, address, new_hash)
+    if token is None:
+        log.info("refused a sign-in from %s", address)
+        return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=401, message=NOT_RIGHT))
+    answer = RedirectResponse(safe_path(next), 303, {"Cache-Control": "no-store"})
+    _set_cookie(request, answer, COOKIE, token, sessions.ABSOLUTE_SECONDS)
+    answer.delete_cookie(_cookie_name(request, FORM_COOKIE), secure=is_secure(request), path="/")
+    return answer
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, person: Viewer, everywhere: Annotated[str, Form()] = "") -> Response:
+    """End this session, or (`everywhere`) all of the person's."""
+    with write(parts_of(request).engine) as connection:
+        sessions.close_sessions(connection, person.session, _now_us(request), everywhere=bool(everywhere))
+    answer = see_other(request, SIGN_IN)
+    answer.delete_cookie(_cookie_name(request), secure=is_secure(request), path="/")
+    answer.headers["Clear-Site-Data"] = '"cache"'
+    return answer
+
+
+def _begin(request: Request, tenant: str, name: str, address: str) -> sessions.Attempt:
+    try:
+        name = users.checked_name(name)
+    except Refused:
+        name = ""  # counted for the address, found nowhere
+    with write(parts_of(request).engine) as connection:
+        return sessions.begin_attempt(connection, tenant, name, address, _now_us(request))
+
+
+def _conclude(request: Request, attempt: sessions.Attempt, right: bool, address: str, new_hash: str | None) -> str | None:
+    """The new session's token; None where the password was wrong, or the account has gone meanwhile."""
+    if attempt.user_id is None or not (right or attempt.locks_until_us):
+        return None
+    with write(parts_of(request).engine) as connection:
+        if not right:
+            sessions.note_failure(connection, attempt, address, _now_us(request))
+            return None
+        old = request.cookies.get(_cookie_name(request))
+        if old is not None:
+            sessions.drop_session(connection, old)
+        return sessions.open_session(connection, attempt.user_id, address, _now_us(request), new_password_hash=new_hash)
+
+
+def _form(request: Request, *, tenant: str = "", name: str = "", next: str = "", status: int = 200, message: str | None = None, headers: dict[str, str] | None = None) -> Response:
+    with parts_of(request).engine.connect() as connection:
+        named = users.tenant_names(connection)
+    token = secrets.token_urlsafe(32)
+    told = (Message(message, "bad"),) if message else ()
+    answer = render(
+        request, None, "sign_in.html", status=status, headers=headers, messages=told, csrf=token, tenant=tenant[:40] or (named[0] if len(named) == 1 else ""), name=name[:128], next=next[:2048],
+        nobody=not named, one_tenant=len(named) == 1 and tenant in ("", named[0]),
+    )
+    _set_cookie(request, answer, FORM_COOKIE, token, _FORM_SECONDS)
+    return answer
+
+
+def _set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int) -> None:
+    # Lax: a link from a mail or a chat to a case opens it; what changes something is a POST, to which Lax does not go along.
+    answer.set_cookie(_cookie_name(request, name), value, max_age=seconds, path="/", secure=is_secure(request), httponly=True, samesite="lax")
+
+
+def _cookie_name(request: Request, name: str = COOKIE) -> str:
+    return f"__Host-{name}" if is_secure(request) else name
+
+
+def _path_back(request: Request) -> str:
+    if request.method not in _SAFE:
+        return HOME
+    shown = request.headers.get("hx-current-url")  # a fragment is no page to come back to
+    if shown:
+        parts = urlsplit(shown)
+        return safe_path(parts.path + (f"?{parts.query}" if parts.query else ""))
+    return safe_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
+
+
+def safe_path(path: str) -> str:
+    """The path when it is one of the console's pages, else the queue: no sign-in leads to another site."""
+    inside = path.startswith("/console") and not path.startswith(("/console/sign-", "/console/static", "/console/live"))
+    return path if inside and len(path) <= 2048 and path.isascii() and path.isprintable() and "\\" not in path and "//" not in path.partition("?")[0] else HOME
+
+
+async def _form_field(request: Request, name: str) -> str:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return ""
+    value = (await request.form()).get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def sign_in_path(path: str) -> str:
+    """The sign-in page's address with the way back."""
+    return f"{SIGN_IN}?next={quote(path, safe='')}" if path != HOME else SIGN_IN
+
+
+def _now_us(request: Request) -> int:
+    return microseconds(parts_of(request).now())

@@ -1,0 +1,81 @@
+"""How the console says times, numbers and durations. Pure: `now` is an argument. In templates these are filters (rendering.py)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+_STEPS = ((60, 1, "s"), (3_600, 60, "min"), (86_400 * 2, 3_600, "h"), (86_400 * 60, 86_400, "days"), (86_400 * 730, 86_400 * 30.44, "months"))
+_YEAR_SECONDS = 86_400 * 365.25
+
+
+def number(value: float | int | None, digits: int = 0) -> str:
+    """With thousands separators and so many decimals; a dash for None."""
+    if value is None:
+        return "–"
+    return f"{value:,.{digits}f}" if digits or isinstance(value, float) else f"{value:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 as whole per cent, never rounded to a certainty that is none."""
+    if share is None:
+        return "–"
+    if 0 < share < 0.01:
+        return "< 1 %"
+    if 0.99 < share < 1:
+        return "> 99 %"
+    return f"{share * 100:.0f} %"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """"1 case", "3 cases"; `many` where an s does not do."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def span(seconds: float) -> str:
+    """A duration in its largest fitting unit: "40 s", "12 min", "7 h", "9 days"."""
+    seconds = max(0.0, seconds)
+    for limit, unit, word in _STEPS:
+        if seconds < limit:
+            count = int(seconds / unit)
+            return f"{count:,} {word[:-1] if count == 1 and word.endswith('s') and len(word) > 1 else word}"
+    years = int(seconds / _YEAR_SECONDS)
+    return f"{years:,} year{'' if years == 1 else 's'}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """"3 h ago", "just now", "in 2 days"."""
+    seconds = (now - at).total_seconds()
+    if abs(seconds) < 45:
+        return "just now"
+    return f"{span(seconds)} ago" if seconds > 0 else f"in {span(-seconds)}"
+
+
+def utc(at: datetime, now: datetime | None = None) -> str:
+    """"22 Nov, 14:02" of this year, "22 Nov 2025, 14:02" of another; UTC, as all times in the console."""
+    at = at.astimezone(UTC)
+    year = "" if now is not None and at.year == now.year else f" {at.year}"
+    return f"{at.day} {at:%b}{year}, {at:%H:%M}"
+
+
+def when(at: datetime | None, now: datetime) -> Markup:
+    """A <time>: the moment in UTC, and how long ago beside it; a dash for None."""
+    if at is None:
+        return Markup("–")
+    return Markup('<time class="when" datetime="{}" title="{}">{} <span class="ago">{}</span></time>').format(_iso(at), _full(at), utc(at, now), ago(at, now))
+
+
+def since(at: datetime | None, now: datetime) -> Markup:
+    """A <time> where there is little room: how long ago, the moment on hover; a dash for None."""
+    if at is None:
+        return Markup("–")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(_iso(at), _full(at), ago(at, now))
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _full(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%A, {at.day} %B %Y, %H:%M:%S} UTC"
