@@ -76,6 +76,7 @@ SWEPT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "growth guard": ((growth, "grow", _unguarded),),
     "author leads": ((detector_module, "author_groups", lambda window: []),),
     "crossing leads": ((detector_module, "crossing_pairs", lambda window, limit: (np.empty(0, np.int64), np.empty(0))),),
+    "twins": ((detector_module, "twin_pairs", lambda window, limit: np.empty(0, np.int64)),),
     "chance-target filter (growth)": (_ANY_TARGET,),
     "aims among targets (measuring)": ((growth, "aims_among", growth.targets_of),),
     "either of these two": (_ANY_TARGET, (growth, "aims_among", _all_shared)),
