@@ -17,11 +17,13 @@ from worlds import document, draw_town
 
 from service.settings import Settings, read_settings
 from service.storage.database import open_database, write
+from service.storage.passwords import hash_password
 from service.storage.tenant_settings import change_settings
 from service.storage.tenants import create_key, create_tenant
+from service.storage.users import Role, create_user
 
 PASSWORD = "correct horse battery staple 7"
-ROLES = ("viewer", "moderator", "admin")
+PEOPLE: dict[str, Role] = {"viewer": "viewer", "moderator": "moderator", "second": "moderator", "admin": "admin"}
 BATCH = 1_000
 HOSTILE = '<script>alert("{0}")</script><img src=x onerror=alert(1)>'
 
@@ -55,11 +57,18 @@ class Installation:
         number = create_tenant(self.engine, name, now_us) if name != "default" else 1
         with write(self.engine) as connection:
             change_settings(connection, number, actor="test", now_us=now_us, keep_text=True)
+        for person, role in PEOPLE.items():
+            self.add_person(number, person, role)
         made = Tenant(name, number, create_key(self.engine, name, ["ingest", "read", "moderate", "admin"], "test", now_us), least_cases)
         self.tenants[name] = made
         self.send(made, "complaints", documents)
         self.send(made, "outcomes", outcomes)
         return made
+
+    def add_person(self, tenant_id: int, name: str, role: Role) -> None:
+        """One more account, with PASSWORD."""
+        with write(self.engine) as connection:
+            create_user(connection, tenant_id, name, role, hash_password(PASSWORD), actor="test", now_us=time.time_ns() // 1_000)
 
     def send(self, tenant: Tenant, kind: str, documents: Iterable[dict[str, Any]]) -> None:
         """Post documents in batches, in their order."""
