@@ -23,7 +23,7 @@ from service.moderation.lineage import ClusterState, Recomputation, reconcile, r
 from service.moderation.restorations import Moment
 from service.ops.job_metrics import record_counts
 from service.policy import Policy
-from service.storage import assessments, clusters, schema, warnings
+from service.storage import allowed, assessments, clusters, schema, timers, warnings
 from service.storage.archive import AnalysisState, FeedRow, analysis_state_of, outcomes_of, read_feed, read_feed_before, read_feed_window
 from service.storage.database import write
 from service.storage.feed import FeedBatch, FeedOutcome
@@ -118,6 +118,7 @@ def rebuild(tenant: str, resources: Resources) -> Analysis:
             if row.last_seq > loaded:
                 analysis.replay(row.batch)
         analysis.begin_telling(connection)
+        analysis.begin_allowing(connection)
     return analysis
 
 
@@ -140,6 +141,7 @@ class Analysis:
     _aiming: Aiming = field(init=False)
     _recording: Recording = field(init=False)
     _telling: Telling = field(init=False)
+    _allowed: frozenset[int] | None = None  # the allow-list as it is applied to the clusters; None: to be looked through
     _found: dict[Group, FoundGroup] = field(default_factory=dict)  # groups as they were last reconciled
     _outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)  # of targets that were asked for
     _items_per_second: float = 100_000.0  # of the last ticks, on this machine as it is now
@@ -170,8 +172,14 @@ class Analysis:
         """Know what was told. After a change of thresholds the next look is at all targets."""
         self._telling.begin(connection, clusters.summaries(self.clusters.values()), everything=self.state.policy_version not in (None, self.policy.version))
 
+    def begin_allowing(self, connection: Connection) -> None:
+        """Know the allow-list, if the clusters go by it as they are stored; otherwise the next step sees to that."""
+        now = allowed.keys_of(connection, self.number)
+        if not allowed.changed_clusters(connection, self.number, list(self.clusters.values()), now):
+            self._allowed = now
+
     def step(self, resources: Resources, at_most: int = ITEMS_AT_ONCE) -> bool:
-        """One piece of work: decisions, a sweep's result, or a tick of so many items. False when nothing more waits (or a sweep has to come first)."""
+        """One piece of work: decisions, a changed allow-list, a sweep's result, or a tick of so many items. False when nothing more waits (or a sweep has to come first)."""
         with resources.engine.connect() as connection:
             self.state = analysis_state_of(connection, self.number)
             if self.state.epoch != self.epoch:
@@ -183,9 +191,13 @@ class Analysis:
                 select(schema.sweeps.c.id, schema.sweeps.c.finished_us).where(schema.sweeps.c.tenant_id == self.number).order_by(schema.sweeps.c.id.desc()).limit(1)).first()
             sweep = _latest_sweep(connection, self.number) if newest is not None and newest.finished_us > (self.state.swept_us or 0) else None
             at_most = min(at_most, max(LEAST_ITEMS, int(self._items_per_second * TICK_SECONDS)))
-            rows = [] if decided or sweep is not None else read_feed(connection, self.number, self.state.cursor_seq, at_most)
+            asked = allowed.keys_of(connection, self.number) != self._allowed or timers.planned(connection, self.number, allowed.WORK)
+            rows = [] if decided or asked or sweep is not None else read_feed(connection, self.number, self.state.cursor_seq, at_most)
         if decided:
             self._take_decisions(resources, max(d.seq for d in decided), {d.cluster_id for d in decided})
+            return True
+        if asked:
+            self._take_allowed(resources)
             return True
         if sweep is not None:
             self._take_sweep(resources, sweep)
@@ -282,7 +294,7 @@ class Analysis:
             clusters.save(connection, self.number, before, changed)
             self._telling.record(connection, news, watermark_us=watermark_us, now_us=resources.now_us())
             self._advance(connection, swept_seq=int(sweep.seq), swept_position=max(self.state.swept_position, int(sweep.position)), swept_watermark_us=sweep.watermark_us,
-                          swept_us=sweep.finished_us)
+                          swept_us=sweep.finished_us, policy_version=self.policy.version)
         self._publish(resources.redis, news, {})
 
     def _take_decisions(self, resources: Resources, cursor: int, ids: set[str]) -> None:
@@ -304,13 +316,31 @@ class Analysis:
         self._found.clear()
         self._publish(resources.redis, news, {})
 
+    def _take_allowed(self, resources: Resources) -> None:
+        """Have the allow-list speak in the clusters there are: whose complaints are exempt, and whose no longer."""
+        before = dict(self.clusters)
+        with write(resources.engine) as connection:
+            # Before the list is read: what is changed from now on plans another turn.
+            timers.move_to(connection, self.number, allowed.WORK, None)
+            now = allowed.keys_of(connection, self.number)
+            changed = allowed.changed_clusters(connection, self.number, list(self.clusters.values()), now)
+            self._keep(changed)
+            at = Moment(self.state.cursor_seq, self.state.cursor_seq, resources.now_us())
+            news = self._telling.look(connection, self._change(connection, before, changed, at, by_detector=False))
+            clusters.save(connection, self.number, before, changed)
+            self._telling.record(connection, news, watermark_us=self.state.watermark_us or 0, now_us=resources.now_us())
+            self._advance(connection, decision_cursor=self.state.decision_cursor)
+        self._allowed = now
+        self._found.clear()
+        self._publish(resources.redis, news, {})
+
     # --- parts of them
 
     def _reconcile(self, connection: Connection, groups: Sequence[Group], changed: dict[str, ClusterState], *, complete: bool) -> None:
         settled = frozenset(self._found[g] for g in groups if g in self._found)
         aimed = self._aiming.aimed(connection, self.detector.window, [g for g in groups if g not in self._found])
         told = self._recording.recorded(connection, aimed, (self.detector.window.watermark + self.detector.window.origin) * 1000)
-        found = {g: self._found.get(g) or found_group(told[g]) for g in groups}
+        found = {g: self._found.get(g) or found_group(told[g], self._allowed or ()) for g in groups}
         fresh = [f for f in found.values() if f not in settled]
         self._found = found
         if not fresh and not complete:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from service.model import Evidence, Kind
 from service.moderation.lineage import Membership
@@ -21,8 +23,9 @@ class FoundGroup:
     author_by_target: Mapping[int, int]
 
 
-def found_group(group: Group) -> FoundGroup:
-    """The group with its complaints one by one; times to the millisecond, as the window holds them."""
-    columns = (group.seq, group.reporter, group.target, group.time_ms * 1000, group.exempt)
+def found_group(group: Group, allowed: Collection[int] = ()) -> FoundGroup:
+    """The group with its complaints one by one; times to the millisecond, as the window holds them. Those of `allowed` reporters are exempt."""
+    exempt = group.exempt | np.isin(group.reporter, np.fromiter(allowed, np.int64, len(allowed))) if allowed else group.exempt
+    columns = (group.seq, group.reporter, group.target, group.time_ms * 1000, exempt)
     memberships = tuple(Membership(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
     return FoundGroup(group.kind, group.reporters, memberships, group.evidence, group.author_by_target)

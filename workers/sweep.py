@@ -12,11 +12,11 @@ import time
 from sqlalchemy import delete, func, insert, select
 
 from service.errors import LostLease
-from service.storage import keys, schema
+from service.storage import keys, schema, timers
 from service.storage.archive import analysis_state_of, read_feed_window
 from service.storage.database import write
 from service.storage.leases import held
-from service.storage.overrides import policy_of
+from service.storage.overrides import SWEEP_WORK, policy_of
 from service.storage.queue import enqueue
 from service.storage.tenants import tenant_id
 from workers import handover
@@ -58,6 +58,10 @@ def run(tenant: str, resources: Resources) -> None:
             ))
             # The one before stays: it may be being read.
             connection.execute(delete(table).where(table.c.tenant_id == number, table.c.finished_us < last))
+            # Asked for, since the thresholds changed? If they have changed again meanwhile, another one is due.
+            timers.move_to(connection, number, SWEEP_WORK, None)
+            if policy_of(connection, number) != policy:
+                timers.at_latest(connection, number, SWEEP_WORK, resources.now_us())
         resources.redis.sadd(keys.TENANTS_DIRTY, tenant)
         enqueue(resources.redis, "detect", tenant)  # in a backlog ticks wait for this result
         log.info("tenant %s: sweep of %d complaints, %d pairs met, %d groups, %.2f s", tenant, detector.window.live, detector.pairs_met, len(groups), seconds)

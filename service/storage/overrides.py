@@ -9,7 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from service.policy import DEFAULT_POLICY, Policy
+from service.storage import timers
 from service.storage.schema import audit_trail, policy_overrides
+
+SWEEP_WORK = "sweep"  # of timers: a change of thresholds asks for a sweep, also where nothing new comes in
 
 
 def policy_of(connection: Connection, tenant_id: int) -> Policy:
@@ -21,11 +24,14 @@ def policy_of(connection: Connection, tenant_id: int) -> Policy:
 def set_overrides(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> Policy:
     """Replace the tenant's overrides by `values` ({}: the defaults) as a new version, and return what then holds.
 
+    A sweep is asked for, which judges every case of the window by them.
+
     Raises ValueError for an unknown name or a value outside its range; nothing is written then.
     """
     policy = DEFAULT_POLICY.overridden(values)
     row = {"tenant_id": tenant_id, "at_us": now_us, "by": by, "values": json.dumps(values, sort_keys=True)}
     connection.execute(insert(policy_overrides).values(row))
+    timers.at_latest(connection, tenant_id, SWEEP_WORK, now_us)
     return policy
 
 

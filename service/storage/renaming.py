@@ -79,7 +79,9 @@ class Renaming:
             "complaints": self._complaints(connection, found.complaints), "feed": self._feed(connection, found.feed), "sweeps": self._sweeps(connection),
             "dead_letters": self.drop_dead_letters(connection),
         }
-        changed["decisions"] = self._notes(connection)  # while their clusters are still known by the old key
+        # While their clusters are still known by the old key.
+        changed["decisions"] = self._notes(connection, schema.decisions, schema.decisions.c.seq, schema.decisions.c.note)
+        changed["notes"] = self._notes(connection, schema.notes, schema.notes.c.id, schema.notes.c.text)
         for table in schema.metadata.sorted_tables:
             if table.name not in _OWN_WAY and "tenant_id" in table.c:
                 changed[table.name] = changed.get(table.name, 0) + self._table(connection, table)
@@ -175,14 +177,15 @@ class Renaming:
                 count += 1
         return count
 
-    def _notes(self, connection: Connection) -> int:
+    def _notes(self, connection: Connection, table: sa.Table, number: sa.Column[Any], said: sa.Column[Any]) -> int:
         """What moderators wrote about cases that these people are in: there a name is a name, whatever it looks like."""
-        d, m, count = schema.decisions.c, schema.cluster_members.c, 0
+        m, count = schema.cluster_members.c, 0
         theirs = sa.select(m.cluster_id).where(m.tenant_id == self.tenant_id, m.reporter_key.in_(list(self.keys)))
-        for row in connection.execute(sa.select(d.seq, d.note).where(d.tenant_id == self.tenant_id, d.cluster_id.in_(theirs), self._holds(d.note))).all():
-            after = self._every.sub(self._new_name, row.note)
-            if after != row.note:
-                connection.execute(sa.update(schema.decisions).where(d.seq == row.seq).values(note=after))
+        mine = sa.select(number, said).where(table.c.tenant_id == self.tenant_id, table.c.cluster_id.in_(theirs), self._holds(said))
+        for identity, text in connection.execute(mine).all():
+            after = self._every.sub(self._new_name, text)
+            if after != text:
+                connection.execute(sa.update(table).where(number == identity).values({said.name: after}))
                 count += 1
         return count
 

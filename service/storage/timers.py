@@ -29,6 +29,11 @@ def move_to(connection: Connection, tenant_id: int, work: str, due_us: int | Non
         connection.execute(_PLAN, {"tenant_id": tenant_id, "work": work, "due_us": due_us})
 
 
+def planned(connection: Connection, tenant_id: int, work: str) -> bool:
+    """Whether the work is planned, for whenever."""
+    return connection.scalar(select(timers.c.due_us).where(timers.c.tenant_id == tenant_id, timers.c.work == work)) is not None
+
+
 def due(connection: Connection, now_us: int) -> list[tuple[str, str]]:
     """(work, tenant's name) of everything that is due."""
     statement = select(timers.c.work, tenants.c.name).join(tenants, tenants.c.id == timers.c.tenant_id).where(timers.c.due_us <= now_us).order_by(timers.c.due_us)

@@ -28,11 +28,12 @@ from service.cli import app
 from service.model import moment
 from service.moderation.events import Event
 from service.settings import Settings
-from service.storage import erasures, outbox, schema, stream
+from service.storage import allowed, erasures, outbox, schema, stream
 from service.storage.database import write
 from service.storage.edges import open_edge
 from service.storage.feed import COMPLAINT, UNKNOWN_US, FeedBatch, mentions, pack, renamed, unpack
 from service.storage.hashing import field_of, key_of
+from service.storage.notes import add_note
 from service.storage.renaming import Renaming
 from service.storage.secret_box import SecretBox
 from service.storage.tenant_settings import change_settings
@@ -218,7 +219,10 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     with write(house.engine) as connection:
         outbox.record(connection, house.id, [Event("reporter.warn_suggested", VERA, {"reporter_id": VERA, "text": f"{VERA} should be told"})], 1)
         connection.execute(schema.reporter_warnings.insert().values(tenant_id=house.id, reporter_key=key_of(VERA), reporter_id=VERA, at_us=1, detail=json.dumps({"reporter_id": VERA})))
+        allowed.allow(connection, house.id, VERA, note=f"{VERA} reports spam since 2019", by="ann", now_us=1)
+        add_note(connection, house.id, cluster.id, f"Ask {VERA} first.", by="ann", now=moment(1))
         connection.execute(schema.dead_letters.insert().values(tenant_id=house.id, position=1, received_us=1, dead_us=1, error=f"KeyError: {VERA!r}", line=line({**told[0], "reporter": {"id": VERA}}).decode()))
+    detect.run(house.name, house.resources)
     assert house.api.get(f"/v1/reporters/{quote(VERA, safe='')}", tenant=house.name).json()["complaints"] > 5
     asked = sorted({m.target for m in cluster.memberships.values()})
     names = [f"t{row.target}" for row in TOWN.rows if key_of(f"t{row.target}") in asked]
@@ -226,7 +230,8 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     sought = forms(VERA)
 
     rows = in_rows(house.engine, sought)
-    assert {"complaints", "feed", "sweeps", "cluster_members", "cluster_complaints", "cluster_targets", "decisions", "audit_trail", "events", "reporter_warnings", "dead_letters"} <= rows.keys()
+    assert {"complaints", "feed", "sweeps", "cluster_members", "cluster_complaints", "cluster_targets", "decisions", "audit_trail", "events", "reporter_warnings", "dead_letters", "notes",
+            "allowed_reporters"} <= rows.keys()
     assert {"json, not escaped", "wording", "print"} <= set().union(*in_files(house.folder, sought=sought).values())
     assert {"plain", "big-endian", "little-endian", "wording", "print's key"} <= set().union(*in_files(house.resources.settings.data, sought=sought).values())
 

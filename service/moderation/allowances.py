@@ -1,0 +1,89 @@
+"""Known good patrols: whose complaints are shown in clusters and never discounted, as if the platform had called them trusted. PURE.
+
+A complaint is exempt for its own sake (a trusted flagger's, a notice of illegal content), or because its reporter is on the tenant's
+allow-list. Only the second comes and goes: taking somebody off the list leaves a trusted flagger's complaint exempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
+from service.moderation.lineage import ClusterState, summaries
+
+
+def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> list[int]:
+    """Seqs of exempt complaints of reporters who are not on the list: only the complaint itself tells whether it stays exempt."""
+    return sorted({m.seq for state in states for m in state.memberships.values() if m.exempt and m.reporter not in allowed})
+
+
+def with_allowed(states: Iterable[ClusterState], allowed: Collection[int], exempt_by_itself: Mapping[int, bool]) -> dict[str, ClusterState]:
+    """The clusters in which a complaint becomes exempt, or is so no longer, as they are then.
+
+    `exempt_by_itself` answers for the seqs of `to_be_asked`; a complaint that it does not know stays as it is.
+    """
+    changed = {}
+    for state in states:
+        other = {
+            m.seq: replace(m, exempt=exempt) for m in state.memberships.values()
+            if (exempt := m.reporter in allowed or (m.exempt and exempt_by_itself.get(m.seq, True))) != m.exempt
+        }
+        if other:
+            changed[state.id] = replace(state, memberships={**state.memberships, **other})
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a change of the allow-list does."""
+
+    clusters: int  # in which a complaint becomes exempt, or is so no longer
+    complaints: int  # of those reporters in them
+    counted: float  # how many more complaints count as independent; negative: fewer
+    targets: int  # on which that is so
+    released: int  # targets whose recommendation is `hold` now, and then no longer
+    held: int  # the other way round
+
+
+def allowance_of(states: Mapping[str, ClusterState], changed: Mapping[str, ClusterState], totals: Mapping[int, int], threshold: int) -> Allowance:
+    """What it does when the clusters in `changed` become as they are there.
+
+    `states` holds, as they are now, all clusters on any of their targets; `totals` the standing complaints of those targets.
+    """
+    targets = {t for state in changed.values() for t in state.author_by_target}
+    now, then = summaries(states.values(), targets), summaries({**states, **changed}.values(), targets)
+    gained = {t: _independent(then, totals, t) - _independent(now, totals, t) for t in targets}
+    holds, held = ({t for t in targets if _held(told, totals, t, threshold)} for told in (now, then))
+    return Allowance(
+        clusters=len(changed), complaints=sum(m.exempt != states[i].memberships[seq].exempt for i, state in changed.items() for seq, m in state.memberships.items()),
+        counted=sum(gained.values()), targets=sum(abs(g) > 1e-6 for g in gained.values()), released=len(holds - held), held=len(held - holds),
+    )
+
+
+def sentence(effect: Allowance) -> str:
+    """The effect in plain words."""
+    if not effect.clusters:
+        return "Changes nothing now: no complaint of theirs is in a cluster. It counts for what comes."
+    said = [f"Concerns {_many(effect.complaints, 'complaint')} in {_many(effect.clusters, 'cluster')}"]
+    if abs(effect.counted) >= 0.05:
+        said.append(f"{abs(effect.counted):,.1f} {'more' if effect.counted > 0 else 'fewer'} count as independent, on {_many(effect.targets, 'target')}")
+    else:
+        said.append("no independent count changes")
+    if effect.released:
+        said.append(f"{_many(effect.released, 'target')} no longer held at the removal threshold")
+    if effect.held:
+        said.append(f"{_many(effect.held, 'target')} held again at the removal threshold")
+    return "; ".join(said) + "."
+
+
+def _independent(told: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int) -> float:
+    return independent_count(totals.get(target, 0), told.get(target, NO_CLUSTERS).discount)
+
+
+def _held(told: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int, threshold: int) -> bool:
+    return recommend(totals.get(target, 0), _independent(told, totals, target), threshold, flagged=False) == "hold"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
