@@ -272,6 +272,6 @@ allowed_reporters = Table(
 dry_runs = Table(
     "dry_runs", metadata,
     Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("asked_us", Big, nullable=False), Column("by", String(128), nullable=False), Column("values", Text, nullable=False),
-    Column("state", String(12), nullable=False),  # asked | running | done | failed
+    Column("state", String(12), nullable=False),  # asked | running | done | failed | cancelled
     Column("progress", Float, nullable=False, server_default="0"), Column("result", Text), Column("error", Text), Column("done_us", Big), Index("dry_runs_by_tenant", "tenant_id", "asked_us"),
 )

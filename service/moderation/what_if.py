@@ -1,0 +1,123 @@
+"""Which cases would other thresholds bring, and which would they lose? PURE.
+
+Two runs of the same detection over the same complaints, one by the thresholds in force and one by those proposed, each from nothing. A case of one
+run is the same as a case of the other under the rule of identity (service/moderation/lineage.py): half of the smaller one's members, and of a
+crowd on one target the same target. What people decided stands in both: no threshold overturns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from service.moderation.case_events import is_held
+from service.moderation.lineage import ClusterState, summaries
+
+Why = Literal["held_back", "reliable", "not_found", "below"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A case that would be none."""
+
+    state: ClusterState
+    why: Why  # beyond the day's quota; people found it right; no such group; below the score
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the proposed thresholds change, of the cases with complaints since a moment."""
+
+    now: int  # cases by the thresholds in force
+    then: int
+    stay: int  # in both
+    comes: tuple[ClusterState, ...]  # highest score first
+    goes: tuple[Gone, ...]  # highest score first
+    held_back: tuple[int, int]  # beyond the day's quota: now, then
+    decided: int  # cases of either run that people have decided: they stay as they are
+
+
+def paired(ours: Iterable[ClusterState], theirs: Iterable[ClusterState], overlap: float) -> dict[str, str]:
+    """For each of our clusters the id of theirs that is the same group, where there is one; the larger overlap first, each at most once."""
+    theirs = list(theirs)
+    by_member: dict[int, list[ClusterState]] = {}
+    for state in theirs:
+        for member in state.members | state.excluded:
+            by_member.setdefault(member, []).append(state)
+    found: list[tuple[int, str, str]] = []
+    for state in ours:
+        people = state.members | state.excluded
+        near = {other.id: other for member in people for other in by_member.get(member, ())}
+        for other in near.values():
+            if other.kind != state.kind or (state.kind == "one_shot" and other.author_by_target.keys() != state.author_by_target.keys()):
+                continue
+            both = len(people & (other.members | other.excluded))
+            if both >= overlap * min(len(people), len(other.members | other.excluded)):
+                found.append((both, state.id, other.id))
+    pairs: dict[str, str] = {}
+    taken: set[str] = set()
+    for _, mine, other_id in sorted(found, key=lambda x: (-x[0], x[1], x[2])):
+        if mine not in pairs and other_id not in taken:
+            pairs[mine] = other_id
+            taken.add(other_id)
+    return pairs
+
+
+def with_verdicts(states: Mapping[str, ClusterState], stored: Mapping[str, ClusterState], names: Mapping[str, str]) -> dict[str, ClusterState]:
+    """The run's clusters with what people decided about the stored ones that they are (`names`: stored id by the run's id)."""
+    after = dict(states)
+    for identity, name in names.items():
+        known = stored[name]
+        if known.verdict is not None and identity in after:
+            after[identity] = replace(
+                after[identity], verdict=known.verdict, status="decided", disposition=known.disposition, members=after[identity].members - known.excluded,
+                excluded=after[identity].excluded | (after[identity].members & known.excluded),
+            )
+    return after
+
+
+def compare(now: Mapping[str, ClusterState], then: Mapping[str, ClusterState], since_us: int, overlap: float) -> Comparison:
+    """The two runs' cases with a complaint at or after `since_us`; ids are each run's own."""
+    ours, theirs = ({i: s for i, s in run.items() if s.disposition != "merged"} for run in (now, then))
+    pairs = paired(ours.values(), theirs.values(), overlap)
+    back = {theirs_id: mine for mine, theirs_id in pairs.items()}
+    cases, later = ({i for i, s in run.items() if is_case(s) and s.last_us >= since_us} for run in (ours, theirs))
+    goes = [Gone(ours[i], _why(theirs.get(pairs.get(i, "")))) for i in cases if ours[i].verdict is None and not (i in pairs and is_case(theirs[pairs[i]]))]
+    comes = [theirs[i] for i in later if theirs[i].verdict is None and not (i in back and is_case(ours[back[i]]))]
+    decided = {i for i in cases if ours[i].verdict is not None}
+    return Comparison(
+        now=len(cases), then=len(later), stay=len(cases) - len(goes), comes=tuple(sorted(comes, key=_first)), goes=tuple(sorted(goes, key=lambda gone: _first(gone.state))),
+        held_back=(_held_back(ours, since_us), _held_back(theirs, since_us)), decided=len(decided) + sum(theirs[i].verdict is not None and back.get(i) not in decided for i in later),
+    )
+
+
+def is_case(state: ClusterState) -> bool:
+    """Whether moderators are shown it: flagged, or decided."""
+    return state.disposition != "merged" and (state.disposition == "flagged" or state.verdict is not None)
+
+
+def held_targets(states: Mapping[str, ClusterState], totals: Mapping[int, int], threshold: int) -> set[int]:
+    """Targets (keys) whose recommendation would be `hold`."""
+    return {t for t, summary in summaries(states.values()).items() if summary.discount > 0 and is_held(totals.get(t, 0), summary, threshold)}
+
+
+def targets_of(states: Iterable[ClusterState]) -> Collection[int]:
+    """All targets of the clusters."""
+    return {t for state in states for t in state.author_by_target}
+
+
+def _why(state: ClusterState | None) -> Why:
+    if state is None:
+        return "not_found"
+    if state.disposition == "held_back":
+        return "held_back"
+    return "reliable" if state.disposition == "reliable" else "below"
+
+
+def _held_back(states: Mapping[str, ClusterState], since_us: int) -> int:
+    return sum(s.disposition == "held_back" and s.verdict is None and s.last_us >= since_us for s in states.values())
+
+
+def _first(state: ClusterState) -> tuple[float, str]:
+    return -state.score, state.id
