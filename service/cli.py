@@ -131,7 +131,7 @@ def demo(
 def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, data: Data = None) -> None:
     """API, workers, clock and (without REDIS_URL) an embedded Valkey, on this machine, until Ctrl-C.
 
-    SQLite without DATABASE_URL. What dies is started again. The tenant `default` is made, but no key.
+    SQLite without DATABASE_URL. What dies is started again. The tenant `default` is made, but no key and no account.
     """
     from service.supervisor import one_interrupt, running
 
@@ -147,6 +147,8 @@ def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, da
                 _say(f"metrics  {supervisor.addresses.ops}/metrics")
                 _say(f"data     {settings.data}")
                 _say(f"a key:   brigadewatch keys create --tenant default --scope ingest --scope read{shown}")
+                _say(f"console  {supervisor.addresses.api}/console")
+                _say(f"an account for it:   brigadewatch users create --tenant default --role admin NAME{shown}")
                 _say("Ctrl-C ends all of it.")
                 threading.Event().wait()
     except KeyboardInterrupt:

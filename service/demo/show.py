@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import secrets
 import sys
 import tempfile
 import threading
@@ -23,14 +24,18 @@ from service.demo.world import DAYS, REMOVAL_COUNT, World, draw_world
 from service.replay import Replay, Summary
 from service.settings import Settings, read_settings
 from service.storage.database import write
+from service.storage.passwords import hash_password
 from service.storage.tenant_settings import change_settings
 from service.storage.tenants import create_key, ensure_tenant
+from service.storage.users import Role, create_user, enable_user, list_users, set_password
 from service.supervisor import Addresses, one_interrupt, running
 
 INTERRUPTED = 130  # exit code, as shells have it
 REPLAY_SECONDS = 30.0  # the usual world's 28 days take about so long to send
 LEAST_RATE = 900.0  # items a second: a smaller world is sent in less
 TENANT = "default"
+PEOPLE: dict[str, Role] = {"demo-moderator": "moderator", "demo-admin": "admin"}
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another: 16 of them are 79 bits
 
 
 def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> int:
@@ -44,14 +49,14 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
         with one_interrupt(), ExitStack() as stack:
             folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-demo-", ignore_cleanup_errors=True)))
             settings = read_settings(folder, {})  # whatever REDIS_URL and DATABASE_URL name is not for play
-            world, files, key = _prepare(settings, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-world-"))), seed, complaints)
+            world, files, key, people = _prepare(settings, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-world-"))), seed, complaints)
             _say("starting Redis, the API, the workers and the clock ...")
             addresses = stack.enter_context(running(settings, host="127.0.0.1", port=None, ops_port=None, say=_say)).addresses
             _say(f"replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} decisions of moderators ...")
             replay = Replay(addresses.api, key, rate=max(LEAST_RATE, (len(world.complaints) + len(world.outcomes)) / REPLAY_SECONDS))
             summary = replay.run(*files)
             protected = show(console, world, summary, list(replay.flagged()), _Reader(addresses.api, key))
-            show_addresses(console, addresses, key, settings, in_example=protected or next(iter(world.campaign_by_target)))
+            show_addresses(console, addresses, key, people, settings, in_example=protected or next(iter(world.campaign_by_target)))
             shown = True
             if stay:
                 _say("Ctrl-C ends all of it.")
@@ -62,10 +67,11 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
     return 0
 
 
-def _prepare(settings: Settings, scratch: Path, seed: int, complaints: int) -> tuple[World, tuple[list[Path], list[Path]], str]:
+def _prepare(settings: Settings, scratch: Path, seed: int, complaints: int) -> tuple[World, tuple[list[Path], list[Path]], str, dict[str, str]]:
     _say(f"drawing a world of {DAYS} days (seed {seed}) ...")
     world = draw_world(seed, complaints)
-    return world, _write(world, scratch), _make_key(settings)
+    key, people = _make_access(settings)
+    return world, _write(world, scratch), key, people
 
 
 class _Reader:
@@ -135,9 +141,13 @@ def _show_protected(console: Console, world: World, assessment: dict[str, Any]) 
     console.print(f"  independent people    {assessment['independent_complaints']:>6.1f}     -> recommendation: {assessment['recommendation']}, a person looks first\n")
 
 
-def show_addresses(console: Console, addresses: Addresses, key: str, settings: Settings, *, in_example: str) -> None:
-    """Where to look further, with two calls that work as they stand."""
+def show_addresses(console: Console, addresses: Addresses, key: str, people: dict[str, str], settings: Settings, *, in_example: str) -> None:
+    """Where to look further: the console with its accounts first, then two calls that work as they stand."""
     plain: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
+    console.print(f"console  {addresses.api}/console   (the pages for moderators: open it in a browser and sign in; passwords are of this run)", **plain)
+    for name, password in people.items():
+        console.print(f"         {name:<15} {password}", **plain)
+    console.print("", **plain)
     console.print(f"API      {addresses.api}   (documentation: {addresses.api}/docs)", **plain)
     console.print(f"metrics  {addresses.ops}/metrics", **plain)
     console.print(f"data     {settings.data}", **plain)
@@ -146,13 +156,23 @@ def show_addresses(console: Console, addresses: Addresses, key: str, settings: S
     console.print(f"curl -H 'Authorization: Bearer {key}' '{addresses.api}/v1/clusters?sort=-score&limit=3'\n", **plain)
 
 
-def _make_key(settings: Settings) -> str:
+def _make_access(settings: Settings) -> tuple[str, dict[str, str]]:
+    """A key of the API, and the console's accounts with fresh passwords, by name."""
     engine = prepare(settings)
     number = ensure_tenant(engine, TENANT, _now_us())
-    with write(engine) as connection:
-        change_settings(connection, number, actor="demo", now_us=_now_us(), keep_text=True)  # nobody's words: shown beside the evidence that they are copied
+    people = {name: "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4)) for name in PEOPLE}
+    hashes = {name: hash_password(password) for name, password in people.items()}
     try:
-        return create_key(engine, TENANT, ["ingest", "read", "moderate"], "demo", _now_us())
+        with write(engine) as connection:
+            change_settings(connection, number, actor="demo", now_us=_now_us(), keep_text=True)  # nobody's words: shown beside the evidence that they are copied
+            known = {user.name: user for user in list_users(connection, number)}
+            for name, role in PEOPLE.items():
+                if name in known:
+                    set_password(connection, known[name], hashes[name], actor="demo", now_us=_now_us())
+                    enable_user(connection, known[name], actor="demo", now_us=_now_us())
+                else:
+                    create_user(connection, number, name, role, hashes[name], actor="demo", now_us=_now_us())
+        return create_key(engine, TENANT, ["ingest", "read", "moderate"], "demo", _now_us()), people
     finally:
         engine.dispose()
 

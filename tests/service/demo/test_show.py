@@ -34,6 +34,7 @@ def test_the_whole_demo_flags_the_brigade_holds_a_removal_and_ends_on_ctrl_c(tmp
             _, _, header, url = shlex.split(line)
             name, _, value = header.partition(": ")
             assert httpx.get(url, headers={name: value}).status_code == 200
+        signs_in_with_what_is_printed(printed)
         demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0
     finally:
@@ -47,6 +48,21 @@ def test_the_whole_demo_flags_the_brigade_holds_a_removal_and_ends_on_ctrl_c(tmp
     folder = re.search(r"^data +(\S+)$", printed, re.MULTILINE)
     assert folder is not None
     assert not Path(folder[1]).exists()
+
+
+def signs_in_with_what_is_printed(printed: str) -> None:
+    """Both accounts get to the cases from the address that the demo shows."""
+    address = re.search(r"^console +(http://127\.0\.0\.1:\d+/console)\b", printed, re.MULTILINE)
+    people = dict(re.findall(r"^ +(demo-\w+) +(\S+)$", printed, re.MULTILINE))
+    assert address is not None
+    assert sorted(people) == ["demo-admin", "demo-moderator"]
+    for name, password in people.items():
+        with httpx.Client(follow_redirects=True) as browser:
+            form = re.search(r'name="csrf" value="([^"]+)"', browser.get(address[1]).text)
+            assert form is not None
+            cases = browser.post(f"{address[1]}/sign-in", data={"csrf": form[1], "tenant": "default", "name": name, "password": password})
+            assert cases.url.path == "/console/clusters"
+            assert f">{name}<" in cases.text
 
 
 def test_the_protected_target_is_the_one_with_most_to_hold_back() -> None:
