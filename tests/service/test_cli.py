@@ -17,7 +17,7 @@ import psutil
 import pytest
 from up import Up, environment
 
-from service.cli import spread_outcomes
+from service.commands.histories import spread_outcomes
 from service.settings import read_settings
 from service.storage.database import open_database
 from service.storage.tenants import find_key

@@ -1,0 +1,127 @@
+"""Processes: everything on this machine, or one at a time."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from service.commands.common import Data, Parent, address_of_redis, end_with, log_to_stderr, make_tenant_if_missing, prepared, say, settings_from, stores
+
+commands = typer.Typer()
+
+
+class QueueName(StrEnum):
+    """The queue that a worker serves; one each, since RQ loses jobs of a worker on two."""
+
+    INGEST = "ingest"
+    DETECT = "detect"
+    SWEEP = "sweep"
+    DELIVER = "deliver"
+    CHORES = "chores"
+
+
+Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port of the API; without it 8000, or a free one if that is taken.", show_default=False)]
+OpsPort = Annotated[int | None, typer.Option("--ops-port", min=0, max=65535, help="Port of metrics and readiness, on loopback; without it 8001, or a free one.", show_default=False)]
+
+
+@commands.command()
+def demo(
+    data: Data = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same world.")] = 7,
+    complaints: Annotated[int, typer.Option("--complaints", min=9_000, max=500_000, help="About how many complaints the world holds; in a smaller one the campaigns would be most of it.")] = 25_000,
+    ends: Annotated[bool, typer.Option("--exit", help="End after printing, instead of staying up until Ctrl-C.")] = False,
+) -> None:
+    """Everything on this machine, with a generated world of 28 days: who complained together, and what it did to one comment.
+
+    Without --data the folder is a temporary one, removed at the end.
+    """
+    from service.demo.show import run_demo
+
+    raise typer.Exit(run_demo(data, seed=seed, complaints=complaints, stay=not ends))
+
+
+@commands.command()
+def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, data: Data = None) -> None:
+    """API, workers, clock and (without REDIS_URL) an embedded Valkey, on this machine, until Ctrl-C.
+
+    SQLite without DATABASE_URL. What dies is started again. The tenant `default` is made, but no key and no account.
+    """
+    from service.supervisor import one_interrupt, running
+
+    settings = settings_from(data)
+    try:
+        with one_interrupt():
+            engine = prepared(settings)
+            make_tenant_if_missing(engine, "default")
+            engine.dispose()
+            with running(settings, host=host, port=port, ops_port=ops_port, say=say) as supervisor:
+                shown = "" if data is None else f" --data {shlex.quote(str(settings.data))}"
+                say(f"API      {supervisor.addresses.api}  (documentation: {supervisor.addresses.api}/docs)")
+                say(f"metrics  {supervisor.addresses.ops}/metrics")
+                say(f"data     {settings.data}")
+                say(f"a key:   brigadewatch keys create --tenant default --scope ingest --scope read{shown}")
+                say(f"console  {supervisor.addresses.api}/console")
+                say(f"an account for it:   brigadewatch users create --tenant default --role admin NAME{shown}")
+                say("Ctrl-C ends all of it.")
+                threading.Event().wait()
+    except KeyboardInterrupt:
+        say("ended")
+
+
+@commands.command()
+def api(
+    host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, data: Data = None, parent: Parent = None,
+    ops_host: Annotated[str, typer.Option("--ops-host", help="Address of metrics and readiness; anything but loopback shows them to the network.")] = "127.0.0.1",
+    descriptor: Annotated[int | None, typer.Option("--socket", hidden=True)] = None, ops_descriptor: Annotated[int | None, typer.Option("--ops-socket", hidden=True)] = None,
+) -> None:
+    """The API alone, for containers. Needs REDIS_URL."""
+    import socket
+    from contextlib import ExitStack
+    from dataclasses import replace
+
+    from service.serving import serve
+    from service.supervisor import listening
+
+    settings = settings_from(data)
+    log_to_stderr(settings)
+    end_with(parent)
+    engine = prepared(settings, make_secret=False)
+    settings = replace(settings, redis_url=address_of_redis(settings))
+    with ExitStack() as stack:
+        def bound(number: int | None, on: str, asked: int | None, default: int) -> socket.socket:
+            return stack.enter_context(socket.socket(fileno=number) if number is not None else listening(on, asked, default=default))
+
+        api_socket, ops_socket = bound(descriptor, host, port, 8000), bound(ops_descriptor, ops_host, ops_port, 8001)
+        if descriptor is None:
+            say(f"API on port {api_socket.getsockname()[1]}, metrics on port {ops_socket.getsockname()[1]}")
+        serve(settings, engine, api_socket, ops_socket)
+
+
+@commands.command()
+def worker(queue: Annotated[QueueName, typer.Argument(help="The one queue that this process serves.")], data: Data = None, parent: Parent = None) -> None:
+    """One worker process, for containers. Needs REDIS_URL."""
+    from workers.jobs import run_worker
+
+    run_worker(queue.value, stores(data, parent, make_secret=False))
+
+
+@commands.command()
+def clock(data: Data = None, parent: Parent = None) -> None:
+    """The process that wakes the workers, for containers. Needs REDIS_URL."""
+    from workers.clock import run_clock
+
+    resources = stores(data, parent, make_secret=False)
+    run_clock(resources, _ending_signals())
+
+
+def _ending_signals() -> threading.Event:
+    ending = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: ending.set())
+    return ending

@@ -1,0 +1,134 @@
+"""Inbound connections: platforms that post here, or are asked."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.commands.common import Data, SecretFile, TenantName, UsageError, now_us, prepared, read_secret, say, seconds_of, settings_from
+from service.errors import Refused
+
+sources = typer.Typer(no_args_is_help=True, help="Inbound connections: platforms that post here, or are asked.")
+
+
+class PlatformName(StrEnum):
+    """What a source can be a connection to."""
+
+    DISCOURSE = "discourse"
+    MASTODON = "mastodon"
+    CORAL = "coral"
+    COOP = "coop"
+    GENERIC = "generic"
+    LEMMY = "lemmy"
+    OZONE = "ozone"
+
+
+SourceId = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id, or the path that `sources add` printed.")]
+
+
+@sources.command("add")
+def sources_add(
+    tenant: TenantName,
+    platform: Annotated[PlatformName, typer.Option("--platform", help="discourse, mastodon, coral, coop or generic post here; lemmy, ozone, and coral with --url, are asked.")],
+    url: Annotated[str | None, typer.Option("--url", metavar="U", help="The platform's address; of one that is asked, where to ask.", show_default=False)] = None,
+    secret_file: SecretFile = None,
+    no_secret: Annotated[bool, typer.Option("--no-secret", help="Take unsigned posts (discourse alone can have no secret): then whoever knows the path can post.")] = False,
+    mapping: Annotated[Path | None, typer.Option("--mapping", metavar="FILE", help="Field map of the platform generic, as JSON (docs/integrations).", exists=True, dir_okay=False, show_default=False)] = None,
+    data: Data = None,
+) -> None:
+    """Make a source and print the path that the platform posts to, alone on stdout.
+
+    The secret is the one that the platform signs with (coop: its key; of a platform that is asked: the token). Whoever
+    has the path alone can do nothing with it, and it is redacted in logs.
+    """
+    from service.storage.database import write
+    from service.storage.secret_box import SecretBox
+    from service.storage.sources import add_source
+    from service.storage.tenants import tenant_id
+
+    settings = settings_from(data)
+    engine = prepared(settings)
+    number = tenant_id(engine, tenant)
+    if no_secret == (secret_file is not None):
+        raise typer.BadParameter("name the secret with --secret-file FILE (or -), or say --no-secret where the platform has none")
+    secret = None if secret_file is None else read_secret(secret_file)
+    fields = None if mapping is None else _json_file(mapping)
+    try:
+        with write(engine) as connection:
+            source = add_source(connection, SecretBox(settings), number, platform.value, secret=secret, url=url, mapping=fields, now_us=now_us())
+    except Refused as error:
+        raise UsageError(str(error)) from None
+    if secret is None:
+        say(f"WARNING: {platform.value} posts UNSIGNED: whoever learns the path can invent complaints. Set a secret there and here: brigadewatch sources rotate")
+    if source.polled:
+        say(f"{platform.value} is asked at {url}; nothing has to be posted")
+    typer.echo(source.path)
+
+
+@sources.command("list")
+def sources_list(tenant: TenantName, data: Data = None) -> None:
+    """The tenant's sources, one JSON object a line; no secrets."""
+    from service.api.sources import shown
+    from service.storage.sources import list_sources
+    from service.storage.tenants import tenant_id
+
+    engine = prepared(settings_from(data))
+    number, after = tenant_id(engine, tenant), ""
+    while True:
+        with engine.connect() as connection:
+            page = list_sources(connection, number, after=after)
+        for source in page:
+            typer.echo(shown(source, now_us()).model_dump_json())
+        if not page:
+            return
+        after = page[-1].id
+
+
+@sources.command("remove")
+def sources_remove(source: SourceId, tenant: TenantName, data: Data = None) -> None:
+    """End a source; its path answers from now on as if it had never been, and its secret is forgotten."""
+    from service.storage.database import write
+    from service.storage.sources import remove_source
+    from service.storage.tenants import tenant_id
+
+    engine = prepared(settings_from(data))
+    number = tenant_id(engine, tenant)
+    with write(engine) as connection:
+        remove_source(connection, number, source.rpartition("/")[2], now_us=now_us())
+    say("removed")
+
+
+@sources.command("rotate")
+def sources_rotate(
+    source: SourceId, tenant: TenantName, secret_file: SecretFile = None,
+    overlap: Annotated[str, typer.Option("--overlap", help="How long the old secret is taken too; 0s: not at all.")] = "24h", data: Data = None,
+) -> None:
+    """Give a source a new secret; the old one stays valid for a while, so that nothing is lost in between."""
+    from service.storage.database import write
+    from service.storage.secret_box import SecretBox
+    from service.storage.sources import rotate_secret
+    from service.storage.tenants import tenant_id
+
+    settings = settings_from(data)
+    engine = prepared(settings)
+    number = tenant_id(engine, tenant)
+    if secret_file is None:
+        raise typer.BadParameter("name the new secret with --secret-file FILE, or - for standard input")
+    seconds = 0 if overlap in ("0", "0s") else seconds_of(overlap, "--overlap")
+    with write(engine) as connection:
+        rotate_secret(connection, SecretBox(settings), number, source.rpartition("/")[2], read_secret(secret_file), now_us=now_us(), overlap_seconds=seconds)
+    say("the new secret is valid" + (f", the old one for another {overlap}" if seconds else ""))
+
+
+def _json_file(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} holds no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UsageError(f"{path} has to hold one JSON object")
+    return value

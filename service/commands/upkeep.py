@@ -1,0 +1,146 @@
+"""What an operator does now and then: rebuild, dead letters, erasing, the OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.commands.common import Data, TenantName, now_us, prepared, say, settings_from, stores
+from service.errors import UnknownTenant
+from service.settings import read_settings
+
+if TYPE_CHECKING:
+
+    from service.storage.dead_letters import DeadLetter
+
+commands = typer.Typer()
+
+dead_letters = typer.Typer(no_args_is_help=True, help="Items that could not be processed five times over.")
+
+
+@commands.command()
+def rebuild(data: Data = None, tenant: Annotated[str | None, typer.Option("--tenant", metavar="T", help="This tenant alone.", show_default=False)] = None) -> None:
+    """Write totals, memberships and position counters into Redis again, from SQL."""
+    from service.storage.tenants import list_tenants
+    from workers.restore import restore
+
+    resources = stores(data, None)
+    known = list(list_tenants(resources.engine))
+    if tenant and tenant not in known:
+        raise UnknownTenant(f"no tenant is called {tenant!r}")
+    for name in [tenant] if tenant else known:
+        say(f"rebuilt {name}, up to position {restore(name, resources)}")
+
+
+@dead_letters.command("list")
+def dead_letters_list(tenant: TenantName = "default", data: Data = None) -> None:
+    """The tenant's dead letters, one JSON object a line: id, position, times, error and the item."""
+    from service.storage import dead_letters as letters
+    from service.storage.tenants import tenant_id
+
+    engine = prepared(settings_from(data))
+    number, after = tenant_id(engine, tenant), 0
+    while True:
+        with engine.connect() as connection:
+            page = letters.list_dead_letters(connection, number, after_id=after)
+        for letter in page:
+            typer.echo(json.dumps(_shown_letter(letter), ensure_ascii=False))
+        if not page:
+            return
+        after = page[-1].id
+
+
+@dead_letters.command("retry")
+def dead_letters_retry(
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them; none: all of the tenant.")] = None, tenant: TenantName = "default", data: Data = None,
+) -> None:
+    """Send dead letters again; they become pending."""
+    from service.storage import dead_letters as letters
+    from service.storage.tenants import tenant_id
+
+    resources = stores(data, None)
+    sent = letters.retry(resources.engine, resources.redis, tenant, tenant_id(resources.engine, tenant), now_us(), ids or None)
+    say(f"sent again: {sent}")
+
+
+@dead_letters.command("drop")
+def dead_letters_drop(
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them.")] = None, tenant: TenantName = "default",
+    every: Annotated[bool, typer.Option("--all", help="All of the tenant.")] = False, data: Data = None,
+) -> None:
+    """Forget dead letters for good."""
+    from service.storage import dead_letters as letters
+    from service.storage.tenants import tenant_id
+
+    if bool(ids) == every:
+        raise typer.BadParameter("name the ids, or say --all")
+    engine = prepared(settings_from(data))
+    say(f"dropped: {letters.drop(engine, tenant_id(engine, tenant), ids or None)}")
+
+
+@commands.command()
+def erase(
+    reporter: Annotated[str, typer.Argument(metavar="REPORTER", help="The platform's id of the person, or the pseudonym that answers show.")], tenant: TenantName,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it is done; needs a running service.")] = False, data: Data = None,
+) -> None:
+    """Forget a person: replace the id everywhere by one random token, delete what told about them, refuse what comes under the id.
+
+    Prints the job's id. A running service does it within seconds to minutes (docs/privacy.md).
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from service.model import Id
+    from service.storage import erasures
+    from service.storage.database import write
+    from service.storage.edges import open_edge
+    from service.storage.secret_box import SecretBox
+    from service.storage.tenants import tenant_id
+
+    try:
+        TypeAdapter(Id).validate_python(reporter)
+    except ValidationError:
+        raise typer.BadParameter("this is no id: 1 to 128 characters, no control characters", param_hint="REPORTER") from None
+    settings = settings_from(data)
+    engine, box = prepared(settings), SecretBox(settings)
+    number = tenant_id(engine, tenant)
+    edge = open_edge(engine, box, number)
+    with write(engine) as connection:
+        job = erasures.ask(connection, number, edge, box, reporter, actor="cli", now_us=now_us())
+    typer.echo(job)
+    while wait:
+        with engine.connect() as connection:
+            found = erasures.find(connection, number, job)
+        if found is None or found.state == erasures.DONE:
+            say("done")
+            return
+        time.sleep(0.5)
+
+
+@commands.command()
+def openapi() -> None:
+    """The OpenAPI document of the API, as JSON on stdout."""
+    from dataclasses import replace
+
+    from sqlalchemy import create_engine
+
+    from service.app import create_app
+
+    settings = replace(read_settings(), redis_url="redis://127.0.0.1:1/0", database_url="sqlite://")
+    typer.echo(json.dumps(create_app(settings, engine=create_engine("sqlite://")).openapi(), indent=2))
+
+
+def _shown_letter(letter: DeadLetter) -> dict[str, Any]:
+    """Times as text, the item as it would be sent."""
+    from service.model import moment
+
+    shown: dict[str, Any] = {}
+    for name in type(letter).__slots__:
+        value = getattr(letter, name)
+        if name.endswith("_us"):
+            shown[f"{name.removesuffix('_us')}_at"] = None if value is None else moment(value).isoformat()
+        else:
+            shown[name] = value
+    return shown
