@@ -190,7 +190,7 @@ async def decide(request: Request, key: Moderating, id: str, now: Now, asked: An
         edge = await parts_of(request).edges.of(key.tenant_id)
         asked = asked.model_copy(update={"excluded_reporters": [edge.reporter(one) for one in asked.excluded_reporters]})
     cluster = await run_in_threadpool(_decide, parts_of(request).engine, key, id, asked, now)
-    await _wake(parts_of(request).redis, key.tenant)
+    await wake(parts_of(request).redis, key.tenant)
     return cluster
 
 
@@ -200,7 +200,7 @@ def _decide(engine: Engine, key: KeyRecord, cluster_id: str, asked: DecisionRequ
         return cases.record_decision(connection, key.tenant_id, cluster_id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=by, now=now)
 
 
-async def _wake(redis: AsyncRedis, tenant: str) -> None:
+async def wake(redis: AsyncRedis, tenant: str) -> None:
     """Tell the clock that there is something to analyse; best effort, since it sees the decision in SQL too."""
     try:
         await asyncio.wait_for(redis.sadd(keys.TENANTS_DIRTY, tenant), _WAKE_SECONDS)

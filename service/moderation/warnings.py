@@ -77,3 +77,15 @@ def suggest(complaints: Iterable[Noticed], outcomes_by_target: Mapping[int, Sequ
     if unfounded < policy.warn_unfounded or unfounded < policy.warn_share * judged:
         return None
     return Suggestion(unfounded, judged, by_outcome, by_decision, policy.warn_period_seconds, tuple(sorted(clusters)))
+
+
+def letter(suggestion: Suggestion) -> str:
+    """A text that a person may send to the reporter, as a beginning: it names the facts, what may follow and how to object (Art. 23(2), (4) DSA)."""
+    days = suggestion.period_seconds // 86_400
+    return (
+        f"Hello,\n\nin the last {days} days our moderators looked at {suggestion.judged:,} of your reports and found {suggestion.unfounded:,} of them to be without ground: "
+        "what was reported did not break our rules. Reports are read by people, and help us most where they are about such breaches.\n\n"
+        "Please report only what breaks our rules. If many more of your reports turn out to be without ground, we may stop processing reports from your account for a limited time; "
+        "our terms say when and for how long.\n\n"
+        "If you think that we judged your reports wrongly, answer this message: a person will look at them again.\n"
+    )

@@ -244,7 +244,7 @@ def list_decisions(
     if after is not None:
         query = query.where(c.seq > after[0])
     rows = connection.execute(query.order_by(c.seq).limit(limit + 1)).mappings().all()
-    return [_decision(row) for row in rows[:limit]], ((rows[limit - 1]["seq"],) if len(rows) > limit else None)
+    return [decision_of(row) for row in rows[:limit]], ((rows[limit - 1]["seq"],) if len(rows) > limit else None)
 
 
 def family_of(connection: Connection, tenant_id: int, cluster_id: str) -> list[str]:
@@ -275,7 +275,8 @@ def _survivor(connection: Connection, tenant_id: int, row: RowMapping) -> str | 
     return survivor
 
 
-def _decision(row: RowMapping) -> Decision:
+def decision_of(row: RowMapping) -> Decision:
+    """A row of the decision log as the noun."""
     return Decision(
         id=row["id"], cluster_id=row["cluster_id"], at=moment(row["at_us"]), by=row["by"], verdict=row["verdict"], reason_code=row["reason_code"], note=row["note"],
         excluded_reporters=json.loads(row["excluded_reporters"]), snooze_until=_time(row["snooze_until_us"]), reverses=row["reverses"], version=row["version"],
@@ -298,7 +299,7 @@ def read_case(connection: Connection, tenant_id: int, cluster_id: str, *, lock: 
         members=frozenset(member.reporter_id for member in members), excluded=frozenset(member.reporter_id for member in members if member.excluded),
         target_count=row["target_count"], decided_reporters=row["decided_reporters"], decided_targets=row["decided_targets"],
     )
-    return case, [_decision(one) for one in log_rows]
+    return case, [decision_of(one) for one in log_rows]
 
 
 def record_decision(connection: Connection, tenant_id: int, cluster_id: str, request: DecisionRequest, *, decision_id: str, by: str, now: datetime) -> Cluster:

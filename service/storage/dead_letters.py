@@ -7,6 +7,7 @@ Positions never move back: an item that is sent again was acknowledged and passe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,10 @@ from service.storage import keys
 from service.storage.commit import Batch, pass_over
 from service.storage.database import write
 from service.storage.schema import dead_letters
+from service.storage.stream import AsyncRedis, unavailable_when_it_fails
 
 MAX_ERROR_CHARACTERS = 2_000
+_ABSENT = "the position counter of {} is absent: Redis is being rebuilt; try again in a few seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +66,45 @@ def retry(engine: Engine, redis: Redis, tenant: str, tenant_id: int, now_us: int
     stream and counted dead; it is archived all the same, once.
     """
     if not redis.exists(keys.position(tenant)):
-        raise StoreUnavailable(f"the position counter of {tenant} is absent: Redis is being rebuilt; try again in a few seconds")
+        raise StoreUnavailable(_ABSENT.format(tenant))
+    letters = _dead(engine, tenant_id, ids)
+    for identity, line in letters:
+        # First into the stream, then out of the count: the other way round a crash would lose it.
+        redis.xadd(keys.stream(tenant), _entry(identity, line, redis.time()))
+        redis.sadd(keys.TENANTS_WAITING, tenant)
+        _mark_resent(engine, identity, now_us)
+    return len(letters)
+
+
+async def send_again(engine: Engine, redis: AsyncRedis, tenant: str, tenant_id: int, now_us: int, ids: Sequence[int] | None = None) -> list[int]:
+    """The same through an asyncio client, with SQL on a thread; the ids of those that were sent. Raises StoreUnavailable when Redis does not answer."""
+    with unavailable_when_it_fails():
+        if not await redis.exists(keys.position(tenant)):
+            raise StoreUnavailable(_ABSENT.format(tenant))
+        letters = await asyncio.to_thread(_dead, engine, tenant_id, ids)
+        for identity, line in letters:
+            await redis.xadd(keys.stream(tenant), _entry(identity, line, await redis.time()))
+            await redis.sadd(keys.TENANTS_WAITING, tenant)
+            await asyncio.to_thread(_mark_resent, engine, identity, now_us)
+    return [identity for identity, _ in letters]
+
+
+def _dead(engine: Engine, tenant_id: int, ids: Sequence[int] | None) -> list[tuple[int, str]]:
     statement = select(dead_letters.c.id, dead_letters.c.line).where(dead_letters.c.tenant_id == tenant_id, dead_letters.c.resent_us.is_(None)).order_by(dead_letters.c.id)
     if ids is not None:
         statement = statement.where(dead_letters.c.id.in_(list(ids)))
     with engine.connect() as connection:
-        letters = connection.execute(statement).all()
-    for letter in letters:
-        # First into the stream, then out of the count: the other way round a crash would lose it.
-        entry: dict[Any, Any] = {"first": -letter.id, "n": 1, "at": _redis_time_us(redis), "lines": letter.line.encode()}
-        redis.xadd(keys.stream(tenant), entry)
-        redis.sadd(keys.TENANTS_WAITING, tenant)
-        with write(engine) as connection:
-            connection.execute(update(dead_letters).where(dead_letters.c.id == letter.id).values(resent_us=now_us))
-    return len(letters)
+        return [(row.id, row.line) for row in connection.execute(statement)]
+
+
+def _entry(identity: int, line: str, redis_time: Any) -> dict[Any, Any]:
+    seconds, micros = redis_time
+    return {"first": -identity, "n": 1, "at": int(seconds) * 1_000_000 + int(micros), "lines": line.encode()}
+
+
+def _mark_resent(engine: Engine, identity: int, now_us: int) -> None:
+    with write(engine) as connection:
+        connection.execute(update(dead_letters).where(dead_letters.c.id == identity).values(resent_us=now_us))
 
 
 def drop(engine: Engine, tenant_id: int, ids: Sequence[int] | None = None) -> int:
@@ -94,7 +122,3 @@ def bury_lost(engine: Engine, tenant_id: int) -> int:
         row = update(dead_letters).where(dead_letters.c.tenant_id == tenant_id, dead_letters.c.resent_us.is_not(None))
         return int(connection.execute(row.values(resent_us=None)).rowcount)
 
-
-def _redis_time_us(redis: Redis) -> int:
-    seconds, micros = redis.time()
-    return int(seconds) * 1_000_000 + int(micros)

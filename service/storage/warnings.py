@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Literal
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
 
+from service.errors import NotFound
+from service.model import moment
 from service.moderation.outcomes import Filed
 from service.moderation.warnings import Noticed, Suggestion, suggest
 from service.policy import Policy
 from service.storage import schema
 from service.storage.archive import SEQ_BITS, SEQ_MASK, names_of, outcomes_of
+from service.storage.cursors import Key
 from service.storage.database import select_by_keys
+from service.storage.hashing import key_of
 
+Choice = Literal["warned", "declined"]
+KEY_TYPES_BY_SORT: Mapping[str, tuple[type, ...]] = {"-at": (int, int)}
 _TABLE = schema.reporter_warnings
 
 
@@ -27,6 +35,63 @@ class Warned:
     reporter: int  # key
     reporter_id: str
     suggestion: Suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What a person made of a suggestion."""
+
+    choice: Choice
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """A suggestion as it stands."""
+
+    reporter_id: str
+    at: datetime  # wall clock
+    until: datetime  # event time: complaints of the period before it were looked at
+    suggestion: Suggestion
+    handled: Handled | None
+
+
+def read_suggested(connection: Connection, tenant_id: int, reporter_id: str) -> Suggested | None:
+    """The reporter's standing suggestion; None without one."""
+    row = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == key_of(reporter_id))).first()
+    return _suggested(row) if row is not None and row.reporter_id == reporter_id else None
+
+
+def list_suggested(connection: Connection, tenant_id: int, *, after: tuple[Key, ...] | None, limit: int) -> tuple[list[Suggested], tuple[Key, ...] | None]:
+    """Standing suggestions, newest first, and the key to go on from (None: that was all)."""
+    query = select(_TABLE).where(_TABLE.c.tenant_id == tenant_id)
+    if after is not None:
+        query = query.where(or_(_TABLE.c.at_us < after[0], and_(_TABLE.c.at_us == after[0], _TABLE.c.reporter_key > after[1])))
+    rows = connection.execute(query.order_by(_TABLE.c.at_us.desc(), _TABLE.c.reporter_key).limit(limit + 1)).all()
+    return [_suggested(row) for row in rows[:limit]], ((rows[limit - 1].at_us, rows[limit - 1].reporter_key) if len(rows) > limit else None)
+
+
+def handle(connection: Connection, tenant_id: int, reporter_id: str, choice: Choice, *, by: str, now_us: int) -> None:
+    """Write down what a person made of the suggestion, in the caller's writing transaction; a later word replaces an earlier one. Raises NotFound without one."""
+    row = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == key_of(reporter_id)).with_for_update()).first()
+    if row is None or row.reporter_id != reporter_id:
+        raise NotFound("no warning of this reporter is suggested (any more)")
+    detail = {**from_json(row.detail), "handled": {"choice": choice, "by": by, "at_us": now_us}}
+    connection.execute(update(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == row.reporter_key).values(detail=json.dumps(detail)))
+    # The reporter stands in the detail, where an erasure finds it.
+    audit = {"reporter": reporter_id, "choice": choice, "unfounded": detail["unfounded"], "judged": detail["judged"]}
+    connection.execute(insert(schema.audit_trail).values(tenant_id=tenant_id, at_us=now_us, actor=by, action="warning", subject="reporter", detail=json.dumps(audit)))
+
+
+def _suggested(row: Row[Any]) -> Suggested:
+    body = from_json(row.detail)
+    handled = body.get("handled")
+    told: dict[str, Any] = {f.name: body[f.name] for f in fields(Suggestion)}
+    suggestion = Suggestion(**{**told, "clusters": tuple(told["clusters"])})
+    return Suggested(
+        row.reporter_id, moment(row.at_us), moment(body["watermark_us"]), suggestion, None if handled is None else Handled(handled["choice"], handled["by"], moment(handled["at_us"])),
+    )
 
 
 def judged_since(connection: Connection, tenant_id: int, after_seq: int, upto_seq: int) -> set[int]:

@@ -1,0 +1,80 @@
+"""Workers and queues as Redis knows them."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from service.errors import StoreUnavailable
+from service.ops.job_metrics import record_counts, record_job
+from service.ops.workers import read_machinery
+from service.settings import Settings, read_settings
+from service.storage import keys
+from service.storage.queue import enqueue
+from workers.jobs import QueueWorker
+from workers.resources import Resources
+
+NOW = datetime.now(UTC)
+
+
+def test_a_real_worker_is_found_by_its_queue_and_falls_silent(real_redis: Any, engine: Engine, settings: Settings) -> None:
+    used = read_settings(settings.data, {"REDIS_URL": real_redis.url})
+    worker = QueueWorker("detect", Resources(used, engine, real_redis.blocking), threading.Event())
+    worker.register_birth()
+    found = real_redis.run(read_machinery(real_redis.asyncio, "paper", NOW))
+    assert [(one.queue, one.done, one.failed) for one in found.workers] == [("detect", 0, 0)]
+    assert not found.workers[0].silent(datetime.now(UTC))
+    assert found.workers[0].silent(datetime.now(UTC) + timedelta(minutes=10))
+    assert found.missing(datetime.now(UTC)) == ["ingest", "sweep", "deliver", "chores"]
+    worker.register_death()
+    worker.connection.close()
+    assert real_redis.run(read_machinery(real_redis.asyncio, "paper", NOW)).workers == []
+
+
+def test_what_waits_and_what_failed_is_the_tenants_own(clients: Any) -> None:
+    redis = clients.blocking
+    enqueue(redis, "ingest", "paper")
+    enqueue(redis, "ingest", "other")
+    record_job(redis, "sweep", "paper", 1.0, ok=False)
+    record_job(redis, "sweep", "other", 1.0, ok=False)
+    record_counts(redis, {"selfcheck_false_clusters": 2, "selfcheck_complaints": 500}, tenant="paper")
+    redis.set(keys.checked("paper"), 1, px=86_400_000 - 3_600_000)
+    redis.set(keys.position("paper"), 41)
+    redis.xadd(keys.stream("paper"), {"first": 1})
+    found = clients.run(read_machinery(clients.asyncio, "paper", NOW))
+    assert found.waiting_by_queue == {"ingest": 2, "detect": 0, "sweep": 0, "deliver": 0, "chores": 0}
+    assert (found.position, found.stream_batches, found.failures_by_work) == (41, 1, {"sweep": 1})
+    assert found.stream_oldest is not None
+    assert found.selfcheck is not None
+    assert found.selfcheck.asked is not None
+    assert (found.selfcheck.false_clusters, found.selfcheck.complaints) == (2, 500)
+    assert abs((NOW - timedelta(hours=1) - found.selfcheck.asked).total_seconds()) < 60
+    nothing = clients.run(read_machinery(clients.asyncio, "new", NOW))
+    assert (nothing.position, nothing.stream_batches, nothing.stream_oldest, nothing.selfcheck) == (None, 0, None, None)
+
+
+def test_a_worker_whose_row_is_no_worker_does_not_break_the_page(fake_redis: Any) -> None:
+    fake_redis.blocking.sadd("rq:workers", "rq:worker:gone", "rq:worker:odd")
+    fake_redis.blocking.hset("rq:worker:odd", mapping={"queues": "detect", "birth": "yesterday", "successful_job_count": "many", "total_working_time": "x"})
+    (odd,) = fake_redis.run(read_machinery(fake_redis.asyncio, "paper", NOW)).workers
+    assert (odd.queue, odd.born, odd.done, odd.busy_seconds, odd.silent(NOW)) == ("detect", None, 0, 0.0, True)
+
+
+def test_a_redis_that_is_away_is_said_so() -> None:
+    import asyncio
+
+    from service.storage import stream
+
+    async def ask() -> None:
+        client = stream.connect("redis://127.0.0.1:1/0", 0.2)
+        try:
+            with pytest.raises(StoreUnavailable):
+                await read_machinery(client, "paper", NOW)
+        finally:
+            await client.aclose()
+
+    asyncio.run(ask())
