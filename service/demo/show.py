@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
 
 def _prepare(settings: Settings, scratch: Path, seed: int, complaints: int) -> tuple[World, tuple[list[Path], list[Path]], str, dict[str, str]]:
     _say(f"drawing a world of {DAYS} days (seed {seed}) ...")
-    world = draw_world(seed, complaints)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    world = draw_world(seed, complaints, today - timedelta(days=DAYS))  # up to last midnight: a console of what is years old says "4 years ago" everywhere
     key, people = _make_access(settings)
     return world, _write(world, scratch), key, people
 

@@ -6,7 +6,7 @@ viral, an evening patrol of volunteers who are nearly always right, one popular 
 should be: a tight brigade (minutes, partly fresh accounts on shared devices), a slow one (within 36 h a target), one
 that rotates its members, one against a single author. The newspaper removes at eight complaints by itself; people look at about 60 % later.
 
-Pure: the same seed gives the same world. Times are seconds since `START`.
+Pure: the same seed gives the same world. Times are seconds since its beginning, `START` unless told.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class World:
     crowd_by_target: dict[str, str] = field(default_factory=dict)  # honest crowds
 
 
-def draw_world(seed: int, complaints: int) -> World:
-    """A world of about `complaints` complaints over 28 days.
+def draw_world(seed: int, complaints: int, start: datetime = START) -> World:
+    """A world of about `complaints` complaints over the 28 days from `start`.
 
     Raises ValueError below 2,000: campaigns and crowds alone are about 1,900.
     """
     if complaints < 2_000:
         raise ValueError(f"{complaints} complaints are too few for the campaigns and crowds of this world: 2,000 at least")
-    return _Drawing(np.random.default_rng(seed), organic=max(500, complaints - 2_000)).world()
+    return _Drawing(np.random.default_rng(seed), organic=max(500, complaints - 2_000), start=start).world()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class _Group:
 class _Drawing:
     """One world while it is drawn; comments, articles and accounts are numbers until the end."""
 
-    def __init__(self, rng: np.random.Generator, organic: int) -> None:
-        self.rng, self.groups = rng, list[_Group]()
+    def __init__(self, rng: np.random.Generator, organic: int, start: datetime) -> None:
+        self.rng, self.start, self.groups = rng, start, list[_Group]()
         self.campaign_of_account: dict[int, str] = {}
         self.campaign_of_comment: dict[int, str] = {}
         self.crowd_of_comment: dict[int, str] = {}
@@ -301,12 +301,12 @@ class _Drawing:
         number = rng.permutation(len(at)) + 100_000
         for k, (who, what, when) in enumerate(zip(account.tolist(), comment.tolist(), at.tolist(), strict=True)):
             article = int(self.article[what])
-            reporter = {"id": names.account(who), "account_created_at": _stamp(self.born[who]), "fingerprint": f"fp-{int(self.device[who]):011x}"}
+            reporter = {"id": names.account(who), "account_created_at": self._stamp(self.born[who]), "fingerprint": f"fp-{int(self.device[who]):011x}"}
             target = {
                 "id": names.comment(what), "kind": "comment", "author_id": names.author(int(self.author[what])), "context_id": names.article(article),
                 "excerpt": comment_text(what, bool(self.breaks_rules[what])), "attributes": {"is_reply": bool(self.reply[what])},
             }
-            document: dict[str, Any] = {"id": f"flag-{number[k]}", "occurred_at": _stamp(when), "reporter": reporter, "target": target, "reason": str(reasons[k])}
+            document: dict[str, Any] = {"id": f"flag-{number[k]}", "occurred_at": self._stamp(when), "reporter": reporter, "target": target, "reason": str(reasons[k])}
             if text := complaint_text(int(number[k])):
                 document["text"] = text
             yield document
@@ -327,7 +327,10 @@ class _Drawing:
                 when = float(times[min(len(times), REMOVAL_COUNT) - 1]) + rng.lognormal(np.log(8 * HOUR), 0.8)
                 found.append((when, {"target_id": names.comment(what), "verdict": "upheld" if wrong else "rejected", "action": action, "decided_by": "person"}))
         inside = sorted((pair for pair in found if pair[0] < DAYS * DAY), key=lambda pair: pair[0])
-        return [{"id": f"decision-{50_000 + k}", **document, "decided_at": _stamp(when)} for k, (when, document) in enumerate(inside)]
+        return [{"id": f"decision-{50_000 + k}", **document, "decided_at": self._stamp(when)} for k, (when, document) in enumerate(inside)]
+
+    def _stamp(self, seconds: float) -> str:
+        return (self.start + timedelta(seconds=float(seconds))).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _Names:
@@ -353,7 +356,3 @@ class _Names:
 def _daylight(at: Floats) -> Floats:
     """How awake the readers are, 0.15 to 1; lowest at four in the morning."""
     return np.asarray(0.15 + 0.85 * (0.5 - 0.5 * np.cos((at / HOUR % 24 - 4) / 24 * 2 * np.pi)) ** 1.5)
-
-
-def _stamp(seconds: float) -> str:
-    return (START + timedelta(seconds=float(seconds))).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from console_browser import Visitor, launch
 from console_installation import PASSWORD, Installation, hostile_town, town
 from playwright.sync_api import Browser, sync_playwright
 
-from service.demo.world import draw_world
+from bench.large_case import plant
+from service.demo.world import DAYS, draw_world
 
 HERE = Path(__file__).parent
 
@@ -30,11 +32,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     """The service with the demo's world as `default`, and tenants of several cases each, for tests that change them."""
     running, end = console_installation.start(tmp_path_factory.mktemp("console"))
     try:
-        world = draw_world(7, 9_000)
+        world = draw_world(7, 9_000, datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS))  # as the demo does
         running.add("default", world.complaints, outcomes=world.outcomes, least_cases=3)
         for seed, name in enumerate(("triage", "shared", "bulk")):
             running.add(name, town(seed, brigades=8), least_cases=6)
         running.add("hostile", hostile_town(5), least_cases=1)
+        plant(running.engine, running.add("large", []).id)
         running.wait()
         yield running
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -40,6 +40,13 @@ def test_documents_come_in_the_order_of_their_times_and_inside_the_28_days(world
     assert (times[-1] - START).days < DAYS
     decided = [o["decided_at"] for o in world.outcomes]
     assert decided == sorted(decided)
+
+
+def test_a_world_that_begins_at_another_time_is_the_same_world_moved(world: World) -> None:
+    moved = draw_world(7, 6_000, START + timedelta(days=100))
+    assert [c["id"] for c in moved.complaints] == [c["id"] for c in world.complaints]
+    for before, after in ((world.complaints[0]["occurred_at"], moved.complaints[0]["occurred_at"]), (world.outcomes[-1]["decided_at"], moved.outcomes[-1]["decided_at"])):
+        assert datetime.fromisoformat(after) - datetime.fromisoformat(before) == timedelta(days=100)
 
 
 def test_nobody_complains_before_having_an_account(world: World) -> None:
