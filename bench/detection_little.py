@@ -5,14 +5,26 @@
 Twelve accounts, of which four in five complain within minutes about each of 3, 4, 6 and 10 targets, nine hours apart, each in a context of its own;
 beside them 100 to 10,000 complaints of others within five days. Printed: the share of draws in which the brigade is flagged (half of its accounts
 and nobody else's half). The null model is learned from the same window: where the brigade is a large part of all there is, what it does *is* usual there.
+
+Then little worlds of the evaluation's generator without any campaign, 500, 1,500 and 4,000 organic complaints in 28 days, with and without its honest crowds
+(outrage, patrol, popular article, ...): accounts flagged, outcomes unknown, by kind. Needs the evaluation's folder.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
+from detection_adversaries import generator
 from figures import parser_of, print_machine
+from worlds import add_options, evaluation, need
 
 from service.policy import DEFAULT_POLICY
+from workers.audit.command import run
 from workers.detection.detector import Detector
 from workers.detection.groups import coordination
 from workers.detection.window import UNKNOWN_MS, Complaints
@@ -20,6 +32,7 @@ from workers.detection.window import UNKNOWN_MS, Complaints
 DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
 PEOPLE, SHARE = 12, 0.8
 OTHERS, TARGETS = (100, 300, 1_000, 2_000, 5_000, 10_000), (3, 4, 6, 10)
+ORGANIC = (500, 1_500, 4_000)
 
 
 def draw(others: int, targets: int, rng: np.random.Generator) -> Complaints:
@@ -44,6 +57,7 @@ def found(c: Complaints) -> bool:
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--draws", type=int, default=20)
+    add_options(parser)
     chosen = parser.parse_args()
     print_machine()
     draws = 3 if chosen.quick else chosen.draws
@@ -51,6 +65,29 @@ def main() -> None:
     for others in OTHERS[2:4] if chosen.quick else OTHERS:
         shares = [np.mean([found(draw(others, t, np.random.default_rng(seed))) for seed in range(draws)]) for t in TARGETS]
         print(f"{others:,} | " + " | ".join(f"{share:.0%}" for share in shares), flush=True)
+
+    folder = evaluation(chosen)
+    need("pandas")
+    print("organic complaints in 28 days | honest crowds | worlds | accounts flagged, outcomes unknown")
+    for organic in ORGANIC[:1] if chosen.quick else ORGANIC:
+        for crowds in (False, True):
+            flagged: Counter[str] = Counter()
+            worlds = 1 if chosen.quick else 6
+            for seed in range(1, worlds + 1):
+                flagged += quiet(folder, seed, organic, crowds)
+            print(f"{organic:,} | {'yes' if crowds else 'no'} | {worlds} | {', '.join(f'{n} {kind}' for kind, n in flagged.items()) or 'none'}", flush=True)
+
+
+def quiet(folder: Path, seed: int, organic: int, crowds: bool) -> Counter[str]:
+    """Accounts flagged in a world without campaigns, by the kind of honest crowd they belong to."""
+    module = generator(folder)
+    frame, truth = module.simulate(seed, organic, 28, positives=False, negatives=crowds)
+    with TemporaryDirectory() as out:
+        module.export(frame, truth, out, seed)
+        run([Path(out) / "complaints.ndjson.gz"], outcomes=[], out=Path(out) / "report.json", now=datetime.now(UTC))
+        report, told = (json.loads((Path(out) / name).read_text()) for name in ("report.json", "truth.json"))
+    kinds = told["hard_negative_of_reporter"]
+    return Counter(kinds.get(reporter, "reader") for c in report["clusters"] if c["disposition"] == "flagged" for reporter in c["reporters"])
 
 
 if __name__ == "__main__":
