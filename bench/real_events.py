@@ -1,8 +1,8 @@
 """What `audit` flags in real events that nobody here wrote: aggregates only, never an id.
 
-    .venv/bin/python bench/real_events.py [--window 14d] [--quick]
+    .venv/bin/python bench/real_events.py [--window 14d] [--without-contexts] [--quick]
 
-Runs the audit over ../shared/data (birdwatch_not_helpful, german_elections_shares) and prints numbers: how many groups, of what size,
+Runs the audit over ../shared/data (birdwatch_not_helpful, german_elections_shares; --files has others) and prints numbers: how many groups, of what size,
 with what signals, and what a reader needs to judge them. docs/real-events.md is what was read out of it.
 """
 
@@ -136,10 +136,38 @@ def print_pace(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str
     print(f"    targets with 50 and more: {len(popular)}, in flagged groups {len(touched & set(popular))}")
 
 
+def print_sizes(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str, Any]]], complaints_of: Counter[str]) -> None:
+    """How large the flagged groups are, and whether what is told of a group is true of the whole of it."""
+    sizes = Counter("3" if n == 3 else "4-6" if n < 7 else "7-19" if n < 20 else "20 and more" for n in (c["reporter_count"] for c in flagged))
+    small = [c for c in flagged if c["reporter_count"] <= 4 and c["target_count"] <= 3]
+    print(f"  accounts a group: {dict(sizes)}; {sum(c['target_count'] == 2 for c in flagged)} groups have two targets; four accounts and three targets at most: {len(small)}")
+    told_more = [0, 0, 0]
+    span = 0
+    for c in flagged:
+        signals, people = {e["signal"]: e for e in c["evidence"]}, set(c["reporters"])
+        hits = sum(hit["reporter"]["id"] in people for t in c["targets"] for hit in by_target[t])
+        lockstep, devotion = (hits / len(c["targets"]) - 1) / (len(people) - 1), hits / sum(complaints_of[r] for r in people)
+        off = [signals["lockstep"]["value"] > lockstep + 0.2, signals["devotion"]["value"] > devotion + 0.2] if "lockstep" in signals else [False, False]
+        for k, wrong in enumerate((*off, any(off))):
+            told_more[k] += wrong
+        span += "span" in signals and c["score"] <= signals["span"]["contribution"]
+    print(f"  told of the group but not true of the whole of it by .2 and more: lockstep of {told_more[0]}, devotion of {told_more[1]}, either of {told_more[2]}; {span} groups are flagged for their span alone")
+
+
 def quartiles(values: list[Any]) -> list[Any]:
     """Lower quartile, median, upper quartile; nothing for nothing."""
     ordered = sorted(values)
     return [ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in (0.25, 0.5, 0.75)] if ordered else []
+
+
+def blinded(path: Path, folder: Path) -> Path:
+    """The same file without contexts, in `folder`."""
+    found = folder / path.name
+    with gzip.open(found, "wt", encoding="utf-8") as file:
+        for complaint in read(path):
+            complaint["target"].pop("context_id", None)
+            file.write(json.dumps(complaint) + "\n")
+    return found
 
 
 def print_file(path: Path, window: str) -> None:
@@ -173,6 +201,7 @@ def print_file(path: Path, window: str) -> None:
     overlaps = sum(1 for i, a in enumerate(flagged) for b in flagged[i + 1 :] if set(a["reporters"]) & set(b["reporters"]))
     print(f"  pairs of flagged groups that share an account: {overlaps}")
     if len(flagged) > 1:
+        print_sizes(flagged, by_target, complaints_of)
         print_pace(flagged, by_target)
     for cluster in flagged:
         print("\n".join(describe(cluster, by_target, complaints_of)))
@@ -182,6 +211,7 @@ def print_file(path: Path, window: str) -> None:
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--window", default="14d")
+    parser.add_argument("--without-contexts", action="store_true", help="each file a second time, as a platform would send it that knows no contexts")
     parser.add_argument("--files", nargs="+", default=list(FILES))
     add_options(parser)
     chosen = parser.parse_args()
@@ -191,6 +221,10 @@ def main() -> None:
     print_machine()
     for name in chosen.files[:1] if chosen.quick else chosen.files:
         print_file(folder / f"{name}.ndjson.gz", chosen.window)
+        if chosen.without_contexts:
+            with tempfile.TemporaryDirectory() as blind:
+                print("-- the same without contexts")
+                print_file(blinded(folder / f"{name}.ndjson.gz", Path(blind)), chosen.window)
 
 
 if __name__ == "__main__":
