@@ -23,6 +23,18 @@ from service.ops.routes import create_ops_app
 from service.settings import Settings
 
 
+class _Server(uvicorn.Server):
+    """Ends the answers that would never end by themselves before it waits for the others."""
+
+    def __init__(self, config: uvicorn.Config, *, before_shutdown: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._before_shutdown = before_shutdown
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._before_shutdown()
+        await super().shutdown(sockets)
+
+
 def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_socket: socket.socket) -> None:
     """Serve both until SIGINT or SIGTERM. Raises ValueError without a Redis URL."""
     if not settings.redis_url:
@@ -41,7 +53,7 @@ def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_soc
     thread = threading.Thread(target=lambda: asyncio.run(ops.serve(sockets=[ops_socket])), name="ops", daemon=True)
     thread.start()
     try:
-        uvicorn.Server(uvicorn.Config(app, **common, backlog=2048)).run(sockets=[api_socket])
+        _Server(uvicorn.Config(app, **common, backlog=2048), before_shutdown=app.state.live.close).run(sockets=[api_socket])
     finally:
         ops.should_exit = True
         thread.join(5)

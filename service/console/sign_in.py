@@ -33,6 +33,7 @@ from service.storage.users import Role
 
 HOME = "/console/clusters"
 SIGN_IN = "/console/sign-in"
+LIVE = "/console/live"
 COOKIE = "brigadewatch"
 FORM_COOKIE = "brigadewatch-form"  # the sign-in form's token, before there is a session
 NOT_RIGHT = "Tenant, name and password do not match. After several attempts in a row an account rests for a while: wait a few minutes, then try once more."
@@ -142,7 +143,8 @@ def _person(request: Request) -> Person | None:
         row = sessions.read_session(connection, token, now_us)
     if row is None:
         return None
-    if row.seen_us < now_us - sessions.TOUCH_SECONDS * 1_000_000:
+    # A page that lies open listens by itself: that is nobody being there.
+    if row.seen_us < now_us - sessions.TOUCH_SECONDS * 1_000_000 and not request.url.path.startswith(LIVE):
         with write(engine) as connection:
             sessions.touch(connection, row.hash, now_us)
     return person_of(row)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from service.api import problems
 from service.api.app_state import Parts, parts_of
 from service.api.rawpath import decoded_path
-from service.console import queue, sign_in, static_files
+from service.console import live, queue, sign_in, static_files
 from service.console.guard import Guard
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
@@ -27,13 +27,14 @@ from service.storage.database import write
 log = logging.getLogger(__name__)
 
 # Whatever pages there are: one router a subject. A path parameter is an id, decoded from its one segment.
-PAGES = (queue.router,)
+PAGES = (queue.router, live.router)
 
 
 def add_console(app: FastAPI, parts: Parts) -> None:
     """Put the console below /console of the API's app."""
     console = FastAPI(title="brigadewatch console", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     console.state.parts, console.state.hashing = parts, Hashing()
+    app.state.live = console.state.live = live.Live(parts.engine, lambda: parts.now())
     console.include_router(static_files.router)
     console.include_router(sign_in.router)
     for router in PAGES:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,6 +114,13 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
     )
     row = connection.execute(query).first()
     return None if row is None else SessionRow(*row[:7], preferences=json.loads(row.preferences), flash=row.flash, seen_us=row.seen_us)
+
+
+def alive(connection: Connection, hashes: Collection[str], now_us: int) -> set[str]:
+    """Those of the sessions (by the hash of their token) that are still valid."""
+    s = sessions.c
+    open_ones = (s.hash.in_(sorted(hashes)), users.c.disabled_us.is_(None), s.expires_us > now_us, s.seen_us > now_us - IDLE_SECONDS * _SECOND)
+    return set(connection.scalars(select(s.hash).join(users, users.c.id == s.user_id).where(*open_ones)))
 
 
 def touch(connection: Connection, session_hash: str, now_us: int) -> None:
