@@ -1,7 +1,6 @@
 """Counts over time as stacked columns, with what happened marked above them. PURE.
 
-No colour is written here: a part carries the class `part-0`, `part-1` ... (the page's style fills it and gives it a pattern), marks carry their
-letter. The picture scales with its place; the page gives it a smallest width and lets it scroll.
+No colour is written here: a part carries a class that the page's style fills (`part-0` to `part-3`, `part-rest`), marks carry their letter. The picture scales with its place; the page gives it a smallest width and lets it scroll.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class Column:
     """One stretch of time, and how many of each part fell into it."""
 
     start: datetime
-    counts: tuple[int, ...]  # by part, drawn from below
+    counts: tuple[int, ...]  # by part, drawn from below; a further part than the classes that are given takes the last
     says: str  # on hover
 
 
@@ -39,7 +38,7 @@ class Mark:
     says: str
 
 
-def column_chart(columns: Sequence[Column], step: timedelta, name: str, says: str, *, marks: Sequence[Mark] = (), unit: str = "") -> Markup:
+def column_chart(columns: Sequence[Column], step: timedelta, name: str, says: str, *, parts: Sequence[str] = ("part-0", "part-rest"), marks: Sequence[Mark] = (), unit: str = "") -> Markup:
     """The picture. `name` starts the ids inside and is unique on the page; `says` tells in words what the picture shows.
 
     Columns are adjacent, `step` apart. Raises ValueError without columns, or for more than LONGEST.
@@ -55,16 +54,16 @@ def column_chart(columns: Sequence[Column], step: timedelta, name: str, says: st
     def x(at: datetime) -> float:
         return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * (at - begin).total_seconds() / seconds, 1)
 
-    parts = [
-        Markup('<svg class="columns" role="img" aria-labelledby="{0}-t" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>').format(name, WIDTH, bottom + _AXIS, says),
+    drawn = [
+        Markup('<svg class="column-chart" role="img" aria-labelledby="{0}-t" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>').format(name, WIDTH, bottom + _AXIS, says),
         *(_level(count, bottom - PLOT * count / highest) for count in range(0, highest + 1, tick)),
     ]
     if unit:
-        parts.append(Markup('<text class="label" x="{}" y="{}">{}</text>').format(_LEFT, top - 5 - (_MARKS if marks else 0), unit))
-    parts += [_column(column, _LEFT + place * width, width, bottom, highest) for place, column in enumerate(columns)]
-    parts += _times(begin, seconds, x, bottom)
-    parts += [_mark(mark, x(mark.at), top, bottom) for mark in marks if begin <= mark.at <= begin + timedelta(seconds=seconds)]
-    return Markup("").join([*parts, Markup("</svg>")])
+        drawn.append(Markup('<text class="label" x="{}" y="{}">{}</text>').format(_LEFT, top - 5 - (_MARKS if marks else 0), unit))
+    drawn += [_column(column, parts, _LEFT + place * width, width, bottom, highest) for place, column in enumerate(columns)]
+    drawn += _times(begin, seconds, x, bottom)
+    drawn += [_mark(mark, x(mark.at), top, bottom) for mark in marks if begin <= mark.at <= begin + timedelta(seconds=seconds)]
+    return Markup("").join([*drawn, Markup("</svg>")])
 
 
 def tick_of(highest: int) -> int:
@@ -83,7 +82,7 @@ def _level(count: int, y: float) -> Markup:
     )
 
 
-def _column(column: Column, x: float, width: float, bottom: float, highest: int) -> Markup:
+def _column(column: Column, parts: Sequence[str], x: float, width: float, bottom: float, highest: int) -> Markup:
     total, wide = sum(column.counts), max(0.6, width - (1 if width >= 3 else 0.2))
     if not total:
         return Markup("")
@@ -91,7 +90,7 @@ def _column(column: Column, x: float, width: float, bottom: float, highest: int)
     for part, count in enumerate(column.counts):
         if count:
             low, high = bottom - PLOT * below / highest, bottom - PLOT * (below + count) / highest
-            drawn.append(Markup('<rect class="part-{}" x="{}" y="{}" width="{}" height="{}"/>').format(part, round(x, 2), round(high, 2), round(wide, 2), round(max(0.8, low - high), 2)))
+            drawn.append(Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(parts[min(part, len(parts) - 1)], round(x, 2), round(high, 2), round(wide, 2), round(max(0.8, low - high), 2)))
             below += count
     return Markup("<g><title>{}</title>{}</g>").format(column.says, Markup("").join(drawn))
 

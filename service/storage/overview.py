@@ -6,14 +6,16 @@ platform that paused. Every question is bounded: by the period, by the tenant's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import median
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from service.model import moment
 from service.moderation.events import Event
 from service.storage import outbox, schema, tempo
 from service.storage.archive import names_of
@@ -93,7 +95,7 @@ class AttackedTarget:
     reporters: int  # members who complained within the period
     clusters: int
     cluster_id: str  # one of them
-    last_us: int
+    last_at: datetime
 
 
 def period_of(name: str, watermark_us: int | None, now_us: int) -> Period:
@@ -198,10 +200,5 @@ def read_attacked(connection: Connection, tenant_id: int, *, since_us: int, unti
         .group_by(own.target_key).order_by(reporters.desc(), last.desc(), own.target_key).limit(TARGETS_SHOWN)
     ).all()
     _, names = names_of(connection, tenant_id, reporters=(), targets=[row.target_key for row in rows])
-    return [AttackedTarget(row.target_key, names[row.target_key], row.reporters, row.clusters, row.cluster_id, row.last_us) for row in rows if row.target_key in names]
+    return [AttackedTarget(row.target_key, names[row.target_key], row.reporters, row.clusters, row.cluster_id, moment(row.last_us)) for row in rows if row.target_key in names]
 
-
-def count_restorations(connection: Connection, tenant_id: int) -> Mapping[str, int]:
-    """Restorations by state; a state without any is left out."""
-    c = schema.restorations.c
-    return {state: count for state, count in connection.execute(sa.select(c.state, sa.func.count()).where(c.tenant_id == tenant_id).group_by(c.state))}

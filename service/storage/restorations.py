@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
 
 from service.model import moment
 from service.moderation.restorations import Restoration, RestorationState
@@ -85,6 +85,11 @@ def read_one(connection: Connection, tenant_id: int, target_key: int) -> Restora
     """The target's, if it has one."""
     row = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key == target_key)).first()
     return None if row is None else _item(row)
+
+
+def count_by_state(connection: Connection, tenant_id: int) -> dict[str, int]:
+    """How many there are in each state; a state without any is left out."""
+    return {state: count for state, count in connection.execute(select(_TABLE.c.state, func.count()).where(_TABLE.c.tenant_id == tenant_id).group_by(_TABLE.c.state))}
 
 
 def list_restorations(

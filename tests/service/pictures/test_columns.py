@@ -23,7 +23,7 @@ def test_parts_stand_on_each_other_and_zero_draws_nothing() -> None:
     svg = ET.fromstring(column_chart(columns((2, 1), (0, 0), (0, 3)), STEP, "c", "two columns"))
     drawn = [(r.get("class"), float(r.get("y", "")), float(r.get("height", ""))) for r in svg.iter("rect")]
     (_, low_y, low_height), (_, high_y, high_height), _ = drawn
-    assert [name for name, _, _ in drawn] == ["part-0", "part-1", "part-1"]
+    assert [name for name, _, _ in drawn] == ["part-0", "part-rest", "part-rest"]
     assert high_y + high_height == pytest.approx(low_y, abs=0.02)
     assert low_height == pytest.approx(2 * high_height, abs=0.02)
     assert [t.text for t in svg.iter("title")] == ["two columns", "column 0", "column 2"]

@@ -1,0 +1,156 @@
+"""The decision log of all cases, and taking a decision back: which is a new decision."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service.api.app_state import parts_of
+from service.api.clusters import wake
+from service.console.csv_files import Cell, csv_response
+from service.console.lists import PAGE, address, cursor_behind, day_us, place_of
+from service.console.person import Person
+from service.console.rendering import Message, flash, render, see_other, segment
+from service.console.sign_in import Moderator, Viewer
+from service.errors import Refused, StaleVersion
+from service.model import DecisionRequest, DecisionVerdict, ReasonCode
+from service.moderation.decisions import Case
+from service.moderation.effects import sentence
+from service.storage import cases, decision_log
+from service.storage.database import write
+from service.storage.decision_log import Entry, LogFilter, list_entries
+from service.storage.effects import effect_of_decisions
+
+router = APIRouter()
+NAME, SORT = "decision-log", "-at"
+VERDICTS: tuple[DecisionVerdict, ...] = get_args(DecisionVerdict)
+REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
+VERDICT_WORDS = {"coordinated": "coordinated", "not_coordinated": "not coordinated", "escalated": "escalated", "snoozed": "snoozed"}
+_LONGEST_NOTE = 4_096
+_HEADER = ("at", "id", "case", "verdict", "reason", "by", "note", "excluded_reporters", "snooze_until", "reverses", "reversed_by", "version", "summary")
+
+
+def _chosen(by: str, verdict: str, reason: str, case: str, since: str, until: str) -> LogFilter:
+    if verdict and verdict not in VERDICTS:
+        raise HTTPException(422, f"verdict: one of {', '.join(VERDICTS)}")
+    if reason and reason not in REASONS:
+        raise HTTPException(422, f"reason: one of {', '.join(REASONS)}")
+    for name, text in (("by", by), ("case", case)):
+        if "\0" in text or len(text) > 256:
+            raise HTTPException(422, f"{name}: at most 256 characters, and no NUL")
+    chosen = LogFilter(by=by.strip() or None, verdict=verdict or None, reason=reason or None, case=case.strip() or None, since_us=day_us(since, "from"), until_us=day_us(until, "to", end=True))
+    if chosen.since_us is not None and chosen.until_us is not None and chosen.since_us >= chosen.until_us:
+        raise HTTPException(422, "from: this day lies after the day at “to”")
+    return chosen
+
+
+@router.get("/decisions")
+def show_decisions(
+    request: Request, person: Viewer, by: str = "", verdict: str = "", reason: str = "", case: str = "", since: str = "", until: str = "", cursor: str = "",
+) -> Response:
+    """All decisions of the tenant, newest first."""
+    chosen = _chosen(by, verdict, reason, case, since, until)
+    filters = {"by": by, "verdict": verdict, "reason": reason, "case": case, "since": since, "until": until}
+    after = place_of(cursor, NAME, decision_log.KEY_TYPES_BY_SORT, SORT, chosen.named())
+    with parts_of(request).engine.connect() as connection:
+        entries, behind = list_entries(connection, person.tenant_id, chosen, after=after, limit=PAGE)
+        people = decision_log.people_of(connection, person.tenant_id)
+    following = cursor_behind(behind, NAME, SORT, chosen.named())
+    return render(
+        request, person, "decisions.html", entries=entries, filters=filters, filtered=any(filters.values()), people=people, verdicts=VERDICT_WORDS, reasons=REASONS,
+        next_url=None if following is None else address("/console/decisions", **filters, cursor=following), first_url=address("/console/decisions", **filters) if cursor else None,
+        csv_url=address("/console/decisions.csv", **filters),
+    )
+
+
+@router.get("/decisions.csv")
+def download_decisions(request: Request, person: Viewer, by: str = "", verdict: str = "", reason: str = "", case: str = "", since: str = "", until: str = "") -> Response:
+    """The same as a file, without pages."""
+    chosen = _chosen(by, verdict, reason, case, since, until)
+    engine = parts_of(request).engine
+
+    def rows() -> Iterator[tuple[Cell, ...]]:
+        after = None
+        while True:
+            with engine.connect() as connection:
+                entries, after = list_entries(connection, person.tenant_id, chosen, after=after, limit=400)
+            yield from map(_row, entries)
+            if after is None:
+                return
+
+    return csv_response(f"decisions-{person.tenant}", _HEADER, rows)
+
+
+def _row(entry: Entry) -> tuple[Cell, ...]:
+    d = entry.decision
+    return (
+        d.at.isoformat(), d.id, d.cluster_id, d.verdict, d.reason_code, d.by, d.note, " ".join(d.excluded_reporters), None if d.snooze_until is None else d.snooze_until.isoformat(),
+        d.reverses, entry.reversed_by, d.version, entry.summary,
+    )
+
+
+@router.get("/decisions/{id}/reverse")
+def ask_to_reverse(request: Request, person: Moderator, id: str) -> Response:
+    """What taking it back would do, told before."""
+    return _form(request, person, id)
+
+
+@router.post("/decisions/{id}/reverse")
+async def reverse(request: Request, person: Moderator, id: str, version: Annotated[int, Form(ge=0, le=2**31)], note: Annotated[str, Form(max_length=_LONGEST_NOTE)] = "") -> Response:
+    """Take it back, by a new decision that repeats its verdict and names it."""
+    parts = parts_of(request)
+    case_id = await run_in_threadpool(_reverse, request, person, id, version, note)
+    if isinstance(case_id, Response):
+        return case_id
+    await wake(parts.redis, person.tenant)
+    return see_other(request, "/console/decisions")
+
+
+def _reverse(request: Request, person: Person, decision_id: str, version: int, note: str) -> Response | str:
+    parts = parts_of(request)
+    try:
+        with write(parts.engine) as connection:
+            entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
+            case = _standing_case(connection, person.tenant_id, entry)
+            undo = _undo_of(entry, version, note)
+            made = cases.record_decision(connection, person.tenant_id, case.id, undo, decision_id=f"d-{secrets.token_hex(8)}", by=person.name, now=parts.now())
+    except StaleVersion as stale:
+        told = Message(f"{stale.changed_by} changed the case meanwhile. Below is what taking the decision back would do now; your note is kept.", "bad")
+        return _form(request, person, decision_id, note=note, status=409, messages=(told,))
+    except Refused as refused:
+        return _form(request, person, decision_id, note=note, status=422, messages=(Message(str(refused), "bad"),))
+    flash(request, person, f"Taken back. The case is {made.status} now.", link=f"/console/clusters/{segment(made.id)}", link_text="Show the case")
+    return made.id
+
+
+def _undo_of(entry: Entry, version: int, note: str = "") -> DecisionRequest:
+    d = entry.decision
+    return DecisionRequest(verdict=d.verdict, reason_code="other", note=note.strip() or None, snooze_until=d.snooze_until, reverses=d.id, version=version)
+
+
+def _standing_case(connection: Connection, tenant_id: int, entry: Entry) -> Case:
+    """The case that the decision belongs to now: the survivor where it was merged."""
+    case, _ = cases.read_case(connection, tenant_id, entry.decision.cluster_id)
+    if case.disposition == "merged" and case.merged_into is not None:
+        case, _ = cases.read_case(connection, tenant_id, case.merged_into)
+    return case
+
+
+def _form(request: Request, person: Person, decision_id: str, *, note: str = "", status: int = 200, messages: tuple[Message, ...] = ()) -> Response:
+    parts = parts_of(request)
+    told: dict[str, Any] = {"effect": None, "refused": None}
+    with parts.engine.connect() as connection:
+        entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
+        case = _standing_case(connection, person.tenant_id, entry)
+        try:
+            told["effect"] = sentence(effect_of_decisions(connection, person.tenant_id, {case.id: _undo_of(entry, case.version)}, now=parts.now()))
+        except Refused as refused:
+            told["refused"] = str(refused)
+    return render(request, person, "reverse.html", status=status, messages=messages, entry=entry, case=case, note=note, verdicts=VERDICT_WORDS, longest_note=_LONGEST_NOTE, **told)

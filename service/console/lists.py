@@ -1,0 +1,44 @@
+"""Lists in the console: filters and places in the address, and what a form sends for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+
+from service.api.pages import page_asked
+from service.model import microseconds
+from service.storage.cursors import Key, Page, write_cursor
+
+PAGE = 50
+
+
+def place_of(cursor: str, list_name: str, key_types_by_sort: Mapping[str, tuple[type, ...]], sort: str, filters: Mapping[str, str]) -> tuple[Key, ...] | None:
+    """Behind which item the page begins; None for the first page. Raises InvalidCursor for a cursor of another list or with other filters."""
+    page, _ = page_asked(cursor or None, list_name=list_name, key_types_by_sort=key_types_by_sort, sort=sort, default_sort=sort, filters=filters)
+    return None if page is None else page.after
+
+
+def address(path: str, **parameters: str | None) -> str:
+    """A path with the parameters that say something."""
+    named = {name: value for name, value in parameters.items() if value}
+    return f"{path}?{urlencode(named)}" if named else path
+
+
+def cursor_behind(after: tuple[Key, ...] | None, list_name: str, sort: str, filters: Mapping[str, str]) -> str | None:
+    """The cursor of the page behind `after`; None on the last one."""
+    return None if after is None else write_cursor(Page(list_name, sort, dict(filters), after))
+
+
+def day_us(text: str, name: str, *, end: bool = False) -> int | None:
+    """A day as a form's date field sends it, as the begin of it in UTC (`end`: of the day after); None for an empty field. Raises HTTPException 422."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+        at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=end)
+    except (ValueError, OverflowError):
+        raise HTTPException(422, f"{name}: {text[:40]!r} is no day like 2026-11-22") from None
+    return microseconds(at)

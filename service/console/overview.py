@@ -1,0 +1,158 @@
+"""The tenant's day at a glance: what came in, what of it was coordinated, what waits for people, how often they agreed with the detector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from markupsafe import Markup
+from scipy.stats import beta
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service.api.app_state import parts_of
+from service.api.pipeline import pipeline_of
+from service.console.csv_files import Cell, csv_response
+from service.console.person import Person
+from service.console.rendering import render
+from service.console.sign_in import Viewer
+from service.console.targets import assessment_of, standings_of
+from service.errors import StoreUnavailable
+from service.model import Pipeline, microseconds, moment
+from service.pictures.columns import Column, column_chart
+from service.storage import overview, restorations, stream, tempo
+from service.storage.archive import ingest_state_of
+from service.storage.overrides import policy_of
+from service.storage.overview import Period, Slot
+from service.storage.pipeline import Progress, read_progress
+
+router = APIRouter()
+PERIODS = {"day": "Last 24 hours", "week": "Last 7 days"}
+_TOGETHER = {"day": 2, "week": 12}  # slots of ten minutes in one column
+PARTS = ("in flagged groups", "others")
+CLASSES = ("part-1", "part-rest")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One column of the picture, as a row of the table beside it."""
+
+    start_us: int
+    complaints: int
+    coordinated: int
+    minutes: int
+
+    @property
+    def per_minute(self) -> float:
+        """Complaints a minute."""
+        return self.complaints / self.minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How many of the decided cases people found coordinated, with the 90 % interval of the share."""
+
+    coordinated: int
+    decided: int
+    low: float
+    high: float
+
+
+def bars_of(slots: Sequence[Slot], together: int) -> list[Bar]:
+    """So many neighbouring slots as one bar."""
+    minutes = together * tempo.SLOT_US // 60_000_000
+    parts = [slots[start : start + together] for start in range(0, len(slots), together)]
+    return [Bar(part[0].start_us, sum(s.complaints for s in part), sum(s.coordinated for s in part), minutes) for part in parts]
+
+
+def precision_of(coordinated: int, decided: int) -> Precision | None:
+    """The share with its interval (Jeffreys), None while nothing is decided: unknown is not 0."""
+    if not decided:
+        return None
+    a, b = coordinated + 0.5, decided - coordinated + 0.5
+    return Precision(coordinated, decided, float(beta.ppf(0.05, a, b)) if coordinated else 0.0, float(beta.ppf(0.95, a, b)) if coordinated < decided else 1.0)
+
+
+@router.get("/overview")
+async def show_overview(request: Request, person: Viewer, period: str = "day") -> Response:
+    """The page; every figure with a table or words beside it."""
+    _check(period)
+    found = await run_in_threadpool(_read, request, person, period)
+    standings = await standings_of(request, person, [one.target_id for one in found["attacked"]]) if found["attacked"] else None
+    found["assessments"] = [assessment_of(one.target_id, standings, place, found["threshold"]) for place, one in enumerate(found["attacked"])]
+    found["pipeline"] = await _pipeline(request, person, found.pop("progress"))
+    return await run_in_threadpool(lambda: render(request, person, "overview.html", period=period, periods=PERIODS, **found))
+
+
+@router.get("/overview.csv")
+def download_overview(request: Request, person: Viewer, period: str = "day") -> Response:
+    """The picture's figures as a file, by ten minutes."""
+    _check(period)
+    parts = parts_of(request)
+
+    def rows() -> Iterator[tuple[Cell, ...]]:
+        with parts.engine.connect() as connection:
+            chosen = _period(request, person, ingest_state_of(connection, person.tenant_id).watermark_us, period)
+            slots = overview.read_slots(connection, person.tenant_id, chosen)
+        for slot in slots:
+            yield moment(slot.start_us).isoformat(), slot.complaints, slot.coordinated
+
+    return csv_response(f"complaints-{period}-{person.tenant}", ("from", "complaints", "in_flagged_groups"), rows)
+
+
+def _check(period: str) -> None:
+    if period not in PERIODS:
+        raise HTTPException(422, f"period: one of {', '.join(PERIODS)}")
+
+
+def _period(request: Request, person: Person, watermark_us: int | None, name: str) -> Period:
+    return overview.period_of(name, watermark_us, microseconds(parts_of(request).now()))
+
+
+def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
+    parts = parts_of(request)
+    now_us, tenant_id = microseconds(parts.now()), person.tenant_id
+    with parts.engine.connect() as connection:
+        watermark_us = ingest_state_of(connection, tenant_id).watermark_us
+        period = _period(request, person, watermark_us, name)
+        slots = overview.read_slots(connection, tenant_id, period)
+        cases = overview.read_cases(connection, tenant_id, end_us=period.end_us, now_us=now_us)
+        speed = overview.read_time_to_decision(connection, tenant_id, now_us=now_us)
+        attacked = overview.read_attacked(connection, tenant_id, since_us=period.end_us - overview.DAY_US, until_us=period.end_us)
+        waiting = restorations.count_by_state(connection, tenant_id)
+        progress, threshold = read_progress(connection, tenant_id), policy_of(connection, tenant_id).default_threshold
+    bars = bars_of(slots, _TOGETHER[name])
+    complaints, coordinated = sum(bar.complaints for bar in bars), sum(bar.coordinated for bar in bars)
+    return {
+        "bars": bars, "picture": picture(bars, complaints, coordinated, PERIODS[name]), "complaints": complaints, "coordinated": coordinated, "end": moment(period.end_us), "live": period.live,
+        "watermark": None if watermark_us is None else moment(watermark_us), "cases": cases, "longest_age": max((group.open + group.escalated for group in cases.ages), default=0),
+        "speed": speed, "precision": precision_of(cases.coordinated, cases.decided), "attacked": attacked, "restorations": waiting, "progress": progress, "threshold": threshold,
+        "names": PARTS, "classes": CLASSES, "minutes": int((period.end_us - period.start_us) / 60e6), "start_of": {bar.start_us: moment(bar.start_us) for bar in bars},
+    }
+
+
+def picture(bars: Sequence[Bar], complaints: int, coordinated: int, when: str) -> Markup:
+    """Complaints over the period, those in flagged groups below."""
+    step = timedelta(minutes=bars[0].minutes)
+    columns = [Column(start, (bar.coordinated, bar.complaints - bar.coordinated), _says(bar)) for bar in bars for start in (moment(bar.start_us),)]
+    says = f"{when}: {complaints:,} complaints, {coordinated:,} of them in flagged groups"
+    return column_chart(columns, step, "complaints", says, parts=CLASSES, unit=f"complaints in {bars[0].minutes} minutes")
+
+
+def _says(bar: Bar) -> str:
+    start, end = moment(bar.start_us), moment(bar.start_us) + timedelta(minutes=bar.minutes)
+    return f"{start:%d %b, %H:%M} to {end:%H:%M} UTC: {bar.complaints:,} complaints ({bar.per_minute:.1f} a minute), {bar.coordinated:,} in flagged groups"
+
+
+async def _pipeline(request: Request, person: Person, progress: Progress) -> Pipeline | None:
+    """How far the tenant's items are; None while Redis does not say."""
+    parts = parts_of(request)
+    try:
+        accepted, oldest_us = await stream.position_and_oldest(parts.redis, person.tenant)
+    except StoreUnavailable:
+        return None
+    return pipeline_of(progress, accepted, oldest_us, microseconds(parts.now()))

@@ -1,0 +1,198 @@
+"""Targets that were removed while a group inflated their count: what to look at first, and a person's word on each.
+
+A word is an outcome of a person, and goes through the same stream as those that the platform posts: it is archived, restores or confirms
+the removal here, and teaches. On the platform nothing is put back by it: that is done there, or by whoever listens to our events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service.api.app_state import observe_of, parts_of
+from service.console.csv_files import Cell, csv_response
+from service.console.lists import PAGE, address, cursor_behind, place_of
+from service.console.person import Person
+from service.console.rendering import flash, render, see_other
+from service.console.sign_in import Moderator, Viewer
+from service.console.targets import assessment_of, standings_of
+from service.intake.items import OUTCOME, canonical
+from service.model import Assessment, microseconds
+from service.moderation.handling import CHOICES, Choice, outcome_of
+from service.moderation.restorations import RestorationState
+from service.storage import restorations, trail
+from service.storage.database import write
+from service.storage.hashing import key_of
+from service.storage.overrides import policy_of
+from service.storage.restorations import SORT_KEY_TYPES, RestorationItem
+
+router = APIRouter()
+NAME, SORT = "console-restorations", "-harm"
+STATES: dict[str, tuple[str, tuple[RestorationState, ...] | None]] = {
+    "open": ("To look at", ("open",)), "stands": ("Removal stands", ("stands",)), "restored": ("Put back", ("restored",)), "any": ("All", None),
+}
+MOST_AT_ONCE = 200
+_NONCE = re.compile(r"[0-9a-f]{16}\Z")
+_HEADER = (
+    "target", "state", "harm", "complaints_when_removed", "independent_of_these", "threshold", "removed_at", "removed_by", "opened_at", "changed_at", "cases",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One restoration, with what is counted now."""
+
+    item: RestorationItem
+    now: Assessment | None
+
+
+@router.get("/restorations")
+async def show_restorations(request: Request, person: Viewer, state: str = "open", cursor: str = "") -> Response:
+    """The list, greatest harm first."""
+    _, states = _state(state)
+    after = place_of(cursor, NAME, SORT_KEY_TYPES, SORT, {"state": state})
+
+    def read() -> tuple[list[RestorationItem], tuple[Any, ...] | None, dict[str, int], int]:
+        with parts_of(request).engine.connect() as connection:
+            items, behind = restorations.list_restorations(connection, person.tenant_id, states, after=after, limit=PAGE)
+            return items, behind, restorations.count_by_state(connection, person.tenant_id), policy_of(connection, person.tenant_id).default_threshold
+
+    items, behind, counts, threshold = await run_in_threadpool(read)
+    rows = await _with_counts(request, person, items, threshold)
+    following = cursor_behind(behind, NAME, SORT, {"state": state})
+    tabs = [
+        {"url": address("/console/restorations", state=name), "label": label, "count": sum(counts.values()) if of is None else counts.get(of[0], 0), "current": name == state, "title": None, "aside": None}
+        for name, (label, of) in STATES.items()
+    ]
+    return await run_in_threadpool(lambda: render(
+        request, person, "restorations.html", rows=rows, tabs=tabs, state=state, csv_url=address("/console/restorations.csv", state=state),
+        next_url=None if following is None else address("/console/restorations", state=state, cursor=following), first_url=address("/console/restorations", state=state) if cursor else None,
+    ))
+
+
+@router.get("/restorations.csv")
+def download_restorations(request: Request, person: Viewer, state: str = "open") -> Response:
+    """The list as a file."""
+    _, states = _state(state)
+    engine = parts_of(request).engine
+
+    def rows() -> Iterator[tuple[Cell, ...]]:
+        after = None
+        while True:
+            with engine.connect() as connection:
+                items, after = restorations.list_restorations(connection, person.tenant_id, states, after=after, limit=400)
+            yield from map(_cells, items)
+            if after is None:
+                return
+
+    return csv_response(f"restorations-{person.tenant}", _HEADER, rows)
+
+
+def _cells(item: RestorationItem) -> tuple[Cell, ...]:
+    return (
+        item.target_id, item.state, item.harm, item.complaints, item.independent_complaints, item.threshold, item.removed_at.isoformat(), item.removed_by, item.opened_at.isoformat(),
+        item.changed_at.isoformat(), " ".join(item.clusters),
+    )
+
+
+@router.post("/restorations/preview")
+async def preview(request: Request, person: Moderator, choice: Annotated[str, Form()], target: Annotated[list[str], Form()] = []) -> Response:  # noqa: B006  # FastAPI copies it
+    """What the word would do, before it is said."""
+    chosen, wanted = _asked(choice, target)
+    items, threshold = await run_in_threadpool(_read_items, request, person, wanted)
+    if not items:
+        return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
+    rows = await _with_counts(request, person, items, threshold)
+    clusters = sorted({cluster for item in items for cluster in item.clusters})
+    return await run_in_threadpool(lambda: render(
+        request, person, "restorations_preview.html", rows=rows, choice=chosen, clusters=clusters, complaints=sum(row.now.complaints if row.now else row.item.complaints for row in rows),
+        gone=len(wanted) - len(items), nonce=secrets.token_hex(8),
+    ))
+
+
+@router.post("/restorations/handle")
+async def handle(
+    request: Request, person: Moderator, choice: Annotated[str, Form()], nonce: Annotated[str, Form(max_length=16)], target: Annotated[list[str], Form()] = [],  # noqa: B006
+) -> Response:
+    """Say the word: one outcome of a person for each target, through the stream. Said twice (a double click) it is the same outcomes."""
+    chosen, wanted = _asked(choice, target)
+    if not _NONCE.match(nonce):
+        raise HTTPException(422, "This form is out of date: go back and choose again. Nothing was changed.")
+    items, _ = await run_in_threadpool(_read_items, request, person, wanted)
+    if not items:
+        return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
+    parts = parts_of(request)
+    now = parts.now()
+    outcomes = [outcome_of(chosen, item.target_id, outcome_id=f"console-{nonce}-{key_of(item.target_id) & (2**64 - 1):016x}", decided_at=now) for item in items]
+    lines = [canonical(outcome, OUTCOME) for outcome in outcomes]
+    await parts.writer.append(person.tenant, len(lines), b"\n".join(lines))
+    observe_of(request).accepted(person.tenant, len(lines))
+
+    def note() -> None:
+        with write(parts.engine) as connection:
+            for outcome, item in zip(outcomes, items, strict=True):
+                detail = {"target": item.target_id, "choice": chosen, "outcome": outcome.id, "before": item.state, "clusters": item.clusters}
+                trail.enter(connection, person.tenant_id, actor=person.name, action="restoration", subject="target", now_us=microseconds(now), detail=detail)
+
+    await run_in_threadpool(note)
+    await _settled(request, person, chosen, items)
+    said = {"restored": "put back", "stands": "rightly removed"}[chosen]
+    await run_in_threadpool(lambda: flash(request, person, f"Recorded: {len(items):,} {'target' if len(items) == 1 else 'targets'} {said}. The lists and counts follow within seconds."))
+    return see_other(request, "/console/restorations")
+
+
+_SETTLE_SECONDS, _LOOK_SECONDS = 2.0, 0.2
+
+
+async def _settled(request: Request, person: Person, choice: Choice, items: Sequence[RestorationItem]) -> None:
+    """Wait a little for detection to take the outcomes over, so that the list that comes next mostly knows of them."""
+    deadline = asyncio.get_running_loop().time() + _SETTLE_SECONDS
+    wanted = [item.target_id for item in items]
+    while asyncio.get_running_loop().time() < deadline:
+        found, _ = await run_in_threadpool(_read_items, request, person, wanted)
+        if all(item.state == choice for item in found):
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _state(name: str) -> tuple[str, tuple[RestorationState, ...] | None]:
+    if name not in STATES:
+        raise HTTPException(422, f"state: one of {', '.join(STATES)}")
+    return STATES[name]
+
+
+def _asked(choice: str, targets: Sequence[str]) -> tuple[Choice, list[str]]:
+    chosen = next((one for one in CHOICES if one == choice), None)
+    wanted = list(dict.fromkeys(one for one in targets if 0 < len(one) <= 128 and "\0" not in one))
+    if chosen is None:
+        raise HTTPException(422, f"choice: one of {', '.join(CHOICES)}")
+    if len(wanted) > MOST_AT_ONCE:
+        raise HTTPException(422, f"{len(wanted):,} targets are too many at once: {MOST_AT_ONCE} are possible")
+    return chosen, wanted
+
+
+def _read_items(request: Request, person: Person, target_ids: Sequence[str]) -> tuple[list[RestorationItem], int]:
+    """Those that there are, in the order asked."""
+    with parts_of(request).engine.connect() as connection:
+        found = [restorations.read_one(connection, person.tenant_id, key_of(one)) for one in target_ids]
+        threshold = policy_of(connection, person.tenant_id).default_threshold
+    return [item for item, asked in zip(found, target_ids, strict=True) if item is not None and item.target_id == asked], threshold
+
+
+def _nothing(request: Request, person: Person, why: str) -> Response:
+    flash(request, person, f"{why} Nothing was changed.", "info")
+    return see_other(request, "/console/restorations")
+
+
+async def _with_counts(request: Request, person: Person, items: Sequence[RestorationItem], threshold: int) -> list[Row]:
+    standings = await standings_of(request, person, [item.target_id for item in items]) if items else None
+    return [Row(item, assessment_of(item.target_id, standings, place, threshold)) for place, item in enumerate(items)]

@@ -1,0 +1,226 @@
+"""One target: how many people complained independently, who else did, what was decided, and what should be known on an appeal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service.api.app_state import parts_of
+from service.console.csv_files import Cell, csv_response
+from service.console.lists import PAGE, address, cursor_behind, place_of
+from service.console.person import Person
+from service.console.rendering import render, see_other, segment
+from service.console.sign_in import Viewer
+from service.errors import StoreUnavailable
+from service.model import Assessment
+from service.moderation.assessment import NO_CLUSTERS, assess
+from service.moderation.brief import Dossier, GroupOnTarget, OutcomeTold, fragment, not_known, sentences
+from service.pictures.columns import Column, Mark, column_chart
+from service.storage import overview, target_history
+from service.storage.archive import ingest_state_of, never_archived
+from service.storage.assessments import Standings, read_targets
+from service.storage.dossiers import read_dossier
+from service.storage.overrides import policy_of
+from service.storage.stream import PositionAbsent
+from service.storage.target_history import Filed, Points, list_of_target, read_points
+
+router = APIRouter()
+NAME, SORT = "target-complaints", "-occurred_at"
+GROUPS_DRAWN = 3  # each its own colour; the rest is drawn together
+_STEPS = (60, 300, 600, 1_800, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400, 91 * 86_400, 365 * 86_400)  # s
+_COLUMNS = 90  # at most so many in the picture
+_LETTERS = {"removed": "R", "kept": "K", "restored": "B"}
+CSV_HEADER = ("id", "occurred_at", "received_at", "reporter", "target", "state", "reason", "text", "illegal_content", "trusted", "clusters")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The picture of a target's complaints and the same as a table."""
+
+    svg: Markup
+    step: timedelta
+    names: list[str]  # of the parts, from below
+    classes: list[str]
+    rows: list[tuple[datetime, tuple[int, ...]]]  # where anything happened
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A cluster on the target, as the page lists it."""
+
+    told: GroupOnTarget
+    complaints: int
+    probability: float | None
+    unfounded: float | None
+    without: float | None  # the independent count had it not been found
+
+
+@router.get("/targets")
+def find_target(request: Request, person: Viewer, id: str = "") -> Response:
+    """A form to look one up; and the targets under attack now."""
+    if id.strip():
+        return see_other(request, f"/console/targets/{segment(id.strip()[:128])}")
+    now_us = int(parts_of(request).now().timestamp() * 1_000_000)
+    with parts_of(request).engine.connect() as connection:
+        period = overview.period_of("week", ingest_state_of(connection, person.tenant_id).watermark_us, now_us)
+        attacked = overview.read_attacked(connection, person.tenant_id, since_us=period.start_us, until_us=period.end_us)
+    return render(request, person, "find_target.html", attacked=attacked, end=_moment(period.end_us), live=period.live)
+
+
+@router.get("/targets/{id}")
+async def show_target(request: Request, person: Viewer, id: str, cursor: str = "") -> Response:
+    """All about one; zeros for a target never seen, as the API answers."""
+    after = place_of(cursor, NAME, target_history.KEY_TYPES_BY_SORT, SORT, {"target": id})
+    standings = await standings_of(request, person, [id])
+    page = await run_in_threadpool(_read, request, person, id, standings, after)
+    return await run_in_threadpool(lambda: render(request, person, "target.html", first_url=f"/console/targets/{segment(id)}" if cursor else None, **page))
+
+
+@router.get("/targets/{id}/complaints.csv")
+def download_complaints(request: Request, person: Viewer, id: str) -> Response:
+    """Its complaints as a file."""
+    engine = parts_of(request).engine
+
+    def rows() -> Iterator[tuple[Cell, ...]]:
+        after = None
+        while True:
+            with engine.connect() as connection:
+                found, after = list_of_target(connection, person.tenant_id, id, after=after, limit=400)
+            yield from map(csv_row, found)
+            if after is None:
+                return
+
+    return csv_response(f"complaints-{id}", CSV_HEADER, rows)
+
+
+def csv_row(filed: Filed) -> tuple[Cell, ...]:
+    """One complaint of a list as cells of CSV_HEADER."""
+    return (
+        filed.id, filed.occurred_at.isoformat(), filed.received_at.isoformat(), filed.reporter_id, filed.target_id, filed.state, filed.reason, filed.text, str(filed.notice).lower(),
+        str(filed.trusted).lower(), " ".join(filed.clusters),
+    )
+
+
+async def standings_of(request: Request, person: Person, target_ids: Sequence[str]) -> Standings | None:
+    """What Redis has about the targets; None while it has nothing to say (it is away, or being rebuilt). A new tenant has zeros."""
+    parts = parts_of(request)
+    try:
+        return await read_targets(parts.redis, person.tenant, list(target_ids))
+    except PositionAbsent:
+        if not await run_in_threadpool(_is_new, request, person):
+            return None
+        return Standings([], parts.now(), pending=False)
+    except StoreUnavailable:
+        return None
+
+
+def assessment_of(target_id: str, standings: Standings | None, place: int, threshold: int) -> Assessment | None:
+    """The answer to the question before a removal, from what was read for several targets."""
+    if standings is None:
+        return None
+    complaints, summary = (standings.targets[place].complaints, standings.targets[place].summary) if standings.targets else (0, NO_CLUSTERS)
+    return assess(target_id, complaints, summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
+
+
+def _is_new(request: Request, person: Person) -> bool:
+    with parts_of(request).engine.connect() as connection:
+        return never_archived(connection, person.tenant_id)
+
+
+def _read(request: Request, person: Person, target_id: str, standings: Standings | None, after: tuple[Any, ...] | None) -> dict[str, Any]:
+    parts = parts_of(request)
+    with parts.engine.connect() as connection:
+        policy = policy_of(connection, person.tenant_id)
+        dossier = read_dossier(connection, person.tenant_id, target_id, now=parts.now())
+        points = read_points(connection, person.tenant_id, target_id, [group.id for group in dossier.groups if group.disposition != "revoked"])
+        complaints, behind = list_of_target(connection, person.tenant_id, target_id, after=after, limit=PAGE)
+    assessment = assessment_of(target_id, standings, 0, policy.default_threshold)
+    if after is None and not complaints and assessment is not None and not assessment.clusters and not dossier.outcomes:
+        raise HTTPException(404, "No complaint about this target was received, and no outcome.")
+    following = cursor_behind(behind, NAME, SORT, {"target": target_id})
+    said = [] if assessment is None else sentences(assessment, dossier, policy.default_threshold)
+    return {
+        "target_id": target_id, "assessment": assessment, "threshold": policy.default_threshold, "figures": dossier.figures, "groups": _groups(dossier, assessment),
+        "outcomes": dossier.outcomes, "restoration": dossier.restoration, "brief": said, "unknown": [] if assessment is None else not_known(assessment, dossier),
+        "statement": None if assessment is None else fragment(assessment, dossier, policy.default_threshold, policy.version), "timeline": timeline(points, dossier.outcomes, dossier.groups),
+        "complaints": complaints, "next_url": None if following is None else address(f"/console/targets/{segment(target_id)}", cursor=following),
+        "trail": "\n".join([*said, *([] if assessment is None else ["", "Not known:", *(f"- {one}" for one in not_known(assessment, dossier))])]),
+    }
+
+
+def _groups(dossier: Dossier, assessment: Assessment | None) -> list[Group]:
+    shares = {} if assessment is None else {share.id: share for share in assessment.clusters}
+    without = {} if assessment is None else assessment.without_clusters
+    return [
+        Group(
+            group, shares[group.id].complaints if group.id in shares else 0, shares[group.id].probability if group.id in shares else None,
+            shares[group.id].unfounded_probability if group.id in shares else None, without.get(group.id),
+        )
+        for group in dossier.groups
+    ]
+
+
+def timeline(points: Points, outcomes: Sequence[OutcomeTold], groups: Sequence[GroupOnTarget]) -> Timeline | None:
+    """Complaints over time, those of the largest clusters in colours of their own; None without a complaint."""
+    largest = sorted(points.by_cluster, key=lambda cluster: (-len(points.by_cluster[cluster]), cluster))
+    drawn, together = largest[:GROUPS_DRAWN], largest[GROUPS_DRAWN:]
+    series = [points.by_cluster[cluster] for cluster in drawn]
+    names, classes = [f"group {cluster}" for cluster in drawn], [f"part-{place}" for place in range(len(drawn))]
+    if together:
+        series.append([at for cluster in together for at in points.by_cluster[cluster]])
+        names, classes = [*names, f"{len(together)} further groups"], [*classes, "part-3"]
+    series.append(points.others)
+    names, classes = [*names, "in no group"], [*classes, "part-rest"]
+    every = [at for each in series for at in each]
+    if not every:
+        return None
+    acted = [outcome for outcome in outcomes if outcome.action is not None or outcome.verdict is not None]
+    first, last = min(every), max(every)
+    # Outcomes far away would squeeze the complaints: those are in the list beside.
+    near = [o for o in acted if first - (last - first) - timedelta(days=1) <= o.decided_at <= last + (last - first) + timedelta(days=1)]
+    begin, end = min([first, *(o.decided_at for o in near)]), max([last, *(o.decided_at for o in near)])
+    step = timedelta(seconds=next((s for s in _STEPS if (end - begin).total_seconds() / s <= _COLUMNS - 2), _STEPS[-1]))
+    start = _floor(begin, step)
+    count = min(400, int((end - start) // step) + 1)
+    counts = [[0] * len(series) for _ in range(count)]
+    for part, each in enumerate(series):
+        for at in each:
+            counts[min(count - 1, int((at - start) // step))][part] += 1
+    columns = [Column(start + place * step, tuple(each), _says(start + place * step, step, names, each)) for place, each in enumerate(counts)]
+    marks = [Mark(o.decided_at, _letter(o), f"{_words(o)}, {o.decided_at:%d %b %Y, %H:%M} UTC") for o in near]
+    says = f"{len(every):,} complaints from {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC; of groups: {sum(map(len, points.by_cluster.values())):,}"
+    svg = column_chart(columns, step, "timeline", says, parts=classes, marks=marks, unit="complaints")
+    return Timeline(svg, step, names, classes, [(column.start, column.counts) for column in columns if any(column.counts)], points.left_out)
+
+
+def _says(start: datetime, step: timedelta, names: Sequence[str], counts: Sequence[int]) -> str:
+    told = ", ".join(f"{name}: {count:,}" for name, count in zip(names, counts, strict=True) if count)
+    return f"{start:%d %b, %H:%M} to {start + step:%d %b, %H:%M} UTC: {sum(counts):,} complaints ({told})"
+
+
+def _letter(outcome: OutcomeTold) -> str:
+    return _LETTERS.get(outcome.action or "", "U" if outcome.verdict == "upheld" else "X")
+
+
+def _words(outcome: OutcomeTold) -> str:
+    words = [{"removed": "removed", "kept": "kept", "restored": "put back"}.get(outcome.action or "", ""), {"upheld": "complaints upheld", "rejected": "complaints rejected"}.get(outcome.verdict or "", "")]
+    whom = {"automatic": "automatically", "appeal": "on appeal", "person": "by a person"}[outcome.decided_by]
+    return f"{', '.join(word for word in words if word)} {whom}"
+
+
+def _floor(at: datetime, step: timedelta) -> datetime:
+    origin = datetime(2001, 1, 1, tzinfo=UTC)
+    return origin + (at - origin) // step * step
+
+
+def _moment(us: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

@@ -1,0 +1,210 @@
+"""Decisions, targets, reporters, restorations, overview and operations: what they show, to whom, and that what is hostile stays text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import sqlalchemy as sa
+from case_world import at_us, put_cluster, put_complaint, put_decision, put_outcome
+from conftest import Api
+from console_world import Visitor, put_user, sign_in
+
+from service.moderation.assessment import ClusterShare
+from service.moderation.warnings import Suggestion
+from service.storage import assessments, keys, schema, tempo, warnings
+from service.storage.assessments import TargetSummary
+from service.storage.database import write
+from service.storage.hashing import key_of
+from service.storage.tenants import tenant_id
+from service.storage.warnings import Warned
+
+BAD = '<script>alert(1)</script>"\'&'
+WARNED = Suggestion(unfounded=12, judged=13, by_outcome=2, by_decision=10, period_seconds=90 * 86_400, clusters=("k-1",))
+PAGES = (
+    "/console/decisions", "/console/targets", f"/console/targets/{quote('t/1', safe='')}", "/console/reporters", "/console/reporters/r1", "/console/restorations", "/console/restorations?state=any",
+    "/console/overview", "/console/overview?period=week",
+)
+
+
+def furnish(api: Api, tenant: str = "default", mark: str = "") -> int:
+    """A tenant with one of everything."""
+    number = tenant_id(api.engine, tenant)
+    put_cluster(api.engine, number, f"k-1{mark}", reporters=("r1", "r2", "r3"), targets=("t/1", "t2"), summary=f"3 accounts {BAD}", last=2)
+    for seq, reporter in enumerate(("r1", "r2", "r3"), 1):
+        put_complaint(api.engine, number, seq, reporter, "t/1", hours=1 + seq / 10, cluster=f"k-1{mark}")
+    put_complaint(api.engine, number, 4, "r4", "t/1", hours=1.5)
+    put_outcome(api.engine, number, 5, "t/1", "rejected", hours=3)
+    put_decision(api.engine, number, f"k-1{mark}", f"d-1{mark}", "coordinated", hours=2, note=BAD)
+    with write(api.engine) as connection:
+        connection.execute(sa.update(schema.ingest_state).where(schema.ingest_state.c.tenant_id == number).values(watermark_us=at_us(2), last_seq=5, archived_position=5))
+        connection.execute(sa.insert(schema.targets).values(tenant_id=number, target_key=key_of("t/1"), complaints=4))
+        connection.execute(sa.insert(schema.restorations).values(
+            tenant_id=number, target_key=key_of("t/1"), target_id="t/1", state="open", harm=1.5, complaints=9, independent=2.5, cluster_ids=json.dumps([f"k-1{mark}"]), threshold=8, removal_id="o9",
+            removed_us=at_us(2), removed_by="automatic", opened_us=at_us(3), changed_us=at_us(3), opened_seq=5,
+        ))
+        tempo.add(connection, number, [at_us(1.1), at_us(1.2), at_us(1.3), at_us(1.5)])
+        warnings.save(connection, number, [Warned(key_of("r1"), "r1", WARNED)], (), watermark_us=at_us(2), now_us=at_us(3))
+        connection.execute(sa.insert(schema.dead_letters).values(tenant_id=number, position=3, received_us=0, dead_us=at_us(1), error=f"ValueError: {BAD}", line='c{"id":"x"}'))
+    redis = api.redis.blocking
+    redis.set(keys.position(tenant), 5)
+    assessments.write_totals(redis, tenant, {key_of("t/1"): 12})
+    assessments.write_memberships(redis, tenant, {key_of("t/1"): TargetSummary((ClusterShare(f"k-1{mark}", 3, 0.9, 0.5, 0.45, True),), 6.5, {f"k-1{mark}": 0.0})})
+    return number
+
+
+def texts(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+@pytest.fixture
+def world(api: Api) -> Visitor:
+    person = sign_in(api, role="viewer")
+    furnish(api)
+    return person
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_viewer_reads_every_page_and_what_is_hostile_stays_text(world: Visitor, path: str) -> None:
+    answer = world.get(path, raw_path=path.partition("?")[0].encode() if "%" in path else None)
+    assert answer.status_code == 200, answer.text
+    assert "<script>alert" not in answer.text
+    assert not re.search(r"<script(?![^>]* src=)", answer.text)
+    assert not re.search(r"\sstyle=|\son[a-z]+=", answer.text)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_of_a_tenant_without_anything_say_so(api: Api, path: str) -> None:
+    person = sign_in(api, role="viewer")
+    answer = person.get(path, raw_path=path.partition("?")[0].encode() if "%" in path else None)
+    assert answer.status_code == (404 if re.search("/(targets|reporters)/.", path) else 200), answer.text
+
+
+def test_another_tenants_things_are_not_there(api: Api) -> None:
+    stranger = sign_in(api, "eve", role="admin", tenant="other")
+    api.key("default")
+    furnish(api)
+    for path in ("/console/reporters/r1", "/console/decisions/d-1/reverse"):
+        known, unknown = stranger.get(path), stranger.get(path.replace("r1", "r77").replace("d-1", "d-77"))
+        assert (known.status_code, unknown.status_code) == (404, 404)
+        assert texts(known.text) == texts(unknown.text)
+    assert "t/1" not in stranger.get("/console/restorations?state=any").text
+    assert "d-1" not in stranger.get("/console/decisions").text
+    assert "ValueError" not in stranger.get("/console/ops").text
+    assert "3 accounts" not in stranger.get("/console/decisions.csv").text
+
+
+def test_a_target_tells_counts_advice_groups_outcomes_and_the_brief(world: Visitor) -> None:
+    answer = world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1")
+    said = texts(answer.text)
+    for words in ("hold", "12", "5.5", "Only a coordinated group carries it over the threshold of 8", "reaches 8", "complaints rejected", "in no group", "group k-1"):
+        assert words in said, words
+    assert "At a threshold of 8 only coordinated complaints carry it over" in said
+    assert '<svg class="column-chart"' in answer.text
+    assert "/console/targets/t%2F1/complaints.csv" in answer.text
+
+
+def test_a_target_is_shown_from_the_archive_while_redis_is_away(world: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.api.redis.blocking.delete(keys.position("default"))
+    said = texts(world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1").text)
+    assert "cannot be read at this moment" in said
+    assert "complaints rejected" in said
+    assert world.get("/console/restorations").status_code == 200
+    assert world.get("/console/overview").status_code == 200
+
+
+def test_complaints_are_paged_and_a_cursor_of_another_list_is_refused(world: Visitor) -> None:
+    number = tenant_id(world.api.engine, "default")
+    for seq in range(100, 160):
+        put_complaint(world.api.engine, number, seq, f"x{seq}", "t2", hours=seq)
+    first = world.get("/console/targets/t2")
+    following = re.search(r'href="(/console/targets/t2\?cursor=[^"]+)"', first.text)
+    assert following is not None
+    second = world.get(following[1])
+    assert second.status_code == 200
+    shown = [re.findall(r'href="/console/reporters/(x\d+)"', page.text) for page in (first, second)]
+    assert [len(each) for each in shown] == [50, 10]
+    assert shown[0] + shown[1] == [f"x{seq}" for seq in range(159, 99, -1)]
+    assert world.get(following[1].replace("targets/t2", "reporters/r1")).status_code == 400
+    assert world.get("/console/targets/t2?cursor=nonsense").status_code == 400
+
+
+def test_a_reporter_tells_history_reputation_and_the_suggested_warning(world: Visitor) -> None:
+    answer = world.get("/console/reporters/r1")
+    said = texts(answer.text)
+    for words in ("1 complaint", "consider a warning", "12", "92 %", "90 % interval", "by 0 right and 1 wrong", "Art. 23 DSA"):
+        assert words in said, words
+    assert "I have warned them" not in said  # a viewer reads
+    assert '<svg class="interval"' in answer.text
+    assert "to look at" in texts(world.get("/console/reporters").text)
+
+
+def test_looking_something_up_leads_to_its_page(world: Visitor) -> None:
+    for noun in ("targets", "reporters"):
+        assert world.get(f"/console/{noun}?id=%20a%2Fb%20").headers["location"] == f"/console/{noun}/a%2Fb"
+        assert world.get(f"/console/{noun}?id=..").headers["location"] == f"/console/{noun}/%2E%2E"
+
+
+def test_the_overview_tells_what_came_in_and_what_waits(world: Visitor) -> None:
+    said = texts(world.get("/console/overview").text)
+    for words in ("4 0.00 a minute", "75 %", "3 complaints", "Cases that wait for you 1", "unknown: none is decided yet", "Restorations to look at 1", "The latest complaint is of 1 Nov", "t/1"):
+        assert words in said, words
+    assert world.get("/console/overview?period=year").status_code == 422
+
+
+def rows_of(answer: Any) -> list[list[str]]:
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/csv")
+    return list(csv.reader(io.StringIO(answer.text)))
+
+
+def test_tables_are_files_too_and_no_cell_is_a_formula(world: Visitor) -> None:
+    put_decision(world.api.engine, tenant_id(world.api.engine, "default"), "k-1", "d-2", "escalated", hours=4, note="=1+1")
+    log = rows_of(world.get("/console/decisions.csv"))
+    assert [row[1] for row in log[1:]] == ["d-2", "d-1"]
+    assert log[1][log[0].index("note")] == "'=1+1"
+    assert [row[1] for row in rows_of(world.get("/console/decisions.csv?verdict=coordinated"))[1:]] == ["d-1"]
+    complaints = rows_of(world.get("/console/targets/t%2F1/complaints.csv", raw_path=b"/console/targets/t%2F1/complaints.csv"))
+    assert [row[0] for row in complaints[1:]] == ["c4", "c3", "c2", "c1"]
+    assert complaints[2][-1] == "k-1"
+    assert rows_of(world.get("/console/reporters/r1/complaints.csv"))[1][0] == "c1"
+    assert rows_of(world.get("/console/restorations.csv"))[1][:2] == ["t/1", "open"]
+    assert sum(int(row[1]) for row in rows_of(world.get("/console/overview.csv"))[1:]) == 4
+
+
+@pytest.mark.parametrize("query", ["verdict=x", "reason=x", "since=yesterday", "since=2026-11-02&until=2026-11-01", "until=9999-12-31", "by=" + "x" * 300, "case=%00", "cursor=x"])
+def test_filters_that_do_not_fit_are_told_and_never_a_failure(world: Visitor, query: str) -> None:
+    assert world.get(f"/console/decisions?{query}").status_code in (400, 422)
+
+
+def test_filters_are_in_the_address_and_choose(world: Visitor) -> None:
+    number = tenant_id(world.api.engine, "default")
+    put_decision(world.api.engine, number, "k-1", "d-2", "escalated", hours=30)
+    def shown(query: str) -> list[str]:
+        return re.findall(r'<tr id="(d-\d)"', world.get(f"/console/decisions?{query}").text)
+
+    assert shown("") == ["d-2", "d-1"]
+    assert shown("since=2026-11-02&until=2026-11-02") == ["d-2"]
+    assert shown("until=2026-11-01&verdict=&by=ann&case=k-1") == ["d-1"]
+    assert shown("by=nobody") == []
+
+
+def test_operations_are_for_admins(api: Api) -> None:
+    moderator = sign_in(api)
+    furnish(api)
+    assert moderator.get("/console/ops").status_code == 403
+    put_user(api, "root", role="admin")
+    admin = Visitor(api)
+    admin.sign_in("default", "root")
+    answer = admin.get("/console/ops")
+    said = texts(answer.text)
+    assert answer.status_code == 200
+    assert "Nobody works on ingest, detect, sweep, deliver, chores" in said
+    assert "ValueError: &lt;script&gt;" in answer.text
+    api.redis.blocking.delete(keys.position("default"))
+    assert "Not to be had at this moment" in texts(admin.get("/console/ops").text)
