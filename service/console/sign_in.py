@@ -41,6 +41,8 @@ _HASHES_AT_ONCE = 2  # 64 MiB each
 _WAITING = 20  # attempts that may wait for their turn
 _FORM_SECONDS = 3_600
 _SAFE = ("GET", "HEAD", "OPTIONS")
+PASSWORD = "/console/password"  # noqa: S105  (an address)
+_BEFORE_A_NEW_PASSWORD = (PASSWORD, "/console/sign-out", "/console/preferences")
 log = logging.getLogger(__name__)
 router = APIRouter()
 
@@ -51,6 +53,10 @@ class SignInFirst(Exception):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self.path = path
+
+
+class NewPasswordFirst(Exception):
+    """The password was made by somebody else: the person chooses another one before anything else."""
 
 
 class TooBusy(Exception):
@@ -90,6 +96,8 @@ def signed_in(role: Role) -> Callable[[Request], Awaitable[Person]]:
         if not found.may(role):
             raise HTTPException(403, f"This needs the role {role}; you are signed in as {found.name} with the role {found.role}.")
         request.state.person = found
+        if found.session.one_time and request.url.path not in _BEFORE_A_NEW_PASSWORD:
+            raise NewPasswordFirst
         return found
 
     return person

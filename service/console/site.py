@@ -15,11 +15,11 @@ from starlette.routing import Route
 from service.api import problems
 from service.api.app_state import Parts, parts_of
 from service.api.rawpath import decoded_path
-from service.console import decisions, live, ops, overview, queue, reporters, restorations, sign_in, static_files, targets
+from service.console import decisions, live, ops, overview, password, queue, reporters, restorations, sign_in, static_files, targets
 from service.console.guard import Guard
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
-from service.console.sign_in import HOME, Hashing, SignInFirst, Viewer, sign_in_path
+from service.console.sign_in import HOME, PASSWORD, Hashing, NewPasswordFirst, SignInFirst, Viewer, sign_in_path
 from service.errors import BrigadewatchError, StaleVersion
 from service.storage import users
 from service.storage.database import write
@@ -37,6 +37,7 @@ def add_console(app: FastAPI, parts: Parts) -> None:
     app.state.live = console.state.live = live.Live(parts.engine, lambda: parts.now())
     console.include_router(static_files.router)
     console.include_router(sign_in.router)
+    console.include_router(password.router)
     for router in PAGES:
         console.include_router(router, dependencies=[Depends(decoded_path)])
     console.add_api_route("/preferences", set_preferences, methods=["POST"])
@@ -68,6 +69,7 @@ def _answer_failures(console: FastAPI) -> None:
     for kind in (BrigadewatchError, HTTPException, RequestValidationError, Exception):
         console.add_exception_handler(kind, _failed)
     console.add_exception_handler(SignInFirst, _to_sign_in)
+    console.add_exception_handler(NewPasswordFirst, _to_new_password)
 
 
 async def _to_sign_in(request: Request, failure: Exception) -> Response:
@@ -78,6 +80,12 @@ async def _to_sign_in(request: Request, failure: Exception) -> Response:
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"HX-Redirect": there, "Cache-Control": "no-store"})
     return RedirectResponse(there, 303, {"Cache-Control": "no-store"})
+
+
+async def _to_new_password(request: Request, failure: Exception) -> Response:
+    if _wants_json(request):
+        return problems.problem(403, "choose a password of your own first", headers={"Cache-Control": "no-store"})
+    return see_other(request, PASSWORD)
 
 
 def _failed(request: Request, failure: Exception) -> Response:

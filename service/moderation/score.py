@@ -82,7 +82,8 @@ def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outc
     parts = [f"{reporters} accounts complained about the same {targets} targets" if targets > 1 else f"{reporters} accounts complained about one target"]
     burst = by_signal.get("burst")
     if burst is not None:
-        parts.append(f"up to {burst.value:.0f} of them within one hour where {burst.usual:.1f} are usual (p {_p(burst.p_value)})")
+        usual = "none is" if burst.usual < 0.05 else "one is" if round(burst.usual, 1) == 1 else f"{burst.usual:.1f} are"
+        parts.append(f"up to {burst.value:.0f} of them within one hour, where {usual} usual")
     for signal, words in (("fresh_accounts", "of the accounts are fresh"), ("shared_fingerprints", "share a rare fingerprint"), ("near_duplicate_texts", "of the texts are near-duplicates")):
         e = by_signal.get(signal)
         if e is not None and surprise(e.p_value) > 0:
@@ -104,9 +105,3 @@ def summary_clause(evidence: Sequence[Evidence]) -> str | None:
     aims = [e for e in evidence if e.signal.startswith(AIM) and e.value >= AIM_TOLD]
     strongest = min(aims, key=lambda e: (1.0 if e.p_value is None else e.p_value, e.usual, e.signal), default=None)
     return None if strongest is None else strongest.text.removesuffix(".")
-
-
-def _p(p_value: float | None) -> str:
-    if p_value is None:
-        return "unknown"
-    return "< 1e-12" if p_value < 1e-12 else f"{p_value:.1g}"

@@ -5,7 +5,6 @@ The detect worker applies a change to the clusters there are (workers/detect.py)
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,13 @@ from sqlalchemy import Connection, delete, func, insert, select
 from service.errors import NotFound, Refused
 from service.moderation.allowances import Allowance, allowance_of, to_be_asked, with_allowed
 from service.moderation.lineage import ClusterState
-from service.storage import clusters, timers
+from service.storage import clusters, timers, trail
 from service.storage.archive import contents_of, totals_of
 from service.storage.database import select_by_keys
 from service.storage.effects import clusters_on
 from service.storage.hashing import key_of
 from service.storage.overrides import policy_of
-from service.storage.schema import allowed_reporters, audit_trail
+from service.storage.schema import allowed_reporters
 
 MOST = 10_000  # of a tenant
 LONGEST_ID = 128
@@ -119,6 +118,4 @@ def _possible(reporter_id: str) -> bool:
 
 def _changed(connection: Connection, tenant_id: int, reporter_id: str, action: str, detail: dict[str, Any], by: str, now_us: int) -> None:
     timers.at_latest(connection, tenant_id, WORK, now_us)
-    connection.execute(insert(audit_trail).values(
-        tenant_id=tenant_id, at_us=now_us, actor=by, action=action, subject=f"reporter:{reporter_id}", detail=json.dumps(detail, ensure_ascii=False),
-    ))
+    trail.enter(connection, tenant_id, actor=by, action=action, subject=f"reporter:{reporter_id}", now_us=now_us, detail=detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -59,6 +60,22 @@ def overrides_of(connection: Connection, tenant_id: int) -> dict[str, Any]:
         select(policy_overrides.c["values"]).where(policy_overrides.c.tenant_id == tenant_id).order_by(policy_overrides.c.id.desc()).limit(1)
     )
     return {} if newest is None else _from_json(newest)
+
+
+@dataclass(frozen=True, slots=True)
+class OverridesVersion:
+    """What the tenant had otherwise than the defaults, from `at_us` on."""
+
+    at_us: int
+    by: str
+    values: dict[str, Any]
+
+
+def versions(connection: Connection, tenant_id: int, limit: int) -> list[OverridesVersion]:
+    """The latest versions of the tenant's overrides, newest first."""
+    c = policy_overrides.c
+    rows = connection.execute(select(c.at_us, c.by, c["values"]).where(c.tenant_id == tenant_id).order_by(c.id.desc()).limit(limit))
+    return [OverridesVersion(at_us, by, _from_json(text)) for at_us, by, text in rows]
 
 
 def _from_json(text: str) -> dict[str, Any]:

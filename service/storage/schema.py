@@ -237,6 +237,7 @@ users = Table(
     Column("role", String(12), nullable=False),  # viewer | moderator | admin
     Column("created_us", Big, nullable=False), Column("disabled_us", Big), Column("failures", Integer, nullable=False, server_default="0"), Column("locked_until_us", Big),
     Column("preferences", Text, nullable=False, server_default="{}"),  # theme, keys on or off: JSON
+    Column("one_time", Boolean, nullable=False, server_default="0"),  # the password is one that somebody else made: to be changed at the first sign-in
     UniqueConstraint("tenant_id", "name", name="users_by_name"),
 )
 sessions = Table(

@@ -48,6 +48,7 @@ class SessionRow:
     preferences: dict[str, Any]
     flash: str | None
     seen_us: int
+    one_time: bool  # of the password: to be changed before anything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,12 @@ def note_failure(connection: Connection, attempt: Attempt, address: str, now_us:
         trail.enter(connection, user.tenant_id, actor="sign-in", action="user-locked", subject=f"user:{user.name}", now_us=now_us, detail=detail)
 
 
+def note_success(connection: Connection, attempt: Attempt, address: str) -> None:
+    """The password was right: earlier failures count no longer."""
+    connection.execute(update(users).where(users.c.id == attempt.user_id).values(failures=0, locked_until_us=None))
+    connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
+
+
 def open_session(connection: Connection, user_id: int, address: str, now_us: int, *, new_password_hash: str | None = None) -> str | None:
     """The password was right: forget the failures and give the new session's token; None when the account was disabled meanwhile."""
     user = connection.execute(select(users.c.tenant_id, users.c.name).where(users.c.id == user_id, users.c.disabled_us.is_(None))).first()
@@ -108,12 +115,12 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
     """Whose session it is; None when it ended or never was."""
     s, u = sessions.c, users.c
     query = (
-        select(s.hash, s.user_id, u.name, u.tenant_id, tenants.c.name.label("tenant"), u.role, s.csrf, u.preferences, s.flash, s.seen_us)
+        select(s.hash, s.user_id, u.name, u.tenant_id, tenants.c.name.label("tenant"), u.role, s.csrf, u.preferences, s.flash, s.seen_us, u.one_time)
         .join(users, u.id == s.user_id).join(tenants, tenants.c.id == u.tenant_id)
         .where(s.hash == hash_of(token), u.disabled_us.is_(None), s.expires_us > now_us, s.seen_us > now_us - IDLE_SECONDS * _SECOND)
     )
     row = connection.execute(query).first()
-    return None if row is None else SessionRow(*row[:7], preferences=json.loads(row.preferences), flash=row.flash, seen_us=row.seen_us)
+    return None if row is None else SessionRow(*row[:7], preferences=json.loads(row.preferences), flash=row.flash, seen_us=row.seen_us, one_time=bool(row.one_time))
 
 
 def alive(connection: Connection, hashes: Collection[str], now_us: int) -> set[str]:
@@ -145,6 +152,12 @@ def close_sessions(connection: Connection, session: SessionRow, now_us: int, *, 
 def drop_session(connection: Connection, token: str) -> None:
     """End the session of this token, if there is one: whoever signs in again leaves none behind."""
     connection.execute(delete(sessions).where(sessions.c.hash == hash_of(token)))
+
+
+def password_hash_of(connection: Connection, user_id: int) -> str | None:
+    """What the person's password is compared with; None for nobody."""
+    found: str | None = connection.scalar(select(users.c.password_hash).where(users.c.id == user_id))
+    return found
 
 
 def count_sessions(connection: Connection, user_id: int, now_us: int) -> int:

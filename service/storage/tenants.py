@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from service.errors import Refused, UnknownTenant
+from service.errors import NotFound, Refused, UnknownTenant
 from service.policy import DEFAULT_POLICY
+from service.storage import trail
 from service.storage.database import write
 from service.storage.overrides import policy_of
 from service.storage.schema import analysis_state, api_keys, ingest_state, tenant_settings, tenants
@@ -89,16 +90,50 @@ def create_key(engine: Engine, tenant: str, scopes: Iterable[str], name: str, no
 
     Raises UnknownTenant, and Refused for a scope that there is not, or for none.
     """
+    number = tenant_id(engine, tenant)
+    with write(engine) as connection:
+        _, key = make_key(connection, number, scopes, name, by="cli", now_us=now_us)
+    return key
+
+
+def make_key(connection: Connection, number: int, scopes: Iterable[str], name: str, *, by: str, now_us: int) -> tuple[int, str]:
+    """A new key of the tenant of that number: its id and the key, in the caller's writing transaction, on record. Raises Refused like `create_key`."""
     wanted = list(dict.fromkeys(scopes))
     unknown = [scope for scope in wanted if scope not in SCOPES]
     if unknown or not wanted:
         raise Refused(f"{', '.join(unknown) or 'no scope'}: a key needs one or more of {', '.join(SCOPES)}")
-    number = tenant_id(engine, tenant)
     key = KEY_PREFIX + secrets.token_urlsafe(32)
     row: dict[str, Any] = {"tenant_id": number, "hash": _hash(key), "name": name[:128], "scopes": " ".join(wanted), "created_us": now_us}
-    with write(engine) as connection:
-        connection.execute(insert(api_keys).values(row))
-    return key
+    made = connection.execute(insert(api_keys).values(row)).inserted_primary_key
+    assert made is not None
+    trail.enter(connection, number, actor=by, action="key-created", subject=f"key:{made[0]}", now_us=now_us, detail={"name": row["name"], "scopes": wanted})
+    return int(made[0]), key
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key as people see it: never the key itself."""
+
+    id: int
+    name: str
+    scopes: tuple[str, ...]
+    created_us: int
+    revoked_us: int | None
+
+
+def list_keys(connection: Connection, number: int) -> list[ListedKey]:
+    """All keys of the tenant of that number, those in use first, then newest first."""
+    c = api_keys.c
+    rows = connection.execute(select(c.id, c.name, c.scopes, c.created_us, c.revoked_us).where(c.tenant_id == number).order_by(c.revoked_us.is_not(None), c.created_us.desc(), c.id.desc()))
+    return [ListedKey(row.id, row.name, tuple(row.scopes.split()), row.created_us, row.revoked_us) for row in rows]
+
+
+def end_key(connection: Connection, number: int, key_id: int, *, by: str, now_us: int) -> None:
+    """End a key; processes that know it believe it for some seconds more. Raises NotFound for one that there is not, or no more."""
+    c = api_keys.c
+    if connection.execute(update(api_keys).where(c.id == key_id, c.tenant_id == number, c.revoked_us.is_(None)).values(revoked_us=now_us)).rowcount != 1:
+        raise NotFound("no key in use has this id")
+    trail.enter(connection, number, actor=by, action="key-revoked", subject=f"key:{key_id}", now_us=now_us)
 
 
 def find_key(engine: Engine, key: str) -> KeyRecord | None:

@@ -33,6 +33,7 @@ class User:
     created_us: int
     disabled_us: int | None
     locked_until_us: int | None
+    one_time: bool = False  # the password was made by somebody else, and is to be changed at the first sign-in
 
 
 def checked_name(name: str) -> str:
@@ -45,15 +46,15 @@ def checked_name(name: str) -> str:
     return text
 
 
-def create_user(connection: Connection, tenant_id: int, name: str, role: Role, password_hash: str, *, actor: str, now_us: int) -> User:
-    """A new account. Raises Refused for a name that is taken (by a disabled account too) or unfit."""
+def create_user(connection: Connection, tenant_id: int, name: str, role: Role, password_hash: str, *, actor: str, now_us: int, one_time: bool = False) -> User:
+    """A new account; `one_time`: the password holds for the first sign-in. Raises Refused for a name that is taken (by a disabled account too) or unfit."""
     name = checked_name(name)
     if connection.scalar(select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.name == name)) is not None:
         raise Refused(f"there is a user called {name!r} already: set a new password, or enable the account again")
-    made = connection.execute(insert(users).values(tenant_id=tenant_id, name=name, role=role, password_hash=password_hash, created_us=now_us)).inserted_primary_key
+    made = connection.execute(insert(users).values(tenant_id=tenant_id, name=name, role=role, password_hash=password_hash, created_us=now_us, one_time=one_time)).inserted_primary_key
     assert made is not None
     trail.enter(connection, tenant_id, actor=actor, action="user-created", subject=f"user:{name}", now_us=now_us, detail={"role": role})
-    return User(int(made[0]), tenant_id, name, role, now_us, None, None)
+    return User(int(made[0]), tenant_id, name, role, now_us, None, None, one_time)
 
 
 def list_users(connection: Connection, tenant_id: int) -> list[User]:
@@ -77,10 +78,10 @@ def read_user(connection: Connection, tenant_id: int, user_id: int) -> User:
     return _user(row)
 
 
-def set_password(connection: Connection, user: User, password_hash: str, *, actor: str, now_us: int) -> None:
-    """Another password: ends the lock-out and every session of the person."""
-    connection.execute(update(users).where(users.c.id == user.id).values(password_hash=password_hash, failures=0, locked_until_us=None))
-    _end_sessions(connection, user)
+def set_password(connection: Connection, user: User, password_hash: str, *, actor: str, now_us: int, one_time: bool = False, but_session: str | None = None) -> None:
+    """Another password: ends the lock-out and every session of the person (but the one of that hash). `one_time`: it holds for the first sign-in."""
+    connection.execute(update(users).where(users.c.id == user.id).values(password_hash=password_hash, failures=0, locked_until_us=None, one_time=one_time))
+    _end_sessions(connection, user, but_session)
     trail.enter(connection, user.tenant_id, actor=actor, action="user-password", subject=f"user:{user.name}", now_us=now_us)
 
 
@@ -127,15 +128,15 @@ def tenant_names(connection: Connection) -> list[str]:
 
 def _users() -> Select[Any]:
     c = users.c
-    return select(c.id, c.tenant_id, c.name, c.role, c.created_us, c.disabled_us, c.locked_until_us)
+    return select(c.id, c.tenant_id, c.name, c.role, c.created_us, c.disabled_us, c.locked_until_us, c.one_time)
 
 
 def _user(row: Row[Any]) -> User:
-    return User(row.id, row.tenant_id, row.name, row.role, row.created_us, row.disabled_us, row.locked_until_us)
+    return User(row.id, row.tenant_id, row.name, row.role, row.created_us, row.disabled_us, row.locked_until_us, bool(row.one_time))
 
 
-def _end_sessions(connection: Connection, user: User) -> None:
-    connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
+def _end_sessions(connection: Connection, user: User, but: str | None = None) -> None:
+    connection.execute(delete(sessions).where(sessions.c.user_id == user.id, sessions.c.hash != (but or "")))
 
 
 def _refuse_the_last_admin(connection: Connection, user: User) -> None:

@@ -69,7 +69,7 @@ def test_a_secret_is_shown_on_creation_alone_and_is_sealed_in_the_database(desk:
     assert desk.get("/v1/subscriptions").json() == {"items": [made], "next_cursor": None}
     with desk.engine.connect() as connection:
         row = connection.execute(select(schema.subscriptions)).one()
-        audit = connection.execute(select(schema.audit_trail)).one()
+        audit = connection.execute(select(schema.audit_trail).where(schema.audit_trail.c.action != "key-created")).one()
     assert secret not in str(row) and secret[6:] not in str(row)
     assert SecretBox(desk.settings).open(row.secret) == secret
     assert secret not in str(audit)

@@ -97,9 +97,15 @@ def test_sigmoid_is_the_inverse_of_the_log_odds(x: float) -> None:
 
 def test_the_sentence_says_who_what_how_closely_and_that_nobody_has_judged() -> None:
     text = summarise(12, 5, [signal("burst", 0, value=9, p=3e-15), signal("one_author", 0, value=0.8), signal("fresh_accounts", 1, value=0.5, p=1e-4)], Tally(0, 0, 5))
-    assert text.startswith("12 accounts complained about the same 5 targets; up to 9 of them within one hour")
-    assert "p < 1e-12" in text and "50% of the accounts are fresh" in text and "80% of the targets are by one author" in text
+    assert text.startswith("12 accounts complained about the same 5 targets; up to 9 of them within one hour, where 0.1 are usual;")
+    assert "50% of the accounts are fresh" in text and "80% of the targets are by one author" in text
     assert text.endswith("not judged yet.") and text.count(".") - text.count("0.1") == 1
+
+
+@pytest.mark.parametrize(("usual", "words"), [(0.01, "none is"), (1.0, "one is"), (2.34, "2.3 are")])
+def test_the_sentence_says_what_is_usual_in_words(usual: float, words: str) -> None:
+    burst = Evidence(signal="burst", value=9, usual=usual, p_value=1e-9, contribution=0, text="")
+    assert f"up to 9 of them within one hour, where {words} usual" in summarise(12, 5, [burst], Tally(0, 0, 5))
 
 
 def test_the_sentence_says_how_people_judged() -> None:

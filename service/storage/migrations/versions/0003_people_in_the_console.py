@@ -82,6 +82,7 @@ def upgrade() -> None:
     sa.Column('failures', sa.Integer(), server_default='0', nullable=False),
     sa.Column('locked_until_us', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('preferences', sa.Text(), server_default='{}', nullable=False),
+    sa.Column('one_time', sa.Boolean(), server_default='0', nullable=False),
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], ),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('tenant_id', 'name', name='users_by_name')

@@ -1,0 +1,85 @@
+"""A person's own password: changed by themselves, and first of all where somebody else made it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from service.api.app_state import parts_of
+from service.console.person import Person
+from service.console.rendering import Message, flash, render, see_other
+from service.console.sign_in import HOME, TooBusy, Viewer, address_of
+from service.errors import Refused
+from service.model import microseconds
+from service.storage import sessions, users
+from service.storage.database import write
+from service.storage.passwords import MOST_CHARACTERS, checked_password, hash_password
+
+router = APIRouter()
+
+
+@router.get("/password")
+def show_password(request: Request, person: Viewer) -> Response:
+    """The form."""
+    return _form(request, person)
+
+
+@router.post("/password")
+async def change_password(
+    request: Request, person: Viewer, present: Annotated[str, Form()] = "", fresh: Annotated[str, Form()] = "", again: Annotated[str, Form()] = "",
+) -> Response:
+    """Take a new password from whoever knows the present one; the person's other sessions end."""
+    parts = parts_of(request)
+    attempt = await run_in_threadpool(_begin, request, person)
+    if attempt.user_id is None:
+        return await run_in_threadpool(_form, request, person, "Too many attempts: wait a few minutes, then try once more.", 429)
+    try:
+        right, _ = await request.app.state.hashing.verify(attempt.password_hash, present)
+        if not right:
+            await run_in_threadpool(_note_failure, request, attempt)
+            return await run_in_threadpool(_form, request, person, "The present password is another one.", 422)
+        await run_in_threadpool(_note_success, request, attempt)
+        chosen = checked_password(fresh, name=person.name)
+        if fresh != again:
+            raise Refused("the new password was typed in two ways: type it twice alike")
+        if (await request.app.state.hashing.verify(attempt.password_hash, fresh))[0]:
+            raise Refused("this is the present password: choose another one")
+    except Refused as error:
+        return await run_in_threadpool(_form, request, person, f"{str(error)[:1].upper()}{str(error)[1:]}.", 422)
+    except TooBusy:
+        return await run_in_threadpool(_form, request, person, "Too many people sign in at this moment: try again in a few seconds.", 503)
+    password_hash = await run_in_threadpool(hash_password, chosen)
+
+    def keep() -> Response:
+        now_us = microseconds(parts.now())
+        with write(parts.engine) as connection:
+            user = users.read_user(connection, person.tenant_id, person.user_id)
+            users.set_password(connection, user, password_hash, actor=person.name, now_us=now_us, but_session=person.session.hash)
+        flash(request, person, "Your password is changed. Sessions in other browsers have ended.")
+        return see_other(request, HOME)
+
+    return await run_in_threadpool(keep)
+
+
+def _begin(request: Request, person: Person) -> sessions.Attempt:
+    """Counted as an attempt to sign in is: a session that somebody left open is no way to guess the password."""
+    with write(parts_of(request).engine) as connection:
+        return sessions.begin_attempt(connection, person.tenant, person.name, address_of(request), microseconds(parts_of(request).now()))
+
+
+def _note_failure(request: Request, attempt: sessions.Attempt) -> None:
+    with write(parts_of(request).engine) as connection:
+        sessions.note_failure(connection, attempt, address_of(request), microseconds(parts_of(request).now()))
+
+
+def _note_success(request: Request, attempt: sessions.Attempt) -> None:
+    with write(parts_of(request).engine) as connection:
+        sessions.note_success(connection, attempt, address_of(request))
+
+
+def _form(request: Request, person: Person, error: str | None = None, status: int = 200) -> Response:
+    told = (Message(error, "bad"),) if error else ()
+    return render(request, person, "password.html", status=status, messages=told, one_time=person.session.one_time, most=MOST_CHARACTERS)

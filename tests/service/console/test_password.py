@@ -1,0 +1,68 @@
+"""A person's own password, and the one that somebody else made for the first sign-in."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from conftest import NOW_US, Api
+from console_world import PASSWORD, Visitor, put_user, sign_in
+
+from service.storage import schema, users
+from service.storage.database import write
+from service.storage.passwords import hash_password
+
+FRESH = "a staple is no horse"
+
+
+def change(visitor: Visitor, present: str = PASSWORD, fresh: str = FRESH, again: str | None = None) -> tuple[int, str]:
+    visitor.get("/console/password")
+    answer = visitor.post("/console/password", {"present": present, "fresh": fresh, "again": fresh if again is None else again})
+    return answer.status_code, answer.text
+
+
+def test_a_person_changes_the_password_and_other_browsers_are_signed_out(api: Api) -> None:
+    anna, elsewhere = sign_in(api), Visitor(api)
+    assert elsewhere.sign_in("default", "anna").status_code == 303
+    assert change(anna)[0] == 303
+    assert "Your password is changed" in anna.get("/console/clusters").text
+    assert elsewhere.get("/console/clusters").status_code == 303
+    assert Visitor(api).sign_in("default", "anna").status_code == 401
+    assert Visitor(api).sign_in("default", "anna", FRESH).status_code == 303
+
+
+def test_a_wrong_present_password_a_weak_a_mistyped_and_the_same_one_change_nothing(api: Api) -> None:
+    anna = sign_in(api)
+    for status, said, (present, fresh, again) in (
+        (422, "another one", ("not this one at all", FRESH, FRESH)), (422, "12 to", (PASSWORD, "short", "short")), (422, "twice alike", (PASSWORD, FRESH, FRESH + "!")),
+        (422, "choose another one", (PASSWORD, PASSWORD, PASSWORD)), (422, "12 to", (PASSWORD, "", "")),
+    ):
+        found, text = change(anna, present, fresh, again)
+        assert (found, said in text) == (status, True), text
+    assert Visitor(api).sign_in("default", "anna").status_code == 303
+
+
+def test_an_open_session_is_no_way_to_guess_the_password_without_end(api: Api) -> None:
+    anna = sign_in(api)
+    assert {change(anna, f"guess number {k}")[0] for k in range(5)} == {422}
+    assert change(anna)[0] == 429
+    bert = sign_in(api, "bert")
+    for _ in range(9):  # mistakes in the new one are no guesses
+        assert change(bert, fresh="short")[0] == 422
+    assert change(bert)[0] == 303
+
+
+def test_with_a_one_time_password_everything_leads_to_choosing_another(api: Api) -> None:
+    put_user(api, "root", role="admin")
+    with write(api.engine) as connection:
+        tenant = connection.scalar(sa.select(schema.tenants.c.id))
+        users.create_user(connection, int(tenant or 0), "bert", "moderator", hash_password("made by an admin"), actor="root", now_us=NOW_US, one_time=True)
+    bert = Visitor(api)
+    assert bert.sign_in("default", "bert", "made by an admin").status_code == 303
+    assert bert.get("/console/clusters").headers["location"] == "/console/password"
+    assert bert.get("/console/clusters", htmx=True).headers["hx-redirect"] == "/console/password"
+    assert bert.get("/console/clusters", headers={"Accept": "application/json"}).status_code == 403
+    page = bert.get("/console/password")
+    assert "made by somebody else" in page.text
+    assert bert.post("/console/clusters/k/claim").headers.get("location", "/console/password") == "/console/password"
+    assert change(bert, "made by an admin", "made by an admin")[0] == 422
+    assert change(bert, "made by an admin")[0] == 303
+    assert bert.get("/console/clusters").status_code == 200
