@@ -1,21 +1,131 @@
-"""The queue: cases that wait for a person."""
+"""The queue: cases that wait for a person. What may be chosen and done for several at once is in bulk.py."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.app_state import parts_of
-from service.console.rendering import render
-from service.console.sign_in import Viewer
-from service.storage import cases
+from service.api.pages import page_asked
+from service.console.queue_question import FIELDS, LABELS, Question, question_of, read_question
+from service.console.rendering import flash, render, see_other, wants_fragment
+from service.console.sign_in import Moderator, Viewer, safe_path
+from service.console.wording import span
+from service.errors import InvalidCursor, NotFound
+from service.intake.edge import Edge
+from service.model import microseconds
+from service.storage import case_queue, claims
+from service.storage.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
+from service.storage.cursors import Page, write_cursor
+from service.storage.database import write
 
 router = APIRouter()
+PAGE = 50
+TAB_LABELS: tuple[tuple[case_queue.Tab, str, str], ...] = (
+    ("new", "New", "flagged, open, and in nobody's hands"), ("mine", "Mine", "in your hands"), ("escalated", "Escalated", "somebody wants a second pair of eyes"),
+    ("decided", "Decided", "with a verdict"), ("all", "All", "whatever there is, also snoozed, merged and revoked ones"),
+)
+SORT_LABELS: tuple[tuple[str, str], ...] = (
+    ("-score", "Strongest evidence first"), ("found_at", "Waiting longest first"), ("-found_at", "Newest first"), ("-last_at", "Latest complaint first"), ("-reporter_count", "Most accounts first"),
+)
+_EMPTY = {
+    "new": ("Nothing new waits", "New cases appear here as soon as the detector flags them."),
+    "mine": ("You have no case", "Claim one under New: the others then see that you are at it."),
+    "escalated": ("Nothing is escalated", "Whoever is not sure escalates a case; it then waits here for somebody else."),
+    "decided": ("Nothing has been decided yet", "Decided cases stay here, with their log, and can be taken up again."),
+    "all": ("There are no cases", "Cases appear when accounts complain together more often than chance explains."),
+}
+
+
+async def _edge(request: Request, person: Viewer) -> Edge:
+    return await parts_of(request).edges.of(person.tenant_id)
+
+
+TenantEdge = Annotated[Edge, Depends(_edge)]  # maps a reporter's id that is typed to the one that is stored
 
 
 @router.get("/clusters")
-def show_queue(request: Request, person: Viewer) -> Response:
-    """The open cases, strongest evidence first."""
+def show_queue(request: Request, person: Viewer, edge: TenantEdge, cursor: str | None = None) -> Response:
+    """One tab of the queue, filtered and sorted as the address says."""
+    now, question = parts_of(request).now(), read_question(request.query_params)
+    chosen = chosen_of(question, person.name, edge)
     with parts_of(request).engine.connect() as connection:
-        items, _ = cases.list_clusters(connection, person.tenant_id, cases.ClusterFilter(), sort="-score", after=None, limit=50, now=parts_of(request).now())
-    return render(request, person, "queue.html", fragment="rows", items=items)
+        counts = case_queue.count_tabs(connection, person.tenant_id, person.name, now=now)
+        rows, next_cursor, again = _page(connection, person.tenant_id, question, chosen, cursor, now)
+        their_now = case_queue.tenant_now(connection, person.tenant_id, now)
+    return render(
+        request, person, "queue.html", question=question, rows=rows, tabs=_tabs(question, counts, their_now), their_now=their_now, since_us=microseconds(now),
+        next_url=question.url(cursor=next_cursor) if next_cursor else None, first_url=question.url() if cursor else None, again=again,
+        sorts=SORT_LABELS, labels=LABELS, fields=FIELDS, empty=_EMPTY[question.tab], total=counts[question.tab].cases,
+    )
+
+
+def chosen_of(question: Question, person: str, edge: Edge) -> QueueFilter:
+    """Which cases a person's question means."""
+    filters = dict(question.filters)
+    if "reporter" in filters:
+        filters["reporter"] = edge.reporter(filters["reporter"])
+    base = case_queue.of_tab(question.tab, person)
+    return case_queue.narrowed(base, filters)
+
+
+def next_case(connection: Connection, tenant_id: int, person: str, edge: Edge, queue: str, *, done: str, now: datetime) -> str | None:
+    """The first case of the list that `queue` (Question.text) stands for, but `done`; None when there is no other that waits."""
+    question = question_of(queue)
+    items, _ = case_queue.list_queue(connection, tenant_id, chosen_of(question, person, edge), sort=question.sort, after=None, limit=20, now=now, pictures=False)
+    return next((one.item.id for one in items if one.item.id != done and one.item.status in ("open", "escalated")), None)
+
+
+@router.post("/queue/claim")
+def claim(request: Request, person: Moderator, case: Annotated[list[str] | None, Form(max_length=100)] = None, only: Annotated[str, Form(max_length=64)] = "", back: Annotated[str, Form()] = "") -> Response:
+    """Take the chosen cases (or `only` one): the others then see who is at it."""
+    return _handed(request, person, case, only, back, take=True)
+
+
+@router.post("/queue/unclaim")
+def unclaim(request: Request, person: Moderator, case: Annotated[list[str] | None, Form(max_length=100)] = None, only: Annotated[str, Form(max_length=64)] = "", back: Annotated[str, Form()] = "") -> Response:
+    """Give the chosen cases back."""
+    return _handed(request, person, case, only, back, take=False)
+
+
+def _handed(request: Request, person: Moderator, case: list[str] | None, only: str, back: str, *, take: bool) -> Response:
+    parts, asked = parts_of(request), [only] if only else [one.partition(":")[0] for one in case or ()]
+    with write(parts.engine) as connection:
+        changed = (claims.claim if take else claims.unclaim)(connection, person.tenant_id, asked, by=person.name, now=parts.now())
+    if only and wants_fragment(request):
+        with parts.engine.connect() as connection:
+            rows = case_queue.read_items(connection, person.tenant_id, asked, now=parts.now())
+            their_now = case_queue.tenant_now(connection, person.tenant_id, parts.now())
+        if not rows:
+            raise NotFound("This case is not there any more: load the list anew.")
+        return render(request, person, "parts/queue_row.html", fragment="row", row=rows[0], their_now=their_now, question=question_of(safe_path(back).partition("?")[2]))
+    done = "claimed" if take else "given back"
+    text = f"{len(changed)} case{'' if len(changed) == 1 else 's'} {done}." if changed else ("Choose cases first." if not asked else f"Nothing had to be {done}.")
+    flash(request, person, text, "good" if changed else "info")
+    return see_other(request, safe_path(back))
+
+
+def _page(connection: Connection, tenant_id: int, question: Question, chosen: QueueFilter, cursor: str | None, now: datetime) -> tuple[list[case_queue.QueueItem], str | None, bool]:
+    """The rows, the next page's cursor, and whether the cursor was none of this list's (then the list begins again)."""
+    after, again = None, False
+    if cursor:
+        try:
+            page, _ = page_asked(cursor, list_name="queue", key_types_by_sort=SORT_KEY_TYPES, sort=question.sort, default_sort=question.sort, filters=chosen.named())
+            after = None if page is None else page.after
+        except InvalidCursor:
+            again = True
+    rows, further = case_queue.list_queue(connection, tenant_id, chosen, sort=question.sort, after=after, limit=PAGE, now=now)
+    return rows, None if further is None else write_cursor(Page("queue", question.sort, chosen.named(), further)), again
+
+
+def _tabs(question: Question, counts: dict[case_queue.Tab, TabCount], their_now: datetime) -> list[dict[str, Any]]:
+    tabs = []
+    for tab, label, title in TAB_LABELS:
+        oldest = counts[tab].oldest_at if tab in ("new", "mine", "escalated") else None
+        aside = None if oldest is None else f"oldest {span((their_now - oldest).total_seconds())}"
+        tabs.append({"url": question.url(tab=tab), "label": label, "title": title, "count": counts[tab].cases, "current": tab == question.tab, "aside": aside})
+    return tabs

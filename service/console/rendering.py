@@ -40,6 +40,7 @@ class Message:
     kind: MessageKind = "good"
     link: str | None = None
     link_text: str | None = None
+    undo: str | None = None  # decisions (ids, comma-separated) that a button beside it takes back
 
 
 def segment(value: object) -> str:
@@ -89,10 +90,10 @@ def render(
     return HTMLResponse(text, status, {"Cache-Control": "no-store", "Vary": "HX-Request, Cookie", **(headers or {})})
 
 
-def flash(request: Request, person: Person, text: str, kind: MessageKind = "good", *, link: str | None = None, link_text: str | None = None) -> None:
+def flash(request: Request, person: Person, text: str, kind: MessageKind = "good", *, link: str | None = None, link_text: str | None = None, undo: str | None = None) -> None:
     """Tell the person on their next whole page (after a redirect)."""
     with write(parts_of(request).engine) as connection:
-        sessions.set_flash(connection, person.session.hash, json.dumps(asdict(Message(text, kind, link, link_text))))
+        sessions.set_flash(connection, person.session.hash, json.dumps(asdict(Message(text, kind, link, link_text, undo))))
 
 
 def see_other(request: Request, path: str) -> Response:

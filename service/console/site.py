@@ -15,7 +15,7 @@ from starlette.routing import Route
 from service.api import problems
 from service.api.app_state import Parts, parts_of
 from service.api.rawpath import decoded_path
-from service.console import decisions, live, ops, overview, password, queue, reporters, restorations, sign_in, static_files, targets
+from service.console import bulk, decisions, live, ops, overview, password, queue, reporters, restorations, sign_in, static_files, targets
 from service.console.guard import Guard
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
@@ -27,7 +27,17 @@ from service.storage.database import write
 log = logging.getLogger(__name__)
 
 # Whatever pages there are: one router a subject. A path parameter is an id, decoded from its one segment.
-PAGES = (queue.router, live.router, decisions.router, targets.router, reporters.router, restorations.router, overview.router, ops.router)
+PAGES = (
+    queue.router,
+    bulk.router,
+    live.router,
+    decisions.router,
+    targets.router,
+    reporters.router,
+    restorations.router,
+    overview.router,
+    ops.router,
+)
 
 
 def add_console(app: FastAPI, parts: Parts) -> None:

@@ -100,7 +100,7 @@ def list_clusters(
     """
     c = schema.clusters.c
     column = _SORT_COLUMNS[sort]
-    query = sa.select(c.id, column).where(c.tenant_id == tenant_id, *_conditions(tenant_id, chosen, now))
+    query = sa.select(c.id, column).where(c.tenant_id == tenant_id, *conditions(tenant_id, chosen, now))
     if after is not None:
         value, last_id = after
         query = query.where(column <= value, sa.or_(column < value, c.id > last_id))
@@ -108,15 +108,16 @@ def list_clusters(
     keys = connection.execute(query.order_by(column.desc(), c.id).limit(limit + 1)).all()
     page = [row[0] for row in keys[:limit]]
     rows = {row["id"]: row for row in connection.execute(sa.select(schema.clusters).where(c.id.in_(page))).mappings()}
-    items = [ClusterItem(**_item(rows[cluster_id], now)) for cluster_id in page if cluster_id in rows]
+    items = [ClusterItem(**item_values(rows[cluster_id], now)) for cluster_id in page if cluster_id in rows]
     return items, ((keys[limit - 1][1], keys[limit - 1][0]) if len(keys) > limit else None)
 
 
-def _conditions(tenant_id: int, chosen: ClusterFilter, now: datetime) -> list[sa.ColumnElement[bool]]:
+def conditions(tenant_id: int, chosen: ClusterFilter, now: datetime) -> list[sa.ColumnElement[bool]]:
+    """What the filter says about rows of `clusters`, the tenant aside."""
     c, members, targets = schema.clusters.c, schema.cluster_members.c, schema.cluster_targets.c
-    conditions: list[sa.ColumnElement[bool]] = []
+    said: list[sa.ColumnElement[bool]] = []
     if chosen.disposition is not None:
-        conditions.append(c.disposition.in_(sorted(chosen.disposition)))
+        said.append(c.disposition.in_(sorted(chosen.disposition)))
     if chosen.status is not None:
         asleep = sa.and_(c.status == "snoozed", c.snooze_until_us.is_not(None), c.snooze_until_us > microseconds(now))
         alternatives: list[sa.ColumnElement[bool]] = [c.status.in_(sorted(chosen.status - {"snoozed"}))]
@@ -124,27 +125,28 @@ def _conditions(tenant_id: int, chosen: ClusterFilter, now: datetime) -> list[sa
             alternatives.append(asleep)
         if "open" in chosen.status:
             alternatives.append(sa.and_(c.status == "snoozed", sa.not_(asleep)))
-        conditions.append(sa.or_(*alternatives))
+        said.append(sa.or_(*alternatives))
     if chosen.kind is not None:
-        conditions.append(c.kind == chosen.kind)
+        said.append(c.kind == chosen.kind)
     if chosen.min_score is not None:
-        conditions.append(c.score >= chosen.min_score)
+        said.append(c.score >= chosen.min_score)
     if chosen.since_us is not None:
-        conditions.append(c.last_us >= chosen.since_us)
+        said.append(c.last_us >= chosen.since_us)
     if chosen.until_us is not None:
-        conditions.append(c.first_us < chosen.until_us)
+        said.append(c.first_us < chosen.until_us)
     if chosen.reporter is not None:
         is_member = (members.tenant_id == tenant_id, members.reporter_key == key_of(chosen.reporter), members.reporter_id == chosen.reporter, members.excluded.is_(False))
-        conditions.append(c.id.in_(sa.select(members.cluster_id).where(*is_member)))
+        said.append(c.id.in_(sa.select(members.cluster_id).where(*is_member)))
     if chosen.target is not None:
         is_target = (targets.tenant_id == tenant_id, targets.target_key == key_of(chosen.target), targets.target_id == chosen.target)
-        conditions.append(c.id.in_(sa.select(targets.cluster_id).where(*is_target)))
+        said.append(c.id.in_(sa.select(targets.cluster_id).where(*is_target)))
     if chosen.author is not None:
-        conditions.append(c.id.in_(sa.select(targets.cluster_id).where(targets.tenant_id == tenant_id, targets.author_id == chosen.author)))
-    return conditions
+        said.append(c.id.in_(sa.select(targets.cluster_id).where(targets.tenant_id == tenant_id, targets.author_id == chosen.author)))
+    return said
 
 
-def _item(row: RowMapping, now: datetime) -> dict[str, Any]:
+def item_values(row: RowMapping, now: datetime) -> dict[str, Any]:
+    """What a row of `clusters` says, as the fields of a ClusterItem."""
     return {
         "id": row["id"], "kind": row["kind"], "disposition": row["disposition"], "status": effective_status(row["status"], _time(row["snooze_until_us"]), now),
         "score": row["score"], "probability": row["probability"], "unfounded_probability": row["unfounded_probability"], "settle_with": json.loads(row["settle_with"]),
@@ -173,7 +175,7 @@ def read_cluster(connection: Connection, tenant_id: int, cluster_id: str, *, now
     row = _cluster_row(connection, tenant_id, cluster_id)
     members, targets = schema.cluster_members.c, schema.cluster_targets.c
     reporters = connection.scalars(sa.select(members.reporter_id).where(members.cluster_id == cluster_id, members.excluded.is_(False))).all()
-    return Cluster(**_item(row, now), reporters=sorted(reporters), targets=sorted(connection.scalars(sa.select(targets.target_id).where(targets.cluster_id == cluster_id)).all()))
+    return Cluster(**item_values(row, now), reporters=sorted(reporters), targets=sorted(connection.scalars(sa.select(targets.target_id).where(targets.cluster_id == cluster_id)).all()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def _by_people(connection: Connection, tenant_id: int, since_us: int) -> list[Ca
     # By number, which is the index: entries of the last minutes are among the last ones.
     columns = (a.id, a.at_us, a.actor, a.action, a.subject, a.detail)
     newest = select(*columns).where(a.tenant_id == tenant_id).order_by(a.id.desc()).limit(_AUDIT_ROWS).subquery().c
-    done = select(newest).where(newest.at_us > since_us, newest.action.in_(_BY_ACTION), newest.subject.startswith("cluster:", autoescape=True)).order_by(newest.id.desc()).limit(_MOST)
+    done = select(*newest).where(newest.at_us > since_us, newest.action.in_(_BY_ACTION), newest.subject.startswith("cluster:", autoescape=True)).order_by(newest.id.desc()).limit(_MOST)
     return [
         CaseChange(f"a{row.id}", row.at_us, row.subject.removeprefix("cluster:"), _BY_ACTION[row.action], row.actor, json.loads(row.detail).get("after", {}).get("version"))
         for row in connection.execute(done)

@@ -17,6 +17,7 @@ from service.storage.cursors import Key
 
 KEY_TYPES_BY_SORT: Mapping[str, tuple[type, ...]] = {"-at": (int,)}
 _AT_ONCE = 400
+_LATEST_LOOKED_AT = 50  # of a person's decisions, for the last one that stands
 _LONGEST_CHAIN = 100  # reversals of reversals that are followed
 
 
@@ -99,6 +100,15 @@ def reversals_of(connection: Connection, tenant_id: int, decision_ids: Collectio
         return next((one for one in by_reversed.get(identity, ()) if taken_back_by(one) is None), None)
 
     return {identity: by for identity in decision_ids if (by := taken_back_by(identity)) is not None}
+
+
+def last_of(connection: Connection, tenant_id: int, by: str) -> Decision | None:
+    """The person's latest decision that reverses nothing and that nothing has reversed; None where there is none among their latest."""
+    d = schema.decisions.c
+    query = sa.select(schema.decisions).where(d.tenant_id == tenant_id, d.by == by, d.reverses.is_(None))
+    rows = connection.execute(query.order_by(d.seq.desc()).limit(_LATEST_LOOKED_AT)).mappings().all()
+    undone = reversals_of(connection, tenant_id, [row["id"] for row in rows])
+    return next((decision_of(row) for row in rows if row["id"] not in undone), None)
 
 
 def people_of(connection: Connection, tenant_id: int, *, limit: int = 100) -> list[str]:

@@ -33,6 +33,30 @@
     return body;
   }
 
+  /** Hear what happens to cases (service/console/live.py): `heard` gets {case, what, by, version, at_us}. One stream a page, and only
+      while the page is in sight: a browser has few connections to one host. */
+  function live(path, heard) {
+    let source = null, last = 0;
+    const had = new Set();
+    function open() {
+      if (source || document.hidden) return;
+      source = new EventSource(last ? path.replace(/since=\d+/, "since=" + (last - 1)) : path);
+      source.addEventListener("case", function (event) {
+        const change = JSON.parse(event.data);
+        const key = [change.at_us, change.case, change.what].join(" ");
+        last = Math.max(last, change.at_us);
+        if (had.has(key)) return;
+        had.add(key);
+        heard(change);
+      });
+    }
+    function shut() { if (source) source.close(); source = null; }
+    document.addEventListener("visibilitychange", function () { if (document.hidden) shut(); else open(); });
+    window.addEventListener("pagehide", shut);
+    window.addEventListener("pageshow", open);
+    open();
+  }
+
   /** Call `redraw` when the colours change: the theme was switched here, or in the system. */
   const redraws = [];
   function onTheme(redraw) { redraws.push(redraw); }
@@ -70,5 +94,5 @@
     window.setTimeout(function () { form.querySelectorAll(":disabled").forEach(function (field) { field.disabled = false; }); }, 0);
   });
 
-  window.brigadewatch = { announce: announce, colour: colour, read: read, onTheme: onTheme };
+  window.brigadewatch = { announce: announce, colour: colour, read: read, live: live, onTheme: onTheme };
 })();

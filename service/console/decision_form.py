@@ -1,0 +1,87 @@
+"""The decision panel's fields, as typed, and the decision that they ask for. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+from pydantic import ValidationError
+
+from service.errors import Refused
+from service.model import DecisionRequest, DecisionVerdict, ReasonCode
+
+VERDICTS: tuple[tuple[str, str], ...] = (
+    ("coordinated", "Coordinated"), ("not_coordinated", "Not coordinated"), ("escalated", "Escalate"), ("snoozed", "Snooze"),
+)
+REASONS: tuple[tuple[str, str], ...] = (
+    ("brigade", "Brigade: an organised group"), ("patrol", "Patrol: volunteers who are right"), ("outrage", "Outrage: many honest people"), ("duplicate", "Duplicate of another case"), ("other", "Other"),
+)
+SNOOZES: tuple[tuple[str, str], ...] = (("1", "1 day"), ("3", "3 days"), ("7", "1 week"), ("14", "2 weeks"), ("30", "30 days"))
+USUAL_REASON = {"coordinated": "brigade", "not_coordinated": "outrage"}
+LONGEST_NOTE = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a person typed so far; nothing of it has been checked."""
+
+    verdict: str = ""
+    reason_code: str = ""
+    note: str = ""
+    snooze_for: str = "3"  # days
+    snooze_until: str = ""  # as <input type="datetime-local"> writes it, in UTC; goes before the days
+    excluded: tuple[str, ...] = field(default=())
+
+    def request(self, version: int, now: datetime) -> DecisionRequest:
+        """The decision. Raises Refused in words for whoever typed."""
+        if self.verdict not in get_args(DecisionVerdict):
+            raise Refused("Choose what it is: coordinated, not coordinated, escalate or snooze.")
+        reason = self.reason_code or USUAL_REASON.get(self.verdict, "other")
+        if reason not in get_args(ReasonCode):
+            raise Refused("Choose one of the reasons.")
+        try:
+            return DecisionRequest(
+                verdict=self.verdict, reason_code=reason, note=self.note.strip() or None, excluded_reporters=list(dict.fromkeys(self.excluded)), version=version,  # type: ignore[arg-type]  # checked above
+                snooze_until=self._until(now) if self.verdict == "snoozed" else None,
+            )
+        except ValidationError as error:
+            told = error.errors(include_url=False)[0]
+            raise Refused(f"{'.'.join(str(part) for part in told['loc']) or 'the decision'}: {told['msg']}") from None
+
+    def _until(self, now: datetime) -> datetime:
+        if self.snooze_until:
+            try:
+                at = datetime.fromisoformat(self.snooze_until)
+                return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+            except (ValueError, OverflowError):
+                raise Refused(f"“{self.snooze_until[:40]}” is no time: write it like 2026-11-30T09:00, in UTC.") from None
+        if not (self.snooze_for.isascii() and self.snooze_for.isdigit()) or not 1 <= len(self.snooze_for) <= 3 or not 1 <= int(self.snooze_for) <= 366:
+            raise Refused("Snooze for 1 to 366 days.")
+        return now + timedelta(days=int(self.snooze_for))
+
+
+def undo_request(verdict: str, snooze_until: datetime | None, reverses: str, version: int) -> DecisionRequest:
+    """The decision that takes another back: it repeats its verdict, and says no more."""
+    return DecisionRequest(verdict=verdict, reason_code="other", reverses=reverses, snooze_until=snooze_until, version=version)  # type: ignore[arg-type]  # of a stored decision
+
+
+def shared_letters(fingerprints: Sequence[str | None]) -> list[str | None]:
+    """A letter for each fingerprint that several share (A for the most frequent), so that nobody has to read hashes."""
+    count: dict[str, int] = {}
+    for one in fingerprints:
+        if one is not None:
+            count[one] = count.get(one, 0) + 1
+    shared = sorted((one for one, n in count.items() if n > 1), key=lambda one: (-count[one], one))
+    letters = {one: _letters(k) for k, one in enumerate(shared)}
+    return [None if one is None else letters.get(one) for one in fingerprints]
+
+
+def _letters(k: int) -> str:
+    text = ""
+    k += 1
+    while k:
+        k, rest = divmod(k - 1, 26)
+        text = chr(ord("A") + rest) + text
+    return text

@@ -1,0 +1,67 @@
+/* Single-key shortcuts, on any page. An element says which key does what it does: data-key="d" (a click, or the focus of a field);
+   in a table with data-rows, j and k walk from row to row, x chooses, Enter opens, and data-row-key belongs to the row that one is on.
+   Ignored while somebody types, with a modifier, inside a dialog, and when a person has switched keys off (html without data-keys). */
+(function () {
+  "use strict";
+  const root = document.documentElement;
+
+  function typing(target) {
+    return target instanceof Element && target.closest("textarea, select, [contenteditable], input:not([type=checkbox]):not([type=radio]):not([type=submit]):not([type=button])") !== null;
+  }
+  function rows() { return Array.from(document.querySelectorAll("table[data-rows] tbody > tr")); }
+  function current() { return document.querySelector("table[data-rows] tbody > tr.current"); }
+  function go(row) {
+    if (!row) return;
+    const before = current();
+    if (before) before.classList.remove("current");
+    row.classList.add("current");
+    const link = row.querySelector("a[href]");
+    if (link) link.focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+  }
+  function walk(step) {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.indexOf(current());
+    go(all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1)]);
+  }
+  function use(element) {
+    if (!element || element.disabled) return false;
+    if (element.matches("input, select, textarea")) { element.focus(); if (element.select) element.select(); } else element.click();
+    return true;
+  }
+
+  document.addEventListener("focusin", function (event) {
+    const row = event.target instanceof Element ? event.target.closest("table[data-rows] tbody > tr") : null;
+    if (row && row !== current()) { const before = current(); if (before) before.classList.remove("current"); row.classList.add("current"); }
+  });
+  document.addEventListener("keydown", function (event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key === "Escape" && typing(event.target)) { event.target.blur(); return; }
+    if (!root.hasAttribute("data-keys") || typing(event.target) || document.querySelector("dialog[open]")) return;
+    let done = true;
+    if (event.key === "?") document.getElementById("keys-help")?.showModal();
+    else if (event.key === "j") walk(1);
+    else if (event.key === "k") walk(-1);
+    else if (event.key === "x" && current()) use(current().querySelector("input[type=checkbox]")) || (done = false);
+    else if (event.key === "Enter" && current() && event.target === document.body) use(current().querySelector("a[href]"));
+    else {
+      const name = CSS.escape(event.key);
+      const own = current()?.querySelector("[data-row-key=" + name + "]");
+      const found = own || Array.from(document.querySelectorAll("[data-key=" + name + "]")).find(function (one) { return !one.disabled; });
+      done = event.key.length === 1 && use(found);
+    }
+    if (done) event.preventDefault();
+  });
+  /* A checkbox takes x as a click of its own: focus stays on the row's link. */
+  document.addEventListener("click", function (event) {
+    if (event.detail === 0 && event.target instanceof HTMLInputElement && event.target.type === "checkbox" && event.target.closest("table[data-rows]")) {
+      event.target.closest("tr").querySelector("a[href]")?.focus({ preventScroll: true });
+    }
+  });
+  /* After a row was replaced one is still on it. */
+  document.addEventListener("htmx:afterSwap", function (event) {
+    const row = event.detail.elt instanceof Element ? event.detail.elt.closest("tr[data-case]") : null;
+    if (row) go(document.getElementById(row.id) || row);
+  });
+})();
