@@ -21,8 +21,7 @@ from service.console.rendering import Message, flash, render, see_other, segment
 from service.console.sign_in import Moderator, Viewer
 from service.errors import Refused, StaleVersion
 from service.model import DecisionRequest, DecisionVerdict, ReasonCode
-from service.moderation.decisions import Case
-from service.moderation.effects import sentence
+from service.moderation.decisions import Case, decide
 from service.storage import cases, decision_log
 from service.storage.database import write
 from service.storage.decision_log import Entry, LogFilter, list_entries
@@ -145,12 +144,15 @@ def _standing_case(connection: Connection, tenant_id: int, entry: Entry) -> Case
 
 def _form(request: Request, person: Person, decision_id: str, *, note: str = "", status: int = 200, messages: tuple[Message, ...] = ()) -> Response:
     parts = parts_of(request)
-    told: dict[str, Any] = {"effect": None, "refused": None}
+    told: dict[str, Any] = {"effect": None, "after": None, "refused": None}
     with parts.engine.connect() as connection:
         entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
         case = _standing_case(connection, person.tenant_id, entry)
         try:
-            told["effect"] = sentence(effect_of_decisions(connection, person.tenant_id, {case.id: _undo_of(entry, case.version)}, now=parts.now()))
+            undo = _undo_of(entry, case.version)
+            _, log = cases.read_case(connection, person.tenant_id, case.id)
+            told["after"], _ = decide(case, log, undo, decision_id="preview", by=person.name, now=parts.now())
+            told["effect"] = effect_of_decisions(connection, person.tenant_id, {case.id: undo}, now=parts.now())
         except Refused as refused:
             told["refused"] = str(refused)
     return render(request, person, "reverse.html", status=status, messages=messages, entry=entry, case=case, note=note, verdicts=VERDICT_WORDS, longest_note=_LONGEST_NOTE, **told)

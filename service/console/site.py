@@ -43,6 +43,7 @@ PAGES = (
 def add_console(app: FastAPI, parts: Parts) -> None:
     """Put the console below /console of the API's app."""
     console = FastAPI(title="brigadewatch console", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    console.state = app.state  # also what is plugged in later (who counts: `observe`) is one for both
     console.state.parts, console.state.hashing = parts, Hashing()
     app.state.live = console.state.live = live.Live(parts.engine, lambda: parts.now())
     console.include_router(static_files.router)

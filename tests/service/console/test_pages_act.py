@@ -1,0 +1,218 @@
+"""What people change on these pages: a decision taken back, a word about a removal, a suggested warning, dead letters."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from case_world import put_cluster
+from conftest import Api
+from console_pages import furnish, texts
+from console_world import Visitor, put_user, sign_in
+
+from service.api.app_state import Parts
+from service.console import restorations as page
+from service.model import DecisionRequest, microseconds
+from service.storage import cases, keys, schema
+from service.storage.archive import outcomes_of
+from service.storage.database import write
+from service.storage.hashing import key_of
+from service.storage.tenants import tenant_id
+from workers import ingest
+from workers.resources import Resources
+
+
+@pytest.fixture
+def moderator(api: Api, monkeypatch: pytest.MonkeyPatch) -> Visitor:
+    monkeypatch.setattr(page, "_SETTLE_SECONDS", 0.0)  # nothing detects here
+    person = sign_in(api)
+    furnish(api)
+    with write(api.engine) as connection:
+        connection.execute(sa.delete(schema.decisions))
+    return person
+
+
+def decide(api: Api, verdict: str = "coordinated", version: int = 1) -> str:
+    parts: Parts = api.app.state.parts
+    with write(api.engine) as connection:
+        made = f"d-{version}{verdict[:3]}"
+        request = DecisionRequest(verdict=verdict, reason_code="brigade", version=version)  # type: ignore[arg-type]
+        cases.record_decision(connection, tenant_id(api.engine, "default"), "k-1", request, decision_id=made, by="bea", now=parts.now())
+    return made
+
+
+def rows(api: Api, table: Any) -> list[Any]:
+    with api.engine.connect() as connection:
+        return list(connection.execute(sa.select(table)).mappings())
+
+
+def version_on(answer: Any) -> str:
+    found = re.search(r'name="version" value="(\d+)"', answer.text)
+    assert found is not None, texts(answer.text)
+    return found[1]
+
+
+def test_a_decision_is_taken_back_by_a_new_one_and_the_effect_is_told_before(moderator: Visitor) -> None:
+    made = decide(moderator.api)
+    form = moderator.get(f"/console/decisions/{made}/reverse")
+    assert "The case decided, coordinated open" in texts(form.text)
+    assert "Complaints taken out of the counts of 2 targets 2.0 1.4" in texts(form.text)
+    answer = moderator.post(f"/console/decisions/{made}/reverse", {"version": version_on(form), "note": " I was wrong "})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/decisions")
+    first, second = rows(moderator.api, schema.decisions)
+    assert (second["reverses"], second["verdict"], second["by"], second["note"]) == (first["id"], "coordinated", "anna", "I was wrong")
+    (case,) = rows(moderator.api, schema.clusters)
+    assert (case["status"], case["verdict"], case["changed_by"]) == ("open", None, "anna")
+    assert moderator.api.redis.blocking.smembers(keys.TENANTS_DIRTY) == {b"default"}
+    log = texts(moderator.get("/console/decisions").text)
+    assert "Taken back. The case is open now." in log
+    assert "no longer in force" in log
+    again = moderator.get(f"/console/decisions/{made}/reverse")
+    assert "reversed already" in texts(again.text)
+    undo = moderator.get(f"/console/decisions/{second['id']}/reverse")
+    moderator.post(f"/console/decisions/{second['id']}/reverse", {"version": version_on(undo)})
+    (case,) = rows(moderator.api, schema.clusters)
+    assert case["verdict"] == "coordinated"
+
+
+def test_who_was_faster_is_told_and_the_note_is_kept(moderator: Visitor) -> None:
+    made = decide(moderator.api)
+    version = version_on(moderator.get(f"/console/decisions/{made}/reverse"))
+    decide(moderator.api, "escalated", 2)
+    answer = moderator.post(f"/console/decisions/{made}/reverse", {"version": version, "note": "my <b>reasons</b>"})
+    assert answer.status_code == 409
+    assert "bea changed the case meanwhile" in texts(answer.text)
+    assert "my &lt;b&gt;reasons&lt;/b&gt;" in answer.text
+    assert version_on(answer) == "3"
+    assert len(rows(moderator.api, schema.decisions)) == 2
+
+
+def test_a_decision_of_a_merged_case_is_taken_back_on_the_survivor(moderator: Visitor) -> None:
+    made = decide(moderator.api)
+    number = tenant_id(moderator.api.engine, "default")
+    put_cluster(moderator.api.engine, number, "k-2", targets=("t9",))
+    with write(moderator.api.engine) as connection:
+        connection.execute(sa.update(schema.clusters).where(schema.clusters.c.id == "k-1").values(disposition="merged", merged_into="k-2"))
+    form = moderator.get(f"/console/decisions/{made}/reverse")
+    assert 'href="/console/clusters/k-2"' in form.text
+    assert moderator.post(f"/console/decisions/{made}/reverse", {"version": version_on(form)}).status_code == 303
+    assert [row["cluster_id"] for row in rows(moderator.api, schema.decisions)] == ["k-1", "k-2"]
+
+
+@pytest.mark.parametrize("data", [{}, {"version": "x"}, {"version": "-1"}, {"version": str(2**40)}, {"version": "2", "note": "x" * 4097}])
+def test_a_form_that_does_not_fit_changes_nothing(moderator: Visitor, data: dict[str, str]) -> None:
+    made = decide(moderator.api)
+    assert moderator.post(f"/console/decisions/{made}/reverse", data).status_code == 422
+    assert moderator.post(f"/console/decisions/{made}/reverse", {"version": "2", "note": "a\0b"}).status_code == 422
+    assert len(rows(moderator.api, schema.decisions)) == 1
+
+
+def chosen_form(moderator: Visitor, choice: str, targets: list[str]) -> tuple[Any, dict[str, Any]]:
+    preview = moderator.post("/console/restorations/preview", {"choice": choice, "target": targets})
+    nonce = re.search(r'name="nonce" value="([0-9a-f]{16})"', preview.text)
+    sent = [html.unescape(one) for one in re.findall(r'type="hidden" name="target" value="([^"]+)"', preview.text)]
+    return preview, {"choice": choice, "nonce": nonce[1] if nonce else "", "target": sent}
+
+
+@pytest.mark.parametrize(("choice", "verdict", "action"), [("restored", "rejected", "restored"), ("stands", "upheld", None)])
+def test_a_word_about_a_removal_is_an_outcome_of_a_person_that_goes_through_the_stream(moderator: Visitor, choice: str, verdict: str, action: str | None) -> None:
+    api, number = moderator.api, tenant_id(moderator.api.engine, "default")
+    preview, form = chosen_form(moderator, choice, ["t/1", "never-seen"])
+    assert "1 chosen target has no restoration" in texts(preview.text)
+    assert form["target"] == ["t/1"]
+    before = microseconds(api.app.state.parts.now())
+    for _ in range(2):  # a double click
+        answer = moderator.post("/console/restorations/handle", form)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console/restorations")
+    assert "Recorded: 1 target" in texts(moderator.get("/console/restorations").text)
+    ingest.run("default", Resources(api.settings, api.engine, api.redis.blocking))
+    with api.engine.connect() as connection:
+        told = [o for o in outcomes_of(connection, number, [key_of("t/1")])[key_of("t/1")] if o.id.startswith("console-")]
+    assert [(o.verdict, o.action, o.decided_by, o.complaint) for o in told] == [(verdict, action, "person", 0)]
+    assert told[0].decided_us >= before
+    entry = rows(api, schema.audit_trail)[-1]
+    assert (entry["actor"], entry["action"], json.loads(entry["detail"])["target"]) == ("anna", "restoration", "t/1")
+
+
+def test_a_word_needs_targets_a_choice_and_a_fresh_form(moderator: Visitor) -> None:
+    for data in ({"choice": "burn", "target": ["t/1"]}, {"choice": "restored", "target": [f"x{n}" for n in range(201)]}):
+        assert moderator.post("/console/restorations/preview", data).status_code == 422
+    assert moderator.post("/console/restorations/handle", {"choice": "restored", "nonce": "no", "target": ["t/1"]}).status_code == 422
+    assert moderator.post("/console/restorations/preview", {"choice": "restored"}).headers["location"] == "/console/restorations"
+    assert moderator.api.redis.blocking.xlen(keys.stream("default")) == 0
+
+
+def test_nothing_is_recorded_while_redis_is_being_rebuilt(moderator: Visitor) -> None:
+    _, form = chosen_form(moderator, "restored", ["t/1"])
+    moderator.api.redis.blocking.delete(keys.position("default"))
+    assert moderator.post("/console/restorations/handle", form).status_code == 503
+    assert all(row["action"] != "restoration" for row in rows(moderator.api, schema.audit_trail))
+
+
+def test_what_a_person_made_of_a_suggested_warning_is_noted(moderator: Visitor) -> None:
+    shown = moderator.get("/console/reporters/r1")
+    assert "I have warned them" in texts(shown.text)
+    assert moderator.post("/console/reporters/r1/warning", {"choice": "warned"}).headers["location"] == "/console/reporters/r1"
+    assert "anna has warned them" in texts(moderator.get("/console/reporters/r1").text)
+    assert moderator.post("/console/reporters/r2/warning", {"choice": "warned"}).status_code == 404
+    assert moderator.post("/console/reporters/r1/warning", {"choice": "ban"}).status_code == 422
+
+
+def admin_of(api: Api) -> Visitor:
+    put_user(api, "root", role="admin")
+    admin = Visitor(api)
+    admin.sign_in("default", "root")
+    admin.get("/console/ops")
+    return admin
+
+
+def test_dead_letters_are_sent_again_or_dropped_once_more_asked_and_noted(moderator: Visitor) -> None:
+    api = moderator.api
+    admin = admin_of(api)
+    (letter,) = rows(api, schema.dead_letters)
+    assert admin.post("/console/ops/dead-letters", {"action": "resend", "letter": [str(letter["id"]), "77", "x"]}).status_code == 303
+    assert api.redis.blocking.xlen(keys.stream("default")) == 1
+    said = texts(admin.get("/console/ops").text)
+    assert "1 was sent again" in said
+    assert "on its way again" in said
+    assert admin.post("/console/ops/dead-letters", {"action": "resend", "letter": [str(letter["id"])]}).status_code == 303
+    assert "no dead letters any more" in texts(admin.get("/console/ops").text)
+    asked = admin.post("/console/ops/dead-letters", {"action": "drop", "letter": [str(letter["id"])]})
+    assert "Drop 1 dead letter for good?" in texts(asked.text)
+    assert len(rows(api, schema.dead_letters)) == 1
+    admin.post("/console/ops/dead-letters", {"action": "drop", "letter": [str(letter["id"])], "sure": "yes"})
+    assert rows(api, schema.dead_letters) == []
+    assert [row["action"] for row in rows(api, schema.audit_trail) if row["subject"] == "dead letters"] == ["dead letters sent again", "dead letters dropped"]
+
+
+def test_another_tenants_dead_letters_are_out_of_reach(moderator: Visitor) -> None:
+    api = moderator.api
+    (letter,) = rows(api, schema.dead_letters)
+    stranger = sign_in(api, "eve", role="admin", tenant="other")
+    api.redis.blocking.set(keys.position("other"), 0)
+    for sent in ({"action": "resend"}, {"action": "drop", "sure": "yes"}):
+        stranger.post("/console/ops/dead-letters", {**sent, "letter": [str(letter["id"])]})
+    assert len(rows(api, schema.dead_letters)) == 1
+    assert rows(api, schema.dead_letters)[0]["resent_us"] is None
+
+
+@pytest.mark.parametrize(("path", "data", "least"), [
+    ("/console/decisions/d-1coo/reverse", {"version": "2"}, "moderator"), ("/console/restorations/preview", {"choice": "restored", "target": ["t/1"]}, "moderator"),
+    ("/console/restorations/handle", {"choice": "restored", "target": ["t/1"], "nonce": "0" * 16}, "moderator"), ("/console/reporters/r1/warning", {"choice": "warned"}, "moderator"),
+    ("/console/ops/dead-letters", {"action": "drop", "sure": "yes", "letter": ["1"]}, "admin"),
+])
+def test_whoever_may_not_or_comes_from_elsewhere_changes_nothing(moderator: Visitor, path: str, data: dict[str, Any], least: str) -> None:
+    decide(moderator.api)
+    before = [len(rows(moderator.api, table)) for table in (schema.decisions, schema.dead_letters)]
+    viewer = sign_in(moderator.api, "vic", role="viewer" if least == "moderator" else "moderator")
+    person = moderator if least == "moderator" else admin_of(moderator.api)
+    assert viewer.post(path, data).status_code == 403
+    assert person.post(path, data, csrf="").status_code == 403
+    assert person.post(path, data, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert Visitor(moderator.api).post(path, data).status_code in (303, 403)
+    assert [len(rows(moderator.api, table)) for table in (schema.decisions, schema.dead_letters)] == before
+    assert moderator.api.redis.blocking.xlen(keys.stream("default")) == 0
