@@ -1,0 +1,107 @@
+"""The estimate of a group's score without some of its members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.intake.signatures import signature_of
+from service.model import Evidence
+from service.moderation.outcomes import Tally
+from service.moderation.rescoring import Rescored, Said, rescore_without
+from service.policy import DEFAULT_POLICY
+
+HOUR, DAY = 3_600_000_000, 86_400_000_000
+NOBODY = Tally(0, 0, 6)
+
+
+def evidence(lockstep: float = 1.0, devotion: float = 1.0, span: float = 1.0, **counted: float) -> list[Evidence]:
+    weights = DEFAULT_POLICY.weights
+    rows = [("base", 1.0, weights.base), ("lockstep", lockstep, weights.lockstep * lockstep), ("devotion", devotion, weights.devotion * devotion), ("group", 3.0, 3 * weights.group),
+            ("span", span, weights.span * span), *((name, value, 0.0) for name, value in counted.items())]
+    return [Evidence(signal=name, value=value, usual=0.0, p_value=None, contribution=part, text=name) for name, value, part in rows]
+
+
+def raid(people: int = 8, targets: int = 6) -> list[Said]:
+    return [Said(w, t, t * DAY + w, context=f"a{t}", author="a-1" if t < targets - 1 else "a-2") for t in range(targets) for w in range(people)]
+
+
+def without(said: Sequence[Said], left_out: set[int], rows: Sequence[Evidence] | None = None, **changes: object) -> Rescored:
+    arguments = {"elsewhere": {}, "told": (NOBODY, NOBODY), "kind": "repeat", "policy": DEFAULT_POLICY, **changes}
+    return rescore_without(rows if rows is not None else evidence(), said, left_out, **arguments)  # type: ignore[arg-type]
+
+
+def test_without_nobody_nothing_changes() -> None:
+    found = without(raid(), set())
+    assert found.score == pytest.approx(found.score_before) and found.members == 8 and found.targets == 6 and not found.too_few
+    assert all(row.change == pytest.approx(0) for row in found.rows)
+
+
+def test_a_bystander_who_strays_raises_the_score_when_taken_out() -> None:
+    said = [*raid(), Said(99, 0, HOUR, "a0"), Said(99, 3, 3 * DAY + HOUR, "a0")]
+    found = without(said, {99}, evidence(lockstep=0.85, devotion=0.5, span=8 / 9), elsewhere={99: 60})
+    changes = {row.signal: row.change for row in found.rows}
+    assert changes["lockstep"] > 0 and changes["devotion"] > 0 and changes["span"] > 0 and found.score > found.score_before
+    assert found.members == 8 and not found.too_few
+
+
+def test_what_needs_the_window_stays_and_says_so() -> None:
+    rows = {row.signal: row for row in without(raid(), {1}).rows}
+    assert not rows["group"].measured and rows["group"].change == 0 and not rows["base"].measured
+    assert rows["lockstep"].measured and rows["outcomes"].measured
+
+
+@pytest.mark.parametrize("left_out", [{0, 1, 2, 3, 4, 5}, set(range(8))])
+def test_two_accounts_are_no_group(left_out: set[int]) -> None:
+    found = without(raid(), left_out)
+    assert found.too_few and found.disposition == "revoked"
+
+
+def test_fresh_accounts_are_counted_anew_where_our_count_is_the_detectors() -> None:
+    said = [replace(s, created_us=s.time_us - HOUR if s.reporter < 4 else s.time_us - 900 * DAY) for s in raid()]
+    told = {row.signal: row for row in without(said, {0, 1, 2, 3}, evidence(fresh_accounts=0.5)).rows}
+    assert told["fresh_accounts"].measured and told["fresh_accounts"].after.value == 0
+    other = {row.signal: row for row in without(said, {0}, evidence(fresh_accounts=0.9)).rows}
+    assert not other["fresh_accounts"].measured, "the detector saw other complaints than we do"
+
+
+def test_fingerprints_texts_and_the_author_are_counted_anew() -> None:
+    signature = signature_of("this comment is hateful and has to go now")
+    said = [replace(s, fingerprint="f1" if s.reporter < 2 else f"own{s.reporter}", signature=signature if s.reporter in (5, 6) and s.target == 0 else None) for s in raid()]
+    said += [Said(7, 5, 9 * DAY, signature=signature_of("something entirely different was written by that person"))]
+    rows = evidence(shared_fingerprints=2 / 8, near_duplicate_texts=2 / 3, one_author=5 / 6)
+    told = {row.signal: row for row in without(said, {0, 5}, rows).rows}
+    assert told["shared_fingerprints"].measured and told["shared_fingerprints"].after.value == 0
+    assert told["near_duplicate_texts"].measured and told["near_duplicate_texts"].after.p_value is None
+    assert not told["one_author"].measured or told["one_author"].after.value <= 1
+
+
+def test_outcomes_of_who_is_left_count() -> None:
+    good = without(raid(), {1}, told=(NOBODY, Tally(6, 0, 0)))
+    assert good.score < good.score_before and good.unfounded_probability < 0.5
+
+
+def test_a_crowd_on_one_target_is_judged_by_its_one_target() -> None:
+    said = [Said(w, 0, w) for w in range(9)]
+    rows = [Evidence(signal="slice", value=6, usual=0, p_value=1e-6, contribution=3.5, text="")]
+    found = without(said, {1}, rows, kind="one_shot")
+    assert (found.members, found.targets, found.too_few) == (8, 1, False) and found.score == pytest.approx(found.score_before)
+
+
+@given(st.sets(st.integers(0, 7)), st.randoms())
+def test_order_is_irrelevant_and_shares_stay_shares(left_out: set[int], chance: object) -> None:
+    said = raid()
+    shuffled = list(said)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    one, other = without(said, left_out), without(shuffled, left_out)
+    assert one == other
+    assert all(0 <= row.after.value <= 1 for row in one.rows if row.signal in ("lockstep", "devotion", "span"))
+
+
+def test_an_empty_group_is_quiet() -> None:
+    found = without([], {1}, [])
+    assert found.too_few and found.members == 0
