@@ -1,0 +1,95 @@
+/* What the pictures of a case share: colours of the theme, crisp canvases, hints, words for times.
+   Pictures talk through events of the document:
+     case:select {reporter, target}   somebody clicked a row, a column or a cell; null clears
+     case:zoom   {from, to}           milliseconds; null shows everything */
+(() => {
+  "use strict";
+  const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const two = (n) => String(n).padStart(2, "0");
+  // Characters that show nothing or turn their neighbours round, made visible as the server does it.
+  const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
+
+  const bw = (window.bw ??= {});
+  bw.SECOND = SECOND; bw.MINUTE = MINUTE; bw.HOUR = HOUR; bw.DAY = DAY;
+  bw.clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+  bw.visible = (text) => String(text).replace(UNSEEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+  bw.cut = (text, most) => { const shown = [...bw.visible(text)]; return shown.length > most ? `${shown.slice(0, most - 1).join("")}…` : shown.join(""); };
+  bw.number = (value) => value.toLocaleString("en-GB", { maximumFractionDigits: 2 });
+  bw.day = (ms) => { const d = new Date(ms); return `${d.getUTCDate()} ${MONTHS[d.getUTCMonth()]}`; };
+  bw.clock = (ms, seconds = false) => { const d = new Date(ms); return `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}${seconds ? `:${two(d.getUTCSeconds())}` : ""}`; };
+  bw.moment = (ms) => `${bw.day(ms)} ${new Date(ms).getUTCFullYear()}, ${bw.clock(ms, true)} UTC`;
+
+  /* A length of time in the largest unit that it fills. */
+  bw.lasting = (seconds) => {
+    for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) {
+      if (seconds >= size) return `${seconds < 10 * size && seconds % size ? (seconds / size).toFixed(1) : Math.round(seconds / size)} ${unit}`;
+    }
+    return `${Math.round(seconds)} s`;
+  };
+  bw.delay = (seconds) => seconds === 0 ? "the first here" : seconds > 0 ? `${bw.lasting(seconds)} after the first` : `${bw.lasting(-seconds)} before the group's first`;
+
+  /* The theme's colours by name: a probe element resolves var() and light-dark(). */
+  bw.colours = (host, names) => {
+    const probe = document.createElement("span");
+    probe.hidden = true;
+    host.append(probe);
+    const found = {};
+    for (const name of names) { probe.style.color = `var(--${name})`; found[name] = getComputedStyle(probe).color; }
+    probe.remove();
+    return found;
+  };
+
+  /* A canvas of this size in CSS pixels, sharp at the screen's own resolution; its context is scaled. */
+  bw.fit = (canvas, width, height) => {
+    const ratio = Math.min(3, window.devicePixelRatio || 1);
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+    const pen = canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    return pen;
+  };
+
+  bw.element = (tag, attributes = {}, ...children) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  };
+
+  /* One hint for all pictures: lines of text near the pointer. Never HTML: ids are hostile. */
+  bw.hint = (host) => {
+    const box = bw.element("div", { class: "hint-box", "aria-hidden": "true" });
+    box.hidden = true;
+    host.append(box);
+    return {
+      show(lines, x, y) {
+        box.replaceChildren(...lines.filter(Boolean).map((line, k) => bw.element(k ? "div" : "b", {}, bw.visible(line))));
+        box.hidden = false;
+        const room = host.clientWidth;
+        const left = x + 16 + box.offsetWidth > room ? Math.max(0, x - 16 - box.offsetWidth) : x + 16;
+        box.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(0, y + 12))}px)`;
+      },
+      hide() { box.hidden = true; },
+    };
+  };
+
+  bw.announce = (text) => { const region = document.getElementById("announcer"); if (region) region.textContent = bw.visible(text); };
+  bw.tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
+
+  /* Draw again when the width, the theme or the resolution changes; at most once a frame. */
+  bw.redraws = (host, draw) => {
+    let asked = 0, width = host.clientWidth;
+    const ask = () => { asked ||= requestAnimationFrame(() => { asked = 0; draw(); }); };
+    new ResizeObserver(() => { if (host.clientWidth !== width) { width = host.clientWidth; ask(); } }).observe(host);
+    new MutationObserver(ask).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ask);
+    matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`).addEventListener("change", ask);
+    return ask;
+  };
+
+  bw.FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
+  bw.MONO = '12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
+})();
