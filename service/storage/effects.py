@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -25,15 +25,25 @@ def effect_of_decisions(connection: Connection, tenant_id: int, asked: Mapping[s
     Their versions are not looked at: what is told is what would happen to the clusters as they are. Raises NotFound for a cluster
     that there is not, and whatever service/moderation/decisions.py refuses with.
     """
-    cases = {}
-    for cluster_id, request in asked.items():
-        case, log = read_case(connection, tenant_id, cluster_id)
-        cases[cluster_id], _ = decide(case, log, request.model_copy(update={"version": case.version}), decision_id="preview", by="preview", now=now)
+    return effects_of_choices(connection, tenant_id, list(asked), [asked], now=now)[0]
+
+
+def effects_of_choices(connection: Connection, tenant_id: int, cluster_ids: Collection[str], choices: Sequence[Mapping[str, DecisionRequest]], *, now: datetime) -> list[Effect]:
+    """The same for several choices, of which one will be made, on the same clusters: the archive is read once."""
+    cases = {cluster_id: read_case(connection, tenant_id, cluster_id) for cluster_id in cluster_ids}
     own = clusters.load(connection, tenant_id, cases)
     targets = {t for state in own.values() for t in state.author_by_target}
-    states = clusters.load(connection, tenant_id, clusters_on(connection, tenant_id, targets)) | own
-    decided = {identity: decided_state(own[identity], case, {name: key_of(name) for name in case.members}) for identity, case in cases.items()}
-    return effect_of(states, decided, facts_of(connection, tenant_id, targets, now=now))
+    states = own | clusters.load(connection, tenant_id, clusters_on(connection, tenant_id, targets) - own.keys())
+    facts = facts_of(connection, tenant_id, targets, now=now)
+    effects = []
+    for choice in choices:
+        decided = {}
+        for cluster_id, request in choice.items():
+            case, log = cases[cluster_id]
+            after, _ = decide(case, log, request.model_copy(update={"version": case.version}), decision_id="preview", by="preview", now=now)
+            decided[cluster_id] = decided_state(own[cluster_id], after, {name: key_of(name) for name in after.members})
+        effects.append(effect_of(states, decided, facts))
+    return effects
 
 
 def facts_of(connection: Connection, tenant_id: int, targets: Collection[int], *, now: datetime) -> Facts:
