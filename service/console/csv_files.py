@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from starlette.responses import StreamingResponse
 
@@ -22,9 +23,22 @@ def csv_response(name: str, header: Sequence[str], rows: Callable[[], Iterable[S
 
     `rows` is called once, on a thread, and may read as it goes. What a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    safe = _UNNAMED.sub("-", name).strip("-.")[:80] or "table"
-    headers = {"Content-Disposition": f'attachment; filename="{safe}.csv"', "Cache-Control": "no-store"}
+    headers = {"Content-Disposition": f'attachment; filename="{file_name(name)}.csv"', "Cache-Control": "no-store"}
     return StreamingResponse(_lines(header, rows), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def file_name(name: str) -> str:
+    """The name without anything that a header or a file system could take amiss; never empty."""
+    return _UNNAMED.sub("-", name).strip("-.")[:80] or "table"
+
+
+def written(value: object) -> Cell:
+    """A value as a cell: times in UTC as RFC 3339, yes and no for a truth; anything else as it is."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def harmless(cell: Cell) -> Cell:

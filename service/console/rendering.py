@@ -6,7 +6,7 @@ nothing that stands at the template's top level: so macros are no imports but gl
 and values are made in the route and passed as context, not `{% set %}`.
 
 Globals: ui (macros), static(name). Filters: number, percent, plural, span, ago, utc, when, since (wording.py), segment (an id
-as one part of a path). In every context: request, person, now, path, places (the menu), messages.
+as one part of a path), visible (what hides or reorders text is shown). In every context: request, person, now, path, places (the menu), messages.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from service.console import wording
 from service.console.navigation import menu
 from service.console.person import Person
 from service.console.static_files import static
+from service.pictures.words import visible
 from service.storage import sessions
 from service.storage.database import write
 
@@ -53,7 +54,7 @@ def segment(value: object) -> str:
 def environment() -> Environment:
     """The templates, escaping everything; a name that is not there is an error."""
     made = Environment(loader=PackageLoader("service.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False)
-    for each in (wording.number, wording.percent, wording.plural, wording.span, wording.ago, wording.utc, wording.when, wording.since, segment):
+    for each in (wording.number, wording.percent, wording.plural, wording.span, wording.ago, wording.utc, wording.when, wording.since, segment, visible):
         made.filters[each.__name__] = each
     made.globals["static"] = static
     made.globals["ui"] = made.get_template("parts/ui.html").module

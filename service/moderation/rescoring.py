@@ -15,10 +15,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from scipy.stats import binom
 
-from service.intake.signatures import slots_alike, slots_of, word_count
 from service.model import Disposition, Evidence, Kind
 from service.moderation.outcomes import Tally
 from service.moderation.score import AUTHOR_WEIGHT, DEVICE_WEIGHT, OUTCOMES, judge, surprise
@@ -39,7 +37,7 @@ class Said:
     author: str | None = None  # of the target
     created_us: int | None = None  # of the account
     fingerprint: str | None = None
-    signature: bytes | None = None  # of the text
+    wording: str | None = None  # which texts are near-duplicates of each other have the same; None: no text, or a short one
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +169,9 @@ def _fingerprints(said: Sequence[Said], _: Policy) -> tuple[int, int]:
     return sum(count[s.fingerprint] >= 2 for s in first if s.fingerprint is not None), len(first)
 
 
-def _duplicates(said: Sequence[Said], policy: Policy) -> tuple[int, int]:
-    texts = [s.signature for s in said if s.signature is not None and word_count(s.signature) >= policy.text_min_words][:TEXTS_COMPARED]
+def _duplicates(said: Sequence[Said], _: Policy) -> tuple[int, int]:
+    texts = [s.wording for s in said if s.wording is not None][:TEXTS_COMPARED]
     if len(texts) < 3:
         return 0, len(texts)
-    slots, enough = slots_of(texts), slots_alike(policy.text_jaccard)
-    alike = np.array([np.count_nonzero(slots == one, axis=1) >= enough for one in slots])
-    return int((alike.sum(axis=1) > 1).sum()), len(texts)
+    count = Counter(texts)
+    return sum(count[text] >= 2 for text in texts), len(texts)

@@ -87,7 +87,7 @@ def _hands(connection: Connection, tenant_id: int, family: list[str]) -> list[En
 
 def _outcomes(connection: Connection, tenant_id: int, cluster_id: str) -> list[Entry]:
     t = schema.cluster_targets.c
-    targets = dict(connection.execute(sa.select(t.target_key, t.target_id).where(t.tenant_id == tenant_id, t.cluster_id == cluster_id)).tuples().all())
+    targets = connection.scalars(sa.select(t.target_key).where(t.tenant_id == tenant_id, t.cluster_id == cluster_id)).all()
     statement = "SELECT o.decided_us, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.target_key = k.column1"
     rows: list[Any] = sorted(select_by_keys(connection, statement, (tenant_id,), [(key,) for key in targets]), key=lambda row: int(row[0]))[-SHOWN:]
     entries = []

@@ -8,8 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from service.errors import Refused
 from service.model import microseconds, moment
+from service.moderation.decisions import Unfit
 from service.storage.cases import family_of
 from service.storage.schema import notes
 
@@ -31,14 +31,14 @@ class Note:
 def add_note(connection: Connection, tenant_id: int, cluster_id: str, text: str, *, by: str, now: datetime) -> Note:
     """Append a note in the caller's writing transaction.
 
-    Raises NotFound for what is no cluster of the tenant, Refused for an empty, overlong or unstorable text.
+    Raises NotFound for what is no cluster of the tenant, Unfit for an empty, overlong or unstorable text.
     """
     family_of(connection, tenant_id, cluster_id)
     text = text.strip()
     if not text or len(text) > LONGEST:
-        raise Refused(f"a note of {len(text):,} characters: 1 to {LONGEST:,} are kept" if text else "the note is empty: write something, or leave it")
+        raise Unfit(f"a note of {len(text):,} characters: 1 to {LONGEST:,} are kept" if text else "the note is empty: write something, or leave it", pointer="/text")
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise Refused("a note holds no NUL character and no lone surrogate: not every database can store it")
+        raise Unfit("a note holds no NUL character and no lone surrogate: not every database can store it", pointer="/text")
     row = {"tenant_id": tenant_id, "cluster_id": cluster_id, "at_us": microseconds(now), "by": by, "text": text}
     identity = connection.execute(sa.insert(notes).values(row)).inserted_primary_key
     assert identity is not None

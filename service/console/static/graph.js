@@ -2,9 +2,9 @@
    hovering shows a node's neighbours, a click filters the tables. */
 (() => {
   "use strict";
-  const bw = window.bw;
+  const bw = window.brigadewatch;
   const HEIGHT = 440, PAD = 26;
-  const COLOURS = ["text", "muted", "line", "ground", "page", "edge", "node-reporter", "node-target", "mark", "focus"];
+  const COLOURS = ["text", "muted", "line", "picture-ground", "card", "edge", "node-reporter", "node-target", "mark", "focus"];
 
   bw.graph = (host, data) => {
     const canvas = bw.element("canvas", { "aria-hidden": "true" }), board = bw.element("div", { class: "board" }, canvas);
@@ -33,8 +33,8 @@
 
     const draw = () => {
       width = host.clientWidth;
-      const pen = bw.fit(canvas, width, HEIGHT), ink = bw.colours(host, COLOURS), spots = data.nodes.map(place);
-      pen.fillStyle = ink.ground;
+      const pen = bw.fit(canvas, width, HEIGHT), ink = bw.colours(COLOURS), spots = data.nodes.map(place);
+      pen.fillStyle = ink["picture-ground"];
       pen.fillRect(0, 0, width, HEIGHT);
       const spot = hover ?? focus, lit = spot === null ? null : new Set([spot, ...near[spot].map(([other]) => other)]);
       pen.strokeStyle = ink.edge;
@@ -59,7 +59,7 @@
         const [x, y] = spots[k], r = radius(k), isChosen = n[1] === chosen[n[0]];
         pen.globalAlpha = lit && !lit.has(k) ? 0.25 : 1;
         pen.fillStyle = ink[`node-${n[0]}`];
-        pen.strokeStyle = isChosen || k === spot ? ink.mark : ink.page;
+        pen.strokeStyle = isChosen || k === spot ? ink.mark : ink.card;
         pen.lineWidth = isChosen || k === spot ? 3 : 1;
         pen.beginPath();
         if (n[0] === "target") pen.rect(x - r, y - r, 2 * r, 2 * r); else pen.arc(x, y, r, 0, 2 * Math.PI);

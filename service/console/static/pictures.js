@@ -10,7 +10,7 @@
   // Characters that show nothing or turn their neighbours round, made visible as the server does it.
   const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 
-  const bw = (window.bw ??= {});
+  const bw = window.brigadewatch;
   bw.SECOND = SECOND; bw.MINUTE = MINUTE; bw.HOUR = HOUR; bw.DAY = DAY;
   bw.clamp = (value, low, high) => Math.min(high, Math.max(low, value));
   bw.visible = (text) => String(text).replace(UNSEEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
@@ -29,16 +29,8 @@
   };
   bw.delay = (seconds) => seconds === 0 ? "the first here" : seconds > 0 ? `${bw.lasting(seconds)} after the first` : `${bw.lasting(-seconds)} before the group's first`;
 
-  /* The theme's colours by name: a probe element resolves var() and light-dark(). */
-  bw.colours = (host, names) => {
-    const probe = document.createElement("span");
-    probe.hidden = true;
-    host.append(probe);
-    const found = {};
-    for (const name of names) { probe.style.color = `var(--${name})`; found[name] = getComputedStyle(probe).color; }
-    probe.remove();
-    return found;
-  };
+  /* The theme's colours by name, as the canvas takes them. */
+  bw.colours = (names) => Object.fromEntries(names.map((name) => [name, bw.colour(`--${name}`)]));
 
   /* A canvas of this size in CSS pixels, sharp at the screen's own resolution; its context is scaled. */
   bw.fit = (canvas, width, height) => {
@@ -76,7 +68,6 @@
     };
   };
 
-  bw.announce = (text) => { const region = document.getElementById("announcer"); if (region) region.textContent = bw.visible(text); };
   bw.tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
 
   /* Draw again when the width, the theme or the resolution changes; at most once a frame. */
@@ -84,8 +75,7 @@
     let asked = 0, width = host.clientWidth;
     const ask = () => { asked ||= requestAnimationFrame(() => { asked = 0; draw(); }); };
     new ResizeObserver(() => { if (host.clientWidth !== width) { width = host.clientWidth; ask(); } }).observe(host);
-    new MutationObserver(ask).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ask);
+    bw.onTheme(ask);
     matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`).addEventListener("change", ask);
     return ask;
   };

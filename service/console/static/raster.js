@@ -2,9 +2,9 @@
    The larger and darker, the sooner it followed the target's first complaint by a member. One target alone: the way right is time. */
 (() => {
   "use strict";
-  const bw = window.bw;
+  const bw = window.brigadewatch;
   const TOP = 22, BOTTOM = 40, RIGHT = 12, GAP = 5, NUMBERED = 15, NAMED = 11;
-  const COLOURS = ["text", "muted", "line", "ground", "lag0", "lag1", "lag2", "lag3", "excluded", "exempt", "focus", "mark"];
+  const COLOURS = ["text", "muted", "line", "picture-ground", "lag0", "lag1", "lag2", "lag3", "excluded", "exempt", "focus", "mark"];
 
   bw.raster = (host, data) => {
     const whole = { rows: data.reporters.length, columns: data.targets.length, cells: data.rows.length };
@@ -26,7 +26,7 @@
     scroller.setAttribute("aria-label", `Lockstep raster: ${whole.rows} reporters in rows, ${whole.columns} targets in columns, ${whole.cells} complaints. Arrow keys go from cell to cell, Enter filters the tables, Escape clears.`);
     const hint = bw.hint(host);
 
-    let zoom = null, chosen = { reporter: null, target: null }, focus = null, shown, place;
+    let zoom = null, chosen = { reporter: null, target: null }, focus = null, shown, place, ink;
 
     /* Which rows, columns and cells are shown: all, or what lies in the zoom. */
     const select = () => {
@@ -66,12 +66,13 @@
       const pen = bw.fit(base, place.width, place.height);
       stage.style.width = `${place.width}px`;
       stage.style.height = `${place.height}px`;
-      const ink = bw.colours(host, COLOURS);
-      pen.fillStyle = ink.ground;
+      bw.fit(over, place.width, place.height);
+      ink = bw.colours(COLOURS);
+      pen.fillStyle = ink["picture-ground"];
       pen.fillRect(place.left, place.top, place.right - place.left, place.bottom - place.top);
-      rules(pen, ink);
-      marks(pen, ink);
-      names(pen, ink);
+      rules(pen);
+      marks(pen);
+      names(pen);
       overlay();
       host.dataset.drawnMs = (performance.now() - began).toFixed(1);
       host.dataset.cells = String(shown.cells.length);
@@ -79,7 +80,7 @@
     };
 
     /* Faint lines to follow a row, a line at each new day, or at parts of the span. */
-    const rules = (pen, ink) => {
+    const rules = (pen) => {
       pen.strokeStyle = ink.line;
       pen.lineWidth = 1;
       pen.beginPath();
@@ -117,7 +118,7 @@
       pen.setLineDash([]);
     };
 
-    const marks = (pen, ink) => {
+    const marks = (pen) => {
       const wide = crowd ? 8 : place.wide, fine = place.high < 5;
       for (let level = data.classes.length - 1; level >= 0; level--) {
         const size = data.classes[level].size;
@@ -137,7 +138,7 @@
       }
     };
 
-    const names = (pen, ink) => {
+    const names = (pen) => {
       pen.textBaseline = "middle";
       pen.textAlign = "right";
       shown.rows.forEach((r, k) => {
@@ -163,8 +164,8 @@
 
     /* Cross-hair, what is chosen and where the keyboard is: on a canvas of its own, so that moving costs nothing. */
     const overlay = (hover = null) => {
-      const pen = bw.fit(over, place.width, place.height), ink = bw.colours(host, ["mark", "focus", "band"]);
-      pen.fillStyle = ink.band;
+      const pen = over.getContext("2d");
+      pen.clearRect(0, 0, place.width, place.height);
       const chosenRow = shown.row.get(data.reporters.indexOf(chosen.reporter)), chosenColumn = shown.column.get(data.targets.indexOf(chosen.target));
       pen.strokeStyle = ink.mark;
       pen.lineWidth = 2;

@@ -2,9 +2,9 @@
    Above the part that is looked at, below the whole; drag in either to look at a part, which the raster follows. */
 (() => {
   "use strict";
-  const bw = window.bw;
+  const bw = window.brigadewatch;
   const LEFT = 40, RIGHT = 12, TOP = 12, PLOT = 132, AXIS = 34, WHOLE = 34, FOOT = 6;
-  const COLOURS = ["text", "muted", "line", "ground", "bar", "ring", "band", "page", "mark", "focus"];
+  const COLOURS = ["text", "muted", "line", "picture-ground", "bar", "ring", "band", "card", "mark", "focus"];
   const TICKS = [60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 172800, 604800, 2419200, 7257600, 31449600].map((s) => s * 1000);
 
   /* The smallest n such that a Poisson variable with this mean stays at or below it in so large a share. */
@@ -52,14 +52,14 @@
 
     const draw = () => {
       width = host.clientWidth;
-      const height = TOP + PLOT + AXIS + WHOLE + FOOT, pen = bw.fit(canvas, width, height), ink = bw.colours(host, COLOURS);
+      const height = TOP + PLOT + AXIS + WHOLE + FOOT, pen = bw.fit(canvas, width, height), ink = bw.colours(COLOURS);
       bins = bin(view.from, view.to, Math.max(24, (width - LEFT - RIGHT) / 6));
       seconds = bins.length / 1000;
       const usual = mostOf(data.usual_per_hour * seconds / 3600, data.usual_share);
       const top = Math.max(1, usual, ...bins.members, ...bins.others), tick = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000].find((t) => top <= 5 * t) ?? 20000;
       scale = Math.ceil(top / tick) * tick;
       const bottom = TOP + PLOT, y = (n) => bottom - n / scale * PLOT;
-      pen.fillStyle = ink.ground;
+      pen.fillStyle = ink["picture-ground"];
       pen.fillRect(LEFT, TOP, width - LEFT - RIGHT, PLOT);
       pen.fillStyle = ink.band;
       pen.fillRect(LEFT, y(usual), width - LEFT - RIGHT, bottom - y(usual));
@@ -116,7 +116,7 @@
       pen.fillStyle = ink.bar;
       for (let k = 0; k < bins.count; k++) if (bins.members[k]) pen.fillRect(px(bins.start + k * bins.length) + 0.5, y(bins.members[k]), Math.max(1.5, wide - 1), bottom - y(bins.members[k]));
       pen.strokeStyle = ink.ring;
-      pen.fillStyle = ink.page;
+      pen.fillStyle = ink.card;
       pen.lineWidth = 1.5;
       for (let k = 0; k < bins.count; k++) {
         if (!bins.others[k]) continue;
@@ -131,7 +131,7 @@
     /* The whole time, small, with a frame around what is looked at. */
     const overview = (pen, ink, top) => {
       const small = bin(all.from, all.to, (width - LEFT - RIGHT) / 3), most = Math.max(1, ...small.members);
-      pen.fillStyle = ink.ground;
+      pen.fillStyle = ink["picture-ground"];
       pen.fillRect(LEFT, top, width - LEFT - RIGHT, WHOLE);
       pen.fillStyle = ink.bar;
       const wide = Math.max(1, (width - LEFT - RIGHT) * small.length / (all.to - all.from) - 0.5);

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.intake.signatures import signature_of
 from service.model import Evidence
 from service.moderation.outcomes import Tally
 from service.moderation.rescoring import Rescored, Said, rescore_without
@@ -70,9 +69,8 @@ def test_fresh_accounts_are_counted_anew_where_our_count_is_the_detectors() -> N
 
 
 def test_fingerprints_texts_and_the_author_are_counted_anew() -> None:
-    signature = signature_of("this comment is hateful and has to go now")
-    said = [replace(s, fingerprint="f1" if s.reporter < 2 else f"own{s.reporter}", signature=signature if s.reporter in (5, 6) and s.target == 0 else None) for s in raid()]
-    said += [Said(7, 5, 9 * DAY, signature=signature_of("something entirely different was written by that person"))]
+    said = [replace(s, fingerprint="f1" if s.reporter < 2 else f"own{s.reporter}", wording="g1" if s.reporter in (5, 6) and s.target == 0 else None) for s in raid()]
+    said += [Said(7, 5, 9 * DAY, wording="g2")]
     rows = evidence(shared_fingerprints=2 / 8, near_duplicate_texts=2 / 3, one_author=5 / 6)
     told = {row.signal: row for row in without(said, {0, 5}, rows).rows}
     assert told["shared_fingerprints"].measured and told["shared_fingerprints"].after.value == 0

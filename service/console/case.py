@@ -1,0 +1,222 @@
+"""The case page: why a group was flagged, what it did, and the decision about it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import anyio.from_thread
+from fastapi import APIRouter, Depends, Form, Query, Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import Response
+
+from service.api.app_state import parts_of
+from service.api.clusters import wake
+from service.console import case_page as pages
+from service.console.case_page import Narrowed
+from service.console.case_scene import delay
+from service.console.case_words import entry_of
+from service.console.conflict import Seen, seen_of, what_changed
+from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, Typed, undo_request
+from service.console.next_case import LONGEST, next_case, queue_of
+from service.console.person import Person
+from service.console.rendering import Message, flash, render, see_other, segment, wants_fragment
+from service.console.sign_in import HOME, Moderator, Viewer
+from service.errors import NotFound, Refused, StaleVersion
+from service.model import DecisionRequest, Time
+from service.storage import cases, claims, notes
+from service.storage.case_files import read_case_file
+from service.storage.case_history import Entry
+from service.storage.database import write
+
+router = APIRouter()
+_TIME: TypeAdapter[datetime] = TypeAdapter(Time)
+Queue = Annotated[str, Query(max_length=LONGEST)]
+QueueField = Annotated[str, Form(max_length=LONGEST)]
+
+
+def _narrowed(
+    reporter: Annotated[str, Query(max_length=128)] = "", target: Annotated[str, Query(max_length=128)] = "", text: Annotated[str, Query(max_length=16)] = "",
+    since: Annotated[str, Query(max_length=40)] = "", until: Annotated[str, Query(max_length=40)] = "", page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+) -> Narrowed:
+    """What the address narrows the tables to; empty fields, and times that are none, narrow nothing."""
+    return Narrowed(reporter or None, target or None, text or None, _time(since), _time(until), page)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return _TIME.validate_python(text)
+    except ValidationError:
+        return None
+
+
+def _typed(
+    verdict: Annotated[str, Form(max_length=32)] = "", reason_code: Annotated[str, Form(max_length=32)] = "", note: Annotated[str, Form()] = "", snooze_for: Annotated[str, Form(max_length=8)] = "3",
+    snooze_until: Annotated[str, Form(max_length=40)] = "", excluded_reporters: Annotated[list[str] | None, Form()] = None,
+) -> Typed:
+    """The decision panel as it was sent."""
+    return Typed(verdict, reason_code, note, snooze_for, snooze_until, tuple(excluded_reporters or ()))
+
+
+def _seen(
+    version: Annotated[int, Form(ge=0, le=2**62)], seen_status: Annotated[str, Form(max_length=16)] = "", seen_disposition: Annotated[str, Form(max_length=16)] = "",
+    seen_reporters: Annotated[int, Form(ge=0, le=2**31)] = 0, seen_targets: Annotated[int, Form(ge=0, le=2**31)] = 0,
+) -> Seen:
+    """The case as the page showed it on which something is decided."""
+    return Seen(version, seen_status, seen_disposition, seen_reporters, seen_targets)
+
+
+Narrowing = Annotated[Narrowed, Depends(_narrowed)]
+Panel = Annotated[Typed, Depends(_typed)]
+Shown = Annotated[Seen, Depends(_seen)]
+
+
+def path_of(cluster_id: str, queue: str = "") -> str:
+    """The case's address, with the list that it is worked through from."""
+    return f"/console/clusters/{segment(cluster_id)}" + (f"?{urlencode({'queue': queue})}" if queue else "")
+
+
+@router.get("/clusters/{id}")
+def show_case(request: Request, person: Viewer, id: str, narrowed: Narrowing, reporters: Annotated[str, Query(max_length=8)] = "", queue: Queue = "") -> Response:
+    """The whole page, or for htmx the table of complaints alone."""
+    if not wants_fragment(request):
+        return _page(request, person, id, narrowed, Typed(), all_reporters=reporters == "all", queue=queue)
+    parts = parts_of(request)
+    with parts.engine.connect() as connection:
+        file = read_case_file(connection, person.tenant_id, id, now=parts.now())
+        lines = pages.complaint_lines(connection, person.tenant_id, file, narrowed)
+    return render(request, person, "case.html", fragment="complaints", file=file, cluster=file.cluster, lines=lines, narrowed=narrowed, address=path_of(id), queue=queue_of(queue))
+
+
+@router.post("/clusters/{id}/preview")
+def preview(request: Request, person: Viewer, id: str, typed: Panel, queue: QueueField = "") -> Response:
+    """What the panel would do as it stands; nothing is decided. Without a script the whole page comes back as it was typed."""
+    if not wants_fragment(request):
+        return _page(request, person, id, Narrowed(), typed, all_reporters=bool(typed.excluded), queue=queue)
+    parts = parts_of(request)
+    with parts.engine.connect() as connection:
+        file = read_case_file(connection, person.tenant_id, id, now=parts.now())
+        effects = pages.effects(connection, person.tenant_id, file, typed, now=parts.now())
+    return render(request, person, "case.html", fragment="effect", effects=effects, typed=typed, cluster=file.cluster)
+
+
+@router.post("/clusters/{id}/decide")
+def decide(request: Request, person: Moderator, id: str, typed: Panel, seen: Shown, then: Annotated[str, Form(max_length=8)] = "stay", queue: QueueField = "") -> Response:
+    """Decide on the version that was shown; what was typed comes back where somebody changed the case first, or it cannot be done."""
+    parts, queue = parts_of(request), queue_of(queue)
+    try:
+        asked = typed.request(seen.version, parts.now())
+        with parts.engine.connect() as connection:
+            told = pages.told_before(connection, person.tenant_id, id, asked, now=parts.now())
+        _record(request, person, id, asked)
+    except StaleVersion as stale:
+        said = Message(f"Nothing was decided: {stale.changed_by} changed this case first. What you typed is still here; look at what changed, then decide again.", "bad")
+        return _page(request, person, id, Narrowed(), typed, status=409, queue=queue, messages=(said,), seen=seen)
+    except NotFound:
+        raise
+    except Refused as refused:
+        return _page(request, person, id, Narrowed(), typed, status=422, queue=queue, messages=(Message(str(refused), "bad"),))
+    verdict = dict(VERDICTS).get(asked.verdict, asked.verdict)
+    flash(request, person, f"{verdict}: {told}", link=f"{path_of(id, queue)}#history", link_text="Show or undo")
+    return see_other(request, _onward(request, person, id, queue) if then == "next" else path_of(id, queue))
+
+
+@router.post("/clusters/{id}/undo")
+def undo(request: Request, person: Moderator, id: str, decision: Annotated[str, Form(max_length=64)], seen: Shown, queue: QueueField = "") -> Response:
+    """Take a decision back by a new one that reverses it."""
+    parts, queue = parts_of(request), queue_of(queue)
+    with parts.engine.connect() as connection:
+        _, log = cases.read_case(connection, person.tenant_id, id)
+    undone = next((one for one in log if one.id == decision), None)
+    if undone is None:
+        raise Refused("This case has no such decision: load the page anew.")
+    try:
+        _record(request, person, id, undo_request(undone.verdict, undone.snooze_until, undone.id, seen.version))
+    except StaleVersion as stale:
+        said = Message(f"Nothing was undone: {stale.changed_by} changed this case first. Look at what changed.", "bad")
+        return _page(request, person, id, Narrowed(), Typed(), status=409, queue=queue, messages=(said,), seen=seen)
+    flash(request, person, f"Taken back: “{dict(VERDICTS).get(undone.verdict, undone.verdict)}” of {undone.by}. The log keeps both.", link=f"{path_of(id, queue)}#history", link_text="Show")
+    return see_other(request, path_of(id, queue))
+
+
+@router.post("/clusters/{id}/claim")
+def claim(request: Request, person: Moderator, id: str, queue: QueueField = "") -> Response:
+    """Take the case."""
+    return _handed(request, person, id, queue, take=True)
+
+
+@router.post("/clusters/{id}/unclaim")
+def unclaim(request: Request, person: Moderator, id: str, queue: QueueField = "") -> Response:
+    """Give the case back."""
+    return _handed(request, person, id, queue, take=False)
+
+
+def _handed(request: Request, person: Person, cluster_id: str, queue: str, *, take: bool) -> Response:
+    parts = parts_of(request)
+    with write(parts.engine) as connection:
+        cases.family_of(connection, person.tenant_id, cluster_id)  # NotFound for what is none of ours
+        change = claims.claim if take else claims.unclaim
+        change(connection, person.tenant_id, [cluster_id], by=person.name, now=parts.now())
+    return see_other(request, path_of(cluster_id, queue_of(queue)))
+
+
+@router.post("/clusters/{id}/notes")
+def add_note(request: Request, person: Moderator, id: str, text: Annotated[str, Form()] = "", queue: QueueField = "") -> Response:
+    """Write a note beside the case."""
+    parts = parts_of(request)
+    with write(parts.engine) as connection:
+        notes.add_note(connection, person.tenant_id, id, text, by=person.name, now=parts.now())
+    return see_other(request, f"{path_of(id, queue_of(queue))}#notes")
+
+
+@router.get("/clusters/{id}/next")
+def go_on(request: Request, person: Viewer, id: str, queue: Queue = "") -> Response:
+    """To the next open case of the list, without deciding this one."""
+    return see_other(request, _onward(request, person, id, queue_of(queue)))
+
+
+def _onward(request: Request, person: Person, done: str, queue: str) -> str:
+    parts = parts_of(request)
+    with parts.engine.connect() as connection:
+        following = next_case(connection, person.tenant_id, queue, done=done, now=parts.now())
+    if following is None:
+        return f"{HOME}?{queue}" if queue else HOME
+    return path_of(following, queue)
+
+
+def _record(request: Request, person: Person, cluster_id: str, asked: DecisionRequest) -> None:
+    parts = parts_of(request)
+    with write(parts.engine) as connection:
+        cases.record_decision(connection, person.tenant_id, cluster_id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=person.name, now=parts.now())
+    anyio.from_thread.run(wake, parts.redis, person.tenant)
+
+
+def _page(
+    request: Request, person: Person, cluster_id: str, narrowed: Narrowed, typed: Typed, *, status: int = 200, all_reporters: bool = False, queue: str = "", messages: tuple[Message, ...] = (),
+    seen: Seen | None = None,
+) -> Response:
+    parts = parts_of(request)
+    now, queue = parts.now(), queue_of(queue)
+    with parts.engine.connect() as connection:
+        file = read_case_file(connection, person.tenant_id, cluster_id, now=now)
+        content = pages.case_page(connection, person.tenant_id, file, narrowed, all_reporters=all_reporters, now=now)
+        effects = pages.effects(connection, person.tenant_id, file, typed, now=now)
+        following = next_case(connection, person.tenant_id, queue, done=cluster_id, now=now)
+        log = cases.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
+    shown = {row.row.id for row in content.reporters}
+    context: dict[str, Any] = {
+        "case": content, "file": file, "cluster": file.cluster, "lines": content.lines, "narrowed": narrowed, "effects": effects, "history": [entry_of(e) for e in reversed(content.history)],
+        "typed": typed, "ticked": set(typed.excluded), "ticked_elsewhere": [one for one in typed.excluded if one not in shown],
+        "verdicts": VERDICTS, "reasons": REASONS, "snoozes": SNOOZES, "longest_note": LONGEST_NOTE, "longest": notes.LONGEST, "queue": queue, "following": following, "seen": seen_of(file.cluster),
+        "changed": what_changed(seen, file.cluster, log) if seen is not None else [], "address": path_of(cluster_id), "delay": delay, "may_decide": person.may("moderator"),
+        "undoable": _undoable(content.history), "all_reporters": all_reporters,
+    }
+    return render(request, person, "case.html", status=status, messages=messages, **context)
+
+
+def _undoable(history: Sequence[Entry]) -> str | None:
+    """The latest decision that stands: what the key `u` goes to."""
+    return next((entry.decision.id for entry in reversed(history) if entry.decision is not None and entry.standing), None)

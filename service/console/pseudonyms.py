@@ -1,0 +1,68 @@
+"""Names in an export: as they are, or P-1, P-2 ... for reporters, A-1 for authors, C-1 for complaints, M-1 for moderators. PURE.
+
+Numbers are given by the order in which somebody is first named, so the same case gives the same names, and another case others: nobody
+can be followed from one export to the next. What people wrote themselves stays as it is, and may name somebody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from service.model import Evidence
+from service.moderation.score import AIM
+
+_AUTHOR_SIGNAL = f"{AIM}author"
+
+
+@dataclass(slots=True)
+class Names:
+    """How people are called in one export."""
+
+    replaces: bool = False
+    _reporters: dict[str, str] = field(default_factory=dict)
+    _authors: dict[str, str] = field(default_factory=dict)
+    _complaints: dict[str, str] = field(default_factory=dict)
+    _moderators: dict[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def replacing(reporters: Iterable[str], authors: Iterable[str]) -> Names:
+        """Names for these people, numbered in this order."""
+        names = Names(True)
+        for one in reporters:
+            names.reporter(one)
+        for one in authors:
+            names.author(one)
+        return names
+
+    def reporter(self, name: str) -> str:
+        """A reporter's name."""
+        return self._reporters.setdefault(name, f"P-{len(self._reporters) + 1}") if self.replaces else name
+
+    def author(self, name: str | None) -> str | None:
+        """An author's name."""
+        return name if name is None or not self.replaces else self._authors.setdefault(name, f"A-{len(self._authors) + 1}")
+
+    def complaint(self, name: str) -> str:
+        """A complaint's id, which a platform could look up."""
+        return self._complaints.setdefault(name, f"C-{len(self._complaints) + 1}") if self.replaces else name
+
+    def moderator(self, name: str) -> str:
+        """Who decided or noted."""
+        return self._moderators.setdefault(name, f"M-{len(self._moderators) + 1}") if self.replaces else name
+
+    def evidence(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+        """The evidence; the one signal whose words name an author says it without."""
+        return [e if not self.replaces or e.signal != _AUTHOR_SIGNAL else e.model_copy(update={"text": self._author_text(e)}) for e in evidence]
+
+    def words(self, text: str, evidence: Sequence[Evidence]) -> str:
+        """A summary, without the name of an author that it takes from the evidence."""
+        if not self.replaces:
+            return text
+        for e in evidence:
+            if e.signal == _AUTHOR_SIGNAL:
+                text = text.replace(e.text.removesuffix("."), self._author_text(e).removesuffix("."))
+        return text
+
+    def _author_text(self, e: Evidence) -> str:
+        return f"{e.value:.0%} of the targets are by one author, where {e.usual:.1%} are usual."

@@ -1,0 +1,121 @@
+/* The case page: fetches what its pictures draw, keeps pictures and tables together, and knows the keys. Without it the page reads
+   and decides as well. */
+(() => {
+  "use strict";
+  const bw = window.brigadewatch;
+  const body = document.querySelector("[data-case]");
+  if (!body) return;
+  const address = body.dataset.case, root = document.documentElement;
+  root.classList.add("scripted");
+  const only = { reporter: null, target: null, from: null, to: null };
+  let raster = null;
+
+  /* --- pictures */
+  const failed = (host, error) => host.replaceChildren(bw.element("p", { class: "picture-failed" }, `This picture could not be fetched: ${error.message}. The table beside it says the same.`));
+  const timeline = document.getElementById("timeline"), lockstep = document.getElementById("raster");
+  if (timeline && lockstep) {
+    bw.read(timeline.dataset.pictures).then((data) => {
+      raster = data.raster;
+      bw.timeline(timeline, data.timeline);
+      bw.raster(lockstep, data.raster);
+      if (only.reporter !== null || only.target !== null) bw.tell("case:select", { reporter: only.reporter, target: only.target });
+    }).catch((error) => { failed(timeline, error); failed(lockstep, error); });
+  }
+  const drawGraph = (host) => bw.read(host.dataset.graph).then((data) => {
+    bw.graph(host, data);
+    const said = host.parentElement.querySelector("[data-left-out]");
+    const missing = [data.nodes_left_out && `${bw.number(data.nodes_left_out)} less connected`, data.edges_left_out && `${bw.number(data.edges_left_out)} weaker lines`].filter(Boolean);
+    if (said) said.textContent = missing.length ? `Left out: ${missing.join(", ")}.` : "";
+  }).catch((error) => failed(host, error));
+  const near = new IntersectionObserver((entries) => entries.forEach((entry) => { if (entry.isIntersecting) { near.unobserve(entry.target); drawGraph(entry.target); } }), { rootMargin: "300px" });
+  document.querySelectorAll("[data-graph]").forEach((host) => near.observe(host));
+
+  /* --- pictures filter the tables, and the other way round */
+  const query = new URLSearchParams(window.location.search);
+  only.reporter = query.get("reporter");
+  only.target = query.get("target");
+  const line = document.getElementById("narrowed"), words = line?.querySelector("[data-narrowed]");
+
+  /* Who complained about this target, or what this reporter complained about; null: not known yet. */
+  const beside = (kind) => {
+    if (!raster) return null;
+    const mine = raster[`${kind}s`], other = kind === "reporter" ? only.target : only.reporter;
+    if (other === null) return null;
+    const place = raster[kind === "reporter" ? "targets" : "reporters"].indexOf(other), found = new Set();
+    const own = kind === "reporter" ? raster.rows : raster.columns, theirs = kind === "reporter" ? raster.columns : raster.rows;
+    for (let k = 0; k < own.length; k++) if (theirs[k] === place) found.add(mine[own[k]]);
+    return found;
+  };
+  const inTime = (kind) => {
+    if (!raster || only.from === null) return null;
+    const found = new Set(), mine = raster[`${kind}s`], own = kind === "reporter" ? raster.rows : raster.columns;
+    for (let k = 0; k < own.length; k++) { const at = raster.first_ms[raster.columns[k]] + raster.lags[k] * 1000; if (at >= only.from && at < only.to) found.add(mine[own[k]]); }
+    return found;
+  };
+  const narrow = (fetchComplaints = true) => {
+    for (const kind of ["reporter", "target"]) {
+      const related = beside(kind), timed = inTime(kind);
+      document.querySelectorAll(`tr[data-${kind}]`).forEach((row) => {
+        const id = row.dataset[kind];
+        row.hidden = !(only[kind] !== null ? id === only[kind] : (!related || related.has(id)) && (!timed || timed.has(id)));
+        row.classList.toggle("current", id === only[kind]);
+      });
+    }
+    const said = [only.reporter !== null && `reporter ${only.reporter}`, only.target !== null && `target ${only.target}`, only.from !== null && `${bw.moment(only.from)} to ${bw.moment(only.to)}`].filter(Boolean);
+    if (line) { line.hidden = !said.length; words.textContent = bw.visible(said.join(", ")); }
+    if (!fetchComplaints) return;
+    const asked = new URLSearchParams();
+    if (only.reporter !== null) asked.set("reporter", only.reporter);
+    if (only.target !== null) asked.set("target", only.target);
+    if (only.from !== null) { asked.set("since", new Date(only.from).toISOString()); asked.set("until", new Date(only.to).toISOString()); }
+    if (document.getElementById("complaints")) window.htmx?.ajax("GET", `${address}?${asked}`, { target: "#complaints", swap: "outerHTML" });
+    bw.announce(said.length ? `Tables show only ${said.join(", ")}` : "Tables show everything");
+  };
+  document.addEventListener("case:select", (event) => { only.reporter = event.detail.reporter; only.target = event.detail.target; narrow(); });
+  document.addEventListener("case:zoom", (event) => { only.from = event.detail ? Math.round(event.detail.from) : null; only.to = event.detail ? Math.round(event.detail.to) : null; narrow(); });
+  document.addEventListener("click", (event) => {
+    const at = event.target instanceof Element ? event.target.closest("[data-only-reporter], [data-only-target], [data-clear]") : null;
+    if (!at || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    if (at.hasAttribute("data-clear")) { only.from = only.to = null; bw.tell("case:zoom", null); bw.tell("case:select", { reporter: null, target: null }); }
+    else {
+      bw.tell("case:select", { reporter: at.dataset.onlyReporter ?? null, target: at.dataset.onlyTarget ?? null });
+      document.getElementById("complaints")?.scrollIntoView({ block: "start" });
+    }
+  });
+  if (only.reporter !== null || only.target !== null) narrow(false);
+
+  /* --- the panel */
+  const panel = document.getElementById("decide"), form = document.getElementById("decision");
+  if (panel && window.matchMedia("(max-width: 60rem)").matches && !document.getElementById("changed")) panel.open = false;
+  const changed = document.getElementById("changed");
+  if (changed) changed.focus();
+  document.querySelectorAll("details.export").forEach((menu) => document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; }));
+  let sent = false;
+  form?.addEventListener("submit", (event) => { if (sent) event.preventDefault(); sent = true; });
+  window.addEventListener("pageshow", () => { sent = false; });
+
+  /* --- keys */
+  const typing = (element) => element instanceof Element && element.closest("input:not([type=radio], [type=checkbox]), select, textarea, [contenteditable]");
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && form && !form.querySelector("fieldset").disabled) {
+      event.preventDefault();
+      form.requestSubmit(form.querySelector("[data-submit-next]"));
+      return;
+    }
+    if (!root.hasAttribute("data-keys") || event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target) || document.querySelector("dialog[open]")) return;
+    const go = (selector) => { const found = document.querySelector(selector); if (found) { event.preventDefault(); found.click(); } };
+    if (/^[1-4]$/.test(event.key)) {
+      const choice = form?.querySelector(`[data-verdict="${event.key}"]`);
+      if (!choice || choice.matches(":disabled")) return;
+      event.preventDefault();
+      panel.open = true;
+      choice.checked = true;
+      choice.dispatchEvent(new Event("change", { bubbles: true }));
+      form.querySelector("[data-submit-next]")?.focus();
+    } else if (event.key === "n") go("[data-next]");
+    else if (event.key === "c") go("[data-claim]");
+    else if (event.key === "m") { const note = document.getElementById("note"); if (note) { event.preventDefault(); panel.open = true; note.focus(); } }
+    else if (event.key === "u") { const undo = document.querySelector("[data-undo]"); if (undo) { event.preventDefault(); undo.scrollIntoView({ block: "center" }); undo.focus(); } }
+  });
+})();
