@@ -15,7 +15,23 @@ from starlette.routing import Route
 from service.api import problems
 from service.api.app_state import Parts, parts_of
 from service.api.rawpath import decoded_path
-from service.console import bulk, case, decisions, exports, live, ops, overview, password, pictures, queue, reporters, restorations, sign_in, static_files, targets
+from service.console import (
+    bulk,
+    case,
+    decisions,
+    exports,
+    live,
+    ops,
+    overview,
+    password,
+    pictures,
+    queue,
+    reporters,
+    restorations,
+    sign_in,
+    static_files,
+    targets,
+)
 from service.console.guard import Guard
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
