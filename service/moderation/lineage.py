@@ -91,13 +91,21 @@ class ClusterState:
 
     @property
     def first_us(self) -> int:
-        """Time of the earliest counted complaint, deleted ones included; 0 without any."""
-        return min((m.time_us for m in self.counted), default=0) if self.trimmed_us is None else min([self.trimmed_us[0], *(m.time_us for m in self.counted)])
+        """Time of the earliest counted complaint, deleted ones included; of all where everybody is excluded; 0 without any."""
+        return min([*self._trimmed, *self._times], default=0)
 
     @property
     def last_us(self) -> int:
-        """Time of the latest counted complaint, deleted ones included; 0 without any."""
-        return max((m.time_us for m in self.counted), default=0) if self.trimmed_us is None else max([self.trimmed_us[1], *(m.time_us for m in self.counted)])
+        """Time of the latest counted complaint, deleted ones included; of all where everybody is excluded; 0 without any."""
+        return max([*self._trimmed, *self._times], default=0)
+
+    @property
+    def _times(self) -> list[int]:
+        return [m.time_us for m in self.counted or self.memberships.values()]
+
+    @property
+    def _trimmed(self) -> tuple[int, ...]:
+        return self.trimmed_us or ()
 
     def untold(self) -> tuple[frozenset[int], frozenset[int]]:
         """Members and targets without a complaint: retention deleted theirs, and what cannot be seen cannot be judged."""
@@ -179,6 +187,8 @@ def reconcile(states: Mapping[str, ClusterState], found: Recomputation, policy: 
             seen.update([survivor] if survivor else [])
             continue
         base = changed.get(survivor, present[survivor]) if survivor else None
+        if base is None and max((m.time_us for m in group.memberships), default=found.since_us) < found.since_us:
+            continue  # detection still holds what has left the window: nobody came back
         if base is None:
             state = _new(group, states, present, shared[k], found, policy, new_id)
         else:
@@ -268,7 +278,8 @@ def _new(
     split_from = max(shared, key=lambda i: (shared[i], [-x if isinstance(x, int) else x for x in _age(present[i])]), default=None)
     earlier = None
     if split_from is None:
-        gone = [s for s in states.values() if s.id not in present and s.kind == group.kind and s.disposition != "merged" and len(group.reporters & s.members) >= policy.identity_overlap * min(len(group.reporters), len(s.members))]
+        left = {s.id: s for s in states.values() if s.id not in present and s.disposition != "merged"}
+        gone = [left[i] for i in _overlaps(group, left, policy.identity_overlap)]
         earlier = max(gone, key=lambda s: (s.last_us, s.id)).id if gone else None
     # What a person said about the whole stands for the part: about its complaints, and who is no member.
     parent = present[split_from] if split_from else None
@@ -386,7 +397,8 @@ def _reopened(before: ClusterState | None, after: ClusterState, policy: Policy) 
     if after.status == "decided" and after.decided_reporters is not None:
         # Counted one by one: others may have been dropped since.
         new_targets = len(after.author_by_target.keys() - {m.target for m in after.memberships.values() if m.verdict is not None})
-        if new_targets >= policy.reopen_new_targets or len(after.members) >= (1 + policy.reopen_growth) * after.decided_reporters:
+        grown = len(after.members) > after.decided_reporters and len(after.members) >= (1 + policy.reopen_growth) * after.decided_reporters
+        if new_targets >= policy.reopen_new_targets or grown:
             after = replace(after, status="open", summary=f"Grown since decision: {after.summary}")
     return _versioned(before, after)
 

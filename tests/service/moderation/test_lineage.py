@@ -168,6 +168,13 @@ def test_a_part_that_splits_off_takes_along_what_a_person_said_about_its_complai
     assert discounted == {1: 0, 2: 0, 3: 0, 5: 4}
 
 
+def test_what_detection_still_holds_of_complaints_that_have_left_the_window_is_no_new_group(keeper: Keeper) -> None:
+    keeper.sees(4, gang(range(6), [1, 2, 3]))
+    before = dict(keeper.states)
+    keeper.sees(40, gang(range(6), [1, 2, 3]), complete=False)
+    assert keeper.states == before
+
+
 def test_the_same_group_after_it_had_left_is_a_new_one_that_names_the_earlier(keeper: Keeper) -> None:
     keeper.sees(4, gang(range(6), [1, 2, 3]))
     before = keeper["k1"]
@@ -299,6 +306,18 @@ def test_after_growth_the_verdict_stands_for_what_it_was_made_about(keeper: Keep
     assert pi[1] == pi[2] == pi[3] == 1.0
     model = other["k1"].probability * other["k1"].unfounded_probability
     assert pi[4] == pi[5] == pi[6] == pytest.approx(model) and 0 < model < 1
+
+
+def test_a_group_of_excluded_people_alone_is_not_flagged_anew(keeper: Keeper) -> None:
+    keeper.sees(24, gang(range(6), [21, 22, 23]))
+    keeper.decides("k1", "coordinated", excluding=range(6))
+    span = keeper["k1"].first_us, keeper["k1"].last_us
+    keeper.sees(25, gang(range(6), [21, 22, 23]), complete=False)
+    keeper.sees(26, gang(range(6), [21, 22, 23]))
+    assert set(keeper.states) == {"k1"} and keeper["k1"].members == frozenset() and keeper["k1"].status == "decided"
+    assert (keeper["k1"].first_us, keeper["k1"].last_us) == span == (21 * DAY_US, 23 * DAY_US + 5_000_000)
+    keeper.sees(60, gang(range(10, 16), [57, 58, 59]))
+    assert keeper["k2"].earlier is None, "others have nothing in common with a case that everybody was taken out of"
 
 
 def test_the_excluded_stay_out_whatever_the_detector_finds(keeper: Keeper) -> None:
