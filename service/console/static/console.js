@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   const root = document.documentElement;
+  root.classList.add("scripted");
 
   /** Say something to whoever listens instead of looking. */
   function announce(text) {

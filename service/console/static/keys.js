@@ -27,7 +27,7 @@
   }
   function use(element) {
     if (!element || element.disabled) return false;
-    if (element.matches("input, select, textarea")) { element.focus(); if (element.select) element.select(); } else element.click();
+    if (element.matches("select, textarea, input:not([type=checkbox]):not([type=radio])")) { element.focus(); if (element.select) element.select(); } else element.click();
     return true;
   }
 
