@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -11,6 +12,7 @@ from urllib.parse import urlencode
 import anyio.from_thread
 from fastapi import APIRouter, Depends, Form, Query, Request
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.app_state import parts_of
@@ -21,21 +23,24 @@ from service.console.case_scene import delay
 from service.console.case_words import entry_of
 from service.console.conflict import Seen, seen_of, what_changed
 from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, Typed, undo_request
-from service.console.next_case import LONGEST, next_case, queue_of
 from service.console.person import Person
+from service.console.queue import TenantEdge, next_case
+from service.console.queue_question import LONGEST_ADDRESS, question_of
 from service.console.rendering import Message, flash, render, see_other, segment, wants_fragment
-from service.console.sign_in import HOME, Moderator, Viewer
+from service.console.sign_in import Moderator, Viewer
 from service.errors import NotFound, Refused, StaleVersion
-from service.model import DecisionRequest, Time
+from service.intake.edge import Edge
+from service.model import DecisionRequest, Time, microseconds
 from service.storage import cases, claims, notes
 from service.storage.case_files import read_case_file
 from service.storage.case_history import Entry
+from service.storage.case_queue import tenant_now
 from service.storage.database import write
 
 router = APIRouter()
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
-Queue = Annotated[str, Query(max_length=LONGEST)]
-QueueField = Annotated[str, Form(max_length=LONGEST)]
+Queue = Annotated[str, Query(max_length=LONGEST_ADDRESS)]
+QueueField = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 
 
 def _narrowed(
@@ -74,28 +79,61 @@ Panel = Annotated[Typed, Depends(_typed)]
 Shown = Annotated[Seen, Depends(_seen)]
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The list that a case is worked through from."""
+
+    queue: str  # as Question.text writes it
+    edge: Edge
+
+    @property
+    def back(self) -> str:
+        """The list's address."""
+        return question_of(self.queue).url()
+
+    def to(self, cluster_id: str) -> str:
+        """A case's address, with the list."""
+        return path_of(cluster_id, self.queue)
+
+    def onward(self, connection: Connection, person: Person, done: str, now: datetime) -> str | None:
+        """The next case that waits in the list."""
+        return next_case(connection, person.tenant_id, person.name, self.edge, self.queue, done=done, now=now)
+
+
+def _way(edge: TenantEdge, queue: Queue = "") -> Way:
+    return Way(question_of(queue).text, edge)
+
+
+def _way_sent(edge: TenantEdge, queue: QueueField = "") -> Way:
+    return Way(question_of(queue).text, edge)
+
+
+FromList = Annotated[Way, Depends(_way)]
+FromListSent = Annotated[Way, Depends(_way_sent)]
+
+
 def path_of(cluster_id: str, queue: str = "") -> str:
     """The case's address, with the list that it is worked through from."""
     return f"/console/clusters/{segment(cluster_id)}" + (f"?{urlencode({'queue': queue})}" if queue else "")
 
 
 @router.get("/clusters/{id}")
-def show_case(request: Request, person: Viewer, id: str, narrowed: Narrowing, reporters: Annotated[str, Query(max_length=8)] = "", queue: Queue = "") -> Response:
+def show_case(request: Request, person: Viewer, id: str, narrowed: Narrowing, way: FromList, reporters: Annotated[str, Query(max_length=8)] = "") -> Response:
     """The whole page, or for htmx the table of complaints alone."""
     if not wants_fragment(request):
-        return _page(request, person, id, narrowed, Typed(), all_reporters=reporters == "all", queue=queue)
+        return _page(request, person, id, narrowed, Typed(), way, all_reporters=reporters == "all")
     parts = parts_of(request)
     with parts.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=parts.now())
         lines = pages.complaint_lines(connection, person.tenant_id, file, narrowed)
-    return render(request, person, "case.html", fragment="complaints", file=file, cluster=file.cluster, lines=lines, narrowed=narrowed, address=path_of(id), queue=queue_of(queue))
+    return render(request, person, "case.html", fragment="complaints", file=file, cluster=file.cluster, lines=lines, narrowed=narrowed, address=path_of(id), queue=way.queue)
 
 
 @router.post("/clusters/{id}/preview")
-def preview(request: Request, person: Viewer, id: str, typed: Panel, queue: QueueField = "") -> Response:
+def preview(request: Request, person: Viewer, id: str, typed: Panel, way: FromListSent) -> Response:
     """What the panel would do as it stands; nothing is decided. Without a script the whole page comes back as it was typed."""
     if not wants_fragment(request):
-        return _page(request, person, id, Narrowed(), typed, all_reporters=bool(typed.excluded), queue=queue)
+        return _page(request, person, id, Narrowed(), typed, way, all_reporters=bool(typed.excluded))
     parts = parts_of(request)
     with parts.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=parts.now())
@@ -104,30 +142,30 @@ def preview(request: Request, person: Viewer, id: str, typed: Panel, queue: Queu
 
 
 @router.post("/clusters/{id}/decide")
-def decide(request: Request, person: Moderator, id: str, typed: Panel, seen: Shown, then: Annotated[str, Form(max_length=8)] = "stay", queue: QueueField = "") -> Response:
+def decide(request: Request, person: Moderator, id: str, typed: Panel, seen: Shown, way: FromListSent, then: Annotated[str, Form(max_length=8)] = "stay") -> Response:
     """Decide on the version that was shown; what was typed comes back where somebody changed the case first, or it cannot be done."""
-    parts, queue = parts_of(request), queue_of(queue)
+    parts = parts_of(request)
     try:
         asked = typed.request(seen.version, parts.now())
         with parts.engine.connect() as connection:
             told = pages.told_before(connection, person.tenant_id, id, asked, now=parts.now())
-        _record(request, person, id, asked)
+        decision_id = _record(request, person, id, asked)
     except StaleVersion as stale:
         said = Message(f"Nothing was decided: {stale.changed_by} changed this case first. What you typed is still here; look at what changed, then decide again.", "bad")
-        return _page(request, person, id, Narrowed(), typed, status=409, queue=queue, messages=(said,), seen=seen)
+        return _page(request, person, id, Narrowed(), typed, way, status=409, messages=(said,), seen=seen)
     except NotFound:
         raise
     except Refused as refused:
-        return _page(request, person, id, Narrowed(), typed, status=422, queue=queue, messages=(Message(str(refused), "bad"),))
+        return _page(request, person, id, Narrowed(), typed, way, status=422, messages=(Message(str(refused), "bad"),))
     verdict = dict(VERDICTS).get(asked.verdict, asked.verdict)
-    flash(request, person, f"{verdict}: {told}", link=f"{path_of(id, queue)}#history", link_text="Show or undo")
-    return see_other(request, _onward(request, person, id, queue) if then == "next" else path_of(id, queue))
+    flash(request, person, f"{verdict}: {told}", link=f"{way.to(id)}#history", link_text=f"Show {id}", undo=decision_id)
+    return see_other(request, _onward(request, person, id, way) if then == "next" else way.to(id))
 
 
 @router.post("/clusters/{id}/undo")
-def undo(request: Request, person: Moderator, id: str, decision: Annotated[str, Form(max_length=64)], seen: Shown, queue: QueueField = "") -> Response:
+def undo(request: Request, person: Moderator, id: str, decision: Annotated[str, Form(max_length=64)], seen: Shown, way: FromListSent) -> Response:
     """Take a decision back by a new one that reverses it."""
-    parts, queue = parts_of(request), queue_of(queue)
+    parts = parts_of(request)
     with parts.engine.connect() as connection:
         _, log = cases.read_case(connection, person.tenant_id, id)
     undone = next((one for one in log if one.id == decision), None)
@@ -137,80 +175,79 @@ def undo(request: Request, person: Moderator, id: str, decision: Annotated[str, 
         _record(request, person, id, undo_request(undone.verdict, undone.snooze_until, undone.id, seen.version))
     except StaleVersion as stale:
         said = Message(f"Nothing was undone: {stale.changed_by} changed this case first. Look at what changed.", "bad")
-        return _page(request, person, id, Narrowed(), Typed(), status=409, queue=queue, messages=(said,), seen=seen)
-    flash(request, person, f"Taken back: “{dict(VERDICTS).get(undone.verdict, undone.verdict)}” of {undone.by}. The log keeps both.", link=f"{path_of(id, queue)}#history", link_text="Show")
-    return see_other(request, path_of(id, queue))
+        return _page(request, person, id, Narrowed(), Typed(), way, status=409, messages=(said,), seen=seen)
+    flash(request, person, f"Taken back: “{dict(VERDICTS).get(undone.verdict, undone.verdict)}” of {undone.by}. The log keeps both.", link=f"{way.to(id)}#history", link_text="Show")
+    return see_other(request, way.to(id))
 
 
 @router.post("/clusters/{id}/claim")
-def claim(request: Request, person: Moderator, id: str, queue: QueueField = "") -> Response:
+def claim(request: Request, person: Moderator, id: str, way: FromListSent) -> Response:
     """Take the case."""
-    return _handed(request, person, id, queue, take=True)
+    return _handed(request, person, id, way, take=True)
 
 
 @router.post("/clusters/{id}/unclaim")
-def unclaim(request: Request, person: Moderator, id: str, queue: QueueField = "") -> Response:
+def unclaim(request: Request, person: Moderator, id: str, way: FromListSent) -> Response:
     """Give the case back."""
-    return _handed(request, person, id, queue, take=False)
+    return _handed(request, person, id, way, take=False)
 
 
-def _handed(request: Request, person: Person, cluster_id: str, queue: str, *, take: bool) -> Response:
+def _handed(request: Request, person: Person, cluster_id: str, way: Way, *, take: bool) -> Response:
     parts = parts_of(request)
     with write(parts.engine) as connection:
         cases.family_of(connection, person.tenant_id, cluster_id)  # NotFound for what is none of ours
         change = claims.claim if take else claims.unclaim
         change(connection, person.tenant_id, [cluster_id], by=person.name, now=parts.now())
-    return see_other(request, path_of(cluster_id, queue_of(queue)))
+    return see_other(request, way.to(cluster_id))
 
 
 @router.post("/clusters/{id}/notes")
-def add_note(request: Request, person: Moderator, id: str, text: Annotated[str, Form()] = "", queue: QueueField = "") -> Response:
+def add_note(request: Request, person: Moderator, id: str, way: FromListSent, text: Annotated[str, Form()] = "") -> Response:
     """Write a note beside the case."""
     parts = parts_of(request)
     with write(parts.engine) as connection:
         notes.add_note(connection, person.tenant_id, id, text, by=person.name, now=parts.now())
-    return see_other(request, f"{path_of(id, queue_of(queue))}#notes")
+    return see_other(request, f"{way.to(id)}#notes")
 
 
 @router.get("/clusters/{id}/next")
-def go_on(request: Request, person: Viewer, id: str, queue: Queue = "") -> Response:
+def go_on(request: Request, person: Viewer, id: str, way: FromList) -> Response:
     """To the next open case of the list, without deciding this one."""
-    return see_other(request, _onward(request, person, id, queue_of(queue)))
+    return see_other(request, _onward(request, person, id, way))
 
 
-def _onward(request: Request, person: Person, done: str, queue: str) -> str:
-    parts = parts_of(request)
-    with parts.engine.connect() as connection:
-        following = next_case(connection, person.tenant_id, queue, done=done, now=parts.now())
-    if following is None:
-        return f"{HOME}?{queue}" if queue else HOME
-    return path_of(following, queue)
+def _onward(request: Request, person: Person, done: str, way: Way) -> str:
+    with parts_of(request).engine.connect() as connection:
+        following = way.onward(connection, person, done, parts_of(request).now())
+    return way.back if following is None else way.to(following)
 
 
-def _record(request: Request, person: Person, cluster_id: str, asked: DecisionRequest) -> None:
-    parts = parts_of(request)
+def _record(request: Request, person: Person, cluster_id: str, asked: DecisionRequest) -> str:
+    parts, decision_id = parts_of(request), f"d-{secrets.token_hex(8)}"
     with write(parts.engine) as connection:
-        cases.record_decision(connection, person.tenant_id, cluster_id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=person.name, now=parts.now())
+        cases.record_decision(connection, person.tenant_id, cluster_id, asked, decision_id=decision_id, by=person.name, now=parts.now())
     anyio.from_thread.run(wake, parts.redis, person.tenant)
+    return decision_id
 
 
 def _page(
-    request: Request, person: Person, cluster_id: str, narrowed: Narrowed, typed: Typed, *, status: int = 200, all_reporters: bool = False, queue: str = "", messages: tuple[Message, ...] = (),
+    request: Request, person: Person, cluster_id: str, narrowed: Narrowed, typed: Typed, way: Way, *, status: int = 200, all_reporters: bool = False, messages: tuple[Message, ...] = (),
     seen: Seen | None = None,
 ) -> Response:
     parts = parts_of(request)
-    now, queue = parts.now(), queue_of(queue)
+    now = parts.now()
     with parts.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, cluster_id, now=now)
         content = pages.case_page(connection, person.tenant_id, file, narrowed, all_reporters=all_reporters, now=now)
         effects = pages.effects(connection, person.tenant_id, file, typed, now=now)
-        following = next_case(connection, person.tenant_id, queue, done=cluster_id, now=now)
+        following = way.onward(connection, person, cluster_id, now)
+        their_now = tenant_now(connection, person.tenant_id, now)
         log = cases.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
     shown = {row.row.id for row in content.reporters}
     context: dict[str, Any] = {
         "case": content, "file": file, "cluster": file.cluster, "lines": content.lines, "narrowed": narrowed, "effects": effects, "history": [entry_of(e) for e in reversed(content.history)],
         "typed": typed, "ticked": set(typed.excluded), "ticked_elsewhere": [one for one in typed.excluded if one not in shown],
-        "verdicts": VERDICTS, "reasons": REASONS, "snoozes": SNOOZES, "longest_note": LONGEST_NOTE, "longest": notes.LONGEST, "queue": queue, "following": following, "seen": seen_of(file.cluster),
+        "verdicts": VERDICTS, "reasons": REASONS, "snoozes": SNOOZES, "longest_note": LONGEST_NOTE, "longest": notes.LONGEST, "queue": way.queue, "back": way.back, "following": following, "their_now": their_now, "since_us": microseconds(now), "seen": seen_of(file.cluster),
         "changed": what_changed(seen, file.cluster, log) if seen is not None else [], "address": path_of(cluster_id), "delay": delay, "may_decide": person.may("moderator"),
         "undoable": _undoable(content.history), "all_reporters": all_reporters,
     }

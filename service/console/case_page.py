@@ -32,6 +32,7 @@ from service.storage.case_files import (
     others_on,
     related_to,
     reporters_of,
+    states_on,
     tallies_of,
     targets_of,
 )
@@ -155,7 +156,7 @@ def case_page(connection: Connection, tenant_id: int, file: CaseFile, narrowed: 
     rows, left_out = reporter_rows(connection, tenant_id, file, raster, ALL_REPORTERS if all_reporters else REPORTERS_SHOWN)
     return CasePage(
         file=file, raster=raster, signals=signals, strongest=max((s.share for s in signals), default=1.0) or 1.0, aims=aims_of(file.cluster.evidence), reporters=rows, reporters_left_out=left_out,
-        targets=target_rows(connection, tenant_id, file, raster), lines=complaint_lines(connection, tenant_id, file, narrowed), related=related_to(connection, tenant_id, file, now=now),
+        targets=target_rows(connection, tenant_id, file, raster), lines=complaint_lines(connection, tenant_id, file, narrowed, raster), related=related_to(connection, tenant_id, file, now=now),
         history=history_of(connection, tenant_id, file.cluster.id),
     )
 
@@ -215,11 +216,12 @@ def web_address(url: object) -> str | None:
     return url if parts.scheme in ("http", "https") and parts.netloc else None
 
 
-def complaint_lines(connection: Connection, tenant_id: int, file: CaseFile, narrowed: Narrowed) -> Lines:
+def complaint_lines(connection: Connection, tenant_id: int, file: CaseFile, narrowed: Narrowed, raster: Raster | None = None) -> Lines:
     """One page of the complaints that fit, oldest first, and all groups of texts."""
     filed = file.filed
     read = archived(connection, tenant_id, [m.seq for m in filed[:TEXTS_READ]])
-    groups = text_groups([written_of(m.seq, m.reporter, read[m.seq][0]) for m in filed[:TEXTS_READ] if m.seq in read], file.policy.text_jaccard)
+    known: dict[str, bytes | None] = {}
+    groups = text_groups([written_of(m.seq, m.reporter, read[m.seq][0], known) for m in filed[:TEXTS_READ] if m.seq in read], file.policy.text_jaccard)
     group_of = {seq: g for g in groups for seq in g.seqs}
     fitting = [m for m in filed if _fits(m, file, narrowed, group_of)]
     pages = max(1, -(-len(fitting) // COMPLAINTS_PER_PAGE))
@@ -227,7 +229,7 @@ def complaint_lines(connection: Connection, tenant_id: int, file: CaseFile, narr
     shown = fitting[(page - 1) * COMPLAINTS_PER_PAGE : page * COMPLAINTS_PER_PAGE]
     missing = [m.seq for m in shown if m.seq not in read]
     contents = {**read, **archived(connection, tenant_id, missing)} if missing else read
-    numbers = {key: n for n, key in enumerate(picture_of(file).targets, 1)}
+    numbers = {key: n for n, key in enumerate((raster or picture_of(file)).targets, 1)}
     lines = tuple(
         _line(m, file, contents[m.seq], numbers.get(m.target, 0), group_of[m.seq].name if m.seq in group_of and len(group_of[m.seq].seqs) > 1 else None) for m in shown if m.seq in contents
     )
@@ -246,10 +248,10 @@ def _fits(m: Membership, file: CaseFile, narrowed: Narrowed, group_of: Mapping[i
     )
 
 
-def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, datetime, int], number: int, group: str | None) -> Line:
-    content, received_at, state = stored
+def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], number: int, group: str | None) -> Line:
+    content, received_us, state = stored
     return Line(
-        id=content["id"], at=moment(m.time_us), received_at=received_at, reporter=file.reporter_ids[m.reporter], target=file.target_ids[m.target], target_number=number,
+        id=content["id"], at=moment(m.time_us), received_at=moment(received_us), reporter=file.reporter_ids[m.reporter], target=file.target_ids[m.target], target_number=number,
         excluded=m.reporter in file.state.excluded, exempt=m.exempt, withdrawn=state == schema.WITHDRAWN, reason=content.get("reason"), text=content.get("text"),
         notice=content.get("notice_type") == "illegal_content", group=group,
     )
@@ -263,16 +265,17 @@ def effects(connection: Connection, tenant_id: int, file: CaseFile, typed: Typed
     refused = chosen = None
     if file.cluster.disposition == "merged":
         return Effects({}, None, None, None)
+    states = states_on(connection, tenant_id, file)
     told: Sequence[Effect]
     if typed.verdict:
         try:
             own = typed.request(version, now)
-            told = effects_of_choices(connection, tenant_id, [file.cluster.id], [{file.cluster.id: one} for one in (*asked, own)], now=now)
+            told = effects_of_choices(connection, tenant_id, [file.cluster.id], [{file.cluster.id: one} for one in (*asked, own)], now=now, states=states)
             chosen = sentence(told[2])
         except Refused as error:
             refused = str(error)
     if chosen is None:
-        told = effects_of_choices(connection, tenant_id, [file.cluster.id], [{file.cluster.id: one} for one in asked], now=now)
+        told = effects_of_choices(connection, tenant_id, [file.cluster.id], [{file.cluster.id: one} for one in asked], now=now, states=states)
     return Effects({verdict: sentence(effect) for verdict, effect in zip(choices, told, strict=False)}, chosen, refused, rescored_without(connection, tenant_id, file, typed.excluded))
 
 
@@ -288,7 +291,8 @@ def rescored_without(connection: Connection, tenant_id: int, file: CaseFile, exc
         return None
     filed = [m for m in file.filed if m.reporter in file.state.members]
     contents = archived(connection, tenant_id, [m.seq for m in filed])
-    long = [w for m in filed[:TEXTS_READ] if m.seq in contents for w in (written_of(m.seq, m.reporter, contents[m.seq][0]),) if w.signature is not None]
+    known: dict[str, bytes | None] = {}
+    long = [w for m in filed[:TEXTS_READ] if m.seq in contents for w in (written_of(m.seq, m.reporter, contents[m.seq][0], known),) if w.signature is not None]
     wording = {seq: group.name for group in text_groups(long, file.policy.text_jaccard) for seq in group.seqs}
     said = [_said(m, contents[m.seq][0], wording.get(m.seq)) for m in filed if m.seq in contents]
     structural = [e for e in file.cluster.evidence if e.signal != OUTCOMES]

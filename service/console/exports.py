@@ -20,7 +20,7 @@ from service.console.pictures import file_of
 from service.console.pseudonyms import Names
 from service.console.rendering import render, segment
 from service.console.sign_in import Viewer
-from service.model import JsonObject
+from service.model import JsonObject, moment
 from service.moderation.graphs import Tie, View, draw, graphml
 from service.pictures.burst import burst_chart, burst_in_rows, burst_of
 from service.pictures.lockstep import LAGS, lockstep_of, raster, swatch
@@ -142,10 +142,10 @@ def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: N
     for m in filed:
         if m.seq not in stored:
             continue
-        content, received_at, state = stored[m.seq]
+        content, received_us, state = stored[m.seq]
         target = content["target"]
         found.append({
-            "id": names.complaint(content["id"]), "occurred_at": content["occurred_at"], "received_at": _text(received_at), "reporter_id": names.reporter(file.reporter_ids[m.reporter]), "target_id": target["id"],
+            "id": names.complaint(content["id"]), "occurred_at": content["occurred_at"], "received_at": _text(moment(received_us)), "reporter_id": names.reporter(file.reporter_ids[m.reporter]), "target_id": target["id"],
             "author_id": names.author(target.get("author_id")), "context_id": target.get("context_id"), "kind": target.get("kind"), "url": target.get("url"), "reason": content.get("reason"),
             "notice_type": content.get("notice_type"), "text": content.get("text"), "withdrawn": state == schema.WITHDRAWN, "never_discounted": m.exempt, "excluded": m.reporter in file.state.excluded,
         })

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from service.intake.signatures import SIGNATURE_BYTES, signature_of, slots_alike, slots_of
 from service.model import JsonObject
@@ -41,12 +43,20 @@ class TextGroup:
     seqs: frozenset[int]
 
 
-def written_of(seq: int, reporter: int, content: JsonObject) -> Written:
-    """What a stored complaint says; a text that was replaced by its signature has only that."""
+def written_of(seq: int, reporter: int, content: JsonObject, known: dict[str, bytes | None] | None = None) -> Written:
+    """What a stored complaint says; a text that was replaced by its signature has only that.
+
+    `known` remembers the signatures of texts from one complaint to the next: campaigns repeat themselves.
+    """
     text = content.get("text")
-    signature = signature_of(text) if text else None
+    signature = None
+    if text:
+        known = {} if known is None else known
+        if text not in known:
+            known[text] = signature_of(text)
+        signature = known[text]
     stored = content.get("text_signature")
-    if signature is None and text is None and isinstance(stored, str):
+    if not text and isinstance(stored, str):
         try:
             raw = b64decode(stored, validate=True)
         except Base64Error:
@@ -75,24 +85,17 @@ def _words(c: Written) -> tuple[str, object]:
 
 
 def _alike(bundles: list[list[Written]], jaccard: float) -> list[list[Written]]:
-    """Bundles of equal texts, those that are near-duplicates put together."""
+    """Bundles of equal texts, those that are near-duplicates put together (also over a third one)."""
     compared, rest = bundles[:COMPARED], bundles[COMPARED:]
-    parent = list(range(len(compared)))
-
-    def root(k: int) -> int:
-        while parent[k] != k:
-            parent[k] = parent[parent[k]]
-            k = parent[k]
-        return k
-
-    if compared:
-        slots, enough = slots_of([mine[0].signature or b"" for mine in compared]), slots_alike(jaccard)
-        for k in range(1, len(compared)):
-            for other in np.flatnonzero(np.count_nonzero(slots[:k] == slots[k], axis=1) >= enough).tolist():
-                parent[max(root(k), root(other))] = min(root(k), root(other))
+    if not compared:
+        return rest
+    slots, enough = slots_of([mine[0].signature or b"" for mine in compared]), slots_alike(jaccard)
+    ends = [np.flatnonzero(np.count_nonzero(slots[:k] == slots[k], axis=1) >= enough) for k in range(len(compared))]
+    lines = np.repeat(np.arange(len(compared)), [len(found) for found in ends])
+    _, label = connected_components(coo_array((np.ones(len(lines), np.int8), (lines, np.concatenate(ends))), shape=(len(compared), len(compared))), directed=False)
     together: dict[int, list[Written]] = defaultdict(list)
-    for k, mine in enumerate(compared):
-        together[root(k)] += mine
+    for mine, one in zip(compared, label.tolist(), strict=True):
+        together[one] += mine
     return [*together.values(), *rest]
 
 

@@ -68,16 +68,31 @@ def effect_of(states: Mapping[str, ClusterState], decided: Mapping[str, ClusterS
     `states` holds, as they are now, all clusters on any target of the decided ones, these among them. Raises KeyError for a
     decided cluster that is not among them.
     """
-    befores = [states[identity] for identity in decided]
-    targets = {t for state in (*befores, *decided.values()) for t in state.author_by_target}
-    others = [state for identity, state in states.items() if identity not in decided]
-    now, after, without = (summaries((*others, *more), targets) for more in (befores, decided.values(), ()))
+    return effects_of(states, [decided], facts)[0]
+
+
+def effects_of(states: Mapping[str, ClusterState], choices: Sequence[Mapping[str, ClusterState]], facts: Facts) -> list[Effect]:
+    """The same for several choices about the same clusters: what stays is summed up once."""
+    identities = {identity for decided in choices for identity in decided}
+    befores = [states[identity] for identity in sorted(identities)]
+    others = [state for identity, state in states.items() if identity not in identities]
+    targets = {t for decided in (*choices, {s.id: s for s in befores}) for state in decided.values() for t in state.author_by_target}
+    without, now = summaries(others, targets), summaries((*others, *befores), targets)
+    return [_effect(decided, [states[one] for one in sorted(identities - decided.keys())], states, others, targets, without, now, facts) for decided in choices]
+
+
+def _effect(
+    decided: Mapping[str, ClusterState], untouched: Sequence[ClusterState], states: Mapping[str, ClusterState], others: Sequence[ClusterState], targets: set[int],
+    without: Mapping[int, TargetSummary], now: Mapping[int, TargetSummary], facts: Facts,
+) -> Effect:
+    world = [*others, *untouched, *decided.values()]
+    after = summaries(world, targets)
     lifted = {t: _discount(after, t, facts) - _discount(without, t, facts) for t in targets}
     before = sum(_discount(now, t, facts) - _discount(without, t, facts) for t in targets)
     return Effect(
         clusters=len(decided), targets=len(targets), lifted=max(0.0, sum(lifted.values())), lifted_targets=sum(value > 1e-6 for value in lifted.values()), lifted_before=max(0.0, before),
         held=sum(_held(after, t, facts) for t in targets), held_before=sum(_held(now, t, facts) for t in targets),
-        restorations=_open(_reviewed(targets, [*others, *decided.values()], states, facts)), restorations_before=_open({t: facts.restorations.get(t) for t in targets}),
+        restorations=_open(_reviewed(targets, world, states, facts)), restorations_before=_open({t: facts.restorations.get(t) for t in targets}),
         excluded=sum(len(after_one.excluded - states[identity].excluded) for identity, after_one in decided.items()),
     )
 

@@ -52,11 +52,9 @@ class CaseFile:
     claim: Claim | None
     policy: Policy
     watermark: datetime  # the tenant's time: what reputation fades by
-
-    @property
-    def filed(self) -> list[Membership]:
-        """The complaints of members and of the excluded on its targets, by time."""
-        return sorted((m for m in self.state.memberships.values() if m.target in self.target_ids and m.reporter in self.reporter_ids), key=lambda m: (m.time_us, m.seq))
+    filed: tuple[Membership, ...]  # the complaints of members and of the excluded on its targets, by time
+    # All clusters on its targets, itself among them; read when first asked for (`states_on`).
+    neighbours: dict[str, ClusterState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +121,23 @@ def read_case_file(connection: Connection, tenant_id: int, cluster_id: str, *, n
     row = connection.execute(sa.select(c.changed_by, c.snooze_until_us).where(c.id == cluster_id, c.tenant_id == tenant_id)).one()
     targets = connection.execute(sa.select(t.target_key, t.target_id, t.author_id).where(t.cluster_id == cluster_id, t.tenant_id == tenant_id)).all()
     watermark_us = ingest_state_of(connection, tenant_id).watermark_us
+    reporter_ids = {key: name for key, name in connection.execute(sa.select(m.reporter_key, m.reporter_id).where(m.cluster_id == cluster_id, m.tenant_id == tenant_id))}
+    target_ids = {row.target_key: row.target_id for row in targets}
+    filed = sorted((f for f in loaded[cluster_id].memberships.values() if f.target in target_ids and f.reporter in reporter_ids), key=lambda f: (f.time_us, f.seq))
     return CaseFile(
-        cluster=cluster, state=loaded[cluster_id],
-        reporter_ids={key: name for key, name in connection.execute(sa.select(m.reporter_key, m.reporter_id).where(m.cluster_id == cluster_id, m.tenant_id == tenant_id))},
-        target_ids={row.target_key: row.target_id for row in targets}, author_ids={row.target_key: row.author_id for row in targets if row.author_id is not None},
+        cluster=cluster, state=loaded[cluster_id], reporter_ids=reporter_ids, target_ids=target_ids, filed=tuple(filed), neighbours={}, author_ids={row.target_key: row.author_id for row in targets if row.author_id is not None},
         changed_by=row.changed_by, snooze_until=None if row.snooze_until_us is None else moment(row.snooze_until_us),
         claim=claims_of(connection, tenant_id, [cluster_id]).get(cluster_id), policy=policy_of(connection, tenant_id), watermark=now if watermark_us is None else moment(watermark_us),
     )
+
+
+def states_on(connection: Connection, tenant_id: int, file: CaseFile) -> dict[str, ClusterState]:
+    """All clusters on the case's targets, itself among them: read once a file."""
+    if not file.neighbours:
+        others = clusters_on(connection, tenant_id, file.target_ids) - {file.cluster.id}
+        file.neighbours.update(clusters.load(connection, tenant_id, others) if others else {})
+        file.neighbours[file.cluster.id] = file.state
+    return file.neighbours
 
 
 def others_on(connection: Connection, tenant_id: int, file: CaseFile, limit: int = OTHERS_SHOWN) -> list[tuple[int, int]]:
@@ -187,7 +195,7 @@ def targets_of(connection: Connection, tenant_id: int, file: CaseFile) -> list[T
     contents = contents_of(connection, tenant_id, [found[0].seq for found in mine.values()])
     totals, outcomes = totals_of(connection, tenant_id, keys), outcomes_of(connection, tenant_id, keys)
     restored = restorations.read_some(connection, tenant_id, keys)
-    told = summaries(clusters.load(connection, tenant_id, clusters_on(connection, tenant_id, keys)).values(), set(keys))
+    told = summaries(states_on(connection, tenant_id, file).values(), set(keys))
     rows = []
     for key in sorted(keys, key=lambda k: (k not in mine, mine[k][0].time_us if k in mine else 0, file.target_ids[k])):
         filed_here, known = mine.get(key, []), outcomes.get(key, [])
@@ -234,11 +242,11 @@ def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict
     return {key: max(0, int(n) - here.get(key, 0)) for key, n in select_by_keys(connection, statement, (tenant_id, low, high), [(key,) for key in file.state.members])}
 
 
-def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, tuple[JsonObject, datetime, int]]:
-    """The complaints by seq: content as stored, receipt, and state (schema.STANDING ...); what is deleted is left out."""
+def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, tuple[JsonObject, int, int]]:
+    """The complaints by seq: content as stored, receipt in microseconds, and state (schema.STANDING ...); what is deleted is left out."""
     statement = "SELECT c.row_key, c.content, c.received_us, c.state FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
     rows = select_by_keys(connection, statement, (tenant_id,), [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs])
-    return {row_key & SEQ_MASK: (from_json(content), moment(received_us), state) for row_key, content, received_us, state in rows}
+    return {row_key & SEQ_MASK: (from_json(content), received_us, state) for row_key, content, received_us, state in rows}
 
 
 def related_to(connection: Connection, tenant_id: int, file: CaseFile, *, now: datetime) -> list[Related]:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from service.model import DecisionRequest, microseconds
 from service.moderation.decisions import decide
-from service.moderation.effects import Effect, Facts, decided_state, effect_of
+from service.moderation.effects import Effect, Facts, decided_state, effects_of
+from service.moderation.lineage import ClusterState
 from service.moderation.restorations import Moment, latest_removal
 from service.storage import clusters, restorations
 from service.storage.archive import analysis_state_of, outcomes_of, totals_of
@@ -28,22 +29,27 @@ def effect_of_decisions(connection: Connection, tenant_id: int, asked: Mapping[s
     return effects_of_choices(connection, tenant_id, list(asked), [asked], now=now)[0]
 
 
-def effects_of_choices(connection: Connection, tenant_id: int, cluster_ids: Collection[str], choices: Sequence[Mapping[str, DecisionRequest]], *, now: datetime) -> list[Effect]:
-    """The same for several choices, of which one will be made, on the same clusters: the archive is read once."""
+def effects_of_choices(
+    connection: Connection, tenant_id: int, cluster_ids: Collection[str], choices: Sequence[Mapping[str, DecisionRequest]], *, now: datetime, states: Mapping[str, ClusterState] | None = None,
+) -> list[Effect]:
+    """The same for several choices, of which one will be made, on the same clusters: the archive is read once.
+
+    `states` are all clusters on the targets of these, where the caller has them by now.
+    """
     cases = {cluster_id: read_case(connection, tenant_id, cluster_id) for cluster_id in cluster_ids}
-    own = clusters.load(connection, tenant_id, cases)
-    targets = {t for state in own.values() for t in state.author_by_target}
-    states = own | clusters.load(connection, tenant_id, clusters_on(connection, tenant_id, targets) - own.keys())
-    facts = facts_of(connection, tenant_id, targets, now=now)
-    effects = []
+    if states is None:
+        own = clusters.load(connection, tenant_id, cases)
+        states = own | clusters.load(connection, tenant_id, clusters_on(connection, tenant_id, {t for state in own.values() for t in state.author_by_target}) - own.keys())
+    facts = facts_of(connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].author_by_target}, now=now)
+    worlds = []
     for choice in choices:
         decided = {}
         for cluster_id, request in choice.items():
             case, log = cases[cluster_id]
             after, _ = decide(case, log, request.model_copy(update={"version": case.version}), decision_id="preview", by="preview", now=now)
-            decided[cluster_id] = decided_state(own[cluster_id], after, {name: key_of(name) for name in after.members})
-        effects.append(effect_of(states, decided, facts))
-    return effects
+            decided[cluster_id] = decided_state(states[cluster_id], after, {name: key_of(name) for name in after.members})
+        worlds.append(decided)
+    return effects_of(states, worlds, facts)
 
 
 def facts_of(connection: Connection, tenant_id: int, targets: Collection[int], *, now: datetime) -> Facts:

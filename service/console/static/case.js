@@ -95,7 +95,18 @@
   form?.addEventListener("submit", (event) => { if (sent) event.preventDefault(); sent = true; });
   window.addEventListener("pageshow", () => { sent = false; });
 
-  /* --- keys */
+  /* --- what others do meanwhile */
+  const news = document.getElementById("news");
+  const done = { decided: "decided about it", claimed: "took it", unclaimed: "gave it back", noted: "wrote a note", grown: "saw it grow", revoked: "revoked it", flagged: "flagged it" };
+  if (news && bw.live) {
+    bw.live(body.dataset.live, (change) => {
+      if (change.case !== body.dataset.id || change.by === body.dataset.me) return;
+      news.hidden = false;
+      news.querySelector("[data-news]").textContent = `${change.by === "detector" ? "The detector" : change.by} ${done[change.what] ?? "changed it"} just now. What you typed here stays until you load anew.`;
+    });
+  }
+
+  /* --- keys; those that click or focus one element are told by its data-key (keys.js) */
   const typing = (element) => element instanceof Element && element.closest("input:not([type=radio], [type=checkbox]), select, textarea, [contenteditable]");
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && form && !form.querySelector("fieldset").disabled) {
@@ -103,19 +114,14 @@
       form.requestSubmit(form.querySelector("[data-submit-next]"));
       return;
     }
-    if (!root.hasAttribute("data-keys") || event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target) || document.querySelector("dialog[open]")) return;
-    const go = (selector) => { const found = document.querySelector(selector); if (found) { event.preventDefault(); found.click(); } };
-    if (/^[1-4]$/.test(event.key)) {
-      const choice = form?.querySelector(`[data-verdict="${event.key}"]`);
-      if (!choice || choice.matches(":disabled")) return;
-      event.preventDefault();
-      panel.open = true;
-      choice.checked = true;
-      choice.dispatchEvent(new Event("change", { bubbles: true }));
-      form.querySelector("[data-submit-next]")?.focus();
-    } else if (event.key === "n") go("[data-next]");
-    else if (event.key === "c") go("[data-claim]");
-    else if (event.key === "m") { const note = document.getElementById("note"); if (note) { event.preventDefault(); panel.open = true; note.focus(); } }
-    else if (event.key === "u") { const undo = document.querySelector("[data-undo]"); if (undo) { event.preventDefault(); undo.scrollIntoView({ block: "center" }); undo.focus(); } }
+    if (event.defaultPrevented || !root.hasAttribute("data-keys") || event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target) || document.querySelector("dialog[open]")) return;
+    if (!/^[1-4]$/.test(event.key)) return;
+    const choice = form?.querySelector(`[data-verdict="${event.key}"]`);
+    if (!choice || choice.matches(":disabled")) return;
+    event.preventDefault();
+    panel.open = true;
+    choice.checked = true;
+    choice.dispatchEvent(new Event("change", { bubbles: true }));
+    form.querySelector("[data-submit-next]")?.focus();
   });
 })();

@@ -100,9 +100,9 @@ def test_the_next_case_is_that_of_the_list_which_the_moderator_came_from(desk: A
     tenant = tenant_id(desk.engine, "default")
     put_cluster(desk.engine, tenant, "k2", score=8)
     put_cluster(desk.engine, tenant, "k3", score=4, kind="one_shot", targets=["t1"])
-    queue = "kind=one_shot&sort=-last_at"
+    queue = "sort=-last_at&kind=one_shot"
     page = anna.get(f"{CASE}?queue={quote(queue)}").text
-    assert fields(page)["queue"] == "kind=one_shot&amp;sort=-last_at"
+    assert fields(page)["queue"] == "sort=-last_at&amp;kind=one_shot"
     answer = decide(anna, then="next", queue=queue)
     assert answer.headers["location"] == f"/console/clusters/k3?queue={quote(queue)}"
     last = decide(anna, path="/console/clusters/k3", then="next", queue=queue)
