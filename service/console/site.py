@@ -28,6 +28,7 @@ from service.console import (
     queue,
     reporters,
     restorations,
+    settings,
     sign_in,
     static_files,
     targets,
@@ -55,6 +56,7 @@ PAGES = (
     reporters.router,
     restorations.router,
     overview.router,
+    settings.router,
     ops.router,
 )
 

@@ -146,6 +146,16 @@ def list_page(connection: Connection, tenant_id: int, subscription_id: str, *, s
     return found, (found[-1].created_us, found[-1].id) if len(rows) > limit else None
 
 
+def unsettled(connection: Connection, tenant_id: int) -> dict[str, dict[str, int]]:
+    """How many deliveries wait or failed, by subscription and state; those that have none of either are left out."""
+    c = deliveries.c
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    counted = select(c.subscription_id, c.state, func.count()).where(c.tenant_id == tenant_id, c.state.in_((PENDING, FAILED))).group_by(c.subscription_id, c.state)
+    for subscription, state, count in connection.execute(counted):
+        found[subscription][state] = count
+    return dict(found)
+
+
 def replay(connection: Connection, tenant_id: int, subscription_id: str, delivery_id: str, *, now_us: int) -> Delivery:
     """Send it again now, whatever came of it before, with the whole schedule before it.
 

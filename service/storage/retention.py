@@ -173,3 +173,9 @@ def _forget_refed(connection: Connection, tenant_id: int, refed: Refed, gone: se
         if payload is not None:
             connection.execute(sa.update(schema.feed).where(mine).values(payload=packed.without(payload, gone)))
     return bool(rows)
+
+
+def items_before(connection: Connection, tenant_id: int, before_us: int) -> int:
+    """How many items were received before that time and are kept still (to the batch: one is counted by its last item)."""
+    f = schema.feed.c
+    return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(f["items"]), 0)).where(f.tenant_id == tenant_id, f.received_us < before_us)) or 0)

@@ -1,0 +1,22 @@
+"""Settings of a tenant: pages for admins, one subject a file. Whatever they change is in the audit trail."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import RedirectResponse, Response
+
+from service.console.settings import allowed, keys, people, privacy, sources, subscriptions, thresholds, trail
+from service.console.settings.frame import SECTIONS
+from service.console.sign_in import Admin
+
+router = APIRouter(prefix="/settings")
+
+
+@router.get("")
+def show_settings(person: Admin) -> Response:
+    """The first section."""
+    return RedirectResponse(SECTIONS[0].path, 303, {"Cache-Control": "no-store"})
+
+
+for _section in (thresholds, allowed, people, keys, subscriptions, sources, privacy, trail):
+    router.include_router(_section.router)

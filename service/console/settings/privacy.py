@@ -1,0 +1,104 @@
+"""Privacy and limits: pseudonyms, texts, retention, rate, each with what it means. A shorter retention deletes, and says so before."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from service.api.app_state import parts_of
+from service.console.rendering import flash, see_other
+from service.console.settings.frame import now_us, page, sentence
+from service.console.sign_in import Admin
+from service.errors import Refused
+from service.storage import retention
+from service.storage.database import write
+from service.storage.overrides import policy_of
+from service.storage.tenant_settings import DAY_SECONDS, MAX_RETENTION_DAYS, TenantSettings, change_settings, settings_of
+
+HERE = "/console/settings/privacy"
+SECTION = "privacy"
+router = APIRouter(prefix="/privacy")
+
+
+@router.get("")
+def show_privacy(request: Request, person: Admin) -> Response:
+    """What holds now."""
+    return _page(request, person)
+
+
+@router.post("/change")
+def change(
+    request: Request, person: Admin, pseudonyms: Annotated[str, Form(max_length=10)] = "", keep_text: Annotated[str, Form(max_length=10)] = "",
+    retention_days: Annotated[str, Form(max_length=40)] = "", rate: Annotated[str, Form(max_length=40)] = "", confirmed: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """Keep what the form says; a retention that deletes is asked about once more."""
+    typed = {"pseudonyms": pseudonyms, "keep_text": keep_text, "retention_days": retention_days, "rate": rate}
+    try:
+        wanted: dict[str, Any] = {
+            "pseudonyms": _switch(pseudonyms, "pseudonyms"), "keep_text": _switch(keep_text, "texts"), "retention_days": _days(retention_days), "rate_per_second": _rate(rate),
+        }
+        with parts_of(request).engine.connect() as connection:
+            before = settings_of(connection, person.tenant_id)
+        if _deletes(before, wanted["retention_days"]) and confirmed != str(wanted["retention_days"]):
+            return _page(request, person, typed=typed, asks=_asked_about(request, person, wanted["retention_days"]))
+        with write(parts_of(request).engine) as connection:
+            after = change_settings(connection, person.tenant_id, actor=person.name, now_us=now_us(request), **wanted)
+    except Refused as error:
+        return _page(request, person, typed=typed, error=sentence(error).replace("; `off` ", "; leaving it empty "))
+    if after == before:
+        flash(request, person, "Nothing was changed.", "info")
+    else:
+        more = " What is stored already keeps its ids." if after.pseudonyms and not before.pseudonyms else ""
+        flash(request, person, f"Kept. Everything that comes from now on goes by it, within seconds.{more}")
+    return see_other(request, HERE)
+
+
+def _switch(text: str, name: str) -> bool:
+    if text not in ("on", "off"):
+        raise Refused(f"{name} are on or off")
+    return text == "on"
+
+
+def _days(text: str) -> int | None:
+    if not text.strip():
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise Refused(f"a retention of {text.strip()[:20]!r} is none: a whole number of days, or nothing for no end") from None
+
+
+def _rate(text: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise Refused(f"a rate of {text.strip()[:20]!r} is none: a number of items a second, or nothing for no limit")
+    return found
+
+
+def _deletes(before: TenantSettings, days: int | None) -> bool:
+    return days is not None and 0 < days <= MAX_RETENTION_DAYS and (before.retention_days is None or days < before.retention_days)
+
+
+def _asked_about(request: Request, person: Admin, days: int) -> dict[str, int]:
+    """What the shorter retention would delete."""
+    with parts_of(request).engine.connect() as connection:
+        return {"days": days, "items": retention.items_before(connection, person.tenant_id, now_us(request) - days * DAY_SECONDS * 1_000_000)}
+
+
+def _page(request: Request, person: Admin, *, typed: dict[str, str] | None = None, error: str | None = None, asks: dict[str, int] | None = None) -> Response:
+    with parts_of(request).engine.connect() as connection:
+        now = settings_of(connection, person.tenant_id)
+        least_days = math.ceil(policy_of(connection, person.tenant_id).window_seconds / DAY_SECONDS)
+    shown = typed or {
+        "pseudonyms": "on" if now.pseudonyms else "off", "keep_text": "on" if now.keep_text else "off", "retention_days": "" if now.retention_days is None else str(now.retention_days),
+        "rate": "" if now.rate_per_second is None else f"{now.rate_per_second:g}",
+    }
+    return page(request, person, SECTION, "privacy.html", error=error, typed=shown, now_set=now, least_days=least_days, most_days=MAX_RETENTION_DAYS, asks=asks)
