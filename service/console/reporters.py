@@ -23,7 +23,7 @@ from service.model import microseconds
 from service.moderation.reputation import Reputation
 from service.moderation.warnings import letter
 from service.pictures.interval import interval
-from service.storage import target_history, warnings
+from service.storage import cases, target_history, warnings
 from service.storage.allowed import find_allowed
 from service.storage.database import write
 from service.storage.reporters import read_reporter
@@ -103,11 +103,12 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
         history = read_reporter(connection, person.tenant_id, reporter_id, now=parts.now())
         suggested = warnings.read_suggested(connection, person.tenant_id, reporter_id)
         complaints, behind = list_of_reporter(connection, person.tenant_id, reporter_id, after=after, limit=PAGE)
+        summaries = cases.summaries_of(connection, person.tenant_id, [one.id for one in history.clusters])
         allowed = find_allowed(connection, person.tenant_id, reporter_id)
     following = cursor_behind(behind, NAME, SORT, {"reporter": reporter_id})
     patrols = f"/console{PATROLS}?reporter={segment(reporter_id)}" if person.may("admin") and PATROLS in request.app.state.routed else None
     return {
-        "history": history, "picture": None if history.reputation is None else picture(history.reputation), "suggested": suggested, "letter": None if suggested is None else letter(suggested.suggestion),
+        "history": history, "summaries": summaries, "picture": None if history.reputation is None else picture(history.reputation), "suggested": suggested, "letter": None if suggested is None else letter(suggested.suggestion),
         "complaints": complaints, "allowed": allowed, "patrols_url": patrols, "lasting": _lasting(history.first_at, history.last_at),
         "next_url": None if following is None else address(f"/console/reporters/{segment(reporter_id)}", cursor=following),
     }
@@ -115,7 +116,7 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
 
 def picture(reputation: Reputation) -> Markup:
     """The reputation with its interval."""
-    says = f"A complaint of this reporter is found right with {percent(reputation.mean)}, between {percent(reputation.low)} and {percent(reputation.high)}"
+    says = f"A complaint of this reporter is right in {percent(reputation.mean)} of cases, between {percent(reputation.low)} and {percent(reputation.high)}"
     return interval(reputation.mean, min(reputation.low, reputation.mean), max(reputation.high, reputation.mean), "reputation", says)
 
 

@@ -74,7 +74,7 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
         for name, (label, of) in STATES.items()
     ]
     return await run_in_threadpool(lambda: render(
-        request, person, "restorations.html", rows=rows, tabs=tabs, state=state, csv_url=address("/console/restorations.csv", state=state),
+        request, person, "restorations.html", rows=rows, tabs=tabs, state=state, threshold=threshold, csv_url=address("/console/restorations.csv", state=state),
         next_url=None if following is None else address("/console/restorations", state=state, cursor=following), first_url=address("/console/restorations", state=state) if cursor else None,
     ))
 

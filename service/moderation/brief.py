@@ -151,7 +151,7 @@ def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int) ->
     elif independent == n:
         said = [f"{_people(n)} complained about this target, as far as we can tell independently of each other."]
     else:
-        said = [f"{_people(n)} complained about this target. A group that complains together counts as one voice: that leaves {_number(independent)} independent complaints."]
+        said = [f"{_people(n)} complained about this target. A group that complains together counts as one voice: that leaves {_number(independent)} independent {'complaint' if independent == 1 else 'complaints'}."]
     if assessment.recommendation == "hold":
         said.append(f"At a threshold of {threshold} only coordinated complaints carry it over. We recommend not to remove it by its count, and to look at it.")
     elif assessment.recommendation == "review":

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup
 
-WIDTH, PLOT = 720, 150
-_LEFT, _RIGHT, _TOP, _AXIS = 44, 12, 14, 34
+WIDTH, PLOT = 1_000, 180
+_LEFT, _RIGHT, _TOP, _AXIS = 48, 12, 16, 36
 _MARKS = 18  # height of the row above the plot, where there are marks
 _STEPS = (60, 300, 600, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400, 90 * 86_400, 365 * 86_400)  # s
-_LABELS = 9  # at most so many times below the axis
+_LABELS = 11  # at most so many times below the axis
 LONGEST = 400  # columns that still can be told apart
 
 

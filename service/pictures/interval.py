@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-_WIDTH, _HEIGHT, _PAD = 260, 34, 14
+_WIDTH, _HEIGHT, _PAD = 280, 34, 22
 
 
 def interval(mean: float, low: float, high: float, name: str, says: str) -> Markup:

@@ -8,7 +8,7 @@ never existed. The detect worker writes the same rows; a decision therefore runs
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -176,6 +176,12 @@ def read_cluster(connection: Connection, tenant_id: int, cluster_id: str, *, now
     members, targets = schema.cluster_members.c, schema.cluster_targets.c
     reporters = connection.scalars(sa.select(members.reporter_id).where(members.cluster_id == cluster_id, members.excluded.is_(False))).all()
     return Cluster(**item_values(row, now), reporters=sorted(reporters), targets=sorted(connection.scalars(sa.select(targets.target_id).where(targets.cluster_id == cluster_id)).all()))
+
+
+def summaries_of(connection: Connection, tenant_id: int, cluster_ids: Collection[str]) -> dict[str, str]:
+    """The one-sentence summary of each of these clusters (a few hundred at most); what is none of the tenant's is left out."""
+    c = schema.clusters.c
+    return {identity: summary for identity, summary in connection.execute(sa.select(c.id, c.summary).where(c.tenant_id == tenant_id, c.id.in_(list(cluster_ids))))}
 
 
 @dataclass(frozen=True, slots=True)
