@@ -39,13 +39,14 @@ from worlds import OUT, ROOT, WorldFiles, add_options, evaluation, need, world
 
 from service.policy import DEFAULT_POLICY
 
-# No seed below 100: all of those were looked at while detection was built, or in an earlier edition of these tables. The weights were fitted on 301-308.
-STANDARD = tuple(f"w{seed}" for seed in range(101, 111))
-SMALL = tuple(f"small{seed}" for seed in range(111, 115))
-ADVERSE = tuple(f"adverse{seed}" for seed in range(115, 119))
-PURE = tuple(f"pure{seed}" for seed in range(121, 141))
-MORE = tuple(f"w{seed}" for seed in range(141, 151))  # for the calibrations, beside the standard ones
-CASES = tuple(f"cases{seed}" for seed in (151, 152))
+# No seed below 200: those below 100 were looked at while detection was built, or in an earlier edition of these tables, and what 101-152 showed was
+# mended since. The weights were fitted on 301-308.
+STANDARD = tuple(f"w{seed}" for seed in range(201, 211))
+SMALL = tuple(f"small{seed}" for seed in range(211, 215))
+ADVERSE = tuple(f"adverse{seed}" for seed in range(215, 219))
+PURE = tuple(f"pure{seed}" for seed in range(221, 241))
+MORE = tuple(f"w{seed}" for seed in range(241, 251))  # for the calibrations, beside the standard ones
+CASES = tuple(f"cases{seed}" for seed in (251, 252))
 ABLATED = (*STANDARD[:4], *SMALL, *ADVERSE, *CASES)
 QUICK = ("quick99", "adversequick96")
 ORGANIC, SMALL_ORGANIC, QUICK_ORGANIC = 60_000, 6_000, 3_000
@@ -168,7 +169,7 @@ def cases(bench: Bench, files: WorldFiles) -> Any:
 def ablations(bench: Bench, files: WorldFiles) -> Any:
     """Each part of detection taken away."""
     here, sweeps = bench.at(files)
-    return {name: dict(zip(("known", "unknown"), (bench.told(files, report) for report in ablated(here, sweeps, name)), strict=True)) for name in ABLATIONS}
+    return {name: dict(zip(("known", "unknown"), (bench.told(files, report) for report in ablated(here, sweeps, name)), strict=True)) for name in ABLATIONS[: 4 if bench.chosen.quick else None]}
 
 
 def judged(bench: Bench, files: WorldFiles) -> Any:

@@ -1,6 +1,6 @@
 """Live protection without hindsight: at the moment a campaign's target reaches the removal threshold, does its independent count stay below?
 
-    nice .venv/bin/python bench/detection_live.py [--seeds 101 102] [--tick 5] [--sweep-hours 1] [--worlds DIR] [--quick]
+    nice .venv/bin/python bench/detection_live.py [--seeds 201 202] [--tick 5] [--sweep-hours 1] [--worlds DIR] [--quick]
 
 Complaints come in ticks, sweeps at times of the stream, outcomes when they are decided: the live worker's own steps (tick, adopt, reconcile), without
 stores. Counted are campaign targets whose honest complaints, plus one a campaign, stay below the threshold and whose raw count reaches
@@ -143,7 +143,7 @@ def crossings(world: Read, truth: Any, tick: int, sweep_hours: float) -> list[Cr
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[101, 102])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[201, 202])
     parser.add_argument("--tick", type=int, default=5, help="complaints in a tick")
     parser.add_argument("--sweep-hours", type=float, default=1)
     add_options(parser)

@@ -36,7 +36,10 @@ from workers.detection.permutation import permuted_within_contexts
 from workers.detection.window import Complaints
 
 STEP_SECONDS = 86_400
-DETECTING = ("workers/detection", "workers/audit/windows.py", "workers/audit/history.py", "workers/audit/records.py", "workers/findings.py", "service/moderation", "service/policy.py")
+DETECTING = (  # what decides who is flagged, and how a target's count is discounted
+    "workers/detection", *(f"workers/audit/{name}.py" for name in ("windows", "history", "records")), "workers/findings.py", "service/policy.py", "service/intake/signatures.py",
+    *(f"service/moderation/{name}.py" for name in ("assessment", "lineage", "outcomes", "quota", "record", "reputation", "score", "settling", "track_record")),
+)
 
 
 def state_of_code() -> str:
