@@ -30,13 +30,16 @@ _PRAGMAS = (
 
 
 def open_database(url: str) -> Engine:
-    """An engine for the SQLAlchemy URL. Makes SQLite's folder, but no tables (`migrate`); connects lazily."""
+    """An engine for the SQLAlchemy URL. Makes SQLite's folder, but no tables (`migrate`); connects lazily.
+
+    The text of its errors, which ends up in logs, bears no values: they are people's ids and what they wrote.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

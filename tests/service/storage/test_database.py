@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from service.storage.database import HEAD, insert_rows, migrate, migration_config, open_database, run_for_each, schema_version, select_by_keys, write
 from service.storage.schema import metadata, targets, tenants
@@ -33,6 +33,14 @@ def test_the_folder_is_made_and_an_empty_database_has_no_version(tmp_path: Path)
     migrate(engine)
     assert schema_version(engine) == HEAD
     engine.dispose()
+
+
+def test_the_text_of_an_error_bears_no_values_since_it_ends_up_in_logs(engine: Engine) -> None:
+    with pytest.raises(OperationalError, match="no such column") as missing, engine.connect() as connection:
+        connection.execute(text("SELECT nothing FROM tenants WHERE name = :name"), {"name": "r-77"})
+    with pytest.raises(IntegrityError) as twice, write(engine) as connection:
+        insert_rows(connection, tenants, ("id", "name", "created_us"), [(77, "r-77", 0), (77, "r-77", 0)])
+    assert "r-77" not in f"{missing.value} {twice.value}"
 
 
 def test_many_that_migrate_at_once_wait_for_each_other(tmp_path: Path) -> None:
