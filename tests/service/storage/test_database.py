@@ -37,7 +37,7 @@ def test_the_folder_is_made_and_an_empty_database_has_no_version(tmp_path: Path)
 
 def test_the_text_of_an_error_bears_no_values_since_it_ends_up_in_logs(engine: Engine) -> None:
     with pytest.raises(OperationalError, match="no such column") as missing, engine.connect() as connection:
-        connection.execute(text("SELECT nothing FROM tenants WHERE name = :name"), {"name": "r-77"})
+        connection.execute(text("SELECT no_such_thing FROM tenants WHERE name = :name"), {"name": "r-77"})
     with pytest.raises(IntegrityError) as twice, write(engine) as connection:
         insert_rows(connection, tenants, ("id", "name", "created_us"), [(77, "r-77", 0), (77, "r-77", 0)])
     assert "r-77" not in f"{missing.value} {twice.value}"
