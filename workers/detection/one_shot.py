@@ -25,6 +25,7 @@ WORTH = 0.3  # of the slice that shows a sign, counted cheaply: fewer are not lo
 ALPHA = 1e-3
 
 
+AGED_SHARE = 0.5  # of the carriers: so many more without a sign may belong to a bought crowd
 HONEST_SHARE = 0.2  # of those who came in the carriers' midst that the target's own readers may explain
 
 
@@ -108,11 +109,14 @@ def _in_their_midst(window: Window, target: int, events: Events, carrying: Bools
     """Complaints between the first and the last carrier, where the target's own readers do not explain them.
 
     Part of every bought crowd is aged. Readers are expected at the rate of the target's other complaints (one more, over
-    a day at least); where they would be more than HONEST_SHARE of those in the midst, nobody is taken along.
+    a day at least); where they would be more than HONEST_SHARE of those in the midst, nobody is taken along. Nor where those would be more than
+    AGED_SHARE of the carriers: a target may draw most of its readers in one evening, which its rate over all its days does not tell.
     """
     times = window.time[events]
     low, high = times[carrying].min(), times[carrying].max()
     midst = (times >= low) & (times <= high)
+    if (midst & ~carrying).sum() > AGED_SHARE * carrying.sum():
+        return np.zeros(len(events), bool)
     _, everyone = window.runs(window.by_target, np.array([target], np.int64))
     all_times = window.time[everyone]
     outside = int(((all_times < low) | (all_times > high)).sum())

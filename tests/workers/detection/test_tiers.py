@@ -41,6 +41,14 @@ def test_thirty_fresh_accounts_on_one_target_are_a_crowd_with_the_aged_ones_in_t
     assert flagged_crowds(crowd(30, fresh=25)) == [30]
 
 
+def test_readers_of_one_evening_are_not_taken_along_by_a_smaller_crowd_among_them() -> None:
+    """Eleven of 27 are fresh: the target may well draw all of its own readers in those hours."""
+    rows = crowd(27, fresh=11)
+    fresh = {r.reporter for r in rows if r.created is not None and r.at - r.created < 14 * DAY}
+    _, groups = Detector.sweep(POLICY, columns([*TOWN, *rows]))
+    assert all(g.reporters <= fresh for g in groups if g.kind == "one_shot")
+
+
 def test_an_outrage_of_ordinary_accounts_is_none() -> None:
     assert flagged_crowds(crowd(300, fresh=9)) == []
 
