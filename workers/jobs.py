@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
@@ -33,81 +34,27 @@ SWEEP_NICENESS = 10  # seconds of computing that nobody waits for: where cores a
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)  # jobs make 10^5 objects without a cycle among them: looking for one costs ingest a sixth of its time
 
 
-def ingest(tenant: str, resources: Resources) -> None:
-    """Archive what waits in the tenant's stream."""
-    from workers import ingest as work
-
-    work.run(tenant, resources)
-
-
-def detect(tenant: str, resources: Resources) -> None:
-    """Analyse what was archived since the last tick."""
-    from workers import detect as work
-
-    work.run(tenant, resources)
-
-
-def sweep(tenant: str, resources: Resources) -> None:
-    """Analyse the whole window anew."""
-    from workers import sweep as work
-
-    work.run(tenant, resources)
-
-
-def restore(tenant: str, resources: Resources) -> None:
-    """Fill an emptied Redis from SQL."""
-    from workers import restore as work
-
-    work.run(tenant, resources)
-
-
-def selfcheck(tenant: str, resources: Resources) -> None:
-    """Count what would be flagged if nobody complained together."""
-    from workers import selfcheck as work
-
-    work.run(tenant, resources)
-
-
-def deliver(tenant: str, resources: Resources) -> None:
-    """Send the webhooks that are due."""
-    from workers import deliver as work
-
-    work.run(tenant, resources)
-
-
-def poll(tenant: str, resources: Resources) -> None:
-    """Ask the platforms that do not post."""
-    from workers import poll as work
-
-    work.run(tenant, resources)
-
-
-def retain(tenant: str, resources: Resources) -> None:
-    """Delete what the tenant keeps no longer."""
-    from workers import retain as work
-
-    work.run(tenant, resources)
-
-
-def erase(tenant: str, resources: Resources) -> None:
-    """Replace the ids of people who asked for it."""
-    from workers import erase as work
-
-    work.run(tenant, resources)
-
-
-def dry_run(tenant: str, resources: Resources) -> None:
-    """Look what other thresholds would have flagged."""
-    from workers import dry_run as work
-
-    work.run(tenant, resources)
-
-
-# Imported inside: a worker of one queue loads what its queue needs (the detection libraries take a second).
-JOBS: dict[str, Callable[[str, Resources], None]] = {
-    "ingest": ingest, "detect": detect, "sweep": sweep, "restore": restore, "selfcheck": selfcheck,
-    "deliver": deliver, "poll": poll, "retain": retain, "erase": erase, "dry_run": dry_run,
+# What each job does for one tenant: `run(tenant, resources)` of a module of this room. Named here and imported when it is first asked for: a worker of one
+# queue loads what its queue needs (the detection libraries take a second).
+JOBS: dict[str, str] = {
+    "ingest": "workers.ingest",  # archive what waits in the stream
+    "detect": "workers.detect",  # analyse what was archived since the last tick
+    "sweep": "workers.sweep",  # analyse the whole window anew
+    "restore": "workers.restore",  # fill an emptied Redis from SQL
+    "selfcheck": "workers.selfcheck",  # count what would be flagged if nobody complained together
+    "deliver": "workers.deliver",  # send the webhooks that are due
+    "poll": "workers.poll",  # ask the platforms that do not post
+    "retain": "workers.retain",  # delete what the tenant keeps no longer
+    "erase": "workers.erase",  # replace the ids of people who asked for it
+    "dry_run": "workers.dry_run",  # look what other thresholds would have flagged
 }
+
+
+def function_of(work: str) -> Callable[[str, Resources], None]:
+    """What does the work, for a tenant's name and the stores. Raises KeyError for a work that is not in the table."""
+    function: Callable[[str, Resources], None] = import_module(JOBS[work]).run
+    return function
+
 
 _resources: Resources | None = None  # of this process: RQ hands a job nothing but what came through Redis
 
@@ -128,7 +75,7 @@ class RunnableJob(TenantJob):
         begun(_resources.redis, work, tenant)
         started, ok = time.perf_counter(), False
         try:
-            JOBS[work](tenant, _resources)
+            function_of(work)(tenant, _resources)
             ok = True
         except (LostLease, StaleVersion) as error:  # somebody else moved on; the clock asks again
             log.info("%s of %s: %s", work, tenant, error)

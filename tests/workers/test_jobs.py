@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import subprocess
@@ -51,20 +52,21 @@ def worker(real_redis: Any, settings: Settings, engine: Engine) -> Iterator[subp
     process.wait(10)
 
 
-def test_every_work_of_the_service_has_a_function_here_or_is_not_yet_asked_for() -> None:
-    assert set(jobs.JOBS) <= set(QUEUE_OF)
-    assert {"ingest", "detect", "sweep", "restore"} <= set(jobs.JOBS)
-    assert all(callable(function) for function in jobs.JOBS.values())
+def test_the_table_holds_every_work_of_the_service_and_no_other() -> None:
+    assert set(jobs.JOBS) == set(QUEUE_OF)
 
 
 @pytest.mark.parametrize("work", sorted(jobs.JOBS))
-def test_each_job_resolves_to_a_function_of_tenant_and_resources(work: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = __import__(f"workers.{work}", fromlist=["run"])
-    called = []
-    monkeypatch.setattr(module, "run", lambda tenant, resources: called.append((tenant, resources)))
-    resources: Any = object()
-    jobs.JOBS[work]("paper", resources)
-    assert called == [("paper", resources)]
+def test_each_job_resolves_to_a_function_of_tenant_and_resources(work: str) -> None:
+    function = jobs.function_of(work)
+    assert list(inspect.signature(function).parameters) == ["tenant", "resources"]
+    assert function.__module__ == f"workers.{work}"
+
+
+@pytest.mark.parametrize("name", ["os", "workers.ingest", "", "run"])
+def test_nothing_beside_the_table_is_imported(name: str) -> None:
+    with pytest.raises(KeyError):
+        jobs.function_of(name)
 
 
 def test_a_worker_archives_and_ends_warm_when_asked(worker: subprocess.Popen[bytes], real_redis: Any, engine: Engine, settings: Settings) -> None:
