@@ -140,10 +140,11 @@ class Signal:
 
 
 _TITLES = {
-    "lockstep": "In step", "devotion": "Devoted to these targets", "group": "Not by chance", "span": "Across threads", "slice": "One crowd at once", "base": "Where every group starts",
+    "lockstep": "In step", "devotion": "Devoted to these targets", "group": "Not by chance", "span": "Across threads", "slice": "One crowd at once", "base": "Starting point",
     "pairs": "Pairs", "fresh_accounts": "Fresh accounts", "shared_fingerprints": "Shared devices or networks", "near_duplicate_texts": "Copied wording", "one_author": "One author",
     "burst": "All at once", "outcomes": "What people decided", "record": "Members' record elsewhere",
 }
+_POWERS = {"group", "slice", "pairs"}  # said as powers of ten: how unlikely by chance
 _SHARES = {"lockstep", "devotion", "span", "fresh_accounts", "shared_fingerprints", "near_duplicate_texts", "one_author", "outcomes", "record"}
 
 
@@ -153,7 +154,7 @@ def signals_of(evidence: Sequence[Evidence]) -> list[Signal]:
     whole = sum(abs(e.contribution) for e in told) or 1.0
     rows = [
         Signal(
-            e.signal, _TITLES.get(e.signal, label(e.signal)), e.text, _said(e.signal, e.value), _said(e.signal, e.usual) if e.signal not in ("base", OUTCOMES) else "–", p_value(e.p_value), e.contribution,
+            e.signal, _TITLES.get(e.signal, label(e.signal)), e.text, _said(e.signal, e.value), "–" if e.signal in ("base", OUTCOMES) or (e.signal in _POWERS and not e.usual) else _said(e.signal, e.usual), p_value(e.p_value), e.contribution,
             abs(e.contribution) / whole, "coordinated" if e.signal in COORDINATION else ("unfounded" if e.contribution or e.signal == OUTCOMES else "shown"),
         )
         for e in told
@@ -164,7 +165,7 @@ def signals_of(evidence: Sequence[Evidence]) -> list[Signal]:
 def _said(signal: str, value: float) -> str:
     if signal in _SHARES:
         return share(value)
-    return f"10^{figure(value)}" if signal in ("group", "slice", "pairs") else figure(value)
+    return f"10^{figure(value)}" if signal in _POWERS else figure(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@
       const spot = hover ?? focus, lit = spot === null ? null : new Set([spot, ...near[spot].map(([other]) => other)]);
       pen.strokeStyle = ink.edge;
       for (let level = 0; level < 3; level++) { // three strengths, one path each
-        pen.globalAlpha = lit ? 0.06 : Math.min(1, Math.max(0.12, 260 / Math.max(1, data.edges.length))) * (0.5 + level * 0.5);
+        pen.globalAlpha = lit ? 0.06 : Math.min(0.45, Math.max(0.1, 160 / Math.max(1, data.edges.length))) * (0.5 + level * 0.5);
         pen.lineWidth = 0.7 + level * 0.7;
         pen.beginPath();
         for (const [a, b, w] of data.edges) if (Math.min(2, Math.floor(3 * w / (most + 1))) === level) { pen.moveTo(...spots[a]); pen.lineTo(...spots[b]); }

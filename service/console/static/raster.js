@@ -26,7 +26,7 @@
     scroller.setAttribute("aria-label", `Lockstep raster: ${whole.rows} reporters in rows, ${whole.columns} targets in columns, ${whole.cells} complaints. Arrow keys go from cell to cell, Enter filters the tables, Escape clears.`);
     const hint = bw.hint(host);
 
-    let zoom = null, chosen = { reporter: null, target: null }, focus = null, shown, place, ink;
+    let zoom = null, chosen = { reporter: null, target: null }, focus = null, letters = 20, shown, place, ink;
 
     /* Which rows, columns and cells are shown: all, or what lies in the zoom. */
     const select = () => {
@@ -44,15 +44,16 @@
 
     const measure = () => {
       const rows = Math.max(1, shown.rows.length), room = host.clientWidth;
-      const high = bw.clamp(Math.floor(1280 / rows) / 2, 1.5, 16), named = high >= NAMED;
+      const high = bw.clamp(Math.floor(1280 / rows) / 2, 1.5, 18), named = high >= NAMED;
       let left = 40;
       if (named) {
         const pen = base.getContext("2d");
         pen.font = bw.MONO;
         left = Math.min(room * 0.38, Math.max(...shown.rows.map((r) => pen.measureText(bw.cut(data.reporters[r], 20)).width), 20)) + 14;
+        letters = Math.max(4, Math.floor((left - 13) / pen.measureText("0").width));
       }
       const spare = room - left - RIGHT;
-      const wide = crowd ? spare : bw.clamp(Math.floor(spare / Math.max(1, shown.columns.length)), 6, 36);
+      const wide = crowd ? spare : bw.clamp(Math.floor(spare / Math.max(1, shown.columns.length)), 6, 56);
       const across = crowd ? spare : wide * shown.columns.length;
       place = { left, top: TOP, high, wide, named, right: left + across, bottom: TOP + high * rows, width: Math.max(room, left + across + RIGHT), height: TOP + high * rows + BOTTOM };
     };
@@ -109,8 +110,10 @@
           if (own === day) return;
           day = own;
           const px = Math.round(place.left + k * place.wide) + 0.5;
+          if (px < free) return; // a line for every day would hide the marks
           pen.moveTo(px, place.top); pen.lineTo(px, place.bottom + 6);
-          if (px >= free) { pen.fillText(own, px + 3, place.bottom + 8); free = px + pen.measureText(own).width + 12; }
+          pen.fillText(own, px + 3, place.bottom + 8);
+          free = px + pen.measureText(own).width + 12;
         });
         pen.fillText("targets, in time →", place.left, place.bottom + 24);
       }
@@ -122,7 +125,7 @@
       const wide = crowd ? 8 : place.wide, fine = place.high < 5;
       for (let level = data.classes.length - 1; level >= 0; level--) {
         const size = data.classes[level].size;
-        const w = Math.max(2, (wide - 2) * size), h = fine ? place.high : Math.max(2, (place.high - 2) * size);
+        const w = Math.max(2, Math.min(wide - 2, Math.max(6, 2.4 * place.high)) * size), h = fine ? place.high : Math.max(2, (place.high - 2) * size);
         for (const colour of [`lag${level}`, "excluded"]) {
           pen.fillStyle = ink[colour];
           for (const k of shown.cells) {
@@ -134,7 +137,7 @@
       if (exempt.size) { // a ring: never discounted
         pen.strokeStyle = ink.exempt;
         pen.lineWidth = 1.5;
-        for (const k of shown.cells) if (exempt.has(k)) pen.strokeRect(x(k) + 1.5, y(k) + (fine ? 0 : 1.5), wide - 3, Math.max(1, place.high - (fine ? 0 : 3)));
+        for (const k of shown.cells) if (exempt.has(k)) { const w = Math.min(wide - 3, Math.max(6, 2.4 * place.high)); pen.strokeRect(x(k) + (wide - w) / 2, y(k) + (fine ? 0 : 1.5), w, Math.max(1, place.high - (fine ? 0 : 3))); }
       }
     };
 
@@ -146,7 +149,7 @@
         if (place.named) {
           pen.font = bw.MONO;
           pen.fillStyle = excluded.has(r) ? ink.muted : ink.text;
-          pen.fillText(bw.cut(data.reporters[r], Math.max(6, Math.floor((place.left - 14) / 7.3))), place.left - 6, middle);
+          pen.fillText(bw.cut(data.reporters[r], Math.min(20, letters)), place.left - 6, middle);
           if (excluded.has(r)) pen.fillRect(8, middle, place.left - 14, 1);
         } else if (k === 0 || (k + 1) % Math.max(10, Math.round(40 / place.high / 10) * 10) === 0) {
           pen.font = bw.FONT;

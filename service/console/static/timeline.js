@@ -18,7 +18,7 @@
   bw.timeline = (host, data) => {
     const members = data.members_ms, others = data.others_ms;
     if (!members.length) return;
-    const margin = Math.max(bw.MINUTE, (members[members.length - 1] - members[0]) * 0.02);
+    const margin = Math.max(bw.MINUTE, (members[members.length - 1] - members[0]) * 0.03);
     const all = { from: members[0] - margin, to: members[members.length - 1] + margin };
     const canvas = bw.element("canvas", { "aria-hidden": "true" });
     const board = bw.element("div", { class: "board" }, canvas);
