@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_readme_has_exactly_the_variables_that_the_code_reads() -> None:
     read: set[str] = set()
-    for path in (ROOT / "service" / "settings.py", ROOT / "service" / "cli.py"):
+    for path in (ROOT / "service" / "settings.py", ROOT / "service" / "cli.py", *sorted((ROOT / "service" / "commands").glob("*.py"))):
         read |= set(re.findall(r'"((?:BRIGADEWATCH_[A-Z_]+|REDIS_URL|DATABASE_URL))"', path.read_text()))
     table = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
     assert table == read

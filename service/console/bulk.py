@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import anyio.from_thread
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from service.api.app_state import Parts, parts_of
+from service.api.clusters import wake
 from service.console.decision_form import REASONS, SNOOZES, VERDICTS, Typed, undo_request
 from service.console.person import Person
 from service.console.rendering import Message, flash, render, see_other
@@ -74,6 +76,8 @@ def decide(
     except Refused as refused:
         return _preview(request, person, versions, typed, back, status=422, messages=(Message(str(refused), "bad"),))
     decided, left = _decide_each(parts, person, versions, asked)
+    if decided:
+        anyio.from_thread.run(wake, parts.redis, person.tenant)
     told = f"{_cases(len(decided))} decided: {dict(VERDICTS)[verdict].lower()}." if decided else "Nothing was decided."
     if left:
         told += f" {_cases(len(left))} left as {'it is' if len(left) == 1 else 'they are'}: " + "; ".join(left[:5]) + ("; …" if len(left) > 5 else "") + "."
@@ -101,6 +105,8 @@ def undo(request: Request, person: Moderator, decisions: Annotated[str, Form(max
             taken.append(_take_back(parts, person, decision))
         except BrigadewatchError as refused:
             left.append(str(refused))
+    if taken:
+        anyio.from_thread.run(wake, parts.redis, person.tenant)
     text = f"{len(taken)} decision{'' if len(taken) == 1 else 's'} taken back; the log keeps both." if taken else "Nothing was taken back."
     flash(request, person, " ".join([text, *left[:3]]), "bad" if left or not taken else "good")
     return see_other(request, safe_path(back))

@@ -204,7 +204,6 @@ def sign_out(request: Request, person: Viewer, everywhere: Annotated[str, Form()
         sessions.close_sessions(connection, person.session, _now_us(request), everywhere=bool(everywhere))
     answer = see_other(request, SIGN_IN)
     answer.delete_cookie(_cookie_name(request), secure=is_secure(request), path="/")
-    answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
 
 

@@ -75,10 +75,9 @@ def add_console(app: FastAPI, parts: Parts) -> None:
     console.add_api_route("/preferences", set_preferences, methods=["POST"])
     console.state.routed = {route.path for router in PAGES for route in router.routes if isinstance(route, Route)}
     _answer_failures(console)
-    console.add_middleware(Guard)
     app.add_api_route("/console", _home, include_in_schema=False)
     app.add_api_route("/console/", _home, include_in_schema=False)
-    app.mount("/console", console)
+    app.mount("/console", Guard(console))  # outside of it: the page of an unexpected failure is guarded too
 
 
 async def _home() -> Response:

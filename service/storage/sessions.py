@@ -20,6 +20,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from service.storage import trail
+from service.storage.database import insert_rows
 from service.storage.schema import sessions, sign_in_addresses, tenants, users
 from service.storage.users import Role
 
@@ -69,7 +70,7 @@ def begin_attempt(connection: Connection, tenant: str, name: str, address: str, 
         return Attempt("address-locked", wait_seconds=-(-wait_us // _SECOND))
     c = users.c
     query = select(c.id, c.tenant_id, c.password_hash, c.failures, c.locked_until_us).join(tenants, tenants.c.id == c.tenant_id)
-    row = connection.execute(query.where(tenants.c.name == tenant, c.name == name, c.disabled_us.is_(None))).first()
+    row = connection.execute(query.where(tenants.c.name == tenant, c.name == name, c.disabled_us.is_(None)).with_for_update(of=users)).first()
     if row is None:
         return Attempt("try")
     if row.locked_until_us is not None and row.locked_until_us > now_us:
@@ -175,10 +176,9 @@ def _count_address(connection: Connection, address: str, now_us: int) -> int:
     """Microseconds that the address has to wait; 0: it may try, and has been counted."""
     c = sign_in_addresses.c
     connection.execute(delete(sign_in_addresses).where(c.seen_us < now_us - FORGET_SECONDS * _SECOND))
-    row = connection.execute(select(c.failures, c.locked_until_us).where(c.address == address)).first()
-    if row is None:
-        connection.execute(insert(sign_in_addresses).values(address=address, failures=1, seen_us=now_us))
-        return 0
+    # Made before it is locked: two first attempts at one moment are two, whichever database.
+    insert_rows(connection, sign_in_addresses, ("address", "failures", "seen_us"), [(address, 0, now_us)], "ON CONFLICT DO NOTHING")
+    row = connection.execute(select(c.failures, c.locked_until_us).where(c.address == address).with_for_update()).one()
     if row.locked_until_us is not None and row.locked_until_us > now_us:
         return int(row.locked_until_us - now_us)
     failures = row.failures + 1

@@ -59,9 +59,9 @@
       event.target.closest("tr").querySelector("a[href]")?.focus({ preventScroll: true });
     }
   });
-  /* After a row was replaced one is still on it. */
-  document.addEventListener("htmx:afterSwap", function (event) {
-    const row = event.detail.elt instanceof Element ? event.detail.elt.closest("tr[data-case]") : null;
-    if (row) go(document.getElementById(row.id) || row);
+  /* A row that was replaced while one was on it (htmx tells of new content; of the old it can tell nobody any more). */
+  document.addEventListener("htmx:load", function (event) {
+    const row = event.detail.elt;
+    if (row instanceof Element && row.matches("table[data-rows] tr") && !current()) go(row);
   });
 })();

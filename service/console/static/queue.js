@@ -26,7 +26,7 @@
     none.hidden = false;
     document.getElementById("chosen-form").addEventListener("reset", function () { window.setTimeout(tell, 0); });
     document.addEventListener("change", function (event) { if (event.target.name === "case") tell(); });
-    document.addEventListener("htmx:afterSwap", tell);
+    document.addEventListener("htmx:load", tell);
     window.addEventListener("pageshow", tell);
     tell();
   }

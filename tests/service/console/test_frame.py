@@ -80,6 +80,20 @@ def test_a_database_that_fails_is_told_as_such(api: Api) -> None:
     assert "database" in answer.text
 
 
+def test_an_unexpected_failure_is_a_page_that_gives_nothing_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = sign_in(api)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the secret inside")
+
+    monkeypatch.setattr("service.console.queue.case_queue.count_tabs", broken)
+    answer = anna.get("/console/clusters")
+    assert answer.status_code == 500
+    assert "Something unexpected failed" in answer.text
+    assert "secret inside" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
 def test_files_are_cached_for_ever_under_their_hash_and_compressed(api: Api) -> None:
     visitor = Visitor(api)
     for name in static_files.static_files():
