@@ -8,7 +8,7 @@
   const address = body.dataset.case, root = document.documentElement;
   root.classList.add("scripted");
   const only = { reporter: null, target: null, from: null, to: null };
-  let raster = null;
+  let raster = null, waiting = 0;
 
   /* --- pictures */
   const failed = (host, error) => host.replaceChildren(bw.element("p", { class: "picture-failed" }, `This picture could not be fetched: ${error.message}. The table beside it says the same.`));
@@ -64,11 +64,15 @@
     const said = [only.reporter !== null && `reporter ${only.reporter}`, only.target !== null && `target ${only.target}`, only.from !== null && `${bw.moment(only.from)} to ${bw.moment(only.to)}`].filter(Boolean);
     if (line) { line.hidden = !said.length; words.textContent = bw.visible(said.join(", ")); }
     if (!fetchComplaints) return;
+    window.clearTimeout(waiting); // several changes at once are one question
+    waiting = window.setTimeout(() => fetchFitting(said), 60);
+  };
+  const fetchFitting = (said) => {
     const asked = new URLSearchParams();
     if (only.reporter !== null) asked.set("reporter", only.reporter);
     if (only.target !== null) asked.set("target", only.target);
     if (only.from !== null) { asked.set("since", new Date(only.from).toISOString()); asked.set("until", new Date(only.to).toISOString()); }
-    if (document.getElementById("complaints")) window.htmx?.ajax("GET", `${address}?${asked}`, { target: "#complaints", swap: "outerHTML" });
+    if (document.getElementById("complaints")) window.htmx?.ajax("GET", `${address}?${asked}`, { source: "#narrowed", target: "#complaints", swap: "outerHTML" });
     bw.announce(said.length ? `Tables show only ${said.join(", ")}` : "Tables show everything");
   };
   document.addEventListener("case:select", (event) => { only.reporter = event.detail.reporter; only.target = event.detail.target; narrow(); });
@@ -77,7 +81,7 @@
     const at = event.target instanceof Element ? event.target.closest("[data-only-reporter], [data-only-target], [data-clear]") : null;
     if (!at || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    if (at.hasAttribute("data-clear")) { only.from = only.to = null; bw.tell("case:zoom", null); bw.tell("case:select", { reporter: null, target: null }); }
+    if (at.hasAttribute("data-clear")) { bw.tell("case:zoom", null); bw.tell("case:select", { reporter: null, target: null }); }
     else {
       bw.tell("case:select", { reporter: at.dataset.onlyReporter ?? null, target: at.dataset.onlyTarget ?? null });
       document.getElementById("complaints")?.scrollIntoView({ block: "start" });
