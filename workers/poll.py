@@ -19,11 +19,11 @@ import httpx
 
 from service.errors import Overloaded, Refused, StoreUnavailable, UnknownTenant
 from service.intake.edge import Edge, Erased
-from service.intake.items import COMPLAINT
 from service.model import JsonObject, moment
 from service.ops.job_metrics import count_poll
 from service.outbound.client import outbound_client
-from service.platforms.listed import Item, Listing
+from service.platforms.items import Item
+from service.platforms.listed import Listing
 from service.polling.asking import Platform, Unexpected
 from service.polling.coral import Coral
 from service.polling.fetch import MAX_BYTES, TIMEOUT_SECONDS, Absent, PollFailed, fetch
@@ -190,12 +190,12 @@ class _Poll:
 
     def _send(self, listing: Listing) -> None:
         """Put into the stream what the archive does not have."""
-        valid = listing.valid(self.now)
+        valid = listing.valid(self.now, self.edge)
         lines: list[bytes] = []
         for item in self._unknown(valid):
             try:
-                lines.append(self.edge.line(item.line(self.now)))
-                self.sent.add((item.noun is COMPLAINT, item.id))
+                lines.append(self.edge.line(item.line(self.now, self.edge)))
+                self.sent.add((item.is_outcome, item.id))
             except Erased:
                 self.told["erased"] += 1
         self.told.update({"read": len(listing.items), "sent": len(lines), **listing.left_out})
@@ -203,14 +203,14 @@ class _Poll:
             self._append(Batch(len(lines), b"\n".join(lines)))
 
     def _unknown(self, items: list[Item]) -> list[Item]:
-        complaints = [item.id for item in items if item.noun is COMPLAINT]
-        outcomes = [item.id for item in items if item.noun is not COMPLAINT]
+        complaints = [item.id for item in items if not item.is_outcome]
+        outcomes = [item.id for item in items if item.is_outcome]
         with self.turn.resources.engine.connect() as connection:
             known = {
-                True: archived_ids(connection, self.turn.number, schema.complaints, complaints),
-                False: archived_ids(connection, self.turn.number, schema.outcomes, outcomes),
+                False: archived_ids(connection, self.turn.number, schema.complaints, complaints),
+                True: archived_ids(connection, self.turn.number, schema.outcomes, outcomes),
             }
-        return [item for item in items if item.id not in known[item.noun is COMPLAINT] and (item.noun is COMPLAINT, item.id) not in self.sent]
+        return [item for item in items if item.id not in known[item.is_outcome] and (item.is_outcome, item.id) not in self.sent]
 
     def _append(self, batch: Batch) -> None:
         resources, tenant = self.turn.resources, self.turn.tenant

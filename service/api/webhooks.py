@@ -26,8 +26,8 @@ from service.api.body import media_type, read_body
 from service.api.problems import Invalid
 from service.api.senders import Sender, check_plain, verified
 from service.api.shapes import ACCEPTED_EXAMPLE, answers
-from service.intake.documents import MAX_ARRAY_ITEMS, Batch, TooManyItems, UnreadableDocument
-from service.intake.items import parsed, read_value
+from service.intake.documents import MAX_LINES, Batch, TooManyItems, UnreadableDocument
+from service.intake.items import parsed
 from service.model import Accepted, RejectedItem, microseconds
 from service.platforms import adapters
 from service.platforms.delivery import Delivery, Unusable
@@ -127,8 +127,8 @@ def _delivery(source: Source, body: bytes, now: datetime) -> Delivery:
     except ValueError:
         raise UnreadableDocument("the body is no JSON") from None
     delivery = adapters.read(source.platform, document, now, source.mapping)
-    if len(delivery.items) > MAX_ARRAY_ITEMS:
-        raise TooManyItems(f"the payload holds {len(delivery.items)} items; at most {MAX_ARRAY_ITEMS} are taken at once")
+    if len(delivery.items) > MAX_LINES:  # payloads are cumulative: a smaller bound would end a much reported post for good
+        raise TooManyItems(f"the payload holds {len(delivery.items)} items; at most {MAX_LINES} are taken at once")
     return delivery
 
 
@@ -141,7 +141,7 @@ def _event(request: Request, source: Source, delivery: Delivery, body: bytes) ->
 
 def _fill(batch: Batch, delivery: Delivery, now: datetime) -> None:
     for number, item in enumerate(delivery.items, 1):
-        batch.add(read_value(item.document, item.noun, now, number), item.noun)
+        batch.add(item.read(now, batch.edge, number), item.noun)
 
 
 async def _nothing_taken(request: Request, key: KeyRecord, notes: list[str], *, repeated: bool) -> Response:

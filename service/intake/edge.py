@@ -67,6 +67,11 @@ class Edge:
         """The reporter's pseudonym, whether or not the tenant wants them."""
         return self._keyed("p", identity)
 
+    def derived(self, identity: str) -> str:
+        """An id of a complaint that an adapter made from the reporter's, so that nobody tries reporters against it without the key. What stands before the last slash stays."""
+        kind, slash, rest = identity.rpartition("/")
+        return f"{kind}{slash}{hmac.digest(self.key, b'id' + bytes(1) + _bytes(rest), 'sha256')[:_TAG_BYTES].hex()}"
+
     def mark(self, identity: str) -> str:
         """What is kept of an erased reporter: the same for the id and for its pseudonym, 64 hexadecimal digits."""
         return hmac.digest(self.key, b"erased\0" + _bytes(self.pseudonym(identity)), "sha256").hex()

@@ -13,7 +13,8 @@ import json
 from datetime import datetime
 
 from service.model import JsonObject
-from service.platforms.delivery import REASON_CHARACTERS, Delivery, Unusable, complaint, identity, instant, outcome, record, records, words
+from service.platforms.delivery import Delivery, Unusable, identity, instant, record, records
+from service.platforms.items import REASON_CHARACTERS, complaint, outcome, words
 
 _APPEALS = {"ACCEPT": ("rejected", "restored"), "REJECT": ("upheld", None)}
 
@@ -40,7 +41,7 @@ def _report(document: JsonObject) -> Delivery:
     return Delivery([complaint(
         id=name, occurred_at=instant(document.get("reportedAt")), reporter={"id": identity(reporter.get("id"))},
         target={"id": identity(item.get("id")), "kind": words(item.get("typeId"), REASON_CHARACTERS)}, reason=policy, text=words(why.get("reason")),
-        notice_type="illegal_content" if why.get("csam") is True else None, machine=reporter.get("kind") != "user",
+        notice_type="illegal_content" if why.get("csam") is True else None, machine=reporter.get("kind") != "user", id_tells_reporter=True,
     )])
 
 

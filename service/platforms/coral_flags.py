@@ -9,7 +9,8 @@ so that withdrawals are not seen here.
 from __future__ import annotations
 
 from service.model import JsonObject
-from service.platforms.listed import EXCERPT_CHARACTERS, Listing, Unreadable, complaint, gather, mapping, moment, moment_if_any, name, outcome, prose, time_text
+from service.platforms.items import complaint, outcome, words
+from service.platforms.listed import EXCERPT_CHARACTERS, Listing, Unreadable, gather, mapping, moment, moment_if_any, name
 
 PAGE = 50  # the most that Coral gives at once
 REPORTED = "COMMENT_REPORTED_"
@@ -69,11 +70,11 @@ def _read(flag: JsonObject, listing: Listing, seen: set[str]) -> None:
         listing.left_out["machine"] += 1
     else:
         listing.items.append(complaint(
-            id=name(flag.get("id"), "id"), occurred_at=made, reason=reason[len(REPORTED):].lower()[:64], text=prose(flag.get("additionalDetails")),
-            reporter={"id": name(flagger.get("id"), "flagger.id"), "account_created_at": time_text(flagger.get("createdAt"))},
+            id=name(flag.get("id"), "id"), occurred_at=made, reason=reason[len(REPORTED):].lower()[:64], text=words(flag.get("additionalDetails")),
+            reporter={"id": name(flagger.get("id"), "flagger.id"), "account_created_at": moment_if_any(flagger.get("createdAt"))},
             target={
                 "id": target, "kind": "comment", "author_id": _id_of(comment.get("author")), "context_id": _id_of(comment.get("story")),
-                "url": prose(comment.get("permalink")), "excerpt": prose(comment.get("body"), EXCERPT_CHARACTERS), "attributes": {"is_reply": isinstance(comment.get("parent"), dict)},
+                "url": words(comment.get("permalink")), "excerpt": words(comment.get("body"), EXCERPT_CHARACTERS), "attributes": {"is_reply": isinstance(comment.get("parent"), dict)},
             },
         ))
     _decisions(comment.get("statusHistory"), target, listing, seen)

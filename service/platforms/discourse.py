@@ -13,7 +13,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from service.model import JsonObject
-from service.platforms.delivery import REASON_CHARACTERS, Delivery, Item, Unusable, complaint, identity, instant, latest, link, outcome, record, records, words
+from service.platforms.delivery import Delivery, Unusable, identity, instant, latest, record, records
+from service.platforms.items import REASON_CHARACTERS, Item, complaint, link, outcome, words
 
 # Which field names the target, and what kind of thing it is. A queued post or an account waits for approval: nobody complained.
 _TARGETS = {"post_id": "post", "chatmessage_id": "chat-message", "chat_message_id": "chat-message", "chat::message_id": "chat-message"}

@@ -24,7 +24,8 @@ from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError
 
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun
 from service.model import EARLIEST, LATEST, JsonObject
-from service.platforms.delivery import REASON_CHARACTERS, TEXT_CHARACTERS, Delivery, Item, Unusable, identity, link, records, words
+from service.platforms.delivery import Delivery, Unusable, identity, records
+from service.platforms.items import REASON_CHARACTERS, TEXT_CHARACTERS, Item, link, words
 from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
 
 MAX_PATH_CHARACTERS = 200

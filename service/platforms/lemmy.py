@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from service.model import JsonObject
-from service.platforms.listed import EXCERPT_CHARACTERS, Listing, complaint, gather, mapping, moment, moment_if_any, number, outcome, prose, time_text
+from service.platforms.items import complaint, outcome, words
+from service.platforms.listed import EXCERPT_CHARACTERS, Listing, gather, mapping, moment, moment_if_any, number
 
 _KINDS = ("comment", "post", "community")
 _ORIGINAL = {"comment": "original_comment_text", "post": "original_post_name", "community": "original_community_name"}
@@ -40,11 +41,11 @@ def _read(view: JsonObject, listing: Listing) -> None:
     identity = f"{kind}-report/{number(report.get('id'), 'id')}"
     target = f"{kind}/{number(report.get(f'{kind}_id'), f'{kind}_id')}"
     listing.items.append(complaint(
-        id=identity, occurred_at=made, text=prose(report.get("reason")), machine=_is_server(creator),
-        reporter={"id": str(number(report.get("creator_id"), "creator_id")), "account_created_at": time_text(_published(creator))},
+        id=identity, occurred_at=made, text=words(report.get("reason")), machine=_is_server(creator),
+        reporter={"id": str(number(report.get("creator_id"), "creator_id")), "account_created_at": moment_if_any(_published(creator))},
         target={
-            "id": target, "kind": kind, "author_id": _person(subject.get("creator_id")), "context_id": _context(kind, subject, report), "url": prose(subject.get("ap_id")),
-            "excerpt": prose(report.get(_ORIGINAL[kind]), EXCERPT_CHARACTERS), "attributes": _attributes(view),
+            "id": target, "kind": kind, "author_id": _person(subject.get("creator_id")), "context_id": _context(kind, subject, report), "url": words(subject.get("ap_id")),
+            "excerpt": words(report.get(_ORIGINAL[kind]), EXCERPT_CHARACTERS), "attributes": _attributes(view),
         },
     ))
     _outcome(identity, target, report, subject, view, listing)

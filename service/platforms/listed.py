@@ -1,7 +1,7 @@
 """What a platform's own list says, as complaints and outcomes in the contract's form. PURE.
 
-A list is somebody else's: an entry that cannot be read is left out and counted, and never stops the entries beside it.
-Texts are cut to what the contract holds; ids are never cut, since a shortened id would be another's.
+A list is somebody else's: an entry that cannot be read is left out and counted, and never stops the entries beside it. So readers
+here raise for a value of another type than expected, where those of a posted payload (delivery.py) leave it to the contract's check to say so.
 """
 
 from __future__ import annotations
@@ -10,40 +10,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
-from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_value
+from service.intake.edge import Edge
 from service.model import EARLIEST, LATEST, JsonObject, RejectedItem
+from service.platforms.items import LARGEST_NUMBER, Item
 
 EXCERPT_CHARACTERS = 500  # enough to know the comment by; the whole of it stays on the platform
-TEXT_CHARACTERS = 4_096
-_LARGEST_NUMBER = 2**63 - 1
 
 
 class Unreadable(ValueError):
     """An entry is not what the platform sends; its text names the field."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One complaint or outcome as a document, before the contract's checks."""
-
-    noun: Noun
-    document: JsonObject
-    machine: bool = False  # no person complained: archived, in no count
-
-    @property
-    def id(self) -> str:
-        """Its idempotency key."""
-        return str(self.document["id"])
-
-    def line(self, now: datetime) -> bytes:
-        """Its canonical line. Raises ValueError for an item that the contract does not take."""
-        read = read_value(self.document, self.noun, now)
-        if isinstance(read, RejectedItem):
-            raise ValueError(read.detail)
-        line = canonical(read, self.noun)
-        return line[:-1] + b',"machine":true}' if self.machine else line
 
 
 @dataclass(slots=True)
@@ -54,11 +30,11 @@ class Listing:
     left_out: Counter[str] = field(default_factory=Counter)
     times: list[datetime] = field(default_factory=list)  # when each entry that tells it was made
 
-    def valid(self, now: datetime) -> list[Item]:
+    def valid(self, now: datetime, edge: Edge) -> list[Item]:
         """The items that the contract takes; the others are counted as refused."""
         valid: list[Item] = []
         for item in self.items:
-            if isinstance(read_value(item.document, item.noun, now), RejectedItem):
+            if isinstance(item.read(now, edge), RejectedItem):
                 self.left_out["refused"] += 1
             else:
                 valid.append(item)
@@ -78,21 +54,6 @@ def gather(entries: Iterable[object], read: Callable[[JsonObject, Listing], None
     return listing
 
 
-def complaint(*, id: str, occurred_at: datetime, reporter: JsonObject, target: JsonObject, machine: bool = False, **rest: Any) -> Item:
-    """A complaint; what is None is left away."""
-    document = {"id": id, "occurred_at": occurred_at.isoformat(), "reporter": _known(reporter), "target": _known(target), **_known(rest)}
-    return Item(COMPLAINT, document, machine)
-
-
-def outcome(*, id: str, target_id: str, decided_at: datetime, **rest: Any) -> Item:
-    """An outcome; what is None is left away."""
-    return Item(OUTCOME, {"id": id, "target_id": target_id, "decided_at": decided_at.isoformat(), **_known(rest)})
-
-
-def _known(fields: JsonObject) -> JsonObject:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
 def mapping(value: object, what: str) -> JsonObject:
     """The value, if it is an object. Raises Unreadable naming `what`."""
     if not isinstance(value, dict):
@@ -102,8 +63,8 @@ def mapping(value: object, what: str) -> JsonObject:
 
 def number(value: object, what: str) -> int:
     """A platform's numeric id. Raises Unreadable."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_NUMBER:
-        raise Unreadable(f"{what} is no id: a whole number from 0 to {_LARGEST_NUMBER}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_NUMBER:
+        raise Unreadable(f"{what} is no id: a whole number from 0 to {LARGEST_NUMBER}")
     return value
 
 
@@ -112,13 +73,6 @@ def name(value: object, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise Unreadable(f"{what} is no id: a text that is not empty")
     return value
-
-
-def prose(value: object, limit: int = TEXT_CHARACTERS) -> str | None:
-    """A text as far as the contract holds it, without what is no text (lone surrogates, NUL); None for anything else."""
-    if not isinstance(value, str):
-        return None
-    return value[:limit].encode("utf-8", "replace").decode().replace("\x00", " ") or None
 
 
 def moment(value: object, what: str) -> datetime:
@@ -141,9 +95,3 @@ def moment_if_any(value: object) -> datetime | None:
         return moment(value, "a time")
     except Unreadable:
         return None
-
-
-def time_text(value: object) -> str | None:
-    """A time that may be absent or broken, as the contract writes it."""
-    read = moment_if_any(value)
-    return None if read is None else read.isoformat()

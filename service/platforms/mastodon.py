@@ -16,7 +16,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from service.model import JsonObject
-from service.platforms.delivery import REASON_CHARACTERS, Delivery, Item, Unusable, complaint, identity, instant, link, outcome, record, records, words
+from service.platforms.delivery import Delivery, Unusable, identity, instant, record, records
+from service.platforms.items import REASON_CHARACTERS, Item, complaint, link, outcome, words
 
 INSTANCE_ACTOR = "-99"
 _SANCTIONS = ("suspended", "silenced", "sensitized", "disabled")

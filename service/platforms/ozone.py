@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Sequence
 
 from service.model import JsonObject
-from service.platforms.listed import Listing, Unreadable, complaint, gather, mapping, moment, name, number, outcome, prose
+from service.platforms.items import complaint, outcome, words
+from service.platforms.listed import Listing, Unreadable, gather, mapping, moment, name, number
 
 DEFS = "tools.ozone.moderation.defs#"
 REPORT, TAKEDOWN, REVERSAL, ACKNOWLEDGE, LABEL = (DEFS + event for event in ("modEventReport", "modEventTakedown", "modEventReverseTakedown", "modEventAcknowledge", "modEventLabel"))
@@ -43,7 +44,7 @@ def _read(view: JsonObject, listing: Listing, acted: list[str]) -> None:
             listing.left_out["appeal"] += 1  # the author's own: no complaint about the subject
             return
         listing.items.append(complaint(
-            id=identity, occurred_at=made, reason=reason, text=prose(event.get("comment")), machine=_by_tool(view),
+            id=identity, occurred_at=made, reason=reason, text=words(event.get("comment")), machine=_by_tool(view),
             reporter={"id": name(view.get("createdBy"), "createdBy")}, target=target,
         ))
         return

@@ -178,7 +178,7 @@ def test_a_ping_is_answered(api: Api, counted: Counted) -> None:
 @pytest.mark.parametrize(("body", "more", "code"), [
     (b"", {}, 400), (b"{", {}, 400), (b"\xff", {}, 400), (b"[]", {}, 422), (b'{"reviewable": 1}', {}, 422), (b"[" * 100_000, {}, 400),
     (encoded(REVIEWABLE), {"content-type": "application/x-www-form-urlencoded"}, 415), (encoded(REVIEWABLE), {"content-type": ""}, 415), (encoded(REVIEWABLE), {"content-encoding": "gzip"}, 415),
-    (b'"' + b"x" * (8 * 1024 * 1024) + b'"', {}, 413), (encoded(discourse(*[score(n, n, "2024-05-03T10:00:00Z") for n in range(1_001)])), {}, 413),
+    (b'"' + b"x" * (8 * 1024 * 1024) + b'"', {}, 413), (encoded(discourse(*[score(n, n, "2024-05-03T10:00:00Z") for n in range(10_001)])), {}, 413),
     (encoded(discourse(score(1, 1, "no time"))), {}, 422), (encoded({"reviewable": {"id": 1, "post_id": "x" * 129, "reviewable_scores": [{}]}}), {}, 422),
 ])
 def test_a_signed_delivery_that_cannot_be_used_is_a_problem_and_never_a_500(api: Api, counted: Counted, body: bytes, more: dict[str, str], code: int) -> None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.intake.documents import Batch
-from service.intake.items import read_value
 from service.model import JsonObject
 from service.platforms import adapters
 from service.platforms.delivery import Delivery
@@ -28,5 +27,5 @@ def taken(delivery: Delivery, *, now: datetime = NOW) -> list[JsonObject]:
 def batch_of(delivery: Delivery, *, now: datetime = NOW) -> Batch:
     batch = Batch()
     for number, item in enumerate(delivery.items, 1):
-        batch.add(read_value(item.document, item.noun, now, number), item.noun)
+        batch.add(item.read(now, batch.edge, number), item.noun)
     return batch

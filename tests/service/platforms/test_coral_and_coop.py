@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from service.intake.edge import Edge
 from service.platforms.delivery import Unusable
 from tests.service.platforms.payloads import coop, coral
-from tests.service.platforms.reading import read, taken
+from tests.service.platforms.reading import NOW, read, taken
 
 ACTION = {
     "item": {"id": "m-88", "typeId": "message"}, "action": {"id": "delete"}, "policies": [{"id": "harassment", "name": "Harassment", "penalty": "LOW"}], "rules": [], "custom": {},
@@ -41,6 +42,14 @@ def test_a_coop_report_is_a_complaint_with_an_id_of_its_own() -> None:
     assert taken(read("coop", coop(additionalItems=[{"id": "x"}])))[0]["id"] == item["id"]
     for other in ({"reportedAt": "2024-05-03T10:00:01.000Z"}, {"reporter": {"kind": "user", "typeId": "account", "id": "u-13"}}, {"reportedForReason": {"policyId": "spam"}}):
         assert taken(read("coop", coop(**other)))[0]["id"] != item["id"]
+
+
+def test_without_the_tenants_key_nobody_tries_reporters_against_the_id_of_a_coop_report() -> None:
+    (item,) = read("coop", coop()).items
+    keys = [Edge(bytes([n]) * 32, pseudonyms=True) for n in (1, 2)]
+    ids = [item.read(NOW, edge).id for edge in keys]
+    assert len({*ids, item.id}) == 3 and all(one.startswith("report/") for one in ids)
+    assert ids[0] == item.read(NOW, Edge(bytes([1]) * 32)).id, "the same when pseudonyms are turned on or off: it comes again"
 
 
 def test_illegal_material_is_a_notice_and_what_no_user_sent_a_machines() -> None:

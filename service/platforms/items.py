@@ -1,0 +1,84 @@
+"""One complaint or outcome that an adapter made, as a document before the contract's checks. PURE.
+
+Texts are cut to what the contract holds; ids never, since a shortened id would be another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from service.intake.edge import Edge
+from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, canonical, read_value
+from service.model import Frozen, JsonObject, RejectedItem
+
+TEXT_CHARACTERS = 4_096
+REASON_CHARACTERS = 64
+URL_CHARACTERS = 4_096
+LARGEST_NUMBER = 2**63 - 1  # of a platform's numeric ids
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A document and what it is; MACHINE_COMPLAINT where no person complained: archived, in no count, in no cluster."""
+
+    noun: Noun
+    document: JsonObject
+    id_tells_reporter: bool = False  # the id was made from the reporter's: it is stored under the tenant's key, or ids could be tried against it
+
+    @property
+    def id(self) -> str:
+        """Its idempotency key, as the platform (or the adapter) made it."""
+        return str(self.document["id"])
+
+    @property
+    def is_outcome(self) -> bool:
+        """Whether it says what was decided; otherwise it is a complaint."""
+        return self.noun is OUTCOME
+
+    def read(self, now: datetime, edge: Edge, number: int | None = None) -> Frozen | RejectedItem:
+        """The contract's item, or why it is none; `number` is only handed on to the refusal."""
+        document = self.document
+        if self.id_tells_reporter and isinstance(document.get("id"), str):
+            document = {**document, "id": edge.derived(document["id"])}
+        return read_value(document, self.noun, now, number)
+
+    def line(self, now: datetime, edge: Edge) -> bytes:
+        """Its canonical line. Raises ValueError for an item that the contract does not take."""
+        read = self.read(now, edge)
+        if isinstance(read, RejectedItem):
+            raise ValueError(read.detail)
+        return canonical(read, self.noun)
+
+
+def complaint(
+    *, id: str | None, occurred_at: datetime | None, reporter: Mapping[str, Any], target: Mapping[str, Any], machine: bool = False, id_tells_reporter: bool = False, **rest: Any,
+) -> Item:
+    """A complaint; what is None is left away."""
+    document = known({"id": id, "occurred_at": occurred_at, "reporter": known(reporter), "target": known(target), **rest})
+    return Item(MACHINE_COMPLAINT if machine else COMPLAINT, document, id_tells_reporter)
+
+
+def outcome(*, id: str | None, target_id: str | None, decided_at: datetime | None, **rest: Any) -> Item:
+    """An outcome; what is None is left away."""
+    return Item(OUTCOME, known({"id": id, "target_id": target_id, "decided_at": decided_at, **rest}))
+
+
+def known(fields: Mapping[str, Any]) -> JsonObject:
+    """Without the fields that are None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def words(value: object, limit: int = TEXT_CHARACTERS) -> str | None:
+    """A text as far as the contract holds it, without what is no text (lone surrogates, NUL); None for an empty one, and for anything else."""
+    if not isinstance(value, str):
+        return None
+    return value[:limit].encode("utf-8", "replace").decode().replace("\x00", " ").strip() or None
+
+
+def link(value: object) -> str | None:
+    """An address that the contract can hold whole; a cut one would lead elsewhere."""
+    text = words(value, URL_CHARACTERS + 1)
+    return text if text is not None and len(text) <= URL_CHARACTERS else None
