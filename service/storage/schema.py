@@ -114,7 +114,7 @@ clusters = Table(
     Column("revoked_us", Big), Column("revoked_because", Text), Column("changed_by", String(128), nullable=False, server_default="detector"),
     Index("clusters_by_last", "tenant_id", "last_us", "id"), Index("clusters_by_survivor", "tenant_id", "merged_into"),
     # All that the console's queue counts, filters and sorts by, so that it never reads the wide rows of cases that it does not show.
-    Index("clusters_by_queue", "tenant_id", "status", "disposition", "snooze_until_us", "score", "found_us", "last_us", "first_us", "reporter_count", "kind", "id"),
+    Index("clusters_by_queue", "tenant_id", "status", "disposition", "snooze_until_us", "score", "found_us", "last_us", "first_us", "reporter_count", "kind", "id", "verdict"),
 )
 cluster_members = Table(
     "cluster_members", metadata,

@@ -89,7 +89,7 @@ def _list(connection: Connection, tenant_id: int, mine: tuple[sa.ColumnElement[b
     # Keys first: sorting whole rows would drag every content along.
     keys = connection.execute(query.order_by(c.occurred_us.desc(), c.row_key.desc()).limit(limit + 1)).all()
     page = [row.row_key for row in keys[:limit]]
-    rows = {row.row_key: row for row in connection.execute(sa.select(schema.complaints).where(c.tenant_id == tenant_id, c.row_key.in_(page)))}
+    rows = {row.row_key: row for row in connection.execute(sa.select(schema.complaints).where(c.row_key.in_(page)))}  # keys are the tenant's: asked for it as well, SQLite would walk all of its complaints
     clusters = _clusters_of(connection, tenant_id, {(row.reporter_key, row.target_key) for row in rows.values()})
     found = []
     for row_key in page:
@@ -107,17 +107,18 @@ def _list(connection: Connection, tenant_id: int, mine: tuple[sa.ColumnElement[b
 
 def _clusters_of(connection: Connection, tenant_id: int, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[str, ...]]:
     """Clusters (none that were merged or revoked) whose members the reporters are and whose targets they complained about."""
-    if not pairs:
-        return {}
     m, t, c = schema.cluster_members.c, schema.cluster_targets.c, schema.clusters.c
-    rows = connection.execute(
-        sa.select(m.reporter_key, t.target_key, m.cluster_id).join(schema.cluster_targets, t.cluster_id == m.cluster_id).join(schema.clusters, c.id == m.cluster_id)
-        .where(
-            m.tenant_id == tenant_id, m.reporter_key.in_({reporter for reporter, _ in pairs}), t.tenant_id == tenant_id, t.target_key.in_({target for _, target in pairs}),
-            m.excluded.is_(False), c.disposition.in_(("flagged", "held_back", "reliable")),
-        ).order_by(m.cluster_id)
-    )
+    # Two short questions along indexes: as one, the database begins with all clusters of the tenant.
+    memberships = connection.execute(
+        sa.select(m.reporter_key, m.cluster_id).join(schema.clusters, c.id == m.cluster_id)
+        .where(m.tenant_id == tenant_id, m.reporter_key.in_({reporter for reporter, _ in pairs}), m.excluded.is_(False), c.disposition.in_(("flagged", "held_back", "reliable")))
+    ).all()
+    hit = sa.select(t.cluster_id, t.target_key).where(t.cluster_id.in_({row.cluster_id for row in memberships}), t.target_key.in_({target for _, target in pairs}))
+    targets: dict[str, set[int]] = {}
+    for cluster, target in connection.execute(hit):
+        targets.setdefault(cluster, set()).add(target)
+    rows = sorted((cluster, reporter, target) for reporter, cluster in memberships for target in targets.get(cluster, ()) if (reporter, target) in pairs)
     found: dict[tuple[int, int], list[str]] = {}
-    for reporter, target, cluster in rows:
+    for cluster, reporter, target in rows:
         found.setdefault((reporter, target), []).append(cluster)
     return {pair: tuple(clusters) for pair, clusters in found.items()}

@@ -8,7 +8,7 @@ down_revision = '0002'
 
 
 def upgrade() -> None:
-    op.create_index('clusters_by_queue', 'clusters', ['tenant_id', 'status', 'disposition', 'snooze_until_us', 'score', 'found_us', 'last_us', 'first_us', 'reporter_count', 'kind', 'id'], unique=False)
+    op.create_index('clusters_by_queue', 'clusters', ['tenant_id', 'status', 'disposition', 'snooze_until_us', 'score', 'found_us', 'last_us', 'first_us', 'reporter_count', 'kind', 'id', 'verdict'], unique=False)
     op.create_table('allowed_reporters',
     sa.Column('tenant_id', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('reporter_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
