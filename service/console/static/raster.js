@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const bw = window.brigadewatch;
-  const TOP = 22, BOTTOM = 40, RIGHT = 12, GAP = 5, NUMBERED = 15, NAMED = 11;
+  const TOP = 22, BOTTOM = 40, RIGHT = 12, GAP = 5, NUMBERED = 20, NAMED = 11;
   const COLOURS = ["text", "muted", "line", "picture-ground", "lag0", "lag1", "lag2", "lag3", "excluded", "exempt", "focus", "mark"];
 
   bw.raster = (host, data) => {
@@ -112,7 +112,7 @@
           const px = Math.round(place.left + k * place.wide) + 0.5;
           if (px < free) return; // a line for every day would hide the marks
           pen.moveTo(px, place.top); pen.lineTo(px, place.bottom + 6);
-          pen.fillText(own, px + 3, place.bottom + 8);
+          if (px + 3 + pen.measureText(own).width <= place.width) pen.fillText(own, px + 3, place.bottom + 8);
           free = px + pen.measureText(own).width + 12;
         });
         pen.fillText("targets, in time →", place.left, place.bottom + 24);
