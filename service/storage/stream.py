@@ -153,7 +153,7 @@ def unavailable_when_it_fails() -> Iterator[None]:
             raise Overloaded("Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS) from None
         raise StoreUnavailable(f"Redis cannot answer now: {error}") from error
     except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"Redis does not answer: {str(error) or type(error).__name__}") from error
+        raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}): try again") from error  # the text of the error names its address inside
 
 
 async def append(client: AsyncRedis, tenant: str, batches: Sequence[Batch], max_items: int) -> list[int | None]:
