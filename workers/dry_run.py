@@ -279,7 +279,7 @@ def _complaints(connection: Connection, number: int, since_us: int, upto_seq: in
 
 def _cases(compared: Comparison, names_now: Mapping[str, str], names_then: Mapping[str, str]) -> JsonObject:
     return {
-        "cases": {"now": compared.now, "then": compared.then, "stay": compared.stay, "decided": compared.decided, "held_back_now": compared.held_back[0], "held_back_then": compared.held_back[1]},
+        "cases": {"now": compared.now, "then": compared.then, "stay": compared.stay, "decided": compared.decided, "new_now": compared.new[0], "new_then": compared.new[1], "held_back_now": compared.held_back[0], "held_back_then": compared.held_back[1]},
         "comes_count": len(compared.comes), "goes_count": len(compared.goes),
         "comes": [_case(state, names_then) for state in compared.comes[:LISTED]],
         "goes": [{**_case(gone.state, names_now), "why": gone.why} for gone in compared.goes[:LISTED]],

@@ -64,10 +64,10 @@ def allowance_of(states: Mapping[str, ClusterState], changed: Mapping[str, Clust
 def sentence(effect: Allowance) -> str:
     """The effect in plain words."""
     if not effect.clusters:
-        return "Changes nothing now: no complaint of theirs is in a cluster. It counts for what comes."
-    said = [f"Concerns {_many(effect.complaints, 'complaint')} in {_many(effect.clusters, 'cluster')}"]
+        return "Changes nothing now: no complaint of theirs is in a case. It counts for what comes."
+    said = [f"Concerns {_many(effect.complaints, 'complaint')} in {_many(effect.clusters, 'case')}"]
     if abs(effect.counted) >= 0.05:
-        said.append(f"{abs(effect.counted):,.1f} {'more' if effect.counted > 0 else 'fewer'} count as independent, on {_many(effect.targets, 'target')}")
+        said.append(f"{abs(effect.counted):,.1f}".removesuffix(".0") + f" {'more' if effect.counted > 0 else 'fewer'} count as independent, on {_many(effect.targets, 'target')}")
     else:
         said.append("no independent count changes")
     if effect.released:

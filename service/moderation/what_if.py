@@ -27,13 +27,14 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the proposed thresholds change, of the cases with complaints since a moment."""
+    """What the proposed thresholds change."""
 
     now: int  # cases by the thresholds in force
     then: int
     stay: int  # in both
     comes: tuple[ClusterState, ...]  # highest score first
     goes: tuple[Gone, ...]  # highest score first
+    new: tuple[int, int]  # cases that were found since the moment asked about: now, then
     held_back: tuple[int, int]  # beyond the day's quota: now, then
     decided: int  # cases of either run that people have decided: they stay as they are
 
@@ -78,17 +79,17 @@ def with_verdicts(states: Mapping[str, ClusterState], stored: Mapping[str, Clust
 
 
 def compare(now: Mapping[str, ClusterState], then: Mapping[str, ClusterState], since_us: int, overlap: float) -> Comparison:
-    """The two runs' cases with a complaint at or after `since_us`; ids are each run's own."""
+    """The two runs' cases; ids are each run's own. Those found at or after `since_us` are counted apart, as the new ones."""
     ours, theirs = ({i: s for i, s in run.items() if s.disposition != "merged"} for run in (now, then))
     pairs = paired(ours.values(), theirs.values(), overlap)
     back = {theirs_id: mine for mine, theirs_id in pairs.items()}
-    cases, later = ({i for i, s in run.items() if is_case(s) and s.last_us >= since_us} for run in (ours, theirs))
+    cases, later = ({i for i, s in run.items() if is_case(s)} for run in (ours, theirs))
     goes = [Gone(ours[i], _why(theirs.get(pairs.get(i, "")))) for i in cases if ours[i].verdict is None and not (i in pairs and is_case(theirs[pairs[i]]))]
     comes = [theirs[i] for i in later if theirs[i].verdict is None and not (i in back and is_case(ours[back[i]]))]
     decided = {i for i in cases if ours[i].verdict is not None}
     return Comparison(
         now=len(cases), then=len(later), stay=len(cases) - len(goes), comes=tuple(sorted(comes, key=_first)), goes=tuple(sorted(goes, key=lambda gone: _first(gone.state))),
-        held_back=(_held_back(ours, since_us), _held_back(theirs, since_us)), decided=len(decided) + sum(theirs[i].verdict is not None and back.get(i) not in decided for i in later),
+        new=(_new(ours, cases, since_us), _new(theirs, later, since_us)), held_back=(_held_back(ours), _held_back(theirs)), decided=len(decided) + sum(theirs[i].verdict is not None and back.get(i) not in decided for i in later),
     )
 
 
@@ -115,8 +116,12 @@ def _why(state: ClusterState | None) -> Why:
     return "reliable" if state.disposition == "reliable" else "below"
 
 
-def _held_back(states: Mapping[str, ClusterState], since_us: int) -> int:
-    return sum(s.disposition == "held_back" and s.verdict is None and s.last_us >= since_us for s in states.values())
+def _held_back(states: Mapping[str, ClusterState]) -> int:
+    return sum(s.disposition == "held_back" and s.verdict is None for s in states.values())
+
+
+def _new(states: Mapping[str, ClusterState], cases: Collection[str], since_us: int) -> int:
+    return sum(states[i].found_us >= since_us for i in cases)
 
 
 def _first(state: ClusterState) -> tuple[float, str]:

@@ -69,7 +69,7 @@ def test_it_says_which_cases_would_go_and_come_by_name_and_changes_nothing(paper
     assert everything(paper) == before
     assert strict["cases"]["now"] == 2 and strict["cases"]["then"] == strict["cases"]["stay"] == 2 - strict["goes_count"]
     weakest = min(paper.clusters().values(), key=lambda c: c.probability)
-    assert tried(paper, min_members=20)["cases"] == {"now": 2, "then": 0, "stay": 0, "decided": 0, "held_back_now": 0, "held_back_then": 0}
+    assert tried(paper, min_members=20)["cases"] == {"now": 2, "then": 0, "stay": 0, "decided": 0, "new_now": 2, "new_then": 0, "held_back_now": 0, "held_back_then": 0}
     gone = tried(paper, min_members=20)
     assert {case["cluster"] for case in gone["goes"]} == set(paper.clusters()), "named as they are stored"
     assert {case["why"] for case in gone["goes"]} <= {"not_found", "below"} and all(case["summary"] for case in gone["goes"])
@@ -206,12 +206,12 @@ def test_a_tenant_without_complaints_and_one_with_too_many_have_an_answer_too(pa
     assert tried(paper, min_members=20)["days"] == 0
 
 
-def test_complaints_older_than_the_seven_days_make_no_case_of_them(fake_redis: RedisClients, engine: Engine, settings: Settings) -> None:
+def test_cases_from_before_the_seven_days_are_compared_but_are_no_new_ones(fake_redis: RedisClients, engine: Engine, settings: Settings) -> None:
     paper = Newspaper(fake_redis, engine, settings, "late")
     paper.posts([document(r) for r in TOWN.rows] + [document(Row(9_999, 99, 99_999, TOWN.rows[-1].at + 9 * DAY))], batch=500)
     paper.sweeps()
     found = tried(paper, min_members=20)
-    assert found["cases"] == {"now": 0, "then": 0, "stay": 0, "decided": 0, "held_back_now": 0, "held_back_then": 0}
+    assert found["cases"] == {"now": 2, "then": 0, "stay": 0, "decided": 0, "new_now": 0, "new_then": 0, "held_back_now": 0, "held_back_then": 0}
     assert (found["days"], found["complaints"]) == (7, len(TOWN.rows) + 1)
     paper.forgets()
 

@@ -81,9 +81,9 @@ FAMILIES = (
         Named("window_seconds", "Window", "A longer one finds slower groups, and takes memory and time in proportion.", "days", _DAY),
     )),
     Family("Warnings to reporters", "When it is suggested that somebody be warned about unfounded complaints. A person always decides (Digital Services Act, Art. 23).", (
-        Named("warn_unfounded", "At least", "so many complaints that people judged unfounded.", "complaints"),
-        Named("warn_share", "... and this share", "of all that were judged (0.8 is eight of ten).", "share"),
-        Named("warn_period_seconds", "... within", "older ones say nothing about now.", "days", _DAY),
+        Named("warn_unfounded", "Unfounded complaints, at least", "As people judged them; before that no warning is suggested.", "complaints"),
+        Named("warn_share", "Share of those judged, at least", "0.8 means: eight of ten that people judged were unfounded.", "share"),
+        Named("warn_period_seconds", "Within", "Older complaints say nothing about now.", "days", _DAY),
     )),
 )
 _NAMED = {one.name: one for family in FAMILIES for one in family.members}
@@ -200,7 +200,7 @@ def differences(before: Policy | None, after: Policy) -> list[dict[str, Any]]:
             named = _NAMED.get(one.name)
             scale = named.scale if named else 1
             found.append({
-                "name": one.name, "label": named.label.removeprefix("... ").capitalize() if named else one.name, "unit": named.unit if named else one.unit,
+                "name": one.name, "label": named.label if named else one.name, "unit": named.unit if named else one.unit,
                 "before": _text(known[one.name].value, scale), "after": _text(one.value, scale),
             })
     return found
@@ -224,12 +224,12 @@ def _field(one: Threshold, named: Named | None, asked: Mapping[str, str] | None,
     shown = _text(one.value, scale)
     return Field(
         one.name, named.label if named else one.name, named.told if named else one.why, named.unit if named else one.unit, shown if asked is None else asked.get(one.name, shown)[:40],
-        _text(one.default, scale), _text(one.low, scale), _text(one.high, scale), one.value != one.default, errors.get(one.name, ""),
+        _text(one.default, scale), *(_text(bound, scale, ",") for bound in (one.low, one.high)), one.value != one.default, errors.get(one.name, ""),
     )
 
 
-def _text(value: float | None, scale: int = 1) -> str:
-    return "" if value is None else f"{value / scale:.10g}"
+def _text(value: float | None, scale: int = 1, thousands: str = "") -> str:
+    return "" if value is None else format(value / scale, f"{thousands}.10g")
 
 
 def _cases(result: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:

@@ -109,7 +109,7 @@ def told(detail: dict[str, Any]) -> list[tuple[str, str]]:
         if isinstance(value, dict) and value.keys() == {"before", "after"}:
             pairs.append((label, f"{_plain(value['before'])} → {_plain(value['after'])}"))
         else:
-            pairs.append((label, _plain(value)))
+            pairs.append((label, "all" if name == "events" and value == [] else _plain(value)))
     return pairs
 
 

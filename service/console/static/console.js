@@ -64,6 +64,12 @@
   function themed() { redraws.forEach(function (redraw) { redraw(); }); }
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themed);
 
+  /* What was loaded may have something to say; and the place where one is, is in sight in its menu. */
+  document.addEventListener("htmx:load", function (event) { if (event.target.dataset && event.target.dataset.announce) announce(event.target.dataset.announce); });
+  document.querySelectorAll(".menu a[aria-current], .tabs a[aria-current]").forEach(function (here) {
+    here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
+  });
+
   document.addEventListener("click", function (event) {
     const at = event.target instanceof Element ? event.target : null;
     if (!at) return;

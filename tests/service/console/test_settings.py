@@ -124,7 +124,7 @@ def done(api: Api, run: str, **found: Any) -> None:
     """What the job leaves."""
     result = {
         "days": 7, "until": "2026-03-08T00:00:00+00:00", "complaints": 1500, "policy_now": "2026.11", "policy_then": "2026.11+x", "seconds": 1.0,
-        "cases": {"now": 1, "then": 1, "stay": 0, "decided": 1, "held_back_now": 0, "held_back_then": 2}, "comes_count": 1, "goes_count": 1,
+        "cases": {"now": 1, "then": 1, "stay": 0, "decided": 1, "new_now": 1, "new_then": 1, "held_back_now": 0, "held_back_then": 2}, "comes_count": 1, "goes_count": 1,
         "comes": [{"cluster": None, "kind": "repeat", "score": 3.1, "accounts": 5, "target_count": 7, "summary": f"5 accounts {HOSTILE}", "first_at": "2026-03-01T00:00:00+00:00", "last_at": "2026-03-07T00:00:00+00:00"}],
         "goes": [{"cluster": "k1", "kind": "repeat", "score": 0.4, "accounts": 3, "target_count": 4, "summary": "3 accounts", "first_at": "2026-03-01T00:00:00+00:00", "last_at": "2026-03-07T00:00:00+00:00", "why": "below"}],
         "holds": {"now": 4, "then": 3, "comes": 0, "goes": 1, "targets_that_come": [], "targets_that_go": [{"target": f"t/{HOSTILE}", "complaints": 12}]}, **found,

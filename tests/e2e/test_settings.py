@@ -1,0 +1,114 @@
+"""Settings in a browser: every page in both themes and widths, a dry run watched and put in force, an invitation, a patrol."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from console_browser import NARROW, WIDE, Theme, Visitor
+from console_installation import Installation, Tenant, town
+from playwright.sync_api import expect
+
+SECTIONS = ("thresholds", "patrols", "people", "keys", "subscriptions", "sources", "privacy", "audit")
+NAME = "settings"
+
+
+@pytest.fixture(scope="module")
+def tenant(installation: Installation) -> Tenant:
+    """A tenant that nobody else's tests look at."""
+    made = installation.tenants.get(NAME) or installation.add(NAME, town(11, brigades=3), least_cases=2)
+    installation.settle(made)
+    return made
+
+
+def test_thresholds_are_tried_seen_and_put_in_force(visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant) -> None:
+    page = visitor("admin", tenant.name).go("/console/settings/thresholds")
+    before = installation.cases(tenant, status="any")
+    page.get_by_label("Smallest group").fill("20")
+    page.get_by_role("button", name="Try it").click()
+    expect(page).to_have_url(re.compile(r"/thresholds/runs/run_[0-9a-f]+$"))
+    expect(page.get_by_role("heading", name="Dry run: done")).to_be_visible(timeout=90_000)  # shown by the page itself, without a reload
+    gone = page.locator("section", has=page.get_by_role("heading", name="Cases that would go")).locator("tbody tr")
+    assert gone.count() >= len(before) >= 2
+    hrefs = {link.get_attribute("href") for link in gone.locator("th a").all()}
+    assert {f"/console/clusters/{case['id']}" for case in before} <= hrefs
+    assert installation.cases(tenant, status="any") == before, "nothing was changed yet"
+    page.get_by_role("button", name="Put these thresholds in force").click()
+    expect(page.locator(".message.good")).to_contain_text("in force")
+    expect(page.get_by_label("Smallest group")).to_have_value("20")
+    installation.up.wait(lambda: installation.cases(tenant, status="any") == [], seconds=90)
+    page.get_by_role("button", name="Try the defaults").click()
+    expect(page.get_by_role("heading", name="Dry run: done")).to_be_visible(timeout=90_000)
+    page.get_by_role("button", name="Put these thresholds in force").click()
+    installation.up.wait(lambda: len(installation.cases(tenant, status="any")) >= 2, seconds=90)
+
+
+def test_a_value_out_of_range_is_told_beside_its_field_and_what_was_typed_stays(visitor: Callable[..., Visitor], tenant: Tenant) -> None:
+    person = visitor("admin", tenant.name)
+    page = person.go("/console/settings/thresholds")
+    page.get_by_label("Smallest group").fill("2")
+    page.get_by_label("Removal threshold").fill("11")
+    with person.expecting(422):
+        page.get_by_role("button", name="Try it").click()
+        expect(page.get_by_label("Smallest group")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Removal threshold")).to_have_value("11")
+    assert person.violations() == []
+
+
+def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(visitor: Callable[..., Visitor], tenant: Tenant) -> None:
+    page = visitor("admin", tenant.name).go("/console/settings/people")
+    page.get_by_label("Name", exact=True).fill("newcomer")
+    page.get_by_role("button", name="Add, and show").click()
+    password = page.locator("#shown-once").input_value()
+    page.get_by_role("link", name="I have it").click()
+    guest = visitor()
+    theirs = guest.sign_in("newcomer", password, tenant.name)
+    expect(theirs).to_have_url(re.compile("/console/password$"))
+    assert guest.violations() == []
+    theirs.get_by_label("Present password").fill(password)
+    theirs.get_by_label("New password", exact=True).fill("something that only I know")
+    theirs.get_by_label("New password again").fill("something that only I know")
+    theirs.get_by_role("button", name="Change it").click()
+    expect(theirs.get_by_role("heading", level=1)).to_have_text(re.compile("Cases"))
+    page.get_by_text("Disable…").click()
+    page.get_by_role("button", name="Disable the account").click()
+    expect(page.locator(".message.good")).to_contain_text("can sign in no more")
+    guest.go("/console/clusters")
+    expect(theirs).to_have_url(re.compile("/console/sign-in"))
+
+
+def test_a_good_patrol_counts_in_full(visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant) -> None:
+    case = installation.case(tenant, installation.cases(tenant, status="any", disposition="any")[0]["id"])
+    page = visitor("admin", tenant.name).go(f"/console/settings/patrols?reporter={case['reporters'][0]}")
+    expect(page.get_by_text("more count as independent")).to_be_visible()
+    page.get_by_label("Why").fill("knows spam")
+    page.get_by_role("button", name="Put on the list").click()
+    expect(page.get_by_role("table")).to_contain_text(case["reporters"][0])
+    with installation.client(tenant) as client:
+        def exempt() -> bool:
+            complaints = client.get(f"/v1/clusters/{case['id']}/complaints", params={"limit": "100"}).raise_for_status().json()["items"]
+            return all(one["exempt"] for one in complaints if one["complaint"]["reporter"]["id"] == case["reporters"][0])
+
+        installation.up.wait(exempt, seconds=30)
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_sound_in_both_themes_and_widths(visitor: Callable[..., Visitor], tenant: Tenant, theme: Theme, width: int) -> None:
+    person = visitor("admin", tenant.name, theme=theme, width=width)
+    found = {}
+    for section in SECTIONS:
+        page = person.go(f"/console/settings/{section}")
+        expect(page.locator(".tabs a[aria-current]")).to_be_in_viewport()
+        found[section] = person.violations(), person.overflow()
+    assert found == {section: ([], 0) for section in SECTIONS}
+
+
+def test_a_moderator_sees_no_settings(visitor: Callable[..., Visitor], tenant: Tenant) -> None:
+    person = visitor("moderator", tenant.name)
+    page = person.go("/console/clusters")
+    expect(page.get_by_role("link", name="Settings")).to_have_count(0)
+    with person.expecting(403):
+        page.goto("/console/settings/keys")
+        expect(page.get_by_text("This needs the role admin")).to_be_visible()
