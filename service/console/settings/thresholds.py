@@ -224,7 +224,7 @@ def _field(one: Threshold, named: Named | None, asked: Mapping[str, str] | None,
     shown = _text(one.value, scale)
     return Field(
         one.name, named.label if named else one.name, named.told if named else one.why, named.unit if named else one.unit, shown if asked is None else asked.get(one.name, shown)[:40],
-        _text(one.default, scale), *(_text(bound, scale, ",") for bound in (one.low, one.high)), one.value != one.default, errors.get(one.name, ""),
+        _text(one.default, scale), _text(one.low, scale, ","), _text(one.high, scale, ","), one.value != one.default, errors.get(one.name, ""),
     )
 
 
