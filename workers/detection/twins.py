@@ -1,7 +1,8 @@
 """Accounts that do nearly the same, at nearly the same time, in one place after another.
 
-Two reporters are twins if within an hour of each other they complained about at least three targets in three contexts, on at least half of what
-either did. Readers of one article meet within it, not in three; of 10^6 pairs of honest readers in the worlds none was. So twins need no null
+Two reporters are twins if within an hour of each other they complained about at least three targets in three contexts and on three occasions hours apart, on at
+least half of what either did. Readers of one article meet within it, not in three; readers of several outrages of one evening meet on that evening; of 10^6 pairs of
+honest readers in the worlds none was. So twins need no null
 model, which is learned from the same window: where a brigade is a large part of all complaints, what it does is usual there, and pairs say nothing.
 """
 
@@ -12,7 +13,8 @@ import numpy as np
 from workers.detection.pairs import PAIR_BITS, neighbours, pair_keys
 from workers.detection.window import Ints, Window
 
-LAG_MS, MEETINGS, PLACES, JACCARD = 3_600_000, 3, 3, 0.5
+LAG_MS, MEETINGS, PLACES, OCCASIONS, JACCARD = 3_600_000, 3, 3, 3, 0.5
+PAUSE_MS = 21_600_000  # between two occasions: what lies in three of them is no single evening
 SURPRISE = 0.5  # -log10 p a member that a group of twins gets: only a tight and devoted one is flagged for that alone
 
 
@@ -25,5 +27,9 @@ def twin_pairs(window: Window, limit: int) -> Ints:
     mine, other = mine[near], other[near]
     keys, which, meetings = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True, return_counts=True)
     places = np.bincount(np.unique(which.astype(np.int64) << 32 | window.context[mine]) >> 32, minlength=len(keys))
+    order = np.lexsort((window.time[mine], which))
+    pair, time = which[order], window.time[mine][order]
+    apart = (pair[1:] == pair[:-1]) & (time[1:] - time[:-1] >= PAUSE_MS)
+    occasions = 1 + np.bincount(pair[1:][apart], minlength=len(keys))
     either = window.degree[keys >> PAIR_BITS] + window.degree[keys & 0xFFFFFFFF] - meetings
-    return np.asarray(keys[(meetings >= MEETINGS) & (places >= PLACES) & (meetings >= JACCARD * either)], np.int64)
+    return np.asarray(keys[(meetings >= MEETINGS) & (places >= PLACES) & (occasions >= OCCASIONS) & (meetings >= JACCARD * either)], np.int64)
