@@ -341,9 +341,12 @@ def test_a_slow_subscriber_holds_up_neither_others_nor_the_job(desk: Desk, start
     quick = start()
     waits, goes = desk.subscribe(slow), desk.subscribe(quick)
     told = desk.happens(*(flagged(n) for n in range(40)))
-    began = time.monotonic()
-    desk.courier.run("paper")
-    assert time.monotonic() - began < 10
+    for _ in range(10):  # a turn is short: on a busy machine forty may take some
+        began = time.monotonic()
+        desk.courier.run("paper")
+        assert time.monotonic() - began < 10
+        if len(ids(quick)) == len(told):
+            break
     assert ids(quick) == told, "in their order"
     assert {line.state for line in desk.deliveries(goes)} == {"delivered"}
     due = desk.due_us()
