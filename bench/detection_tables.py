@@ -227,6 +227,8 @@ def unfounded(results: Results) -> str:
     rows, heights = [], []
     for known, title in zip(KNOWN, ("all", "of every third target", "none"), strict=True):
         told = [t for f in found.values() for t in f[known]]
+        if not told:
+            raise ValueError("no world was looked at for it")
         honest = [t for t in told if not t["dishonest"]]
         for prior, words in ((0.5, ".5 (the default)"), (None, "their share here")):
             c = calibrated(told, prior)
