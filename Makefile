@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test php e2e chromium screenshots lint types bench lock clean
+.PHONY: help install demo test php e2e chromium lint types bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 18
@@ -39,9 +39,6 @@ php:
 
 e2e: $(INSTALLED) chromium ## the console in a real browser, against a running service
 	$(BIN)/python -m pytest -m e2e tests/e2e
-
-screenshots: $(INSTALLED) chromium ## docs/pictures/console-*.png anew, from the demo's world
-	BRIGADEWATCH_SCREENSHOTS=docs/pictures $(BIN)/python -m pytest -m e2e tests/e2e/test_screenshots.py
 
 # Debian's Chromium and a font; on other systems any Chromium or Chrome on the PATH will do. Without one the tests fail, and say so.
 chromium:
