@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from service.moderation.score import COORDINATION, log_odds, sigmoid
+from service.moderation.score import coordination, log_odds, sigmoid
 from service.policy import DEFAULT_POLICY
 from workers.detection.groups import Group
 
@@ -61,7 +61,7 @@ def candidate_of(world: str, group: Group, reporter_ids: Mapping[int, str], trut
         reporter = reporter_ids[key]
         labels[campaign.get(reporter) or (PATROL if named.get(reporter) == PATROL else "org")] += 1
     label, count = labels.most_common(1)[0]
-    probability = sigmoid(sum(e.contribution for e in group.evidence if e.signal in COORDINATION))
+    probability = sigmoid(coordination(group.evidence))
     return Candidate(world, group.kind, probability, label != "org" and 2 * count >= len(group.reporters), label, len(group.reporters))
 
 

@@ -23,10 +23,10 @@ from detection_adversaries import generator
 from figures import parser_of, print_machine
 from worlds import add_options, evaluation, need
 
+from service.moderation.score import coordination
 from service.policy import DEFAULT_POLICY
 from workers.audit.command import run
 from workers.detection.detector import Detector
-from workers.detection.groups import coordination
 from workers.detection.window import UNKNOWN_MS, Complaints
 
 DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
@@ -51,7 +51,7 @@ def found(c: Complaints) -> bool:
     """Whether the brigade is flagged, and by a group that is mostly its own."""
     brigade = set(range(1, PEOPLE + 1))
     _, groups = Detector.sweep(DEFAULT_POLICY, c)
-    return any(coordination(g) > DEFAULT_POLICY.flag_score and 2 * len(g.reporters & brigade) >= max(PEOPLE, len(g.reporters)) for g in groups)
+    return any(coordination(g.evidence) > DEFAULT_POLICY.flag_score and 2 * len(g.reporters & brigade) >= max(PEOPLE, len(g.reporters)) for g in groups)
 
 
 def main() -> None:

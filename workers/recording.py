@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 
 from service.moderation.outcomes import Filed
 from service.moderation.record import record_evidence
+from service.moderation.score import coordination
 from service.storage.archive import judged_complaints_of, outcomes_of, totals_of
 from service.storage.feed import FeedOutcome
-from workers.detection.groups import Group, coordination
+from workers.detection.groups import Group
 
 
 class Recording:
@@ -34,7 +35,7 @@ class Recording:
 
     def recorded(self, connection: Connection, groups: Mapping[Group, Group], now_us: int) -> dict[Group, Group]:
         """The groups (values) with their members' records behind their evidence, where there are any."""
-        asked = {key: group for key, group in groups.items() if coordination(group) > self._flag_score}
+        asked = {key: group for key, group in groups.items() if coordination(group.evidence) > self._flag_score}
         self._read(connection, sorted(frozenset().union(*(g.reporters for g in asked.values())) - self._complaints.keys()))
         told = dict(groups)
         for key, group in asked.items():

@@ -18,7 +18,7 @@ from service.moderation import quota
 from service.moderation.assessment import ClusterPart, TargetSummary, discount_probability
 from service.moderation.assessment import summarise as summarise_target
 from service.moderation.outcomes import Filed, Judgement
-from service.moderation.score import COORDINATION, judge, summarise
+from service.moderation.score import coordination, judge, summarise
 from service.moderation.settling import settle_with
 from service.policy import Policy
 
@@ -311,7 +311,7 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
     for m in group.memberships:
         kept[m.seq] = replace(m, verdict=kept[m.seq].verdict if m.seq in kept else None)
     evidence = group.evidence
-    if (left or trimmed) and _structural(base.evidence) > _structural(group.evidence):
+    if (left or trimmed) and coordination(base.evidence) > coordination(group.evidence):
         evidence = base.evidence  # what is left in the window is a part; age alone lowers nothing
     state = replace(base, members=members, excluded=excluded, memberships=kept, author_by_target=authors, evidence=evidence)
     if trimmed:
@@ -326,10 +326,6 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
             decided_targets=decided.decided_targets, revoked_us=decided.revoked_us, revoked_because=decided.revoked_because,
         )
     return state
-
-
-def _structural(evidence: Iterable[Evidence]) -> float:
-    return sum(e.contribution for e in evidence if e.signal in COORDINATION)
 
 
 def _told_already(crowd: Found, states: Mapping[str, ClusterState]) -> bool:

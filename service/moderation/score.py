@@ -14,7 +14,7 @@ found right is "reliable".
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.model import Disposition, Evidence
@@ -58,13 +58,18 @@ def surprise(p_value: float | None) -> float:
     return min(4.0, -math.log10(max(p_value, 1e-12)))
 
 
+def coordination(evidence: Iterable[Evidence]) -> float:
+    """S_c: log-odds of being coordinated."""
+    return sum(e.contribution for e in evidence if e.signal in COORDINATION)
+
+
 def judge(structural: Sequence[Evidence], outcomes: Tally, target_count: int, *, prior_unfounded: float, flag_score: float) -> Verdict:
     """Put the outcomes known by now to a cluster's structural evidence.
 
     Re-scoring on a new outcome is this call again: nothing but the stored evidence is needed, in the window or not.
     """
     structural = [e for e in structural if e.signal != OUTCOMES]
-    coordinated = sum(e.contribution for e in structural if e.signal in COORDINATION)
+    coordinated = coordination(structural)
     beside = sum(e.contribution for e in structural if e.signal not in COORDINATION)
     ratio = max(-OUTCOME_BOUND, min(OUTCOME_BOUND, log_likelihood_ratio(outcomes.upheld, outcomes.rejected)))
     unfounded = FLAG_PRIOR + beside + ratio

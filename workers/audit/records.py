@@ -9,8 +9,9 @@ import numpy as np
 
 from service.moderation.outcomes import Filed, Judgement
 from service.moderation.record import record_evidence
+from service.moderation.score import coordination
 from workers.audit.history import History
-from workers.detection.groups import Group, coordination
+from workers.detection.groups import Group
 
 
 class Records:
@@ -27,7 +28,7 @@ class Records:
 
     def recorded(self, group: Group, outcomes: Mapping[int, Sequence[Judgement]], now_us: int, flag_score: float) -> Group:
         """The group with its members' records behind its evidence, if it is coordinated by itself and there are any."""
-        if not len(self._rows) or coordination(group) <= flag_score:
+        if not len(self._rows) or coordination(group.evidence) <= flag_score:
             return group
         evidence = record_evidence({r: self._until(r, now_us) for r in group.reporters}, group.targets, outcomes, self._crowds, now_us)
         return group if evidence is None else replace(group, evidence=(*group.evidence, evidence))

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workers.detection.pairs import PAIR_BITS, neighbours, pair_keys
-from workers.detection.window import Bools, Complaints, Events, Ints, Window
+from workers.detection.pairs import PAIR_BITS, pair_keys
+from workers.detection.twins import JACCARD, LAG_MS, MEETINGS, meetings_of
+from workers.detection.window import Bools, Complaints, Ints, Window
 
 GAPS_MS = (1_800_000, 7_200_000, 21_600_000)
 COVERAGE, ROUNDS, STEPS = 0.6, 5, 3
-TWIN_LAG_MS, TWIN_MEETINGS, TWIN_JACCARD, TWINS = 3_600_000, 3, 0.5, 2
+TWINS = 2  # so many of one reporter, and the sittings are a group's
 UNRELIABLE_SHARE = 0.1  # a label that holds more of the complaints: the inference has failed, say so
 
 
@@ -148,29 +149,26 @@ def _by_first_complaint(window: Window) -> Ints:
 
 def _twins(window: Window, limit: int) -> Bools:
     """Reporters with so many twins that their sittings say nothing about articles."""
-    events = np.flatnonzero(~window.gone[: window.size]).astype(np.int32)
-    mine, other = neighbours(window, events, limit)
-    lag = np.abs(window.time[mine] - window.time[other])
-    near = (lag <= TWIN_LAG_MS) & (window.degree[window.reporter[mine]] >= TWIN_MEETINGS) & (window.degree[window.reporter[other]] >= TWIN_MEETINGS)
-    mine, other = mine[near], other[near]
+    met = meetings_of(window, limit)
     twin = np.zeros(len(window.reporters), bool)
-    keys, where, count = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True, return_counts=True)
-    often = count >= TWIN_MEETINGS
+    often = met.count >= MEETINGS
     if not often.any():
         return twin
-    low, high = np.full(len(keys), np.iinfo(np.int64).max), np.full(len(keys), -1)
-    np.minimum.at(low, where, np.minimum(window.time[mine], window.time[other]))
-    np.maximum.at(high, where, np.maximum(window.time[mine], window.time[other]))
-    keys, count, low, high = keys[often], count[often], low[often] - TWIN_LAG_MS, high[often] + TWIN_LAG_MS
+    low, high = np.full(len(met.keys), np.iinfo(np.int64).max), np.full(len(met.keys), -1)
+    first, second = window.time[met.mine], window.time[met.other]
+    np.minimum.at(low, met.which, np.minimum(first, second))
+    np.maximum.at(high, met.which, np.maximum(first, second))
+    keys, count, low, high = met.keys[often], met.count[often], low[often] - LAG_MS, high[often] + LAG_MS
     u, w = keys >> PAIR_BITS, keys & 0xFFFFFFFF
-    between = _complaints_between(window, events)
+    between = _complaints_between(window)
     jaccard = count / np.maximum(between(u, low, high) + between(w, low, high) - count, 1)
-    ends = np.concatenate([u[jaccard >= TWIN_JACCARD], w[jaccard >= TWIN_JACCARD]])
+    ends = np.concatenate([u[jaccard >= JACCARD], w[jaccard >= JACCARD]])
     twin[np.flatnonzero(np.bincount(ends, minlength=len(twin)) >= TWINS)] = True
     return twin
 
 
-def _complaints_between(window: Window, events: Events):  # type: ignore[no-untyped-def]
+def _complaints_between(window: Window):  # type: ignore[no-untyped-def]
+    events = np.flatnonzero(~window.gone[: window.size])
     keys = np.sort(window.reporter[events].astype(np.int64) << 38 | window.time[events])
 
     def count(reporter: Ints, low: Ints, high: Ints) -> Ints:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.model import Evidence, Kind
-from service.moderation.score import COORDINATION
+from service.moderation.score import coordination
 from service.policy import Policy
 from workers.detection import evidence, growth, pairs, surprise
 from workers.detection.edges import Edges
@@ -56,11 +56,6 @@ class Lead:
     tier: Tier
     members: frozenset[int]
     surprise: float  # -log10 p a member
-
-
-def coordination(group: Group) -> float:
-    """Log-odds of the group being coordinated."""
-    return sum(e.contribution for e in group.evidence if e.signal in COORDINATION)
 
 
 class Grown:
@@ -136,7 +131,7 @@ class Groups:
             else:
                 measured[members] = self._hopeless(members) or self._measure(members)
         self._measured = measured
-        coordinated = frozenset().union(*(m for m, g in measured.items() if g is not None and coordination(g) > self.policy.flag_score))
+        coordinated = frozenset().union(*(m for m, g in measured.items() if g is not None and coordination(g.evidence) > self.policy.flag_score))
         for known in grown.values():
             known.new, known.flagged = False, bool(known.members) and known.members <= coordinated
         self._update_one_shots(events, gone, whole)
@@ -239,21 +234,26 @@ class Groups:
 
     def _hopeless(self, members: MemberSet) -> Group | None:
         """A very large group that was far from being one, and of which a twentieth at most has changed: a crowd of readers until the next sweep."""
-        if len(members) >= VERY_LARGE:
-            for known, group in self._measured.items():
-                if group is not None and len(known ^ members) <= self.policy.regrow_share * min(len(known), len(members)):
-                    return group if coordination(group) < FAR_BELOW else None
-        return None
+        if len(members) < VERY_LARGE:
+            return None
+        known = self._alike(members, (m for m, group in self._measured.items() if group is not None))
+        group = None if known is None else self._measured[known]
+        return group if group is not None and coordination(group.evidence) < FAR_BELOW else None
 
     def _lasting_surprise(self, members: MemberSet, who: Ints, targets: Ints) -> float:
         """The group's surprise. It is the dearest signal: a very large group keeps it until the next sweep, while a twentieth at most has changed."""
         if len(members) < VERY_LARGE:
             return self._surprise(who, targets)
-        for known, value in self._surprises.items():
-            if len(known ^ members) <= self.policy.regrow_share * min(len(known), len(members)):
-                return value
-        value = self._surprises[members] = self._surprise(who, targets)
-        return value
+        known = self._alike(members, self._surprises)
+        if known is None:
+            known = members
+            self._surprises[known] = self._surprise(who, targets)
+        return self._surprises[known]
+
+    def _alike(self, members: MemberSet, known: Iterable[MemberSet]) -> MemberSet | None:
+        """The first of the known groups from which so few differ that it need not be grown anew."""
+        share = self.policy.regrow_share
+        return next((m for m in known if len(m ^ members) <= share * min(len(m), len(members))), None)
 
     def _best_pair(self, who: Ints) -> tuple[int, int, float] | None:
         keys, p = self.edges.within(who)

@@ -127,9 +127,16 @@ def member_p(window: Window, aim: Aim, reporters: Ints, hits: Ints, affinity: Af
     owner, events = window.runs(window.by_pair, reporters)
     control = np.isin(window.context[events], contexts) & ~np.isin(window.target[events], aim.targets)
     y = np.bincount(owner[control], minlength=len(reporters))
-    degree = window.degree[reporters].astype(float)
+    return hits_p(hits, y, window.degree[reporters].astype(float), chance, elsewhere, affinity)
+
+
+def hits_p(hits: Ints | int, control: Ints | int, degree: Floats | float, chance: float, elsewhere: float, affinity: Affinity) -> Floats:
+    """P(X >= hits) of reporters with `degree` complaints, `control` of them in the aim's contexts but on other targets.
+
+    `chance` and `elsewhere` are the shares of all complaints that the aim's hours, and its contexts beside them, hold.
+    """
     mu = degree * chance
-    return np.asarray(betainc(hits, affinity.shape + y, mu / (mu + affinity.rate + degree * elsewhere)))
+    return np.asarray(betainc(hits, affinity.shape + control, mu / (mu + affinity.rate + degree * elsewhere)))
 
 
 def merge(groups: Iterable[MemberSet], share: float) -> list[MemberSet]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import betainc
 
 from service.policy import Policy
-from workers.detection.growth import Affinity
+from workers.detection.growth import Affinity, hits_p
 from workers.detection.null_model import Floats
 from workers.detection.pairs import PAIR_BITS
 from workers.detection.window import TIME_BITS, TIME_MASK, Events, Ints, Window
@@ -91,9 +90,7 @@ class _Joined:
         contexts = np.unique(self._places[active])
         elsewhere = max(0, int(window.context_crowd[contexts].sum() - self._crowd[active].sum())) / n
         control = int((np.isin(window.context[own], contexts) & ~np.isin(window.target[own], self.targets[active])).sum())
-        degree = float(window.degree[reporter])
-        mu = degree * (others + len(active)) / n
-        p = float(betainc(hits, affinity.shape + control, mu / (mu + affinity.rate + degree * elsewhere)))
+        p = float(hits_p(hits, control, float(window.degree[reporter]), (others + len(active)) / n, elsewhere, affinity))
         return max(0.0, -math.log10(max(p, 1e-12)) - math.log10(max(1, others)))
 
     def _on_targets(self, events: Events) -> tuple[Ints, Events]:

@@ -8,25 +8,45 @@ model, which is learned from the same window: where a brigade is a large part of
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from workers.detection.pairs import PAIR_BITS, neighbours, pair_keys
-from workers.detection.window import Ints, Window
+from workers.detection.window import Events, Ints, Window
 
 LAG_MS, MEETINGS, PLACES, OCCASIONS, JACCARD = 3_600_000, 3, 3, 3, 0.5
 PAUSE_MS = 21_600_000  # between two occasions: what lies in three of them is no single evening
 SURPRISE = 0.5  # -log10 p a member that a group of twins gets: only a tight and devoted one is flagged for that alone
 
 
-def twin_pairs(window: Window, limit: int) -> Ints:
-    """Pair keys of all twins among complaints that are at most `limit` apart on a target."""
+@dataclass(frozen=True, slots=True)
+class Meetings:
+    """Complaints of two reporters within an hour of each other on one target, of reporters who did enough to be twins."""
+
+    mine: Events
+    other: Events
+    which: Ints  # of each meeting, its place among `keys`
+    keys: Ints  # pair keys
+    count: Ints  # meetings of each pair
+
+
+def meetings_of(window: Window, limit: int) -> Meetings:
+    """All such meetings among complaints that are at most `limit` apart on a target."""
     events = np.flatnonzero(~window.gone[: window.size]).astype(np.int32)
     mine, other = neighbours(window, events, limit)
     near = np.abs(window.time[mine] - window.time[other]) <= LAG_MS
     near &= (window.degree[window.reporter[mine]] >= MEETINGS) & (window.degree[window.reporter[other]] >= MEETINGS)
     mine, other = mine[near], other[near]
-    keys, which, meetings = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True, return_counts=True)
-    places = np.bincount(np.unique(which.astype(np.int64) << 32 | window.context[mine]) >> 32, minlength=len(keys))
+    keys, which, count = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True, return_counts=True)
+    return Meetings(mine, other, which.astype(np.int64), keys, count)
+
+
+def twin_pairs(window: Window, limit: int) -> Ints:
+    """Pair keys of all twins among complaints that are at most `limit` apart on a target."""
+    met = meetings_of(window, limit)
+    mine, which, keys, meetings = met.mine, met.which, met.keys, met.count
+    places = np.bincount(np.unique(which << 32 | window.context[mine]) >> 32, minlength=len(keys))
     order = np.lexsort((window.time[mine], which))
     pair, time = which[order], window.time[mine][order]
     apart = (pair[1:] == pair[:-1]) & (time[1:] - time[:-1] >= PAUSE_MS)

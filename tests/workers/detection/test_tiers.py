@@ -9,11 +9,10 @@ import pytest
 from worlds import DAY, HOUR, Row, columns, draw_town, members_of
 
 from service.moderation.outcomes import Tally
-from service.moderation.score import judge
+from service.moderation.score import coordination, judge
 from service.policy import DEFAULT_POLICY
 from workers.detection.contexts import infer
 from workers.detection.detector import Detector
-from workers.detection.groups import coordination
 from workers.detection.window import Window
 
 POLICY = DEFAULT_POLICY
@@ -83,7 +82,7 @@ def little_forum(places: str = "many") -> list[Row]:
 
 
 def coordinated(rows: list[Row]) -> list[frozenset[int]]:
-    return [g.reporters for g in Detector.sweep(POLICY, columns(rows))[1] if coordination(g) > POLICY.flag_score]
+    return [g.reporters for g in Detector.sweep(POLICY, columns(rows))[1] if coordination(g.evidence) > POLICY.flag_score]
 
 
 def test_in_a_little_forum_where_pairs_say_nothing_twins_are_found() -> None:
