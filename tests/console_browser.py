@@ -51,7 +51,7 @@ class Visitor:
             base_url=self.base, color_scheme=self.theme, viewport={"width": self.width, "height": HEIGHTS[self.width]}, reduced_motion="reduce", locale="en-GB", timezone_id="UTC",
             accept_downloads=True,
         )
-        self._context.set_default_timeout(15_000)
+        self._context.set_default_timeout(30_000)
         return self
 
     def __exit__(self, kind: Any, *_: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_the_tests() -> None:
+    # Runs in the child between fork and exec. A test run that is killed leaves no service behind.
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -26,7 +37,7 @@ class Up:
         self.data = data
         self.log = log
         with log.open("wb") as file:
-            self.process = subprocess.Popen([sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"], stderr=file, env=environment())
+            self.process = subprocess.Popen([sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"], stderr=file, env=environment(), preexec_fn=_end_with_the_tests if _LIBC else None)
         self.wait(lambda: "Ctrl-C" in log.read_text())
         self.api, ops = re.findall(r"http://127\.0\.0\.1:\d+(?=  |/metrics)", log.read_text())
         self.ops = ops

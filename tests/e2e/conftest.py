@@ -12,7 +12,7 @@ import console_installation
 import pytest
 from console_browser import Visitor, launch
 from console_installation import PASSWORD, Installation, hostile_town, town
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from bench.large_case import plant
 from service.demo.world import DAYS, draw_world
@@ -46,6 +46,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=15_000)  # a busy machine is no failure
     with sync_playwright() as playwright:
         browser = launch(playwright)
         yield browser
