@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import heapq
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -163,7 +164,7 @@ class Replay:
             except httpx.TransportError as error:
                 problem = f"{type(error).__name__}: {error}"
             if time.monotonic() + pause > deadline:
-                raise StoreUnavailable(f"no answer to {method} {self._client.base_url}{path.lstrip('/')} for {GIVE_UP_SECONDS:.0f} s: {problem}")
+                raise StoreUnavailable(f"no answer to {method} {str(self._client.base_url).rstrip('/')}{path} for {GIVE_UP_SECONDS:.0f} s: {problem}")
             self._summary.retries += 1
             self._sleep(pause)
             pause = min(pause * 2, 5.0)
@@ -284,9 +285,10 @@ def _by_time(line: Line) -> str:
 
 def _retry_after(answer: httpx.Response, otherwise: float) -> float:
     try:
-        return min(max(float(answer.headers.get("Retry-After", otherwise)), 0.05), 60.0)
+        seconds = float(answer.headers.get("Retry-After", otherwise))
     except ValueError:
         return otherwise
+    return otherwise if math.isnan(seconds) else min(max(seconds, 0.05), 60.0)
 
 
 def _refusal(answer: httpx.Response) -> str:

@@ -34,8 +34,14 @@ def replay(
     force: Annotated[bool, typer.Option("--force", help="Also when the tenant already has later complaints.")] = False,
 ) -> None:
     """Send files of complaints and outcomes, merged by time; end when all of it is analysed and swept."""
+    from service.outbound.addresses import OutboundRefused
+    from service.outbound.client import read_url
     from service.replay import Replay, print_summary
 
+    try:
+        read_url(url)
+    except OutboundRefused as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
     summary = Replay(url, key, batch=batch, rate=rate).run(files, outcomes or [], force=force)
     print_summary(summary)
     raise typer.Exit(0 if summary.rejected == 0 else 1)

@@ -53,6 +53,7 @@ def tenants_set(
     data: Data = None,
 ) -> None:
     """Change a tenant's settings; a running service follows within seconds. What is not named stays."""
+    from service.errors import Refused
     from service.storage.database import write
     from service.storage.tenant_settings import change_settings
     from service.storage.tenants import tenant_id
@@ -70,8 +71,11 @@ def tenants_set(
         raise typer.BadParameter("nothing to set: name --pseudonyms, --keep-text, --retention or --rate")
     engine = prepared(settings_from(data))
     number = tenant_id(engine, name)
-    with write(engine) as connection:
-        change_settings(connection, number, actor="cli", now_us=now_us(), **changes)
+    try:
+        with write(engine) as connection:
+            change_settings(connection, number, actor="cli", now_us=now_us(), **changes)
+    except Refused as error:
+        raise typer.BadParameter(str(error)) from None
     if changes.get("pseudonyms"):
         say("complaints that come from now on bear pseudonyms; what is stored already keeps its ids (docs/privacy.md)")
     tenants_show(name, data)

@@ -8,6 +8,7 @@ credentials from the environment, no redirects, no cookies, no kept connections,
 from __future__ import annotations
 
 import queue
+import re
 import socket
 import ssl
 import threading
@@ -27,6 +28,8 @@ CONNECT_SECONDS = 5.0  # an address; the name's next one is tried afterwards
 USER_AGENT = "brigadewatch"
 MAX_URL_CHARACTERS = 2_048
 Resolve = Callable[[str, int], list[str]]
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")  # of a host's name; underscores are in use, whatever the standards say
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # a last label that makes the whole an IPv4 address, or nothing
 
 
 class AnswerTooLarge(httpx.TransportError):
@@ -56,19 +59,26 @@ def check_url(url: str, settings: Settings) -> str:
 
     Raises OutboundRefused for a URL that is none, has another scheme than http and https, or credentials, or names an address inside.
     """
-    if len(url) > MAX_URL_CHARACTERS:
-        raise OutboundRefused(f"the URL has {len(url)} characters; at most {MAX_URL_CHARACTERS} are taken")
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise OutboundRefused(f"{url[:80]!r} is no URL: {error}") from None
-    _check_form(parsed)
+    parsed = read_url(url)
     host, port = parsed.raw_host.decode("ascii"), _port_of(parsed)
     openings = parse_openings(settings.outbound_allow)
     # `localhost` is this machine whatever the resolver says; 127.1, 0x7f.1 and 2130706433 are numbers to it, not names.
     literal = ["127.0.0.1"] if host.rstrip(".").rpartition(".")[2] == "localhost" else _numeric(host, port)
     _check_addresses(host, port, literal, openings)
     return str(parsed)
+
+
+def read_url(url: str) -> httpx.URL:
+    """The URL, if it has the form of an address that HTTP is spoken at, wherever that is. Raises OutboundRefused saying what is wrong with it."""
+    if len(url) > MAX_URL_CHARACTERS:
+        raise OutboundRefused(f"the URL has {len(url)} characters; at most {MAX_URL_CHARACTERS} are taken")
+    try:
+        parsed = httpx.URL(url)
+        _ = parsed.host  # as people write it: `xn--` of nothing cannot be written, and httpx would fail on it at every request
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise OutboundRefused(f"{url[:80]!r} is no URL: {error}") from None
+    _check_form(parsed)
+    return parsed
 
 
 def system_addresses(host: str, port: int) -> list[str]:
@@ -195,10 +205,19 @@ def _check_form(url: httpx.URL) -> None:
         raise OutboundRefused(f"{str(url)[:80]!r} has the scheme {url.scheme[:20]!r}: only http and https are asked")
     if url.userinfo:
         raise OutboundRefused(f"the URL for {url.host[:80]!r} carries a user or a password: leave them out, deliveries are signed instead")
-    if not url.raw_host or url.raw_host.startswith(b"."):
-        raise OutboundRefused(f"{str(url)[:80]!r} names no host")
+    host = url.raw_host.decode("ascii")
+    if not _is_host(host):
+        raise OutboundRefused(f"{host[:80]!r} in {str(url)[:80]!r} is no host: write a name like hooks.example.org (labels of at most 63 letters, digits and hyphens, 253 characters in all) or an address")
     if url.port is not None and not 1 <= url.port <= 65_535:
         raise OutboundRefused(f"{str(url)[:80]!r} names port {url.port}: ports are 1 to 65535")
+
+
+def _is_host(host: str) -> bool:
+    """Whether it is an address, or a name that a name server could know."""
+    if parse_address(host) is not None:
+        return True
+    name = host.removesuffix(".")
+    return 0 < len(name) <= 253 and all(map(_LABEL.fullmatch, name.split("."))) and (not _NUMBER.fullmatch(name.rpartition(".")[2]) or bool(_numeric(host, 0)))
 
 
 def _check_addresses(host: str, port: int, addresses: list[str], openings: tuple[Opening, ...]) -> None:

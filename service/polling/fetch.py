@@ -42,7 +42,7 @@ def fetch(client: httpx.Client, url: str, ask: Ask, authorization: str, now: dat
             answer = client.post(address, params=list(ask.query) or None, json=ask.body, headers=headers)
     except OutboundRefused as error:
         raise PollFailed(str(error), "refused") from None
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
         raise PollFailed(f"no answer: {type(error).__name__}: {error}"[:300], "unreachable") from None
     status = answer.status_code
     if status == 404:
@@ -70,6 +70,6 @@ def retry_after(value: str | None, now: datetime) -> float:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(value) - now).total_seconds()
-        except (ValueError, TypeError):  # no date, or one without a zone
+        except (ValueError, TypeError, OverflowError):  # no date, one without a zone, or one of no calendar
             return 0.0
     return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if math.isfinite(seconds) else 0.0

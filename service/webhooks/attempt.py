@@ -69,7 +69,7 @@ def attempt(client: httpx.Client, message: Message, signing_secrets: Sequence[st
     except OutboundRefused as error:
         log.warning("event %s was not sent: %s", message.event_id, error)  # which address it was is not the subscriber's business
         return Result(time.monotonic() - began, error="refused: the URL leads to an address that is not public; the service's operator can open exceptions")
-    except (httpx.TransportError, httpx.InvalidURL) as error:
+    except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: a name that is none in any language
         return Result(time.monotonic() - began, error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
     result = Result(time.monotonic() - began, status=status, retry_after_seconds=retry_after_seconds(retry_after, moment(now_us)))
     if result.delivered:

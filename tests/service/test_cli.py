@@ -48,6 +48,7 @@ def test_help_names_every_command_and_loads_no_heavy_library() -> None:
 @pytest.mark.parametrize("arguments", [
     ("nonsense",), ("keys", "create", "--tenant", "t"), ("keys", "create", "--tenant", "t", "--scope", "everything"), ("worker", "all"), ("up", "--port", "70000"),
     ("replay", "missing.ndjson", "--url", "http://x", "--key", "k"), ("dead-letters", "drop"),
+    ("replay", __file__, "--url", "nonsense", "--key", "k"), ("replay", __file__, "--url", "http://127.0.0.1:1v1", "--key", "k"), ("replay", __file__, "--url", "http://a..b", "--key", "k"),
 ])
 def test_wrong_usage_exits_with_2_and_says_so_on_stderr(arguments: tuple[str, ...], data: str) -> None:
     done = run(*arguments, BRIGADEWATCH_DATA=data)

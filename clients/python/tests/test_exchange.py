@@ -172,7 +172,8 @@ def test_a_failure_in_strange_words_is_still_one(body: bytes) -> None:
 
 @pytest.mark.parametrize(("value", "seconds"), [
     ("7", 7.0), ("0", 0.0), ("-3", 0.0), ("1.5", 1.5), ("nan", None), ("inf", None), ("soon", None), ("", None), (None, None), ("Sun, 22 Nov 2026 12:00:30 GMT", 30.0),
-    ("Sun, 22 Nov 2026 11:00:00 GMT", 0.0), ("Sun, 99 Nov 2026 12:00:30 GMT", None),
+    ("Sun, 22 Nov 2026 11:00:00 GMT", 0.0), ("Sun, 99 Nov 2026 12:00:30 GMT", None), ("Sun, 22 Nov 99999999999999999999 12:00:30 GMT", None), ("Sun, 22 Nov 2026 12:00:30 +99999999999999", None), ("9" * 4_000, None),
+    ("Fri, 31 Dec 9999 23:59:59 GMT", 251_606_951_999.0), ("1 Jan 0001 00:00:00 +2359", 0.0),
 ])
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     assert exchange.retry_after(value, NOW) == seconds

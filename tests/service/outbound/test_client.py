@@ -209,6 +209,9 @@ REFUSED_URLS = [
     "http://127.0.0.1/", "http://127.1/", "http://2130706433/", "http://0x7f.1/", "http://0177.0.0.1/", "http://0/", "http://localhost/", "http://LOCALHOST./", "http://a.localhost/",
     "http://[::1]/", "http://[::]/", "http://[::ffff:10.0.0.1]/", "http://[fe80::1%25eth0]/", "http://169.254.169.254/latest/meta-data/", "http://10.0.0.1:8080/", "http://[fd00::1]/",
     "http://example.org/\n", "http://\ud800/", "http://" + "a" * 3000,
+    "http://127.0.0.1:1v1/", "http://example.org:65536/", "http://a..b/", "http://../", "http://example.org../", "http://-a.example/", "http://a-.example/", "http://" + "a" * 64 + ".example/",
+    "http://" + "a." * 127 + "example/", "http://exa mple/", "http://a%2eb/", "http://a%00b/", "http://a%0d%0ab/", "http://*.example/", "http://a'b/", "http://a\\b/", "http://1.2.3.4.5/", "http://example.1/",
+    "http://example.0x7f/", "http://256.0.0.1/", "http://[v1.x]/", "http://[::1", "http://xn--/", "http://①②7.0.0.1/", "http://127。0。0。1/",
 ]
 
 
@@ -223,11 +226,11 @@ def test_the_client_refuses_the_same_urls(url: str) -> None:
     def resolve(host: str, port: int) -> list[str]:
         return [host if ":" in host else "127.0.0.1"]
 
-    with outbound_client(allowing(), timeout_seconds=5, max_bytes=10, resolve=resolve) as client, pytest.raises((OutboundRefused, httpx.TransportError, httpx.InvalidURL)):
+    with outbound_client(allowing(), timeout_seconds=5, max_bytes=10, resolve=resolve) as client, pytest.raises((OutboundRefused, httpx.TransportError, httpx.InvalidURL, UnicodeError)):
         client.get(url)
 
 
-@pytest.mark.parametrize("url", ["https://example.org/hook?a=1#b", "http://example.org:8080", "https://[2606:4700::1111]/", "https://1.1.1.1/x", "https://münchen.example/ä"])
+@pytest.mark.parametrize("url", ["https://example.org/hook?a=1#b", "http://example.org:8080", "https://[2606:4700::1111]/", "https://1.1.1.1/x", "https://hooks.example./", "https://a_b.example:65535/", "https://" + "a" * 63 + ".example/", "https://münchen.example/ä"])
 def test_a_url_that_may_be_public_is_taken(url: str) -> None:
     assert check_url(url, allowing()).startswith(url[:8])
 

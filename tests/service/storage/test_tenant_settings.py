@@ -93,7 +93,10 @@ def test_the_command_line_sets_and_shows(settings: Settings) -> None:
     assert json.loads(shown.stdout) == {"name": "paper", "pseudonyms": False, "keep_text": False, "retention_days": None, "rate_per_second": None}
 
 
-@pytest.mark.parametrize("wrong", [[], ["--retention", "180"], ["--retention", "1.5d"], ["--retention", "d"], ["--rate", "fast"], ["--pseudonyms", "perhaps"]])
+@pytest.mark.parametrize("wrong", [
+    [], ["--retention", "180"], ["--retention", "1.5d"], ["--retention", "d"], ["--rate", "fast"], ["--pseudonyms", "perhaps"],
+    ["--retention", "0d"], ["--retention", "1d"], ["--retention", "999999d"], ["--rate", "0"], ["--rate", "-1"], ["--rate", "nan"], ["--rate", "inf"], ["--rate", "1e10"],
+])
 def test_wrong_usage_of_set_exits_with_2(settings: Settings, wrong: list[str]) -> None:
     runner, data = CliRunner(), ["--data", str(settings.data)]
     runner.invoke(app, ["tenants", "create", "paper", *data])
