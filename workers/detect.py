@@ -53,22 +53,40 @@ SECOND_US = 1_000_000
 _STALE_NAMES = 200_000  # names that left the window are forgotten by a rebuild once there are so many, and four times the live ones
 
 _resident: dict[str, Analysis] = {}  # by tenant, of this process
+_turning = False  # a window may be half a tick ahead of what is stored
+_asked = False  # tell_windows was called meanwhile
 
 
 def run(tenant: str, resources: Resources) -> None:
     """Analyse what was archived since the last tick, for 2 s at most; returns at once when another worker does."""
+    global _turning
     with held(resources.redis, "detect", tenant) as lease:
         if lease is None:
             return
+        _turning = True
         try:
             _turn(tenant, resources, lease)
-        except (LostLease, StaleVersion):
-            _resident.pop(tenant, None)  # somebody else moved on: begin from what is stored
-            raise
         except BaseException:
-            # Half a tick may be in the resident window; the stored state is whole.
+            # Half a tick may be in the resident window, or somebody else moved on; the stored state is whole.
             _resident.pop(tenant, None)
             raise
+        finally:
+            _turning = False
+            if _asked:
+                tell_windows()
+
+
+def tell_windows() -> None:
+    """Say in the log what each resident window holds, now or once the turn under way has ended; SIGUSR1 to a detect worker asks for it.
+
+    A window that is built anew from SQL has the same digest.
+    """
+    global _asked
+    _asked = _turning
+    if not _turning:
+        for tenant, analysis in _resident.items():
+            window = analysis.detector.window
+            log.warning("tenant %s: window of %d complaints up to seq %d, digest %s", tenant, window.live, analysis.state.cursor_seq, window.digest())
 
 
 def _turn(tenant: str, resources: Resources, lease: Lease) -> None:

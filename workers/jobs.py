@@ -140,6 +140,8 @@ def run_worker(queue_name: str, resources: Resources, stop: threading.Event | No
     stop = stop or threading.Event()
     if queue_name == "sweep":
         os.nice(SWEEP_NICENESS)
+    if queue_name == "detect":
+        signal.signal(signal.SIGUSR1, lambda signum, frame: import_module(JOBS["detect"]).tell_windows())
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     logging.getLogger("rq.job").setLevel(logging.WARNING)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)

@@ -81,6 +81,28 @@ def test_what_is_found_is_in_sql_and_answers_the_question_before_a_removal(paper
     assert paper.progress("analysed") == len(town.rows)
 
 
+def test_a_window_tells_its_digest_after_the_turn_and_one_built_anew_tells_the_same(paper: Newspaper, town: Town, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = [document(r) for r in town.rows]
+    mixed = [*documents[:200:2], *documents[1:200:2], *documents[200:], *({"withdraws": d["id"]} for d in documents[:40:3])]
+
+    def asked_in_the_middle(analysis: detect.Analysis, *_: object) -> None:
+        before = len(caplog.messages)
+        detect.tell_windows()
+        assert len(caplog.messages) == before, "half a tick is nothing to tell"
+
+    monkeypatch.setattr(detect.Analysis, "_count", asked_in_the_middle)
+    paper.posts(mixed, batch=100)
+    paper.sweeps()
+    assert caplog.messages
+    detect.tell_windows()
+    resident = caplog.messages[-1]
+    paper.forgets()
+    anew = detect.rebuild(paper.name, paper.resources)
+    window = anew.detector.window
+    assert resident == f"tenant {paper.name}: window of {window.live} complaints up to seq {anew.state.cursor_seq}, digest {window.digest()}"
+    assert window.live == len(town.rows) - 14
+
+
 class Flaky:
     """A Redis client that breaks off at the n-th pipeline from now on."""
 

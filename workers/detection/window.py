@@ -8,6 +8,7 @@ costs one merge an index (memory copies), not one update an entity.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -336,6 +337,24 @@ class Window:
         self._counts = _stretched(self._counts, room, np.int32)
 
     # --- asking
+
+    def digest(self) -> str:
+        """What the window holds, in 32 hexadecimal digits: the same for the same live complaints, in whatever order and numbers they came.
+
+        Over seq, time, who, what, whose, and the counts kept for reporter and target. Not over contexts: a sweep may relabel those.
+        """
+        events = np.flatnonzero(~self.gone[: self.size])
+        events = events[np.argsort(self.seq[events], kind="stable")]
+        reporter, target, created = self.reporter[events], self.target[events], self.created[events]
+        held = hashlib.blake2b(digest_size=16)
+        for column in (
+            self.seq[events], self.time[events] + self.origin, self.reporters.keys[reporter], self.targets.keys[target], self.authors.keys[self.author[events]],
+            np.where(created == UNKNOWN_MS, UNKNOWN_MS, created + self.origin), self.fingerprint[events], self.exempt[events], self.degree[reporter], self.crowd[target],
+        ):
+            held.update(np.ascontiguousarray(column, np.int64).tobytes())
+        for event in events[self.texted[events]].tolist():
+            held.update(self.text[event])
+        return held.hexdigest()
 
     def hour_of(self, events: Events) -> Ints:
         """The hour of each live event, 0 the first of the window."""

@@ -102,6 +102,31 @@ def test_counts_runs_and_pairs_are_those_of_plain_lists_through_late_arrivals_ex
             agrees(window, oracle)
 
 
+@settings(max_examples=40, deadline=None)
+@given(histories(), st.randoms(use_true_random=False))
+def test_the_digest_is_that_of_a_window_that_was_given_what_is_left_at_once_and_of_no_other(steps: list[tuple[list[Row], list[int]]], random: Any) -> None:
+    window, oracle = Window(SPAN, SCALES), Oracle()
+    for batch, gone in steps:
+        window.append(columns(batch))
+        oracle.append(batch)
+        window.remove(gone)
+        oracle.remove(gone)
+    rows = list(oracle.rows.values())
+    random.shuffle(rows)
+
+    def digest(rows: list[Row]) -> str:
+        other = Window(SPAN, SCALES)
+        other.append(columns(rows))
+        return other.digest()
+
+    assert digest(rows) == window.digest()
+    if rows:
+        one = rows[0]
+        for changed in ({"seq": 999}, {"at": one.at + 0.001}, {"reporter": 77}, {"author": 5}, {"created": 1.0}, {"fingerprint": 5}, {"exempt": True}, {"text": "six words are enough for this one text"}):
+            assert digest([replace(one, **changed), *rows[1:]]) != window.digest(), changed
+        assert digest(rows[1:]) != window.digest()
+
+
 @settings(max_examples=25, deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
 def test_one_batch_says_what_many_said(steps: list[tuple[list[Row], list[int]]], random: Any) -> None:
