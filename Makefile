@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test php e2e chromium lint types bench lock clean
+.PHONY: help install demo test php e2e chromium chaos lint types bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 18
@@ -50,6 +50,10 @@ chromium:
 			echo "install Chromium (Debian: apt-get install chromium fonts-dejavu-core): the tests of the console drive it" >&2; exit 1; \
 		fi; \
 	fi
+
+chaos: $(INSTALLED) ## kill everything at random while a client posts, 200 times on each database, and prove that nothing was lost (docs/chaos.md)
+	$(BIN)/python tests/chaos --report docs/chaos.md
+	$(BIN)/python tests/chaos --database postgresql --report docs/chaos.md
 
 lint: $(INSTALLED) ## ruff, and the rules about who may import whom
 	$(BIN)/ruff check .

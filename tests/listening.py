@@ -35,3 +35,9 @@ def listening(app: Any) -> Iterator[int]:
         finally:
             server.should_exit = True
             thread.join(10)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listened at a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])

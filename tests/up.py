@@ -62,8 +62,8 @@ class Up:
         return next(c for c in self.children() if all(word in command(c) for word in words))
 
 
-def make_key(data: str, *scopes: str, tenant: str = "default") -> str:
+def make_key(data: str, *scopes: str, tenant: str = "default", **variables: str) -> str:
     """A key made by the command, with `ingest` and `read` unless told."""
     asked = [word for scope in scopes or ("ingest", "read") for word in ("--scope", scope)]
     command = [sys.executable, "-m", "service.cli", "keys", "create", "--tenant", tenant, "--create", *asked, "--data", data]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(), check=True).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(**variables), check=True).stdout.strip()

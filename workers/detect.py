@@ -18,7 +18,7 @@ from uuid import uuid4
 from redis import Redis
 from sqlalchemy import Connection, func, select, update
 
-from service.errors import LostLease, StaleVersion
+from service.errors import LostLease
 from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
 from service.moderation.restorations import Moment
 from service.ops.job_metrics import record_counts

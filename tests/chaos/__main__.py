@@ -1,0 +1,132 @@
+"""Kills everything at random while a client posts, and proves that nothing was lost.
+
+    python tests/chaos [--kills 200] [--database sqlite|postgresql] [--seed 1] [--report docs/chaos.md] [--quick]
+
+A seeded run of bounded length. Two posters send a fortnight of a generated world (complaints, outcomes, withdrawals), sending each batch again until it is
+acknowledged. Meanwhile volleys of one to three faults fall, at random moments: SIGKILL of the API, each worker, the clock, `up` itself, Redis, PostgreSQL; Redis stopped, cut
+off, its disk filled. After each volley the run measures how long it takes to heal; at the end the rest is posted, and tests/chaos/proofs.py asks the stores.
+Network and disk need root on Linux (a namespace, a small tmpfs); without it they are left out, and the report says so. Exit code 0: all held; 1: not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shlex
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
+
+from faults import Fault, faults_of  # noqa: E402  (the folders of the tests are no packages)
+from flow import told  # noqa: E402
+from installation import PARTS, TENANT, Installation  # noqa: E402
+from posting import Document, Posters  # noqa: E402
+from proofs import prove  # noqa: E402
+from report import HEAL_SECONDS, Run, write  # noqa: E402
+
+from service.demo.world import draw_world  # noqa: E402
+
+FORTNIGHT = "2021-12-15"  # of the generated world: all of it is in the window at the end, so that audit and window are about the same
+WITHDRAWN_SHARE = 0.01
+GIVE_UP_SECONDS = 180.0
+REST_SECONDS = 900.0
+
+
+def documents_of(seed: int, complaints: int) -> list[Document]:
+    """A fortnight of the world, with some complaints withdrawn a little later, or a little before they come."""
+    documents = told(draw_world(seed, complaints), until=FORTNIGHT)
+    rng = random.Random(seed)
+    placed = [(float(k), d) for k, d in enumerate(documents)]
+    placed += [(k + rng.uniform(-200, 2_000), {"withdraws": d["id"]}) for k, d in enumerate(documents[:-2_000]) if "reporter" in d and rng.random() < WITHDRAWN_SHARE]
+    return [d for _, d in sorted(placed, key=lambda pair: pair[0])]
+
+
+def volleys(installation: Installation, posters: Posters, run: Run, kills: int, rng: random.Random) -> None:
+    """Strike until enough processes were killed, letting the installation heal after each volley."""
+    faults = faults_of(installation)
+    strange = [fault for fault in faults if not fault.kills]
+    while run.kills < kills or any(not run.strikes[fault.name] for fault in faults):
+        owed = [fault for fault in faults if not run.strikes[fault.name]] if run.kills >= kills else []
+        chosen: list[Fault] = owed[:1] or rng.choices(faults, [fault.weight for fault in faults], k=rng.choice((1, 1, 2, 2, 3)))
+        if sum(fault in strange for fault in chosen) > 1:
+            continue
+        time.sleep(rng.uniform(0.1, 1.5))
+        for fault in chosen:
+            fault.strike(installation, rng)
+            run.strikes[fault.name] += 1
+            run.kills += fault.kills
+            time.sleep(rng.uniform(0, 0.8))
+        seconds = _until_healed(installation, posters, f"healed after {[f.name for f in chosen]}")
+        run.healing.append((seconds, tuple(fault.name for fault in chosen)))
+        print(f"  {run.kills:4} of {kills} killed; healed {seconds:5.1f} s after {', '.join(f.name for f in chosen)}", flush=True)
+
+
+def _until_healed(installation: Installation, posters: Posters, what: str) -> float:
+    """Seconds until all parts run, and an item that was sent from now on is acknowledged and analysed, with all that was acknowledged before it."""
+    told: list[int] = []
+
+    def acknowledged() -> bool:
+        position = installation.probe()
+        told.extend([] if position is None else [position])
+        return bool(told)
+
+    def analysed() -> bool:
+        state = installation.pipeline()
+        return state is not None and state["analysed_position"] >= told[0] and set(PARTS) <= installation.parts().keys()
+
+    return installation.wait(acknowledged, GIVE_UP_SECONDS, what) + installation.wait(analysed, GIVE_UP_SECONDS, what)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python tests/chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200, help="processes to kill, at least (default %(default)s)")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="(default %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the world, the faults and their moments (default %(default)s)")
+    parser.add_argument("--complaints", type=int, default=200_000, help="size of the world of 28 days, half of which is posted (default %(default)s)")
+    parser.add_argument("--rate", type=float, default=120.0, help="documents a second while faults fall (default %(default)s)")
+    parser.add_argument("--report", type=Path, help="document that the run's table is written into")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="a new folder for everything, kept afterwards; default: a temporary one")
+    parser.add_argument("--quick", action="store_true", help="25 kills and 9,000 complaints: some two minutes")
+    chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.kills, chosen.complaints, chosen.rate = 25, 9_000, 60.0
+    rng = random.Random(chosen.seed)
+    documents = documents_of(chosen.seed, chosen.complaints)
+    run = Run(f"python tests/chaos {shlex.join(sys.argv[1:])}".strip(), chosen.database, chosen.seed, len(documents))
+    began = time.monotonic()
+    with ExitStack() as stack:
+        folder = chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-chaos-", ignore_cleanup_errors=True)))
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)  # PostgreSQL runs as somebody else
+        installation = Installation(folder, chosen.database)
+        stack.callback(installation.close)
+        run.missing = [what for what, can in (("the network cut", installation.redis.cuttable), ("the full disk", installation.redis.fillable)) if not can]
+        installation.run("tenants", "set", TENANT, "--keep-text", "on", "--data", str(installation.data))
+        print(f"{len(documents):,} documents, {chosen.kills} kills, database {chosen.database}, seed {chosen.seed}, in {folder}" + "".join(f"; not to be had here: {m}" for m in run.missing), flush=True)
+        posters = Posters(installation.url, installation.key, documents, rate=chosen.rate, seed=chosen.seed)
+        stack.callback(posters.stop)
+        volleys(installation, posters, run, chosen.kills, rng)
+        posters.hurry()
+        posters.join(REST_SECONDS)
+        installation.wait(lambda: _at_rest(installation, posters.journal.position), REST_SECONDS, "everything is analysed and swept")
+        run.proofs = prove(installation, posters.journal, documents, folder)
+    run.seconds = time.monotonic() - began
+    print(run.text())
+    if chosen.report:
+        write(chosen.report, run)
+    print("all held" if run.held() else f"NOT all held (healing has to be within {HEAL_SECONDS:.0f} s)")
+    return 0 if run.held() else 1
+
+
+def _at_rest(installation: Installation, position: int) -> bool:
+    state = installation.pipeline()
+    return state is not None and state["pending"] == 0 and state["swept_position"] == state["accepted"] >= position
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""What is done to the installation: each fault comes and, where nobody else would, is taken back."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+from installation import PARTS, Installation
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of harm. `strike` returns once everything that was taken away has been given back (what `up` restarts by itself aside)."""
+
+    name: str
+    kills: int  # processes that end by it, counted once a strike
+    weight: float  # how often, against the others
+    strike: Callable[[Installation, random.Random], None]
+
+
+def faults_of(installation: Installation) -> list[Fault]:
+    """All that can be done here."""
+    redis, postgres = installation.redis, installation.postgres
+    found = [Fault(f"SIGKILL {part}", 1, 3.0 if part in ("api", "worker-ingest", "worker-detect") else 1.5, _killer(part)) for part in PARTS]
+    found.append(Fault("SIGKILL up, and with it all of ours", 1 + len(PARTS), 0.5, _kill_up))
+    found.append(Fault("SIGKILL Redis", 1, 3.0, _kill_redis))
+    found.append(Fault("SIGSTOP Redis for 1 to 6 s", 0, 1.0, _stop_redis))
+    if redis.cuttable:
+        found.append(Fault("network to Redis cut for 1 to 6 s", 0, 1.0, _cut_redis))
+    if redis.fillable:
+        found.append(Fault("disk of the append-only file full", 1, 0.7, _fill_disk))
+    if postgres is not None:
+        found.append(Fault("SIGKILL PostgreSQL", 1, 3.0, _kill_postgres))
+    return found
+
+
+def _killer(part: str) -> Callable[[Installation, random.Random], None]:
+    def strike(installation: Installation, rng: random.Random) -> None:
+        # Another fault of the same volley may have taken it already: then the one that comes in its place.
+        deadline = time.monotonic() + 15
+        while (process := installation.parts().get(part)) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{part} was not started again within 15 s")
+            time.sleep(0.05)
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            strike(installation, rng)
+
+    return strike
+
+
+def _kill_up(installation: Installation, rng: random.Random) -> None:
+    children = list(installation.parts().values())
+    installation.process.kill()
+    installation.process.wait()
+    psutil.wait_procs(children, timeout=10)
+    alive = [child.pid for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    if alive:
+        raise RuntimeError(f"`up` was killed, and its children {alive} live on")
+    time.sleep(rng.uniform(0, 1))
+    installation.restart()
+
+
+def _kill_redis(installation: Installation, rng: random.Random) -> None:
+    installation.redis.signal(signal.SIGKILL)
+    time.sleep(rng.uniform(0, 2))
+    installation.redis.start()
+
+
+def _stop_redis(installation: Installation, rng: random.Random) -> None:
+    installation.redis.signal(signal.SIGSTOP)
+    time.sleep(rng.uniform(1, 6))
+    installation.redis.signal(signal.SIGCONT)
+
+
+def _cut_redis(installation: Installation, rng: random.Random) -> None:
+    installation.redis.cut()
+    time.sleep(rng.uniform(1, 6))
+    installation.redis.join()
+
+
+def _fill_disk(installation: Installation, rng: random.Random) -> None:
+    """The server ends at the first write that it cannot keep; it comes back once there is room."""
+    installation.redis.fill()
+    installation.wait(lambda: not installation.redis.lives(), 20, "Redis ends when its disk is full")
+    time.sleep(rng.uniform(0, 2))
+    installation.redis.empty()
+    installation.redis.start()
+
+
+def _kill_postgres(installation: Installation, rng: random.Random) -> None:
+    assert installation.postgres is not None
+    installation.postgres.kill()
+    time.sleep(rng.uniform(0, 2))
+    installation.postgres.restart()

@@ -1,0 +1,125 @@
+"""The installation under attack: `brigadewatch up` with stores of its own, each part of which can be killed."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from listening import free_port
+from redis_server import RedisServer
+from up import environment, make_key
+
+TENANT = "chaos"
+PARTS = ("api", "worker-ingest", "worker-detect", "worker-sweep", "worker-deliver", "worker-chores", "clock")
+START_SECONDS = 60.0
+
+
+class Installation:
+    """Redis, the database and `up`, all on this machine."""
+
+    def __init__(self, folder: Path, database: str) -> None:
+        """`database` is sqlite or postgresql."""
+        self.data = folder / "data"
+        self.redis = RedisServer(folder / "redis")
+        self.postgres = None
+        if database == "postgresql":
+            from postgres_server import PostgresServer
+
+            self.postgres = PostgresServer(folder / "postgresql", settings=())
+        self.variables = {"REDIS_URL": self.redis.url}
+        if self.postgres is not None:
+            self.variables["DATABASE_URL"] = self.postgres.address("postgres")
+        self.port, self.ops_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder / "up.log"
+        self._probes = 0
+        self.process = self._start()
+        self.wait(self.ready, START_SECONDS, "`up` is ready")
+        self.key = make_key(str(self.data), "ingest", "read", tenant=TENANT, **self.variables)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "service.cli", "up", "--data", str(self.data), "--port", str(self.port), "--ops-port", str(self.ops_port)]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env=environment(**self.variables))
+
+    def restart(self) -> None:
+        """Start `up` again after its death, once its children are gone too."""
+        self.process.wait()
+        self.process = self._start()
+
+    def parts(self) -> dict[str, psutil.Process]:
+        """The running processes of `up` by name."""
+        found: dict[str, psutil.Process] = {}
+        with suppress(psutil.Error):
+            for child in psutil.Process(self.process.pid).children():
+                with suppress(psutil.Error, ValueError):
+                    words = child.cmdline()
+                    words = words[words.index("service.cli") + 1 :]
+                    if child.status() != psutil.STATUS_ZOMBIE:
+                        found["-".join(words[: 2 if words[0] == "worker" else 1])] = child
+        return found
+
+    def ready(self) -> bool:
+        """Whether /readyz says so."""
+        return self._call("GET", "/readyz") is not None
+
+    def pipeline(self) -> dict[str, Any] | None:
+        """GET /v1/pipeline; None while there is no answer, or one that is not 200."""
+        return self._call("GET", "/v1/pipeline", self.key)
+
+    def probe(self) -> int | None:
+        """Withdraw a complaint that nobody ever sent: the position of this item, None while it is not acknowledged."""
+        self._probes += 1
+        told = self._call("DELETE", f"/v1/complaints/probe-{self._probes}", self.key, 202)
+        return None if told is None else int(told["position"])
+
+    def log(self, name: str) -> str:
+        """What a part has written."""
+        return (self.data / "logs" / f"{name}.log").read_text(errors="replace")
+
+    def run(self, *words: str) -> str:
+        """A command of ours on the same stores; what it prints. CalledProcessError when it fails."""
+        command = [sys.executable, "-m", "service.cli", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment(**self.variables), timeout=600).stdout
+
+    def wait(self, holds: Any, seconds: float, what: str) -> float:
+        """Seconds until it holds. TimeoutError, naming it, when it does not in time."""
+        began = time.monotonic()
+        while not holds():
+            if time.monotonic() - began > seconds:
+                raise TimeoutError(f"{what}: not within {seconds:.0f} s; pipeline {self.pipeline()}, running {sorted(self.parts())}; logs in {self.data / 'logs'}")
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        """End everything."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(30)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.redis.close()
+        if self.postgres is not None:
+            self.postgres.stop()
+
+    def _call(self, method: str, path: str, key: str | None = None, expected: int = 200) -> dict[str, Any] | None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request(method, path, headers={"Authorization": f"Bearer {key}"} if key else {})
+            answer = connection.getresponse()
+            body = answer.read()
+            return json.loads(body) if answer.status == expected else None
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        finally:
+            connection.close()
