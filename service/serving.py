@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from service.app import create_app
 from service.ops.collector import StoreCollector
 from service.ops.observations import Observations
+from service.ops.processes import beating
 from service.ops.routes import create_ops_app
 from service.settings import Settings
 
@@ -53,7 +54,8 @@ def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_soc
     thread = threading.Thread(target=lambda: asyncio.run(ops.serve(sockets=[ops_socket])), name="ops", daemon=True)
     thread.start()
     try:
-        _Server(uvicorn.Config(app, **common, backlog=2048), before_shutdown=app.state.live.close).run(sockets=[api_socket])
+        with beating(client, "api"):
+            _Server(uvicorn.Config(app, **common, backlog=2048), before_shutdown=app.state.live.close).run(sockets=[api_socket])
     finally:
         ops.should_exit = True
         thread.join(5)

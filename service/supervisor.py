@@ -31,8 +31,8 @@ import redis
 from service import data_folder
 from service.errors import Refused, StoreUnavailable
 from service.settings import Settings
+from service.storage.queue import QUEUES
 
-QUEUES = ("ingest", "detect", "sweep", "deliver", "chores")
 END_SECONDS = 10.0  # from SIGTERM to SIGKILL
 _PAUSE_FIRST, _PAUSE_LAST = 0.2, 5.0  # seconds between a death and the next start
 _LONG_LIVED = 20.0  # seconds after which a death counts as the first one

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.ops.processes import beating
 from service.policy import Policy
 from service.storage import keys, timers
 from service.storage.overrides import policy_of
@@ -103,6 +104,11 @@ def _moved_us(state: TenantState, policy: Policy) -> int:
 
 def run_clock(resources: Resources, stop: threading.Event) -> None:
     """Enqueue what is due until `stop` is set; Redis or the database may go and come back meanwhile."""
+    with beating(resources.redis, "clock"):
+        _tick_until(resources, stop)
+
+
+def _tick_until(resources: Resources, stop: threading.Event) -> None:
     clock = Clock(resources)
     silent = True
     while not stop.is_set():

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import BrigadewatchError
-from service.ops.job_metrics import record_delivery
+from service.ops import tallies
 from service.outbound.client import outbound_client
 from service.storage import deliveries, subscriptions, timers
 from service.storage.database import write
@@ -145,7 +145,8 @@ class Courier:
         message = Message(claimed.event_id, claimed.type, claimed.at_us, claimed.data, claimed.url)
         result = attempt(self._client, message, [self._box.open(sealed) for sealed in claimed.sealed_secrets], now_us)
         came_of_it, goes_on = self._store(claimed, result, now_us)
-        record_delivery(self.resources.redis, tenant, came_of_it)
+        with tallies.Tally(self.resources.redis, tenant) as tally:
+            tally.count(tallies.DELIVERY_ATTEMPTS, came_of_it)
         return goes_on
 
     def _store(self, claimed: deliveries.Claimed, result: Result, began_us: int) -> tuple[str, bool]:

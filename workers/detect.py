@@ -21,7 +21,7 @@ from sqlalchemy import Connection, func, select, update
 from service.errors import LostLease
 from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
 from service.moderation.restorations import Moment
-from service.ops.job_metrics import record_counts
+from service.ops import tallies
 from service.policy import Policy
 from service.storage import allowed, assessments, clusters, schema, timers, warnings
 from service.storage.archive import AnalysisState, FeedRow, analysis_state_of, outcomes_of, read_feed, read_feed_before, read_feed_window
@@ -292,7 +292,7 @@ class Analysis:
             self._advance(connection, cursor_seq=last.last_seq, analysed_position=max(self.state.analysed_position, last.last_position),
                           analysed=self.state.analysed + sum(r.items for r in rows), watermark_us=watermark, as_of_us=last.received_us, policy_version=self.policy.version)
         self._publish(resources.redis, news, totals)
-        self._count(resources.redis)
+        self._count(resources, rows)
 
     def _take_sweep(self, resources: Resources, sweep: Any) -> None:
         self.detector.adopt(handover.unpack(sweep.payload), int(sweep.seq))
@@ -443,16 +443,23 @@ class Analysis:
         assessments.write_memberships(redis, self.tenant, {**dict.fromkeys(written), **told})
         assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
 
-    def _count(self, redis: Redis) -> None:
-        """Tell the metrics what the ticks measured since the last time."""
+    def _count(self, resources: Resources, rows: Sequence[FeedRow]) -> None:
+        """Tell the metrics what the ticks measured since the last time, and how long these items waited for their answer."""
         now, window = Counter(self.detector.counters), self.detector.window
         counters, self._told = now - self._told, now
-        told: dict[str, float] = {"cut_pairs_total": counters["cut"], "joined_pairs_total": counters["joined"], "grown_groups_total": counters["grown"], "window_complaints": window.live,
-                "validated_pairs": self.detector.graph.number_of_edges(), "kept_pairs": len(self.detector.edges.p)}
-        inferred = self.detector.inferred
-        if inferred is not None:
-            told |= {"inferred_context_coverage": inferred.coverage, "inferred_context_largest_share": inferred.largest}
-        record_counts(redis, told, tenant=self.tenant)
+        with tallies.Tally(resources.redis, self.tenant) as tally:
+            for family, name in ((tallies.CUT_PAIRS, "cut"), (tallies.JOINED_PAIRS, "joined"), (tallies.GROWN_GROUPS, "grown")):
+                tally.count(family, by=counters[name])
+            tally.put(tallies.WINDOW_COMPLAINTS, window.live)
+            tally.put(tallies.VALIDATED_PAIRS, self.detector.graph.number_of_edges())
+            tally.put(tallies.KEPT_PAIRS, len(self.detector.edges.p))
+            inferred = self.detector.inferred
+            if inferred is not None:
+                tally.put(tallies.INFERRED_COVERAGE, inferred.coverage)
+                tally.put(tallies.INFERRED_LARGEST, inferred.largest)
+            now_us = resources.now_us()
+            for row in rows:
+                tally.observe(tallies.ANALYSIS_LAG, max(0.0, (now_us - row.oldest_received_us) / SECOND_US), times=row.items)
 
 
 def write_all_memberships(connection: Connection, redis: Redis, tenant: str) -> None:

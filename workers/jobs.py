@@ -22,7 +22,8 @@ from rq.worker import WorkerStatus
 from sqlalchemy.exc import OperationalError
 
 from service.errors import LostLease, StaleVersion
-from service.ops.job_metrics import record_job
+from service.ops.processes import beating
+from service.ops.tallies import JobResult, record_job
 from service.storage.queue import TenantJob, TenantQueue, begun, open_queue
 from workers.resources import Resources, connect_redis
 
@@ -73,19 +74,21 @@ class RunnableJob(TenantJob):
         if _resources is None:
             raise RuntimeError("no stores were provided to this process: jobs run in `brigadewatch worker`")
         begun(_resources.redis, work, tenant)
-        started, ok = time.perf_counter(), False
+        started = time.perf_counter()
+        result: JobResult = "failed"
         try:
             function_of(work)(tenant, _resources)
-            ok = True
-        except (LostLease, StaleVersion) as error:  # somebody else moved on; the clock asks again
+            result = "done"
+        except (LostLease, StaleVersion) as error:  # somebody else moved on, as it should be; the clock asks again
+            result = "superseded"
             log.info("%s of %s: %s", work, tenant, error)
         except (RedisError, OperationalError) as error:  # an outage: one line each time, and the clock asks again
+            result = "interrupted"
             log.warning("%s of %s was cut short: %s: %s", work, tenant, type(error).__name__, error)
-            ok = True
         finally:
             seconds = time.perf_counter() - started
-            log.debug("%s of %s took %.3f s", work, tenant, seconds)
-            record_job(_resources.redis, work, tenant, seconds, ok)
+            log.debug("%s of %s took %.3f s: %s", work, tenant, seconds, result)
+            record_job(_resources.redis, work, tenant, seconds, result)
 
 
 class RunnableQueue(TenantQueue):
@@ -145,6 +148,12 @@ def run_worker(queue_name: str, resources: Resources, stop: threading.Event | No
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     logging.getLogger("rq.job").setLevel(logging.WARNING)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    with beating(resources.redis, f"worker-{queue_name}"):
+        _work(queue_name, resources, stop)
+    log.info("worker %s ended", queue_name)
+
+
+def _work(queue_name: str, resources: Resources, stop: threading.Event) -> None:
     pause = 0.1
     while not stop.is_set():
         _stop_on_signals(stop)
@@ -158,7 +167,6 @@ def run_worker(queue_name: str, resources: Resources, stop: threading.Event | No
         # RQ's loop also returns when it has lost Redis in the middle of its book-keeping.
         pause = 0.1 if time.monotonic() - began > 10 else min(pause * 2, LONGEST_PAUSE_SECONDS)
         stop.wait(pause * (0.5 + random.random() / 2))
-    log.info("worker %s ended", queue_name)
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

@@ -20,7 +20,7 @@ import httpx
 from service.errors import Overloaded, Refused, StoreUnavailable, UnknownTenant
 from service.intake.edge import Edge, Erased
 from service.model import JsonObject, moment
-from service.ops.job_metrics import count_poll
+from service.ops import tallies
 from service.outbound.client import outbound_client
 from service.platforms.items import Item
 from service.platforms.listed import Listing
@@ -116,7 +116,8 @@ class Turn:
             result, error, failures = "waiting", f"waits for our own stream: {ours}", source.failures
             pause_us = int(getattr(ours, "retry_after_seconds", 5) * SECOND_US)
         self._record(source, poll.cursor, began_us + interval_us, pause_us, failures, error)
-        count_poll(self.resources.redis, self.tenant, source.platform, result)
+        with tallies.Tally(self.resources.redis, self.tenant) as tally:
+            tally.count(tallies.POLLS, source.platform, result)
         told = ", ".join(f"{number} {what}" for what, number in poll.told.items())
         log.log(logging.INFO if error is None else logging.WARNING, "tenant %s: poll of %s: %s%s", self.tenant, source.platform, error or "ok", f" ({told})" if told else "")
 

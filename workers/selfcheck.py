@@ -2,7 +2,7 @@
 
 Members of known clusters are left out (shuffled, they would still crowd into the contexts that they had agreed on), everybody
 else is shuffled within each context, and the whole of detection runs on it. The number of groups that it would flag is a
-metric (brigadewatch_detection_selfcheck_false_clusters): above 0 the null model does not fit this community, and its flags
+metric (brigadewatch_selfcheck_false_clusters): above 0 the null model does not fit this community, and its flags
 deserve less trust.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from service.moderation.outcomes import Tally
 from service.moderation.score import judge
-from service.ops.job_metrics import record_counts
+from service.ops import tallies
 from service.storage.archive import analysis_state_of, read_feed_window
 from service.storage.leases import held
 from service.storage.overrides import policy_of
@@ -52,5 +52,8 @@ def run(tenant: str, resources: Resources) -> None:
         nobody = Tally(0, 0, 0)
         flagged = sum(
             judge(g.evidence, nobody, len(g.targets), prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score).disposition == "flagged" for g in groups)
-        record_counts(resources.redis, {"selfcheck_false_clusters": flagged, "selfcheck_complaints": len(batch)}, tenant=tenant)
+        with tallies.Tally(resources.redis, tenant) as tally:
+            tally.put(tallies.SELFCHECK_FALSE, flagged)
+            tally.put(tallies.SELFCHECK_COMPLAINTS, len(batch))
+            tally.put(tallies.SELFCHECK_FINISHED, resources.now_us() / 1e6)
         log.info("tenant %s: self-check of %d shuffled complaints would flag %d clusters, %.2f s", tenant, len(batch), flagged, time.monotonic() - began)

@@ -45,7 +45,7 @@ async def show_operations(request: Request, person: Admin, cursor: str = "") -> 
         machinery = None
     pipeline = _pipeline(found.pop("progress"), machinery, microseconds(now))
     return await run_in_threadpool(lambda: render(
-        request, person, "ops.html", machinery=machinery, pipeline=pipeline, missing=machinery.missing(now) if machinery else [], works=WORK_WORDS,
+        request, person, "ops.html", machinery=machinery, pipeline=pipeline, missing=machinery.missing(now) if machinery else [], works=WORK_WORDS, size=size,
         first_url="/console/ops#dead" if cursor else None, **found,
     ))
 
@@ -68,6 +68,13 @@ async def handle_dead_letters(request: Request, person: Admin, action: Annotated
         done = await run_in_threadpool(dead_letters.drop, parts.engine, person.tenant_id, ids)
     await run_in_threadpool(_note, request, person, action, ids, done)
     return see_other(request, "/console/ops#dead")
+
+
+def size(count: int | None) -> str:
+    """Bytes as they are talked about; a dash for what is not known."""
+    if count is None:
+        return "–"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
 
 
 def _note(request: Request, person: Person, action: str, ids: list[int], done: int) -> None:

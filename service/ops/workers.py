@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from service.storage import keys
+from redis.exceptions import RedisError
+
+from service.model import moment
+from service.ops import tallies
+from service.ops.processes import Kind, read_kinds
+from service.storage import keys, stream
 from service.storage.queue import QUEUES
 from service.storage.stream import AsyncRedis, unavailable_when_it_fails
 
 _WORKERS = "rq:workers"
-_FIELDS = ("queues", "state", "birth", "last_heartbeat", "successful_job_count", "failed_job_count", "total_working_time")
+_FIELDS = ("queues", "state", "birth", "last_heartbeat", "successful_job_count", "failed_job_count")
 MAX_WORKERS = 500
 SILENT_SECONDS = 90  # a worker says that it lives every minute or so
 
@@ -30,7 +35,6 @@ class Worker:
     heard: datetime | None
     done: int  # jobs
     failed: int
-    busy_seconds: float
 
     def silent(self, now: datetime) -> bool:
         """Whether it has not been heard of for so long that it is probably gone."""
@@ -43,7 +47,22 @@ class SelfCheck:
 
     false_clusters: int  # that it would flag where nobody complains together
     complaints: int
-    asked: datetime | None  # when; None: more than a day ago
+    finished: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RedisState:
+    """How Redis itself is."""
+
+    used_bytes: int
+    limit_bytes: int  # 0: as much as there is
+    append_only: bool  # the file is on
+    writes: bool  # and the latest write to it succeeded
+
+    @property
+    def full(self) -> float:
+        """The share of its limit that is used; 0 without one."""
+        return self.used_bytes / self.limit_bytes if self.limit_bytes else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +70,14 @@ class Machinery:
     """All of it, at one moment."""
 
     workers: list[Worker]  # by queue, then age
+    kinds: Mapping[str, Kind]  # of processes
+    redis: RedisState | None  # None: a rented server that does not say
     waiting_by_queue: Mapping[str, int]
     position: int | None  # the tenant's acknowledged items; None: Redis is being rebuilt, or the tenant is new
     stream_batches: int
     stream_oldest: datetime | None
-    failures_by_work: Mapping[str, int]  # the tenant's jobs that ended with an error, ever
+    jobs_by_work: Mapping[str, Mapping[str, int]]  # the tenant's jobs, ever, by how they ended
+    window_complaints: int | None  # None: nothing was analysed yet
     selfcheck: SelfCheck | None
 
     def missing(self, now: datetime) -> list[str]:
@@ -74,42 +96,52 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
             pipe.llen(f"rq:queue:{queue}")
         pipe.get(keys.position(tenant))
         pipe.xlen(keys.stream(tenant))
-        pipe.xrange(keys.stream(tenant), count=1)
-        pipe.hgetall(keys.JOB_METRICS)
-        pipe.hmget(keys.DETECTION_COUNTS, f"selfcheck_false_clusters|{tenant}", f"selfcheck_complaints|{tenant}")
-        pipe.pttl(keys.checked(tenant))
+        stream.OLDEST.run(pipe, [keys.stream(tenant)], [])
+        pipe.hgetall(keys.tallies(tenant))
+        pipe.hgetall(keys.PROCESSES)
+        pipe.time()
         names, *rest = await pipe.execute()
-        waiting, (position, batches, first, counts, checked, checked_ttl) = rest[: len(QUEUES)], rest[len(QUEUES) :]
+        waiting, (position, batches, oldest_us, told, processes, time) = rest[: len(QUEUES)], rest[len(QUEUES) :]
         pipe = redis.pipeline(transaction=False)
         for name in sorted(map(_text, names))[:MAX_WORKERS]:
             pipe.hmget(name, *_FIELDS)
-        workers = [_worker(values) for values in await pipe.execute() if values[0] is not None]
+        pipe.info("memory")
+        pipe.info("persistence")
+        *found, memory, persistence = await pipe.execute(raise_on_error=False)
+        workers = [_worker(values) for values in found if not isinstance(values, RedisError) and values[0] is not None]
+    window = tallies.counted(told, tallies.WINDOW_COMPLAINTS).get(())
     return Machinery(
-        workers=sorted(workers, key=lambda w: (w.queue, w.born or now)), waiting_by_queue=dict(zip(QUEUES, map(int, waiting), strict=True)), position=None if position is None else int(position),
-        stream_batches=int(batches), stream_oldest=datetime.fromtimestamp(int(_text(first[0][0]).split("-")[0]) / 1_000, UTC) if first else None,
-        failures_by_work=_failures(counts, tenant), selfcheck=_selfcheck(checked, int(checked_ttl), now),
+        workers=sorted(workers, key=lambda w: (w.queue, w.born or now)), kinds=read_kinds(processes, time[0] + time[1] / 1e6), redis=_redis_state(memory, persistence),
+        waiting_by_queue=dict(zip(QUEUES, map(int, waiting), strict=True)), position=None if position is None else int(position),
+        stream_batches=int(batches), stream_oldest=None if oldest_us is None else moment(int(oldest_us)),
+        jobs_by_work=_jobs(told), window_complaints=None if window is None else round(window), selfcheck=_selfcheck(told),
     )
 
 
 def _worker(values: list[Any]) -> Worker:
-    queues, state, born, heard, done, failed, busy = ("" if value is None else _text(value) for value in values)
-    return Worker(queues, state or "starting", _time(born), _time(heard), _whole(done), _whole(failed), _real(busy))
+    queues, state, born, heard, done, failed = ("" if value is None else _text(value) for value in values)
+    return Worker(queues, state or "starting", _time(born), _time(heard), _whole(done), _whole(failed))
 
 
-def _failures(counts: Mapping[Any, Any], tenant: str) -> dict[str, int]:
-    found = {}
-    for name, value in counts.items():
-        work, _, rest = _text(name).partition("|")
-        if rest == f"failed|{tenant}":
-            found[work] = _whole(_text(value))
-    return dict(sorted(found.items()))
-
-
-def _selfcheck(values: list[Any], ttl_ms: int, now: datetime) -> SelfCheck | None:
-    if values[0] is None:
+def _redis_state(memory: Any, persistence: Any) -> RedisState | None:
+    if isinstance(memory, RedisError) or isinstance(persistence, RedisError):
         return None
-    asked = now.timestamp() - (86_400 - ttl_ms / 1_000) if ttl_ms > 0 else None
-    return SelfCheck(round(_real(_text(values[0]))), round(_real(_text(values[1] or b"0"))), None if asked is None else datetime.fromtimestamp(asked, UTC))
+    info = {**memory, **persistence}
+    return RedisState(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0)), bool(int(info.get("aof_enabled", 0))), info.get("aof_last_write_status", "ok") == "ok")
+
+
+def _jobs(told: Mapping[Any, Any]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (work, result), count in sorted(tallies.counted(told, tallies.JOBS).items()):
+        found.setdefault(work, dict.fromkeys(tallies.JOB_RESULTS, 0))[result] = round(count)
+    return found
+
+
+def _selfcheck(told: Mapping[Any, Any]) -> SelfCheck | None:
+    false, complaints, finished = (tallies.counted(told, family).get(()) for family in (tallies.SELFCHECK_FALSE, tallies.SELFCHECK_COMPLAINTS, tallies.SELFCHECK_FINISHED))
+    if false is None or complaints is None or finished is None:
+        return None
+    return SelfCheck(round(false), round(complaints), datetime.fromtimestamp(finished, UTC))
 
 
 def _time(text: str) -> datetime | None:
@@ -122,13 +154,6 @@ def _time(text: str) -> datetime | None:
 
 def _whole(text: str) -> int:
     return int(text) if text.isdecimal() else 0
-
-
-def _real(text: str) -> float:
-    try:
-        return float(text or 0)
-    except ValueError:
-        return 0.0
 
 
 def _text(value: Any) -> str:

@@ -55,7 +55,9 @@ def delivered(tenant: str, digest: str) -> str:
     return f"{PREFIX}:{tenant}:delivered:{digest}"
 
 
-JOB_METRICS = f"{PREFIX}:metrics:jobs"  # hash: what service/ops/job_metrics.py counts about jobs
-POLL_COUNTS = f"{PREFIX}:metrics:polls"  # hash: what service/ops/job_metrics.py counts about polls
-DETECTION_COUNTS = f"{PREFIX}:metrics:detection"  # hash: what workers/detect.py counts about its ticks
-DELIVERY_COUNTS = f"{PREFIX}:metrics:deliveries"  # hash: attempts to deliver webhooks, by tenant and what came of them
+def tallies(tenant: str) -> str:
+    """Hash: what workers count for the metrics (service/ops/tallies.py); the empty name: of the whole installation."""
+    return f"{PREFIX}:{tenant}:tallies"
+
+
+PROCESSES = f"{PREFIX}:processes"  # hash: the living processes by kind (service/ops/processes.py)

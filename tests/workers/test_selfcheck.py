@@ -23,7 +23,7 @@ def paper(fake_redis: Any, engine: Engine, settings: Settings) -> Iterator[Newsp
 
 
 def told(paper: Newspaper, name: str) -> float:
-    value: Any = paper.redis.hget(keys.DETECTION_COUNTS, f"{name}|{paper.name}")
+    value: Any = paper.redis.hget(keys.tallies(paper.name), name)
     return float(value)
 
 

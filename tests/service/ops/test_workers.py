@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from service.errors import StoreUnavailable
-from service.ops.job_metrics import record_counts, record_job
+from service.model import moment
+from service.ops import tallies
 from service.ops.workers import read_machinery
 from service.settings import Settings, read_settings
 from service.storage import keys
@@ -39,29 +40,32 @@ def test_what_waits_and_what_failed_is_the_tenants_own(clients: Any) -> None:
     redis = clients.blocking
     enqueue(redis, "ingest", "paper")
     enqueue(redis, "ingest", "other")
-    record_job(redis, "sweep", "paper", 1.0, ok=False)
-    record_job(redis, "sweep", "other", 1.0, ok=False)
-    record_counts(redis, {"selfcheck_false_clusters": 2, "selfcheck_complaints": 500}, tenant="paper")
-    redis.set(keys.checked("paper"), 1, px=86_400_000 - 3_600_000)
+    tallies.record_job(redis, "sweep", "paper", 1.0, "failed")
+    tallies.record_job(redis, "sweep", "other", 1.0, "failed")
+    with tallies.Tally(redis, "paper") as tally:
+        tally.put(tallies.SELFCHECK_FALSE, 2)
+        tally.put(tallies.SELFCHECK_COMPLAINTS, 500)
+        tally.put(tallies.SELFCHECK_FINISHED, NOW.timestamp() - 3_600)
+        tally.put(tallies.WINDOW_COMPLAINTS, 480)
     redis.set(keys.position("paper"), 41)
-    redis.xadd(keys.stream("paper"), {"first": 1})
+    redis.xadd(keys.stream("paper"), {"first": 1, "at": 1_795_000_000_000_000})
     found = clients.run(read_machinery(clients.asyncio, "paper", NOW))
     assert found.waiting_by_queue == {"ingest": 2, "detect": 0, "sweep": 0, "deliver": 0, "chores": 0}
-    assert (found.position, found.stream_batches, found.failures_by_work) == (41, 1, {"sweep": 1})
-    assert found.stream_oldest is not None
+    assert (found.position, found.stream_batches, found.window_complaints) == (41, 1, 480)
+    assert found.jobs_by_work == {"sweep": {"done": 0, "superseded": 0, "interrupted": 0, "failed": 1}}
+    assert found.stream_oldest == moment(1_795_000_000_000_000)
     assert found.selfcheck is not None
-    assert found.selfcheck.asked is not None
     assert (found.selfcheck.false_clusters, found.selfcheck.complaints) == (2, 500)
-    assert abs((NOW - timedelta(hours=1) - found.selfcheck.asked).total_seconds()) < 60
+    assert abs((NOW - timedelta(hours=1) - found.selfcheck.finished).total_seconds()) < 60
     nothing = clients.run(read_machinery(clients.asyncio, "new", NOW))
     assert (nothing.position, nothing.stream_batches, nothing.stream_oldest, nothing.selfcheck) == (None, 0, None, None)
 
 
 def test_a_worker_whose_row_is_no_worker_does_not_break_the_page(fake_redis: Any) -> None:
     fake_redis.blocking.sadd("rq:workers", "rq:worker:gone", "rq:worker:odd")
-    fake_redis.blocking.hset("rq:worker:odd", mapping={"queues": "detect", "birth": "yesterday", "successful_job_count": "many", "total_working_time": "x"})
+    fake_redis.blocking.hset("rq:worker:odd", mapping={"queues": "detect", "birth": "yesterday", "successful_job_count": "many"})
     (odd,) = fake_redis.run(read_machinery(fake_redis.asyncio, "paper", NOW)).workers
-    assert (odd.queue, odd.born, odd.done, odd.busy_seconds, odd.silent(NOW)) == ("detect", None, 0, 0.0, True)
+    assert (odd.queue, odd.born, odd.done, odd.silent(NOW)) == ("detect", None, 0, True)
 
 
 def test_a_redis_that_is_away_is_said_so() -> None:

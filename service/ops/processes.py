@@ -1,0 +1,96 @@
+"""Which processes live, and how much memory each kind takes: told to Redis by the processes themselves, every ten seconds.
+
+Times are Redis' own, so that hosts need not agree. A process that ends takes its entry away; one that is killed is gone from
+the answers after SILENT_SECONDS. Memory is read from /proc, and left out where there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from service.storage import keys
+from service.storage.queue import QUEUES
+
+KINDS = ("api", *(f"worker-{queue}" for queue in QUEUES), "clock")
+BEAT_SECONDS = 10.0
+SILENT_SECONDS = 35.0  # three beats were missed
+_FORGOTTEN_SECONDS = 3_600.0
+_STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The living processes of one kind, together."""
+
+    count: int
+    resident_bytes: int | None  # of the largest; None: not to be had
+    peak_bytes: int | None  # the most that any of those had since its start
+
+
+@contextmanager
+def beating(client: Redis, kind: str) -> Iterator[None]:
+    """Inside, this process is known as one of its kind. Redis may go and come back meanwhile."""
+    over, field = threading.Event(), f"{kind}|{secrets.token_hex(6)}"
+
+    def beat() -> None:
+        while not over.is_set():
+            with suppress(RedisError, OSError):  # the next beat may find it
+                _say(client, field)
+            over.wait(BEAT_SECONDS)
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(BEAT_SECONDS)
+        with suppress(RedisError, OSError):  # it falls silent
+            client.hdel(keys.PROCESSES, field)
+
+
+def read_kinds(fields: Mapping[Any, Any], now_seconds: float) -> dict[str, Kind]:
+    """Every kind, from the hash as Redis gives it and Redis' time; a kind of which nobody lives has 0."""
+    living: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    for field, value in fields.items():
+        kind, entry = _text(field).partition("|")[0], json.loads(value)
+        if kind in living and now_seconds - entry["at"] <= SILENT_SECONDS:
+            living[kind].append(entry)
+    return {kind: Kind(len(found), _largest(found, "resident"), _largest(found, "peak")) for kind, found in living.items()}
+
+
+def _say(client: Any, field: str) -> None:
+    seconds, micro = client.time()
+    now = seconds + micro / 1e6
+    known = client.hgetall(keys.PROCESSES)
+    gone = [name for name, value in known.items() if now - json.loads(value)["at"] > _FORGOTTEN_SECONDS]
+    if gone:
+        client.hdel(keys.PROCESSES, *gone)
+    client.hset(keys.PROCESSES, field, json.dumps({"at": now, **_memory()}))
+
+
+def _memory() -> dict[str, int]:
+    """Bytes of this process, now (resident) and at most since its start (peak)."""
+    try:
+        lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines() if line.startswith(("VmRSS", "VmHWM")))
+        return {name: int(lines[row].split()[0]) * 1_024 for name, row in (("resident", "VmRSS"), ("peak", "VmHWM"))}
+    except (OSError, KeyError, ValueError):
+        return {}
+
+
+def _largest(found: list[dict[str, Any]], name: str) -> int | None:
+    return max((int(entry[name]) for entry in found if name in entry), default=None)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

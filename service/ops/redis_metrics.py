@@ -1,0 +1,97 @@
+"""What Redis knows: streams, queues, its own memory and append-only file, the processes that live, and what workers counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import redis
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from service.ops.processes import read_kinds
+from service.ops.tallies import metrics_of
+from service.storage import keys, stream
+from service.storage.queue import QUEUES
+
+_A_TENANT = 4  # answers about each
+
+
+def read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[Metric]:
+    """Two round trips. Raises RedisError."""
+    pipe = client.pipeline(transaction=False)
+    for name in names:
+        pipe.get(keys.position(name))
+        pipe.xlen(keys.stream(name))
+        stream.OLDEST.run(pipe, [keys.stream(name)], [])
+        pipe.hgetall(keys.tallies(name))
+    for queue in QUEUES:
+        pipe.llen(f"rq:queue:{queue}")
+    pipe.hgetall(keys.tallies(""))
+    pipe.hgetall(keys.PROCESSES)
+    pipe.time()
+    answers = pipe.execute()
+    told, (everybody, processes, time) = answers[: _A_TENANT * len(names)], answers[_A_TENANT * len(names) + len(QUEUES) :]
+    yield from _streams(names, told, now_us)
+    queued = GaugeMetricFamily("brigadewatch_queue_jobs", "Jobs that wait in the queue.", labels=["queue"])
+    for queue, length in zip(QUEUES, answers[len(told) :], strict=False):
+        queued.add_metric([queue], length)
+    yield queued
+    yield from metrics_of({name: told[_A_TENANT * index + 3] for index, name in enumerate(names)}, everybody)
+    yield from _processes(processes, time[0] + time[1] / 1e6)
+    yield from _server(_info(client))
+
+
+def _streams(names: list[str], answers: list[Any], now_us: int) -> Iterator[Metric]:
+    accepted = GaugeMetricFamily("brigadewatch_accepted_position", "Acknowledged items of the tenant; absent while Redis is being restored.", labels=["tenant"])
+    length = GaugeMetricFamily("brigadewatch_stream_batches", "Batches in the stream that are not archived.", labels=["tenant"])
+    age = GaugeMetricFamily("brigadewatch_stream_oldest_age_seconds", "Age of the oldest batch in the stream; 0: it is empty.", labels=["tenant"])
+    for index, name in enumerate(names):
+        position, batches, at_us = answers[_A_TENANT * index : _A_TENANT * index + 3]
+        if position is not None:
+            accepted.add_metric([name], float(position))
+        length.add_metric([name], batches)
+        age.add_metric([name], 0.0 if at_us is None else max(0.0, (now_us - int(at_us)) / 1e6))
+    yield from (accepted, length, age)
+
+
+def _processes(fields: Mapping[Any, Any], now_seconds: float) -> Iterator[Metric]:
+    alive = GaugeMetricFamily("brigadewatch_processes", "Processes of the installation that were heard of within the last half minute.", labels=["process"])
+    resident = GaugeMetricFamily("brigadewatch_process_resident_memory_bytes", "Resident memory of the largest process of its kind.", labels=["process"])
+    peak = GaugeMetricFamily("brigadewatch_process_peak_memory_bytes", "The most resident memory that a living process of its kind has had.", labels=["process"])
+    for name, kind in read_kinds(fields, now_seconds).items():
+        alive.add_metric([name], kind.count)
+        for family, value in ((resident, kind.resident_bytes), (peak, kind.peak_bytes)):
+            if value is not None:
+                family.add_metric([name], value)
+    yield from (alive, resident, peak)
+
+
+def _info(client: redis.Redis) -> dict[str, Any]:
+    """What the server says about itself; a rented one may refuse to say a section."""
+    pipe = client.pipeline(transaction=False)
+    for section in ("memory", "persistence", "stats", "clients"):
+        pipe.info(section)
+    return {name: value for section in pipe.execute(raise_on_error=False) if isinstance(section, dict) for name, value in section.items()}
+
+
+def _server(info: Mapping[str, Any]) -> Iterator[Metric]:
+    """Its own state; what a server does not say is left out."""
+    gauges = (
+        ("memory_used_bytes", "Memory that Redis uses.", info.get("used_memory")),
+        ("memory_max_bytes", "Memory that Redis may use (maxmemory); 0: as much as there is.", info.get("maxmemory")),
+        ("evicts", "Whether Redis would evict keys when its memory is full (it must not: 0).", float(info.get("maxmemory_policy", "noeviction") != "noeviction")),
+        ("append_only", "Whether the append-only file is on (it has to be: 1).", info.get("aof_enabled")),
+        ("append_only_write_ok", "Whether the latest write to the append-only file succeeded.", float(info.get("aof_last_write_status", "ok") == "ok")),
+        ("append_only_rewrite_ok", "Whether the latest rewrite of the append-only file succeeded.", float(info.get("aof_last_bgrewrite_status", "ok") == "ok")),
+        ("append_only_size_bytes", "Size of the append-only file.", info.get("aof_current_size")),
+        ("connected_clients", "Connections to Redis.", info.get("connected_clients")),
+    )
+    for name, text, value in gauges:
+        gauge = GaugeMetricFamily(f"brigadewatch_redis_{name}", text)
+        if value is not None:
+            gauge.add_metric([], float(value))
+        yield gauge
+    evicted = CounterMetricFamily("brigadewatch_redis_evicted_keys", "Keys that Redis evicted since its start; each may be a complaint that is lost.")
+    evicted.add_metric([], float(info.get("evicted_keys", 0)))
+    yield evicted
+
