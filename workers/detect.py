@@ -92,12 +92,9 @@ def tell_windows() -> None:
 def _turn(tenant: str, resources: Resources, lease: Lease) -> None:
     began = time.monotonic()
     analysis = _resident_analysis(tenant, resources)
-    while True:
-        others = others_wait(resources.redis, "detect")
-        if not analysis.step(resources, ITEMS_BESIDE_OTHERS if others else ITEMS_AT_ONCE):
-            return
+    while analysis.step(resources, ITEMS_BESIDE_OTHERS if (others := others_wait(resources.redis, "detect")) else ITEMS_AT_ONCE):
         lease.check()
-        if time.monotonic() - began >= (SHORT_TURN_SECONDS if others_wait(resources.redis, "detect") else TURN_SECONDS):
+        if time.monotonic() - began >= (SHORT_TURN_SECONDS if others else TURN_SECONDS):
             return
 
 
@@ -209,7 +206,7 @@ class Analysis:
                 select(schema.sweeps.c.id, schema.sweeps.c.finished_us).where(schema.sweeps.c.tenant_id == self.number).order_by(schema.sweeps.c.id.desc()).limit(1)).first()
             sweep = _latest_sweep(connection, self.number) if newest is not None and newest.finished_us > (self.state.swept_us or 0) else None
             at_most = min(at_most, max(LEAST_ITEMS, int(self._items_per_second * TICK_SECONDS)))
-            asked = allowed.keys_of(connection, self.number) != self._allowed or timers.planned(connection, self.number, allowed.WORK)
+            asked = self._allowed is None or timers.planned(connection, self.number, allowed.WORK)
             rows = [] if decided or asked or sweep is not None else read_feed(connection, self.number, self.state.cursor_seq, at_most)
         if decided:
             self._take_decisions(resources, max(d.seq for d in decided), {d.cluster_id for d in decided})

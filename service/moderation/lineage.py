@@ -8,7 +8,7 @@ decision is never overturned by a recomputation.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -237,17 +237,22 @@ def rescore(state: ClusterState, outcomes: Mapping[int, Sequence[Judgement]], no
 
 def _overlaps(group: Found, present: Mapping[str, ClusterState], share: float) -> dict[str, int]:
     """Members in common with each stored cluster that the group may be."""
-    both = {}
-    for state in present.values():
-        if state.kind != group.kind:
-            continue  # a crowd on one target is not the group that hits many, though they share accounts
-        if group.kind == "one_shot" and group.author_by_target.keys() != state.author_by_target.keys():
-            continue  # nor the crowd on another target: its own target would lose its discount
-        people = state.members | state.excluded
-        common = len(group.reporters & people)
-        if common and common >= share * min(len(group.reporters), len(people)):
-            both[state.id] = common
-    return both
+    both = {state.id: common_people(group.kind, group.reporters, group.author_by_target.keys(), state, share) for state in present.values()}
+    return {identity: common for identity, common in both.items() if common}
+
+
+def common_people(kind: Kind, people: Set[int], targets: Set[int], state: ClusterState, share: float) -> int:
+    """The rule of identity: how many people a group has in common with a cluster that it may be; 0 where it is another.
+
+    `share` of the smaller one's people have to be in both, those that a decision took out included.
+    """
+    if kind != state.kind:
+        return 0  # a crowd on one target is not the group that hits many, though they share accounts
+    if kind == "one_shot" and targets != state.author_by_target.keys():
+        return 0  # nor the crowd on another target: its own target would lose its discount
+    known = state.members | state.excluded
+    common = len(people & known)
+    return common if common >= share * min(len(people), len(known)) else 0
 
 
 def _age(state: ClusterState) -> tuple[int, str]:

@@ -15,14 +15,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binom
-
 from service.model import Disposition, Evidence, Kind
 from service.moderation.outcomes import Tally
-from service.moderation.score import AUTHOR_WEIGHT, DEVICE_WEIGHT, OUTCOMES, judge, surprise
+from service.moderation.score import FEWEST_TEXTS, OUTCOMES, TEXTS_COMPARED, USUAL_SHARE, author_contribution, device_contribution, fresh_chance, judge, tail
 from service.policy import Policy
 
-TEXTS_COMPARED = 80  # as the detector does
 _SAME = 0.005  # two shares that differ by less are the same count
 
 
@@ -111,9 +108,9 @@ def _anew(e: Evidence, whole: Sequence[Said], kept: Sequence[Said], elsewhere: M
         if abs(_author(whole) - e.value) > _SAME:
             return None
         share = _author(kept)
-        return e.model_copy(update={"value": share, "contribution": AUTHOR_WEIGHT * max(0.0, share - 0.5) if len({s.target for s in kept}) >= 4 else 0.0})
+        return e.model_copy(update={"value": share, "contribution": author_contribution(share, len({s.target for s in kept}))})
     counting: Mapping[str, tuple[Callable[[Sequence[Said], Policy], tuple[int, int]], float]] = {
-        "fresh_accounts": (_fresh, max(0.25, 3 * e.usual)), "shared_fingerprints": (_fingerprints, 0.05), "near_duplicate_texts": (_duplicates, 0.05),
+        "fresh_accounts": (_fresh, fresh_chance(e.usual)), "shared_fingerprints": (_fingerprints, USUAL_SHARE), "near_duplicate_texts": (_duplicates, USUAL_SHARE),
     }
     if e.signal not in counting:
         return None
@@ -122,10 +119,10 @@ def _anew(e: Evidence, whole: Sequence[Said], kept: Sequence[Said], elsewhere: M
     if abs(hits / max(total, 1) - e.value) > _SAME:
         return None
     hits, total = count(kept, policy)
-    p = float(binom.sf(hits - 1, total, min(1.0, chance))) if hits else 1.0
-    if e.signal == "near_duplicate_texts" and total < 3:
+    p = tail(hits, total, chance)
+    if e.signal == "near_duplicate_texts" and total < FEWEST_TEXTS:
         return e.model_copy(update={"value": 0.0, "p_value": None, "contribution": 0.0})
-    return e.model_copy(update={"value": hits / max(total, 1), "p_value": p, "contribution": DEVICE_WEIGHT * surprise(p)})
+    return e.model_copy(update={"value": hits / max(total, 1), "p_value": p, "contribution": device_contribution(p)})
 
 
 def _lockstep(said: Sequence[Said]) -> float:
@@ -171,7 +168,7 @@ def _fingerprints(said: Sequence[Said], _: Policy) -> tuple[int, int]:
 
 def _duplicates(said: Sequence[Said], _: Policy) -> tuple[int, int]:
     texts = [s.wording for s in said if s.wording is not None][:TEXTS_COMPARED]
-    if len(texts) < 3:
+    if len(texts) < FEWEST_TEXTS:
         return 0, len(texts)
     count = Counter(texts)
     return sum(count[text] >= 2 for text in texts), len(texts)

@@ -17,6 +17,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from scipy.stats import binom
+
 from service.model import Disposition, Evidence
 from service.moderation.outcomes import Tally, log_likelihood_ratio
 
@@ -27,6 +29,9 @@ AIM_TOLD = 0.5  # share of the targets: rarer aims are in the evidence, one sent
 DEVICES = ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts")
 FLAG_PRIOR = 1.64  # log-odds; the share of dishonest groups in the worlds: five to one
 DEVICE_WEIGHT, AUTHOR_WEIGHT = 1.3, 8.0
+USUAL_SHARE = 0.05  # of accounts that share a rare fingerprint, and of texts that have a near-duplicate
+TEXTS_COMPARED = 80  # near-duplicates are sought among so many texts of a cluster: k^2 comparisons
+FEWEST_TEXTS, FEWEST_AUTHORED = 3, 4  # texts; targets, below which one author says nothing
 OUTCOME_BOUND = 8.0  # one signal may not drown all others
 
 
@@ -56,6 +61,26 @@ def surprise(p_value: float | None) -> float:
     if p_value is None or p_value >= 0.05:
         return 0.0
     return min(4.0, -math.log10(max(p_value, 1e-12)))
+
+
+def fresh_chance(usual: float) -> float:
+    """The share of fresh accounts that chance has to explain, where `usual` of all complaints come from such."""
+    return min(1.0, max(0.25, 3 * usual))
+
+
+def tail(hits: int, total: int, chance: float) -> float:
+    """P(at least so many of `total` by chance)."""
+    return float(binom.sf(hits - 1, total, chance)) if hits else 1.0
+
+
+def device_contribution(p_value: float | None) -> float:
+    """What fresh accounts, shared fingerprints or near-duplicate texts add."""
+    return DEVICE_WEIGHT * surprise(p_value)
+
+
+def author_contribution(share: float, targets: int) -> float:
+    """What it adds that one author wrote so large a share of the targets."""
+    return AUTHOR_WEIGHT * max(0.0, share - 0.5) if targets >= FEWEST_AUTHORED else 0.0
 
 
 def coordination(evidence: Iterable[Evidence]) -> float:
@@ -98,7 +123,7 @@ def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outc
         parts.append(aim)
     author = by_signal.get("one_author")
     told = by_signal.get(f"{AIM}author")
-    if author is not None and targets >= 4 and author.value > 0.5 and (told is None or summary_clause([told]) != aim):
+    if author is not None and author_contribution(author.value, targets) > 0 and (told is None or summary_clause([told]) != aim):
         parts.append(f"{author.value:.0%} of the targets are by one author")
     judged = outcomes.upheld + outcomes.rejected
     parts.append(f"people upheld {outcomes.upheld} and rejected {outcomes.rejected} of {judged} judged targets" if judged else "not judged yet")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from service.moderation.case_events import is_held
-from service.moderation.lineage import ClusterState, summaries
+from service.moderation.lineage import ClusterState, common_people, summaries
 
 Why = Literal["held_back", "reliable", "not_found", "below"]
 
@@ -51,10 +51,7 @@ def paired(ours: Iterable[ClusterState], theirs: Iterable[ClusterState], overlap
         people = state.members | state.excluded
         near = {other.id: other for member in people for other in by_member.get(member, ())}
         for other in near.values():
-            if other.kind != state.kind or (state.kind == "one_shot" and other.author_by_target.keys() != state.author_by_target.keys()):
-                continue
-            both = len(people & (other.members | other.excluded))
-            if both >= overlap * min(len(people), len(other.members | other.excluded)):
+            if both := common_people(state.kind, people, state.author_by_target.keys(), other, overlap):
                 found.append((both, state.id, other.id))
     pairs: dict[str, str] = {}
     taken: set[str] = set()

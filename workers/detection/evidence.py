@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.stats import binom, poisson
+from scipy.stats import poisson
 
 from service.intake.signatures import slots_alike, slots_of, word_count
+from service.moderation.score import FEWEST_TEXTS, TEXTS_COMPARED, USUAL_SHARE, fresh_chance, tail
 from service.policy import Policy
 from workers.detection.surprise import span
 from workers.detection.window import UNKNOWN_MS, Bools, Events, Ints, Window
 
 HOUR_MS = 3_600_000
-TEXTS_COMPARED = 80  # near-duplicates are sought among so many texts of a cluster: k^2 comparisons
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def measure(window: Window, members: Ints, targets: Ints, surprise: float, group
         lockstep=lockstep, devotion=len(on_target) / max(len(events), 1), surprise=surprise,
         fresh=fresh, fingerprint=fingerprint, duplicate=duplicate,
         author=_author(window, targets), burst=burst(window, members, targets, on_target),
-group=group, span=span(window, members, targets), contexts=contexts,
+        group=group, span=span(window, members, targets), contexts=contexts,
     )
 
 
@@ -89,8 +89,7 @@ def _fresh(window: Window, events: Events, usual: float, policy: Policy) -> Sign
     first = first[window.created[first] != UNKNOWN_MS]
     limit = policy.fresh_account_seconds * 1000
     young = int((window.time[first] - window.created[first] < limit).sum())
-    p = float(binom.sf(young - 1, len(first), min(1.0, max(0.25, 3 * usual)))) if young else 1.0
-    return Signal(young / max(len(first), 1), usual, p, young, len(first))
+    return Signal(young / max(len(first), 1), usual, tail(young, len(first), fresh_chance(usual)), young, len(first))
 
 
 def fresh_share(window: Window, limit_ms: int) -> float:
@@ -104,8 +103,7 @@ def fresh_share(window: Window, limit_ms: int) -> float:
 def _fingerprint(window: Window, events: Events, policy: Policy) -> Signal:
     first = _first_of_each(window, events)
     rare = int(np.isin(window.fingerprint[first], _rare_prints(window, events, policy)).sum())
-    p = float(binom.sf(rare - 1, len(first), 0.05)) if rare else 1.0
-    return Signal(rare / max(len(first), 1), 0.05, p, rare, len(first))
+    return Signal(rare / max(len(first), 1), USUAL_SHARE, tail(rare, len(first), USUAL_SHARE), rare, len(first))
 
 
 def _rare_prints(window: Window, events: Events, policy: Policy) -> Ints:
@@ -127,12 +125,11 @@ def _rare_prints(window: Window, events: Events, policy: Policy) -> Ints:
 def _duplicate(window: Window, events: Events, policy: Policy) -> Signal:
     texts = [window.text[e] for e in events.tolist() if e in window.text]
     texts = [text for text in texts if word_count(text) >= policy.text_min_words][:TEXTS_COMPARED]
-    if len(texts) < 3:
-        return Signal(0.0, 0.05, None, 0, len(texts))
+    if len(texts) < FEWEST_TEXTS:
+        return Signal(0.0, USUAL_SHARE, None, 0, len(texts))
     copied = near_duplicates(texts, policy.text_jaccard)
     n = int(copied.sum())
-    p = float(binom.sf(n - 1, len(texts), 0.05)) if n else 1.0
-    return Signal(n / len(texts), 0.05, p, n, len(texts))
+    return Signal(n / len(texts), USUAL_SHARE, tail(n, len(texts), USUAL_SHARE), n, len(texts))
 
 
 def near_duplicates(texts: list[bytes], jaccard: float) -> Bools:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from service.model import Evidence
-from service.moderation.score import AUTHOR_WEIGHT, DEVICE_WEIGHT, surprise
+from service.moderation.score import author_contribution, device_contribution
 from service.policy import Weights
 from workers.detection.evidence import Measured, Signal
 from workers.detection.one_shot import Slice
@@ -34,7 +34,7 @@ def structural_evidence(m: Measured, members: int, targets: int, weights: Weight
         _device("fresh_accounts", m.fresh, f"{m.fresh.count} of {m.fresh.total} accounts were younger than 14 days at their first complaint here."),
         _device("shared_fingerprints", m.fingerprint, f"{m.fingerprint.count} of {m.fingerprint.total} accounts share a device or network fingerprint that few others use."),
         _device("near_duplicate_texts", m.duplicate, f"{m.duplicate.count} of {m.duplicate.total} longer texts have a near-duplicate in the group."),
-        Evidence(signal="one_author", value=m.author.value, usual=m.author.usual, p_value=None, contribution=AUTHOR_WEIGHT * max(0.0, m.author.value - 0.5) if targets >= 4 else 0.0,
+        Evidence(signal="one_author", value=m.author.value, usual=m.author.usual, p_value=None, contribution=author_contribution(m.author.value, targets),
                  text=f"{m.author.count} of {m.author.total} targets were written by one author."),
         burst_evidence(m.burst, members),
     ]
@@ -61,4 +61,4 @@ def burst_evidence(burst: Signal, members: int) -> Evidence:
 
 
 def _device(name: str, s: Signal, text: str) -> Evidence:
-    return Evidence(signal=name, value=s.value, usual=s.usual, p_value=s.p_value, contribution=DEVICE_WEIGHT * surprise(s.p_value), text=text)
+    return Evidence(signal=name, value=s.value, usual=s.usual, p_value=s.p_value, contribution=device_contribution(s.p_value), text=text)
