@@ -6,9 +6,11 @@ The second one has a thread and an event loop of its own: it answers also while 
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import redis
@@ -16,12 +18,15 @@ import uvicorn
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, disable_created_metrics
 from sqlalchemy import Engine
 
+from service.api.connections import Bounds, within
 from service.app import create_app
 from service.ops.collector import StoreCollector
 from service.ops.observations import Observations
 from service.ops.processes import beating
 from service.ops.routes import create_ops_app
 from service.settings import Settings
+
+_OTHER_FILES = 192  # databases, Redis, listeners, and what is read for a moment
 
 
 class _Server(uvicorn.Server):
@@ -49,13 +54,25 @@ def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_soc
     registry.register(stores)
     app = create_app(settings, engine=engine)
     app.state.observe = Observations(registry)
-    common: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "timeout_graceful_shutdown": 5}
-    ops = uvicorn.Server(uvicorn.Config(create_ops_app(registry, stores), **common, lifespan="off"))
+    common: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "timeout_graceful_shutdown": 5, "ws": "none"}
+    bounds = Bounds(connections=_room_for_connections())
+    ops = uvicorn.Server(uvicorn.Config(create_ops_app(registry, stores), **common, http=within(replace(bounds, connections=100)), lifespan="off"))
     thread = threading.Thread(target=lambda: asyncio.run(ops.serve(sockets=[ops_socket])), name="ops", daemon=True)
     thread.start()
     try:
         with beating(client, "api"):
-            _Server(uvicorn.Config(app, **common, backlog=2048), before_shutdown=app.state.live.close).run(sockets=[api_socket])
+            _Server(uvicorn.Config(app, **common, http=within(bounds), backlog=2048), before_shutdown=app.state.live.close).run(sockets=[api_socket])
     finally:
         ops.should_exit = True
         thread.join(5)
+
+
+def _room_for_connections() -> int:
+    """How many connections this process may hold: as many as it may open files, less those that it needs itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = Bounds().connections
+    wanted = most + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return most if soft == resource.RLIM_INFINITY else max(16, min(most, soft - _OTHER_FILES))

@@ -1,4 +1,4 @@
-"""Request bodies: bounded in bytes as sent and as inflated, in time, and in what all requests hold together."""
+"""Request bodies: bounded in bytes as sent and as inflated, and in what all requests hold together (in time: connections.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-BODY_SECONDS = 60.0  # the server below has no time-out for bodies of its own
 _SLICE_BYTES = 64 * 1024  # inflated in one go: well under a millisecond
 _GZIP_OVERHEAD = 64 * 1024  # what gzip may add to a body that cannot be compressed
 _MAX_MEMBERS = 1_024  # of one gzip body; more are made to be slow
@@ -18,7 +17,7 @@ _MAX_MEMBERS = 1_024  # of one gzip body; more are made to be slow
 async def read_body(request: Request, *, limit: int, hold: Callable[[int], None]) -> bytes:
     """The whole body, inflated. `hold` is told of every byte kept.
 
-    Raises HTTPException: 400 empty or bad gzip, 408 too slow, 413 too large, 415 another encoding.
+    Raises HTTPException: 400 empty or bad gzip, 413 too large, 415 another encoding; ClientDisconnect when it is not complete.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
@@ -28,11 +27,7 @@ async def read_body(request: Request, *, limit: int, hold: Callable[[int], None]
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced[:20]) > raw_limit:
         raise _too_large(limit)
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await (_inflated if zipped else _plain)(request, limit, raw_limit, hold)
-    except TimeoutError:
-        raise HTTPException(408, f"the body did not arrive within {BODY_SECONDS:.0f} s") from None
+    body = await (_inflated if zipped else _plain)(request, limit, raw_limit, hold)
     if not body:
         raise HTTPException(400, "the body is empty")
     if len(body) > _SLICE_BYTES:
