@@ -13,6 +13,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import b32decode, b32encode, b64decode, b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic_core import from_json, to_json
@@ -36,7 +37,7 @@ class Edge:
     key: bytes = field(default=COMMON_KEY, repr=False)
     pseudonyms: bool = False
     keep_text: bool = True
-    erased: frozenset[str] = frozenset()  # marks of erased reporters (`mark`)
+    erased: Mapping[str, str] = field(default_factory=dict, hash=False)  # by the mark (`mark`) of an erased reporter what took the name's place
 
     def line(self, line: bytes) -> bytes:
         """A canonical line as it may be stored. Lines of outcomes and withdrawals name no reporter and stay as they are.
@@ -48,7 +49,7 @@ class Edge:
         return b"c" + to_json(self.body(from_json(line[1:])))
 
     def body(self, body: JsonObject) -> JsonObject:
-        """The same for a parsed complaint; what it is given stays unchanged. Raises Erased."""
+        """The same for a parsed complaint; what it is given stays unchanged. Where an erased person wrote the target, their token stands for them. Raises Erased."""
         reporter = body["reporter"]
         if self.is_erased(reporter["id"]):
             raise Erased("erased: this reporter's data were erased, and no complaint of theirs is taken any more")
@@ -57,6 +58,9 @@ class Edge:
             if "fingerprint" in reporter:
                 reporter["fingerprint"] = self._keyed("f", reporter["fingerprint"])
             body = {**body, "reporter": reporter}
+        author = body["target"].get("author_id")
+        if author is not None and self.is_erased(author):
+            body = {**body, "target": {**body["target"], "author_id": self.erased[self.mark(author)]}}  # platforms number people once
         return body if self.keep_text or "text" not in body else self._without_text(body)
 
     def reporter(self, identity: str) -> str:
@@ -89,7 +93,7 @@ class Edge:
 
     def comparable(self, body: JsonObject) -> JsonObject:
         """A stored complaint as it would be under the strictest rules: equal for what was the same when it was sent."""
-        return replace(self, pseudonyms=True, keep_text=False, erased=frozenset()).body(body)
+        return replace(self, pseudonyms=True, keep_text=False, erased={}).body(body)
 
     def _without_text(self, body: JsonObject) -> JsonObject:
         text = body["text"]

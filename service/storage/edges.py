@@ -26,9 +26,10 @@ def open_edge(engine: Engine, box: SecretBox, tenant_id: int) -> Edge:
     return Edge(b64decode(box.open(now.sealed_key)), now.pseudonyms, now.keep_text, erased)
 
 
-def erased_marks(connection: Connection, tenant_id: int) -> frozenset[str]:
-    """The marks of the tenant's erased reporters, from the moment it was asked for."""
-    return frozenset(connection.scalars(select(erasures.c.reporter_hash).where(erasures.c.tenant_id == tenant_id)))
+def erased_marks(connection: Connection, tenant_id: int) -> dict[str, str]:
+    """The marks of the tenant's erased reporters, from the moment it was asked for, each with the token that takes the name's place."""
+    newest_first = select(erasures.c.reporter_hash, erasures.c.token).where(erasures.c.tenant_id == tenant_id).order_by(erasures.c.asked_us.desc(), erasures.c.id)
+    return {mark: token for mark, token in connection.execute(newest_first)}  # of somebody who asked twice, the first token
 
 
 def _with_key(engine: Engine, box: SecretBox, tenant_id: int) -> TenantSettings:

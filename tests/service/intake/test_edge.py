@@ -97,7 +97,7 @@ def test_the_same_content_is_recognised_across_settings_and_other_words_are_not(
 @pytest.mark.parametrize("asked", ["id", "pseudonym"])
 def test_an_erased_reporter_is_refused_by_id_and_by_pseudonym(pseudonyms: bool, asked: str) -> None:
     mark = HIDING.mark("r-77" if asked == "id" else HIDING.reporter("r-77"))
-    edge = Edge(KEY, pseudonyms=pseudonyms, erased=frozenset({mark}))
+    edge = Edge(KEY, pseudonyms=pseudonyms, erased={mark: "erased-1"})
     assert "r-77" not in mark and len(mark) == 64
     for sent in ("r-77", HIDING.reporter("r-77")):
         with pytest.raises(Erased, match="erased"):
@@ -105,8 +105,19 @@ def test_an_erased_reporter_is_refused_by_id_and_by_pseudonym(pseudonyms: bool, 
     assert edge.line(line(body(reporter={"id": "r-7"}))).startswith(b"c")
 
 
+@pytest.mark.parametrize("pseudonyms", [False, True])
+def test_who_wrote_the_target_of_somebody_elses_complaint_is_named_by_the_token_once_erased(pseudonyms: bool) -> None:
+    edge = Edge(KEY, pseudonyms=pseudonyms, erased={HIDING.mark("r-77"): "erased-1"})
+    about = body(reporter={"id": "r-5"}, target={**body()["target"], "author_id": "r-77"})
+    kept = edge.body(about)
+    assert kept["target"] == {**about["target"], "author_id": "erased-1"} and about["target"]["author_id"] == "r-77"
+    assert edge.body(kept) == kept
+    other = body(reporter={"id": "r-5"}, target={"id": "t-1", "author_id": "r-7"})
+    assert edge.body(other)["target"] == other["target"]
+
+
 def test_a_batch_lists_what_an_erased_reporter_sent_beside_what_was_taken() -> None:
-    batch = Batch(Edge(KEY, keep_text=False, erased=frozenset({HIDING.mark("r-77")})))
+    batch = Batch(Edge(KEY, keep_text=False, erased={HIDING.mark("r-77"): "erased-1"}))
     document = b"\n".join(line({**body(), "id": f"c-{k}", "reporter": {"id": who}})[1:] for k, who in enumerate(("r-76", "r-77", "r-78")))
     assert list(read_document(document, COMPLAINT, "ndjson", NOW, batch))
     assert [json.loads(kept[1:])["id"] for kept in batch.lines] == ["c-0", "c-2"]
