@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
+from service.console.case_glance import Glance, glance_of
 from service.console.case_scene import Aim, Bin, Raster, Signal, TimeLine, aims_of, bins_of, in_span, raster_of, signals_of, time_line_of
 from service.console.decision_form import Typed, shared_letters
+from service.console.wording import web_address
 from service.console.written import TextGroup, text_groups, written_of
 from service.errors import Refused
 from service.model import DecisionRequest, JsonObject, microseconds, moment
@@ -41,7 +43,7 @@ from service.storage.effects import effects_of_choices
 from service.storage.hashing import key_of
 
 REPORTERS_SHOWN, ALL_REPORTERS = 300, 2_000
-COMPLAINTS_PER_PAGE = 50
+COMPLAINTS_PER_PAGE = 25
 TEXTS_READ = 5_000  # complaints whose words are grouped, the earliest
 GROUPS_SHOWN = 12
 
@@ -138,6 +140,7 @@ class CasePage:
 
     file: CaseFile
     raster: Raster
+    glance: Glance
     signals: list[Signal]
     strongest: float  # the largest share of the score, for the bars
     aims: list[Aim]
@@ -154,9 +157,10 @@ def case_page(connection: Connection, tenant_id: int, file: CaseFile, narrowed: 
     raster = picture_of(file)
     signals = signals_of(file.cluster.evidence)
     rows, left_out = reporter_rows(connection, tenant_id, file, raster, ALL_REPORTERS if all_reporters else REPORTERS_SHOWN)
+    targets = target_rows(connection, tenant_id, file, raster)
     return CasePage(
-        file=file, raster=raster, signals=signals, strongest=max((s.share for s in signals), default=1.0) or 1.0, aims=aims_of(file.cluster.evidence), reporters=rows, reporters_left_out=left_out,
-        targets=target_rows(connection, tenant_id, file, raster), lines=complaint_lines(connection, tenant_id, file, narrowed, raster), related=related_to(connection, tenant_id, file, now=now),
+        file=file, raster=raster, glance=glance_of(file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold), signals=signals, strongest=max((s.share for s in signals), default=1.0) or 1.0, aims=aims_of(file.cluster.evidence), reporters=rows, reporters_left_out=left_out,
+        targets=targets, lines=complaint_lines(connection, tenant_id, file, narrowed, raster), related=related_to(connection, tenant_id, file, now=now),
         history=history_of(connection, tenant_id, file.cluster.id),
     )
 
@@ -203,17 +207,6 @@ def target_rows(connection: Connection, tenant_id: int, file: CaseFile, raster: 
     return sorted(
         (Target(row, number[row.key], row.id in settle, web_address(row.content.get("url")), row.content.get("excerpt")) for row in rows), key=lambda target: target.number,
     )
-
-
-def web_address(url: object) -> str | None:
-    """The address if it is one of the web: whatever else a platform sent (javascript:, data:) is no link."""
-    if not isinstance(url, str):
-        return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    return url if parts.scheme in ("http", "https") and parts.netloc else None
 
 
 def complaint_lines(connection: Connection, tenant_id: int, file: CaseFile, narrowed: Narrowed, raster: Raster | None = None) -> Lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from service.console.wording import plural
 from service.storage.case_history import Entry
 
 
@@ -41,7 +42,7 @@ def _words(entry: Entry) -> tuple[str, str]:
     if entry.kind == "hand":
         held = entry.data.get("from")
         if entry.what == "claim":
-            return entry.by or "", f"took the case over from {held}" if held else "took the case"
+            return entry.by or "", f"took the case over from {held}" if held else "claimed the case"
         return entry.by or "", "gave the case back" if held in (None, entry.by) else f"took the case out of the hands of {held}"
     if entry.kind == "outcome":
         return _WHO.get(entry.by or "", entry.by or ""), f"decided: {entry.what}" + (" (about one complaint)" if entry.data.get("complaint_id") else "")
@@ -59,17 +60,16 @@ def _decided(entry: Entry) -> str:
     if decision.snooze_until is not None:
         said += f", until {decision.snooze_until:%d %b %Y, %H:%M} UTC"
     if decision.excluded_reporters:
-        n = len(decision.excluded_reporters)
-        said += f", took {n:,} account{'' if n == 1 else 's'} out"
+        said += f", took {plural(len(decision.excluded_reporters), 'account')} out"
     return said if entry.standing else f"{said} – taken back since"
 
 
 def _event(entry: Entry) -> str:
     data = entry.data
     if entry.what == "cluster.grown":
-        gained = [f"{data.get(f'gained_{noun}s', 0):,} {noun}{'' if data.get(f'gained_{noun}s', 0) == 1 else 's'}" for noun in ("reporter", "target") if data.get(f"gained_{noun}s")]
+        gained = [plural(data[f"gained_{noun}s"], noun) for noun in ("reporter", "target") if data.get(f"gained_{noun}s")]
         absorbed = f", swallowed {', '.join(data['absorbed'])}" if data.get("absorbed") else ""
         return f"saw it grow by {' and '.join(gained) or 'complaints'}{absorbed}" + (", and opened the case again" if data.get("reopened") else "")
     if entry.what == "cluster.flagged":
-        return f"flagged it: {data.get('reporter_count', 0):,} reporters on {data.get('target_count', 0):,} targets"
+        return f"flagged it: {plural(data.get('reporter_count', 0), 'account')} on {plural(data.get('target_count', 0), 'target')}"
     return "revoked it"

@@ -5,7 +5,7 @@ is rendered: one template serves the page and its parts. A block rendered by its
 nothing that stands at the template's top level: so macros are no imports but globals (`ui.chip(...)`, templates/parts/ui.html),
 and values are made in the route and passed as context, not `{% set %}`.
 
-Globals: ui (macros), static(name). Filters: number, percent, plural, span, ago, utc, when, since (wording.py), segment (an id
+Globals: ui (macros), static(name). Filters: number, percent, plural, span, ago, utc, when, since, web_address (wording.py), segment (an id
 as one part of a path), visible (what hides or reorders text is shown). In every context: request, person, now, path, places (the menu), messages.
 """
 
@@ -54,7 +54,7 @@ def segment(value: object) -> str:
 def environment() -> Environment:
     """The templates, escaping everything; a name that is not there is an error."""
     made = Environment(loader=PackageLoader("service.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False)
-    for each in (wording.number, wording.percent, wording.plural, wording.span, wording.ago, wording.utc, wording.when, wording.since, segment, visible):
+    for each in (wording.number, wording.percent, wording.plural, wording.span, wording.ago, wording.utc, wording.when, wording.since, wording.web_address, segment, visible):
         made.filters[each.__name__] = each
     made.globals["static"] = static
     made.globals["ui"] = made.get_template("parts/ui.html").module

@@ -34,6 +34,7 @@ from service.storage.database import write
 from service.storage.hashing import key_of
 from service.storage.overrides import policy_of
 from service.storage.restorations import SORT_KEY_TYPES, RestorationItem
+from service.storage.target_words import UNKNOWN, TargetWords, words_of
 
 router = APIRouter()
 NAME, SORT = "console-restorations", "-harm"
@@ -49,9 +50,10 @@ _HEADER = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One restoration, with what is counted now."""
+    """One restoration, with what the target says, and what is counted now."""
 
     item: RestorationItem
+    words: TargetWords
     now: Assessment | None
 
 
@@ -194,5 +196,13 @@ def _nothing(request: Request, person: Person, why: str) -> Response:
 
 
 async def _with_counts(request: Request, person: Person, items: Sequence[RestorationItem], threshold: int) -> list[Row]:
-    standings = await standings_of(request, person, [item.target_id for item in items]) if items else None
-    return [Row(item, assessment_of(item.target_id, standings, place, threshold)) for place, item in enumerate(items)]
+    if not items:
+        return []
+    targets = [item.target_id for item in items]
+    standings, words = await standings_of(request, person, targets), await run_in_threadpool(_words_of, request, person, targets)
+    return [Row(item, words.get(item.target_id, UNKNOWN), assessment_of(item.target_id, standings, place, threshold)) for place, item in enumerate(items)]
+
+
+def _words_of(request: Request, person: Person, targets: Sequence[str]) -> dict[str, TargetWords]:
+    with parts_of(request).engine.connect() as connection:
+        return words_of(connection, person.tenant_id, targets)

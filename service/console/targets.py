@@ -31,6 +31,7 @@ from service.storage.dossiers import read_dossier
 from service.storage.overrides import policy_of
 from service.storage.stream import PositionAbsent
 from service.storage.target_history import Filed, Points, list_of_target, read_points
+from service.storage.target_words import UNKNOWN, words_of
 
 router = APIRouter()
 NAME, SORT = "target-complaints", "-occurred_at"
@@ -143,13 +144,14 @@ def _read(request: Request, person: Person, target_id: str, standings: Standings
         dossier = read_dossier(connection, person.tenant_id, target_id, now=parts.now())
         points = read_points(connection, person.tenant_id, target_id, [group.id for group in dossier.groups if group.disposition != "revoked"])
         complaints, behind = list_of_target(connection, person.tenant_id, target_id, after=after, limit=PAGE)
+        words = words_of(connection, person.tenant_id, [target_id]).get(target_id, UNKNOWN)
     assessment = assessment_of(target_id, standings, 0, policy.default_threshold)
     if after is None and not complaints and assessment is not None and not assessment.clusters and not dossier.outcomes:
         raise HTTPException(404, "No complaint about this target was received, and no outcome.")
     following = cursor_behind(behind, NAME, SORT, {"target": target_id})
     said = [] if assessment is None else sentences(assessment, dossier, policy.default_threshold)
     return {
-        "target_id": target_id, "assessment": assessment, "threshold": policy.default_threshold, "figures": dossier.figures, "groups": _groups(dossier, assessment),
+        "target_id": target_id, "words": words, "assessment": assessment, "threshold": policy.default_threshold, "figures": dossier.figures, "groups": _groups(dossier, assessment),
         "outcomes": dossier.outcomes, "restoration": dossier.restoration, "brief": said, "unknown": [] if assessment is None else not_known(assessment, dossier),
         "statement": None if assessment is None else fragment(assessment, dossier, policy.default_threshold, policy.version), "timeline": timeline(points, dossier.outcomes, dossier.groups),
         "complaints": complaints, "next_url": None if following is None else address(f"/console/targets/{segment(target_id)}", cursor=following),

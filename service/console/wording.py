@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
@@ -71,6 +72,17 @@ def since(at: datetime | None, now: datetime) -> Markup:
     if at is None:
         return Markup("–")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(_iso(at), _full(at), ago(at, now))
+
+
+def web_address(url: object) -> str | None:
+    """The address if it is one of the web: whatever else a platform sent (javascript:, data:) is no link."""
+    if not isinstance(url, str):
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and parts.netloc else None
 
 
 def _iso(at: datetime) -> str:

@@ -46,6 +46,31 @@ def test_a_case_that_somebody_changed_first_is_not_decided_and_keeps_the_note(vi
     assert sorted((entry["by"], entry["verdict"]) for entry in log) == [("moderator", "coordinated"), ("second", "not_coordinated")]
 
 
+def test_on_a_narrow_screen_long_tables_are_folded_and_what_is_looked_for_is_never(visitor: Callable[..., Visitor], installation: Installation) -> None:
+    page = visitor("viewer", width=NARROW).go(f"/console/clusters/{installation.cases(installation.tenants['default'])[0]['id']}")
+    drawn(page, "raster")
+    rows, seen = page.locator("#reporters tbody tr"), page.locator("#reporters tbody tr:visible")
+    whole = rows.count()
+    assert whole > seen.count() == 6
+    page.get_by_role("button", name=f"Show all {whole} reporters").click()
+    expect(seen).to_have_count(whole)
+    page.get_by_role("button", name="Show fewer").click()
+    expect(seen).to_have_count(6)
+    last = str(rows.last.get_attribute("data-reporter"))
+    page.evaluate("reporter => document.dispatchEvent(new CustomEvent('case:select', { detail: { reporter, target: null } }))", last)
+    expect(seen).to_have_count(1)
+    expect(seen).to_have_attribute("data-reporter", last)
+    page.emulate_media(media="print")
+    page.locator("[data-clear]").evaluate("one => one.click()")
+    expect(seen).to_have_count(whole)  # paper has all of it
+
+
+def test_small_graphs_are_drawn_without_being_scrolled_to(visitor: Callable[..., Visitor], installation: Installation) -> None:
+    page = visitor("viewer").go(f"/console/clusters/{installation.cases(installation.tenants['default'])[0]['id']}")
+    expect(page.locator("[data-graph] canvas")).to_have_count(2)
+    assert page.evaluate("window.scrollY") == 0
+
+
 def test_a_tick_takes_a_reporter_out_and_the_panel_says_what_is_left(visitor: Callable[..., Visitor], installation: Installation) -> None:
     tenant = installation.tenants["triage"]
     case = installation.cases(tenant)[-1]

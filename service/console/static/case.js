@@ -27,8 +27,13 @@
     const missing = [data.nodes_left_out && `${bw.number(data.nodes_left_out)} less connected`, data.edges_left_out && `${bw.number(data.edges_left_out)} weaker lines`].filter(Boolean);
     if (said) said.textContent = missing.length ? `Left out: ${missing.join(", ")}.` : "";
   }).catch((error) => failed(host, error));
-  const near = new IntersectionObserver((entries) => entries.forEach((entry) => { if (entry.isIntersecting) { near.unobserve(entry.target); drawGraph(entry.target); } }), { rootMargin: "300px" });
-  document.querySelectorAll("[data-graph]").forEach((host) => near.observe(host));
+  /* Small graphs as soon as the page is quiet, large ones (placing their nodes takes the server up to a second) when one comes near, all of them for paper. */
+  const graphs = new Set(document.querySelectorAll("[data-graph]"));
+  const drawOnce = (host) => { if (graphs.delete(host)) drawGraph(host); };
+  const near = new IntersectionObserver((entries) => entries.forEach((entry) => { if (entry.isIntersecting) drawOnce(entry.target); }), { rootMargin: "300px" });
+  const quiet = window.requestIdleCallback || ((work) => window.setTimeout(work, 200));
+  graphs.forEach((host) => { if (Number(host.dataset.nodes) <= 200) quiet(() => drawOnce(host)); else near.observe(host); });
+  window.addEventListener("beforeprint", () => graphs.forEach(drawOnce));
 
   /* --- pictures filter the tables, and the other way round */
   const query = new URLSearchParams(window.location.search);
@@ -55,6 +60,7 @@
   const narrow = (fetchComplaints = true) => {
     for (const kind of ["reporter", "target"]) {
       const related = beside(kind), timed = inTime(kind);
+      document.querySelectorAll(`[data-table="${kind}"]`).forEach((table) => table.classList.toggle("narrowed-down", only[kind] !== null || related !== null || timed !== null));
       document.querySelectorAll(`tr[data-${kind}]`).forEach((row) => {
         const id = row.dataset[kind];
         row.hidden = !(only[kind] !== null ? id === only[kind] : (!related || related.has(id)) && (!timed || timed.has(id)));
@@ -101,7 +107,7 @@
 
   /* --- what others do meanwhile */
   const news = document.getElementById("news");
-  const done = { decided: "decided about it", claimed: "took it", unclaimed: "gave it back", noted: "wrote a note", grown: "saw it grow", revoked: "revoked it", flagged: "flagged it" };
+  const done = { decided: "decided about it", claimed: "claimed it", unclaimed: "gave it back", noted: "wrote a note", grown: "saw it grow", revoked: "revoked it", flagged: "flagged it" };
   if (news && bw.live) {
     bw.live(body.dataset.live, (change) => {
       if (change.case !== body.dataset.id || change.by === body.dataset.me) return;

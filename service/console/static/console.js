@@ -64,6 +64,38 @@
   function themed() { redraws.forEach(function (redraw) { redraw(); }); }
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themed);
 
+  /* Long lists begin folded: data-fold rows are shown (data-fold-narrow in a narrow window), the others at a click. What was unfolded
+     once on this page stays so when its list is fetched anew. */
+  const unfolded = new Set();
+  function fold(list) {
+    const rows = Array.from(list.tBodies ? list.tBodies[0].rows : list.children);
+    const narrow = window.matchMedia("(max-width: 44rem)").matches;
+    const shown = Number((narrow && list.dataset.foldNarrow) || list.dataset.fold);
+    const asked = window.location.hash.length > 1 && document.getElementById(decodeURIComponent(window.location.hash.slice(1)));
+    if (rows.length <= shown + 2) return; // a click for two rows is no help
+    rows.slice(shown).forEach(function (row) { row.dataset.folded = ""; });
+    const what = list.dataset.foldOf, button = document.createElement("button"), line = document.createElement("p");
+    function tell() {
+      const open = list.classList.contains("unfolded");
+      button.textContent = open ? "Show fewer" : "Show all " + rows.length.toLocaleString("en-GB") + " " + what;
+      button.setAttribute("aria-expanded", String(open));
+    }
+    list.classList.toggle("unfolded", unfolded.has(what) || rows.some(function (row) { return row.contains(asked || null); }));
+    button.type = "button";
+    button.className = "button small";
+    button.addEventListener("click", function () {
+      if (list.classList.toggle("unfolded")) unfolded.add(what);
+      else { unfolded.delete(what); list.scrollIntoView({ block: "nearest" }); }
+      tell();
+    });
+    tell();
+    line.className = "fold";
+    line.append(button);
+    (list.closest(".scroll") || list).after(line);
+  }
+  document.querySelectorAll("[data-fold]").forEach(fold);
+  document.addEventListener("htmx:load", function (event) { if (event.target !== document.body) event.target.querySelectorAll("[data-fold]:not(:has(+ .fold))").forEach(function (list) { if (!list.querySelector("[data-folded]")) fold(list); }); });
+
   /* What was loaded may have something to say; and the place where one is, is in sight in its menu. */
   document.addEventListener("htmx:load", function (event) { if (event.target.dataset && event.target.dataset.announce) announce(event.target.dataset.announce); });
   document.querySelectorAll(".menu a[aria-current], .tabs a[aria-current]").forEach(function (here) {

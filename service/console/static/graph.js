@@ -31,6 +31,9 @@
     };
     const radius = (k) => (columns ? 4 : 3.5 + 4.5 * Math.sqrt(counts[k] / top)) * Math.min(2, Math.sqrt(view.scale));
 
+    /* The end of a long id tells more than its beginning, which many share. */
+    const ending = (id, most) => { const shown = [...bw.visible(id)]; return shown.length > most ? `…${shown.slice(1 - most).join("")}` : shown.join(""); };
+
     const draw = () => {
       width = host.clientWidth;
       const pen = bw.fit(canvas, width, HEIGHT), ink = bw.colours(COLOURS), spots = data.nodes.map(place);
@@ -54,6 +57,8 @@
         pen.stroke();
       }
       const room = (HEIGHT - 2 * PAD) * view.scale;
+      pen.font = bw.MONO;
+      const letter = pen.measureText("0").width;
       const tall = { reporter: data.nodes.filter((n) => n[0] === "reporter").length, target: data.nodes.filter((n) => n[0] === "target").length };
       data.nodes.forEach((n, k) => {
         const [x, y] = spots[k], r = radius(k), isChosen = n[1] === chosen[n[0]];
@@ -71,7 +76,7 @@
           pen.textBaseline = "middle";
           const left = columns && n[0] === "reporter";
           pen.textAlign = left ? "right" : "left";
-          pen.fillText(bw.cut(n[1], 18), x + (left ? -r - 4 : r + 4), y);
+          pen.fillText(ending(n[1], columns ? Math.floor((margin() - r - 8) / letter) : 18), x + (left ? -r - 4 : r + 4), y);
         }
       });
       pen.globalAlpha = 1;

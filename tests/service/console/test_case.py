@@ -57,7 +57,7 @@ def test_the_page_shows_why_who_what_and_when(anna: Visitor) -> None:
     assert page.status_code == 200
     for words in (
         "8 accounts complained about the same 6 targets", "In step", "Across threads", "Fresh accounts", "5 of 6 targets are by author a-9", "r-3", "comment/4", "What was said, number 5.", "Judge these first",
-        "removed automatically", "rejected", "near-duplicates", "device A", "found the group k1", "The platform, automatically", "Nobody has it",
+        "automatically", "rejected", "near-duplicates", "device A", "found the group k1", "The platform, automatically", "Nobody has it",
     ):
         assert words in page.text, words
     assert page.text.count("data-reporter=") == 8 and page.text.count("data-target=") == 6
@@ -179,7 +179,7 @@ def test_who_is_ticked_is_taken_out_and_the_score_without_them_is_told_before(an
     assert "no member" in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": ["nobody"]}, htmx=True).text
     assert anna.post(f"{CASE}/decide", typed).status_code == 303
     page = anna.get(CASE).text
-    assert page.count("taken out") >= 2 and 'value="r-0" form="decision"' not in page and "Reporters × targets</dt><dd>6 × 6" in page
+    assert page.count("taken out") >= 2 and 'value="r-0" form="decision"' not in page and ">6 accounts</dd>" in page
 
 
 def test_without_a_script_the_preview_is_the_page_with_what_was_typed(anna: Visitor) -> None:
@@ -225,9 +225,9 @@ def test_tables_are_narrowed_by_the_address_and_by_htmx_alike(anna: Visitor) -> 
 
 def test_complaints_come_in_pages(desk: Api, anna: Visitor) -> None:
     put_case(desk.engine, tenant_id(desk.engine, "default"), "k5", people=9, targets=7, first_seq=2_000, say="v{0}")
-    first, second = (anna.get(f"/console/clusters/k5?page={page}", htmx=True).text for page in (1, 2))
-    assert "Page 1 of 2" in first and "Next page" in first and first.count('<th scope="row" class="id">') == 50
-    assert "Page 2 of 2" in second and second.count('<th scope="row" class="id">') == 13
+    first, second = (anna.get(f"/console/clusters/k5?page={page}", htmx=True).text for page in (1, 3))
+    assert "Page 1 of 3" in first and "Next page" in first and first.count('<th scope="row" class="id">') == 25
+    assert "Page 3 of 3" in second and second.count('<th scope="row" class="id">') == 13
 
 
 def test_relatives_are_shown_with_how_they_are_related(desk: Api, anna: Visitor) -> None:

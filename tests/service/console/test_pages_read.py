@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from case_world import put_complaint, put_decision
+import sqlalchemy as sa
+from case_world import at_text, put_complaint, put_decision
 from conftest import Api
-from console_pages import furnish, texts
+from console_pages import BAD, furnish, texts
 from console_world import Visitor, put_user, sign_in
 
-from service.storage import keys
+from service.storage import keys, schema
+from service.storage.database import write
 from service.storage.tenants import tenant_id
 
 PAGES = (
@@ -77,6 +80,17 @@ def test_a_target_is_shown_from_the_archive_while_redis_is_away(world: Visitor, 
     assert "complaints rejected" in said
     assert world.get("/console/restorations").status_code == 200
     assert world.get("/console/overview").status_code == 200
+
+
+def test_what_a_target_says_stands_on_its_page_and_beside_its_restoration(api: Api) -> None:
+    person = sign_in(api, role="viewer")
+    number = furnish(api)
+    with write(api.engine) as connection:
+        content = {"id": "c1", "reporter": {"id": "r1"}, "target": {"id": "t/1", "excerpt": f"The tram is late. {BAD}", "author_id": "a-9", "url": "javascript:alert(1)"}, "occurred_at": at_text(1)}
+        connection.execute(sa.update(schema.complaints).where(schema.complaints.c.tenant_id == number).values(content=json.dumps(content)))
+    for path in ("/console/targets/t%2F1", "/console/restorations"):
+        answer = person.get(path, raw_path=path.encode()).text
+        assert "The tram is late. &lt;script&gt;" in answer and "a-9" in answer and "javascript:alert" not in answer and "<script>alert" not in answer
 
 
 def test_complaints_are_paged_and_a_cursor_of_another_list_is_refused(world: Visitor) -> None:

@@ -41,3 +41,10 @@ def test_numbers_and_nouns() -> None:
 @pytest.mark.parametrize(("value", "said"), [("a/b", "a%2Fb"), ("..", "%2E%2E"), (".", "%2E"), ("a?b#c", "a%3Fb%23c"), ("ü ", "%C3%BC%20")])
 def test_an_id_is_one_part_of_a_path(value: str, said: str) -> None:
     assert segment(value) == said
+
+
+@pytest.mark.parametrize(("url", "link"), [
+    ("https://news.example/a?b=1", True), ("http://news.example/", True), ("javascript:alert(1)", False), ("data:text/html,x", False), ("//news.example/a", False), ("https://", False), ("http://[::1", False), (None, False), (7, False),
+])
+def test_only_an_address_of_the_web_is_a_link(url: object, link: bool) -> None:
+    assert wording.web_address(url) == (url if link else None)
