@@ -14,12 +14,13 @@ from pydantic.json_schema import models_json_schema
 from sqlalchemy import Engine
 
 from service.api import accept, briefs, clusters, pipeline, problems, reporters, restorations, sources, subscriptions, targets, webhooks
-from service.api.app_state import Parts, Unobserved
+from service.api.app_state import Observe, Parts
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
 from service.api.edges import Edges
 from service.api.limits import BodyBudget, Rates
 from service.api.rawpath import RawPath, decoded_path
+from service.api.request_line import RequestLine
 from service.api.shapes import EXTRA_MODELS
 from service.console.site import add_console
 from service.settings import Settings
@@ -57,9 +58,10 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
             await client.connection_pool.disconnect()
 
     app = FastAPIOffline(title="brigadewatch", version="1", description=DESCRIPTION, redirect_slashes=False, lifespan=lifespan, redoc_url=None)
-    app.state.parts, app.state.settings, app.state.engine, app.state.redis, app.state.observe = parts, settings, engine, client, Unobserved()
+    app.state.parts, app.state.settings, app.state.engine, app.state.redis, app.state.observe = parts, settings, engine, client, Observe()
     problems.install(app)
-    app.add_middleware(RawPath)
+    app.add_middleware(RequestLine)
+    app.add_middleware(RawPath)  # the last one added is the outer one: the line is told of the path that routes matched
     for router in (targets.router, briefs.router, accept.router, webhooks.router, pipeline.router):
         app.include_router(router)
     for router in (clusters.router, restorations.router, reporters.router, sources.router, subscriptions.router):

@@ -18,10 +18,11 @@ class StoreUnavailable(BrigadewatchError):
 
 
 class Overloaded(BrigadewatchError):
-    """The stream is too long, or the tenant is over its rate. `retry_after_seconds` says when to come back."""
+    """The stream is too long, or the tenant is over its rate. `retry_after_seconds` says when to come back, `cause` in a word which limit it was."""
 
-    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+    def __init__(self, message: str, *, retry_after_seconds: int, cause: str = "backlog") -> None:
         super().__init__(message)
+        self.cause = cause
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -263,6 +263,7 @@ class Problem(BaseModel):
     detail: str
     errors: list[RejectedItem] = Field(default_factory=list)
     rejected_count: int | None = None
+    request_id: str | None = Field(None, description="names this request in the service's logs; the same as the header X-Request-ID")
 
 
 def microseconds(moment: datetime) -> int:

@@ -75,8 +75,8 @@ class Api:
         return self.keys[tenant, wanted]
 
     def request(self, method: str, path: str, *, tenant: str = "default", key: str | None = None, raw_path: bytes | None = None, **arguments: Any) -> httpx.Response:
-        """One call with the tenant's key; `raw_path` goes out as it is, past the client's own normalising."""
-        headers = {"Authorization": f"Bearer {self.key(tenant) if key is None else key}", **arguments.pop("headers", {})}
+        """One call with the tenant's key; `raw_path` goes out as it is, past the client's own normalising. The same X-Request-ID each time: answers can be compared."""
+        headers = {"X-Request-ID": "test", "Authorization": f"Bearer {self.key(tenant) if key is None else key}", **arguments.pop("headers", {})}
         self.line.raw_path = raw_path
         answer: httpx.Response = self.redis.run(self.client.request(method, path, headers=headers, **arguments))
         return answer

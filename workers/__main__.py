@@ -25,7 +25,7 @@ def run(name: str) -> None:
         raise ValueError(f"{name!r} is neither a queue nor the clock: {', '.join((*QUEUES, 'clock'))}")
     settings = read_settings()
     parse_openings(settings.outbound_allow)
-    logs.configure(settings.log_level, f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_level, name if name == "clock" else f"worker-{name}")
     resources = open_resources(settings)
     try:
         SecretBox(settings).check()

@@ -18,6 +18,7 @@ from uuid import uuid4
 from redis import Redis
 from sqlalchemy import Connection, func, select, update
 
+from service import logs
 from service.errors import LostLease
 from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
 from service.moderation.restorations import Moment
@@ -290,6 +291,8 @@ class Analysis:
                           analysed=self.state.analysed + sum(r.items for r in rows), watermark_us=watermark, as_of_us=last.received_us, policy_version=self.policy.version)
         self._publish(resources.redis, news, totals)
         self._count(resources, rows)
+        logs.add(ticks=1, items=sum(row.items for row in rows), clusters_changed=len(changed))
+        logs.note(position=self.state.analysed_position)
 
     def _take_sweep(self, resources: Resources, sweep: Any) -> None:
         self.detector.adopt(handover.unpack(sweep.payload), int(sweep.seq))
@@ -311,6 +314,7 @@ class Analysis:
             self._advance(connection, swept_seq=int(sweep.seq), swept_position=max(self.state.swept_position, int(sweep.position)), swept_watermark_us=sweep.watermark_us,
                           swept_us=sweep.finished_us, policy_version=self.policy.version)
         self._publish(resources.redis, news, {})
+        logs.add(sweeps_taken=1, clusters_changed=len(changed))
 
     def _take_decisions(self, resources: Resources, cursor: int, ids: set[str]) -> None:
         """Read the decided clusters again, and let the verdict speak for the complaints it was made about."""

@@ -20,6 +20,7 @@ from rq.timeouts import BaseTimeoutException
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from service import logs
 from service.errors import LostLease, UnknownTenant
 from service.intake.edge import Edge
 from service.storage import assessments, keys, stream
@@ -159,7 +160,7 @@ class _Drain:
             except _PASSING:
                 raise
             except Exception as error:
-                log.warning("tenant %s: %d entries cannot be archived together: %s", self.tenant, len(entries), error)
+                log.warning("tenant %s: %d entries cannot be archived together: %s", self.tenant, len(entries), type(error).__name__)
             else:
                 return
         self._archive_singly(entries)
@@ -194,7 +195,9 @@ class _Drain:
                 return self._archive_part(entry, offset, lines[:middle]) + self._archive_part(entry, offset + middle, lines[middle:])
             with write(self.resources.engine) as connection:
                 bury(connection, self.number, self.epoch, part, error, self.resources.now_us())
-            log.error("tenant %s: the item at position %d goes to the dead letters: %s: %s", self.tenant, part.first, type(error).__name__, error)
+            # Its text may quote the item: that is for `brigadewatch dead-letters list`, not for the log.
+            log.error("tenant %s: the item at position %d, posted by %s, goes to the dead letters: %s", self.tenant, part.first, entry.requests or "nobody who said so", type(error).__name__)
+            logs.add(dead=1)
             return 1
 
     def _commit(self, entries: list[stream.Entry]) -> CommitResult:
@@ -212,6 +215,9 @@ class _Drain:
 
     def _finish(self, entries: list[stream.Entry], position: int) -> None:
         """Tell Redis what SQL has: only now, so that a crash in between repeats work and loses none."""
+        logs.add(entries=len(entries), items=sum(entry.n for entry in entries))
+        logs.note(position=position)
+        logs.collect("requests", (request for entry in entries for request in entry.requests.split(",") if request))
         self.position = position
         assessments.write_progress(self.redis, self.tenant, archived=position)
         self.redis.sadd(keys.TENANTS_DIRTY, self.tenant)

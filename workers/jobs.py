@@ -21,6 +21,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 from sqlalchemy.exc import OperationalError
 
+from service import logs
 from service.errors import LostLease, StaleVersion
 from service.ops.processes import beating
 from service.ops.tallies import JobResult, record_job
@@ -28,6 +29,8 @@ from service.storage.queue import TenantJob, TenantQueue, begun, open_queue
 from workers.resources import Resources, connect_redis
 
 log = logging.getLogger(__name__)
+job_log = logging.getLogger("job")  # one line each
+_LEVELS: dict[JobResult, int] = {"done": logging.INFO, "superseded": logging.INFO, "interrupted": logging.WARNING, "failed": logging.ERROR}
 
 WORKER_TTL_SECONDS = 20  # of its entry in Redis; a blocking read is 15 s shorter
 LONGEST_PAUSE_SECONDS = 2.0
@@ -74,6 +77,7 @@ class RunnableJob(TenantJob):
         if _resources is None:
             raise RuntimeError("no stores were provided to this process: jobs run in `brigadewatch worker`")
         begun(_resources.redis, work, tenant)
+        line = logs.begin(self.id)
         started = time.perf_counter()
         result: JobResult = "failed"
         try:
@@ -81,13 +85,14 @@ class RunnableJob(TenantJob):
             result = "done"
         except (LostLease, StaleVersion) as error:  # somebody else moved on, as it should be; the clock asks again
             result = "superseded"
-            log.info("%s of %s: %s", work, tenant, error)
+            logs.note(because=str(error))
         except (RedisError, OperationalError) as error:  # an outage: one line each time, and the clock asks again
             result = "interrupted"
-            log.warning("%s of %s was cut short: %s: %s", work, tenant, type(error).__name__, error)
+            logs.note(because=f"{type(error).__name__}: {error}"[:300])
         finally:
             seconds = time.perf_counter() - started
-            log.debug("%s of %s took %.3f s: %s", work, tenant, seconds, result)
+            told = {"work": work, "tenant": tenant, "result": result, "seconds": round(seconds, 4), **line.pairs()}
+            job_log.log(_LEVELS[result], "job", extra={"facts": told})
             record_job(_resources.redis, work, tenant, seconds, result)
 
 

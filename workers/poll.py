@@ -17,6 +17,7 @@ from datetime import datetime
 
 import httpx
 
+from service import logs
 from service.errors import Overloaded, Refused, StoreUnavailable, UnknownTenant
 from service.intake.edge import Edge, Erased
 from service.model import JsonObject, moment
@@ -201,7 +202,7 @@ class _Poll:
                 self.told["erased"] += 1
         self.told.update({"read": len(listing.items), "sent": len(lines), **listing.left_out})
         if lines:
-            self._append(Batch(len(lines), b"\n".join(lines)))
+            self._append(Batch(len(lines), b"\n".join(lines), logs.current_id() or ""))
 
     def _unknown(self, items: list[Item]) -> list[Item]:
         complaints = [item.id for item in items if not item.is_outcome]

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
+from service import logs
 from service.api.app_state import observe_of, parts_of
 from service.api.auth import authenticate
 from service.api.body import media_type, read_body
@@ -120,6 +121,7 @@ async def append(request: Request, key: KeyRecord, lines: list[bytes], batch: Ba
     position = await when_begun(request, key, lambda: parts.writer.append(key.tenant, n, joined))
     await parts.rates.charge(key, n + batch.rejected_count)
     observe_of(request).accepted(key.tenant, n)
+    logs.note(accepted=n, rejected=batch.rejected_count, position=position)
     answer: dict[str, Any] = {"accepted": n, "rejected": [rejected_json(item) for item in batch.rejected], "rejected_count": batch.rejected_count, "position": position, **members}
     return Response(to_json(answer), 202, media_type="application/json")
 

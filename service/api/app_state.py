@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from sqlalchemy import Engine
 from starlette.requests import Request
@@ -19,8 +18,14 @@ from service.storage.secret_box import SecretBox
 from service.storage.stream import AsyncRedis
 
 
-class Observe(Protocol):
-    """Who counts what the API does (service/ops/observations.py in a served process)."""
+class Observe:
+    """Who counts what the API does: nobody. A served process has service/ops/observations.py in its place."""
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered, its head after `seconds`; `route` is a template."""
+
+    def limited(self, cause: str) -> None:
+        """A request was refused or cut by a limit (LIMITS in service/ops/observations.py)."""
 
     def accepted(self, tenant: str, n: int) -> None:
         """`n` items are in the stream."""
@@ -34,21 +39,8 @@ class Observe(Protocol):
     def webhook(self, platform: str, result: str) -> None:
         """A delivery of a platform was taken, repeated, empty, unusable, or refused (the reason)."""
 
-
-class Unobserved:
-    """Nobody counts: tests and the `openapi` command."""
-
-    def accepted(self, tenant: str, n: int) -> None:
-        """Not counted."""
-
-    def rejected(self, tenant: str, n: int) -> None:
-        """Not counted."""
-
-    def assessed(self, seconds: float) -> None:
-        """Not counted."""
-
-    def webhook(self, platform: str, result: str) -> None:
-        """Not counted."""
+    def signed_in(self, result: str) -> None:
+        """Somebody tried to sign in (SIGN_INS in service/ops/observations.py)."""
 
 
 def wall_clock() -> datetime:

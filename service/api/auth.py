@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from service import logs
 from service.errors import StoreUnavailable
 from service.storage.tenants import KeyRecord, find_key
 
@@ -120,6 +121,7 @@ async def authenticate(request: Request, scope: str) -> KeyRecord:
     record = await ring.find(key)
     if record is None:
         raise _unauthorized("this key is not valid: it was never made, or it was revoked", 'Bearer realm="brigadewatch", error="invalid_token"')
+    logs.note(tenant=record.tenant, key=record.id)
     if scope not in record.scopes:
         raise HTTPException(403, f"this key has no scope {scope!r}, only {', '.join(sorted(record.scopes)) or 'none'}: make one with `brigadewatch keys create --scope {scope}`")
     return record

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
+from service import logs
 from service.errors import Overloaded
 from service.storage import stream
 from service.storage.stream import AsyncRedis, Batch
@@ -23,6 +24,7 @@ class _Waiting:
     n: int
     lines: bytes
     position: asyncio.Future[int]
+    request: str  # its id, for the logs
 
 
 class StreamWriter:
@@ -40,7 +42,7 @@ class StreamWriter:
         Raises what stream.append raises, and Overloaded when there was no room. A caller that is cancelled leaves
         its items to be written: it cannot know any more.
         """
-        mine = _Waiting(n, lines, asyncio.get_running_loop().create_future())
+        mine = _Waiting(n, lines, asyncio.get_running_loop().create_future(), logs.current_id() or "")
         self._waiting.setdefault(tenant, deque()).append(mine)
         if tenant not in self._tasks:
             self._tasks[tenant] = asyncio.create_task(self._drain(tenant))
@@ -60,7 +62,7 @@ class StreamWriter:
                 left.position.cancel()
 
     async def _write(self, tenant: str, entries: list[list[_Waiting]]) -> None:
-        batches = [Batch(sum(w.n for w in entry), b"\n".join([w.lines for w in entry])) for entry in entries]
+        batches = [Batch(sum(w.n for w in entry), b"\n".join([w.lines for w in entry]), _requests(entry)) for entry in entries]
         try:
             last = await stream.append(self._client, tenant, batches, self._max_items)
         except Exception as error:  # each caller gets it: nothing of this write is known to be taken
@@ -79,6 +81,10 @@ class StreamWriter:
                     ))
                 else:
                     waiting.position.set_result(position)
+
+
+def _requests(entry: list[_Waiting]) -> str:
+    return ",".join([w.request for w in entry[: logs.MOST_COLLECTED] if w.request])
 
 
 def _entries(waiting: deque[_Waiting]) -> list[list[_Waiting]]:

@@ -39,7 +39,7 @@ class RateExceeded(Overloaded):
     """A tenant or key sends more items a second than its operator allows."""
 
     def __init__(self, message: str, *, retry_after_seconds: int, policy: str, quota: int) -> None:
-        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        super().__init__(message, retry_after_seconds=retry_after_seconds, cause=f"{policy}-rate")
         self.policy = policy
         self.quota = quota
 
@@ -133,7 +133,7 @@ class BodyBudget:
         def hold(count: int) -> None:
             nonlocal mine
             if self.held + count > self._limit:
-                raise Overloaded(f"requests being read hold {self.held} bytes already, at most {self._limit}: try again", retry_after_seconds=1)
+                raise Overloaded(f"requests being read hold {self.held} bytes already, at most {self._limit}: try again", retry_after_seconds=1, cause="bodies-held")
             self.held += count
             mine += count
 

@@ -16,10 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from service import logs
 from service.errors import BrigadewatchError, InvalidCursor, LostLease, NotFound, Overloaded, Refused, StaleVersion, StoreUnavailable, UnknownTenant
 from service.intake.documents import TooManyItems, UnreadableDocument
 from service.intake.pointers import pointer_of
-from service.logs import redacted
 from service.model import RejectedItem
 
 MEDIA_TYPE = "application/problem+json"
@@ -61,6 +61,9 @@ def problem(
     """The answer for one failure."""
     listed = [rejected_json(item) for item in errors]
     body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **members, "errors": listed}
+    request_id = logs.current_id()
+    if request_id is not None:
+        body["request_id"] = request_id
     if listed or rejected_count is not None:
         body["rejected_count"] = len(listed) if rejected_count is None else rejected_count
     return Response(to_json(body), status, headers, MEDIA_TYPE)
@@ -82,6 +85,7 @@ def answer_to(failure: Exception) -> Response:
     if isinstance(failure, StaleVersion):
         return problem(status, str(failure), current_version=failure.current_version, changed_by=failure.changed_by)
     if isinstance(failure, Overloaded):
+        logs.note(cause=failure.cause)
         return problem(status, str(failure), headers=_rate_headers(failure))
     if status == 503:
         _log.warning("unavailable: %s", failure)
@@ -135,8 +139,8 @@ async def _gone(request: Request, failure: Exception) -> Response:
 
 
 async def _unexpected(request: Request, failure: Exception) -> Response:
-    _log.error("unexpected failure of %s %s", request.method, redacted(request.url.path), exc_info=failure)
-    return problem(500, "an unexpected failure; it was logged, and nothing that was not acknowledged is stored")
+    _log.error("unexpected failure", exc_info=failure)  # the request's own line, of the same id, names the route
+    return problem(500, "an unexpected failure; it was logged, and nothing that was not acknowledged is stored", headers={"X-Request-ID": logs.current_id() or "none"})
 
 
 def _rate_headers(failure: Overloaded) -> dict[str, str]:

@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from service import logs
 from service.api.app_state import Parts, observe_of, parts_of
 from service.errors import Refused, StoreUnavailable
 from service.model import microseconds
@@ -47,7 +48,9 @@ async def verified(request: Request, platform: str, identifier: str, body: bytes
     parts = parts_of(request)
     found = await run_in_threadpool(_verified, parts, platform, identifier, dict(request.headers), body, parts.now(), scheme)
     if isinstance(found, Sender):
+        logs.note(tenant=found.source.tenant, platform=platform)
         return found
+    logs.note(platform=platform, refused=found)
     observe_of(request).webhook(platform, found)
     _say_refused(platform, found)
     raise HTTPException(401, REFUSAL, headers={"WWW-Authenticate": 'Signature realm="brigadewatch"'})

@@ -56,10 +56,10 @@ def settings_from(data: Path | None) -> Settings:
         raise UsageError(str(error)) from None
 
 
-def log_to_stderr(settings: Settings) -> None:
-    """Begin to log, as BRIGADEWATCH_LOG_LEVEL says. Raises UsageError for an unknown level."""
+def log_to_stderr(settings: Settings, process: str) -> None:
+    """Begin to log, as BRIGADEWATCH_LOG_LEVEL says, as this kind of process. Raises UsageError for an unknown level."""
     try:
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, process)
     except ValueError:
         raise UsageError(f"BRIGADEWATCH_LOG_LEVEL is {settings.log_level!r}, and has to be DEBUG, INFO, WARNING or ERROR") from None
 
@@ -78,14 +78,14 @@ def address_of_redis(settings: Settings) -> str:
     return redis_url(settings)
 
 
-def stores(data: Path | None, parent: int | None, *, make_secret: bool = True) -> Resources:
+def stores(data: Path | None, parent: int | None, *, process: str = "cli", make_secret: bool = True) -> Resources:
     """Both stores, open, for a command that does a worker's work; the process ends with `parent`."""
     from dataclasses import replace
 
     from workers.resources import open_resources
 
     settings = settings_from(data)
-    log_to_stderr(settings)
+    log_to_stderr(settings, process)
     end_with(parent)
     prepared(settings, make_secret=make_secret).dispose()
     return open_resources(replace(settings, redis_url=address_of_redis(settings)))

@@ -89,7 +89,7 @@ def api(
     from service.supervisor import listening
 
     settings = settings_from(data)
-    log_to_stderr(settings)
+    log_to_stderr(settings, "api")
     end_with(parent)
     engine = prepared(settings, make_secret=False)
     settings = replace(settings, redis_url=address_of_redis(settings))
@@ -108,7 +108,7 @@ def worker(queue: Annotated[QueueName, typer.Argument(help="The one queue that t
     """One worker process, for containers. Needs REDIS_URL."""
     from workers.jobs import run_worker
 
-    run_worker(queue.value, stores(data, parent, make_secret=False))
+    run_worker(queue.value, stores(data, parent, process=f"worker-{queue.value}", make_secret=False))
 
 
 @commands.command()
@@ -116,7 +116,7 @@ def clock(data: Data = None, parent: Parent = None) -> None:
     """The process that wakes the workers, for containers. Needs REDIS_URL."""
     from workers.clock import run_clock
 
-    resources = stores(data, parent, make_secret=False)
+    resources = stores(data, parent, process="clock", make_secret=False)
     run_clock(resources, _ending_signals())
 
 

@@ -21,7 +21,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from service.api.app_state import parts_of
+from service import logs
+from service.api.app_state import observe_of, parts_of
 from service.console.person import Person, person_of
 from service.console.rendering import Message, render, see_other
 from service.errors import Refused
@@ -96,6 +97,7 @@ def signed_in(role: Role) -> Callable[[Request], Awaitable[Person]]:
         if not found.may(role):
             raise HTTPException(403, f"This needs the role {role}; you are signed in as {found.name} with the role {found.role}.")
         request.state.person = found
+        logs.note(tenant=found.tenant, role=found.role)
         if found.session.one_time and request.url.path not in _BEFORE_A_NEW_PASSWORD:
             raise NewPasswordFirst
         return found
@@ -175,22 +177,27 @@ async def do_sign_in(
     check_origin(request)
     asked = request.cookies.get(_cookie_name(request, FORM_COOKIE), "")
     if not asked or not hmac.compare_digest(asked.encode(), csrf.encode()):
+        _count(request, "form-expired")
         text = "The sign-in form had expired, or this browser refuses cookies: please try again."
         return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=403, message=text))
     address = address_of(request)
     attempt = await run_in_threadpool(_begin, request, tenant.strip(), name, address)
     if attempt.verdict == "address-locked":
+        _count(request, "address-locked", cause="sign-in-address")
         text = f"Too many attempts from this address: try again in {attempt.wait_seconds} s."
         return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=429, message=text, headers={"Retry-After": str(attempt.wait_seconds)}))
     try:
         right, new_hash = await request.app.state.hashing.verify(attempt.password_hash, password)
     except TooBusy:
+        _count(request, "busy", cause="sign-in-crowd")
         text = "Too many people sign in at this moment: try again in a few seconds."
         return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=503, message=text, headers={"Retry-After": "5"}))
     token = await run_in_threadpool(_conclude, request, attempt, right, address, new_hash)
     if token is None:
+        _count(request, "locked" if attempt.verdict == "locked" else "lock-out" if attempt.locks_until_us else "wrong")
         log.info("refused a sign-in from %s", address)
         return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=401, message=NOT_RIGHT))
+    _count(request, "signed-in")
     answer = RedirectResponse(safe_path(next), 303, {"Cache-Control": "no-store"})
     _set_cookie(request, answer, COOKIE, token, sessions.ABSOLUTE_SECONDS)
     answer.delete_cookie(_cookie_name(request, FORM_COOKIE), secure=is_secure(request), path="/")
@@ -205,6 +212,11 @@ def sign_out(request: Request, person: Viewer, everywhere: Annotated[str, Form()
     answer = see_other(request, SIGN_IN)
     answer.delete_cookie(_cookie_name(request), secure=is_secure(request), path="/")
     return answer
+
+
+def _count(request: Request, result: str, cause: str | None = None) -> None:
+    observe_of(request).signed_in(result)
+    logs.note(sign_in=result, cause=cause)
 
 
 def _begin(request: Request, tenant: str, name: str, address: str) -> sessions.Attempt:

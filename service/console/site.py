@@ -147,7 +147,7 @@ def _told(request: Request, failure: Exception) -> tuple[int, str]:
     if any(isinstance(failure, kind) for kind, _ in problems.STATUS_BY_FAILURE):
         log.warning("the console could not answer: %s", failure)
         return 503, "The database does not answer at this moment. Nothing was changed; try again in a few seconds."
-    log.error("unexpected failure of %s %s", request.method, request.url.path, exc_info=failure)
+    log.error("unexpected failure", exc_info=failure)  # the request's own line, of the same id, names the route
     return 500, "Something unexpected failed; it was logged. What you sent was not stored."
 
 

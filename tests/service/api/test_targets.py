@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, update
 
+from service.api.app_state import Observe
 from service.model import moment
 from service.moderation.assessment import ClusterPart, summarise
 from service.storage import stream
@@ -144,7 +145,7 @@ def test_items_that_wait_are_told(asked: Api) -> None:
 
 def test_answers_are_observed(asked: Api) -> None:
     @dataclass
-    class Seen:
+    class Seen(Observe):
         accepted_items: int = 0
         rejected_items: int = 0
         questions: int = 0

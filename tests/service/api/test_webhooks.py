@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy import text
 
 from service.api import senders
-from service.logs import RedactingFormatter, redacted
+from service.api.app_state import Observe
+from service.logs import Logfmt, redacted
 from service.settings import Settings
 from service.storage import keys, timers
 from service.storage.database import write
@@ -38,17 +39,11 @@ SECRET = "secret of the house"
 REVIEWABLE = discourse(score(1, 501, "2024-05-03T10:00:00.000Z"), score(2, 502, "2024-05-03T10:05:00.000Z"))
 
 
-class Counted:
+class Counted(Observe):
     """Counts what the API says about deliveries."""
 
     def __init__(self) -> None:
         self.results: list[tuple[str, str]] = []
-
-    def accepted(self, tenant: str, n: int) -> None: ...
-
-    def rejected(self, tenant: str, n: int) -> None: ...
-
-    def assessed(self, seconds: float) -> None: ...
 
     def webhook(self, platform: str, result: str) -> None:
         self.results.append((platform, result))
@@ -74,7 +69,7 @@ def source(api: Api, platform: str, *, tenant: str = "default", secret: str | No
 
 
 def post(api: Api, path: str, body: bytes, signed: dict[str, str], **more: Any) -> httpx.Response:
-    return api.redis.run(api.client.post(path, content=body, headers={**JSON, **signed}, **more))  # type: ignore[no-any-return]
+    return api.redis.run(api.client.post(path, content=body, headers={"X-Request-ID": "test", **JSON, **signed}, **more))  # type: ignore[no-any-return]
 
 
 def deliver(api: Api, made: Source, document: Any, *, secret: str = SECRET) -> httpx.Response:
@@ -370,12 +365,12 @@ def test_no_log_line_shows_the_end_of_a_path(caplog: pytest.LogCaptureFixture) -
     ]
     assert [redacted(line) for line, _ in lines] == [expected for _, expected in lines]
     access = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', ("127.0.0.1:5", "POST", f"/v1/webhooks/discourse/{identifier}", "1.1", 202), None)
-    assert RedactingFormatter("%(message)s").format(access) == lines[0][1]
+    assert '"POST /v1/webhooks/discourse/… HTTP/1.1\\" 202' in Logfmt("api").format(access) and identifier not in Logfmt("api").format(access)
     try:
         raise RuntimeError(f"at /v1/webhooks/discourse/{identifier}")
     except RuntimeError as error:
         failed = logging.LogRecord("x", logging.ERROR, "", 0, "failed", None, (type(error), error, error.__traceback__))
-    assert identifier not in RedactingFormatter("%(message)s").format(failed)
+    assert "RuntimeError" in Logfmt("api").format(failed) and identifier not in Logfmt("api").format(failed)
 
 
 def test_an_unexpected_failure_does_not_log_the_path(api: Api, counted: Counted, caplog: pytest.LogCaptureFixture) -> None:
@@ -386,7 +381,9 @@ def test_an_unexpected_failure_does_not_log_the_path(api: Api, counted: Counted,
 
     api.app.state.parts.writer.append = broken
     is_problem(deliver(api, made, REVIEWABLE), 500)
-    assert "/v1/webhooks/discourse/…" in caplog.text and made.id not in caplog.text
+    (line,) = [record for record in caplog.records if record.name == "request"]
+    assert line.facts["route"] == "/v1/webhooks/{platform}/{source}" and line.facts["status"] == 500  # type: ignore[attr-defined]
+    assert "unexpected failure" in caplog.text and made.id not in caplog.text
 
 
 def test_pseudonyms_and_texts_are_kept_as_the_tenant_wants_for_deliveries_too(api: Api, counted: Counted) -> None:

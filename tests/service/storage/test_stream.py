@@ -108,12 +108,12 @@ def test_a_position_is_set_once(clients: RedisClients) -> None:
     assert append(clients, (1, b"a")) == [8]
 
 
-def test_a_dead_letter_comes_back_without_a_position(clients: RedisClients) -> None:
+def test_an_entry_carries_the_ids_of_those_who_posted_it(clients: RedisClients) -> None:
     begin(clients)
-    append(clients, (1, b"a"))
-    stream.resend(clients.blocking, "t", [b"c1", b"c2"])
-    assert [(e.first, e.n, e.lines) for e in stream.read_entries(clients.blocking, "t", "worker", 5)] == [(1, 1, b"a"), (0, 2, b"c1\nc2")]
-    assert clients.run(stream.position_and_oldest(clients.asyncio, "t"))[0] == 1
+    clients.run(stream.append(clients.asyncio, "t", [Batch(1, b"a", "id-1,id-2"), Batch(1, b"b")], NO_LIMIT))
+    assert stream.append_blocking(clients.blocking, "t", Batch(1, b"c", "poll-3"), NO_LIMIT) == 3
+    clients.blocking.xadd("bw:t:stream", {"first": 4, "n": 1, "at": 1, "lines": b"d"})  # of a version before ids
+    assert [e.requests for e in stream.read_entries(clients.blocking, "t", "worker", 5)] == ["id-1,id-2", "", "poll-3", ""]
 
 
 def test_the_oldest_entry_tells_its_receipt(clients: RedisClients) -> None:
