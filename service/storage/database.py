@@ -1,7 +1,7 @@
 """SQL access: one engine a process, one way to write, rows inserted at the driver's own speed.
 
 SQLite by default (write-ahead log, synchronous FULL: a commit survives SIGKILL and power loss);
-PostgreSQL in SQL terms too. Reads: `with engine.connect() as connection`; writes: `with write(engine)`.
+PostgreSQL (service/storage/postgresql.py). Reads: `with engine.connect() as connection`; writes: `with write(engine)`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
+from service.storage.postgresql import WRITES, open_postgresql
+
 HEAD = "0003"  # the newest migration; a test holds it to the files in migrations/versions
 BUSY_SECONDS = 30
 MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock
@@ -32,11 +34,11 @@ _PRAGMAS = (
 def open_database(url: str) -> Engine:
     """An engine for the SQLAlchemy URL. Makes SQLite's folder, but no tables (`migrate`); connects lazily.
 
-    The text of its errors, which ends up in logs, bears no values: they are people's ids and what they wrote.
+    Raises Refused for another database than SQLite and PostgreSQL. The text of its errors, which ends up in logs, bears no values: they are people's ids and what they wrote.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+        return open_postgresql(parsed)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True)
@@ -60,10 +62,11 @@ def _begin_sqlite(connection: Connection) -> None:
 def write(engine: Engine) -> Iterator[Connection]:
     """One writing transaction: committed at the end of the block, rolled back when it raises.
 
-    On SQLite there is one writer at a time; the others wait up to 30 s, then get OperationalError.
+    On SQLite there is one writer at a time; on PostgreSQL there are many, and each has to lock the rows that it decides by
+    (`with_for_update`, `serialized`). Whoever waits for more than 30 s gets OperationalError.
     """
     with engine.connect() as connection:
-        connection = connection.execution_options(writes=True)
+        connection = connection.execution_options(writes=True, **(WRITES if engine.dialect.name == "postgresql" else {}))
         with connection.begin():
             yield connection
 
@@ -83,6 +86,7 @@ def migrate(engine: Engine) -> None:
             _upgrade(engine)
     else:
         with engine.connect() as connection, connection.begin():
+            connection.execute(text("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             _upgrade(engine)
 
@@ -106,6 +110,8 @@ def migration_config() -> Config:
 def _upgrade(engine: Engine) -> None:
     config = migration_config()
     with write(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -141,17 +147,26 @@ def run_for_each(connection: Connection, statement: str, rows: Sequence[tuple[An
 
 
 def select_by_keys(connection: Connection, statement: str, before: tuple[Any, ...], keys: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Rows of a SELECT that joins a list of keys, asked in slices of one size so that the driver prepares it once.
+    """Rows of a SELECT that joins a list of keys.
 
     `statement` begins behind the list's definition and names it `k`, with columns column1, column2, ...; `?` in it
     take the values of `before`. The rows of all slices come back in one list.
     """
     if not keys:
         return []
-    one = mark(connection)
     width = len(keys[0])
-    row = f"({', '.join([one] * width)})"
     columns = ", ".join(f"column{number + 1}" for number in range(width))
+    if connection.dialect.name == "postgresql":
+        arrays = ", ".join(f"%s::{'bigint' if isinstance(value, int) else 'text'}[]" for value in keys[0])
+        result = connection.exec_driver_sql(
+            f"WITH k({columns}) AS (SELECT * FROM unnest({arrays})) {statement.replace('?', '%s')}", (*(list(column) for column in zip(*keys, strict=True)), *before),
+        )
+        rows = list(result.cursor.fetchall())
+        result.close()
+        return rows
+    # In slices of one size, so that the driver prepares it once.
+    one = mark(connection)
+    row = f"({', '.join([one] * width)})"
     sql = f"WITH k({columns}) AS (VALUES {', '.join([row] * KEYS_PER_SELECT)}) {statement.replace('?', one)}"
     found: list[Any] = []
     for start in range(0, len(keys), KEYS_PER_SELECT):

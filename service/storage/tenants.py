@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from service.errors import NotFound, Refused, UnknownTenant
 from service.policy import DEFAULT_POLICY
@@ -42,9 +42,10 @@ def create_tenant(engine: Engine, name: str, now_us: int) -> int:
     if not _NAME.match(name):
         raise Refused(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -")
     with write(engine) as connection:
-        if connection.scalar(select(tenants.c.id).where(tenants.c.name == name)) is not None:
+        made = _insert_tenant(connection, name, now_us)
+        if made is None:
             raise Refused(f"the tenant {name} exists already; keys for it: brigadewatch keys create --tenant {name} --scope ...")
-        return _insert_tenant(connection, name, now_us)
+        return made
 
 
 def ensure_tenant(engine: Engine, name: str, now_us: int) -> int:
@@ -54,15 +55,17 @@ def ensure_tenant(engine: Engine, name: str, now_us: int) -> int:
     except UnknownTenant:
         if not _NAME.match(name):
             raise Refused(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -") from None
-    with write(engine) as connection:  # looked up again under the lock: another process may have been first
-        found = connection.scalar(select(tenants.c.id).where(tenants.c.name == name))
-        return _insert_tenant(connection, name, now_us) if found is None else int(found)
+    with write(engine) as connection:
+        made = _insert_tenant(connection, name, now_us)
+        return made if made is not None else int(connection.execute(select(tenants.c.id).where(tenants.c.name == name)).scalar_one())
 
 
-def _insert_tenant(connection: Connection, name: str, now_us: int) -> int:
-    made = connection.execute(insert(tenants).values(name=name, created_us=now_us)).inserted_primary_key
-    assert made is not None
-    number = int(made[0])
+def _insert_tenant(connection: Connection, name: str, now_us: int) -> int | None:
+    """The new tenant's id; None when another process was first."""
+    statement = text("INSERT INTO tenants (name, created_us) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING RETURNING id")
+    number: int | None = connection.scalar(statement, {"name": name, "now": now_us})
+    if number is None:
+        return None
     if number > MAX_TENANT_ID:
         raise Refused(f"tenant number {number} is beyond {MAX_TENANT_ID}, the most that one database holds: use a second database")
     connection.execute(insert(ingest_state).values(tenant_id=number))

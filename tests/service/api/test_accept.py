@@ -254,7 +254,7 @@ def test_an_unreachable_redis_is_503_and_nothing_is_acknowledged(make_api: Calla
 
 def test_after_redis_lost_its_data_nothing_is_taken_until_it_is_rebuilt(api: Api) -> None:
     assert api.post("/v1/complaints", json=complaint("a")).status_code == 202
-    with api.engine.begin() as connection:
+    with write(api.engine) as connection:
         connection.execute(update(ingest_state).values(archived_position=1, last_seq=1))
     api.redis.blocking.flushall()
     is_problem(api.post("/v1/complaints", json=complaint("b")), 503)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from conftest import Api, RedisClients
+from outages import take_away
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
@@ -46,28 +46,6 @@ def asked(api: Api, clock: Clock) -> Api:
     write_totals(api.redis.blocking, "default", {key_of("hot"): 12, key_of("calm"): 9})
     write_memberships(api.redis.blocking, "default", {key_of("hot"): CERTAIN})
     return api
-
-
-def take_away(engine: Engine) -> Callable[[], None]:
-    """The database is gone; what is returned brings it back."""
-    path = engine.url.database
-    assert path is not None
-    engine.dispose()
-    file = Path(path)
-    hidden = file.with_name("hidden")
-    for suffix in ("", "-wal", "-shm"):
-        if (there := file.with_name(file.name + suffix)).exists():
-            there.rename(hidden.with_name(hidden.name + suffix))
-    file.mkdir()  # cannot be opened as a database, whoever tries
-
-    def back() -> None:
-        engine.dispose()
-        file.rmdir()
-        for suffix in ("", "-wal", "-shm"):
-            if (there := hidden.with_name(hidden.name + suffix)).exists():
-                there.rename(file.with_name(file.name + suffix))
-
-    return back
 
 
 def test_a_known_key_asks_on_while_the_database_is_away_until_the_grace_has_passed(asked: Api, clock: Clock) -> None:

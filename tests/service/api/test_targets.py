@@ -15,6 +15,7 @@ from service.model import moment
 from service.moderation.assessment import ClusterPart, summarise
 from service.storage import stream
 from service.storage.assessments import write_memberships, write_progress, write_totals
+from service.storage.database import write
 from service.storage.hashing import key_of
 from service.storage.schema import analysis_state, dead_letters, feed, ingest_state
 from tests.conftest import Api, RedisClients
@@ -183,7 +184,7 @@ class TestPipeline:
 
     def test_what_is_archived_waits_for_analysis_and_what_is_dead_for_nobody(self, api: Api) -> None:
         api.post("/v1/complaints", json=[complaint(str(n)) for n in range(10)])
-        with api.engine.begin() as connection:
+        with write(api.engine) as connection:
             tenant = 1
             connection.execute(update(ingest_state).where(ingest_state.c.tenant_id == tenant).values(archived_position=8, archived=7, duplicates=2, last_seq=5, watermark_us=1_000_000))
             connection.execute(update(analysis_state).where(analysis_state.c.tenant_id == tenant).values(cursor_seq=2, analysed_position=4, analysed=2))
@@ -195,14 +196,14 @@ class TestPipeline:
         assert (body["accepted"], body["archived"], body["duplicates"], body["analysed"], body["dead_letters"]) == (10, 7, 2, 2, 1)
         assert (body["pending"], body["analysed_position"], body["lag_seconds"]) == (2 + 3, 4, 1.0)
         assert body["watermark"] == "1970-01-01T00:00:01Z"
-        with api.engine.begin() as connection:
+        with write(api.engine) as connection:
             connection.execute(update(dead_letters).values(resent_us=50))
         body = api.get("/v1/pipeline").json()
         assert (body["dead_letters"], body["pending"]) == (0, 6)
 
     def test_pending_ends_at_zero_and_so_does_the_lag(self, api: Api) -> None:
         api.post("/v1/complaints", json=[complaint("a"), complaint("b")])
-        with api.engine.begin() as connection:
+        with write(api.engine) as connection:
             connection.execute(update(ingest_state).values(archived_position=2, archived=2, last_seq=2))
             connection.execute(update(analysis_state).values(cursor_seq=2, analysed_position=2, analysed=2))
             connection.execute(delete(feed))

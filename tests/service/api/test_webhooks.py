@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from service.api import senders
 from service.api.app_state import Observe
@@ -321,7 +321,7 @@ def rows(api: Api, table: Any) -> list[dict[str, Any]]:
 def everything(api: Api) -> Iterator[bytes]:
     """Every byte that is stored: the SQL rows, Redis' keys and values."""
     with api.engine.connect() as connection:
-        for name in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all():
+        for name in inspect(connection).get_table_names():
             yield str(connection.execute(text(f'SELECT * FROM "{name}"')).all()).encode()
     for key in api.redis.blocking.keys("*"):
         yield key

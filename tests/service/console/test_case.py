@@ -18,6 +18,7 @@ from console_world import Visitor, sign_in
 
 from service.storage import keys, schema
 from service.storage.claims import claims_of
+from service.storage.database import write
 from service.storage.tenants import tenant_id
 
 NOW = START + timedelta(days=9)
@@ -125,7 +126,7 @@ def test_who_was_too_late_keeps_what_they_typed_and_sees_what_changed(desk: Api,
 
 def test_growth_meanwhile_is_told_as_well(desk: Api, anna: Visitor) -> None:
     typed = fields(anna.get(CASE).text)
-    with desk.engine.begin() as connection:
+    with write(desk.engine) as connection:
         connection.execute(sa.update(schema.clusters).where(schema.clusters.c.id == "k1").values(version=2, reporter_count=9, changed_by="detector"))
     answer = anna.post(f"{CASE}/decide", {**typed, "verdict": "coordinated"})
     assert answer.status_code == 409 and "The group has 1 account more: 9 now." in answer.text and "detector changed this case first" in answer.text

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import Api
 from console_world import Visitor, sign_in
+from outages import take_away
 
 from service.console import static_files
 from service.console.rendering import environment
@@ -73,11 +74,12 @@ def test_a_form_beyond_a_megabyte_is_refused(api: Api) -> None:
 
 def test_a_database_that_fails_is_told_as_such(api: Api) -> None:
     anna = sign_in(api)
-    with write(api.engine) as connection:
-        connection.execute(sa.text("ALTER TABLE clusters RENAME TO elsewhere"))
+    back = take_away(api.engine)
     answer = anna.get("/console/clusters")
     assert answer.status_code == 503
     assert "database" in answer.text
+    back()
+    assert anna.get("/console/clusters").status_code == 200
 
 
 def test_an_unexpected_failure_is_a_page_that_gives_nothing_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

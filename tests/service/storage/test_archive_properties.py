@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,10 +23,9 @@ numbers = count()
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def shared(make_database: Callable[..., str]) -> Iterator[Engine]:
     """One database for all examples, a tenant each."""
-    path: Path = tmp_path_factory.mktemp("archive") / "a.sqlite3"
-    engine = open_database(f"sqlite:///{path}")
+    engine = open_database(make_database())
     migrate(engine)
     yield engine
     engine.dispose()

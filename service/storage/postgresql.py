@@ -1,0 +1,78 @@
+"""PostgreSQL: how it is connected to, and what of its errors may be told.
+
+Readers (`engine.connect()`) get one view for the length of their transaction and may write nothing: REPEATABLE READ, READ ONLY. Writers
+(`write(engine)`) are READ COMMITTED and lock what they decide by: docs/decisions/050-postgresql.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
+
+from service.errors import Refused
+
+POOL_SIZE, POOL_OVERFLOW = 5, 10  # connections of one process: kept, and opened beyond that while they are needed
+LOCK_SECONDS = 30  # that a writer waits for another, as on SQLite
+STATEMENT_SECONDS = 300  # none of ours comes near it; a migration is exempt
+IDLE_SECONDS = 300  # inside a transaction: whoever is stopped there holds others up
+READS = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+WRITES = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
+
+_SETTINGS = {
+    "lock_timeout": LOCK_SECONDS * 1000, "statement_timeout": STATEMENT_SECONDS * 1000, "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,
+    "jit": "off",  # compiling costs more than our statements run
+}
+# A server or a network that is gone is noticed within 30 s, not after the hours that TCP allows.
+_CONNECT: dict[str, str | int] = {
+    "connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000, "application_name": "brigadewatch",
+    "options": " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items()),
+}
+_NAMES = ("postgresql", "postgres", "postgresql+psycopg")
+
+
+def open_postgresql(url: URL) -> Engine:
+    """An engine for a URL as operators type it: postgresql://user:password@host:port/name?sslmode=verify-full; connects lazily.
+
+    What the URL says itself (?connect_timeout=, ?options=, ...) wins. Raises Refused when the driver is not installed, or for another one.
+    """
+    if url.drivername not in _NAMES:
+        raise Refused(f"DATABASE_URL begins with {url.drivername}://, and has to begin with postgresql:// (the driver is psycopg), or with sqlite:///")
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"), connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
+            pool_pre_ping=True, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, hide_parameters=True, execution_options=READS,
+        )
+    except ModuleNotFoundError as missing:
+        raise Refused(f"DATABASE_URL names PostgreSQL, and {missing.name} is not installed: pip install 'brigadewatch[postgresql]'") from missing
+    event.listen(engine, "handle_error", _leave_values_out)
+    event.listen(engine, "before_cursor_execute", _replace_nul, retval=True)
+    return engine
+
+
+def _leave_values_out(context: ExceptionContext) -> None:
+    # The server's DETAIL names the values that collided, and the message itself those that it could not read: people's ids, and what they wrote.
+    original: Any = context.original_exception
+    diagnosis = getattr(original, "diag", None)
+    if diagnosis is None or diagnosis.sqlstate is None:
+        return
+    told = f"{diagnosis.sqlstate} {'' if diagnosis.sqlstate.startswith('22') else diagnosis.message_primary or ''}".strip()
+    original.args = (told,)
+    if context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = (f"({type(original).__name__}) {told}",)
+
+
+def _replace_nul(_connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool) -> tuple[str, Any]:
+    # PostgreSQL's text holds no NUL, and the driver refuses a question with one. Nothing that we store has any, so such a question finds nothing.
+    if executemany:
+        return statement, parameters
+    if isinstance(parameters, dict):
+        if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
+            return statement, {name: _without_nul(value) for name, value in parameters.items()}
+    elif any(isinstance(value, str) and "\0" in value for value in parameters):
+        return statement, tuple(_without_nul(value) for value in parameters)
+    return statement, parameters
+
+
+def _without_nul(value: Any) -> Any:
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
