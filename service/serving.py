@@ -18,6 +18,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, disable_created_metrics
 from sqlalchemy import Engine
 
+from service.alive import say_alive
 from service.api.connections import Bounds, within
 from service.app import create_app
 from service.ops.collector import StoreCollector
@@ -26,6 +27,7 @@ from service.ops.processes import beating
 from service.ops.routes import create_ops_app
 from service.settings import Settings
 
+ALIVE_EVERY_SECONDS = 5
 _OTHER_FILES = 192  # databases, Redis, listeners, and what is read for a moment
 
 
@@ -59,9 +61,14 @@ def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_soc
     ops = uvicorn.Server(uvicorn.Config(create_ops_app(registry, stores), **common, http=within(replace(bounds, connections=100)), lifespan="off"))
     thread = threading.Thread(target=lambda: asyncio.run(ops.serve(sockets=[ops_socket])), name="ops", daemon=True)
     thread.start()
+
+    async def alive() -> None:
+        say_alive(settings.alive_file)
+
     try:
         with beating(client, "api"):
-            _Server(uvicorn.Config(app, **common, http=within(bounds), backlog=2048), before_shutdown=app.state.live.close).run(sockets=[api_socket])
+            config = uvicorn.Config(app, **common, http=within(bounds), backlog=2048, callback_notify=alive, timeout_notify=ALIVE_EVERY_SECONDS)
+            _Server(config, before_shutdown=app.state.live.close).run(sockets=[api_socket])
     finally:
         ops.should_exit = True
         thread.join(5)

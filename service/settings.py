@@ -28,6 +28,7 @@ class Settings:
     secret_keys: tuple[str, ...] = ()  # 32 bytes each, as 64 hex digits or a Fernet key; the first one encrypts; none: the data folder's
     outbound_allow: str = ""  # CIDR:port, comma-separated: addresses inside that requests may go to
     poll_seconds: float = 60.0  # between two polls of a source
+    alive_file: Path | None = None  # which the process keeps fresh, for the health check of its container
     public_url: str | None = None  # where people reach this installation; https there means secure cookies, whatever the last proxy speaks
 
 
@@ -67,6 +68,7 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         secret_keys=_secret_keys(env.get("BRIGADEWATCH_SECRET_KEY") or ""),
         outbound_allow=env.get("BRIGADEWATCH_OUTBOUND_ALLOW") or "",
         poll_seconds=max(1.0, number("BRIGADEWATCH_POLL_SECONDS", 60.0)),
+        alive_file=Path(env["BRIGADEWATCH_ALIVE_FILE"]) if env.get("BRIGADEWATCH_ALIVE_FILE") else None,
         public_url=_public_url(env.get("BRIGADEWATCH_PUBLIC_URL") or ""),
     )
 

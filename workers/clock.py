@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.alive import say_alive
 from service.ops.processes import beating
 from service.policy import Policy
 from service.storage import keys, timers
@@ -113,6 +114,7 @@ def _tick_until(resources: Resources, stop: threading.Event) -> None:
     silent = True
     while not stop.is_set():
         began = time.monotonic()
+        say_alive(resources.settings.alive_file)
         try:
             clock.beat()
             if not silent:

@@ -22,6 +22,7 @@ from rq.worker import WorkerStatus
 from sqlalchemy.exc import OperationalError
 
 from service import logs
+from service.alive import BELIEVED_SECONDS, say_alive
 from service.errors import LostLease, StaleVersion
 from service.ops.processes import beating
 from service.ops.tallies import JobResult, record_job
@@ -119,9 +120,15 @@ class QueueWorker(SimpleWorker):
             serializer=JSONSerializer, worker_ttl=WORKER_TTL_SECONDS, log_job_description=False, default_result_ttl=0,
         )
         self.log_result_lifespan = False
+        self._alive_file = resources.settings.alive_file
 
     def subscribe(self) -> None:
         """Not at all: nobody who can write to Redis is to stop workers with it."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Said before each wait for a job and, with the time it may take, before each job: to this container first, since Redis may be away."""
+        say_alive(self._alive_file, timeout or BELIEVED_SECONDS)
+        super().heartbeat(timeout, pipeline)
 
     def unsubscribe(self) -> None:
         """Nothing to leave."""
@@ -162,6 +169,7 @@ def _work(queue_name: str, resources: Resources, stop: threading.Event) -> None:
     pause = 0.1
     while not stop.is_set():
         _stop_on_signals(stop)
+        say_alive(resources.settings.alive_file)
         began = time.monotonic()
         try:
             QueueWorker(queue_name, resources, stop).work(logging_level="WARNING")
