@@ -121,7 +121,7 @@ def _preview(request: Request, person: Person, versions: dict[str, int], typed: 
         effects = {}
         for verdict in ("coordinated", "not_coordinated"):
             asked = DecisionRequest(verdict=verdict, reason_code="other", version=0)
-            effects[verdict] = sentence(effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, asked), now=parts.now())) if current else ""
+            effects[verdict] = sentence(effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, asked), now=parts.now()), verdict) if current else ""
         their_now = case_queue.tenant_now(connection, person.tenant_id, parts.now())
     return render(
         request, person, "bulk.html", status=status, messages=messages, chosen=chosen, deciding=len(current), effects=effects, typed=typed, verdicts=VERDICTS, reasons=REASONS, snoozes=SNOOZES,

@@ -264,17 +264,17 @@ def effects(connection: Connection, tenant_id: int, file: CaseFile, typed: Typed
         try:
             own = typed.request(version, now)
             told = effects_of_choices(connection, tenant_id, [file.cluster.id], [{file.cluster.id: one} for one in (*asked, own)], now=now, states=states)
-            chosen = sentence(told[2])
+            chosen = sentence(told[2], own.verdict)
         except Refused as error:
             refused = str(error)
     if chosen is None:
         told = effects_of_choices(connection, tenant_id, [file.cluster.id], [{file.cluster.id: one} for one in asked], now=now, states=states)
-    return Effects({verdict: sentence(effect) for verdict, effect in zip(choices, told, strict=False)}, chosen, refused, rescored_without(connection, tenant_id, file, typed.excluded))
+    return Effects({verdict: sentence(effect, verdict) for verdict, effect in zip(choices, told, strict=False)}, chosen, refused, rescored_without(connection, tenant_id, file, typed.excluded))
 
 
 def told_before(connection: Connection, tenant_id: int, cluster_id: str, asked: DecisionRequest, *, now: datetime) -> str:
     """What the decision will do, in one sentence. Raises NotFound and Refused."""
-    return sentence(effects_of_choices(connection, tenant_id, [cluster_id], [{cluster_id: asked}], now=now)[0])
+    return sentence(effects_of_choices(connection, tenant_id, [cluster_id], [{cluster_id: asked}], now=now)[0], asked.verdict)
 
 
 def rescored_without(connection: Connection, tenant_id: int, file: CaseFile, excluded: Sequence[str]) -> Rescored | None:

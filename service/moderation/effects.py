@@ -97,17 +97,24 @@ def _effect(
     )
 
 
-def sentence(effect: Effect) -> str:
-    """The effect in one plain sentence."""
+def sentence(effect: Effect, verdict: str) -> str:
+    """The effect of decisions with this verdict, in one plain sentence.
+
+    A verdict about coordination is told by what it stands for, also where the estimate had discounted most of it; escalating and
+    snoozing say nothing about the group, and are told by what changes.
+    """
     said = []
-    if effect.lifted >= 0.5:
+    waits = verdict in ("escalated", "snoozed")
+    if waits and abs(effect.lifted - effect.lifted_before) < 0.5:
+        said.append("changes no count")
+    elif effect.lifted >= 0.5:
         said.append(f"lifts {_complaints(effect.lifted)} on {_many(effect.lifted_targets, 'target')} out of the counts")
     elif effect.counted_again >= 0.5:
         said.append(f"{_complaints(effect.counted_again)} on {_many(effect.targets, 'target')} count in full again")
     else:
         said.append("changes no count")
     new = effect.restorations - effect.restorations_before
-    if effect.restorations and new >= 0:
+    if effect.restorations and new >= 0 and (new or not waits):
         said.append(f"suggests {_many(effect.restorations, 'restoration')}" + (f" ({new:,} of them new)" if 0 < new < effect.restorations else ""))
     elif new < 0:
         said.append(f"takes back {_many(-new, 'suggested restoration')}")

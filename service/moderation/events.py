@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 EventType = Literal["cluster.flagged", "cluster.grown", "cluster.revoked", "cluster.decided", "target.hold", "target.restore_suggested", "reporter.warn_suggested"]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
+PING = "ping"  # sent to one subscriber when a person asks for it; nobody subscribes to it, and nothing has happened
 
 
 @dataclass(frozen=True, slots=True)

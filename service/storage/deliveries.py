@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
 
 from service.errors import NotFound, Refused
+from service.moderation.events import PING, Event
 from service.storage import timers
-from service.storage.outbox import CANCELLED, DELIVERED, FAILED, PENDING, WORK
+from service.storage.outbox import CANCELLED, DELIVERED, FAILED, PENDING, WORK, delivery_id, event_id
 from service.storage.schema import deliveries, delivery_attempts, events, subscriptions
 from service.storage.subscriptions import answered, read, sealed_secrets
 
@@ -172,6 +174,23 @@ def replay(connection: Connection, tenant_id: int, subscription_id: str, deliver
     answered(connection, subscription_id)
     timers.at_latest(connection, tenant_id, WORK, now_us)
     return _with_attempts(connection, connection.execute(_log().where(this)).all())[0]
+
+
+def ping(connection: Connection, tenant_id: int, subscription_id: str, *, now_us: int) -> str:
+    """Have a `ping` sent to this subscription alone, whatever it subscribes to, signed and tried again like everything else; the delivery's id.
+
+    Raises NotFound, and Refused while the subscription is disabled.
+    """
+    subscription = read(connection, tenant_id, subscription_id)
+    if subscription.disabled_us is not None:
+        raise Refused(f"the subscription is disabled ({subscription.disabled_because}): enable it first")
+    event = event_id(tenant_id, Event(PING, f"{subscription_id} {now_us}"))
+    sent = delivery_id(subscription_id, event)
+    connection.execute(insert(events).values(id=event, tenant_id=tenant_id, type=PING, at_us=now_us, data=json.dumps({"subscription_id": subscription_id})))
+    connection.execute(insert(deliveries).values(id=sent, tenant_id=tenant_id, subscription_id=subscription_id, event_id=event, state=PENDING, next_us=now_us, created_us=now_us))
+    answered(connection, subscription_id)  # whoever asks does not wait for the end of a rest
+    timers.at_latest(connection, tenant_id, WORK, now_us)
+    return sent
 
 
 def _log() -> Any:

@@ -20,6 +20,7 @@ from loopback import Answer, Asked, Receiver, serving
 from sqlalchemy import Engine, select, update
 from standardwebhooks import Webhook
 
+from service.errors import NotFound, Refused
 from service.moderation.events import Event
 from service.ops.tallies import DELIVERY_ATTEMPTS, counted
 from service.settings import Settings
@@ -494,6 +495,31 @@ def test_a_replay_sends_what_was_delivered_or_given_up_once_more(desk: Desk, sta
     assert ids(receiver) == [told, told]
     [line] = desk.deliveries(subscription)
     assert (line.state, len(line.attempts)) == ("delivered", 2)
+
+
+def test_a_ping_goes_to_the_one_that_asked_whatever_it_subscribes_to_and_each_is_another(desk: Desk, start: Callable[..., Receiver]) -> None:
+    receiver, bystander = start(), start()
+    subscription = desk.subscribe(receiver, "cluster.decided")
+    desk.subscribe(bystander)
+    for _ in range(2):
+        with write(desk.engine) as connection:
+            log.ping(connection, desk.tenant, subscription, now_us=desk.now_us)
+        desk.until(desk.now_us + SECOND)
+    assert [json.loads(asked.body)["type"] for asked in receiver.asked] == ["ping", "ping"] and len(set(ids(receiver))) == 2
+    assert json.loads(receiver.asked[0].body)["data"] == {"subscription_id": subscription}
+    assert all(verify(asked, desk.secrets[subscription]) for asked in receiver.asked)
+    assert bystander.asked == []
+    assert [line.state for line in desk.deliveries(subscription)] == ["delivered", "delivered"]
+
+
+def test_a_ping_of_a_disabled_or_unknown_subscription_is_refused(desk: Desk, start: Callable[..., Receiver]) -> None:
+    subscription = desk.subscribe(start())
+    with write(desk.engine) as connection:
+        subscriptions.disable(connection, desk.tenant, subscription, "paused", by="test", now_us=desk.now_us)
+        with pytest.raises(Refused, match="enable it first"):
+            log.ping(connection, desk.tenant, subscription, now_us=desk.now_us)
+        with pytest.raises(NotFound):
+            log.ping(connection, desk.tenant, "sub_none", now_us=desk.now_us)
 
 
 def test_a_secret_sealed_with_a_lost_key_is_told_and_costs_no_attempt(desk: Desk, start: Callable[..., Receiver], caplog: pytest.LogCaptureFixture) -> None:

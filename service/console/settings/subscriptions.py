@@ -136,6 +136,19 @@ def replay(request: Request, person: Admin, id: str, delivery: str) -> Response:
     return see_other(request, f"{HERE}/{segment(id)}")
 
 
+@router.post("/{id}/ping")
+def ping(request: Request, person: Admin, id: str) -> Response:
+    """Send a test to this webhook alone."""
+    try:
+        with write(parts_of(request).engine) as connection:
+            deliveries.ping(connection, person.tenant_id, id, now_us=now_us(request))
+    except Refused:
+        flash(request, person, "It is disabled: enable it first, then send a test.", "bad")
+    else:
+        flash(request, person, "A test (the event ping) is on its way: what the receiver answers stands below within seconds; load the page anew.")
+    return see_other(request, f"{HERE}/{segment(id)}")
+
+
 def _values(request: Request, url: str, description: str, events: list[str]) -> dict[str, Any]:
     """What the form says, checked. Raises Refused."""
     unknown = [name for name in events if name not in EVENT_TYPES]

@@ -383,6 +383,22 @@ def test_the_log_of_deliveries_pages_filters_and_sends_again(api: Api, root: Vis
     assert root.post(f"{there}/deliveries/dlv_none/replay").status_code == 404
 
 
+def test_a_test_is_sent_on_request_and_refused_while_disabled(api: Api, root: Visitor) -> None:
+    root.post("/console/settings/subscriptions/add", {"url": "https://93.184.216.34/hook", "event": "cluster.decided"})
+    with api.engine.connect() as connection:
+        made = connection.scalar(sa.select(schema.subscriptions.c.id))
+    there = f"/console/settings/subscriptions/{made}"
+    assert root.post(f"{there}/ping").status_code == 303
+    page = root.get(there).text
+    assert "is on its way" in page and "<code>ping</code>" in page
+    root.post(f"{there}/disable")
+    assert root.post(f"{there}/ping").status_code == 303
+    page = root.get(there).text
+    assert "enable it first" in page and page.count("<code>ping</code>") == 1
+    assert root.post("/console/settings/subscriptions/sub_none/ping").status_code == 404
+    assert sign_in(api, "anna", role="moderator").post(f"{there}/ping").status_code == 403
+
+
 # --- connections in
 
 
