@@ -8,12 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Depends, FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
-from pydantic.json_schema import models_json_schema
 from sqlalchemy import Engine
 
-from service.api import accept, briefs, clusters, pipeline, problems, reporters, restorations, sources, subscriptions, targets, webhooks
+from service.api import accept, briefs, clusters, openapi, pipeline, problems, reporters, restorations, sources, subscriptions, targets, webhooks
 from service.api.app_state import Observe, Parts
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
@@ -21,7 +19,6 @@ from service.api.edges import Edges
 from service.api.limits import BodyBudget, Rates
 from service.api.rawpath import RawPath, decoded_path
 from service.api.request_line import RequestLine
-from service.api.shapes import EXTRA_MODELS
 from service.console.site import add_console
 from service.settings import Settings
 from service.storage import stream
@@ -72,26 +69,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The document, with the bearer key, with the schemas that no signature names, and with every failure as a problem."""
+    """The document, made once."""
     if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        _, extra = models_json_schema([(model, "validation") for model in (*EXTRA_MODELS, targets.AssessRequest)], ref_template="#/components/schemas/{model}")
-        for name, schema in extra["$defs"].items():
-            schemas.setdefault(name, schema)
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        document["components"]["securitySchemes"] = {
-            "key": {"type": "http", "scheme": "bearer", "description": "made with `brigadewatch keys create`"},
-            "signature": {"type": "apiKey", "in": "header", "name": "webhook-signature", "description": "Standard Webhooks, with webhook-id and webhook-timestamp (5 minutes)"},
-            "source": {"type": "apiKey", "in": "header", "name": "webhook-source", "description": "the generic source that signs, made with `brigadewatch sources add`"},
-        }
-        document["security"] = [{"key": []}]
-        for operation in (o for path in document["paths"].values() for o in path.values()):
-            for status, answer in operation.get("responses", {}).items():
-                if status >= "4":
-                    content = answer.get("content", {})
-                    example = content.get(problems.MEDIA_TYPE, {})
-                    answer["content"] = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, **example}}
-        app.openapi_schema = document
+        app.openapi_schema = openapi.document(app)
     return app.openapi_schema

@@ -41,7 +41,8 @@ def _time(value: object) -> datetime:
     return value.astimezone(UTC)
 
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128, strict=True), AfterValidator(_checked_id)]
+ID_PATTERN = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"  # for the OpenAPI document; JSON has no lone surrogates
+Id = Annotated[str, StringConstraints(min_length=1, max_length=128, strict=True), AfterValidator(_checked_id), Field(json_schema_extra={"pattern": ID_PATTERN})]
 Time = Annotated[datetime, BeforeValidator(_time)]
 Attribute = Annotated[str, StringConstraints(max_length=1024, strict=True)] | Annotated[bool, Field(strict=True)] | Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -92,6 +93,8 @@ DecidedBy = Literal["person", "automatic", "appeal"]
 
 class Outcome(Frozen):
     """What the platform decided about a target (or, with `complaint_id`, about one complaint)."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("verdict", "action")]})
 
     id: Id
     target_id: Id
@@ -187,6 +190,11 @@ class Assessment(Frozen):
 
 class DecisionRequest(Frozen):
     """What a moderator posts about a cluster."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [
+        {"required": ["snooze_until"], "properties": {"verdict": {"const": "snoozed"}, "snooze_until": {"type": "string"}}},
+        {"properties": {"verdict": {"enum": ["coordinated", "not_coordinated", "escalated"]}, "snooze_until": {"type": "null"}}},
+    ]})
 
     verdict: DecisionVerdict
     reason_code: ReasonCode

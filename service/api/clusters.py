@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -18,11 +18,11 @@ from starlette.concurrency import run_in_threadpool
 from service.api.app_state import parts_of
 from service.api.auth import require
 from service.api.case_documents import CLUSTER, CLUSTER_ITEM, COMPLAINT, DECISION, NODE_LINK, decision_body, told
-from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
+from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked, several
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
 from service.intake.edge import Edge
-from service.model import Cluster, ClusterItem, Complaint, Decision, DecisionRequest, Id, Kind, RejectedItem, Time, microseconds
+from service.model import Cluster, ClusterItem, Complaint, Decision, DecisionRequest, Disposition, Id, Kind, RejectedItem, Status, Time, microseconds
 from service.moderation.graphs import View, draw, graphml, node_link
 from service.storage import cases, keys
 from service.storage.cases import ClusterFilter, Sort, filter_of
@@ -49,6 +49,8 @@ async def _edge(request: Request, key: Reading) -> Edge:
 
 
 TenantEdge = Annotated[Edge, Depends(_edge)]  # maps reporters' ids that a caller names to those that are stored
+_Dispositions = Annotated[list[str], several(*get_args(Disposition))]
+_Statuses = Annotated[list[str], several(*get_args(Status))]
 Now = Annotated[datetime, Depends(_now)]  # what snoozes run out against and decisions are dated by
 
 
@@ -66,8 +68,8 @@ def _unfit(parameter: str, why: str) -> Invalid:
 
 
 async def cluster_filters(
-    disposition: Annotated[list[str] | None, Query(description="flagged (default), reliable, revoked, merged, held_back; several separated by commas or repeated; any: all of them")] = None,
-    status: Annotated[list[str] | None, Query(description="open, escalated (default: these two), snoozed, decided; several separated by commas or repeated; any: all of them. A snooze that has run out counts as open")] = None,
+    disposition: Annotated[_Dispositions | None, Query(description="flagged (default), reliable, revoked, merged, held_back; several separated by commas or repeated; any: all of them")] = None,
+    status: Annotated[_Statuses | None, Query(description="open, escalated (default: these two), snoozed, decided; several separated by commas or repeated; any: all of them. A snooze that has run out counts as open")] = None,
     kind: Annotated[Kind | None, Query(description="repeat: the same accounts again and again; one_shot: one target, one time")] = None,
     min_score: Annotated[float | None, Query(allow_inf_nan=False, description="log-odds")] = None,
     reporter: Annotated[Id | None, Query(description="a member's id; who is excluded is none")] = None,

@@ -7,13 +7,20 @@ from typing import Annotated, Generic, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from service.storage.cursors import Key, Page, continued, read_cursor, write_cursor
 
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=100, description="items a page; may change from page to page")]
 Cursor = Annotated[str | None, Query(max_length=8192, description="next_cursor of the page before; it carries sort and filters, which may be left out or repeated with it")]
+
+
+def several(*names: str) -> WithJsonSchema:
+    """What the OpenAPI document says of a filter that takes some of these names, separated by commas or repeated, or `any` alone."""
+    one = f"({'|'.join(names)})"
+    some = {"type": "array", "items": {"type": "string", "pattern": f"^{one}(,{one})*$"}, "minItems": 1}
+    return WithJsonSchema({"anyOf": [some, {"type": "array", "items": {"const": "any"}, "minItems": 1, "maxItems": 1}]})
 
 
 class ListOf(BaseModel, Generic[Item]):

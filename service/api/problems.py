@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from service import logs
 from service.errors import BrigadewatchError, InvalidCursor, LostLease, NotFound, Overloaded, Refused, StaleVersion, StoreUnavailable, UnknownTenant
@@ -114,12 +115,20 @@ async def _expected(request: Request, failure: Exception) -> Response:
 
 async def _http(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, HTTPException)
-    detail = failure.detail
+    detail, headers = failure.detail, failure.headers
     if failure.status_code == 404 and detail == HTTPStatus(404).phrase:
         detail = "there is nothing at this path"
     elif failure.status_code == 405:
-        detail = f"{request.method} is not allowed here; allowed: {(failure.headers or {}).get('Allow') or (failure.headers or {}).get('allow', 'nothing')}"
-    return problem(failure.status_code, str(detail), headers=failure.headers)
+        allowed = ", ".join(_methods_here(request))
+        detail, headers = f"{request.method} is not allowed here; allowed: {allowed or 'nothing'}", {"Allow": allowed}
+    return problem(failure.status_code, str(detail), headers=headers)
+
+
+def _methods_here(request: Request) -> list[str]:
+    """What may be done with this path: by all of its routes, where the router names those of the first one alone."""
+    routes = request.app.routes
+    allowed = [method for method in ("GET", "POST", "PATCH", "PUT", "DELETE") if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)]
+    return [*allowed, "HEAD"] if "GET" in allowed else allowed
 
 
 async def _validation(request: Request, failure: Exception) -> Response:

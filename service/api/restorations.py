@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from service.api.app_state import parts_of
 from service.api.case_documents import told
 from service.api.clusters import Reading
-from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
+from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked, several
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
 from service.model import RejectedItem
@@ -50,7 +50,7 @@ class RestorationItem(BaseModel):
 )
 def list_restorations(
     request: Request, response: Response, key: Reading,
-    state: Annotated[list[str] | None, Query(description="open (default), restored, stands; several separated by commas or repeated; any: all of them")] = None,
+    state: Annotated[Annotated[list[str], several(*STATES)] | None, Query(description="open (default), restored, stands; several separated by commas or repeated; any: all of them")] = None,
     cursor: Cursor = None, limit: Limit = 50,
 ) -> ListOf[RestorationItem]:
     """Targets removed at a count that was over the threshold only with coordinated complaints; greatest harm first.

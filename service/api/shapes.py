@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.model import Complaint, Outcome, Problem
+from service.model import ID_PATTERN, Complaint, Outcome, Problem
 
 COMPLAINT_EXAMPLE: dict[str, Any] = {
     "id": "c-1029", "occurred_at": "2021-12-23T14:02:11Z",
@@ -31,7 +31,7 @@ PROBLEM_EXAMPLE = {
 }
 ID_PARAMETER = {
     "name": "id", "in": "path", "required": True, "description": "one percent-encoded segment: comment/5 is comment%2F5",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128}, "example": "comment%2F5",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": ID_PATTERN}, "example": "comment%2F5",
 }
 THRESHOLD_PARAMETER = {
     "name": "threshold", "in": "query", "required": False, "description": "complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise",
@@ -46,7 +46,7 @@ def _items(name: str, example: dict[str, Any]) -> dict[str, Any]:
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"anyOf": [one, {"type": "array", "items": one, "maxItems": 1_000}]},
+                "schema": {"anyOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 1_000}]},
                 "examples": {"one": {"summary": "one object", "value": example}, "array": {"summary": "an array", "value": [example]}},
             },
             "application/x-ndjson": {"schema": {"type": "string", "description": f"one object a line, at most 10,000 lines: {line}"}},
@@ -67,7 +67,7 @@ EXTRA_MODELS = (Complaint, Outcome, Problem)
 
 _SAID = {
     400: "unparsable, empty, or bad gzip", 401: "no valid key", 403: "the key lacks the scope", 404: "nothing there", 408: "the body came too slowly",
-    413: "too many bytes or items; nothing was taken", 415: "another content type or encoding", 422: "nothing valid; `errors` points at what is wrong",
+    413: "too many bytes or items; nothing was taken", 414: "path and query are too long", 415: "another content type or encoding", 431: "the fields of the head are too many or too long", 422: "nothing valid; `errors` points at what is wrong",
     429: "over the rate, or too much waits; Retry-After and RateLimit say when", 503: "the store does not answer or is being rebuilt; nothing was acknowledged; Retry-After",
 }
 

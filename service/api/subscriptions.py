@@ -42,7 +42,7 @@ def _each_once(kinds: list[EventType]) -> list[EventType]:
     return list(dict.fromkeys(kinds))
 
 
-Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_CHARACTERS), Field(description="https (or http) to a public address; without user and password")]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_CHARACTERS), Field(description="https (or http) to a public address; without user and password", json_schema_extra={"format": "uri"})]
 Events = Annotated[list[EventType], Field(max_length=50, description="the types that are sent; none: all of them"), AfterValidator(_each_once)]
 Description = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable)]
 

@@ -306,6 +306,8 @@ def test_an_unknown_path_and_a_wrong_method_are_problems_too(api: Api) -> None:
     is_problem(answer, 405)
     assert answer.headers["allow"] == "POST"
     is_problem(api.request("OPTIONS", "/v1/targets/t"), 405)
+    for path, methods in (("/v1/subscriptions/s", "GET, PATCH, DELETE, HEAD"), ("/v1/targets/assess", "GET, POST, HEAD"), ("/v1/clusters/k/decisions", "GET, POST, HEAD"), ("/v1/reporters/r", "GET, DELETE, HEAD")):
+        assert api.request("PUT", path).headers["allow"] == methods, "of all routes of the path, not of the first one"
 
 
 def test_an_unexpected_failure_tells_nothing_about_the_inside(api: Api, caplog: pytest.LogCaptureFixture) -> None:

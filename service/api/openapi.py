@@ -1,0 +1,59 @@
+"""The OpenAPI document: what FastAPI finds in the routes, and what it cannot find there.
+
+That is the bearer key, schemas that no signature names, and what may go wrong with every call of a kind: without a key, with a body, with an id. tests/fuzz
+holds the service to the document, so it has to say all of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from service.api import problems, shapes, targets
+
+SECURITY_SCHEMES = {
+    "key": {"type": "http", "scheme": "bearer", "description": "made with `brigadewatch keys create`"},
+    "signature": {"type": "apiKey", "in": "header", "name": "webhook-signature", "description": "Standard Webhooks, with webhook-id and webhook-timestamp (5 minutes)"},
+    "source": {"type": "apiKey", "in": "header", "name": "webhook-source", "description": "the generic source that signs, made with `brigadewatch sources add`"},
+}
+_ANYWHERE = (414, 431)
+_WITH_A_KEY = (401, 403, 503)
+_WITH_A_BODY = (400, 408, 413, 415, 422)
+_WITH_AN_ID = (422,)
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The app's document."""
+    made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    _, extra = models_json_schema([(model, "validation") for model in (*shapes.EXTRA_MODELS, targets.AssessRequest)], ref_template="#/components/schemas/{model}")
+    for name, schema in extra["$defs"].items():
+        schemas.setdefault(name, schema)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    made["components"]["securitySchemes"] = SECURITY_SCHEMES
+    made["security"] = [{"key": []}]
+    for operation in (operation for path in made["paths"].values() for operation in path.values()):
+        _complete(operation)
+    return made
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """Say what an id is, and what may go wrong; every failure as a problem."""
+    identified = [parameter for parameter in operation.get("parameters", []) if parameter["in"] == "path" and parameter["name"] not in ("platform", "source")]
+    for parameter in identified:
+        parameter["schema"] = shapes.ID_PARAMETER["schema"]
+    statuses = [
+        *_ANYWHERE, *(_WITH_A_KEY if operation.get("security", True) else ()), *(_WITH_A_BODY if "requestBody" in operation else ()), *(_WITH_AN_ID if identified else ()),
+    ]
+    responses = operation.setdefault("responses", {})
+    for status, answer in shapes.refusals(*statuses).items():
+        responses.setdefault(str(status), answer)
+    for status, answer in responses.items():
+        if status >= "4":
+            example = answer.get("content", {}).get(problems.MEDIA_TYPE, {})
+            answer["content"] = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, **example}}
+    operation["responses"] = dict(sorted(responses.items()))
