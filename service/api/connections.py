@@ -20,6 +20,7 @@ from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 SAY_EVERY_SECONDS = 10.0  # at most one log line about what was cut: anybody can cause any number
+CUT = "cut"  # in a request's state: with which status its client was sent away
 log = logging.getLogger(__name__)
 
 
@@ -244,6 +245,7 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.write(_problem(status, detail))
         self._forget_queue()
         if busy:
+            self.cycle.scope.setdefault("state", {})[CUT] = status
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()

@@ -144,7 +144,8 @@ async def _validation(request: Request, failure: Exception) -> Response:
 
 
 async def _gone(request: Request, failure: Exception) -> Response:
-    return problem(400, "the client went away before its request was complete")  # nobody reads it
+    # Nobody reads it; the status is for the log, and for who counts.
+    return problem(getattr(request.state, "cut", None) or 400, "the client went away, or was sent away, before its request was complete")
 
 
 async def _unexpected(request: Request, failure: Exception) -> Response:

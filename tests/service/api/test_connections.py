@@ -30,6 +30,7 @@ class Answering:
         self.begun: list[str] = []
         self.left = threading.Event()  # a request's client has gone before its body was complete
         self.go = threading.Event()
+        self.cut: int | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"]
@@ -40,6 +41,7 @@ class Answering:
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
+                    self.cut = scope["state"].get("cut")
                     self.left.set()
                     return
                 size, more = size + len(message["body"]), message["more_body"]
@@ -139,6 +141,7 @@ def test_a_body_that_stops_is_408_and_the_app_is_told_that_the_client_left(dial:
     with cut_after(WAIT * 0.9, 10):
         assert status(rest(line)) == 408
     assert app.left.wait(5)
+    assert app.cut == 408, "for the log: a client that left by itself looks the same"
 
 
 def test_a_body_that_comes_fast_enough_has_the_time_it_needs_up_to_a_bound(dial: Dial) -> None:
