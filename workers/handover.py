@@ -26,7 +26,7 @@ def pack(fitted: Fitted) -> bytes:
         "lead_sizes": np.array([len(lead.members) for lead in leads], np.int64), "lead_members": np.array([m for lead in leads for m in sorted(lead.members)], np.int64),
     }
     if contexts is not None:
-        parts |= {"targets": contexts.targets, "labels": contexts.labels, "inference": np.array([contexts.coverage, contexts.largest, float(contexts.gap_ms)])}
+        parts |= {"targets": contexts.targets, "labels": contexts.labels, "inference": np.array([contexts.coverage, contexts.largest, float(contexts.gap_ms), float(contexts.alone)])}
     np.savez_compressed(out, allow_pickle=False, **parts)
     return out.getvalue()
 
@@ -43,7 +43,7 @@ def unpack(data: bytes) -> Fitted:
         )
         contexts = None
         if "inference" in parts:
-            coverage, largest, gap = parts["inference"].tolist()
-            contexts = Inferred(parts["targets"], parts["labels"], coverage, largest, int(gap))
+            coverage, largest, gap, *alone = parts["inference"].tolist()  # sweeps of an earlier version do not say
+            contexts = Inferred(parts["targets"], parts["labels"], coverage, largest, int(gap), all(alone))
         return Fitted(
             Affinity(shape, rate), int(met), parts["first"], parts["second"], parts["p"], leads, parts["crossing_first"], parts["crossing_second"], parts["crossing_p"], int(hot), contexts)

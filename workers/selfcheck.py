@@ -22,7 +22,7 @@ from service.storage.leases import held
 from service.storage.overrides import policy_of
 from service.storage.schema import cluster_members
 from service.storage.tenants import tenant_id
-from workers.detection.contexts import labelled
+from workers.detection.contexts import WELL_TOLD, labelled, share_told
 from workers.detection.detector import Detector
 from workers.detection.permutation import permuted_within_contexts
 from workers.feeding import columns_of, standing
@@ -45,7 +45,7 @@ def run(tenant: str, resources: Resources) -> None:
             known = connection.scalars(select(cluster_members.c.reporter_key).where(cluster_members.c.tenant_id == number)).all()
         rows = rows[~np.isin(rows["reporter"], np.array(known, np.int64))]
         batch = columns_of(rows[rows["time_us"] >= since], texts)
-        if not batch.context.any():
+        if share_told(batch) < WELL_TOLD:
             inferred = Detector.sweep(policy, batch)[0].inferred
             batch = labelled(batch, inferred) if inferred is not None else batch
         _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq))

@@ -22,6 +22,7 @@ from workers.audit.history import Collector, History, outcomes_by_target
 from workers.audit.report import report_of
 from workers.audit.scenes import Scope, scenes_of, told_parts
 from workers.audit.windows import AuditResult, audit
+from workers.detection.contexts import WELL_TOLD, share_told
 
 MAX_WINDOW_DAYS = 1_000  # times inside a window have 38 bits of milliseconds, with room for its margins
 
@@ -140,8 +141,8 @@ def _notes(history: History, result: AuditResult, reading: Reading, outcome_read
         notes.append(f"{history.duplicates} complaints had an id that was seen before and changed nothing.")
     if history.repeats:
         notes.append(f"{history.repeats} complaints repeated a reporter's earlier one about the same target and count once.")
-    if not history.complaints.context.any():
-        notes.append("No complaint names a context (thread, article): readers of one article cannot be told from a group as well as they could be.")
+    if (told := share_told(history.complaints)) < WELL_TOLD:
+        notes.append(f"{told:.0%} of the complaints tell a context (thread, article) that targets share. The others' was inferred from what readers visit in one sitting: readers of one article cannot be told from a group as well as they could be.")
     cut = result.counters.get("cut", 0)
     if cut:
         notes.append(f"{cut:,} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint is paired with the latest 32 before it.")

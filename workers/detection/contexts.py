@@ -1,4 +1,7 @@
-"""Contexts where a platform tells none: targets that many reporters visit in one sitting belong together.
+"""Contexts where a platform tells none, or none that say anything: targets that many reporters visit in one sitting belong together.
+
+A context that only one target has tells nothing about what is read together. An article with a single comment that drew complaints is like that, and so is every
+target of a platform that sends the target's own id; where two of three targets are alone, it is the platform, and such contexts count as not told.
 
 1. Link a reporter's targets k = 1, 2, 3 complaints apart and at most `gap` apart in time; weight = reporters.
 2. Twins make no links: two that met at least three times within an hour, on at least half of what either did
@@ -9,7 +12,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,22 +23,46 @@ from workers.detection.window import Bools, Complaints, Ints, Window
 GAPS_MS = (1_800_000, 7_200_000, 21_600_000)
 COVERAGE, ROUNDS, STEPS = 0.6, 5, 3
 TWINS = 2  # so many of one reporter, and the sittings are a group's
-UNRELIABLE_SHARE = 0.1  # a label that holds more of the complaints: the inference has failed, say so
+SHARED = 1 / 3  # of the targets whose context is told have one with another, or a context of one target says nothing
+WELL_TOLD = 0.95  # of the complaints: the rest are their own contexts; below, theirs are inferred
 
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """The contexts of a window's targets."""
+    """The contexts of a window's targets: as told where that says something, inferred for the others."""
 
     targets: Ints  # target keys
-    labels: Ints  # the context's key, that of one of its targets
+    labels: Ints  # the context's key: the one that was told, or that of one of its targets
     coverage: float  # share of the complaints in contexts of two targets and more
     largest: float  # share of the complaints in the largest context
     gap_ms: int
+    alone: bool = True  # a context that was told for one target alone counts as told
 
 
-def infer(window: Window, limit: int) -> Inferred:
-    """Label every target of the window with a context."""
+def told(batch: Complaints) -> tuple[Bools, bool]:
+    """Which complaints come with a context that says something; and whether one that a single target has does."""
+    order = np.lexsort((batch.context == 0, batch.target))  # of a target that came with and without: the one that was told
+    targets, first = np.unique(batch.target[order], return_index=True)
+    context = batch.context[order][first]
+    known = context != 0
+    _, which, count = np.unique(context, return_inverse=True, return_counts=True)
+    shared = known & (count[which] >= 2)
+    alone = bool(shared.sum() >= SHARED * known.sum())
+    return (known if alone else shared)[np.searchsorted(targets, batch.target)], alone
+
+
+def share_told(batch: Complaints) -> float:
+    """Share of the complaints whose context says something; 1 where there are none."""
+    return float(told(batch)[0].mean()) if len(batch) else 1.0
+
+
+def without(batch: Complaints, blank: Bools) -> Complaints:
+    """The complaints, those marked without a context."""
+    return replace(batch, context=np.where(blank, 0, batch.context))
+
+
+def infer(window: Window, limit: int, *, alone: bool = True) -> Inferred:
+    """Label every target of the window with a context; those that have one keep it."""
     links = ~_twins(window, limit)[window.reporter[: window.size]]
     crowd = window.crowd[: len(window.targets)]
     total = max(int(crowd.sum()), 1)
@@ -46,7 +73,15 @@ def infer(window: Window, limit: int) -> Inferred:
         if coverage >= COVERAGE:
             break
     largest = float(np.bincount(label, crowd, len(label)).max(initial=0) / total)
-    return Inferred(window.targets.keys.copy(), window.targets.keys[label], coverage, largest, gap)
+    # A target that is its own context is so under another key: that of a target stands for all that were put together.
+    own = np.where(_anchored(window)[label], window.contexts.keys[window.context_of[label]], window.targets.keys[label])
+    return Inferred(window.targets.keys.copy(), own, coverage, largest, gap, alone)
+
+
+def _anchored(window: Window) -> Bools:
+    """Which targets have a context that was told."""
+    n = len(window.targets)
+    return np.asarray(window.contexts.keys[window.context_of[:n]] != ~window.targets.keys[:n])
 
 
 def continued(window: Window, batch: Complaints, inferred: Inferred) -> Complaints:
@@ -56,6 +91,8 @@ def continued(window: Window, batch: Complaints, inferred: Inferred) -> Complain
     inference's gap; without such a visit it is its own until the next inference.
     """
     batch = labelled(batch, inferred)
+    if not inferred.alone:  # what is told for a target that no other shares it with as yet
+        batch = without(batch, window.contexts.find(batch.context) < 0)
     blank = np.flatnonzero(batch.context == 0)
     if not len(blank):
         return batch
@@ -88,16 +125,14 @@ def _where_before(window: Window, reporters: Ints, time: Ints, gap: int) -> Ints
 
 
 def labelled(batch: Complaints, inferred: Inferred) -> Complaints:
-    """The complaints with inferred contexts where none is told; targets that have no label stay blank."""
+    """The complaints with the contexts that their targets were given; targets that have none keep what is told."""
     order = np.argsort(inferred.targets)
     at = np.searchsorted(inferred.targets[order], batch.target)
     known = at < len(order)
     known[known] = inferred.targets[order][at[known]] == batch.target[known]
     context = batch.context.copy()
-    blank = known & (batch.context == 0)
-    context[blank] = inferred.labels[order][at[blank]]
-    return Complaints(
-        batch.seq, batch.time_ms, batch.reporter, batch.target, context, batch.author, batch.created_ms, batch.fingerprint, batch.exempt, batch.texts)
+    context[known] = inferred.labels[order][at[known]]
+    return replace(batch, context=context)
 
 
 def _links(window: Window, use: Bools, gap: int) -> tuple[Ints, Ints, Ints]:
@@ -114,23 +149,30 @@ def _links(window: Window, use: Bools, gap: int) -> tuple[Ints, Ints, Ints]:
     return keys >> PAIR_BITS, keys & 0xFFFFFFFF, weight
 
 
-def _propagated(window: Window, first: Ints, second: Ints, weight: Ints) -> Ints:
+def _propagated(window: Window, one: Ints, other: Ints, weight: Ints) -> Ints:
     n = len(window.targets)
     beside: list[list[tuple[int, int]]] = [[] for _ in range(n)]
-    for a, b, w in zip(first.tolist(), second.tolist(), weight.tolist(), strict=True):
+    for a, b, w in zip(one.tolist(), other.tolist(), weight.tolist(), strict=True):
         beside[a].append((b, w))
         beside[b].append((a, w))
     order = _by_first_complaint(window)
     # A label is a target's place in time, so that names play no part in ties.
     place = np.empty(n, np.int64)
     place[order] = np.arange(n)
+    anchored = _anchored(window)
+    if anchored.any():  # all targets of a context that was told have its first one's label, for good
+        first = np.full(len(window.contexts), n)
+        context = window.context_of[:n][anchored]
+        np.minimum.at(first, context, place[anchored])
+        place[anchored] = first[context]
     label = place.tolist()
+    movable = order[~anchored[order]].tolist()
     for _ in range(ROUNDS):
         changed = 0
-        for target in order.tolist():
+        for target in movable:
             votes: dict[int, int] = {}
-            for other, w in beside[target]:
-                votes[label[other]] = votes.get(label[other], 0) + w
+            for neighbour, w in beside[target]:
+                votes[label[neighbour]] = votes.get(label[neighbour], 0) + w
             if votes:
                 best = max(votes.items(), key=lambda vote: (vote[1], -vote[0]))[0]
                 changed += best != label[target]

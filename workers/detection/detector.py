@@ -80,9 +80,11 @@ class Detector:
 
     def tick(self, batch: Complaints, removed: npt.ArrayLike = ()) -> list[Group]:
         """Take in what is new and give back all groups as they stand now; unchanged groups are the same objects."""
-        if batch.context.any():
+        if self.inferred is not None:
+            batch = contexts.continued(self.window, batch, self.inferred)
+        elif batch.context.any():
             self.groups.contexts = "told"
-        events = self.window.append(contexts.continued(self.window, batch, self.inferred) if self.inferred is not None else batch)
+        events = self.window.append(batch)
         # After the arrivals: they may compact the columns, which would move what was just found.
         gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
         events = events[~self.window.gone[events]]
@@ -100,17 +102,18 @@ class Detector:
     def sweep(cls, policy: Policy, batch: Complaints) -> tuple[Detector, list[Group]]:
         """One tick of the whole window on an empty detector: fits the null model first, and sees every pair."""
         self = cls(policy)
+        told, alone = contexts.told(batch)
+        batch = contexts.without(batch, ~told)
         events = self.window.append(batch)
         if not len(events):
             return self, []
-        if not batch.context.any():
-            inferred = contexts.infer(self.window, policy.neighbours)
+        self.groups.contexts = "told"
+        if told.mean() < contexts.WELL_TOLD:
+            inferred = contexts.infer(self.window, policy.neighbours, alone=alone)
             self = cls(policy)
             self.inferred = inferred
             events = self.window.append(contexts.labelled(batch, inferred))
-            self.groups.contexts = "inferred" if inferred.coverage > 0 else "none"
-        else:
-            self.groups.contexts = "told"
+            self.groups.contexts = _looked_at(inferred)
         met = pairs.meet(self.window, events, policy.neighbours, None, policy.fit_sample)
         self._count(met)
         self.groups.affinity = Affinity(*fit_affinity(self.window, met.sample_first, met.sample_second, (policy.default_shape, policy.default_rate)))
@@ -138,9 +141,11 @@ class Detector:
 
     def load(self, batch: Complaints) -> None:
         """Take complaints in without analysing them (a rebuild): their pairs come from `adopt`."""
-        if batch.context.any():
+        if self.inferred is not None:
+            batch = contexts.labelled(batch, self.inferred)
+        elif batch.context.any():
             self.groups.contexts = "told"
-        events = self.window.append(contexts.labelled(batch, self.inferred) if self.inferred is not None else batch)
+        events = self.window.append(batch)
         pairs.mark_all(self.window, events, self.policy.neighbours, self.met)
 
     def fitted(self) -> Fitted:
@@ -157,10 +162,11 @@ class Detector:
         """Take over a sweep; pairs of reporters with complaints after `since_seq` keep their own p."""
         window, groups = self.window, self.groups
         groups.affinity, groups.leads, groups.hot_slices = fitted.affinity, list(fitted.leads), fitted.hot_slices
+        self.inferred = fitted.contexts
+        groups.contexts = "told"
         if fitted.contexts is not None:
-            self.inferred = fitted.contexts
             window.relabel(fitted.contexts.targets, fitted.contexts.labels)
-            groups.contexts = "inferred" if fitted.contexts.coverage > 0 else "none"
+            groups.contexts = _looked_at(fitted.contexts)
         rows = slice(0, window.size)
         newer = np.unique(window.reporter[rows][(window.seq[rows] > since_seq) & ~window.gone[rows]])
         keep_mine = np.zeros(max(len(window.reporters), 1), bool)
@@ -205,3 +211,6 @@ class Detector:
         self.edges.update(keys, np.ones(len(keys)))
         self._analyse(first, second)
 
+
+def _looked_at(inferred: Inferred) -> str:
+    return "inferred" if inferred.coverage > 0 else "none"

@@ -12,8 +12,8 @@ from workers.detection.one_shot import Slice
 
 _PLACES = {"told": "contexts", "inferred": "inferred contexts", "none": "targets"}
 _CONTROL = {
-    "told": "readers of the same articles considered", "inferred": "no contexts were told, readers of the same inferred contexts considered",
-    "none": "no contexts were told, so shared reading is not considered",
+    "told": "readers of the same articles considered", "inferred": "contexts were not told for all targets, or said nothing; readers of the same inferred contexts considered",
+    "none": "no contexts were told that say anything, so shared reading is not considered",
 }
 
 

@@ -240,9 +240,9 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path: Pa
 
 
 def test_without_contexts_the_notes_say_what_that_costs(tmp_path: Path, plain: JsonObject) -> None:
-    assert not any("names a context" in n for n in plain["notes"])
+    assert not any("tell a context (thread" in n for n in plain["notes"])
     report = audit(tmp_path, as_ndjson(tmp_path / "in.ndjson", [document(Row(k, k, 1, 60 * k)) for k in range(1, 50)]))
-    assert any("names a context" in n for n in report["notes"])
+    assert any("tell a context (thread" in n for n in report["notes"])
     assert any("were not compared" in n for n in report["notes"])
 
 

@@ -11,7 +11,7 @@ from worlds import DAY, HOUR, Row, columns, draw_town, members_of
 from service.moderation.outcomes import Tally
 from service.moderation.score import coordination, judge
 from service.policy import DEFAULT_POLICY
-from workers.detection.contexts import infer
+from workers.detection.contexts import infer, told
 from workers.detection.detector import Detector
 from workers.detection.window import Window
 
@@ -99,21 +99,82 @@ def test_readers_of_a_little_forum_are_no_twins() -> None:
     assert coordinated([r for r in little_forum() if r.reporter >= 1_000]) == []
 
 
-def test_places_that_nobody_named_are_found_again_from_sittings() -> None:
+def sittings() -> list[Row]:
+    """Six hundred readers who each complain about three comments under one of forty articles, in one sitting."""
     rng = np.random.default_rng(1)
-    rows, seq = [], 0
+    rows: list[Row] = []
     for reader in range(600):
         article = int(rng.integers(40))
         for comment in rng.choice(8, 3, replace=False).tolist():
-            seq += 1
+            seq = len(rows) + 1
             rows.append(Row(seq, 1_000 + reader, 10 * article + comment, article * HOUR + 60.0 * seq % HOUR, context=5_000 + article))
-    told = columns(rows)
+    return rows
+
+
+def test_places_that_nobody_named_are_found_again_from_sittings() -> None:
+    rows = sittings()
+    named = columns(rows)
     window = Window(POLICY.window_seconds * 1000, tuple(s * 1000 for s in POLICY.lag_scales))
     window.append(columns([replace(r, context=0) for r in rows]))
     inferred = infer(window, POLICY.neighbours)
     label = dict(zip(inferred.targets.tolist(), inferred.labels.tolist(), strict=True))
-    place = dict(zip(told.target.tolist(), told.context.tolist(), strict=True))
+    place = dict(zip(named.target.tolist(), named.context.tolist(), strict=True))
     together = [(place[a] == place[b], label[a] == label[b]) for k, a in enumerate(sorted(label)) for b in sorted(label)[:k]]
     right = sum(t and i for t, i in together)
     assert right / sum(i for _, i in together) > 0.95 and right / sum(t for t, _ in together) > 0.9
     assert inferred.coverage > 0.9 and inferred.largest < 0.1
+
+
+def in_own_places(rows: list[Row]) -> list[Row]:
+    return [replace(r, context=10_000_000 + r.target) for r in rows]
+
+
+def test_a_platform_that_gives_each_target_a_context_of_its_own_tells_none() -> None:
+    """Everybody would follow everybody into many contexts, and half the town would be one hand."""
+    def found(rows: list[Row]) -> list[tuple[frozenset[int], frozenset[int]]]:
+        return [(g.reporters, g.targets) for g in Detector.sweep(POLICY, columns(rows))[1]]
+
+    unnamed = found([replace(r, context=0) for r in TOWN])
+    assert unnamed and found(in_own_places(TOWN)) == unnamed
+
+
+def test_one_comment_each_under_a_few_articles_is_told_all_the_same() -> None:
+    rows = little_forum()
+    batch = columns(rows)
+    tells, alone = told(batch)
+    assert tells.all() and alone
+    tells, alone = told(columns(in_own_places(rows)))
+    assert not tells.any() and not alone
+
+
+def test_targets_without_a_context_join_the_told_places_that_their_readers_visit() -> None:
+    named = [r for r in TOWN if r.context]
+    some = {r.target for r in named if r.target % 5 == 0}
+    detector, _ = Detector.sweep(POLICY, columns([replace(r, context=0) if r.target in some else r for r in named]))
+    inferred = detector.inferred
+    assert inferred is not None and detector.groups.contexts == "inferred"
+    place = {r.target: r.context for r in named}
+    label = dict(zip(inferred.targets.tolist(), inferred.labels.tolist(), strict=True))
+    assert all(label[t] == place[t] for t in place.keys() - some), "what is told stays"
+    assert np.mean([label[t] == place[t] for t in some]) > 0.5
+
+
+def test_what_comes_live_at_such_a_platform_joins_what_its_readers_were_in_just_before() -> None:
+    rows = sorted(sittings(), key=lambda r: r.at)
+    half = len(rows) // 2 + 7  # in the middle of an article
+
+    def live(rows: list[Row]) -> list[int]:
+        swept = Detector.sweep(POLICY, columns(rows[:half]))[0].fitted()
+        detector = Detector(POLICY)
+        detector.inferred = swept.contexts
+        detector.load(columns(rows[:half]))
+        detector.adopt(swept, max(r.seq for r in rows[:half]))
+        for start in range(half, len(rows), 100):
+            detector.tick(columns(rows[start : start + 100]))
+        assert detector.groups.contexts == "inferred"
+        window = detector.window
+        return [int(key) for _, key in sorted(zip(window.seq[: window.size].tolist(), window.contexts.keys[window.context[: window.size]].tolist(), strict=True))]
+
+    unnamed = live([replace(r, context=0) for r in rows])
+    assert live(in_own_places(rows)) == unnamed
+    assert len(set(unnamed)) < 200, "of 320 comments: the test has its point"
