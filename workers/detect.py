@@ -32,7 +32,7 @@ from service.storage.leases import Lease, held, take_epoch
 from service.storage.overrides import policy_of
 from service.storage.queue import enqueue, others_wait
 from service.storage.tenants import tenant_id
-from workers import handover
+from workers import handover, residence
 from workers.aiming import Aiming
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
@@ -45,6 +45,7 @@ from workers.telling import Change, News, Telling
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 2.0  # then other tenants have their turn
+PASSED_ON_SECONDS = 0.05  # after a job was put back for the worker that has the tenant: it, not this one, is to take it
 SHORT_TURN_SECONDS = 0.2  # where one of them waits
 ITEMS_AT_ONCE = 20_000
 ITEMS_BESIDE_OTHERS = 4_000  # in one tick while another tenant's job waits: larger ticks cost less a complaint, but nothing interrupts them
@@ -59,8 +60,16 @@ _asked = False  # tell_windows was called meanwhile
 
 
 def run(tenant: str, resources: Resources) -> None:
-    """Analyse what was archived since the last tick, for 2 s at most; returns at once when another worker does."""
+    """Analyse what was archived since the last tick, for 2 s at most; returns at once when another worker does.
+
+    Raises LostLease where another worker has the tenant.
+    """
     global _turning
+    if not residence.has(tenant):
+        _resident.pop(tenant, None)
+        enqueue(resources.redis, "detect", tenant)
+        time.sleep(PASSED_ON_SECONDS)
+        raise LostLease(f"{tenant} is another worker's, and was put back for it")
     with held(resources.redis, "detect", tenant) as lease:
         if lease is None:
             return

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -27,6 +28,7 @@ from service.errors import LostLease, StaleVersion
 from service.ops.processes import beating
 from service.ops.tallies import JobResult, record_job
 from service.storage.queue import TenantJob, TenantQueue, begun, open_queue
+from workers.residence import resident
 from workers.resources import Resources, connect_redis
 
 log = logging.getLogger(__name__)
@@ -160,7 +162,7 @@ def run_worker(queue_name: str, resources: Resources, stop: threading.Event | No
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     logging.getLogger("rq.job").setLevel(logging.WARNING)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
-    with beating(resources.redis, f"worker-{queue_name}"):
+    with beating(resources.redis, f"worker-{queue_name}"), resident(resources.redis) if queue_name == "detect" else nullcontext():
         _work(queue_name, resources, stop)
     log.info("worker %s ended", queue_name)
 

@@ -60,4 +60,6 @@ def tallies(tenant: str) -> str:
     return f"{PREFIX}:{tenant}:tallies"
 
 
+DETECTORS = f"{PREFIX}:detectors"  # sorted set: the living detect workers by their latest beat (workers/residence.py)
+HOMES = f"{PREFIX}:homes"  # hash: tenant -> the detect worker that has it; absent where there is but one
 PROCESSES = f"{PREFIX}:processes"  # hash: the living processes by kind (service/ops/processes.py)
