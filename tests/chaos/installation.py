@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 from listening import free_port
+from postgres_server import PostgresServer
 from redis_server import RedisServer
 from up import environment, make_key
 
@@ -28,12 +29,16 @@ class Installation:
     def __init__(self, folder: Path, database: str) -> None:
         """`database` is sqlite or postgresql."""
         self.data = folder / "data"
-        self.redis = RedisServer(folder / "redis")
-        self.postgres = None
-        if database == "postgresql":
-            from postgres_server import PostgresServer
+        with ExitStack() as undo:  # of what was started, should the rest fail
+            self._begin(folder, database, undo)
+            self._undo = undo.pop_all()
 
-            self.postgres = PostgresServer(folder / "postgresql", settings=())
+    def _begin(self, folder: Path, database: str, undo: ExitStack) -> None:
+        self.redis = RedisServer(folder / "redis")
+        undo.callback(self.redis.close)
+        self.postgres = PostgresServer(settings=()) if database == "postgresql" else None
+        if self.postgres is not None:
+            undo.callback(self.postgres.stop)
         self.variables = {"REDIS_URL": self.redis.url}
         if self.postgres is not None:
             self.variables["DATABASE_URL"] = self.postgres.address("postgres")
@@ -42,6 +47,7 @@ class Installation:
         self._log = folder / "up.log"
         self._probes = 0
         self.process = self._start()
+        undo.callback(self._end)
         self.wait(self.ready, START_SECONDS, "`up` is ready")
         self.key = make_key(str(self.data), "ingest", "read", tenant=TENANT, **self.variables)
 
@@ -101,6 +107,9 @@ class Installation:
 
     def close(self) -> None:
         """End everything."""
+        self._undo.close()
+
+    def _end(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
@@ -108,9 +117,6 @@ class Installation:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.redis.close()
-        if self.postgres is not None:
-            self.postgres.stop()
 
     def _call(self, method: str, path: str, key: str | None = None, expected: int = 200) -> dict[str, Any] | None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
