@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres postgresql php e2e chromium chaos lint types bench lock clean
+.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e chromium chaos lint types bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -50,6 +50,28 @@ postgresql:
 				&& DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql; } > /dev/null; \
 		else \
 			echo "install PostgreSQL (Debian: apt-get install postgresql), or name a server with DATABASE_URL" >&2; exit 1; \
+		fi; \
+	fi
+
+# Prometheus' own tool looks at the configuration and the rules, and runs the rules' tests.
+rules: promtool ## the alerts: configuration, rules and their tests, by promtool
+	promtool check config deploy/prometheus/prometheus.yml
+	promtool test rules deploy/prometheus/tests/*.yml
+
+prometheus: $(INSTALLED) promtool ## a real Prometheus beside a service that works: every expression of rules and dashboards is asked
+	PYTHONPATH=.:tests $(BIN)/python tests/deploy/ask_prometheus.py
+
+dashboards: $(INSTALLED) ## deploy/grafana/dashboards anew from deploy/grafana/drawing
+	$(BIN)/python deploy/grafana/draw.py
+
+# Debian's package would start a server of its own, on a port that everybody knows: that is kept from happening.
+promtool:
+	@if ! command -v promtool > /dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "installing prometheus for the tests of the alerts"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq install -y --no-install-recommends prometheus; } > /dev/null; \
+		else \
+			echo "install Prometheus (Debian: apt-get install prometheus): its promtool tests the alerts" >&2; exit 1; \
 		fi; \
 	fi
 

@@ -110,10 +110,10 @@ class Installation:
             self.up.wait(swept, seconds=120)
 
 
-def start(folder: Path) -> tuple[Installation, Callable[[], None]]:
+def start(folder: Path, **variables: str) -> tuple[Installation, Callable[[], None]]:
     """The service on a free port, and how it is ended."""
     stack = ExitStack()
-    up = Up(str(folder / "data"), folder / "up.log")
+    up = Up(str(folder / "data"), folder / "up.log", **variables)
 
     def end() -> None:
         up.process.terminate()

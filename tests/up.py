@@ -33,11 +33,11 @@ def environment(**variables: str) -> dict[str, str]:
 class Up:
     """A running `brigadewatch up`."""
 
-    def __init__(self, data: str, log: Path) -> None:
+    def __init__(self, data: str, log: Path, **variables: str) -> None:
         self.data = data
         self.log = log
         with log.open("wb") as file:
-            self.process = subprocess.Popen([sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"], stderr=file, env=environment(), preexec_fn=_end_with_the_tests if _LIBC else None)
+            self.process = subprocess.Popen([sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"], stderr=file, env=environment(**variables), preexec_fn=_end_with_the_tests if _LIBC else None)
         self.wait(lambda: "Ctrl-C" in log.read_text())
         self.api, ops = re.findall(r"http://127\.0\.0\.1:\d+(?=  |/metrics)", log.read_text())
         self.ops = ops
