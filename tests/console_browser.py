@@ -6,8 +6,6 @@ Content-Security-Policy) is collected, and `Visitor.check` fails on it: no page 
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,21 +13,12 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, Response
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
 Theme = Literal["light", "dark"]
 WIDE, NARROW = 1280, 360
 HEIGHTS = {WIDE: 900, NARROW: 780}
-_ARGUMENTS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-def launch(playwright: Playwright) -> Browser:
-    """A headless Chromium or Chrome of this machine. Fails where there is none, with the way out."""
-    found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-    assert found, "no Chromium on the PATH: `make chromium` installs one (Debian: apt-get install chromium fonts-dejavu-core)"
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # as root there is no other way
-    return playwright.chromium.launch(executable_path=found, args=[*sandbox, *_ARGUMENTS])
 
 
 @dataclass

@@ -42,7 +42,7 @@ from service.storage.case_history import Entry, history_of
 from service.storage.effects import effects_of_choices
 from service.storage.hashing import key_of
 
-REPORTERS_SHOWN, ALL_REPORTERS = 300, 2_000
+REPORTERS_SHOWN, ALL_REPORTERS = 150, 2_000
 COMPLAINTS_PER_PAGE = 25
 TEXTS_READ = 5_000  # complaints whose words are grouped, the earliest
 GROUPS_SHOWN = 12

@@ -53,11 +53,12 @@ def raster_of(filed: Sequence[Membership], members: frozenset[int], reporter_ids
     first = [(on_target.get(t) or strays[t])[0].time_us for t in targets]
     people = in_order(filed, reporter_ids)
     row = {reporter: k for k, reporter in enumerate(people)}
-    ordered = sorted(filed, key=lambda m: (row[m.reporter], column[m.target], m.seq))
-    return Raster(
-        tuple(people), tuple(targets), tuple(first), tuple(row[m.reporter] for m in ordered), tuple(column[m.target] for m in ordered),
-        tuple((m.time_us - first[column[m.target]]) / 1e6 for m in ordered), tuple(k for k, m in enumerate(ordered) if m.exempt),
-    )
+    rows, columns, at_us, seqs, exempt = (np.array(values, np.int64) for values in (
+        [row[m.reporter] for m in filed], [column[m.target] for m in filed], [m.time_us for m in filed], [m.seq for m in filed], [m.exempt for m in filed],
+    ))
+    order = np.lexsort((seqs, columns, rows))
+    lags = (at_us - np.array(first, np.int64)[columns])[order] / 1e6 if filed else at_us
+    return Raster(tuple(people), tuple(targets), tuple(first), *(tuple(values.tolist()) for values in (rows[order], columns[order], lags, np.flatnonzero(exempt[order]))))
 
 
 def raster_data(raster: Raster, reporter_ids: Mapping[int, str], target_ids: Mapping[int, str], excluded: frozenset[int]) -> dict[str, Any]:
@@ -117,9 +118,9 @@ def bins_of(line: TimeLine) -> tuple[int, list[Bin]]:
 
 
 def time_line_data(line: TimeLine) -> dict[str, Any]:
-    """The time line as JSON, times in milliseconds since 1970: the browser makes the parts, at any zoom."""
+    """The time line as JSON, times in milliseconds since 1970: the browser makes the parts, at any zoom. The members' times are those of the raster."""
     return {
-        "members_ms": [us // 1000 for us in line.members_us], "others_ms": [us // 1000 for us in line.others_us], "usual_per_hour": line.usual_per_hour, "usual_from": line.usual_from,
+        "others_ms": [us // 1000 for us in line.others_us], "usual_per_hour": line.usual_per_hour, "usual_from": line.usual_from,
         "usual_share": USUAL_SHARE, "usual_high_per_hour": usual_high(line.usual_per_hour), "others_left_out": line.others_left_out, "bin_seconds": _BIN_SECONDS,
     }
 

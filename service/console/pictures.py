@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
+from pydantic_core import to_json
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
@@ -41,7 +42,7 @@ def read_pictures(request: Request, person: Viewer, id: str) -> Response:
         file = file_of(request, person, id, connection)
         line = pages.line_of(connection, person.tenant_id, file)
     data = {"raster": raster_data(pages.picture_of(file), file.reporter_ids, file.target_ids, file.state.excluded), "timeline": time_line_data(line)}
-    return JSONResponse(data, headers=_HEADERS)
+    return Response(to_json(data), media_type="application/json", headers=_HEADERS)
 
 
 @router.get("/clusters/{id}/graph.json")

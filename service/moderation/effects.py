@@ -50,15 +50,18 @@ class Effect:
 
 
 def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str, int]) -> ClusterState:
-    """The cluster once the detect worker has taken the decision over; `case` is it after the decision."""
+    """The cluster once the detect worker has taken the decision over, as far as counts go by it; `case` is it after the decision.
+
+    A verdict that stands is the whole cluster's, so that which complaint it was made about is only looked at where none does.
+    """
     excluded = frozenset(key_by_reporter[name] for name in case.excluded if name in key_by_reporter)
     everybody = state.members | state.excluded
     after = replace(
         state, members=everybody - excluded, excluded=everybody & excluded, disposition=case.disposition, status=case.status, verdict=case.verdict, version=case.version,
         decided_reporters=case.decided_reporters, decided_targets=case.decided_targets,
     )
-    if case.status == "decided" or case.verdict is None:
-        after = replace(after, memberships={seq: replace(m, verdict=case.verdict) for seq, m in after.memberships.items()})
+    if case.verdict is None and any(m.verdict is not None for m in after.memberships.values()):
+        after = replace(after, memberships={seq: replace(m, verdict=None) for seq, m in after.memberships.items()})
     return after
 
 

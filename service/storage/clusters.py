@@ -42,20 +42,22 @@ def _load(connection: Connection, tenant_id: int, ids: Sequence[str] | None) -> 
     for row in _rows(connection, schema.cluster_targets, tenant_id, ids):
         targets[row.cluster_id].append(row)
     complaints: dict[str, dict[int, Membership]] = defaultdict(dict)
-    for row in _rows(connection, schema.cluster_complaints, tenant_id, ids):
-        if row.gone:
-            continue
-        seq = row.row_key & SEQ_MASK
-        complaints[row.cluster_id][seq] = Membership(seq, row.reporter_key, row.target_key, row.occurred_us, bool(row.exempt), row.verdict)
+    c = schema.cluster_complaints.c
+    columns = (c.cluster_id, c.row_key, c.reporter_key, c.target_key, c.occurred_us, c.exempt, c.verdict)  # unpacked by place: a large case has tens of thousands
+    for cluster, row_key, reporter, target, at_us, exempt, verdict in _rows(connection, schema.cluster_complaints, tenant_id, ids, *columns, kept=c.gone.is_(False)):
+        seq = row_key & SEQ_MASK
+        complaints[cluster][seq] = Membership(seq, reporter, target, at_us, exempt, verdict)
     statement = select(schema.clusters).where(schema.clusters.c.tenant_id == tenant_id)
     if ids is not None:
         statement = statement.where(schema.clusters.c.id.in_(ids))
     return {row.id: _state(row, *members[row.id], targets[row.id], complaints[row.id]) for row in connection.execute(statement)}
 
 
-def _rows(connection: Connection, table: Any, tenant_id: int, ids: Sequence[str] | None) -> Iterable[Any]:
-    statement = select(table).where(table.c.tenant_id == tenant_id) if ids is None else select(table).where(table.c.cluster_id.in_(ids), table.c.tenant_id == tenant_id)
-    return connection.execute(statement)
+def _rows(connection: Connection, table: Any, tenant_id: int, ids: Sequence[str] | None, *columns: Any, kept: Any = None) -> Iterable[Any]:
+    statement = select(*(columns or (table,))).where(table.c.tenant_id == tenant_id)
+    if ids is not None:
+        statement = statement.where(table.c.cluster_id.in_(ids))
+    return connection.execute(statement if kept is None else statement.where(kept)).all()
 
 
 def _state(row: Any, members: set[int], excluded: set[int], targets: Sequence[Any], complaints: Mapping[int, Membership]) -> ClusterState:

@@ -10,10 +10,11 @@ from typing import Any
 
 import console_installation
 import pytest
-from console_browser import Visitor, launch
+from console_browser import Visitor
 from console_installation import PASSWORD, Installation, hostile_town, town
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from bench.chromium import launch
 from bench.large_case import plant
 from service.demo.world import DAYS, draw_world
 

@@ -16,8 +16,9 @@
   if (timeline && lockstep) {
     bw.read(timeline.dataset.pictures).then((data) => {
       raster = data.raster;
-      bw.timeline(timeline, data.timeline);
-      bw.raster(lockstep, data.raster);
+      const out = new Set(raster.excluded), members = raster.rows.map((row, k) => out.has(row) ? NaN : raster.first_ms[raster.columns[k]] + raster.lags[k] * 1000);
+      bw.raster(lockstep, raster);
+      bw.timeline(timeline, { ...data.timeline, members_ms: Float64Array.from(members.filter((at) => !Number.isNaN(at))).sort() });
       if (only.reporter !== null || only.target !== null) bw.tell("case:select", { reporter: only.reporter, target: only.target });
     }).catch((error) => { failed(timeline, error); failed(lockstep, error); });
   }

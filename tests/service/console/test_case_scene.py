@@ -61,7 +61,7 @@ def test_the_time_line_has_everybody_in_parts_of_a_round_length() -> None:
     seconds, parts = bins_of(line)
     assert seconds == 60 and sum(b.members for b in parts) == 20 and sum(b.others for b in parts) == 1
     assert line.usual_per_hour == 3 / 40 and not line.others_left_out
-    assert time_line_data(line)["members_ms"][0] == T0 // 1000
+    assert time_line_data(line)["others_ms"][0] == line.others_us[0] // 1000
 
 
 def test_what_is_usual_is_the_detector_s_figure_where_it_told_one() -> None:
