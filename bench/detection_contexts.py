@@ -1,6 +1,6 @@
 """What if a platform tells contexts badly? The same worlds with contexts as told, none, each target its own, and seven of ten targets without.
 
-    .venv/bin/python bench/detection_contexts.py [--names w205 w206 adverse215 adverse216] [--quick]
+    .venv/bin/python bench/detection_contexts.py [--names w205 w206] [--quick]
 
 Outcomes known. Precision and recall of accounts as the evaluation's score.py counts them, and honest accounts flagged a day.
 """
@@ -42,7 +42,7 @@ def told_so(here: Read, telling: Callable[[Complaints], Complaints]) -> Read:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--names", nargs="+", default=["w205", "w206", "adverse215", "adverse216"], help="worlds (default %(default)s)")
+    parser.add_argument("--names", nargs="+", default=["w205", "w206"], help="worlds (default %(default)s)")
     add_options(parser)
     chosen = parser.parse_args()
     judge = judge_of(evaluation(chosen))
