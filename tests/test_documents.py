@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -35,6 +37,21 @@ def test_every_document_that_the_readme_names_exists() -> None:
     named = set(re.findall(r"\b((?:docs|bench|deploy|service)/[\w./-]*\w)", README))
     assert named
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/runbook.md", "docs/deploy.md", "docs/privacy.md"])
+def test_every_command_that_a_document_tells_of_exists(document: str) -> None:
+    import typer
+
+    from service.cli import app
+
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    told = re.findall(r"(?<![/\w.-])brigadewatch ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", "\n".join(re.findall(r"`[^`]+`|^ {4}.+$", (ROOT / document).read_text(), re.MULTILINE)))
+    assert told
+    for first, second in told:
+        assert first in known, f"brigadewatch {first}"
+        if hasattr(known[first], "commands") and second:
+            assert second in known[first].commands, f"brigadewatch {first} {second}"
 
 
 def test_the_lock_pins_every_declared_dependency_with_hashes_and_names_no_host() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from console_pages import furnish, texts
 from console_world import Visitor, put_user, sign_in
 
 from service.api.app_state import Parts
+from service.console import ops
 from service.console import restorations as page
 from service.model import DecisionRequest, microseconds
+from service.ops.tallies import record_job
+from service.ops.workers import Machinery, RedisState
 from service.storage import cases, keys, schema
 from service.storage.archive import outcomes_of
 from service.storage.database import write
@@ -168,6 +172,39 @@ def admin_of(api: Api) -> Visitor:
     admin.sign_in("default", "root")
     admin.get("/console/ops")
     return admin
+
+
+def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Visitor) -> None:
+    api = moderator.api
+    admin = admin_of(api)
+    redis = api.redis.blocking
+    record_job(redis, "sweep", "default", 2.0, "done")
+    record_job(redis, "sweep", "default", 2.0, "failed")
+    record_job(redis, "detect", "other", 2.0, "failed")
+    redis.hset(keys.PROCESSES, mapping={
+        "worker-detect|a": json.dumps({"at": redis.time()[0], "resident": 123_000_000, "peak": 2_500_000_000}), "clock|b": json.dumps({"at": redis.time()[0] - 60, "resident": 1}),
+    })
+    said = texts(admin.get("/console/ops").text)
+    assert re.search(r"sweep 1 0 0 ! ?1\b", said), said
+    assert "detect 0 0 0" not in said  # another tenant's
+    assert re.search(r"worker-detect 1 123 MB 2.5 GB", said), said
+    assert re.search(r"clock ! ?none – –", said), said
+    assert "This Redis does not say how it is." in said  # the pretended one of the tests
+
+
+@pytest.mark.parametrize(("state", "words"), [
+    (RedisState(900_000_000, 1_000_000_000, True, True), "Redis uses 900 MB of 1.0 GB ▲ nearly full . Its append-only file is ✓ on ."),
+    (RedisState(5_000_000, 0, False, True), "Redis uses 5 MB . Its append-only file is ! off : what is acknowledged would not survive its end."),
+    (RedisState(5_000_000, 10_000_000, True, False), "Redis uses 5 MB of 10 MB . Its append-only file ! cannot be written : is its disk full?"),
+])
+def test_operations_warn_of_a_redis_that_keeps_no_promise(moderator: Visitor, monkeypatch: pytest.MonkeyPatch, state: RedisState, words: str) -> None:
+    admin, read = admin_of(moderator.api), ops.read_machinery
+
+    async def with_state(*asked: Any) -> Machinery:
+        return replace(await read(*asked), redis=state)
+
+    monkeypatch.setattr(ops, "read_machinery", with_state)
+    assert words.replace(" ", "") in texts(admin.get("/console/ops").text).replace(" ", "")
 
 
 def test_dead_letters_are_sent_again_or_dropped_once_more_asked_and_noted(moderator: Visitor) -> None:

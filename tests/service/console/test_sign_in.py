@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from conftest import Api
 from console_world import PASSWORD, Visitor, put_user, sign_in
 
+from service.api.app_state import Observe
+from service.ops.observations import SIGN_INS
 from service.storage import schema, sessions, users
 from service.storage.database import write
 
@@ -107,6 +109,31 @@ def test_an_address_that_tries_many_names_has_to_wait_and_is_told_how_long(api: 
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
     clock[0] += timedelta(seconds=31)
     assert visitor.sign_in("default", "guess-5").status_code == 401
+
+
+def test_attempts_are_counted_by_what_came_of_them(api: Api, clock: list[datetime], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Seen(Observe):
+        results: list[str] = []  # noqa: RUF012
+
+        def signed_in(self, result: str) -> None:
+            self.results.append(result)
+
+    api.app.state.observe = Seen()
+    monkeypatch.setattr(sessions, "FREE_ATTEMPTS", 2)
+    monkeypatch.setattr(sessions, "FREE_ATTEMPTS_OF_ADDRESS", 5)
+    put_user(api)
+    visitor = Visitor(api)
+    for password in ("wrong wrong wrong", "wrong wrong wrong", PASSWORD):
+        visitor.sign_in("default", "anna", password)
+    visitor.sign_in("default", "nobody")
+    clock[0] += timedelta(seconds=31)
+    visitor.sign_in("default", "anna")
+    assert Seen.results == ["wrong", "lock-out", "locked", "wrong", "signed-in"]
+    visitor = Visitor(api)
+    for _ in range(6):
+        visitor.sign_in("default", "nobody")
+    assert Seen.results[5:] == ["wrong"] * 5 + ["address-locked"]
+    assert set(Seen.results) <= set(SIGN_INS)
 
 
 def test_a_session_ends_when_idle_and_after_a_week_whatever_happens(api: Api, clock: list[datetime]) -> None:
