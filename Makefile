@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e chromium chaos lint types bench lock clean
+.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e chromium chaos compose lint types bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -89,6 +89,9 @@ chromium:
 		fi; \
 	fi
 
+compose: $(INSTALLED) ## docker-compose.yml run for real: a world, restarts, two hosts (needs Compose and a Docker engine; exit code 3: there is none)
+	$(BIN)/python deploy/try_compose.py $(OVERRIDES:%=--override %)
+
 chaos: $(INSTALLED) ## kill everything at random while a client posts, 200 times on each database, and prove that nothing was lost (docs/chaos.md)
 	$(BIN)/python tests/chaos --report docs/chaos.md
 	$(BIN)/python tests/chaos --database postgresql --report docs/chaos.md
@@ -116,6 +119,10 @@ lock: ## requirements.lock anew from pyproject.toml
 	$(COMPILE) --extra embedded --extra postgresql --extra dev --output-file requirements.lock pyproject.toml
 	echo 'async-timeout>=4.0.3' | $(COMPILE) --output-file requirements.old.lock -
 	sed 's/^\(async-timeout==[^ ]*\) /\1 ; python_full_version < "3.11.3" /' requirements.old.lock >> requirements.lock
+	# What the image holds, and what builds its wheel: parts of the same.
+	$(COMPILE) --extra postgresql --constraint requirements.lock --output-file deploy/image.lock pyproject.toml
+	sed 's/^\(async-timeout==[^ ]*\) /\1 ; python_full_version < "3.11.3" /' requirements.old.lock >> deploy/image.lock
+	echo hatchling | $(COMPILE) --constraint requirements.lock --output-file deploy/build.lock -
 	rm requirements.old.lock
 
 clean: ## remove .venv and caches

@@ -1,0 +1,194 @@
+"""The stack of docker-compose.yml, brought up under a name and ports of its own, and taken away with its volumes at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 600.0  # a first start, images unpacked and the database made
+PORTS = {"BRIGADEWATCH_PORT": "api", "BRIGADEWATCH_OPS_PORT": "ops", "PROMETHEUS_PORT": "prometheus"}
+OURS = ("api", "worker-ingest", "worker-detect", "worker-sweep", "worker-deliver", "worker-chores", "clock")
+
+
+class Failed(Exception):
+    """Something did not happen that had to; the message says what."""
+
+
+def run(*command: str, environment: dict[str, str] | None = None, given: str | None = None, seconds: float = 1_800.0) -> str:
+    """The command's output; Failed with the end of what it said otherwise."""
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | (environment or {}), input=given, timeout=seconds, cwd=ROOT)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(command[:8])} ... ended with {done.returncode}: {(done.stderr or done.stdout)[-1500:].strip()}")
+    return done.stdout
+
+
+def compose_command() -> list[str] | None:
+    """How Compose is called here: `docker compose`, or `docker-compose`; None: not at all."""
+    if not shutil.which("docker"):
+        return None
+    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
+        return ["docker", "compose"]
+    return ["docker-compose"] if shutil.which("docker-compose") else None
+
+
+def why_no_engine() -> str | None:
+    """Why nothing can be run here; None: it can."""
+    if compose_command() is None:
+        return "neither `docker compose` nor `docker-compose` is installed"
+    asked = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True)
+    if asked.returncode != 0 or not asked.stdout.strip():
+        return f"no Docker engine answers (DOCKER_HOST says where it is): {asked.stderr.strip()[-200:]}"
+    return None
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = 120.0, pause: float = 0.25) -> float:
+    """Wait for it; how many seconds it took. Failed where it does not come."""
+    began = time.monotonic()
+    while not true():
+        if time.monotonic() - began > seconds:
+            raise Failed(f"{what} did not come about within {seconds:.0f} s")
+        time.sleep(pause)
+    return time.monotonic() - began
+
+
+@dataclass
+class Stack:
+    """One project of Compose."""
+
+    project: str
+    files: Sequence[Path]
+    environment: dict[str, str]
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def compose(self, *arguments: str, given: str | None = None) -> str:
+        """Call Compose for this project."""
+        command = compose_command()
+        assert command is not None
+        files = [part for file in self.files for part in ("-f", str(file))]
+        return run(*command, "--project-directory", str(ROOT), "-p", self.project, *files, *arguments, environment=self.environment, given=given)
+
+    def container(self, service: str) -> str:
+        """The id of the service's one container."""
+        found = self.compose("ps", "-q", service).split()
+        if len(found) != 1:
+            raise Failed(f"{service} has {len(found)} containers, and should have one")
+        return found[0]
+
+    def execute(self, service: str, *command: str, given: str | None = None) -> str:
+        """Run a command inside the service's container."""
+        return run("docker", "exec", "-i", self.container(service), *command, given=given or "")
+
+    def state(self, service: str) -> str:
+        """healthy, starting, unhealthy, or the state of a container without a check."""
+        shown = json.loads(run("docker", "inspect", self.container(service)))[0]["State"]
+        return str(shown.get("Health", {}).get("Status") or shown["Status"])
+
+    def running(self, services: Sequence[str], seconds: float = READY_SECONDS) -> float:
+        """Wait until each is healthy; how many seconds it took."""
+        return until(lambda: all(self.state(service) in ("healthy", "running") for service in services), f"health of {', '.join(services)}", seconds, pause=1.0)
+
+    def url(self, what: str) -> str:
+        """Where api, ops or prometheus is."""
+        return f"http://127.0.0.1:{self.ports[what]}"
+
+    def ready(self) -> bool:
+        """Whether every dependency answers."""
+        try:
+            return httpx.get(f"{self.url('ops')}/readyz", timeout=3).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def key(self, tenant: str) -> str:
+        """A new key for the tenant, which is made where it is missing."""
+        return self.execute("api", "brigadewatch", "keys", "create", "--tenant", tenant, "--create", "--scope", "ingest", "--scope", "read").strip()
+
+    def logs(self, service: str) -> list[str]:
+        """What its container wrote, one line each."""
+        done = subprocess.run(["docker", "logs", self.container(service)], capture_output=True, text=True)
+        return (done.stdout + done.stderr).splitlines()
+
+    def memory(self, services: Sequence[str]) -> dict[str, str]:
+        """What each container uses now, of what it may."""
+        ids = {self.container(service): service for service in services}
+        shown = run("docker", "stats", "--no-stream", "--no-trunc", "--format", "{{.ID}} {{.MemUsage}}", *ids)
+        return {ids[identity]: used for identity, used in (line.split(" ", 1) for line in shown.splitlines())}
+
+
+@contextmanager
+def stack(overrides: Sequence[Path]) -> Iterator[Stack]:
+    """docker-compose.yml as a project; gone at the end with containers, networks and volumes, whatever happened."""
+    ports = {name: free_port() for name in PORTS}
+    environment = {
+        "BRIGADEWATCH_SECRET_KEY": secrets.token_hex(32), "POSTGRES_PASSWORD": secrets.token_hex(24), "COMPOSE_PROFILES": "",
+        **{name: str(port) for name, port in ports.items()},
+    }
+    found = Stack(f"brigadewatch-try-{os.getpid()}", [ROOT / "docker-compose.yml", *overrides], environment, {PORTS[name]: port for name, port in ports.items()})
+    try:
+        yield found
+    except BaseException:
+        tell_logs(found)
+        raise
+    finally:
+        found.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+
+
+@contextmanager
+def second_host(first: Stack) -> Iterator[Stack]:
+    """deploy/second-host.yml beside it, as a project of its own that reaches the first one's stores over their network."""
+    with tempfile.TemporaryDirectory(prefix="brigadewatch-compose-") as scratch:
+        override = Path(scratch) / "second.json"
+        database = first.execute("worker-detect", "printenv", "DATABASE_URL").strip()
+        override.write_text(json.dumps(_beside(first.project, database)))
+        environment = {**first.environment, "REDIS_URL": "redis://valkey:6379/0", "DATABASE_URL": database}
+        found = Stack(f"{first.project}-second", [ROOT / "deploy" / "second-host.yml", override], environment)
+        try:
+            found.compose("up", "-d", "worker-detect")
+            yield found
+        except BaseException:
+            tell_logs(found)
+            raise
+        finally:
+            found.compose("down", "--remove-orphans", "--timeout", "5")
+
+
+def _beside(project: str, database: str) -> dict[str, object]:
+    # Both hosts are one machine here: the network of the first one's stores stands for the cable between them. SQLite needs the same disk, too.
+    network: dict[str, object] = {"networks": {"default": {"external": True, "name": f"{project}_stores"}}}
+    if not database.startswith("sqlite"):
+        return network
+    return network | {"services": {"worker-detect": {"volumes": ["data:/data"]}}, "volumes": {"data": {"external": True, "name": f"{project}_data"}}}
+
+
+def tell_logs(of: Stack) -> None:
+    """What all containers said last, for whoever has to find out why it failed."""
+    try:
+        print(of.compose("ps"), of.compose("logs", "--no-color", "--tail=6"), file=sys.stderr)
+    except (Failed, subprocess.SubprocessError) as error:
+        print(f"no logs: {error}", file=sys.stderr)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens at."""
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
+
+
+def fields_of(line: str) -> dict[str, str]:
+    """The pairs of a logfmt line."""
+    return {name: value.strip('"') for name, value in re.findall(r'([\w.]+)=("(?:[^"\\]|\\.)*"|\S*)', line)}
