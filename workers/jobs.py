@@ -92,6 +92,9 @@ class RunnableJob(TenantJob):
         except (RedisError, OperationalError) as error:  # an outage: one line each time, and the clock asks again
             result = "interrupted"
             logs.note(because=f"{type(error).__name__}: {error}"[:300])
+        except Exception as error:
+            logs.note(because=type(error).__name__)  # RQ logs the traceback, under the same id
+            raise
         finally:
             seconds = time.perf_counter() - started
             told = {"work": work, "tenant": tenant, "result": result, "seconds": round(seconds, 4), **line.pairs()}
