@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e chromium chaos compose lint types bench lock clean
+.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos compose lint types bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -77,6 +77,9 @@ promtool:
 
 e2e: $(INSTALLED) chromium ## the console in a real browser, against a running service
 	$(BIN)/python -m pytest -m e2e tests/e2e
+
+screenshots: $(INSTALLED) chromium ## docs/pictures/console-*.png anew, from the demo's world
+	PYTHONPATH=.:tests $(BIN)/python tests/e2e/screenshots.py
 
 # Debian's Chromium and a font; on other systems any Chromium or Chrome on the PATH will do. Without one the tests fail, and say so.
 chromium:
