@@ -5,6 +5,7 @@ They are looked at before they are committed: dates and ids are those of the day
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,7 +40,7 @@ def keep(page: Page, name: str) -> None:
     """The window as it is, as a file."""
     data = page.screenshot(path=PICTURES / f"{name}.png")
     assert len(data) <= MOST_BYTES, f"{name}.png has {len(data):,} bytes, more than {MOST_BYTES:,}: take a smaller window"
-    print(f"docs/pictures/{name}.png  {len(data):,} bytes")
+    sys.stdout.write(f"docs/pictures/{name}.png  {len(data):,} bytes\n")
 
 
 def case(page: Page) -> None:
