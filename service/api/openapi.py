@@ -23,6 +23,16 @@ _ANYWHERE = (414, 431)
 _WITH_A_KEY = (401, 403, 503)
 _WITH_A_BODY = (400, 408, 413, 415, 422)
 _WITH_AN_ID = (422,)
+_FIRST = "$response.body#/items/0/id"
+_SAME = "$request.path.id"
+_CLUSTER, _SUBSCRIPTION = "/v1/clusters/{id}", "/v1/subscriptions/{id}"
+# From a list to what can be asked, or done, about each of its items: (list, method, path, parameters).
+_LINKS = (
+    *(("/v1/clusters", method, f"{_CLUSTER}{rest}", {"id": _FIRST}) for method, rest in (("get", ""), ("get", "/graph"), ("get", "/complaints"), ("get", "/decisions"), ("post", "/decisions"))),
+    *(("/v1/subscriptions", method, f"{_SUBSCRIPTION}{rest}", {"id": _FIRST}) for method, rest in (("get", ""), ("patch", ""), ("delete", ""), ("get", "/deliveries"))),
+    (f"{_SUBSCRIPTION}/deliveries", "post", f"{_SUBSCRIPTION}/deliveries/{{delivery}}/replay", {"id": _SAME, "delivery": _FIRST}),
+    ("/v1/sources", "delete", "/v1/sources/{id}", {"id": _FIRST}),
+)
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -38,6 +48,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     made["security"] = [{"key": []}]
     for operation in (operation for path in made["paths"].values() for operation in path.values()):
         _complete(operation)
+    for listed, method, path, parameters in _LINKS:
+        operation = made["paths"][path][method]
+        made["paths"][listed]["get"]["responses"]["200"].setdefault("links", {})[operation["summary"]] = {"operationId": operation["operationId"], "parameters": parameters}
     return made
 
 

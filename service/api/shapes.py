@@ -35,7 +35,7 @@ ID_PARAMETER = {
 }
 THRESHOLD_PARAMETER = {
     "name": "threshold", "in": "query", "required": False, "description": "complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise",
-    "schema": {"type": "integer", "minimum": 1}, "example": 8,
+    "schema": {"type": "integer", "minimum": 1, "maximum": 10**15}, "example": 8,
 }
 
 

@@ -14,7 +14,7 @@ from service.api.json_body import model_body
 from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
 from service.api.problems import Invalid
 from service.api.shapes import answers, refusals
-from service.model import Frozen, RejectedItem, microseconds, moment
+from service.model import ID_PATTERN, Frozen, RejectedItem, microseconds, moment
 from service.moderation.events import EventType
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import MAX_URL_CHARACTERS, check_url
@@ -44,7 +44,7 @@ def _each_once(kinds: list[EventType]) -> list[EventType]:
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_CHARACTERS), Field(description="https (or http) to a public address; without user and password", json_schema_extra={"format": "uri"})]
 Events = Annotated[list[EventType], Field(max_length=50, description="the types that are sent; none: all of them"), AfterValidator(_each_once)]
-Description = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable)]
+Description = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable), Field(json_schema_extra={"pattern": ID_PATTERN.replace("+", "*")})]
 
 
 class SubscriptionRequest(Frozen):

@@ -19,13 +19,14 @@ from service.api.problems import Invalid
 from service.api.rawpath import segment
 from service.api.shapes import ASSESS_BODY, ASSESSMENT_EXAMPLE, ID_PARAMETER, THRESHOLD_PARAMETER, answers, described
 from service.intake.pointers import first_error
-from service.model import Assessment, Frozen, Id, RejectedItem
+from service.model import Assessment, Frozen, Id, RejectedItem, Whole
 from service.moderation.assessment import assess
 from service.storage.assessments import Standings, read_targets
 from service.storage.tenants import KeyRecord
 
 router = APIRouter(tags=["targets"])
-_INTEGER = re.compile(r"0*[0-9]{1,15}\Z", re.ASCII)
+_INTEGER = re.compile(r"0*[0-9]{1,16}\Z", re.ASCII)
+MOST_THRESHOLD = 10**15
 _FRESHNESS = {"as_of"}  # moves with every call; what it vouches for does not
 MAX_QUESTION_BYTES = 1024 * 1024  # 500 ids of 128 characters, every one escaped, fit
 
@@ -34,7 +35,7 @@ class AssessRequest(Frozen):
     """Which targets, at which removal threshold."""
 
     target_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
-    threshold: Annotated[int | None, Field(ge=1, le=10**15, description="complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise")] = None
+    threshold: Annotated[Whole | None, Field(ge=1, le=MOST_THRESHOLD, description="complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise")] = None
 
 
 class Assessments(Frozen):
@@ -113,9 +114,9 @@ def asked_threshold(request: Request, key: KeyRecord) -> int:
     asked = request.query_params.getlist("threshold")
     if not asked:
         return key.default_threshold
-    if len(asked) == 1 and _INTEGER.match(asked[0]) and int(asked[0]) >= 1:
+    if len(asked) == 1 and _INTEGER.match(asked[0]) and 1 <= int(asked[0]) <= MOST_THRESHOLD:
         return int(asked[0])
-    detail = f"threshold is {', '.join(asked)[:40]!r} and has to be one integer from 1 to {10**15}"
+    detail = f"threshold is {', '.join(asked)[:40]!r} and has to be one integer from 1 to {MOST_THRESHOLD}"
     raise Invalid(detail, [RejectedItem(detail=detail, pointer="/threshold")])
 
 

@@ -1,0 +1,140 @@
+"""Throws what nobody thought of at the service, and at everything that reads what comes from outside.
+
+    python tests/fuzz [--quick] [--seed 1] [--only openapi|parsers]
+
+openapi: schemathesis goes through the OpenAPI document with all of its checks, against a running `brigadewatch up` that holds a small world, with a key of each
+scope, with one of all scopes, and without any; no answer may be a failure of the server, undocumented, or of another form than the document says.
+parsers: the properties in tests/fuzz/test_*.py, with many more cases than `make test` draws. Both print how many cases there were.
+Exit code 0: nothing was found; 1: something was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
+
+import httpx  # noqa: E402  (the folders of the tests are no packages)
+from up import Up, make_key  # noqa: E402
+
+from service.demo.world import draw_world  # noqa: E402
+
+SCOPES = ("ingest", "read", "moderate", "admin")
+COMPLAINTS = 3_000  # of the world: enough that there are clusters to ask about
+CASES = {False: {"all": 400, "one": 60, "parser": 20_000}, True: {"all": 15, "one": 4, "parser": 400}}  # by --quick: an operation's with all scopes, with one; a property's
+QUIET_SECONDS = 180.0
+
+
+KNOWN = """
+[[operations]]
+include-path-regex = "^/v1/{noun}/\\\\{{id\\\\}}"
+parameters = {{ id = "{id}" }}
+"""
+
+
+def fill(up: Up, key: str) -> tuple[int, str]:
+    """Post a world and wait until it is analysed; how many clusters there are, and, for a configuration of schemathesis, ids of what there is."""
+    world = draw_world(7, COMPLAINTS)
+    with httpx.Client(base_url=up.api, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
+        for path, documents in (("/v1/complaints", world.complaints), ("/v1/outcomes", world.outcomes)):
+            for start in range(0, len(documents), 1_000):
+                client.post(path, json=documents[start : start + 1_000]).raise_for_status()
+        subscription = client.post("/v1/subscriptions", json={"url": "https://receiver.example/hook", "events": ["cluster.decided"]}).raise_for_status().json()["id"]
+        up.wait(lambda: (state := client.get("/v1/pipeline").json())["pending"] == 0 and state["swept_position"] == state["analysed_position"], QUIET_SECONDS)
+        found = [cluster["id"] for cluster in client.get("/v1/clusters?disposition=any&status=any&limit=100").json()["items"]]
+        known = {"clusters": found[0], "subscriptions": subscription, "reporters": "nobody", "targets": world.complaints[0]["target"]["id"]}
+        return len(found), "".join(KNOWN.format(noun=noun, id=identifier) for noun, identifier in known.items())
+
+
+def openapi(quick: bool, seed: int) -> bool:
+    """Whether schemathesis finds nothing."""
+    with tempfile.TemporaryDirectory(prefix="brigadewatch-fuzz-") as folder:
+        data = f"{folder}/data"
+        up = Up(data, Path(folder) / "up.log")
+        try:
+            # A tenant each: what one erases is another's example.
+            everything = make_key(data, *SCOPES)
+            count, known = fill(up, everything)
+            print(f"openapi: {count} clusters in the service", flush=True)
+            config = Path(folder) / "known.toml"
+            config.write_text((HERE / "schemathesis.toml").read_text() + known)
+            search = Search(up, quick, seed, folder)
+            good = search.run("all scopes", everything)
+            good &= search.run("all scopes, ids that there are", everything, config=config)
+            for scope in SCOPES:
+                good &= search.run(f"the scope {scope}", make_key(data, scope, tenant=scope), thorough=False)
+            good &= search.run("no key", None, thorough=False)
+            api_logs = "\n".join(path.read_text(errors="replace") for path in sorted((Path(data) / "logs").glob("*.log")))
+            failures = re.findall(r'^.*(?:level=error|"level": ?"error").*$', api_logs, re.MULTILINE)
+            for line in failures[:10]:
+                print(f"  in a log: {line[:600]}")
+            return good and not failures
+        finally:
+            up.process.terminate()
+            up.process.wait(30)
+
+
+@dataclass(frozen=True)
+class Search:
+    """Runs of schemathesis on one service."""
+
+    up: Up
+    quick: bool
+    seed: int
+    folder: str
+
+    def run(self, name: str, key: str | None, *, thorough: bool = True, config: Path = HERE / "schemathesis.toml") -> bool:
+        """Whether nothing was found with this key. Not `thorough`: what most calls of a key that may do little end at is the door, and what is behind it is looked at elsewhere."""
+        known = config.name == "known.toml"
+        phases = "examples,fuzzing" if self.quick and (known or not thorough) else "examples,coverage,fuzzing,stateful" if thorough else "examples,coverage,fuzzing"
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")), "--no-color", "--config-file", str(config), "run", f"{self.up.api}/openapi.json", "--seed", str(self.seed),
+            "--max-examples", str(CASES[self.quick]["all" if thorough else "one"]), "--phases", phases, "--request-timeout", "30", "--continue-on-failure",
+            *([] if key is None else ["--header", f"Authorization: Bearer {key}"]),
+            # Who was erased is refused from then on, as is what was said to be accepted: the key with the scope admin alone does it.
+            *(["--exclude-name", "DELETE /v1/reporters/{id}"] if thorough else []),
+            *(["--include-path-regex", r"^/v1/(clusters|subscriptions|reporters|targets)/\{id\}", "--exclude-name", "DELETE /v1/subscriptions/{id}"] if known else []),
+        ]
+        began = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env={**os.environ, "PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks", "COLUMNS": "200"})
+        found = re.search(r"(\d+) generated", done.stdout)
+        print(f"openapi, {name}: {found[1] if found else 'no'} cases in {time.monotonic() - began:.0f} s: {'nothing found' if done.returncode == 0 else 'FAILED'}", flush=True)
+        if done.returncode != 0:
+            for line in (done.stdout + done.stderr).splitlines():
+                print(f"    {line[:400]}")
+        return done.returncode == 0
+
+
+def parsers(quick: bool, seed: int) -> bool:
+    """Whether every property holds for every case."""
+    environment = {**os.environ, "BRIGADEWATCH_FUZZ_CASES": str(CASES[quick]["parser"])}
+    command = [sys.executable, "-m", "pytest", str(HERE), "--hypothesis-seed", str(seed), "-p", "no:cacheprovider", "--timeout", "3600"]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment).returncode == 0
+
+
+def main() -> int:
+    """0: nothing was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="some minutes")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=("openapi", "parsers"))
+    options = parser.parse_args()
+    parts = {"parsers": parsers, "openapi": openapi}
+    results = {name: part(options.quick, options.seed) for name, part in parts.items() if options.only in (None, name)}
+    for name, good in results.items():
+        print(f"{name}: {'nothing found' if good else 'FAILED'}")
+    return 0 if all(results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

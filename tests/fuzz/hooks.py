@@ -1,0 +1,16 @@
+"""What schemathesis cannot know of our formats: addresses that may be asked, and times that are not later than now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import schemathesis
+from hypothesis import strategies as st
+
+LABELS = st.from_regex(r"[a-z][a-z0-9]{0,20}", fullmatch=True)
+PATHS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789-/", max_size=40)
+
+schemathesis.openapi.format("uri", st.builds(lambda label, path: f"https://{label}.example/{path}", LABELS, PATHS))
+schemathesis.openapi.format(
+    "date-time", st.integers(0, 1_767_225_600).map(lambda seconds: datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")),
+)
