@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos compose lint types bench lock clean
+.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos compose fuzz fuzz-quick audit-dependencies lint types bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -99,6 +99,17 @@ chaos: $(INSTALLED) ## kill everything at random while a client posts, 200 times
 	$(BIN)/python tests/chaos --report docs/chaos.md
 	$(BIN)/python tests/chaos --database postgresql --report docs/chaos.md
 
+fuzz: $(INSTALLED) ## what nobody thought of, thrown at the whole API and at every parser; prints how many cases (hours; fuzz-quick: minutes)
+	$(BIN)/python tests/fuzz
+
+fuzz-quick: $(INSTALLED) ## the same, some minutes of it
+	$(BIN)/python tests/fuzz --quick
+
+# pip-audit needs a score of packages that nothing else here needs: it has an environment of its own. Exit code 3: nobody could be asked.
+audit-dependencies: ## are there known vulnerabilities in what requirements.lock names?
+	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.10,<3'; }
+	.venv-audit/bin/python tests/audit_dependencies.py .venv-audit/bin/pip-audit
+
 lint: $(INSTALLED) ## ruff, and the rules about who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -129,4 +140,4 @@ lock: ## requirements.lock anew from pyproject.toml
 	rm requirements.old.lock
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

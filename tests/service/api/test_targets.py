@@ -58,7 +58,13 @@ def test_the_platform_names_its_threshold(asked: Api, threshold: str, expected: 
     assert asked.get(f"/v1/targets/hot?threshold={threshold}").json()["recommendation"] == expected
 
 
-@pytest.mark.parametrize("threshold", ["0", "-1", "8.5", "eight", "", " 8", "1e3", "٨", "9" * 400, "8&threshold=9"])
+def test_a_whole_number_is_an_integer_however_it_is_written(asked: Api) -> None:
+    found = [asked.post("/v1/targets/assess", json={"target_ids": ["hot"], "threshold": threshold}).json()["items"][0]["recommendation"] for threshold in (9.0, 9, 13.0)]
+    assert found == ["hold", "hold", "none"]
+    assert asked.get(f"/v1/targets/hot?threshold={10**15}").status_code == 200
+
+
+@pytest.mark.parametrize("threshold", ["0", "-1", str(10**15 + 1), "8.5", "eight", "", " 8", "1e3", "٨", "9" * 400, "8&threshold=9"])
 def test_a_threshold_that_is_no_integer_from_one_is_refused(asked: Api, threshold: str) -> None:
     assert is_problem(asked.get(f"/v1/targets/hot?threshold={threshold}"), 422)["errors"][0]["pointer"] == "/threshold"
 
@@ -108,7 +114,7 @@ def test_five_hundred_targets_at_once_and_not_one_more(asked: Api) -> None:
 
 @pytest.mark.parametrize(("body", "pointer"), [
     ({"target_ids": []}, "/target_ids"), ({}, "/target_ids"), ({"target_ids": ["a", 5]}, "/target_ids/1"), ({"target_ids": ["a", ""]}, "/target_ids/1"), ({"target_ids": "a"}, "/target_ids"),
-    ({"target_ids": ["a"], "threshold": 0}, "/threshold"), ({"target_ids": ["a"], "threshold": "8"}, "/threshold"), ({"target_ids": ["a"], "threshold": 8.0}, "/threshold"),
+    ({"target_ids": ["a"], "threshold": 0}, "/threshold"), ({"target_ids": ["a"], "threshold": "8"}, "/threshold"), ({"target_ids": ["a"], "threshold": 8.5}, "/threshold"), ({"target_ids": ["a"], "threshold": 1e300}, "/threshold"),
     ({"target_ids": ["a"], "threshold": True}, "/threshold"), ({"target_ids": ["a"], "other": 1}, "/other"), (["a"], ""), ("a", ""),
 ])
 def test_a_question_that_does_not_fit_is_pointed_at(asked: Api, body: Any, pointer: str) -> None:
