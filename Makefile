@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos compose fuzz fuzz-quick audit-dependencies lint types bench lock clean
+.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies lint types bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -92,12 +92,17 @@ chromium:
 		fi; \
 	fi
 
+TRY_COMPOSE = $(BIN)/python deploy/try_compose.py $(OVERRIDES:%=--override %)
 compose: $(INSTALLED) ## docker-compose.yml run for real: a world, restarts, two hosts (needs Compose and a Docker engine; exit code 3: there is none)
-	$(BIN)/python deploy/try_compose.py $(OVERRIDES:%=--override %)
+	$(TRY_COMPOSE)
 
-chaos: $(INSTALLED) ## kill everything at random while a client posts, 200 times on each database, and prove that nothing was lost (docs/chaos.md)
+chaos: $(INSTALLED) postgresql ## kill everything at random while a client posts, 200 times on each database, and prove that nothing was lost (docs/chaos.md)
 	$(BIN)/python tests/chaos --report docs/chaos.md
 	$(BIN)/python tests/chaos --database postgresql --report docs/chaos.md
+
+chaos-quick: $(INSTALLED) postgresql ## the same, some 25 kills on each
+	$(BIN)/python tests/chaos --quick
+	$(BIN)/python tests/chaos --quick --database postgresql
 
 fuzz: $(INSTALLED) ## what nobody thought of, thrown at the whole API and at every parser; prints how many cases (hours; fuzz-quick: minutes)
 	$(BIN)/python tests/fuzz
@@ -106,9 +111,18 @@ fuzz-quick: $(INSTALLED) ## the same, some minutes of it
 	$(BIN)/python tests/fuzz --quick
 
 # pip-audit needs a score of packages that nothing else here needs: it has an environment of its own. Exit code 3: nobody could be asked.
-audit-dependencies: ## are there known vulnerabilities in what requirements.lock names?
-	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.10,<3'; }
-	.venv-audit/bin/python tests/audit_dependencies.py .venv-audit/bin/pip-audit
+AUDIT := .venv-audit/bin/python tests/audit_dependencies.py .venv-audit/bin/pip-audit
+audit-dependencies: .venv-audit/bin/pip-audit ## are there known vulnerabilities in what requirements.lock names?
+	$(AUDIT)
+
+.venv-audit/bin/pip-audit:
+	$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.10,<3'
+
+# Where there is no Docker engine, or nobody who knows of vulnerabilities can be reached, that part says so (exit code 3) and the rest counts.
+verify: lint types rules test e2e test-postgres prometheus fuzz chaos ## everything in its long form, as for a night
+	$(TRY_COMPOSE) || [ $$? -eq 3 ]
+	$(MAKE) --no-print-directory .venv-audit/bin/pip-audit
+	$(AUDIT) || [ $$? -eq 3 ]
 
 lint: $(INSTALLED) ## ruff, and the rules about who may import whom
 	$(BIN)/ruff check .

@@ -16,13 +16,13 @@ from service.storage.hashing import key_of
 WORDS = "this comment insults everybody who lives here and has to be removed at once please"
 EVIDENCE = [
     {"signal": "base", "value": 1, "usual": 1, "p_value": None, "contribution": -12.4, "text": "Where every group starts: most groups are chance."},
-    {"signal": "lockstep", "value": 0.86, "usual": 0.0, "p_value": None, "contribution": 2.5, "text": "On an average target 86% of the other members complained too."},
-    {"signal": "devotion", "value": 0.9, "usual": 0.3, "p_value": None, "contribution": 3.4, "text": "90% of all complaints of the members go to these targets."},
+    {"signal": "lockstep", "value": 0.86, "usual": 0.0, "p_value": None, "contribution": 2.5, "text": "On an average target 86 % of the other members complained too."},
+    {"signal": "devotion", "value": 0.9, "usual": 0.3, "p_value": None, "contribution": 3.4, "text": "90 % of all complaints of the members go to these targets."},
     {"signal": "group", "value": 3.0, "usual": 0.0, "p_value": None, "contribution": 7.2, "text": "Each member adds a factor of 10^3.0 to how unlikely the group is by chance."},
-    {"signal": "span", "value": 1.0, "usual": 0.3, "p_value": None, "contribution": 6.2, "text": "100% of the members follow the group into two or more contexts; readers of one popular article do not."},
+    {"signal": "span", "value": 1.0, "usual": 0.3, "p_value": None, "contribution": 6.2, "text": "100 % of the members follow the group into two or more contexts; readers of one popular article do not."},
     {"signal": "fresh_accounts", "value": 0.5, "usual": 0.05, "p_value": 0.004, "contribution": 3.1, "text": "4 of 8 accounts were younger than 14 days at their first complaint here."},
     {"signal": "burst", "value": 8, "usual": 0.12, "p_value": 1e-13, "contribution": 0.0, "text": "8 of 8 members complained within the densest hour, where these targets draw 0.12 others."},
-    {"signal": "aim_author", "value": 0.9, "usual": 0.02, "p_value": 1e-6, "contribution": 0.0, "text": "5 of 6 targets are by author a-9, where 2% are."},
+    {"signal": "aim_author", "value": 0.9, "usual": 0.02, "p_value": 1e-6, "contribution": 0.0, "text": "5 of 6 targets are by author a-9, where 2 % are."},
     {"signal": "outcomes", "value": 0.5, "usual": 0.4, "p_value": None, "contribution": -0.6, "text": "People upheld 1 and rejected 1 of the 6 targets."},
 ]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from service.model import Evidence
-from service.moderation.score import AIM
+from service.moderation.score import AIM, percent
 
 _AUTHOR_SIGNAL = f"{AIM}author"
 
@@ -65,4 +65,4 @@ class Names:
         return text
 
     def _author_text(self, e: Evidence) -> str:
-        return f"{e.value:.0%} of the targets are by one author, where {e.usual:.1%} are usual."
+        return f"{percent(e.value)} of the targets are by one author, where {percent(e.usual)} are usual."

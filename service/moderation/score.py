@@ -83,6 +83,13 @@ def author_contribution(share: float, targets: int) -> float:
     return AUTHOR_WEIGHT * max(0.0, share - 0.5) if targets >= FEWEST_AUTHORED else 0.0
 
 
+def percent(share: float) -> str:
+    """A share as people read it."""
+    if 0 < share < 1e-4:
+        return "less than 0.01 %"
+    return f"{100 * share:.0f} %" if share >= 0.01 or not share else f"{100 * share:.2g} %"
+
+
 def coordination(evidence: Iterable[Evidence]) -> float:
     """S_c: log-odds of being coordinated."""
     return sum(e.contribution for e in evidence if e.signal in COORDINATION)
@@ -117,14 +124,14 @@ def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outc
     for signal, words in (("fresh_accounts", "of the accounts are fresh"), ("shared_fingerprints", "share a rare fingerprint"), ("near_duplicate_texts", "of the texts are near-duplicates")):
         e = by_signal.get(signal)
         if e is not None and surprise(e.p_value) > 0:
-            parts.append(f"{e.value:.0%} {words}")
+            parts.append(f"{percent(e.value)} {words}")
     aim = summary_clause(structural)
     if aim is not None:
         parts.append(aim)
     author = by_signal.get("one_author")
     told = by_signal.get(f"{AIM}author")
     if author is not None and author_contribution(author.value, targets) > 0 and (told is None or summary_clause([told]) != aim):
-        parts.append(f"{author.value:.0%} of the targets are by one author")
+        parts.append(f"{percent(author.value)} of the targets are by one author")
     judged = outcomes.upheld + outcomes.rejected
     parts.append(f"people upheld {outcomes.upheld} and rejected {outcomes.rejected} of {judged} judged targets" if judged else "not judged yet")
     return "; ".join(parts) + "."

@@ -15,6 +15,7 @@ from service.errors import Refused
 from service.intake.items import COMPLAINT, OUTCOME
 from service.model import Complaint, JsonObject, Outcome
 from service.moderation.outcomes import standing
+from service.moderation.score import percent
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.feed import FeedOutcome
 from workers.audit.files import Reading, read_items
@@ -142,7 +143,7 @@ def _notes(history: History, result: AuditResult, reading: Reading, outcome_read
     if history.repeats:
         notes.append(f"{history.repeats} complaints repeated a reporter's earlier one about the same target and count once.")
     if (told := share_told(history.complaints)) < WELL_TOLD:
-        notes.append(f"{told:.0%} of the complaints tell a context (thread, article) that targets share. The others' was inferred from what readers visit in one sitting: readers of one article cannot be told from a group as well as they could be.")
+        notes.append(f"{percent(told)} of the complaints tell a context (thread, article) that targets share. The others' was inferred from what readers visit in one sitting: readers of one article cannot be told from a group as well as they could be.")
     cut = result.counters.get("cut", 0)
     if cut:
         notes.append(f"{cut:,} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint is paired with the latest 32 before it.")

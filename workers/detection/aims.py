@@ -29,7 +29,7 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from service.model import Evidence
-from service.moderation.score import AIM
+from service.moderation.score import AIM, percent
 from workers.detection.window import Ints
 
 FEATURES_PER_TARGET = 64
@@ -201,7 +201,7 @@ def aims_of(targets: Iterable[int], traits: Mapping[int, Collection[str]], usual
 
 def _evidence(p: float, usual: float, feature: str, count: int, total: int) -> Evidence:
     name = name_of(feature).removeprefix("attribute ")
-    return Evidence(signal=f"{AIM}{name}", value=count / total, usual=usual, p_value=p, contribution=0.0, text=f"{count} of {total} targets {_words(feature)}, where {_percent(usual)} {_verb(feature)}.")
+    return Evidence(signal=f"{AIM}{name}", value=count / total, usual=usual, p_value=p, contribution=0.0, text=f"{count} of {total} targets {_words(feature)}, where {percent(usual)} {_verb(feature)}.")
 
 
 def _words(feature: str) -> str:
@@ -216,9 +216,3 @@ def _verb(feature: str) -> str:
     if head == "attribute":
         return "are" if rest in _PHRASES else "have"
     return {"author": "are", "context": "do", "kind": "are", "word": "do"}[head]
-
-
-def _percent(share: float) -> str:
-    if share < 1e-4:
-        return "less than 0.01 %"
-    return f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.2g} %"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from service.model import Evidence
-from service.moderation.score import author_contribution, device_contribution
+from service.moderation.score import author_contribution, device_contribution, percent
 from service.policy import Weights
 from workers.detection.evidence import Measured, Signal
 from workers.detection.one_shot import Slice
@@ -23,13 +23,13 @@ def structural_evidence(m: Measured, members: int, targets: int, weights: Weight
     rows = [
         Evidence(signal="base", value=1, usual=1, p_value=None, contribution=weights.base, text="Where every group starts: most groups are chance."),
         Evidence(signal="lockstep", value=m.lockstep, usual=0.0, p_value=None, contribution=weights.lockstep * m.lockstep,
-                 text=f"On an average target {m.lockstep:.0%} of the other members complained too."),
+                 text=f"On an average target {percent(m.lockstep)} of the other members complained too."),
         Evidence(signal="devotion", value=m.devotion, usual=0.3, p_value=None, contribution=weights.devotion * m.devotion,
-                 text=f"{m.devotion:.0%} of all complaints of the members go to these {targets} targets."),
+                 text=f"{percent(m.devotion)} of all complaints of the members go to these {targets} targets."),
         Evidence(signal="group", value=m.group, usual=0.0, p_value=None, contribution=weights.group * m.group,
                  text=f"Each member adds a factor of 10^{m.group:.1f} to how unlikely the group is by chance."),
         Evidence(signal="span", value=m.span, usual=0.3, p_value=None, contribution=weights.span * m.span,
-                 text=f"{m.span:.0%} of the members follow the group into two or more {_PLACES[m.contexts]}; readers of one popular article do not."),
+                 text=f"{percent(m.span)} of the members follow the group into two or more {_PLACES[m.contexts]}; readers of one popular article do not."),
         Evidence(signal="pairs", value=m.surprise, usual=1.0, p_value=10 ** -min(m.surprise, 300.0), contribution=0.0, text=f"{chance}; {_CONTROL[m.contexts]}."),
         _device("fresh_accounts", m.fresh, f"{m.fresh.count} of {m.fresh.total} accounts were younger than 14 days at their first complaint here."),
         _device("shared_fingerprints", m.fingerprint, f"{m.fingerprint.count} of {m.fingerprint.total} accounts share a device or network fingerprint that few others use."),

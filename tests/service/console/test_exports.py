@@ -91,9 +91,9 @@ def test_names_are_replaced_everywhere_and_alike_each_time(anna: Visitor) -> Non
 
 
 def test_a_summary_that_names_an_author_does_so_no_more() -> None:
-    told = Evidence(signal="aim_author", value=0.9, usual=0.02, p_value=None, contribution=0, text="5 of 6 targets are by author a-9, where 2% are.")
+    told = Evidence(signal="aim_author", value=0.9, usual=0.02, p_value=None, contribution=0, text="5 of 6 targets are by author a-9, where 2 % are.")
     names = Names.replacing(["r"], ["a-9"])
-    assert names.words("8 accounts; 5 of 6 targets are by author a-9, where 2% are; not judged yet.", [told]) == "8 accounts; 90% of the targets are by one author, where 2.0% are usual; not judged yet."
+    assert names.words("8 accounts; 5 of 6 targets are by author a-9, where 2 % are; not judged yet.", [told]) == "8 accounts; 90 % of the targets are by one author, where 2 % are usual; not judged yet."
     assert Names().words("as it is", [told]) == "as it is" and Names().reporter("r") == "r" and names.author(None) is None
 
 

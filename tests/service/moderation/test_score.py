@@ -98,7 +98,7 @@ def test_sigmoid_is_the_inverse_of_the_log_odds(x: float) -> None:
 def test_the_sentence_says_who_what_how_closely_and_that_nobody_has_judged() -> None:
     text = summarise(12, 5, [signal("burst", 0, value=9, p=3e-15), signal("one_author", 0, value=0.8), signal("fresh_accounts", 1, value=0.5, p=1e-4)], Tally(0, 0, 5))
     assert text.startswith("12 accounts complained about the same 5 targets; up to 9 of them within one hour, where 0.1 are usual;")
-    assert "50% of the accounts are fresh" in text and "80% of the targets are by one author" in text
+    assert "50 % of the accounts are fresh" in text and "80 % of the targets are by one author" in text
     assert text.endswith("not judged yet.") and text.count(".") - text.count("0.1") == 1
 
 
@@ -128,7 +128,7 @@ def test_the_sentence_names_the_common_author_once() -> None:
     named = summarise(12, 5, [one_author, aim("author", 1e-9)], Tally(0, 0, 5))
     assert "12 of 12 targets share author" in named and "by one author" not in named
     beside = summarise(12, 5, [one_author, aim("author", 1e-5), aim("section", 1e-7)], Tally(0, 0, 5))
-    assert "12 of 12 targets share section; 80% of the targets are by one author" in beside
+    assert "12 of 12 targets share section; 80 % of the targets are by one author" in beside
 
 
 def test_aims_change_no_score() -> None:
