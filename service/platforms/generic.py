@@ -29,6 +29,7 @@ from service.platforms.items import REASON_CHARACTERS, TEXT_CHARACTERS, Item, li
 from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
 
 MAX_PATH_CHARACTERS = 200
+_LONGEST_MESSAGE = 1_000
 MAX_VALUES = 1_000  # of one `map` or `in`
 _SYNTAX = JSONPathEnvironment(strict=True)
 _COMPLAINT_FIELDS = (
@@ -49,6 +50,9 @@ _HEADER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 class BadMapping(ValueError):
     """A mapping cannot be used; the text names the place in it and what is expected there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…")  # it quotes what was given
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from service.errors import Refused
-from service.intake.items import OUTCOME, Noun, read_line, read_value
+from service.intake.items import MAX_LINE_BYTES, OUTCOME, Noun, read_line, read_value
 from service.model import Frozen, RejectedItem
 
 _REPORTER = {"id": "reporter_id", "account_created_at": "account_created_at", "fingerprint": "fingerprint", "trusted": "trusted"}
 _TARGET = {"id": "target_id", "kind": "kind", "author_id": "author_id", "context_id": "context_id", "url": "url", "excerpt": "excerpt"}
 _TOP = ("id", "occurred_at", "reason", "text", "notice_type")
 _OUTCOME = ("id", "target_id", "decided_at", "verdict", "action", "decided_by", "complaint_id")
-_READ_BYTES = 1 << 20
+_LONGEST_LINE = MAX_LINE_BYTES + 2
 REJECTED_SHOWN = 5
 
 
@@ -72,8 +72,8 @@ def _opened(path: Path, raw: BinaryIO) -> BinaryIO:
 
 def _ndjson(path: Path, noun: Noun, now: datetime, progress: Callable[[int], None]) -> Iterator[Frozen | RejectedItem]:
     with path.open("rb") as raw:
-        lines, before = _opened(path, raw), 0
-        for number, line in enumerate(lines, 1):
+        before = 0
+        for number, line in enumerate(_lines(_opened(path, raw)), 1):
             if number % 1000 == 0:
                 progress(raw.tell() - before)
                 before = raw.tell()
@@ -82,9 +82,17 @@ def _ndjson(path: Path, noun: Noun, now: datetime, progress: Callable[[int], Non
         progress(raw.tell() - before)
 
 
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; of one that is longer than any item may be, as much as shows that, so that a file of one endless line is no end of memory."""
+    while line := file.readline(_LONGEST_LINE):
+        yield line
+        while len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+            line = file.readline(_LONGEST_LINE)
+
+
 def _csv(path: Path, noun: Noun, now: datetime, progress: Callable[[int], None]) -> Iterator[Frozen | RejectedItem]:
     with path.open("rb") as raw:
-        lines, before = (line.decode("utf-8-sig" if k == 0 else "utf-8") for k, line in enumerate(_opened(path, raw))), 0
+        lines, before = (line.decode("utf-8-sig" if k == 0 else "utf-8") for k, line in enumerate(_lines(_opened(path, raw)))), 0
         for number, row in enumerate(csv.DictReader(lines), 2):
             if number % 1000 == 0:
                 progress(raw.tell() - before)
@@ -102,12 +110,29 @@ def _parquet(path: Path, noun: Noun, now: datetime, progress: Callable[[int], No
         number = 0
         for group in range(table.num_row_groups):
             for batch in table.iter_batches(row_groups=[group]):
-                for row in batch.to_pylist():
+                for row in _rows(batch):
                     number += 1
-                    yield read_value(nested({k: v for k, v in row.items() if v is not None}, noun), noun, now, number)
+                    if row is None:
+                        yield RejectedItem(line=number, detail="a value of this row is beyond what its type can be read as", pointer="")
+                    else:
+                        yield read_value(nested({k: v for k, v in row.items() if v is not None}, noun), noun, now, number)
             progress(share)
     except ArrowException as error:
         raise Refused(f"{path} is no readable Parquet file: {error}") from error
+
+
+def _rows(batch: Any) -> Iterator[dict[str, Any] | None]:
+    """The rows of an Arrow batch; None for one with a value that Python cannot hold (a time beyond its calendar)."""
+    try:
+        yield from batch.to_pylist()
+        return
+    except (OverflowError, ValueError):
+        pass  # nothing was given yet: row by row
+    for k in range(batch.num_rows):
+        try:
+            yield batch.slice(k, 1).to_pylist()[0]
+        except (OverflowError, ValueError):
+            yield None
 
 
 def nested(row: Mapping[str, Any], noun: Noun) -> dict[str, Any]:

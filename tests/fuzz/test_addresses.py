@@ -1,0 +1,155 @@
+"""What people put into addresses: cursors, the console's questions, ways back after signing in, and where webhooks go."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from hypothesis import strategies as st
+
+from service.console import csv_files
+from service.console.queue_question import FIELDS, question_of, read_question
+from service.console.rendering import segment
+from service.console.sign_in import HOME, safe_path, sign_in_path
+from service.errors import InvalidCursor
+from service.logs import redacted
+from service.outbound.addresses import OutboundRefused, is_inside, parse_address, parse_openings
+from service.outbound.client import check_url
+from service.settings import read_settings
+from service.storage.cases import SORT_KEY_TYPES, filter_of
+from service.storage.cursors import Page, read_cursor, write_cursor
+from tests.fuzz.cases import NASTY, SURROGATES, TEXTS, cases, json_values
+
+SETTINGS = read_settings(Path("nowhere"), {})
+KEYS = {"-a": (int, str), "-b": (float, str), "-c": (str,)}
+HOSTS = st.sampled_from([
+    "127.0.0.1", "localhost", "LOCALHOST.", "127.1", "0x7f.1", "0177.0.0.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "10.0.0.1", "169.254.169.254", "[fe80::1]", "[64:ff9b::a00:1]", "example.org",
+    "example.org.", "a..b", "1.1.1.1", "①②⑦.0.0.1", "127。0。0。1", "example.org@127.0.0.1", "example.org#@127.0.0.1", "metadata.google.internal", "xn--", "xn--a", "", "%31%32%37.0.0.1", "０x7f.1",
+]) | TEXTS
+URLS = st.builds(lambda scheme, host, port, rest: f"{scheme}{host}{port}{rest}", st.sampled_from(["http://", "https://", "HTTP://", "http:/", "//", "ftp://", "http:\\\\", ""]), HOSTS, st.sampled_from(["", ":80", ":0", ":65536", ":x", ":1v1", ":٣"]), TEXTS)
+
+
+@cases(text=TEXTS | st.binary(max_size=80).map(lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")))
+def test_no_text_is_a_cursor_but_one_made_here(text: str) -> None:
+    try:
+        read_cursor(text, list_name="clusters", key_types_by_sort=KEYS)
+    except InvalidCursor:
+        return
+    raise AssertionError(f"{text!r} passed for a cursor")
+
+
+@cases(sort=st.sampled_from(sorted(KEYS)), filters=st.dictionaries(st.text(max_size=8), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20), max_size=4), number=st.integers(-(2**62), 2**62), place=st.integers(0, 10**6), other=st.sampled_from("AZaz09-_=+/. \n"))
+def test_a_cursor_comes_back_as_it_was_and_changed_not_at_all(sort: str, filters: dict[str, str], number: int, place: int, other: str) -> None:
+    after = {"-a": (number, "x"), "-b": (number / 7, "y"), "-c": ("z",)}[sort]
+    page = Page("clusters", sort, filters, after)
+    text = write_cursor(page)
+    assert read_cursor(text, list_name="clusters", key_types_by_sort=KEYS) == page
+    k = place % len(text)
+    if text[k] != other:
+        try:
+            read_cursor(text[:k] + other + text[k + 1 :], list_name="clusters", key_types_by_sort=KEYS)
+        except InvalidCursor:
+            return
+        raise AssertionError("a changed cursor passed")
+
+
+@cases(filters=st.dictionaries(st.sampled_from(["disposition", "status", "kind", "min_score", "reporter", "target", "author", "since_us", "until_us", "x"]), TEXTS | st.integers().map(str), max_size=5))
+def test_filters_of_a_cursor_are_checked_like_those_of_an_address(filters: dict[str, str]) -> None:
+    try:
+        chosen = filter_of(filters)
+    except ValueError:
+        return
+    assert filter_of(chosen.named()) == chosen
+    assert SORT_KEY_TYPES
+
+
+@cases(parameters=st.dictionaries(st.sampled_from([*FIELDS, "tab", "sort", "page", "cursor"]), TEXTS | st.sampled_from(["2026-11-22", "0001-01-01", "9999-12-31", "9999-12-31T23:59:59-14:00", "nan", "inf", "1e999", "any", "flagged", "-score", "decided"]), max_size=8))
+def test_any_question_to_the_queue_is_one_and_its_address_says_the_same(parameters: dict[str, str]) -> None:
+    question = read_question(parameters)
+    assert not question.filters.keys() & {name for name in question.wrong if name not in ("since", "until")}
+    try:
+        text = question.text
+    except UnicodeEncodeError:  # half a pair, which no address can hold
+        return
+    if len(text) <= 2_048:
+        again = question_of(text)
+        assert (again.tab, again.sort, dict(again.filters)) == (question.tab, question.sort, dict(question.filters))
+
+
+@cases(text=TEXTS)
+def test_any_text_instead_of_a_question_is_the_usual_one_or_a_question(text: str) -> None:
+    question_of(text)
+
+
+@cases(path=st.builds(lambda begin, rest: begin + rest, st.sampled_from(["", "/console", "/console/", "//", "\\", "/console//", "http://", "javascript:", "/console/..", "/\t/"]), TEXTS))
+def test_a_way_back_leads_to_our_own_site_whatever_it_says(path: str) -> None:
+    back = safe_path(path)
+    assert back.startswith("/console")
+    assert httpx.URL("https://moderation.example/console/sign-in").join(back).host == "moderation.example"
+    assert "\n" not in back and "\r" not in back
+    if path.isascii():
+        assert urlsplit(sign_in_path(path)).netloc == ""
+    assert safe_path(HOME) == HOME
+
+
+@cases(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | NASTY.filter(lambda text: "\ud800" not in text))
+def test_an_id_is_one_part_of_a_path_and_comes_back(text: str) -> None:
+    part = segment(text)
+    assert part not in (".", "..") and not set(part) & set("/?#\\;: \n\r\"'<>")
+    assert unquote(part) == text
+
+
+@cases(url=URLS)
+def test_an_address_that_is_taken_names_nothing_inside(url: str) -> None:
+    try:
+        taken = httpx.URL(check_url(url, SETTINGS))
+    except OutboundRefused:
+        return
+    assert taken.scheme in ("http", "https") and not taken.userinfo and taken.raw_host
+    address = parse_address(taken.host)
+    assert address is None or not is_inside(address)
+    assert check_url(str(taken), SETTINGS) == str(taken)
+
+
+@cases(text=TEXTS | st.from_regex(r"[0-9a-f.:\[\]/]{1,40}:[0-9]{1,6}", fullmatch=True))
+def test_openings_are_read_or_named(text: str) -> None:
+    try:
+        parse_openings(text)
+    except ValueError as error:
+        assert "BRIGADEWATCH_OUTBOUND_ALLOW" in str(error)
+
+
+@cases(cell=TEXTS | st.integers() | st.floats() | st.none(), name=TEXTS)
+def test_no_cell_is_a_formula_and_no_name_leaves_its_header(cell: csv_files.Cell, name: str) -> None:
+    written = csv_files.harmless(cell)
+    if isinstance(written, str) and isinstance(cell, str):
+        assert written[:1] not in ("=", "@", "\t", "\r") and (written[:1] not in ("+", "-") or csv_files._NUMBER.match(written))
+        assert written in (cell, f"'{cell}")
+    assert set(csv_files.file_name(name)) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+@cases(before=TEXTS, identifier=st.from_regex(r"src_[0-9a-f]{8,48}", fullmatch=True), after=TEXTS)
+def test_no_source_is_named_in_a_log(before: str, identifier: str, after: str) -> None:
+    assert identifier not in redacted(f"{before} POST /v1/webhooks/discourse/{identifier} {after}")
+    assert identifier not in redacted(f"{before} {identifier} {after}")
+
+
+@cases(value=json_values(), text=st.text(SURROGATES, max_size=20))
+def test_a_cursor_of_any_json_with_a_right_checksum_is_still_checked(value: object, text: str) -> None:
+    from service.storage.cursors import _check
+
+    try:
+        body = json.dumps(value).encode()
+    except (UnicodeEncodeError, ValueError):
+        return
+    made = base64.urlsafe_b64encode(_check(body) + body).decode().rstrip("=")
+    try:
+        page = read_cursor(made, list_name="clusters", key_types_by_sort=KEYS)
+    except InvalidCursor:
+        return
+    assert page.list == "clusters" and page.sort in KEYS
+
+

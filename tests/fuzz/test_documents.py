@@ -1,0 +1,113 @@
+"""Documents of complaints and outcomes: whatever bytes come, what is refused is refused by item, and what is taken comes out as it went in."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
+
+from service.api.body import Gunzip
+from service.intake.documents import Batch, Form, TooManyItems, UnreadableDocument, read_document
+from service.intake.edge import Edge
+from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_line
+from service.model import RejectedItem
+from tests.fuzz.cases import SCALARS, TEXTS, cases, json_values
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NOUNS = st.sampled_from([COMPLAINT, OUTCOME])
+FIELDS = st.sampled_from([
+    "id", "occurred_at", "reporter", "target", "reason", "text", "notice_type", "trusted", "fingerprint", "account_created_at", "kind", "author_id", "context_id", "url", "excerpt", "attributes", "target_id",
+    "decided_at", "verdict", "action", "decided_by", "complaint_id", "machine", "text_hash", "text_signature",
+])
+GOOD = {"id": "good", "occurred_at": "2026-11-22T10:00:00Z", "reporter": {"id": "r"}, "target": {"id": "t"}}
+NEARLY = st.fixed_dictionaries(
+    {"id": TEXTS, "occurred_at": st.just("2026-11-22T10:00:00Z") | TEXTS, "reporter": st.fixed_dictionaries({"id": TEXTS}), "target": st.fixed_dictionaries({"id": TEXTS})},
+    optional={"reason": SCALARS, "text": TEXTS, "attributes": json_values(), "notice_type": SCALARS},
+)
+LINES = st.one_of(
+    st.binary(max_size=60).map(lambda raw: raw.replace(b"\n", b"")), json_values(FIELDS).map(lambda value: json.dumps(value).encode()), NEARLY.map(lambda value: json.dumps(value).encode()),
+    st.sampled_from([b"{", b"[" * 5_000, b'{"a":' * 2_000, b"nul", b"\xff\xfe", b'{"id":"\\ud800"}', b'{"id":1,"id":2}', b"1" * 5_000, b"\x1e{}", b"\0", b"\r", b" ", b'{"__proto__":{}}']),
+)
+EDGES = st.builds(Edge, key=st.just(b"k" * 32), pseudonyms=st.booleans(), keep_text=st.booleans())
+
+
+def read(document: bytes, form: Form, noun: Noun, edge: Edge | None = None) -> Batch:
+    batch = Batch(edge or Edge())
+    for _ in read_document(document, noun, form, NOW, batch):
+        pass
+    return batch
+
+
+@cases(document=st.binary(max_size=400) | json_values(FIELDS).map(lambda value: json.dumps(value).encode()) | LINES, form=st.sampled_from(["json", "ndjson"]), noun=NOUNS)
+def test_a_document_is_read_or_refused_in_our_own_words(document: bytes, form: Form, noun: Noun) -> None:
+    try:
+        batch = read(document, form, noun)
+    except (UnreadableDocument, TooManyItems):
+        return
+    for item in batch.rejected:
+        item.model_dump_json()
+
+
+@cases(before=st.lists(LINES, max_size=6), after=st.lists(LINES, max_size=6), edge=EDGES)
+def test_a_good_line_among_any_others_is_taken_and_each_other_has_its_own_fate(before: list[bytes], after: list[bytes], edge: Edge) -> None:
+    good = json.dumps(GOOD).encode()
+    batch = read(b"\n".join([*before, good, *after]), "ndjson", COMPLAINT, edge)
+    filled = [line for line in [*before, good, *after] if line.strip(b" \t\r")]
+    assert len(batch.lines) + batch.rejected_count == len(filled)
+    assert edge.line(b"c" + canonical(read_line(good, COMPLAINT, NOW), COMPLAINT)[1:]) in batch.lines  # type: ignore[arg-type]
+    assert all(b"\n" not in line for line in batch.lines)
+
+
+@cases(items=st.lists(NEARLY | json_values(FIELDS), max_size=6), noun=NOUNS)
+def test_an_array_and_its_lines_are_the_same(items: list[Any], noun: Noun) -> None:
+    array = read(json.dumps(items).encode(), "json", noun) if items else Batch()
+    lines = read(b"\n".join(json.dumps(item).encode() for item in items), "ndjson", noun)
+    assert array.lines == lines.lines
+    assert [(item.line, item.id, item.pointer) for item in array.rejected] == [(item.line, item.id, item.pointer) for item in lines.rejected]
+
+
+@cases(value=NEARLY, noun=NOUNS)
+def test_a_canonical_line_is_read_as_itself(value: Any, noun: Noun) -> None:
+    item = read_line(json.dumps(value).encode(), noun, NOW)
+    if isinstance(item, RejectedItem):
+        return
+    line = canonical(item, noun)
+    again = read_line(line[1:], noun, NOW)
+    assert not isinstance(again, RejectedItem)
+    assert canonical(again, noun) == line
+
+
+@cases(parts=st.lists(st.binary(max_size=300), min_size=1, max_size=3), cuts=st.lists(st.integers(1, 40), min_size=1, max_size=5), junk=st.binary(max_size=8), level=st.integers(0, 9))
+def test_gzip_is_inflated_as_python_does_it_however_it_is_cut(parts: list[bytes], cuts: list[int], junk: bytes, level: int) -> None:
+    body = b"".join(gzip.compress(part, level) for part in parts) + junk
+    try:
+        expected: bytes | None = gzip.decompress(body)
+    except (OSError, EOFError, zlib.error):
+        expected = None
+    gunzip, found, at = Gunzip(), [], 0
+    try:
+        while at < len(body):
+            step = cuts[at % len(cuts)]
+            found += list(gunzip.feed(body[at : at + step]))
+            at += step
+        gunzip.end()
+    except HTTPException as refused:
+        assert refused.status_code == 400
+        assert expected is None or junk.strip(b"\0") == b"", "padding of nulls is the one thing that Python lets pass"
+        return
+    assert b"".join(found) == expected
+
+
+@cases(size=st.integers(0, 3_000_000), level=st.integers(1, 9))
+def test_a_bomb_is_given_out_in_small_slices(size: int, level: int) -> None:
+    bomb = gzip.compress(bytes(size), level)
+    given = 0
+    for part in Gunzip().feed(bomb):
+        assert len(part) <= 65_536
+        given += len(part)
+    assert given == size
