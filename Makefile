@@ -131,7 +131,7 @@ lint: $(INSTALLED) ## ruff, and the rules about who may import whom
 types: $(INSTALLED) ## mypy, strict
 	$(BIN)/mypy
 
-MEASUREMENTS := ingest accept_lag analysis sweep end_to_end latency noisy_neighbour assess recovery quality real_events detection detection_live console_queue console_case console_pages slow_clients
+MEASUREMENTS := ingest accept_lag analysis sweep end_to_end latency noisy_neighbour assess recovery quality real_events detection detection_live console_queue capacity overload console_case console_pages slow_clients
 
 # Exit code 3: something from outside the repository is missing, and was named.
 bench: $(INSTALLED) ## the quick form of every measurement in bench/ (bench/README.md has the long ones)
