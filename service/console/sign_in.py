@@ -82,24 +82,29 @@ class Hashing:
         return await anyio.to_thread.run_sync(work, limiter=self._turns)
 
 
-def signed_in(role: Role) -> Callable[[Request], Awaitable[Person]]:
+async def present(request: Request) -> Person:
+    """Whoever sends this request, by a session of theirs and from a page of ours; asked once a request, whatever depends on it."""
+    found = await run_in_threadpool(_person, request)
+    if found is None:
+        raise SignInFirst(_path_back(request))
+    if request.method not in _SAFE:
+        check_origin(request)
+        sent = request.headers.get("x-csrf-token") or await _form_field(request, "csrf")
+        if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
+            raise HTTPException(403, "This form is out of date: go back, load the page anew, and send it again. Nothing was changed.")
+    request.state.person = found
+    logs.note(tenant=found.tenant, role=found.role)
+    if found.session.one_time and request.url.path not in _BEFORE_A_NEW_PASSWORD:
+        raise NewPasswordFirst
+    return found
+
+
+def signed_in(role: Role) -> Callable[[Person], Awaitable[Person]]:
     """A FastAPI dependency that gives the signed-in person of at least this role."""
 
-    async def person(request: Request) -> Person:
-        found = await run_in_threadpool(_person, request)
-        if found is None:
-            raise SignInFirst(_path_back(request))
-        if request.method not in _SAFE:
-            check_origin(request)
-            sent = request.headers.get("x-csrf-token") or await _form_field(request, "csrf")
-            if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
-                raise HTTPException(403, "This form is out of date: go back, load the page anew, and send it again. Nothing was changed.")
+    async def person(found: Annotated[Person, Depends(present)]) -> Person:
         if not found.may(role):
             raise HTTPException(403, f"This needs the role {role}; you are signed in as {found.name} with the role {found.role}.")
-        request.state.person = found
-        logs.note(tenant=found.tenant, role=found.role)
-        if found.session.one_time and request.url.path not in _BEFORE_A_NEW_PASSWORD:
-            raise NewPasswordFirst
         return found
 
     return person

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from service.api.app_state import parts_of
+from service.console.queue import TenantEdge
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, sentence
 from service.console.sign_in import Admin
@@ -24,21 +25,14 @@ SECTION = "patrols"
 router = APIRouter(prefix="/patrols")
 
 
-async def _edge(request: Request, person: Admin) -> Edge:
-    return await parts_of(request).edges.of(person.tenant_id)
-
-
-EdgeOf = Annotated[Edge, Depends(_edge)]  # names reporters as the archive does: by pseudonym, where the tenant has those
-
-
 @router.get("")
-def show_patrols(request: Request, person: Admin, edge: EdgeOf, reporter: Annotated[str, Query(max_length=400)] = "") -> Response:
+def show_patrols(request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Query(max_length=400)] = "") -> Response:
     """The list; with `reporter`, what it would do to put them on it or to take them off."""
     return _page(request, person, edge, reporter.strip())
 
 
 @router.post("/add")
-def add(request: Request, person: Admin, edge: EdgeOf, reporter: Annotated[str, Form(max_length=400)] = "", note: Annotated[str, Form(max_length=4000)] = "") -> Response:
+def add(request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Form(max_length=400)] = "", note: Annotated[str, Form(max_length=4000)] = "") -> Response:
     """Put a reporter on the list."""
     name = edge.reporter(reporter.strip())
     try:
@@ -51,7 +45,7 @@ def add(request: Request, person: Admin, edge: EdgeOf, reporter: Annotated[str, 
 
 
 @router.post("/remove")
-def remove(request: Request, person: Admin, edge: EdgeOf, reporter: Annotated[str, Form(max_length=400)] = "") -> Response:
+def remove(request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Form(max_length=400)] = "") -> Response:
     """Take a reporter off the list."""
     name = edge.reporter(reporter.strip())
     try:

@@ -258,3 +258,13 @@ def test_the_form_fills_the_tenant_when_there_is_one_and_says_how_to_begin_when_
     assert 'type="hidden" name="tenant" value="news"' in Visitor(api).get("/console/sign-in").text
     put_user(api, tenant="forum")
     assert '<label for="tenant">' in Visitor(api).get("/console/sign-in").text
+
+
+def test_a_request_reads_its_session_once_whatever_depends_on_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, read = sign_in(api, "root", role="admin"), []
+    once = sessions.read_session
+    monkeypatch.setattr(sessions, "read_session", lambda *given: read.append(given[1]) or once(*given))
+    assert root.get("/console/settings/patrols").status_code == 200  # for admins, with a reporter's id that is mapped
+    assert len(read) == 1
+    assert root.post("/console/settings/patrols/add", {"reporter": "r1"}).status_code == 303
+    assert len(read) == 2
