@@ -22,6 +22,7 @@ from service.console.decision_form import REASONS, SNOOZES, VERDICTS, Typed, und
 from service.console.person import Person
 from service.console.rendering import Message, flash, render, see_other
 from service.console.sign_in import Moderator, safe_path
+from service.console.wording import plural
 from service.errors import BrigadewatchError, NotFound, Refused, StaleVersion
 from service.model import DecisionRequest
 from service.moderation.effects import sentence
@@ -78,9 +79,9 @@ def decide(
     decided, left = _decide_each(parts, person, versions, asked)
     if decided:
         anyio.from_thread.run(wake, parts.redis, person.tenant)
-    told = f"{_cases(len(decided))} decided: {dict(VERDICTS)[verdict].lower()}." if decided else "Nothing was decided."
+    told = f"{plural(len(decided), 'case')} decided: {dict(VERDICTS)[verdict].lower()}." if decided else "Nothing was decided."
     if left:
-        told += f" {_cases(len(left))} left as {'it is' if len(left) == 1 else 'they are'}: " + "; ".join(left[:5]) + ("; …" if len(left) > 5 else "") + "."
+        told += f" {plural(len(left), 'case')} left as {'it is' if len(left) == 1 else 'they are'}: " + "; ".join(left[:5]) + ("; …" if len(left) > 5 else "") + "."
     flash(request, person, told, "bad" if left else "good", undo=",".join(decided) or None)
     return see_other(request, safe_path(back))
 
@@ -107,7 +108,7 @@ def undo(request: Request, person: Moderator, decisions: Annotated[str, Form(max
             left.append(str(refused))
     if taken:
         anyio.from_thread.run(wake, parts.redis, person.tenant)
-    text = f"{len(taken)} decision{'' if len(taken) == 1 else 's'} taken back; the log keeps both." if taken else "Nothing was taken back."
+    text = f"{plural(len(taken), 'decision')} taken back; the log keeps both." if taken else "Nothing was taken back."
     flash(request, person, " ".join([text, *left[:3]]), "bad" if left or not taken else "good")
     return see_other(request, safe_path(back))
 
@@ -170,7 +171,3 @@ def _versions(chosen: Sequence[str]) -> dict[str, int]:
         if 0 < len(name) <= 40 and version.isascii() and version.isdigit() and len(version) < 10:
             found[name] = int(version)
     return found
-
-
-def _cases(count: int) -> str:
-    return f"{count:,} case{'' if count == 1 else 's'}"

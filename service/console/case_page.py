@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from service.console.case_glance import Glance, glance_of
-from service.console.case_scene import Aim, Bin, Raster, Signal, TimeLine, aims_of, bins_of, in_span, raster_of, signals_of, time_line_of
+from service.console.case_scene import Aim, Raster, Signal, TimeLine, aims_of, in_span, raster_of, signals_of, time_line_of
 from service.console.decision_form import Typed, shared_letters
 from service.console.wording import web_address
 from service.console.written import TextGroup, text_groups, written_of
@@ -95,7 +95,6 @@ class Target:
 class Line:
     """A row of the complaints' table."""
 
-    id: str
     at: datetime
     received_at: datetime
     reporter: str
@@ -107,7 +106,6 @@ class Line:
     reason: str | None
     text: str | None
     notice: bool  # of illegal content
-    group: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,6 @@ class Effects:
 class CasePage:
     """Everything on the page but its pictures' data."""
 
-    file: CaseFile
     raster: Raster
     glance: Glance
     signals: list[Signal]
@@ -159,7 +156,7 @@ def case_page(connection: Connection, tenant_id: int, file: CaseFile, narrowed: 
     rows, left_out = reporter_rows(connection, tenant_id, file, raster, ALL_REPORTERS if all_reporters else REPORTERS_SHOWN)
     targets = target_rows(connection, tenant_id, file, raster)
     return CasePage(
-        file=file, raster=raster, glance=glance_of(file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold), signals=signals, strongest=max((s.share for s in signals), default=1.0) or 1.0, aims=aims_of(file.cluster.evidence), reporters=rows, reporters_left_out=left_out,
+        raster=raster, glance=glance_of(file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold), signals=signals, strongest=max((s.share for s in signals), default=1.0) or 1.0, aims=aims_of(file.cluster.evidence), reporters=rows, reporters_left_out=left_out,
         targets=targets, lines=complaint_lines(connection, tenant_id, file, narrowed, raster), related=related_to(connection, tenant_id, file, now=now),
         history=history_of(connection, tenant_id, file.cluster.id),
     )
@@ -174,11 +171,6 @@ def line_of(connection: Connection, tenant_id: int, file: CaseFile) -> TimeLine:
     """The case's time line."""
     others = others_on(connection, tenant_id, file)
     return time_line_of(file.filed, file.state.members, [at for at, _ in others], file.cluster.evidence, OTHERS_SHOWN)
-
-
-def parts_of_line(line: TimeLine) -> tuple[int, list[Bin]]:
-    """The time line's table."""
-    return bins_of(line)
 
 
 def reporter_rows(connection: Connection, tenant_id: int, file: CaseFile, raster: Raster, limit: int) -> tuple[list[Reporter], int]:
@@ -224,7 +216,7 @@ def complaint_lines(connection: Connection, tenant_id: int, file: CaseFile, narr
     contents = {**read, **archived(connection, tenant_id, missing)} if missing else read
     numbers = {key: n for n, key in enumerate((raster or picture_of(file)).targets, 1)}
     lines = tuple(
-        _line(m, file, contents[m.seq], numbers.get(m.target, 0), group_of[m.seq].name if m.seq in group_of and len(group_of[m.seq].seqs) > 1 else None) for m in shown if m.seq in contents
+        _line(m, file, contents[m.seq], numbers.get(m.target, 0)) for m in shown if m.seq in contents
     )
     shared = [g for g in groups if len(g.seqs) > 1 and g.kind != "none"]
     return Lines(
@@ -241,12 +233,12 @@ def _fits(m: Membership, file: CaseFile, narrowed: Narrowed, group_of: Mapping[i
     )
 
 
-def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], number: int, group: str | None) -> Line:
+def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], number: int) -> Line:
     content, received_us, state = stored
     return Line(
-        id=content["id"], at=moment(m.time_us), received_at=moment(received_us), reporter=file.reporter_ids[m.reporter], target=file.target_ids[m.target], target_number=number,
+        at=moment(m.time_us), received_at=moment(received_us), reporter=file.reporter_ids[m.reporter], target=file.target_ids[m.target], target_number=number,
         excluded=m.reporter in file.state.excluded, exempt=m.exempt, withdrawn=state == schema.WITHDRAWN, reason=content.get("reason"), text=content.get("text"),
-        notice=content.get("notice_type") == "illegal_content", group=group,
+        notice=content.get("notice_type") == "illegal_content",
     )
 
 

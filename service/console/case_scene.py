@@ -17,7 +17,7 @@ import numpy as np
 from service.model import Evidence, microseconds, moment
 from service.moderation.lineage import Membership
 from service.moderation.score import AIM, COORDINATION, OUTCOMES
-from service.pictures.burst import USUAL_SHARE, usual_high, usual_rate
+from service.pictures.burst import USUAL_SHARE, usual_rate
 from service.pictures.lockstep import LAGS, by_target, in_order
 from service.pictures.words import figure, label, lasting, p_value, share
 
@@ -78,7 +78,6 @@ class TimeLine:
     members_us: tuple[int, ...]
     others_us: tuple[int, ...]
     usual_per_hour: float
-    usual_from: str  # in words, where the rate comes from
     others_left_out: bool
 
 
@@ -96,12 +95,10 @@ def time_line_of(filed: Sequence[Membership], members: frozenset[int], others_us
     mine = sorted(m.time_us for m in filed if m.reporter in members)
     told = next((e.usual for e in evidence if e.signal == "burst"), None)
     if told is not None:
-        usual, words = told, "as the detector measured it when it last looked"
-    elif mine:
-        usual, words = usual_rate(np.array(mine, np.int64), np.array(others_us, np.int64)), "the rate of everybody else's complaints on these targets"
+        usual = told  # as the detector measured it when it last looked
     else:
-        usual, words = 0.0, "nothing to measure it by"
-    return TimeLine(tuple(mine), tuple(sorted(others_us)), usual, words, len(others_us) >= others_limit)
+        usual = usual_rate(np.array(mine, np.int64), np.array(others_us, np.int64)) if mine else 0.0
+    return TimeLine(tuple(mine), tuple(sorted(others_us)), usual, len(others_us) >= others_limit)
 
 
 def bins_of(line: TimeLine) -> tuple[int, list[Bin]]:
@@ -120,8 +117,8 @@ def bins_of(line: TimeLine) -> tuple[int, list[Bin]]:
 def time_line_data(line: TimeLine) -> dict[str, Any]:
     """The time line as JSON, times in milliseconds since 1970: the browser makes the parts, at any zoom. The members' times are those of the raster."""
     return {
-        "others_ms": [us // 1000 for us in line.others_us], "usual_per_hour": line.usual_per_hour, "usual_from": line.usual_from,
-        "usual_share": USUAL_SHARE, "usual_high_per_hour": usual_high(line.usual_per_hour), "others_left_out": line.others_left_out, "bin_seconds": _BIN_SECONDS,
+        "others_ms": [us // 1000 for us in line.others_us], "usual_per_hour": line.usual_per_hour, "usual_share": USUAL_SHARE,
+        "others_left_out": line.others_left_out, "bin_seconds": _BIN_SECONDS,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from service.console.decision_form import VERDICT_WORDS
 from service.console.wording import plural
 from service.storage.case_history import Entry
 
@@ -25,7 +26,6 @@ class Told:
 
 _SIGNS = {"found": "⚑", "event": "↗", "decision": "●", "note": "✎", "hand": "☞", "outcome": "⚖"}
 _WHO = {"person": "A moderator of the platform", "automatic": "The platform, automatically", "appeal": "An appeal"}
-_VERDICTS = {"coordinated": "coordinated", "not_coordinated": "not coordinated", "escalated": "escalated", "snoozed": "snoozed"}
 
 
 def entry_of(entry: Entry) -> Told:
@@ -56,7 +56,7 @@ def _decided(entry: Entry) -> str:
     assert decision is not None
     if decision.reverses is not None:
         return f"took a decision back ({decision.reverses})"
-    said = f"decided: {_VERDICTS.get(decision.verdict, decision.verdict)} ({decision.reason_code})"
+    said = f"decided: {VERDICT_WORDS[decision.verdict]} ({decision.reason_code})"
     if decision.snooze_until is not None:
         said += f", until {decision.snooze_until:%d %b %Y, %H:%M} UTC"
     if decision.excluded_reporters:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.console.wording import plural
 from service.model import Cluster, Decision
 
 
@@ -30,7 +31,7 @@ def what_changed(seen: Seen, now: Cluster, log: Sequence[Decision]) -> list[str]
     for count, before, noun in ((now.reporter_count, seen.reporters, "account"), (now.target_count, seen.targets, "target")):
         if count != before:
             more = abs(count - before)
-            said.append(f"The group has {more:,} {noun}{'' if more == 1 else 's'} {'more' if count > before else 'fewer'}: {count:,} now.")
+            said.append(f"The group has {plural(more, noun)} {'more' if count > before else 'fewer'}: {count:,} now.")
     if now.status != seen.status:
         said.append(f"Its status is {now.status}, it was {seen.status}.")
     if now.disposition != seen.disposition:

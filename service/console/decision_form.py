@@ -15,6 +15,7 @@ from service.model import DecisionRequest, DecisionVerdict, ReasonCode
 VERDICTS: tuple[tuple[str, str], ...] = (
     ("coordinated", "Coordinated"), ("not_coordinated", "Not coordinated"), ("escalated", "Escalate"), ("snoozed", "Snooze"),
 )
+VERDICT_WORDS = {"coordinated": "coordinated", "not_coordinated": "not coordinated", "escalated": "escalated", "snoozed": "snoozed"}  # of a decision that was made
 REASONS: tuple[tuple[str, str], ...] = (
     ("brigade", "Brigade: an organised group"), ("patrol", "Patrol: volunteers who are right"), ("outrage", "Outrage: many honest people"), ("duplicate", "Duplicate of another case"), ("other", "Other"),
 )
@@ -62,9 +63,9 @@ class Typed:
         return now + timedelta(days=int(self.snooze_for))
 
 
-def undo_request(verdict: str, snooze_until: datetime | None, reverses: str, version: int) -> DecisionRequest:
-    """The decision that takes another back: it repeats its verdict, and says no more."""
-    return DecisionRequest(verdict=verdict, reason_code="other", reverses=reverses, snooze_until=snooze_until, version=version)  # type: ignore[arg-type]  # of a stored decision
+def undo_request(verdict: str, snooze_until: datetime | None, reverses: str, version: int, *, note: str = "") -> DecisionRequest:
+    """The decision that takes another back: it repeats its verdict, and says no more than why."""
+    return DecisionRequest(verdict=verdict, reason_code="other", note=note.strip() or None, reverses=reverses, snooze_until=snooze_until, version=version)  # type: ignore[arg-type]  # of a stored decision
 
 
 def shared_letters(fingerprints: Sequence[str | None]) -> list[str | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Form, Request
@@ -15,12 +14,13 @@ from starlette.responses import Response
 from service.api.app_state import parts_of
 from service.api.clusters import wake
 from service.console.csv_files import Cell, csv_response
-from service.console.lists import PAGE, address, cursor_behind, day_us, place_of
+from service.console.decision_form import LONGEST_NOTE, VERDICT_WORDS, undo_request
+from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, day_us, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import Message, flash, render, see_other, segment
 from service.console.sign_in import Moderator, Viewer
 from service.errors import Refused, StaleVersion
-from service.model import DecisionRequest, DecisionVerdict, ReasonCode
+from service.model import Decision, DecisionVerdict, ReasonCode
 from service.moderation.decisions import Case, decide
 from service.storage import cases, decision_log
 from service.storage.database import write
@@ -31,8 +31,6 @@ router = APIRouter()
 NAME, SORT = "decision-log", "-at"
 VERDICTS: tuple[DecisionVerdict, ...] = get_args(DecisionVerdict)
 REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
-VERDICT_WORDS = {"coordinated": "coordinated", "not_coordinated": "not coordinated", "escalated": "escalated", "snoozed": "snoozed"}
-_LONGEST_NOTE = 4_096
 _HEADER = ("at", "id", "case", "verdict", "reason", "by", "note", "excluded_reporters", "snooze_until", "reverses", "reversed_by", "version", "summary")
 
 
@@ -73,18 +71,8 @@ def show_decisions(
 def download_decisions(request: Request, person: Viewer, by: str = "", verdict: str = "", reason: str = "", case: str = "", since: str = "", until: str = "") -> Response:
     """The same as a file, without pages."""
     chosen = _chosen(by, verdict, reason, case, since, until)
-    engine = parts_of(request).engine
-
-    def rows() -> Iterator[tuple[Cell, ...]]:
-        after = None
-        while True:
-            with engine.connect() as connection:
-                entries, after = list_entries(connection, person.tenant_id, chosen, after=after, limit=400)
-            yield from map(_row, entries)
-            if after is None:
-                return
-
-    return csv_response(f"decisions-{person.tenant}", _HEADER, rows)
+    entries = every_page(parts_of(request).engine, lambda connection, after: list_entries(connection, person.tenant_id, chosen, after=after, limit=AT_ONCE))
+    return csv_response(f"decisions-{person.tenant}", _HEADER, lambda: map(_row, entries))
 
 
 def _row(entry: Entry) -> tuple[Cell, ...]:
@@ -102,7 +90,7 @@ def ask_to_reverse(request: Request, person: Moderator, id: str) -> Response:
 
 
 @router.post("/decisions/{id}/reverse")
-async def reverse(request: Request, person: Moderator, id: str, version: Annotated[int, Form(ge=0, le=2**31)], note: Annotated[str, Form(max_length=_LONGEST_NOTE)] = "") -> Response:
+async def reverse(request: Request, person: Moderator, id: str, version: Annotated[int, Form(ge=0, le=2**31)], note: Annotated[str, Form(max_length=LONGEST_NOTE)] = "") -> Response:
     """Take it back, by a new decision that repeats its verdict and names it."""
     parts = parts_of(request)
     case_id = await run_in_threadpool(_reverse, request, person, id, version, note)
@@ -117,8 +105,8 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
     try:
         with write(parts.engine) as connection:
             entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
-            case = _standing_case(connection, person.tenant_id, entry)
-            undo = _undo_of(entry, version, note)
+            case, _ = _standing_case(connection, person.tenant_id, entry)
+            undo = undo_request(entry.decision.verdict, entry.decision.snooze_until, entry.decision.id, version, note=note)
             made = cases.record_decision(connection, person.tenant_id, case.id, undo, decision_id=f"d-{secrets.token_hex(8)}", by=person.name, now=parts.now())
     except StaleVersion as stale:
         told = Message(f"{stale.changed_by} changed the case meanwhile. Below is what taking the decision back would do now; your note is kept.", "bad")
@@ -129,17 +117,10 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
     return made.id
 
 
-def _undo_of(entry: Entry, version: int, note: str = "") -> DecisionRequest:
-    d = entry.decision
-    return DecisionRequest(verdict=d.verdict, reason_code="other", note=note.strip() or None, snooze_until=d.snooze_until, reverses=d.id, version=version)
-
-
-def _standing_case(connection: Connection, tenant_id: int, entry: Entry) -> Case:
-    """The case that the decision belongs to now: the survivor where it was merged."""
-    case, _ = cases.read_case(connection, tenant_id, entry.decision.cluster_id)
-    if case.disposition == "merged" and case.merged_into is not None:
-        case, _ = cases.read_case(connection, tenant_id, case.merged_into)
-    return case
+def _standing_case(connection: Connection, tenant_id: int, entry: Entry) -> tuple[Case, list[Decision]]:
+    """The case that the decision belongs to now, the survivor where it was merged; with its decisions."""
+    case, log = cases.read_case(connection, tenant_id, entry.decision.cluster_id)
+    return (case, log) if case.disposition != "merged" or case.merged_into is None else cases.read_case(connection, tenant_id, case.merged_into)
 
 
 def _form(request: Request, person: Person, decision_id: str, *, note: str = "", status: int = 200, messages: tuple[Message, ...] = ()) -> Response:
@@ -147,12 +128,11 @@ def _form(request: Request, person: Person, decision_id: str, *, note: str = "",
     told: dict[str, Any] = {"effect": None, "after": None, "refused": None}
     with parts.engine.connect() as connection:
         entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
-        case = _standing_case(connection, person.tenant_id, entry)
+        case, log = _standing_case(connection, person.tenant_id, entry)
         try:
-            undo = _undo_of(entry, case.version)
-            _, log = cases.read_case(connection, person.tenant_id, case.id)
+            undo = undo_request(entry.decision.verdict, entry.decision.snooze_until, entry.decision.id, case.version)
             told["after"], _ = decide(case, log, undo, decision_id="preview", by=person.name, now=parts.now())
             told["effect"] = effect_of_decisions(connection, person.tenant_id, {case.id: undo}, now=parts.now())
         except Refused as refused:
             told["refused"] = str(refused)
-    return render(request, person, "reverse.html", status=status, messages=messages, entry=entry, case=case, note=note, verdicts=VERDICT_WORDS, longest_note=_LONGEST_NOTE, **told)
+    return render(request, person, "reverse.html", status=status, messages=messages, entry=entry, case=case, note=note, verdicts=VERDICT_WORDS, longest_note=LONGEST_NOTE, **told)

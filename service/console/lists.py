@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
 from service.api.pages import page_asked
@@ -13,6 +15,8 @@ from service.model import microseconds
 from service.storage.cursors import Key, Page, write_cursor
 
 PAGE = 50
+AT_ONCE = 400  # items of a list that is read whole
+Row = TypeVar("Row")
 
 
 def place_of(cursor: str, list_name: str, key_types_by_sort: Mapping[str, tuple[type, ...]], sort: str, filters: Mapping[str, str]) -> tuple[Key, ...] | None:
@@ -30,6 +34,20 @@ def address(path: str, **parameters: str | None) -> str:
 def cursor_behind(after: tuple[Key, ...] | None, list_name: str, sort: str, filters: Mapping[str, str]) -> str | None:
     """The cursor of the page behind `after`; None on the last one."""
     return None if after is None else write_cursor(Page(list_name, sort, dict(filters), after))
+
+
+def every_page(engine: Engine, read: Callable[[Connection, tuple[Any, ...] | None], tuple[Sequence[Row], tuple[Any, ...] | None]]) -> Iterator[Row]:
+    """All of a list that is read page by page: `read` gives the items behind a place (None: the first) and the place to go on from (None: that was all).
+
+    Each page has a short connection of its own, so that a slow reader holds none.
+    """
+    after = None
+    while True:
+        with engine.connect() as connection:
+            items, after = read(connection, after)
+        yield from items
+        if after is None:
+            return
 
 
 def day_us(text: str, name: str, *, end: bool = False) -> int | None:

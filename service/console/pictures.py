@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.api.app_state import parts_of
 from service.console import case_page as pages
-from service.console.case_scene import delay, raster_data, raster_rows, time_line_data
+from service.console.case_scene import bins_of, delay, raster_data, raster_rows, time_line_data
 from service.console.csv_files import csv_response, written
 from service.console.person import Person
 from service.console.rendering import render, segment
@@ -107,7 +107,7 @@ def _rows(connection: Connection, tenant_id: int, file: CaseFile, name: TableNam
             (row.number, file.reporter_ids[row.key], len(row.cells), ", ".join(f"{number}: {delay(lag)}" for number, lag in row.cells)) for row in raster_rows(pages.picture_of(file))
         ]
     if name == "timeline":
-        seconds, bins = pages.parts_of_line(pages.line_of(connection, tenant_id, file))
+        seconds, bins = bins_of(pages.line_of(connection, tenant_id, file))
         return [(one.at, seconds, one.members, one.others) for one in bins]
     network = network_in(connection, tenant_id, file, "co-report")
     return [(network.nodes[a].id, network.nodes[b].id, weight) for a, b, weight in reversed(network.edges)]

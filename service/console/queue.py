@@ -10,21 +10,20 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.app_state import parts_of
-from service.api.pages import page_asked
+from service.console.lists import PAGE, cursor_behind, place_of
 from service.console.queue_question import FIELDS, LABELS, Question, question_of, read_question
 from service.console.rendering import flash, render, see_other, wants_fragment
 from service.console.sign_in import Moderator, Viewer, safe_path
-from service.console.wording import span
+from service.console.wording import plural, span
 from service.errors import InvalidCursor, NotFound
 from service.intake.edge import Edge
 from service.model import microseconds
 from service.storage import case_queue, claims
 from service.storage.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
-from service.storage.cursors import Page, write_cursor
 from service.storage.database import write
 
 router = APIRouter()
-PAGE = 50
+NAME = "queue"
 TAB_LABELS: tuple[tuple[case_queue.Tab, str, str], ...] = (
     ("new", "New", "flagged, open, and in nobody's hands"), ("mine", "Mine", "in your hands"), ("escalated", "Escalated", "somebody wants a second pair of eyes"),
     ("decided", "Decided", "with a verdict"), ("all", "All", "whatever there is, also snoozed, merged and revoked ones"),
@@ -104,7 +103,7 @@ def _handed(request: Request, person: Moderator, case: list[str] | None, only: s
             raise NotFound("This case is not there any more: load the list anew.")
         return render(request, person, "parts/queue_row.html", fragment="row", row=rows[0], their_now=their_now, question=question_of(safe_path(back).partition("?")[2]))
     done = "claimed" if take else "given back"
-    text = f"{len(changed)} case{'' if len(changed) == 1 else 's'} {done}." if changed else ("Choose cases first." if not asked else f"Nothing had to be {done}.")
+    text = f"{plural(len(changed), 'case')} {done}." if changed else ("Choose cases first." if not asked else f"Nothing had to be {done}.")
     flash(request, person, text, "good" if changed else "info")
     return see_other(request, safe_path(back))
 
@@ -112,14 +111,12 @@ def _handed(request: Request, person: Moderator, case: list[str] | None, only: s
 def _page(connection: Connection, tenant_id: int, question: Question, chosen: QueueFilter, cursor: str | None, now: datetime) -> tuple[list[case_queue.QueueItem], str | None, bool]:
     """The rows, the next page's cursor, and whether the cursor was none of this list's (then the list begins again)."""
     after, again = None, False
-    if cursor:
-        try:
-            page, _ = page_asked(cursor, list_name="queue", key_types_by_sort=SORT_KEY_TYPES, sort=question.sort, default_sort=question.sort, filters=chosen.named())
-            after = None if page is None else page.after
-        except InvalidCursor:
-            again = True
+    try:
+        after = place_of(cursor or "", NAME, SORT_KEY_TYPES, question.sort, chosen.named())
+    except InvalidCursor:
+        again = True
     rows, further = case_queue.list_queue(connection, tenant_id, chosen, sort=question.sort, after=after, limit=PAGE, now=now)
-    return rows, None if further is None else write_cursor(Page("queue", question.sort, chosen.named(), further)), again
+    return rows, cursor_behind(further, NAME, question.sort, chosen.named()), again
 
 
 def _tabs(question: Question, counts: dict[case_queue.Tab, TabCount], their_now: datetime) -> list[dict[str, Any]]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from markupsafe import Markup
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service.api.app_state import parts_of
-from service.console.csv_files import Cell, csv_response
-from service.console.lists import PAGE, address, cursor_behind, place_of
+from service.console.csv_files import csv_response
+from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
+from service.console.queue import TenantEdge
 from service.console.rendering import flash, render, see_other, segment
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import CSV_HEADER, csv_row
@@ -36,65 +34,43 @@ PATROLS = "/settings/patrols"  # where the allow-list is kept, if this installat
 
 
 @router.get("/reporters")
-async def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = "") -> Response:
+def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = "") -> Response:
     """A form to look one up; and for whom a warning is suggested."""
     if id.strip():
         return see_other(request, f"/console/reporters/{segment(id.strip()[:128])}")
     after = place_of(cursor, WARNINGS, warnings.KEY_TYPES_BY_SORT, WARNINGS_SORT, {})
-
-    def read() -> Response:
-        with parts_of(request).engine.connect() as connection:
-            suggested, behind = warnings.list_suggested(connection, person.tenant_id, after=after, limit=PAGE)
-        following = cursor_behind(behind, WARNINGS, WARNINGS_SORT, {})
-        return render(
-            request, person, "find_reporter.html", suggested=suggested, next_url=None if following is None else address("/console/reporters", cursor=following),
-            first_url="/console/reporters" if cursor else None,
-        )
-
-    return await run_in_threadpool(read)
+    with parts_of(request).engine.connect() as connection:
+        suggested, behind = warnings.list_suggested(connection, person.tenant_id, after=after, limit=PAGE)
+    following = cursor_behind(behind, WARNINGS, WARNINGS_SORT, {})
+    return render(
+        request, person, "find_reporter.html", suggested=suggested, next_url=None if following is None else address("/console/reporters", cursor=following), first_url="/console/reporters" if cursor else None,
+    )
 
 
 @router.get("/reporters/{id}")
-async def show_reporter(request: Request, person: Viewer, id: str, cursor: str = "") -> Response:
+def show_reporter(request: Request, person: Viewer, edge: TenantEdge, id: str, cursor: str = "") -> Response:
     """All about one; 404 for one that never complained to this tenant."""
-    parts = parts_of(request)
-    stored = (await parts.edges.of(person.tenant_id)).reporter(id)
+    stored = edge.reporter(id)
     after = place_of(cursor, NAME, target_history.KEY_TYPES_BY_SORT, SORT, {"reporter": stored})
-    page = await run_in_threadpool(_read, request, person, stored, after)
-    return await run_in_threadpool(lambda: render(request, person, "reporter.html", first_url=f"/console/reporters/{segment(stored)}" if cursor else None, **page))
+    return render(request, person, "reporter.html", first_url=f"/console/reporters/{segment(stored)}" if cursor else None, **_read(request, person, stored, after))
 
 
 @router.get("/reporters/{id}/complaints.csv")
-async def download_complaints(request: Request, person: Viewer, id: str) -> Response:
+def download_complaints(request: Request, person: Viewer, edge: TenantEdge, id: str) -> Response:
     """Their complaints as a file."""
-    parts = parts_of(request)
-    stored = (await parts.edges.of(person.tenant_id)).reporter(id)
-
-    def rows() -> Iterator[tuple[Cell, ...]]:
-        after = None
-        while True:
-            with parts.engine.connect() as connection:
-                found, after = list_of_reporter(connection, person.tenant_id, stored, after=after, limit=400)
-            yield from map(csv_row, found)
-            if after is None:
-                return
-
-    return csv_response(f"complaints-of-{stored}", CSV_HEADER, rows)
+    stored = edge.reporter(id)
+    found = every_page(parts_of(request).engine, lambda connection, after: list_of_reporter(connection, person.tenant_id, stored, after=after, limit=AT_ONCE))
+    return csv_response(f"complaints-of-{stored}", CSV_HEADER, lambda: map(csv_row, found))
 
 
 @router.post("/reporters/{id}/warning")
-async def handle_warning(request: Request, person: Moderator, id: str, choice: Annotated[Literal["warned", "declined"], Form()]) -> Response:
+def handle_warning(request: Request, person: Moderator, edge: TenantEdge, id: str, choice: Annotated[Literal["warned", "declined"], Form()]) -> Response:
     """Write down what the person made of the suggestion. Nothing is sent to anybody."""
-    parts = parts_of(request)
-    stored = (await parts.edges.of(person.tenant_id)).reporter(id)
-
-    def keep() -> Response:
-        with write(parts.engine) as connection:
-            warnings.handle(connection, person.tenant_id, stored, choice, by=person.name, now_us=microseconds(parts.now()))
-        flash(request, person, "Noted: you have warned them." if choice == "warned" else "Noted: no warning.")
-        return see_other(request, f"/console/reporters/{segment(stored)}")
-
-    return await run_in_threadpool(keep)
+    parts, stored = parts_of(request), edge.reporter(id)
+    with write(parts.engine) as connection:
+        warnings.handle(connection, person.tenant_id, stored, choice, by=person.name, now_us=microseconds(parts.now()))
+    flash(request, person, "Noted: you have warned them." if choice == "warned" else "Noted: no warning.")
+    return see_other(request, f"/console/reporters/{segment(stored)}")
 
 
 def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, ...] | None) -> dict[str, Any]:
@@ -109,7 +85,7 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
     patrols = f"/console{PATROLS}?reporter={segment(reporter_id)}" if person.may("admin") and PATROLS in request.app.state.routed else None
     return {
         "history": history, "summaries": summaries, "picture": None if history.reputation is None else picture(history.reputation), "suggested": suggested, "letter": None if suggested is None else letter(suggested.suggestion),
-        "complaints": complaints, "allowed": allowed, "patrols_url": patrols, "lasting": _lasting(history.first_at, history.last_at),
+        "complaints": complaints, "allowed": allowed, "patrols_url": patrols, "lasting": (history.last_at - history.first_at).total_seconds(),
         "next_url": None if following is None else address(f"/console/reporters/{segment(reporter_id)}", cursor=following),
     }
 
@@ -118,7 +94,3 @@ def picture(reputation: Reputation) -> Markup:
     """The reputation with its interval."""
     says = f"A complaint of this reporter is right in {percent(reputation.mean)} of cases, between {percent(reputation.low)} and {percent(reputation.high)}"
     return interval(reputation.mean, min(reputation.low, reputation.mean), max(reputation.high, reputation.mean), "reputation", says)
-
-
-def _lasting(first: datetime, last: datetime) -> float:
-    return (last - first).total_seconds()

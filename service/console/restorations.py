@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -20,11 +20,12 @@ from starlette.responses import Response
 
 from service.api.app_state import observe_of, parts_of
 from service.console.csv_files import Cell, csv_response
-from service.console.lists import PAGE, address, cursor_behind, place_of
+from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import flash, render, see_other
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import assessment_of, standings_of
+from service.console.wording import plural
 from service.intake.items import OUTCOME, canonical
 from service.model import Assessment, microseconds
 from service.moderation.handling import CHOICES, Choice, outcome_of
@@ -85,18 +86,8 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
 def download_restorations(request: Request, person: Viewer, state: str = "open") -> Response:
     """The list as a file."""
     _, states = _state(state)
-    engine = parts_of(request).engine
-
-    def rows() -> Iterator[tuple[Cell, ...]]:
-        after = None
-        while True:
-            with engine.connect() as connection:
-                items, after = restorations.list_restorations(connection, person.tenant_id, states, after=after, limit=400)
-            yield from map(_cells, items)
-            if after is None:
-                return
-
-    return csv_response(f"restorations-{person.tenant}", _HEADER, rows)
+    items = every_page(parts_of(request).engine, lambda connection, after: restorations.list_restorations(connection, person.tenant_id, states, after=after, limit=AT_ONCE))
+    return csv_response(f"restorations-{person.tenant}", _HEADER, lambda: map(_cells, items))
 
 
 def _cells(item: RestorationItem) -> tuple[Cell, ...]:
@@ -110,10 +101,10 @@ def _cells(item: RestorationItem) -> tuple[Cell, ...]:
 async def preview(request: Request, person: Moderator, choice: Annotated[str, Form()], target: Annotated[list[str], Form()] = []) -> Response:  # noqa: B006  # FastAPI copies it
     """What the word would do, before it is said."""
     chosen, wanted = _asked(choice, target)
-    items, threshold = await run_in_threadpool(_read_items, request, person, wanted)
+    items = await run_in_threadpool(_items_of, request, person, wanted)
     if not items:
         return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
-    rows = await _with_counts(request, person, items, threshold)
+    rows = await _with_counts(request, person, items, await run_in_threadpool(_threshold_of, request, person))
     clusters = sorted({cluster for item in items for cluster in item.clusters})
     return await run_in_threadpool(lambda: render(
         request, person, "restorations_preview.html", rows=rows, choice=chosen, clusters=clusters, complaints=sum(row.now.complaints if row.now else row.item.complaints for row in rows),
@@ -129,7 +120,7 @@ async def handle(
     chosen, wanted = _asked(choice, target)
     if not _NONCE.match(nonce):
         raise HTTPException(422, "This form is out of date: go back and choose again. Nothing was changed.")
-    items, _ = await run_in_threadpool(_read_items, request, person, wanted)
+    items = await run_in_threadpool(_items_of, request, person, wanted)
     if not items:
         return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
     parts = parts_of(request)
@@ -148,7 +139,7 @@ async def handle(
     await run_in_threadpool(note)
     await _settled(request, person, chosen, items)
     said = {"restored": "put back", "stands": "rightly removed"}[chosen]
-    await run_in_threadpool(lambda: flash(request, person, f"Recorded: {len(items):,} {'target' if len(items) == 1 else 'targets'} {said}. The lists and counts follow within seconds."))
+    await run_in_threadpool(lambda: flash(request, person, f"Recorded: {plural(len(items), 'target')} {said}. The lists and counts follow within seconds."))
     return see_other(request, "/console/restorations")
 
 
@@ -160,7 +151,7 @@ async def _settled(request: Request, person: Person, choice: Choice, items: Sequ
     deadline = asyncio.get_running_loop().time() + _SETTLE_SECONDS
     wanted = [item.target_id for item in items]
     while asyncio.get_running_loop().time() < deadline:
-        found, _ = await run_in_threadpool(_read_items, request, person, wanted)
+        found = await run_in_threadpool(_items_of, request, person, wanted)
         if all(item.state == choice for item in found):
             return
         await asyncio.sleep(_LOOK_SECONDS)
@@ -182,12 +173,14 @@ def _asked(choice: str, targets: Sequence[str]) -> tuple[Choice, list[str]]:
     return chosen, wanted
 
 
-def _read_items(request: Request, person: Person, target_ids: Sequence[str]) -> tuple[list[RestorationItem], int]:
-    """Those that there are, in the order asked."""
+def _items_of(request: Request, person: Person, target_ids: Sequence[str]) -> list[RestorationItem]:
     with parts_of(request).engine.connect() as connection:
-        found = [restorations.read_one(connection, person.tenant_id, key_of(one)) for one in target_ids]
-        threshold = policy_of(connection, person.tenant_id).default_threshold
-    return [item for item, asked in zip(found, target_ids, strict=True) if item is not None and item.target_id == asked], threshold
+        return restorations.read_items(connection, person.tenant_id, target_ids)
+
+
+def _threshold_of(request: Request, person: Person) -> int:
+    with parts_of(request).engine.connect() as connection:
+        return policy_of(connection, person.tenant_id).default_threshold
 
 
 def _nothing(request: Request, person: Person, why: str) -> Response:

@@ -37,7 +37,7 @@ from service.console.guard import Guard
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
 from service.console.sign_in import HOME, PASSWORD, Hashing, NewPasswordFirst, SignInFirst, Viewer, sign_in_path
-from service.errors import BrigadewatchError, StaleVersion
+from service.errors import BrigadewatchError
 from service.storage import users
 from service.storage.database import write
 
@@ -129,8 +129,7 @@ def _failed(request: Request, failure: Exception) -> Response:
     headers = dict(getattr(failure, "headers", None) or {})
     if request.headers.get("hx-request") == "true":
         headers |= {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
-    stale = failure if isinstance(failure, StaleVersion) else None
-    return render(request, person, "error.html", fragment="failure", status=status, headers=headers, title=title, text=text, code=status, stale=stale)
+    return render(request, person, "error.html", fragment="failure", status=status, headers=headers, title=title, text=text)
 
 
 def _told(request: Request, failure: Exception) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,12 +15,13 @@ from starlette.responses import Response
 
 from service.api.app_state import parts_of
 from service.console.csv_files import Cell, csv_response
-from service.console.lists import PAGE, address, cursor_behind, place_of
+from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import render, see_other, segment
 from service.console.sign_in import Viewer
+from service.console.wording import plural
 from service.errors import StoreUnavailable
-from service.model import Assessment
+from service.model import Assessment, microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, assess
 from service.moderation.brief import Dossier, GroupOnTarget, OutcomeTold, fragment, not_known, sentences
 from service.pictures.columns import Column, Mark, column_chart
@@ -70,11 +71,11 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
     """A form to look one up; and the targets under attack now."""
     if id.strip():
         return see_other(request, f"/console/targets/{segment(id.strip()[:128])}")
-    now_us = int(parts_of(request).now().timestamp() * 1_000_000)
+    now_us = microseconds(parts_of(request).now())
     with parts_of(request).engine.connect() as connection:
         period = overview.period_of("week", ingest_state_of(connection, person.tenant_id).watermark_us, now_us)
         attacked = overview.read_attacked(connection, person.tenant_id, since_us=period.start_us, until_us=period.end_us)
-    return render(request, person, "find_target.html", attacked=attacked, end=_moment(period.end_us), live=period.live)
+    return render(request, person, "find_target.html", attacked=attacked, end=moment(period.end_us), live=period.live)
 
 
 @router.get("/targets/{id}")
@@ -89,18 +90,8 @@ async def show_target(request: Request, person: Viewer, id: str, cursor: str = "
 @router.get("/targets/{id}/complaints.csv")
 def download_complaints(request: Request, person: Viewer, id: str) -> Response:
     """Its complaints as a file."""
-    engine = parts_of(request).engine
-
-    def rows() -> Iterator[tuple[Cell, ...]]:
-        after = None
-        while True:
-            with engine.connect() as connection:
-                found, after = list_of_target(connection, person.tenant_id, id, after=after, limit=400)
-            yield from map(csv_row, found)
-            if after is None:
-                return
-
-    return csv_response(f"complaints-{id}", CSV_HEADER, rows)
+    found = every_page(parts_of(request).engine, lambda connection, after: list_of_target(connection, person.tenant_id, id, after=after, limit=AT_ONCE))
+    return csv_response(f"complaints-{id}", CSV_HEADER, lambda: map(csv_row, found))
 
 
 def csv_row(filed: Filed) -> tuple[Cell, ...]:
@@ -179,7 +170,7 @@ def timeline(points: Points, outcomes: Sequence[OutcomeTold], groups: Sequence[G
     names, classes = [f"group {cluster}" for cluster in drawn], [f"part-{place}" for place in range(len(drawn))]
     if together:
         series.append([at for cluster in together for at in points.by_cluster[cluster]])
-        names, classes = [*names, f"{len(together)} further groups"], [*classes, "part-3"]
+        names, classes = [*names, plural(len(together), "further group")], [*classes, "part-3"]
     series.append(points.others)
     names, classes = [*names, "in no group"], [*classes, "part-rest"]
     every = [at for each in series for at in each]
@@ -199,14 +190,14 @@ def timeline(points: Points, outcomes: Sequence[OutcomeTold], groups: Sequence[G
             counts[min(count - 1, int((at - start) // step))][part] += 1
     columns = [Column(start + place * step, tuple(each), _says(start + place * step, step, names, each)) for place, each in enumerate(counts)]
     marks = [Mark(o.decided_at, _letter(o), f"{_words(o)}, {o.decided_at:%d %b %Y, %H:%M} UTC") for o in near]
-    says = f"{len(every):,} complaints from {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC; of groups: {sum(map(len, points.by_cluster.values())):,}"
+    says = f"{plural(len(every), 'complaint')} from {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC; of groups: {sum(map(len, points.by_cluster.values())):,}"
     svg = column_chart(columns, step, "timeline", says, parts=classes, marks=marks, unit="complaints")
     return Timeline(svg, step, names, classes, [(column.start, column.counts) for column in columns if any(column.counts)], points.left_out)
 
 
 def _says(start: datetime, step: timedelta, names: Sequence[str], counts: Sequence[int]) -> str:
     told = ", ".join(f"{name}: {count:,}" for name, count in zip(names, counts, strict=True) if count)
-    return f"{start:%d %b, %H:%M} to {start + step:%d %b, %H:%M} UTC: {sum(counts):,} complaints ({told})"
+    return f"{start:%d %b, %H:%M} to {start + step:%d %b, %H:%M} UTC: {plural(sum(counts), 'complaint')} ({told})"
 
 
 def _letter(outcome: OutcomeTold) -> str:
@@ -222,7 +213,3 @@ def _words(outcome: OutcomeTold) -> str:
 def _floor(at: datetime, step: timedelta) -> datetime:
     origin = datetime(2001, 1, 1, tzinfo=UTC)
     return origin + (at - origin) // step * step
-
-
-def _moment(us: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

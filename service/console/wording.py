@@ -42,7 +42,7 @@ def span(seconds: float) -> str:
             count = int(seconds / unit)
             return f"{count:,} {word[:-1] if count == 1 and word.endswith('s') and len(word) > 1 else word}"
     years = int(seconds / _YEAR_SECONDS)
-    return f"{years:,} year{'' if years == 1 else 's'}"
+    return plural(years, "year")
 
 
 def ago(at: datetime, now: datetime) -> str:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from scipy.stats import poisson
 
 from service.model import moment
+from service.pictures.columns import tick_of
 
 HOURS = 48  # the densest day, with half a day before and after it
 HOURS_BEFORE = 12
@@ -74,7 +75,7 @@ def burst_chart(burst: Burst, name: str) -> Markup:
     """
     hours, bar, left, top, plot = len(burst.members), 10, 34, 10, 120
     highest = max(1, *burst.members, *burst.others, burst.usual_high)
-    tick = _tick(highest)
+    tick = tick_of(highest)
     highest = math.ceil(highest / tick) * tick
     width, bottom = left + hours * bar + 8, top + plot
 
@@ -106,16 +107,6 @@ def burst_chart(burst: Burst, name: str) -> Markup:
             if hour.hour == 0:
                 parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x, bottom + 30, f"{hour.day} {hour:%b}"))
     return Markup("").join([*parts, Markup("</svg>")])
-
-
-def _tick(highest: int) -> int:
-    """A step of 1, 2 or 5 times a power of ten that gives at most five ticks above 0."""
-    power = 1
-    while True:
-        for step in (power, 2 * power, 5 * power):
-            if highest <= 5 * step:
-                return step
-        power *= 10
 
 
 def burst_in_rows(burst: Burst) -> list[tuple[datetime, int, int]]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from service.moderation.restorations import Restoration, RestorationState
 from service.storage import schema
 from service.storage.cursors import Key
 from service.storage.database import KEYS_PER_SELECT, select_by_keys
+from service.storage.hashing import key_of
 
 SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {"-harm": (float, int)}
 _TABLE = schema.restorations
@@ -85,6 +86,16 @@ def read_one(connection: Connection, tenant_id: int, target_key: int) -> Restora
     """The target's, if it has one."""
     row = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key == target_key)).first()
     return None if row is None else _item(row)
+
+
+def read_items(connection: Connection, tenant_id: int, target_ids: Sequence[str]) -> list[RestorationItem]:
+    """Those of the targets that have one, in the order asked."""
+    keys = [key_of(one) for one in target_ids]
+    found: dict[str, RestorationItem] = {}
+    for start in range(0, len(keys), KEYS_PER_SELECT):
+        rows = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key.in_(keys[start : start + KEYS_PER_SELECT])))
+        found.update({row.target_id: _item(row) for row in rows})
+    return [found[one] for one in target_ids if one in found]
 
 
 def count_by_state(connection: Connection, tenant_id: int) -> dict[str, int]:

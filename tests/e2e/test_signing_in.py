@@ -98,6 +98,7 @@ def test_a_form_without_its_token_or_from_another_site_does_nothing(visitor: Cal
 def test_the_theme_that_a_person_chose_comes_back_with_them(visitor: Callable[..., Visitor], installation: Installation) -> None:
     installation.add_person(installation.tenants["shared"].id, "owl", "viewer")
     first = visitor("owl", "shared")
+    expect(first.page.locator("details.me")).to_be_visible()  # the page after the form
     light = first.page.evaluate("getComputedStyle(document.body).backgroundColor")
     first.page.locator("details.me > summary").click()
     with first.page.expect_response(lambda answer: "/console/preferences" in answer.url):
@@ -107,4 +108,5 @@ def test_the_theme_that_a_person_chose_comes_back_with_them(visitor: Callable[..
             keep.click()
     expect(first.page.locator("html")).to_have_attribute("data-theme", "dark")
     second = visitor("owl", "shared")
+    expect(second.page.locator("details.me")).to_be_visible()
     assert second.page.evaluate("getComputedStyle(document.body).backgroundColor") != light

@@ -101,4 +101,4 @@ def _page(request: Request, person: Admin, *, typed: dict[str, str] | None = Non
         "pseudonyms": "on" if now.pseudonyms else "off", "keep_text": "on" if now.keep_text else "off", "retention_days": "" if now.retention_days is None else str(now.retention_days),
         "rate": "" if now.rate_per_second is None else f"{now.rate_per_second:g}",
     }
-    return page(request, person, SECTION, "privacy.html", error=error, typed=shown, now_set=now, least_days=least_days, most_days=MAX_RETENTION_DAYS, asks=asks)
+    return page(request, person, SECTION, "privacy.html", error=error, typed=shown, least_days=least_days, most_days=MAX_RETENTION_DAYS, asks=asks)

@@ -124,13 +124,12 @@ def show_run(request: Request, person: Admin, id: str) -> Response:
     with parts_of(request).engine.connect() as connection:
         run = dry_runs.read(connection, person.tenant_id, id)
         current = policy_of(connection, person.tenant_id)
-        newest = dry_runs.newest(connection, person.tenant_id)
     usable = run.state == dry_runs.DONE and run.result is not None and run.result["policy_now"] == current.version and now_us(request) - (run.done_us or 0) <= dry_runs.VALID_US
     changes = differences(current if run.unfinished or usable else None, run.policy)
     return page(
         request, person, SECTION, "dry_run.html", fragment="run", run=run, result=run.result, changes=changes, usable=usable, asked_at=moment(run.asked_us),
-        done_at=None if run.done_us is None else moment(run.done_us), until=None if run.result is None else _time(run.result["until"]), cases=_cases(run.result),
-        superseded=newest is not None and newest.id != run.id, in_force=run.policy == current,
+        until=None if run.result is None else _time(run.result["until"]), cases=_cases(run.result),
+        in_force=run.policy == current,
     )
 
 

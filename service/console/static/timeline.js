@@ -81,7 +81,7 @@
       host.dataset.bin = bw.lasting(seconds);
       host.dataset.usual = String(usual);
       const said = document.getElementById("timeline-parts");
-      if (said) said.textContent = `Parts of ${bw.lasting(seconds)}; up to ${usual} in each ${usual === 1 ? "is" : "are"} usual.`;
+      if (said) said.textContent = `Parts of ${bw.lasting(seconds)}; up to ${usual} in each ${usual === 1 ? "is" : "are"} usual.${data.others_left_out ? " Of others the latest are drawn." : ""}`;
     };
 
     const axes = (pen, ink, y, tick, bottom) => {
