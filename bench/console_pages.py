@@ -128,7 +128,7 @@ async def ask(engine: Engine, folder: str, requests: int, now: datetime) -> dict
     with write(engine) as connection:
         attempt = sessions.begin_attempt(connection, TENANT, PERSON, "127.0.0.1", microseconds(now))
         assert attempt.user_id is not None
-        token = sessions.open_session(connection, attempt.user_id, "127.0.0.1", microseconds(now))
+        token = sessions.open_session(connection, attempt.user_id, attempt.password_hash or "", "127.0.0.1", microseconds(now))
     server = fakeredis.FakeServer()
     blocking = fakeredis.FakeRedis(server=server)
     blocking.set(keys.position(TENANT), 1)

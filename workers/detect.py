@@ -294,6 +294,7 @@ class Analysis:
                 connection, before, changed, Moment(self.state.cursor_seq, last.last_seq, resources.now_us()), totals=totals, judged={o.target for o in batch.outcomes}))
         watermark = max((r.watermark_us for r in rows if r.watermark_us is not None), default=self.state.watermark_us)
         with write(resources.engine) as connection:
+            self._hold(connection)
             clusters.save(connection, self.number, before, changed, withdrawn=set(batch.removed))
             self._telling.record(connection, news, watermark_us=watermark or 0, now_us=resources.now_us())
             self._advance(connection, cursor_seq=last.last_seq, analysed_position=max(self.state.analysed_position, last.last_position),
@@ -318,6 +319,7 @@ class Analysis:
             judged = warnings.judged_since(connection, self.number, self.state.swept_seq, int(sweep.seq))
             self._telling.look_at_reporters(connection, judged, watermark_us, news)
         with write(resources.engine) as connection:
+            self._hold(connection)
             clusters.save(connection, self.number, before, changed)
             self._telling.record(connection, news, watermark_us=watermark_us, now_us=resources.now_us())
             self._advance(connection, swept_seq=int(sweep.seq), swept_position=max(self.state.swept_position, int(sweep.position)), swept_watermark_us=sweep.watermark_us,
@@ -329,7 +331,8 @@ class Analysis:
         """Read the decided clusters again, and let the verdict speak for the complaints it was made about."""
         before = dict(self.clusters)
         with write(resources.engine) as connection:
-            fresh = clusters.load(connection, self.number, ids)
+            self._hold(connection)
+            fresh = clusters.load(connection, self.number, ids, lock=True)
             for identity, cluster in fresh.items():
                 if cluster.status == "decided" or cluster.verdict is None:
                     clusters.mark_judged(connection, identity, cluster.verdict)
@@ -348,6 +351,7 @@ class Analysis:
         """Have the allow-list speak in the clusters there are: whose complaints are exempt, and whose no longer."""
         before = dict(self.clusters)
         with write(resources.engine) as connection:
+            self._hold(connection)
             # Before the list is read: what is changed from now on plans another turn.
             timers.move_to(connection, self.number, allowed.WORK, None)
             now = allowed.keys_of(connection, self.number)
@@ -408,6 +412,12 @@ class Analysis:
         unknown = [t for t in targets if t not in self._outcomes]
         if unknown:
             self._outcomes.update({t: [] for t in unknown} | outcomes_of(connection, self.number, unknown))
+
+    def _hold(self, connection: Connection) -> None:
+        """First of all: whoever rewrites what this is about to write by (retention, an erasure) is waited for, and then waits for us."""
+        epoch = analysis_state_of(connection, self.number, lock=True).epoch
+        if epoch != self.epoch:
+            raise LostLease(f"tenant {self.tenant}: analysis epoch {self.epoch} was replaced by {epoch}; another worker goes on")
 
     def _advance(self, connection: Connection, **values: Any) -> None:
         """Write the state, if the epoch is still ours: with the clusters, in one transaction."""

@@ -73,6 +73,7 @@ def run(tenant: str, resources: Resources) -> None:
         if asked is None:
             _resident.clear()
             with write(resources.engine) as connection:
+                timers.hold(connection, number, WORK, resources.now_us())
                 if dry_runs.unfinished(connection, number) is None:
                     timers.move_to(connection, number, WORK, None)
             return
@@ -144,6 +145,7 @@ def _go_on(work: Work, tenant: str, resources: Resources, lease: Lease) -> None:
     with resources.engine.connect() as connection:
         result = work.result(connection)
     with write(resources.engine) as connection:
+        timers.hold(connection, work.number, WORK, resources.now_us())
         dry_runs.finish(connection, work.number, work.run.id, result, now_us=resources.now_us())
         if dry_runs.unfinished(connection, work.number) is None:
             timers.move_to(connection, work.number, WORK, None)

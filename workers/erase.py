@@ -53,6 +53,7 @@ def run(tenant: str, resources: Resources) -> None:
             lease.check()
             _clean(tenant, resources, number, edge, box, waiting)
         with write(resources.engine) as connection:
+            timers.hold(connection, number, erasures.WORK, resources.now_us())
             left = erasures.unfinished(connection, number)
             timers.move_to(connection, number, erasures.WORK, resources.now_us() + LOOK_AGAIN_US if left else None)
 

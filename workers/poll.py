@@ -36,7 +36,7 @@ from service.storage.database import write
 from service.storage.edges import open_edge
 from service.storage.leases import held
 from service.storage.secret_box import SecretBox
-from service.storage.sources import Source, claim_poll, open_secrets, pollers, record_cursor, record_poll
+from service.storage.sources import Source, claim_poll, lock_source, open_secrets, pollers, record_cursor, record_poll
 from service.storage.stream import Batch, PositionAbsent
 from service.storage.tenants import tenant_id
 from workers.resources import Resources
@@ -94,10 +94,9 @@ class Turn:
     def _plan(self) -> None:
         with write(self.resources.engine) as connection:
             # First the lock on the timer, then the look: who wakes a source in between is either seen or waits.
-            timers.move_to(connection, self.number, "poll", None)
+            timers.hold(connection, self.number, "poll", self.resources.now_us())
             left = pollers(connection, self.number)
-            if left:
-                timers.move_to(connection, self.number, "poll", min(map(due_us, left)))
+            timers.move_to(connection, self.number, "poll", min(map(due_us, left), default=None))
 
     def _poll(self, source: Source) -> None:
         began_us = self.resources.now_us()
@@ -125,7 +124,7 @@ class Turn:
     def _record(self, source: Source, cursor: JsonObject, claimed_us: int, pause_us: int, failures: int, error: str | None) -> None:
         now_us = self.resources.now_us()
         with write(self.resources.engine) as connection:
-            stored = next((other for other in pollers(connection, self.number) if other.id == source.id), None)
+            stored = lock_source(connection, source)
             if stored is None:
                 return
             next_us = now_us + pause_us

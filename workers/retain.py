@@ -34,6 +34,7 @@ def run(tenant: str, resources: Resources) -> None:
             days, policy = settings_of(connection, number).retention_days, policy_of(connection, number)
         if days is None:
             with write(resources.engine) as connection:
+                timers.hold(connection, number, RETENTION_WORK, resources.now_us())
                 if settings_of(connection, number).retention_days is None:
                     timers.move_to(connection, number, RETENTION_WORK, None)
             return
@@ -41,7 +42,9 @@ def run(tenant: str, resources: Resources) -> None:
         before_us = resources.now_us() - max(days * DAY_SECONDS, policy.window_seconds) * SECOND_US
         finished = _delete(tenant, resources, number, before_us, policy.window_seconds)
         with write(resources.engine) as connection:
-            timers.move_to(connection, number, RETENTION_WORK, resources.now_us() + (DAY_SECONDS * SECOND_US if finished else 0))
+            timers.hold(connection, number, RETENTION_WORK, resources.now_us())
+            done = finished and settings_of(connection, number).retention_days == days  # set otherwise meanwhile: gone through again
+            timers.move_to(connection, number, RETENTION_WORK, resources.now_us() + (DAY_SECONDS * SECOND_US if done else 0))
 
 
 def _delete(tenant: str, resources: Resources, number: int, before_us: int, window_seconds: int) -> bool:

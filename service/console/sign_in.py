@@ -235,7 +235,7 @@ def _begin(request: Request, tenant: str, name: str, address: str) -> sessions.A
 
 def _conclude(request: Request, attempt: sessions.Attempt, right: bool, address: str, new_hash: str | None) -> str | None:
     """The new session's token; None where the password was wrong, or the account has gone meanwhile."""
-    if attempt.user_id is None or not (right or attempt.locks_until_us):
+    if attempt.user_id is None or attempt.password_hash is None or not (right or attempt.locks_until_us):
         return None
     with write(parts_of(request).engine) as connection:
         if not right:
@@ -244,7 +244,7 @@ def _conclude(request: Request, attempt: sessions.Attempt, right: bool, address:
         old = request.cookies.get(_cookie_name(request))
         if old is not None:
             sessions.drop_session(connection, old)
-        return sessions.open_session(connection, attempt.user_id, address, _now_us(request), new_password_hash=new_hash)
+        return sessions.open_session(connection, attempt.user_id, attempt.password_hash, address, _now_us(request), new_password_hash=new_hash)
 
 
 def _form(request: Request, *, tenant: str = "", name: str = "", next: str = "", status: int = 200, message: str | None = None, headers: dict[str, str] | None = None) -> Response:

@@ -16,7 +16,7 @@ from service.moderation.allowances import Allowance, allowance_of, to_be_asked, 
 from service.moderation.lineage import ClusterState
 from service.storage import clusters, timers, trail
 from service.storage.archive import contents_of, totals_of
-from service.storage.database import select_by_keys
+from service.storage.database import one_at_a_time, select_by_keys
 from service.storage.effects import clusters_on
 from service.storage.hashing import key_of
 from service.storage.overrides import policy_of
@@ -47,6 +47,7 @@ def allow(connection: Connection, tenant_id: int, reporter_id: str, *, note: str
     if note is not None and (len(note) > LONGEST_NOTE or "\0" in note):
         raise Refused(f"a note of {len(note):,} characters is too long, {LONGEST_NOTE:,} are possible" if len(note) > LONGEST_NOTE else "a note holds no NUL character")
     table = allowed_reporters.c
+    one_at_a_time(connection, tenant_id)
     if connection.scalar(select(table.at_us).where(table.tenant_id == tenant_id, table.reporter_key == key)) is not None:
         raise Refused(f"{reporter_id} is on the list already")
     if int(connection.scalar(select(func.count()).select_from(allowed_reporters).where(table.tenant_id == tenant_id)) or 0) >= MOST:

@@ -24,6 +24,7 @@ from service.moderation.decisions import Case, decide, effective_status
 from service.moderation.graphs import Tie
 from service.storage import outbox, schema
 from service.storage.cursors import Key
+from service.storage.database import one_at_a_time
 from service.storage.hashing import key_of
 
 Sort = Literal["-last_at", "-first_at", "-score", "-reporter_count"]
@@ -316,6 +317,7 @@ def record_decision(connection: Connection, tenant_id: int, cluster_id: str, req
 
     Raises NotFound, and whatever service/moderation/decisions.py refuses with; then nothing was written.
     """
+    one_at_a_time(connection, tenant_id)  # also so that decisions.seq is committed in its order: detection reads on from the last one that it saw
     before, log = read_case(connection, tenant_id, cluster_id, lock=True)
     after, entry = decide(before, log, request, decision_id=decision_id, by=by, now=now)
     _store_case(connection, before, after)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import microseconds, moment
+from service.storage.database import one_at_a_time
 from service.storage.schema import audit_trail, claims, clusters
 
 _AT_ONCE = 400
@@ -39,6 +40,7 @@ def claim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], 
 
     Part of the caller's writing transaction. What is no cluster of the tenant is passed over, like what `by` has already.
     """
+    one_at_a_time(connection, tenant_id)
     wanted = [one for one in dict.fromkeys(cluster_ids) if len(one) <= 40 and "\0" not in one]
     known: set[str] = set()
     for start in range(0, len(wanted), _AT_ONCE):
@@ -55,6 +57,7 @@ def claim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], 
 
 def unclaim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], *, by: str, now: datetime) -> list[str]:
     """Give the cases back that anybody has; the ids of those that were held, in the order asked."""
+    one_at_a_time(connection, tenant_id)
     held = claims_of(connection, tenant_id, cluster_ids)
     given = [one for one in dict.fromkeys(cluster_ids) if one in held]
     for one in given:

@@ -23,18 +23,22 @@ from service.storage.archive import SEQ_BITS, SEQ_MASK, contents_of, names_of
 _AT_ONCE = 400  # ids a statement
 
 
-def load(connection: Connection, tenant_id: int, ids: Collection[str] | None = None) -> dict[str, ClusterState]:
-    """The tenant's clusters (or those of `ids`), merged and revoked ones included."""
+def load(connection: Connection, tenant_id: int, ids: Collection[str] | None = None, *, lock: bool = False) -> dict[str, ClusterState]:
+    """The tenant's clusters (or those of `ids`), merged and revoked ones included. `lock`, in a writing transaction: nobody decides about them until its end."""
     if ids is None:
-        return _load(connection, tenant_id, None)
+        return _load(connection, tenant_id, None, lock)
     found: dict[str, ClusterState] = {}
     wanted = sorted(ids)
     for start in range(0, len(wanted), _AT_ONCE):
-        found.update(_load(connection, tenant_id, wanted[start : start + _AT_ONCE]))
+        found.update(_load(connection, tenant_id, wanted[start : start + _AT_ONCE], lock))
     return found
 
 
-def _load(connection: Connection, tenant_id: int, ids: Sequence[str] | None) -> dict[str, ClusterState]:
+def _load(connection: Connection, tenant_id: int, ids: Sequence[str] | None, lock: bool) -> dict[str, ClusterState]:
+    statement = select(schema.clusters).where(schema.clusters.c.tenant_id == tenant_id).order_by(schema.clusters.c.id)
+    if ids is not None:
+        statement = statement.where(schema.clusters.c.id.in_(ids))
+    rows = connection.execute(statement.with_for_update() if lock else statement).all()  # first: where it locks, the parts below are of the same moment
     members: dict[str, tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
     for row in _rows(connection, schema.cluster_members, tenant_id, ids):
         members[row.cluster_id][bool(row.excluded)].add(row.reporter_key)
@@ -47,10 +51,7 @@ def _load(connection: Connection, tenant_id: int, ids: Sequence[str] | None) -> 
     for cluster, row_key, reporter, target, at_us, exempt, verdict in _rows(connection, schema.cluster_complaints, tenant_id, ids, *columns, kept=c.gone.is_(False)):
         seq = row_key & SEQ_MASK
         complaints[cluster][seq] = Membership(seq, reporter, target, at_us, exempt, verdict)
-    statement = select(schema.clusters).where(schema.clusters.c.tenant_id == tenant_id)
-    if ids is not None:
-        statement = statement.where(schema.clusters.c.id.in_(ids))
-    return {row.id: _state(row, *members[row.id], targets[row.id], complaints[row.id]) for row in connection.execute(statement)}
+    return {row.id: _state(row, *members[row.id], targets[row.id], complaints[row.id]) for row in rows}
 
 
 def _rows(connection: Connection, table: Any, tenant_id: int, ids: Sequence[str] | None, *columns: Any, kept: Any = None) -> Iterable[Any]:

@@ -7,7 +7,7 @@ PostgreSQL (service/storage/postgresql.py). Reads: `with engine.connect() as con
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 from service.storage.postgresql import WRITES, open_postgresql
 
@@ -24,6 +25,7 @@ HEAD = "0003"  # the newest migration; a test holds it to the files in migration
 BUSY_SECONDS = 30
 MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock
 KEYS_PER_SELECT = 400
+_WRITES: dict[str, dict[str, Any]] = {"sqlite": {"writes": True}, "postgresql": {"writes": True, **WRITES}}  # options of a writing connection
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
@@ -63,12 +65,22 @@ def write(engine: Engine) -> Iterator[Connection]:
     """One writing transaction: committed at the end of the block, rolled back when it raises.
 
     On SQLite there is one writer at a time; on PostgreSQL there are many, and each has to lock the rows that it decides by
-    (`with_for_update`, `serialized`). Whoever waits for more than 30 s gets OperationalError.
+    (`with_for_update`, `one_at_a_time`). Whoever waits for more than 30 s gets OperationalError.
     """
     with engine.connect() as connection:
-        connection = connection.execution_options(writes=True, **(WRITES if engine.dialect.name == "postgresql" else {}))
+        connection = connection.execution_options(**_WRITES[engine.dialect.name])
         with connection.begin():
             yield connection
+
+
+def one_at_a_time(connection: Connection, tenant_id: int) -> None:
+    """What people change of a tenant, they change one after the other: until this transaction ends nobody else gets beyond this line.
+
+    For whatever is decided by what was read: a count, the last admin, the values before. First of all in its transaction, so that no two wait for
+    each other. On SQLite nobody else writes anyway; on PostgreSQL the lock of the tenant's row, which no reader and no reference waits for.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT id FROM tenants WHERE id = :id FOR NO KEY UPDATE"), {"id": tenant_id})
 
 
 def migrate(engine: Engine) -> None:
@@ -107,13 +119,34 @@ def migration_config() -> Config:
     return config
 
 
-def _upgrade(engine: Engine) -> None:
+def run_migrations(engine: Engine, step: Callable[[Config], None]) -> None:
+    """A command of Alembic's (`command.upgrade(config, ...)`) in one writing transaction. Raises IntegrityError where it leaves references to nothing."""
     config = migration_config()
-    with write(engine) as connection:
+    with _without_references(engine) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        step(config)
+        if engine.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+            raise IntegrityError("PRAGMA foreign_key_check", None, ValueError("a migration left references to nothing; nothing was changed"))
+
+
+@contextmanager
+def _without_references(engine: Engine) -> Iterator[Connection]:
+    # SQLite changes a table by writing it anew: while it is dropped, rows that refer to it must not be an error. It can be told so outside a transaction alone.
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
+        if raw is not None:
+            raw.execute("PRAGMA foreign_keys = OFF")
+        try:
+            yield connection.execution_options(**_WRITES[engine.dialect.name])
+        finally:
+            if raw is not None:
+                raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _upgrade(engine: Engine) -> None:
+    run_migrations(engine, lambda config: command.upgrade(config, "head"))
 
 
 def _set_write_ahead_log(engine: Engine) -> None:

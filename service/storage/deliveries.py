@@ -170,8 +170,8 @@ def replay(connection: Connection, tenant_id: int, subscription_id: str, deliver
         raise NotFound("this subscription has no delivery with this id")
     if subscription.disabled_us is not None:
         raise Refused(f"the subscription is disabled ({subscription.disabled_because}): enable it first, with PATCH and {{\"enabled\": true}}")
+    answered(connection, subscription_id)  # the subscription before the delivery, as whoever writes both: no two wait for each other
     connection.execute(update(deliveries).where(this).values(state=PENDING, attempts=0, next_us=now_us, finished_us=None))
-    answered(connection, subscription_id)
     timers.at_latest(connection, tenant_id, WORK, now_us)
     return _with_attempts(connection, connection.execute(_log().where(this)).all())[0]
 

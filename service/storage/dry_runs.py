@@ -18,6 +18,7 @@ from service.errors import NotFound, Refused
 from service.model import JsonObject
 from service.policy import DEFAULT_POLICY, Policy, thresholds
 from service.storage import timers
+from service.storage.database import one_at_a_time
 from service.storage.overrides import change_overrides, policy_of
 from service.storage.schema import dry_runs
 
@@ -59,6 +60,7 @@ def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: s
     In the caller's writing transaction. Raises ValueError for a name that is no threshold of a tenant's own or a value outside its range,
     Refused where nothing would change.
     """
+    one_at_a_time(connection, tenant_id)
     settable = {one.name for one in thresholds(DEFAULT_POLICY) if one.settable}
     for name in values.keys() - settable:
         raise ValueError(f"{name} is no threshold that a tenant may set")
@@ -124,6 +126,7 @@ def put_in_force(connection: Connection, tenant_id: int, run_id: str, *, by: str
 
     Raises NotFound, and Refused unless it is done, not older than a day, and was compared with the thresholds that are in force now.
     """
+    one_at_a_time(connection, tenant_id)
     run = read(connection, tenant_id, run_id)
     if run.state != DONE or run.result is None:
         raise Refused(f"this dry run is {run.state}: only one that is done can be put in force")

@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from sqlalchemy import Connection, Engine, select
 
 from service.intake.edge import KEY_BYTES, Edge
-from service.storage.database import write
+from service.storage.database import one_at_a_time, write
 from service.storage.schema import erasures
 from service.storage.secret_box import SecretBox
 from service.storage.tenant_settings import TenantSettings, settings_of, write_columns
@@ -35,6 +35,7 @@ def erased_marks(connection: Connection, tenant_id: int) -> dict[str, str]:
 def _with_key(engine: Engine, box: SecretBox, tenant_id: int) -> TenantSettings:
     sealed = box.seal(b64encode(secrets.token_bytes(KEY_BYTES)).decode())
     with write(engine) as connection:
+        one_at_a_time(connection, tenant_id)
         if settings_of(connection, tenant_id).sealed_key is None:  # looked up again under the lock: another process may have been first
             write_columns(connection, tenant_id, pseudonym_key=sealed)
         return settings_of(connection, tenant_id)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from service.intake.edge import Edge
 from service.storage import timers
+from service.storage.database import one_at_a_time
 from service.storage.schema import audit_trail, erasures
 from service.storage.secret_box import SecretBox
 
@@ -41,6 +42,7 @@ def ask(connection: Connection, tenant_id: int, edge: Edge, box: SecretBox, repo
 
     In the caller's writing transaction. While one is under way for the same person (by id or by pseudonym), that one's id is returned.
     """
+    one_at_a_time(connection, tenant_id)
     mark = edge.mark(reporter_id)
     table = erasures.c
     known = connection.scalar(select(table.id).where(table.tenant_id == tenant_id, table.reporter_hash == mark, table.state != DONE))

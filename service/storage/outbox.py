@@ -75,6 +75,8 @@ def forget_before(connection: Connection, tenant_id: int, before_us: int) -> int
 
 def _subscribers(connection: Connection, tenant_id: int) -> list[tuple[str, str]]:
     wanted = select(subscriptions.c.id, subscriptions.c.events).where(subscriptions.c.tenant_id == tenant_id, subscriptions.c.disabled_us.is_(None)).order_by(subscriptions.c.id)
+    # Locked against a change: what is recorded now is still seen by whoever disables or removes one of them.
+    wanted = wanted.with_for_update(read=True)
     return [(row.id, row.events) for row in connection.execute(wanted)]
 
 

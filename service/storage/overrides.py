@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage import timers
+from service.storage.database import one_at_a_time
 from service.storage.schema import audit_trail, policy_overrides
 
 SWEEP_WORK = "sweep"  # of timers: a change of thresholds asks for a sweep, also where nothing new comes in
@@ -29,6 +30,7 @@ def set_overrides(connection: Connection, tenant_id: int, values: dict[str, Any]
 
     Raises ValueError for an unknown name or a value outside its range; nothing is written then.
     """
+    one_at_a_time(connection, tenant_id)
     policy = DEFAULT_POLICY.overridden(values)
     row = {"tenant_id": tenant_id, "at_us": now_us, "by": by, "values": json.dumps(values, sort_keys=True)}
     connection.execute(insert(policy_overrides).values(row))
@@ -42,6 +44,7 @@ def change_overrides(connection: Connection, tenant_id: int, *, put: dict[str, A
     What is named in neither stays. A change is a new version and an entry of the audit trail; where nothing changes, nothing is
     written. Raises ValueError like `set_overrides`, also for a dropped name that is no threshold.
     """
+    one_at_a_time(connection, tenant_id)
     before = overrides_of(connection, tenant_id)
     DEFAULT_POLICY.overridden({name: getattr(DEFAULT_POLICY, name, None) for name in drop or ()})
     kept = {} if drop is None else {name: value for name, value in before.items() if name not in drop}

@@ -24,7 +24,11 @@ def rewrite_database(engine: Engine) -> str:
     """
     if engine.dialect.name != "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("SET statement_timeout = 0")  # of a large archive it takes as long as it takes
+            try:
+                connection.exec_driver_sql("VACUUM")
+            finally:
+                connection.exec_driver_sql("RESET statement_timeout")
         return "vacuumed"
     raw = engine.raw_connection()
     try:

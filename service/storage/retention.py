@@ -64,6 +64,7 @@ def delete_step(connection: Connection, tenant_id: int, before_us: int, refed: R
     In the caller's writing transaction. What detection has not read yet stays.
     """
     lock_ingest(connection, tenant_id)
+    analysis_state_of(connection, tenant_id, lock=True)  # and no step of detection, which would write about what goes
     upto = _upto(connection, tenant_id, before_us)
     if upto is None:
         return None

@@ -91,18 +91,20 @@ def note_failure(connection: Connection, attempt: Attempt, address: str, now_us:
 
 def note_success(connection: Connection, attempt: Attempt, address: str) -> None:
     """The password was right: earlier failures count no longer."""
+    connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))  # first, as whoever counts an attempt
     connection.execute(update(users).where(users.c.id == attempt.user_id).values(failures=0, locked_until_us=None))
+
+
+def open_session(connection: Connection, user_id: int, password_hash: str, address: str, now_us: int, *, new_password_hash: str | None = None) -> str | None:
+    """The password of `password_hash` was right: forget the failures and give the new session's token; None when the account was disabled meanwhile, or has another password."""
+    # The address first, as whoever counts an attempt. The account is locked against being disabled, or given another password, until the session is there.
     connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
-
-
-def open_session(connection: Connection, user_id: int, address: str, now_us: int, *, new_password_hash: str | None = None) -> str | None:
-    """The password was right: forget the failures and give the new session's token; None when the account was disabled meanwhile."""
-    user = connection.execute(select(users.c.tenant_id, users.c.name).where(users.c.id == user_id, users.c.disabled_us.is_(None))).first()
+    query = select(users.c.tenant_id, users.c.name).where(users.c.id == user_id, users.c.disabled_us.is_(None), users.c.password_hash == password_hash)
+    user = connection.execute(query.with_for_update()).first()
     if user is None:
         return None
     rehashed = {} if new_password_hash is None else {"password_hash": new_password_hash}
     connection.execute(update(users).where(users.c.id == user_id).values(failures=0, locked_until_us=None, **rehashed))
-    connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
     connection.execute(delete(sessions).where(sessions.c.expires_us <= now_us))
     token = secrets.token_urlsafe(32)
     connection.execute(insert(sessions).values(
@@ -155,12 +157,6 @@ def drop_session(connection: Connection, token: str) -> None:
     connection.execute(delete(sessions).where(sessions.c.hash == hash_of(token)))
 
 
-def password_hash_of(connection: Connection, user_id: int) -> str | None:
-    """What the person's password is compared with; None for nobody."""
-    found: str | None = connection.scalar(select(users.c.password_hash).where(users.c.id == user_id))
-    return found
-
-
 def count_sessions(connection: Connection, user_id: int, now_us: int) -> int:
     """How many of the person's sessions are open."""
     open_ones = (sessions.c.user_id == user_id, sessions.c.expires_us > now_us, sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND)
@@ -176,9 +172,10 @@ def _count_address(connection: Connection, address: str, now_us: int) -> int:
     """Microseconds that the address has to wait; 0: it may try, and has been counted."""
     c = sign_in_addresses.c
     connection.execute(delete(sign_in_addresses).where(c.seen_us < now_us - FORGET_SECONDS * _SECOND))
-    # Made before it is locked: two first attempts at one moment are two, whichever database.
-    insert_rows(connection, sign_in_addresses, ("address", "failures", "seen_us"), [(address, 0, now_us)], "ON CONFLICT DO NOTHING")
-    row = connection.execute(select(c.failures, c.locked_until_us).where(c.address == address).with_for_update()).one()
+    # Made or locked, in one: two first attempts at one moment are two, and nobody forgets it in between, whichever database.
+    known = "ON CONFLICT (address) DO UPDATE SET failures = sign_in_addresses.failures"
+    insert_rows(connection, sign_in_addresses, ("address", "failures", "seen_us"), [(address, 0, now_us)], known)
+    row = connection.execute(select(c.failures, c.locked_until_us).where(c.address == address)).one()
     if row.locked_until_us is not None and row.locked_until_us > now_us:
         return int(row.locked_until_us - now_us)
     failures = row.failures + 1

@@ -21,6 +21,7 @@ from service.errors import NotFound, Refused
 from service.model import JsonObject
 from service.platforms import adapters
 from service.storage import timers
+from service.storage.database import one_at_a_time
 from service.storage.schema import audit_trail, sources, tenants
 from service.storage.secret_box import SecretBox
 
@@ -101,6 +102,7 @@ def rotate_secret(
 
     A poller has one token at a time, and is asked again at once. Raises NotFound, and Refused for an impossible secret.
     """
+    one_at_a_time(connection, tenant_id)
     source = source_of(connection, tenant_id, identifier)
     _check_secret(source.platform, source.url, secret, source.mapping)
     overlap = source.secret is not None and overlap_seconds > 0 and not source.polled
@@ -145,6 +147,12 @@ def pollers(connection: Connection, tenant_id: int) -> list[Source]:
     """The tenant's sources that are asked, the one due first in front; due is `next_poll_us` <= now (null: at once)."""
     statement = _statement().where(sources.c.tenant_id == tenant_id, sources.c.platform.in_(platforms.POLLED), sources.c.url.is_not(None))
     return [_source(row) for row in connection.execute(statement.order_by(sources.c.next_poll_us.asc().nulls_first(), sources.c.id))]
+
+
+def lock_source(connection: Connection, source: Source) -> Source | None:
+    """The source as it is now, which nobody changes until the transaction ends; None: it was removed."""
+    row = connection.execute(_statement().where(sources.c.id == source.id).with_for_update(of=sources)).first()
+    return None if row is None else _source(row)
 
 
 def claim_poll(connection: Connection, source: Source, next_poll_us: int) -> bool:

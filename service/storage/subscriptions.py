@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 
 from service.errors import NotFound, Refused
 from service.storage import timers
+from service.storage.database import one_at_a_time
 from service.storage.outbox import CANCELLED, PENDING, WORK
 from service.storage.schema import audit_trail, deliveries, subscriptions
 
@@ -36,6 +37,7 @@ class Subscription:
 
 def create(connection: Connection, tenant_id: int, *, url: str, events: Sequence[str], description: str, sealed_secret: str, by: str, now_us: int) -> Subscription:
     """A new subscription; events from now on go to it. Raises Refused when the tenant has too many."""
+    one_at_a_time(connection, tenant_id)
     if int(connection.scalar(select(func.count()).select_from(subscriptions).where(subscriptions.c.tenant_id == tenant_id)) or 0) >= MOST:
         raise Refused(f"this tenant has {MOST} subscriptions, the most there may be: delete one that is no longer used")
     made = f"sub_{secrets.token_hex(12)}"

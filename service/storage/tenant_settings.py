@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from service.errors import Refused
 from service.storage import timers
+from service.storage.database import one_at_a_time
 from service.storage.overrides import policy_of
 from service.storage.schema import audit_trail, tenant_settings
 
@@ -54,6 +55,7 @@ def change_settings(connection: Connection, tenant_id: int, *, actor: str, now_u
     unknown = changes.keys() - {f.name for f in fields(TenantSettings)} | changes.keys() & {"sealed_key"}
     if unknown:
         raise TypeError(f"no setting is called {', '.join(sorted(unknown))}")
+    one_at_a_time(connection, tenant_id)
     _check(connection, tenant_id, changes)
     before = settings_of(connection, tenant_id)
     different = {name: value for name, value in changes.items() if getattr(before, name) != value}
@@ -68,7 +70,7 @@ def change_settings(connection: Connection, tenant_id: int, *, actor: str, now_u
 
 
 def write_columns(connection: Connection, tenant_id: int, **values: Any) -> None:
-    """Write columns of the tenant's row, which is made if there is none."""
+    """Write columns of the tenant's row, which is made if there is none. In a transaction that has the tenant to itself (`one_at_a_time`)."""
     row = tenant_settings.c.tenant_id == tenant_id
     if connection.execute(update(tenant_settings).where(row).values(**values)).rowcount == 0:
         connection.execute(insert(tenant_settings).values(tenant_id=tenant_id, **values))

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from service.errors import NotFound, Refused
 from service.storage import trail
+from service.storage.database import one_at_a_time
 from service.storage.schema import sessions, tenants, users
 
 Role = Literal["viewer", "moderator", "admin"]
@@ -49,6 +50,7 @@ def checked_name(name: str) -> str:
 def create_user(connection: Connection, tenant_id: int, name: str, role: Role, password_hash: str, *, actor: str, now_us: int, one_time: bool = False) -> User:
     """A new account; `one_time`: the password holds for the first sign-in. Raises Refused for a name that is taken (by a disabled account too) or unfit."""
     name = checked_name(name)
+    one_at_a_time(connection, tenant_id)
     if connection.scalar(select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.name == name)) is not None:
         raise Refused(f"there is a user called {name!r} already: set a new password, or enable the account again")
     made = connection.execute(insert(users).values(tenant_id=tenant_id, name=name, role=role, password_hash=password_hash, created_us=now_us, one_time=one_time)).inserted_primary_key
@@ -116,7 +118,7 @@ def enable_user(connection: Connection, user: User, *, actor: str, now_us: int) 
 
 def set_preferences(connection: Connection, user_id: int, **changed: Any) -> None:
     """Keep what a person prefers (theme, keys): JSON values by name; what is not named stays."""
-    stored = connection.scalar(select(users.c.preferences).where(users.c.id == user_id))
+    stored = connection.scalar(select(users.c.preferences).where(users.c.id == user_id).with_for_update())
     connection.execute(update(users).where(users.c.id == user_id).values(preferences=json.dumps({**json.loads(stored or "{}"), **changed}, sort_keys=True)))
 
 
@@ -140,6 +142,7 @@ def _end_sessions(connection: Connection, user: User, but: str | None = None) ->
 
 
 def _refuse_the_last_admin(connection: Connection, user: User) -> None:
+    one_at_a_time(connection, user.tenant_id)  # two admins who take each other's role
     others = select(users.c.id).where(users.c.tenant_id == user.tenant_id, users.c.role == "admin", users.c.disabled_us.is_(None), users.c.id != user.id)
     if user.disabled_us is None and connection.scalar(others.limit(1)) is None:
         raise Refused(f"{user.name} is the only admin: make somebody else admin first")

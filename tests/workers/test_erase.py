@@ -233,7 +233,8 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     assert {"complaints", "feed", "sweeps", "cluster_members", "cluster_complaints", "cluster_targets", "decisions", "audit_trail", "events", "reporter_warnings", "dead_letters", "notes",
             "allowed_reporters"} <= rows.keys()
     assert {"json, not escaped", "wording", "print"} <= set().union(*in_files(house.folder, sought=sought).values())
-    assert {"plain", "big-endian", "little-endian", "wording", "print's key"} <= set().union(*in_files(house.resources.settings.data, sought=sought).values())
+    if house.engine.dialect.name == "sqlite":  # PostgreSQL's own files are its operator's (docs/privacy.md)
+        assert {"plain", "big-endian", "little-endian", "wording", "print's key"} <= set().union(*in_files(house.resources.settings.data, sought=sought).values())
 
     token = house.forgotten()
     assert in_rows(house.engine, sought) == {}
@@ -291,7 +292,8 @@ def test_the_files_are_written_anew_only_when_nothing_can_bring_the_name_back(ho
         assert connection.scalar(sa.select(schema.timers.c.due_us).where(schema.timers.c.work == "erase")) is None
         trail = connection.execute(sa.select(schema.audit_trail.c.detail).where(schema.audit_trail.c.action == "erase").order_by(schema.audit_trail.c.id)).scalars().all()
     assert [json.loads(detail)["state"] for detail in trail] == ["asked", "replaced", "done"]
-    assert json.loads(trail[2]) == {"state": "done", "redis": "append-only file rewritten", "database": "vacuumed, log emptied"}
+    vacuumed = "vacuumed" if house.engine.dialect.name == "postgresql" else "vacuumed, log emptied"
+    assert json.loads(trail[2]) == {"state": "done", "redis": "append-only file rewritten", "database": vacuumed}
 
 
 def test_a_kill_in_the_middle_leaves_all_or_nothing_and_the_next_turn_does_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
