@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies lint types bench lock clean
 
 help: ## what can be made
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
 
 install: $(INSTALLED) ## .venv with everything, as locked in requirements.lock
 

@@ -6,6 +6,7 @@ Readers (`engine.connect()`) get one view for the length of their transaction an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
@@ -16,6 +17,7 @@ POOL_SIZE, POOL_OVERFLOW = 5, 10  # connections of one process: kept, and opened
 LOCK_SECONDS = 30  # that a writer waits for another, as on SQLite
 STATEMENT_SECONDS = 300  # none of ours comes near it; a migration is exempt
 IDLE_SECONDS = 300  # inside a transaction: whoever is stopped there holds others up
+_COPY = "COPY"
 READS = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 WRITES = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 
@@ -45,9 +47,36 @@ def open_postgresql(url: URL) -> Engine:
         )
     except ModuleNotFoundError as missing:
         raise Refused(f"DATABASE_URL names PostgreSQL, and {missing.name} is not installed: pip install 'brigadewatch[postgresql]'") from missing
+    event.listen(engine, "do_executemany", _copy)
     event.listen(engine, "handle_error", _leave_values_out)
     event.listen(engine, "before_cursor_execute", _replace_nul, retval=True)
     return engine
+
+
+def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], on_conflict: str) -> None:
+    """Insert tuples by COPY: three times as fast as executemany, at an eighth of our own CPU (bench/bulk_insert.py).
+
+    With `on_conflict` by way of a temporary table; no two of the rows may then be in conflict with each other.
+    """
+    names = ", ".join(f'"{name}"' for name in columns)
+    if not on_conflict:
+        connection.exec_driver_sql(f'{_COPY} "{table}" ({names}) FROM STDIN', list(rows))
+        return
+    beside = f'"beside_{table}"'
+    connection.exec_driver_sql(f'CREATE TEMPORARY TABLE {beside} ON COMMIT DROP AS SELECT {names} FROM "{table}" WITH NO DATA')
+    connection.exec_driver_sql(f"{_COPY} {beside} ({names}) FROM STDIN", list(rows))
+    connection.exec_driver_sql(f'INSERT INTO "{table}" ({names}) SELECT {names} FROM {beside} {on_conflict}')
+    connection.exec_driver_sql(f"DROP TABLE {beside}")
+
+
+def _copy(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
+    # Inside what SQLAlchemy takes for an executemany, so that its errors are those of every other statement.
+    if not statement.startswith(_COPY):
+        return False
+    with cursor.copy(statement) as stream:
+        for row in parameters:
+            stream.write_row(row)
+    return True
 
 
 def _leave_values_out(context: ExceptionContext) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from postgres_server import PostgresServer
 from sqlalchemy import Engine, insert, select, text
-from sqlalchemy.exc import DataError, InternalError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, OperationalError
 
 from service.errors import Refused
-from service.storage.database import migrate, open_database, write
-from service.storage.schema import metadata, tenants
+from service.storage.database import insert_rows, migrate, open_database, write
+from service.storage.schema import complaints, metadata, targets, tenants
 
 here = pytest.mark.only_on("postgresql", "needs a server")
 
@@ -65,6 +65,24 @@ def test_ids_are_ordered_by_their_bytes_whatever_the_server_s_language(engine: E
             " AND table_name <> 'alembic_version' AND collation_name IS DISTINCT FROM 'C'"
         )).all()
     assert others == [] and len(metadata.tables) > 30
+
+@here
+def test_many_rows_are_copied_with_conflicts_settled_and_errors_like_any_other(engine: Engine) -> None:
+    columns = ("tenant_id", "target_key", "complaints")
+    with write(engine) as connection:
+        insert_rows(connection, targets, columns, [(1, key, 1) for key in range(500)])
+        insert_rows(connection, targets, columns, [(1, key, 2) for key in range(400, 700)], "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = targets.complaints + excluded.complaints")
+        insert_rows(connection, targets, columns, [(1, key, 9) for key in range(800)], "ON CONFLICT DO NOTHING")
+        found = [row.complaints for row in connection.execute(select(targets.c.complaints).order_by(targets.c.target_key))]
+    assert found == [1] * 400 + [3] * 100 + [2] * 200 + [9] * 100
+    texts = [(number, 1, f"c{number}", 1, 1, 1, 1, 0, number % 2 == 0, "tab\t \\N é𝄞 \r\n", "t", "{}") for number in range(200)]
+    with write(engine) as connection:
+        insert_rows(connection, complaints, tuple(column.name for column in complaints.columns), texts)
+        assert {tuple(row) for row in connection.execute(select(complaints.c.reporter_id, complaints.c.late))} == {("tab\t \\N é𝄞 \r\n", True), ("tab\t \\N é𝄞 \r\n", False)}
+    with pytest.raises(IntegrityError) as twice, write(engine) as connection:
+        insert_rows(connection, targets, columns, [(1, 7_000 + key % 199, 1) for key in range(200)])
+    assert "23505" in str(twice.value) and "7000" not in f"{twice.value}"
+
 
 @here
 def test_a_server_that_was_killed_is_asked_again_as_soon_as_it_is_back() -> None:
