@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -78,9 +79,13 @@ class PostgresServer:
 
     def kill(self) -> None:
         """The server is gone at once, and whoever was connected finds out when he asks next."""
-        for child in [*_children(self.process.pid), self.process.pid]:
-            os.kill(child, signal.SIGKILL)
+        children = _children(self.process.pid)
+        for each in (self.process.pid, *children):  # the first one first: it would begin to recover from the death of the others
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
         self.process.wait()
+        while any(Path(f"/proc/{child}").exists() for child in children):  # as long as they hold the memory that they share, no other starts
+            time.sleep(0.01)
 
     def restart(self) -> None:
         """Start it again after `kill`."""

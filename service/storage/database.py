@@ -25,7 +25,7 @@ HEAD = "0003"  # the newest migration; a test holds it to the files in migration
 BUSY_SECONDS = 30
 MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock
 KEYS_PER_SELECT = 400
-LEAST_TO_COPY = 100  # rows; below that the statements around it cost more
+LEAST_TO_COPY, LEAST_TO_COPY_BESIDE = 100, 1_000  # rows; below that the statements around it cost more
 _WRITES: dict[str, dict[str, Any]] = {"sqlite": {"writes": True}, "postgresql": {"writes": True, **WRITES}}  # options of a writing connection
 
 _PRAGMAS = (
@@ -170,7 +170,7 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
 
     `on_conflict` is SQL behind VALUES that both databases know, like "ON CONFLICT DO NOTHING"; with it no two of the rows may be in conflict with each other.
     """
-    if len(rows) >= LEAST_TO_COPY and connection.dialect.name == "postgresql":
+    if len(rows) >= (LEAST_TO_COPY_BESIDE if on_conflict else LEAST_TO_COPY) and connection.dialect.name == "postgresql":
         copy_rows(connection, table.name, columns, rows, on_conflict)
     elif rows:
         connection.exec_driver_sql(_insert_statement(table, tuple(columns), on_conflict, mark(connection)), list(rows))

@@ -71,10 +71,10 @@ def test_many_rows_are_copied_with_conflicts_settled_and_errors_like_any_other(e
     columns = ("tenant_id", "target_key", "complaints")
     with write(engine) as connection:
         insert_rows(connection, targets, columns, [(1, key, 1) for key in range(500)])
-        insert_rows(connection, targets, columns, [(1, key, 2) for key in range(400, 700)], "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = targets.complaints + excluded.complaints")
-        insert_rows(connection, targets, columns, [(1, key, 9) for key in range(800)], "ON CONFLICT DO NOTHING")
+        insert_rows(connection, targets, columns, [(1, key, 2) for key in range(400, 1_700)], "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = targets.complaints + excluded.complaints")
+        insert_rows(connection, targets, columns, [(1, key, 9) for key in range(1_800)], "ON CONFLICT DO NOTHING")
         found = [row.complaints for row in connection.execute(select(targets.c.complaints).order_by(targets.c.target_key))]
-    assert found == [1] * 400 + [3] * 100 + [2] * 200 + [9] * 100
+    assert found == [1] * 400 + [3] * 100 + [2] * 1_200 + [9] * 100
     texts = [(number, 1, f"c{number}", 1, 1, 1, 1, 0, number % 2 == 0, "tab\t \\N é𝄞 \r\n", "t", "{}") for number in range(200)]
     with write(engine) as connection:
         insert_rows(connection, complaints, tuple(column.name for column in complaints.columns), texts)
