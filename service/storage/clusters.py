@@ -35,10 +35,11 @@ def load(connection: Connection, tenant_id: int, ids: Collection[str] | None = N
 
 
 def _load(connection: Connection, tenant_id: int, ids: Sequence[str] | None, lock: bool) -> dict[str, ClusterState]:
-    statement = select(schema.clusters).where(schema.clusters.c.tenant_id == tenant_id).order_by(schema.clusters.c.id)
+    statement = select(schema.clusters).where(schema.clusters.c.tenant_id == tenant_id)
     if ids is not None:
         statement = statement.where(schema.clusters.c.id.in_(ids))
-    rows = connection.execute(statement.with_for_update() if lock else statement).all()  # first: where it locks, the parts below are of the same moment
+    # First: where it locks (in one order, so that no two wait for each other), the parts below are of the same moment.
+    rows = connection.execute(statement.order_by(schema.clusters.c.id).with_for_update() if lock else statement).all()
     members: dict[str, tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
     for row in _rows(connection, schema.cluster_members, tenant_id, ids):
         members[row.cluster_id][bool(row.excluded)].add(row.reporter_key)
