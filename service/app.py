@@ -16,6 +16,7 @@ from service.api.app_state import Observe, Parts
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
 from service.api.edges import Edges
+from service.api.headers import SafeHeaders
 from service.api.limits import BodyBudget, Rates
 from service.api.rawpath import RawPath, decoded_path
 from service.api.request_line import RequestLine
@@ -57,6 +58,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     app = FastAPIOffline(title="brigadewatch", version="1", description=DESCRIPTION, redirect_slashes=False, lifespan=lifespan, redoc_url=None)
     app.state.parts, app.state.settings, app.state.engine, app.state.redis, app.state.observe = parts, settings, engine, client, Observe()
     problems.install(app)
+    app.add_middleware(SafeHeaders)
     app.add_middleware(RequestLine)
     app.add_middleware(RawPath)  # the last one added is the outer one: the line is told of the path that routes matched
     for router in (targets.router, briefs.router, accept.router, webhooks.router, pipeline.router):

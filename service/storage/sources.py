@@ -29,6 +29,7 @@ ID_PREFIX = "src_"
 OVERLAP_SECONDS = 86_400  # how long the secret before a rotation is taken too, unless told
 MAX_SECRET_CHARACTERS = 4_096
 MAX_URL_CHARACTERS = 2_048
+_ID = re.compile(ID_PREFIX + r"[0-9a-f]{48}\Z")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+\Z")
 
 
@@ -132,6 +133,8 @@ def source_of(connection: Connection, tenant_id: int, identifier: str) -> Source
 
 def find_source(connection: Connection, platform: str, identifier: str) -> Source | None:
     """The source that posts to this path, whoever's it is; None for one that does not post, was removed or never existed."""
+    if not _ID.match(identifier):  # no text of another form can be one: nobody is asked
+        return None
     row = connection.execute(_statement().where(sources.c.id == identifier, sources.c.platform == platform)).first()
     found = None if row is None else _source(row)
     return None if found is None or found.polled else found

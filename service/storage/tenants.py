@@ -22,6 +22,7 @@ from service.storage.tenant_settings import TenantSettings, from_row
 SCOPES = ("ingest", "read", "moderate", "admin")
 KEY_PREFIX = "bw_"
 MAX_TENANT_ID = (1 << 22) - 1  # a row key is tenant << 40 | seq, in 63 bits
+_KEY = re.compile(KEY_PREFIX + r"[A-Za-z0-9_-]{43}\Z")
 _NAME = re.compile(r"[a-z0-9-]{1,40}\Z")
 
 
@@ -111,6 +112,11 @@ def make_key(connection: Connection, number: int, scopes: Iterable[str], name: s
     assert made is not None
     trail.enter(connection, number, actor=by, action="key-created", subject=f"key:{made[0]}", now_us=now_us, detail={"name": row["name"], "scopes": wanted})
     return int(made[0]), key
+
+
+def is_key(text: str) -> bool:
+    """Whether it has the form of a key; only then it can be one."""
+    return _KEY.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
