@@ -132,14 +132,14 @@ class Tenant:
 
 
 def found_campaigns(groups: Groups, world: World) -> int:
-    """How many of the planted campaigns are a cluster of their own, by most of its members; Failed where honest people are flagged."""
-    names = []
+    """How many clusters are of honest accounts. Failed where a planted campaign is missing, as most of the members of a cluster."""
+    names: list[str | None] = []
     for members, _ in groups:
         planted = [world.campaign_by_account.get(member) for member in members]
         names.append(max(set(planted), key=planted.count))
-    if None in names:
-        raise Failed(f"a cluster of mostly honest accounts was flagged: {names}")
-    return len(set(names))
+    if missing := {plan.name for plan in CAMPAIGNS} - set(names):
+        raise Failed(f"planted and not found: {missing}; found: {names}")
+    return names.count(None)
 
 
 @contextmanager
@@ -256,8 +256,8 @@ def share_out(of: Stack, seen: Seen, complaints: int) -> None:
     lost = [tenant.lost_and_doubled(of) for tenant in tenants]
     if any(map(any, lost)):
         raise Failed(f"(lost, doubled) by tenant: {lost}")
-    campaigns = [found_campaigns(tenant.groups(), world) for tenant, world in zip(tenants, worlds, strict=True)]
-    seen.say("their complaints", f"{sum(len(tenant.acknowledged) for tenant in tenants):,} acknowledged, each in the archive once; campaigns found: {', '.join(map(str, campaigns))} of {len(CAMPAIGNS)}")
+    honest = sum(found_campaigns(tenant.groups(), world) for tenant, world in zip(tenants, worlds, strict=True))
+    seen.say("their complaints", f"{sum(len(tenant.acknowledged) for tenant in tenants):,} acknowledged, each in the archive once; all {len(CAMPAIGNS)} campaigns of each found, and {honest} honest crowds flagged as not judged yet: no outcomes were sent here")
 
 
 def ask_prometheus(of: Stack, seen: Seen) -> None:
@@ -319,10 +319,9 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
         world, first = draw_world(5, complaints), Tenant(of, "first")
         seconds = first.replay(world, Path(scratch))
         before = first.groups()
-        campaigns = found_campaigns(before, world)
-        if campaigns != len(CAMPAIGNS):
-            raise Failed(f"{campaigns} of {len(CAMPAIGNS)} campaigns were found")
-        seen.say("a world replayed", f"{len(world.complaints):,} complaints and {len(world.outcomes):,} outcomes, analysed and swept after {seconds:.0f} s; {campaigns} of {len(CAMPAIGNS)} campaigns, {len(before)} clusters, no other")
+        if honest := found_campaigns(before, world):
+            raise Failed(f"{honest} clusters of honest accounts are flagged")
+        seen.say("a world replayed", f"{len(world.complaints):,} complaints and {len(world.outcomes):,} outcomes, analysed and swept after {seconds:.0f} s; all {len(CAMPAIGNS)} campaigns found, in {len(before)} clusters, and nobody else flagged")
     for service, used in of.memory((*OURS, *STORES, "prometheus")).items():
         seen.say(f"memory of {service}", used)
     posted, large = Tenant(of, "posted"), draw_world(6, 60_000)  # more than is posted meanwhile

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 SECOND = (ROOT / "deploy" / "second-host.yml").read_text()
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
