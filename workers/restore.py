@@ -2,21 +2,29 @@
 
 While the counter is absent everything that needs it answers 503; so nobody sees half a restore, and
 nothing is acknowledged with a position that was handed out before.
+
+And put right a Redis that knows more than SQL, since an older database was put back (`brigadewatch rebuild`): totals and memberships that SQL does not
+have are removed, and positions that were acknowledged, archived after the backup, and are gone now, are passed over: nobody waits for them any more.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from redis import Redis
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from service.storage import assessments, keys
-from service.storage.archive import analysis_state_of, ingest_state_of
+from service.storage.archive import analysis_state_of, ingest_state_of, totals_of
+from service.storage.commit import Batch, lock_ingest, pass_over
+from service.storage.database import write
 from service.storage.dead_letters import bury_lost
+from service.storage.hashing import key_of_field
 from service.storage.leases import held
-from service.storage.schema import dead_letters, targets
+from service.storage.schema import cluster_targets, dead_letters, targets
 from service.storage.stream import initialise_position
 from service.storage.tenants import tenant_id
 from workers.resources import Resources
@@ -24,6 +32,7 @@ from workers.resources import Resources
 log = logging.getLogger(__name__)
 
 TARGETS_AT_ONCE = 5_000
+_LOOK = "return {redis.call('GET', KEYS[1]), redis.call('XLEN', KEYS[2])}"
 _RAISE = "if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end return 1"
 
 
@@ -56,9 +65,14 @@ def restore(tenant: str, resources: Resources) -> int:
     lost = not redis.exists(keys.stream(tenant))
     if lost and (dead := bury_lost(engine, number)):
         log.warning("tenant %s: %d dead letters were on their way again when Redis lost them; they are dead letters again", tenant, dead)
+    stale = bool(redis.exists(keys.totals(tenant), keys.memberships(tenant)))
+    _pass_over_lost(redis, resources, tenant, number)
     with engine.connect() as connection:
         restored = _write_totals(connection, redis, tenant, number)
         _write_memberships(connection, redis, tenant)
+    if stale:
+        _remove_what_sql_has_not(redis, engine, tenant, number)
+    with engine.connect() as connection:
         position = max(_highest_position(connection, number), _highest_in_stream(redis, tenant))
         analysis = analysis_state_of(connection, number)
         archived = ingest_state_of(connection, number).archived_position
@@ -68,6 +82,42 @@ def restore(tenant: str, resources: Resources) -> int:
         redis.eval(_RAISE, 1, keys.position(tenant), position)
     log.info("tenant %s: %d totals restored, position %d", tenant, restored, position)
     return position
+
+
+def _pass_over_lost(redis: Any, resources: Resources, tenant: str, number: int) -> None:
+    """What is neither archived nor in the stream has been archived in a newer database than this one."""
+    position, waiting = redis.eval(_LOOK, 2, keys.position(tenant), keys.stream(tenant))  # at one moment: an item is counted and appended in one step
+    if position is None or waiting:
+        return
+    with write(resources.engine) as connection:
+        lock_ingest(connection, number)
+        state = ingest_state_of(connection, number)
+        if int(position) <= state.archived_position:
+            return
+        pass_over(connection, number, state.epoch, Batch(state.archived_entry, int(position), resources.now_us(), b"-"))
+    log.warning("tenant %s: the items at positions %d to %d were acknowledged and are in no place any more: have them sent again", tenant, state.archived_position + 1, int(position))
+
+
+def _remove_what_sql_has_not(redis: Any, engine: Engine, tenant: str, number: int) -> None:
+    found = 0
+    for fields in _parts(redis.hscan_iter(keys.totals(tenant), count=TARGETS_AT_ONCE, no_values=True)):
+        known = {key_of_field(field) for field in fields}
+        with engine.connect() as connection:
+            gone = known - totals_of(connection, number, known).keys()
+        assessments.write_totals(redis, tenant, dict.fromkeys(gone, 0))
+        found += len(gone)
+    with engine.connect() as connection:
+        in_cases = set(connection.scalars(select(cluster_targets.c.target_key).where(cluster_targets.c.tenant_id == number)))
+    gone = set(assessments.targets_with_memberships(redis, tenant)) - in_cases
+    assessments.write_memberships(redis, tenant, dict.fromkeys(gone))
+    if found or gone:
+        log.warning("tenant %s: %d totals and what cases say about %d targets removed, which the database does not know", tenant, found, len(gone))
+
+
+def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
+    iterator = iter(values)
+    while part := list(islice(iterator, TARGETS_AT_ONCE)):
+        yield part
 
 
 def _write_totals(connection: Connection, redis: Redis, tenant: str, number: int) -> int:

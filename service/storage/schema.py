@@ -135,6 +135,7 @@ cluster_complaints = Table(
     Column("exempt", Boolean, nullable=False),  # trusted reporter or illegal-content notice: never discounted
     Column("gone", Boolean, nullable=False, server_default="0"),  # withdrawn since
     Column("verdict", String(20)),  # the decision that was made about this complaint
+    Index("cluster_complaints_by_row", "row_key"),
 )
 decisions = Table(
     "decisions", metadata,

@@ -24,7 +24,7 @@ from workers import ingest, restore
 def paper(clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Paper:
     """With a stand-in for the memberships, which have tests of their own."""
     detect = ModuleType("workers.detect")
-    detect.write_all_memberships = lambda connection, redis, tenant: redis.hset(keys.memberships(tenant), "seen", str(redis.exists(keys.position(tenant))))  # type: ignore[attr-defined]
+    detect.write_all_memberships = lambda connection, redis, tenant: redis.set("seen", str(redis.exists(keys.position(tenant))))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "workers.detect", detect)
     return Paper(clients, engine, settings)
 
@@ -49,7 +49,7 @@ def test_everything_is_back_and_the_position_comes_last(paper: Paper) -> None:
     restore.run(paper.name, paper.resources)
     assert (total(paper, "t"), total(paper, "u"), total(paper, "v")) == (1, 1, 0)
     assert (paper.progress("archived"), paper.progress("analysed"), paper.progress("as_of_us")) == (4, 3, 77)
-    assert paper.redis.hget(keys.memberships(paper.name), "seen") == b"0", "nobody could ask before all was there"
+    assert paper.redis.get("seen") == b"0", "nobody could ask before all was there"
     assert paper.accepts(complaint("d", reporter="z")) == 5
     ingest.run(paper.name, paper.resources)
     assert paper.archived_ids() == ["a", "b", "c", "d"]
