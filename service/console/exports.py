@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from service.api.app_state import parts_of
 from service.console import case_page as pages
 from service.console.case_page import ALL_REPORTERS
-from service.console.case_scene import aims_of, signals_of
+from service.console.case_scene import Raster, aims_of, signals_of
 from service.console.case_words import entry_of
 from service.console.csv_files import csv_response, file_name, written
 from service.console.pictures import file_of
@@ -36,12 +36,13 @@ GRAPH_NODES = 2_000
 Pseudonymise = Annotated[bool, Query(description="replace ids of reporters, authors, complaints and moderators by P-1, A-1, C-1, M-1 ...")]
 
 
-def names_in(connection: Connection, tenant_id: int, file: CaseFile, replace: bool) -> Names:
+def names_in(file: CaseFile, replace: bool, order: Raster | None = None) -> Names:
     """How people are called in this export: in the raster's order, so that the same case gives the same names."""
     if not replace:
         return Names()
-    authors = [file.author_ids[key] for key in pages.picture_of(file).targets if key in file.author_ids]
-    return Names.replacing([file.reporter_ids[key] for key in pages.picture_of(file).reporters] + sorted(file.reporter_ids.values()), authors)
+    order = order or pages.picture_of(file)
+    authors = [file.author_ids[key] for key in order.targets if key in file.author_ids]
+    return Names.replacing([file.reporter_ids[key] for key in order.reporters] + sorted(file.reporter_ids.values()), authors)
 
 
 @router.get("/clusters/{id}/export.json")
@@ -50,7 +51,8 @@ def export_json(request: Request, person: Viewer, id: str, pseudonymise: Pseudon
     parts = parts_of(request)
     with parts.engine.connect() as connection:
         file = file_of(request, person, id, connection)
-        body = document(connection, person.tenant_id, file, names_in(connection, person.tenant_id, file, pseudonymise), now=parts.now())
+        order = pages.picture_of(file)
+        body = document(connection, person.tenant_id, file, order, names_in(file, pseudonymise, order), now=parts.now())
     return JSONResponse(body, headers=_download(f"case-{id}", "json"))
 
 
@@ -59,7 +61,7 @@ def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
     """Its complaints as CSV."""
     with parts_of(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
-        names = names_in(connection, person.tenant_id, file, pseudonymise)
+        names = names_in(file, pseudonymise)
         complaints = _complaints(connection, person.tenant_id, file, names)
     columns = ("id", "occurred_at", "received_at", "reporter_id", "target_id", "author_id", "context_id", "kind", "url", "reason", "notice_type", "text", "withdrawn", "never_discounted", "excluded")
     return csv_response(f"case-{id}", columns, lambda: ([written(one.get(name)) for name in columns] for one in complaints))
@@ -70,7 +72,7 @@ def export_graphml(request: Request, person: Viewer, id: str, view: View = "bipa
     """Its graph for Gephi, networkx and the like."""
     with parts_of(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
-        names = names_in(connection, person.tenant_id, file, pseudonymise)
+        names = names_in(file, pseudonymise)
         ties = [_renamed(tie, names) for tie in read_ties(connection, person.tenant_id, id)]
     return Response(graphml(draw(ties, view, node_limit=GRAPH_NODES), cluster=id, view=view), media_type="application/graphml+xml", headers=_download(f"case-{id}-{view}", "graphml"))
 
@@ -81,14 +83,14 @@ def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
     parts = parts_of(request)
     with parts.engine.connect() as connection:
         file = file_of(request, person, id, connection)
-        names = names_in(connection, person.tenant_id, file, pseudonymise)
+        order = pages.picture_of(file)
+        names = names_in(file, pseudonymise, order)
         ties = [_renamed(tie, names) for tie in read_ties(connection, person.tenant_id, id)]
-        body = document(connection, person.tenant_id, file, names, now=parts.now())
+        body = document(connection, person.tenant_id, file, order, names, now=parts.now())
         others = [at for at, _ in others_on(connection, person.tenant_id, file)]
         own_pseudonyms = tenant_settings.settings_of(connection, person.tenant_id).pseudonyms
     shown = {key: names.reporter(name) for key, name in file.reporter_ids.items()}
     counted = [m for m in file.filed if m.reporter in file.state.members]
-    order = pages.picture_of(file)
     pictures: dict[str, Any] = {}
     if counted:
         steps = lockstep_of(counted, shown, file.target_ids)
@@ -105,14 +107,13 @@ def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
     )
 
 
-def document(connection: Connection, tenant_id: int, file: CaseFile, names: Names, *, now: datetime) -> JsonObject:
-    """The case as JSON; names of people as `names` has them."""
-    order = pages.picture_of(file)
+def document(connection: Connection, tenant_id: int, file: CaseFile, order: Raster, names: Names, *, now: datetime) -> JsonObject:
+    """The case as JSON; names of people as `names` has them, the reporters in the raster's order."""
     cluster = file.cluster.model_dump(mode="json")
     cluster["reporters"] = [names.reporter(one) for one in file.cluster.reporters]
     cluster["summary"] = names.words(file.cluster.summary, file.cluster.evidence)
     cluster["evidence"] = [e.model_dump(mode="json") for e in names.evidence(file.cluster.evidence)]
-    keys = [*order.reporters, *(key for key in file.reporter_ids if key not in set(order.reporters))][:ALL_REPORTERS]
+    keys = list(dict.fromkeys([*order.reporters, *file.reporter_ids]))[:ALL_REPORTERS]
     return {
         "schema": SCHEMA, "exported_at": _text(now), "pseudonymised": names.replaces, "cluster": cluster,
         "reporters": [_reporter(row, names) for row in reporters_of(connection, tenant_id, file, keys)], "reporters_left_out": len(file.reporter_ids) - len(keys),

@@ -61,6 +61,11 @@ def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(vis
     page.get_by_label("Name", exact=True).fill("newcomer")
     page.get_by_role("button", name="Add, and show").click()
     password = page.locator("#shown-once").input_value()
+    page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain http, where browsers have none
+    page.evaluate("() => document.addEventListener('copy', () => { window.copied = String(document.getSelection()) || document.activeElement.value; })")
+    page.locator("[data-copy]").click()
+    expect(page.locator("[data-copy]")).to_have_text("Copied")
+    assert page.evaluate("() => window.copied") == password
     page.get_by_role("link", name="I have it").click()
     guest = visitor()
     theirs = guest.sign_in("newcomer", password, tenant.name)

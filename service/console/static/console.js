@@ -107,12 +107,6 @@
     if (!at) return;
     const dismiss = at.closest("[data-dismiss]");
     if (dismiss) dismiss.closest(dismiss.dataset.dismiss).remove();
-    const copies = at.closest("[data-copies]");
-    if (copies) {
-      const shown = document.getElementById(copies.dataset.copies);
-      shown.select();
-      if (navigator.clipboard) navigator.clipboard.writeText(shown.value).then(function () { announce("Copied."); copies.textContent = "Copied"; }, function () {});
-    }
     const opens = at.closest("[data-opens]");
     if (opens) { document.getElementById(opens.dataset.opens).showModal(); event.preventDefault(); }
     document.querySelectorAll("details.me[open]").forEach(function (menu) { if (!menu.contains(at)) menu.open = false; });
