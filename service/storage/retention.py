@@ -10,7 +10,7 @@ counts. Clusters keep members, targets, evidence and counts; the complaints that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,7 @@ def delete_step(connection: Connection, tenant_id: int, before_us: int, refed: R
     base, c, f = tenant_id << SEQ_BITS, schema.complaints.c, schema.feed.c
     rows = connection.execute(sa.select(c.row_key, c.reporter_key, c.target_key, c.state, c.occurred_us).where(c.row_key > base, c.row_key <= base | upto)).all()
     promoted, totals = _settle(connection, tenant_id, upto, [row for row in rows if row.state == STANDING])
-    trimmed = _trim_clusters(connection, [row.row_key for row in rows])
+    trimmed = _trim_clusters(connection, base, upto)
     refed_gone = _forget_refed(connection, tenant_id, refed, {row.row_key & SEQ_MASK for row in rows}, upto)
     outcomes = connection.execute(sa.delete(schema.outcomes).where(schema.outcomes.c.row_key > base, schema.outcomes.c.row_key <= base | upto)).rowcount
     connection.execute(sa.delete(schema.complaints).where(c.row_key > base, c.row_key <= base | upto))
@@ -144,20 +144,14 @@ def _write_totals(connection: Connection, tenant_id: int, totals: dict[int, int]
     run_for_each(connection, "DELETE FROM targets WHERE tenant_id = ? AND target_key = ?", [(tenant_id, target) for target, count in totals.items() if not count])
 
 
-def _trim_clusters(connection: Connection, row_keys: Iterable[int]) -> bool:
+def _trim_clusters(connection: Connection, base: int, upto: int) -> bool:
     """Take the complaints out of the clusters, which remember that they had them, and from when to when."""
     cc, c = schema.cluster_complaints.c, schema.clusters.c
-    spans: dict[str, tuple[int, int]] = {}
-    keys = list(row_keys)
-    for start in range(0, len(keys), 500):
-        mine = cc.row_key.in_(keys[start : start + 500])
-        found = connection.execute(sa.select(cc.cluster_id, sa.func.min(cc.occurred_us), sa.func.max(cc.occurred_us)).where(mine).group_by(cc.cluster_id)).all()
-        for cluster, first, last in found:
-            low, high = spans.get(cluster, (first, last))
-            spans[cluster] = min(low, first), max(high, last)
-        if found:
-            connection.execute(sa.delete(schema.cluster_complaints).where(mine))
-    for cluster, (first, last) in spans.items():
+    gone = sa.and_(cc.row_key > base, cc.row_key <= base | upto)
+    spans = connection.execute(sa.select(cc.cluster_id, sa.func.min(cc.occurred_us), sa.func.max(cc.occurred_us)).where(gone).group_by(cc.cluster_id)).all()
+    if spans:
+        connection.execute(sa.delete(schema.cluster_complaints).where(gone))
+    for cluster, first, last in spans:
         connection.execute(sa.update(schema.clusters).where(c.id == cluster).values(
             trimmed_first_us=sa.case((c.trimmed_first_us < first, c.trimmed_first_us), else_=first), trimmed_last_us=sa.case((c.trimmed_last_us > last, c.trimmed_last_us), else_=last),
         ))
