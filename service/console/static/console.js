@@ -71,7 +71,7 @@
     const rows = Array.from(list.tBodies ? list.tBodies[0].rows : list.children);
     const narrow = window.matchMedia("(max-width: 44rem)").matches;
     const shown = Number((narrow && list.dataset.foldNarrow) || list.dataset.fold);
-    const asked = window.location.hash.length > 1 && document.getElementById(decodeURIComponent(window.location.hash.slice(1)));
+    const asked = document.getElementById(window.location.hash.slice(1)); // our ids are as the address has them, percent signs included
     if (rows.length <= shown + 2) return; // a click for two rows is no help
     rows.slice(shown).forEach(function (row) { row.dataset.folded = ""; });
     const what = list.dataset.foldOf, button = document.createElement("button"), line = document.createElement("p");
@@ -80,7 +80,7 @@
       button.textContent = open ? "Show fewer" : "Show all " + rows.length.toLocaleString("en-GB") + " " + what;
       button.setAttribute("aria-expanded", String(open));
     }
-    list.classList.toggle("unfolded", unfolded.has(what) || rows.some(function (row) { return row.contains(asked || null); }));
+    list.classList.toggle("unfolded", unfolded.has(what) || rows.some(function (row) { return row.contains(asked); }));
     button.type = "button";
     button.className = "button small";
     button.addEventListener("click", function () {
