@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies lint types bench lock clean
+.PHONY: help install demo test test-postgres test-postgres-quick postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies lint types bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -40,6 +40,9 @@ php:
 # All that touches a database, once more on PostgreSQL: on the server that DATABASE_URL names (its user has to be allowed to make databases), or on one of its own.
 test-postgres: $(INSTALLED) postgresql ## the tests that touch a database, on PostgreSQL
 	$(BIN)/python -m pytest --database postgresql tests/service tests/workers tests/scenarios
+
+test-postgres-quick: $(INSTALLED) postgresql ## the storage, and who writes to it
+	$(BIN)/python -m pytest --database postgresql tests/service/storage tests/workers/test_ingest.py tests/workers/test_detect.py tests/workers/test_erase.py tests/workers/test_retain.py tests/workers/test_deliver.py
 
 # Debian's server; the cluster that it would start by itself is neither started nor used.
 postgresql:
