@@ -163,7 +163,7 @@ def second_host(first: Stack) -> Iterator[Stack]:
             tell_logs(found)
             raise
         finally:
-            found.compose("down", "--remove-orphans", "--timeout", "5")
+            found.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")  # those of the first host are external here, and stay
 
 
 def _beside(project: str, database: str) -> dict[str, object]:
