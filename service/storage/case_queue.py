@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from service.model import ClusterItem, microseconds, moment
 from service.storage import schema
-from service.storage.cases import ClusterFilter, conditions, filter_of, item_values
+from service.storage.cases import ClusterFilter, asleep, conditions, filter_of, item_values
 from service.storage.claims import Claim, claims_of
 from service.storage.cursors import Key
 
@@ -128,8 +128,7 @@ def read_items(connection: Connection, tenant_id: int, ids: Sequence[str], *, no
 def count_tabs(connection: Connection, tenant_id: int, person: str, *, now: datetime) -> dict[Tab, TabCount]:
     """Every tab's count, as it is before anything is filtered."""
     c, held = schema.clusters.c, schema.claims.c
-    asleep = sa.and_(c.status == "snoozed", c.snooze_until_us.is_not(None), c.snooze_until_us > microseconds(now))
-    status = sa.case((asleep, "snoozed"), (c.status == "snoozed", "open"), else_=c.status).label("effective")
+    status = sa.case((asleep(microseconds(now)), "snoozed"), (c.status == "snoozed", "open"), else_=c.status).label("effective")
     groups = connection.execute(
         sa.select(status, c.disposition, sa.func.count(), sa.func.min(c.found_us)).where(c.tenant_id == tenant_id).group_by(*_BY_STATE)
     ).all()

@@ -22,7 +22,7 @@ from service.model import Cluster, ClusterItem, Complaint, Decision, DecisionReq
 from service.moderation.case_events import decision_events
 from service.moderation.decisions import Case, decide, effective_status
 from service.moderation.graphs import Tie
-from service.storage import outbox, schema
+from service.storage import outbox, schema, trail
 from service.storage.cursors import Key
 from service.storage.database import one_at_a_time
 from service.storage.hashing import key_of
@@ -120,12 +120,12 @@ def conditions(tenant_id: int, chosen: ClusterFilter, now: datetime) -> list[sa.
     if chosen.disposition is not None:
         said.append(c.disposition.in_(sorted(chosen.disposition)))
     if chosen.status is not None:
-        asleep = sa.and_(c.status == "snoozed", c.snooze_until_us.is_not(None), c.snooze_until_us > microseconds(now))
+        sleeps = asleep(microseconds(now))
         alternatives: list[sa.ColumnElement[bool]] = [c.status.in_(sorted(chosen.status - {"snoozed"}))]
         if "snoozed" in chosen.status:
-            alternatives.append(asleep)
+            alternatives.append(sleeps)
         if "open" in chosen.status:
-            alternatives.append(sa.and_(c.status == "snoozed", sa.not_(asleep)))
+            alternatives.append(sa.and_(c.status == "snoozed", sa.not_(sleeps)))
         said.append(sa.or_(*alternatives))
     if chosen.kind is not None:
         said.append(c.kind == chosen.kind)
@@ -144,6 +144,12 @@ def conditions(tenant_id: int, chosen: ClusterFilter, now: datetime) -> list[sa.
     if chosen.author is not None:
         said.append(c.id.in_(sa.select(targets.cluster_id).where(targets.tenant_id == tenant_id, targets.author_id == chosen.author)))
     return said
+
+
+def asleep(now_us: int) -> sa.ColumnElement[bool]:
+    """Of a row of `clusters`: snoozed, and not yet awake again."""
+    c = schema.clusters.c
+    return sa.and_(c.status == "snoozed", c.snooze_until_us.is_not(None), c.snooze_until_us > now_us)
 
 
 def item_values(row: RowMapping, now: datetime) -> dict[str, Any]:
@@ -359,8 +365,7 @@ def _store_audit(connection: Connection, tenant_id: int, before: Case, after: Ca
         "before": {"version": before.version, "status": before.status, "disposition": before.disposition, "verdict": before.verdict},
         "after": {"version": after.version, "status": after.status, "disposition": after.disposition, "verdict": after.verdict},
     }
-    row = {"tenant_id": tenant_id, "at_us": microseconds(entry.at), "actor": entry.by, "action": "decision", "subject": f"cluster:{after.id}", "detail": json.dumps(detail)}
-    connection.execute(sa.insert(schema.audit_trail).values(row))
+    trail.enter(connection, tenant_id, actor=entry.by, action="decision", subject=f"cluster:{after.id}", now_us=microseconds(entry.at), detail=detail)
 
 
 def name_of_key(connection: Connection, key_id: int) -> str:

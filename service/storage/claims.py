@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import microseconds, moment
+from service.storage import trail
 from service.storage.database import one_at_a_time
-from service.storage.schema import audit_trail, claims, clusters
+from service.storage.schema import claims, clusters
 
 _AT_ONCE = 400
 
@@ -67,5 +67,4 @@ def unclaim(connection: Connection, tenant_id: int, cluster_ids: Collection[str]
 
 
 def _note(connection: Connection, tenant_id: int, cluster_id: str, *, by: str, action: str, now: datetime, detail: dict[str, str]) -> None:
-    row = {"tenant_id": tenant_id, "at_us": microseconds(now), "actor": by, "action": action, "subject": f"cluster:{cluster_id}", "detail": json.dumps(detail)}
-    connection.execute(sa.insert(audit_trail).values(row))
+    trail.enter(connection, tenant_id, actor=by, action=action, subject=f"cluster:{cluster_id}", now_us=microseconds(now), detail=detail)

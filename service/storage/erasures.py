@@ -6,7 +6,6 @@ itself is kept sealed until it is done, and then forgotten.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from service.intake.edge import Edge
-from service.storage import timers
+from service.storage import timers, trail
 from service.storage.database import one_at_a_time
-from service.storage.schema import audit_trail, erasures
+from service.storage.schema import erasures
 from service.storage.secret_box import SecretBox
 
 ASKED, REPLACED, DONE = "asked", "replaced", "done"  # erasures.state
@@ -91,8 +90,7 @@ def move(connection: Connection, tenant_id: int, found: Iterable[Erasure], state
 
 
 def _note(connection: Connection, tenant_id: int, job: str, actor: str, now_us: int, detail: dict[str, Any]) -> None:
-    row = {"tenant_id": tenant_id, "at_us": now_us, "actor": actor, "action": "erase", "subject": f"erasure:{job}", "detail": json.dumps(detail, sort_keys=True)}
-    connection.execute(insert(audit_trail).values(row))
+    trail.enter(connection, tenant_id, actor=actor, action="erase", subject=f"erasure:{job}", now_us=now_us, detail=detail)
 
 
 def _columns() -> tuple[Any, ...]:

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from service.policy import DEFAULT_POLICY, Policy
-from service.storage import timers
+from service.storage import timers, trail
 from service.storage.database import one_at_a_time
-from service.storage.schema import audit_trail, policy_overrides
+from service.storage.schema import policy_overrides
 
 SWEEP_WORK = "sweep"  # of timers: a change of thresholds asks for a sweep, also where nothing new comes in
 
@@ -53,7 +53,7 @@ def change_overrides(connection: Connection, tenant_id: int, *, put: dict[str, A
         return DEFAULT_POLICY.overridden(after)
     policy = set_overrides(connection, tenant_id, after, by=by, now_us=now_us)
     detail = {"before": before, "after": after, "policy_version": policy.version}
-    connection.execute(insert(audit_trail).values(tenant_id=tenant_id, at_us=now_us, actor=by, action="policy", subject="tenant", detail=json.dumps(detail, sort_keys=True)))
+    trail.enter(connection, tenant_id, actor=by, action="policy", subject="tenant", now_us=now_us, detail=detail)
     return policy
 
 

@@ -19,6 +19,7 @@ from service.model import moment
 from service.moderation.events import Event
 from service.storage import outbox, schema, tempo
 from service.storage.archive import names_of
+from service.storage.cases import asleep
 from service.storage.database import mark, select_by_keys
 
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
@@ -137,8 +138,7 @@ def _flagged_since(tenant_id: int, since_us: int) -> tuple[sa.ColumnElement[bool
 def read_cases(connection: Connection, tenant_id: int, *, end_us: int, now_us: int) -> Cases:
     """How many cases are in which state, and since when (by the tenant's time, `end_us`) they wait; a snooze that has run out is open."""
     c = schema.clusters.c
-    asleep = sa.and_(c.status == "snoozed", c.snooze_until_us > now_us)
-    status = sa.case((c.status != "snoozed", c.status), (asleep, "snoozed"), else_="open")
+    status = sa.case((c.status != "snoozed", c.status), (asleep(now_us), "snoozed"), else_="open")
     steps = [upto for _, upto in AGES_US if upto is not None]
     age = sa.case(*((c.found_us > end_us - upto, place) for place, upto in enumerate(steps)), else_=len(steps))
     rows = connection.execute(

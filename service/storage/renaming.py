@@ -28,6 +28,7 @@ from sqlalchemy import Connection, Engine
 from service.model import JsonObject
 from service.storage import feed as packed
 from service.storage import schema
+from service.storage.archive import SEQ_BITS
 from service.storage.hashing import key_of
 
 _OWN_WAY = {"complaints", "feed", "sweeps", "dead_letters", "erasures", "tenants", "tenant_settings", "api_keys"}
@@ -108,9 +109,9 @@ class Renaming:
         if after_seq == 0:  # by the index, whatever the age
             mine = sa.and_(c.tenant_id == self.tenant_id, c.reporter_key.in_(list(self.keys)))
         else:
-            mine = sa.and_(c.row_key > self.tenant_id << 40 | after_seq, c.row_key < (self.tenant_id + 1) << 40, c.reporter_key.in_(list(self.keys)))
+            mine = sa.and_(c.row_key > self.tenant_id << SEQ_BITS | after_seq, c.row_key < (self.tenant_id + 1) << SEQ_BITS, c.reporter_key.in_(list(self.keys)))
         found.complaints.update(connection.scalars(sa.select(c.row_key).where(mine)))
-        span = sa.and_(c.row_key > self.tenant_id << 40 | after_seq, c.row_key < (self.tenant_id + 1) << 40)
+        span = sa.and_(c.row_key > self.tenant_id << SEQ_BITS | after_seq, c.row_key < (self.tenant_id + 1) << SEQ_BITS)
         found.complaints.update(connection.scalars(sa.select(c.row_key).where(span, sa.or_(*(c.content.contains(f'"{form}"', autoescape=True) for form in sorted(self._forms))))))
         rows = connection.execute(sa.select(f.last_seq, f.payload).where(f.tenant_id == self.tenant_id, f.last_seq > after_seq).execution_options(yield_per=32))
         found.feed.update(row.last_seq for row in rows if packed.mentions(row.payload, self.keys))

@@ -20,9 +20,9 @@ from service import platforms
 from service.errors import NotFound, Refused
 from service.model import JsonObject
 from service.platforms import adapters
-from service.storage import timers
+from service.storage import timers, trail
 from service.storage.database import one_at_a_time
-from service.storage.schema import audit_trail, sources, tenants
+from service.storage.schema import sources, tenants
 from service.storage.secret_box import SecretBox
 
 ID_PREFIX = "src_"
@@ -237,5 +237,4 @@ def _check_secret(platform: str, url: str | None, secret: str | None, mapping: M
 
 def _audit(connection: Connection, tenant_id: int, action: str, identifier: str, detail: Mapping[str, Any], now_us: int, actor: str) -> None:
     # The end of the id alone: whoever reads the trail need not be able to post.
-    row = {"tenant_id": tenant_id, "at_us": now_us, "actor": actor, "action": action, "subject": f"source:…{identifier[-6:]}", "detail": json.dumps(dict(detail))}
-    connection.execute(insert(audit_trail).values(row))
+    trail.enter(connection, tenant_id, actor=actor, action=action, subject=f"source:…{identifier[-6:]}", now_us=now_us, detail=detail)

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, tuple_, update
 
 from service.errors import NotFound, Refused
-from service.storage import timers
+from service.storage import timers, trail
 from service.storage.database import one_at_a_time
 from service.storage.outbox import CANCELLED, PENDING, WORK
-from service.storage.schema import audit_trail, deliveries, subscriptions
+from service.storage.schema import deliveries, subscriptions
 
 MOST = 100  # of a tenant
 ROTATION_US = 24 * 3600 * 1_000_000  # how long the old secret signs too
@@ -153,9 +153,7 @@ def _update(connection: Connection, tenant_id: int, subscription_id: str, values
 
 
 def _audit(connection: Connection, tenant_id: int, subscription_id: str, action: str, by: str, now_us: int, detail: dict[str, Any]) -> None:
-    connection.execute(insert(audit_trail).values(
-        tenant_id=tenant_id, at_us=now_us, actor=by, action=action, subject=f"subscription:{subscription_id}", detail=json.dumps(detail, ensure_ascii=False),
-    ))
+    trail.enter(connection, tenant_id, actor=by, action=action, subject=f"subscription:{subscription_id}", now_us=now_us, detail=detail)
 
 
 def _of(row: Row[Any]) -> Subscription:

@@ -6,7 +6,6 @@ for as long as a key is remembered).
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -14,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from service.errors import Refused
-from service.storage import timers
+from service.storage import timers, trail
 from service.storage.database import one_at_a_time
 from service.storage.overrides import policy_of
-from service.storage.schema import audit_trail, tenant_settings
+from service.storage.schema import tenant_settings
 
 DAY_SECONDS = 86_400
 RETENTION_WORK = "retain"
@@ -65,7 +64,7 @@ def change_settings(connection: Connection, tenant_id: int, *, actor: str, now_u
     if "retention_days" in different:
         timers.at_latest(connection, tenant_id, RETENTION_WORK, now_us)
     detail = {name: {"before": getattr(before, name), "after": value} for name, value in different.items()}
-    connection.execute(insert(audit_trail).values(tenant_id=tenant_id, at_us=now_us, actor=actor, action="settings", subject="tenant", detail=json.dumps(detail, sort_keys=True)))
+    trail.enter(connection, tenant_id, actor=actor, action="settings", subject="tenant", now_us=now_us, detail=detail)
     return settings_of(connection, tenant_id)
 
 

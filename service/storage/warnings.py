@@ -17,7 +17,7 @@ from service.model import moment
 from service.moderation.outcomes import Filed
 from service.moderation.warnings import Noticed, Suggestion, suggest
 from service.policy import Policy
-from service.storage import schema
+from service.storage import schema, trail
 from service.storage.archive import SEQ_BITS, SEQ_MASK, names_of, outcomes_of
 from service.storage.cursors import Key
 from service.storage.database import select_by_keys
@@ -81,7 +81,7 @@ def handle(connection: Connection, tenant_id: int, reporter_id: str, choice: Cho
     connection.execute(update(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == row.reporter_key).values(detail=json.dumps(detail)))
     # The reporter stands in the detail, where an erasure finds it.
     audit = {"reporter": reporter_id, "choice": choice, "unfounded": detail["unfounded"], "judged": detail["judged"]}
-    connection.execute(insert(schema.audit_trail).values(tenant_id=tenant_id, at_us=now_us, actor=by, action="warning", subject="reporter", detail=json.dumps(audit)))
+    trail.enter(connection, tenant_id, actor=by, action="warning", subject="reporter", now_us=now_us, detail=audit)
 
 
 def _suggested(row: Row[Any]) -> Suggested:
