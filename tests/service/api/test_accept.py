@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hmac
 import json
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -319,3 +320,15 @@ def test_an_unexpected_failure_tells_nothing_about_the_inside(api: Api, caplog: 
     is_problem(answer, 500)
     assert "secret" not in answer.text
     assert "secret of the house" in caplog.text
+
+
+def test_a_gzip_bomb_is_refused_without_being_held(api: Api) -> None:
+    bomb = gzip.compress(bytes(200 * 1024 * 1024))
+    tracemalloc.start()
+    try:
+        for form in ("application/json", "application/x-ndjson"):
+            is_problem(api.post("/v1/complaints", content=bomb, headers={"Content-Type": form, "Content-Encoding": "gzip"}), 413)
+        assert tracemalloc.get_traced_memory()[1] < 32 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert api.app.state.parts.bodies.held == 0

@@ -268,3 +268,26 @@ def test_a_request_reads_its_session_once_whatever_depends_on_it(api: Api, monke
     assert len(read) == 1
     assert root.post("/console/settings/patrols/add", {"reporter": "r1"}).status_code == 303
     assert len(read) == 2
+
+
+def test_a_session_that_somebody_else_chose_is_nobodys_before_and_after(api: Api) -> None:
+    put_user(api)
+    visitor = Visitor(api)
+    visitor.cookies["brigadewatch"] = "a" * 43
+    assert visitor.get("/console/clusters").status_code == 303
+    assert visitor.sign_in("default", "anna").status_code == 303
+    assert visitor.cookies["brigadewatch"] != "a" * 43
+    thief = Visitor(api)
+    thief.cookies["brigadewatch"] = "a" * 43
+    assert thief.get("/console/clusters").status_code == 303
+
+
+def test_whoever_is_signed_in_works_on_while_somebody_else_tries_their_name(api: Api, clock: list[datetime]) -> None:
+    anna, stranger = sign_in(api), Visitor(api)
+    for _ in range(7):
+        stranger.sign_in("default", "anna", "wrong wrong wrong")
+    assert Visitor(api).sign_in("default", "anna").status_code == 401, "the account rests"
+    assert anna.get("/console/clusters").status_code == 200
+    assert anna.post("/console/preferences", {"theme": "dark"}).status_code == 303
+    clock[0] += timedelta(minutes=16)
+    assert Visitor(api).sign_in("default", "anna").status_code == 303, "at most a quarter of an hour"
