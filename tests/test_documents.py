@@ -42,7 +42,7 @@ def test_every_document_that_the_readme_names_exists() -> None:
 def test_every_test_that_the_threat_model_names_exists() -> None:
     named = re.findall(r"`((?:tests|clients|bench)/[\w/.-]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "threat-model.md").read_text())
     assert len(named) > 40
-    assert [f"{file}::{test}" for file, test in named if not (ROOT / file).exists() or f"def {test}(" not in (ROOT / file).read_text() and test] == []
+    assert [f"{file}::{test}" for file, test in named if not (ROOT / file).exists() or (f"def {test}(" not in (ROOT / file).read_text() and test)] == []
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/runbook.md", "docs/deploy.md", "docs/privacy.md"])

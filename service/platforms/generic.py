@@ -265,13 +265,18 @@ def _path(value: object, place: str, *, several: bool = False) -> JSONPath:
     try:
         path = _SYNTAX.compile(value)
     except (JSONPathError, ValueError, RecursionError) as error:
-        raise BadMapping(f"{place}: {value!r} is no JSONPath of RFC 9535: {str(error).splitlines()[0]}") from None
+        raise BadMapping(f"{place}: {value!r} is no JSONPath of RFC 9535: {_said(error)}") from None
     if not isinstance(path, JSONPath):
         raise BadMapping(f"{place}: one path, not several")
     # A filter or `..` would let whoever posts choose how long it takes.
     if not path.singular_query() and not (several and ".." not in value and "?" not in value):
         raise BadMapping(f"{place}: {value!r} " + ("may have names, indexes, slices and *, no filter and no .." if several else "has to lead to one value: names and indexes alone"))
     return path
+
+
+def _said(error: Exception) -> str:
+    """What the library says: its errors cannot all be turned to text (of an empty path, for one)."""
+    return "".join(str(error.args[0]).splitlines()[:1]) if error.args else type(error).__name__
 
 
 def _only(value: object, place: str, *allowed: str) -> None:

@@ -31,7 +31,7 @@ from service.demo.world import draw_world  # noqa: E402
 
 SCOPES = ("ingest", "read", "moderate", "admin")
 COMPLAINTS = 3_000  # of the world: enough that there are clusters to ask about
-CASES = {False: {"all": 200, "one": 40, "parser": 5_000}, True: {"all": 12, "one": 4, "parser": 150}}  # by --quick: an operation's with all scopes, with one; a property's
+CASES = {False: {"all": 200, "one": 40, "parser": 5_000}, True: {"all": 12, "one": 4, "parser": 100}}  # by --quick: an operation's with all scopes, with one; a property's
 QUIET_SECONDS = 180.0
 
 

@@ -142,3 +142,9 @@ def test_the_mapping_in_the_documents_works() -> None:
     first, second = taken(read("generic", {"article": "a-1", "events": [event, closed]}, mapping=mapping))
     assert (first["target"], first["reason"]) == ({"id": "3", "kind": "comment", "author_id": "4", "context_id": "a-1", "attributes": {"is_reply": True}}, "spam")
     assert (second["verdict"], second["action"], second["decided_by"]) == ("upheld", "removed", "automatic")
+
+
+@pytest.mark.parametrize("path", ["", " ", "$[", "$.a b", "\ud800"])
+def test_a_path_that_is_none_is_told_so_whatever_the_library_makes_of_it(path: str) -> None:
+    with pytest.raises(BadMapping, match="is no JSONPath of RFC 9535: "):
+        read_mapping({"complaint": {"fields": {"id": {"path": path}, "occurred_at": "$.at", "reporter.id": "$.by", "target.id": "$.post"}}})
