@@ -37,7 +37,7 @@ from service.storage.feed import COMPLAINT, FeedBatch, pack
 from service.storage.leases import take_epoch
 from service.storage.retention import Refed
 from service.storage.tenants import create_tenant
-from workers.retain import LONGEST_PAUSE_SECONDS
+from workers.retain import LONGEST_PAUSE_SECONDS, next_items
 
 PER_ENTRY, PER_TARGET, REPORTERS = 500, 8, 400_000
 DAY_US = 86_400_000_000
@@ -171,7 +171,7 @@ def plans(engine: Engine, tenant: int, upto: int) -> bool:
 
 def delete(engine: Engine, tenant: int, seconds: float) -> tuple[int, float, list[float]]:
     """Complaints deleted, seconds with the pauses, and the seconds of each transaction."""
-    refed, steps, gone = Refed(), [], 0
+    refed, steps, gone, items = Refed(), [], 0, retention.ITEMS_AT_ONCE
     before_us = START_US + SPAN_US // 2
     with engine.connect() as connection:
         retention.find_refed(connection, tenant, refed)
@@ -179,8 +179,9 @@ def delete(engine: Engine, tenant: int, seconds: float) -> tuple[int, float, lis
     while time.perf_counter() - began < seconds:
         at = time.perf_counter()
         with write(engine) as connection:
-            done = retention.delete_step(connection, tenant, before_us, refed, Edge(), now_us=START_US + SPAN_US, window_seconds=WINDOW_SECONDS)
+            done = retention.delete_step(connection, tenant, before_us, refed, Edge(), now_us=START_US + SPAN_US, window_seconds=WINDOW_SECONDS, items=items)
         steps.append(time.perf_counter() - at)
+        items = next_items(items, steps[-1])
         if done is None:
             break
         gone += done.complaints

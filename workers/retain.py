@@ -1,4 +1,4 @@
-"""Deletes what a tenant keeps no longer: once a day, oldest first, in transactions of some 50 ms with as long a pause after each, so that ingest is not held up."""
+"""Deletes what a tenant keeps no longer: once a day, oldest first, in transactions of some 50 to 200 ms with as long a pause after each, so that ingest is not held up."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 SECOND_US = 1_000_000
 TURN_SECONDS = 30.0  # then other tenants have their turn
 LONGEST_PAUSE_SECONDS = 0.5
+LONG_SECONDS, SHORT_SECONDS = 0.2, 0.05  # of a transaction: the next one is of half, of twice as many items
+LEAST_ITEMS = 250
 
 
 def run(tenant: str, resources: Resources) -> None:
@@ -53,10 +55,12 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
     with resources.engine.connect() as connection:
         retention.find_refed(connection, number, refed)
     deadline, complaints, upto, window_changed = time.monotonic() + TURN_SECONDS, 0, 0, False
+    items = retention.ITEMS_AT_ONCE
     while True:
         began = time.monotonic()
         with write(resources.engine) as connection:
-            done = retention.delete_step(connection, number, before_us, refed, edge, now_us=resources.now_us(), window_seconds=window_seconds)
+            done = retention.delete_step(connection, number, before_us, refed, edge, now_us=resources.now_us(), window_seconds=window_seconds, items=items)
+        items = next_items(items, time.monotonic() - began)
         if done is None:
             break
         # The feed tells detection the same; here at once, so that no target shows a deleted complaint until the next tick.
@@ -72,3 +76,10 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
     if complaints or rest:
         log.info("tenant %s: %d complaints deleted up to item %d, beside them %s", tenant, complaints, upto, rest or "nothing")
     return done is None
+
+
+def next_items(items: int, seconds: float) -> int:
+    """How many items the transaction after one of so many, which took so long, is to delete: ingest waits for each."""
+    if seconds > LONG_SECONDS:
+        return max(LEAST_ITEMS, items // 2)
+    return min(retention.ITEMS_AT_ONCE, items * 2) if seconds < SHORT_SECONDS else items

@@ -25,7 +25,7 @@ from service.storage.commit import lock_ingest, promote
 from service.storage.database import insert_rows, run_for_each, select_by_keys
 from service.storage.schema import REPEAT, STANDING
 
-ITEMS_AT_ONCE = 2_000  # a transaction of some 50 ms
+ITEMS_AT_ONCE = 2_000  # a transaction of some 50 ms where nothing else runs
 _ROWS_LOOKED_AT = 256
 
 
@@ -58,14 +58,14 @@ def find_refed(connection: Connection, tenant_id: int, known: Refed) -> None:
         known.upto_seq = row.last_seq
 
 
-def delete_step(connection: Connection, tenant_id: int, before_us: int, refed: Refed, edge: Edge, *, now_us: int, window_seconds: int) -> Deleted | None:
-    """Delete the oldest rows of the feed that were received before `before_us`, with all that belongs to them; None when there is none.
+def delete_step(connection: Connection, tenant_id: int, before_us: int, refed: Refed, edge: Edge, *, now_us: int, window_seconds: int, items: int = ITEMS_AT_ONCE) -> Deleted | None:
+    """Delete the oldest rows of the feed that were received before `before_us` (of `items` items together, one row at least), with all that belongs to them; None: there is none.
 
     In the caller's writing transaction. What detection has not read yet stays.
     """
     lock_ingest(connection, tenant_id)
     analysis_state_of(connection, tenant_id, lock=True)  # and no step of detection, which would write about what goes
-    upto = _upto(connection, tenant_id, before_us)
+    upto = _upto(connection, tenant_id, before_us, items)
     if upto is None:
         return None
     find_refed(connection, tenant_id, refed)
@@ -103,14 +103,14 @@ def delete_rest(connection: Connection, tenant_id: int, before_us: int) -> dict[
     return {name: count for name, count in gone.items() if count}
 
 
-def _upto(connection: Connection, tenant_id: int, before_us: int) -> int | None:
+def _upto(connection: Connection, tenant_id: int, before_us: int, at_most: int) -> int | None:
     """The last_seq of the last row that this step deletes."""
     f = schema.feed.c
     cursor = analysis_state_of(connection, tenant_id).cursor_seq
     oldest = sa.select(f.last_seq, f.received_us, f["items"]).where(f.tenant_id == tenant_id, f.last_seq <= cursor).order_by(f.last_seq).limit(_ROWS_LOOKED_AT)
     upto, items = None, 0
     for row in connection.execute(oldest):
-        if row.received_us >= before_us or (upto is not None and items + row.items > ITEMS_AT_ONCE):
+        if row.received_us >= before_us or (upto is not None and items + row.items > at_most):
             break
         upto, items = row.last_seq, items + row.items
     return upto

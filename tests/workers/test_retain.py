@@ -24,6 +24,7 @@ from service.storage.tenant_settings import change_settings
 from service.storage.timers import due
 from workers import detect, restore, retain
 from workers.detection.detector import Detector
+from workers.retain import next_items
 
 DAY_US = 86_400_000_000
 AGED = (schema.complaints.c.received_us, schema.feed.c.received_us, schema.outcomes.c.received_us, schema.withdrawals.c.received_us, schema.dead_letters.c.received_us, schema.events.c.at_us)
@@ -296,3 +297,8 @@ def test_without_a_deletion_the_same_sweep_would_have_let_the_cluster_go(raided:
     told(paper, complaint("one more", 9 * 86_400, reporter="somebody", target="elsewhere"))
     paper.sweeps()
     assert before["disposition"] == "flagged" and row_of(paper, cluster)["disposition"] == "revoked"
+
+
+def test_a_transaction_that_took_long_is_followed_by_a_smaller_one_and_no_step_is_endless() -> None:
+    assert [next_items(2_000, seconds) for seconds in (0.01, 0.1, 0.3)] == [2_000, 2_000, 1_000]
+    assert [next_items(250, seconds) for seconds in (0.01, 0.1, 3.0)] == [500, 250, 250]
