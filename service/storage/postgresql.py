@@ -28,6 +28,7 @@ _SETTINGS = {
 # A server or a network that is gone is noticed within 30 s, not after the hours that TCP allows.
 _CONNECT: dict[str, str | int] = {
     "connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000, "application_name": "brigadewatch",
+    "client_encoding": "utf8",  # also where the database was made without one: its text would come as bytes
     "options": " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items()),
 }
 _NAMES = ("postgresql", "postgres", "postgresql+psycopg")

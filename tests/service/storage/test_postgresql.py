@@ -37,6 +37,21 @@ def test_what_the_address_says_itself_wins(settings: object, engine: Engine) -> 
     told.dispose()
 
 @here
+def test_a_database_that_was_made_without_an_encoding_holds_text_all_the_same(engine: Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=False) as connection:
+        connection.exec_driver_sql("CREATE DATABASE brigadewatch_without_encoding TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+        try:
+            plain = open_database(engine.url.set(database="brigadewatch_without_encoding").render_as_string(hide_password=False))
+            migrate(plain)
+            with write(plain) as writer:
+                writer.execute(insert(tenants).values(name="größe", created_us=0))
+            with plain.connect() as reader:
+                assert reader.scalar(select(tenants.c.name)) == "größe"
+            plain.dispose()
+        finally:
+            connection.exec_driver_sql("DROP DATABASE brigadewatch_without_encoding WITH (FORCE)")
+
+@here
 def test_readers_have_one_view_and_write_nothing(engine: Engine) -> None:
     with engine.connect() as reader:
         assert reader.scalar(select(tenants.c.id)) is None
