@@ -44,7 +44,7 @@ def _time(value: object) -> datetime:
 ID_PATTERN = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"  # for the OpenAPI document; JSON has no lone surrogates
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, strict=True), AfterValidator(_checked_id), Field(json_schema_extra={"pattern": ID_PATTERN})]
 Time = Annotated[datetime, BeforeValidator(_time)]
-Whole = Annotated[int, BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)]  # 8.0 is an integer in JSON
+Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)  # of an integer: 8.0 is one in JSON
 Attribute = Annotated[str, StringConstraints(max_length=1024, strict=True)] | Annotated[bool, Field(strict=True)] | Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
@@ -203,7 +203,7 @@ class DecisionRequest(Frozen):
     excluded_reporters: Annotated[list[Id], Field(max_length=10_000)] = Field(default_factory=list)
     snooze_until: Time | None = None
     reverses: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
-    version: Annotated[Whole, Field(ge=0, le=2**53)]
+    version: Annotated[int, Field(ge=0, le=2**53), Whole]
 
     @model_validator(mode="after")
     def _snooze_has_an_end(self) -> DecisionRequest:

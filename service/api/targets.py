@@ -35,7 +35,7 @@ class AssessRequest(Frozen):
     """Which targets, at which removal threshold."""
 
     target_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
-    threshold: Annotated[Whole | None, Field(ge=1, le=MOST_THRESHOLD, description="complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise")] = None
+    threshold: Annotated[int, Field(ge=1, le=MOST_THRESHOLD), Whole] | None = Field(None, description="complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise")
 
 
 class Assessments(Frozen):

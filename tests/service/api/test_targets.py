@@ -266,3 +266,9 @@ def test_a_real_server_answers_the_same(make_api: Callable[..., Api], real_redis
     write_totals(api.redis.blocking, "default", {key_of("hot"): 12})
     write_memberships(api.redis.blocking, "default", {key_of("hot"): CERTAIN})
     assert api.get("/v1/targets/hot").json()["recommendation"] == "hold"
+
+
+def test_the_document_bounds_a_threshold_as_the_service_does(asked: Api) -> None:
+    document = asked.get("/openapi.json").json()
+    bounded = document["components"]["schemas"]["AssessRequest"]["properties"]["threshold"]["anyOf"][0]
+    assert (bounded["type"], bounded["minimum"], bounded["maximum"]) == ("integer", 1, 10**15)
