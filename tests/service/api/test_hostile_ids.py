@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -127,7 +128,7 @@ def test_a_key_that_could_be_one_costs_one_question_by_its_hash(desk: Api, engin
     guess = KEY_PREFIX + "x" * 43
     assert desk.get("/v1/targets/a", key=guess).status_code == 401
     asked = [one for one in asked if one[0] != "BEGIN"]
-    assert len(asked) == 1 and "hash = ?" in asked[0][0] and guess not in str(asked), "compared inside an index of hashes: time tells nothing about the key"
+    assert len(asked) == 1 and re.search(r"hash = [?%]", asked[0][0]) and guess not in str(asked), "compared inside an index of hashes: time tells nothing about the key"
 
 
 def test_the_api_is_framed_by_nobody_and_runs_nothing(desk: Api) -> None:
