@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -95,6 +96,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.kills, chosen.complaints, chosen.rate = 25, 9_000, 60.0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started and mounted is undone on the way out
     rng = random.Random(chosen.seed)
     documents = documents_of(chosen.seed, chosen.complaints)
     run = Run(f"python tests/chaos {shlex.join(sys.argv[1:])}".strip(), chosen.database, chosen.seed, len(documents))
