@@ -92,7 +92,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=120.0, help="documents a second while faults fall (default %(default)s)")
     parser.add_argument("--report", type=Path, help="document that the run's table is written into")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="a new folder for everything, kept afterwards; default: a temporary one")
-    parser.add_argument("--quick", action="store_true", help="25 kills and 9,000 complaints: some two minutes")
+    parser.add_argument("--quick", action="store_true", help="25 kills and 9,000 complaints: some two minutes; how long healing takes is told and decides nothing")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.kills, chosen.complaints, chosen.rate = 25, 9_000, 60.0
@@ -121,8 +121,8 @@ def main() -> int:
     print(run.text())
     if chosen.report:
         write(chosen.report, run)
-    print("all held" if run.held() else f"NOT all held (healing has to be within {HEAL_SECONDS:.0f} s)")
-    return 0 if run.held() else 1
+    print("all held" if run.held() else "NOT all held", "" if run.soon() else f"; healing took more than {HEAL_SECONDS:.0f} s", sep="")
+    return 0 if run.held() and (run.soon() or chosen.quick) else 1
 
 
 def _at_rest(installation: Installation, position: int) -> bool:
