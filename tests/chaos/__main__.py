@@ -98,8 +98,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started and mounted is undone on the way out
     rng = random.Random(chosen.seed)
     documents = documents_of(chosen.seed, chosen.complaints)
-    told = [f"--{name} {getattr(chosen, name)}" for name in ("database", "seed", "kills") if getattr(chosen, name) != parser.get_default(name)]
-    run = Run(" ".join(["python tests/chaos", *told]), chosen.database, chosen.seed, len(documents))
+    given = [f"--{name} {getattr(chosen, name)}" for name in ("database", "seed", "kills") if getattr(chosen, name) != parser.get_default(name)]
+    run = Run(" ".join(["python tests/chaos", *given]), chosen.database, chosen.seed, len(documents))
     began = time.monotonic()
     with ExitStack() as stack:
         folder = chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-chaos-", ignore_cleanup_errors=True)))
