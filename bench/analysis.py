@@ -2,12 +2,14 @@
 
     .venv/bin/python bench/analysis.py [--complaints 40000] [--quick]
 
-Part 1: a detector that holds a window of 60,000 (of 700,000) complaints and a sweep's findings, as a detect worker does, takes in what
-comes next in ticks of 100, 1,000 and 4,000. Detection alone: no SQL, no Redis (bench/end_to_end.py shows those).
+Part 1: a detector that holds a window of 60,000 (of 700,000) complaints and a sweep's findings, as a detect worker
+does, takes in what comes next in ticks of 100, 1,000 and 4,000. Detection alone: no SQL, no Redis (bench/end_to_end.py
+shows those).
 
-Part 2: 20,000 complaints of different reporters on one target within an hour, into the smaller window, in ticks of 1,000 and of 250.
-Some of the reporters are in the window already (a tenth of the crowd; as a hard case half of it, most accounts of all
-campaigns among them), so that there are pairs and groups to look at. Cost of the last quarter against the first.
+Part 2: 20,000 complaints of different reporters on one target within an hour, into the smaller window, in ticks of
+1,000 and of 250. Some of the reporters are in the window already (a tenth of the crowd; as a hard case half of it, most
+accounts of all campaigns among them), so that there are pairs and groups to look at. Cost of the last quarter against
+the first.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ CROWD, HOUR_MS = 20_000, 3_600_000
 
 
 def loaded(c: Complaints, upto: int) -> Detector:
-    """A live detector that holds the window before row `upto`, with what a sweep of it found: as a worker after a rebuild."""
+    """A live detector that holds the window before row `upto`, with what a sweep of it found: as a worker after a
+    rebuild.
+    """
     window_ms = DEFAULT_POLICY.window_seconds * 1000
     first = int(np.searchsorted(c.time_ms, int(c.time_ms[upto - 1]) - window_ms))
     held = part(c, first, upto)
@@ -66,7 +70,9 @@ def print_ticks(name: str, c: Complaints, count: int, sizes: tuple[int, ...], qu
 
 
 def crowd(c: Complaints, size: int, share_known: float, rng: np.random.Generator) -> Complaints:
-    """`size` complaints about one new target within the hour after the last one; `share_known` of the reporters are in the window."""
+    """`size` complaints about one new target within the hour after the last one; `share_known` of the reporters are in
+    the window.
+    """
     known = np.unique(c.reporter[-60_000:])
     known = rng.choice(known, min(int(size * share_known), len(known)), replace=False)
     new = rng.integers(1, 2**62, size - len(known))

@@ -1,12 +1,13 @@
 """p99 of the question before a removal while complaints come in, against a bare route in the same process.
 
-    .venv/bin/python bench/assess.py [--seconds 60] [--rate 2000] [--singles 200] [--every 10] [--world w126] [--pseudonyms] [--quick]
+    .venv/bin/python bench/assess.py [--seconds 60] [--rate 2000] [--singles 200] [--every 10] [--world w126]
+    [--pseudonyms] [--quick]
 
-`brigadewatch up` runs in a temporary folder with all its workers. Beside it one more API process is started on its stores
-(this script's own app: the service's, and a bare Starlette route with one Redis GET): complaints go in through that
-process, and both routes are asked in it, in turn, a call every `--every` milliseconds each, on a kept-alive connection.
-Asked are targets of flagged clusters, as far as
-there are any by then, and those that the world complains about most, 100 of each.
+`brigadewatch up` runs in a temporary folder with all its workers. Beside it one more API process is started on its
+stores (this script's own app: the service's, and a bare Starlette route with one Redis GET): complaints go in through
+that process, and both routes are asked in it, in turn, a call every `--every` milliseconds each, on a kept-alive
+connection. Asked are targets of flagged clusters, as far as there are any by then, and those that the world complains
+about most, 100 of each.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ ASKED = 100  # different targets of each sort
 
 
 def serve(descriptor: int) -> None:
-    """The service's app with the bare route, on a listening socket; REDIS_URL and DATABASE_URL say where its stores are."""
+    """The service's app with the bare route, on a listening socket; REDIS_URL and DATABASE_URL say where its stores
+    are.
+    """
     settings = read_settings()
     app = create_app(settings, engine=open_database(settings.database_url))
     redis = app.state.redis
@@ -63,7 +66,9 @@ def serve(descriptor: int) -> None:
 
 
 class Raw:
-    """One kept-alive connection that measures a GET with as little of its own as can be: http.client's parsing takes as long as the answer."""
+    """One kept-alive connection that measures a GET with as little of its own as can be: http.client's parsing takes as
+    long as the answer.
+    """
 
     def __init__(self, port: int, key: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
@@ -100,7 +105,8 @@ def ask(port: int, key: str, paths: Sequence[bytes], seconds: float, every_ms: f
 
 
 def load(port: int, key: str, path: Path, first: int, count: int, rate: float, singles: float) -> None:
-    """Post the world's complaints from `first` at a steady rate, once a line comes in on stdin: `singles` a second of them alone, the others in batches.
+    """Post the world's complaints from `first` at a steady rate, once a line comes in on stdin: `singles` a second of
+    them alone, the others in batches.
 
     Prints how many a second it were.
     """

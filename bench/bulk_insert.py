@@ -1,9 +1,11 @@
-"""Rows a second into the archive's widest table, with its primary key, its unique ids and its two other indexes, side by side on both databases.
+"""Rows a second into the archive's widest table, with its primary key, its unique ids and its two other indexes, side
+by side on both databases.
 
     .venv/bin/python bench/bulk_insert.py [--rows 200000] [--batch 8000] [--quick]
 
-Each way begins with an empty table and commits after every `--batch` rows, as the ingest worker does from a full stream; the last eighth of the rows is
-told apart, when the indexes are large. PostgreSQL: the server that DATABASE_URL names, without one a server of its own that syncs each commit (like SQLite here).
+Each way begins with an empty table and commits after every `--batch` rows, as the ingest worker does from a full
+stream; the last eighth of the rows is told apart, when the indexes are large. PostgreSQL: the server that DATABASE_URL
+names, without one a server of its own that syncs each commit (like SQLite here).
 """
 
 from __future__ import annotations

@@ -1,16 +1,19 @@
-"""How much memory, disk and computing an installation takes, by complaints a day: measured at some sizes, drawn out by straight lines.
+"""How much memory, disk and computing an installation takes, by complaints a day: measured at some sizes, drawn out by
+straight lines.
 
     .venv/bin/python bench/capacity.py [--sizes 30000 120000 700000] [--no-postgresql] [--table] [--quick]
 
-A size is the number of complaints in a world of 28 days (the demo's, drawn larger), so that a window of 14 days holds half of them. For each
-one the archive is filled by the ingest's own commit, then `brigadewatch up` analyses and sweeps all of it; the detect worker is killed
-once, so that its memory is also seen as it is after a start. Memory is the kernel's count of the most that the process ever had (VmHWM).
-The same archive is written into PostgreSQL (a server of the tests' kind on a temporary folder; where none is installed, that is said) and counted there.
+A size is the number of complaints in a world of 28 days (the demo's, drawn larger), so that a window of 14 days holds
+half of them. For each one the archive is filled by the ingest's own commit, then `brigadewatch up` analyses and sweeps
+all of it; the detect worker is killed once, so that its memory is also seen as it is after a start. Memory is the
+kernel's count of the most that the process ever had (VmHWM). The same archive is written into PostgreSQL (a server of
+the tests' kind on a temporary folder; where none is installed, that is said) and counted there.
 
-    memory of a worker     = base + bytes a complaint of the window x 14 x complaints a day     (least squares over the sizes)
-    Redis                  = base + bytes an archived complaint x 365 x complaints a day, and what waits: bytes an item x BRIGADEWATCH_MAX_STREAM_ITEMS
-    database, a year       = bytes a complaint (the slope: an empty PostgreSQL has 8 MB) x 365 x complaints a day
-    cores                  = CPU a complaint x ten times the mean rate (a busy hour of a busy day), and CPU of 24 sweeps a day
+    memory of a worker     = base + bytes a complaint of the window x 14 x complaints a day     (least squares over the
+    sizes) Redis                  = base + bytes an archived complaint x 365 x complaints a day, and what waits: bytes
+    an item x BRIGADEWATCH_MAX_STREAM_ITEMS database, a year       = bytes a complaint (the slope: an empty PostgreSQL
+    has 8 MB) x 365 x complaints a day cores                  = CPU a complaint x ten times the mean rate (a busy hour
+    of a busy day), and CPU of 24 sweeps a day
 """
 
 from __future__ import annotations
@@ -142,7 +145,9 @@ def in_postgresql(url: str, lines: list[bytes]) -> int:
 
 
 def databases(stack: contextlib.ExitStack) -> Callable[[], str] | None:
-    """Makes an empty database of a server that ends with the stack, and gives its URL; None where no server is installed, which is said."""
+    """Makes an empty database of a server that ends with the stack, and gives its URL; None where no server is
+    installed, which is said.
+    """
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
     from postgres_server import Databases, PostgresServer
 

@@ -2,10 +2,11 @@
 
     .venv/bin/python bench/console_case.py [--reporters 500] [--targets 60] [--times 9] [--quick]
 
-A case of so many reporters on so many targets, four complaints of five made, is written straight into the database of a running service
-(bench/large_case.py). A signed-in person opens it in Chromium, each time in a new profile, so that nothing is cached; then again in the same
-one, as everybody but the first visitor of a morning does. Measured from the begin of the navigation (the page's own clock) until every mark of the raster is painted: page,
-scripts, data and drawing together. A Chromium is needed (make chromium); without one the command says so and exits with 3.
+A case of so many reporters on so many targets, four complaints of five made, is written straight into the database of a
+running service (bench/large_case.py). A signed-in person opens it in Chromium, each time in a new profile, so that
+nothing is cached; then again in the same one, as everybody but the first visitor of a morning does. Measured from the
+begin of the navigation (the page's own clock) until every mark of the raster is painted: page, scripts, data and
+drawing together. A Chromium is needed (make chromium); without one the command says so and exits with 3.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def open_case(context: BrowserContext, base: str) -> Opened:
     page.add_init_script(_WATCH)
     fetched: list[Request] = []
     outside: list[str] = []
-    page.on("requestfinished", lambda asked: fetched.append(asked))  # playwright marks what it is given, which a built-in cannot bear
+    # playwright marks what it is given, which a built-in cannot bear
+    page.on("requestfinished", lambda asked: fetched.append(asked))
     page.on("request", lambda asked: outside.append(asked.url) if urlsplit(asked.url).scheme in ("http", "https") and not asked.url.startswith(base) else None)
     answer = page.goto(f"{base}/console/clusters/{CASE}", wait_until="load")
     assert answer is not None and answer.status == 200, answer
@@ -129,7 +131,8 @@ def main() -> None:
         for step in found[0].steps_ms:
             show(f"    {step}, median", quantile([one.steps_ms[step] for one in found], 0.5), unit=" ms", digits=0, quick=chosen.quick)
         show(f"{name}: of it drawing, median", quantile([one.drawn_ms for one in found], 0.5), unit=" ms", digits=0, quick=chosen.quick)
-    show("CPU of the API a visit, mean, with what follows the raster", spent_ms, unit=" ms", digits=0, quick=chosen.quick)  # whatever else the machine does
+    # whatever else the machine does
+    show("CPU of the API a visit, mean, with what follows the raster", spent_ms, unit=" ms", digits=0, quick=chosen.quick)
     show("scripts and styles over the wire", max(one.kilobytes for one in cold), at_most=BAR_KILOBYTES, unit=" kB", quick=chosen.quick)
     show("requests to another host", len({url for one in (*cold, *warm) for url in one.outside}), at_most=0, digits=0, quick=chosen.quick)
 

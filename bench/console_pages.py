@@ -1,11 +1,13 @@
-"""The console's other pages in a large world: how long the server takes for the overview, the log, a target, a reporter, restorations and operations.
+"""The console's other pages in a large world: how long the server takes for the overview, the log, a target, a
+reporter, restorations and operations.
 
     .venv/bin/python bench/console_pages.py [--complaints 500000] [--requests 15] [--quick]
 
-A tenant is written straight into a scratch database (SQLite): complaints of two weeks, the last one busy; 10,000 clusters, 400 of them large and of this
-week, so that a fifth of the week's complaints is coordinated; a decision for each third, 5,000 restorations, one target with 5,000 complaints. Each page is
-asked whole, from the request inside the application to the last byte of HTML, by a person who is signed in, again and again; nothing is kept between
-requests but what the service keeps.
+A tenant is written straight into a scratch database (SQLite): complaints of two weeks, the last one busy; 10,000
+clusters, 400 of them large and of this week, so that a fifth of the week's complaints is coordinated; a decision for
+each third, 5,000 restorations, one target with 5,000 complaints. Each page is asked whole, from the request inside the
+application to the last byte of HTML, by a person who is signed in, again and again; nothing is kept between requests
+but what the service keeps.
 """
 
 from __future__ import annotations
@@ -124,7 +126,9 @@ def _plant_clusters(engine: Engine, tenant: int, rng: np.random.Generator, times
 
 
 async def ask(engine: Engine, folder: str, requests: int, now: datetime) -> dict[str, list[tuple[float, float]]]:
-    """Milliseconds of each answer, by page: by the clock, and of this process's CPU (what a machine with nothing else to do would take)."""
+    """Milliseconds of each answer, by page: by the clock, and of this process's CPU (what a machine with nothing else
+    to do would take).
+    """
     with write(engine) as connection:
         attempt = sessions.begin_attempt(connection, TENANT, PERSON, "127.0.0.1", microseconds(now))
         assert attempt.user_id is not None

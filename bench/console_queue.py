@@ -2,9 +2,10 @@
 
     .venv/bin/python bench/console_queue.py [--cases 10000] [--requests 40] [--quick]
 
-A tenant with so many cases is written straight into a scratch database (SQLite): 30 accounts and 6 targets a case on average, four
-complaints of ten made. Asked is what moderators ask: every tab, sorts, filters, the second page; each page whole, from the request inside the
-application to the last byte of HTML, by a person who is signed in. No network, and nothing kept between requests but what the service keeps.
+A tenant with so many cases is written straight into a scratch database (SQLite): 30 accounts and 6 targets a case on
+average, four complaints of ten made. Asked is what moderators ask: every tab, sorts, filters, the second page; each
+page whole, from the request inside the application to the last byte of HTML, by a person who is signed in. No network,
+and nothing kept between requests but what the service keeps.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ def questions() -> dict[str, dict[str, str]]:
 
 
 async def ask(engine: Engine, folder: str, requests: int, now: datetime) -> dict[str, list[tuple[float, float]]]:
-    """Milliseconds of each answer, by question: by the clock, and of this process's CPU (what a machine with nothing else to do would take)."""
+    """Milliseconds of each answer, by question: by the clock, and of this process's CPU (what a machine with nothing
+    else to do would take).
+    """
     with write(engine) as connection:
         attempt = sessions.begin_attempt(connection, TENANT, PERSON, "127.0.0.1", microseconds(now))
         assert attempt.user_id is not None

@@ -2,12 +2,14 @@
 
     nice .venv/bin/python bench/detection.py [--parts PART...] [--worlds DIR] [--toolkit PYTHON] [--quick]
 
-What is measured is kept in bench/out/detection/<state of the detecting code>/, a file a world and part, so that an interrupted run goes
-on where it was; then the tables are written into docs/detection.md between their markers, and the pictures into docs/pictures/ where matplotlib
-is installed (`python bench/detection_pictures.py RESULTS docs/pictures` draws them with any Python that has it). The whole takes about half an hour of one
-core. --quick: two small worlds, nothing written outside bench/out.
+What is measured is kept in bench/out/detection/<state of the detecting code>/, a file a world and part, so that an
+interrupted run goes on where it was; then the tables are written into docs/detection.md between their markers, and the
+pictures into docs/pictures/ where matplotlib is installed (`python bench/detection_pictures.py RESULTS docs/pictures`
+draws them with any Python that has it). The whole takes about half an hour of one core. --quick: two small worlds,
+nothing written outside bench/out.
 
---toolkit names a Python in which coordination-network-toolkit is installed (it has its own needs; keep it apart from .venv).
+--toolkit names a Python in which coordination-network-toolkit is installed (it has its own needs; keep it apart from
+.venv).
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ from worlds import OUT, ROOT, WorldFiles, add_options, evaluation, need, world
 
 from service.policy import DEFAULT_POLICY
 
-# No seed below 200: those below 100 were looked at while detection was built, or in an earlier edition of these tables, and what 101-152 showed was
-# mended since. The weights were fitted on 301-308.
+# No seed below 200: those below 100 were looked at while detection was built, or in an earlier edition of these tables,
+# and what 101-152 showed was mended since. The weights were fitted on 301-308.
 STANDARD = tuple(f"w{seed}" for seed in range(201, 211))
 SMALL = tuple(f"small{seed}" for seed in range(211, 215))
 ADVERSE = tuple(f"adverse{seed}" for seed in range(215, 219))
@@ -101,7 +103,9 @@ class Bench:
 
 
 def _mixed(report: Any, campaign: dict[str, str], named: dict[str, str]) -> int:
-    """Flagged clusters that hold a campaign's accounts and a named honest crowd's, a quarter of the cluster each or more."""
+    """Flagged clusters that hold a campaign's accounts and a named honest crowd's, a quarter of the cluster each or
+    more.
+    """
     found = 0
     for cluster in report["clusters"]:
         if cluster["disposition"] == "flagged":

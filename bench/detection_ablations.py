@@ -89,7 +89,9 @@ def _without_one_shots(group: Group) -> Group | None:
 
 
 def _spanless(group: Group) -> Group:
-    """As if every member followed the group everywhere: the signal says the same of all groups, its weight is in the base."""
+    """As if every member followed the group everywhere: the signal says the same of all groups, its weight is in the
+    base.
+    """
     return replace(group, evidence=tuple(_full(e) if e.signal == "span" else e for e in group.evidence))
 
 

@@ -1,7 +1,7 @@
 """Worlds of adversaries who know how detection works, made with the evaluation's own generator.
 
-Each is laid twice into an ordinary world with its hard negatives; none of the ordinary campaigns is in it. What is laid, and what it costs, stands
-beside each kind; docs/detection.md has the results, good and bad.
+Each is laid twice into an ordinary world with its hard negatives; none of the ordinary campaigns is in it. What is
+laid, and what it costs, stands beside each kind; docs/detection.md has the results, good and bad.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 DAY = 86_400.0
 INSTANCES = 2
 CAMPUS_PRINT = 7  # the fingerprint of one network
-ORDER = 7  # of the affine plane that block designs are lines and points of: 56 accounts, 49 targets, eight complaints on each
+# of the affine plane that block designs are lines and points of: 56 accounts, 49 targets, eight complaints on each
+ORDER = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ def _campus(world: Any) -> None:
 
 
 def _on_popular(world: Any, who: Any, since: Any, span: float, label: str) -> None:
-    """Ordinary complaints of these reporters, one a row, about what everybody reports within `span` seconds after `since`."""
+    """Ordinary complaints of these reporters, one a row, about what everybody reports within `span` seconds after
+    `since`.
+    """
     hot = np.flatnonzero((world.c_t > float(np.min(since))) & (world.c_t < float(np.min(since)) + span))
     weight = (world.a_pop[world.c_art] * world.c_heat)[hot]
     chosen = world.rng.choice(hot, len(who), p=weight / weight.sum())
@@ -107,7 +110,10 @@ def _lay(world: Any, name: str, evasion: Evasion, k: int) -> None:
 
 
 def _lines_through_points() -> list[list[int]]:
-    """The affine plane of order ORDER: the numbers of the lines through each point. Two lines meet in one point at most."""
+    """The affine plane of order ORDER: the numbers of the lines through each point.
+
+    Two lines meet in one point at most.
+    """
     q = ORDER
     return [[slope * q + (y - slope * x) % q for slope in range(q)] + [q * q + x] for x in range(q) for y in range(q)]
 

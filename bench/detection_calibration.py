@@ -1,4 +1,7 @@
-"""Do `probability` and `unfounded_probability` mean what they say? Told against true, over many groups of known worlds. PURE."""
+"""Do `probability` and `unfounded_probability` mean what they say? Told against true, over many groups of known worlds.
+
+PURE.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,9 @@ class Calibration:
 
 
 def candidate_of(world: str, group: Group, reporter_ids: Mapping[int, str], truth: Mapping[str, Any]) -> Candidate:
-    """The group against the truth: coordinated when at least half of its accounts belong to one campaign or to the patrol."""
+    """The group against the truth: coordinated when at least half of its accounts belong to one campaign or to the
+    patrol.
+    """
     campaign, named = truth["campaign_of_reporter"], truth["hard_negative_of_reporter"]
     labels: Counter[str] = Counter()
     for key in sorted(group.reporters):
@@ -79,7 +84,9 @@ def calibration(probability: Sequence[float], coordinated: Sequence[bool], bins:
 
 
 def by_height(probability: Sequence[float], coordinated: Sequence[bool], edges: Sequence[float] = (0.0, 0.1, 0.5, 0.9, 1.0)) -> tuple[tuple[float, float, Bin], ...]:
-    """Bins of fixed width, (from, to, bin), empty ones left out: where nearly all candidates are certain, bins of equal count show only those."""
+    """Bins of fixed width, (from, to, bin), empty ones left out: where nearly all candidates are certain, bins of equal
+    count show only those.
+    """
     p, y = np.asarray(probability, float), np.asarray(coordinated, float)
     found = []
     for low, high in pairwise(edges):
@@ -97,7 +104,9 @@ def with_prior(unfounded: Sequence[float], prior: float) -> list[float]:
 
 
 def calibrated(found: Sequence[Mapping[str, Any]], prior: float | None) -> Calibration:
-    """How true the numbers are; `prior` None: the share of dishonest groups among these very clusters, the best that a tenant could set."""
+    """How true the numbers are; `prior` None: the share of dishonest groups among these very clusters, the best that a
+    tenant could set.
+    """
     true = [bool(f["dishonest"]) for f in found]
     share = min(max(sum(true) / len(true), 1e-3), 1 - 1e-3)
     return calibration(with_prior([f["unfounded"] for f in found], share if prior is None else prior), true)

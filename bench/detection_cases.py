@@ -1,9 +1,11 @@
-"""Worlds for the two parts of detection that no other world needs: honest groups that look like a brigade's next of kin.
+"""Worlds for the two parts of detection that no other world needs: honest groups that look like a brigade's next of
+kin.
 
-*watch*: a brigade and ten volunteers on the same author. The volunteers report what he writes that is bad, the brigade what he writes that is
-not, and both hit some of the same in the same hours. *readers*: forty regulars who all read one popular article and report four of its ten heated comments each
-within an evening, and four friends among them who read other things together as well: whoever grows a group from the friends finds the readers. The usual
-honest crowds are there as well, no other campaign is.
+*watch*: a brigade and ten volunteers on the same author. The volunteers report what he writes that is bad, the brigade
+what he writes that is not, and both hit some of the same in the same hours. *readers*: forty regulars who all read one
+popular article and report four of its ten heated comments each within an evening, and four friends among them who read
+other things together as well: whoever grows a group from the friends finds the readers. The usual honest crowds are
+there as well, no other campaign is.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ def _popular_article(world: Any, k: int) -> None:
     rng = world.rng
     article = rng.choice(np.flatnonzero((world.a_t > 2 * DAY) & (world.a_t < (world.days - 8) * DAY) & (np.diff(world.off) > 40)))
     comments = rng.choice(np.arange(world.off[article], world.off[article + 1]), HEATED, replace=False)
-    readers = rng.choice(np.flatnonzero((world.act > 2) & (world.act < 20)), READERS, replace=False)  # who report other things as well
+    # who report other things as well
+    readers = rng.choice(np.flatnonzero((world.act > 2) & (world.act < 20)), READERS, replace=False)
     evening = world.a_t[article] + 6 * 3_600
     for reader in readers:
         mine = rng.choice(comments, int(rng.integers(3, 6)), replace=False)

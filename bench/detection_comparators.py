@@ -63,7 +63,9 @@ def reports(module: ModuleType, files: WorldFiles, chosen: dict[str, Callable[[A
 
 
 def _toolkit(module: ModuleType, frame: Any, python: Path, seconds: int, weight: int) -> dict[str, Any]:
-    """coordination-network-toolkit's co-retweet network, a complaint being a retweet of its target; components are clusters."""
+    """coordination-network-toolkit's co-retweet network, a complaint being a retweet of its target; components are
+    clusters.
+    """
     columns = module.D.codes(frame)
     with tempfile.TemporaryDirectory() as folder:
         table, base = Path(folder) / "complaints.csv", Path(folder) / "network.db"

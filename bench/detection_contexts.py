@@ -1,8 +1,11 @@
-"""What if a platform tells contexts badly? The same worlds with contexts as told, none, each target its own, and seven of ten targets without.
+"""What if a platform tells contexts badly?
+
+The same worlds with contexts as told, none, each target its own, and seven of ten targets without.
 
     .venv/bin/python bench/detection_contexts.py [--names w205 w206] [--quick]
 
-Outcomes known. Precision and recall of accounts as the evaluation's score.py counts them, and honest accounts flagged a day.
+Outcomes known. Precision and recall of accounts as the evaluation's score.py counts them, and honest accounts flagged a
+day.
 """
 
 from __future__ import annotations

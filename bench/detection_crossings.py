@@ -1,4 +1,6 @@
-"""Targets that only a campaign brings to the removal threshold: were they below it by the independent count, and could they have been? PURE."""
+"""Targets that only a campaign brings to the removal threshold: were they below it by the independent count, and could
+they have been? PURE.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from statistics import mean
 
 @dataclass(slots=True)
 class Crossing:
-    """A target that only a campaign brings to the threshold: was it below by the independent count, and could it have been?"""
+    """A target that only a campaign brings to the threshold: was it below by the independent count, and could it have
+    been?
+    """
 
     campaign: str
     at_once: bool
@@ -20,7 +24,9 @@ class Crossing:
 
 
 def shares(found: Sequence[Crossing]) -> dict[str, float]:
-    """Share of the targets below the threshold, at once and later, ours and the oracle's; of those the oracle saves, how many we do."""
+    """Share of the targets below the threshold, at once and later, ours and the oracle's; of those the oracle saves,
+    how many we do.
+    """
     late = [c for c in found if c.later is not None]
     at_once, later = [c.at_once for c in found if c.oracle], [bool(c.later) for c in late if c.oracle_later]
     return {

@@ -2,12 +2,14 @@
 
     .venv/bin/python bench/detection_little.py [--quick]
 
-Twelve accounts, of which four in five complain within minutes about each of 3, 4, 6 and 10 targets, nine hours apart, each in a context of its own;
-beside them 100 to 10,000 complaints of others within five days. Printed: the share of draws in which the brigade is flagged (half of its accounts
-and nobody else's half). The null model is learned from the same window: where the brigade is a large part of all there is, what it does *is* usual there.
+Twelve accounts, of which four in five complain within minutes about each of 3, 4, 6 and 10 targets, nine hours apart,
+each in a context of its own; beside them 100 to 10,000 complaints of others within five days. Printed: the share of
+draws in which the brigade is flagged (half of its accounts and nobody else's half). The null model is learned from the
+same window: where the brigade is a large part of all there is, what it does *is* usual there.
 
-Then little worlds of the evaluation's generator without any campaign, 500, 1,500 and 4,000 organic complaints in 28 days, with and without its honest crowds
-(outrage, patrol, popular article, ...): accounts flagged, outcomes unknown, by kind. Needs the evaluation's folder.
+Then little worlds of the evaluation's generator without any campaign, 500, 1,500 and 4,000 organic complaints in 28
+days, with and without its honest crowds (outrage, patrol, popular article, ...): accounts flagged, outcomes unknown, by
+kind. Needs the evaluation's folder.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ ORGANIC = (500, 1_500, 4_000)
 
 
 def draw(others: int, targets: int, rng: np.random.Generator) -> Complaints:
-    """Reporters 1..12 are the brigade; a reader complains twice, a target is complained about five times, an article twenty, on average."""
+    """Reporters 1..12 are the brigade; a reader complains twice, a target is complained about five times, an article
+    twenty, on average.
+    """
     reader, place = 1_000 + rng.integers(others // 2, size=others), rng.integers(others // 5, size=others)
     rows = {(int(r), 10_000 + int(v)): (int(rng.integers(5 * DAY)), 50_000 + int(v) // 4) for r, v in zip(reader, place, strict=True)}
     for k in range(targets):

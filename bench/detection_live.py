@@ -1,12 +1,15 @@
-"""Live protection without hindsight: at the moment a campaign's target reaches the removal threshold, does its independent count stay below?
+"""Live protection without hindsight: at the moment a campaign's target reaches the removal threshold, does its
+independent count stay below?
 
-    nice .venv/bin/python bench/detection_live.py [--seeds 201 202] [--tick 5] [--sweep-hours 1] [--worlds DIR] [--quick]
+    nice .venv/bin/python bench/detection_live.py [--seeds 201 202] [--tick 5] [--sweep-hours 1] [--worlds DIR]
+    [--quick]
 
-Complaints come in ticks, sweeps at times of the stream, outcomes when they are decided: the live worker's own steps (tick, adopt, reconcile), without
-stores. Counted are campaign targets whose honest complaints, plus one a campaign, stay below the threshold and whose raw count reaches
-it: those that only the campaign removes. The oracle knows a campaign once its accounts have complained about a fourth target, and then all its targets: at
-the moment itself, and again an hour later; what it does not save nobody could without guessing. The service ticks twice a second and sweeps every
-hour of the stream; larger ticks see up to `tick` complaints too much.
+Complaints come in ticks, sweeps at times of the stream, outcomes when they are decided: the live worker's own steps
+(tick, adopt, reconcile), without stores. Counted are campaign targets whose honest complaints, plus one a campaign,
+stay below the threshold and whose raw count reaches it: those that only the campaign removes. The oracle knows a
+campaign once its accounts have complained about a fourth target, and then all its targets: at the moment itself, and
+again an hour later; what it does not save nobody could without guessing. The service ticks twice a second and sweeps
+every hour of the stream; larger ticks see up to `tick` complaints too much.
 """
 
 from __future__ import annotations

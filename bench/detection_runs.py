@@ -1,7 +1,7 @@
 """One world, many ways of looking at it: read once, each window swept once, judged by the evaluation's score.py.
 
-What an option does not touch is not done again: outcomes change no sweep, and the ablations of the score change no group. So a
-world's sweeps are remembered (`Sweeps`) and every option is the product's own `audit` over them.
+What an option does not touch is not done again: outcomes change no sweep, and the ablations of the score change no
+group. So a world's sweeps are remembered (`Sweeps`) and every option is the product's own `audit` over them.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def windows_of(world: Read, days_apart: int) -> Iterator[Complaints]:
 def flagged_when_shuffled(batch: Complaints, seed: int, *, cleared: bool) -> dict[str, int]:
     """What detection, and burst, would flag in the window with its reporters shuffled within each context.
 
-    A campaign that fills its targets' contexts meets in them after shuffling as well; `cleared` therefore leaves out, before it, every
-    account that is flagged in the window as it is.
+    A campaign that fills its targets' contexts meets in them after shuffling as well; `cleared` therefore leaves out,
+    before it, every account that is flagged in the window as it is.
     """
     if cleared:
         suspects = np.array(sorted(frozenset().union(*(g.reporters for g in _flagged(Detector.sweep(DEFAULT_POLICY, batch)[1])))), np.int64)

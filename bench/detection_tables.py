@@ -385,7 +385,8 @@ TABLES: dict[str, Callable[[Results], str]] = {
 
 
 def write_tables(results: Results, page: Path | None, target: Path) -> str:
-    """Put every table between its markers on the page (or, where there is no page, one below the other) and write it to `target`.
+    """Put every table between its markers on the page (or, where there is no page, one below the other) and write it to
+    `target`.
 
     A table whose worlds were not measured is left as it is. Returns a line for people.
     """
@@ -393,7 +394,8 @@ def write_tables(results: Results, page: Path | None, target: Path) -> str:
     for name, make in TABLES.items():
         try:
             made[name] = make(results)
-        except (ValueError, StopIteration, KeyError, IndexError) as error:  # a mean of nothing: these worlds are missing
+        except (ValueError, StopIteration, KeyError, IndexError) as error:
+            # a mean of nothing: these worlds are missing
             print(f"table {name} is left as it is: {type(error).__name__} {error}", flush=True)
     (results.folder / "summary.json").write_text(json.dumps(_summary(results)))
     if page is None or page != target:

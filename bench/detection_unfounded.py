@@ -1,7 +1,10 @@
-"""Does `unfounded_probability` mean what it says? Every coordinated group of a window, as it is kept, against what it is. PURE but for the patch.
+"""Does `unfounded_probability` mean what it says?
 
-The audit runs as it does, with all outcomes, with those of every third target, with none; every third window its clusters are read as a moderator
-would have seen them on that day. Dishonest is a group of which at least half of the accounts belong to one campaign; every other one is honest.
+Every coordinated group of a window, as it is kept, against what it is. PURE but for the patch.
+
+The audit runs as it does, with all outcomes, with those of every third target, with none; every third window its
+clusters are read as a moderator would have seen them on that day. Dishonest is a group of which at least half of the
+accounts belong to one campaign; every other one is honest.
 """
 
 from __future__ import annotations

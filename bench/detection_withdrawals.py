@@ -1,8 +1,11 @@
-"""Flag and withdraw: accounts complain, the count removes the target, and then they take their complaints back. What does that hide?
+"""Flag and withdraw: accounts complain, the count removes the target, and then they take their complaints back.
 
-A file for `audit` has no withdrawals, so the live worker's own steps are run (detection_live.Live) over the adversaries' world: the accounts of
-its plain groups withdraw each complaint some time after the count has reached the threshold, or the last complaint where it never does.
-A withdrawn complaint leaves the window and counts nowhere; what it had done by then, the removal, is the platform's to undo.
+What does that hide?
+
+A file for `audit` has no withdrawals, so the live worker's own steps are run (detection_live.Live) over the
+adversaries' world: the accounts of its plain groups withdraw each complaint some time after the count has reached the
+threshold, or the last complaint where it never does. A withdrawn complaint leaves the window and counts nowhere; what
+it had done by then, the removal, is the platform's to undo.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from detection_runs import Read
 
 from service.storage.hashing import key_of
 
-DELAYS: dict[str, float | None] = {"never": None, "after a day": 24, "after 6 h": 6, "after 1 h": 1, "after 10 min": 1 / 6}  # hours
+# hours
+DELAYS: dict[str, float | None] = {"never": None, "after a day": 24, "after 6 h": 6, "after 1 h": 1, "after 10 min": 1 / 6}
 TICK, SWEEP_HOURS = 20, 6
 KIND = "plain"
 
@@ -28,7 +32,8 @@ KIND = "plain"
 class _Watch:
     """What is seen of the withdrawing groups on the way."""
 
-    at_once: dict[int, bool] = field(default_factory=dict)  # by target: below the threshold at the moment the count reaches it
+    # by target: below the threshold at the moment the count reaches it
+    at_once: dict[int, bool] = field(default_factory=dict)
     standing: dict[int, int] = field(default_factory=dict)  # by target: complaints that stand an hour after
     flagged_ever: set[int] = field(default_factory=set)
     days_flagged: Counter[int] = field(default_factory=Counter)  # by reporter: days at whose end it was flagged
@@ -78,7 +83,9 @@ def _flagged(live: Live) -> set[int]:
 
 
 def _withdrawals(world: Read, members: set[int], aimed: set[int], hours: float | None) -> list[tuple[int, int]]:
-    """A heap of (when in ms, seq): each of the members' complaints on their targets, so long after it and after the count was reached."""
+    """A heap of (when in ms, seq): each of the members' complaints on their targets, so long after it and after the
+    count was reached.
+    """
     if hours is None:
         return []
     c = world.history.complaints

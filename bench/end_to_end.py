@@ -2,13 +2,13 @@
 
     .venv/bin/python bench/end_to_end.py [--world w126] [--runs 1] [--gzip] [--outcomes] [--naive 3000] [--quick]
 
-`brigadewatch up` runs in a temporary folder (API, Redis with appendfsync always, SQLite, workers, clock). One client posts the
-world in batches of 500 over one kept-alive connection, each after the 202 of the one before, since the order of
-two would be chance. With --outcomes the moderators' outcomes go in between, by time.
+`brigadewatch up` runs in a temporary folder (API, Redis with appendfsync always, SQLite, workers, clock). One client
+posts the world in batches of 500 over one kept-alive connection, each after the 202 of the one before, since the order
+of two would be chance. With --outcomes the moderators' outcomes go in between, by time.
 
-The naive form, in the same installation: one RQ job a complaint, on one SimpleWorker, each calling the ingest's own commit with
-a batch of one. It is given every advantage: no HTTP, no validation, jobs enqueued in pipelines of 500, and it is
-timed until the last job is archived, not analysed.
+The naive form, in the same installation: one RQ job a complaint, on one SimpleWorker, each calling the ingest's own
+commit with a batch of one. It is given every advantage: no HTTP, no validation, jobs enqueued in pipelines of 500, and
+it is timed until the last job is archived, not analysed.
 """
 
 from __future__ import annotations

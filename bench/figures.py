@@ -29,7 +29,10 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def show(measure: str, value: float, *, at_most: float | None = None, at_least: float | None = None, unit: str = "", digits: int = 1, quick: bool = False) -> bool:
-    """Print one figure, with its bar where it has one; True when it has none or meets it. The quick form is not held to bars."""
+    """Print one figure, with its bar where it has one; True when it has none or meets it.
+
+    The quick form is not held to bars.
+    """
     met, bar = True, ""
     for limit, sign, holds in ((at_most, "<=", at_most is None or value <= at_most), (at_least, ">=", at_least is None or value >= at_least)):
         if limit is not None:

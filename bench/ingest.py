@@ -2,7 +2,8 @@
 
     .venv/bin/python bench/ingest.py [--rows 300000] [--batch 500] [--quick]
 
-Generated complaints; batches of 500 lines are committed in groups of 8,000 items, as the ingest worker drains them from a full stream.
+Generated complaints; batches of 500 lines are committed in groups of 8,000 items, as the ingest worker drains them from
+a full stream.
 """
 
 import gc

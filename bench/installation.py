@@ -26,7 +26,9 @@ END_SECONDS = 30.0
 
 
 class Client:
-    """One kept-alive connection to the API, with as little work a call as can be: it shares the machine with what it measures."""
+    """One kept-alive connection to the API, with as little work a call as can be: it shares the machine with what it
+    measures.
+    """
 
     def __init__(self, url: str, key: str) -> None:
         parts = urlsplit(url)
@@ -56,7 +58,10 @@ class Client:
         return found
 
     def wait_until(self, position: int, *, swept: bool = False, seconds: float = 600.0, pause: float = 0.02) -> dict[str, Any]:
-        """Poll /v1/pipeline until nothing is pending and `position` is analysed (or swept). TimeoutError after `seconds` without."""
+        """Poll /v1/pipeline until nothing is pending and `position` is analysed (or swept).
+
+        TimeoutError after `seconds` without.
+        """
         deadline = time.monotonic() + seconds
         while True:
             state = self.get("/v1/pipeline")
@@ -164,7 +169,8 @@ def batches(lines: Sequence[bytes], size: int) -> list[bytes]:
     return [b"\n".join(lines[start : start + size]) for start in range(0, len(lines), size)]
 
 
-CLIENT, MACHINE, CLOCK = "(client)", "(machine)", "(clock)"  # what `Installation.cpu` tells beside the processes of `up`
+# what `Installation.cpu` tells beside the processes of `up`
+CLIENT, MACHINE, CLOCK = "(client)", "(machine)", "(clock)"
 
 
 def print_cpu(before: dict[str, float], after: dict[str, float], complaints: int) -> None:

@@ -1,7 +1,7 @@
 """One very large case, written straight into the tables: what ingest and detection would have left there.
 
-Half a thousand accounts on sixty comments, most of them on most: far more than moderators usually see, so that a page which
-bears it bears the rest. Written, not sent: finding it takes the detector longer than showing it takes the page.
+Half a thousand accounts on sixty comments, most of them on most: far more than moderators usually see, so that a page
+which bears it bears the rest. Written, not sent: finding it takes the detector longer than showing it takes the page.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     .venv/bin/python bench/latency.py [--seconds 300] [--rate 500] [--world dense] [--quick]
 
-Batches of 100 go out at their own times, whatever came back; another connection polls GET /v1/pipeline every 20 ms, so a figure
-is up to 20 ms and a call too high. The usual world has 67,000 complaints a day: at 500 a second its time runs 640 times as
-fast as the clock, so that sweeps are due all the time (at most one in 30 s, as the contract says).
+Batches of 100 go out at their own times, whatever came back; another connection polls GET /v1/pipeline every 20 ms, so
+a figure is up to 20 ms and a call too high. The usual world has 67,000 complaints a day: at 500 a second its time runs
+640 times as fast as the clock, so that sweeps are due all the time (at most one in 30 s, as the contract says).
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ POLL_SECONDS = 0.02
 
 
 def post_steadily(client: Client, bodies: list[bytes], rate: float, acknowledged: list[tuple[int, float]]) -> float:
-    """Post a batch every BATCH/rate seconds; fills (position, when the 202 came). The most it was behind, in seconds."""
+    """Post a batch every BATCH/rate seconds; fills (position, when the 202 came).
+
+    The most it was behind, in seconds.
+    """
     started, behind = time.perf_counter(), 0.0
     for number, body in enumerate(bodies):
         ahead = started + number * BATCH / rate - time.perf_counter()

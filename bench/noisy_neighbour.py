@@ -1,11 +1,13 @@
-"""What one tenant at its maximum rate does to another: accepted-to-analysed, and the question before a removal, with and without it.
+"""What one tenant at its maximum rate does to another: accepted-to-analysed, and the question before a removal, with
+and without it.
 
     .venv/bin/python bench/noisy_neighbour.py [--seconds 60] [--rate N] [--world dense] [--quick]
 
 `brigadewatch up` runs with all its workers. A quiet tenant posts five complaints every half second, and asks about its
-targets every 20 ms. For as long again a noisy tenant, in a process of its own on two connections, posts batches of 500 as
-fast as they are taken (`--rate`: at the rate that its operator allows it, set with `tenants set`), waiting when it gets 429.
-Another connection polls the quiet tenant's GET /v1/pipeline every 20 ms, so a figure is up to 20 ms and a call too high.
+targets every 20 ms. For as long again a noisy tenant, in a process of its own on two connections, posts batches of 500
+as fast as they are taken (`--rate`: at the rate that its operator allows it, set with `tenants set`), waiting when it
+gets 429. Another connection polls the quiet tenant's GET /v1/pipeline every 20 ms, so a figure is up to 20 ms and a
+call too high.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class Measured:
 
 
 def read_batches(folder: Path, share: int) -> Iterator[bytes]:
-    """This process's batches, read as they are needed: a million lines read at once would cost the machine seconds of what is measured."""
+    """This process's batches, read as they are needed: a million lines read at once would cost the machine seconds of
+    what is measured.
+    """
     with gzip.open(WorldFiles(folder.name, folder).complaints, "rb") as file:
         for number in count():
             lines = list(islice(file, FLOOD_BATCH))
@@ -79,7 +83,8 @@ def ask(client: Client, targets: list[str], answers: list[float], stop: threadin
         began = time.perf_counter()
         client.get(f"/v1/targets/{quote(targets[number % len(targets)], safe='')}")
         answers.append((time.perf_counter() - began) * 1e3)
-        number = max(number + 1, int((time.perf_counter() - started) / ASK_EVERY))  # what was missed meanwhile is not made up for
+        # what was missed meanwhile is not made up for
+        number = max(number + 1, int((time.perf_counter() - started) / ASK_EVERY))
 
 
 def phase(up: Installation, key: str, bodies: list[bytes], targets: list[str], seconds: float) -> Measured:

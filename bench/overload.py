@@ -1,15 +1,18 @@
-"""Twice what can be sustained, for five minutes: who is refused, what it costs in memory, whether assessments still answer, and that nothing is lost.
+"""Twice what can be sustained, for five minutes: who is refused, what it costs in memory, whether assessments still
+answer, and that nothing is lost.
 
-    .venv/bin/python bench/overload.py [--find 60] [--seconds 300] [--factor 2] [--room 250000] [--complaints 400000] [--quick]
+    .venv/bin/python bench/overload.py [--find 60] [--seconds 300] [--factor 2] [--room 250000] [--complaints 400000]
+    [--quick]
 
-`brigadewatch up` runs in a temporary folder; beside it one more API process on its stores, with a bare route of one Redis GET in it
-(bench/assess.py). First complaints are posted as fast as they are analysed: no more than 20,000 pending, and the rate of the second half is the
-sustainable one. Then `--factor` times that is offered, whatever the answers are: a batch that was refused is offered
-again in its turn, without regard for Retry-After. Meanwhile both routes are asked in turn, and memory is read
-every second. Then nothing is sent, until nothing is pending; the archive has to hold exactly what was acknowledged.
+`brigadewatch up` runs in a temporary folder; beside it one more API process on its stores, with a bare route of one
+Redis GET in it (bench/assess.py). First complaints are posted as fast as they are analysed: no more than 20,000
+pending, and the rate of the second half is the sustainable one. Then `--factor` times that is offered, whatever the
+answers are: a batch that was refused is offered again in its turn, without regard for Retry-After. Meanwhile both
+routes are asked in turn, and memory is read every second. Then nothing is sent, until nothing is pending; the archive
+has to hold exactly what was acknowledged.
 
-The world is the demo's, drawn larger, and told again under other ids and two weeks later as often as is needed. `--room` is
-BRIGADEWATCH_MAX_STREAM_ITEMS, small enough for the five minutes to reach it.
+The world is the demo's, drawn larger, and told again under other ids and two weeks later as often as is needed.
+`--room` is BRIGADEWATCH_MAX_STREAM_ITEMS, small enough for the five minutes to reach it.
 """
 
 from __future__ import annotations
@@ -59,7 +62,9 @@ def write_world(folder: Path, count: int) -> Path:
 
 
 class Bodies:
-    """The world's batches without end: each telling has ids of its own, new targets, and days that follow those of the one before."""
+    """The world's batches without end: each telling has ids of its own, new targets, and days that follow those of the
+    one before.
+    """
 
     def __init__(self, path: Path) -> None:
         self._bodies = batches(path.read_bytes().splitlines(), BATCH)
@@ -182,7 +187,9 @@ def _together(offer: Callable[[int], None]) -> None:
 
 
 def send(port: int, key: str, path: Path, find: float, seconds: float, factor: float) -> None:
-    """The sender's process: says the sustainable rate, waits for a line on stdin, offers the load, says what came of it."""
+    """The sender's process: says the sustainable rate, waits for a line on stdin, offers the load, says what came of
+    it.
+    """
     sender, client = Sender(port, key, path), Client(f"http://127.0.0.1:{port}", key)
     rate = sender.while_few_wait(client, find)
     if sender.sent.answers.keys() - {202}:
@@ -206,7 +213,10 @@ class Asked:
 
 
 def ask(port: int, key: str, paths: list[bytes], seconds: float) -> Asked:
-    """Both routes, in turn, at a steady rate; who goes first changes. A failure is noted, and the next question asked."""
+    """Both routes, in turn, at a steady rate; who goes first changes.
+
+    A failure is noted, and the next question asked.
+    """
     told, connection, number = Asked(), Raw(port, key), 0
     started = time.perf_counter()
     while (now := time.perf_counter() - started) < seconds:
@@ -218,7 +228,8 @@ def ask(port: int, key: str, paths: list[bytes], seconds: float) -> Asked:
             except (OSError, RuntimeError, ValueError, StopIteration) as error:
                 told.failures.append(f"{type(error).__name__}: {error}"[:200])
                 connection = Raw(port, key)
-        number = max(number + 1, int((time.perf_counter() - started) * 1e3 / ASK_EVERY_MS))  # what was missed is not made up for
+        # what was missed is not made up for
+        number = max(number + 1, int((time.perf_counter() - started) * 1e3 / ASK_EVERY_MS))
     return told
 
 

@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/quality.py [--windows 14d 28d] [--seeds 41 42 43 44] [--quick]
 
-Each world goes through `brigadewatch audit`, with its outcomes, as anybody would start it. The floor was measured with the
-window of 28 days.
+Each world goes through `brigadewatch audit`, with its outcomes, as anybody would start it. The floor was measured with
+the window of 28 days.
 """
 
 from __future__ import annotations

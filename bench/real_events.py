@@ -2,8 +2,9 @@
 
     .venv/bin/python bench/real_events.py [--window 14d] [--without-contexts] [--quick]
 
-Runs the audit over ../shared/data (birdwatch_not_helpful, german_elections_shares; --files has others) and prints numbers: how many groups, of what size,
-with what signals, and what a reader needs to judge them. docs/real-events.md is what was read out of it.
+Runs the audit over ../shared/data (birdwatch_not_helpful, german_elections_shares; --files has others) and prints
+numbers: how many groups, of what size, with what signals, and what a reader needs to judge them. docs/real-events.md is
+what was read out of it.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
     .venv/bin/python bench/recovery.py [--kills 3] [--data DIR] [--quick]
 
-The world `million` (bench/worlds.py: a dense one with campaigns, 16 days, more than a million complaints in any 14 of them) is archived by the ingest's own commit, before
-anything runs. Then `brigadewatch up` analyses it to the end, and a sweep takes place: a minute or several. Then, `--kills` times:
-the detect worker gets SIGKILL, one more batch is posted at once, and the clock runs until nothing is pending.
-Every second time 5,000 complaints come after the last sweep and before the kill, which the rebuild has to tick through.
-With --data the folder is kept, and used again by the next run.
+The world `million` (bench/worlds.py: a dense one with campaigns, 16 days, more than a million complaints in any 14 of
+them) is archived by the ingest's own commit, before anything runs. Then `brigadewatch up` analyses it to the end, and a
+sweep takes place: a minute or several. Then, `--kills` times: the detect worker gets SIGKILL, one more batch is posted
+at once, and the clock runs until nothing is pending. Every second time 5,000 complaints come after the last sweep and
+before the kill, which the rebuild has to tick through. With --data the folder is kept, and used again by the next run.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
-"""Retention in a large archive: rows deleted a second, its longest transaction, and how ingest and readers fare meanwhile.
+"""Retention in a large archive: rows deleted a second, its longest transaction, and how ingest and readers fare
+meanwhile.
 
     .venv/bin/python bench/retention.py [--database postgresql] [--rows 1000000] [--seconds 60] [--quick]
 
-One tenant's archive of so many complaints (COPY; 500 in each row of the feed, eight on each target, a fiftieth of them in cases, half of them older than what is kept) is deleted from
-its oldest end by the worker's own steps with the worker's pauses, for so many seconds at most. Beside it, before and meanwhile, another thread archives 500
-complaints five times a second for the same tenant, and a third reads a target's total and a reporter's latest complaints. PostgreSQL: the server that DATABASE_URL names, without one
-a server of its own that syncs each commit. It ends with 1 when a bar is missed or a plan does not go along an index.
+One tenant's archive of so many complaints (COPY; 500 in each row of the feed, eight on each target, a fiftieth of them
+in cases, half of them older than what is kept) is deleted from its oldest end by the worker's own steps with the
+worker's pauses, for so many seconds at most. Beside it, before and meanwhile, another thread archives 500 complaints
+five times a second for the same tenant, and a third reads a target's total and a reporter's latest complaints.
+PostgreSQL: the server that DATABASE_URL names, without one a server of its own that syncs each commit. It ends with 1
+when a bar is missed or a plan does not go along an index.
 """
 
 from __future__ import annotations

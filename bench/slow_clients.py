@@ -2,9 +2,10 @@
 
     .venv/bin/python bench/slow_clients.py [--seconds 60] [--idle 1000] [--bodies 100] [--every 20] [--quick]
 
-`brigadewatch up` runs in a temporary folder. `--idle` connections say nothing, or half a head, or nothing more after an answer, a third each; `--bodies`
-post a body of one byte a second, half of them with a key. Whatever is cut comes again at once, so that as many are there until
-the end. Meanwhile a target is asked about every `--every` milliseconds and a complaint posted every half second, each on an ordinary connection.
+`brigadewatch up` runs in a temporary folder. `--idle` connections say nothing, or half a head, or nothing more after an
+answer, a third each; `--bodies` post a body of one byte a second, half of them with a key. Whatever is cut comes again
+at once, so that as many are there until the end. Meanwhile a target is asked about every `--every` milliseconds and a
+complaint posted every half second, each on an ordinary connection.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ KEPT_SECONDS = 5.0  # after an answer, uvicorn's
 class Seen:
     """What happened."""
 
-    held_by_kind: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # seconds until each connection was cut
+    # seconds until each connection was cut
+    held_by_kind: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     asked_ms: list[float] = field(default_factory=list)
     posted_ms: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -45,7 +47,9 @@ class Flood:
         self._host, self._port, self._key, self._until, self._seen = host, port, key, until, seen
 
     async def hold(self, kind: str, begin: bytes, drip: bytes, answers: int) -> None:
-        """Open a connection, say `begin`, read `answers` answers, then say `drip` every second until it is cut; and again, until the run ends."""
+        """Open a connection, say `begin`, read `answers` answers, then say `drip` every second until it is cut; and
+        again, until the run ends.
+        """
         while time.monotonic() < self._until:
             try:
                 reader, writer = await asyncio.open_connection(self._host, self._port)

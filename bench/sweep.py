@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/sweep.py [--quick]
 
-The sweep runs in a process of its own that reads nothing but columns: its peak of memory is the sweep's. The audits are the
-command line's, as anybody would start it: reading, windows and the report.
+The sweep runs in a process of its own that reads nothing but columns: its peak of memory is the sweep's. The audits are
+the command line's, as anybody would start it: reading, windows and the report.
 """
 
 from __future__ import annotations

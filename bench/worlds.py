@@ -113,7 +113,9 @@ def not_measured(why: str) -> NoReturn:
 
 
 def columns(files: WorldFiles) -> Complaints:
-    """The standing complaints in time order, as detection takes them; kept beside the world, since reading a million takes a minute."""
+    """The standing complaints in time order, as detection takes them; kept beside the world, since reading a million
+    takes a minute.
+    """
     kept = files.folder / "columns-signed.npz"
     if not kept.exists():
         collector = Collector(DEFAULT_POLICY.text_min_words)

@@ -1,4 +1,6 @@
-"""The stack of docker-compose.yml, brought up under a name and ports of its own, and taken away with its volumes at the end."""
+"""The stack of docker-compose.yml, brought up under a name and ports of its own, and taken away with its volumes at the
+end.
+"""
 
 from __future__ import annotations
 
@@ -163,11 +165,13 @@ def second_host(first: Stack) -> Iterator[Stack]:
             tell_logs(found)
             raise
         finally:
-            found.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")  # those of the first host are external here, and stay
+            # those of the first host are external here, and stay
+            found.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
 
 
 def _beside(project: str, database: str) -> dict[str, object]:
-    # Both hosts are one machine here: the network of the first one's stores stands for the cable between them. SQLite needs the same disk, too.
+    # Both hosts are one machine here: the network of the first one's stores stands for the cable between them. SQLite
+    # needs the same disk, too.
     network: dict[str, object] = {"networks": {"default": {"external": True, "name": f"{project}_stores"}}}
     if not database.startswith("sqlite"):
         return network

@@ -2,10 +2,11 @@
 
     .venv/bin/python deploy/try_compose.py [--override FILE...] [--no-build] [--complaints N]
 
-Needs Compose and a Docker engine (DOCKER_HOST says where). Brings the stack up under a name and ports of its own, replays a generated world and looks whether
-its campaigns are found; kills and starts every container in turn while another tenant's complaints come in, and looks whether all
-that was acknowledged is there once and the clusters are the same; has three tenants analysed by two hosts, and kills one; asks
-Prometheus. Takes all of it away at the end, also when something failed. Exit codes: 0 all as it has to be, 1 not (what, on stderr), 3 no engine here.
+Needs Compose and a Docker engine (DOCKER_HOST says where). Brings the stack up under a name and ports of its own,
+replays a generated world and looks whether its campaigns are found; kills and starts every container in turn while
+another tenant's complaints come in, and looks whether all that was acknowledged is there once and the clusters are the
+same; has three tenants analysed by two hosts, and kills one; asks Prometheus. Takes all of it away at the end, also
+when something failed. Exit codes: 0 all as it has to be, 1 not (what, on stderr), 3 no engine here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from service.demo.world import CAMPAIGNS, World, draw_world
 from service.replay import Replay
 
 STORES = ("valkey", "postgres")
-HEAL_SECONDS = 60.0  # from the start of a killed container until everything is acknowledged, archived and analysed again
+# from the start of a killed container until everything is acknowledged, archived and analysed again
+HEAL_SECONDS = 60.0
 TAKE_OVER_SECONDS = 60.0
 PAUSE_SECONDS = 0.25  # between two batches beside the kills
 BATCH = 25
@@ -132,7 +134,10 @@ class Tenant:
 
 
 def found_campaigns(groups: Groups, world: World) -> int:
-    """How many clusters are of honest accounts. Failed where a planted campaign is missing, as most of the members of a cluster."""
+    """How many clusters are of honest accounts.
+
+    Failed where a planted campaign is missing, as most of the members of a cluster.
+    """
     names: list[str | None] = []
     for members, _ in groups:
         planted = [world.campaign_by_account.get(member) for member in members]
@@ -144,7 +149,9 @@ def found_campaigns(groups: Groups, world: World) -> int:
 
 @contextmanager
 def posting(tenant: Tenant, world: World) -> Iterator[Callable[[], None]]:
-    """Somebody posts a small batch every so often, on a thread; the yielded function has it end and looks whether it did well."""
+    """Somebody posts a small batch every so often, on a thread; the yielded function has it end and looks whether it
+    did well.
+    """
     over, problem = threading.Event(), list[BaseException]()
     batches = (world.complaints[start : start + BATCH] for start in range(0, len(world.complaints), BATCH))
 

@@ -1,8 +1,8 @@
 """Whether the process of this container lives: a file whose time says until when that is to be believed.
 
-A process says it from its own loop, not from a thread beside it, so that one that hangs falls silent. It asks nothing of Redis
-or the database: while those are away, whoever waits for them lives all the same. `python -m service.alive FILE` is the image's
-health check; it loads nothing else, since it runs every few seconds beside each process.
+A process says it from its own loop, not from a thread beside it, so that one that hangs falls silent. It asks nothing
+of Redis or the database: while those are away, whoever waits for them lives all the same. `python -m service.alive
+FILE` is the image's health check; it loads nothing else, since it runs every few seconds beside each process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-BELIEVED_SECONDS = 30.0  # every loop comes round within a few; one that works on something longer says how long that may take
+# every loop comes round within a few; one that works on something longer says how long that may take
+BELIEVED_SECONDS = 30.0
 
 
 def say_alive(file: Path | None, seconds: float = BELIEVED_SECONDS) -> None:

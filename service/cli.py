@@ -1,4 +1,7 @@
-"""The command line, put together (service/commands/). Exit codes: 0 done, 1 the run failed (why, on stderr), 2 wrong usage."""
+"""The command line, put together (service/commands/).
+
+Exit codes: 0 done, 1 the run failed (why, on stderr), 2 wrong usage.
+"""
 
 from __future__ import annotations
 

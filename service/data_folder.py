@@ -24,10 +24,11 @@ _LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME = ".lock", ".running", "redis.url"
 
 
 def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
-    """The folder, its secret key (unless BRIGADEWATCH_SECRET_KEY has one) and the schema, made where they are missing; the database, open.
+    """The folder, its secret key (unless BRIGADEWATCH_SECRET_KEY has one) and the schema, made where they are missing;
+    the database, open.
 
-    Callers at the same time wait for each other. Raises Refused when the folder cannot be made, and (NoSecretKey) when there
-    is no secret key and `make_secret` is false; StoreUnavailable when the database does not answer.
+    Callers at the same time wait for each other. Raises Refused when the folder cannot be made, and (NoSecretKey) when
+    there is no secret key and `make_secret` is false; StoreUnavailable when the database does not answer.
     """
     if not make_secret:
         SecretBox(settings).check()

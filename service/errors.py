@@ -18,7 +18,10 @@ class StoreUnavailable(BrigadewatchError):
 
 
 class Overloaded(BrigadewatchError):
-    """The stream is too long, or the tenant is over its rate. `retry_after_seconds` says when to come back, `cause` in a word which limit it was."""
+    """The stream is too long, or the tenant is over its rate.
+
+    `retry_after_seconds` says when to come back, `cause` in a word which limit it was.
+    """
 
     def __init__(self, message: str, *, retry_after_seconds: int, cause: str = "backlog") -> None:
         super().__init__(message)

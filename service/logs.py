@@ -1,11 +1,12 @@
 """Logs: one line an event, as `key=value` (logfmt), with one canonical line a request and a job.
 
-Whatever a request or a job has to tell about itself is noted on the way (`note`, `add`, `collect`) and written once, at its end.
-Every other line that is logged meanwhile carries the same id, so that one word finds all of it. An id goes with what was posted
-into the stream, and into the line of the job that archived it.
+Whatever a request or a job has to tell about itself is noted on the way (`note`, `add`, `collect`) and written once, at
+its end. Every other line that is logged meanwhile carries the same id, so that one word finds all of it. An id goes
+with what was posted into the stream, and into the line of the job that archived it.
 
-Lines hold no texts, no ids of people and no secrets: routes instead of paths, counts instead of items. The ids of sources, which are
-the ends of the paths that platforms post to, are replaced whatever says them: an access log, a traceback, a library's own message.
+Lines hold no texts, no ids of people and no secrets: routes instead of paths, counts instead of items. The ids of
+sources, which are the ends of the paths that platforms post to, are replaced whatever says them: an access log, a
+traceback, a library's own message.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ _line: ContextVar[Line | None] = ContextVar("line", default=None)
 
 
 def begin(asked: str | None = None) -> Line:
-    """Begin the line of a request or job, under the id that was asked for; under a new one where that is none, or not one to be written down."""
+    """Begin the line of a request or job, under the id that was asked for; under a new one where that is none, or not
+    one to be written down.
+    """
     line = Line(asked if asked is not None and _ID.match(asked) else token_hex(8))
     _line.set(line)
     return line
@@ -88,7 +91,9 @@ def collect(name: str, values: Iterable[str]) -> None:
 
 
 def redacted(text: str) -> str:
-    """The text with every source id, and whatever else stands at the end of such a path (or in a cursor, which may hold one), replaced by a sign."""
+    """The text with every source id, and whatever else stands at the end of such a path (or in a cursor, which may hold
+    one), replaced by a sign.
+    """
     return _SOURCE.sub(lambda match: f"{match[1] or match[2] or match[3] or 'src_'}…", text)
 
 

@@ -44,7 +44,8 @@ def _time(value: object) -> datetime:
 ID_PATTERN = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"  # for the OpenAPI document; JSON has no lone surrogates
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, strict=True), AfterValidator(_checked_id), Field(json_schema_extra={"pattern": ID_PATTERN})]
 Time = Annotated[datetime, BeforeValidator(_time)]
-Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)  # of an integer: 8.0 is one in JSON
+# of an integer: 8.0 is one in JSON
+Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 Attribute = Annotated[str, StringConstraints(max_length=1024, strict=True)] | Annotated[bool, Field(strict=True)] | Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 

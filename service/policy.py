@@ -22,7 +22,9 @@ def _threshold(value: Any, unit: str, why: str, low: float | None = None, high: 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Log-odds of being coordinated: a sign-constrained ridge logistic regression, taken over as it was fitted (docs/detection.md)."""
+    """Log-odds of being coordinated: a sign-constrained ridge logistic regression, taken over as it was fitted
+    (docs/detection.md).
+    """
 
     base: float = -12.4
     lockstep: float = 2.85
@@ -127,8 +129,8 @@ def thresholds(policy: Policy) -> list[Threshold]:
 def read_override(text: str) -> tuple[str, Any]:
     """`NAME=VALUE` as a person writes it.
 
-    Raises ValueError for anything else, for a name that is no threshold of a tenant's own, and for a value that is no number
-    of its kind; whether it lies in its range is for `Policy.overridden` to say.
+    Raises ValueError for anything else, for a name that is no threshold of a tenant's own, and for a value that is no
+    number of its kind; whether it lies in its range is for `Policy.overridden` to say.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
     settable = {t.name: t for t in thresholds(DEFAULT_POLICY) if t.settable}

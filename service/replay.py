@@ -82,7 +82,9 @@ class Survey:
 
 
 class Replay:
-    """Posts to the tenant of `key` at `url`. Raises Refused when the service says no, StoreUnavailable when it stays away."""
+    """Posts to the tenant of `key` at `url`. Raises Refused when the service says no, StoreUnavailable when it stays
+    away.
+    """
 
     def __init__(self, url: str, key: str, *, batch: int = 500, rate: float | None = None, client: httpx.Client | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client or httpx.Client(base_url=url, timeout=60)
@@ -93,7 +95,8 @@ class Replay:
     def run(self, complaints: Sequence[Path], outcomes: Sequence[Path], *, force: bool = False, progress: Progress | None = None) -> Summary:
         """Send all, wait until the service has analysed and swept it, count what is flagged.
 
-        `progress` is a started rich progress bar; None: one of its own on a terminal. Raises Refused for a tenant with later complaints, unless `force`.
+        `progress` is a started rich progress bar; None: one of its own on a terminal. Raises Refused for a tenant with
+        later complaints, unless `force`.
         """
         began = time.monotonic()
         survey = survey_files(complaints, outcomes)
@@ -260,7 +263,9 @@ def print_summary(summary: Summary) -> None:
 
 
 def _timed(path: Path, kind: str) -> Iterator[Line]:
-    """The lines of a file with their times; a line without a readable time has that of the line before, and the service refuses it."""
+    """The lines of a file with their times; a line without a readable time has that of the line before, and the service
+    refuses it.
+    """
     at = _SORTS_FIRST
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for raw in file:

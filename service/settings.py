@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_DATA = "./brigadewatch-data"
-_SECRET_KEY = re.compile(r"[0-9a-fA-F]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=")  # 32 bytes, hexadecimal or URL-safe base64
+# 32 bytes, hexadecimal or URL-safe base64
+_SECRET_KEY = re.compile(r"[0-9a-fA-F]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,13 @@ class Settings:
     rate_per_key: float | None
     redis_timeout_seconds: float
     log_level: str
-    secret_keys: tuple[str, ...] = ()  # 32 bytes each, as 64 hex digits or a Fernet key; the first one encrypts; none: the data folder's
+    # 32 bytes each, as 64 hex digits or a Fernet key; the first one encrypts; none: the data folder's
+    secret_keys: tuple[str, ...] = ()
     outbound_allow: str = ""  # CIDR:port, comma-separated: addresses inside that requests may go to
     poll_seconds: float = 60.0  # between two polls of a source
     alive_file: Path | None = None  # which the process keeps fresh, for the health check of its container
-    public_url: str | None = None  # where people reach this installation; https there means secure cookies, whatever the last proxy speaks
+    # where people reach this installation; https there means secure cookies, whatever the last proxy speaks
+    public_url: str | None = None
 
 
 def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:

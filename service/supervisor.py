@@ -224,9 +224,11 @@ def listening(host: str, port: int | None, *, default: int) -> Iterator[socket.s
 
 def _own_children(settings: Settings, url: str, api_socket: socket.socket, ops_socket: socket.socket) -> list[Child]:
     environment = {**os.environ, "REDIS_URL": url, "DATABASE_URL": settings.database_url, "BRIGADEWATCH_DATA": str(settings.data), "PYTHONUNBUFFERED": "1"}
-    environment["BRIGADEWATCH_SECRET_KEY"] = ",".join(settings.secret_keys)  # none: the folder's, whatever this process inherited
+    # none: the folder's, whatever this process inherited
+    environment["BRIGADEWATCH_SECRET_KEY"] = ",".join(settings.secret_keys)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        environment.setdefault(variable, "1")  # idle thread pools of linear algebra would only take cores from each other
+        # idle thread pools of linear algebra would only take cores from each other
+        environment.setdefault(variable, "1")
     program = [sys.executable, "-m", "service.cli"]
     parent = ["--parent", str(os.getpid())]
     logs = settings.data / "logs"

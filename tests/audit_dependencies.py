@@ -2,8 +2,8 @@
 
     python tests/audit_dependencies.py PIP-AUDIT [requirements.lock]
 
-Exit code 0: none is known; 1: some are, and are printed; 3: nobody could be asked here (pip-audit itself would end with 0), so nothing is known.
-What is explained in EXPLAINED is printed with its reason and is no failure.
+Exit code 0: none is known; 1: some are, and are printed; 3: nobody could be asked here (pip-audit itself would end with
+0), so nothing is known. What is explained in EXPLAINED is printed with its reason and is no failure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A whole case for tests of its page: members in step on several targets, others beside them, outcomes, texts, evidence."""
+"""A whole case for tests of its page: members in step on several targets, others beside them, outcomes, texts,
+evidence.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,11 @@ EVIDENCE = [
 def put_case(
     engine: Engine, tenant_id: int, cluster_id: str = "k1", *, people: int = 8, targets: int = 6, others: int = 2, first_seq: int = 1, say: str = "{0}", settle: bool = True, **columns: Any
 ) -> None:
-    """A flagged case of `people` on `targets`, each a day after the other, with `others` beside them on each, written straight into the tables.
+    """A flagged case of `people` on `targets`, each a day after the other, with `others` beside them on each, written
+    straight into the tables.
 
-    `say` wraps whatever people or a platform wrote (ids, texts, reasons, urls): "{0}" leaves it as it is. Seqs are used from `first_seq` on.
+    `say` wraps whatever people or a platform wrote (ids, texts, reasons, urls): "{0}" leaves it as it is. Seqs are used
+    from `first_seq` on.
     """
     reporters, hit = [say.format(f"r-{k}") for k in range(people)], [say.format(f"comment/{k}") for k in range(targets)]
     values = {

@@ -1,4 +1,6 @@
-"""What tests share: a migrated database (`--database postgresql` for the other one), a fake Redis, a real Valkey process once a session, and the API in this process."""
+"""What tests share: a migrated database (`--database postgresql` for the other one), a fake Redis, a real Valkey
+process once a session, and the API in this process.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,10 @@ class Api:
         return self.keys[tenant, wanted]
 
     def request(self, method: str, path: str, *, tenant: str = "default", key: str | None = None, raw_path: bytes | None = None, **arguments: Any) -> httpx.Response:
-        """One call with the tenant's key; `raw_path` goes out as it is, past the client's own normalising. The same X-Request-ID each time: answers can be compared."""
+        """One call with the tenant's key; `raw_path` goes out as it is, past the client's own normalising.
+
+        The same X-Request-ID each time: answers can be compared.
+        """
         headers = {"X-Request-ID": "test", "Authorization": f"Bearer {self.key(tenant) if key is None else key}", **arguments.pop("headers", {})}
         self.line.raw_path = raw_path
         answer: httpx.Response = self.redis.run(self.client.request(method, path, headers=headers, **arguments))
@@ -155,7 +160,9 @@ def make_database(request: pytest.FixtureRequest, databases: Databases | None, t
 
 @pytest.fixture
 def settings(tmp_path: Path, databases: Databases | None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """A data folder of the test's own, and a database: a file in the folder, or one on PostgreSQL that is migrated already (commands find it, too)."""
+    """A data folder of the test's own, and a database: a file in the folder, or one on PostgreSQL that is migrated
+    already (commands find it, too).
+    """
     if databases is None:
         yield read_settings(tmp_path / "data", {})
     else:

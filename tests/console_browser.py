@@ -1,4 +1,5 @@
-"""A person at the console in a real Chromium: signs in, looks, clicks and types, and every page that they see is watched.
+"""A person at the console in a real Chromium: signs in, looks, clicks and types, and every page that they see is
+watched.
 
 What a browser complains about (errors on the console, failed requests, requests to another host, refusals of the
 Content-Security-Policy) is collected, and `Visitor.check` fails on it: no page may have any.
@@ -121,7 +122,8 @@ class Visitor:
         self.troubles.append(f"{message.type} on {message.page.url if message.page else '?'}: {message.text}")
 
     def _failed(self, request: Request) -> None:
-        if request.failure == "net::ERR_ABORTED":  # the page was left meanwhile, the stream shut, or the answer became a download
+        # the page was left meanwhile, the stream shut, or the answer became a download
+        if request.failure == "net::ERR_ABORTED":
             return
         self.troubles.append(f"failed: {request.method} {request.url}: {request.failure}")
 

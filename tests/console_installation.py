@@ -1,4 +1,6 @@
-"""A running service for the tests in a browser: `brigadewatch up` in a temporary folder, with tenants whose cases were really found."""
+"""A running service for the tests in a browser: `brigadewatch up` in a temporary folder, with tenants whose cases were
+really found.
+"""
 
 from __future__ import annotations
 

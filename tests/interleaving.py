@@ -1,4 +1,6 @@
-"""Two writers at one moment: the first is stopped after a statement of its transaction, until the second is through or waits for it."""
+"""Two writers at one moment: the first is stopped after a statement of its transaction, until the second is through or
+waits for it.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,11 @@ _PATIENCE = 20.0
 
 
 def interleave(engine: Engine, first: Callable[[], Any], second: Callable[[], Any], *, after: str) -> tuple[Future[Any], Future[Any]]:
-    """Run `first`; as soon as it has run a statement that holds the words `after`, run `second` until it has ended or waits for a lock; then let both end.
+    """Run `first`; as soon as it has run a statement that holds the words `after`, run `second` until it has ended or
+    waits for a lock; then let both end.
 
-    On SQLite a second writer waits before its first statement. Raises AssertionError when `first` never runs such a statement.
+    On SQLite a second writer waits before its first statement. Raises AssertionError when `first` never runs such a
+    statement.
     """
     stopped, go_on = threading.Event(), threading.Event()
     begins = threading.Event()

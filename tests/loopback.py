@@ -82,7 +82,8 @@ def serving(receiver: Receiver, tls: ssl.SSLContext | None = None, *, port: int 
     class Quiet(ThreadingHTTPServer):
         daemon_threads = True
 
-        def handle_error(self, request: Any, client_address: Any) -> None:  # a client that leaves half-way is what some tests are about
+        # a client that leaves half-way is what some tests are about
+        def handle_error(self, request: Any, client_address: Any) -> None:
             return
 
     server = Quiet(("127.0.0.1", port), Line)

@@ -1,6 +1,8 @@
-"""A PostgreSQL server for the tests: Debian's binaries on a temporary folder, as a user without privileges, gone with the tests.
+"""A PostgreSQL server for the tests: Debian's binaries on a temporary folder, as a user without privileges, gone with
+the tests.
 
-It forgets to sync, which no test needs: what a crash leaves behind is tried with a server of its own (tests/service/storage/test_postgresql.py).
+It forgets to sync, which no test needs: what a crash leaves behind is tried with a server of its own
+(tests/service/storage/test_postgresql.py).
 """
 
 from __future__ import annotations
@@ -80,11 +82,13 @@ class PostgresServer:
     def kill(self) -> None:
         """The server is gone at once, and whoever was connected finds out when he asks next."""
         children = _children(self.process.pid)
-        for each in (self.process.pid, *children):  # the first one first: it would begin to recover from the death of the others
+        # the first one first: it would begin to recover from the death of the others
+        for each in (self.process.pid, *children):
             with suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
         self.process.wait()
-        while any(Path(f"/proc/{child}").exists() for child in children):  # as long as they hold the memory that they share, no other starts
+        # as long as they hold the memory that they share, no other starts
+        while any(Path(f"/proc/{child}").exists() for child in children):
             time.sleep(0.01)
 
     def restart(self) -> None:

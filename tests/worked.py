@@ -32,7 +32,9 @@ _HAPPENED = (  # what comes last, of each of the ways
 
 @contextmanager
 def worked(folder: Path, *, complaints_of: int = 1) -> Iterator[Installation]:
-    """The service, until the end of the block: with a tenant whose brigade was found, decided about, told of and restored after."""
+    """The service, until the end of the block: with a tenant whose brigade was found, decided about, told of and
+    restored after.
+    """
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
         receiver = stack.enter_context(serving(Receiver()))

@@ -61,7 +61,9 @@ class Town:
 
 
 def draw_town(seed: int, *, brigades: int = 1, members: int = 8, hits: int = 16, complaints: int = 1_500, readers: int = 700, articles: int = 80, days: float = 8, contexts: bool = True) -> Town:
-    """Readers who complain in sittings at articles, and `brigades` groups that come to `hits` comments of many articles within minutes."""
+    """Readers who complain in sittings at articles, and `brigades` groups that come to `hits` comments of many articles
+    within minutes.
+    """
     rng = np.random.default_rng(seed)
     drawn: dict[tuple[int, int], Row] = {}
 

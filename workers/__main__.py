@@ -19,7 +19,8 @@ from workers.resources import open_resources
 def run(name: str) -> None:
     """Be one process of the pipeline until SIGTERM or SIGINT: a queue's worker, or the clock.
 
-    Raises ValueError for another name, and without REDIS_URL or with a malformed setting; NoSecretKey without a key for stored secrets.
+    Raises ValueError for another name, and without REDIS_URL or with a malformed setting; NoSecretKey without a key for
+    stored secrets.
     """
     if name != "clock" and name not in QUEUES:
         raise ValueError(f"{name!r} is neither a queue nor the clock: {', '.join((*QUEUES, 'clock'))}")

@@ -1,9 +1,9 @@
 """The deliver job: what waits in a tenant's outbox goes to its subscribers.
 
-One job a tenant (a lease), and beside it a few threads, one subscriber each: a slow one holds up neither the others nor other
-tenants, since the job ends while its thread still waits for an answer. A delivery is claimed in SQL for a minute before it
-is sent. So whoever is killed in between leaves it to be sent again, with the same webhook-id, and two workers never send
-the same one at the same time.
+One job a tenant (a lease), and beside it a few threads, one subscriber each: a slow one holds up neither the others nor
+other tenants, since the job ends while its thread still waits for an answer. A delivery is claimed in SQL for a minute
+before it is sent. So whoever is killed in between leaves it to be sent again, with the same webhook-id, and two workers
+never send the same one at the same time.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ _making = threading.Lock()
 
 
 def run(tenant: str, resources: Resources) -> None:
-    """Send what is due to the tenant's subscribers; what is still under way at the end is finished beside the next jobs."""
+    """Send what is due to the tenant's subscribers; what is still under way at the end is finished beside the next
+    jobs.
+    """
     courier_of(resources).run(tenant)
 
 
@@ -112,14 +114,18 @@ class Courier:
         return set(started.values())
 
     def _plan(self, number: int) -> None:
-        """When the next job is due, as the log has it now: written together with that look, so that nothing slips between."""
+        """When the next job is due, as the log has it now: written together with that look, so that nothing slips
+        between.
+        """
         now_us = self.resources.now_us()
         busy = any(not future.done() for future in self._busy.values())
         with write(self.resources.engine) as connection:
-            timers.at_latest(connection, number, WORK, now_us + CLAIM_US)  # holds the row: what a thread plans from here on comes after this
+            # holds the row: what a thread plans from here on comes after this
+            timers.at_latest(connection, number, WORK, now_us + CLAIM_US)
             next_us = deliveries.next_due_us(connection, number)
             if next_us is not None and busy:
-                next_us = max(next_us, now_us + SECOND_US)  # what is due now waits for a thread: no use in asking at once
+                # what is due now waits for a thread: no use in asking at once
+                next_us = max(next_us, now_us + SECOND_US)
             timers.move_to(connection, number, WORK, next_us)
 
     def _deliver(self, tenant: str, ids: list[str]) -> None:

@@ -48,11 +48,14 @@ TURN_SECONDS = 2.0  # then other tenants have their turn
 PASSED_ON_SECONDS = 0.05  # after a job was put back for the worker that has the tenant: it, not this one, is to take it
 SHORT_TURN_SECONDS = 0.2  # where one of them waits
 ITEMS_AT_ONCE = 20_000
-ITEMS_BESIDE_OTHERS = 4_000  # in one tick while another tenant's job waits: larger ticks cost less a complaint, but nothing interrupts them
-TICK_SECONDS = 0.5  # how long a tick should take at most, by the speed of the last ones: another tenant's job may come meanwhile
+# in one tick while another tenant's job waits: larger ticks cost less a complaint, but nothing interrupts them
+ITEMS_BESIDE_OTHERS = 4_000
+# how long a tick should take at most, by the speed of the last ones: another tenant's job may come meanwhile
+TICK_SECONDS = 0.5
 LEAST_ITEMS = 2_000
 SECOND_US = 1_000_000
-_STALE_NAMES = 200_000  # names that left the window are forgotten by a rebuild once there are so many, and four times the live ones
+# names that left the window are forgotten by a rebuild once there are so many, and four times the live ones
+_STALE_NAMES = 200_000
 
 _resident: dict[str, Analysis] = {}  # by tenant, of this process
 _turning = False  # a window may be half a tick ahead of what is stored
@@ -87,7 +90,8 @@ def run(tenant: str, resources: Resources) -> None:
 
 
 def tell_windows() -> None:
-    """Say in the log what each resident window holds, now or once the turn under way has ended; SIGUSR1 to a detect worker asks for it.
+    """Say in the log what each resident window holds, now or once the turn under way has ended; SIGUSR1 to a detect
+    worker asks for it.
 
     A window that is built anew from SQL has the same digest.
     """
@@ -166,7 +170,8 @@ class Analysis:
     _aiming: Aiming = field(init=False)
     _recording: Recording = field(init=False)
     _telling: Telling = field(init=False)
-    _allowed: frozenset[int] | None = None  # the allow-list as it is applied to the clusters; None: to be looked through
+    # the allow-list as it is applied to the clusters; None: to be looked through
+    _allowed: frozenset[int] | None = None
     _found: dict[Group, FoundGroup] = field(default_factory=dict)  # groups as they were last reconciled
     _outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)  # of targets that were asked for
     _items_per_second: float = 100_000.0  # of the last ticks, on this machine as it is now
@@ -204,7 +209,10 @@ class Analysis:
             self._allowed = now
 
     def step(self, resources: Resources, at_most: int = ITEMS_AT_ONCE) -> bool:
-        """One piece of work: decisions, a changed allow-list, a sweep's result, or a tick of so many items. False when nothing more waits (or a sweep has to come first)."""
+        """One piece of work: decisions, a changed allow-list, a sweep's result, or a tick of so many items.
+
+        False when nothing more waits (or a sweep has to come first).
+        """
         with resources.engine.connect() as connection:
             self.state = analysis_state_of(connection, self.number)
             if self.state.epoch != self.epoch:
@@ -414,7 +422,9 @@ class Analysis:
             self._outcomes.update({t: [] for t in unknown} | outcomes_of(connection, self.number, unknown))
 
     def _hold(self, connection: Connection) -> None:
-        """First of all: whoever rewrites what this is about to write by (retention, an erasure) is waited for, and then waits for us."""
+        """First of all: whoever rewrites what this is about to write by (retention, an erasure) is waited for, and then
+        waits for us.
+        """
         epoch = analysis_state_of(connection, self.number, lock=True).epoch
         if epoch != self.epoch:
             raise LostLease(f"tenant {self.tenant}: analysis epoch {self.epoch} was replaced by {epoch}; another worker goes on")
@@ -452,7 +462,9 @@ class Analysis:
         assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
 
     def publish_again(self, resources: Resources) -> None:
-        """Write what a tick may not have written that ended between SQL and Redis: the totals of the last tick, all memberships."""
+        """Write what a tick may not have written that ended between SQL and Redis: the totals of the last tick, all
+        memberships.
+        """
         redis = resources.redis
         with resources.engine.connect() as connection:
             batches = read_feed_before(connection, self.number, self.state.cursor_seq, ITEMS_AT_ONCE)
@@ -464,7 +476,9 @@ class Analysis:
         assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
 
     def _count(self, resources: Resources, rows: Sequence[FeedRow]) -> None:
-        """Tell the metrics what the ticks measured since the last time, and how long these items waited for their answer."""
+        """Tell the metrics what the ticks measured since the last time, and how long these items waited for their
+        answer.
+        """
         now, window = Counter(self.detector.counters), self.detector.window
         counters, self._told = now - self._told, now
         with tallies.Tally(resources.redis, self.tenant) as tally:

@@ -1,11 +1,12 @@
 """What would other thresholds have flagged in the last seven days? Asked in the console (service/storage/dry_runs.py).
 
-Both runs begin from nothing and go the same way as an audit (workers/audit/windows.py): the window as it was seven days before the watermark, then
-day by day up to it, each a sweep, reconciled with the one before, with the tenant's quota, allow-list and outcomes as far as they were decided by
-then. One run by the thresholds in force, one by those proposed; where they differ only in how groups are judged, the groups are found once.
+Both runs begin from nothing and go the same way as an audit (workers/audit/windows.py): the window as it was seven days
+before the watermark, then day by day up to it, each a sweep, reconciled with the one before, with the tenant's quota,
+allow-list and outcomes as far as they were decided by then. One run by the thresholds in force, one by those proposed;
+where they differ only in how groups are judged, the groups are found once.
 
-A day is a step. Between two of them other jobs of the queue have their turn; what is computed so far stays in this process, which is
-called back (the timer stays due) and whose claim runs out if it dies.
+A day is a step. Between two of them other jobs of the queue have their turn; what is computed so far stays in this
+process, which is called back (the timer stays due) and whose claim runs out if it dies.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ _resident: dict[str, Work] = {}  # by tenant, of this process; one run at most
 
 
 def run(tenant: str, resources: Resources) -> None:
-    """Go on with the tenant's dry run until it is done or another job waits; returns at once when another worker has it."""
+    """Go on with the tenant's dry run until it is done or another job waits; returns at once when another worker has
+    it.
+    """
     with held(resources.redis, WORK, tenant) as lease:
         if lease is None:
             return

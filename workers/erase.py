@@ -2,12 +2,14 @@
 
 In two steps, each of which may be broken off and done again:
 
-1. One transaction replaces the name in every table and raises both epochs: what ingest or detection have under way by the old
+1. One transaction replaces the name in every table and raises both epochs: what ingest or detection have under way by
+the old
    name can no longer be committed, and the resident window is built anew from the rewritten feed.
 2. Once no API process takes complaints of theirs any more and the stream holds none that came before that, the database
    and Redis write their files anew.
 
-What ingest meets in between it refuses by the mark (service/storage/commit.py), so step 1 is not undone by what was on its way.
+What ingest meets in between it refuses by the mark (service/storage/commit.py), so step 1 is not undone by what was on
+its way.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ from workers.resources import Resources
 log = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
-SETTLING_US = round((REMEMBERED_SECONDS + 1) * SECOND_US)  # after this no API process takes anything of theirs (and clocks may differ a little)
+# after this no API process takes anything of theirs (and clocks may differ a little)
+SETTLING_US = round((REMEMBERED_SECONDS + 1) * SECOND_US)
 LOOK_AGAIN_US = SECOND_US
 
 
@@ -70,7 +73,8 @@ def _replace(tenant: str, resources: Resources, number: int, edge: Edge, box: Se
         changed = renaming.apply(connection, found)
         erasures.move(connection, number, asked, REPLACED, now_us=resources.now_us(), changed={"rows": changed})
     log.info("tenant %s: %d erasures replaced names in %s", tenant, len(asked), changed or "nothing")
-    enqueue(resources.redis, "detect", tenant)  # the window that is resident somewhere is dropped now, not at the next complaint
+    # the window that is resident somewhere is dropped now, not at the next complaint
+    enqueue(resources.redis, "detect", tenant)
 
 
 def _names(found: Sequence[Erasure], edge: Edge, box: SecretBox) -> dict[str, str]:

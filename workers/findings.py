@@ -24,7 +24,10 @@ class FoundGroup:
 
 
 def found_group(group: Group, allowed: Collection[int] = ()) -> FoundGroup:
-    """The group with its complaints one by one; times to the millisecond, as the window holds them. Those of `allowed` reporters are exempt."""
+    """The group with its complaints one by one; times to the millisecond, as the window holds them.
+
+    Those of `allowed` reporters are exempt.
+    """
     exempt = group.exempt | np.isin(group.reporter, np.fromiter(allowed, np.int64, len(allowed))) if allowed else group.exempt
     columns = (group.seq, group.reporter, group.target, group.time_ms * 1000, exempt)
     memberships = tuple(Membership(*row) for row in zip(*(c.tolist() for c in columns), strict=True))

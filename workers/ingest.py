@@ -101,7 +101,9 @@ def _cut(batch: Batch) -> Iterator[Batch]:
 
 
 def _time_of(line: bytes) -> datetime | None:
-    """When the complaint of a line was made; None for any other item, or a line that cannot be read (the commit will say so)."""
+    """When the complaint of a line was made; None for any other item, or a line that cannot be read (the commit will
+    say so).
+    """
     found = _OCCURRED.search(line) if line.startswith(b"c") else None
     try:
         return datetime.fromisoformat(found.group(1).decode()) if found else None
@@ -121,7 +123,9 @@ class _Drain:
         self._edge = open_edge(resources.engine, SecretBox(resources.settings), number)
 
     def until(self, deadline: float, sooner: float = math.inf) -> None:
-        """Drain until the stream is empty or the deadline (monotonic seconds) has passed; the sooner one where another job waits."""
+        """Drain until the stream is empty or the deadline (monotonic seconds) has passed; the sooner one where another
+        job waits.
+        """
         while True:
             entries = self._next()
             if not entries:
@@ -166,7 +170,10 @@ class _Drain:
         self._archive_singly(entries)
 
     def _archive_singly(self, entries: list[stream.Entry]) -> None:
-        """One transaction an entry, in order. The first that fails waits for its next delivery, and the rest behind it."""
+        """One transaction an entry, in order.
+
+        The first that fails waits for its next delivery, and the rest behind it.
+        """
         for entry in entries:
             if entry.deliveries >= DELIVERIES:
                 self._archive_items(entry)

@@ -37,12 +37,14 @@ _LEVELS: dict[JobResult, int] = {"done": logging.INFO, "superseded": logging.INF
 
 WORKER_TTL_SECONDS = 20  # of its entry in Redis; a blocking read is 15 s shorter
 LONGEST_PAUSE_SECONDS = 2.0
-SWEEP_NICENESS = 10  # seconds of computing that nobody waits for: where cores are few, other tenants' ticks and questions come first
-COLLECTOR_THRESHOLDS = (50_000, 20, 50)  # jobs make 10^5 objects without a cycle among them: looking for one costs ingest a sixth of its time
+# seconds of computing that nobody waits for: where cores are few, other tenants' ticks and questions come first
+SWEEP_NICENESS = 10
+# jobs make 10^5 objects without a cycle among them: looking for one costs ingest a sixth of its time
+COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 
 
-# What each job does for one tenant: `run(tenant, resources)` of a module of this room. Named here and imported when it is first asked for: a worker of one
-# queue loads what its queue needs (the detection libraries take a second).
+# What each job does for one tenant: `run(tenant, resources)` of a module of this room. Named here and imported when it
+# is first asked for: a worker of one queue loads what its queue needs (the detection libraries take a second).
 JOBS: dict[str, str] = {
     "ingest": "workers.ingest",  # archive what waits in the stream
     "detect": "workers.detect",  # analyse what was archived since the last tick
@@ -119,7 +121,8 @@ class QueueWorker(SimpleWorker):
         if resources.settings.redis_url is None:
             raise ValueError("REDIS_URL is not set: a worker has to know where its queue is")
         self.stop = stop
-        connection = connect_redis(resources.settings.redis_url, resources.settings.redis_timeout_seconds)  # its own: it waits with a longer time-out
+        # its own: it waits with a longer time-out
+        connection = connect_redis(resources.settings.redis_url, resources.settings.redis_timeout_seconds)
         super().__init__(
             [RunnableQueue(queue_name, connection=connection, job_class=RunnableJob, serializer=JSONSerializer)], connection=connection, job_class=RunnableJob, queue_class=RunnableQueue,
             serializer=JSONSerializer, worker_ttl=WORKER_TTL_SECONDS, log_job_description=False, default_result_ttl=0,
@@ -131,7 +134,9 @@ class QueueWorker(SimpleWorker):
         """Not at all: nobody who can write to Redis is to stop workers with it."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Said before each wait for a job and, with the time it may take, before each job: to this container first, since Redis may be away."""
+        """Said before each wait for a job and, with the time it may take, before each job: to this container first,
+        since Redis may be away.
+        """
         say_alive(self._alive_file, timeout or BELIEVED_SECONDS)
         super().heartbeat(timeout, pipeline)
 

@@ -1,4 +1,5 @@
-"""The polls of one tenant: its platforms' lists in, complaints and outcomes out, into the stream as the API puts them there.
+"""The polls of one tenant: its platforms' lists in, complaints and outcomes out, into the stream as the API puts them
+there.
 
 At least once, and idempotent: a page's items are in the stream before the cursor behind it is stored, and what the
 archive has is not sent again. Work is bounded: a job asks for so many pages and takes so long, and the rest is the next
@@ -46,7 +47,8 @@ log = logging.getLogger(__name__)
 PLATFORMS: dict[str, Platform] = {"coral": Coral(), "lemmy": Lemmy(), "ozone": Ozone()}
 TURN_SECONDS = 8.0  # of one job; restores wait in the same queue
 NEWS_ASKS = 40  # requests for what is new, a poll
-REVIEW_ASKS = 5  # requests that look again at what is known, a poll: a week of a busy newspaper is gone through in some hours
+# requests that look again at what is known, a poll: a week of a busy newspaper is gone through in some hours
+REVIEW_ASKS = 5
 GAP_US = 2_000_000  # between two polls of a source, however often it is woken
 ONWARD_US = 2_000_000  # to the next poll of a list that was not read to its end
 BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 15.0, 900.0
@@ -147,7 +149,10 @@ class _Poll:
         self.sent: set[tuple[bool, str]] = set()  # on its way to the archive, and met again by the review
 
     def go(self) -> bool:
-        """Whether it is caught up. Raises PollFailed, Overloaded, StoreUnavailable; the cursor is behind what is in the stream."""
+        """Whether it is caught up.
+
+        Raises PollFailed, Overloaded, StoreUnavailable; the cursor is behind what is in the stream.
+        """
         platform = PLATFORMS[self.source.platform]
         authorization = self._open(platform)
         left = Counter(news=NEWS_ASKS, review=REVIEW_ASKS)
@@ -231,7 +236,8 @@ def due_us(source: Source) -> int:
 
 
 def backoff_seconds(failures: int, jitter: float) -> float:
-    """How long to leave a platform alone after so many failures in a row; `jitter` from 0 to 1 takes up to half of it away.
+    """How long to leave a platform alone after so many failures in a row; `jitter` from 0 to 1 takes up to half of it
+    away.
 
     15 s, 30 s, 1 min, ... 15 min: sources that failed together do not come back together.
     """

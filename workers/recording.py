@@ -1,6 +1,7 @@
 """Members' records of one tenant's groups, live: judged complaints about other targets, read from the archive.
 
-Only of groups that are coordinated by themselves, so that readers' crowds cost nothing; a member is read once between two sweeps.
+Only of groups that are coordinated by themselves, so that readers' crowds cost nothing; a member is read once between
+two sweeps.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Which of several detect workers has a tenant: the one whose memory holds its window.
 
-All of them take jobs from one queue. Building a window takes seconds for a large tenant, so a job that comes to a worker that has
-not got the tenant is put back for the one that has. Tenants are shared out evenly, by number: a worker that falls silent
-loses its tenants to the others, one that comes gets its share as their jobs come up. All of this only saves work: who
-may write is decided by the lease and the epoch (workers/detect.py). A worker alone has every tenant, and writes none of this down.
+All of them take jobs from one queue. Building a window takes seconds for a large tenant, so a job that comes to a
+worker that has not got the tenant is put back for the one that has. Tenants are shared out evenly, by number: a worker
+that falls silent loses its tenants to the others, one that comes gets its share as their jobs come up. All of this only
+saves work: who may write is decided by the lease and the epoch (workers/detect.py). A worker alone has every tenant,
+and writes none of this down.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 2.0
 SILENT_MS = 8_000  # three beats were missed
 
-# KEYS: detectors, homes. ARGV: this worker, tenant, after how many milliseconds a worker is silent. Answers 1 when the tenant is this worker's.
+# KEYS: detectors, homes. ARGV: this worker, tenant, after how many milliseconds a worker is silent. Answers 1 when the
+# tenant is this worker's.
 _CLAIM = Script("""
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

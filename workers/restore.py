@@ -3,8 +3,9 @@
 While the counter is absent everything that needs it answers 503; so nobody sees half a restore, and
 nothing is acknowledged with a position that was handed out before.
 
-And put right a Redis that knows more than SQL, since an older database was put back (`brigadewatch rebuild`): totals and memberships that SQL does not
-have are removed, and positions that were acknowledged, archived after the backup, and are gone now, are passed over: nobody waits for them any more.
+And put right a Redis that knows more than SQL, since an older database was put back (`brigadewatch rebuild`): totals
+and memberships that SQL does not have are removed, and positions that were acknowledged, archived after the backup, and
+are gone now, are passed over: nobody waits for them any more.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _RAISE = "if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) th
 
 
 def run(tenant: str, resources: Resources) -> None:
-    """Restore one tenant if its position counter is absent, or behind what is archived (Redis fell back to an older state).
+    """Restore one tenant if its position counter is absent, or behind what is archived (Redis fell back to an older
+    state).
 
     Several at once, and one more than needed, change nothing.
     """
@@ -86,7 +88,8 @@ def restore(tenant: str, resources: Resources) -> int:
 
 def _pass_over_lost(redis: Any, resources: Resources, tenant: str, number: int) -> None:
     """What is neither archived nor in the stream has been archived in a newer database than this one."""
-    position, waiting = redis.eval(_LOOK, 2, keys.position(tenant), keys.stream(tenant))  # at one moment: an item is counted and appended in one step
+    # at one moment: an item is counted and appended in one step
+    position, waiting = redis.eval(_LOOK, 2, keys.position(tenant), keys.stream(tenant))
     if position is None or waiting:
         return
     with write(resources.engine) as connection:
@@ -132,7 +135,8 @@ def _write_totals(connection: Connection, redis: Redis, tenant: str, number: int
 
 
 def _write_memberships(connection: Connection, redis: Redis, tenant: str) -> None:
-    from workers.detect import write_all_memberships  # here: the chores worker needs the detection libraries for this alone
+    # here: the chores worker needs the detection libraries for this alone
+    from workers.detect import write_all_memberships
 
     write_all_memberships(connection, redis, tenant)
 

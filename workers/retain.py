@@ -1,4 +1,6 @@
-"""Deletes what a tenant keeps no longer: once a day, oldest first, in transactions of some 50 to 200 ms with as long a pause after each, so that ingest is not held up."""
+"""Deletes what a tenant keeps no longer: once a day, oldest first, in transactions of some 50 to 200 ms with as long a
+pause after each, so that ingest is not held up.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,8 @@ def run(tenant: str, resources: Resources) -> None:
         finished = _delete(tenant, resources, number, before_us, policy.window_seconds)
         with write(resources.engine) as connection:
             timers.hold(connection, number, RETENTION_WORK, resources.now_us())
-            done = finished and settings_of(connection, number).retention_days == days  # set otherwise meanwhile: gone through again
+            # set otherwise meanwhile: gone through again
+            done = finished and settings_of(connection, number).retention_days == days
             timers.move_to(connection, number, RETENTION_WORK, resources.now_us() + (DAY_SECONDS * SECOND_US if done else 0))
 
 
@@ -63,7 +66,8 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
         items = next_items(items, time.monotonic() - began)
         if done is None:
             break
-        # The feed tells detection the same; here at once, so that no target shows a deleted complaint until the next tick.
+        # The feed tells detection the same; here at once, so that no target shows a deleted complaint until the next
+        # tick.
         assessments.write_totals(resources.redis, tenant, done.totals)
         complaints, upto, window_changed = complaints + done.complaints, done.upto_seq, window_changed or done.window_changed
         if time.monotonic() > deadline:

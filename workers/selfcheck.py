@@ -1,9 +1,9 @@
 """Once a day: what would be flagged in this tenant's window if nobody complained together?
 
-Members of known clusters are left out (shuffled, they would still crowd into the contexts that they had agreed on), everybody
-else is shuffled within each context, and the whole of detection runs on it. The number of groups that it would flag is a
-metric (brigadewatch_selfcheck_false_clusters): above 0 the null model does not fit this community, and its flags
-deserve less trust.
+Members of known clusters are left out (shuffled, they would still crowd into the contexts that they had agreed on),
+everybody else is shuffled within each context, and the whole of detection runs on it. The number of groups that it
+would flag is a metric (brigadewatch_selfcheck_false_clusters): above 0 the null model does not fit this community, and
+its flags deserve less trust.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""What a tick, a sweep or a taken decision tells beyond the clusters themselves: events, restorations, suggested warnings.
+"""What a tick, a sweep or a taken decision tells beyond the clusters themselves: events, restorations, suggested
+warnings.
 
-Looked up before the writing transaction and recorded inside it, so that what is told is what was committed, once. A window
-that is built anew tells nothing: only changes are looked at, and what they are compared with is what SQL holds. What is kept
-resident here (what clusters say about each target, totals of those targets, restorations) is what SQL and Redis
-hold, so that a tick that changes nothing costs a look into a dictionary.
+Looked up before the writing transaction and recorded inside it, so that what is told is what was committed, once. A
+window that is built anew tells nothing: only changes are looked at, and what they are compared with is what SQL holds.
+What is kept resident here (what clusters say about each target, totals of those targets, restorations) is what SQL and
+Redis hold, so that a tick that changes nothing costs a look into a dictionary.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ class Telling:
         self._again: set[int] = set()  # restorations to be looked at once more: complaints may have been deleted since
 
     def begin(self, connection: Connection, summaries: Mapping[int, TargetSummary], *, everything: bool) -> None:
-        """Take over what is stored. `everything`: thresholds have changed, so the next look is at all targets with clusters."""
+        """Take over what is stored.
+
+        `everything`: thresholds have changed, so the next look is at all targets with clusters.
+        """
         self.summaries = dict(summaries)
         self._restorations = restorations.read_all(connection, self._tenant_id)
         self._everything, self._again = everything, set(self._restorations)

@@ -1,4 +1,6 @@
-"""`python deploy/grafana/draw.py` writes dashboards/*.json anew from drawing/; `make dashboards` does it, and a test holds the two together."""
+"""`python deploy/grafana/draw.py` writes dashboards/*.json anew from drawing/; `make dashboards` does it, and a test
+holds the two together.
+"""
 
 from __future__ import annotations
 

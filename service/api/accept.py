@@ -34,13 +34,14 @@ T = TypeVar("T")
 
 @router.post("/v1/complaints", status_code=202, response_model=Accepted, summary="Post complaints", openapi_extra={**described("ingest", body=COMPLAINT_BODY), "security": [{"key": []}, SIGNED]}, responses=ACCEPTED)
 async def post_complaints(request: Request) -> Response:
-    """One object, an array (at most 1,000 items) or NDJSON (at most 10,000 lines); at most 8 MiB inflated; gzip is welcome.
+    """One object, an array (at most 1,000 items) or NDJSON (at most 10,000 lines); at most 8 MiB inflated; gzip is
+    welcome.
 
     202 only after the batch is stored safely. Items that are refused are listed; the others are taken. The `id` makes
     a complaint idempotent: after 429, 503 or a lost answer send the same batch again.
 
-    Instead of a key: a Standard Webhooks signature (webhook-id, webhook-timestamp, webhook-signature) by a source of the
-    platform generic, named in `webhook-source`.
+    Instead of a key: a Standard Webhooks signature (webhook-id, webhook-timestamp, webhook-signature) by a source of
+    the platform generic, named in `webhook-source`.
     """
     return await _accept(request, COMPLAINT)
 

@@ -1,9 +1,10 @@
 """Who asks: a bearer key, its tenant and its scopes.
 
-Keys are looked up by their SHA-256 (so no comparison leaks how much of one is right), off the event loop. A key that was
-found is remembered for a few seconds; one that was not is never remembered, since a key is valid as soon as
-the command that made it has ended. While the database does not answer, keys that were known are believed for a while
-longer, so that the question before a removal, which needs Redis alone, is still answered (docs/decisions/044-casework.md).
+Keys are looked up by their SHA-256 (so no comparison leaks how much of one is right), off the event loop. A key that
+was found is remembered for a few seconds; one that was not is never remembered, since a key is valid as soon as the
+command that made it has ended. While the database does not answer, keys that were known are believed for a while
+longer, so that the question before a removal, which needs Redis alone, is still answered
+(docs/decisions/044-casework.md).
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class KeyRing:
     async def find(self, key: str) -> KeyRecord | None:
         """The key's record, or None for a key that nobody made (or that was revoked).
 
-        Raises SQLAlchemyError or StoreUnavailable when the database does not answer and the key was not seen valid within
-        the last hour.
+        Raises SQLAlchemyError or StoreUnavailable when the database does not answer and the key was not seen valid
+        within the last hour.
         """
         digest, now = sha256(key.encode()).digest(), self._clock()
         known = self._known.get(digest)

@@ -1,4 +1,6 @@
-"""Request bodies: bounded in bytes as sent and as inflated, and in what all requests hold together (in time: connections.py)."""
+"""Request bodies: bounded in bytes as sent and as inflated, and in what all requests hold together (in time:
+connections.py).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ _MAX_MEMBERS = 1_024  # of one gzip body; more are made to be slow
 async def read_body(request: Request, *, limit: int, hold: Callable[[int], None]) -> bytes:
     """The whole body, inflated. `hold` is told of every byte kept.
 
-    Raises HTTPException: 400 empty or bad gzip, 413 too large, 415 another encoding; ClientDisconnect when it is not complete.
+    Raises HTTPException: 400 empty or bad gzip, 413 too large, 415 another encoding; ClientDisconnect when it is not
+    complete.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):

@@ -106,7 +106,9 @@ class BriefRestoration(BaseModel):
 
 
 class StatementFragment(BaseModel):
-    """For a statement of reasons (DSA Art. 17), in the words of the Commission's transparency database where it has some. Have a lawyer look at it."""
+    """For a statement of reasons (DSA Art. 17), in the words of the Commission's transparency database where it has
+    some. Have a lawyer look at it.
+    """
 
     restriction: str | None = Field(description="removed, or null where no removal stands")
     decided_at: datetime | None
@@ -145,7 +147,8 @@ class Brief(BaseModel):
     responses=answers(BRIEF_EXAMPLE, 200, "the brief; zeros for a target never seen", 401, 403, 422, 503),
 )
 async def get_brief(request: Request) -> Brief:
-    """How many complained, how many independently, which groups, what was decided by whom and what automatically, and what is not known.
+    """How many complained, how many independently, which groups, what was decided by whom and what automatically, and
+    what is not known.
 
     In plain words, and as a fragment for a statement of reasons.
     """

@@ -135,7 +135,9 @@ def read_graph(
     view: Annotated[View, Query(description="bipartite: reporters and targets; co-report: reporters, joined by the number of targets they share")] = "bipartite",
     node_limit: Annotated[int, Query(ge=1, le=2000, description="the most connected are kept; `truncated` counts what was left out")] = 500,
 ) -> Response:
-    """Who complained about what, or who together with whom, for networkx (`node_link_graph(data, edges="edges")`), Gephi and the like."""
+    """Who complained about what, or who together with whom, for networkx (`node_link_graph(data, edges="edges")`),
+    Gephi and the like.
+    """
     with parts_of(request).engine.connect() as connection:
         ties = cases.read_ties(connection, key.tenant_id, id)
     picture = draw(ties, view, node_limit=node_limit)
@@ -182,11 +184,12 @@ async def _requested(request: Request, _key: Moderating) -> DecisionRequest:
     }}}}},
 )
 async def decide(request: Request, key: Moderating, id: str, now: Now, asked: Annotated[DecisionRequest, Depends(_requested)]) -> Cluster:
-    """What a person decides outranks the detector: coordinated and not_coordinated settle the case, escalated and snoozed move it.
+    """What a person decides outranks the detector: coordinated and not_coordinated settle the case, escalated and
+    snoozed move it.
 
-    `version` is the cluster's as it was read; 409 when somebody changed it since. `excluded_reporters` stay out
-    until a person undoes it. `reverses` undoes a decision; with the same verdict (and snooze) as that, it only takes back,
-    with another one, that stands in its place.
+    `version` is the cluster's as it was read; 409 when somebody changed it since. `excluded_reporters` stay out until a
+    person undoes it. `reverses` undoes a decision; with the same verdict (and snooze) as that, it only takes back, with
+    another one, that stands in its place.
     """
     if asked.excluded_reporters:
         edge = await parts_of(request).edges.of(key.tenant_id)

@@ -1,10 +1,13 @@
-"""What one connection may take of the process: time, bytes of a head, requests that queue, and a place among the others.
+"""What one connection may take of the process: time, bytes of a head, requests that queue, and a place among the
+others.
 
-uvicorn bounds none of it: a connection that never sends a request, a head of a gigabyte, a body of one byte a second and somebody
-who never reads the answer are all kept for as long as the other side likes. This is its protocol with bounds. What is too slow or too
-much gets a problem (400, 408, 414, 431) where no answer has begun, and then the connection ends, for the app as if the client had left.
+uvicorn bounds none of it: a connection that never sends a request, a head of a gigabyte, a body of one byte a second
+and somebody who never reads the answer are all kept for as long as the other side likes. This is its protocol with
+bounds. What is too slow or too much gets a problem (400, 408, 414, 431) where no answer has begun, and then the
+connection ends, for the app as if the client had left.
 
-One timer a connection looks now and then, so that a request costs no timer of its own: a cut comes up to a tenth of `wait_seconds` late.
+One timer a connection looks now and then, so that a request costs no timer of its own: a cut comes up to a tenth of
+`wait_seconds` late.
 """
 
 from __future__ import annotations
@@ -26,7 +29,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much a connection may take. The longest permitted requests (an id of 128 code points in a path, a cursor of 8,192 characters) are far below."""
+    """How much a connection may take.
+
+    The longest permitted requests (an id of 128 code points in a path, a cursor of 8,192 characters) are far below.
+    """
 
     wait_seconds: float = 10.0  # for a request's head to be complete, and for its body to begin to come
     bytes_a_second: int = 16 * 1024  # a body gets another second for each so many bytes that came
@@ -45,7 +51,8 @@ class _Shared:
     """What the connections of one server have in common."""
 
     bounds: Bounds
-    waiting: dict[BoundedConnection, None] = field(default_factory=dict)  # those without a request under way, the longest waiting first
+    # those without a request under way, the longest waiting first
+    waiting: dict[BoundedConnection, None] = field(default_factory=dict)
     said_at: float = -SAY_EVERY_SECONDS
     unsaid: int = 0
 
@@ -104,7 +111,8 @@ class BoundedConnection(HttpToolsProtocol):
             self._body_raw += len(data)
         try:
             self.parser.feed_data(data)
-            # A field that does not end, and what stands between the parts of a body (extensions, trailers), are in no callback yet.
+            # A field that does not end, and what stands between the parts of a body (extensions, trailers), are in no
+            # callback yet.
             if self._in_head and self._head_raw > self._bounds.head_bytes:
                 self._refuse(431, f"the request's head has more than {self._bounds.head_bytes} bytes")
             if self._body_since is not None and self._body_raw - self._body_size > self._bounds.head_bytes + 8 * self._body_size:
@@ -235,12 +243,15 @@ class BoundedConnection(HttpToolsProtocol):
         raise _Over
 
     def _cut(self, status: int | None, detail: str) -> None:
-        """End the connection, with a problem of that status where that is not in the middle of another answer; without one: in silence."""
+        """End the connection, with a problem of that status where that is not in the middle of another answer; without
+        one: in silence.
+        """
         self._over = True
         self._say(f"a connection was cut: {detail}" if status is None else f"{status}: {detail}")
         cycle: RequestResponseCycle | None = self.cycle
         busy, in_body = cycle is not None and not cycle.response_complete, self._body_since is not None
-        # An answer can be given to a request whose body is on its way and that has none yet, or, when nothing is under way, to a head.
+        # An answer can be given to a request whose body is on its way and that has none yet, or, when nothing is under
+        # way, to a head.
         if status is not None and not self.pipeline and busy == in_body and not (busy and self.cycle.response_started):
             self.transport.write(_problem(status, detail))
         self._forget_queue()

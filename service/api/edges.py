@@ -1,4 +1,6 @@
-"""The edges of the tenants that this process serves, remembered for a few seconds, and longer while the database is away."""
+"""The edges of the tenants that this process serves, remembered for a few seconds, and longer while the database is
+away.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,8 @@ class _Known:
 class Edges:
     """Opens tenants' edges off the event loop, once at a time for each tenant.
 
-    While the database does not answer, one that was read within the last hour is gone by, as keys are: whom it does not know to be erased yet, the archive
-    refuses.
+    While the database does not answer, one that was read within the last hour is gone by, as keys are: whom it does not
+    know to be erased yet, the archive refuses.
     """
 
     def __init__(self, engine: Engine, box: SecretBox, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,7 +46,11 @@ class Edges:
         self._asking: dict[int, asyncio.Task[Edge]] = {}
 
     async def of(self, tenant_id: int) -> Edge:
-        """The tenant's edge. Raises StoreUnavailable when its key cannot be read (nothing is stored by weaker rules), or the database is away for long."""
+        """The tenant's edge.
+
+        Raises StoreUnavailable when its key cannot be read (nothing is stored by weaker rules), or the database is away
+        for long.
+        """
         known, now = self._known.get(tenant_id), self._clock()
         if known is not None and known.ask_at > now:
             return known.edge

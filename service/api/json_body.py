@@ -20,8 +20,8 @@ Model = TypeVar("Model", bound=BaseModel)
 async def model_body(request: Request, model: type[Model], noun: str) -> Model:
     """The body as a `model`, which is called `noun` ("a decision") in what goes wrong.
 
-    Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument (400) for what is no JSON, and Invalid
-    (422) with the place of each fault.
+    Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument (400) for what is no JSON, and
+    Invalid (422) with the place of each fault.
     """
     media_type(request, "application/json")
     parts = parts_of(request)

@@ -1,4 +1,5 @@
-"""How much is taken: rates per tenant and key, shared by all processes, and bytes of request bodies held at once by one.
+"""How much is taken: rates per tenant and key, shared by all processes, and bytes of request bodies held at once by
+one.
 
 A bucket may go into debt: a request is let in while anything is left, and charged once its items are known. So a
 batch larger than the rate gets through, and its tenant waits for it afterwards. What is left is kept in Redis; a
@@ -22,7 +23,8 @@ BURST_SECONDS = 1.0  # a bucket holds the items of one second
 MAX_BODY_BYTES_HELD = 256 * 1024 * 1024
 _REMEMBERED_BUCKETS = 10_000
 
-# KEYS: when the bucket is full again (microseconds). ARGV: what is taken now, in microseconds of refilling. Answers how far away full is.
+# KEYS: when the bucket is full again (microseconds). ARGV: what is taken now, in microseconds of refilling. Answers how
+# far away full is.
 _SPEND = Script("""
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])

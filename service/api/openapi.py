@@ -1,7 +1,7 @@
 """The OpenAPI document: what FastAPI finds in the routes, and what it cannot find there.
 
-That is the bearer key, schemas that no signature names, and what may go wrong with every call of a kind: without a key, with a body, with an id. tests/fuzz
-holds the service to the document, so it has to say all of it.
+That is the bearer key, schemas that no signature names, and what may go wrong with every call of a kind: without a key,
+with a body, with an id. tests/fuzz holds the service to the document, so it has to say all of it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ Cursor = Annotated[str | None, Query(max_length=8192, description="next_cursor o
 
 
 def several(*names: str) -> WithJsonSchema:
-    """What the OpenAPI document says of a filter that takes some of these names, separated by commas or repeated, or `any` alone."""
+    """What the OpenAPI document says of a filter that takes some of these names, separated by commas or repeated, or
+    `any` alone.
+    """
     one = f"({'|'.join(names)})"
     some = {"type": "array", "items": {"type": "string", "pattern": f"^{one}(,{one})*$"}, "minItems": 1}
     return WithJsonSchema({"anyOf": [some, {"type": "array", "items": {"const": "any"}, "minItems": 1, "maxItems": 1}]})

@@ -90,10 +90,11 @@ class ErasureAsked(BaseModel):
     responses=told({"job": "erasure_5d0f4a1c9be2e77a01c3d9f4"}, 422, success=202),
 )
 async def erase_reporter(request: Request, key: Administering, id: str, now: Now) -> ErasureAsked:
-    """Replaces the id everywhere by one random token, deletes texts, fingerprint and account age, and refuses whatever is sent under the id from now on.
+    """Replaces the id everywhere by one random token, deletes texts, fingerprint and account age, and refuses whatever
+    is sent under the id from now on.
 
-    Structure and counts stay: assessments answer as before. 202 also for one that is erased already or never complained. Done within
-    seconds to minutes: the files that held the id are written anew (docs/privacy.md).
+    Structure and counts stay: assessments answer as before. 202 also for one that is erased already or never
+    complained. Done within seconds to minutes: the files that held the id are written anew (docs/privacy.md).
     """
     parts = parts_of(request)
     edge = await parts.edges.of(key.tenant_id)

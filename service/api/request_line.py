@@ -1,7 +1,7 @@
 """One line and one count a request: which route, what came of it, how long it took, under which id.
 
-The id is the one of the header X-Request-ID, where that is fit to be written down (letters, digits, `.`, `_`, `-`; 64 at most),
-else a new one. It is given back in the same header, also with failures, which name it as `request_id`.
+The id is the one of the header X-Request-ID, where that is fit to be written down (letters, digits, `.`, `_`, `-`; 64
+at most), else a new one. It is given back in the same header, also with failures, which name it as `request_id`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Who posts without a key: a source, proved by its platform's own signature over the raw bytes of the body.
 
-An unknown path, another tenant's, one of another platform, a removed one and a wrong signature all get the same 401, after the
-same kind of work. What is refused is counted and logged by platform and reason, never with the body or the path.
+An unknown path, another tenant's, one of another platform, a removed one and a wrong signature all get the same 401,
+after the same kind of work. What is refused is counted and logged by platform and reason, never with the body or the
+path.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ REFUSAL = "this is signed by nobody who may post here: the signature is missing,
 SOURCE_HEADER = "webhook-source"  # of a signed post to /v1/complaints or /v1/outcomes: whose secret it is
 LOG_EVERY_SECONDS = 10.0  # one line a platform and reason; the metric counts all of them
 _said_at: dict[tuple[str, str], float] = {}
-_NOBODYS_SECRET = "whsec_" + secrets.token_hex(16)  # what unknown paths are checked against: the same work, and nobody has it
+# what unknown paths are checked against: the same work, and nobody has it
+_NOBODYS_SECRET = "whsec_" + secrets.token_hex(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,11 @@ class Sender:
 
 
 async def verified(request: Request, platform: str, identifier: str, body: bytes, *, scheme: type[Scheme] | None = None) -> Sender:
-    """Who posts. Raises HTTPException 401 unless the source exists, is this platform's, and signed these bytes (by `scheme`, where one is asked for)."""
+    """Who posts.
+
+    Raises HTTPException 401 unless the source exists, is this platform's, and signed these bytes (by `scheme`, where
+    one is asked for).
+    """
     parts = parts_of(request)
     found = await run_in_threadpool(_verified, parts, platform, identifier, dict(request.headers), body, parts.now(), scheme)
     if isinstance(found, Sender):
@@ -69,7 +75,9 @@ def is_signed(request: Request) -> bool:
 
 
 async def signed_by(request: Request, body: bytes) -> KeyRecord:
-    """The tenant of a generic source that signed these bytes by Standard Webhooks and names itself in `webhook-source`, as a key's record. Raises HTTPException 401."""
+    """The tenant of a generic source that signed these bytes by Standard Webhooks and names itself in `webhook-source`,
+    as a key's record. Raises HTTPException 401.
+    """
     sender = await verified(request, "generic", request.headers.get(SOURCE_HEADER, ""), body, scheme=Standard)
     observe_of(request).webhook("generic", "taken")
     return sender.key

@@ -1,4 +1,7 @@
-"""Inbound connections over HTTP: which there are, and ending one. They are made on the command line, where the secrets are."""
+"""Inbound connections over HTTP: which there are, and ending one.
+
+They are made on the command line, where the secrets are.
+"""
 
 from __future__ import annotations
 

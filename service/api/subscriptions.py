@@ -167,7 +167,9 @@ async def _request(request: Request, _key: Administering) -> SubscriptionRequest
     responses=answers(CREATED, 201, "made; `secret` is shown this once", 400, 401, 403, 408, 413, 415, 422) | {409: {**refusals(422)[422], "description": "the tenant has 100 already"}},
 )
 def create_subscription(request: Request, response: Response, key: Administering, asked: Annotated[SubscriptionRequest, Depends(_request)]) -> NewSecret:
-    """Events from now on are posted to the URL, signed by Standard Webhooks with the secret that is answered here and never again."""
+    """Events from now on are posted to the URL, signed by Standard Webhooks with the secret that is answered here and
+    never again.
+    """
     parts, secret = parts_of(request), new_secret()
     url = _checked(asked.url, parts)
     now_us, sealed = _now_us(parts), SecretBox(parts.settings).seal(secret)

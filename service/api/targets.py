@@ -53,8 +53,8 @@ async def get_target(request: Request) -> Response:
     their own, but a flagged group is among them. `none`: nothing to say. `without_clusters` is the independent count
     had that cluster not been found: at the threshold or above, it is this cluster alone that the hold rests on.
 
-    Answered from Redis alone, also while detection lags (`pending`, `as_of`) or the database is away. The ETag stands for all of
-    the answer but `as_of`: with If-None-Match a question that is asked again costs no body.
+    Answered from Redis alone, also while detection lags (`pending`, `as_of`) or the database is away. The ETag stands
+    for all of the answer but `as_of`: with If-None-Match a question that is asked again costs no body.
     """
     started = time.perf_counter()
     key = await authenticate(request, "read")

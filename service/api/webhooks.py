@@ -1,7 +1,7 @@
 """Platforms post here, signed in their own way: verified over the raw bytes, then read, then in the stream.
 
-Whoever cannot sign learns nothing: an unknown path, another tenant's, one of another platform, a removed one and a wrong
-signature all get the same 401, after the same kind of work. What is refused is counted and logged by platform and
+Whoever cannot sign learns nothing: an unknown path, another tenant's, one of another platform, a removed one and a
+wrong signature all get the same 401, after the same kind of work. What is refused is counted and logged by platform and
 reason, never with the body or the path.
 """
 
@@ -67,10 +67,11 @@ _DESCRIBED: dict[str, Any] = {
     responses=answers(EXAMPLE, 202, "taken, known already, or nothing in it that is a complaint or outcome", 400, 401, 404, 408, 413, 415, 422, 429, 503),
 )
 async def post_webhook(request: Request) -> Response:
-    """The platform's own payload, verified by its own signature over the raw bytes, then mapped to complaints and outcomes.
+    """The platform's own payload, verified by its own signature over the raw bytes, then mapped to complaints and
+    outcomes.
 
-    202 only after they are stored safely; Coral's only wakes its poller (`position` 0). A delivery that comes again changes nothing. 401 without the right signature, also
-    for a path that does not exist.
+    202 only after they are stored safely; Coral's only wakes its poller (`position` 0). A delivery that comes again
+    changes nothing. 401 without the right signature, also for a path that does not exist.
     """
     parts, platform = parts_of(request), request.path_params["platform"]
     if platform not in platforms.POSTING:
@@ -127,7 +128,8 @@ def _delivery(source: Source, body: bytes, now: datetime) -> Delivery:
     except ValueError:
         raise UnreadableDocument("the body is no JSON") from None
     delivery = adapters.read(source.platform, document, now, source.mapping)
-    if len(delivery.items) > MAX_LINES:  # payloads are cumulative: a smaller bound would end a much reported post for good
+    # payloads are cumulative: a smaller bound would end a much reported post for good
+    if len(delivery.items) > MAX_LINES:
         raise TooManyItems(f"the payload holds {len(delivery.items)} items; at most {MAX_LINES} are taken at once")
     return delivery
 

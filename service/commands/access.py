@@ -131,7 +131,9 @@ def users_disable(
 
 @secret_keys.command("rotate")
 def secrets_rotate(data: Data = None) -> None:
-    """Encrypt every stored secret again, with the first key of BRIGADEWATCH_SECRET_KEY; the others can be taken out afterwards."""
+    """Encrypt every stored secret again, with the first key of BRIGADEWATCH_SECRET_KEY; the others can be taken out
+    afterwards.
+    """
     from service.storage.database import write
     from service.storage.secret_box import SecretBox
     from service.storage.secret_rotation import rotate_all

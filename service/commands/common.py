@@ -65,7 +65,9 @@ def log_to_stderr(settings: Settings, process: str) -> None:
 
 
 def prepared(settings: Settings, *, make_secret: bool = True) -> Engine:
-    """The data folder, the schema and (unless told otherwise) the secret key, made where they are missing; the database, open."""
+    """The data folder, the schema and (unless told otherwise) the secret key, made where they are missing; the
+    database, open.
+    """
     from service.data_folder import prepare
 
     return prepare(settings, make_secret=make_secret)

@@ -78,7 +78,8 @@ def export(
 ) -> None:
     """What is kept about one person, or everything of a tenant as NDJSON files that `audit` and `replay` read.
 
-    A tenant's folder holds complaints, outcomes, withdrawn and machine complaints, withdrawals, clusters, decisions and the audit trail.
+    A tenant's folder holds complaints, outcomes, withdrawn and machine complaints, withdrawals, clusters, decisions and
+    the audit trail.
     """
     from service.storage import export as going_out
     from service.storage.edges import open_edge

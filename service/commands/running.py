@@ -37,7 +37,8 @@ def demo(
     complaints: Annotated[int, typer.Option("--complaints", min=9_000, max=500_000, help="About how many complaints the world holds; in a smaller one the campaigns would be most of it.")] = 25_000,
     ends: Annotated[bool, typer.Option("--exit", help="End after printing, instead of staying up until Ctrl-C.")] = False,
 ) -> None:
-    """Everything on this machine, with a generated world of 28 days: who complained together, and what it did to one comment.
+    """Everything on this machine, with a generated world of 28 days: who complained together, and what it did to one
+    comment.
 
     Without --data the folder is a temporary one, removed at the end.
     """

@@ -120,7 +120,10 @@ def policy_set(
     values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Like default_threshold=12, prior_unfounded=0.3, flags_per_day=100; `policy show` lists them.")],
     tenant: TenantName = "default", data: Data = None,
 ) -> None:
-    """Give the tenant thresholds of its own; what is not named stays. A running service follows within seconds, clusters at the next tick or sweep."""
+    """Give the tenant thresholds of its own; what is not named stays.
+
+    A running service follows within seconds, clusters at the next tick or sweep.
+    """
     from service.policy import read_override
 
     try:

@@ -86,7 +86,8 @@ def erase(
     reporter: Annotated[str, typer.Argument(metavar="REPORTER", help="The platform's id of the person, or the pseudonym that answers show.")], tenant: TenantName,
     wait: Annotated[bool, typer.Option("--wait", help="Until it is done; needs a running service.")] = False, data: Data = None,
 ) -> None:
-    """Forget a person: replace the id everywhere by one random token, delete what told about them, refuse what comes under the id.
+    """Forget a person: replace the id everywhere by one random token, delete what told about them, refuse what comes
+    under the id.
 
     Prints the job's id. A running service does it within seconds to minutes (docs/privacy.md).
     """

@@ -1,7 +1,7 @@
 """Several cases at once: look at what a decision would do to them, then decide; and take one's last decisions back.
 
-Every case is decided by itself, on the version that its row showed: one that somebody changed meanwhile is left as it is and named,
-the others are decided.
+Every case is decided by itself, on the version that its row showed: one that somebody changed meanwhile is left as it
+is and named, the others are decided.
 """
 
 from __future__ import annotations

@@ -131,7 +131,10 @@ def show_case(request: Request, person: Viewer, id: str, narrowed: Narrowing, wa
 
 @router.post("/clusters/{id}/preview")
 def preview(request: Request, person: Viewer, id: str, typed: Panel, way: FromListSent) -> Response:
-    """What the panel would do as it stands; nothing is decided. Without a script the whole page comes back as it was typed."""
+    """What the panel would do as it stands; nothing is decided.
+
+    Without a script the whole page comes back as it was typed.
+    """
     if not wants_fragment(request):
         return _page(request, person, id, Narrowed(), typed, way, all_reporters=bool(typed.excluded))
     parts = parts_of(request)
@@ -143,7 +146,9 @@ def preview(request: Request, person: Viewer, id: str, typed: Panel, way: FromLi
 
 @router.post("/clusters/{id}/decide")
 def decide(request: Request, person: Moderator, id: str, typed: Panel, seen: Shown, way: FromListSent, then: Annotated[str, Form(max_length=8)] = "stay") -> Response:
-    """Decide on the version that was shown; what was typed comes back where somebody changed the case first, or it cannot be done."""
+    """Decide on the version that was shown; what was typed comes back where somebody changed the case first, or it
+    cannot be done.
+    """
     parts = parts_of(request)
     try:
         asked = typed.request(seen.version, parts.now())

@@ -174,7 +174,9 @@ def line_of(connection: Connection, tenant_id: int, file: CaseFile) -> TimeLine:
 
 
 def reporter_rows(connection: Connection, tenant_id: int, file: CaseFile, raster: Raster, limit: int) -> tuple[list[Reporter], int]:
-    """The reporters in the raster's order; where there are more than `limit`, those with most complaints, and how many are left out."""
+    """The reporters in the raster's order; where there are more than `limit`, those with most complaints, and how many
+    are left out.
+    """
     count: dict[int, int] = {}
     for m in file.filed:
         count[m.reporter] = count.get(m.reporter, 0) + 1

@@ -1,8 +1,8 @@
 """What the case page draws: the raster, the time line and the signals as plain values. PURE.
 
-The raster is the whole case, not a part of it: rows are reporters by their first complaint, columns targets by the first complaint of a
-member, cells the complaints, each with the delay after that first one. It goes to the browser as numbers in columns, since 500 reporters
-on 60 targets are 30,000 cells.
+The raster is the whole case, not a part of it: rows are reporters by their first complaint, columns targets by the
+first complaint of a member, cells the complaints, each with the delay after that first one. It goes to the browser as
+numbers in columns, since 500 reporters on 60 targets are 30,000 cells.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class Raster:
 
 
 def raster_of(filed: Sequence[Membership], members: frozenset[int], reporter_ids: Mapping[int, str], target_ids: Mapping[int, str]) -> Raster:
-    """The raster of these complaints. The clock of a target starts with a member's complaint; who is excluded may come before it (lag below 0)."""
+    """The raster of these complaints.
+
+    The clock of a target starts with a member's complaint; who is excluded may come before it (lag below 0).
+    """
     on_target = by_target([m for m in filed if m.reporter in members], target_ids)
     strays = by_target([m for m in filed if m.target not in on_target], target_ids)
     targets = [*on_target, *strays]
@@ -102,7 +105,9 @@ def time_line_of(filed: Sequence[Membership], members: frozenset[int], others_us
 
 
 def bins_of(line: TimeLine) -> tuple[int, list[Bin]]:
-    """The seconds of a part, and the parts in which anybody complained: as many parts as make at most BINS of the members' span."""
+    """The seconds of a part, and the parts in which anybody complained: as many parts as make at most BINS of the
+    members' span.
+    """
     if not line.members_us:
         return 3_600, []
     low, high = line.members_us[0], line.members_us[-1]
@@ -115,7 +120,10 @@ def bins_of(line: TimeLine) -> tuple[int, list[Bin]]:
 
 
 def time_line_data(line: TimeLine) -> dict[str, Any]:
-    """The time line as JSON, times in milliseconds since 1970: the browser makes the parts, at any zoom. The members' times are those of the raster."""
+    """The time line as JSON, times in milliseconds since 1970: the browser makes the parts, at any zoom.
+
+    The members' times are those of the raster.
+    """
     return {
         "others_ms": [us // 1000 for us in line.others_us], "usual_per_hour": line.usual_per_hour, "usual_share": USUAL_SHARE,
         "others_left_out": line.others_left_out, "bin_seconds": _BIN_SECONDS,
@@ -147,7 +155,10 @@ _SHARES = {"lockstep", "devotion", "span", "fresh_accounts", "shared_fingerprint
 
 
 def signals_of(evidence: Sequence[Evidence]) -> list[Signal]:
-    """What speaks for and against, strongest first; then what is only shown. What the group aims at is apart (`aims_of`)."""
+    """What speaks for and against, strongest first; then what is only shown.
+
+    What the group aims at is apart (`aims_of`).
+    """
     told = [e for e in evidence if not e.signal.startswith(AIM)]
     whole = sum(abs(e.contribution) for e in told) or 1.0
     rows = [

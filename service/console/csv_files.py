@@ -21,7 +21,8 @@ Cell = str | int | float | None
 def csv_response(name: str, header: Sequence[str], rows: Callable[[], Iterable[Sequence[Cell]]]) -> StreamingResponse:
     """The table as a file that the browser saves as `name`.csv.
 
-    `rows` is called once, on a thread, and may read as it goes. What a spreadsheet would take for a formula gets an apostrophe before it.
+    `rows` is called once, on a thread, and may read as it goes. What a spreadsheet would take for a formula gets an
+    apostrophe before it.
     """
     headers = {"Content-Disposition": f'attachment; filename="{file_name(name)}.csv"', "Cache-Control": "no-store"}
     return StreamingResponse(_lines(header, rows), media_type="text/csv; charset=utf-8", headers=headers)

@@ -15,7 +15,8 @@ from service.model import DecisionRequest, DecisionVerdict, ReasonCode
 VERDICTS: tuple[tuple[str, str], ...] = (
     ("coordinated", "Coordinated"), ("not_coordinated", "Not coordinated"), ("escalated", "Escalate"), ("snoozed", "Snooze"),
 )
-VERDICT_WORDS = {"coordinated": "coordinated", "not_coordinated": "not coordinated", "escalated": "escalated", "snoozed": "snoozed"}  # of a decision that was made
+# of a decision that was made
+VERDICT_WORDS = {"coordinated": "coordinated", "not_coordinated": "not coordinated", "escalated": "escalated", "snoozed": "snoozed"}
 REASONS: tuple[tuple[str, str], ...] = (
     ("brigade", "Brigade: an organised group"), ("patrol", "Patrol: volunteers who are right"), ("outrage", "Outrage: many honest people"), ("duplicate", "Duplicate of another case"), ("other", "Other"),
 )

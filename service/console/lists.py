@@ -20,7 +20,10 @@ Row = TypeVar("Row")
 
 
 def place_of(cursor: str, list_name: str, key_types_by_sort: Mapping[str, tuple[type, ...]], sort: str, filters: Mapping[str, str]) -> tuple[Key, ...] | None:
-    """Behind which item the page begins; None for the first page. Raises InvalidCursor for a cursor of another list or with other filters."""
+    """Behind which item the page begins; None for the first page.
+
+    Raises InvalidCursor for a cursor of another list or with other filters.
+    """
     page, _ = page_asked(cursor or None, list_name=list_name, key_types_by_sort=key_types_by_sort, sort=sort, default_sort=sort, filters=filters)
     return None if page is None else page.after
 
@@ -37,7 +40,8 @@ def cursor_behind(after: tuple[Key, ...] | None, list_name: str, sort: str, filt
 
 
 def every_page(engine: Engine, read: Callable[[Connection, tuple[Any, ...] | None], tuple[Sequence[Row], tuple[Any, ...] | None]]) -> Iterator[Row]:
-    """All of a list that is read page by page: `read` gives the items behind a place (None: the first) and the place to go on from (None: that was all).
+    """All of a list that is read page by page: `read` gives the items behind a place (None: the first) and the place to
+    go on from (None: that was all).
 
     Each page has a short connection of its own, so that a slow reader holds none.
     """
@@ -51,7 +55,9 @@ def every_page(engine: Engine, read: Callable[[Connection, tuple[Any, ...] | Non
 
 
 def day_us(text: str, name: str, *, end: bool = False) -> int | None:
-    """A day as a form's date field sends it, as the begin of it in UTC (`end`: of the day after); None for an empty field. Raises HTTPException 422."""
+    """A day as a form's date field sends it, as the begin of it in UTC (`end`: of the day after); None for an empty
+    field. Raises HTTPException 422.
+    """
     if not text:
         return None
     try:

@@ -1,10 +1,11 @@
 """Server-sent events: pages that stay open hear what happened to cases, without asking again and again.
 
-One poller a process reads the database every POLL_SECONDS while somebody listens, for all listeners together, and nothing
-while nobody does. A page says since when it knows (`since`: microseconds, of its rendering), so that nothing between its
-rendering and its listening is lost. Messages: `case` {"case", "what", "by", "version", "at_us"}, what being flagged, grown, revoked
-(by the detector), decided, claimed, unclaimed, noted; a comment every HEARTBEAT_SECONDS. A stream ends with its session, with the
-process, after LONGEST_SECONDS, and when its reader does not keep up; browsers then connect again.
+One poller a process reads the database every POLL_SECONDS while somebody listens, for all listeners together, and
+nothing while nobody does. A page says since when it knows (`since`: microseconds, of its rendering), so that nothing
+between its rendering and its listening is lost. Messages: `case` {"case", "what", "by", "version", "at_us"}, what being
+flagged, grown, revoked (by the detector), decided, claimed, unclaimed, noted; a comment every HEARTBEAT_SECONDS. A
+stream ends with its session, with the process, after LONGEST_SECONDS, and when its reader does not keep up; browsers
+then connect again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The machinery, for an administrator of one tenant: workers, queues, stream, dead letters, sweeps, deliveries, sources that are asked."""
+"""The machinery, for an administrator of one tenant: workers, queues, stream, dead letters, sweeps, deliveries, sources
+that are asked.
+"""
 
 from __future__ import annotations
 

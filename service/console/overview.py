@@ -1,4 +1,6 @@
-"""The tenant's day at a glance: what came in, what of it was coordinated, what waits for people, how often they agreed with the detector."""
+"""The tenant's day at a glance: what came in, what of it was coordinated, what waits for people, how often they agreed
+with the detector.
+"""
 
 from __future__ import annotations
 

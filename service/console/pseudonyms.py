@@ -1,7 +1,9 @@
-"""Names in an export: as they are, or P-1, P-2 ... for reporters, A-1 for authors, C-1 for complaints, M-1 for moderators. PURE.
+"""Names in an export: as they are, or P-1, P-2 ... for reporters, A-1 for authors, C-1 for complaints, M-1 for
+moderators. PURE.
 
-Numbers are given by the order in which somebody is first named, so the same case gives the same names, and another case others: nobody
-can be followed from one export to the next. What people wrote themselves stays as it is, and may name somebody.
+Numbers are given by the order in which somebody is first named, so the same case gives the same names, and another case
+others: nobody can be followed from one export to the next. What people wrote themselves stays as it is, and may name
+somebody.
 """
 
 from __future__ import annotations

@@ -73,7 +73,9 @@ def chosen_of(question: Question, person: str, edge: Edge) -> QueueFilter:
 
 
 def next_case(connection: Connection, tenant_id: int, person: str, edge: Edge, queue: str, *, done: str, now: datetime) -> str | None:
-    """The first case of the list that `queue` (Question.text) stands for, but `done`; None when there is no other that waits."""
+    """The first case of the list that `queue` (Question.text) stands for, but `done`; None when there is no other that
+    waits.
+    """
     question = question_of(queue)
     items, _ = case_queue.list_queue(connection, tenant_id, chosen_of(question, person, edge), sort=question.sort, after=None, limit=20, now=now, pictures=False)
     return next((one.item.id for one in items if one.item.id != done and one.item.status in ("open", "escalated")), None)

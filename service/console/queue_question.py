@@ -1,6 +1,7 @@
 """What the queue's address asks: tab, sort, filters. PURE. The address says all of it, so that it can be sent and kept.
 
-What does not fit is told beside its field (`wrong`) and left out of the question: an address that somebody shortened still shows a list.
+What does not fit is told beside its field (`wrong`) and left out of the question: an address that somebody shortened
+still shows a list.
 """
 
 from __future__ import annotations

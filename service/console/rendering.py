@@ -1,12 +1,13 @@
 """How a page becomes HTML: `render(request, person, "queue.html", fragment="rows", **context)`.
 
-A template extends base.html and fills its blocks (title, content, aside). Asked by htmx, only the block named by `fragment`
-is rendered: one template serves the page and its parts. A block rendered by itself sees the context and the globals, but
-nothing that stands at the template's top level: so macros are no imports but globals (`ui.chip(...)`, templates/parts/ui.html),
-and values are made in the route and passed as context, not `{% set %}`.
+A template extends base.html and fills its blocks (title, content, aside). Asked by htmx, only the block named by
+`fragment` is rendered: one template serves the page and its parts. A block rendered by itself sees the context and the
+globals, but nothing that stands at the template's top level: so macros are no imports but globals (`ui.chip(...)`,
+templates/parts/ui.html), and values are made in the route and passed as context, not `{% set %}`.
 
-Globals: ui (macros), static(name). Filters: number, percent, plural, span, ago, utc, when, since, web_address (wording.py), segment (an id
-as one part of a path), visible (what hides or reorders text is shown). In every context: request, person, now, path, places (the menu), messages.
+Globals: ui (macros), static(name). Filters: number, percent, plural, span, ago, utc, when, since, web_address
+(wording.py), segment (an id as one part of a path), visible (what hides or reorders text is shown). In every context:
+request, person, now, path, places (the menu), messages.
 """
 
 from __future__ import annotations
@@ -71,9 +72,11 @@ def render(
     request: Request, person: Person | None, template: str, *, fragment: str | None = None, status: int = 200, headers: dict[str, str] | None = None,
     messages: tuple[Message, ...] = (), **context: Any,
 ) -> Response:
-    """The page, or the block `fragment` of it when htmx asks; `messages` are told at its head, or out of band beside the fragment.
+    """The page, or the block `fragment` of it when htmx asks; `messages` are told at its head, or out of band beside
+    the fragment.
 
-    A synchronous function that may write (what a flash told is forgotten): call it in a `def` route, which has a thread of its own.
+    A synchronous function that may write (what a flash told is forgotten): call it in a `def` route, which has a thread
+    of its own.
     """
     partial = fragment is not None and wants_fragment(request)
     told = messages if partial or person is None else (*_taken_flash(request, person), *messages)

@@ -1,7 +1,8 @@
 """Targets that were removed while a group inflated their count: what to look at first, and a person's word on each.
 
-A word is an outcome of a person, and goes through the same stream as those that the platform posts: it is archived, restores or confirms
-the removal here, and teaches. On the platform nothing is put back by it: that is done there, or by whoever listens to our events.
+A word is an outcome of a person, and goes through the same stream as those that the platform posts: it is archived,
+restores or confirms the removal here, and teaches. On the platform nothing is put back by it: that is done there, or by
+whoever listens to our events.
 """
 
 from __future__ import annotations
@@ -116,7 +117,10 @@ async def preview(request: Request, person: Moderator, choice: Annotated[str, Fo
 async def handle(
     request: Request, person: Moderator, choice: Annotated[str, Form()], nonce: Annotated[str, Form(max_length=16)], target: Annotated[list[str], Form()] = [],  # noqa: B006
 ) -> Response:
-    """Say the word: one outcome of a person for each target, through the stream. Said twice (a double click) it is the same outcomes."""
+    """Say the word: one outcome of a person for each target, through the stream.
+
+    Said twice (a double click) it is the same outcomes.
+    """
     chosen, wanted = _asked(choice, target)
     if not _NONCE.match(nonce):
         raise HTTPException(422, "This form is out of date: go back and choose again. Nothing was changed.")

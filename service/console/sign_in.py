@@ -1,8 +1,8 @@
 """Who gets in: the sign-in page, sessions in cookies, and `signed_in(role)`, the dependency of every other page.
 
-`signed_in` gives the Person. Without a session it sends to the sign-in page and back; a role below the asked one is 403. Every
-request but GET has to come from our own pages (Sec-Fetch-Site, Origin) and to carry the session's token, as the form field `csrf`
-or the header X-CSRF-Token.
+`signed_in` gives the Person. Without a session it sends to the sign-in page and back; a role below the asked one is
+403. Every request but GET has to come from our own pages (Sec-Fetch-Site, Origin) and to carry the session's token, as
+the form field `csrf` or the header X-CSRF-Token.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ class Hashing:
 
 
 async def present(request: Request) -> Person:
-    """Whoever sends this request, by a session of theirs and from a page of ours; asked once a request, whatever depends on it."""
+    """Whoever sends this request, by a session of theirs and from a page of ours; asked once a request, whatever
+    depends on it.
+    """
     found = await run_in_threadpool(_person, request)
     if found is None:
         raise SignInFirst(_path_back(request))
@@ -261,7 +263,8 @@ def _form(request: Request, *, tenant: str = "", name: str = "", next: str = "",
 
 
 def _set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int) -> None:
-    # Lax: a link from a mail or a chat to a case opens it; what changes something is a POST, to which Lax does not go along.
+    # Lax: a link from a mail or a chat to a case opens it; what changes something is a POST, to which Lax does not go
+    # along.
     answer.set_cookie(_cookie_name(request, name), value, max_age=seconds, path="/", secure=is_secure(request), httponly=True, samesite="lax")
 
 

@@ -1,4 +1,6 @@
-"""The console, put together: a small application of its own below /console, with HTML failures, its own headers and bounds."""
+"""The console, put together: a small application of its own below /console, with HTML failures, its own headers and
+bounds.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,9 @@ async def _to_new_password(request: Request, failure: Exception) -> Response:
 
 
 def _failed(request: Request, failure: Exception) -> Response:
-    """The failure in words: as a page, as a message at the head of the page that htmx is on, or as a problem for a script."""
+    """The failure in words: as a page, as a message at the head of the page that htmx is on, or as a problem for a
+    script.
+    """
     status, text = _told(request, failure)
     if _wants_json(request):
         return problems.answer_to(failure) if isinstance(failure, BrigadewatchError) else problems.problem(status, text)

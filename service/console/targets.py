@@ -1,4 +1,6 @@
-"""One target: how many people complained independently, who else did, what was decided, and what should be known on an appeal."""
+"""One target: how many people complained independently, who else did, what was decided, and what should be known on an
+appeal.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ from service.storage.target_words import UNKNOWN, words_of
 router = APIRouter()
 NAME, SORT = "target-complaints", "-occurred_at"
 GROUPS_DRAWN = 3  # each its own colour; the rest is drawn together
-_STEPS = (60, 300, 600, 1_800, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400, 91 * 86_400, 365 * 86_400)  # s
+# s
+_STEPS = (60, 300, 600, 1_800, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400, 91 * 86_400, 365 * 86_400)
 _COLUMNS = 90  # at most so many in the picture
 _LETTERS = {"removed": "R", "kept": "K", "restored": "B"}
 CSV_HEADER = ("id", "occurred_at", "received_at", "reporter", "target", "state", "reason", "text", "illegal_content", "trusted", "clusters")
@@ -103,7 +106,10 @@ def csv_row(filed: Filed) -> tuple[Cell, ...]:
 
 
 async def standings_of(request: Request, person: Person, target_ids: Sequence[str]) -> Standings | None:
-    """What Redis has about the targets; None while it has nothing to say (it is away, or being rebuilt). A new tenant has zeros."""
+    """What Redis has about the targets; None while it has nothing to say (it is away, or being rebuilt).
+
+    A new tenant has zeros.
+    """
     parts = parts_of(request)
     try:
         return await read_targets(parts.redis, person.tenant, list(target_ids))

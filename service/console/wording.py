@@ -1,4 +1,7 @@
-"""How the console says times, numbers and durations. Pure: `now` is an argument. In templates these are filters (rendering.py)."""
+"""How the console says times, numbers and durations. Pure: `now` is an argument.
+
+In templates these are filters (rendering.py).
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another: 
 def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> int:
     """The exit code of the whole demo; leaves no process behind, and no folder unless `data` names one.
 
-    Expected failures are raised as BrigadewatchError. A folder that holds an installation already is refused by the replay.
+    Expected failures are raised as BrigadewatchError. A folder that holds an installation already is refused by the
+    replay.
     """
     console = Console(width=None if sys.stdout.isatty() else 140)
     shown = False
@@ -71,7 +72,8 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
 def _prepare(settings: Settings, scratch: Path, seed: int, complaints: int) -> tuple[World, tuple[list[Path], list[Path]], str, dict[str, str]]:
     _say(f"drawing a world of {DAYS} days (seed {seed}) ...")
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    world = draw_world(seed, complaints, today - timedelta(days=DAYS))  # up to last midnight: a console of what is years old says "4 years ago" everywhere
+    # up to last midnight: a console of what is years old says "4 years ago" everywhere
+    world = draw_world(seed, complaints, today - timedelta(days=DAYS))
     key, people = _make_access(settings)
     return world, _write(world, scratch), key, people
 
@@ -95,7 +97,9 @@ class _Reader:
 
 
 def show(console: Console, world: World, summary: Summary, flagged: list[dict[str, Any]], reader: _Reader) -> str | None:
-    """The flagged clusters beside what was planted, and one target that a removal by count would have hit: its id, None if there is none."""
+    """The flagged clusters beside what was planted, and one target that a removal by count would have hit: its id, None
+    if there is none.
+    """
     console.print(f"\n[bold]{summary.accepted:,} items[/bold] accepted and analysed in {summary.total_seconds:.0f} s, {summary.rejected} rejected.\n")
     clusters = sorted((reader.cluster(item["id"]) for item in flagged), key=lambda cluster: -cluster["score"])
     table = Table(title="Flagged clusters, highest score first", show_lines=True, title_justify="left")
@@ -166,7 +170,8 @@ def _make_access(settings: Settings) -> tuple[str, dict[str, str]]:
     hashes = {name: hash_password(password) for name, password in people.items()}
     try:
         with write(engine) as connection:
-            change_settings(connection, number, actor="demo", now_us=_now_us(), keep_text=True)  # nobody's words: shown beside the evidence that they are copied
+            # nobody's words: shown beside the evidence that they are copied
+            change_settings(connection, number, actor="demo", now_us=_now_us(), keep_text=True)
             known = {user.name: user for user in list_users(connection, number)}
             for name, role in PEOPLE.items():
                 if name in known:

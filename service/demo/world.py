@@ -1,10 +1,11 @@
 """A seeded world of complaints at a newspaper: honest readers, honest crowds and four campaigns.
 
 Readers complain in sessions: an article draws them by its popularity, they pick comments by their heat, and a few
-readers are far busier than the rest. Honest crowds, which must not be flagged: outrage at one comment that went
-viral, an evening patrol of volunteers who are nearly always right, one popular article. Campaigns, which
-should be: a tight brigade (minutes, partly fresh accounts on shared devices), a slow one (within 36 h a target), one
-that rotates its members, one against a single author. The newspaper removes at eight complaints by itself; people look at about 60 % later.
+readers are far busier than the rest. Honest crowds, which must not be flagged: outrage at one comment that went viral,
+an evening patrol of volunteers who are nearly always right, one popular article. Campaigns, which should be: a tight
+brigade (minutes, partly fresh accounts on shared devices), a slow one (within 36 h a target), one that rotates its
+members, one against a single author. The newspaper removes at eight complaints by itself; people look at about 60 %
+later.
 
 Pure: the same seed gives the same world. Times are seconds since its beginning, `START` unless told.
 """
@@ -312,7 +313,9 @@ class _Drawing:
             yield document
 
     def _outcomes(self, names: _Names, comment: Ints, at: Floats) -> list[dict[str, Any]]:
-        """Removal by count at once, people later: about 60 % of what was complained about, fewer where the count has settled it."""
+        """Removal by count at once, people later: about 60 % of what was complained about, fewer where the count has
+        settled it.
+        """
         rng = self.rng
         order = np.argsort(comment, kind="stable")
         found: list[tuple[float, dict[str, Any]]] = []

@@ -20,7 +20,8 @@ from service.model import Frozen, RejectedItem
 MAX_ARRAY_ITEMS = 1_000
 MAX_LINES = 10_000
 MAX_REPORTED = 100  # errors listed in one answer; the rest is counted
-SLICE_ITEMS = 10  # half a millisecond, with the signature of a text: whoever asks meanwhile waits for some slices of each batch under way
+# half a millisecond, with the signature of a text: whoever asks meanwhile waits for some slices of each batch under way
+SLICE_ITEMS = 10
 SLICE_BYTES = 64 * 1024
 
 Form = Literal["json", "ndjson"]

@@ -1,11 +1,13 @@
-"""What a complaint loses before it is stored anywhere: the reporter's own id (where the tenant wants pseudonyms) and the words of the text.
+"""What a complaint loses before it is stored anywhere: the reporter's own id (where the tenant wants pseudonyms) and
+the words of the text.
 
-Everything that comes from outside passes here once, before the stream: posts, webhooks, pollers. What goes back in (paths, filters,
-bodies of decisions) has its reporter ids mapped alike, and a pseudonym stays what it is; so a platform may ask by its own ids, and by what it read
-in an answer.
+Everything that comes from outside passes here once, before the stream: posts, webhooks, pollers. What goes back in
+(paths, filters, bodies of decisions) has its reporter ids mapped alike, and a pseudonym stays what it is; so a platform
+may ask by its own ids, and by what it read in an answer.
 
-A pseudonym is `p-` and 32 letters: 16 bytes of HMAC-SHA256 of the id under a random key of the tenant, and 4 bytes of HMAC over those, by which
-it is known again. Without the key nobody turns it back, nor tries ids; with another tenant's it is another one.
+A pseudonym is `p-` and 32 letters: 16 bytes of HMAC-SHA256 of the id under a random key of the tenant, and 4 bytes of
+HMAC over those, by which it is known again. Without the key nobody turns it back, nor tries ids; with another tenant's
+it is another one.
 """
 
 from __future__ import annotations
@@ -37,10 +39,13 @@ class Edge:
     key: bytes = field(default=COMMON_KEY, repr=False)
     pseudonyms: bool = False
     keep_text: bool = True
-    erased: Mapping[str, str] = field(default_factory=dict, hash=False)  # by the mark (`mark`) of an erased reporter what took the name's place
+    # by the mark (`mark`) of an erased reporter what took the name's place
+    erased: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def line(self, line: bytes) -> bytes:
-        """A canonical line as it may be stored. Lines of outcomes and withdrawals name no reporter and stay as they are.
+        """A canonical line as it may be stored.
+
+        Lines of outcomes and withdrawals name no reporter and stay as they are.
 
         Raises Erased for a complaint of an erased reporter.
         """
@@ -49,7 +54,10 @@ class Edge:
         return b"c" + to_json(self.body(from_json(line[1:])))
 
     def body(self, body: JsonObject) -> JsonObject:
-        """The same for a parsed complaint; what it is given stays unchanged. Where an erased person wrote the target, their token stands for them. Raises Erased."""
+        """The same for a parsed complaint; what it is given stays unchanged.
+
+        Where an erased person wrote the target, their token stands for them. Raises Erased.
+        """
         reporter = body["reporter"]
         if self.is_erased(reporter["id"]):
             raise Erased("erased: this reporter's data were erased, and no complaint of theirs is taken any more")
@@ -60,7 +68,8 @@ class Edge:
             body = {**body, "reporter": reporter}
         author = body["target"].get("author_id")
         if author is not None and self.is_erased(author):
-            body = {**body, "target": {**body["target"], "author_id": self.erased[self.mark(author)]}}  # platforms number people once
+            # platforms number people once
+            body = {**body, "target": {**body["target"], "author_id": self.erased[self.mark(author)]}}
         return body if self.keep_text or "text" not in body else self._without_text(body)
 
     def reporter(self, identity: str) -> str:
@@ -72,7 +81,9 @@ class Edge:
         return self._keyed("p", identity)
 
     def derived(self, identity: str) -> str:
-        """An id of a complaint that an adapter made from the reporter's, so that nobody tries reporters against it without the key. What stands before the last slash stays."""
+        """An id of a complaint that an adapter made from the reporter's, so that nobody tries reporters against it
+        without the key. What stands before the last slash stays.
+        """
         kind, slash, rest = identity.rpartition("/")
         return f"{kind}{slash}{hmac.digest(self.key, b'id' + bytes(1) + _bytes(rest), 'sha256')[:_TAG_BYTES].hex()}"
 
@@ -98,7 +109,8 @@ class Edge:
     def _without_text(self, body: JsonObject) -> JsonObject:
         text = body["text"]
         kept = {name: value for name, value in body.items() if name != "text"}
-        kept["text_hash"] = hmac.digest(self.key, b"text\0" + _bytes(text), "sha256")[:_TAG_BYTES].hex()  # first content wins: does it come again with other words?
+        # first content wins: does it come again with other words?
+        kept["text_hash"] = hmac.digest(self.key, b"text\0" + _bytes(text), "sha256")[:_TAG_BYTES].hex()
         signature = signature_of(text, self.key)
         if signature is not None:
             kept["text_signature"] = b64encode(signature).decode()

@@ -20,7 +20,10 @@ _ID: TypeAdapter[str] = TypeAdapter(Id)
 
 
 class MachineComplaint(Complaint):
-    """A complaint that no person made (another server, a filter). Adapters alone make it: from outside `machine` is an unknown field."""
+    """A complaint that no person made (another server, a filter).
+
+    Adapters alone make it: from outside `machine` is an unknown field.
+    """
 
     machine: Literal[True] = True
 

@@ -1,13 +1,14 @@
 """Signatures of texts: which of two complaints repeat each other's wording, without keeping a word of either.
 
-MinHash (Broder 1997): 128 keyed hash functions over the words; of each the smallest value that any word takes, of which one
-byte is kept (b-bit minwise hashing, Li and König 2010). Two texts agree in a byte with probability J + (1 - J) / 256, J being the
-share of their distinct words that both have (Jaccard). So the share of equal bytes tells J, with a standard
-error of at most .044 (at J = .5; .043 at the policy's .4).
+MinHash (Broder 1997): 128 keyed hash functions over the words; of each the smallest value that any word takes, of which
+one byte is kept (b-bit minwise hashing, Li and König 2010). Two texts agree in a byte with probability J + (1 - J) /
+256, J being the share of their distinct words that both have (Jaccard). So the share of equal bytes tells J, with a
+standard error of at most .044 (at J = .5; .043 at the policy's .4).
 
-The hash functions are SHAKE-128 over a key and the word, each of a tenant's own key: who holds signatures and a dictionary,
-but no key, can neither try words nor compare one tenant's texts with another's. Who holds the key as well can confirm a text
-that he guesses whole, since that is what the signature is for. 129 bytes a text: the number of distinct words (at most 255), then the 128.
+The hash functions are SHAKE-128 over a key and the word, each of a tenant's own key: who holds signatures and a
+dictionary, but no key, can neither try words nor compare one tenant's texts with another's. Who holds the key as well
+can confirm a text that he guesses whole, since that is what the signature is for. 129 bytes a text: the number of
+distinct words (at most 255), then the 128.
 """
 
 from __future__ import annotations

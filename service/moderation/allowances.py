@@ -1,7 +1,9 @@
-"""Known good patrols: whose complaints are shown in clusters and never discounted, as if the platform had called them trusted. PURE.
+"""Known good patrols: whose complaints are shown in clusters and never discounted, as if the platform had called them
+trusted. PURE.
 
-A complaint is exempt for its own sake (a trusted flagger's, a notice of illegal content), or because its reporter is on the tenant's
-allow-list. Only the second comes and goes: taking somebody off the list leaves a trusted flagger's complaint exempt.
+A complaint is exempt for its own sake (a trusted flagger's, a notice of illegal content), or because its reporter is on
+the tenant's allow-list. Only the second comes and goes: taking somebody off the list leaves a trusted flagger's
+complaint exempt.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from service.moderation.lineage import ClusterState, summaries
 
 
 def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> list[int]:
-    """Seqs of exempt complaints of reporters who are not on the list: only the complaint itself tells whether it stays exempt."""
+    """Seqs of exempt complaints of reporters who are not on the list: only the complaint itself tells whether it stays
+    exempt.
+    """
     return sorted({m.seq for state in states for m in state.memberships.values() if m.exempt and m.reporter not in allowed})
 
 
@@ -49,7 +53,8 @@ class Allowance:
 def allowance_of(states: Mapping[str, ClusterState], changed: Mapping[str, ClusterState], totals: Mapping[int, int], threshold: int) -> Allowance:
     """What it does when the clusters in `changed` become as they are there.
 
-    `states` holds, as they are now, all clusters on any of their targets; `totals` the standing complaints of those targets.
+    `states` holds, as they are now, all clusters on any of their targets; `totals` the standing complaints of those
+    targets.
     """
     targets = {t for state in changed.values() for t in state.author_by_target}
     now, then = summaries(states.values(), targets), summaries({**states, **changed}.values(), targets)

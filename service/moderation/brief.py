@@ -1,9 +1,11 @@
-"""What should a moderator know about a target on an appeal? In plain words, and as a fragment for a statement of reasons. PURE.
+"""What should a moderator know about a target on an appeal?
 
-Art. 17 DSA: a statement of reasons tells whether the decision was taken on a notice, which automated means found it and took
-it. The fragment uses the words of the Commission's transparency database where it has some (SOURCE_*, AUTOMATED_DECISION_*).
-It says what this service knows from complaints and outcomes alone, and names what it does not know; whether a platform may use it
-so is for its lawyers to say.
+In plain words, and as a fragment for a statement of reasons. PURE.
+
+Art. 17 DSA: a statement of reasons tells whether the decision was taken on a notice, which automated means found it and
+took it. The fragment uses the words of the Commission's transparency database where it has some (SOURCE_*,
+AUTOMATED_DECISION_*). It says what this service knows from complaints and outcomes alone, and names what it does not
+know; whether a platform may use it so is for its lawyers to say.
 """
 
 from __future__ import annotations
@@ -235,7 +237,9 @@ def _looked_at(outcomes: Sequence[OutcomeTold], since: OutcomeTold) -> bool:
 
 
 def _automation(outcomes: Sequence[OutcomeTold], latest: OutcomeTold) -> AutomatedDecision:
-    """Of the removal that stands: by rule alone, by rule and confirmed by a person (or the other way round), or by a person."""
+    """Of the removal that stands: by rule alone, by rule and confirmed by a person (or the other way round), or by a
+    person.
+    """
     if latest.decided_by == "automatic":
         return "AUTOMATED_DECISION_PARTIALLY" if _looked_at(outcomes, latest) else "AUTOMATED_DECISION_FULLY"
     helped = any(o.decided_by == "automatic" and o.action == "removed" and o.complaint_id is None for o in outcomes)

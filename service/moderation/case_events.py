@@ -1,15 +1,23 @@
-"""Which events does a change of clusters and targets make? PURE: the caller records them in the transaction that makes the change.
+"""Which events does a change of clusters and targets make?
+
+PURE: the caller records them in the transaction that makes the change.
 
 What a subscriber wants to hear decides:
 
-- cluster.flagged  a case to look at: flagged, and not before. A cluster that comes back after a revocation is told again.
-- cluster.grown    a flagged cluster goes on: a fifth more accounts or targets than at the last step, or a new target in another
-                   hour of event time, or it swallowed another cluster, or growth reopened a decided case. The steps are those of a
-                   ladder (1.2^k), so that nothing has to be remembered, a cluster tells at most one event a tick, one an
+- cluster.flagged  a case to look at: flagged, and not before. A cluster that comes back after a revocation is told
+again.
+- cluster.grown    a flagged cluster goes on: a fifth more accounts or targets than at the last step, or a new target in
+another
+                   hour of event time, or it swallowed another cluster, or growth reopened a decided case. The steps are
+                   those of a
+                   ladder (1.2^k), so that nothing has to be remembered, a cluster tells at most one event a tick, one
+                   an
                    hour beside the ladder, and coming and going around a step tells nothing twice.
-- cluster.revoked  what was told as flagged is so no more: revoked, or reliable (coordinated, but people found it right).
+- cluster.revoked  what was told as flagged is so no more: revoked, or reliable (coordinated, but people found it
+right).
 - cluster.decided  what a person decided, a reversal included; the key is the decision's.
-- target.hold      the recommendation became `hold`. Once for each target, the cluster that carries it and the threshold: an
+- target.hold      the recommendation became `hold`. Once for each target, the cluster that carries it and the
+threshold: an
                    independent count that trembles around the threshold is one event.
 - target.restore_suggested  a restoration opened; once for each removal.
 - reporter.warn_suggested   see service/moderation/warnings.py.
@@ -38,7 +46,9 @@ _HOUR_US = 3_600_000_000
 
 
 def cluster_events(before: Mapping[str, ClusterState], changed: Mapping[str, ClusterState]) -> list[Event]:
-    """What the detector's change of clusters tells, in the order of their ids; `before` holds the earlier states of those in `changed`."""
+    """What the detector's change of clusters tells, in the order of their ids; `before` holds the earlier states of
+    those in `changed`.
+    """
     absorbed: dict[str, list[str]] = defaultdict(list)
     for state in changed.values():
         earlier = before.get(state.id)

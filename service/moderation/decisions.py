@@ -17,7 +17,8 @@ from service.errors import Refused, StaleVersion
 from service.model import Decision, DecisionRequest, Disposition, Status
 
 StandingVerdict = Literal["coordinated", "not_coordinated"]
-DECIDED_NOT_COORDINATED = "decided: not coordinated"  # clusters.revoked_because when a person, not the detector, revoked
+# clusters.revoked_because when a person, not the detector, revoked
+DECIDED_NOT_COORDINATED = "decided: not coordinated"
 
 
 class Unfit(Refused):
@@ -178,7 +179,8 @@ def _with(case: Case, after: Standing, *, verdict_is_new: bool, by: str, now: da
 def _disposed(case: Case, now: datetime) -> Case:
     """The disposition that the standing verdict asks for; without one, only a person's revocation is taken back."""
     if case.verdict == "not_coordinated":
-        if case.disposition == "revoked":  # by the detector, maybe: its own reason stays, so that an undo does not flag again
+        # by the detector, maybe: its own reason stays, so that an undo does not flag again
+        if case.disposition == "revoked":
             return case
         return replace(case, disposition="revoked", revoked_at=now, revoked_because=DECIDED_NOT_COORDINATED)
     if case.verdict == "coordinated" or (case.disposition == "revoked" and case.revoked_because == DECIDED_NOT_COORDINATED):

@@ -1,8 +1,11 @@
-"""What would a decision do? Told before it is made: which complaints it lifts out of the counts, which restorations it suggests. PURE.
+"""What would a decision do?
 
-Compared are three worlds over the same archive: as it is, as it would be after the decisions, and as it would be had the decided
-clusters never been. What a decision lifts is the difference of the last two, so that "lifts 138 complaints" says what the verdict stands
-for, also where the estimate had discounted most of them before; the difference of the first two is what changes by it.
+Told before it is made: which complaints it lifts out of the counts, which restorations it suggests. PURE.
+
+Compared are three worlds over the same archive: as it is, as it would be after the decisions, and as it would be had
+the decided clusters never been. What a decision lifts is the difference of the last two, so that "lifts 138 complaints"
+says what the verdict stands for, also where the estimate had discounted most of them before; the difference of the
+first two is what changes by it.
 """
 
 from __future__ import annotations
@@ -50,9 +53,11 @@ class Effect:
 
 
 def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str, int]) -> ClusterState:
-    """The cluster once the detect worker has taken the decision over, as far as counts go by it; `case` is it after the decision.
+    """The cluster once the detect worker has taken the decision over, as far as counts go by it; `case` is it after the
+    decision.
 
-    A verdict that stands is the whole cluster's, so that which complaint it was made about is only looked at where none does.
+    A verdict that stands is the whole cluster's, so that which complaint it was made about is only looked at where none
+    does.
     """
     excluded = frozenset(key_by_reporter[name] for name in case.excluded if name in key_by_reporter)
     everybody = state.members | state.excluded
@@ -68,8 +73,8 @@ def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str,
 def effect_of(states: Mapping[str, ClusterState], decided: Mapping[str, ClusterState], facts: Facts) -> Effect:
     """What changes when the clusters in `decided` become as they are there.
 
-    `states` holds, as they are now, all clusters on any target of the decided ones, these among them. Raises KeyError for a
-    decided cluster that is not among them.
+    `states` holds, as they are now, all clusters on any target of the decided ones, these among them. Raises KeyError
+    for a decided cluster that is not among them.
     """
     return effects_of(states, [decided], facts)[0]
 
@@ -103,8 +108,8 @@ def _effect(
 def sentence(effect: Effect, verdict: str) -> str:
     """The effect of decisions with this verdict, in one plain sentence.
 
-    A verdict about coordination is told by what it stands for, also where the estimate had discounted most of it; escalating and
-    snoozing say nothing about the group, and are told by what changes.
+    A verdict about coordination is told by what it stands for, also where the estimate had discounted most of it;
+    escalating and snoozing say nothing about the group, and are told by what changes.
     """
     said = []
     waits = verdict in ("escalated", "snoozed")

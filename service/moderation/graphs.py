@@ -21,7 +21,8 @@ from scipy import sparse
 
 View = Literal["bipartite", "co-report"]
 EDGE_LIMIT = 20_000  # of one picture: 2,000 reporters of one target alone would make two million pairs
-COUNTED_PAIRS = 2_000_000  # above so many meetings of two reporters, the pairs left out are not counted (a second and more)
+# above so many meetings of two reporters, the pairs left out are not counted (a second and more)
+COUNTED_PAIRS = 2_000_000
 # XML 1.0 has no way to write these two; every other character that an id may hold, it has.
 _NOT_XML = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
 
@@ -94,7 +95,8 @@ def _co_report(ties: Sequence[Tie], node_limit: int) -> Picture:
     for reporter in kept:
         graph.add_node(f"reporter:{reporter}", **_node("reporter", reporter, ties_by_reporter[reporter]))
     first, second, shared = _pairs(kept, ties_by_reporter)
-    heaviest = np.argsort(-shared, kind="stable")[:EDGE_LIMIT]  # pairs come by rank of their reporters, which decides ties
+    # pairs come by rank of their reporters, which decides ties
+    heaviest = np.argsort(-shared, kind="stable")[:EDGE_LIMIT]
     for i, j, weight in zip(first[heaviest].tolist(), second[heaviest].tolist(), shared[heaviest].tolist(), strict=True):
         together = _together(ties_by_reporter[kept[i]], ties_by_reporter[kept[j]])
         graph.add_edge(f"reporter:{kept[i]}", f"reporter:{kept[j]}", weight=weight, first_at=_text(min(together)), last_at=_text(max(together)))
@@ -142,7 +144,8 @@ def _text(at: datetime) -> str:
 
 
 def node_link(picture: Picture, **about: str) -> dict[str, Any]:
-    """The picture as networkx node-link data with the keys nodes and edges; `about` and the count of what is left out are in `graph`.
+    """The picture as networkx node-link data with the keys nodes and edges; `about` and the count of what is left out
+    are in `graph`.
 
     `networkx.node_link_graph(data, edges="edges")` reads it back.
     """
@@ -152,7 +155,8 @@ def node_link(picture: Picture, **about: str) -> dict[str, Any]:
 
 
 def graphml(picture: Picture, **about: str) -> bytes:
-    """The picture as GraphML in UTF-8; `about`, truncated_nodes and truncated_edges (absent: not counted) are graph attributes.
+    """The picture as GraphML in UTF-8; `about`, truncated_nodes and truncated_edges (absent: not counted) are graph
+    attributes.
 
     A name with one of the two characters that XML cannot hold (U+FFFE, U+FFFF) is written with backslash
     escapes, its node marked `reporter(escaped):`, so that it can never be taken for another's.
@@ -164,7 +168,8 @@ def graphml(picture: Picture, **about: str) -> bytes:
     written.add_nodes_from((_xml_node(node), {**data, "name": _xml(data["name"])}) for node, data in picture.graph.nodes(data=True))
     written.add_edges_from((_xml_node(one), _xml_node(other), data) for one, other, data in picture.graph.edges(data=True))
     out = BytesIO()
-    nx.readwrite.graphml.write_graphml_xml(written, out)  # the standard library's writer: the same with and without lxml
+    # the standard library's writer: the same with and without lxml
+    nx.readwrite.graphml.write_graphml_xml(written, out)
     return out.getvalue()
 
 

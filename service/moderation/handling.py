@@ -1,6 +1,7 @@
 """What a person's word about a removed target is, as an outcome. PURE.
 
-It goes the way of every outcome (stream, archive, detection), so it teaches as they do: the complaints were wrong, or they were right.
+It goes the way of every outcome (stream, archive, detection), so it teaches as they do: the complaints were wrong, or
+they were right.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ CHOICES: tuple[Choice, ...] = get_args(Choice)
 
 
 def outcome_of(choice: Choice, target_id: str, *, outcome_id: str, decided_at: datetime) -> Outcome:
-    """The outcome. restored: the complaints are rejected, and it is put back. stands: they are upheld; that it is removed was told before, and stays so.
+    """The outcome. restored: the complaints are rejected, and it is put back.
+
+    stands: they are upheld; that it is removed was told before, and stays so.
 
     Raises ValueError for another choice, or for ids that are none.
     """

@@ -23,7 +23,8 @@ from service.moderation.settling import settle_with
 from service.policy import Policy
 
 StandingVerdict = Literal["coordinated", "not_coordinated"]
-NOT_SPOKEN_FOR = "what is known now no longer speaks for a group"  # revoked by its score: the one revocation that outcomes undo
+# revoked by its score: the one revocation that outcomes undo
+NOT_SPOKEN_FOR = "what is known now no longer speaks for a group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,16 @@ class ClusterState:
 
     @property
     def first_us(self) -> int:
-        """Time of the earliest counted complaint, deleted ones included; of all where everybody is excluded; 0 without any."""
+        """Time of the earliest counted complaint, deleted ones included; of all where everybody is excluded; 0 without
+        any.
+        """
         return min([*self._trimmed, *self._times], default=0)
 
     @property
     def last_us(self) -> int:
-        """Time of the latest counted complaint, deleted ones included; of all where everybody is excluded; 0 without any."""
+        """Time of the latest counted complaint, deleted ones included; of all where everybody is excluded; 0 without
+        any.
+        """
         return max([*self._trimmed, *self._times], default=0)
 
     @property
@@ -127,7 +132,8 @@ class Recomputation:
     since_us: int  # start of the window
     now_us: int  # the watermark
     complete: bool  # a sweep: what it does not see is not there, and held back clusters may be released
-    settled: frozenset[Found] = frozenset()  # groups that are the same as when they were last reconciled: nothing of theirs changes
+    # groups that are the same as when they were last reconciled: nothing of theirs changes
+    settled: frozenset[Found] = frozenset()
 
 
 def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
@@ -224,10 +230,12 @@ def rescore(state: ClusterState, outcomes: Mapping[int, Sequence[Judgement]], no
         if (len(members) < policy.min_members or len(targets) < (1 if state.kind == "one_shot" else 2)) and state.verdict is None:
             return replace(after, disposition="revoked", revoked_us=now_us, revoked_because="so many complaints were withdrawn that no group is left", version=state.version + 1)
     if state.trimmed_us is not None and not after.counted:
-        return _versioned(state, after) if _differs(state, after) else state  # nothing is left to judge it by: what was found stays
+        # nothing is left to judge it by: what was found stays
+        return _versioned(state, after) if _differs(state, after) else state
     after = _judged(after, Recomputation((), outcomes, 0, now_us, False), policy)
     if state.disposition == "revoked" and state.verdict is None and state.revoked_because != NOT_SPOKEN_FOR:
-        # Nobody found the group any more, or too little of it is left: no outcome brings it back, being found again does.
+        # Nobody found the group any more, or too little of it is left: no outcome brings it back, being found again
+        # does.
         after = replace(after, disposition="revoked", revoked_us=state.revoked_us, revoked_because=state.revoked_because, settle_with=())
     return _versioned(state, after) if _differs(state, after) else state
 
@@ -334,7 +342,9 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
 
 
 def _told_already(crowd: Found, states: Mapping[str, ClusterState]) -> bool:
-    """Whether a crowd on one target is the tail of a group that is known from several (its other targets may have left the window)."""
+    """Whether a crowd on one target is the tail of a group that is known from several (its other targets may have left
+    the window).
+    """
     targets = crowd.author_by_target.keys()
     return any(
         s.kind == "repeat" and s.disposition not in ("merged", "revoked") and targets <= s.author_by_target.keys() and 2 * len(crowd.reporters & (s.members | s.excluded)) >= len(crowd.reporters)

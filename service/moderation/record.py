@@ -1,11 +1,12 @@
 """Members' records as evidence: how were their complaints about *other* targets judged?
 
-A group whose members are usually right is less likely to be wrong now, and the other way round. What a member has earned elsewhere
-(service/moderation/reputation.py: decay, and little for what everybody reports) speaks with one voice at most, so that nobody's
-long history decides about all; the voices are put to the same two models as the verdicts about the group's own targets.
+A group whose members are usually right is less likely to be wrong now, and the other way round. What a member has
+earned elsewhere (service/moderation/reputation.py: decay, and little for what everybody reports) speaks with one voice
+at most, so that nobody's long history decides about all; the voices are put to the same two models as the verdicts
+about the group's own targets.
 
-Bounded by BOUND, below the FLAG_PRIOR with which an unjudged group is shown: a record alone never clears a group. Accounts that farmed a
-reputation have paid for less than one verdict about their own targets. Pure.
+Bounded by BOUND, below the FLAG_PRIOR with which an unjudged group is shown: a record alone never clears a group.
+Accounts that farmed a reputation have paid for less than one verdict about their own targets. Pure.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def record_evidence(
 ) -> Evidence | None:
     """What the members' judged complaints about targets that are not the group's say; None while there are none.
 
-    `complaints_by_member` holds the standing complaints of each member on targets with outcomes; the other arguments are those of
-    `reputation`. The value is the share rejected, by voices.
+    `complaints_by_member` holds the standing complaints of each member on targets with outcomes; the other arguments
+    are those of `reputation`. The value is the share rejected, by voices.
     """
     own = set(own_targets)
     up = down = 0.0

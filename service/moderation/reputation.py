@@ -9,15 +9,16 @@ A Beta posterior over the complaints that people judged (service/moderation/trac
 Prior. Beta(2, 2): nobody is trusted or distrusted before four complaints' worth of verdicts. It is not the tenant's own
 share of upheld complaints, on purpose: a campaign that files most of a tenant's complaints would set everybody's prior.
 
-Age is counted from the complaint, not from its decision: a backlog of old cases, decided today, says nothing about today.
+Age is counted from the complaint, not from its decision: a backlog of old cases, decided today, says nothing about
+today.
 
-Farming. `others` is the number of other reporters whose complaint about the target stands. Whoever wants a reputation to
-spend later would complain about what everybody sees, where a verdict is certain and costs nothing. With 1 / (1 + others)
-a target gives away one unit altogether, however many share it: k accounts that farm together have to find as many true
-cases as k honest people would, one that joins crowds of a hundred needs a hundred of them for one unit. A softer weight
-such as 1 / log2(2 + others) gives thirty accounts on one obvious case six units for one case. The other side of it:
-whoever complains along with an honest reporter dilutes what the reporter earns, but never takes more than that: the
-posterior stays at its prior.
+Farming. `others` is the number of other reporters whose complaint about the target stands. Whoever wants a reputation
+to spend later would complain about what everybody sees, where a verdict is certain and costs nothing. With 1 / (1 +
+others) a target gives away one unit altogether, however many share it: k accounts that farm together have to find as
+many true cases as k honest people would, one that joins crowds of a hundred needs a hundred of them for one unit. A
+softer weight such as 1 / log2(2 + others) gives thirty accounts on one obvious case six units for one case. The other
+side of it: whoever complains along with an honest reporter dilutes what the reporter earns, but never takes more than
+that: the posterior stays at its prior.
 
 Rejected complaints are not divided: being wrong in company is what a campaign is, and it would otherwise be free. Pure.
 """
@@ -82,8 +83,9 @@ def reputation(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Seq
     """The reputation that one reporter's standing complaints have earned by `now_us`; None while none is decided.
 
     `reporters_by_target` counts the distinct reporters whose complaint about a target stands, this one among them; a
-    target that is missing has no others. Microseconds since 1970; a complaint later than `now_us` is not aged. The order
-    of everything is irrelevant. Raises ValueError for a count below 1 of a target that the reporter complained about.
+    target that is missing has no others. Microseconds since 1970; a complaint later than `now_us` is not aged. The
+    order of everything is irrelevant. Raises ValueError for a count below 1 of a target that the reporter complained
+    about.
     """
     e = earned(complaints, outcomes_by_target, reporters_by_target, now_us)
     if not e.upheld + e.rejected:

@@ -1,10 +1,10 @@
 """How would a group be scored without some of its members? An estimate for whoever is about to take them out. PURE.
 
-What can be measured anew from the group's own complaints is: lockstep, devotion, span, one author, fresh accounts, shared
-fingerprints, near-duplicate texts, and the outcomes. The rest (how unlikely the group is by chance, the pairs, a crowd's slice) needs
-the whole window; it stays as the detector measured it, and the answer says so. Lockstep, devotion and span move by as much as our
-own figure moves, since the detector's looks at a window that ours may reach beyond. A signal that counts accounts or texts is measured
-anew only where our count of the whole group is the detector's.
+What can be measured anew from the group's own complaints is: lockstep, devotion, span, one author, fresh accounts,
+shared fingerprints, near-duplicate texts, and the outcomes. The rest (how unlikely the group is by chance, the pairs, a
+crowd's slice) needs the whole window; it stays as the detector measured it, and the answer says so. Lockstep, devotion
+and span move by as much as our own figure moves, since the detector's looks at a window that ours may reach beyond. A
+signal that counts accounts or texts is measured anew only where our count of the whole group is the detector's.
 
 The detector's own answer comes with its next look at the group, and outranks this.
 """
@@ -34,7 +34,8 @@ class Said:
     author: str | None = None  # of the target
     created_us: int | None = None  # of the account
     fingerprint: str | None = None
-    wording: str | None = None  # which texts are near-duplicates of each other have the same; None: no text, or a short one
+    # which texts are near-duplicates of each other have the same; None: no text, or a short one
+    wording: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,9 @@ def rescore_without(
 ) -> Rescored:
     """The group's score without the members in `left_out`.
 
-    `evidence` is the group's as stored, `said` the complaints of all its members on its targets, `elsewhere` how many complaints each
-    member has on other targets, `told` the outcomes' tally for the whole group and for who is left. Order is irrelevant.
+    `evidence` is the group's as stored, `said` the complaints of all its members on its targets, `elsewhere` how many
+    complaints each member has on other targets, `told` the outcomes' tally for the whole group and for who is left.
+    Order is irrelevant.
     """
     out = set(left_out)
     ordered = sorted(said, key=lambda s: (s.time_us, s.reporter))

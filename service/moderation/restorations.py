@@ -1,7 +1,7 @@
 """Which targets were removed while a cluster inflated their count, and what became of that? PURE.
 
-Counted is what stood when the target was removed, with what is known about clusters now: the standing complaints filed up
-to the removal, and how many of those are independent. A restoration is there when
+Counted is what stood when the target was removed, with what is known about clusters now: the standing complaints filed
+up to the removal, and how many of those are independent. A restoration is there when
 
     complaints >= threshold > independent        (the tenant's default_threshold)
 
@@ -10,7 +10,8 @@ complained about independently would have been removed anyway. It concerns the l
 somebody may have looked, but at an inflated count. State:
 
     open      nobody has looked since the cluster was found
-    stands    since then a person or an appeal has upheld the complaints or removed it (the removal itself, if the cluster
+    stands    since then a person or an appeal has upheld the complaints or removed it (the removal itself, if the
+    cluster
               was known by then); the last word counts, an appeal's before a person's
     restored  its latest action puts it back (restored, or kept on appeal)
 
@@ -135,7 +136,8 @@ def review(
 ) -> Restoration | None:
     """The target's restoration as it is now; None where there is none (any more).
 
-    `before` is how it stood, `known` names the clusters that there were before this look. The same object where nothing changed.
+    `before` is how it stood, `known` names the clusters that there were before this look. The same object where nothing
+    changed.
     """
     removal, latest = latest_removal(outcomes), latest_action(outcomes)
     if removal is None or latest is None:

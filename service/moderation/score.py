@@ -5,10 +5,10 @@ Two questions are kept apart, each a sum of log-odds:
     coordinated?  S_c = base + lockstep + devotion + group + span        (outcomes are not in it)
     unfounded?    S_u = prior + LLR_outcomes + devices + one author + members' record      given that it is coordinated
 
-`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u) with the tenant's prior; the score is the sum of all that is
-shown, by which moderators sort. A cluster is flagged when both answers are above the bound, where the second begins at
-FLAG_PRIOR: as long as nothing speaks for its complaints, a coordinated group is shown. A group whose complaints people
-found right is "reliable".
+`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u) with the tenant's prior; the score is the sum of
+all that is shown, by which moderators sort. A cluster is flagged when both answers are above the bound, where the
+second begins at FLAG_PRIOR: as long as nothing speaks for its complaints, a coordinated group is shown. A group whose
+complaints people found right is "reliable".
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outc
 
 
 def summary_clause(evidence: Sequence[Evidence]) -> str | None:
-    """The strongest aim in words, without a full stop: what half of the targets or more have in common; None where nothing is."""
+    """The strongest aim in words, without a full stop: what half of the targets or more have in common; None where
+    nothing is.
+    """
     aims = [e for e in evidence if e.signal.startswith(AIM) and e.value >= AIM_TOLD]
     strongest = min(aims, key=lambda e: (1.0 if e.p_value is None else e.p_value, e.usual, e.signal), default=None)
     return None if strongest is None else strongest.text.removesuffix(".")

@@ -6,10 +6,10 @@ unfounded_probability by now, u upheld and r rejected, the next k verdicts are u
 
     P(i) = C(k, i) [w B(1+u+i, 4+r+k-i) / B(1+u, 4+r) + (1 - w) B(4+u+i, 2+r+k-i) / B(4+u, 2+r)]
 
-and each i has its posterior. To the model one unjudged target is as good as another: that says how many are needed,
-and that nobody's time is asked for where no verdict would move anything. Which ones: those that carry the most complaints
-of the members, since their verdict speaks about most; of equal ones, first what has been removed already, where
-the look may also undo a wrong. Pure.
+and each i has its posterior. To the model one unjudged target is as good as another: that says how many are needed, and
+that nobody's time is asked for where no verdict would move anything. Which ones: those that carry the most complaints
+of the members, since their verdict speaks about most; of equal ones, first what has been removed already, where the
+look may also undo a wrong. Pure.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def settle_with(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Se
 
 
 def looks_needed(unfounded_probability: float, told: Tally, available: int) -> int:
-    """How many further verdicts settle the question more likely than not; `available` where so few cannot, 0 where none helps."""
+    """How many further verdicts settle the question more likely than not; `available` where so few cannot, 0 where none
+    helps.
+    """
     if not available or expected_change(unfounded_probability, told, available) < IDLE:
         return 0
     low, high = SETTLED
@@ -67,7 +69,8 @@ def expected_change(unfounded_probability: float, told: Tally, looks: int) -> fl
 
 
 def forecast(unfounded_probability: float, told: Tally, looks: int) -> tuple[Floats, Floats]:
-    """For 0..looks upheld among the next `looks` verdicts: how probable that is, and the unfounded_probability after it.
+    """For 0..looks upheld among the next `looks` verdicts: how probable that is, and the unfounded_probability after
+    it.
 
     Raises ValueError for a probability outside 0..1 or fewer than one look.
     """

@@ -4,10 +4,12 @@ Art. 23 asks for *frequently* submitted, *manifestly unfounded* notices, judged 
 proportion, and for a warning before any suspension. So:
 
 - only what people judged counts: an outcome by a person or on appeal about the reporter's complaint or its target
-  (service/moderation/track_record.verdict_on), or, where none speaks, a person's decision that the complaint belongs to a brigade.
+  (service/moderation/track_record.verdict_on), or, where none speaks, a person's decision that the complaint belongs to
+  a brigade.
   Coordination that the detector found, and automatic removals, are no judgement.
 - absolute numbers and proportion: at least `warn_unfounded` complaints judged unfounded in the period, and they are
-  at least `warn_share` of all that were judged. Whoever is wrong in four of ten, as honest readers are, never gets there.
+  at least `warn_share` of all that were judged. Whoever is wrong in four of ten, as honest readers are, never gets
+  there.
 - a trusted flagger's complaints are left out: Art. 22(6) has another way for those.
 - once for each reporter and period.
 """
@@ -53,8 +55,8 @@ class Suggestion:
 def suggest(complaints: Iterable[Noticed], outcomes_by_target: Mapping[int, Sequence[Judgement]], policy: Policy, *, now_us: int, warned_us: int | None = None) -> Suggestion | None:
     """Whether a warning of the one reporter whose complaints these are should be considered; None: no.
 
-    Complaints of the last `warn_period_seconds` before `now_us` (the tenant's watermark) count. Nothing is suggested when
-    it was within the period (`warned_us`).
+    Complaints of the last `warn_period_seconds` before `now_us` (the tenant's watermark) count. Nothing is suggested
+    when it was within the period (`warned_us`).
     """
     since_us = now_us - policy.warn_period_seconds * SECOND_US
     if warned_us is not None and warned_us > since_us:
@@ -80,7 +82,9 @@ def suggest(complaints: Iterable[Noticed], outcomes_by_target: Mapping[int, Sequ
 
 
 def letter(suggestion: Suggestion) -> str:
-    """A text that a person may send to the reporter, as a beginning: it names the facts, what may follow and how to object (Art. 23(2), (4) DSA)."""
+    """A text that a person may send to the reporter, as a beginning: it names the facts, what may follow and how to
+    object (Art. 23(2), (4) DSA).
+    """
     days = suggestion.period_seconds // 86_400
     return (
         f"Hello,\n\nin the last {days} days our moderators looked at {suggestion.judged:,} of your reports and found {suggestion.unfounded:,} of them to be without ground: "

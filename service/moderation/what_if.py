@@ -1,8 +1,9 @@
 """Which cases would other thresholds bring, and which would they lose? PURE.
 
-Two runs of the same detection over the same complaints, one by the thresholds in force and one by those proposed, each from nothing. A case of one
-run is the same as a case of the other under the rule of identity (service/moderation/lineage.py): half of the smaller one's members, and of a
-crowd on one target the same target. What people decided stands in both: no threshold overturns it.
+Two runs of the same detection over the same complaints, one by the thresholds in force and one by those proposed, each
+from nothing. A case of one run is the same as a case of the other under the rule of identity
+(service/moderation/lineage.py): half of the smaller one's members, and of a crowd on one target the same target. What
+people decided stands in both: no threshold overturns it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Comparison:
 
 
 def paired(ours: Iterable[ClusterState], theirs: Iterable[ClusterState], overlap: float) -> dict[str, str]:
-    """For each of our clusters the id of theirs that is the same group, where there is one; the larger overlap first, each at most once."""
+    """For each of our clusters the id of theirs that is the same group, where there is one; the larger overlap first,
+    each at most once.
+    """
     theirs = list(theirs)
     by_member: dict[int, list[ClusterState]] = {}
     for state in theirs:
@@ -63,7 +66,9 @@ def paired(ours: Iterable[ClusterState], theirs: Iterable[ClusterState], overlap
 
 
 def with_verdicts(states: Mapping[str, ClusterState], stored: Mapping[str, ClusterState], names: Mapping[str, str]) -> dict[str, ClusterState]:
-    """The run's clusters with what people decided about the stored ones that they are (`names`: stored id by the run's id)."""
+    """The run's clusters with what people decided about the stored ones that they are (`names`: stored id by the run's
+    id).
+    """
     after = dict(states)
     for identity, name in names.items():
         known = stored[name]
@@ -76,7 +81,10 @@ def with_verdicts(states: Mapping[str, ClusterState], stored: Mapping[str, Clust
 
 
 def compare(now: Mapping[str, ClusterState], then: Mapping[str, ClusterState], since_us: int, overlap: float) -> Comparison:
-    """The two runs' cases; ids are each run's own. Those found at or after `since_us` are counted apart, as the new ones."""
+    """The two runs' cases; ids are each run's own.
+
+    Those found at or after `since_us` are counted apart, as the new ones.
+    """
     ours, theirs = ({i: s for i, s in run.items() if s.disposition != "merged"} for run in (now, then))
     pairs = paired(ours.values(), theirs.values(), overlap)
     back = {theirs_id: mine for mine, theirs_id in pairs.items()}

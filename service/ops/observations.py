@@ -1,6 +1,7 @@
 """What the API process counts about itself, as Prometheus metrics; plugged in as `app.state.observe`.
 
-Counters begin at zero with the process, and are its own: with several API processes each is scraped, and sums are over them.
+Counters begin at zero with the process, and are its own: with several API processes each is scraped, and sums are over
+them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 _ASSESSMENT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _REQUEST_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 LIMITS = ("tenant-rate", "key-rate", "source-rate", "backlog", "redis-memory", "bodies-held", "slow-body", "large-body", "sign-in-address", "sign-in-crowd")
-SIGN_INS = ("signed-in", "wrong", "lock-out", "locked", "address-locked", "busy", "form-expired")  # lock-out: wrong once too often; locked: the account rests
+# lock-out: wrong once too often; locked: the account rests
+SIGN_INS = ("signed-in", "wrong", "lock-out", "locked", "address-locked", "busy", "form-expired")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -56,7 +58,9 @@ class Observations:
         self._assessed.observe(seconds)
 
     def webhook(self, platform: str, result: str) -> None:
-        """One delivery: taken, repeated, empty, unusable, or why it was refused (missing, malformed, wrong, stale, unverifiable, unknown)."""
+        """One delivery: taken, repeated, empty, unusable, or why it was refused (missing, malformed, wrong, stale,
+        unverifiable, unknown).
+        """
         self._webhooks.labels(platform, result).inc()
 
     def signed_in(self, result: str) -> None:

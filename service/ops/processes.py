@@ -1,7 +1,8 @@
-"""Which processes live, and how much memory each kind takes: told to Redis by the processes themselves, every ten seconds.
+"""Which processes live, and how much memory each kind takes: told to Redis by the processes themselves, every ten
+seconds.
 
-Times are Redis' own, so that hosts need not agree. A process that ends takes its entry away; one that is killed is gone from
-the answers after SILENT_SECONDS. Memory is read from /proc, and left out where there is none.
+Times are Redis' own, so that hosts need not agree. A process that ends takes its entry away; one that is killed is gone
+from the answers after SILENT_SECONDS. Memory is read from /proc, and left out where there is none.
 """
 
 from __future__ import annotations

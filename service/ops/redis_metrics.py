@@ -1,4 +1,6 @@
-"""What Redis knows: streams, queues, its own memory and append-only file, the processes that live, and what workers counted."""
+"""What Redis knows: streams, queues, its own memory and append-only file, the processes that live, and what workers
+counted.
+"""
 
 from __future__ import annotations
 

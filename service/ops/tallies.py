@@ -36,7 +36,8 @@ class Family:
     labels: tuple[str, ...] = ()
     by_tenant: bool = True
     bounds: tuple[float, ...] = ()  # of a histogram
-    last: tuple[str, ...] = ()  # every value of the last label: shown as 0 beside one that was counted, so that a first failure is a rise
+    # every value of the last label: shown as 0 beside one that was counted, so that a first failure is a rise
+    last: tuple[str, ...] = ()
 
 
 JOBS = Family("jobs", "counter", "Jobs that ended: done, superseded (another worker went on), interrupted (a store did not answer), failed.", ("work", "result"), last=JOB_RESULTS)

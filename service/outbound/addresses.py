@@ -1,8 +1,10 @@
-"""May a request go to this address? Pure: the caller has resolved the name, and connects to exactly what was asked about.
+"""May a request go to this address?
 
-"Inside" is whatever is not plainly the public internet: a webhook's URL is chosen by a customer, so it must reach nothing
-that only this machine, its network or its cloud can. An operator opens exceptions, never for link-local addresses: clouds
-keep their metadata, and with it credentials, there.
+Pure: the caller has resolved the name, and connects to exactly what was asked about.
+
+"Inside" is whatever is not plainly the public internet: a webhook's URL is chosen by a customer, so it must reach
+nothing that only this machine, its network or its cloud can. An operator opens exceptions, never for link-local
+addresses: clouds keep their metadata, and with it credentials, there.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from service.errors import BrigadewatchError
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# The special-purpose registries of IANA (IPv4 and IPv6), less the few entries that are ordinary public addresses. Written down
-# here, since what the standard library calls private or global has changed between its releases.
+# The special-purpose registries of IANA (IPv4 and IPv6), less the few entries that are ordinary public addresses.
+# Written down here, since what the standard library calls private or global has changed between its releases.
 _INSIDE_V4 = tuple(IPv4Network(text) for text in (
     "0.0.0.0/8",  # this network
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",  # private
@@ -120,7 +122,8 @@ def _carried(address: IPv6Address) -> Iterator[IPv4Address]:
     """The IPv4 addresses that a gateway could find in it."""
     bits = int(address)
     last = IPv4Address(bits & 0xFFFF_FFFF)
-    if bits >> 32 in (0, 0xFFFF_0000) or address in _NAT64 or address in IPv6Network("64:ff9b:1::/48"):  # IPv4-compatible, translated, NAT64
+    # IPv4-compatible, translated, NAT64
+    if bits >> 32 in (0, 0xFFFF_0000) or address in _NAT64 or address in IPv6Network("64:ff9b:1::/48"):
         yield last
     if (bits >> 32) & 0xFCFF_FFFF == 0x0000_5EFE:  # ISATAP
         yield last

@@ -1,8 +1,9 @@
 """An HTTP client that reaches the public internet and nothing inside, whatever URL it is given.
 
-A name is resolved once, every address that it has is checked, and the connection goes to an address that was checked: a name
-server that answers differently the second time is not asked a second time. TLS still verifies the name. No proxies and no
-credentials from the environment, no redirects, no cookies, no kept connections, a bounded answer and a bound on the whole.
+A name is resolved once, every address that it has is checked, and the connection goes to an address that was checked: a
+name server that answers differently the second time is not asked a second time. TLS still verifies the name. No proxies
+and no credentials from the environment, no redirects, no cookies, no kept connections, a bounded answer and a bound on
+the whole.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ CONNECT_SECONDS = 5.0  # an address; the name's next one is tried afterwards
 USER_AGENT = "brigadewatch"
 MAX_URL_CHARACTERS = 2_048
 Resolve = Callable[[str, int], list[str]]
-_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")  # of a host's name; underscores are in use, whatever the standards say
+# of a host's name; underscores are in use, whatever the standards say
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # a last label that makes the whole an IPv4 address, or nothing
 
 
@@ -39,10 +41,10 @@ class AnswerTooLarge(httpx.TransportError):
 def outbound_client(settings: Settings, *, timeout_seconds: float, max_bytes: int, tls: ssl.SSLContext | None = None, resolve: Resolve | None = None) -> httpx.Client:
     """A client for requests to addresses that others choose; safe for several threads.
 
-    `timeout_seconds` bounds a request as a whole, from resolving the name to the last byte of the answer; `max_bytes` the answer's body,
-    which is never inflated. A request raises OutboundRefused (nothing was sent) for a URL or an address that may not be asked,
-    AnswerTooLarge, or another httpx.TransportError. `tls` and `resolve` stand in for the certificates and the
-    resolver of this machine.
+    `timeout_seconds` bounds a request as a whole, from resolving the name to the last byte of the answer; `max_bytes`
+    the answer's body, which is never inflated. A request raises OutboundRefused (nothing was sent) for a URL or an
+    address that may not be asked, AnswerTooLarge, or another httpx.TransportError. `tls` and `resolve` stand in for the
+    certificates and the resolver of this machine.
     """
     backend = _GuardedNetwork(parse_openings(settings.outbound_allow), timeout_seconds, resolve or system_addresses)
     # The certificates may be named by SSL_CERT_FILE, as everywhere; nothing else comes from the environment.
@@ -57,7 +59,8 @@ def outbound_client(settings: Settings, *, timeout_seconds: float, max_bytes: in
 def check_url(url: str, settings: Settings) -> str:
     """The URL in its normal form, if a request may go there as far as can be told without asking a name server.
 
-    Raises OutboundRefused for a URL that is none, has another scheme than http and https, or credentials, or names an address inside.
+    Raises OutboundRefused for a URL that is none, has another scheme than http and https, or credentials, or names an
+    address inside.
     """
     parsed = read_url(url)
     host, port = parsed.raw_host.decode("ascii"), _port_of(parsed)
@@ -69,12 +72,16 @@ def check_url(url: str, settings: Settings) -> str:
 
 
 def read_url(url: str) -> httpx.URL:
-    """The URL, if it has the form of an address that HTTP is spoken at, wherever that is. Raises OutboundRefused saying what is wrong with it."""
+    """The URL, if it has the form of an address that HTTP is spoken at, wherever that is.
+
+    Raises OutboundRefused saying what is wrong with it.
+    """
     if len(url) > MAX_URL_CHARACTERS:
         raise OutboundRefused(f"the URL has {len(url)} characters; at most {MAX_URL_CHARACTERS} are taken")
     try:
         parsed = httpx.URL(url)
-        _ = parsed.host  # as people write it: `xn--` of nothing cannot be written, and httpx would fail on it at every request
+        # as people write it: `xn--` of nothing cannot be written, and httpx would fail on it at every request
+        _ = parsed.host
     except (httpx.InvalidURL, UnicodeError) as error:
         raise OutboundRefused(f"{url[:80]!r} is no URL: {error}") from None
     _check_form(parsed)

@@ -37,7 +37,8 @@ class Burst:
 
 
 def burst_of(mine_us: Times, theirs_us: Times, usual_per_hour: float | None) -> Burst:
-    """The picture of the members' complaints beside the others' on the same targets, times in microseconds since 1970 in any order.
+    """The picture of the members' complaints beside the others' on the same targets, times in microseconds since 1970
+    in any order.
 
     `usual_per_hour` is what the evidence says; without it the rate of the others over all these hours stands in.
     Raises ValueError without any complaint of a member.
@@ -53,7 +54,9 @@ def burst_of(mine_us: Times, theirs_us: Times, usual_per_hour: float | None) -> 
 
 
 def usual_rate(mine_us: Times, theirs_us: Times) -> float:
-    """Complaints of others an hour on these targets, one more so that silence is not certainty (as the evidence has it)."""
+    """Complaints of others an hour on these targets, one more so that silence is not certainty (as the evidence has
+    it).
+    """
     everyone = np.concatenate([mine_us, theirs_us])
     return (len(theirs_us) + 1) / max(1.0, float(everyone.max() - everyone.min()) / HOUR_US)
 

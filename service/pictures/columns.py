@@ -1,6 +1,7 @@
 """Counts over time as stacked columns, with what happened marked above them. PURE.
 
-No colour is written here: a part carries a class that the page's style fills (`part-0` to `part-3`, `part-rest`), marks carry their letter. The picture scales with its place; the page gives it a smallest width and lets it scroll.
+No colour is written here: a part carries a class that the page's style fills (`part-0` to `part-3`, `part-rest`), marks
+carry their letter. The picture scales with its place; the page gives it a smallest width and lets it scroll.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from markupsafe import Markup
 WIDTH, PLOT = 1_000, 180
 _LEFT, _RIGHT, _TOP, _AXIS = 48, 12, 16, 36
 _MARKS = 18  # height of the row above the plot, where there are marks
-_STEPS = (60, 300, 600, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400, 90 * 86_400, 365 * 86_400)  # s
+# s
+_STEPS = (60, 300, 600, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400, 90 * 86_400, 365 * 86_400)
 _LABELS = 11  # at most so many times below the axis
 LONGEST = 400  # columns that still can be told apart
 
@@ -39,7 +41,9 @@ class Mark:
 
 
 def column_chart(columns: Sequence[Column], step: timedelta, name: str, says: str, *, parts: Sequence[str] = ("part-0", "part-rest"), marks: Sequence[Mark] = (), unit: str = "") -> Markup:
-    """The picture. `name` starts the ids inside and is unique on the page; `says` tells in words what the picture shows.
+    """The picture.
+
+    `name` starts the ids inside and is unique on the page; `says` tells in words what the picture shows.
 
     Columns are adjacent, `step` apart. Raises ValueError without columns, or for more than LONGEST.
     """

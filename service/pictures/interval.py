@@ -8,7 +8,9 @@ _WIDTH, _HEIGHT, _PAD = 280, 34, 22
 
 
 def interval(mean: float, low: float, high: float, name: str, says: str) -> Markup:
-    """The picture: a dot at `mean`, a bar from `low` to `high`, on a scale from 0 to 100 %. Raises ValueError unless 0 <= low <= mean <= high <= 1."""
+    """The picture: a dot at `mean`, a bar from `low` to `high`, on a scale from 0 to 100 %. Raises ValueError unless 0
+    <= low <= mean <= high <= 1.
+    """
     if not 0 <= low <= mean <= high <= 1:
         raise ValueError(f"low = {low}, mean = {mean}, high = {high}: they have to be in this order and between 0 and 1")
 

@@ -1,7 +1,7 @@
 """The lockstep picture: who complained about what, in rows and columns. Plain values, an SVG, and words. PURE.
 
-No colour is written here: shapes carry classes that the page's style fills, so that one drawing serves light, dark and paper.
-Whatever a shade says, a size or a shape says too. Ids in a picture are escaped, made visible and cut.
+No colour is written here: shapes carry classes that the page's style fills, so that one drawing serves light, dark and
+paper. Whatever a shade says, a size or a shape says too. Ids in a picture are escaped, made visible and cut.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from service.model import moment
 from service.pictures.words import columns_of, cut, lasting
 
 ROWS, COLUMNS = 120, 80  # of a picture on paper: more cells than that nobody reads
-# How soon after the target's first complaint by a member: at most so many seconds, the share of a cell's side, the words.
+# How soon after the target's first complaint by a member: at most so many seconds, the share of a cell's side, the
+# words.
 LAGS = (
     (300.0, 1.0, "within 5 minutes"), (3_600.0, 0.74, "within an hour"), (86_400.0, 0.5, "within a day"), (math.inf, 0.28, "later"),
 )
@@ -128,8 +129,8 @@ def swatch(k: int) -> Markup:
 def raster(lockstep: Lockstep, name: str) -> Markup:
     """Who complained about what: a cell a complaint, larger and darker the sooner it followed the target's first.
 
-    For a crowd on one target the columns are time instead: SLOTS equal parts of the span from the first complaint to the last.
-    `name` starts the ids inside and has to be unique on the page, plain letters and digits.
+    For a crowd on one target the columns are time instead: SLOTS equal parts of the span from the first complaint to
+    the last. `name` starts the ids inside and has to be unique on the page, plain letters and digits.
     """
     if len(lockstep.columns) == 1:
         return _crowd(lockstep, name)

@@ -1,8 +1,8 @@
 """A cluster's graph with a place for every node: for a canvas in the console, and as SVG on paper. PURE.
 
-Reporters and targets stand in two columns, in the order of the lockstep picture, so that the two can be read beside each other.
-The co-report graph is laid out by force (networkx, one seed, so that the same cluster always looks the same): who shares many targets
-stands close together.
+Reporters and targets stand in two columns, in the order of the lockstep picture, so that the two can be read beside
+each other. The co-report graph is laid out by force (networkx, one seed, so that the same cluster always looks the
+same): who shares many targets stands close together.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A drawn graph; edges are (index of a node, index of another, weight), the lightest first, so that the heaviest lie on top."""
+    """A drawn graph; edges are (index of a node, index of another, weight), the lightest first, so that the heaviest
+    lie on top.
+    """
 
     view: View
     nodes: tuple[Node, ...]
@@ -45,7 +47,9 @@ class Network:
 
 
 def network_of(ties: Iterable[Tie], view: View, reporters: Sequence[str], targets: Sequence[str]) -> Network:
-    """The picture of these ties; `reporters` and `targets` are the orders of the lockstep picture (who is not in them comes last)."""
+    """The picture of these ties; `reporters` and `targets` are the orders of the lockstep picture (who is not in them
+    comes last).
+    """
     picture = draw(ties, view, node_limit=NODES[view])
     graph = picture.graph
     weighted: list[tuple[str, str, int]] = [(one, other, int(data["weight"])) for one, other, data in graph.edges(data=True)]
@@ -80,7 +84,10 @@ def _forces(graph: nx.Graph[str]) -> dict[str, tuple[float, float]]:
 
 
 def network_svg(network: Network, name: str) -> Markup:
-    """The picture as SVG with classes for the page's style. `name` starts the ids inside: plain letters and digits, unique on the page."""
+    """The picture as SVG with classes for the page's style.
+
+    `name` starts the ids inside: plain letters and digits, unique on the page.
+    """
     if network.view == "bipartite":
         said = f"Reporters on the left and targets on the right, {len(network.edges)} lines for who complained about what"
     else:

@@ -11,19 +11,23 @@ from service.moderation.score import AIM, COORDINATION
 
 LABEL_WIDTH = 18  # columns of a terminal
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-# Characters that show nothing or turn their neighbours round: controls, formats (bidi, zero width), surrogates, private, unassigned, separators.
+# Characters that show nothing or turn their neighbours round: controls, formats (bidi, zero width), surrogates,
+# private, unassigned, separators.
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def visible(text: str) -> str:
-    """The text with every character that nobody could see, or that reorders others, as `\\u{...}`; tabs and line ends stay."""
+    """The text with every character that nobody could see, or that reorders others, as `\\u{...}`; tabs and line ends
+    stay.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSEEN and c not in "\t\n" else c for c in text)
 
 
 def cut(text: str, width: int = LABEL_WIDTH) -> str:
-    """At most `width` columns of the visible text, wide characters counted twice; an ellipsis where something is missing.
+    """At most `width` columns of the visible text, wide characters counted twice; an ellipsis where something is
+    missing.
 
     Raises ValueError for a width below 2.
     """

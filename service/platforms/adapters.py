@@ -21,13 +21,19 @@ def scheme_of(platform: str, mapping: Mapping[str, Any] | None = None) -> Scheme
 
 
 def read(platform: str, document: object, now: datetime, mapping: Mapping[str, Any] | None = None) -> Delivery:
-    """What a verified document holds; `now` dates what bears no time. Raises Unusable for what the platform does not send."""
+    """What a verified document holds; `now` dates what bears no time.
+
+    Raises Unusable for what the platform does not send.
+    """
     reads = _READ_BY_PLATFORM.get(platform)
     return generic.read(document, _checked(mapping)) if reads is None else reads(document, now)
 
 
 def check(platform: str, secret: str | None, mapping: Mapping[str, Any] | None) -> None:
-    """Asked before a source of a platform that posts is stored. Raises ValueError for a mapping or secret that cannot be used."""
+    """Asked before a source of a platform that posts is stored.
+
+    Raises ValueError for a mapping or secret that cannot be used.
+    """
     scheme = scheme_of(platform, mapping)
     if secret is not None:
         check_secret(scheme, secret)

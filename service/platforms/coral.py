@@ -1,7 +1,8 @@
 """Coral: what its webhook says. PURE.
 
 It never says who flagged what, nor who decided: only that a comment entered or left a moderation queue. So it wakes the
-poller, which reads the flags and each comment's moderation history (service/platforms/coral_flags.py), and is nothing else.
+poller, which reads the flags and each comment's moderation history (service/platforms/coral_flags.py), and is nothing
+else.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ class Delivery:
     """What a payload holds, in its order."""
 
     items: list[Item] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # what it holds too little for, or was left out: answered and logged, so without ids
+    # what it holds too little for, or was left out: answered and logged, so without ids
+    notes: list[str] = field(default_factory=list)
     key: str | None = None  # the event's own id, if the signature covers it; None: the body is its own
     wakes: bool = False  # the platform's pollers have something to fetch
 

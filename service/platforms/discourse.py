@@ -16,7 +16,8 @@ from service.model import JsonObject
 from service.platforms.delivery import Delivery, Unusable, identity, instant, latest, record, records
 from service.platforms.items import REASON_CHARACTERS, Item, complaint, link, outcome, words
 
-# Which field names the target, and what kind of thing it is. A queued post or an account waits for approval: nobody complained.
+# Which field names the target, and what kind of thing it is. A queued post or an account waits for approval: nobody
+# complained.
 _TARGETS = {"post_id": "post", "chatmessage_id": "chat-message", "chat_message_id": "chat-message", "chat::message_id": "chat-message"}
 _NO_COMPLAINTS = ("ReviewableQueuedPost", "ReviewableUser")
 _VERDICTS = {1: ("upheld", None), 2: ("rejected", "kept")}  # approved says that the flags were right, not what was done
@@ -85,7 +86,9 @@ def _missing(reviewable: JsonObject, scores: list[JsonObject]) -> list[str]:
 
 
 def _first_of_ids(reviewable: JsonObject, scores: list[JsonObject], missing: list[str], target: JsonObject) -> list[Item]:
-    """The one flag that is known all the same: a reviewable is made by its first flagger, at the time of the first flag."""
+    """The one flag that is known all the same: a reviewable is made by its first flagger, at the time of the first
+    flag.
+    """
     numbers = [int(name) for name in [*missing, *(identity(score.get("id")) or "" for score in scores)] if name.isascii() and name.isdigit()]
     maker = identity(record(reviewable.get("created_by")).get("id")) or identity(reviewable.get("created_by_id"))
     made = instant(reviewable.get("created_at"))

@@ -1,16 +1,20 @@
-"""The generic platform: a field map, set for one source, says where in a posted document the contract's fields are. PURE.
+"""The generic platform: a field map, set for one source, says where in a posted document the contract's fields are.
+
+PURE.
 
     {"signature": {"scheme": "hmac", "header": "X-Signature", "prefix": "sha256="},
      "items": "$.events[*]",
      "complaint": {"when": {"path": "$.type", "in": ["flag"]},
-                   "fields": {"id": "$.id", "occurred_at": {"path": "$.at", "as": "unix"}, "reporter.id": "$.by", "target.id": {"path": "$.post", "prefix": "post/"},
+                   "fields": {"id": "$.id", "occurred_at": {"path": "$.at", "as": "unix"}, "reporter.id": "$.by",
+                   "target.id": {"path": "$.post", "prefix": "post/"},
                               "reason": {"path": "$.why", "map": {"1": "spam", "2": "abuse"}, "default": "other"}}},
      "outcome": {"when": {"path": "$.type", "in": ["closed"]},
-                 "fields": {"id": "$.id", "target_id": "$.post", "decided_at": "$.at", "verdict": {"path": "$.result", "map": {"ok": "rejected", "bad": "upheld"}}}}}
+                 "fields": {"id": "$.id", "target_id": "$.post", "decided_at": "$.at", "verdict": {"path": "$.result",
+                 "map": {"ok": "rejected", "bad": "upheld"}}}}}
 
-A field is a JSONPath (RFC 9535, one value: no wildcard, filter or `..`), a constant, or an object with `path` and any of
-`map`, `default`, `prefix`, `as` ("unix", "unix_ms": numbers to times) and `from: "document"` (the whole document, not
-the item). Without a mapping the documents are the contract's own, signed by Standard Webhooks.
+A field is a JSONPath (RFC 9535, one value: no wildcard, filter or `..`), a constant, or an object with `path` and any
+of `map`, `default`, `prefix`, `as` ("unix", "unix_ms": numbers to times) and `from: "document"` (the whole document,
+not the item). Without a mapping the documents are the contract's own, signed by Standard Webhooks.
 """
 
 from __future__ import annotations
@@ -52,7 +56,8 @@ class BadMapping(ValueError):
     """A mapping cannot be used; the text names the place in it and what is expected there."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…")  # it quotes what was given
+        # it quotes what was given
+        super().__init__(message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ class Item:
 
     noun: Noun
     document: JsonObject
-    id_tells_reporter: bool = False  # the id was made from the reporter's: it is stored under the tenant's key, or ids could be tried against it
+    # the id was made from the reporter's: it is stored under the tenant's key, or ids could be tried against it
+    id_tells_reporter: bool = False
 
     @property
     def id(self) -> str:
@@ -72,7 +73,9 @@ def known(fields: Mapping[str, Any]) -> JsonObject:
 
 
 def words(value: object, limit: int = TEXT_CHARACTERS) -> str | None:
-    """A text as far as the contract holds it, without what is no text (lone surrogates, NUL); None for an empty one, and for anything else."""
+    """A text as far as the contract holds it, without what is no text (lone surrogates, NUL); None for an empty one,
+    and for anything else.
+    """
     if not isinstance(value, str):
         return None
     return value[:limit].encode("utf-8", "replace").decode().replace("\x00", " ").strip() or None

@@ -88,7 +88,9 @@ def _attributes(view: JsonObject) -> JsonObject | None:
 
 
 def _is_server(creator: JsonObject) -> bool:
-    """Whether a server, not a person, reported: a bot account, or the actor under which Mastodon forwards its users' reports."""
+    """Whether a server, not a person, reported: a bot account, or the actor under which Mastodon forwards its users'
+    reports.
+    """
     if creator.get("bot_account") is True:
         return True
     actor = creator.get("ap_id") or creator.get("actor_id")

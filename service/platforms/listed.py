@@ -1,7 +1,8 @@
 """What a platform's own list says, as complaints and outcomes in the contract's form. PURE.
 
-A list is somebody else's: an entry that cannot be read is left out and counted, and never stops the entries beside it. So readers
-here raise for a value of another type than expected, where those of a posted payload (delivery.py) leave it to the contract's check to say so.
+A list is somebody else's: an entry that cannot be read is left out and counted, and never stops the entries beside it.
+So readers here raise for a value of another type than expected, where those of a posted payload (delivery.py) leave it
+to the contract's check to say so.
 """
 
 from __future__ import annotations

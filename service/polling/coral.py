@@ -1,4 +1,6 @@
-"""Coral: flags by GraphQL, oldest first. Its webhook (COMMENT_ENTERED_MODERATION_QUEUE and the like) only wakes the poll.
+"""Coral: flags by GraphQL, oldest first.
+
+Its webhook (COMMENT_ENTERED_MODERATION_QUEUE and the like) only wakes the poll.
 
 Coral's cursor is a flag's time, and the next page begins strictly behind it: of several flags of one millisecond, those
 on the next page would be lost. So a page goes on a millisecond before the last flag of the one before.

@@ -53,7 +53,8 @@ class Walk:
         if self.under_way or self.begun_us is None:
             return True
         passed_us = microseconds(now) - self.begun_us
-        return passed_us < 0 or (passed_us > 0 and passed_us >= pace.every // timedelta(microseconds=1))  # below 0: the clock was set back
+        # below 0: the clock was set back
+        return passed_us < 0 or (passed_us > 0 and passed_us >= pace.every // timedelta(microseconds=1))
 
     def begun(self, pace: Pace, now: datetime) -> Walk:
         """Under way; a new one where none was."""

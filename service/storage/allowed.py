@@ -1,6 +1,8 @@
-"""The allow-list of a tenant: reporters whom its admins know to be a good patrol (service/moderation/allowances.py says what that does).
+"""The allow-list of a tenant: reporters whom its admins know to be a good patrol (service/moderation/allowances.py says
+what that does).
 
-The detect worker applies a change to the clusters there are (workers/detect.py), at once: whoever writes here plans a turn of it.
+The detect worker applies a change to the clusters there are (workers/detect.py), at once: whoever writes here plans a
+turn of it.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class Allowed:
 def allow(connection: Connection, tenant_id: int, reporter_id: str, *, note: str | None, by: str, now_us: int) -> None:
     """Put a reporter on the list, as the archive names them (a pseudonym where the tenant has those).
 
-    In the caller's writing transaction. Raises Refused for one who is on it already, an impossible id, a long note, and a list that is full.
+    In the caller's writing transaction. Raises Refused for one who is on it already, an impossible id, a long note, and
+    a list that is full.
     """
     key = _key(reporter_id)
     if note is not None and (len(note) > LONGEST_NOTE or "\0" in note):
@@ -88,7 +91,9 @@ def keys_of(connection: Connection, tenant_id: int) -> frozenset[int]:
 
 
 def changed_clusters(connection: Connection, tenant_id: int, states: Collection[ClusterState], allowed: Collection[int]) -> dict[str, ClusterState]:
-    """Those of the clusters in which the list makes a complaint exempt that was not, or the other way round, as they are then."""
+    """Those of the clusters in which the list makes a complaint exempt that was not, or the other way round, as they
+    are then.
+    """
     asked = to_be_asked(states, allowed)
     contents = contents_of(connection, tenant_id, asked) if asked else {}
     by_itself = {seq: bool(body["reporter"].get("trusted")) or body.get("notice_type") == "illegal_content" for seq, body in contents.items()}
@@ -96,7 +101,10 @@ def changed_clusters(connection: Connection, tenant_id: int, states: Collection[
 
 
 def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed: bool) -> Allowance:
-    """What it would do to put the reporter on the list (`allowed`), or to take them off. Raises Refused for an impossible id. Reads only."""
+    """What it would do to put the reporter on the list (`allowed`), or to take them off.
+
+    Raises Refused for an impossible id. Reads only.
+    """
     key = _key(reporter_id)
     others = keys_of(connection, tenant_id) - {key}
     statement = "SELECT DISTINCT m.cluster_id FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key = k.column1"

@@ -113,14 +113,20 @@ def ingest_state_of(connection: Connection, tenant_id: int) -> IngestState:
 
 
 def analysis_state_of(connection: Connection, tenant_id: int, *, lock: bool = False) -> AnalysisState:
-    """The row that the detect worker writes; NoResultFound for a tenant that there is not. `lock`: nobody changes it until the transaction ends."""
+    """The row that the detect worker writes; NoResultFound for a tenant that there is not.
+
+    `lock`: nobody changes it until the transaction ends.
+    """
     table = schema.analysis_state
     statement = select(*(table.c[name] for name in AnalysisState.__slots__)).where(table.c.tenant_id == tenant_id)
     return AnalysisState(*connection.execute(statement.with_for_update() if lock else statement).one())
 
 
 def unfinished_of(connection: Connection, tenant_id: int) -> Unfinished:
-    """What `pending` and `dead_letters` are made of. Cheap while detection keeps up: it reads the rows beyond its cursor."""
+    """What `pending` and `dead_letters` are made of.
+
+    Cheap while detection keeps up: it reads the rows beyond its cursor.
+    """
     feed, dead = schema.feed, schema.dead_letters
     cursor = select(schema.analysis_state.c.cursor_seq).where(schema.analysis_state.c.tenant_id == tenant_id).scalar_subquery()
     items, oldest = connection.execute(
@@ -155,7 +161,8 @@ def read_feed(connection: Connection, tenant_id: int, after_seq: int, limit_item
 def read_feed_window(connection: Connection, tenant_id: int, since_us: int, upto_seq: int) -> list[FeedRow]:
     """The feed rows that say something about complaints of `since_us` and later, up to and with `upto_seq`, in order.
 
-    Rows of outcomes alone are not among them (`outcomes_of` reads those); a removal is, when what it removes is that new.
+    Rows of outcomes alone are not among them (`outcomes_of` reads those); a removal is, when what it removes is that
+    new.
     """
     feed = schema.feed
     statement = select(*_FEED_COLUMNS).where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq, feed.c.newest_us >= since_us).order_by(feed.c.last_seq)
@@ -163,7 +170,9 @@ def read_feed_window(connection: Connection, tenant_id: int, since_us: int, upto
 
 
 def read_feed_before(connection: Connection, tenant_id: int, upto_seq: int, items: int) -> list[FeedBatch]:
-    """The last rows of the feed up to and with `upto_seq` that hold so many items between them (one row at least), in order."""
+    """The last rows of the feed up to and with `upto_seq` that hold so many items between them (one row at least), in
+    order.
+    """
     feed = schema.feed
     statement = select(feed.c["items"], feed.c.payload).where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq).order_by(feed.c.last_seq.desc())
     found: list[FeedBatch] = []
@@ -218,7 +227,9 @@ def complaint_seqs(connection: Connection, tenant_id: int, ids: Iterable[str]) -
 
 
 def names_of(connection: Connection, tenant_id: int, *, reporters: Iterable[int], targets: Iterable[int]) -> tuple[dict[int, str], dict[int, str]]:
-    """The ids behind the keys, of reporters and of targets; a key that neither a complaint nor a cluster bears is left out."""
+    """The ids behind the keys, of reporters and of targets; a key that neither a complaint nor a cluster bears is left
+    out.
+    """
     return _names(connection, tenant_id, "reporter", "cluster_members", reporters), _names(connection, tenant_id, "target", "cluster_targets", targets)
 
 
@@ -240,7 +251,9 @@ def contents_of(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> 
 
 
 def judged_complaints_of(connection: Connection, tenant_id: int, reporter_keys: Iterable[int]) -> dict[int, list[Filed]]:
-    """The standing complaints of each reporter about targets that have outcomes; a reporter without any is not among the keys."""
+    """The standing complaints of each reporter about targets that have outcomes; a reporter without any is not among
+    the keys.
+    """
     statement = (
         "SELECT c.reporter_key, c.row_key, c.target_key, c.occurred_us FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = ? "
         "AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id = c.tenant_id AND o.target_key = c.target_key)"

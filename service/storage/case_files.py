@@ -1,7 +1,7 @@
 """Everything that a moderator looks at in one case, read in few, bounded statements. Reads only.
 
-`read_case_file` is what pictures need: members, targets and who complained about what when. The other reads add what one table or
-picture shows beside it, for the reporters, targets or complaints that are asked for.
+`read_case_file` is what pictures need: members, targets and who complained about what when. The other reads add what
+one table or picture shows beside it, for the reporters, targets or complaints that are asked for.
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ def states_on(connection: Connection, tenant_id: int, file: CaseFile) -> dict[st
 
 
 def others_on(connection: Connection, tenant_id: int, file: CaseFile, limit: int = OTHERS_SHOWN) -> list[tuple[int, int]]:
-    """(time in microseconds, target key) of other people's standing complaints on the case's targets; the latest `limit`."""
+    """(time in microseconds, target key) of other people's standing complaints on the case's targets; the latest
+    `limit`.
+    """
     statement = f"SELECT c.occurred_us, c.target_key, c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND c.state = {schema.STANDING}"
     own = file.state.members | file.state.excluded
     found = [(at, target) for at, target, reporter in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in file.target_ids]) if reporter not in own]
@@ -226,7 +228,9 @@ def tallies_of(connection: Connection, tenant_id: int, file: CaseFile, left_out:
 
 
 def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict[int, int]:
-    """How many standing complaints each member has on other targets, within the window around the case's first and last complaint."""
+    """How many standing complaints each member has on other targets, within the window around the case's first and last
+    complaint.
+    """
     filed = file.filed
     if not filed:
         return {}
@@ -243,7 +247,9 @@ def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict
 
 
 def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, tuple[JsonObject, int, int]]:
-    """The complaints by seq: content as stored, receipt in microseconds, and state (schema.STANDING ...); what is deleted is left out."""
+    """The complaints by seq: content as stored, receipt in microseconds, and state (schema.STANDING ...); what is
+    deleted is left out.
+    """
     statement = "SELECT c.row_key, c.content, c.received_us, c.state FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
     rows = select_by_keys(connection, statement, (tenant_id,), [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs])
     return {row_key & SEQ_MASK: (from_json(content), received_us, state) for row_key, content, received_us, state in rows}

@@ -1,7 +1,8 @@
 """The moderators' queue: which cases wait for whom, how many and how long. Reads only.
 
-A case waits since it was found, by the tenant's own time: that of its complaints. It is compared with now while complaints come in, and
-with the latest complaint of a history that was replayed (`tenant_now`), so that an old history is not years late.
+A case waits since it was found, by the tenant's own time: that of its complaints. It is compared with now while
+complaints come in, and with the latest complaint of a history that was replayed (`tenant_now`), so that an old history
+is not years late.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _COLUMNS: Mapping[QueueSort, sa.Column[Any]] = {
 }
 _KNOWN = frozenset({"flagged", "reliable", "held_back", "revoked"})  # all but merged: their survivor stands for them
 NOBODY = ""
-_BY_STATE = (sa.text("1"), sa.text("2"))  # by place: an expression with values inside is another one each time to PostgreSQL
+# by place: an expression with values inside is another one each time to PostgreSQL
+_BY_STATE = (sa.text("1"), sa.text("2"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,10 @@ def narrowed(base: QueueFilter, texts: Mapping[str, str]) -> QueueFilter:
 def list_queue(
     connection: Connection, tenant_id: int, chosen: QueueFilter, *, sort: QueueSort, after: tuple[Key, ...] | None, limit: int, now: datetime, pictures: bool = True,
 ) -> tuple[list[QueueItem], tuple[Key, ...] | None]:
-    """At most `limit` cases behind `after`, and the key to go on from (None: that was all); ties by id. `pictures`: with their time lines."""
+    """At most `limit` cases behind `after`, and the key to go on from (None: that was all); ties by id.
+
+    `pictures`: with their time lines.
+    """
     c, column, falling = schema.clusters.c, _COLUMNS[sort], sort.startswith("-")
     query = sa.select(c.id, column).where(c.tenant_id == tenant_id, *_conditions(tenant_id, chosen, now))
     if after is not None:

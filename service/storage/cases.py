@@ -186,7 +186,9 @@ def read_cluster(connection: Connection, tenant_id: int, cluster_id: str, *, now
 
 
 def summaries_of(connection: Connection, tenant_id: int, cluster_ids: Collection[str]) -> dict[str, str]:
-    """The one-sentence summary of each of these clusters (a few hundred at most); what is none of the tenant's is left out."""
+    """The one-sentence summary of each of these clusters (a few hundred at most); what is none of the tenant's is left
+    out.
+    """
     c = schema.clusters.c
     return {identity: summary for identity, summary in connection.execute(sa.select(c.id, c.summary).where(c.tenant_id == tenant_id, c.id.in_(list(cluster_ids))))}
 
@@ -253,7 +255,10 @@ def read_ties(connection: Connection, tenant_id: int, cluster_id: str) -> list[T
 def list_decisions(
     connection: Connection, tenant_id: int, cluster_id: str, *, after: tuple[Key, ...] | None, limit: int
 ) -> tuple[list[Decision], tuple[Key, ...] | None]:
-    """The decision log of the cluster and of those merged into it, oldest first, and the key to go on from. Raises NotFound."""
+    """The decision log of the cluster and of those merged into it, oldest first, and the key to go on from.
+
+    Raises NotFound.
+    """
     _cluster_row(connection, tenant_id, cluster_id)
     c = schema.decisions.c
     query = sa.select(schema.decisions).where(c.tenant_id == tenant_id, c.cluster_id.in_(_family(connection, tenant_id, cluster_id)))
@@ -264,7 +269,10 @@ def list_decisions(
 
 
 def family_of(connection: Connection, tenant_id: int, cluster_id: str) -> list[str]:
-    """The cluster's id and those of all that were merged into it: what the log and the notes of one case are about. Raises NotFound."""
+    """The cluster's id and those of all that were merged into it: what the log and the notes of one case are about.
+
+    Raises NotFound.
+    """
     _cluster_row(connection, tenant_id, cluster_id)
     return _family(connection, tenant_id, cluster_id)
 
@@ -300,7 +308,8 @@ def decision_of(row: RowMapping) -> Decision:
 
 
 def read_case(connection: Connection, tenant_id: int, cluster_id: str, *, lock: bool = False) -> tuple[Case, list[Decision]]:
-    """What a decision is made on: the case as it stands, and its log with those of clusters merged into it, oldest first.
+    """What a decision is made on: the case as it stands, and its log with those of clusters merged into it, oldest
+    first.
 
     `lock` keeps the row until the transaction ends. Raises NotFound.
     """
@@ -323,7 +332,8 @@ def record_decision(connection: Connection, tenant_id: int, cluster_id: str, req
 
     Raises NotFound, and whatever service/moderation/decisions.py refuses with; then nothing was written.
     """
-    one_at_a_time(connection, tenant_id)  # also so that decisions.seq is committed in its order: detection reads on from the last one that it saw
+    # also so that decisions.seq is committed in its order: detection reads on from the last one that it saw
+    one_at_a_time(connection, tenant_id)
     before, log = read_case(connection, tenant_id, cluster_id, lock=True)
     after, entry = decide(before, log, request, decision_id=decision_id, by=by, now=now)
     _store_case(connection, before, after)

@@ -1,8 +1,8 @@
 """What happened to a tenant's cases a moment ago: for pages that stay open. Reads only.
 
-The detector's changes come from the outbox (events), people's from the audit trail. Both are written in the transaction that
-makes the change, with the time of its beginning, and may be seen seconds later: so a reader looks back OVERLAP_SECONDS each
-time, and knows by `key` what it has had.
+The detector's changes come from the outbox (events), people's from the audit trail. Both are written in the transaction
+that makes the change, with the time of its beginning, and may be seen seconds later: so a reader looks back
+OVERLAP_SECONDS each time, and knows by `key` what it has had.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ def claims_of(connection: Connection, tenant_id: int, cluster_ids: Collection[st
 def claim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], *, by: str, now: datetime) -> list[str]:
     """Take the cases over, from whoever has them; the ids of those that changed hands, in the order asked.
 
-    Part of the caller's writing transaction. What is no cluster of the tenant is passed over, like what `by` has already.
+    Part of the caller's writing transaction. What is no cluster of the tenant is passed over, like what `by` has
+    already.
     """
     one_at_a_time(connection, tenant_id)
     wanted = [one for one in dict.fromkeys(cluster_ids) if len(one) <= 40 and "\0" not in one]

@@ -24,7 +24,10 @@ _AT_ONCE = 400  # ids a statement
 
 
 def load(connection: Connection, tenant_id: int, ids: Collection[str] | None = None, *, lock: bool = False) -> dict[str, ClusterState]:
-    """The tenant's clusters (or those of `ids`), merged and revoked ones included. `lock`, in a writing transaction: nobody decides about them until its end."""
+    """The tenant's clusters (or those of `ids`), merged and revoked ones included.
+
+    `lock`, in a writing transaction: nobody decides about them until its end.
+    """
     if ids is None:
         return _load(connection, tenant_id, None, lock)
     found: dict[str, ClusterState] = {}
@@ -48,7 +51,8 @@ def _load(connection: Connection, tenant_id: int, ids: Sequence[str] | None, loc
         targets[row.cluster_id].append(row)
     complaints: dict[str, dict[int, Membership]] = defaultdict(dict)
     c = schema.cluster_complaints.c
-    columns = (c.cluster_id, c.row_key, c.reporter_key, c.target_key, c.occurred_us, c.exempt, c.verdict)  # unpacked by place: a large case has tens of thousands
+    # unpacked by place: a large case has tens of thousands
+    columns = (c.cluster_id, c.row_key, c.reporter_key, c.target_key, c.occurred_us, c.exempt, c.verdict)
     for cluster, row_key, reporter, target, at_us, exempt, verdict in _rows(connection, schema.cluster_complaints, tenant_id, ids, *columns, kept=c.gone.is_(False)):
         seq = row_key & SEQ_MASK
         complaints[cluster][seq] = Membership(seq, reporter, target, at_us, exempt, verdict)
@@ -118,7 +122,8 @@ def _write_parts(connection: Connection, tenant_id: int, old: ClusterState | Non
     _remove(connection, schema.cluster_members, "reporter_key", state.id, before - everyone)
     _add(connection, schema.cluster_members, [
         {"cluster_id": state.id, "tenant_id": tenant_id, "reporter_key": r, "reporter_id": names.reporters[r], "excluded": r in state.excluded} for r in sorted(everyone - before)])
-    switched = [r for r in sorted(everyone & before) if old is not None and (r in state.excluded) != (r in old.excluded)]  # a merge brings its exclusions along
+    # a merge brings its exclusions along
+    switched = [r for r in sorted(everyone & before) if old is not None and (r in state.excluded) != (r in old.excluded)]
     if switched:
         member = schema.cluster_members
         connection.execute(

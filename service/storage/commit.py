@@ -103,7 +103,8 @@ class _Draft:
     late: int = 0
     complaints: dict[str, _Row] = field(default_factory=dict)  # new, by id
     withdrawals: list[tuple[int, str, int, int]] = field(default_factory=list)
-    outcomes: dict[str, tuple[int, int, JsonObject, str]] = field(default_factory=dict)  # new, by id: seq, received, body, content
+    # new, by id: seq, received, body, content
+    outcomes: dict[str, tuple[int, int, JsonObject, str]] = field(default_factory=dict)
     withdrawn: list[_Row] = field(default_factory=list)  # archived ones that counted or might have, withdrawn now
     changes: list[tuple[int, int]] = field(default_factory=list)  # (state, row key) of archived complaints
     fed: list[_Row] = field(default_factory=list)
@@ -118,9 +119,9 @@ _Item = tuple[str, JsonObject, str, int]  # kind, body, content, received_us
 def commit(connection: Connection, tenant_id: int, epoch: int, batches: Sequence[Batch], edge: Edge | None = None) -> CommitResult:
     """Archive the batches, in their order, in the caller's writing transaction.
 
-    What the state says is archived already (a redelivered entry) is skipped. `edge` knows the tenant's key and who is erased: their
-    complaints that were on their way are counted as duplicates, and leave no trace. Raises LostLease when another
-    worker has raised the epoch since, and ValueError, KeyError or TypeError for a line that is no item.
+    What the state says is archived already (a redelivered entry) is skipped. `edge` knows the tenant's key and who is
+    erased: their complaints that were on their way are counted as duplicates, and leave no trace. Raises LostLease when
+    another worker has raised the epoch since, and ValueError, KeyError or TypeError for a line that is no item.
     """
     state = _state(connection, tenant_id, epoch)
     draft = _Draft(tenant_id, policy_of(connection, tenant_id), edge or Edge(), state.last_seq, state.watermark_us, state.archived_position, state.archived_entry, state.received_us)
@@ -148,12 +149,15 @@ def pass_over(connection: Connection, tenant_id: int, epoch: int, batch: Batch) 
 
 
 def lock_ingest(connection: Connection, tenant_id: int) -> None:
-    """Let no commit of the tenant's ingest begin before this transaction ends (on SQLite, every writing transaction does)."""
+    """Let no commit of the tenant's ingest begin before this transaction ends (on SQLite, every writing transaction
+    does).
+    """
     connection.execute(select(schema.ingest_state.c.epoch).where(schema.ingest_state.c.tenant_id == tenant_id).with_for_update())
 
 
 def promote(connection: Connection, tenant_id: int, row_keys: Sequence[int], totals: Mapping[int, int], edge: Edge, *, now_us: int) -> None:
-    """Tell detection of archived complaints that stand from now on, and of totals (by target key) that changed without an item of the stream.
+    """Tell detection of archived complaints that stand from now on, and of totals (by target key) that changed without
+    an item of the stream.
 
     In the transaction that changed them, after `lock_ingest`. It takes up a seq of the tenant, as an item does.
     """

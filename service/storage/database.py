@@ -26,7 +26,8 @@ BUSY_SECONDS = 30
 MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock
 KEYS_PER_SELECT = 400
 LEAST_TO_COPY, LEAST_TO_COPY_BESIDE = 100, 1_000  # rows; below that the statements around it cost more
-_WRITES: dict[str, dict[str, Any]] = {"sqlite": {"writes": True}, "postgresql": {"writes": True, **WRITES}}  # options of a writing connection
+# options of a writing connection
+_WRITES: dict[str, dict[str, Any]] = {"sqlite": {"writes": True}, "postgresql": {"writes": True, **WRITES}}
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
@@ -37,7 +38,8 @@ _PRAGMAS = (
 def open_database(url: str) -> Engine:
     """An engine for the SQLAlchemy URL. Makes SQLite's folder, but no tables (`migrate`); connects lazily.
 
-    Raises Refused for another database than SQLite and PostgreSQL. The text of its errors, which ends up in logs, bears no values: they are people's ids and what they wrote.
+    Raises Refused for another database than SQLite and PostgreSQL. The text of its errors, which ends up in logs, bears
+    no values: they are people's ids and what they wrote.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -51,7 +53,8 @@ def open_database(url: str) -> Engine:
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
-    dbapi_connection.isolation_level = None  # the driver's own BEGIN comes too late to keep a reader's view in one piece
+    # the driver's own BEGIN comes too late to keep a reader's view in one piece
+    dbapi_connection.isolation_level = None
     for pragma in _PRAGMAS:
         dbapi_connection.execute(pragma)
 
@@ -65,8 +68,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def write(engine: Engine) -> Iterator[Connection]:
     """One writing transaction: committed at the end of the block, rolled back when it raises.
 
-    On SQLite there is one writer at a time; on PostgreSQL there are many, and each has to lock the rows that it decides by
-    (`with_for_update`, `one_at_a_time`). Whoever waits for more than 30 s gets OperationalError.
+    On SQLite there is one writer at a time; on PostgreSQL there are many, and each has to lock the rows that it decides
+    by (`with_for_update`, `one_at_a_time`). Whoever waits for more than 30 s gets OperationalError.
     """
     with engine.connect() as connection:
         connection = connection.execution_options(**_WRITES[engine.dialect.name])
@@ -75,17 +78,22 @@ def write(engine: Engine) -> Iterator[Connection]:
 
 
 def one_at_a_time(connection: Connection, tenant_id: int) -> None:
-    """What people change of a tenant, they change one after the other: until this transaction ends nobody else gets beyond this line.
+    """What people change of a tenant, they change one after the other: until this transaction ends nobody else gets
+    beyond this line.
 
-    For whatever is decided by what was read: a count, the last admin, the values before. First of all in its transaction, so that no two wait for
-    each other. On SQLite nobody else writes anyway; on PostgreSQL the lock of the tenant's row, which no reader and no reference waits for.
+    For whatever is decided by what was read: a count, the last admin, the values before. First of all in its
+    transaction, so that no two wait for each other. On SQLite nobody else writes anyway; on PostgreSQL the lock of the
+    tenant's row, which no reader and no reference waits for.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT id FROM tenants WHERE id = :id FOR NO KEY UPDATE"), {"id": tenant_id})
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version. Whoever calls at the same time waits; a current schema costs one query."""
+    """Bring the schema to the newest version.
+
+    Whoever calls at the same time waits; a current schema costs one query.
+    """
     if schema_version(engine) == HEAD:
         return
     if engine.dialect.name == "sqlite":
@@ -121,7 +129,10 @@ def migration_config() -> Config:
 
 
 def run_migrations(engine: Engine, step: Callable[[Config], None]) -> None:
-    """A command of Alembic's (`command.upgrade(config, ...)`) in one writing transaction. Raises IntegrityError where it leaves references to nothing."""
+    """A command of Alembic's (`command.upgrade(config, ...)`) in one writing transaction.
+
+    Raises IntegrityError where it leaves references to nothing.
+    """
     config = migration_config()
     with _without_references(engine) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
@@ -134,7 +145,8 @@ def run_migrations(engine: Engine, step: Callable[[Config], None]) -> None:
 
 @contextmanager
 def _without_references(engine: Engine) -> Iterator[Connection]:
-    # SQLite changes a table by writing it anew: while it is dropped, rows that refer to it must not be an error. It can be told so outside a transaction alone.
+    # SQLite changes a table by writing it anew: while it is dropped, rows that refer to it must not be an error. It can
+    # be told so outside a transaction alone.
     with engine.connect() as connection:
         raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
         if raw is not None:
@@ -166,9 +178,11 @@ def _insert_statement(table: Table, columns: tuple[str, ...], on_conflict: str, 
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], on_conflict: str = "") -> None:
-    """Insert tuples in the order of `columns`: on SQLite with the driver's executemany (15-27 µs a row; through the ORM 140), on PostgreSQL by COPY where they are many.
+    """Insert tuples in the order of `columns`: on SQLite with the driver's executemany (15-27 µs a row; through the ORM
+    140), on PostgreSQL by COPY where they are many.
 
-    `on_conflict` is SQL behind VALUES that both databases know, like "ON CONFLICT DO NOTHING"; with it no two of the rows may be in conflict with each other.
+    `on_conflict` is SQL behind VALUES that both databases know, like "ON CONFLICT DO NOTHING"; with it no two of the
+    rows may be in conflict with each other.
     """
     if len(rows) >= (LEAST_TO_COPY_BESIDE if on_conflict else LEAST_TO_COPY) and connection.dialect.name == "postgresql":
         copy_rows(connection, table.name, columns, rows, on_conflict)

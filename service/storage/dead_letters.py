@@ -78,7 +78,10 @@ def retry(engine: Engine, redis: Redis, tenant: str, tenant_id: int, now_us: int
 
 
 async def send_again(engine: Engine, redis: AsyncRedis, tenant: str, tenant_id: int, now_us: int, ids: Sequence[int] | None = None) -> list[int]:
-    """The same through an asyncio client, with SQL on a thread; the ids of those that were sent. Raises StoreUnavailable when Redis does not answer."""
+    """The same through an asyncio client, with SQL on a thread; the ids of those that were sent.
+
+    Raises StoreUnavailable when Redis does not answer.
+    """
     with unavailable_when_it_fails():
         if not await redis.exists(keys.position(tenant)):
             raise StoreUnavailable(_ABSENT.format(tenant))

@@ -103,7 +103,9 @@ def reversals_of(connection: Connection, tenant_id: int, decision_ids: Collectio
 
 
 def last_of(connection: Connection, tenant_id: int, by: str) -> Decision | None:
-    """The person's latest decision that reverses nothing and that nothing has reversed; None where there is none among their latest."""
+    """The person's latest decision that reverses nothing and that nothing has reversed; None where there is none among
+    their latest.
+    """
     d = schema.decisions.c
     query = sa.select(schema.decisions).where(d.tenant_id == tenant_id, d.by == by, d.reverses.is_(None))
     rows = connection.execute(query.order_by(d.seq.desc()).limit(_LATEST_LOOKED_AT)).mappings().all()

@@ -63,7 +63,9 @@ class Delivery:
 
 
 def due(connection: Connection, tenant_id: int, now_us: int, *, but: Collection[str], per_subscription: int, subscriptions_at_most: int) -> dict[str, list[str]]:
-    """Ids of due deliveries by subscription, the longest due first; none of the subscriptions in `but`, or that are left alone."""
+    """Ids of due deliveries by subscription, the longest due first; none of the subscriptions in `but`, or that are
+    left alone.
+    """
     c = deliveries.c
     mine = (c.tenant_id == tenant_id) & (c.state == PENDING) & (c.next_us <= now_us)
     left_alone = select(subscriptions.c.id).where(subscriptions.c.tenant_id == tenant_id, subscriptions.c.rest_until_us > now_us)
@@ -115,14 +117,19 @@ def note_attempt(connection: Connection, claimed: Claimed, attempt: Attempt) -> 
 
 
 def finish(connection: Connection, claimed: Claimed, state: str, now_us: int) -> None:
-    """Nothing more is to be done: delivered, failed or cancelled. One that was cancelled meanwhile, but arrived, was delivered."""
+    """Nothing more is to be done: delivered, failed or cancelled.
+
+    One that was cancelled meanwhile, but arrived, was delivered.
+    """
     left = (PENDING, CANCELLED) if state == DELIVERED else (PENDING,)
     values = {"state": state, "attempts": claimed.attempts + 1, "next_us": None, "finished_us": now_us}
     connection.execute(update(deliveries).where(deliveries.c.id == claimed.id, deliveries.c.state.in_(left)).values(**values))
 
 
 def postpone(connection: Connection, claimed: Claimed, next_us: int) -> None:
-    """Try again at `next_us`. One that is held (without a time), since its subscription was disabled meanwhile, stays so."""
+    """Try again at `next_us`. One that is held (without a time), since its subscription was disabled meanwhile, stays
+    so.
+    """
     c = deliveries.c
     connection.execute(update(deliveries).where(c.id == claimed.id, c.state == PENDING, c.next_us.is_not(None)).values(next_us=next_us, attempts=claimed.attempts + 1))
 
@@ -170,14 +177,16 @@ def replay(connection: Connection, tenant_id: int, subscription_id: str, deliver
         raise NotFound("this subscription has no delivery with this id")
     if subscription.disabled_us is not None:
         raise Refused(f"the subscription is disabled ({subscription.disabled_because}): enable it first, with PATCH and {{\"enabled\": true}}")
-    answered(connection, subscription_id)  # the subscription before the delivery, as whoever writes both: no two wait for each other
+    # the subscription before the delivery, as whoever writes both: no two wait for each other
+    answered(connection, subscription_id)
     connection.execute(update(deliveries).where(this).values(state=PENDING, attempts=0, next_us=now_us, finished_us=None))
     timers.at_latest(connection, tenant_id, WORK, now_us)
     return _with_attempts(connection, connection.execute(_log().where(this)).all())[0]
 
 
 def ping(connection: Connection, tenant_id: int, subscription_id: str, *, now_us: int) -> str:
-    """Have a `ping` sent to this subscription alone, whatever it subscribes to, signed and tried again like everything else; the delivery's id.
+    """Have a `ping` sent to this subscription alone, whatever it subscribes to, signed and tried again like everything
+    else; the delivery's id.
 
     Raises NotFound, and Refused while the subscription is disabled.
     """

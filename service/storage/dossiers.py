@@ -22,7 +22,9 @@ _CONTENTS_AT_ONCE = 1_000
 
 
 def read_dossier(connection: Connection, tenant_id: int, target_id: str, *, now: datetime) -> Dossier:
-    """The target's figures, clusters (that are not merged; the latest first), outcomes in the order of their decisions, and restoration."""
+    """The target's figures, clusters (that are not merged; the latest first), outcomes in the order of their decisions,
+    and restoration.
+    """
     return Dossier(
         figures=_figures(connection, tenant_id, target_id), groups=_groups(connection, tenant_id, target_id, now), outcomes=_outcomes(connection, tenant_id, target_id),
         restoration=_restoration(connection, tenant_id, target_id),

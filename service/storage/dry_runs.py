@@ -1,7 +1,7 @@
 """Dry runs: thresholds that somebody proposes, what they would have flagged, and putting them in force.
 
-asked -> running -> done, or failed, or cancelled by a newer one. workers/dry_run.py does the work; one at a time is under way for a tenant. The row
-is the only memory: who asked may sign out, and the process that works may be killed.
+asked -> running -> done, or failed, or cancelled by a newer one. workers/dry_run.py does the work; one at a time is
+under way for a tenant. The row is the only memory: who asked may sign out, and the process that works may be killed.
 """
 
 from __future__ import annotations
@@ -55,10 +55,12 @@ class DryRun:
 
 
 def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> str:
-    """Have it looked at what `values` (all overrides that would hold) would have flagged; the run's id. A run under way is cancelled.
+    """Have it looked at what `values` (all overrides that would hold) would have flagged; the run's id.
 
-    In the caller's writing transaction. Raises ValueError for a name that is no threshold of a tenant's own or a value outside its range,
-    Refused where nothing would change.
+    A run under way is cancelled.
+
+    In the caller's writing transaction. Raises ValueError for a name that is no threshold of a tenant's own or a value
+    outside its range, Refused where nothing would change.
     """
     one_at_a_time(connection, tenant_id)
     settable = {one.name for one in thresholds(DEFAULT_POLICY) if one.settable}
@@ -124,7 +126,8 @@ def finish(connection: Connection, tenant_id: int, run_id: str, result: JsonObje
 def put_in_force(connection: Connection, tenant_id: int, run_id: str, *, by: str, now_us: int) -> Policy:
     """Make its thresholds the tenant's, on record (service/storage/overrides.py), and return what then holds.
 
-    Raises NotFound, and Refused unless it is done, not older than a day, and was compared with the thresholds that are in force now.
+    Raises NotFound, and Refused unless it is done, not older than a day, and was compared with the thresholds that are
+    in force now.
     """
     one_at_a_time(connection, tenant_id)
     run = read(connection, tenant_id, run_id)

@@ -1,4 +1,6 @@
-"""A tenant's edge, put together from SQL: its settings, its secret key (made when it is first needed) and who is erased."""
+"""A tenant's edge, put together from SQL: its settings, its secret key (made when it is first needed) and who is
+erased.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +29,19 @@ def open_edge(engine: Engine, box: SecretBox, tenant_id: int) -> Edge:
 
 
 def erased_marks(connection: Connection, tenant_id: int) -> dict[str, str]:
-    """The marks of the tenant's erased reporters, from the moment it was asked for, each with the token that takes the name's place."""
+    """The marks of the tenant's erased reporters, from the moment it was asked for, each with the token that takes the
+    name's place.
+    """
     newest_first = select(erasures.c.reporter_hash, erasures.c.token).where(erasures.c.tenant_id == tenant_id).order_by(erasures.c.asked_us.desc(), erasures.c.id)
-    return {mark: token for mark, token in connection.execute(newest_first)}  # of somebody who asked twice, the first token
+    # of somebody who asked twice, the first token
+    return {mark: token for mark, token in connection.execute(newest_first)}
 
 
 def _with_key(engine: Engine, box: SecretBox, tenant_id: int) -> TenantSettings:
     sealed = box.seal(b64encode(secrets.token_bytes(KEY_BYTES)).decode())
     with write(engine) as connection:
         one_at_a_time(connection, tenant_id)
-        if settings_of(connection, tenant_id).sealed_key is None:  # looked up again under the lock: another process may have been first
+        # looked up again under the lock: another process may have been first
+        if settings_of(connection, tenant_id).sealed_key is None:
             write_columns(connection, tenant_id, pseudonym_key=sealed)
         return settings_of(connection, tenant_id)

@@ -1,4 +1,7 @@
-"""What decisions would do, read from the archive as it is now (service/moderation/effects.py says how it is reckoned). Reads only."""
+"""What decisions would do, read from the archive as it is now (service/moderation/effects.py says how it is reckoned).
+
+Reads only.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ from service.storage.overrides import policy_of
 def effect_of_decisions(connection: Connection, tenant_id: int, asked: Mapping[str, DecisionRequest], *, now: datetime) -> Effect:
     """What the decisions, by cluster id, would do together if they were made now.
 
-    Their versions are not looked at: what is told is what would happen to the clusters as they are. Raises NotFound for a cluster
-    that there is not, and whatever service/moderation/decisions.py refuses with.
+    Their versions are not looked at: what is told is what would happen to the clusters as they are. Raises NotFound for
+    a cluster that there is not, and whatever service/moderation/decisions.py refuses with.
     """
     return effects_of_choices(connection, tenant_id, list(asked), [asked], now=now)[0]
 

@@ -1,7 +1,8 @@
-"""Erasures: who asked to be forgotten, how far that is, and what of it stays (a token in place of the name, and a keyed mark that refuses it).
+"""Erasures: who asked to be forgotten, how far that is, and what of it stays (a token in place of the name, and a keyed
+mark that refuses it).
 
-asked -> replaced (SQL bears the token) -> done (the files that held the name are written anew). From `asked` on nothing of theirs is taken any more. The name
-itself is kept sealed until it is done, and then forgotten.
+asked -> replaced (SQL bears the token) -> done (the files that held the name are written anew). From `asked` on nothing
+of theirs is taken any more. The name itself is kept sealed until it is done, and then forgotten.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Erasure:
 def ask(connection: Connection, tenant_id: int, edge: Edge, box: SecretBox, reporter_id: str, *, actor: str, now_us: int) -> str:
     """Have a reporter erased, whether or not anything is known of them; returns the job's id.
 
-    In the caller's writing transaction. While one is under way for the same person (by id or by pseudonym), that one's id is returned.
+    In the caller's writing transaction. While one is under way for the same person (by id or by pseudonym), that one's
+    id is returned.
     """
     one_at_a_time(connection, tenant_id)
     mark = edge.mark(reporter_id)
@@ -73,16 +75,23 @@ def of_person(connection: Connection, tenant_id: int, edge: Edge, reporter_id: s
 
 
 def names_of(erasure: Erasure, edge: Edge, box: SecretBox) -> dict[str, str]:
-    """What takes the place of each name that the person may be stored under: the id, and its pseudonym. Empty once it is done."""
+    """What takes the place of each name that the person may be stored under: the id, and its pseudonym.
+
+    Empty once it is done.
+    """
     if erasure.sealed_name is None:
         return {}
     own = box.open(erasure.sealed_name)
-    # Two tokens: one would make two complaints of one reporter about a target where pseudonyms were turned on between them.
+    # Two tokens: one would make two complaints of one reporter about a target where pseudonyms were turned on between
+    # them.
     return {own: erasure.token} | ({pseudonym: f"{erasure.token}-p"} if (pseudonym := edge.pseudonym(own)) != own else {})
 
 
 def move(connection: Connection, tenant_id: int, found: Iterable[Erasure], state: str, *, now_us: int, changed: Mapping[str, Any] | None = None) -> None:
-    """Note that the erasures are so far; the audit trail says how many rows changed, and nothing of whose. Done forgets the name."""
+    """Note that the erasures are so far; the audit trail says how many rows changed, and nothing of whose.
+
+    Done forgets the name.
+    """
     for erasure in found:
         values: dict[str, Any] = {"state": state} if state != DONE else {"state": state, "done_us": now_us, "reporter_id": None}
         connection.execute(update(erasures).where(erasures.c.id == erasure.id, erasures.c.tenant_id == tenant_id).values(values))

@@ -1,7 +1,7 @@
 """What goes out again: all that is kept about one person, and everything of a tenant in the forms in which it came in.
 
-Reads only. A person's export names nobody else: clusters come with counts, decisions without the notes, in which moderators write about
-others too.
+Reads only. A person's export names nobody else: clusters come with counts, decisions without the notes, in which
+moderators write about others too.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def person(connection: Connection, tenant_id: int, edge: Edge, reporter_id: str,
 def tenant(connection: Connection, tenant_id: int) -> Iterator[tuple[str, Iterator[JsonObject]]]:
     """(file name, its objects) of everything of the tenant; the first two are what `audit` and `replay` read.
 
-    Take the objects of one before asking for the next. Complaints that were withdrawn or sent by machines have files of their own: where they
-    are read in again they would count.
+    Take the objects of one before asking for the next. Complaints that were withdrawn or sent by machines have files of
+    their own: where they are read in again they would count.
     """
     yield "complaints.ndjson", _complaints(connection, tenant_id, (STANDING, REPEAT))
     yield "outcomes.ndjson", (from_json(row.content) for row in _by_seq(connection, schema.outcomes, tenant_id))

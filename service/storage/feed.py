@@ -54,7 +54,8 @@ class FeedBatch:
     texts: dict[int, bytes] = field(default_factory=dict)  # seq -> signature of the text, where it has enough words
     removed: tuple[int, ...] = ()  # seqs that no longer stand (withdrawn, or an earlier one of the same pair came)
     outcomes: tuple[FeedOutcome, ...] = ()
-    totals: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, TOTAL))  # standing complaints of touched targets
+    # standing complaints of touched targets
+    totals: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, TOTAL))
 
 
 def pack(batch: FeedBatch) -> bytes:

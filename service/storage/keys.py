@@ -51,7 +51,9 @@ def enqueued(work: str, tenant: str) -> str:
 
 
 def delivered(tenant: str, digest: str) -> str:
-    """Set for a week once a webhook delivery's items are in the stream; `digest` is hexadecimal, of the source and the event."""
+    """Set for a week once a webhook delivery's items are in the stream; `digest` is hexadecimal, of the source and the
+    event.
+    """
     return f"{PREFIX}:{tenant}:delivered:{digest}"
 
 

@@ -89,7 +89,9 @@ def _renew_until(lease: Lease, over: threading.Event, every_seconds: float) -> N
 
 
 def take_epoch(engine: Engine, table: Table, tenant_id: int) -> int:
-    """Raise and return the epoch of `ingest_state` or `analysis_state`: whoever held the earlier one can commit no more."""
+    """Raise and return the epoch of `ingest_state` or `analysis_state`: whoever held the earlier one can commit no
+    more.
+    """
     with write(engine) as connection:
         done = connection.execute(update(table).where(table.c.tenant_id == tenant_id).values(epoch=table.c.epoch + 1))
         if done.rowcount != 1:

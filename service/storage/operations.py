@@ -1,4 +1,6 @@
-"""What an administrator wants to see of one tenant's machinery in SQL: sweeps, deliveries that fail, sources that are asked. Reads only."""
+"""What an administrator wants to see of one tenant's machinery in SQL: sweeps, deliveries that fail, sources that are
+asked. Reads only.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +139,9 @@ def read_timers(connection: Connection, tenant_id: int) -> list[Timer]:
 
 
 def list_dead(connection: Connection, tenant_id: int, *, after: tuple[Key, ...] | None, limit: int) -> tuple[list[DeadLetter], tuple[Key, ...] | None]:
-    """Dead letters, the newest first, their lines cut to LINE_SHOWN characters; and the key to go on from (None: that was all)."""
+    """Dead letters, the newest first, their lines cut to LINE_SHOWN characters; and the key to go on from (None: that
+    was all).
+    """
     d = schema.dead_letters.c
     query = sa.select(d.id, d.position, d.received_us, d.dead_us, d.error, sa.func.substr(d.line, 1, LINE_SHOWN), d.resent_us).where(d.tenant_id == tenant_id)
     if after is not None:

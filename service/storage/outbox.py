@@ -1,7 +1,7 @@
 """What subscribers are to be told, written in the transaction that made it true.
 
-An event's id is derived from its tenant, type and key: whoever finds the same thing twice writes it once. With it goes one
-delivery for each subscription that wants it. Events are kept without subscriptions too: they are the tenant's log.
+An event's id is derived from its tenant, type and key: whoever finds the same thing twice writes it once. With it goes
+one delivery for each subscription that wants it. Events are kept without subscriptions too: they are the tenant's log.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _ON_CONFLICT = "ON CONFLICT DO NOTHING"
 def record(connection: Connection, tenant_id: int, found: Sequence[Event], now_us: int) -> int:
     """Keep what is new among the events, have it delivered, and say how many were new.
 
-    Part of the caller's transaction: it is told if and only if the change that it tells of is stored. Costs nothing without
-    events. Raises ValueError for a type that is none of EVENT_TYPES, and for data that is no JSON.
+    Part of the caller's transaction: it is told if and only if the change that it tells of is stored. Costs nothing
+    without events. Raises ValueError for a type that is none of EVENT_TYPES, and for data that is no JSON.
     """
     rows = {event_id(tenant_id, event): (event.type, _json(event)) for event in found}
     known: set[str] = set()
@@ -65,7 +65,9 @@ def wants(filter_json: str, kind: str) -> bool:
 
 
 def forget_before(connection: Connection, tenant_id: int, before_us: int) -> int:
-    """Delete events that are older, with their deliveries (also what still waits) and attempts, and say how many events that were."""
+    """Delete events that are older, with their deliveries (also what still waits) and attempts, and say how many events
+    that were.
+    """
     old = select(events.c.id).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us)
     of_these = select(deliveries.c.id).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old))
     connection.execute(delete(delivery_attempts).where(delivery_attempts.c.tenant_id == tenant_id, delivery_attempts.c.delivery_id.in_(of_these)))

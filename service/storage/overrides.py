@@ -39,10 +39,11 @@ def set_overrides(connection: Connection, tenant_id: int, values: dict[str, Any]
 
 
 def change_overrides(connection: Connection, tenant_id: int, *, put: dict[str, Any], drop: Collection[str] | None = (), by: str, now_us: int) -> Policy:
-    """Change some of the tenant's overrides and return what then holds: `put` sets, `drop` goes back to the default (None: all others do).
+    """Change some of the tenant's overrides and return what then holds: `put` sets, `drop` goes back to the default
+    (None: all others do).
 
-    What is named in neither stays. A change is a new version and an entry of the audit trail; where nothing changes, nothing is
-    written. Raises ValueError like `set_overrides`, also for a dropped name that is no threshold.
+    What is named in neither stays. A change is a new version and an entry of the audit trail; where nothing changes,
+    nothing is written. Raises ValueError like `set_overrides`, also for a dropped name that is no threshold.
     """
     one_at_a_time(connection, tenant_id)
     before = overrides_of(connection, tenant_id)

@@ -1,7 +1,9 @@
-"""What a tenant's day looks like: how much came in, how much of it was coordinated, what waits for people, and how often they agreed.
+"""What a tenant's day looks like: how much came in, how much of it was coordinated, what waits for people, and how
+often they agreed.
 
-Time is the tenant's own: a period ends now while complaints come in, and at the latest complaint of a history that was replayed or of a
-platform that paused. Every question is bounded: by the period, by the tenant's cases (along an index), or by a limit.
+Time is the tenant's own: a period ends now while complaints come in, and at the latest complaint of a history that was
+replayed or of a platform that paused. Every question is bounded: by the period, by the tenant's cases (along an index),
+or by a limit.
 """
 
 from __future__ import annotations
@@ -117,7 +119,10 @@ def read_slots(connection: Connection, tenant_id: int, period: Period) -> list[S
 
 
 def _coordinated(connection: Connection, tenant_id: int, period: Period) -> dict[int, int]:
-    """Complaints of flagged clusters by slot, each once. Read as the driver's tuples: a busy week has 10^5, which SQL would group more slowly."""
+    """Complaints of flagged clusters by slot, each once.
+
+    Read as the driver's tuples: a busy week has 10^5, which SQL would group more slowly.
+    """
     statement = (
         "SELECT cc.row_key, cc.occurred_us FROM clusters c JOIN cluster_complaints cc ON cc.cluster_id = c.id"
         " WHERE c.tenant_id = ? AND c.last_us >= ? AND c.disposition = 'flagged' AND cc.occurred_us >= ? AND cc.occurred_us < ? AND cc.gone = ?"
@@ -136,7 +141,9 @@ def _flagged_since(tenant_id: int, since_us: int) -> tuple[sa.ColumnElement[bool
 
 
 def read_cases(connection: Connection, tenant_id: int, *, end_us: int, now_us: int) -> Cases:
-    """How many cases are in which state, and since when (by the tenant's time, `end_us`) they wait; a snooze that has run out is open."""
+    """How many cases are in which state, and since when (by the tenant's time, `end_us`) they wait; a snooze that has
+    run out is open.
+    """
     c = schema.clusters.c
     status = sa.case((c.status != "snoozed", c.status), (asleep(now_us), "snoozed"), else_="open")
     steps = [upto for _, upto in AGES_US if upto is not None]
@@ -163,7 +170,8 @@ def read_cases(connection: Connection, tenant_id: int, *, end_us: int, now_us: i
 def read_time_to_decision(connection: Connection, tenant_id: int, *, now_us: int) -> TimeToDecision | None:
     """How fast cases were decided for the first time in the last DECIDED_DAYS days; None without any.
 
-    A case begins when its flag was told (wall clock, as the decision is); where that event is deleted, when it was found.
+    A case begins when its flag was told (wall clock, as the decision is); where that event is deleted, when it was
+    found.
     """
     d, c, earlier = schema.decisions.c, schema.clusters.c, schema.decisions.alias("earlier")
     verdicts = ("coordinated", "not_coordinated")
@@ -190,7 +198,9 @@ def _flagged_at(connection: Connection, tenant_id: int, cluster_ids: Sequence[st
 
 
 def read_attacked(connection: Connection, tenant_id: int, *, since_us: int, until_us: int) -> list[AttackedTarget]:
-    """The targets that most members of flagged clusters complained about in [since, until), the worst first; at most TARGETS_SHOWN."""
+    """The targets that most members of flagged clusters complained about in [since, until), the worst first; at most
+    TARGETS_SHOWN.
+    """
     own = schema.cluster_complaints.c
     reporters, last = sa.func.count(own.reporter_key.distinct()).label("reporters"), sa.func.max(own.occurred_us).label("last_us")
     rows = connection.execute(

@@ -1,4 +1,6 @@
-"""Passwords as argon2id hashes, with the library's parameters of the day (RFC 9106, low memory: 64 MiB and some 50 ms a hash)."""
+"""Passwords as argon2id hashes, with the library's parameters of the day (RFC 9106, low memory: 64 MiB and some 50 ms a
+hash).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ _HASHER = PasswordHasher()
 
 
 def checked_password(password: str, *, name: str) -> str:
-    """The password as it is hashed (NFKC, so that every keyboard's way of typing it is one). Raises Refused for one that is too short, too long, or the name."""
+    """The password as it is hashed (NFKC, so that every keyboard's way of typing it is one).
+
+    Raises Refused for one that is too short, too long, or the name.
+    """
     text = unicodedata.normalize("NFKC", password)
     if not LEAST_CHARACTERS <= len(text) <= MOST_CHARACTERS:
         raise Refused(f"the password has {len(text)} characters; {LEAST_CHARACTERS} to {MOST_CHARACTERS} are taken")

@@ -1,7 +1,7 @@
 """PostgreSQL: how it is connected to, and what of its errors may be told.
 
-Readers (`engine.connect()`) get one view for the length of their transaction and may write nothing: REPEATABLE READ, READ ONLY. Writers
-(`write(engine)`) are READ COMMITTED and lock what they decide by: docs/decisions/050-postgresql.md.
+Readers (`engine.connect()`) get one view for the length of their transaction and may write nothing: REPEATABLE READ,
+READ ONLY. Writers (`write(engine)`) are READ COMMITTED and lock what they decide by: docs/decisions/050-postgresql.md.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ _NAMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 def open_postgresql(url: URL) -> Engine:
-    """An engine for a URL as operators type it: postgresql://user:password@host:port/name?sslmode=verify-full; connects lazily.
+    """An engine for a URL as operators type it: postgresql://user:password@host:port/name?sslmode=verify-full; connects
+    lazily.
 
-    What the URL says itself (?connect_timeout=, ?options=, ...) wins. Raises Refused when the driver is not installed, or for another one.
+    What the URL says itself (?connect_timeout=, ?options=, ...) wins. Raises Refused when the driver is not installed,
+    or for another one.
     """
     if url.drivername not in _NAMES:
         raise Refused(f"DATABASE_URL begins with {url.drivername}://, and has to begin with postgresql:// (the driver is psycopg), or with sqlite:///")
@@ -81,7 +83,8 @@ def _copy(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
 
 
 def _leave_values_out(context: ExceptionContext) -> None:
-    # The server's DETAIL names the values that collided, and the message itself those that it could not read: people's ids, and what they wrote.
+    # The server's DETAIL names the values that collided, and the message itself those that it could not read: people's
+    # ids, and what they wrote.
     original: Any = context.original_exception
     diagnosis = getattr(original, "diag", None)
     if diagnosis is None or diagnosis.sqlstate is None:
@@ -93,7 +96,8 @@ def _leave_values_out(context: ExceptionContext) -> None:
 
 
 def _replace_nul(_connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool) -> tuple[str, Any]:
-    # PostgreSQL's text holds no NUL, and the driver refuses a question with one. Nothing that we store has any, so such a question finds nothing.
+    # PostgreSQL's text holds no NUL, and the driver refuses a question with one. Nothing that we store has any, so such
+    # a question finds nothing.
     if executemany:
         return statement, parameters
     if isinstance(parameters, dict):

@@ -16,7 +16,8 @@ from rq.serializers import JSONSerializer
 
 from service.storage import keys
 
-QUEUE_OF = {"ingest": "ingest", "detect": "detect", "sweep": "sweep", "deliver": "deliver", "restore": "chores", "selfcheck": "chores", "poll": "chores", "retain": "chores", "erase": "chores", "dry_run": "chores"}  # by work
+# by work
+QUEUE_OF = {"ingest": "ingest", "detect": "detect", "sweep": "sweep", "deliver": "deliver", "restore": "chores", "selfcheck": "chores", "poll": "chores", "retain": "chores", "erase": "chores", "dry_run": "chores"}
 QUEUES = tuple(dict.fromkeys(QUEUE_OF.values()))
 TIMEOUT_SECONDS = {"ingest": 120, "detect": 900, "sweep": 3600, "deliver": 120, "restore": 3600, "selfcheck": 3600, "poll": 300, "retain": 3600, "erase": 3600, "dry_run": 3600}
 WAITING_MS = {"sweep": 30_000}  # how long a waiting job keeps the next of its kind and tenant away; RQ may have lost it
@@ -79,7 +80,9 @@ def begun(redis: Redis, work: str, tenant: str) -> None:
 
 
 def others_wait(redis: Redis, work: str) -> bool:
-    """Whether a job waits behind the one of this kind that asks: another tenant's, most likely, whose turn it should be soon."""
+    """Whether a job waits behind the one of this kind that asks: another tenant's, most likely, whose turn it should be
+    soon.
+    """
     length: Any = redis.llen(f"{TenantQueue.redis_queue_namespace_prefix}{QUEUE_OF[work]}")
     return int(length) > 0
 

@@ -1,4 +1,7 @@
-"""Files that still hold what was deleted: the database's free pages and its log, Redis' append-only file. Written anew, without it."""
+"""Files that still hold what was deleted: the database's free pages and its log, Redis' append-only file.
+
+Written anew, without it.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ def rewrite_database(engine: Engine) -> str:
     """Leave nothing deleted in the database's files; says in a few words what was done.
 
     SQLite: VACUUM, then the write-ahead log is emptied. Writers wait meanwhile (about a second for each 200 MB). Raises
-    StoreUnavailable while a reader keeps the log from being emptied. PostgreSQL: VACUUM of every table, which lets the space be
-    used again but does not overwrite it: see docs/privacy.md.
+    StoreUnavailable while a reader keeps the log from being emptied. PostgreSQL: VACUUM of every table, which lets the
+    space be used again but does not overwrite it: see docs/privacy.md.
     """
     if engine.dialect.name != "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -47,8 +50,8 @@ def rewrite_database(engine: Engine) -> str:
 def rewrite_redis(client: Redis) -> str:
     """Have Redis write its files anew, without what is no longer in it; says in a few words what was done.
 
-    Raises StoreUnavailable when that fails or takes too long. A server that does not let us (many that are rented do not) is
-    not an error: the answer says so, and what its operator does with old files is beyond our reach.
+    Raises StoreUnavailable when that fails or takes too long. A server that does not let us (many that are rented do
+    not) is not an error: the answer says so, and what its operator does with old files is beyond our reach.
     """
     try:
         info: Any = client.info("persistence")

@@ -1,12 +1,12 @@
 """One name of a person replaced by another everywhere in SQL, with what told more about them: how an erasure is done.
 
-The archive, the feed and the sweeps hold the name (or its 64-bit key) in forms of their own, and are rewritten each in its way. Every other
-table of a tenant is gone through alike, by the names of its columns and of the fields in its JSON: so a table that is added
-later is not forgotten, as long as it calls things what the others call them.
+The archive, the feed and the sweeps hold the name (or its 64-bit key) in forms of their own, and are rewritten each in
+its way. Every other table of a tenant is gone through alike, by the names of its columns and of the fields in its JSON:
+so a table that is added later is not forgotten, as long as it calls things what the others call them.
 
-A name is replaced only where it stands for a person. People choose their names: somebody called "flagged" must be able to go without the dispositions
-of all clusters going with him, and a target, a complaint or a cluster with the same id keeps it. Where a platform numbers people once, the author
-of a target is the same person, and is replaced too.
+A name is replaced only where it stands for a person. People choose their names: somebody called "flagged" must be able
+to go without the dispositions of all clusters going with him, and a target, a complaint or a cluster with the same id
+keeps it. Where a platform numbers people once, the author of a target is the same person, and is replaced too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ _ROWS_AT_ONCE = 500
 
 @dataclass(slots=True)
 class Found:
-    """Rows that hold a name, found before the writing transaction, so that it is short; what came since is looked through inside."""
+    """Rows that hold a name, found before the writing transaction, so that it is short; what came since is looked
+    through inside.
+    """
 
     complaints: set[int] = field(default_factory=set)  # row keys
     feed: set[int] = field(default_factory=set)  # last_seq
@@ -74,7 +76,10 @@ class Renaming:
         return found
 
     def apply(self, connection: Connection, found: Found) -> dict[str, int]:
-        """Replace them, in the caller's writing transaction; how many rows changed, by table. Doing it again changes nothing."""
+        """Replace them, in the caller's writing transaction; how many rows changed, by table.
+
+        Doing it again changes nothing.
+        """
         self._look(connection, found, after_seq=found.upto_seq)
         changed = {
             "complaints": self._complaints(connection, found.complaints), "feed": self._feed(connection, found.feed), "sweeps": self._sweeps(connection),
@@ -139,7 +144,9 @@ class Renaming:
         return count
 
     def complaint(self, body: JsonObject) -> JsonObject:
-        """A complaint without the person: name, account age, fingerprint and text are gone; about a text of theirs, the author's name is."""
+        """A complaint without the person: name, account age, fingerprint and text are gone; about a text of theirs, the
+        author's name is.
+        """
         after = dict(body)
         if body["reporter"]["id"] in self.names:
             after["reporter"] = {name: value for name, value in body["reporter"].items() if name not in _GONE} | {"id": self.names[body["reporter"]["id"]]}

@@ -1,7 +1,7 @@
 """Deliveries that were taken already: marks in Redis, kept for longer than any platform sends again.
 
-A mark is set only after the items are in the stream, so that a delivery whose answer was lost is taken again rather than
-lost. Where marks are lost with Redis, the ids of complaints and outcomes still keep a repetition harmless.
+A mark is set only after the items are in the stream, so that a delivery whose answer was lost is taken again rather
+than lost. Where marks are lost with Redis, the ids of complaints and outcomes still keep a repetition harmless.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ async def is_known(client: AsyncRedis, tenant: str, mark: str) -> bool:
 
 
 async def remember(client: AsyncRedis, tenant: str, mark: str) -> None:
-    """Note that its items are in the stream. A Redis that goes away now changes nothing for the sender: they are safe."""
+    """Note that its items are in the stream.
+
+    A Redis that goes away now changes nothing for the sender: they are safe.
+    """
     try:
         await client.set(keys.delivered(tenant, mark), 1, ex=REMEMBERED_SECONDS)
     except (RedisError, OSError, TimeoutError) as error:

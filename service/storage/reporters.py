@@ -93,7 +93,8 @@ def _judged(connection: Connection, tenant_id: int, own: sa.ColumnElement[bool],
     by_target: dict[int, list[FeedOutcome]] = defaultdict(list)
     for row in decided:
         outcome = Outcome.model_validate_json(row.content)
-        if outcome.complaint_id is None or outcome.complaint_id in row_key_by_id:  # else it concerns somebody else's complaint alone
+        # else it concerns somebody else's complaint alone
+        if outcome.complaint_id is None or outcome.complaint_id in row_key_by_id:
             by_target[row.target_key].append(FeedOutcome(
                 seq=0, id=outcome.id, target=row.target_key, decided_us=row.decided_us, verdict=outcome.verdict, action=outcome.action, decided_by=outcome.decided_by,
                 complaint=row_key_by_id.get(outcome.complaint_id or "", 0),

@@ -106,7 +106,10 @@ def count_by_state(connection: Connection, tenant_id: int) -> dict[str, int]:
 def list_restorations(
     connection: Connection, tenant_id: int, states: Iterable[RestorationState] | None, *, after: tuple[Key, ...] | None, limit: int,
 ) -> tuple[list[RestorationItem], tuple[Key, ...] | None]:
-    """At most `limit` behind `after`, greatest harm first, and the key to go on from (None: that was all). `states` None: any."""
+    """At most `limit` behind `after`, greatest harm first, and the key to go on from (None: that was all).
+
+    `states` None: any.
+    """
     c = _TABLE.c
     query = select(_TABLE).where(c.tenant_id == tenant_id)
     if states is not None:

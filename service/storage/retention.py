@@ -1,11 +1,13 @@
-"""What a tenant keeps no longer: everything that was received before a time, deleted from its oldest end in small transactions.
+"""What a tenant keeps no longer: everything that was received before a time, deleted from its oldest end in small
+transactions.
 
-The unit is a row of the feed, one ingest transaction: its complaints and outcomes go with it, so that archive, feed and totals agree after
-every step. A step locks the row of `ingest_state` as a commit does, and is never under way together with one. What detection
-has resident is dropped (by its epoch) where a step touches the window or a cluster.
+The unit is a row of the feed, one ingest transaction: its complaints and outcomes go with it, so that archive, feed and
+totals agree after every step. A step locks the row of `ingest_state` as a commit does, and is never under way together
+with one. What detection has resident is dropped (by its epoch) where a step touches the window or a cluster.
 
-A later complaint of the same reporter about the same target takes the place of a deleted one that stood: whoever complained again within the time that is kept still
-counts. Clusters keep members, targets, evidence and counts; the complaints that they are made of go, and with them their part in the discount.
+A later complaint of the same reporter about the same target takes the place of a deleted one that stood: whoever
+complained again within the time that is kept still counts. Clusters keep members, targets, evidence and counts; the
+complaints that they are made of go, and with them their part in the discount.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ def find_refed(connection: Connection, tenant_id: int, known: Refed) -> None:
 
 
 def delete_step(connection: Connection, tenant_id: int, before_us: int, refed: Refed, edge: Edge, *, now_us: int, window_seconds: int, items: int = ITEMS_AT_ONCE) -> Deleted | None:
-    """Delete the oldest rows of the feed that were received before `before_us` (of `items` items together, one row at least), with all that belongs to them; None: there is none.
+    """Delete the oldest rows of the feed that were received before `before_us` (of `items` items together, one row at
+    least), with all that belongs to them; None: there is none.
 
     In the caller's writing transaction. What detection has not read yet stays.
     """
@@ -90,7 +93,9 @@ def delete_step(connection: Connection, tenant_id: int, before_us: int, refed: R
 
 
 def delete_rest(connection: Connection, tenant_id: int, before_us: int) -> dict[str, int]:
-    """Delete what belongs to no complaint and is as old: withdrawals, dead letters, events with their deliveries, warnings, sweeps. Rows by table."""
+    """Delete what belongs to no complaint and is as old: withdrawals, dead letters, events with their deliveries,
+    warnings, sweeps. Rows by table.
+    """
     w, d, s, r = schema.withdrawals.c, schema.dead_letters.c, schema.sweeps.c, schema.reporter_warnings.c
     statements = {
         "withdrawals": sa.delete(schema.withdrawals).where(w.tenant_id == tenant_id, w.received_us < before_us),

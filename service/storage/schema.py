@@ -38,8 +38,10 @@ api_keys = Table(
 ingest_state = Table(
     "ingest_state", metadata,
     Column("tenant_id", ForeignKey("tenants.id"), primary_key=True), Column("epoch", Integer, nullable=False, server_default="0"),
-    Column("archived_position", Big, nullable=False, server_default="0"),  # all items at or below it are archived or dead
-    Column("archived_entry", String(48), nullable=False, server_default="0-0"),  # stream entry that the position came from: tells a redelivery from a rolled back Redis
+    # all items at or below it are archived or dead
+    Column("archived_position", Big, nullable=False, server_default="0"),
+    # stream entry that the position came from: tells a redelivery from a rolled back Redis
+    Column("archived_entry", String(48), nullable=False, server_default="0-0"),
     Column("archived", Big, nullable=False, server_default="0"), Column("duplicates", Big, nullable=False, server_default="0"),
     Column("conflicting", Big, nullable=False, server_default="0"), Column("late", Big, nullable=False, server_default="0"),
     Column("last_seq", Big, nullable=False, server_default="0"), Column("watermark_us", Big), Column("received_us", Big),
@@ -77,20 +79,26 @@ targets = Table(
     Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("target_key", Big, primary_key=True, autoincrement=False),
     Column("complaints", Integer, nullable=False),  # distinct reporters whose complaint stands
 )
-# How many complaints people filed in each ten minutes (service/storage/tempo.py): a picture of a week is read from a thousand rows. No person is in it.
+# How many complaints people filed in each ten minutes (service/storage/tempo.py): a picture of a week is read from a
+# thousand rows. No person is in it.
 complaint_counts = Table(
     "complaint_counts", metadata,
-    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("slot_us", Big, primary_key=True, autoincrement=False),  # by occurred_at
-    Column("complaints", Integer, nullable=False),  # as they came: repeats and what was withdrawn since included, machines not
+    # by occurred_at
+    Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("slot_us", Big, primary_key=True, autoincrement=False),
+    # as they came: repeats and what was withdrawn since included, machines not
+    Column("complaints", Integer, nullable=False),
 )
 # What the detect worker reads: one row an ingest transaction, columns packed by service/storage/feed.py. Every rise of
 # ingest_state.archived_position has a row: one of repeats alone uses up a seq that nothing bears.
 feed = Table(
     "feed", metadata,
     Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("last_seq", Big, primary_key=True, autoincrement=False), Column("first_seq", Big, nullable=False),
-    Column("last_position", Big, nullable=False), Column("items", Integer, nullable=False),  # items of the stream that it covers, repeats included
-    Column("oldest_received_us", Big, nullable=False), Column("received_us", Big, nullable=False),  # receipt of its first and its last item
-    Column("watermark_us", Big), Column("newest_us", Big),  # newest occurred_at inside, of what was removed too; null: no complaint inside
+    # items of the stream that it covers, repeats included
+    Column("last_position", Big, nullable=False), Column("items", Integer, nullable=False),
+    # receipt of its first and its last item
+    Column("oldest_received_us", Big, nullable=False), Column("received_us", Big, nullable=False),
+    # newest occurred_at inside, of what was removed too; null: no complaint inside
+    Column("watermark_us", Big), Column("newest_us", Big),
     Column("payload", LargeBinary, nullable=False),
 )
 sweeps = Table(
@@ -108,12 +116,15 @@ clusters = Table(
     Column("reporter_count", Integer, nullable=False), Column("target_count", Integer, nullable=False), Column("summary", Text, nullable=False), Column("evidence", Text, nullable=False),
     Column("policy_version", String(32), nullable=False), Column("version", Integer, nullable=False), Column("merged_into", String(40)), Column("split_from", String(40)), Column("earlier", String(40)),
     Column("verdict", String(20)),  # standing decision: coordinated | not_coordinated | null
-    Column("decided_reporters", Integer), Column("decided_targets", Integer),  # sizes when decided: growth since reopens
+    # sizes when decided: growth since reopens
+    Column("decided_reporters", Integer), Column("decided_targets", Integer),
     Column("found_us", Big, nullable=False),  # event time, the quota's day
-    Column("trimmed_first_us", Big), Column("trimmed_last_us", Big),  # span of its complaints that retention deleted; null: none
+    # span of its complaints that retention deleted; null: none
+    Column("trimmed_first_us", Big), Column("trimmed_last_us", Big),
     Column("revoked_us", Big), Column("revoked_because", Text), Column("changed_by", String(128), nullable=False, server_default="detector"),
     Index("clusters_by_last", "tenant_id", "last_us", "id"), Index("clusters_by_survivor", "tenant_id", "merged_into"),
-    # All that the console's queue counts, filters and sorts by, so that it never reads the wide rows of cases that it does not show.
+    # All that the console's queue counts, filters and sorts by, so that it never reads the wide rows of cases that it
+    # does not show.
     Index("clusters_by_queue", "tenant_id", "status", "disposition", "snooze_until_us", "score", "found_us", "last_us", "first_us", "reporter_count", "kind", "id", "verdict"),
 )
 cluster_members = Table(
@@ -160,7 +171,8 @@ dead_letters = Table(
     Column("resent_us", Big),  # in the stream again since: pending, no longer dead
     Index("dead_letters_by_tenant", "tenant_id", "id"),
 )
-# When a job of a kind is due for a tenant; the clock enqueues it, the job writes the next time or removes the row (storage/timers.py).
+# When a job of a kind is due for a tenant; the clock enqueues it, the job writes the next time or removes the row
+# (storage/timers.py).
 timers = Table(
     "timers", metadata,
     Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("work", String(16), primary_key=True), Column("due_us", Big, nullable=False), Index("timers_by_due", "due_us"),
@@ -168,7 +180,8 @@ timers = Table(
 # One row a tenant that differs from the defaults (storage/tenant_settings.py).
 tenant_settings = Table(
     "tenant_settings", metadata,
-    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True), Column("pseudonyms", Boolean, nullable=False, server_default="0"), Column("pseudonym_key", Text),  # encrypted
+    # encrypted
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True), Column("pseudonyms", Boolean, nullable=False, server_default="0"), Column("pseudonym_key", Text),
     Column("keep_text", Boolean, nullable=False, server_default="0"), Column("retention_days", Integer), Column("rate_per_second", Float),
 )
 # Inbound connections. `id` is the unguessable end of the path that a platform posts to; of a poller it is only a name.
@@ -184,14 +197,18 @@ sources = Table(
 )
 subscriptions = Table(
     "subscriptions", metadata,
-    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("url", Text, nullable=False), Column("events", Text, nullable=False),  # JSON list; empty: all
-    Column("description", String(256), nullable=False, server_default=""), Column("secret", Text, nullable=False), Column("previous_secret", Text), Column("previous_until_us", Big),  # both encrypted
+    # JSON list; empty: all
+    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("url", Text, nullable=False), Column("events", Text, nullable=False),
+    # both encrypted
+    Column("description", String(256), nullable=False, server_default=""), Column("secret", Text, nullable=False), Column("previous_secret", Text), Column("previous_until_us", Big),
     Column("created_us", Big, nullable=False), Column("disabled_us", Big), Column("disabled_because", Text),
-    Column("silences", Integer, nullable=False, server_default="0"),  # attempts in a row that nobody answered, or with a wish to be left alone ...
+    # attempts in a row that nobody answered, or with a wish to be left alone ...
+    Column("silences", Integer, nullable=False, server_default="0"),
     Column("rest_until_us", Big),  # ... and until when it is left alone
     Index("subscriptions_by_tenant", "tenant_id", "id"),
 )
-# The outbox: what happened, written in the transaction that made it so; its id is derived from what it says, so that it is there once.
+# The outbox: what happened, written in the transaction that made it so; its id is derived from what it says, so that it
+# is there once.
 events = Table(
     "events", metadata,
     Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("type", String(40), nullable=False), Column("at_us", Big, nullable=False), Column("data", Text, nullable=False),
@@ -215,7 +232,8 @@ restorations = Table(
     Column("tenant_id", Integer, primary_key=True, autoincrement=False), Column("target_key", Big, primary_key=True, autoincrement=False), Column("target_id", String(128), nullable=False),
     Column("state", String(12), nullable=False),  # open | restored | stands
     Column("harm", Float, nullable=False), Column("complaints", Integer, nullable=False), Column("independent", Float, nullable=False), Column("cluster_ids", Text, nullable=False),
-    Column("threshold", Integer, nullable=False), Column("removal_id", String(128), nullable=False),  # the outcome that removed it
+    # the outcome that removed it
+    Column("threshold", Integer, nullable=False), Column("removal_id", String(128), nullable=False),
     Column("removed_us", Big, nullable=False), Column("removed_by", String(12), nullable=False), Column("opened_us", Big, nullable=False), Column("changed_us", Big, nullable=False),
     Column("opened_seq", Big, nullable=False),  # outcomes received later may know of the cluster
     Index("restorations_by_harm", "tenant_id", "state", "harm"),
@@ -228,7 +246,8 @@ reporter_warnings = Table(
 )
 erasures = Table(
     "erasures", metadata,
-    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("reporter_hash", String(64), nullable=False),  # keyed: refuses what is sent again
+    # keyed: refuses what is sent again
+    Column("id", String(40), primary_key=True), Column("tenant_id", Integer, nullable=False), Column("reporter_hash", String(64), nullable=False),
     Column("reporter_id", Text),  # encrypted, until done
     Column("token", String(64), nullable=False), Column("state", String(12), nullable=False),  # asked | replaced | done
     Column("asked_us", Big, nullable=False), Column("done_us", Big), Index("erasures_by_reporter", "tenant_id", "reporter_hash"),
@@ -236,17 +255,20 @@ erasures = Table(
 # People who sign in to the console.
 users = Table(
     "users", metadata,
-    Column("id", Integer, primary_key=True), Column("tenant_id", ForeignKey("tenants.id"), nullable=False), Column("name", String(128), nullable=False), Column("password_hash", Text, nullable=False),  # argon2id
+    # argon2id
+    Column("id", Integer, primary_key=True), Column("tenant_id", ForeignKey("tenants.id"), nullable=False), Column("name", String(128), nullable=False), Column("password_hash", Text, nullable=False),
     Column("role", String(12), nullable=False),  # viewer | moderator | admin
     Column("created_us", Big, nullable=False), Column("disabled_us", Big), Column("failures", Integer, nullable=False, server_default="0"), Column("locked_until_us", Big),
     Column("preferences", Text, nullable=False, server_default="{}"),  # theme, keys on or off: JSON
-    Column("one_time", Boolean, nullable=False, server_default="0"),  # the password is one that somebody else made: to be changed at the first sign-in
+    # the password is one that somebody else made: to be changed at the first sign-in
+    Column("one_time", Boolean, nullable=False, server_default="0"),
     UniqueConstraint("tenant_id", "name", name="users_by_name"),
 )
 sessions = Table(
     "sessions", metadata,
     Column("hash", String(64), primary_key=True), Column("user_id", ForeignKey("users.id"), nullable=False), Column("csrf", String(64), nullable=False), Column("created_us", Big, nullable=False),
-    Column("seen_us", Big, nullable=False), Column("expires_us", Big, nullable=False), Column("flash", Text),  # what the next page shows once: JSON
+    # what the next page shows once: JSON
+    Column("seen_us", Big, nullable=False), Column("expires_us", Big, nullable=False), Column("flash", Text),
     Index("sessions_by_user", "user_id"), Index("sessions_by_expiry", "expires_us"),
 )
 # Where attempts to sign in came from, until one was right.

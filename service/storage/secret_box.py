@@ -27,7 +27,10 @@ class SealedWithAnotherKey(Refused):
 
 
 class SecretBox:
-    """Seals and opens texts with the keys of these settings. Reads the data folder when it is first used, not before."""
+    """Seals and opens texts with the keys of these settings.
+
+    Reads the data folder when it is first used, not before.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._keys, self._path = settings.secret_keys, settings.data / SECRET_NAME

@@ -1,11 +1,11 @@
 """Sessions of the console, and the lock-out of whoever guesses passwords.
 
-A session is 32 random bytes in a cookie; what is stored is their SHA-256, so that a copy of the database lets nobody in.
-It ends 12 h after the last request, 7 days after sign-in, at sign-out, and with the account.
+A session is 32 random bytes in a cookie; what is stored is their SHA-256, so that a copy of the database lets nobody
+in. It ends 12 h after the last request, 7 days after sign-in, at sign-out, and with the account.
 
 Attempts to sign in are counted before the password is looked at (many at once gain nothing), for each account and for
-each address. After FREE_ATTEMPTS of them in a row, each further one doubles a wait, up to LONGEST_WAIT_SECONDS: long enough
-against guessing, short enough that nobody can keep a moderator out for a day.
+each address. After FREE_ATTEMPTS of them in a row, each further one doubles a wait, up to LONGEST_WAIT_SECONDS: long
+enough against guessing, short enough that nobody can keep a moderator out for a day.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt to sign in, already counted: `password_hash` to compare with (None: nobody of that name), `user_id` with it."""
+    """An attempt to sign in, already counted: `password_hash` to compare with (None: nobody of that name), `user_id`
+    with it.
+    """
 
     verdict: Literal["try", "locked", "address-locked"]
     wait_seconds: int = 0  # of an address that is locked
@@ -91,13 +93,17 @@ def note_failure(connection: Connection, attempt: Attempt, address: str, now_us:
 
 def note_success(connection: Connection, attempt: Attempt, address: str) -> None:
     """The password was right: earlier failures count no longer."""
-    connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))  # first, as whoever counts an attempt
+    # first, as whoever counts an attempt
+    connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
     connection.execute(update(users).where(users.c.id == attempt.user_id).values(failures=0, locked_until_us=None))
 
 
 def open_session(connection: Connection, user_id: int, password_hash: str, address: str, now_us: int, *, new_password_hash: str | None = None) -> str | None:
-    """The password of `password_hash` was right: forget the failures and give the new session's token; None when the account was disabled meanwhile, or has another password."""
-    # The address first, as whoever counts an attempt. The account is locked against being disabled, or given another password, until the session is there.
+    """The password of `password_hash` was right: forget the failures and give the new session's token; None when the
+    account was disabled meanwhile, or has another password.
+    """
+    # The address first, as whoever counts an attempt. The account is locked against being disabled, or given another
+    # password, until the session is there.
     connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
     query = select(users.c.tenant_id, users.c.name).where(users.c.id == user_id, users.c.disabled_us.is_(None), users.c.password_hash == password_hash)
     user = connection.execute(query.with_for_update()).first()
@@ -172,7 +178,8 @@ def _count_address(connection: Connection, address: str, now_us: int) -> int:
     """Microseconds that the address has to wait; 0: it may try, and has been counted."""
     c = sign_in_addresses.c
     connection.execute(delete(sign_in_addresses).where(c.seen_us < now_us - FORGET_SECONDS * _SECOND))
-    # Made or locked, in one: two first attempts at one moment are two, and nobody forgets it in between, whichever database.
+    # Made or locked, in one: two first attempts at one moment are two, and nobody forgets it in between, whichever
+    # database.
     known = "ON CONFLICT (address) DO UPDATE SET failures = sign_in_addresses.failures"
     insert_rows(connection, sign_in_addresses, ("address", "failures", "seen_us"), [(address, 0, now_us)], known)
     row = connection.execute(select(c.failures, c.locked_until_us).where(c.address == address)).one()

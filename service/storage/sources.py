@@ -65,7 +65,10 @@ class Source:
 
 
 def open_secrets(source: Source, box: SecretBox, now_us: int) -> tuple[str, ...]:
-    """The secrets that are valid now, the newest first; none for a source that has none. Raises Refused when no key opens them."""
+    """The secrets that are valid now, the newest first; none for a source that has none.
+
+    Raises Refused when no key opens them.
+    """
     sealed = [source.secret]
     if source.previous_until_us is not None and now_us < source.previous_until_us:
         sealed.append(source.previous_secret)
@@ -132,7 +135,9 @@ def source_of(connection: Connection, tenant_id: int, identifier: str) -> Source
 
 
 def find_source(connection: Connection, platform: str, identifier: str) -> Source | None:
-    """The source that posts to this path, whoever's it is; None for one that does not post, was removed or never existed."""
+    """The source that posts to this path, whoever's it is; None for one that does not post, was removed or never
+    existed.
+    """
     if not _ID.match(identifier):  # no text of another form can be one: nobody is asked
         return None
     row = connection.execute(_statement().where(sources.c.id == identifier, sources.c.platform == platform)).first()
@@ -159,12 +164,18 @@ def lock_source(connection: Connection, source: Source) -> Source | None:
 
 
 def claim_poll(connection: Connection, source: Source, next_poll_us: int) -> bool:
-    """Say at the begin of a poll when the next one is due, so that whoever wakes the source meanwhile is seen. False: it was removed."""
+    """Say at the begin of a poll when the next one is due, so that whoever wakes the source meanwhile is seen.
+
+    False: it was removed.
+    """
     return connection.execute(update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(next_poll_us=next_poll_us)).rowcount > 0
 
 
 def record_cursor(connection: Connection, source: Source, cursor: Mapping[str, Any]) -> bool:
-    """Write where a poll is, between two of its pages; what came before is in the stream. False: the source was removed."""
+    """Write where a poll is, between two of its pages; what came before is in the stream.
+
+    False: the source was removed.
+    """
     return connection.execute(update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(cursor=json.dumps(cursor))).rowcount > 0
 
 
@@ -182,7 +193,10 @@ def record_poll(
 
 
 def wake_pollers(connection: Connection, tenant_id: int, platform: str, now_us: int) -> int:
-    """Have the tenant's pollers of a platform asked now; how many there are. One that backs off after failures is left alone."""
+    """Have the tenant's pollers of a platform asked now; how many there are.
+
+    One that backs off after failures is left alone.
+    """
     mine = (sources.c.tenant_id == tenant_id) & (sources.c.platform == platform) & sources.c.url.is_not(None) & sources.c.removed_us.is_(None) & (sources.c.failures == 0)
     sooner = or_(sources.c.next_poll_us.is_(None), sources.c.next_poll_us > now_us)
     woken = connection.execute(update(sources).where(mine, sooner).values(next_poll_us=now_us)).rowcount

@@ -146,7 +146,8 @@ def unavailable_when_it_fails() -> Iterator[None]:
             raise Overloaded("Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS, cause="redis-memory") from None
         raise StoreUnavailable(f"Redis cannot answer now: {error}") from error
     except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}): try again") from error  # the text of the error names its address inside
+        # the text of the error names its address inside
+        raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}): try again") from error
 
 
 async def append(client: AsyncRedis, tenant: str, batches: Sequence[Batch], max_items: int) -> list[int | None]:

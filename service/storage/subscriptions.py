@@ -120,7 +120,9 @@ def remove(connection: Connection, tenant_id: int, subscription_id: str, *, by: 
 
 
 def silent(connection: Connection, subscription_id: str, silences: int, rest_until_us: int) -> None:
-    """The receiver did not answer, or asked to be left alone, `silences` times in a row: nothing goes there before then."""
+    """The receiver did not answer, or asked to be left alone, `silences` times in a row: nothing goes there before
+    then.
+    """
     connection.execute(update(subscriptions).where(subscriptions.c.id == subscription_id).values(silences=silences, rest_until_us=rest_until_us))
 
 

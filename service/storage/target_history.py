@@ -1,4 +1,7 @@
-"""All that a person wants to see of one target: its complaints in time, by the cluster that they belong to. Reads only."""
+"""All that a person wants to see of one target: its complaints in time, by the cluster that they belong to.
+
+Reads only.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,8 @@ def _list(connection: Connection, tenant_id: int, mine: tuple[sa.ColumnElement[b
     # Keys first: sorting whole rows would drag every content along.
     keys = connection.execute(query.order_by(c.occurred_us.desc(), c.row_key.desc()).limit(limit + 1)).all()
     page = [row.row_key for row in keys[:limit]]
-    rows = {row.row_key: row for row in connection.execute(sa.select(schema.complaints).where(c.row_key.in_(page)))}  # keys are the tenant's: asked for it as well, SQLite would walk all of its complaints
+    # keys are the tenant's: asked for it as well, SQLite would walk all of its complaints
+    rows = {row.row_key: row for row in connection.execute(sa.select(schema.complaints).where(c.row_key.in_(page)))}
     clusters = _clusters_of(connection, tenant_id, {(row.reporter_key, row.target_key) for row in rows.values()})
     found = []
     for row_key in page:
@@ -106,7 +110,9 @@ def _list(connection: Connection, tenant_id: int, mine: tuple[sa.ColumnElement[b
 
 
 def _clusters_of(connection: Connection, tenant_id: int, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[str, ...]]:
-    """Clusters (none that were merged or revoked) whose members the reporters are and whose targets they complained about."""
+    """Clusters (none that were merged or revoked) whose members the reporters are and whose targets they complained
+    about.
+    """
     m, t, c = schema.cluster_members.c, schema.cluster_targets.c, schema.clusters.c
     # Two short questions along indexes: as one, the database begins with all clusters of the tenant.
     memberships = connection.execute(

@@ -14,7 +14,10 @@ from service.storage.hashing import key_of
 
 @dataclass(frozen=True, slots=True)
 class TargetWords:
-    """The target's own words, who wrote it, and its address; None where no complaint said so. Hostile text, all of it."""
+    """The target's own words, who wrote it, and its address; None where no complaint said so.
+
+    Hostile text, all of it.
+    """
 
     excerpt: str | None
     author_id: str | None
@@ -25,7 +28,10 @@ UNKNOWN = TargetWords(None, None, None)
 
 
 def words_of(connection: Connection, tenant_id: int, target_ids: Sequence[str]) -> dict[str, TargetWords]:
-    """By target; one that nobody complained about is left out. One complaint of each is read: platforms describe a target alike each time."""
+    """By target; one that nobody complained about is left out.
+
+    One complaint of each is read: platforms describe a target alike each time.
+    """
     statement = (
         "SELECT c.content FROM k CROSS JOIN complaints c WHERE c.row_key = "
         "(SELECT one.row_key FROM complaints one WHERE one.tenant_id = ? AND one.target_key = k.column1 LIMIT 1)"

@@ -1,7 +1,8 @@
-"""How many complaints came in, by ten minutes of their own time: counted as they are archived, so that nobody has to count them later.
+"""How many complaints came in, by ten minutes of their own time: counted as they are archived, so that nobody has to
+count them later.
 
-A complaint is counted once, when it is archived first, whatever becomes of it; machines' are not. What retention deletes stays counted: no person
-is in it.
+A complaint is counted once, when it is archived first, whatever becomes of it; machines' are not. What retention
+deletes stays counted: no person is in it.
 """
 
 from __future__ import annotations

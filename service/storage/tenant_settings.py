@@ -1,7 +1,7 @@
 """What an operator has set for one tenant: pseudonyms, texts, retention, rate. A tenant without a row has the defaults.
 
-Every change is an entry of the audit trail. A running service sees it within seconds (whoever remembers settings does so
-for as long as a key is remembered).
+Every change is an entry of the audit trail. A running service sees it within seconds (whoever remembers settings does
+so for as long as a key is remembered).
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class TenantSettings:
     keep_text: bool = False  # what reporters write is kept, not only its signature
     retention_days: int | None = None  # since receipt, by wall clock; None: kept without end
     rate_per_second: float | None = None  # items that the tenant may send; None: unlimited
-    sealed_key: str | None = field(default=None, repr=False)  # the tenant's own secret, encrypted; None: not made yet (service/storage/edges.py)
+    # the tenant's own secret, encrypted; None: not made yet (service/storage/edges.py)
+    sealed_key: str | None = field(default=None, repr=False)
 
 
 def settings_of(connection: Connection, tenant_id: int) -> TenantSettings:
@@ -69,7 +70,10 @@ def change_settings(connection: Connection, tenant_id: int, *, actor: str, now_u
 
 
 def write_columns(connection: Connection, tenant_id: int, **values: Any) -> None:
-    """Write columns of the tenant's row, which is made if there is none. In a transaction that has the tenant to itself (`one_at_a_time`)."""
+    """Write columns of the tenant's row, which is made if there is none.
+
+    In a transaction that has the tenant to itself (`one_at_a_time`).
+    """
     row = tenant_settings.c.tenant_id == tenant_id
     if connection.execute(update(tenant_settings).where(row).values(**values)).rowcount == 0:
         connection.execute(insert(tenant_settings).values(tenant_id=tenant_id, **values))

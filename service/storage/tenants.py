@@ -101,7 +101,10 @@ def create_key(engine: Engine, tenant: str, scopes: Iterable[str], name: str, no
 
 
 def make_key(connection: Connection, number: int, scopes: Iterable[str], name: str, *, by: str, now_us: int) -> tuple[int, str]:
-    """A new key of the tenant of that number: its id and the key, in the caller's writing transaction, on record. Raises Refused like `create_key`."""
+    """A new key of the tenant of that number: its id and the key, in the caller's writing transaction, on record.
+
+    Raises Refused like `create_key`.
+    """
     wanted = list(dict.fromkeys(scopes))
     unknown = [scope for scope in wanted if scope not in SCOPES]
     if unknown or not wanted:
@@ -138,7 +141,10 @@ def list_keys(connection: Connection, number: int) -> list[ListedKey]:
 
 
 def end_key(connection: Connection, number: int, key_id: int, *, by: str, now_us: int) -> None:
-    """End a key; processes that know it believe it for some seconds more. Raises NotFound for one that there is not, or no more."""
+    """End a key; processes that know it believe it for some seconds more.
+
+    Raises NotFound for one that there is not, or no more.
+    """
     c = api_keys.c
     if connection.execute(update(api_keys).where(c.id == key_id, c.tenant_id == number, c.revoked_us.is_(None)).values(revoked_us=now_us)).rowcount != 1:
         raise NotFound("no key in use has this id")

@@ -1,7 +1,8 @@
-"""When the next job of a kind is due for a tenant: the clock enqueues what is due, again and again, until its job moves the time.
+"""When the next job of a kind is due for a tenant: the clock enqueues what is due, again and again, until its job moves
+the time.
 
-Whoever makes work for a job says so in its own transaction (`at_latest`); the job ends with `hold`, a look at what is still to be done, and
-`move_to`, in one transaction. So a time is never lost, whoever is killed or plans between.
+Whoever makes work for a job says so in its own transaction (`at_latest`); the job ends with `hold`, a look at what is
+still to be done, and `move_to`, in one transaction. So a time is never lost, whoever is killed or plans between.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def at_latest(connection: Connection, tenant_id: int, work: str, due_us: int) ->
 
 
 def hold(connection: Connection, tenant_id: int, work: str, now_us: int) -> None:
-    """Before the look: who is planning the work is waited for, and his reason is seen; who plans it from here on waits for this transaction.
+    """Before the look: who is planning the work is waited for, and his reason is seen; who plans it from here on waits
+    for this transaction.
 
     Nothing is moved by it (what was not planned is due now, unless `move_to` follows).
     """

@@ -48,7 +48,9 @@ class TrailFilter:
 
 
 def list_page(connection: Connection, tenant_id: int, chosen: TrailFilter, *, before_id: int | None, limit: int) -> tuple[list[Line], int | None]:
-    """The tenant's lines, newest first, older than the line `before_id`; and the id to go on from, None on the last page."""
+    """The tenant's lines, newest first, older than the line `before_id`; and the id to go on from, None on the last
+    page.
+    """
     statement = select(audit_trail).where(*_conditions(tenant_id, chosen)).order_by(audit_trail.c.id.desc()).limit(limit + 1)
     if before_id is not None:
         statement = statement.where(audit_trail.c.id < before_id)

@@ -48,7 +48,10 @@ def checked_name(name: str) -> str:
 
 
 def create_user(connection: Connection, tenant_id: int, name: str, role: Role, password_hash: str, *, actor: str, now_us: int, one_time: bool = False) -> User:
-    """A new account; `one_time`: the password holds for the first sign-in. Raises Refused for a name that is taken (by a disabled account too) or unfit."""
+    """A new account; `one_time`: the password holds for the first sign-in.
+
+    Raises Refused for a name that is taken (by a disabled account too) or unfit.
+    """
     name = checked_name(name)
     one_at_a_time(connection, tenant_id)
     if connection.scalar(select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.name == name)) is not None:
@@ -81,14 +84,20 @@ def read_user(connection: Connection, tenant_id: int, user_id: int) -> User:
 
 
 def set_password(connection: Connection, user: User, password_hash: str, *, actor: str, now_us: int, one_time: bool = False, but_session: str | None = None) -> None:
-    """Another password: ends the lock-out and every session of the person (but the one of that hash). `one_time`: it holds for the first sign-in."""
+    """Another password: ends the lock-out and every session of the person (but the one of that hash).
+
+    `one_time`: it holds for the first sign-in.
+    """
     connection.execute(update(users).where(users.c.id == user.id).values(password_hash=password_hash, failures=0, locked_until_us=None, one_time=one_time))
     _end_sessions(connection, user, but_session)
     trail.enter(connection, user.tenant_id, actor=actor, action="user-password", subject=f"user:{user.name}", now_us=now_us)
 
 
 def set_role(connection: Connection, user: User, role: Role, *, actor: str, now_us: int, last_admin_too: bool = False) -> None:
-    """Another role, from the next request on. Raises Refused when nobody else would be admin (unless `last_admin_too`)."""
+    """Another role, from the next request on.
+
+    Raises Refused when nobody else would be admin (unless `last_admin_too`).
+    """
     if role == user.role:
         return
     if user.role == "admin" and not last_admin_too:
@@ -98,7 +107,10 @@ def set_role(connection: Connection, user: User, role: Role, *, actor: str, now_
 
 
 def disable_user(connection: Connection, user: User, *, actor: str, now_us: int, last_admin_too: bool = False) -> None:
-    """Let the person in no more, and end their sessions. Raises Refused when nobody else would be admin (unless `last_admin_too`)."""
+    """Let the person in no more, and end their sessions.
+
+    Raises Refused when nobody else would be admin (unless `last_admin_too`).
+    """
     if user.disabled_us is not None:
         return
     if user.role == "admin" and not last_admin_too:

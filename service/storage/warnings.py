@@ -1,4 +1,7 @@
-"""For whom a warning was suggested, and what is needed to decide it. What decides is pure: service/moderation/warnings.py."""
+"""For whom a warning was suggested, and what is needed to decide it.
+
+What decides is pure: service/moderation/warnings.py.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,9 @@ def list_suggested(connection: Connection, tenant_id: int, *, after: tuple[Key, 
 
 
 def handle(connection: Connection, tenant_id: int, reporter_id: str, choice: Choice, *, by: str, now_us: int) -> None:
-    """Write down what a person made of the suggestion, in the caller's writing transaction; a later word replaces an earlier one. Raises NotFound without one."""
+    """Write down what a person made of the suggestion, in the caller's writing transaction; a later word replaces an
+    earlier one. Raises NotFound without one.
+    """
     row = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == key_of(reporter_id)).with_for_update()).first()
     if row is None or row.reporter_id != reporter_id:
         raise NotFound("no warning of this reporter is suggested (any more)")
@@ -97,7 +102,8 @@ def _suggested(row: Row[Any]) -> Suggested:
 def judged_since(connection: Connection, tenant_id: int, after_seq: int, upto_seq: int) -> set[int]:
     """Reporters for whom the outcomes of people in this part of the tenant's sequence may change something.
 
-    Those with a standing complaint on a target that was rejected; and of those on any judged target who were warned of before.
+    Those with a standing complaint on a target that was rejected; and of those on any judged target who were warned of
+    before.
     """
     table = schema.outcomes
     low, high = tenant_id << SEQ_BITS | after_seq, tenant_id << SEQ_BITS | upto_seq
@@ -117,7 +123,8 @@ def _reporters_on(connection: Connection, tenant_id: int, targets: Collection[in
 
 
 def suggestions(connection: Connection, tenant_id: int, reporters: Collection[int], policy: Policy, *, now_us: int) -> tuple[list[Warned], list[int]]:
-    """Whom of these reporters to suggest a warning for now (`now_us`: the watermark), and whose earlier suggestion no longer holds.
+    """Whom of these reporters to suggest a warning for now (`now_us`: the watermark), and whose earlier suggestion no
+    longer holds.
 
     The latter is taken back: an appeal may have reversed what it was made of.
     """
@@ -143,7 +150,9 @@ def suggestions(connection: Connection, tenant_id: int, reporters: Collection[in
 
 
 def save(connection: Connection, tenant_id: int, found: Sequence[Warned], gone: Iterable[int], *, watermark_us: int, now_us: int) -> None:
-    """Record suggestions made at `watermark_us` of event time, `now_us` of wall clock (what retention asks), and take back those that no longer hold."""
+    """Record suggestions made at `watermark_us` of event time, `now_us` of wall clock (what retention asks), and take
+    back those that no longer hold.
+    """
     keys = [{"who": reporter} for reporter in {*gone, *(w.reporter for w in found)}]
     if keys:
         connection.execute(delete(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == bindparam("who")), keys)
@@ -168,7 +177,8 @@ def _warned(connection: Connection, tenant_id: int, reporters: Collection[int]) 
 
 def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], policy: Policy) -> set[int]:
     """Those with so many complaints on targets with outcomes that it is worth to look at each."""
-    # The state is asked for so that no index covers the question: SQLite would prefer one that does, and read all of it.
+    # The state is asked for so that no index covers the question: SQLite would prefer one that does, and read all of
+    # it.
     statement = (
         f"SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = {schema.STANDING}"
         " AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id = c.tenant_id AND o.target_key = c.target_key) GROUP BY c.reporter_key"

@@ -58,7 +58,10 @@ class Result:
 
 
 def attempt(client: httpx.Client, message: Message, signing_secrets: Sequence[str], now_us: int) -> Result:
-    """Post the message once, signed, with the attempt's own time. Never raises for what the receiver or the network does."""
+    """Post the message once, signed, with the attempt's own time.
+
+    Never raises for what the receiver or the network does.
+    """
     began = time.monotonic()
     body = body_of(message.type, message.at_us, message.data)
     headers = {**signed_headers(message.event_id, body, signing_secrets, now_us // 1_000_000), "Content-Type": "application/json"}
@@ -67,9 +70,11 @@ def attempt(client: httpx.Client, message: Message, signing_secrets: Sequence[st
         with client.stream("POST", message.url, content=body, headers=headers) as answer:
             status, retry_after = answer.status_code, answer.headers.get("retry-after")
     except OutboundRefused as error:
-        log.warning("event %s was not sent: %s", message.event_id, error)  # which address it was is not the subscriber's business
+        # which address it was is not the subscriber's business
+        log.warning("event %s was not sent: %s", message.event_id, error)
         return Result(time.monotonic() - began, error="refused: the URL leads to an address that is not public; the service's operator can open exceptions")
-    except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: a name that is none in any language
+    except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
+        # UnicodeError: a name that is none in any language
         return Result(time.monotonic() - began, error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
     result = Result(time.monotonic() - began, status=status, retry_after_seconds=retry_after_seconds(retry_after, moment(now_us)))
     if result.delivered:

@@ -7,7 +7,8 @@ from email.utils import parsedate_to_datetime
 
 from service.model import microseconds
 
-# Standard Webhooks' schedule, ten attempts over some three days: what is waited after the first failure, the second, ...
+# Standard Webhooks' schedule, ten attempts over some three days: what is waited after the first failure, the second,
+# ...
 PAUSES_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 ATTEMPTS = len(PAUSES_SECONDS) + 1
 JITTER = 0.1  # a pause is up to so much shorter or longer: what failed together does not come back together
@@ -28,7 +29,8 @@ def next_attempt_us(attempts: int, now_us: int, *, retry_after_seconds: int | No
 
 
 def rest_until_us(silences: int, now_us: int, *, retry_after_seconds: int | None) -> int:
-    """Until when nothing at all goes to a receiver that did not answer, or asked to be left alone, `silences` times in a row.
+    """Until when nothing at all goes to a receiver that did not answer, or asked to be left alone, `silences` times in
+    a row.
 
     Whatever waits for it would only meet the same silence: it is asked every five minutes, and not once for each event.
     """
@@ -37,7 +39,9 @@ def rest_until_us(silences: int, now_us: int, *, retry_after_seconds: int | None
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> int | None:
-    """The receiver's Retry-After (seconds, or a date) in seconds from now, at most a day; None without one, or for nonsense."""
+    """The receiver's Retry-After (seconds, or a date) in seconds from now, at most a day; None without one, or for
+    nonsense.
+    """
     if header is None:
         return None
     text = header.strip()

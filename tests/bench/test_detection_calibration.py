@@ -58,7 +58,8 @@ def test_fixed_bins_show_the_few_that_are_uncertain_and_leave_empty_ones_out() -
 
 
 def test_probability_is_of_coordination_alone() -> None:
-    assert candidate_of("w", group(1, 2), IDS, TRUTH).probability == pytest.approx(0.5)  # -2 + 2; the fresh accounts answer another question
+    # -2 + 2; the fresh accounts answer another question
+    assert candidate_of("w", group(1, 2), IDS, TRUTH).probability == pytest.approx(0.5)
 
 
 def test_half_of_the_accounts_make_a_candidate_a_campaigns() -> None:

@@ -2,10 +2,12 @@
 
     python tests/chaos [--kills 200] [--database sqlite|postgresql] [--seed 1] [--report docs/chaos.md] [--quick]
 
-A seeded run of bounded length. Two posters send a fortnight of a generated world (complaints, outcomes, withdrawals), sending each batch again until it is
-acknowledged. Meanwhile volleys of one to three faults fall, at random moments: SIGKILL of the API, each worker, the clock, `up` itself, Redis, PostgreSQL; Redis stopped, cut
-off, its disk filled. After each volley the run measures how long it takes to heal; at the end the rest is posted, and tests/chaos/proofs.py asks the stores.
-Network and disk need root on Linux (a namespace, a small tmpfs); without it they are left out, and the report says so. Exit code 0: all held; 1: not.
+A seeded run of bounded length. Two posters send a fortnight of a generated world (complaints, outcomes, withdrawals),
+sending each batch again until it is acknowledged. Meanwhile volleys of one to three faults fall, at random moments:
+SIGKILL of the API, each worker, the clock, `up` itself, Redis, PostgreSQL; Redis stopped, cut off, its disk filled.
+After each volley the run measures how long it takes to heal; at the end the rest is posted, and tests/chaos/proofs.py
+asks the stores. Network and disk need root on Linux (a namespace, a small tmpfs); without it they are left out, and the
+report says so. Exit code 0: all held; 1: not.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from report import HEAL_SECONDS, Run, write  # noqa: E402
 
 from service.demo.world import draw_world  # noqa: E402
 
-FORTNIGHT = "2021-12-15"  # of the generated world: all of it is in the window at the end, so that audit and window are about the same
+# of the generated world: all of it is in the window at the end, so that audit and window are about the same
+FORTNIGHT = "2021-12-15"
 WITHDRAWN_SHARE = 0.01
 GIVE_UP_SECONDS = 180.0
 REST_SECONDS = 900.0
@@ -67,7 +70,9 @@ def volleys(installation: Installation, posters: Posters, run: Run, kills: int, 
 
 
 def _until_healed(installation: Installation, posters: Posters, what: str) -> float:
-    """Seconds until all parts run, and an item that was sent from now on is acknowledged and analysed, with all that was acknowledged before it."""
+    """Seconds until all parts run, and an item that was sent from now on is acknowledged and analysed, with all that
+    was acknowledged before it.
+    """
     told: list[int] = []
 
     def acknowledged() -> bool:

@@ -14,7 +14,10 @@ from installation import PARTS, Installation
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of harm. `strike` returns once everything that was taken away has been given back (what `up` restarts by itself aside)."""
+    """One kind of harm.
+
+    `strike` returns once everything that was taken away has been given back (what `up` restarts by itself aside).
+    """
 
     name: str
     kills: int  # processes that end by it, counted once a strike

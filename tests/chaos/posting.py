@@ -1,4 +1,6 @@
-"""A platform that posts while everything around it falls: it sends a batch again until it is acknowledged, and keeps a journal of what was."""
+"""A platform that posts while everything around it falls: it sends a batch again until it is acknowledged, and keeps a
+journal of what was.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """A Redis of the run's own that can be killed, stopped, cut off and run out of disk.
 
-As root on Linux it lives in a network namespace, reached over a pair of virtual interfaces that can be taken down, and its
-append-only file lies on a small file system of its own that can be filled. Elsewhere it listens on loopback, and those two faults are not to be had.
+As root on Linux it lives in a network namespace, reached over a pair of virtual interfaces that can be taken down, and
+its append-only file lies on a small file system of its own that can be filled. Elsewhere it listens on loopback, and
+those two faults are not to be had.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class RedisServer:
         password = secrets.token_urlsafe(16)
         self.url = f"redis://:{password}@{host}:{port}/0"
         binary = shutil.which("valkey-server") or shutil.which("redis-server") or str(get_binary_path())
-        inside = ["ip", "netns", "exec", self.space] if self.cuttable else []  # becomes the server: the process id is the server's own
+        # becomes the server: the process id is the server's own
+        inside = ["ip", "netns", "exec", self.space] if self.cuttable else []
         self._command = [
             *inside, binary, "--bind", host, "--port", str(port), "--requirepass", password, "--dir", str(folder), "--save", "", "--appendonly", "yes", "--appendfsync", "always",
             "--maxmemory-policy", "noeviction", "--auto-aof-rewrite-min-size", "16mb",

@@ -26,7 +26,8 @@ class Run:
     seconds: float = 0.0
     kills: int = 0
     strikes: Counter[str] = field(default_factory=Counter)
-    healing: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)  # seconds after the last fault of a volley was over, and its faults
+    # seconds after the last fault of a volley was over, and its faults
+    healing: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
     proofs: Sequence[Proof] = ()
     missing: Sequence[str] = ()
 

@@ -1,4 +1,5 @@
-"""A real Prometheus with our configuration beside a service that works: every expression of the rules and dashboards is asked, and answered with data.
+"""A real Prometheus with our configuration beside a service that works: every expression of the rules and dashboards is
+asked, and answered with data.
 
 `make prometheus` runs it. Exit code 1 when an expression fails, or is empty where data should be; figures are printed.
 """

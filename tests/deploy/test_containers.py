@@ -1,4 +1,6 @@
-"""What the container files promise: every setting passed on, nothing but locked packages in the image, health and limits for each container."""
+"""What the container files promise: every setting passed on, nothing but locked packages in the image, health and
+limits for each container.
+"""
 
 from __future__ import annotations
 

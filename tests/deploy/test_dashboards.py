@@ -1,4 +1,6 @@
-"""The dashboards as files: drawn from deploy/grafana/drawing, complete, and linked to sections of the runbook that there are."""
+"""The dashboards as files: drawn from deploy/grafana/drawing, complete, and linked to sections of the runbook that
+there are.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What `make compose` goes by: lines of the workers' logs, who ticked when, and that a machine without an engine is told so."""
+"""What `make compose` goes by: lines of the workers' logs, who ticked when, and that a machine without an engine is
+told so.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     """The service with the demo's world as `default`, and tenants of several cases each, for tests that change them."""
     running, end = console_installation.start(tmp_path_factory.mktemp("console"))
     try:
-        world = draw_world(7, 9_000, datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS))  # as the demo does
+        # as the demo does
+        world = draw_world(7, 9_000, datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS))
         running.add("default", world.complaints, outcomes=world.outcomes, least_cases=3)
         for seed, name in enumerate(("triage", "shared", "bulk")):
             running.add(name, town(seed, brigades=8), least_cases=6)
@@ -56,7 +57,10 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def visitor(installation: Installation, chromium: Browser) -> Iterator[Callable[..., Visitor]]:
-    """Makes a person's browser (`theme`, `width`); signs them in where a name and a tenant are given. Checked for troubles at the end."""
+    """Makes a person's browser (`theme`, `width`); signs them in where a name and a tenant are given.
+
+    Checked for troubles at the end.
+    """
     made: list[Visitor] = []
     with ExitStack() as stack:
         def make(name: str | None = None, tenant: str = "default", **how: Any) -> Visitor:

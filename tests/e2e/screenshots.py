@@ -1,4 +1,5 @@
-"""The pictures of the console in the README and in docs/console.md, taken anew from the demo's world: `make screenshots`.
+"""The pictures of the console in the README and in docs/console.md, taken anew from the demo's world: `make
+screenshots`.
 
 They are looked at before they are committed: dates and ids are those of the day.
 """

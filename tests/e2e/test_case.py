@@ -1,4 +1,6 @@
-"""The case page: pictures and tables, the decision panel on a version that somebody else changed, a very large case, and hostile words."""
+"""The case page: pictures and tables, the decision panel on a version that somebody else changed, a very large case,
+and hostile words.
+"""
 
 from __future__ import annotations
 

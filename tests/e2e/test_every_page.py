@@ -1,4 +1,6 @@
-"""What holds for every page, in both themes, wide and narrow: nothing a browser complains about, nothing serious that axe finds, nothing to scroll sideways."""
+"""What holds for every page, in both themes, wide and narrow: nothing a browser complains about, nothing serious that
+axe finds, nothing to scroll sideways.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ from playwright.sync_api import expect
 
 
 def remove_targets_of_a_case(installation: Installation) -> str:
-    """All targets of the strongest case of `shared` are removed automatically, as a platform that counts would; the case's id."""
+    """All targets of the strongest case of `shared` are removed automatically, as a platform that counts would; the
+    case's id.
+    """
     tenant = installation.tenants["shared"]
     case = installation.case(tenant, installation.cases(tenant, disposition="any", status="any")[0]["id"])
     last = datetime.fromisoformat(case["last_at"]).astimezone(UTC) + timedelta(days=1)

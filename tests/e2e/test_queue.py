@@ -1,4 +1,6 @@
-"""The queue as a moderator works it: by keyboard alone, with filters that stay in the address, several at once, and two people at the same list."""
+"""The queue as a moderator works it: by keyboard alone, with filters that stay in the address, several at once, and two
+people at the same list.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,8 @@ def test_filters_and_sorting_live_in_the_address(visitor: Callable[..., Visitor]
     assert rows(page) == [case["id"]]
     person.go("/console/clusters?tab=all&min_score=9.7&sort=-reporter_count")
     assert set(rows(page)) == {one["id"] for one in installation.cases(tenant, disposition="any", status="any", min_score="9.7")}
-    person.go("/console/clusters?min_score=many&since=yesterday&sort=upwards&tab=nowhere")  # a spoiled address shows a list all the same
+    # a spoiled address shows a list all the same
+    person.go("/console/clusters?min_score=many&since=yesterday&sort=upwards&tab=nowhere")
     assert len(rows(page)) > 1
     expect(page.get_by_role("list", name="Filters that are on")).to_contain_text("left out")
 

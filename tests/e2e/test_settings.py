@@ -1,4 +1,6 @@
-"""Settings in a browser: every page in both themes and widths, a dry run watched and put in force, an invitation, a patrol."""
+"""Settings in a browser: every page in both themes and widths, a dry run watched and put in force, an invitation, a
+patrol.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def test_thresholds_are_tried_seen_and_put_in_force(visitor: Callable[..., Visit
     page.get_by_label("Smallest group").fill("20")
     page.get_by_role("button", name="Try it").click()
     expect(page).to_have_url(re.compile(r"/thresholds/runs/run_[0-9a-f]+$"))
-    expect(page.get_by_role("heading", name="Dry run: done")).to_be_visible(timeout=90_000)  # shown by the page itself, without a reload
+    # shown by the page itself, without a reload
+    expect(page.get_by_role("heading", name="Dry run: done")).to_be_visible(timeout=90_000)
     gone = page.locator("section", has=page.get_by_role("heading", name="Cases that would go")).locator("tbody tr")
     assert gone.count() >= len(before) >= 2
     hrefs = {link.get_attribute("href") for link in gone.locator("th a").all()}
@@ -61,7 +64,8 @@ def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(vis
     page.get_by_label("Name", exact=True).fill("newcomer")
     page.get_by_role("button", name="Add, and show").click()
     password = page.locator("#shown-once").input_value()
-    page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain http, where browsers have none
+    # as over plain http, where browsers have none
+    page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.evaluate("() => document.addEventListener('copy', () => { window.copied = String(document.getSelection()) || document.activeElement.value; })")
     page.locator("[data-copy]").click()
     expect(page.locator("[data-copy]")).to_have_text("Copied")

@@ -2,10 +2,11 @@
 
     python tests/fuzz [--quick] [--seed 1] [--only openapi|parsers]
 
-openapi: schemathesis goes through the OpenAPI document with all of its checks, against a running `brigadewatch up` that holds a small world, with a key of each
-scope, with one of all scopes, and without any; no answer may be a failure of the server, undocumented, or of another form than the document says.
-parsers: the properties in tests/fuzz/test_*.py, with many more cases than `make test` draws. Both print how many cases there were.
-Exit code 0: nothing was found; 1: something was.
+openapi: schemathesis goes through the OpenAPI document with all of its checks, against a running `brigadewatch up` that
+holds a small world, with a key of each scope, with one of all scopes, and without any; no answer may be a failure of
+the server, undocumented, or of another form than the document says. parsers: the properties in tests/fuzz/test_*.py,
+with many more cases than `make test` draws. Both print how many cases there were. Exit code 0: nothing was found; 1:
+something was.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from service.demo.world import draw_world  # noqa: E402
 
 SCOPES = ("ingest", "read", "moderate", "admin")
 COMPLAINTS = 3_000  # of the world: enough that there are clusters to ask about
-CASES = {False: {"all": 200, "one": 40, "parser": 5_000}, True: {"all": 12, "one": 4, "parser": 100}}  # by --quick: an operation's with all scopes, with one; a property's
+# by --quick: an operation's with all scopes, with one; a property's
+CASES = {False: {"all": 200, "one": 40, "parser": 5_000}, True: {"all": 12, "one": 4, "parser": 100}}
 QUIET_SECONDS = 180.0
 
 
@@ -43,7 +45,9 @@ parameters = {{ id = "{id}" }}
 
 
 def fill(up: Up, key: str) -> tuple[int, str]:
-    """Post a world and wait until it is analysed; how many clusters there are, and, for a configuration of schemathesis, ids of what there is."""
+    """Post a world and wait until it is analysed; how many clusters there are, and, for a configuration of
+    schemathesis, ids of what there is.
+    """
     world = draw_world(7, COMPLAINTS)
     with httpx.Client(base_url=up.api, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
         for path, documents in (("/v1/complaints", world.complaints), ("/v1/outcomes", world.outcomes)):
@@ -94,14 +98,19 @@ class Search:
     folder: str
 
     def run(self, name: str, key: str | None, *, thorough: bool = True, config: Path = HERE / "schemathesis.toml") -> bool:
-        """Whether nothing was found with this key. Not `thorough`: what most calls of a key that may do little end at is the door, and what is behind it is looked at elsewhere."""
+        """Whether nothing was found with this key.
+
+        Not `thorough`: what most calls of a key that may do little end at is the door, and what is behind it is looked
+        at elsewhere.
+        """
         known = config.name == "known.toml"
         phases = "examples,fuzzing" if self.quick and (known or not thorough) else "examples,coverage,fuzzing,stateful" if thorough else "examples,coverage,fuzzing"
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "--no-color", "--config-file", str(config), "run", f"{self.up.api}/openapi.json", "--seed", str(self.seed),
             "--max-examples", str(CASES[self.quick]["all" if thorough else "one"]), "--phases", phases, "--request-timeout", "30", "--continue-on-failure",
             *([] if key is None else ["--header", f"Authorization: Bearer {key}"]),
-            # Who was erased is refused from then on, as is what was said to be accepted: the key with the scope admin alone does it.
+            # Who was erased is refused from then on, as is what was said to be accepted: the key with the scope admin
+            # alone does it.
             *(["--exclude-name", "DELETE /v1/reporters/{id}"] if thorough else []),
             *(["--include-path-regex", r"^/v1/(clusters|subscriptions|reporters|targets)/\{id\}", "--exclude-name", "DELETE /v1/subscriptions/{id}"] if known else []),
         ]

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 CASES = int(os.environ.get("BRIGADEWATCH_FUZZ_CASES", "40"))  # `make fuzz` has 5,000, `make fuzz-quick` 100
-LONGEST = timedelta(seconds=20)  # of one case: nothing that is read may take long, and machines that are shared are slow
+# of one case: nothing that is read may take long, and machines that are shared are slow
+LONGEST = timedelta(seconds=20)
 drawn: Counter[str] = Counter()
 
 

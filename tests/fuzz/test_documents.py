@@ -1,4 +1,6 @@
-"""Documents of complaints and outcomes: whatever bytes come, what is refused is refused by item, and what is taken comes out as it went in."""
+"""Documents of complaints and outcomes: whatever bytes come, what is refused is refused by item, and what is taken
+comes out as it went in.
+"""
 
 from __future__ import annotations
 

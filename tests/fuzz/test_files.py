@@ -1,4 +1,6 @@
-"""Files of an audit: whatever is in them, an item is read or refused; and the same complaints are the same in every kind of file."""
+"""Files of an audit: whatever is in them, an item is read or refused; and the same complaints are the same in every
+kind of file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What platforms post, sign and answer: read, refused in our own words, and proved by nobody who has not got the secret."""
+"""What platforms post, sign and answer: read, refused in our own words, and proved by nobody who has not got the
+secret.
+"""
 
 from __future__ import annotations
 

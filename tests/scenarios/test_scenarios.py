@@ -211,7 +211,9 @@ def test_withdrawing_what_the_brigade_said_gives_the_count_of_those_who_stayed(p
 
 
 def test_floors_in_worlds_of_four_weeks() -> None:
-    """Campaigns found by their accounts, in the mean over worlds, and nobody else flagged in any once people have judged."""
+    """Campaigns found by their accounts, in the mean over worlds, and nobody else flagged in any once people have
+    judged.
+    """
     recalls = []
     for seed in (2, 3, 5):  # in 5 the rotating brigade stays hidden: the structural part alone does not see everything
         world = world_of(seed, 14_000)

@@ -1,4 +1,6 @@
-"""Replay against a small service of its own: order, batches, retries, the refusal of a later tenant, the wait for a sweep."""
+"""Replay against a small service of its own: order, batches, retries, the refusal of a later tenant, the wait for a
+sweep.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A running service at its most talkative, with every kind of secret going through it, rightly and wrongly: none of them is in a log, in a store, or on a command line."""
+"""A running service at its most talkative, with every kind of secret going through it, rightly and wrongly: none of
+them is in a log, in a store, or on a command line.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,8 @@ def test_nothing_secret_is_written_anywhere(talkative: Talkative) -> None:
     set_up(talkative)
     post_and_ask(talkative)
     sign_in(talkative)
-    # Two ways out: a poller with its token, a webhook with its signature; both are told 500, with all that they sent in the answer.
+    # Two ways out: a poller with its token, a webhook with its signature; both are told 500, with all that they sent in
+    # the answer.
     talkative.up.wait(lambda: {asked.path.split("/")[1] for asked in talkative.receiver.asked} >= {"hook", "api"})
     talkative.up.wait(lambda: "deliver" in talkative.logs() and "poll" in talkative.logs())
     found = talkative.logs()

@@ -1,4 +1,6 @@
-"""Backup and restore with the commands of docs/deploy.md, while Redis goes on: what was archived after the backup is missed, and nothing waits for it."""
+"""Backup and restore with the commands of docs/deploy.md, while Redis goes on: what was archived after the backup is
+missed, and nothing waits for it.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,10 @@ def totals(paper: Paper) -> tuple[dict[int, int], dict[int, int]]:
 
 @pytest.fixture
 def put_back(paper: Paper, shell: Callable[[Sequence[str]], None]) -> Paper:
-    """`a` and `b` are in the backup, `c` and `d` were archived after it, and the backup is the database now. Redis has gone on."""
+    """`a` and `b` are in the backup, `c` and `d` were archived after it, and the backup is the database now.
+
+    Redis has gone on.
+    """
     database = "SQLite" if paper.engine.dialect.name == "sqlite" else "PostgreSQL"
     paper.accepts(complaint("a", target="t"), complaint("b", target="u"))
     works(paper)

@@ -1,4 +1,7 @@
-"""Deliveries: signed, at least once, on schedule, each subscriber for itself. Receivers are real servers; hours pass in simulated time."""
+"""Deliveries: signed, at least once, on schedule, each subscriber for itself.
+
+Receivers are real servers; hours pass in simulated time.
+"""
 
 from __future__ import annotations
 

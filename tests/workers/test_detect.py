@@ -225,10 +225,13 @@ def test_the_excluded_count_in_full_and_come_back_with_the_undo(paper: Newspaper
 
 
 def test_a_complaint_taken_back_into_its_place_is_not_lost_between_two_rows_of_the_feed(paper: Newspaper) -> None:
-    """An earlier complaint takes the place of a later one, is withdrawn before the next tick, and the later one counts again."""
+    """An earlier complaint takes the place of a later one, is withdrawn before the next tick, and the later one counts
+    again.
+    """
     now = Row(1, 1, 1, 20 * DAY)
     paper.posts([document(now), document(Row(2, 2, 1, 20 * DAY))])
-    for lines in ([line(document(Row(3, 1, 1, 2 * DAY)))], [line({"withdraws": "c3"})]):  # so old that it is late: not analysed itself
+    # so old that it is late: not analysed itself
+    for lines in ([line(document(Row(3, 1, 1, 2 * DAY)))], [line({"withdraws": "c3"})]):
         paper.accepts(*lines)
         ingest.run(paper.name, paper.resources)
     paper.works()

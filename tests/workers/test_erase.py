@@ -265,7 +265,8 @@ def test_what_is_sent_again_is_refused_as_erased_at_the_edge_and_what_was_on_its
     again = house.api.post("/v1/complaints", tenant=house.name, json=[complaint("c1"), complaint("c9"), complaint("c3", "bob", "t2")])
     assert again.json()["accepted"] == 1
     assert [(r["id"], r["detail"].split(":")[0], r["pointer"]) for r in again.json()["rejected"]] == [("c1", "erased", "/reporter/id"), ("c9", "erased", "/reporter/id")]
-    house.accepts(line(complaint("c10")), line(complaint("c4", "bob", "t3")))  # as another API process would, that does not know yet
+    # as another API process would, that does not know yet
+    house.accepts(line(complaint("c10")), line(complaint("c4", "bob", "t3")))
     house.erases()
     house.works()
     assert list(house.archived_ids()) == ["c1", "c2", "c3", "c4"]

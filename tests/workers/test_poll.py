@@ -1,4 +1,6 @@
-"""Polls against servers that speak as the platforms do: nothing lost, nothing twice, and a platform's faults stay its own."""
+"""Polls against servers that speak as the platforms do: nothing lost, nothing twice, and a platform's faults stay its
+own.
+"""
 
 from __future__ import annotations
 
@@ -269,7 +271,8 @@ def test_the_next_poll_goes_on_where_the_last_one_ended_and_sends_nothing_twice(
     world.poll()
     coral.asked.clear()
     fresh = coral.flag(100, BEGIN + timedelta(seconds=70))
-    late = coral.flag(101, BEGIN - timedelta(days=3) + timedelta(minutes=58))  # appears behind its time: within the overlap
+    # appears behind its time: within the overlap
+    late = coral.flag(101, BEGIN - timedelta(days=3) + timedelta(minutes=58))
     world.poll()
     assert set(world.complaints()) >= {fresh["id"], late["id"]} and world.position() == 62
     assert len(coral.asked) == 1 and coral.asked[0] > "2026-10-29T12:40"
@@ -318,7 +321,8 @@ def test_what_was_sent_before_a_kill_is_neither_lost_nor_doubled(make: Make, mon
     with pytest.raises(KeyboardInterrupt):
         world.poll()
     monkeypatch.setattr(poll, "record_cursor", real)
-    assert world.position() == 19  # the second page (which begins with the last flag of the first) is in the stream, the cursor stands before it
+    # the second page (which begins with the last flag of the first) is in the stream, the cursor stands before it
+    assert world.position() == 19
     world.poll()
     world.poll()
     assert sorted(world.complaints()) == sorted(f"flag-{number}" for number in range(30))

@@ -70,7 +70,8 @@ def test_a_brigade_is_the_same_group_with_the_same_evidence_and_the_same_counts(
     assert one.members == keys_of(brigade)
     assert other.members == {key_of(edge.pseudonym(name)) for name in brigade}
     assert [(e.signal, e.text) for e in one.evidence] == [(e.signal, e.text) for e in other.evidence]
-    assert [e.value for e in one.evidence] == pytest.approx([e.value for e in other.evidence])  # members come in another order, so sums differ in the last digit
+    # members come in another order, so sums differ in the last digit
+    assert [e.value for e in one.evidence] == pytest.approx([e.value for e in other.evidence])
     assert next(e for e in one.evidence if e.signal == "near_duplicate_texts").value == 1.0
     assert one.summary == other.summary and (one.score, one.probability) == pytest.approx((other.score, other.probability))
     for target in sorted({row["target"]["id"] for row in documents})[:60]:

@@ -1,4 +1,6 @@
-"""Retention: what is older than a tenant keeps goes, what counts within it goes on counting, and clusters stay what they were."""
+"""Retention: what is older than a tenant keeps goes, what counts within it goes on counting, and clusters stay what
+they were.
+"""
 
 from __future__ import annotations
 

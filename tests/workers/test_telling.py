@@ -1,4 +1,6 @@
-"""What ticks, sweeps and decisions tell: events once and for all, restorations kept up by outcomes, warnings that only people's verdicts suggest."""
+"""What ticks, sweeps and decisions tell: events once and for all, restorations kept up by outcomes, warnings that only
+people's verdicts suggest.
+"""
 
 from __future__ import annotations
 

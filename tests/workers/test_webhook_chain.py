@@ -1,4 +1,6 @@
-"""The whole way out: an event in SQL, the clock, a worker's process, and the receiver of the documentation, each a process of its own."""
+"""The whole way out: an event in SQL, the clock, a worker's process, and the receiver of the documentation, each a
+process of its own.
+"""
 
 from __future__ import annotations
 

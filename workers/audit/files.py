@@ -1,4 +1,6 @@
-"""Complaints and outcomes from files: NDJSON (also gzipped), CSV and Parquet. The only I/O of the audit, with the report.
+"""Complaints and outcomes from files: NDJSON (also gzipped), CSV and Parquet.
+
+The only I/O of the audit, with the report.
 
 Rows of a table have flat columns: `reporter_id`, `reporter_account_created_at`, `target_author_id` ... or, where it is
 unambiguous, without the prefix (`author_id`, `context_id`, `account_created_at`, `fingerprint`, `trusted`).
@@ -83,7 +85,9 @@ def _ndjson(path: Path, noun: Noun, now: datetime, progress: Callable[[int], Non
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file; of one that is longer than any item may be, as much as shows that, so that a file of one endless line is no end of memory."""
+    """The lines of a file; of one that is longer than any item may be, as much as shows that, so that a file of one
+    endless line is no end of memory.
+    """
     while line := file.readline(_LONGEST_LINE):
         yield line
         while len(line) == _LONGEST_LINE and not line.endswith(b"\n"):

@@ -1,7 +1,10 @@
-"""The audit's report as one page that a person can read: HTML without scripts, without anything from another host. PURE.
+"""The audit's report as one page that a person can read: HTML without scripts, without anything from another host.
 
-Everything that came from a platform (ids, words in evidence, file names) is hostile: the template escapes all of it, `visible`
-shows what would hide or reorder text, and the page's own content policy forbids scripts and outside addresses besides.
+PURE.
+
+Everything that came from a platform (ids, words in evidence, file names) is hostile: the template escapes all of it,
+`visible` shows what would hide or reorder text, and the page's own content policy forbids scripts and outside addresses
+besides.
 """
 
 from __future__ import annotations
@@ -52,9 +55,9 @@ class Section:
 def page_of(report: JsonObject, scenes: Mapping[str, Scene], scope: Scope) -> str:
     """The whole page. The same report gives the same page; no clock is read.
 
-    `scenes` is by cluster id (workers.audit.scenes.scenes_of); a cluster without one gets no pictures. The first DRAWN clusters that
-    are not merged get a section, the others stand in the table alone, and the page says so.
-    Raises ValueError (pydantic's) for a report whose clusters are not in the contract's form.
+    `scenes` is by cluster id (workers.audit.scenes.scenes_of); a cluster without one gets no pictures. The first DRAWN
+    clusters that are not merged get a section, the others stand in the table alone, and the page says so. Raises
+    ValueError (pydantic's) for a report whose clusters are not in the contract's form.
     """
     clusters = [(f"c{n}", Cluster.model_validate(c, strict=False)) for n, c in enumerate(report["clusters"], 1)]
     independent = {row["id"]: (row["complaints"], row["independent_complaints"]) for row in report["targets"]}

@@ -91,7 +91,8 @@ def audit(history: History, outcomes: Mapping[int, Sequence[FeedOutcome]], polic
 def aims_by_targets(
     history: History, window_targets: Ints, groups: Sequence[Group], known: Mapping[frozenset[int], tuple[Evidence, ...]]
 ) -> dict[frozenset[int], tuple[Evidence, ...]]:
-    """What each group's targets have in common, by its targets, against `window_targets` (of each complaint of the window).
+    """What each group's targets have in common, by its targets, against `window_targets` (of each complaint of the
+    window).
 
     Those of `known`, the last window's, stay: a group that kept its targets is not measured again.
     """

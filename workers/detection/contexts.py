@@ -1,7 +1,9 @@
-"""Contexts where a platform tells none, or none that say anything: targets that many reporters visit in one sitting belong together.
+"""Contexts where a platform tells none, or none that say anything: targets that many reporters visit in one sitting
+belong together.
 
-A context that only one target has tells nothing about what is read together. An article with a single comment that drew complaints is like that, and so is every
-target of a platform that sends the target's own id; where two of three targets are alone, it is the platform, and such contexts count as not told.
+A context that only one target has tells nothing about what is read together. An article with a single comment that drew
+complaints is like that, and so is every target of a platform that sends the target's own id; where two of three targets
+are alone, it is the platform, and such contexts count as not told.
 
 1. Link a reporter's targets k = 1, 2, 3 complaints apart and at most `gap` apart in time; weight = reporters.
 2. Twins make no links: two that met at least three times within an hour, on at least half of what either did
@@ -41,7 +43,8 @@ class Inferred:
 
 def told(batch: Complaints) -> tuple[Bools, bool]:
     """Which complaints come with a context that says something; and whether one that a single target has does."""
-    order = np.lexsort((batch.context == 0, batch.target))  # of a target that came with and without: the one that was told
+    # of a target that came with and without: the one that was told
+    order = np.lexsort((batch.context == 0, batch.target))
     targets, first = np.unique(batch.target[order], return_index=True)
     context = batch.context[order][first]
     known = context != 0

@@ -1,7 +1,7 @@
 """The whole of detection in one object: complaints in, groups out.
 
-A live worker keeps one and ticks it. A sweep, a rebuild and each window of an audit are one tick of the whole window on an
-empty one: there is one code path.
+A live worker keeps one and ticks it. A sweep, a rebuild and each window of an audit are one tick of the whole window on
+an empty one: there is one code path.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Detector:
         self.edges = Edges(policy.weak_p)
         self.groups = Groups(policy, self.window, self.edges)
         self.inferred: Inferred | None = None
-        self._met_by_seq: list[tuple[int, int]] = []  # (latest seq, pairs met so far) after each tick since the last handover
+        # (latest seq, pairs met so far) after each tick since the last handover
+        self._met_by_seq: list[tuple[int, int]] = []
 
     @property
     def counters(self) -> Counter[str]:

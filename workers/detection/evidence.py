@@ -67,7 +67,9 @@ def devices(window: Window, events: Events, usual_fresh: float, policy: Policy) 
 
 
 def carriers(window: Window, events: Events, with_texts: bool, policy: Policy) -> Bools:
-    """Which complaints carry one of the three signs: a fresh account, a rare shared fingerprint or (if asked) a copied text."""
+    """Which complaints carry one of the three signs: a fresh account, a rare shared fingerprint or (if asked) a copied
+    text.
+    """
     created = window.created[events]
     carrying = (created != UNKNOWN_MS) & (window.time[events] - created < policy.fresh_account_seconds * 1000)
     carrying |= np.isin(window.fingerprint[events], _rare_prints(window, events, policy))

@@ -66,7 +66,8 @@ class Grown:
     def __init__(self, seed: MemberSet, members: MemberSet, targets: Ints) -> None:
         self.members = members
         self.people = np.array(sorted(members or seed), np.int64)  # whose complaints are news of it
-        self.targets = targets if members else targets[:0]  # what became no group draws nobody in: only its own people are news
+        # what became no group draws nobody in: only its own people are news
+        self.targets = targets if members else targets[:0]
         self.size = len(members or seed) * max(len(targets), 1)  # complaints at most: what `pending` is compared with
         self.pending = 0
         self.new = True  # grown in this tick
@@ -233,7 +234,9 @@ class Groups:
         return surprise.group_surprise(self.window, who, targets, self._best_pair(who), self.tests, self.affinity, self.policy)
 
     def _hopeless(self, members: MemberSet) -> Group | None:
-        """A very large group that was far from being one, and of which a twentieth at most has changed: a crowd of readers until the next sweep."""
+        """A very large group that was far from being one, and of which a twentieth at most has changed: a crowd of
+        readers until the next sweep.
+        """
         if len(members) < VERY_LARGE:
             return None
         known = self._alike(members, (m for m, group in self._measured.items() if group is not None))
@@ -241,7 +244,11 @@ class Groups:
         return group if group is not None and coordination(group.evidence) < FAR_BELOW else None
 
     def _lasting_surprise(self, members: MemberSet, who: Ints, targets: Ints) -> float:
-        """The group's surprise. It is the dearest signal: a very large group keeps it until the next sweep, while a twentieth at most has changed."""
+        """The group's surprise.
+
+        It is the dearest signal: a very large group keeps it until the next sweep, while a twentieth at most has
+        changed.
+        """
         if len(members) < VERY_LARGE:
             return self._surprise(who, targets)
         known = self._alike(members, self._surprises)

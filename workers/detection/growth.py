@@ -40,8 +40,8 @@ class Aim:
 def targets_of(window: Window, members: Ints, share: float) -> Ints:
     """Targets that at least max(2, share of the members) complained about, and more of them than chance brings there.
 
-    Members spread over popular targets (readers, or decoys laid on purpose) meet on some of them anyway: with D complaints
-    in all, a target that drew n of the window's N expects D n / N of them.
+    Members spread over popular targets (readers, or decoys laid on purpose) meet on some of them anyway: with D
+    complaints in all, a target that drew n of the window's N expects D n / N of them.
     """
     events, shared, count, _ = _shared_targets(window, members, share)
     expected = len(events) * window.crowd[shared] / max(window.live, 1)
@@ -49,10 +49,12 @@ def targets_of(window: Window, members: Ints, share: float) -> Ints:
 
 
 def aims_among(window: Window, members: Ints, share: float) -> Ints:
-    """Those of the targets that a group is measured on: at most CHANCE_SHARE of them are chance (Benjamini-Hochberg over all that it touched).
+    """Those of the targets that a group is measured on: at most CHANCE_SHARE of them are chance (Benjamini-Hochberg
+    over all that it touched).
 
-    Each of the n complaints on a target is a member's with the probability of the members' share in the traffic of their own days:
-    whoever lays a thousand decoys within a week meets on a hundred popular targets, and all of these are what that share explains.
+    Each of the n complaints on a target is a member's with the probability of the members' share in the traffic of
+    their own days: whoever lays a thousand decoys within a week meets on a hundred popular targets, and all of these
+    are what that share explains.
     """
     events, shared, count, touched = _shared_targets(window, members, share)
     if not len(shared):
@@ -119,7 +121,9 @@ def grow(window: Window, seed: Iterable[int], barred: Iterable[int], affinity: A
 
 
 def member_p(window: Window, aim: Aim, reporters: Ints, hits: Ints, affinity: Affinity) -> Floats:
-    """P(X >= hits) of each reporter against the aim's targets, given the control: complaints in the same contexts on other targets."""
+    """P(X >= hits) of each reporter against the aim's targets, given the control: complaints in the same contexts on
+    other targets.
+    """
     n = max(window.live, 1)
     chance = (int((~aim.by_member).sum()) + len(aim.targets)) / n
     contexts = np.unique(window.context_of[aim.targets])
@@ -140,7 +144,9 @@ def hits_p(hits: Ints | int, control: Ints | int, degree: Floats | float, chance
 
 
 def merge(groups: Iterable[MemberSet], share: float) -> list[MemberSet]:
-    """Groups that share at least `share` of the smaller's members are one, until no two do; neither order nor names matter."""
+    """Groups that share at least `share` of the smaller's members are one, until no two do; neither order nor names
+    matter.
+    """
     merged = set(groups)
     while True:
         holders: dict[int, list[MemberSet]] = defaultdict(list)

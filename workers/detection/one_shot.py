@@ -1,8 +1,9 @@
 """One target, one time: a crowd of disposable accounts has no second meeting to betray it.
 
 Slices of n >= 8 complaints on one target within 15 min, 1 h or 6 h. Fisher's combination of the three device tests
-(fresh accounts, rare shared fingerprints, near-duplicate texts), or the strongest of them, times the number of slices; and one
-of the three has to show in at least .35 of the slice. The .25 under the fresh-account test is what spares a link shared elsewhere.
+(fresh accounts, rare shared fingerprints, near-duplicate texts), or the strongest of them, times the number of slices;
+and one of the three has to show in at least .35 of the slice. The .25 under the fresh-account test is what spares a
+link shared elsewhere.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Slice:
 
 
 def hot_slices(window: Window, targets: Ints, policy: Policy) -> list[tuple[int, Events]]:
-    """The fullest slice of each target and span, where it holds enough and shows any of the three signs: (target, events)."""
+    """The fullest slice of each target and span, where it holds enough and shows any of the three signs: (target,
+    events).
+    """
     owner, events = window.runs(window.by_target, targets)
     if not len(events):
         return []
@@ -108,9 +111,10 @@ def _test(window: Window, target: int, events: Events, usual_fresh: float, slice
 def _in_their_midst(window: Window, target: int, events: Events, carrying: Bools) -> Bools:
     """Complaints between the first and the last carrier, where the target's own readers do not explain them.
 
-    Part of every bought crowd is aged. Readers are expected at the rate of the target's other complaints (one more, over
-    a day at least); where they would be more than HONEST_SHARE of those in the midst, nobody is taken along. Nor where those would be more than
-    AGED_SHARE of the carriers: a target may draw most of its readers in one evening, which its rate over all its days does not tell.
+    Part of every bought crowd is aged. Readers are expected at the rate of the target's other complaints (one more,
+    over a day at least); where they would be more than HONEST_SHARE of those in the midst, nobody is taken along. Nor
+    where those would be more than AGED_SHARE of the carriers: a target may draw most of its readers in one evening,
+    which its rate over all its days does not tell.
     """
     times = window.time[events]
     low, high = times[carrying].min(), times[carrying].max()

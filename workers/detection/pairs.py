@@ -128,7 +128,9 @@ def meet(window: Window, events: Events, limit: int, met: MetBefore | None, samp
 
 
 def _drawn(keys: Ints, lone_first: Ints, lone_second: Ints, sample: int) -> Ints:
-    """A uniform sample without replacement; a pair with a one-time reporter meets once, so each of its meetings is a pair."""
+    """A uniform sample without replacement; a pair with a one-time reporter meets once, so each of its meetings is a
+    pair.
+    """
     total = len(keys) + len(lone_first)
     pick = np.arange(total) if total <= sample else np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
     many, lone = pick[pick < len(keys)], pick[pick >= len(keys)] - len(keys)

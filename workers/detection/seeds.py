@@ -38,10 +38,11 @@ def in_triangles(keys: Ints) -> Ints:
 
 
 def weak_seeds(edges: Edges, validated: Ints, smallest: int, cut: list[MemberSet] | None) -> tuple[list[MemberSet], list[MemberSet]]:
-    """Components of weak pairs in triangles, with the validated pairs that hold them together; and the communities that large ones are cut into.
+    """Components of weak pairs in triangles, with the validated pairs that hold them together; and the communities that
+    large ones are cut into.
 
-    A component without a weak pair is a strong seed and not among them. With `cut`, earlier communities, large components are not cut anew:
-    small brigades are small components, and the readers' large one changes in every tick.
+    A component without a weak pair is a strong seed and not among them. With `cut`, earlier communities, large
+    components are not cut anew: small brigades are small components, and the readers' large one changes in every tick.
     """
     closed = in_triangles(edges.keys)
     weak = closed[~np.isin(closed, validated)]

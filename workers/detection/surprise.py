@@ -18,10 +18,12 @@ MEMBERS_WEIGHED = 60  # of a larger group the first so many; the mean a member i
 def group_surprise(
     window: Window, members: Ints, targets: Ints, best: tuple[int, int, float] | None, tests: int, affinity: Affinity, policy: Policy,
 ) -> float:
-    """-log10 p of the best pair among `tests`, plus what every further member adds given those before, each paying for its candidates.
+    """-log10 p of the best pair among `tests`, plus what every further member adds given those before, each paying for
+    its candidates.
 
-    `best` is (reporter, reporter, -log10 p) of the pair inside with the smallest p; None: no pair was ever close, 0. Only the group's
-    `targets` (sorted) count: what members lay on popular ones beside, as decoys or as readers, would hide what they do together.
+    `best` is (reporter, reporter, -log10 p) of the pair inside with the smallest p; None: no pair was ever close, 0.
+    Only the group's `targets` (sorted) count: what members lay on popular ones beside, as decoys or as readers, would
+    hide what they do together.
     """
     if best is None:
         return 0.0
@@ -51,7 +53,8 @@ def _by_overlap(window: Window, members: Ints, first: int, second: int) -> list[
 class _Joined:
     """Who has joined the group so far, and in which hours they hit each of its targets: grows by one member at a time.
 
-    The same as growth.aim_of and growth.member_p of those who joined, for one reporter, without looking at the crowd of a target anew.
+    The same as growth.aim_of and growth.member_p of those who joined, for one reporter, without looking at the crowd of
+    a target anew.
     """
 
     def __init__(self, window: Window, targets: Ints, margin_ms: int) -> None:

@@ -1,9 +1,10 @@
 """Accounts that do nearly the same, at nearly the same time, in one place after another.
 
-Two reporters are twins if within an hour of each other they complained about at least three targets in three contexts and on three occasions hours apart, on at
-least half of what either did. Readers of one article meet within it, not in three; readers of several outrages of one evening meet on that evening; of 10^6 pairs of
-honest readers in the worlds none was. So twins need no null
-model, which is learned from the same window: where a brigade is a large part of all complaints, what it does is usual there, and pairs say nothing.
+Two reporters are twins if within an hour of each other they complained about at least three targets in three contexts
+and on three occasions hours apart, on at least half of what either did. Readers of one article meet within it, not in
+three; readers of several outrages of one evening meet on that evening; of 10^6 pairs of honest readers in the worlds
+none was. So twins need no null model, which is learned from the same window: where a brigade is a large part of all
+complaints, what it does is usual there, and pairs say nothing.
 """
 
 from __future__ import annotations

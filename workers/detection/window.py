@@ -248,7 +248,8 @@ class Window:
         events, time = events[late], time[late]
         for index, entity in ((self.by_target, self.target[events]), (self.by_context, self.context[events])):
             base = entity.astype(np.int64) << TIME_BITS
-            # Final is only what lies more than the reach before `settled`: mostly a sliver, and no scan of a crowded target.
+            # Final is only what lies more than the reach before `settled`: mostly a sliver, and no scan of a crowded
+            # target.
             low = np.searchsorted(index.keys, base | np.maximum(time - reach, self.since), "left")
             high = np.searchsorted(index.keys, base | np.clip(settled - reach, 0, time + reach), "right")
             _, place = spread(low, high)
@@ -339,9 +340,11 @@ class Window:
     # --- asking
 
     def digest(self) -> str:
-        """What the window holds, in 32 hexadecimal digits: the same for the same live complaints, in whatever order and numbers they came.
+        """What the window holds, in 32 hexadecimal digits: the same for the same live complaints, in whatever order and
+        numbers they came.
 
-        Over seq, time, who, what, whose, and the counts kept for reporter and target. Not over contexts: a sweep may relabel those.
+        Over seq, time, who, what, whose, and the counts kept for reporter and target. Not over contexts: a sweep may
+        relabel those.
         """
         events = np.flatnonzero(~self.gone[: self.size])
         events = events[np.argsort(self.seq[events], kind="stable")]
@@ -408,7 +411,8 @@ class Window:
         return count
 
     def counts(self, events: Events) -> npt.NDArray[np.int32]:
-        """Per event: complaints on its target within each scale of it (itself included), then on its context within the largest.
+        """Per event: complaints on its target within each scale of it (itself included), then on its context within the
+        largest.
 
         Shape (len(events), scales + 1). Exact; counts that nothing can change any more are remembered.
         """

@@ -125,7 +125,8 @@ def test_calls_that_timed_out_leave_no_connection_taken(raw_server: RawServer) -
     with Client(raw_server(later), "k", when_unreachable="open", timeout=0.3) as client:
         with pytest.raises(Unreachable):
             client.assess("t")
-        threads = [threading.Thread(target=client.may_remove, args=("t", 8)) for _ in range(120)]  # more than the pool has places
+        # more than the pool has places
+        threads = [threading.Thread(target=client.may_remove, args=("t", 8)) for _ in range(120)]
         for thread in threads:
             thread.start()
         for thread in threads:

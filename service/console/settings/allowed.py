@@ -1,4 +1,7 @@
-"""Good patrols: reporters whose complaints are shown and never discounted. What a change does is told before it is made."""
+"""Good patrols: reporters whose complaints are shown and never discounted.
+
+What a change does is told before it is made.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Privacy and limits: pseudonyms, texts, retention, rate, each with what it means. A shorter retention deletes, and says so before."""
+"""Privacy and limits: pseudonyms, texts, retention, rate, each with what it means.
+
+A shorter retention deletes, and says so before.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Connections in: platforms that post here, or are asked. A path to post to is shown once, when the connection is made.
 
-In our own addresses a connection goes by a handle, a hash of its id: the id is the unguessable end of the path, and addresses of pages
-end up in histories.
+In our own addresses a connection goes by a handle, a hash of its id: the id is the unguessable end of the path, and
+addresses of pages end up in histories.
 """
 
 from __future__ import annotations

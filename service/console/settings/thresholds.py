@@ -1,4 +1,7 @@
-"""Thresholds: what they are, a dry run of others, and putting those in force. Nothing is changed before somebody has seen what it would do."""
+"""Thresholds: what they are, a dry run of others, and putting those in force.
+
+Nothing is changed before somebody has seen what it would do.
+"""
 
 from __future__ import annotations
 
@@ -157,7 +160,10 @@ def put_in_force(request: Request, person: Admin, id: str) -> Response:
 
 
 def read_form(asked: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The overrides that the form asks for, and what is wrong by name. A field that is empty or absent means the default."""
+    """The overrides that the form asks for, and what is wrong by name.
+
+    A field that is empty or absent means the default.
+    """
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for one in all_thresholds(DEFAULT_POLICY):

@@ -72,7 +72,10 @@ def trail_file(request: Request, person: Admin, actor: Text = "", action: Text =
 
 
 def read_filter(asked: dict[str, str]) -> TrailFilter:
-    """The filter that the form's fields say; `until` is a whole day, itself included. Raises Refused for a date that is none."""
+    """The filter that the form's fields say; `until` is a whole day, itself included.
+
+    Raises Refused for a date that is none.
+    """
     since, until = _day(asked["since"]), _day(asked["until"])
     # No line of ours holds a NUL, which PostgreSQL would not even take as a question.
     actor, action, subject = (asked[name].replace("\0", "\N{REPLACEMENT CHARACTER}") or None for name in ("actor", "action", "subject"))

@@ -1,4 +1,6 @@
-"""Text is compared by its bytes, on PostgreSQL as on SQLite: pages of ids go on where they ended, in whatever language the server was set up."""
+"""Text is compared by its bytes, on PostgreSQL as on SQLite: pages of ids go on where they ended, in whatever language
+the server was set up.
+"""
 
 from itertools import groupby
 
@@ -11,7 +13,10 @@ _OTHERS = text(
 
 
 def compare_bytes(connection: Connection) -> None:
-    """Give every text column that a migration has just made the collation "C". No table is written anew for it; indexes are."""
+    """Give every text column that a migration has just made the collation "C".
+
+    No table is written anew for it; indexes are.
+    """
     if connection.dialect.name != "postgresql":
         return
     for table, columns in groupby(connection.execute(_OTHERS).all(), key=lambda row: str(row[0])):

@@ -154,7 +154,8 @@ def test_a_brigade_is_held_by_the_running_service_and_the_client_survives_its_en
     documents = [document(row) for row in town.rows]
     hit = Counter(row.target for row in town.rows if row.reporter in town.brigades[0]).most_common(1)[0][0]
     with Client(up.api, key, when_unreachable="closed") as client:
-        up.wait(lambda: client.may_remove("t", 8).reached)  # the first answer of a fresh process may take longer than 300 ms
+        # the first answer of a fresh process may take longer than 300 ms
+        up.wait(lambda: client.may_remove("t", 8).reached)
         receipt = client.complain_many(documents)
         assert (receipt.accepted, receipt.rejected_count) == (len(documents), 0)
         assert client.complain_many(documents[:50]).position == len(documents) + 50  # again: taken, and counted nowhere

@@ -1,4 +1,6 @@
-"""The WordPress plugin's hooks, run by php-cli on a small WordPress, against the service and against servers in trouble."""
+"""The WordPress plugin's hooks, run by php-cli on a small WordPress, against the service and against servers in
+trouble.
+"""
 
 from __future__ import annotations
 
@@ -198,7 +200,8 @@ def test_no_page_waits_for_what_is_sent(site: Made, raw_server: Any) -> None:
     assert not asked.is_set()  # without FPM, cron sends it
     taken = blog.report(5, fpm=True, **readers(1, start=9)[0])
     assert taken["page_seconds"] < 0.5
-    assert asked.is_set() and taken["seconds"] > 1.9  # the reader has the page; the process is busy for two seconds more
+    # the reader has the page; the process is busy for two seconds more
+    assert asked.is_set() and taken["seconds"] > 1.9
     assert len(blog.queued()) == 2
 
 

@@ -220,7 +220,8 @@ def test_a_full_stream_is_429_and_says_when_to_come_back(make_api: Callable[...,
 
 def test_a_tenant_over_its_rate_waits_and_others_do_not(make_api: Callable[..., Api], fake_redis: RedisClients, settings: Settings) -> None:
     api = make_api(fake_redis, replace(settings, rate_per_tenant=10.0))
-    assert api.post("/v1/complaints", json=[complaint(str(n)) for n in range(100)]).status_code == 202  # let in, and in debt
+    # let in, and in debt
+    assert api.post("/v1/complaints", json=[complaint(str(n)) for n in range(100)]).status_code == 202
     answer = api.post("/v1/complaints", json=complaint("more"))
     is_problem(answer, 429)
     assert 8 <= int(answer.headers["retry-after"]) <= 10

@@ -1,4 +1,7 @@
-"""What is cut, and when: over real sockets, with bounds a fraction of the real ones. The app behind answers what it is told to."""
+"""What is cut, and when: over real sockets, with bounds a fraction of the real ones.
+
+The app behind answers what it is told to.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ GET = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"
 
 
 class Answering:
-    """An app that reads the body and answers with its length; `/unread` answers first, `/large` with much, `/slow` when `go` is set."""
+    """An app that reads the body and answers with its length; `/unread` answers first, `/large` with much, `/slow` when
+    `go` is set.
+    """
 
     def __init__(self) -> None:
         self.begun: list[str] = []

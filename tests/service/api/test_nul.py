@@ -1,4 +1,6 @@
-"""A NUL, which PostgreSQL's text cannot hold, wherever a caller can put one: an answer, and never 500; and a number that no column holds."""
+"""A NUL, which PostgreSQL's text cannot hold, wherever a caller can put one: an answer, and never 500; and a number
+that no column holds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The question before a removal while the database is away or detection lags, at the tenant's own threshold, and asked again for nothing."""
+"""The question before a removal while the database is away or detection lags, at the tenant's own threshold, and asked
+again for nothing.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def test_paths_reach_the_routes_as_they_were_sent(served: tuple[int, str]) -> No
     for path, identifier in (("..", ".."), (".", "."), ("%2e%2E", ".."), ("a%2Fbrief", "a/brief"), ("assess", "assess"), ("%25", "%"), ("%F0%9F%98%80", "😀"), ("a%20b+c", "a b+c")):
         status, _, body = call(served, "GET", f"/v1/targets/{path}?threshold=3")
         assert (status, json.loads(body)["target_id"]) == (200, identifier)
-    assert json.loads(call(served, "GET", "/v1/targets/a/brief")[2])["target_id"] == "a"  # a segment more is another call
+    # a segment more is another call
+    assert json.loads(call(served, "GET", "/v1/targets/a/brief")[2])["target_id"] == "a"
     assert call(served, "GET", "/v1/targets/a/brief/b")[0] == 404
     assert call(served, "GET", "/v1/targets/%FF")[0] == 422
 

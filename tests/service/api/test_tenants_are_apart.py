@@ -1,7 +1,8 @@
-"""Over the whole OpenAPI document: another tenant's id answers exactly as one that never existed, and nothing of theirs changes or shows.
+"""Over the whole OpenAPI document: another tenant's id answers exactly as one that never existed, and nothing of theirs
+changes or shows.
 
-Every place of every operation that an id can stand in (a path, a filter, a body) is asked twice, once with an id of the other
-tenant and once with one that nobody has. A new operation without a line in the table fails the first test.
+Every place of every operation that an id can stand in (a path, a filter, a body) is asked twice, once with an id of the
+other tenant and once with one that nobody has. A new operation without a line in the table fails the first test.
 """
 
 from __future__ import annotations
@@ -167,7 +168,9 @@ def never(identity: str) -> str:
 
 
 def comparable(answer: Any, identity: str) -> tuple[int, dict[str, str], str]:
-    """What a caller can tell of an answer: status, headers, body; without the id itself, and what changes from call to call anyhow."""
+    """What a caller can tell of an answer: status, headers, body; without the id itself, and what changes from call to
+    call anyhow.
+    """
     text = answer.text.replace(identity, "ID").replace(quote(identity, safe=""), "ID")
     text = re.sub(r'"(position|as_of|job|job_id|erasure)":("[^"]*"|\d+)', r'"\1":0', text)
     # A digest of the body, which names the id; whether there is one is to be the same.

@@ -135,7 +135,8 @@ def test_a_replay_is_counted_and_changes_nothing(api: Api, counted: Counted) -> 
     (mark,) = api.redis.blocking.keys(keys.delivered("default", "*"))
     assert 6.9 * 86_400 < api.redis.blocking.ttl(mark) <= 7 * 86_400
     assert made.id.encode() not in mark
-    # An event's number is not signed: with another one it is the same delivery, and with the same one another body is another.
+    # An event's number is not signed: with another one it is the same delivery, and with the same one another body is
+    # another.
     body = encoded(REVIEWABLE, pretty=True)
     assert post(api, made.path, body, {**headers("discourse", SECRET, body), "x-discourse-event-id": "18"}).json()["repeated"]
     later = encoded(discourse(score(3, 503, "2024-05-03T10:09:00.000Z")))
@@ -302,7 +303,8 @@ def test_a_standard_signature_is_as_good_as_a_key(api: Api, counted: Counted) ->
         is_problem(answer, 401)
     packed = gzip.compress(body)
     is_problem(post(api, "/v1/complaints", packed, {**standard(STANDARD_SECRET, "msg_3", seconds, body), "webhook-source": made.id, "content-encoding": "gzip"}), 415)
-    is_problem(post(api, "/v1/complaints", body, {**signed, "Authorization": "Bearer bw_wrong"}), 401)  # a key that is named is what counts
+    # a key that is named is what counts
+    is_problem(post(api, "/v1/complaints", body, {**signed, "Authorization": "Bearer bw_wrong"}), 401)
     is_problem(api.redis.run(api.client.delete("/v1/complaints/a", headers=signed)), 401)
 
 
@@ -348,7 +350,8 @@ def test_from_the_signature_to_the_archive_with_nobodys_address_anywhere(make_ap
     with api.engine.connect() as connection:
         assert connection.execute(text("SELECT duplicates, conflicting FROM ingest_state")).one() == (2, 0)
         assert dict(connection.execute(text("SELECT complaints.target_id, targets.complaints FROM targets JOIN complaints USING (target_key)")).all()) == {"501": 1, "502": 1}
-    said = "\n".join(record.getMessage() for record in caplog.records if record.name != "httpx")  # that is the test's own client
+    # that is the test's own client
+    said = "\n".join(record.getMessage() for record in caplog.records if record.name != "httpx")
     stored_bytes = b"".join([*before, *everything(api)]) + said.encode()
     for address in (b"mail.example", b"198.51.100.7", b"203.0.113.9", b"2001:db8::17", b"let me in", b"words that were edited", SECRET.encode()):
         assert address not in stored_bytes, address

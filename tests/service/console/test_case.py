@@ -27,7 +27,9 @@ CASE = "/console/clusters/k1"
 
 @pytest.fixture
 def desk(fake_redis: RedisClients, make_api: Callable[..., Api]) -> Api:
-    """A console at a fixed time, with the case k1 of eight members on six targets, of which two were removed automatically."""
+    """A console at a fixed time, with the case k1 of eight members on six targets, of which two were removed
+    automatically.
+    """
     api = make_api(fake_redis)
     api.key("default")
     api.app.state.parts.now = lambda: NOW

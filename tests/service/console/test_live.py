@@ -100,7 +100,8 @@ def test_what_happened_between_rendering_and_listening_is_told_and_nothing_older
 
     async def go() -> list[dict[str, Any]]:
         early = await first(1, world.stream(NOW + timedelta(seconds=30)))
-        return early + await first(1, world.stream(NOW + timedelta(seconds=30)))  # and again to a second page, from memory
+        # and again to a second page, from memory
+        return early + await first(1, world.stream(NOW + timedelta(seconds=30)))
 
     assert [one["case"] for one in run(go())] == ["missed", "missed"]
 

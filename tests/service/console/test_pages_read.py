@@ -1,4 +1,6 @@
-"""Decisions, targets, reporters, restorations, overview and operations: what they show, to whom, and that what is hostile stays text."""
+"""Decisions, targets, reporters, restorations, overview and operations: what they show, to whom, and that what is
+hostile stays text.
+"""
 
 from __future__ import annotations
 

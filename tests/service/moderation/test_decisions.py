@@ -77,7 +77,8 @@ def test_a_reversal_with_another_verdict_puts_that_verdict_in_its_place() -> Non
     desk.say("not_coordinated", reverses=first.id)
     assert (desk.case.verdict, desk.case.disposition, desk.case.excluded) == ("not_coordinated", "revoked", frozenset())
     desk.say("escalated", reverses="d2")
-    assert (desk.case.verdict, desk.case.status, desk.case.disposition) == ("coordinated", "escalated", "flagged")  # d2 gone: d1 is in force again
+    # d2 gone: d1 is in force again
+    assert (desk.case.verdict, desk.case.status, desk.case.disposition) == ("coordinated", "escalated", "flagged")
 
 
 def test_undoing_an_undo_brings_everything_back() -> None:
@@ -181,7 +182,8 @@ def test_a_case_that_the_detector_reopened_is_not_decided_again_by_a_snooze() ->
     desk.say("coordinated")
     desk.case = replace(desk.case, status="open", members=desk.case.members | {"g", "h"}, version=5, changed_by="detector")
     desk.say("snoozed", snooze_until=NOW + timedelta(days=1))
-    assert (desk.case.status, desk.case.decided_reporters) == ("snoozed", 6)  # growth is still measured from the verdict
+    # growth is still measured from the verdict
+    assert (desk.case.status, desk.case.decided_reporters) == ("snoozed", 6)
 
 
 def test_an_empty_log_is_an_open_case() -> None:

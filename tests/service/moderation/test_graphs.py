@@ -46,7 +46,8 @@ def test_the_co_report_view_weighs_pairs_by_the_targets_they_share() -> None:
         frozenset({"reporter:ann", "reporter:bob"}): 2, frozenset({"reporter:ann", "reporter:cyd"}): 1, frozenset({"reporter:bob", "reporter:cyd"}): 1,
     }
     both = edges[frozenset({"reporter:ann", "reporter:bob"})]
-    assert (both["first_at"], both["last_at"]) == ("2026-11-01T00:05:00Z", "2026-11-01T00:09:00Z")  # when the second of the two had complained
+    # when the second of the two had complained
+    assert (both["first_at"], both["last_at"]) == ("2026-11-01T00:05:00Z", "2026-11-01T00:09:00Z")
 
 
 def test_the_most_connected_are_kept_and_the_rest_is_counted() -> None:

@@ -189,7 +189,8 @@ def test_the_same_group_after_it_had_left_is_a_new_one_that_names_the_earlier(ke
 def test_age_alone_never_shrinks_lowers_or_revokes(keeper: Keeper) -> None:
     keeper.sees(8, gang(range(8), [1, 2, 3, 8]))
     before = keeper["k1"]
-    keeper.sees(17.5, gang(range(5), [8, 16], evidence(0.5)))  # only day 8 is still in the window, half of the people show
+    # only day 8 is still in the window, half of the people show
+    keeper.sees(17.5, gang(range(5), [8, 16], evidence(0.5)))
     after = keeper["k1"]
     assert after.members == before.members and set(after.author_by_target) == {1, 2, 3, 8, 16}
     assert after.score >= before.score and after.probability >= before.probability

@@ -87,7 +87,8 @@ def test_what_is_back_is_restored_and_what_never_opened_stays_nothing(action: st
     (Told("p", 250, 11 * HOUR, action="removed", decided_by="person"), "stands"),
     (Told("p", 250, 11 * HOUR, verdict="rejected", decided_by="person"), "open"),
     (Told("p", 250, 11 * HOUR, verdict="upheld", action="removed", decided_by="automatic"), "open"),
-    (Told("p", 250, 9 * HOUR + 1, verdict="upheld", decided_by="person"), "open"),  # decided before the cluster's last complaint, sent late
+    # decided before the cluster's last complaint, sent late
+    (Told("p", 250, 9 * HOUR + 1, verdict="upheld", decided_by="person"), "open"),
     (Told("p", 199, 11 * HOUR, verdict="upheld", decided_by="person"), "open"),  # received before the cluster was found
     (Told("p", 250, 11 * HOUR, verdict="upheld", decided_by="person", complaint=5), "open"),
 ])

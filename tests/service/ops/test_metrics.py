@@ -137,7 +137,8 @@ def test_what_the_stores_know_is_exported(web: Web) -> None:
 def test_polls_are_counted_by_result_and_the_oldest_success_of_a_source_is_shown(web: Web) -> None:
     found = samples(web)
     assert found["brigadewatch_polls_total"] == {("coral", "ok", "news"): 2, ("coral", "limited", "news"): 1}
-    assert found["brigadewatch_poll_success_timestamp_seconds"] == {("coral", "news"): (NOW_US - 9_000_000) / 1e6}  # never polled: since it was made
+    # never polled: since it was made
+    assert found["brigadewatch_poll_success_timestamp_seconds"] == {("coral", "news"): (NOW_US - 9_000_000) / 1e6}
     assert found["brigadewatch_sources_failing"] == {("coral", "news"): 1}
 
 

@@ -1,4 +1,7 @@
-"""Requests that leave the machine: where they may go, and how long and how large they may be. Servers are real, on loopback."""
+"""Requests that leave the machine: where they may go, and how long and how large they may be.
+
+Servers are real, on loopback.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whatever JSON arrives, an adapter reads it or refuses it in its own words; what it makes never breaks the checks behind it."""
+"""Whatever JSON arrives, an adapter reads it or refuses it in its own words; what it makes never breaks the checks
+behind it.
+"""
 
 from __future__ import annotations
 

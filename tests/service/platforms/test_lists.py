@@ -66,7 +66,8 @@ def test_no_answer_and_no_cursor_makes_a_platform_raise_anything_but_its_own_ref
     except Unexpected:
         return
     takes(taken.listing)
-    assert json.dumps(json.loads(json.dumps(taken.cursor))) == json.dumps(taken.cursor)  # as text: NaN is not equal to itself
+    # as text: NaN is not equal to itself
+    assert json.dumps(json.loads(json.dumps(taken.cursor))) == json.dumps(taken.cursor)
 
 
 def test_times_without_an_offset_are_utc_and_what_is_no_time_is_named() -> None:

@@ -1,4 +1,6 @@
-"""Totals, memberships and progress in Redis: written by workers, read in one round trip; on fakeredis and a real server."""
+"""Totals, memberships and progress in Redis: written by workers, read in one round trip; on fakeredis and a real
+server.
+"""
 
 from __future__ import annotations
 

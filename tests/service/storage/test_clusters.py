@@ -25,7 +25,9 @@ PEOPLE, TARGETS = range(6), range(4)
 
 @pytest.fixture
 def tenant(engine: Engine) -> int:
-    """A tenant whose archive holds one complaint of each of six people about each of four targets: seq = 1 + person * 4 + target."""
+    """A tenant whose archive holds one complaint of each of six people about each of four targets: seq = 1 + person * 4
+    + target.
+    """
     number = create_tenant(engine, "paper", 0)
     create_tenant(engine, "other", 0)
     lines = [complaint(f"c{p}-{t}", 60 * p + t, f"r{p}", f"t{t}", target_more={"author_id": f"a{t % 2}"} if t else {}) for p in PEOPLE for t in TARGETS]

@@ -23,7 +23,9 @@ NOW = START + timedelta(days=1)
 
 
 def attacked(engine: Engine, name: str = "default", *, members: int = 9, others: int = 2) -> int:
-    """A tenant with the open cluster k1 of `members` on t1, which `others` complained about as well, and which was removed by count."""
+    """A tenant with the open cluster k1 of `members` on t1, which `others` complained about as well, and which was
+    removed by count.
+    """
     create_tenant(engine, name, 1)
     tenant = tenant_id(engine, name)
     people = [f"r{i}" for i in range(members)]

@@ -1,4 +1,6 @@
-"""PostgreSQL alone: its address, a server that is killed, what readers and writers may do, and what its errors keep to themselves."""
+"""PostgreSQL alone: its address, a server that is killed, what readers and writers may do, and what its errors keep to
+themselves.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Two at one moment, on both databases: SQLite has one writer at a time, on PostgreSQL each has to lock what it decides by."""
+"""Two at one moment, on both databases: SQLite has one writer at a time, on PostgreSQL each has to lock what it decides
+by.
+"""
 
 from __future__ import annotations
 

@@ -79,7 +79,8 @@ def test_the_burst_lies_around_the_densest_day_and_tells_members_from_others() -
 def test_the_band_of_the_usual_comes_from_the_evidence_where_it_is_told() -> None:
     told = Evidence(signal="burst", value=9, usual=4.0, contribution=0, text="")
     assert (scene(evidence=(told,)).burst.usual_per_hour, scene(evidence=(told,)).burst.usual_high) == (4.0, 10)
-    assert scene().burst.usual_per_hour == pytest.approx(2 / 2.5)  # one other complaint, one more, in two and a half hours
+    # one other complaint, one more, in two and a half hours
+    assert scene().burst.usual_per_hour == pytest.approx(2 / 2.5)
 
 
 def test_a_merged_cluster_is_seen_through_its_survivor() -> None:

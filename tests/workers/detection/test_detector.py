@@ -249,7 +249,9 @@ def test_growth_never_swallows_another_seed() -> None:
 
 @pytest.mark.parametrize("withdraw", [False, True])
 def test_removals_are_right_also_in_the_tick_in_which_the_columns_are_compacted(withdraw: bool) -> None:
-    """Old complaints leave, many at once, in the same tick as a withdrawal: what was withdrawn is still the right reporter's."""
+    """Old complaints leave, many at once, in the same tick as a withdrawal: what was withdrawn is still the right
+    reporter's.
+    """
     town = draw_town(7)
     old = [Row(20_000 + k, 30_000 + k, 40_000 + k, -9 * DAY + k) for k in range(6_000)]
     detector = Detector(POLICY)

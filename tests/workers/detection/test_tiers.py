@@ -20,7 +20,9 @@ TOWN = draw_town(4).rows
 
 
 def crowd(size: int, *, fresh: int, shared: int = 0, at: float = 3 * DAY) -> list[Row]:
-    """So many accounts on one target within minutes; `fresh` of them, spread evenly, are two days old, the first `shared` share a device in pairs."""
+    """So many accounts on one target within minutes; `fresh` of them, spread evenly, are two days old, the first
+    `shared` share a device in pairs.
+    """
     return [
         Row(900_000 + k, 500_000 + k, 600_000, at + 20.0 * k, context=700_000, created=at - (2 if k * 7 % size < fresh else 900) * DAY, fingerprint=800_000 + k // 2 if k < shared else 0)
         for k in range(size)
@@ -73,7 +75,9 @@ def test_random_subsets_against_one_author_are_found(share: float) -> None:
 
 
 def little_forum(places: str = "many") -> list[Row]:
-    """Three hundred complaints of readers in five days, and twelve accounts that follow each other to six targets: in many places, in one, or in none that is told."""
+    """Three hundred complaints of readers in five days, and twelve accounts that follow each other to six targets: in
+    many places, in one, or in none that is told.
+    """
     rng = np.random.default_rng(2)
     readers = [Row(0, 1_000 + int(rng.integers(150)), 5_000 + k % 60, float(rng.uniform(0, 5 * DAY)), context=6_000 + k % 60 // 4) for k in range(300)]
     gang = [Row(0, who, 700 + k, k * 9 * HOUR + float(rng.exponential(300)), context=800 + (k if places == "many" else 0)) for k in range(6) for who in range(1, 13) if rng.random() < 0.8]

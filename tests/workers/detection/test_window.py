@@ -140,7 +140,8 @@ def test_one_batch_says_what_many_said(steps: list[tuple[list[Row], list[int]]],
 
 
 def test_a_complaint_a_little_late_opens_counts_that_had_been_final() -> None:
-    # Found by reading: the first complaint is final once nothing within 40 s of it is expected any more; one that comes 0.5 s late still is.
+    # Found by reading: the first complaint is final once nothing within 40 s of it is expected any more; one that comes
+    # 0.5 s late still is.
     window, oracle = Window(SPAN, SCALES), Oracle()
     for batch in ([Row(1, 1, 1, 0)], [Row(2, 2, 2, 40.5)], [Row(3, 3, 1, 40.0)]):
         window.append(columns(batch))

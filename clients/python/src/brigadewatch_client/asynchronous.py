@@ -26,13 +26,14 @@ T = TypeVar("T")
 class AsyncClient:
     """Asks and tells one brigadewatch service, for one tenant. For asyncio; use it within one event loop, and close it.
 
-    `when_unreachable` has no default, since only the platform knows what is worse. It decides what `may_remove` says when no answer
-    comes: "open": remove as you would without brigadewatch; "closed": hold, nothing is removed by count until a person has looked.
+    `when_unreachable` has no default, since only the platform knows what is worse. It decides what `may_remove` says
+    when no answer comes: "open": remove as you would without brigadewatch; "closed": hold, nothing is removed by count
+    until a person has looked.
 
-    `timeout`: seconds for the whole of a question, from looking up the name to the last byte. `send_timeout`: the same for one attempt
-    at sending items, withdrawing, or asking for a brief. `retry_for`: seconds in which sending is tried again while the service is
-    unreachable, overloaded or being rebuilt; 0: never. `verify` is httpx's. The environment's proxies are not used. `transport` is
-    for tests, and for who needs a proxy.
+    `timeout`: seconds for the whole of a question, from looking up the name to the last byte. `send_timeout`: the same
+    for one attempt at sending items, withdrawing, or asking for a brief. `retry_for`: seconds in which sending is tried
+    again while the service is unreachable, overloaded or being rebuilt; 0: never. `verify` is httpx's. The
+    environment's proxies are not used. `transport` is for tests, and for who needs a proxy.
 
     Raises ValueError for arguments that make no sense. Every call raises Refused when the service says no: see there.
     """
@@ -44,7 +45,8 @@ class AsyncClient:
         check(url, key, when_unreachable, timeout, send_timeout, retry_for)
         self._when_unreachable = when_unreachable
         self._timeout, self._send_timeout, self._retry_for = timeout, send_timeout, retry_for
-        # Every call has one bound on its whole (_ask); httpx' own are per phase, and a server that trickles bytes meets each of them.
+        # Every call has one bound on its whole (_ask); httpx' own are per phase, and a server that trickles bytes meets
+        # each of them.
         self._http = httpx.AsyncClient(
             base_url=url, headers={"Authorization": f"Bearer {key}", "User-Agent": "brigadewatch-client"}, timeout=max(timeout, send_timeout), verify=verify, transport=transport, trust_env=False,
             follow_redirects=False, limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS),
@@ -61,10 +63,13 @@ class AsyncClient:
         await self.aclose()
 
     async def may_remove(self, target_id: str, threshold: int, *, counted: int | None = None) -> Advice:
-        """May a target that drew `threshold` complaints be removed by count? Never raises for an outage; see `Advice.reached`.
+        """May a target that drew `threshold` complaints be removed by count?
 
-        `counted`: how many complained by the platform's own count. Those that brigadewatch has not seen yet, because they were posted a
-        moment ago or wait in a queue, count as independent ones; without it they would count as nobody, and the answer could be `none`.
+        Never raises for an outage; see `Advice.reached`.
+
+        `counted`: how many complained by the platform's own count. Those that brigadewatch has not seen yet, because
+        they were posted a moment ago or wait in a queue, count as independent ones; without it they would count as
+        nobody, and the answer could be `none`.
         """
         try:
             assessment = await self.assess(target_id, threshold)
@@ -73,11 +78,17 @@ class AsyncClient:
         return exchange.advise(assessment, threshold, counted)
 
     async def assess(self, target_id: str, threshold: int | None = None) -> Assessment:
-        """How many people complained about it, and how many independently? Without `threshold`: the tenant's. Raises Unreachable."""
+        """How many people complained about it, and how many independently? Without `threshold`: the tenant's.
+
+        Raises Unreachable.
+        """
         return exchange.read_assessment(await self._ask(exchange.ask_one(target_id, threshold), self._timeout), target_id)
 
     async def assess_many(self, target_ids: Iterable[str], threshold: int | None = None) -> list[Assessment]:
-        """One assessment per id, in their order. Every 500 ids are one question, with a `timeout` of its own. Raises Unreachable."""
+        """One assessment per id, in their order. Every 500 ids are one question, with a `timeout` of its own.
+
+        Raises Unreachable.
+        """
         ids = list(target_ids)
         asked = [ids[k : k + exchange.MAX_ASKED] for k in range(0, len(ids), exchange.MAX_ASKED)]
         questions = [exchange.ask_many(part, threshold) for part in asked]
@@ -87,14 +98,19 @@ class AsyncClient:
         return found
 
     async def complain(self, complaint: Complaint | Mapping[str, Any]) -> Receipt:
-        """Send one complaint. When this returns, it is on disk. Raises Refused when it is not valid, Unreachable when it could not be sent."""
+        """Send one complaint. When this returns, it is on disk.
+
+        Raises Refused when it is not valid, Unreachable when it could not be sent.
+        """
         return whole(await self.complain_many([complaint]))
 
     async def complain_many(self, complaints: Iterable[Complaint | Mapping[str, Any]]) -> Receipt:
-        """Send complaints, in batches. Those that are not valid are in the receipt; the others are on disk when this returns.
+        """Send complaints, in batches.
 
-        Raises Unreachable after `retry_for` without success, with how many were `done`, and ValueError for an item that is no JSON (those
-        before it may have been sent).
+        Those that are not valid are in the receipt; the others are on disk when this returns.
+
+        Raises Unreachable after `retry_for` without success, with how many were `done`, and ValueError for an item that
+        is no JSON (those before it may have been sent).
         """
         return await self._send("/v1/complaints", complaints)
 
@@ -187,7 +203,8 @@ def check(url: str, key: object, when_unreachable: object, timeout: object, send
     if parsed.query or parsed.fragment or parsed.userinfo:
         raise ValueError("url holds a query, a fragment or a password: give the address of the service alone, and the key beside it")
     if not isinstance(key, str) or not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError("key is empty or holds characters that no key has: give what `brigadewatch keys create` printed")  # the key itself is not shown
+        # the key itself is not shown
+        raise ValueError("key is empty or holds characters that no key has: give what `brigadewatch keys create` printed")
     for name, value, least in (("timeout", timeout, 0.001), ("send_timeout", send_timeout, 0.001), ("retry_for", retry_for, 0.0)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= 86_400:
             raise ValueError(f"{name} is {value!r:.60} and has to be a number of seconds from {least:g} to 86400")

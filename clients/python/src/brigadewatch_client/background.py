@@ -1,6 +1,7 @@
 """An event loop on a thread of its own, for calls from code that has none.
 
-A thread is what bounds the whole of a blocking call: nothing else ends the lookup of a name, or a server that trickles bytes.
+A thread is what bounds the whole of a blocking call: nothing else ends the lookup of a name, or a server that trickles
+bytes.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ WhenUnreachable = Literal["open", "closed"]
 class Complaint:
     """One complaint of one reporter about one target. `id` is the idempotency key: sent again, it changes nothing.
 
-    Only the first four are needed. What helps most beyond them: `context` (article or thread), `account_created_at`, and
-    `fingerprint`, a *keyed hash* of device or network, never an address itself.
+    Only the first four are needed. What helps most beyond them: `context` (article or thread), `account_created_at`,
+    and `fingerprint`, a *keyed hash* of device or network, never an address itself.
     """
 
     id: str
@@ -53,8 +53,8 @@ class Complaint:
 class Outcome:
     """What the platform decided about a target. Needs a verdict, an action or both.
 
-    `decided_by` "automatic" is for removals by a count or a filter: they tell what is removed and teach nothing. Sent as a person's, they
-    would tell brigadewatch that the brigade which caused them was right.
+    `decided_by` "automatic" is for removals by a count or a filter: they tell what is removed and teach nothing. Sent
+    as a person's, they would tell brigadewatch that the brigade which caused them was right.
     """
 
     id: str
@@ -100,7 +100,9 @@ class Assessment:
 
     @classmethod
     def read(cls, document: Any) -> Assessment:
-        """From the service's answer; fields that this version does not know are left in `document`. Raises ValueError for anything else."""
+        """From the service's answer; fields that this version does not know are left in `document`. Raises ValueError
+        for anything else.
+        """
         try:
             recommendation: Recommendation = document["recommendation"]
             if recommendation not in ("hold", "review", "none"):
@@ -122,9 +124,9 @@ class Assessment:
 class Advice:
     """What to do about a target whose complaints reached the platform's threshold.
 
-    `hold`: do not remove by count; a person looks first. `review`: remove as ever, and let a person look at the cluster. `none`: as ever.
-    `reached` is False when brigadewatch gave no answer: then `recommendation` is what `when_unreachable` says, `why` says what went
-    wrong, and `assessment` is None.
+    `hold`: do not remove by count; a person looks first. `review`: remove as ever, and let a person look at the
+    cluster. `none`: as ever. `reached` is False when brigadewatch gave no answer: then `recommendation` is what
+    `when_unreachable` says, `why` says what went wrong, and `assessment` is None.
     """
 
     target_id: str
@@ -151,7 +153,10 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of the items sent. `rejected` lists at most 100 a batch; `position` is that of the last item taken, None if none was."""
+    """What became of the items sent.
+
+    `rejected` lists at most 100 a batch; `position` is that of the last item taken, None if none was.
+    """
 
     accepted: int = 0
     rejected: tuple[Rejected, ...] = ()

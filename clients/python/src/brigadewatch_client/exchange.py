@@ -47,7 +47,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Items that go out together: `indexes[k]` is the place of line k + 1 in what was given; `refused` are too long to be sent at all."""
+    """Items that go out together: `indexes[k]` is the place of line k + 1 in what was given; `refused` are too long to
+    be sent at all.
+    """
 
     lines: Sequence[bytes]
     indexes: Sequence[int]
@@ -94,7 +96,10 @@ def post_batch(path: str, batch: Batch) -> Question | None:
 
 
 def batches(items: Iterable[Complaint | Outcome | Mapping[str, Any]]) -> Iterator[Batch]:
-    """The items in groups that fit into a request. Raises ValueError, with the item's place, for one that is no JSON."""
+    """The items in groups that fit into a request.
+
+    Raises ValueError, with the item's place, for one that is no JSON.
+    """
     lines: list[bytes] = []
     indexes: list[int] = []
     refused: list[Rejected] = []
@@ -148,9 +153,11 @@ def read_assessments(answer: Answer, target_ids: Sequence[str]) -> list[Assessme
 
 
 def advise(assessment: Assessment, threshold: int, counted: int | None) -> Advice:
-    """What an assessment means for a platform that counted `counted` complaints itself; None: as many as brigadewatch has seen.
+    """What an assessment means for a platform that counted `counted` complaints itself; None: as many as brigadewatch
+    has seen.
 
-    The service holds once it has seen `threshold` complaints. Where it has seen fewer than the platform, the others count as independent.
+    The service holds once it has seen `threshold` complaints. Where it has seen fewer than the platform, the others
+    count as independent.
     """
     unseen = 0 if counted is None else max(0, _counted(counted) - assessment.complaints)
     held = unseen > 0 and round(assessment.independent_complaints + unseen, 6) < threshold <= assessment.complaints + unseen
@@ -158,7 +165,10 @@ def advise(assessment: Assessment, threshold: int, counted: int | None) -> Advic
 
 
 def read_receipt(answer: Answer, batch: Batch) -> Receipt:
-    """What became of a batch: 202, or 422 when none of it was valid. Raises Refused or Unreachable for every other answer."""
+    """What became of a batch: 202, or 422 when none of it was valid.
+
+    Raises Refused or Unreachable for every other answer.
+    """
     if answer.status == 422:
         refusal = failure(answer)
         if not isinstance(refusal, Refused) or not refusal.errors:

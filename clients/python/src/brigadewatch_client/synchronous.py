@@ -16,10 +16,12 @@ from brigadewatch_client.errors import Unreachable
 
 
 class Client:
-    """`AsyncClient` without `await`: the same arguments, calls and errors. Make one a process and share it: threads may, and forks may.
+    """`AsyncClient` without `await`: the same arguments, calls and errors.
 
-    The calls run on one background thread, so that `timeout` bounds the whole of a call, the lookup of the name included. Servers that
-    forbid threads (uWSGI without `enable-threads`) have to allow them.
+    Make one a process and share it: threads may, and forks may.
+
+    The calls run on one background thread, so that `timeout` bounds the whole of a call, the lookup of the name
+    included. Servers that forbid threads (uWSGI without `enable-threads`) have to allow them.
     """
 
     def __init__(
@@ -44,10 +46,13 @@ class Client:
         self.close()
 
     def may_remove(self, target_id: str, threshold: int, *, counted: int | None = None) -> Advice:
-        """May a target that drew `threshold` complaints be removed by count? Never raises for an outage; see `Advice.reached`.
+        """May a target that drew `threshold` complaints be removed by count?
 
-        `counted`: how many complained by the platform's own count. Those that brigadewatch has not seen yet, because they were posted a
-        moment ago or wait in a queue, count as independent ones; without it they would count as nobody, and the answer could be `none`.
+        Never raises for an outage; see `Advice.reached`.
+
+        `counted`: how many complained by the platform's own count. Those that brigadewatch has not seen yet, because
+        they were posted a moment ago or wait in a queue, count as independent ones; without it they would count as
+        nobody, and the answer could be `none`.
         """
         try:
             return self._background.run(lambda client: client.may_remove(target_id, threshold, counted=counted), self._timeout)
@@ -55,22 +60,33 @@ class Client:
             return unreached(target_id, self._when_unreachable, error)
 
     def assess(self, target_id: str, threshold: int | None = None) -> Assessment:
-        """How many people complained about it, and how many independently? Without `threshold`: the tenant's. Raises Unreachable."""
+        """How many people complained about it, and how many independently? Without `threshold`: the tenant's.
+
+        Raises Unreachable.
+        """
         return self._background.run(lambda client: client.assess(target_id, threshold), self._timeout)
 
     def assess_many(self, target_ids: Iterable[str], threshold: int | None = None) -> list[Assessment]:
-        """One assessment per id, in their order. Every 500 ids are one question, with a `timeout` of its own. Raises Unreachable."""
+        """One assessment per id, in their order. Every 500 ids are one question, with a `timeout` of its own.
+
+        Raises Unreachable.
+        """
         return self._background.run(lambda client: client.assess_many(target_ids, threshold), None)
 
     def complain(self, complaint: Complaint | Mapping[str, Any]) -> Receipt:
-        """Send one complaint. When this returns, it is on disk. Raises Refused when it is not valid, Unreachable when it could not be sent."""
+        """Send one complaint. When this returns, it is on disk.
+
+        Raises Refused when it is not valid, Unreachable when it could not be sent.
+        """
         return whole(self.complain_many([complaint]))
 
     def complain_many(self, complaints: Iterable[Complaint | Mapping[str, Any]]) -> Receipt:
-        """Send complaints, in batches. Those that are not valid are in the receipt; the others are on disk when this returns.
+        """Send complaints, in batches.
 
-        Raises Unreachable after `retry_for` without success, with how many were `done`, and ValueError for an item that is no JSON (those
-        before it may have been sent).
+        Those that are not valid are in the receipt; the others are on disk when this returns.
+
+        Raises Unreachable after `retry_for` without success, with how many were `done`, and ValueError for an item that
+        is no JSON (those before it may have been sent).
         """
         return self._send("/v1/complaints", complaints)
 
@@ -93,7 +109,8 @@ class Client:
     def _send(self, path: str, items: Iterable[Complaint | Outcome | Mapping[str, Any]]) -> Receipt:
         receipt, done = Receipt(), 0
         for batch in exchange.batches(items):
-            question = exchange.post_batch(path, batch)  # here, so that reading and compressing hold up no question of another thread
+            # here, so that reading and compressing hold up no question of another thread
+            question = exchange.post_batch(path, batch)
             try:
                 receipt += self._background.run(lambda client, question=question, batch=batch: client.send_batch(question, batch), None)  # type: ignore[misc]
             except Unreachable as error:

@@ -24,7 +24,8 @@ def upgrade() -> None:
     sa.Column('complaints', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('tenant_id', 'slot_us')
     )
-    # Of what is archived already: state 3 is machines, a slot is ten minutes, and the division rounds down also before 1970.
+    # Of what is archived already: state 3 is machines, a slot is ten minutes, and the division rounds down also before
+    # 1970.
     op.execute(
         "INSERT INTO complaint_counts (tenant_id, slot_us, complaints) SELECT tenant_id, slot, COUNT(*) FROM"
         " (SELECT tenant_id, occurred_us - ((occurred_us % 600000000) + 600000000) % 600000000 AS slot FROM complaints WHERE state <> 3) AS filed GROUP BY tenant_id, slot"
