@@ -35,11 +35,26 @@ from service.storage.tenants import create_key, create_tenant
 
 def complaint(n: int, text: int = 0) -> bytes:
     """A complaint as JSON, with a text of so many characters."""
-    return json.dumps({
-        "id": f"c-{n}", "occurred_at": "2021-12-23T14:02:11Z", "reporter": {"id": f"r-{n % 997}", "account_created_at": "2021-01-01T00:00:00Z", "fingerprint": f"f-{n % 401}"},
-        "target": {"id": f"comment/{n % 211}", "kind": "comment", "author_id": f"a-{n % 53}", "context_id": f"article-{n % 17}", "excerpt": "The council has never once kept such a promise."},
-        "reason": "abuse", "text": "x" * text or "this insults other readers of the page",
-    }).encode()
+    return json.dumps(
+        {
+            "id": f"c-{n}",
+            "occurred_at": "2021-12-23T14:02:11Z",
+            "reporter": {
+                "id": f"r-{n % 997}",
+                "account_created_at": "2021-01-01T00:00:00Z",
+                "fingerprint": f"f-{n % 401}",
+            },
+            "target": {
+                "id": f"comment/{n % 211}",
+                "kind": "comment",
+                "author_id": f"a-{n % 53}",
+                "context_id": f"article-{n % 17}",
+                "excerpt": "The council has never once kept such a promise.",
+            },
+            "reason": "abuse",
+            "text": "x" * text or "this insults other readers of the page",
+        }
+    ).encode()
 
 
 async def lag_of(work: Callable[[], Awaitable[None]]) -> list[float]:
@@ -68,15 +83,34 @@ async def measure_lag(settings: Settings, engine: Any, url: str, key: str, round
         "ndjson, 10,000 lines": (lines, "application/x-ndjson", None, 10),
         "ndjson, 10,000 lines, gzip": (gzip.compress(lines), "application/x-ndjson", "gzip", 10),
         "ndjson, 10,000 invalid lines": (b'{"id": 5, "x": 1}\n' * 10_000, "application/x-ndjson", None, 10),
-        "ndjson, 2,000 lines of 4 kB": (b"\n".join(complaint(n, 3_700) for n in range(2_000)), "application/x-ndjson", None, 10),
+        "ndjson, 2,000 lines of 4 kB": (
+            b"\n".join(complaint(n, 3_700) for n in range(2_000)),
+            "application/x-ndjson",
+            None,
+            10,
+        ),
         "array of 1,000": (b"[" + b",".join(complaint(n) for n in range(1_000)) + b"]", "application/json", None, 30),
-        "array of 1,000, 4 kB each": (b"[" + b",".join(complaint(n, 3_700) for n in range(1_000)) + b"]", "application/json", None, 30),
+        "array of 1,000, 4 kB each": (
+            b"[" + b",".join(complaint(n, 3_700) for n in range(1_000)) + b"]",
+            "application/json",
+            None,
+            30,
+        ),
     }
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bench", timeout=60) as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bench", timeout=60) as client,
+    ):
         idle = await lag_of(lambda: asyncio.sleep(2))
-        print(f"lag of a 1 ms timer with nothing going on: median {statistics.median(idle):.2f}, p99 {quantile(idle, 0.99):.2f}, largest {max(idle):.2f} ms")
+        print(
+            f"lag of a 1 ms timer with nothing going on: median {statistics.median(idle):.2f}, p99 {quantile(idle, 0.99):.2f}, largest {max(idle):.2f} ms"
+        )
         for name, (body, media, encoding, bar) in documents.items():
-            headers = {"Authorization": f"Bearer {key}", "Content-Type": media, **({"Content-Encoding": encoding} if encoding else {})}
+            headers = {
+                "Authorization": f"Bearer {key}",
+                "Content-Type": media,
+                **({"Content-Encoding": encoding} if encoding else {}),
+            }
             items = 0
 
             async def posts(body: bytes = body, headers: dict[str, str] = headers) -> None:
@@ -89,7 +123,10 @@ async def measure_lag(settings: Settings, engine: Any, url: str, key: str, round
             late = await lag_of(posts)
             rate = items / (time.perf_counter() - started)
             show(f"{name}: largest lag, ms", max(late), at_most=bar, digits=2, quick=quick)
-            print(f"    median {statistics.median(late):.2f}, p99 {quantile(late, 0.99):.2f} ms; {rate:,.0f} items/s", flush=True)
+            print(
+                f"    median {statistics.median(late):.2f}, p99 {quantile(late, 0.99):.2f} ms; {rate:,.0f} items/s",
+                flush=True,
+            )
 
 
 def main() -> None:

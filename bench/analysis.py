@@ -65,7 +65,12 @@ def print_ticks(name: str, c: Complaints, count: int, sizes: tuple[int, ...], qu
         ticks(live, c, begin, WARM_TICKS * size, size)
         spent = ticks(live, c, begin + WARM_TICKS * size, some, size)
         bar = BARS.get(name) if size == 1_000 else None
-        show(f"{name}, window {live.window.live:,}, ticks of {size:,}, µs CPU a complaint", sum(spent) / len(spent) / size * 1e6, at_most=bar, quick=quick)
+        show(
+            f"{name}, window {live.window.live:,}, ticks of {size:,}, µs CPU a complaint",
+            sum(spent) / len(spent) / size * 1e6,
+            at_most=bar,
+            quick=quick,
+        )
         print(f"    slowest tick {max(spent) * 1e3:.0f} ms; {dict(live.counters)}")
 
 
@@ -80,7 +85,16 @@ def crowd(c: Complaints, size: int, share_known: float, rng: np.random.Generator
     at = int(c.time_ms[-1]) + np.sort(rng.integers(0, HOUR_MS, size))
     column = np.full(size, 7, np.int64)
     return Complaints(
-        np.arange(size) + int(c.seq[-1]) + 1, at, reporter, column, column, column, np.full(size, UNKNOWN_MS), np.zeros(size, np.int64), np.zeros(size, bool), {},
+        np.arange(size) + int(c.seq[-1]) + 1,
+        at,
+        reporter,
+        column,
+        column,
+        column,
+        np.full(size, UNKNOWN_MS),
+        np.zeros(size, np.int64),
+        np.zeros(size, bool),
+        {},
     )
 
 
@@ -91,12 +105,22 @@ def print_crowd(c: Complaints, size: int, share_known: float, per_tick: int, qui
     quarters = [sum(share) / len(share) / per_tick * 1e6 for share in np.array_split(np.array(spent), 4)]
     name = f"{size:,} on one target, {share_known:.0%} known, ticks of {per_tick:,}"
     show(f"{name}: growth", quarters[-1] / quarters[0], at_most=1.5, digits=2, quick=quick)
-    print("    by quarters: " + ", ".join(f"{value:.1f}" for value in quarters) + f" µs CPU a complaint; groups grown {live.counters['grown']}, pairs joined {live.counters['joined']:,}", flush=True)
+    print(
+        "    by quarters: "
+        + ", ".join(f"{value:.1f}" for value in quarters)
+        + f" µs CPU a complaint; groups grown {live.counters['grown']}, pairs joined {live.counters['joined']:,}",
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--complaints", type=int, default=40_000, help="how many are taken in at each size of tick, in 100 ticks at most")
+    parser.add_argument(
+        "--complaints",
+        type=int,
+        default=40_000,
+        help="how many are taken in at each size of tick, in 100 ticks at most",
+    )
     parser.add_argument("--only", choices=[*BARS, "crowd"], help="this part")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()

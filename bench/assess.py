@@ -62,7 +62,9 @@ def serve(descriptor: int) -> None:
 
     app.router.routes.insert(0, Route("/bare", bare))
     with socket.socket(fileno=descriptor) as listener:
-        uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False)).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False)).run(
+            sockets=[listener]
+        )
 
 
 class Raw:
@@ -83,7 +85,9 @@ class Raw:
         while b"\r\n\r\n" not in data:
             data += self._socket.recv(65536)
         head, _, body = data.partition(b"\r\n\r\n")
-        length = int(next(line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")))
+        length = int(
+            next(line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+        )
         while len(body) < length:
             body += self._socket.recv(65536)
         ended = time.perf_counter()
@@ -92,7 +96,9 @@ class Raw:
         return (ended - started) * 1e3
 
 
-def ask(port: int, key: str, paths: Sequence[bytes], seconds: float, every_ms: float) -> tuple[list[float], list[float]]:
+def ask(
+    port: int, key: str, paths: Sequence[bytes], seconds: float, every_ms: float
+) -> tuple[list[float], list[float]]:
     """Milliseconds of the bare route and of the targets, in turn, at a steady rate."""
     connection, bare, asked = Raw(port, key), list[float](), list[float]()
     started = time.perf_counter()
@@ -116,8 +122,15 @@ def load(port: int, key: str, path: Path, first: int, count: int, rate: float, s
     url = f"http://127.0.0.1:{port}"
     ways = [(batches(lines[alone:], BATCH), (rate - singles) / BATCH)]
     # One connection answers some hundred single posts a second, since each waits for the disk: several share them.
-    ways += [(batches(lines[number:alone:SINGLE_CONNECTIONS], 1), singles / SINGLE_CONNECTIONS) for number in range(SINGLE_CONNECTIONS)]
-    threads = [threading.Thread(target=_post, args=(Client(url, key), bodies, per_second)) for bodies, per_second in ways if bodies]
+    ways += [
+        (batches(lines[number:alone:SINGLE_CONNECTIONS], 1), singles / SINGLE_CONNECTIONS)
+        for number in range(SINGLE_CONNECTIONS)
+    ]
+    threads = [
+        threading.Thread(target=_post, args=(Client(url, key), bodies, per_second))
+        for bodies, per_second in ways
+        if bodies
+    ]
     print("ready", flush=True)
     sys.stdin.readline()
     started = time.perf_counter()
@@ -136,10 +149,18 @@ def _post(client: Client, bodies: list[bytes], per_second: float) -> None:
 
 
 @contextmanager
-def child(*arguments: object, pass_fds: tuple[int, ...] = (), environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def child(
+    *arguments: object, pass_fds: tuple[int, ...] = (), environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """This script in another process (asking must not wait for posting, nor either for serving), ended at the end."""
     process = subprocess.Popen(
-        [sys.executable, __file__, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=pass_fds, env=os.environ | (environment or {}))
+        [sys.executable, __file__, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        pass_fds=pass_fds,
+        env=os.environ | (environment or {}),
+    )
     try:
         yield process
     finally:
@@ -171,20 +192,33 @@ def paths_of(client: Client, lines: list[bytes]) -> tuple[list[bytes], int]:
     return [f"/v1/targets/{quote(target, safe='')}".encode() for target in targets], len(clustered)
 
 
-def measure(name: str, port: int, key: str, paths: Sequence[bytes], chosen: argparse.Namespace, bar: float | None) -> None:
+def measure(
+    name: str, port: int, key: str, paths: Sequence[bytes], chosen: argparse.Namespace, bar: float | None
+) -> None:
     """Ask for a while and print."""
     bare, asked = ask(port, key, paths, chosen.seconds, chosen.every)
     for share in (0.5, 0.99):
         show(f"{name}, p{share * 100:.0f} of the bare route, ms", quantile(bare, share), digits=2)
         show(f"{name}, p{share * 100:.0f} of GET /v1/targets/{{id}}, ms", quantile(asked, share), digits=2)
-    show(f"{name}, ratio of the p99, {len(asked):,} calls of each", quantile(asked, 0.99) / quantile(bare, 0.99), at_most=bar, digits=2, quick=chosen.quick)
+    show(
+        f"{name}, ratio of the p99, {len(asked):,} calls of each",
+        quantile(asked, 0.99) / quantile(bare, 0.99),
+        at_most=bar,
+        digits=2,
+        quick=chosen.quick,
+    )
 
 
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long is asked, idle and under load")
     parser.add_argument("--rate", type=float, default=2_000.0, help="complaints a second")
-    parser.add_argument("--singles", type=float, default=200.0, help="of these, so many a second in requests of their own; the others in batches of 500")
+    parser.add_argument(
+        "--singles",
+        type=float,
+        default=200.0,
+        help="of these, so many a second in requests of their own; the others in batches of 500",
+    )
     parser.add_argument("--every", type=float, default=10.0, help="milliseconds between two questions")
     parser.add_argument("--pseudonyms", action="store_true", help="for a tenant whose reporters get pseudonyms")
     parser.add_argument("--world", default="w126", help="which world (bench/worlds.py)")
@@ -200,7 +234,22 @@ def main() -> None:
     with installation() as up, socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         port, key = listener.getsockname()[1], up.key()
         if chosen.pseudonyms:
-            subprocess.run([sys.executable, "-m", "service.cli", "tenants", "set", "default", "--pseudonyms", "on", "--data", str(up.data)], check=True, capture_output=True)
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "service.cli",
+                    "tenants",
+                    "set",
+                    "default",
+                    "--pseudonyms",
+                    "on",
+                    "--data",
+                    str(up.data),
+                ],
+                check=True,
+                capture_output=True,
+            )
         with Redis.from_url(up.redis_url) as redis:
             redis.set(BARE_KEY, "x" * 40)
         stores = {"REDIS_URL": up.redis_url, "DATABASE_URL": up.database_url, "BRIGADEWATCH_DATA": str(up.data)}
@@ -212,7 +261,10 @@ def main() -> None:
                 position = client.post(body)["position"]
             client.wait_until(position, swept=True)
             paths, clustered = paths_of(client, lines[: before + count])
-            print(f"    {before:,} complaints are there; of the {len(paths)} targets asked for {clustered} are in flagged clusters", flush=True)
+            print(
+                f"    {before:,} complaints are there; of the {len(paths)} targets asked for {clustered} are in flagged clusters",
+                flush=True,
+            )
             measure("idle", port, key, paths, chosen, None)
             with child("load", port, key, files.complaints, before, count, chosen.rate, chosen.singles) as loader:
                 assert loader.stdin is not None and loader.stdout is not None
@@ -228,6 +280,14 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         serve(int(sys.argv[2]))
     elif sys.argv[1:2] == ["load"]:
-        load(int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), float(sys.argv[7]), float(sys.argv[8]))
+        load(
+            int(sys.argv[2]),
+            sys.argv[3],
+            Path(sys.argv[4]),
+            int(sys.argv[5]),
+            int(sys.argv[6]),
+            float(sys.argv[7]),
+            float(sys.argv[8]),
+        )
     else:
         main()

@@ -31,7 +31,20 @@ from service.storage.hashing import key_of
 from service.storage.schema import complaints
 
 NAMES = ", ".join(COLUMNS)
-TYPES = ("bigint", "integer", "varchar", "bigint", "bigint", "bigint", "bigint", "smallint", "boolean", "varchar", "varchar", "text")
+TYPES = (
+    "bigint",
+    "integer",
+    "varchar",
+    "bigint",
+    "bigint",
+    "bigint",
+    "bigint",
+    "smallint",
+    "boolean",
+    "varchar",
+    "varchar",
+    "text",
+)
 CONFLICT = "ON CONFLICT (tenant_id, id) DO NOTHING"
 Rows = Sequence[tuple[Any, ...]]
 
@@ -43,18 +56,38 @@ def rows_of(count: int) -> list[tuple[Any, ...]]:
         reporter, target = f"reader-{number * 7919 % 60_000}", f"comment-{number // 8}"
         body = f'{{"id":"c-{number * 2654435761 % 2**32:08x}","occurred_at":"2026-01-01T00:00:00Z","reporter":{{"id":"{reporter}"}},"target":{{"id":"{target}"}},"text":"{"an insult to everyone " * 10}"}}'
         at = 1_795_000_000_000_000 + number * 1_000
-        made.append((1 << 40 | number + 1, 1, f"c-{number * 2654435761 % 2**32:08x}", at, at, key_of(reporter), key_of(target), 0, False, reporter, target, body))
+        made.append(
+            (
+                1 << 40 | number + 1,
+                1,
+                f"c-{number * 2654435761 % 2**32:08x}",
+                at,
+                at,
+                key_of(reporter),
+                key_of(target),
+                0,
+                False,
+                reporter,
+                target,
+                body,
+            )
+        )
     return made
 
 
 def executemany(connection: Connection, rows: Rows) -> None:
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    connection.exec_driver_sql(f"INSERT INTO complaints ({NAMES}) VALUES ({', '.join([mark] * len(COLUMNS))})", list(rows))
+    connection.exec_driver_sql(
+        f"INSERT INTO complaints ({NAMES}) VALUES ({', '.join([mark] * len(COLUMNS))})", list(rows)
+    )
 
 
 def unnest(connection: Connection, rows: Rows) -> None:
     arrays = ", ".join(f"%s::{kind}[]" for kind in TYPES)
-    connection.exec_driver_sql(f"INSERT INTO complaints ({NAMES}) SELECT * FROM unnest({arrays}) {CONFLICT}", tuple(map(list, zip(*rows, strict=True))))
+    connection.exec_driver_sql(
+        f"INSERT INTO complaints ({NAMES}) SELECT * FROM unnest({arrays}) {CONFLICT}",
+        tuple(map(list, zip(*rows, strict=True))),
+    )
 
 
 def copy(connection: Connection, rows: Rows) -> None:
@@ -64,7 +97,9 @@ def copy(connection: Connection, rows: Rows) -> None:
 
 
 def copy_beside(connection: Connection, rows: Rows) -> None:
-    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS beside AS SELECT {NAMES} FROM complaints WITH NO DATA")
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS beside AS SELECT {NAMES} FROM complaints WITH NO DATA"
+    )
     with connection.connection.cursor() as cursor, cursor.copy(f"COPY beside ({NAMES}) FROM STDIN") as stream:
         for row in rows:
             stream.write_row(row)
@@ -90,7 +125,9 @@ def measure(engine: Engine, name: str, insert: Callable[[Connection, Rows], None
         assert connection.scalar(text("SELECT COUNT(*) FROM complaints")) == len(rows)
     print(
         f"{engine.dialect.name:<12}{name:<44}{len(rows) / (over - began):>9,.0f}/s, the last eighth {(len(rows) - from_here) / (over - last):>8,.0f}/s,"
-        f" CPU of our process {(time.process_time() - cpu) / len(rows) * 1e6:5.1f} µs a row", flush=True)
+        f" CPU of our process {(time.process_time() - cpu) / len(rows) * 1e6:5.1f} µs a row",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -111,7 +148,9 @@ def main() -> None:
         address = os.environ.get("DATABASE_URL")
         if not address:
             if binaries() is None:
-                print("no PostgreSQL server is installed (make postgresql), and DATABASE_URL names none", file=sys.stderr)
+                print(
+                    "no PostgreSQL server is installed (make postgresql), and DATABASE_URL names none", file=sys.stderr
+                )
                 raise SystemExit(3)
             server = PostgresServer(settings=("shared_buffers=256MB", "max_wal_size=4GB"))
             stack.callback(server.stop)
@@ -124,7 +163,11 @@ def main() -> None:
         stack.callback(engine.dispose)
         migrate(engine)
         for told, insert in (
-            ("executemany", executemany), ("INSERT ... SELECT unnest ... ON CONFLICT", unnest), ("COPY", copy), ("COPY beside, INSERT ... ON CONFLICT", copy_beside), ("insert_rows", ours),
+            ("executemany", executemany),
+            ("INSERT ... SELECT unnest ... ON CONFLICT", unnest),
+            ("COPY", copy),
+            ("COPY beside, INSERT ... ON CONFLICT", copy_beside),
+            ("insert_rows", ours),
         ):
             measure(engine, told, insert, rows, batch)
 

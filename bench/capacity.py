@@ -110,14 +110,35 @@ def measure(count: int, postgresql: Callable[[], str] | None) -> Size:
             seconds = float(connection.scalar(select(sweeps.c.seconds).order_by(sweeps.c.id.desc()).limit(1)) or 0)
         engine.dispose()  # the last connection: what is in the write-ahead log goes into the file
         sqlite = sum(path.stat().st_size for path in folder.glob("brigadewatch.sqlite3*"))
-    return Size(len(lines), window, detect, restarted, sweep, used, item, sqlite, None if postgresql is None else in_postgresql(postgresql(), lines), ingest_us, detect_us, seconds)
+    return Size(
+        len(lines),
+        window,
+        detect,
+        restarted,
+        sweep,
+        used,
+        item,
+        sqlite,
+        None if postgresql is None else in_postgresql(postgresql(), lines),
+        ingest_us,
+        detect_us,
+        seconds,
+    )
 
 
 def stream_bytes(redis: Redis, lines: list[bytes]) -> float:
     """What an item that waits takes in Redis: batches of 500, as platforms send them."""
     name = f"{keys.PREFIX}:bench:capacity"
     for first in range(0, min(len(lines), 20_000), ENTRY):
-        redis.xadd(name, {"first": first, "n": ENTRY, "at": 0, "lines": b"\n".join(b"c" + line for line in lines[first : first + ENTRY])})
+        redis.xadd(
+            name,
+            {
+                "first": first,
+                "n": ENTRY,
+                "at": 0,
+                "lines": b"\n".join(b"c" + line for line in lines[first : first + ENTRY]),
+            },
+        )
     taken, items = int(redis.memory_usage(name, samples=0)), min(len(lines), 20_000)  # type: ignore[arg-type]
     redis.delete(name)
     return taken / items
@@ -133,8 +154,20 @@ def in_postgresql(url: str, lines: list[bytes]) -> int:
         group = lines[first : first + COMMITTED]
         at = time.time_ns() // 1000
         with write(engine) as connection:
-            commit(connection, number, epoch, [
-                Batch(f"{at // 1000}-{first + start}", first + start + 1, at, b"\n".join(b"c" + line for line in group[start : start + ENTRY])) for start in range(0, len(group), ENTRY)])
+            commit(
+                connection,
+                number,
+                epoch,
+                [
+                    Batch(
+                        f"{at // 1000}-{first + start}",
+                        first + start + 1,
+                        at,
+                        b"\n".join(b"c" + line for line in group[start : start + ENTRY]),
+                    )
+                    for start in range(0, len(group), ENTRY)
+                ],
+            )
     engine.dispose()
     plain = create_engine(engine.url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with plain.connect() as connection:
@@ -165,7 +198,12 @@ def databases(stack: contextlib.ExitStack) -> Callable[[], str] | None:
 def print_size(size: Size) -> None:
     """Its figures."""
     print(f"  {size.complaints:,} complaints, {size.window:,} of them in the window")
-    for what, value in (("detect worker, after all of it was analysed", size.detect_bytes), ("detect worker, started anew", size.restarted_bytes), ("sweep worker", size.sweep_bytes), ("Redis, nothing waiting", size.redis_bytes)):
+    for what, value in (
+        ("detect worker, after all of it was analysed", size.detect_bytes),
+        ("detect worker, started anew", size.restarted_bytes),
+        ("sweep worker", size.sweep_bytes),
+        ("Redis, nothing waiting", size.redis_bytes),
+    ):
         show(f"    most memory of the {what}, MB" if "Redis" not in what else f"    {what}, MB", value / 1e6)
     show("    an item that waits in the stream, bytes", size.item_bytes, digits=0)
     show("    SQLite, bytes a complaint, all indexes", size.sqlite_bytes / size.complaints, digits=0)
@@ -193,12 +231,20 @@ def print_table(found: list[Size]) -> None:
     everything, last = [float(size.complaints) for size in found], found[-1]
     redis = line(everything, [float(size.redis_bytes) for size in found])
     sqlite = line(everything, [float(size.sqlite_bytes) for size in found])[1]
-    postgresql = None if last.postgresql_bytes is None else line(everything, [float(size.postgresql_bytes or 0) for size in found])[1]
+    postgresql = (
+        None
+        if last.postgresql_bytes is None
+        else line(everything, [float(size.postgresql_bytes or 0) for size in found])[1]
+    )
     micro = last.ingest_us + last.detect_us
-    print(f"\nmemory: detect {detect[0] / 1e6:.0f} MB + {detect[1]:.0f} bytes, sweep {sweep[0] / 1e6:.0f} MB + {sweep[1]:.0f} bytes a complaint of the window; sweep {seconds[0]:.1f} s + {seconds[1] * 1e6:.1f} s a million; "
-          f"Redis {redis[0] / 1e6:.0f} MB + {redis[1]:.0f} bytes an archived complaint; {last.item_bytes:.0f} bytes an item that waits; "
-          f"SQLite {sqlite:.0f}, PostgreSQL {0 if postgresql is None else postgresql:.0f} bytes a complaint; archiving and detection {micro:.0f} µs a complaint\n")
-    print("| complaints a day | window | detect worker | a sweep | Redis after a year | SQLite, a year | PostgreSQL, a year | cores at ten times the mean |")
+    print(
+        f"\nmemory: detect {detect[0] / 1e6:.0f} MB + {detect[1]:.0f} bytes, sweep {sweep[0] / 1e6:.0f} MB + {sweep[1]:.0f} bytes a complaint of the window; sweep {seconds[0]:.1f} s + {seconds[1] * 1e6:.1f} s a million; "
+        f"Redis {redis[0] / 1e6:.0f} MB + {redis[1]:.0f} bytes an archived complaint; {last.item_bytes:.0f} bytes an item that waits; "
+        f"SQLite {sqlite:.0f}, PostgreSQL {0 if postgresql is None else postgresql:.0f} bytes a complaint; archiving and detection {micro:.0f} µs a complaint\n"
+    )
+    print(
+        "| complaints a day | window | detect worker | a sweep | Redis after a year | SQLite, a year | PostgreSQL, a year | cores at ten times the mean |"
+    )
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     largest = max(windows)
     for day in PER_DAY:
@@ -206,13 +252,16 @@ def print_table(found: list[Size]) -> None:
         cores = micro / 1e6 * day / 86_400 * PEAK + max(0.0, seconds[0] + seconds[1] * window) * SWEEPS_A_DAY / 86_400
         print(
             f"| {day:,}{' *' if window > largest * 1.2 else ''} | {window:,} | {(detect[0] + detect[1] * window) / 1e6:,.0f} MB | {(sweep[0] + sweep[1] * window) / 1e6:,.0f} MB | {(redis[0] + redis[1] * year) / 1e6:,.0f} MB | "
-            f"{sqlite * year / 1e9:,.1f} GB | {'–' if postgresql is None else f'{postgresql * year / 1e9:,.1f} GB'} | {max(0.01, cores):.2f} |")
+            f"{sqlite * year / 1e9:,.1f} GB | {'–' if postgresql is None else f'{postgresql * year / 1e9:,.1f} GB'} | {max(0.01, cores):.2f} |"
+        )
     print("\n* beyond what was measured")
 
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[30_000, 120_000, 700_000], help="complaints in a world of 28 days")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[30_000, 120_000, 700_000], help="complaints in a world of 28 days"
+    )
     parser.add_argument("--no-postgresql", action="store_true", help="leave PostgreSQL out")
     chosen = parser.parse_args()
     if chosen.quick:

@@ -66,7 +66,14 @@ def open_case(context: BrowserContext, base: str) -> Opened:
     outside: list[str] = []
     # playwright marks what it is given, which a built-in cannot bear
     page.on("requestfinished", lambda asked: fetched.append(asked))
-    page.on("request", lambda asked: outside.append(asked.url) if urlsplit(asked.url).scheme in ("http", "https") and not asked.url.startswith(base) else None)
+    page.on(
+        "request",
+        lambda asked: (
+            outside.append(asked.url)
+            if urlsplit(asked.url).scheme in ("http", "https") and not asked.url.startswith(base)
+            else None
+        ),
+    )
     answer = page.goto(f"{base}/console/clusters/{CASE}", wait_until="load")
     assert answer is not None and answer.status == 200, answer
     page.wait_for_function("() => window.shownMs", timeout=60_000)
@@ -110,12 +117,17 @@ def main() -> None:
         marks = plant(engine, 1, reporters=chosen.reporters, targets=chosen.targets)
         now_us = time.time_ns() // 1_000
         with write(engine) as connection:
-            create_user(connection, 1, PERSON, "moderator", hash_password("correct horse battery"), actor="bench", now_us=now_us)
+            create_user(
+                connection, 1, PERSON, "moderator", hash_password("correct horse battery"), actor="bench", now_us=now_us
+            )
             attempt = sessions.begin_attempt(connection, "default", PERSON, "127.0.0.1", now_us)
             assert attempt.user_id is not None
             token = sessions.open_session(connection, attempt.user_id, attempt.password_hash or "", "127.0.0.1", now_us)
             assert token is not None
-        print(f"{chosen.reporters:,} reporters x {chosen.targets:,} targets, {marks:,} complaints; opened {chosen.times} times", flush=True)
+        print(
+            f"{chosen.reporters:,} reporters x {chosen.targets:,} targets, {marks:,} complaints; opened {chosen.times} times",
+            flush=True,
+        )
         with sync_playwright() as playwright:
             browser = launch(playwright)
             cold, warm = visits(browser, running.url, token, 1)  # templates are compiled, connections opened
@@ -126,15 +138,48 @@ def main() -> None:
         engine.dispose()
     assert all(one.cells == marks for one in (*cold, *warm)), "a part of the marks was not drawn"
     for name, found in (("nothing cached", cold), ("opened again", warm)):
-        show(f"{name}: until the raster is painted whole, median", quantile([one.shown_ms for one in found], 0.5), at_most=BAR_MS, unit=" ms", digits=0, quick=chosen.quick)
+        show(
+            f"{name}: until the raster is painted whole, median",
+            quantile([one.shown_ms for one in found], 0.5),
+            at_most=BAR_MS,
+            unit=" ms",
+            digits=0,
+            quick=chosen.quick,
+        )
         show(f"{name}: the slowest", max(one.shown_ms for one in found), unit=" ms", digits=0, quick=chosen.quick)
         for step in found[0].steps_ms:
-            show(f"    {step}, median", quantile([one.steps_ms[step] for one in found], 0.5), unit=" ms", digits=0, quick=chosen.quick)
-        show(f"{name}: of it drawing, median", quantile([one.drawn_ms for one in found], 0.5), unit=" ms", digits=0, quick=chosen.quick)
+            show(
+                f"    {step}, median",
+                quantile([one.steps_ms[step] for one in found], 0.5),
+                unit=" ms",
+                digits=0,
+                quick=chosen.quick,
+            )
+        show(
+            f"{name}: of it drawing, median",
+            quantile([one.drawn_ms for one in found], 0.5),
+            unit=" ms",
+            digits=0,
+            quick=chosen.quick,
+        )
     # whatever else the machine does
-    show("CPU of the API a visit, mean, with what follows the raster", spent_ms, unit=" ms", digits=0, quick=chosen.quick)
-    show("scripts and styles over the wire", max(one.kilobytes for one in cold), at_most=BAR_KILOBYTES, unit=" kB", quick=chosen.quick)
-    show("requests to another host", len({url for one in (*cold, *warm) for url in one.outside}), at_most=0, digits=0, quick=chosen.quick)
+    show(
+        "CPU of the API a visit, mean, with what follows the raster", spent_ms, unit=" ms", digits=0, quick=chosen.quick
+    )
+    show(
+        "scripts and styles over the wire",
+        max(one.kilobytes for one in cold),
+        at_most=BAR_KILOBYTES,
+        unit=" kB",
+        quick=chosen.quick,
+    )
+    show(
+        "requests to another host",
+        len({url for one in (*cold, *warm) for url in one.outside}),
+        at_most=0,
+        digits=0,
+        quick=chosen.quick,
+    )
 
 
 if __name__ == "__main__":

@@ -46,9 +46,16 @@ WEEK_US = 7 * 86_400_000_000
 CLUSTERS, LARGE, RESTORATIONS, CROWD = 10_000, 400, 5_000, 5_000
 TEXT = "%d accounts complained about the same %d targets; up to %d of them within one hour, where none is usual; not judged yet."
 PAGES = {
-    "overview, a day": "/console/overview", "overview, a week": "/console/overview?period=week", "decisions": "/console/decisions", "decisions of one person": "/console/decisions?by=bea",
-    "decisions of one day": "/console/decisions?since={day}&until={day}", "restorations": "/console/restorations", "targets": "/console/targets", "a target with 5,000 complaints": "/console/targets/crowd",
-    "a reporter": "/console/reporters/r1", "operations": "/console/ops",
+    "overview, a day": "/console/overview",
+    "overview, a week": "/console/overview?period=week",
+    "decisions": "/console/decisions",
+    "decisions of one person": "/console/decisions?by=bea",
+    "decisions of one day": "/console/decisions?since={day}&until={day}",
+    "restorations": "/console/restorations",
+    "targets": "/console/targets",
+    "a target with 5,000 complaints": "/console/targets/crowd",
+    "a reporter": "/console/reporters/r1",
+    "operations": "/console/ops",
 }
 
 
@@ -59,70 +66,268 @@ def plant(engine: Engine, complaints: int, now_us: int, seed: int = 1) -> None:
     reporters = [(f"r{n}", key_of(f"r{n}")) for n in range(max(100, complaints // 8))]
     targets = [(f"t{n}", key_of(f"t{n}")) for n in range(max(100, complaints // 6))]
     # A quarter of them in the first week, the others in the last one.
-    times = np.sort(np.where(rng.random(complaints) < 0.25, rng.integers(now_us - 2 * WEEK_US, now_us - WEEK_US, complaints), rng.integers(now_us - WEEK_US, now_us, complaints)))
+    times = np.sort(
+        np.where(
+            rng.random(complaints) < 0.25,
+            rng.integers(now_us - 2 * WEEK_US, now_us - WEEK_US, complaints),
+            rng.integers(now_us - WEEK_US, now_us, complaints),
+        )
+    )
     _plant_complaints(engine, tenant, rng, times, reporters, targets)
     _plant_clusters(engine, tenant, rng, times, reporters, targets, now_us, scale=complaints / 500_000)
     with write(engine) as connection:
-        connection.execute(sa.update(schema.ingest_state).values(watermark_us=int(times[-1]), archived_position=complaints, archived=complaints, last_seq=complaints))
-        insert_rows(connection, schema.targets, ("tenant_id", "target_key", "complaints"), [(tenant, key, 5) for _, key in targets])
-        create_user(connection, tenant, PERSON, "admin", hash_password("correct horse battery"), actor="bench", now_us=now_us)
+        connection.execute(
+            sa.update(schema.ingest_state).values(
+                watermark_us=int(times[-1]), archived_position=complaints, archived=complaints, last_seq=complaints
+            )
+        )
+        insert_rows(
+            connection,
+            schema.targets,
+            ("tenant_id", "target_key", "complaints"),
+            [(tenant, key, 5) for _, key in targets],
+        )
+        create_user(
+            connection, tenant, PERSON, "admin", hash_password("correct horse battery"), actor="bench", now_us=now_us
+        )
 
 
-def _plant_complaints(engine: Engine, tenant: int, rng: np.random.Generator, times: np.ndarray, reporters: list[tuple[str, int]], targets: list[tuple[str, int]]) -> None:
-    columns = ("row_key", "tenant_id", "id", "occurred_us", "received_us", "reporter_key", "target_key", "state", "late", "reporter_id", "target_id", "content")
+def _plant_complaints(
+    engine: Engine,
+    tenant: int,
+    rng: np.random.Generator,
+    times: np.ndarray,
+    reporters: list[tuple[str, int]],
+    targets: list[tuple[str, int]],
+) -> None:
+    columns = (
+        "row_key",
+        "tenant_id",
+        "id",
+        "occurred_us",
+        "received_us",
+        "reporter_key",
+        "target_key",
+        "state",
+        "late",
+        "reporter_id",
+        "target_id",
+        "content",
+    )
     who, what = rng.integers(0, len(reporters), len(times)), rng.integers(0, len(targets), len(times))
     what[rng.choice(len(times), min(CROWD, len(times) // 10), replace=False)] = -1
     crowd = ("crowd", key_of("crowd"))
     for start in range(0, len(times), 20_000):
         rows = []
         for n in range(start, min(start + 20_000, len(times))):
-            (reporter, reporter_key), (target, target_key) = reporters[who[n]], targets[what[n]] if what[n] >= 0 else crowd
-            content = json.dumps({"id": f"c{n}", "occurred_at": "2026-11-01T10:00:00Z", "reporter": {"id": reporter}, "target": {"id": target, "author_id": f"a{n % 500}", "excerpt": "x" * 200}, "reason": "abuse"})
-            rows.append((tenant << SEQ_BITS | n + 1, tenant, f"c{n}", int(times[n]), int(times[n]), reporter_key, target_key, schema.STANDING, False, reporter, target, content))
+            (reporter, reporter_key), (target, target_key) = (
+                reporters[who[n]],
+                targets[what[n]] if what[n] >= 0 else crowd,
+            )
+            content = json.dumps(
+                {
+                    "id": f"c{n}",
+                    "occurred_at": "2026-11-01T10:00:00Z",
+                    "reporter": {"id": reporter},
+                    "target": {"id": target, "author_id": f"a{n % 500}", "excerpt": "x" * 200},
+                    "reason": "abuse",
+                }
+            )
+            rows.append(
+                (
+                    tenant << SEQ_BITS | n + 1,
+                    tenant,
+                    f"c{n}",
+                    int(times[n]),
+                    int(times[n]),
+                    reporter_key,
+                    target_key,
+                    schema.STANDING,
+                    False,
+                    reporter,
+                    target,
+                    content,
+                )
+            )
         with write(engine) as connection:
             insert_rows(connection, schema.complaints, columns, rows)
             tempo.add(connection, tenant, (row[3] for row in rows))
 
 
-def _plant_clusters(engine: Engine, tenant: int, rng: np.random.Generator, times: np.ndarray, reporters: list[tuple[str, int]], targets: list[tuple[str, int]], now_us: int, *, scale: float) -> None:
-    evidence = json.dumps([Evidence(signal=s, value=0.8, usual=0.1, contribution=2.0, text=f"{s}: 83 % of the members do, where 5 % are usual in this window").model_dump() for s in ("lockstep", "devotion", "group", "span", "burst")])
+def _plant_clusters(
+    engine: Engine,
+    tenant: int,
+    rng: np.random.Generator,
+    times: np.ndarray,
+    reporters: list[tuple[str, int]],
+    targets: list[tuple[str, int]],
+    now_us: int,
+    *,
+    scale: float,
+) -> None:
+    evidence = json.dumps(
+        [
+            Evidence(
+                signal=s,
+                value=0.8,
+                usual=0.1,
+                contribution=2.0,
+                text=f"{s}: 83 % of the members do, where 5 % are usual in this window",
+            ).model_dump()
+            for s in ("lockstep", "devotion", "group", "span", "burst")
+        ]
+    )
     clusters, members, on, own, decisions, used = [], [], [], [], [], 0
     for number in range(max(20, round(CLUSTERS * scale))):
         large = number < LARGE * scale
         of, hit = (30, 10) if large else (3, 3)
         last = now_us - int(rng.integers(0, WEEK_US if large else 5 * WEEK_US))
         decided, verdict = number % 3 == 0, "not_coordinated" if number % 7 == 0 else "coordinated"
-        case, chosen, hits = f"k{number:015x}", rng.choice(len(reporters), of, replace=False), rng.choice(len(targets), hit, replace=False)
-        clusters.append((
-            case, tenant, "repeat", "merged" if number % 10 == 9 else "flagged", "decided" if decided else "open", 4.0, 0.9, 0.5, last - 86_400_000_000, last, of, hit, TEXT % (of, hit, of), evidence,
-            DEFAULT_POLICY.version, 1, verdict if decided else None, last,
-        ))
+        case, chosen, hits = (
+            f"k{number:015x}",
+            rng.choice(len(reporters), of, replace=False),
+            rng.choice(len(targets), hit, replace=False),
+        )
+        clusters.append(
+            (
+                case,
+                tenant,
+                "repeat",
+                "merged" if number % 10 == 9 else "flagged",
+                "decided" if decided else "open",
+                4.0,
+                0.9,
+                0.5,
+                last - 86_400_000_000,
+                last,
+                of,
+                hit,
+                TEXT % (of, hit, of),
+                evidence,
+                DEFAULT_POLICY.version,
+                1,
+                verdict if decided else None,
+                last,
+            )
+        )
         members += [(case, reporters[k][1], tenant, reporters[k][0], False) for k in chosen]
         on += [(case, targets[k][1], tenant, targets[k][0]) for k in hits]
         for r in chosen:
             for t in hits:
-                own.append((case, tenant << SEQ_BITS | used % len(times) + 1, tenant, reporters[r][1], targets[t][1], last - int(rng.integers(0, 72_000_000_000)), False))
+                own.append(
+                    (
+                        case,
+                        tenant << SEQ_BITS | used % len(times) + 1,
+                        tenant,
+                        reporters[r][1],
+                        targets[t][1],
+                        last - int(rng.integers(0, 72_000_000_000)),
+                        False,
+                    )
+                )
                 used += 1
         if decided:
-            decisions.append((f"d{number:015x}", tenant, case, last + int(rng.integers(0, 3_600_000_000)), ("ann", "bea")[number % 2], verdict, "brigade", "[]", 1))
+            decisions.append(
+                (
+                    f"d{number:015x}",
+                    tenant,
+                    case,
+                    last + int(rng.integers(0, 3_600_000_000)),
+                    ("ann", "bea")[number % 2],
+                    verdict,
+                    "brigade",
+                    "[]",
+                    1,
+                )
+            )
     decisions.sort(key=lambda row: row[3])
     removed = [
-        (tenant, key, name, "open", float(rng.random() * 2), 9, 3.0, json.dumps([f"k{n % 300:015x}"]), 8, f"o{n}", now_us - WEEK_US, "automatic", now_us, now_us, 1)
+        (
+            tenant,
+            key,
+            name,
+            "open",
+            float(rng.random() * 2),
+            9,
+            3.0,
+            json.dumps([f"k{n % 300:015x}"]),
+            8,
+            f"o{n}",
+            now_us - WEEK_US,
+            "automatic",
+            now_us,
+            now_us,
+            1,
+        )
         for n, (name, key) in enumerate(targets[: max(10, round(RESTORATIONS * scale))])
     ]
     with write(engine) as connection:
-        insert_rows(connection, schema.clusters, (
-            "id", "tenant_id", "kind", "disposition", "status", "score", "probability", "unfounded_probability", "first_us", "last_us", "reporter_count", "target_count", "summary", "evidence",
-            "policy_version", "version", "verdict", "found_us",
-        ), clusters)
-        insert_rows(connection, schema.cluster_members, ("cluster_id", "reporter_key", "tenant_id", "reporter_id", "excluded"), members)
+        insert_rows(
+            connection,
+            schema.clusters,
+            (
+                "id",
+                "tenant_id",
+                "kind",
+                "disposition",
+                "status",
+                "score",
+                "probability",
+                "unfounded_probability",
+                "first_us",
+                "last_us",
+                "reporter_count",
+                "target_count",
+                "summary",
+                "evidence",
+                "policy_version",
+                "version",
+                "verdict",
+                "found_us",
+            ),
+            clusters,
+        )
+        insert_rows(
+            connection,
+            schema.cluster_members,
+            ("cluster_id", "reporter_key", "tenant_id", "reporter_id", "excluded"),
+            members,
+        )
         insert_rows(connection, schema.cluster_targets, ("cluster_id", "target_key", "tenant_id", "target_id"), on)
-        insert_rows(connection, schema.cluster_complaints, ("cluster_id", "row_key", "tenant_id", "reporter_key", "target_key", "occurred_us", "exempt"), own)
-        insert_rows(connection, schema.decisions, ("id", "tenant_id", "cluster_id", "at_us", "by", "verdict", "reason_code", "excluded_reporters", "version"), decisions)
-        insert_rows(connection, schema.restorations, (
-            "tenant_id", "target_key", "target_id", "state", "harm", "complaints", "independent", "cluster_ids", "threshold", "removal_id", "removed_us", "removed_by", "opened_us", "changed_us",
-            "opened_seq",
-        ), removed)
+        insert_rows(
+            connection,
+            schema.cluster_complaints,
+            ("cluster_id", "row_key", "tenant_id", "reporter_key", "target_key", "occurred_us", "exempt"),
+            own,
+        )
+        insert_rows(
+            connection,
+            schema.decisions,
+            ("id", "tenant_id", "cluster_id", "at_us", "by", "verdict", "reason_code", "excluded_reporters", "version"),
+            decisions,
+        )
+        insert_rows(
+            connection,
+            schema.restorations,
+            (
+                "tenant_id",
+                "target_key",
+                "target_id",
+                "state",
+                "harm",
+                "complaints",
+                "independent",
+                "cluster_ids",
+                "threshold",
+                "removal_id",
+                "removed_us",
+                "removed_by",
+                "opened_us",
+                "changed_us",
+                "opened_seq",
+            ),
+            removed,
+        )
 
 
 async def ask(engine: Engine, folder: str, requests: int, now: datetime) -> dict[str, list[tuple[float, float]]]:
@@ -132,14 +337,18 @@ async def ask(engine: Engine, folder: str, requests: int, now: datetime) -> dict
     with write(engine) as connection:
         attempt = sessions.begin_attempt(connection, TENANT, PERSON, "127.0.0.1", microseconds(now))
         assert attempt.user_id is not None
-        token = sessions.open_session(connection, attempt.user_id, attempt.password_hash or "", "127.0.0.1", microseconds(now))
+        token = sessions.open_session(
+            connection, attempt.user_id, attempt.password_hash or "", "127.0.0.1", microseconds(now)
+        )
     server = fakeredis.FakeServer()
     blocking = fakeredis.FakeRedis(server=server)
     blocking.set(keys.position(TENANT), 1)
     assessments.write_totals(blocking, TENANT, {key_of(f"t{n}"): 12 for n in range(1_000)})
     app = create_app(read_settings(Path(folder), {}), engine=engine, redis=fakeredis.FakeAsyncRedis(server=server))
     took: dict[str, list[tuple[float, float]]] = {name: [] for name in PAGES}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1", headers={"Cookie": f"brigadewatch={token}"}) as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://127.0.0.1", headers={"Cookie": f"brigadewatch={token}"}
+    ) as client:
         for turn in range(requests + 1):  # the first turn compiles templates and opens connections
             for name, path in PAGES.items():
                 started, worked = time.perf_counter(), time.process_time()
@@ -170,7 +379,9 @@ def main() -> None:
     for name, values in took.items():
         show(f"{name}: p50 of CPU", quantile([cpu for _, cpu in values], 0.5), unit=" ms", quick=chosen.quick)
         show(f"{name}: p95 of CPU", quantile([cpu for _, cpu in values], 0.95), unit=" ms", quick=chosen.quick)
-        show(f"{name}: p95", quantile([wall for wall, _ in values], 0.95), at_most=BAR_MS, unit=" ms", quick=chosen.quick)
+        show(
+            f"{name}: p95", quantile([wall for wall, _ in values], 0.95), at_most=BAR_MS, unit=" ms", quick=chosen.quick
+        )
 
 
 if __name__ == "__main__":

@@ -41,7 +41,13 @@ from service.storage.users import create_user
 BAR_MS = 150.0
 TENANT, PERSON = "default", "anna"
 TEXT = "%d accounts complained about the same %d targets; up to %d of them within one hour, where %.1f are usual; %d of %d targets are by author a-%d, where 0.%d %% are; not judged yet."
-STATES = (("open", None, 0.35), ("decided", "coordinated", 0.4), ("decided", "not_coordinated", 0.15), ("escalated", None, 0.02), ("snoozed", None, 0.08))
+STATES = (
+    ("open", None, 0.35),
+    ("decided", "coordinated", 0.4),
+    ("decided", "not_coordinated", 0.15),
+    ("escalated", None, 0.02),
+    ("snoozed", None, 0.08),
+)
 
 
 def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
@@ -60,10 +66,30 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
         first_us, last_us, case = microseconds(first), microseconds(last), f"k{number:015x}"
         score = float(rng.gamma(4, 2))
         disposition = "revoked" if verdict == "not_coordinated" else "flagged"
-        clusters.append((
-            case, tenant_id, "one_shot" if number % 9 == 0 else "repeat", disposition, status, microseconds(now + timedelta(days=2)) if status == "snoozed" else None, score, 0.97, 0.6, "[]",
-            first_us, last_us, of, on, TEXT % (of, on, of // 2, score / 10, on, on, number % 400, number % 90), _evidence(score), DEFAULT_POLICY.version, 1, verdict, last_us,
-        ))
+        clusters.append(
+            (
+                case,
+                tenant_id,
+                "one_shot" if number % 9 == 0 else "repeat",
+                disposition,
+                status,
+                microseconds(now + timedelta(days=2)) if status == "snoozed" else None,
+                score,
+                0.97,
+                0.6,
+                "[]",
+                first_us,
+                last_us,
+                of,
+                on,
+                TEXT % (of, on, of // 2, score / 10, on, on, number % 400, number % 90),
+                _evidence(score),
+                DEFAULT_POLICY.version,
+                1,
+                verdict,
+                last_us,
+            )
+        )
         if status == "open" and number % 11 == 0:
             claims.append((case, tenant_id, PERSON if number % 33 == 0 else "ben", last_us))
         chosen = rng.choice(len(members), of, replace=False)
@@ -73,35 +99,111 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
         times = rng.integers(first_us, last_us + 1, (of, on))
         for row, column in zip(*np.nonzero(rng.random((of, on)) < 0.4), strict=True):
             seq += 1
-            complaints.append((case, tenant_id << SEQ_BITS | seq, tenant_id, members[chosen[row]][1], key_of(names[column]), int(times[row, column]), False, False))
+            complaints.append(
+                (
+                    case,
+                    tenant_id << SEQ_BITS | seq,
+                    tenant_id,
+                    members[chosen[row]][1],
+                    key_of(names[column]),
+                    int(times[row, column]),
+                    False,
+                    False,
+                )
+            )
     with write(engine) as connection:
         names_of_columns = (
-            "id", "tenant_id", "kind", "disposition", "status", "snooze_until_us", "score", "probability", "unfounded_probability", "settle_with", "first_us", "last_us", "reporter_count",
-            "target_count", "summary", "evidence", "policy_version", "version", "verdict", "found_us",
+            "id",
+            "tenant_id",
+            "kind",
+            "disposition",
+            "status",
+            "snooze_until_us",
+            "score",
+            "probability",
+            "unfounded_probability",
+            "settle_with",
+            "first_us",
+            "last_us",
+            "reporter_count",
+            "target_count",
+            "summary",
+            "evidence",
+            "policy_version",
+            "version",
+            "verdict",
+            "found_us",
         )
         insert_rows(connection, schema.clusters, names_of_columns, clusters)
-        insert_rows(connection, schema.cluster_members, ("cluster_id", "reporter_key", "tenant_id", "reporter_id", "excluded"), reporters)
-        insert_rows(connection, schema.cluster_targets, ("cluster_id", "target_key", "tenant_id", "target_id", "author_id"), targets)
-        insert_rows(connection, schema.cluster_complaints, ("cluster_id", "row_key", "tenant_id", "reporter_key", "target_key", "occurred_us", "exempt", "gone"), complaints)
+        insert_rows(
+            connection,
+            schema.cluster_members,
+            ("cluster_id", "reporter_key", "tenant_id", "reporter_id", "excluded"),
+            reporters,
+        )
+        insert_rows(
+            connection,
+            schema.cluster_targets,
+            ("cluster_id", "target_key", "tenant_id", "target_id", "author_id"),
+            targets,
+        )
+        insert_rows(
+            connection,
+            schema.cluster_complaints,
+            ("cluster_id", "row_key", "tenant_id", "reporter_key", "target_key", "occurred_us", "exempt", "gone"),
+            complaints,
+        )
         insert_rows(connection, schema.claims, ("cluster_id", "tenant_id", "by", "at_us"), claims)
-        create_user(connection, tenant_id, PERSON, "moderator", hash_password("correct horse battery"), actor="bench", now_us=microseconds(now))
+        create_user(
+            connection,
+            tenant_id,
+            PERSON,
+            "moderator",
+            hash_password("correct horse battery"),
+            actor="bench",
+            now_us=microseconds(now),
+        )
     return seq
 
 
 def _evidence(score: float) -> str:
-    signals = (("lockstep", score * 0.4), ("burst", score * 0.3), ("aim", score * 0.2), ("fingerprint", score * 0.1), ("fresh", 0.0))
-    return json.dumps([
-        Evidence(signal=name, value=0.83, usual=0.05, p_value=1e-9, contribution=part, text=f"{name}: 83 % of the members do, where 5 % are usual in this tenant's window").model_dump()
-        for name, part in signals
-    ])
+    signals = (
+        ("lockstep", score * 0.4),
+        ("burst", score * 0.3),
+        ("aim", score * 0.2),
+        ("fingerprint", score * 0.1),
+        ("fresh", 0.0),
+    )
+    return json.dumps(
+        [
+            Evidence(
+                signal=name,
+                value=0.83,
+                usual=0.05,
+                p_value=1e-9,
+                contribution=part,
+                text=f"{name}: 83 % of the members do, where 5 % are usual in this tenant's window",
+            ).model_dump()
+            for name, part in signals
+        ]
+    )
 
 
 def questions() -> dict[str, dict[str, str]]:
     """What is asked, by what it is called."""
     return {
-        "New, strongest first": {}, "New, waiting longest first": {"sort": "found_at"}, "Mine": {"tab": "mine"}, "Escalated": {"tab": "escalated"}, "Decided": {"tab": "decided"}, "All": {"tab": "all"},
-        "All, most accounts first": {"tab": "all", "sort": "-reporter_count"}, "words in the summary": {"tab": "all", "text": "author a-17,"}, "a score from 12": {"min_score": "12"},
-        "one reporter": {"tab": "all", "reporter": "r-77"}, "one author": {"tab": "all", "author": "a-17"}, "a week": {"tab": "all", "since": "2026-11-10", "until": "2026-11-17"},
+        "New, strongest first": {},
+        "New, waiting longest first": {"sort": "found_at"},
+        "Mine": {"tab": "mine"},
+        "Escalated": {"tab": "escalated"},
+        "Decided": {"tab": "decided"},
+        "All": {"tab": "all"},
+        "All, most accounts first": {"tab": "all", "sort": "-reporter_count"},
+        "words in the summary": {"tab": "all", "text": "author a-17,"},
+        "a score from 12": {"min_score": "12"},
+        "one reporter": {"tab": "all", "reporter": "r-77"},
+        "one author": {"tab": "all", "author": "a-17"},
+        "a week": {"tab": "all", "since": "2026-11-10", "until": "2026-11-17"},
     }
 
 
@@ -112,18 +214,24 @@ async def ask(engine: Engine, folder: str, requests: int, now: datetime) -> dict
     with write(engine) as connection:
         attempt = sessions.begin_attempt(connection, TENANT, PERSON, "127.0.0.1", microseconds(now))
         assert attempt.user_id is not None
-        token = sessions.open_session(connection, attempt.user_id, attempt.password_hash or "", "127.0.0.1", microseconds(now))
+        token = sessions.open_session(
+            connection, attempt.user_id, attempt.password_hash or "", "127.0.0.1", microseconds(now)
+        )
     app = create_app(read_settings(Path(folder), {}), engine=engine, redis=fakeredis.FakeAsyncRedis())
     took: dict[str, list[tuple[float, float]]] = {name: [] for name in (*questions(), "the second page")}
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers={"Cookie": f"brigadewatch={token}"}) as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1", headers={"Cookie": f"brigadewatch={token}"}
+    ) as client:
         for turn in range(requests + 1):  # the first turn compiles templates and opens connections
             for name, parameters in questions().items():
                 taken, text = await _timed(client, f"/console/clusters?{urlencode(parameters)}")
                 if turn:
                     took[name].append(taken)
                 if name == "All":
-                    following = text.split('rel="next"')[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
+                    following = (
+                        text.split('rel="next"')[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
+                    )
                     taken, _ = await _timed(client, following)
                     if turn:
                         took["the second page"].append(taken)
@@ -152,15 +260,28 @@ def main() -> None:
         engine = prepare(read_settings(Path(folder), {}))
         started = time.perf_counter()
         complaints = plant(engine, chosen.cases, now)
-        print(f"{chosen.cases:,} cases with {complaints:,} complaints, written in {time.perf_counter() - started:.0f} s", flush=True)
+        print(
+            f"{chosen.cases:,} cases with {complaints:,} complaints, written in {time.perf_counter() - started:.0f} s",
+            flush=True,
+        )
         took = asyncio.run(ask(engine, folder, chosen.requests, now))
         engine.dispose()
     for name, values in took.items():
         show(f"{name}: p50 of CPU", quantile([cpu for _, cpu in values], 0.5), unit=" ms", quick=chosen.quick)
-        show(f"{name}: p95", quantile([wall for wall, _ in values], 0.95), at_most=BAR_MS, unit=" ms", quick=chosen.quick)
+        show(
+            f"{name}: p95", quantile([wall for wall, _ in values], 0.95), at_most=BAR_MS, unit=" ms", quick=chosen.quick
+        )
     every = [one for values in took.values() for one in values]
-    show("all questions together: p95 of CPU", quantile([cpu for _, cpu in every], 0.95), unit=" ms", quick=chosen.quick)
-    show("all questions together: p95", quantile([wall for wall, _ in every], 0.95), at_most=BAR_MS, unit=" ms", quick=chosen.quick)
+    show(
+        "all questions together: p95 of CPU", quantile([cpu for _, cpu in every], 0.95), unit=" ms", quick=chosen.quick
+    )
+    show(
+        "all questions together: p95",
+        quantile([wall for wall, _ in every], 0.95),
+        at_most=BAR_MS,
+        unit=" ms",
+        quick=chosen.quick,
+    )
 
 
 if __name__ == "__main__":

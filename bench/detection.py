@@ -97,8 +97,11 @@ class Bench:
                 counts[1] += 1
         score = self.judge.score(truth, report)
         return {
-            "score": score, "recall": {name: len(m & flagged) / len(m) for name, m in sorted(members.items())}, "honest": honest,
-            "unjudged_patrols": _unjudged_patrols(report, named), "mixed": _mixed(report, campaign, named),
+            "score": score,
+            "recall": {name: len(m & flagged) / len(m) for name, m in sorted(members.items())},
+            "honest": honest,
+            "unjudged_patrols": _unjudged_patrols(report, named),
+            "mixed": _mixed(report, campaign, named),
         }
 
 
@@ -117,7 +120,11 @@ def _mixed(report: Any, campaign: dict[str, str], named: dict[str, str]) -> int:
 
 def _unjudged_patrols(report: Any, named: dict[str, str]) -> list[int]:
     """Clusters that are mostly the patrol's: (flagged and saying "not judged yet", flagged, all)."""
-    patrols = [c for c in report["clusters"] if 2 * sum(named.get(r) == "n2" for r in c["reporters"]) >= len(c["reporters"]) and c["disposition"] != "merged"]
+    patrols = [
+        c
+        for c in report["clusters"]
+        if 2 * sum(named.get(r) == "n2" for r in c["reporters"]) >= len(c["reporters"]) and c["disposition"] != "merged"
+    ]
     flagged = [c for c in patrols if c["disposition"] == "flagged"]
     return [sum("not judged yet" in c.get("summary", "") for c in flagged), len(flagged), len(patrols)]
 
@@ -134,8 +141,17 @@ def with_contexts(bench: Bench, files: WorldFiles) -> Any:
     """Contexts as told, outcomes known and not; and every candidate of windows three days apart."""
     here, sweeps = bench.at(files)
     known = audited(here, sweeps, outcomes=True)
-    found = {"known": bench.told(files, known), "unknown": bench.told(files, audited(here, sweeps, outcomes=False)), "sweep_seconds": sweeps.seconds, "read_seconds": here.seconds}
-    return found | {"candidates": _candidates(files, here, sweeps), "complaints": len(here.history.complaints), "windows": len(sweeps.found)}
+    found = {
+        "known": bench.told(files, known),
+        "unknown": bench.told(files, audited(here, sweeps, outcomes=False)),
+        "sweep_seconds": sweeps.seconds,
+        "read_seconds": here.seconds,
+    }
+    return found | {
+        "candidates": _candidates(files, here, sweeps),
+        "complaints": len(here.history.complaints),
+        "windows": len(sweeps.found),
+    }
 
 
 def candidates(bench: Bench, files: WorldFiles) -> Any:
@@ -155,25 +171,42 @@ def _candidates(files: WorldFiles, here: Read, sweeps: Sweeps) -> list[Any]:
 def shuffled(bench: Bench, files: WorldFiles) -> Any:
     """The self-check: windows with their reporters shuffled within each context, with campaigns in them and without."""
     parts = list(windows_of(bench.at(files)[0], DAYS_APART))
-    return {name: [flagged_when_shuffled(batch, seed, cleared=name == "cleared") for seed, batch in enumerate(parts)] for name in ("whole", "cleared")}
+    return {
+        name: [flagged_when_shuffled(batch, seed, cleared=name == "cleared") for seed, batch in enumerate(parts)]
+        for name in ("whole", "cleared")
+    }
 
 
 def without_contexts(bench: Bench, files: WorldFiles) -> Any:
     """No context_id, outcomes known and not."""
     blind, sweeps = bench.at(files)[0].without_contexts(), Sweeps()
-    return {"known": bench.told(files, audited(blind, sweeps, outcomes=True)), "unknown": bench.told(files, audited(blind, sweeps, outcomes=False)), "sweep_seconds": sweeps.seconds}
+    return {
+        "known": bench.told(files, audited(blind, sweeps, outcomes=True)),
+        "unknown": bench.told(files, audited(blind, sweeps, outcomes=False)),
+        "sweep_seconds": sweeps.seconds,
+    }
 
 
 def cases(bench: Bench, files: WorldFiles) -> Any:
     """Worlds that are for one part of detection alone: outcomes known and not."""
     here, sweeps = bench.at(files)
-    return {"known": bench.told(files, audited(here, sweeps, outcomes=True)), "unknown": bench.told(files, audited(here, sweeps, outcomes=False))}
+    return {
+        "known": bench.told(files, audited(here, sweeps, outcomes=True)),
+        "unknown": bench.told(files, audited(here, sweeps, outcomes=False)),
+    }
 
 
 def ablations(bench: Bench, files: WorldFiles) -> Any:
     """Each part of detection taken away."""
     here, sweeps = bench.at(files)
-    return {name: dict(zip(("known", "unknown"), (bench.told(files, report) for report in ablated(here, sweeps, name)), strict=True)) for name in ABLATIONS[: 4 if bench.chosen.quick else None]}
+    return {
+        name: dict(
+            zip(
+                ("known", "unknown"), (bench.told(files, report) for report in ablated(here, sweeps, name)), strict=True
+            )
+        )
+        for name in ABLATIONS[: 4 if bench.chosen.quick else None]
+    }
 
 
 def judged(bench: Bench, files: WorldFiles) -> Any:
@@ -200,7 +233,9 @@ def fraudar(bench: Bench, files: WorldFiles) -> Any:
 
 
 def _told_by(bench: Bench, files: WorldFiles, found: Any) -> dict[str, Any]:
-    return {name: bench.told(files, report) for name, report in comparators.reports(bench.baselines, files, found).items()}
+    return {
+        name: bench.told(files, report) for name, report in comparators.reports(bench.baselines, files, found).items()
+    }
 
 
 PARTS: dict[str, tuple[Part, tuple[str, ...]]] = {
@@ -216,7 +251,16 @@ PARTS: dict[str, tuple[Part, tuple[str, ...]]] = {
     "withdrawn": (withdrawn, ADVERSE[:2]),
 }
 QUICK_WORLDS: dict[str, tuple[str, ...]] = {
-    "contexts": QUICK, "blind": QUICK[:1], "cases": (), "candidates": (), "unfounded": QUICK[:1], "ablations": QUICK[:1], "others": QUICK[:1], "fraudar": (), "shuffled": QUICK[:1], "withdrawn": (),
+    "contexts": QUICK,
+    "blind": QUICK[:1],
+    "cases": (),
+    "candidates": (),
+    "unfounded": QUICK[:1],
+    "ablations": QUICK[:1],
+    "others": QUICK[:1],
+    "fraudar": (),
+    "shuffled": QUICK[:1],
+    "withdrawn": (),
 }
 
 
@@ -228,7 +272,9 @@ def files_of(name: str, chosen: argparse.Namespace, folder: Path) -> WorldFiles:
             if where is not None and (where / name / "truth.json").exists():
                 return WorldFiles(name, where / name)
         need("numpy", "pandas")
-        (adversaries if name.startswith("adverse") else special).write(folder, OUT / f".{name}", int(seed), QUICK_ORGANIC if "quick" in name else ORGANIC)
+        (adversaries if name.startswith("adverse") else special).write(
+            folder, OUT / f".{name}", int(seed), QUICK_ORGANIC if "quick" in name else ORGANIC
+        )
         (OUT / f".{name}").rename(OUT / name)
         return WorldFiles(name, OUT / name)
     more = {"small": ("--organic", str(SMALL_ORGANIC)), "quick": ("--organic", str(QUICK_ORGANIC)), "pure": ("--pure",)}
@@ -244,7 +290,9 @@ def measure(bench: Bench, jobs: Sequence[tuple[str, str]]) -> None:
         if kept.exists():
             continue
         if state_of_code() != bench.state:
-            sys.exit(f"the detecting code changed since the start ({bench.state}): what is left would be of another state; start again")
+            sys.exit(
+                f"the detecting code changed since the start ({bench.state}): what is left would be of another state; start again"
+            )
         found = PARTS[part][0](bench, files_of(name, bench.chosen, bench.folder))
         draft = kept.with_suffix(".draft")
         draft.write_text(json.dumps(found))
@@ -253,14 +301,21 @@ def measure(bench: Bench, jobs: Sequence[tuple[str, str]]) -> None:
 
 
 def _short(found: Any) -> str:
-    scores = [(key, value["score"]) for key, value in (found.items() if isinstance(found, dict) else ()) if isinstance(value, dict) and "score" in value]
+    scores = [
+        (key, value["score"])
+        for key, value in (found.items() if isinstance(found, dict) else ())
+        if isinstance(value, dict) and "score" in value
+    ]
     return "  ".join(f"{key} P {s['P']:.3f} R {s['R']:.3f} F1 {s['F1']:.3f}" for key, s in scores[:2])
 
 
 def draw(results: Path, out: Path) -> None:
     """The pictures, where matplotlib is installed; else the reason why there are none."""
     if find_spec("matplotlib") is None:
-        print(f"no pictures: matplotlib is not installed here; PYTHON bench/detection_pictures.py {results} {out} draws them with a Python that has it", flush=True)
+        print(
+            f"no pictures: matplotlib is not installed here; PYTHON bench/detection_pictures.py {results} {out} draws them with a Python that has it",
+            flush=True,
+        )
         return
     subprocess.run([sys.executable, str(ROOT / "bench" / "detection_pictures.py"), str(results), str(out)], check=True)
 
@@ -269,14 +324,25 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--parts", nargs="+", choices=[*PARTS, "tables"], default=[*PARTS, "tables"])
     parser.add_argument("--only", nargs="+", metavar="WORLD", help="of the worlds of these parts")
-    parser.add_argument("--toolkit", type=Path, metavar="PYTHON", help="a Python with coordination-network-toolkit, as one more comparator")
+    parser.add_argument(
+        "--toolkit",
+        type=Path,
+        metavar="PYTHON",
+        help="a Python with coordination-network-toolkit, as one more comparator",
+    )
     add_options(parser)
     chosen = parser.parse_args()
     print_machine()
     bench = Bench(chosen)
     if chosen.quick:
         bench.results = OUT / "detection-quick" / bench.state
-    jobs = [(name, part) for part in chosen.parts if part != "tables" for name in (QUICK_WORLDS[part] if chosen.quick else PARTS[part][1]) if not chosen.only or name in chosen.only]
+    jobs = [
+        (name, part)
+        for part in chosen.parts
+        if part != "tables"
+        for name in (QUICK_WORLDS[part] if chosen.quick else PARTS[part][1])
+        if not chosen.only or name in chosen.only
+    ]
     # A world's parts one after the other, in the order of the first part, so that it is read once.
     order = {name: k for k, name in reversed(list(enumerate(dict.fromkeys(name for name, _ in jobs))))}
     measure(bench, sorted(jobs, key=lambda job: order[job[0]]))

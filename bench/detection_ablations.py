@@ -38,11 +38,15 @@ def _all_shared(window: Window, members: Ints, share: float) -> Ints:
 _grow = growth.grow
 
 
-def _unguarded(window: Window, seed: MemberSet, barred: MemberSet, affinity: growth.Affinity, policy: Policy) -> MemberSet:
+def _unguarded(
+    window: Window, seed: MemberSet, barred: MemberSet, affinity: growth.Affinity, policy: Policy
+) -> MemberSet:
     return _grow(window, seed, (), affinity, policy)
 
 
-def _fisher_alone(window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy) -> Slice | None:
+def _fisher_alone(
+    window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy
+) -> Slice | None:
     """one_shot._test where only all three signs together may speak."""
     fresh, fingerprint, duplicate = evidence.devices(window, events, usual_fresh, policy)
     signs = (fresh, fingerprint, duplicate)
@@ -54,7 +58,16 @@ def _fisher_alone(window: Window, target: int, events: Events, usual_fresh: floa
     if len(np.unique(window.reporter[events[carrying]])) < CARRIERS:
         return None
     mine = events[carrying | (~carrying & one_shot._in_their_midst(window, target, events, carrying))]
-    return Slice(target, np.unique(window.reporter[mine]).astype(np.int64), mine, p_value, fresh, fingerprint, duplicate, len(events))
+    return Slice(
+        target,
+        np.unique(window.reporter[mine]).astype(np.int64),
+        mine,
+        p_value,
+        fresh,
+        fingerprint,
+        duplicate,
+        len(events),
+    )
 
 
 @contextmanager
@@ -75,7 +88,9 @@ SWEPT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "weak tier": ((groups_module, "weak_seeds", _without_weak),),
     "growth guard": ((growth, "grow", _unguarded),),
     "author leads": ((detector_module, "author_groups", lambda window: []),),
-    "crossing leads": ((detector_module, "crossing_pairs", lambda window, limit: (np.empty(0, np.int64), np.empty(0))),),
+    "crossing leads": (
+        (detector_module, "crossing_pairs", lambda window, limit: (np.empty(0, np.int64), np.empty(0))),
+    ),
     "twins": ((detector_module, "twin_pairs", lambda window, limit: np.empty(0, np.int64)),),
     "chance-target filter (growth)": (_ANY_TARGET,),
     "aims among targets (measuring)": ((growth, "aims_among", growth.targets_of),),
@@ -100,7 +115,11 @@ def _full(span: Evidence) -> Evidence:
 
 
 # These change what is made of the groups; the sweeps stand.
-REPLAYED: dict[str, Callable[[Group], Group | None]] = {"one-shot tier": _without_one_shots, "context span in the score": _spanless}
+REPLAYED: dict[str, Callable[[Group], Group | None]] = {
+    "one-shot tier": _without_one_shots,
+    "context span in the score": _spanless,
+}
+
 
 class _NoRecords:
     """In place of workers.audit.records.Records: nobody has a record."""

@@ -35,18 +35,68 @@ class Evasion:
 
 
 EVASIONS: dict[str, Evasion] = {
-    "plain": Evasion("none of it: 25 accounts, 12 targets, within the hour (what flag and withdraw starts from)", 25, 12, 0.75, 900, 0, "nothing"),
-    "decoy": Evasion("ten decoys a hit, on popular targets", 25, 12, 0.75, 900, 10, "eleven complaints for one that counts"),
-    "subset-author": Evasion("random 15 % subsets against one author", 30, 30, 0.15, 3_600, 0, "30 accounts for 4 to 5 complaints a target"),
-    "subset-many": Evasion("random 15 % subsets against many", 30, 30, 0.15, 3_600, 0, "30 accounts for 4 to 5 complaints a target"),
-    "block-author": Evasion("a block design against one author: no two accounts share two targets", ORDER**2 + ORDER, ORDER**2, 1 / ORDER, 3_600, 0, "56 accounts for just the eight complaints a target that remove it"),
-    "block-many": Evasion("a block design against many", ORDER**2 + ORDER, ORDER**2, 1 / ORDER, 3_600, 0, "56 accounts for just the eight complaints a target that remove it"),
+    "plain": Evasion(
+        "none of it: 25 accounts, 12 targets, within the hour (what flag and withdraw starts from)",
+        25,
+        12,
+        0.75,
+        900,
+        0,
+        "nothing",
+    ),
+    "decoy": Evasion(
+        "ten decoys a hit, on popular targets", 25, 12, 0.75, 900, 10, "eleven complaints for one that counts"
+    ),
+    "subset-author": Evasion(
+        "random 15 % subsets against one author", 30, 30, 0.15, 3_600, 0, "30 accounts for 4 to 5 complaints a target"
+    ),
+    "subset-many": Evasion(
+        "random 15 % subsets against many", 30, 30, 0.15, 3_600, 0, "30 accounts for 4 to 5 complaints a target"
+    ),
+    "block-author": Evasion(
+        "a block design against one author: no two accounts share two targets",
+        ORDER**2 + ORDER,
+        ORDER**2,
+        1 / ORDER,
+        3_600,
+        0,
+        "56 accounts for just the eight complaints a target that remove it",
+    ),
+    "block-many": Evasion(
+        "a block design against many",
+        ORDER**2 + ORDER,
+        ORDER**2,
+        1 / ORDER,
+        3_600,
+        0,
+        "56 accounts for just the eight complaints a target that remove it",
+    ),
     "jitter": Evasion("spread over three days", 25, 12, 0.75, None, 1, "the target stands for days"),
-    "loose": Evasion("30 % of 40 accounts, within 6 h", 40, 25, 0.3, 6 * 3_600, 1, "40 accounts for 12 complaints a target, half a day"),
-    "small": Evasion("8 accounts, 6 targets, 60 %", 8, 6, 0.6, 1_800, 1, "below 8 complaints a target: removes nothing by itself"),
+    "loose": Evasion(
+        "30 % of 40 accounts, within 6 h",
+        40,
+        25,
+        0.3,
+        6 * 3_600,
+        1,
+        "40 accounts for 12 complaints a target, half a day",
+    ),
+    "small": Evasion(
+        "8 accounts, 6 targets, 60 %", 8, 6, 0.6, 1_800, 1, "below 8 complaints a target: removes nothing by itself"
+    ),
     "one-article": Evasion("inside one article", 20, 8, 0.7, 900, 0, "cannot follow anybody to the next article"),
-    "farm": Evasion("reputation first: 15 early complaints each about what everybody reports", 25, 12, 0.75, 900, 15, "sixteen complaints for one that counts, days of honest work"),
-    "frame": Evasion("complains beside honest readers, wherever they do", 12, 0, 0.5, 300, 1, "hits only what others report anyway"),
+    "farm": Evasion(
+        "reputation first: 15 early complaints each about what everybody reports",
+        25,
+        12,
+        0.75,
+        900,
+        15,
+        "sixteen complaints for one that counts, days of honest work",
+    ),
+    "frame": Evasion(
+        "complains beside honest readers, wherever they do", 12, 0, 0.5, 300, 1, "hits only what others report anyway"
+    ),
 }
 
 
@@ -99,13 +149,21 @@ def _lay(world: Any, name: str, evasion: Evasion, k: int) -> None:
     for k, target in enumerate(targets):
         who = accounts[lines[k]] if lines is not None else accounts[rng.random(evasion.accounts) < evasion.share]
         called = world.c_t[target] + rng.lognormal(np.log(4 * 3_600), 0.7)
-        lag = rng.uniform(0, 3 * DAY, len(who)) if evasion.lag_seconds is None else rng.exponential(evasion.lag_seconds, len(who))
+        lag = (
+            rng.uniform(0, 3 * DAY, len(who))
+            if evasion.lag_seconds is None
+            else rng.exponential(evasion.lag_seconds, len(who))
+        )
         world.add(who, np.full(len(who), target), called + lag, label, 1)
         hits += len(who)
     if name == "farm":
-        _on_popular(world, np.repeat(accounts, int(evasion.decoys)), np.array([start - 5 * DAY]), 5 * DAY, f"{label}_camo")
+        _on_popular(
+            world, np.repeat(accounts, int(evasion.decoys)), np.array([start - 5 * DAY]), 5 * DAY, f"{label}_camo"
+        )
     elif evasion.decoys:
-        _on_popular(world, rng.choice(accounts, int(hits * evasion.decoys)), np.array([start]), 10 * DAY, f"{label}_camo")
+        _on_popular(
+            world, rng.choice(accounts, int(hits * evasion.decoys)), np.array([start]), 10 * DAY, f"{label}_camo"
+        )
     _tell(world, label, accounts, targets)
 
 
@@ -121,7 +179,9 @@ def _lines_through_points() -> list[list[int]]:
 def _targets(world: Any, name: str, number: int, start: float) -> Any:
     rng = world.rng
     if name == "one-article":
-        article = rng.choice(np.flatnonzero((world.a_t > start) & (world.a_t < start + 5 * DAY) & (np.diff(world.off) > 30)))
+        article = rng.choice(
+            np.flatnonzero((world.a_t > start) & (world.a_t < start + 5 * DAY) & (np.diff(world.off) > 30))
+        )
         return rng.choice(np.arange(world.off[article], world.off[article + 1]), number, replace=False)
     author = None
     if name.endswith("-author"):
@@ -143,7 +203,9 @@ def _frame(world: Any, name: str, evasion: Evasion, k: int) -> None:
     accounts = world.new_reps(evasion.accounts, ages=start, fresh_frac=0.0, fp_share=0.0)
     for row in theirs:
         mine = accounts[rng.random(evasion.accounts) < evasion.share]
-        world.add(mine, np.full(len(mine), what[row]), when[row] + rng.exponential(evasion.lag_seconds, len(mine)), label, 1)
+        world.add(
+            mine, np.full(len(mine), what[row]), when[row] + rng.exponential(evasion.lag_seconds, len(mine)), label, 1
+        )
     _on_popular(world, victims, np.array([start]), 10 * DAY, f"framed_{k}")  # names them in truth.json
     _tell(world, label, accounts, np.unique(what[theirs]))
 

@@ -67,7 +67,14 @@ def candidate_of(world: str, group: Group, reporter_ids: Mapping[int, str], trut
         labels[campaign.get(reporter) or (PATROL if named.get(reporter) == PATROL else "org")] += 1
     label, count = labels.most_common(1)[0]
     probability = sigmoid(coordination(group.evidence))
-    return Candidate(world, group.kind, probability, label != "org" and 2 * count >= len(group.reporters), label, len(group.reporters))
+    return Candidate(
+        world,
+        group.kind,
+        probability,
+        label != "org" and 2 * count >= len(group.reporters),
+        label,
+        len(group.reporters),
+    )
 
 
 def calibration(probability: Sequence[float], coordinated: Sequence[bool], bins: int = BINS) -> Calibration:
@@ -79,11 +86,18 @@ def calibration(probability: Sequence[float], coordinated: Sequence[bool], bins:
     told = tuple(Bin(len(part), float(p[part].mean()), float(y[part].mean())) for part in parts)
     base = float(y.mean())
     return Calibration(
-        len(p), base, sum(b.candidates * abs(b.told - b.true) for b in told) / len(p), float(((p - y) ** 2).mean()), base * (1 - base), told,
+        len(p),
+        base,
+        sum(b.candidates * abs(b.told - b.true) for b in told) / len(p),
+        float(((p - y) ** 2).mean()),
+        base * (1 - base),
+        told,
     )
 
 
-def by_height(probability: Sequence[float], coordinated: Sequence[bool], edges: Sequence[float] = (0.0, 0.1, 0.5, 0.9, 1.0)) -> tuple[tuple[float, float, Bin], ...]:
+def by_height(
+    probability: Sequence[float], coordinated: Sequence[bool], edges: Sequence[float] = (0.0, 0.1, 0.5, 0.9, 1.0)
+) -> tuple[tuple[float, float, Bin], ...]:
     """Bins of fixed width, (from, to, bin), empty ones left out: where nearly all candidates are certain, bins of equal
     count show only those.
     """

@@ -65,14 +65,28 @@ def _watched_author(world: Any, k: int) -> None:
 
 def _popular_article(world: Any, k: int) -> None:
     rng = world.rng
-    article = rng.choice(np.flatnonzero((world.a_t > 2 * DAY) & (world.a_t < (world.days - 8) * DAY) & (np.diff(world.off) > 40)))
+    article = rng.choice(
+        np.flatnonzero((world.a_t > 2 * DAY) & (world.a_t < (world.days - 8) * DAY) & (np.diff(world.off) > 40))
+    )
     comments = rng.choice(np.arange(world.off[article], world.off[article + 1]), HEATED, replace=False)
     # who report other things as well
     readers = rng.choice(np.flatnonzero((world.act > 2) & (world.act < 20)), READERS, replace=False)
     evening = world.a_t[article] + 6 * 3_600
     for reader in readers:
         mine = rng.choice(comments, int(rng.integers(3, 6)), replace=False)
-        world.add(np.full(len(mine), reader), mine, np.maximum(evening + rng.uniform(0, 3 * 3_600), world.c_t[mine] + 30) + rng.exponential(90, len(mine)), f"readers_{k}", 0)
+        world.add(
+            np.full(len(mine), reader),
+            mine,
+            np.maximum(evening + rng.uniform(0, 3 * 3_600), world.c_t[mine] + 30) + rng.exponential(90, len(mine)),
+            f"readers_{k}",
+            0,
+        )
     friends = readers[:FRIENDS]
     for target in world.innocent(ELSEWHERE, evening, evening + 5 * DAY):
-        world.add(friends, np.full(FRIENDS, target), world.c_t[target] + 3_600 + rng.exponential(1_800, FRIENDS), f"readers_{k}", 0)
+        world.add(
+            friends,
+            np.full(FRIENDS, target),
+            world.c_t[target] + 3_600 + rng.exponential(1_800, FRIENDS),
+            f"readers_{k}",
+            0,
+        )

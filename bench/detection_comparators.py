@@ -21,9 +21,14 @@ import numpy as np
 from worlds import WorldFiles, need
 
 TITLES = {
-    "burst_10_per_hour": "burst, 10 an hour", "projection_k3_10min": "co-report k ≥ 3, 10 min", "projection_k2_1h": "co-report k ≥ 2, 1 h",
-    "synchrotrap_1h": "SynchroTrap 1 h", "synchrotrap_24h": "SynchroTrap 24 h", "toolkit_60s": "coordination-network-toolkit, 60 s, weight ≥ 2",
-    "toolkit_1h": "coordination-network-toolkit, 1 h, weight ≥ 3", "fraudar_12_blocks": "FRAUDAR, 12 blocks",
+    "burst_10_per_hour": "burst, 10 an hour",
+    "projection_k3_10min": "co-report k ≥ 3, 10 min",
+    "projection_k2_1h": "co-report k ≥ 2, 1 h",
+    "synchrotrap_1h": "SynchroTrap 1 h",
+    "synchrotrap_24h": "SynchroTrap 24 h",
+    "toolkit_60s": "coordination-network-toolkit, 60 s, weight ≥ 2",
+    "toolkit_1h": "coordination-network-toolkit, 1 h, weight ≥ 3",
+    "fraudar_12_blocks": "FRAUDAR, 12 blocks",
 }
 TOOLKIT = {"toolkit_60s": (60, 2), "toolkit_1h": (3_600, 3)}  # window in s (60 is its default), smallest edge weight
 FRAUDAR = "fraudar_12_blocks"
@@ -47,7 +52,9 @@ def detectors(module: ModuleType, toolkit: Path | None) -> dict[str, Callable[[A
     found: dict[str, Callable[[Any], dict[str, Any]]] = dict(module.DETECTORS)
     for name, (seconds, weight) in TOOLKIT.items() if toolkit is not None else ():
         assert toolkit is not None
-        found[name] = lambda frame, seconds=seconds, weight=weight, python=toolkit: _toolkit(module, frame, python, seconds, weight)  # type: ignore[misc]
+        found[name] = lambda frame, seconds=seconds, weight=weight, python=toolkit: _toolkit(
+            module, frame, python, seconds, weight
+        )  # type: ignore[misc]
     return found
 
 
@@ -56,7 +63,9 @@ def slow(module: ModuleType) -> dict[str, Callable[[Any], dict[str, Any]]]:
     return {FRAUDAR: lambda frame: module.D.det_fraudar(frame, 12, 1.2)}
 
 
-def reports(module: ModuleType, files: WorldFiles, chosen: dict[str, Callable[[Any], dict[str, Any]]]) -> dict[str, Any]:
+def reports(
+    module: ModuleType, files: WorldFiles, chosen: dict[str, Callable[[Any], dict[str, Any]]]
+) -> dict[str, Any]:
     """The report of each comparator on the world, in the audit's format."""
     frame = module.read(str(files.folder), False)
     return {name: module.report(frame, detect(frame)) for name, detect in chosen.items()}
@@ -71,12 +80,20 @@ def _toolkit(module: ModuleType, frame: Any, python: Path, seconds: int, weight:
         table, base = Path(folder) / "complaints.csv", Path(folder) / "network.db"
         with table.open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["message_id", "user_id", "username", "repost_id", "reply_id", "message", "timestamp", "urls"])
-            for k, (reporter, target, moment) in enumerate(zip(columns["r"].tolist(), columns["v"].tolist(), columns["t"].tolist(), strict=True)):
+            writer.writerow(
+                ["message_id", "user_id", "username", "repost_id", "reply_id", "message", "timestamp", "urls"]
+            )
+            for k, (reporter, target, moment) in enumerate(
+                zip(columns["r"].tolist(), columns["v"].tolist(), columns["t"].tolist(), strict=True)
+            ):
                 writer.writerow([f"m{k}", reporter, reporter, f"t{target}", "", "", int(moment), ""])
         run = [str(python), "-m", "coordination_network_toolkit", str(base)]
         subprocess.run([*run, "preprocess", "--format", "csv", str(table)], check=True, capture_output=True)
-        subprocess.run([*run, "compute", "co_retweet", "--time_window", str(seconds), "--min_edge_weight", str(weight)], check=True, capture_output=True)
+        subprocess.run(
+            [*run, "compute", "co_retweet", "--time_window", str(seconds), "--min_edge_weight", str(weight)],
+            check=True,
+            capture_output=True,
+        )
         with closing(sqlite3.connect(base)) as database:
             edges = database.execute("SELECT user_1, user_2 FROM co_retweet_network WHERE user_1 <> user_2").fetchall()
     pairs = np.array([(int(a), int(b)) for a, b in edges], np.int64).reshape(-1, 2)

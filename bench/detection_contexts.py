@@ -34,7 +34,10 @@ def _partly(c: Complaints) -> Complaints:
 
 
 TELLING: dict[str, Callable[[Complaints], Complaints]] = {
-    "as told": lambda c: c, "none": lambda c: replace(c, context=np.zeros_like(c.context)), "each target its own": _own, "three of ten targets": _partly,
+    "as told": lambda c: c,
+    "none": lambda c: replace(c, context=np.zeros_like(c.context)),
+    "each target its own": _own,
+    "three of ten targets": _partly,
 }
 
 
@@ -63,7 +66,13 @@ def main() -> None:
             print(f"| {name} | {telling} | {score['P']:.3f} | {score['R']:.3f} | {false:.2f} |", flush=True)
             scores[telling].append({"P": score["P"], "R": score["R"]})
     for telling, some in scores.items():
-        show(f"contexts: {telling}, mean P", float(np.mean([s["P"] for s in some])), at_least=0.98, digits=3, quick=chosen.quick)
+        show(
+            f"contexts: {telling}, mean P",
+            float(np.mean([s["P"] for s in some])),
+            at_least=0.98,
+            digits=3,
+            quick=chosen.quick,
+        )
         print(f"    mean R {np.mean([s['R'] for s in some]):.3f}")
 
 

@@ -30,8 +30,13 @@ def shares(found: Sequence[Crossing]) -> dict[str, float]:
     late = [c for c in found if c.later is not None]
     at_once, later = [c.at_once for c in found if c.oracle], [bool(c.later) for c in late if c.oracle_later]
     return {
-        "targets": float(len(found)), "at_once": _mean([c.at_once for c in found]), "oracle": _mean([c.oracle for c in found]), "of_oracle": _mean(at_once),
-        "later": _mean([bool(c.later) for c in late]), "oracle_later": _mean([bool(c.oracle_later) for c in late]), "of_oracle_later": _mean(later),
+        "targets": float(len(found)),
+        "at_once": _mean([c.at_once for c in found]),
+        "oracle": _mean([c.oracle for c in found]),
+        "of_oracle": _mean(at_once),
+        "later": _mean([bool(c.later) for c in late]),
+        "oracle_later": _mean([bool(c.oracle_later) for c in late]),
+        "of_oracle_later": _mean(later),
     }
 
 

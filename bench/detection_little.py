@@ -42,20 +42,42 @@ def draw(others: int, targets: int, rng: np.random.Generator) -> Complaints:
     twenty, on average.
     """
     reader, place = 1_000 + rng.integers(others // 2, size=others), rng.integers(others // 5, size=others)
-    rows = {(int(r), 10_000 + int(v)): (int(rng.integers(5 * DAY)), 50_000 + int(v) // 4) for r, v in zip(reader, place, strict=True)}
+    rows = {
+        (int(r), 10_000 + int(v)): (int(rng.integers(5 * DAY)), 50_000 + int(v) // 4)
+        for r, v in zip(reader, place, strict=True)
+    }
     for k in range(targets):
-        rows |= {(who, 100 + k): (k * 9 * HOUR + int(rng.exponential(5 * MINUTE)), 500 + k) for who in range(1, PEOPLE + 1) if rng.random() < SHARE}
+        rows |= {
+            (who, 100 + k): (k * 9 * HOUR + int(rng.exponential(5 * MINUTE)), 500 + k)
+            for who in range(1, PEOPLE + 1)
+            if rng.random() < SHARE
+        }
     who, what = np.array(list(rows), np.int64).T
     when, where = np.array(list(rows.values()), np.int64).T
     zeros = np.zeros(len(who), np.int64)
-    return Complaints(np.arange(1, len(who) + 1), when, who, what, where, zeros, np.full(len(who), UNKNOWN_MS), zeros, zeros.astype(bool), {})
+    return Complaints(
+        np.arange(1, len(who) + 1),
+        when,
+        who,
+        what,
+        where,
+        zeros,
+        np.full(len(who), UNKNOWN_MS),
+        zeros,
+        zeros.astype(bool),
+        {},
+    )
 
 
 def found(c: Complaints) -> bool:
     """Whether the brigade is flagged, and by a group that is mostly its own."""
     brigade = set(range(1, PEOPLE + 1))
     _, groups = Detector.sweep(DEFAULT_POLICY, c)
-    return any(coordination(g.evidence) > DEFAULT_POLICY.flag_score and 2 * len(g.reporters & brigade) >= max(PEOPLE, len(g.reporters)) for g in groups)
+    return any(
+        coordination(g.evidence) > DEFAULT_POLICY.flag_score
+        and 2 * len(g.reporters & brigade) >= max(PEOPLE, len(g.reporters))
+        for g in groups
+    )
 
 
 def main() -> None:
@@ -67,7 +89,9 @@ def main() -> None:
     draws = 3 if chosen.quick else chosen.draws
     print("complaints of others | " + " | ".join(f"{t} targets" for t in TARGETS))
     for others in OTHERS[2:4] if chosen.quick else OTHERS:
-        shares = [np.mean([found(draw(others, t, np.random.default_rng(seed))) for seed in range(draws)]) for t in TARGETS]
+        shares = [
+            np.mean([found(draw(others, t, np.random.default_rng(seed))) for seed in range(draws)]) for t in TARGETS
+        ]
         print(f"{others:,} | " + " | ".join(f"{share:.0%}" for share in shares), flush=True)
 
     folder = evaluation(chosen)
@@ -79,7 +103,10 @@ def main() -> None:
             worlds = 1 if chosen.quick else 6
             for seed in range(1, worlds + 1):
                 flagged += quiet(folder, seed, organic, crowds)
-            print(f"{organic:,} | {'yes' if crowds else 'no'} | {worlds} | {', '.join(f'{n} {kind}' for kind, n in flagged.items()) or 'none'}", flush=True)
+            print(
+                f"{organic:,} | {'yes' if crowds else 'no'} | {worlds} | {', '.join(f'{n} {kind}' for kind, n in flagged.items()) or 'none'}",
+                flush=True,
+            )
 
 
 def quiet(folder: Path, seed: int, organic: int, crowds: bool) -> Counter[str]:
@@ -91,7 +118,12 @@ def quiet(folder: Path, seed: int, organic: int, crowds: bool) -> Counter[str]:
         run([Path(out) / "complaints.ndjson.gz"], outcomes=[], out=Path(out) / "report.json", now=datetime.now(UTC))
         report, told = (json.loads((Path(out) / name).read_text()) for name in ("report.json", "truth.json"))
     kinds = told["hard_negative_of_reporter"]
-    return Counter(kinds.get(reporter, "reader") for c in report["clusters"] if c["disposition"] == "flagged" for reporter in c["reporters"])
+    return Counter(
+        kinds.get(reporter, "reader")
+        for c in report["clusters"]
+        if c["disposition"] == "flagged"
+        for reporter in c["reporters"]
+    )
 
 
 if __name__ == "__main__":

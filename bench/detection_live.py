@@ -79,27 +79,46 @@ class Live:
     def withdraw(self, seqs: Sequence[int]) -> None:
         """Complaints are withdrawn: they leave the window, and the clusters they were in are judged anew."""
         window = self.detector.window
-        self._reconcile(self.detector.tick(self.world.history.between(0, 0), np.array(seqs, np.int64)), window.watermark + window.origin, False)
+        self._reconcile(
+            self.detector.tick(self.world.history.between(0, 0), np.array(seqs, np.int64)),
+            window.watermark + window.origin,
+            False,
+        )
         lost, now_us = set(seqs), (window.watermark + window.origin) * 1000
         for identity, state in list(self.states.items()):
             if state.disposition != "merged" and not lost.isdisjoint(state.memberships):
-                self.states[identity] = rescore(state, self._known(state.author_by_target, now_us), now_us, POLICY, lost)
+                self.states[identity] = rescore(
+                    state, self._known(state.author_by_target, now_us), now_us, POLICY, lost
+                )
 
     def _known(self, targets: Iterable[int], now_us: int) -> dict[int, list[FeedOutcome]]:
-        return {t: [o for o in self.world.outcomes[t] if o.decided_us <= now_us] for t in targets if t in self.world.outcomes}
+        return {
+            t: [o for o in self.world.outcomes[t] if o.decided_us <= now_us]
+            for t in targets
+            if t in self.world.outcomes
+        }
 
     def _reconcile(self, groups: Sequence[Group], now_ms: int, complete: bool) -> None:
         settled = frozenset(self.found[g] for g in groups if g in self.found)
         by_now = _KnownBy(self.world.outcomes, now_ms * 1000)
-        self.found = {g: self.found.get(g) or found_group(self.records.recorded(g, by_now, now_ms * 1000, POLICY.flag_score)) for g in groups}
+        self.found = {
+            g: self.found.get(g) or found_group(self.records.recorded(g, by_now, now_ms * 1000, POLICY.flag_score))
+            for g in groups
+        }
         known = self._known({t for g in self.found.values() for t in g.author_by_target}, now_ms * 1000)
         window = self.detector.window
-        told = Recomputation(list(self.found.values()), known, (window.since + window.origin) * 1000, now_ms * 1000, complete, settled)
+        told = Recomputation(
+            list(self.found.values()), known, (window.since + window.origin) * 1000, now_ms * 1000, complete, settled
+        )
         self.states.update(reconcile(self.states, told, POLICY, lambda: f"k{next(self.numbers)}"))
 
     def independent(self, target: int, complaints: int) -> float:
         """The target's independent count by now."""
-        parts = [parts_by_target(s)[target] for s in self.states.values() if s.disposition != "merged" and target in s.author_by_target]
+        parts = [
+            parts_by_target(s)[target]
+            for s in self.states.values()
+            if s.disposition != "merged" and target in s.author_by_target
+        ]
         return independent_count(complaints, summarise(parts).discount)
 
 
@@ -128,14 +147,18 @@ def crossings(world: Read, truth: Any, tick: int, sweep_hours: float) -> list[Cr
     for first in range(0, len(c), tick):
         last = min(first + tick, len(c))
         now = live.tick(first, last)
-        rows = zip(c.target[first:last].tolist(), c.reporter[first:last].tolist(), c.time_ms[first:last].tolist(), strict=True)
+        rows = zip(
+            c.target[first:last].tolist(), c.reporter[first:last].tolist(), c.time_ms[first:last].tolist(), strict=True
+        )
         for target, reporter, moment in rows:
             raw[target] += 1
             if target in aimed and member.get(reporter) == aimed[target]:
                 reached[aimed[target]].add(target)
             if target in wanted and target not in found and raw[target] >= THRESHOLD:
                 name = wanted[target]
-                found[target] = Crossing(name, live.independent(target, raw[target]) < THRESHOLD, len(reached[name]) >= ORACLE_KNOWS)
+                found[target] = Crossing(
+                    name, live.independent(target, raw[target]) < THRESHOLD, len(reached[name]) >= ORACLE_KNOWS
+                )
                 due.append((moment + LATER_MS, target))
         while due and due[0][0] <= now:
             _, target = due.pop(0)
@@ -163,13 +186,28 @@ def main() -> None:
     for name in names:
         ARGUMENTS.setdefault(name, ("--seed", name.removeprefix("w")))
         files, began = world(name, chosen), time.process_time()
-        every[name] = crossings(read(files), json.loads((files.folder / "truth.json").read_text()), chosen.tick, chosen.sweep_hours)
-        (kept / f"{name}.live.json").write_text(json.dumps({"tick": chosen.tick, "sweep_hours": chosen.sweep_hours, "crossings": [asdict(c) for c in every[name]]}))
+        every[name] = crossings(
+            read(files), json.loads((files.folder / "truth.json").read_text()), chosen.tick, chosen.sweep_hours
+        )
+        (kept / f"{name}.live.json").write_text(
+            json.dumps(
+                {"tick": chosen.tick, "sweep_hours": chosen.sweep_hours, "crossings": [asdict(c) for c in every[name]]}
+            )
+        )
         r = shares(every[name])
-        print(f"    {name}: {r['targets']:.0f} targets, at once {r['at_once']:.3f} (oracle {r['oracle']:.3f}), an hour later {r['later']:.3f} (oracle {r['oracle_later']:.3f}); {time.process_time() - began:.0f} s CPU", flush=True)
+        print(
+            f"    {name}: {r['targets']:.0f} targets, at once {r['at_once']:.3f} (oracle {r['oracle']:.3f}), an hour later {r['later']:.3f} (oracle {r['oracle_later']:.3f}); {time.process_time() - began:.0f} s CPU",
+            flush=True,
+        )
     together = [c for found in every.values() for c in found]
-    print("    by kind, at once / oracle, an hour later / oracle: " + ", ".join(
-        f"{kind} ({k['targets']:.0f}) {k['at_once']:.2f} / {k['oracle']:.2f}, {k['later']:.2f} / {k['oracle_later']:.2f}" for kind, k in by_kind(together).items()), flush=True)
+    print(
+        "    by kind, at once / oracle, an hour later / oracle: "
+        + ", ".join(
+            f"{kind} ({k['targets']:.0f}) {k['at_once']:.2f} / {k['oracle']:.2f}, {k['later']:.2f} / {k['oracle_later']:.2f}"
+            for kind, k in by_kind(together).items()
+        ),
+        flush=True,
+    )
     told = {name: shares(found) for name, found in every.items()}
     means = {key: mean(r[key] for r in told.values()) for key in shares(together)}
     show("protected at once, %", 100 * means["at_once"], at_least=55, quick=chosen.quick)
@@ -177,7 +215,10 @@ def main() -> None:
     show("protected an hour later, %", 100 * means["later"], at_least=95, quick=chosen.quick)
     show("the oracle an hour later, %", 100 * means["oracle_later"], quick=chosen.quick)
     show("of what the oracle saves an hour later, %", 100 * means["of_oracle_later"], quick=chosen.quick)
-    print(f"    the raw count protects none of them; ticks of {chosen.tick}, sweeps every {chosen.sweep_hours:g} h", flush=True)
+    print(
+        f"    the raw count protects none of them; ticks of {chosen.tick}, sweeps every {chosen.sweep_hours:g} h",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -28,10 +28,23 @@ def reliability(found: dict[str, Any], out: Path) -> None:
     for name, colour, label in (("repeat", OURS, "several targets"), ("one_shot", "#d1603d", "one target, one time")):
         if name in found:
             bins = found[name]["bins"]
-            axes.scatter([b["told"] for b in bins], [b["true"] for b in bins], s=[12 + b["candidates"] for b in bins], color=colour, alpha=0.6, linewidths=0, label=label)
-    axes.set(xlabel="mean probability of the bin", ylabel="share that is coordinated", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+            axes.scatter(
+                [b["told"] for b in bins],
+                [b["true"] for b in bins],
+                s=[12 + b["candidates"] for b in bins],
+                color=colour,
+                alpha=0.6,
+                linewidths=0,
+                label=label,
+            )
+    axes.set(
+        xlabel="mean probability of the bin", ylabel="share that is coordinated", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03)
+    )
     every = found["all"]
-    axes.set_title(f"{every['candidates']} candidates, base rate {every['base_rate']:.2f}\nexpected error {every['expected_error']:.3f}, Brier {every['brier']:.4f}", fontsize=10)
+    axes.set_title(
+        f"{every['candidates']} candidates, base rate {every['base_rate']:.2f}\nexpected error {every['expected_error']:.3f}, Brier {every['brier']:.4f}",
+        fontsize=10,
+    )
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     _save(figure, out / "detection-reliability.png")
 

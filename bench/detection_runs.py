@@ -37,8 +37,25 @@ from workers.detection.window import Complaints
 
 STEP_SECONDS = 86_400
 DETECTING = (  # what decides who is flagged, and how a target's count is discounted
-    "workers/detection", *(f"workers/audit/{name}.py" for name in ("windows", "history", "records")), "workers/findings.py", "service/policy.py", "service/intake/signatures.py",
-    *(f"service/moderation/{name}.py" for name in ("assessment", "lineage", "outcomes", "quota", "record", "reputation", "score", "settling", "track_record")),
+    "workers/detection",
+    *(f"workers/audit/{name}.py" for name in ("windows", "history", "records")),
+    "workers/findings.py",
+    "service/policy.py",
+    "service/intake/signatures.py",
+    *(
+        f"service/moderation/{name}.py"
+        for name in (
+            "assessment",
+            "lineage",
+            "outcomes",
+            "quota",
+            "record",
+            "reputation",
+            "score",
+            "settling",
+            "track_record",
+        )
+    ),
 )
 
 
@@ -118,7 +135,9 @@ def windows_of(world: Read, days_apart: int) -> Iterator[Complaints]:
     c = world.history.complaints
     length = DEFAULT_POLICY.window_seconds * 1000
     for end in windows.window_ends(int(c.time_ms[0]), int(c.time_ms[-1]), length, days_apart * STEP_SECONDS * 1000):
-        yield world.history.between(int(c.time_ms.searchsorted(end - length)), int(c.time_ms.searchsorted(end, "right")))
+        yield world.history.between(
+            int(c.time_ms.searchsorted(end - length)), int(c.time_ms.searchsorted(end, "right"))
+        )
 
 
 def flagged_when_shuffled(batch: Complaints, seed: int, *, cleared: bool) -> dict[str, int]:
@@ -128,13 +147,19 @@ def flagged_when_shuffled(batch: Complaints, seed: int, *, cleared: bool) -> dic
     before it, every account that is flagged in the window as it is.
     """
     if cleared:
-        suspects = np.array(sorted(frozenset().union(*(g.reporters for g in _flagged(Detector.sweep(DEFAULT_POLICY, batch)[1])))), np.int64)
+        suspects = np.array(
+            sorted(frozenset().union(*(g.reporters for g in _flagged(Detector.sweep(DEFAULT_POLICY, batch)[1])))),
+            np.int64,
+        )
         batch = _rows(batch, ~np.isin(batch.reporter, suspects))
     shuffled = permuted_within_contexts(batch, seed)
     _, groups = Detector.sweep(DEFAULT_POLICY, shuffled)
     flagged = _flagged(groups)
     return {
-        "complaints": len(shuffled), "candidates": len(groups), "clusters": len(flagged), "accounts": len(frozenset().union(*(g.reporters for g in flagged))),
+        "complaints": len(shuffled),
+        "candidates": len(groups),
+        "clusters": len(flagged),
+        "accounts": len(frozenset().union(*(g.reporters for g in flagged))),
         "burst_accounts": _in_bursts(shuffled),
     }
 
@@ -142,20 +167,36 @@ def flagged_when_shuffled(batch: Complaints, seed: int, *, cleared: bool) -> dic
 def _flagged(groups: Sequence[Group]) -> list[Group]:
     """Those that would be flagged while nobody has judged anything."""
     prior, bound = DEFAULT_POLICY.prior_unfounded, DEFAULT_POLICY.flag_score
-    return [g for g in groups if judge(g.evidence, Tally(0, 0, 0), len(g.targets), prior_unfounded=prior, flag_score=bound).disposition == "flagged"]
+    return [
+        g
+        for g in groups
+        if judge(g.evidence, Tally(0, 0, 0), len(g.targets), prior_unfounded=prior, flag_score=bound).disposition
+        == "flagged"
+    ]
 
 
 def _rows(c: Complaints, keep: Any) -> Complaints:
     texts = {seq: c.texts[seq] for seq in c.seq[keep].tolist() if seq in c.texts}
     return Complaints(
-        c.seq[keep], c.time_ms[keep], c.reporter[keep], c.target[keep], c.context[keep], c.author[keep], c.created_ms[keep], c.fingerprint[keep], c.exempt[keep], texts,
+        c.seq[keep],
+        c.time_ms[keep],
+        c.reporter[keep],
+        c.target[keep],
+        c.context[keep],
+        c.author[keep],
+        c.created_ms[keep],
+        c.fingerprint[keep],
+        c.exempt[keep],
+        texts,
     )
 
 
 def _in_bursts(batch: Complaints, crowd: int = 10, hour_ms: int = 3_600_000) -> int:
     """Accounts that complained where so many did within an hour."""
     order = np.lexsort((batch.time_ms, batch.target))
-    key = np.unique(batch.target, return_inverse=True)[1][order].astype(np.int64) << 42 | (batch.time_ms[order] - int(batch.time_ms.min()))
+    key = np.unique(batch.target, return_inverse=True)[1][order].astype(np.int64) << 42 | (
+        batch.time_ms[order] - int(batch.time_ms.min())
+    )
     last = np.searchsorted(key, key + hour_ms, "right")
     inside = np.zeros(len(key) + 1, np.int64)
     starts = np.flatnonzero(last - np.arange(len(key)) >= crowd)

@@ -39,7 +39,9 @@ class Told:
 
 def thinned(outcomes: Mapping[int, Sequence[FeedOutcome]], known: str) -> dict[int, Sequence[FeedOutcome]]:
     """All of the outcomes, those of every third target, or none."""
-    return {target: found for target, found in outcomes.items() if known == "all" or (known == "third" and target % 3 == 0)}
+    return {
+        target: found for target, found in outcomes.items() if known == "all" or (known == "third" and target % 3 == 0)
+    }
 
 
 def told(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known: str) -> list[Told]:
@@ -47,12 +49,23 @@ def told(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known
     seen: list[Told] = []
     number = 0
 
-    def watching(states: Mapping[str, ClusterState], found: Recomputation, policy: Policy, new_id: Callable[[], str], *more: Any, **named: Any) -> dict[str, ClusterState]:
+    def watching(
+        states: Mapping[str, ClusterState],
+        found: Recomputation,
+        policy: Policy,
+        new_id: Callable[[], str],
+        *more: Any,
+        **named: Any,
+    ) -> dict[str, ClusterState]:
         nonlocal number
         changed = reconcile(states, found, policy, new_id, *more, **named)
         if number % DAYS_APART == 0:
             now = {**states, **changed}
-            seen.extend(_told(world, s, here.history.reporter_ids, truth) for s in now.values() if s.disposition not in ("merged", "revoked") and s.last_us >= found.since_us)
+            seen.extend(
+                _told(world, s, here.history.reporter_ids, truth)
+                for s in now.values()
+                if s.disposition not in ("merged", "revoked") and s.last_us >= found.since_us
+            )
         number += 1
         return changed
 

@@ -23,7 +23,13 @@ from detection_runs import Read
 from service.storage.hashing import key_of
 
 # hours
-DELAYS: dict[str, float | None] = {"never": None, "after a day": 24, "after 6 h": 6, "after 1 h": 1, "after 10 min": 1 / 6}
+DELAYS: dict[str, float | None] = {
+    "never": None,
+    "after a day": 24,
+    "after 6 h": 6,
+    "after 1 h": 1,
+    "after 10 min": 1 / 6,
+}
 TICK, SWEEP_HOURS = 20, 6
 KIND = "plain"
 
@@ -72,9 +78,14 @@ def withdrawn_after(world: Read, truth: Mapping[str, Any], hours: float | None) 
             days = now // (24 * HOUR_MS)
             watch.days_flagged.update(flagged)
     return {
-        "accounts": float(len(members)), "targets": float(len(watch.at_once)), "at_once": mean(watch.at_once.values()), "flagged_ever": len(watch.flagged_ever) / len(members),
-        "flagged_at_end": len(_flagged(live) & members) / len(members), "days_flagged": sum(watch.days_flagged.values()) / len(members),
-        "standing_hour_later": mean(watch.standing.values()) if watch.standing else 0.0, "withdrawn": float(len(gone)),
+        "accounts": float(len(members)),
+        "targets": float(len(watch.at_once)),
+        "at_once": mean(watch.at_once.values()),
+        "flagged_ever": len(watch.flagged_ever) / len(members),
+        "flagged_at_end": len(_flagged(live) & members) / len(members),
+        "days_flagged": sum(watch.days_flagged.values()) / len(members),
+        "standing_hour_later": mean(watch.standing.values()) if watch.standing else 0.0,
+        "withdrawn": float(len(gone)),
     }
 
 
@@ -91,7 +102,9 @@ def _withdrawals(world: Read, members: set[int], aimed: set[int], hours: float |
     c = world.history.complaints
     theirs: dict[int, list[tuple[int, int]]] = defaultdict(list)  # by target: (time, seq) of the members' complaints
     times: dict[int, list[int]] = defaultdict(list)  # by target: of everybody's
-    for seq, moment, reporter, target in zip(c.seq.tolist(), c.time_ms.tolist(), c.reporter.tolist(), c.target.tolist(), strict=True):
+    for seq, moment, reporter, target in zip(
+        c.seq.tolist(), c.time_ms.tolist(), c.reporter.tolist(), c.target.tolist(), strict=True
+    ):
         if target in aimed:
             times[target].append(moment)
             if reporter in members:

@@ -41,7 +41,9 @@ def requests_of(files: WorldFiles, with_outcomes: bool, most: int | None) -> tup
     return pairs, sum(complaints.count(b"\n") + 1 for complaints, _ in pairs if complaints)
 
 
-def run(up: Installation, tenant: str, requests: list[tuple[bytes, bytes]], complaints: int, encoding: str | None) -> float:
+def run(
+    up: Installation, tenant: str, requests: list[tuple[bytes, bytes]], complaints: int, encoding: str | None
+) -> float:
     """Post all; complaints a second from the first request until nothing is pending."""
     client = Client(up.url, up.key(tenant))
     before = up.cpu()
@@ -59,9 +61,14 @@ def run(up: Installation, tenant: str, requests: list[tuple[bytes, bytes]], comp
     client.wait_until(position, pause=0.05)
     seconds = time.perf_counter() - started
     print_cpu(before, up.cpu(), complaints)
-    print(f"    {complaints:,} complaints, {position:,} items: sent in {sent:.1f} s (a request p50 {quantile(answered, .5):.1f}, p99 {quantile(answered, .99):.1f} ms), pending 0 after {seconds:.1f} s")
+    print(
+        f"    {complaints:,} complaints, {position:,} items: sent in {sent:.1f} s (a request p50 {quantile(answered, 0.5):.1f}, p99 {quantile(answered, 0.99):.1f} ms), pending 0 after {seconds:.1f} s"
+    )
     client.wait_until(position, swept=True, pause=0.2)
-    print(f"    swept after {time.perf_counter() - started:.1f} s; clusters {len(client.get('/v1/clusters?status=any&limit=100')['items'])} on the first page", flush=True)
+    print(
+        f"    swept after {time.perf_counter() - started:.1f} s; clusters {len(client.get('/v1/clusters?status=any&limit=100')['items'])} on the first page",
+        flush=True,
+    )
     client.close()
     return complaints / seconds
 
@@ -70,7 +77,10 @@ def run_naive(up: Installation, lines: list[bytes]) -> float:
     """One job a complaint, one SimpleWorker: complaints archived a second."""
     up.key("naive")
     worker = subprocess.Popen(
-        [sys.executable, naive.__file__, "work", up.redis_url, up.database_url, str(len(lines))], stdout=subprocess.PIPE, text=True)
+        [sys.executable, naive.__file__, "work", up.redis_url, up.database_url, str(len(lines))],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert worker.stdout is not None
     try:
         if worker.stdout.readline().strip() != "ready":

@@ -32,10 +32,20 @@ def lines(number: int, rows: int, rng: random.Random) -> bytes:
     at = START + timedelta(seconds=number * 126 * 86_400 / rows)
     target = int(number / rows * 40_000 + rng.expovariate(1 / 60))
     complaint = {
-        "id": f"c-{number:08d}", "occurred_at": at.isoformat().replace("+00:00", "Z"),
-        "reporter": {"id": f"reader-{int(rng.paretovariate(0.9)) % 60_000}", "account_created_at": "2021-02-03T04:05:06Z"},
-        "target": {"id": f"comment-{target}", "kind": "comment", "author_id": f"author-{target % 5_000}", "context_id": f"article-{target // 40}"},
-        "reason": "abuse", "text": "this is an insult to everyone who reads here",
+        "id": f"c-{number:08d}",
+        "occurred_at": at.isoformat().replace("+00:00", "Z"),
+        "reporter": {
+            "id": f"reader-{int(rng.paretovariate(0.9)) % 60_000}",
+            "account_created_at": "2021-02-03T04:05:06Z",
+        },
+        "target": {
+            "id": f"comment-{target}",
+            "kind": "comment",
+            "author_id": f"author-{target % 5_000}",
+            "context_id": f"article-{target // 40}",
+        },
+        "reason": "abuse",
+        "text": "this is an insult to everyone who reads here",
     }
     return b"c" + json.dumps(complaint, separators=(",", ":")).encode()
 
@@ -51,7 +61,12 @@ def run(rows: int, batch: int) -> None:
         epoch = take_epoch(engine, ingest_state, tenant)
         for begin in range(0, rows, STEP):
             entries = [
-                Batch(f"{first + 1}-0", first + 1, first + 1, b"\n".join(lines(number, rows, rng) for number in range(first, min(first + batch, rows))))
+                Batch(
+                    f"{first + 1}-0",
+                    first + 1,
+                    first + 1,
+                    b"\n".join(lines(number, rows, rng) for number in range(first, min(first + batch, rows))),
+                )
                 for first in range(begin, min(begin + STEP, rows), batch)
             ]
             cpu, wall = time.process_time(), time.perf_counter()
@@ -60,7 +75,10 @@ def run(rows: int, batch: int) -> None:
                 with write(engine) as connection:
                     commit(connection, tenant, epoch, entries[start : start + size])
             count = min(STEP, rows - begin)
-            print(f"{begin + count:>9,} rows: {(time.process_time() - cpu) / count * 1e6:5.1f} µs CPU, {(time.perf_counter() - wall) / count * 1e6:5.1f} µs wall a complaint", flush=True)
+            print(
+                f"{begin + count:>9,} rows: {(time.process_time() - cpu) / count * 1e6:5.1f} µs CPU, {(time.perf_counter() - wall) / count * 1e6:5.1f} µs wall a complaint",
+                flush=True,
+            )
         engine.dispose()
 
 

@@ -37,7 +37,11 @@ class Client:
 
     def post(self, body: bytes, *, encoding: str | None = None) -> dict[str, Any]:
         """POST NDJSON complaints; the 202's document. RuntimeError for any other answer."""
-        headers = {**self._headers, "Content-Type": "application/x-ndjson", **({"Content-Encoding": encoding} if encoding else {})}
+        headers = {
+            **self._headers,
+            "Content-Type": "application/x-ndjson",
+            **({"Content-Encoding": encoding} if encoding else {}),
+        }
         return self._call("POST", "/v1/complaints", body, headers, 202)
 
     def outcomes(self, body: bytes) -> dict[str, Any]:
@@ -48,7 +52,9 @@ class Client:
         """GET a document; RuntimeError for anything but 200."""
         return self._call("GET", path, None, self._headers, 200)
 
-    def _call(self, method: str, path: str, body: bytes | None, headers: dict[str, str], expected: int) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], expected: int
+    ) -> dict[str, Any]:
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
         text = answer.read()
@@ -57,7 +63,9 @@ class Client:
         found: dict[str, Any] = json.loads(text)
         return found
 
-    def wait_until(self, position: int, *, swept: bool = False, seconds: float = 600.0, pause: float = 0.02) -> dict[str, Any]:
+    def wait_until(
+        self, position: int, *, swept: bool = False, seconds: float = 600.0, pause: float = 0.02
+    ) -> dict[str, Any]:
         """Poll /v1/pipeline until nothing is pending and `position` is analysed (or swept).
 
         TimeoutError after `seconds` without.
@@ -86,7 +94,22 @@ class Installation:
 
     def key(self, tenant: str = "default") -> str:
         """A new key of the tenant, which is made where it is missing."""
-        command = [sys.executable, "-m", "service.cli", "keys", "create", "--tenant", tenant, "--create", "--scope", "ingest", "--scope", "read", "--data", str(self.data)]
+        command = [
+            sys.executable,
+            "-m",
+            "service.cli",
+            "keys",
+            "create",
+            "--tenant",
+            tenant,
+            "--create",
+            "--scope",
+            "ingest",
+            "--scope",
+            "read",
+            "--data",
+            str(self.data),
+        ]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     @property
@@ -115,7 +138,11 @@ class Installation:
         """Seconds of CPU that each process has used so far, this one and the whole machine as well, and the clock."""
         total = psutil.cpu_times()
         told = {name: sum(process.cpu_times()[:2]) for name, process in self.parts().items()}
-        return told | {CLIENT: time.process_time(), MACHINE: total.user + total.nice + total.system, CLOCK: time.perf_counter()}
+        return told | {
+            CLIENT: time.process_time(),
+            MACHINE: total.user + total.nice + total.system,
+            CLOCK: time.perf_counter(),
+        }
 
     def log(self, name: str) -> str:
         """What a process wrote."""
@@ -127,10 +154,18 @@ def installation(data: Path | None = None, *, environment: dict[str, str] | None
     """A ready `brigadewatch up` on free ports, in `data` or a temporary folder; ended at the end, with all it started."""
     with tempfile.TemporaryDirectory(prefix="brigadewatch-bench-", ignore_cleanup_errors=True) as scratch:
         folder = data or Path(scratch) / "data"
-        inherited = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "DATABASE_URL") and not name.startswith("BRIGADEWATCH_")}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("REDIS_URL", "DATABASE_URL") and not name.startswith("BRIGADEWATCH_")
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", "up", "--port", "0", "--ops-port", "0", "--data", str(folder)],
-            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=inherited | (environment or {}), start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=inherited | (environment or {}),
+            start_new_session=True,
         )
         try:
             yield Installation(_address(process), folder, process)
@@ -180,4 +215,7 @@ def print_cpu(before: dict[str, float], after: dict[str, float], complaints: int
     used = {name: value / complaints * 1e6 for name, value in spent.items()}
     parts = ", ".join(f"{name} {value:.1f}" for name, value in sorted(used.items(), key=lambda item: -item[1]))
     print(f"    µs CPU a complaint: {parts}; in all {sum(used.values()):.0f}")
-    print(f"    of {psutil.cpu_count()} cores these had {sum(spent.values()) / seconds:.2f}, others {max(0.0, machine - sum(spent.values())) / seconds:.2f}", flush=True)
+    print(
+        f"    of {psutil.cpu_count()} cores these had {sum(spent.values()) / seconds:.2f}, others {max(0.0, machine - sum(spent.values())) / seconds:.2f}",
+        flush=True,
+    )

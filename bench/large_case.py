@@ -42,33 +42,106 @@ class _Complaint:
         return microseconds(self.at)
 
 
-def plant(engine: Engine, tenant_id: int, *, reporters: int = 500, targets: int = 60, share: float = 0.8, seed: int = 1) -> int:
+def plant(
+    engine: Engine, tenant_id: int, *, reporters: int = 500, targets: int = 60, share: float = 0.8, seed: int = 1
+) -> int:
     """Write the case CASE of a tenant that has nothing yet; how many complaints it has."""
     drawn = _draw(reporters, targets, share, np.random.default_rng(seed))
     born = [FIRST - timedelta(days=float(days)) for days in np.random.default_rng(seed + 1).exponential(200, reporters)]
     with write(engine) as connection:
-        connection.execute(sa.insert(schema.clusters).values(
-            id=CASE, tenant_id=tenant_id, kind="repeat", disposition="flagged", status="open", score=18.4, probability=0.999, unfounded_probability=0.7, settle_with=json.dumps(["comment-0001"]),
-            first_us=drawn[0].at_us, last_us=drawn[-1].at_us, reporter_count=reporters, target_count=targets, found_us=drawn[-1].at_us, version=1, policy_version=DEFAULT_POLICY.version,
-            summary=f"{reporters} accounts complained about the same {targets} targets; not judged yet.", evidence=json.dumps([one.model_dump() for one in _evidence(reporters)]),
-        ))
-        connection.execute(sa.insert(schema.cluster_members), [
-            {"cluster_id": CASE, "tenant_id": tenant_id, "reporter_id": _reporter(k), "reporter_key": key_of(_reporter(k)), "excluded": False} for k in range(reporters)
-        ])
-        connection.execute(sa.insert(schema.cluster_targets), [
-            {"cluster_id": CASE, "tenant_id": tenant_id, "target_id": _target(k), "target_key": key_of(_target(k)), "author_id": _author(k), "author_key": key_of(_author(k))} for k in range(targets)
-        ])
+        connection.execute(
+            sa.insert(schema.clusters).values(
+                id=CASE,
+                tenant_id=tenant_id,
+                kind="repeat",
+                disposition="flagged",
+                status="open",
+                score=18.4,
+                probability=0.999,
+                unfounded_probability=0.7,
+                settle_with=json.dumps(["comment-0001"]),
+                first_us=drawn[0].at_us,
+                last_us=drawn[-1].at_us,
+                reporter_count=reporters,
+                target_count=targets,
+                found_us=drawn[-1].at_us,
+                version=1,
+                policy_version=DEFAULT_POLICY.version,
+                summary=f"{reporters} accounts complained about the same {targets} targets; not judged yet.",
+                evidence=json.dumps([one.model_dump() for one in _evidence(reporters)]),
+            )
+        )
+        connection.execute(
+            sa.insert(schema.cluster_members),
+            [
+                {
+                    "cluster_id": CASE,
+                    "tenant_id": tenant_id,
+                    "reporter_id": _reporter(k),
+                    "reporter_key": key_of(_reporter(k)),
+                    "excluded": False,
+                }
+                for k in range(reporters)
+            ],
+        )
+        connection.execute(
+            sa.insert(schema.cluster_targets),
+            [
+                {
+                    "cluster_id": CASE,
+                    "tenant_id": tenant_id,
+                    "target_id": _target(k),
+                    "target_key": key_of(_target(k)),
+                    "author_id": _author(k),
+                    "author_key": key_of(_author(k)),
+                }
+                for k in range(targets)
+            ],
+        )
         for start in range(0, len(drawn), _AT_ONCE):
             some = drawn[start : start + _AT_ONCE]
-            keys = [{"row_key": tenant_id << SEQ_BITS | c.seq, "tenant_id": tenant_id, "occurred_us": c.at_us, "reporter_key": key_of(_reporter(c.reporter)), "target_key": key_of(_target(c.target))} for c in some]
-            connection.execute(sa.insert(schema.complaints), [
-                {**row, "id": f"c{c.seq}", "received_us": c.at_us + 1_000_000, "state": schema.STANDING, "late": False, "reporter_id": _reporter(c.reporter), "target_id": _target(c.target),
-                 "content": json.dumps(_document(c, born[c.reporter]))} for c, row in zip(some, keys, strict=True)
-            ])
-            connection.execute(sa.insert(schema.cluster_complaints), [{**row, "cluster_id": CASE, "exempt": False} for row in keys])
+            keys = [
+                {
+                    "row_key": tenant_id << SEQ_BITS | c.seq,
+                    "tenant_id": tenant_id,
+                    "occurred_us": c.at_us,
+                    "reporter_key": key_of(_reporter(c.reporter)),
+                    "target_key": key_of(_target(c.target)),
+                }
+                for c in some
+            ]
+            connection.execute(
+                sa.insert(schema.complaints),
+                [
+                    {
+                        **row,
+                        "id": f"c{c.seq}",
+                        "received_us": c.at_us + 1_000_000,
+                        "state": schema.STANDING,
+                        "late": False,
+                        "reporter_id": _reporter(c.reporter),
+                        "target_id": _target(c.target),
+                        "content": json.dumps(_document(c, born[c.reporter])),
+                    }
+                    for c, row in zip(some, keys, strict=True)
+                ],
+            )
+            connection.execute(
+                sa.insert(schema.cluster_complaints), [{**row, "cluster_id": CASE, "exempt": False} for row in keys]
+            )
         standing = np.bincount([c.target for c in drawn], minlength=targets)
-        connection.execute(sa.insert(schema.targets), [{"tenant_id": tenant_id, "target_key": key_of(_target(k)), "complaints": int(n)} for k, n in enumerate(standing)])
-        connection.execute(sa.update(schema.ingest_state).where(schema.ingest_state.c.tenant_id == tenant_id).values(last_seq=len(drawn), watermark_us=drawn[-1].at_us))
+        connection.execute(
+            sa.insert(schema.targets),
+            [
+                {"tenant_id": tenant_id, "target_key": key_of(_target(k)), "complaints": int(n)}
+                for k, n in enumerate(standing)
+            ],
+        )
+        connection.execute(
+            sa.update(schema.ingest_state)
+            .where(schema.ingest_state.c.tenant_id == tenant_id)
+            .values(last_seq=len(drawn), watermark_us=drawn[-1].at_us)
+        )
     return len(drawn)
 
 
@@ -77,7 +150,12 @@ def _draw(reporters: int, targets: int, share: float, rng: np.random.Generator) 
     there[:, 0] = there[0] = True  # nobody and nothing is left out
     delay = rng.exponential(DELAY_SECONDS, (targets, reporters))
     pairs = sorted(
-        (FIRST + timedelta(hours=HOURS_APART * target, seconds=round(float(delay[target, reporter]), 3)), int(reporter), int(target)) for target, reporter in zip(*np.nonzero(there), strict=True)
+        (
+            FIRST + timedelta(hours=HOURS_APART * target, seconds=round(float(delay[target, reporter]), 3)),
+            int(reporter),
+            int(target),
+        )
+        for target, reporter in zip(*np.nonzero(there), strict=True)
     )
     return [_Complaint(seq, reporter, target, at) for seq, (at, reporter, target) in enumerate(pairs, 1)]
 
@@ -85,17 +163,40 @@ def _draw(reporters: int, targets: int, share: float, rng: np.random.Generator) 
 def _document(c: _Complaint, born: datetime) -> dict[str, object]:
     text = _TEXTS[c.seq % 4]
     return {
-        "id": f"c{c.seq}", "occurred_at": _stamp(c.at), "reporter": {"id": _reporter(c.reporter), "account_created_at": _stamp(born)},
-        "target": {"id": _target(c.target), "kind": "comment", "author_id": _author(c.target), "context_id": f"article-{c.target // 2}", "excerpt": f"Comment number {c.target} on the tram line."},
-        "reason": _REASONS[c.seq % 4], **({} if text is None else {"text": text}),
+        "id": f"c{c.seq}",
+        "occurred_at": _stamp(c.at),
+        "reporter": {"id": _reporter(c.reporter), "account_created_at": _stamp(born)},
+        "target": {
+            "id": _target(c.target),
+            "kind": "comment",
+            "author_id": _author(c.target),
+            "context_id": f"article-{c.target // 2}",
+            "excerpt": f"Comment number {c.target} on the tram line.",
+        },
+        "reason": _REASONS[c.seq % 4],
+        **({} if text is None else {"text": text}),
     }
 
 
 def _evidence(reporters: int) -> list[Evidence]:
     return [
-        Evidence(signal="base", value=1, usual=1, contribution=-4.0, text="Where every group starts: most groups are chance."),
-        Evidence(signal="lockstep", value=0.8, usual=0.0, contribution=14.4, text="Four of five of their complaints come together."),
-        Evidence(signal="group", value=float(np.log2(reporters)), usual=0.0, contribution=8.0, text=f"{reporters} accounts move together."),
+        Evidence(
+            signal="base", value=1, usual=1, contribution=-4.0, text="Where every group starts: most groups are chance."
+        ),
+        Evidence(
+            signal="lockstep",
+            value=0.8,
+            usual=0.0,
+            contribution=14.4,
+            text="Four of five of their complaints come together.",
+        ),
+        Evidence(
+            signal="group",
+            value=float(np.log2(reporters)),
+            usual=0.0,
+            contribution=8.0,
+            text=f"{reporters} accounts move together.",
+        ),
     ]
 
 

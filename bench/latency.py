@@ -82,9 +82,17 @@ def main() -> None:
             polling.join()
         found = delays(acknowledged, seen)
         seconds = acknowledged[-1][1] - acknowledged[0][1]
-        print(f"    {len(bodies):,} batches of {BATCH} in {seconds:.0f} s, {(len(bodies) - 1) * BATCH / seconds:.0f} complaints/s; the client was {behind * 1e3:.0f} ms late at most")
+        print(
+            f"    {len(bodies):,} batches of {BATCH} in {seconds:.0f} s, {(len(bodies) - 1) * BATCH / seconds:.0f} complaints/s; the client was {behind * 1e3:.0f} ms late at most"
+        )
         for share in (0.5, 0.95, 0.99, 1.0):
-            show(f"202 until analysed, {files.name}, {'largest' if share == 1 else f'p{share * 100:.0f}'}, s", quantile(found, share), at_most=2.0 if share == 0.95 else None, digits=2, quick=chosen.quick)
+            show(
+                f"202 until analysed, {files.name}, {'largest' if share == 1 else f'p{share * 100:.0f}'}, s",
+                quantile(found, share),
+                at_most=2.0 if share == 0.95 else None,
+                digits=2,
+                quick=chosen.quick,
+            )
 
 
 if __name__ == "__main__":

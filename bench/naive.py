@@ -46,10 +46,14 @@ def produce(redis_url: str, lines: Sequence[bytes]) -> None:
     with Redis.from_url(redis_url) as redis:
         queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
         for start in range(0, len(lines), PIPELINE):
-            queue.enqueue_many([
-                Queue.prepare_data("naive.archive", args=(start + number + 1, "c" + line.decode()), timeout=60, result_ttl=0)
-                for number, line in enumerate(lines[start : start + PIPELINE])
-            ])
+            queue.enqueue_many(
+                [
+                    Queue.prepare_data(
+                        "naive.archive", args=(start + number + 1, "c" + line.decode()), timeout=60, result_ttl=0
+                    )
+                    for number, line in enumerate(lines[start : start + PIPELINE])
+                ]
+            )
 
 
 def work(redis_url: str, database_url: str, expected: int) -> None:

@@ -112,16 +112,31 @@ def report(told: Measured, seen: list[tuple[int, float]], what: str, quick: bool
     """Print the phase's figures; the p99 of the answers."""
     found = delays(told.acknowledged, seen)
     for share in (0.5, 0.95, 1.0):
-        show(f"quiet tenant, 202 until analysed, {what}, {'largest' if share == 1 else f'p{share * 100:.0f}'}, s", quantile(found, share), at_most=bar if share == 0.95 else None, digits=2, quick=quick)
+        show(
+            f"quiet tenant, 202 until analysed, {what}, {'largest' if share == 1 else f'p{share * 100:.0f}'}, s",
+            quantile(found, share),
+            at_most=bar if share == 0.95 else None,
+            digits=2,
+            quick=quick,
+        )
     show(f"quiet tenant, POST, {what}, p95, ms", quantile(told.posts, 0.95) * 1e3, digits=1, quick=quick)
     for share in (0.5, 0.99):
-        show(f"quiet tenant, GET /v1/targets, {what}, p{share * 100:.0f}, ms", quantile(told.answers, share), digits=1, quick=quick)
+        show(
+            f"quiet tenant, GET /v1/targets, {what}, p{share * 100:.0f}, ms",
+            quantile(told.answers, share),
+            digits=1,
+            quick=quick,
+        )
     return quantile(told.answers, 0.99)
 
 
 def set_rate(up: Installation, tenant: str, rate: float) -> None:
     """Let the tenant send so many items a second."""
-    subprocess.run([sys.executable, "-m", "service.cli", "tenants", "set", tenant, "--rate", str(rate), "--data", str(up.data)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "service.cli", "tenants", "set", tenant, "--rate", str(rate), "--data", str(up.data)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def measure(chosen: argparse.Namespace) -> None:
@@ -142,7 +157,12 @@ def measure(chosen: argparse.Namespace) -> None:
         try:
             alone = phase(up, quiet_key, bodies, targets, chosen.seconds)
             before = up.cpu()
-            floods = [subprocess.Popen([sys.executable, __file__, "--flood", up.url, noisy_key, str(noisy.folder), str(share)]) for share in range(FLOOD_CONNECTIONS)]
+            floods = [
+                subprocess.Popen(
+                    [sys.executable, __file__, "--flood", up.url, noisy_key, str(noisy.folder), str(share)]
+                )
+                for share in range(FLOOD_CONNECTIONS)
+            ]
             beside = phase(up, quiet_key, bodies, targets, chosen.seconds)
             ended = [process.poll() for process in floods]
             state = Client(up.url, noisy_key).get("/v1/pipeline")
@@ -157,13 +177,21 @@ def measure(chosen: argparse.Namespace) -> None:
             watcher.join()
             for process in floods:
                 process.kill()
-        print(f"    the noisy tenant: {state['accepted']:,} accepted, {state['archived']:,} archived, {state['analysed']:,} analysed, behind by {state['lag_seconds']:.0f} s"
-              f"{'; it had no more to send' if any(code == 0 for code in ended) else ''}", flush=True)
+        print(
+            f"    the noisy tenant: {state['accepted']:,} accepted, {state['archived']:,} archived, {state['analysed']:,} analysed, behind by {state['lag_seconds']:.0f} s"
+            f"{'; it had no more to send' if any(code == 0 for code in ended) else ''}",
+            flush=True,
+        )
         if any(code not in (None, 0) for code in ended):
             raise RuntimeError("the flood ended with an error")
         calm = report(alone, seen, "alone", chosen.quick, None)
         noise = report(beside, seen, "beside it", chosen.quick, 5.0)
-        show("GET /v1/targets, p99 beside the noisy tenant against alone, ratio", noise / calm, digits=2, quick=chosen.quick)
+        show(
+            "GET /v1/targets, p99 beside the noisy tenant against alone, ratio",
+            noise / calm,
+            digits=2,
+            quick=chosen.quick,
+        )
 
 
 def main() -> None:
@@ -172,7 +200,9 @@ def main() -> None:
         return
     parser = parser_of(__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each phase takes")
-    parser.add_argument("--rate", type=float, default=None, help="items a second that the noisy tenant is allowed; default: unlimited")
+    parser.add_argument(
+        "--rate", type=float, default=None, help="items a second that the noisy tenant is allowed; default: unlimited"
+    )
     parser.add_argument("--world", default="dense", help="what the noisy tenant sends (bench/worlds.py)")
     add_options(parser)
     chosen = parser.parse_args()

@@ -77,7 +77,9 @@ class Bodies:
         body = self._bodies[index]
         if telling == 0:
             return body
-        body = re.sub(rb'^\{"id":"', b'{"id":"%d~' % telling, body, flags=re.MULTILINE).replace(b'"target":{"id":"', b'"target":{"id":"%d~' % telling)
+        body = re.sub(rb'^\{"id":"', b'{"id":"%d~' % telling, body, flags=re.MULTILINE).replace(
+            b'"target":{"id":"', b'"target":{"id":"%d~' % telling
+        )
         # From the last day on: otherwise a day that was moved would be moved again.
         for day in reversed(range(-1, DAYS + 1)):
             before = START.date() + timedelta(days=day)
@@ -175,7 +177,9 @@ class Sender:
             over.set()
             for thread in threads:
                 thread.join()
-        return float((client.get("/v1/pipeline")["analysed_position"] - half[1]) / (time.perf_counter() - started - half[0]))
+        return float(
+            (client.get("/v1/pipeline")["analysed_position"] - half[1]) / (time.perf_counter() - started - half[0])
+        )
 
 
 def _together(offer: Callable[[int], None]) -> None:
@@ -200,7 +204,19 @@ def send(port: int, key: str, path: Path, find: float, seconds: float, factor: f
     started = time.perf_counter()
     sender.at_rate(rate * factor, seconds)
     took, sent = time.perf_counter() - started, sender.sent
-    print(json.dumps({"took": took, "answers": sent.answers, "accepted": sent.accepted, "position": sent.position, "offered": sent.offered, "behind": sent.behind}), flush=True)
+    print(
+        json.dumps(
+            {
+                "took": took,
+                "answers": sent.answers,
+                "accepted": sent.accepted,
+                "position": sent.position,
+                "offered": sent.offered,
+                "behind": sent.behind,
+            }
+        ),
+        flush=True,
+    )
 
 
 @dataclass
@@ -276,15 +292,36 @@ def measure(chosen: argparse.Namespace, folder: Path) -> bool:
     """Everything; whether all bars were met."""
     path = write_world(folder, chosen.complaints)
     limit = {"BRIGADEWATCH_MAX_STREAM_ITEMS": str(chosen.room)}
-    with installation(environment=limit) as up, socket.create_server(("127.0.0.1", 0), backlog=256) as listener, Redis.from_url(up.redis_url) as redis:
+    with (
+        installation(environment=limit) as up,
+        socket.create_server(("127.0.0.1", 0), backlog=256) as listener,
+        Redis.from_url(up.redis_url) as redis,
+    ):
         port, key = listener.getsockname()[1], up.key()
         redis.set(BARE_KEY, "x" * 40)
-        stores = {"REDIS_URL": up.redis_url, "DATABASE_URL": up.database_url, "BRIGADEWATCH_DATA": str(up.data), **limit}
+        stores = {
+            "REDIS_URL": up.redis_url,
+            "DATABASE_URL": up.database_url,
+            "BRIGADEWATCH_DATA": str(up.data),
+            **limit,
+        }
         with child("serve", listener.fileno(), pass_fds=(listener.fileno(),), environment=stores) as api:
             wait_for(f"http://127.0.0.1:{port}/healthz")
-            targets = list(dict.fromkeys(json.loads(line)["target"]["id"] for line in path.read_bytes().splitlines()[:20_000]))[:ASKED]
+            targets = list(
+                dict.fromkeys(json.loads(line)["target"]["id"] for line in path.read_bytes().splitlines()[:20_000])
+            )[:ASKED]
             paths = [f"/v1/targets/{target}".encode() for target in targets]
-            command = [sys.executable, __file__, "send", str(port), key, str(path), str(chosen.find), str(chosen.seconds), str(chosen.factor)]
+            command = [
+                sys.executable,
+                __file__,
+                "send",
+                str(port),
+                key,
+                str(path),
+                str(chosen.find),
+                str(chosen.seconds),
+                str(chosen.factor),
+            ]
             with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender:
                 try:
                     return _overload(chosen, up, api.pid, redis, port, key, paths, sender)
@@ -292,7 +329,16 @@ def measure(chosen: argparse.Namespace, folder: Path) -> bool:
                     sender.kill()
 
 
-def _overload(chosen: argparse.Namespace, up: Installation, api: int, redis: Redis, port: int, key: str, paths: list[bytes], sender: subprocess.Popen[str]) -> bool:
+def _overload(
+    chosen: argparse.Namespace,
+    up: Installation,
+    api: int,
+    redis: Redis,
+    port: int,
+    key: str,
+    paths: list[bytes],
+    sender: subprocess.Popen[str],
+) -> bool:
     assert sender.stdin is not None and sender.stdout is not None
     client = Client(f"http://127.0.0.1:{port}", key)
     calm = json.loads(sender.stdout.readline())
@@ -310,7 +356,9 @@ def _overload(chosen: argparse.Namespace, up: Installation, api: int, redis: Red
         client.wait_until(position, swept=True, seconds=1_800, pause=0.5)
         caught_up = time.perf_counter() - ended
     answers = {int(status): count for status, count in sent["answers"].items()}
-    print(f"    offered {sent['offered'] * BATCH / sent['took']:,.0f} items/s for {sent['took']:.0f} s in batches of {BATCH}; the senders were {sent['behind']:.1f} s late at most")
+    print(
+        f"    offered {sent['offered'] * BATCH / sent['took']:,.0f} items/s for {sent['took']:.0f} s in batches of {BATCH}; the senders were {sent['behind']:.1f} s late at most"
+    )
     for status in sorted(answers):
         show(f"batches answered {status or 'not at all'}", answers[status], digits=0)
     met = [show("assessments that failed", len(told.failures), at_most=0, digits=0, quick=chosen.quick)]
@@ -319,13 +367,27 @@ def _overload(chosen: argparse.Namespace, up: Installation, api: int, redis: Red
     for share in (0.5, 0.99):
         show(f"the bare route, p{share * 100:.0f}, ms", quantile(told.bare, share), digits=1)
         show(f"GET /v1/targets/{{id}}, p{share * 100:.0f}, ms", quantile(told.targets, share), digits=1)
-    met.append(show(f"ratio of the p99, {len(told.targets):,} calls of each", quantile(told.targets, 0.99) / quantile(told.bare, 0.99), at_most=5.0, digits=2, quick=chosen.quick))
+    met.append(
+        show(
+            f"ratio of the p99, {len(told.targets):,} calls of each",
+            quantile(told.targets, 0.99) / quantile(told.bare, 0.99),
+            at_most=5.0,
+            digits=2,
+            quick=chosen.quick,
+        )
+    )
     print_memory(seen, chosen.quick)
     show("pending when the load ended, items", behind, digits=0)
     show("until nothing was pending and all was swept, s", caught_up, digits=0)
     accepted, found = calm["accepted"] + sent["accepted"], archived(up)
     unanswered = answers.get(0, 0) * BATCH
-    show(f"acknowledged complaints that the archive has not ({accepted:,} acknowledged, {found:,} archived)", max(0, accepted - found), at_most=0, digits=0, quick=chosen.quick)
+    show(
+        f"acknowledged complaints that the archive has not ({accepted:,} acknowledged, {found:,} archived)",
+        max(0, accepted - found),
+        at_most=0,
+        digits=0,
+        quick=chosen.quick,
+    )
     met.append(accepted <= found <= accepted + unanswered)
     return all(met)
 

@@ -40,7 +40,11 @@ def audit(path: Path, window: str) -> tuple[dict[str, Any], float]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "report.json"
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "service.cli", "audit", str(path), "--window", window, "--out", str(out)], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "service.cli", "audit", str(path), "--window", window, "--out", str(out)],
+            check=True,
+            capture_output=True,
+        )
         seconds = time.perf_counter() - started
         return json.loads(out.read_text()), seconds
 
@@ -51,35 +55,56 @@ def shares(values: Iterable[Any]) -> tuple[float, int]:
     return (max(counted.values()) / counted.total(), len(counted)) if counted else (0.0, 0)
 
 
-def describe(cluster: dict[str, Any], by_target: dict[str, list[dict[str, Any]]], complaints_of: Counter[str]) -> list[str]:
+def describe(
+    cluster: dict[str, Any], by_target: dict[str, list[dict[str, Any]]], complaints_of: Counter[str]
+) -> list[str]:
     """A cluster in numbers, a line each."""
     members, targets = set(cluster["reporters"]), set(cluster["targets"])
     theirs = [c for t in targets for c in by_target[t] if c["reporter"]["id"] in members]
     lags: list[float] = []
     first_places: Counter[str] = Counter()
     for target in targets:
-        hits = sorted((datetime.fromisoformat(c["occurred_at"]).timestamp(), c["reporter"]["id"]) for c in by_target[target] if c["reporter"]["id"] in members)
+        hits = sorted(
+            (datetime.fromisoformat(c["occurred_at"]).timestamp(), c["reporter"]["id"])
+            for c in by_target[target]
+            if c["reporter"]["id"] in members
+        )
         times = [at for at, _ in hits]
         lags += [b - a for a, b in pairwise(times)]
         if len(hits) > 1:
             first_places[hits[0][1]] += 1
     everyone = sum(len(by_target[t]) for t in targets)
-    devoted = sum(len(theirs_of) for theirs_of in ([c for c in theirs if c["reporter"]["id"] == m] for m in members)) / max(1, sum(complaints_of[m] for m in members))
+    devoted = sum(
+        len(theirs_of) for theirs_of in ([c for c in theirs if c["reporter"]["id"] == m] for m in members)
+    ) / max(1, sum(complaints_of[m] for m in members))
     author, authors = shares(by_target[t][0]["target"].get("author_id") for t in targets)
     context, contexts = shares(by_target[t][0]["target"].get("context_id") for t in targets)
     reason, _ = shares(c.get("reason") for c in theirs)
     busiest = {reporter for reporter, _ in complaints_of.most_common(20)}
-    signals = [f"{e['signal']} {e['value']:.3g} (usual {e['usual']:.3g}" + ("" if e["p_value"] is None else f", p {e['p_value']:.0e}") + f") {e['contribution']:+.2f}" for e in cluster["evidence"]]
+    signals = [
+        f"{e['signal']} {e['value']:.3g} (usual {e['usual']:.3g}"
+        + ("" if e["p_value"] is None else f", p {e['p_value']:.0e}")
+        + f") {e['contribution']:+.2f}"
+        for e in cluster["evidence"]
+    ]
     days = len({c["occurred_at"][:10] for c in theirs})
     return [
-        (f"  {cluster['kind']}, {cluster['disposition']}: {len(members)} accounts, {len(targets)} targets, {len(theirs)} complaints on {days} days, of {everyone} on these targets; "
-        f"score {cluster['score']:.1f}, P(coordinated) {cluster['probability']:.2f}, P(unfounded) {cluster['unfounded_probability']:.2f}"),
-        f"    of what the accounts did {devoted:.0%} went there; complaints an account in all: " + "/".join(str(n) for n in quartiles([complaints_of[m] for m in members])),
-        f"    members a target: median {median(Counter(c['target']['id'] for c in theirs).values()):.1f}; seconds from one member to the next: " + "/".join(f"{n:.0f}" for n in quartiles(lags)),
-        (f"    largest share of one author {author:.0%} ({authors} authors), of one context {context:.0%} ({contexts} contexts), of one reason {reason:.0%}; "
-        f"one account came first on {max(first_places.values(), default=0)} of {first_places.total()} targets"),
-        (f"    {len(members & busiest)} of them are among the 20 most active of all; two of them give the same reason in {agreement(by_target, targets, members):.0%} of cases, "
-        f"two others in {agreement(by_target, by_target, set(complaints_of) - members):.0%}; fullest contexts: {Counter(by_target[t][0]['target'].get('context_id') for t in targets).most_common(1)[0][1]} targets"),
+        (
+            f"  {cluster['kind']}, {cluster['disposition']}: {len(members)} accounts, {len(targets)} targets, {len(theirs)} complaints on {days} days, of {everyone} on these targets; "
+            f"score {cluster['score']:.1f}, P(coordinated) {cluster['probability']:.2f}, P(unfounded) {cluster['unfounded_probability']:.2f}"
+        ),
+        f"    of what the accounts did {devoted:.0%} went there; complaints an account in all: "
+        + "/".join(str(n) for n in quartiles([complaints_of[m] for m in members])),
+        f"    members a target: median {median(Counter(c['target']['id'] for c in theirs).values()):.1f}; seconds from one member to the next: "
+        + "/".join(f"{n:.0f}" for n in quartiles(lags)),
+        (
+            f"    largest share of one author {author:.0%} ({authors} authors), of one context {context:.0%} ({contexts} contexts), of one reason {reason:.0%}; "
+            f"one account came first on {max(first_places.values(), default=0)} of {first_places.total()} targets"
+        ),
+        (
+            f"    {len(members & busiest)} of them are among the 20 most active of all; two of them give the same reason in {agreement(by_target, targets, members):.0%} of cases, "
+            f"two others in {agreement(by_target, by_target, set(complaints_of) - members):.0%}; fullest contexts: {Counter(by_target[t][0]['target'].get('context_id') for t in targets).most_common(1)[0][1]} targets"
+        ),
         "    " + "; ".join(signals),
     ]
 
@@ -99,11 +124,17 @@ def source(reporter: str) -> str:
     return reporter.split("_")[0] if "_" in reporter else ""
 
 
-def steps(by_target: dict[str, list[dict[str, Any]]], targets: Iterable[str], people: set[str] | None) -> list[tuple[float, bool]]:
+def steps(
+    by_target: dict[str, list[dict[str, Any]]], targets: Iterable[str], people: set[str] | None
+) -> list[tuple[float, bool]]:
     """(seconds from one of the people to the next on a target, whether they are of different sources); None: everybody."""
     found = []
     for target in targets:
-        hits = [(datetime.fromisoformat(c["occurred_at"]).timestamp(), c["reporter"]["id"]) for c in by_target[target] if people is None or c["reporter"]["id"] in people]
+        hits = [
+            (datetime.fromisoformat(c["occurred_at"]).timestamp(), c["reporter"]["id"])
+            for c in by_target[target]
+            if people is None or c["reporter"]["id"] in people
+        ]
         found += [(b - a, source(one) != source(other)) for (a, one), (b, other) in pairwise(hits)]
     return found
 
@@ -116,43 +147,79 @@ def print_pace(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str
     for low, high in pairwise((0, 2, 60, 600, 3_600, float("inf"))):
         some = [c for c in flagged if low <= paces[id(c)] < high]
         if some:
-            own = median(sum(c2["reporter"]["id"] in set(c["reporters"]) for t in c["targets"] for c2 in by_target[t]) / sum(len(by_target[t]) for t in c["targets"]) for c in some)
-            print(f"    {low}-{high}: {len(some)} groups, {sum(c['reporter_count'] for c in some)} accounts, {sum(c['target_count'] for c in some)} targets, "
-                  f"median of their share of all on these targets {own:.0%}, of lockstep {median(signals[id(c)]['lockstep'] for c in some):.2f}, of devotion {median(signals[id(c)]['devotion'] for c in some):.2f}")
+            own = median(
+                sum(c2["reporter"]["id"] in set(c["reporters"]) for t in c["targets"] for c2 in by_target[t])
+                / sum(len(by_target[t]) for t in c["targets"])
+                for c in some
+            )
+            print(
+                f"    {low}-{high}: {len(some)} groups, {sum(c['reporter_count'] for c in some)} accounts, {sum(c['target_count'] for c in some)} targets, "
+                f"median of their share of all on these targets {own:.0%}, of lockstep {median(signals[id(c)]['lockstep'] for c in some):.2f}, of devotion {median(signals[id(c)]['devotion'] for c in some):.2f}"
+            )
     fast = [c for c in flagged if paces[id(c)] < 600 and signals[id(c)]["devotion"] >= 0.85]
     others = [c for c in flagged if c not in fast]
     several = [c for c in others if len({source(r) for r in c["reporters"]}) > 1]
-    tight = [c for c in others if c not in several and signals[id(c)]["devotion"] >= 0.85 and signals[id(c)]["lockstep"] >= 0.7]
-    print(f"    under 10 min and devotion of .85 and more: {len(fast)} groups, {sum(c['reporter_count'] for c in fast)} accounts; of the others {len(several)} in several sources, "
-          f"{len(tight)} slow but tight (devotion of .85, lockstep of .7 and more), {len(others) - len(several) - len(tight)} neither; "
-          f"devotion under .7 in {sum(signals[id(c)]['devotion'] < 0.7 for c in flagged)} of all {len(flagged)}")
+    tight = [
+        c
+        for c in others
+        if c not in several and signals[id(c)]["devotion"] >= 0.85 and signals[id(c)]["lockstep"] >= 0.7
+    ]
+    print(
+        f"    under 10 min and devotion of .85 and more: {len(fast)} groups, {sum(c['reporter_count'] for c in fast)} accounts; of the others {len(several)} in several sources, "
+        f"{len(tight)} slow but tight (devotion of .85, lockstep of .7 and more), {len(others) - len(several) - len(tight)} neither; "
+        f"devotion under .7 in {sum(signals[id(c)]['devotion'] < 0.7 for c in flagged)} of all {len(flagged)}"
+    )
     in_groups = [lag for c in flagged for lag, cross in steps(by_target, c["targets"], set(c["reporters"])) if cross]
     people = {r for c in flagged for r in c["reporters"]}
-    apart = [lag for lag, cross in steps(by_target, by_target, {c["reporter"]["id"] for t in by_target.values() for c in t} - people) if cross]
+    apart = [
+        lag
+        for lag, cross in steps(
+            by_target, by_target, {c["reporter"]["id"] for t in by_target.values() for c in t} - people
+        )
+        if cross
+    ]
     for name, lags in (("members of flagged groups", in_groups), ("others", apart)):
         if lags:
-            print(f"    {name} of different sources: {sum(13_800 <= lag <= 15_600 for lag in lags) / len(lags):.0%} of {len(lags):,} steps take between 3 h 50 and 4 h 20")
+            print(
+                f"    {name} of different sources: {sum(13_800 <= lag <= 15_600 for lag in lags) / len(lags):.0%} of {len(lags):,} steps take between 3 h 50 and 4 h 20"
+            )
     popular = [t for t, hits in by_target.items() if len(hits) >= 50]
     touched = {t for c in flagged for t in c["targets"]}
     print(f"    targets with 50 and more: {len(popular)}, in flagged groups {len(touched & set(popular))}")
 
 
-def print_sizes(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str, Any]]], complaints_of: Counter[str]) -> None:
+def print_sizes(
+    flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str, Any]]], complaints_of: Counter[str]
+) -> None:
     """How large the flagged groups are, and whether what is told of a group is true of the whole of it."""
-    sizes = Counter("3" if n == 3 else "4-6" if n < 7 else "7-19" if n < 20 else "20 and more" for n in (c["reporter_count"] for c in flagged))
+    sizes = Counter(
+        "3" if n == 3 else "4-6" if n < 7 else "7-19" if n < 20 else "20 and more"
+        for n in (c["reporter_count"] for c in flagged)
+    )
     small = [c for c in flagged if c["reporter_count"] <= 4 and c["target_count"] <= 3]
-    print(f"  accounts a group: {dict(sizes)}; {sum(c['target_count'] == 2 for c in flagged)} groups have two targets; four accounts and three targets at most: {len(small)}")
+    print(
+        f"  accounts a group: {dict(sizes)}; {sum(c['target_count'] == 2 for c in flagged)} groups have two targets; four accounts and three targets at most: {len(small)}"
+    )
     told_more = [0, 0, 0]
     span = 0
     for c in flagged:
         signals, people = {e["signal"]: e for e in c["evidence"]}, set(c["reporters"])
         hits = sum(hit["reporter"]["id"] in people for t in c["targets"] for hit in by_target[t])
-        lockstep, devotion = (hits / len(c["targets"]) - 1) / (len(people) - 1), hits / sum(complaints_of[r] for r in people)
-        off = [signals["lockstep"]["value"] > lockstep + 0.2, signals["devotion"]["value"] > devotion + 0.2] if "lockstep" in signals else [False, False]
+        lockstep, devotion = (
+            (hits / len(c["targets"]) - 1) / (len(people) - 1),
+            hits / sum(complaints_of[r] for r in people),
+        )
+        off = (
+            [signals["lockstep"]["value"] > lockstep + 0.2, signals["devotion"]["value"] > devotion + 0.2]
+            if "lockstep" in signals
+            else [False, False]
+        )
         for k, wrong in enumerate((*off, any(off))):
             told_more[k] += wrong
         span += "span" in signals and c["score"] <= signals["span"]["contribution"]
-    print(f"  told of the group but not true of the whole of it by .2 and more: lockstep of {told_more[0]}, devotion of {told_more[1]}, either of {told_more[2]}; {span} groups are flagged for their span alone")
+    print(
+        f"  told of the group but not true of the whole of it by .2 and more: lockstep of {told_more[0]}, devotion of {told_more[1]}, either of {told_more[2]}; {span} groups are flagged for their span alone"
+    )
 
 
 def quartiles(values: list[Any]) -> list[Any]:
@@ -185,8 +252,10 @@ def print_file(path: Path, window: str) -> None:
             seen.add(pair)
             by_target[pair[1]].append(c)
     contexts = {c["target"].get("context_id") for c in complaints}
-    print(f"== {path.name.removesuffix('.ndjson.gz')}, window {window}: {len(complaints):,} rows, {len(complaints) - len(pairs):,} repeats, {len(complaints_of):,} accounts, {len(by_target):,} targets, "
-          f"{len(contexts):,} contexts; {report['from'][:10]} to {report['to'][:10]}; audited in {seconds:.1f} s")
+    print(
+        f"== {path.name.removesuffix('.ndjson.gz')}, window {window}: {len(complaints):,} rows, {len(complaints) - len(pairs):,} repeats, {len(complaints_of):,} accounts, {len(by_target):,} targets, "
+        f"{len(contexts):,} contexts; {report['from'][:10]} to {report['to'][:10]}; audited in {seconds:.1f} s"
+    )
     for note in report["notes"]:
         print(f"  note: {note[:220]}")
     clusters = sorted(report["clusters"], key=lambda c: -c["score"])
@@ -194,12 +263,18 @@ def print_file(path: Path, window: str) -> None:
     flagged = [c for c in clusters if c["disposition"] == "flagged"]
     touched = {t for c in flagged for t in c["targets"]}
     accounts = {r for c in flagged for r in c["reporters"]}
-    print(f"  flagged: {len(accounts)} accounts ({len(accounts) / len(complaints_of):.1%}), {len(touched)} targets ({len(touched) / len(by_target):.1%}); "
-          f"{sum(complaints_of[r] for r in accounts) / len(pairs):.1%} of all complaints are theirs")
+    print(
+        f"  flagged: {len(accounts)} accounts ({len(accounts) / len(complaints_of):.1%}), {len(touched)} targets ({len(touched) / len(by_target):.1%}); "
+        f"{sum(complaints_of[r] for r in accounts) / len(pairs):.1%} of all complaints are theirs"
+    )
     discounts = [(t["complaints"], t["independent_complaints"]) for t in report["targets"]]
     crossing = sum(n >= 8 > independent for n, independent in discounts)
-    print(f"  {len(discounts)} targets count less; {crossing} of them fall below 8 that had 8 or more (of {sum(len(v) >= 8 for v in by_target.values())} with so many)")
-    overlaps = sum(1 for i, a in enumerate(flagged) for b in flagged[i + 1 :] if set(a["reporters"]) & set(b["reporters"]))
+    print(
+        f"  {len(discounts)} targets count less; {crossing} of them fall below 8 that had 8 or more (of {sum(len(v) >= 8 for v in by_target.values())} with so many)"
+    )
+    overlaps = sum(
+        1 for i, a in enumerate(flagged) for b in flagged[i + 1 :] if set(a["reporters"]) & set(b["reporters"])
+    )
     print(f"  pairs of flagged groups that share an account: {overlaps}")
     if len(flagged) > 1:
         print_sizes(flagged, by_target, complaints_of)
@@ -212,7 +287,11 @@ def print_file(path: Path, window: str) -> None:
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--window", default="14d")
-    parser.add_argument("--without-contexts", action="store_true", help="each file a second time, as a platform would send it that knows no contexts")
+    parser.add_argument(
+        "--without-contexts",
+        action="store_true",
+        help="each file a second time, as a platform would send it that knows no contexts",
+    )
     parser.add_argument("--files", nargs="+", default=list(FILES))
     add_options(parser)
     chosen = parser.parse_args()

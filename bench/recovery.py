@@ -50,7 +50,11 @@ def fill(folder: Path, lines: list[bytes]) -> None:
     entries = []
     for first in range(0, len(lines), ENTRY):
         at = time.time_ns() // 1000
-        entries.append(Batch(f"{at // 1000}-{first}", first + 1, at, b"\n".join(b"c" + line for line in lines[first : first + ENTRY])))
+        entries.append(
+            Batch(
+                f"{at // 1000}-{first}", first + 1, at, b"\n".join(b"c" + line for line in lines[first : first + ENTRY])
+            )
+        )
         if len(entries) == GROUP or first + ENTRY >= len(lines):
             with write(engine) as connection:
                 commit(connection, number, epoch, entries)
@@ -63,7 +67,9 @@ def print_sweeps(up: Installation) -> None:
     """How long the latest sweep took, inside the sweep worker."""
     engine = prepare(read_settings(up.data, {}))
     with engine.connect() as connection:
-        row = connection.execute(select(sweeps.c.seconds, sweeps.c.payload).order_by(sweeps.c.id.desc()).limit(1)).first()
+        row = connection.execute(
+            select(sweeps.c.seconds, sweeps.c.payload).order_by(sweeps.c.id.desc()).limit(1)
+        ).first()
     engine.dispose()
     if row is not None:
         print(f"    the latest sweep took {row.seconds:.1f} s, {len(row.payload) / 1e6:.1f} MB", flush=True)
@@ -95,14 +101,18 @@ def main() -> None:
     lines = world(name, chosen).lines()
     print_machine()
     with ExitStack() as stack:
-        folder = chosen.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-bench-"))) / "data"
+        folder = (
+            chosen.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-bench-"))) / "data"
+        )
         fill(folder, lines[:-kept])
         up = stack.enter_context(installation(folder))
         client = Client(up.url, up.key(TENANT))
         started = time.perf_counter()
         position = client.wait_until(0, seconds=1_800, pause=0.5)["accepted"]
         client.wait_until(position, swept=True, seconds=1_800, pause=0.5)
-        print(f"    all of it analysed and swept {time.perf_counter() - started:.0f} s after `up` was ready", flush=True)
+        print(
+            f"    all of it analysed and swept {time.perf_counter() - started:.0f} s after `up` was ready", flush=True
+        )
         print_sweeps(up)
         rest, slowest = batches(lines[position:], ENTRY), 0.0
         for number in range(chosen.kills):
@@ -111,7 +121,11 @@ def main() -> None:
             slowest = max(slowest, seconds)
             built = re.findall(r"window of (\d+) complaints built in ([\d.]+) s", up.log("worker-detect"))[-1]
             memory = up.parts()["worker-detect"].memory_info().rss / 2**20
-            print(f"    kill {number + 1}: caught up {seconds:.1f} s after it; window of {int(built[0]):,} complaints built in {built[1]} s, {memory:.0f} MB" + (", 5,000 after the sweep" if more else ""), flush=True)
+            print(
+                f"    kill {number + 1}: caught up {seconds:.1f} s after it; window of {int(built[0]):,} complaints built in {built[1]} s, {memory:.0f} MB"
+                + (", 5,000 after the sweep" if more else ""),
+                flush=True,
+            )
             client.wait_until(client.get("/v1/pipeline")["accepted"], swept=True, seconds=600, pause=0.5)
         show("SIGKILL of the detect worker until caught up, slowest, s", slowest, at_most=30, quick=chosen.quick)
 

@@ -58,14 +58,40 @@ def odd(number: int) -> int:
 
 def load(engine: Engine, tenant: int, rows: int) -> None:
     """The archive as ingest would have left it, all of it analysed."""
-    columns = ("tenant_id", "last_seq", "first_seq", "last_position", "items", "oldest_received_us", "received_us", "watermark_us", "newest_us", "payload")
+    columns = (
+        "tenant_id",
+        "last_seq",
+        "first_seq",
+        "last_position",
+        "items",
+        "oldest_received_us",
+        "received_us",
+        "watermark_us",
+        "newest_us",
+        "payload",
+    )
     began = time.perf_counter()
     for first in range(1, rows + 1, AT_ONCE):
         made, entries, targets = [], [], {}
         for seq in range(first, min(first + AT_ONCE, rows + 1)):
             at, reporter, target = START_US + seq * SPAN_US // rows, odd(seq * 7919 % REPORTERS), odd(seq // PER_TARGET)
             body = f'{{"id":"c-{odd(seq):x}","occurred_at":"2025-01-01T00:00:00Z","reporter":{{"id":"r-{reporter:x}"}},"target":{{"id":"t-{target:x}"}},"reason":"abuse","text_signature":"{"A" * 88}"}}'
-            made.append((tenant << 40 | seq, tenant, f"c-{odd(seq):x}", at, at, reporter, target, schema.STANDING, False, f"r-{reporter:x}", f"t-{target:x}", body))
+            made.append(
+                (
+                    tenant << 40 | seq,
+                    tenant,
+                    f"c-{odd(seq):x}",
+                    at,
+                    at,
+                    reporter,
+                    target,
+                    schema.STANDING,
+                    False,
+                    f"r-{reporter:x}",
+                    f"t-{target:x}",
+                    body,
+                )
+            )
             targets[target] = targets.get(target, 0) + 1
         for begin in range(0, len(made), PER_ENTRY):
             part = made[begin : begin + PER_ENTRY]
@@ -73,22 +99,55 @@ def load(engine: Engine, tenant: int, rows: int) -> None:
             held["seq"], held["time_us"] = [row[0] & (1 << 40) - 1 for row in part], [row[3] for row in part]
             held["reporter"], held["target"] = [row[5] for row in part], [row[6] for row in part]
             last, at = int(held["seq"][-1]), int(held["time_us"][-1])
-            entries.append((tenant, last, int(held["seq"][0]), last, len(part), int(held["time_us"][0]), at, at, at, pack(FeedBatch(held))))
+            entries.append(
+                (
+                    tenant,
+                    last,
+                    int(held["seq"][0]),
+                    last,
+                    len(part),
+                    int(held["time_us"][0]),
+                    at,
+                    at,
+                    at,
+                    pack(FeedBatch(held)),
+                )
+            )
         with write(engine) as connection:
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             insert_rows(connection, schema.complaints, _COMPLAINT_COLUMNS, made)
             insert_rows(connection, schema.feed, columns, entries)
             upsert = "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = targets.complaints + excluded.complaints"
-            insert_rows(connection, schema.targets, ("tenant_id", "target_key", "complaints"), [(tenant, target, count) for target, count in targets.items()], upsert)
+            insert_rows(
+                connection,
+                schema.targets,
+                ("tenant_id", "target_key", "complaints"),
+                [(tenant, target, count) for target, count in targets.items()],
+                upsert,
+            )
     with write(engine) as connection:
-        judged = [(tenant << 40 | rows + 1 + n, tenant, f"o-{n}", odd(n * 10), START_US, START_US, None, "{}") for n in range(rows // 100)]
+        judged = [
+            (tenant << 40 | rows + 1 + n, tenant, f"o-{n}", odd(n * 10), START_US, START_US, None, "{}")
+            for n in range(rows // 100)
+        ]
         insert_rows(connection, schema.outcomes, _OUTCOME_COLUMNS, judged)
         cases(connection, tenant, rows)
         ingest, analysis = schema.ingest_state, schema.analysis_state
         newest = START_US + SPAN_US
-        connection.execute(update(ingest).values(last_seq=rows, archived_position=rows, archived=rows, archived_entry=f"{rows}-0", watermark_us=newest, received_us=newest))
-        connection.execute(update(analysis).values(cursor_seq=rows, analysed_position=rows, analysed=rows, watermark_us=newest))
+        connection.execute(
+            update(ingest).values(
+                last_seq=rows,
+                archived_position=rows,
+                archived=rows,
+                archived_entry=f"{rows}-0",
+                watermark_us=newest,
+                received_us=newest,
+            )
+        )
+        connection.execute(
+            update(analysis).values(cursor_seq=rows, analysed_position=rows, analysed=rows, watermark_us=newest)
+        )
         if engine.dialect.name == "postgresql":  # its autovacuum would have; of SQLite's tables nobody keeps statistics
             connection.execute(text("ANALYZE"))
     print(f"loaded {rows:,} complaints at {rows / (time.perf_counter() - began):,.0f}/s", flush=True)
@@ -96,14 +155,50 @@ def load(engine: Engine, tenant: int, rows: int) -> None:
 
 def cases(connection: Connection, tenant: int, rows: int) -> None:
     """A fiftieth of the complaints belongs to cases, of a thousand complaints each."""
-    empty = {"settle_with": "[]", "summary": "a case", "evidence": "[]", "policy_version": "2026.11", "version": 1, "found_us": START_US, "first_us": START_US, "last_us": START_US + SPAN_US}
+    empty = {
+        "settle_with": "[]",
+        "summary": "a case",
+        "evidence": "[]",
+        "policy_version": "2026.11",
+        "version": 1,
+        "found_us": START_US,
+        "first_us": START_US,
+        "last_us": START_US + SPAN_US,
+    }
     count = max(1, rows // 50 // 1_000)
-    connection.execute(insert(schema.clusters), [
-        {"id": f"k-{n}", "tenant_id": tenant, "kind": "repeat", "disposition": "flagged", "status": "open", "score": 5.0, "probability": 0.9, "unfounded_probability": 0.5,
-         "reporter_count": 20, "target_count": 50, **empty} for n in range(count)
-    ])
+    connection.execute(
+        insert(schema.clusters),
+        [
+            {
+                "id": f"k-{n}",
+                "tenant_id": tenant,
+                "kind": "repeat",
+                "disposition": "flagged",
+                "status": "open",
+                "score": 5.0,
+                "probability": 0.9,
+                "unfounded_probability": 0.5,
+                "reporter_count": 20,
+                "target_count": 50,
+                **empty,
+            }
+            for n in range(count)
+        ],
+    )
     columns = ("cluster_id", "row_key", "tenant_id", "reporter_key", "target_key", "occurred_us", "exempt", "gone")
-    members = [(f"k-{n % count}", tenant << 40 | n * 50 + 1, tenant, odd(n * 50 * 7919 % REPORTERS), odd(n * 50 // PER_TARGET), START_US, False, False) for n in range(rows // 50)]
+    members = [
+        (
+            f"k-{n % count}",
+            tenant << 40 | n * 50 + 1,
+            tenant,
+            odd(n * 50 * 7919 % REPORTERS),
+            odd(n * 50 // PER_TARGET),
+            START_US,
+            False,
+            False,
+        )
+        for n in range(rows // 50)
+    ]
     insert_rows(connection, schema.cluster_complaints, columns, members)
 
 
@@ -116,7 +211,10 @@ class Beside:
         self._over = threading.Event()
         self._next = rows
         self._epoch = take_epoch(engine, schema.ingest_state, tenant)
-        self._threads = [threading.Thread(target=self._repeat, args=("ingest", self._ingest, 0.2)), threading.Thread(target=self._repeat, args=("read", self._read, 0.01))]
+        self._threads = [
+            threading.Thread(target=self._repeat, args=("ingest", self._ingest, 0.2)),
+            threading.Thread(target=self._repeat, args=("read", self._read, 0.01)),
+        ]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -143,7 +241,17 @@ class Beside:
         first, lines = self._next + 1, []
         for seq in range(first, first + PER_ENTRY):
             at = (START + timedelta(microseconds=SPAN_US + seq)).isoformat()
-            lines.append(b"c" + json.dumps({"id": f"new-{odd(seq):x}", "occurred_at": at, "reporter": {"id": f"r-{seq % 5_000}"}, "target": {"id": f"new-{seq // 8}"}}).encode())
+            lines.append(
+                b"c"
+                + json.dumps(
+                    {
+                        "id": f"new-{odd(seq):x}",
+                        "occurred_at": at,
+                        "reporter": {"id": f"r-{seq % 5_000}"},
+                        "target": {"id": f"new-{seq // 8}"},
+                    }
+                ).encode()
+            )
         batch = Batch(f"{first + PER_ENTRY}-0", first, START_US + SPAN_US + first, b"\n".join(lines))
         with write(self.engine) as connection:
             commit(connection, self.tenant, self._epoch, [batch])
@@ -154,7 +262,12 @@ class Beside:
         seq = random.randrange(1, self.rows)
         with self.engine.connect() as connection:
             totals_of(connection, self.tenant, [odd(seq // PER_TARGET)])
-            mine = select(c.id, c.content).where(c.tenant_id == self.tenant, c.reporter_key == odd(seq * 7919 % REPORTERS)).order_by(c.row_key.desc()).limit(20)
+            mine = (
+                select(c.id, c.content)
+                .where(c.tenant_id == self.tenant, c.reporter_key == odd(seq * 7919 % REPORTERS))
+                .order_by(c.row_key.desc())
+                .limit(20)
+            )
             connection.execute(mine).all()
 
 
@@ -164,12 +277,17 @@ def plans(engine: Engine, tenant: int, upto: int) -> bool:
     base, fine = tenant << 40, True
     with write(engine) as connection:
         for statement in (
-            f"DELETE FROM complaints WHERE row_key > {base} AND row_key <= {base | upto}", f"DELETE FROM outcomes WHERE row_key > {base} AND row_key <= {base | upto}",
-            f"DELETE FROM cluster_complaints WHERE row_key > {base} AND row_key <= {base | upto}", f"DELETE FROM feed WHERE tenant_id = {tenant} AND last_seq <= {upto}", f"SELECT last_seq, received_us, items FROM feed WHERE tenant_id = {tenant} ORDER BY last_seq LIMIT 256",
+            f"DELETE FROM complaints WHERE row_key > {base} AND row_key <= {base | upto}",
+            f"DELETE FROM outcomes WHERE row_key > {base} AND row_key <= {base | upto}",
+            f"DELETE FROM cluster_complaints WHERE row_key > {base} AND row_key <= {base | upto}",
+            f"DELETE FROM feed WHERE tenant_id = {tenant} AND last_seq <= {upto}",
+            f"SELECT last_seq, received_us, items FROM feed WHERE tenant_id = {tenant} ORDER BY last_seq LIMIT 256",
         ):
             told = [str(row[-1]).strip() for row in connection.exec_driver_sql(explain + statement)]
             fine = fine and any("Index" in line or "INDEX" in line or "PRIMARY KEY" in line for line in told)
-            print(f"    {statement[:70]:72} {next((line for line in told if 'ndex' in line or 'SEARCH' in line), told[0])}")
+            print(
+                f"    {statement[:70]:72} {next((line for line in told if 'ndex' in line or 'SEARCH' in line), told[0])}"
+            )
     return fine
 
 
@@ -183,7 +301,16 @@ def delete(engine: Engine, tenant: int, seconds: float) -> tuple[int, float, lis
     while time.perf_counter() - began < seconds:
         at = time.perf_counter()
         with write(engine) as connection:
-            done = retention.delete_step(connection, tenant, before_us, refed, Edge(), now_us=START_US + SPAN_US, window_seconds=WINDOW_SECONDS, items=items)
+            done = retention.delete_step(
+                connection,
+                tenant,
+                before_us,
+                refed,
+                Edge(),
+                now_us=START_US + SPAN_US,
+                window_seconds=WINDOW_SECONDS,
+                items=items,
+            )
         steps.append(time.perf_counter() - at)
         items = next_items(items, steps[-1])
         if done is None:
@@ -213,11 +340,19 @@ def run(engine: Engine, rows: int, seconds: float, quick: bool) -> bool:
     show("a second of work", gone / sum(steps), digits=0)
     fine &= show("longest transaction", max(steps) * 1e3, unit=" ms", at_most=1_000, quick=quick)
     show("transactions, p50", quantile(steps, 0.5) * 1e3, unit=" ms")
-    for name, told in (("ingest", "500 complaints archived"), ("read", "total of a target and 20 complaints of a reporter")):
+    for name, told in (
+        ("ingest", "500 complaints archived"),
+        ("read", "total of a target and 20 complaints of a reporter"),
+    ):
         for share in (0.5, 0.99):
             show(f"{told}, alone, p{share * 100:.0f}", quantile(alone[name], share) * 1e3, unit=" ms")
             show(f"{told}, meanwhile, p{share * 100:.0f}", quantile(meanwhile[name], share) * 1e3, unit=" ms")
-        show(f"{told}, meanwhile, longest of {len(meanwhile[name])}", max(meanwhile[name]) * 1e3, unit=" ms", **({"at_most": 1_000, "quick": quick} if name == "ingest" else {}))
+        show(
+            f"{told}, meanwhile, longest of {len(meanwhile[name])}",
+            max(meanwhile[name]) * 1e3,
+            unit=" ms",
+            **({"at_most": 1_000, "quick": quick} if name == "ingest" else {}),
+        )
     return fine
 
 
@@ -236,9 +371,14 @@ def main() -> None:
             address = os.environ.get("DATABASE_URL")
             if not address:
                 if binaries() is None:
-                    print("no PostgreSQL server is installed (make postgresql), and DATABASE_URL names none", file=sys.stderr)
+                    print(
+                        "no PostgreSQL server is installed (make postgresql), and DATABASE_URL names none",
+                        file=sys.stderr,
+                    )
                     raise SystemExit(3)
-                server = PostgresServer(settings=("shared_buffers=512MB", "max_wal_size=4GB", "maintenance_work_mem=256MB"))
+                server = PostgresServer(
+                    settings=("shared_buffers=512MB", "max_wal_size=4GB", "maintenance_work_mem=256MB")
+                )
                 stack.callback(server.stop)
                 address = server.address("postgres")
             databases = Databases(address)

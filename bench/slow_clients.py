@@ -87,10 +87,25 @@ class Flood:
     def run(self, idle: int, bodies: int) -> list[asyncio.Task[None]]:
         """All of them, begun within two seconds."""
         get = b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"
-        post = b"POST /v1/complaints HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n"
+        post = (
+            b"POST /v1/complaints HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n"
+        )
         kinds: list[tuple[str, bytes, bytes, int]] = [
-            *([("silent", b"", b"", 0), ("half a head", b"GET /healthz HTTP/1.1\r\nHost: t\r\nX-A: ", b"a", 0), ("idle after an answer", get, b"", 1)] * (idle // 3 + 1))[:idle],
-            *([("a body with a key", post + f"Authorization: Bearer {self._key}\r\n\r\n".encode(), b"[", 0), ("a body without a key", post + b"\r\n", b"[", 1)] * (bodies // 2 + 1))[:bodies],
+            *(
+                [
+                    ("silent", b"", b"", 0),
+                    ("half a head", b"GET /healthz HTTP/1.1\r\nHost: t\r\nX-A: ", b"a", 0),
+                    ("idle after an answer", get, b"", 1),
+                ]
+                * (idle // 3 + 1)
+            )[:idle],
+            *(
+                [
+                    ("a body with a key", post + f"Authorization: Bearer {self._key}\r\n\r\n".encode(), b"[", 0),
+                    ("a body without a key", post + b"\r\n", b"[", 1),
+                ]
+                * (bodies // 2 + 1)
+            )[:bodies],
         ]
         return [asyncio.create_task(self.hold(*kind)) for kind in kinds]
 
@@ -98,12 +113,23 @@ class Flood:
 async def read_answer(reader: asyncio.StreamReader) -> int:
     """The status of the next answer, which is read whole."""
     head = await reader.readuntil(b"\r\n\r\n")
-    length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    length = next(
+        int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+    )
     await reader.readexactly(length)
     return int(head.split(b" ", 2)[1])
 
 
-async def ask(host: str, port: int, request: bytes, expected: int, every_seconds: float, until: float, took_ms: list[float], failures: list[str]) -> None:
+async def ask(
+    host: str,
+    port: int,
+    request: bytes,
+    expected: int,
+    every_seconds: float,
+    until: float,
+    took_ms: list[float],
+    failures: list[str],
+) -> None:
     """Send the request at a steady pace on one kept-alive connection, and note how long each answer took."""
     reader, writer = await asyncio.open_connection(host, port)
     due = time.monotonic()
@@ -120,13 +146,17 @@ async def ask(host: str, port: int, request: bytes, expected: int, every_seconds
     writer.transport.abort()
 
 
-async def measure(url: str, key: str, *, seconds: float, idle: int, bodies: int, every_seconds: float) -> tuple[list[float], Seen]:
+async def measure(
+    url: str, key: str, *, seconds: float, idle: int, bodies: int, every_seconds: float
+) -> tuple[list[float], Seen]:
     """How long the question takes alone (milliseconds each), and what was seen under the flood."""
     parts = urlsplit(url)
     host, port = str(parts.hostname), int(parts.port or 80)
     authorized = f"Host: t\r\nAuthorization: Bearer {key}\r\n"
     question = f"GET /v1/targets/t-1 HTTP/1.1\r\n{authorized}\r\n".encode()
-    complaint = json.dumps({"id": "c-1", "occurred_at": datetime.now(UTC).isoformat(), "reporter": {"id": "r"}, "target": {"id": "t-1"}})
+    complaint = json.dumps(
+        {"id": "c-1", "occurred_at": datetime.now(UTC).isoformat(), "reporter": {"id": "r"}, "target": {"id": "t-1"}}
+    )
     post = f"POST /v1/complaints HTTP/1.1\r\n{authorized}Content-Type: application/json\r\nContent-Length: {len(complaint)}\r\n\r\n{complaint}".encode()
     seen = Seen()
     first: list[float] = []
@@ -136,7 +166,9 @@ async def measure(url: str, key: str, *, seconds: float, idle: int, bodies: int,
     until = time.monotonic() + seconds
     flood = Flood(host, port, key, until, seen).run(idle, bodies)
     await asyncio.gather(
-        ask(host, port, question, 200, every_seconds, until, seen.asked_ms, seen.failures), ask(host, port, post, 202, 0.5, until, seen.posted_ms, seen.failures), *flood,
+        ask(host, port, question, 200, every_seconds, until, seen.asked_ms, seen.failures),
+        ask(host, port, post, 202, 0.5, until, seen.posted_ms, seen.failures),
+        *flood,
     )
     return alone, seen
 
@@ -155,9 +187,19 @@ def told(alone: Sequence[float], seen: Seen, quick: bool) -> bool:
         print(f"    {text}")
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         show(f"GET /v1/targets/(id) {name}, alone", quantile(alone, share), unit=" ms", digits=2)
-        show(f"GET /v1/targets/(id) {name}, beside them ({len(seen.asked_ms)} calls)", quantile(seen.asked_ms, share), unit=" ms", digits=2)
+        show(
+            f"GET /v1/targets/(id) {name}, beside them ({len(seen.asked_ms)} calls)",
+            quantile(seen.asked_ms, share),
+            unit=" ms",
+            digits=2,
+        )
     show("the slowest", max(seen.asked_ms), unit=" ms", digits=2)
-    show(f"POST /v1/complaints p50 beside them ({len(seen.posted_ms)} calls)", quantile(seen.posted_ms, 0.5), unit=" ms", digits=2)
+    show(
+        f"POST /v1/complaints p50 beside them ({len(seen.posted_ms)} calls)",
+        quantile(seen.posted_ms, 0.5),
+        unit=" ms",
+        digits=2,
+    )
     return met
 
 
@@ -172,10 +214,22 @@ def main() -> int:
     if options.quick:
         options.seconds, options.idle, options.bodies = 14.0, 60, 10
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, options.idle + options.bodies + 200)) if hard != resource.RLIM_INFINITY else soft, hard))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE,
+        (max(soft, min(hard, options.idle + options.bodies + 200)) if hard != resource.RLIM_INFINITY else soft, hard),
+    )
     print_machine()
     with installation() as up:
-        alone, seen = asyncio.run(measure(up.url, up.key(), seconds=options.seconds, idle=options.idle, bodies=options.bodies, every_seconds=options.every / 1_000))
+        alone, seen = asyncio.run(
+            measure(
+                up.url,
+                up.key(),
+                seconds=options.seconds,
+                idle=options.idle,
+                bodies=options.bodies,
+                every_seconds=options.every / 1_000,
+            )
+        )
     met = told(alone, seen, options.quick)
     return 0 if met or options.quick else 1
 

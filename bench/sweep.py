@@ -34,27 +34,58 @@ def sweep(folder: Path) -> None:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
-        wall, cpu, before / 2**20, peak / 2**20, detector.window.live, detector.pairs_met, len(groups), size, detector.counters["cut"], detector.affinity.shape, detector.affinity.rate,
+        wall,
+        cpu,
+        before / 2**20,
+        peak / 2**20,
+        detector.window.live,
+        detector.pairs_met,
+        len(groups),
+        size,
+        detector.counters["cut"],
+        detector.affinity.shape,
+        detector.affinity.rate,
     )
 
 
 def print_sweep(files: WorldFiles, quick: bool) -> None:
     """Run it and print."""
     columns(files)  # laid out by this process, so that the other one only loads them
-    said = subprocess.run([sys.executable, __file__, "sweep", str(files.folder)], check=True, capture_output=True, text=True).stdout.split()
+    said = subprocess.run(
+        [sys.executable, __file__, "sweep", str(files.folder)], check=True, capture_output=True, text=True
+    ).stdout.split()
     wall, cpu, before, peak, live, met, groups, size, cut, shape, rate = map(float, said)
     show(f"sweep of {live:,.0f} complaints ({files.name}), s", wall, at_most=90, quick=quick)
     show("    of it CPU, s", cpu)
-    show(f"    peak of memory ({before:.2f} GB of it before, libraries and columns), GB", peak, at_most=4, digits=2, quick=quick)
-    print(f"    {met:,.0f} pairs met, {cut:,.0f} cut at the cap, {groups:.0f} groups, a = {shape:.3f}, b = {rate:.3f}, {size / 1e6:.1f} MB handed over")
+    show(
+        f"    peak of memory ({before:.2f} GB of it before, libraries and columns), GB",
+        peak,
+        at_most=4,
+        digits=2,
+        quick=quick,
+    )
+    print(
+        f"    {met:,.0f} pairs met, {cut:,.0f} cut at the cap, {groups:.0f} groups, a = {shape:.3f}, b = {rate:.3f}, {size / 1e6:.1f} MB handed over"
+    )
 
 
 def audit(files: WorldFiles) -> tuple[float, float, float]:
     """(wall s, CPU s, peak GB) of `brigadewatch audit` on the world with its outcomes."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        process = subprocess.Popen([
-            sys.executable, "-m", "service.cli", "audit", str(files.complaints), "--outcomes", str(files.outcomes), "--out", str(Path(folder) / "report.json")])
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "service.cli",
+                "audit",
+                str(files.complaints),
+                "--outcomes",
+                str(files.outcomes),
+                "--out",
+                str(Path(folder) / "report.json"),
+            ]
+        )
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:

@@ -35,7 +35,10 @@ OUT = ROOT / "bench" / "out"  # ignored by git
 NOT_MEASURED = 3  # exit code: something from outside the repository is missing, and was named
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "w41": ("--seed", "41"), "w42": ("--seed", "42"), "w43": ("--seed", "43"), "w44": ("--seed", "44"),
+    "w41": ("--seed", "41"),
+    "w42": ("--seed", "42"),
+    "w43": ("--seed", "43"),
+    "w44": ("--seed", "44"),
     "w126": ("--organic", "270000", "--days", "126"),
     "dense": ("--organic", "1000000", "--days", "14", "--pure"),
     "d45": ("--organic", "100000", "--days", "45"),
@@ -70,8 +73,19 @@ class WorldFiles:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that every measurement with a world has."""
-    parser.add_argument("--worlds", type=Path, metavar="DIR", help="a folder with ready-made worlds, a folder each; what is missing is generated into bench/out")
-    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", metavar="DIR", help="where evaluation/ and data/ lie; default: shared beside the repository")
+    parser.add_argument(
+        "--worlds",
+        type=Path,
+        metavar="DIR",
+        help="a folder with ready-made worlds, a folder each; what is missing is generated into bench/out",
+    )
+    parser.add_argument(
+        "--shared",
+        type=Path,
+        default=ROOT.parent / "shared",
+        metavar="DIR",
+        help="where evaluation/ and data/ lie; default: shared beside the repository",
+    )
 
 
 def world(name: str, chosen: argparse.Namespace) -> WorldFiles:
@@ -86,7 +100,9 @@ def world(name: str, chosen: argparse.Namespace) -> WorldFiles:
     else:
         script = evaluation(chosen) / "worlds.py"
         need("numpy", "pandas")
-        subprocess.run([sys.executable, str(script), *ARGUMENTS[name], "--out", str(draft)], check=True, stdout=sys.stderr)
+        subprocess.run(
+            [sys.executable, str(script), *ARGUMENTS[name], "--out", str(draft)], check=True, stdout=sys.stderr
+        )
     draft.rename(files.folder)
     return files
 
@@ -95,7 +111,9 @@ def evaluation(chosen: argparse.Namespace) -> Path:
     """The folder of the evaluation's scripts; ends the program where it is not there."""
     folder: Path = chosen.shared / "evaluation"
     if not (folder / "worlds.py").exists():
-        not_measured(f"{folder} is not there; --shared names the folder that holds evaluation/, --worlds one with ready-made worlds")
+        not_measured(
+            f"{folder} is not there; --shared names the folder that holds evaluation/, --worlds one with ready-made worlds"
+        )
     return folder
 
 
@@ -103,7 +121,9 @@ def need(*modules: str) -> None:
     """End the program where a library that is not in the lock is missing."""
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
-        not_measured(f"it needs {', '.join(missing)}, which are not in requirements.lock: pip install {' '.join(missing)}")
+        not_measured(
+            f"it needs {', '.join(missing)}, which are not in requirements.lock: pip install {' '.join(missing)}"
+        )
 
 
 def not_measured(why: str) -> NoReturn:
@@ -123,10 +143,23 @@ def columns(files: WorldFiles) -> Complaints:
             collector.add(item)  # type: ignore[arg-type]
         history, _ = collector.history()
         c = history.complaints
-        signed, signatures = np.array(list(c.texts), np.int64), np.frombuffer(b"".join(c.texts.values()), np.uint8).reshape(len(c.texts), SIGNATURE_BYTES)
+        signed, signatures = (
+            np.array(list(c.texts), np.int64),
+            np.frombuffer(b"".join(c.texts.values()), np.uint8).reshape(len(c.texts), SIGNATURE_BYTES),
+        )
         np.savez(
-            kept, seq=c.seq, time_ms=c.time_ms, reporter=c.reporter, target=c.target, context=c.context, author=c.author, created_ms=c.created_ms, fingerprint=c.fingerprint,
-            exempt=c.exempt, signed=signed, signatures=signatures,
+            kept,
+            seq=c.seq,
+            time_ms=c.time_ms,
+            reporter=c.reporter,
+            target=c.target,
+            context=c.context,
+            author=c.author,
+            created_ms=c.created_ms,
+            fingerprint=c.fingerprint,
+            exempt=c.exempt,
+            signed=signed,
+            signatures=signatures,
         )
     with np.load(kept, allow_pickle=False) as parts:
         arrays: dict[str, Any] = {name: parts[name] for name in parts.files}
@@ -139,7 +172,16 @@ def part(c: Complaints, first: int, last: int) -> Complaints:
     rows = slice(first, last)
     texts = {seq: c.texts[seq] for seq in c.seq[rows].tolist() if seq in c.texts}
     return Complaints(
-        c.seq[rows], c.time_ms[rows], c.reporter[rows], c.target[rows], c.context[rows], c.author[rows], c.created_ms[rows], c.fingerprint[rows], c.exempt[rows], texts,
+        c.seq[rows],
+        c.time_ms[rows],
+        c.reporter[rows],
+        c.target[rows],
+        c.context[rows],
+        c.author[rows],
+        c.created_ms[rows],
+        c.fingerprint[rows],
+        c.exempt[rows],
+        texts,
     )
 
 
@@ -153,13 +195,23 @@ def _write_demo(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=[*ARGUMENTS, DEMO], metavar="NAME", help=f"of {', '.join([*ARGUMENTS, DEMO])}; default: all")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        default=[*ARGUMENTS, DEMO],
+        metavar="NAME",
+        help=f"of {', '.join([*ARGUMENTS, DEMO])}; default: all",
+    )
     parser.add_argument("--columns", action="store_true", help="lay them out in columns, too")
     add_options(parser)
     chosen = parser.parse_args()
     for name in chosen.names:
         files = world(name, chosen)
-        print(f"{name:12} {files.folder}" + (f"  {len(columns(files).seq):,} standing complaints" if chosen.columns else ""), flush=True)
+        print(
+            f"{name:12} {files.folder}"
+            + (f"  {len(columns(files).seq):,} standing complaints" if chosen.columns else ""),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

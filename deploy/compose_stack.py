@@ -31,11 +31,23 @@ class Failed(Exception):
     """Something did not happen that had to; the message says what."""
 
 
-def run(*command: str, environment: dict[str, str] | None = None, given: str | None = None, seconds: float = 1_800.0) -> str:
+def run(
+    *command: str, environment: dict[str, str] | None = None, given: str | None = None, seconds: float = 1_800.0
+) -> str:
     """The command's output; Failed with the end of what it said otherwise."""
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | (environment or {}), input=given, timeout=seconds, cwd=ROOT)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=os.environ | (environment or {}),
+        input=given,
+        timeout=seconds,
+        cwd=ROOT,
+    )
     if done.returncode != 0:
-        raise Failed(f"{' '.join(command[:8])} ... ended with {done.returncode}: {(done.stderr or done.stdout)[-1500:].strip()}")
+        raise Failed(
+            f"{' '.join(command[:8])} ... ended with {done.returncode}: {(done.stderr or done.stdout)[-1500:].strip()}"
+        )
     return done.stdout
 
 
@@ -82,7 +94,17 @@ class Stack:
         command = compose_command()
         assert command is not None
         files = [part for file in self.files for part in ("-f", str(file))]
-        return run(*command, "--project-directory", str(ROOT), "-p", self.project, *files, *arguments, environment=self.environment, given=given)
+        return run(
+            *command,
+            "--project-directory",
+            str(ROOT),
+            "-p",
+            self.project,
+            *files,
+            *arguments,
+            environment=self.environment,
+            given=given,
+        )
 
     def container(self, service: str) -> str:
         """The id of the service's one container."""
@@ -102,7 +124,12 @@ class Stack:
 
     def running(self, services: Sequence[str], seconds: float = READY_SECONDS) -> float:
         """Wait until each is healthy; how many seconds it took."""
-        return until(lambda: all(self.state(service) in ("healthy", "running") for service in services), f"health of {', '.join(services)}", seconds, pause=1.0)
+        return until(
+            lambda: all(self.state(service) in ("healthy", "running") for service in services),
+            f"health of {', '.join(services)}",
+            seconds,
+            pause=1.0,
+        )
 
     def url(self, what: str) -> str:
         """Where api, ops or prometheus is."""
@@ -117,7 +144,19 @@ class Stack:
 
     def key(self, tenant: str) -> str:
         """A new key for the tenant, which is made where it is missing."""
-        return self.execute("api", "brigadewatch", "keys", "create", "--tenant", tenant, "--create", "--scope", "ingest", "--scope", "read").strip()
+        return self.execute(
+            "api",
+            "brigadewatch",
+            "keys",
+            "create",
+            "--tenant",
+            tenant,
+            "--create",
+            "--scope",
+            "ingest",
+            "--scope",
+            "read",
+        ).strip()
 
     def logs(self, service: str) -> list[str]:
         """What its container wrote, one line each."""
@@ -136,10 +175,17 @@ def stack(overrides: Sequence[Path]) -> Iterator[Stack]:
     """docker-compose.yml as a project; gone at the end with containers, networks and volumes, whatever happened."""
     ports = {name: free_port() for name in PORTS}
     environment = {
-        "BRIGADEWATCH_SECRET_KEY": secrets.token_hex(32), "POSTGRES_PASSWORD": secrets.token_hex(24), "COMPOSE_PROFILES": "",
+        "BRIGADEWATCH_SECRET_KEY": secrets.token_hex(32),
+        "POSTGRES_PASSWORD": secrets.token_hex(24),
+        "COMPOSE_PROFILES": "",
         **{name: str(port) for name, port in ports.items()},
     }
-    found = Stack(f"brigadewatch-try-{os.getpid()}", [ROOT / "docker-compose.yml", *overrides], environment, {PORTS[name]: port for name, port in ports.items()})
+    found = Stack(
+        f"brigadewatch-try-{os.getpid()}",
+        [ROOT / "docker-compose.yml", *overrides],
+        environment,
+        {PORTS[name]: port for name, port in ports.items()},
+    )
     try:
         yield found
     except BaseException:
@@ -175,7 +221,10 @@ def _beside(project: str, database: str) -> dict[str, object]:
     network: dict[str, object] = {"networks": {"default": {"external": True, "name": f"{project}_stores"}}}
     if not database.startswith("sqlite"):
         return network
-    return network | {"services": {"worker-detect": {"volumes": ["data:/data"]}}, "volumes": {"data": {"external": True, "name": f"{project}_data"}}}
+    return network | {
+        "services": {"worker-detect": {"volumes": ["data:/data"]}},
+        "volumes": {"data": {"external": True, "name": f"{project}_data"}},
+    }
 
 
 def tell_logs(of: Stack) -> None:

@@ -85,7 +85,9 @@ class Tenant:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                answer = self._client.post("/v1/complaints", content=body, headers={"Content-Type": "application/x-ndjson"})
+                answer = self._client.post(
+                    "/v1/complaints", content=body, headers={"Content-Type": "application/x-ndjson"}
+                )
                 if answer.status_code == 202:
                     self.position = answer.json()["position"]
                     self.acknowledged |= {complaint["id"] for complaint in complaints}
@@ -110,7 +112,9 @@ class Tenant:
             state = self.get("/v1/pipeline")
         except httpx.HTTPError:
             return False
-        return bool(state["pending"] == 0 and state["swept_position" if swept else "analysed_position"] >= self.position)
+        return bool(
+            state["pending"] == 0 and state["swept_position" if swept else "analysed_position"] >= self.position
+        )
 
     def groups(self) -> Groups:
         """The flagged clusters, as members and targets."""
@@ -244,10 +248,15 @@ def share_out(of: Stack, seen: Seen, complaints: int) -> None:
                 tenant.post(world.complaints[start : start + 500])
         until(lambda: all(tenant.done() for tenant in tenants), "analysis by two hosts", 300)
         both = [turn for turn in turns(hosts) if turn[2] >= since and turn[0] in {tenant.name for tenant in tenants}]
-        by = {tenant.name: {host: sum(turn[:2] == (tenant.name, host) for turn in both) for host in hosts} for tenant in tenants}
+        by = {
+            tenant.name: {host: sum(turn[:2] == (tenant.name, host) for turn in both) for host in hosts}
+            for tenant in tenants
+        }
         if (count := overlaps(both)) or not all(any(has[host] for has in by.values()) for host in hosts):
             raise Failed(f"{count} ticks of one tenant ran on two hosts at once; ticks by tenant and host: {by}")
-        told = "; ".join(f"{name}: {', '.join(f'{n} on the {host}' for host, n in has.items() if n)}" for name, has in by.items())
+        told = "; ".join(
+            f"{name}: {', '.join(f'{n} on the {host}' for host, n in has.items() if n)}" for name, has in by.items()
+        )
         seen.say("three tenants, two detect hosts", f"{len(both)} ticks, none of a tenant on both at once ({told})")
         run("docker", "kill", second.container("worker-detect"))
         killed = time.time()
@@ -255,7 +264,10 @@ def share_out(of: Stack, seen: Seen, complaints: int) -> None:
         for tenant, world in zip(tenants, worlds, strict=True):
             tenant.post(world.complaints[rest : rest + 500])
         until(lambda: all(tenant.done() for tenant in tenants), "the first host's taking over", TAKE_OVER_SECONDS)
-        seen.say("the second one is killed", f"the first has all three tenants up to date {time.time() - killed:.1f} s later, {sum(t[2] >= killed for t in turns({'first': of}))} ticks")
+        seen.say(
+            "the second one is killed",
+            f"the first has all three tenants up to date {time.time() - killed:.1f} s later, {sum(t[2] >= killed for t in turns({'first': of}))} ticks",
+        )
         for start in range(rest, len(worlds[0].complaints), 500):
             for tenant, world in zip(tenants, worlds, strict=True):
                 tenant.post(world.complaints[start : start + 500])
@@ -264,7 +276,10 @@ def share_out(of: Stack, seen: Seen, complaints: int) -> None:
     if any(map(any, lost)):
         raise Failed(f"(lost, doubled) by tenant: {lost}")
     honest = sum(found_campaigns(tenant.groups(), world) for tenant, world in zip(tenants, worlds, strict=True))
-    seen.say("their complaints", f"{sum(len(tenant.acknowledged) for tenant in tenants):,} acknowledged, each in the archive once; all {len(CAMPAIGNS)} campaigns of each found, and {honest} honest crowds flagged as not judged yet: no outcomes were sent here")
+    seen.say(
+        "their complaints",
+        f"{sum(len(tenant.acknowledged) for tenant in tenants):,} acknowledged, each in the archive once; all {len(CAMPAIGNS)} campaigns of each found, and {honest} honest crowds flagged as not judged yet: no outcomes were sent here",
+    )
 
 
 def ask_prometheus(of: Stack, seen: Seen) -> None:
@@ -278,7 +293,11 @@ def ask_prometheus(of: Stack, seen: Seen) -> None:
         except (httpx.TransportError, ValueError):
             return []
 
-    until(lambda: bool(targets()) and all(target["health"] == "up" for target in targets()), f"targets that are up: {targets()}", 90)
+    until(
+        lambda: bool(targets()) and all(target["health"] == "up" for target in targets()),
+        f"targets that are up: {targets()}",
+        90,
+    )
     until(lambda: all(rule["health"] != "unknown" for rule in rules(url)), "the rules' first evaluation", 90)
     broken = [rule["name"] for rule in rules(url) if rule["health"] != "ok"]
     if broken or not rules(url):
@@ -287,13 +306,24 @@ def ask_prometheus(of: Stack, seen: Seen) -> None:
     down = [series["metric"] for series in up if series["value"][1] != "1"]
     if down or not up:
         raise Failed(f"brigadewatch_up says that these are down: {down or 'nobody says anything'}")
-    alerts = [alert["labels"]["alertname"] for alert in httpx.get(f"{url}/api/v1/alerts", timeout=5).json()["data"]["alerts"] if alert["state"] == "firing"]
-    seen.say("Prometheus", f"{len(targets())} target up, {len(rules(url))} rules evaluated without an error, {len(up)} dependencies up, firing: {', '.join(alerts) or 'nothing'}")
+    alerts = [
+        alert["labels"]["alertname"]
+        for alert in httpx.get(f"{url}/api/v1/alerts", timeout=5).json()["data"]["alerts"]
+        if alert["state"] == "firing"
+    ]
+    seen.say(
+        "Prometheus",
+        f"{len(targets())} target up, {len(rules(url))} rules evaluated without an error, {len(up)} dependencies up, firing: {', '.join(alerts) or 'nothing'}",
+    )
 
 
 def rules(url: str) -> list[dict[str, Any]]:
     """Of all groups."""
-    return [rule for group in httpx.get(f"{url}/api/v1/rules", timeout=5).json()["data"]["groups"] for rule in group["rules"]]
+    return [
+        rule
+        for group in httpx.get(f"{url}/api/v1/rules", timeout=5).json()["data"]["groups"]
+        for rule in group["rules"]
+    ]
 
 
 def versions(of: Stack, seen: Seen) -> None:
@@ -304,15 +334,34 @@ def versions(of: Stack, seen: Seen) -> None:
     valkey = of.execute("valkey", "redis-cli", "info", "server")
     named = dict(line.split(":", 1) for line in valkey.splitlines() if ":" in line)
     postgres = of.execute("postgres", "pg_isready", "--version").strip()
-    server = f"{named.get('server_name', 'redis')} {named.get('valkey_version') or named.get('redis_version')}".replace("\r", "")
+    server = f"{named.get('server_name', 'redis')} {named.get('valkey_version') or named.get('redis_version')}".replace(
+        "\r", ""
+    )
     seen.say("versions", f"Docker {engine}, Compose {compose}, {python}, {server}, {postgres}")
-    size = int(run("docker", "image", "inspect", "--format", "{{.Size}}", of.environment.get("BRIGADEWATCH_IMAGE", "brigadewatch")))
+    size = int(
+        run(
+            "docker",
+            "image",
+            "inspect",
+            "--format",
+            "{{.Size}}",
+            of.environment.get("BRIGADEWATCH_IMAGE", "brigadewatch"),
+        )
+    )
     own = int(of.execute("api", "sh", "-c", "du -s -B1 /opt/brigadewatch | cut -f1"))
-    pip = of.execute("api", "python", "-c", "import importlib.util as u; print(*[name for name in ('pip', 'setuptools', 'wheel', 'hatchling') if u.find_spec(name)])").strip()
+    pip = of.execute(
+        "api",
+        "python",
+        "-c",
+        "import importlib.util as u; print(*[name for name in ('pip', 'setuptools', 'wheel', 'hatchling') if u.find_spec(name)])",
+    ).strip()
     who = of.execute("api", "id", "-u").strip()
     if pip or who == "0":
         raise Failed(f"in the image are {pip or 'no build tools'}, and its user is {who}")
-    seen.say("image", f"{size / 1e6:,.0f} MB, {own / 1e6:,.0f} MB of it ours (/opt/brigadewatch); user {who}, no pip, setuptools, wheel or hatchling")
+    seen.say(
+        "image",
+        f"{size / 1e6:,.0f} MB, {own / 1e6:,.0f} MB of it ours (/opt/brigadewatch); user {who}, no pip, setuptools, wheel or hatchling",
+    )
 
 
 def try_all(of: Stack, seen: Seen, complaints: int) -> None:
@@ -320,7 +369,10 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
     of.compose("up", "-d")
     took = of.running([*OURS, *STORES])
     until(of.ready, "readiness", 60)
-    seen.say("up", f"{len(OURS) + len(STORES) + 1} containers, all checks healthy, {took:.0f} s after Compose had started them")
+    seen.say(
+        "up",
+        f"{len(OURS) + len(STORES) + 1} containers, all checks healthy, {took:.0f} s after Compose had started them",
+    )
     versions(of, seen)
     with tempfile.TemporaryDirectory(prefix="brigadewatch-worlds-") as scratch:
         world, first = draw_world(5, complaints), Tenant(of, "first")
@@ -328,7 +380,10 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
         before = first.groups()
         if honest := found_campaigns(before, world):
             raise Failed(f"{honest} clusters of honest accounts are flagged")
-        seen.say("a world replayed", f"{len(world.complaints):,} complaints and {len(world.outcomes):,} outcomes, analysed and swept after {seconds:.0f} s; all {len(CAMPAIGNS)} campaigns found, in {len(before)} clusters, and nobody else flagged")
+        seen.say(
+            "a world replayed",
+            f"{len(world.complaints):,} complaints and {len(world.outcomes):,} outcomes, analysed and swept after {seconds:.0f} s; all {len(CAMPAIGNS)} campaigns found, in {len(before)} clusters, and nobody else flagged",
+        )
     for service, used in of.memory((*OURS, *STORES, "prometheus")).items():
         seen.say(f"memory of {service}", used)
     posted, large = Tenant(of, "posted"), draw_world(6, 60_000)  # more than is posted meanwhile
@@ -339,18 +394,33 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
     for tenant in (first, posted):
         lost, doubled = tenant.lost_and_doubled(of)
         if lost or doubled:
-            raise Failed(f"{tenant.name}: of {len(tenant.acknowledged)} acknowledged complaints {lost} are not in the archive, {doubled} twice")
+            raise Failed(
+                f"{tenant.name}: of {len(tenant.acknowledged)} acknowledged complaints {lost} are not in the archive, {doubled} twice"
+            )
     if first.groups() != before:
         raise Failed("the clusters are not those from before the restarts")
-    seen.say("each container killed and started", f"{len(healed)} in turn; analysed again after {', '.join(f'{name} {seconds:.1f} s' for name, seconds in healed.items())}")
-    seen.say("meanwhile", f"{len(posted.acknowledged):,} complaints acknowledged in batches of {BATCH} ({posted.refusals} tries refused and repeated), all in the archive once; the first tenant's clusters are the same")
+    seen.say(
+        "each container killed and started",
+        f"{len(healed)} in turn; analysed again after {', '.join(f'{name} {seconds:.1f} s' for name, seconds in healed.items())}",
+    )
+    seen.say(
+        "meanwhile",
+        f"{len(posted.acknowledged):,} complaints acknowledged in batches of {BATCH} ({posted.refusals} tries refused and repeated), all in the archive once; the first tenant's clusters are the same",
+    )
     share_out(of, seen, max(LEAST_COMPLAINTS, complaints // 2))
     ask_prometheus(of, seen)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--override", type=Path, action="append", default=[], metavar="FILE", help="one more Compose file, after docker-compose.yml: for other images than the official ones")
+    parser.add_argument(
+        "--override",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="one more Compose file, after docker-compose.yml: for other images than the official ones",
+    )
     parser.add_argument("--no-build", action="store_true", help="the image is there already")
     parser.add_argument("--complaints", type=int, default=25_000, help="in the first tenant's world")
     chosen = parser.parse_args()

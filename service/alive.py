@@ -33,7 +33,11 @@ def silence(file: Path, now: float) -> str | None:
         until = file.stat().st_mtime
     except OSError as error:
         return f"{file}: {error.strerror or error}"
-    return None if until >= now else f"{file}: nothing was heard of the process for {now - until:.0f} s longer than it had announced"
+    return (
+        None
+        if until >= now
+        else f"{file}: nothing was heard of the process for {now - until:.0f} s longer than it had announced"
+    )
 
 
 if __name__ == "__main__":

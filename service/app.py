@@ -11,7 +11,20 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy import Engine
 
-from service.api import accept, briefs, clusters, openapi, pipeline, problems, reporters, restorations, sources, subscriptions, targets, webhooks
+from service.api import (
+    accept,
+    briefs,
+    clusters,
+    openapi,
+    pipeline,
+    problems,
+    reporters,
+    restorations,
+    sources,
+    subscriptions,
+    targets,
+    webhooks,
+)
 from service.api.app_state import Observe, Parts
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
@@ -38,10 +51,21 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
 
     Plug a counter in as `app.state.observe` (service/api/app_state.py, Observe).
     """
-    client = stream.connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds) if redis is None else redis
+    client = (
+        stream.connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds)
+        if redis is None
+        else redis
+    )
     parts = Parts(
-        settings=settings, engine=engine, redis=client, writer=StreamWriter(client, settings.max_stream_items), key_ring=KeyRing(engine),
-        rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client), bodies=BodyBudget(), box=SecretBox(settings), edges=Edges(engine, SecretBox(settings)),
+        settings=settings,
+        engine=engine,
+        redis=client,
+        writer=StreamWriter(client, settings.max_stream_items),
+        key_ring=KeyRing(engine),
+        rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client),
+        bodies=BodyBudget(),
+        box=SecretBox(settings),
+        edges=Edges(engine, SecretBox(settings)),
     )
 
     @asynccontextmanager
@@ -55,8 +79,21 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
             await client.aclose()
             await client.connection_pool.disconnect()
 
-    app = FastAPIOffline(title="brigadewatch", version="1", description=DESCRIPTION, redirect_slashes=False, lifespan=lifespan, redoc_url=None)
-    app.state.parts, app.state.settings, app.state.engine, app.state.redis, app.state.observe = parts, settings, engine, client, Observe()
+    app = FastAPIOffline(
+        title="brigadewatch",
+        version="1",
+        description=DESCRIPTION,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.state.parts, app.state.settings, app.state.engine, app.state.redis, app.state.observe = (
+        parts,
+        settings,
+        engine,
+        client,
+        Observe(),
+    )
     problems.install(app)
     app.add_middleware(SafeHeaders)
     app.add_middleware(RequestLine)

@@ -15,7 +15,11 @@ from service.commands.common import UsageError
 from service.errors import BrigadewatchError, UnknownTenant
 
 app = typer.Typer(
-    name="brigadewatch", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False,
+    name="brigadewatch",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    add_completion=False,
     help="Tells coordinated complaining from honest outrage, and counts how many people complained independently.\n\n"
     "Start with `brigadewatch demo`. In production: `up` (everything on one machine) or `api`, `worker` and `clock` (one process each). "
     "Settings come from the environment (README, Configuration); --data is the same folder for every command.",
@@ -23,7 +27,12 @@ app = typer.Typer(
 for commands in (running.commands, histories.commands, upkeep.commands):
     app.add_typer(commands)
 for name, group in (
-    ("tenants", tenants.tenants), ("keys", access.keys), ("users", access.users), ("sources", sources.sources), ("policy", tenants.policy), ("dead-letters", upkeep.dead_letters),
+    ("tenants", tenants.tenants),
+    ("keys", access.keys),
+    ("users", access.users),
+    ("sources", sources.sources),
+    ("policy", tenants.policy),
+    ("dead-letters", upkeep.dead_letters),
     ("secrets", access.secret_keys),
 ):
     app.add_typer(group, name=name)

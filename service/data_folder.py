@@ -40,7 +40,9 @@ def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
             engine = open_database(settings.database_url)
             migrate(engine)
     except OSError as error:
-        raise Refused(f"the data folder {settings.data} cannot be used: {error.strerror or error}; name another with --data or BRIGADEWATCH_DATA") from error
+        raise Refused(
+            f"the data folder {settings.data} cannot be used: {error.strerror or error}; name another with --data or BRIGADEWATCH_DATA"
+        ) from error
     return engine
 
 
@@ -54,7 +56,9 @@ def redis_url(settings: Settings) -> str:
     try:
         return (settings.data / _REDIS_URL_NAME).read_text().strip()
     except OSError:
-        raise StoreUnavailable(f"no Redis: REDIS_URL is not set, and no `brigadewatch up` runs on {settings.data}") from None
+        raise StoreUnavailable(
+            f"no Redis: REDIS_URL is not set, and no `brigadewatch up` runs on {settings.data}"
+        ) from None
 
 
 @contextmanager
@@ -64,7 +68,9 @@ def running(settings: Settings) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refused(f"another `brigadewatch up` runs on {settings.data}; stop it, or name another folder with --data") from None
+            raise Refused(
+                f"another `brigadewatch up` runs on {settings.data}; stop it, or name another folder with --data"
+            ) from None
         yield
 
 

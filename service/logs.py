@@ -26,7 +26,9 @@ MOST_COLLECTED = 100  # of one kind in one line; how many were left out is said
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", re.ASCII)
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+\Z")
 _CONTROL = re.compile("[\x7f-\x9f\u2028\u2029]")
-_SOURCE = re.compile(r"(/v1/webhooks/[^/\s\"'?#]{1,40}/)[^/\s\"'?#]+|(/v1/sources/)[^/\s\"'?#]+|([?&]cursor=)[^&\s\"']+|src_[0-9a-zA-Z]+")
+_SOURCE = re.compile(
+    r"(/v1/webhooks/[^/\s\"'?#]{1,40}/)[^/\s\"'?#]+|(/v1/sources/)[^/\s\"'?#]+|([?&]cursor=)[^&\s\"']+|src_[0-9a-zA-Z]+"
+)
 
 
 @dataclass(slots=True)
@@ -107,7 +109,13 @@ class Logfmt(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line as it is written."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        told: dict[str, Fact] = {"time": at, "level": record.levelname.lower(), "process": self._process, "logger": record.name, "msg": record.getMessage()}
+        told: dict[str, Fact] = {
+            "time": at,
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "logger": record.name,
+            "msg": record.getMessage(),
+        }
         under_way = current_id()
         if under_way is not None:
             told["id"] = under_way

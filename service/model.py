@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 # C0, DEL, C1 and lone surrogates: never part of an id (they break logs, terminals and UTF-8).
 _FORBIDDEN_IN_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z")
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z"
+)
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)  # a day inside datetime's range: conversions to UTC cannot overflow
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -42,11 +44,21 @@ def _time(value: object) -> datetime:
 
 
 ID_PATTERN = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"  # for the OpenAPI document; JSON has no lone surrogates
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128, strict=True), AfterValidator(_checked_id), Field(json_schema_extra={"pattern": ID_PATTERN})]
+Id = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=128, strict=True),
+    AfterValidator(_checked_id),
+    Field(json_schema_extra={"pattern": ID_PATTERN}),
+]
 Time = Annotated[datetime, BeforeValidator(_time)]
 # of an integer: 8.0 is one in JSON
 Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
-Attribute = Annotated[str, StringConstraints(max_length=1024, strict=True)] | Annotated[bool, Field(strict=True)] | Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Attribute = (
+    Annotated[str, StringConstraints(max_length=1024, strict=True)]
+    | Annotated[bool, Field(strict=True)]
+    | Annotated[int, Field(strict=True)]
+    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+)
 
 
 class Frozen(BaseModel):
@@ -60,7 +72,9 @@ class Reporter(Frozen):
 
     id: Id
     account_created_at: Time | None = None
-    fingerprint: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = Field(None, description="opaque keyed hash of device or network, never a raw address")
+    fingerprint: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = Field(
+        None, description="opaque keyed hash of device or network, never a raw address"
+    )
     trusted: bool = Field(False, description="trusted flagger: shown, never discounted")
 
 
@@ -73,7 +87,12 @@ class Target(Frozen):
     context_id: Id | None = Field(None, description="thread or article that the target belongs to")
     url: Annotated[str, StringConstraints(max_length=4096)] | None = None
     excerpt: Annotated[str, StringConstraints(max_length=4096)] | None = None
-    attributes: Annotated[dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], Attribute], Field(max_length=32)] | None = None
+    attributes: (
+        Annotated[
+            dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], Attribute], Field(max_length=32)
+        ]
+        | None
+    ) = None
 
 
 class Complaint(Frozen):
@@ -96,7 +115,11 @@ DecidedBy = Literal["person", "automatic", "appeal"]
 class Outcome(Frozen):
     """What the platform decided about a target (or, with `complaint_id`, about one complaint)."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("verdict", "action")]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("verdict", "action")]
+        }
+    )
 
     id: Id
     target_id: Id
@@ -141,7 +164,9 @@ class ClusterItem(Frozen):
     score: float
     probability: float = Field(ge=0, le=1, description="of coordination; outcomes are not in it")
     unfounded_probability: float = Field(ge=0, le=1)
-    settle_with: list[str] = Field(default_factory=list, description="targets whose judgement would settle the question soonest")
+    settle_with: list[str] = Field(
+        default_factory=list, description="targets whose judgement would settle the question soonest"
+    )
     first_at: datetime
     last_at: datetime
     reporter_count: int
@@ -193,10 +218,22 @@ class Assessment(Frozen):
 class DecisionRequest(Frozen):
     """What a moderator posts about a cluster."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [
-        {"required": ["snooze_until"], "properties": {"verdict": {"const": "snoozed"}, "snooze_until": {"type": "string"}}},
-        {"properties": {"verdict": {"enum": ["coordinated", "not_coordinated", "escalated"]}, "snooze_until": {"type": "null"}}},
-    ]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": ["snooze_until"],
+                    "properties": {"verdict": {"const": "snoozed"}, "snooze_until": {"type": "string"}},
+                },
+                {
+                    "properties": {
+                        "verdict": {"enum": ["coordinated", "not_coordinated", "escalated"]},
+                        "snooze_until": {"type": "null"},
+                    }
+                },
+            ]
+        }
+    )
 
     verdict: DecisionVerdict
     reason_code: ReasonCode
@@ -273,7 +310,9 @@ class Problem(BaseModel):
     detail: str
     errors: list[RejectedItem] = Field(default_factory=list)
     rejected_count: int | None = None
-    request_id: str | None = Field(None, description="names this request in the service's logs; the same as the header X-Request-ID")
+    request_id: str | None = Field(
+        None, description="names this request in the service's logs; the same as the header X-Request-ID"
+    )
 
 
 def microseconds(moment: datetime) -> int:

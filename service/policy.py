@@ -37,15 +37,27 @@ class Weights:
 class Policy:
     """All thresholds of detection, assessment and case keeping (sources: docs/detection.md)."""
 
-    window_seconds: int = _threshold(14 * DAY, "s", "hot window H; older complaints count in totals only", DAY, 90 * DAY)
+    window_seconds: int = _threshold(
+        14 * DAY, "s", "hot window H; older complaints count in totals only", DAY, 90 * DAY
+    )
     tick_span_seconds: int = _threshold(DAY, "s", "event time that one live tick may span")
     sweep_every_seconds: int = _threshold(HOUR, "s of event time", "a sweep is due when the watermark moved this far")
-    sweep_backlog_seconds: int = _threshold(7 * DAY, "s of event time", "in a backlog a sweep runs at least this often and ticks wait for it")
+    sweep_backlog_seconds: int = _threshold(
+        7 * DAY, "s of event time", "in a backlog a sweep runs at least this often and ticks wait for it"
+    )
     sweep_pause_seconds: int = _threshold(30, "s of wall clock", "at most one sweep in this time, backlog aside")
-    neighbours: int = _threshold(32, "complaints", "K latest complaints on a target that a new one is paired with; 64 scored the same", 4, 256)
-    reporter_cap: int = _threshold(256, "complaints", "latest complaints of one reporter that enter a pair's evidence", 16, 4096)
-    lag_scales: tuple[int, ...] = _threshold((5 * MINUTE, HOUR, 6 * HOUR, DAY, 3 * DAY), "s", "how close two complaints on a target count as together")
-    size_strata: tuple[int, ...] = _threshold((6, 20, 60), "complaints in +-3 d", "rarity of a target; a last stratum without bound follows")
+    neighbours: int = _threshold(
+        32, "complaints", "K latest complaints on a target that a new one is paired with; 64 scored the same", 4, 256
+    )
+    reporter_cap: int = _threshold(
+        256, "complaints", "latest complaints of one reporter that enter a pair's evidence", 16, 4096
+    )
+    lag_scales: tuple[int, ...] = _threshold(
+        (5 * MINUTE, HOUR, 6 * HOUR, DAY, 3 * DAY), "s", "how close two complaints on a target count as together"
+    )
+    size_strata: tuple[int, ...] = _threshold(
+        (6, 20, 60), "complaints in +-3 d", "rarity of a target; a last stratum without bound follows"
+    )
     default_shape: float = _threshold(0.55, "", "gamma shape a of affinity until a first sweep has fitted it", 0.3, 5)
     default_rate: float = _threshold(0.065, "", "gamma rate b of affinity until a first sweep has fitted it", 0.02, 2)
     fit_sample: int = _threshold(20_000, "pairs", "pairs that a and b are fitted on")
@@ -54,31 +66,70 @@ class Policy:
     growth_rounds: int = _threshold(3, "", "growth of a seed stops after this many rounds")
     growth_p: float = _threshold(0.01, "", "a candidate's p times the number of candidates to be admitted", 1e-4, 0.1)
     growth_margin_seconds: int = _threshold(HOUR, "s", "members' window on a target reaches this far beyond them")
-    regrow_share: float = _threshold(0.05, "", "a known group is grown anew once so large a share of its complaints is new (small groups: at once)", 0, 0.5)
+    regrow_share: float = _threshold(
+        0.05,
+        "",
+        "a known group is grown anew once so large a share of its complaints is new (small groups: at once)",
+        0,
+        0.5,
+    )
     target_share: float = _threshold(0.1, "", "share of members (at least 2) that makes a target the cluster's")
     merge_share: float = _threshold(0.3, "", "grown groups that share this much of the smaller are one")
-    min_members: int = _threshold(3, "accounts", "two accounts are a coincidence that nobody should be asked to judge", 3, 20)
+    min_members: int = _threshold(
+        3, "accounts", "two accounts are a coincidence that nobody should be asked to judge", 3, 20
+    )
     flag_score: float = _threshold(0.0, "log-odds", "flagged above", -5, 10)
     fresh_account_seconds: int = _threshold(14 * DAY, "s", "an account younger than this is fresh")
     text_jaccard: float = _threshold(0.4, "", "texts of five words and more that share this are near-duplicates")
-    text_min_words: int = _threshold(5, "words", "distinct; shorter texts are canned reasons and say nothing, and get no signature", 5, 255)
-    rare_fingerprint_outside: int = _threshold(5, "accounts", "a fingerprint used by more accounts outside the cluster is an office or a carrier")
-    weights: Weights = field(default=Weights(), metadata={"unit": "log-odds", "why": "of the signals that answer: coordinated?", "low": None, "high": None})
+    text_min_words: int = _threshold(
+        5, "words", "distinct; shorter texts are canned reasons and say nothing, and get no signature", 5, 255
+    )
+    rare_fingerprint_outside: int = _threshold(
+        5, "accounts", "a fingerprint used by more accounts outside the cluster is an office or a carrier"
+    )
+    weights: Weights = field(
+        default=Weights(),
+        metadata={"unit": "log-odds", "why": "of the signals that answer: coordinated?", "low": None, "high": None},
+    )
     prior_unfounded: float = _threshold(0.5, "", "P(unfounded | coordinated) where nothing speaks", 0.01, 0.99)
     identity_overlap: float = _threshold(0.5, "", "share of the smaller that makes a recomputed group the stored one")
-    reopen_new_targets: int = _threshold(3, "targets", "a decided cluster that hits so many new targets returns to open")
+    reopen_new_targets: int = _threshold(
+        3, "targets", "a decided cluster that hits so many new targets returns to open"
+    )
     reopen_growth: float = _threshold(0.2, "", "a decided cluster that grows by this share returns to open")
     flags_per_day: int = _threshold(50, "flags", "quota of new flags a UTC day; the rest is held back", 0, 100_000)
-    warn_unfounded: int = _threshold(10, "complaints", "judged unfounded by people, within the period, before a warning is suggested: \"frequently\", DSA Art. 23(2); Stack Exchange looks from 10 on", 1, 10_000)
-    warn_share: float = _threshold(0.8, "", "share of a reporter's judged complaints that are unfounded: Art. 23(3) wants the proportion; honest readers are wrong in four of ten, so eight of ten happens to hardly any", 0.1, 1)
-    warn_period_seconds: int = _threshold(90 * DAY, "s of event time", "what is older says nothing about now; a warning is suggested once in it", 7 * DAY, 730 * DAY)
-    default_threshold: int = _threshold(8, "complaints", "a platform's removal threshold where it names none", 1, 1_000_000)
+    warn_unfounded: int = _threshold(
+        10,
+        "complaints",
+        'judged unfounded by people, within the period, before a warning is suggested: "frequently", DSA Art. 23(2); Stack Exchange looks from 10 on',
+        1,
+        10_000,
+    )
+    warn_share: float = _threshold(
+        0.8,
+        "",
+        "share of a reporter's judged complaints that are unfounded: Art. 23(3) wants the proportion; honest readers are wrong in four of ten, so eight of ten happens to hardly any",
+        0.1,
+        1,
+    )
+    warn_period_seconds: int = _threshold(
+        90 * DAY,
+        "s of event time",
+        "what is older says nothing about now; a warning is suggested once in it",
+        7 * DAY,
+        730 * DAY,
+    )
+    default_threshold: int = _threshold(
+        8, "complaints", "a platform's removal threshold where it names none", 1, 1_000_000
+    )
 
     @property
     def version(self) -> str:
         """The base version; with overrides, a hash of them behind a plus sign."""
         base = Policy()
-        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(base, f.name)}
+        changed = {
+            f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(base, f.name)
+        }
         if not changed:
             return BASE_VERSION
         return f"{BASE_VERSION}+{hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()[:8]}"

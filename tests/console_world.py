@@ -1,9 +1,9 @@
 """People in the console for tests: accounts, and a browser-like client that is signed in.
 
-    def test_it(api: Api) -> None:
-        anna = sign_in(api, role="moderator")           # makes tenant and account on the way
-        assert anna.get("/console/clusters").status_code == 200
-        anna.post("/console/clusters/k-1/claim")         # csrf, Origin and cookies go along
+def test_it(api: Api) -> None:
+    anna = sign_in(api, role="moderator")           # makes tenant and account on the way
+    assert anna.get("/console/clusters").status_code == 200
+    anna.post("/console/clusters/k-1/claim")         # csrf, Origin and cookies go along
 """
 
 from __future__ import annotations
@@ -34,15 +34,28 @@ class Visitor:
         self.api, self.name, self.csrf = api, name, ""
         self.cookies: dict[str, str] = {}
 
-    def request(self, method: str, path: str, *, headers: dict[str, str] | None = None, raw_path: bytes | None = None, **arguments: Any) -> httpx.Response:
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        raw_path: bytes | None = None,
+        **arguments: Any,
+    ) -> httpx.Response:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        sent = {"Sec-Fetch-Site": "same-origin", **({"Cookie": cookie} if cookie else {}), **({} if method == "GET" else {"Origin": ORIGIN}), **(headers or {})}
+        sent = {
+            "Sec-Fetch-Site": "same-origin",
+            **({"Cookie": cookie} if cookie else {}),
+            **({} if method == "GET" else {"Origin": ORIGIN}),
+            **(headers or {}),
+        }
         self.api.line.raw_path = raw_path
         self.api.client.cookies.clear()
         answer: httpx.Response = self.api.redis.run(self.api.client.request(method, path, headers=sent, **arguments))
         for line in answer.headers.get_list("set-cookie"):
             name, _, value = line.partition(";")[0].partition("=")
-            if 'max-age=0' in line.lower():
+            if "max-age=0" in line.lower():
                 self.cookies.pop(name, None)
             else:
                 self.cookies[name] = value
@@ -52,20 +65,41 @@ class Visitor:
 
     def get(self, path: str, *, htmx: bool = False, **arguments: Any) -> httpx.Response:
         """One page, or with `htmx` the part of it that htmx would ask for."""
-        return self.request("GET", path, headers={**({"HX-Request": "true"} if htmx else {}), **arguments.pop("headers", {})}, **arguments)
+        return self.request(
+            "GET",
+            path,
+            headers={**({"HX-Request": "true"} if htmx else {}), **arguments.pop("headers", {})},
+            **arguments,
+        )
 
-    def post(self, path: str, data: dict[str, Any] | None = None, *, htmx: bool = False, csrf: str | None = None, **arguments: Any) -> httpx.Response:
+    def post(
+        self,
+        path: str,
+        data: dict[str, Any] | None = None,
+        *,
+        htmx: bool = False,
+        csrf: str | None = None,
+        **arguments: Any,
+    ) -> httpx.Response:
         """A form, with the token of the last page (or `csrf`; "" sends none)."""
         token = self.csrf if csrf is None else csrf
         form = {**({"csrf": token} if token else {}), **(data or {})}
-        return self.request("POST", path, data=form, headers={**({"HX-Request": "true"} if htmx else {}), **arguments.pop("headers", {})}, **arguments)
+        return self.request(
+            "POST",
+            path,
+            data=form,
+            headers={**({"HX-Request": "true"} if htmx else {}), **arguments.pop("headers", {})},
+            **arguments,
+        )
 
     def sign_in(self, tenant: str, name: str, password: str = PASSWORD, next: str = "") -> httpx.Response:
         self.get("/console/sign-in")
         return self.post("/console/sign-in", {"tenant": tenant, "name": name, "password": password, "next": next})
 
 
-def put_user(api: Api, name: str = "anna", *, role: Role = "moderator", tenant: str = "default", password: str = PASSWORD) -> int:
+def put_user(
+    api: Api, name: str = "anna", *, role: Role = "moderator", tenant: str = "default", password: str = PASSWORD
+) -> int:
     """An account, made straight in the tables; its number."""
     tenant_id = ensure_tenant(api.engine, tenant, NOW_US)
     api.keys.setdefault((tenant, frozenset()), "")  # the tenant is there: api.key() need not make it

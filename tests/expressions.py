@@ -18,7 +18,10 @@ RUNBOOK = Path(__file__).parents[1] / "docs" / "runbook.md"
 RULES = sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
 BOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 Exported = Mapping[str, frozenset[str]]  # labels by metric
-BY_PROMETHEUS: Exported = {"up": frozenset({"instance", "job"}), "ALERTS": frozenset({"alertname", "alertstate", "severity"})}
+BY_PROMETHEUS: Exported = {
+    "up": frozenset({"instance", "job"}),
+    "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
+}
 _OF_A_TARGET = {"instance", "job"}  # every scraped series has these
 _IN_BRACES = re.compile(r"\{\{\s*(?:\$labels\.)?([a-z_]+)\s*\}\}")
 
@@ -41,7 +44,9 @@ class Expression:
     def may_be_empty(self) -> bool:
         """Whether it is a question of yes or no: a comparison that nothing meets."""
         tree = promql.parse(self.query)
-        return self.is_condition or (isinstance(tree, promql.BinaryExpr) and str(tree.op) in {">", "<", "==", "!=", ">=", "<="})
+        return self.is_condition or (
+            isinstance(tree, promql.BinaryExpr) and str(tree.op) in {">", "<", "==", "!=", ">=", "<="}
+        )
 
 
 def rules() -> list[dict[str, Any]]:
@@ -60,11 +65,21 @@ def expressions() -> list[Expression]:
     found = []
     for rule in rules():
         words = " ".join(rule.get("annotations", {}).values())
-        found.append(Expression(rule.get("record") or rule["alert"], rule["expr"], frozenset(_IN_BRACES.findall(words)), "alert" in rule))
+        found.append(
+            Expression(
+                rule.get("record") or rule["alert"], rule["expr"], frozenset(_IN_BRACES.findall(words)), "alert" in rule
+            )
+        )
     for board in boards():
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
-                found.append(Expression(f"{board['uid']}: {panel['title']}", target["expr"], frozenset(_IN_BRACES.findall(target.get("legendFormat", "")))))
+                found.append(
+                    Expression(
+                        f"{board['uid']}: {panel['title']}",
+                        target["expr"],
+                        frozenset(_IN_BRACES.findall(target.get("legendFormat", ""))),
+                    )
+                )
     return found
 
 
@@ -100,12 +115,18 @@ def faults(expression: Expression, known: Exported) -> Iterator[str]:
                 wrong.extend(f"{node.name} has no label {label}" for label in asked - known[node.name] - _OF_A_TARGET)
         if isinstance(node, promql.AggregateExpr) and node.modifier is not None:
             assert node.modifier.type == promql.AggModifierType.By, "sums are by labels here"
-            wrong.extend(f"there is no label {label} to go by" for label in set(node.modifier.labels) - labels_of(node.expr, known))
+            wrong.extend(
+                f"there is no label {label} to go by"
+                for label in set(node.modifier.labels) - labels_of(node.expr, known)
+            )
 
     promql.walk(tree, visit)
     yield from dict.fromkeys(wrong)
     if not wrong:
-        yield from (f"its words name {label}, which the answer has not" for label in expression.named - labels_of(tree, known) - {"value"})
+        yield from (
+            f"its words name {label}, which the answer has not"
+            for label in expression.named - labels_of(tree, known) - {"value"}
+        )
 
 
 def labels_of(node: Any, known: Exported) -> frozenset[str]:

@@ -46,7 +46,10 @@ def line(document: dict[str, Any]) -> bytes:
 
 def told(world: World, *, until: str = "9999", outcomes: bool = True) -> list[dict[str, Any]]:
     """The world's documents as they would arrive, up to a time."""
-    both = [*((c["occurred_at"], c) for c in world.complaints), *((o["decided_at"], o) for o in world.outcomes if outcomes)]
+    both = [
+        *((c["occurred_at"], c) for c in world.complaints),
+        *((o["decided_at"], o) for o in world.outcomes if outcomes),
+    ]
     return [document for at, document in sorted(both, key=lambda x: x[0]) if at < until]
 
 
@@ -96,7 +99,9 @@ class Newspaper(Paper):
         """The question before a removal, as the API asks it."""
         found = self.clients.run(assessments.read_targets(self.clients.asyncio, self.name, [target]))
         (standing,) = found.targets
-        return assess(target, standing.complaints, standing.summary, threshold=threshold, as_of=found.as_of, pending=found.pending)
+        return assess(
+            target, standing.complaints, standing.summary, threshold=threshold, as_of=found.as_of, pending=found.pending
+        )
 
     def independent(self, target: str) -> float:
         """How many people complained about it independently."""
@@ -132,7 +137,9 @@ def audited(documents: Iterable[dict[str, Any]]) -> tuple[list[ClusterState], Hi
             assert isinstance(complaint, Complaint)
             collector.add(complaint)
     history, rows = collector.history()
-    return audit(history, outcomes_by_target(outcomes, rows), DEFAULT_POLICY, 86_400, lambda done, total: None).clusters, history
+    return audit(
+        history, outcomes_by_target(outcomes, rows), DEFAULT_POLICY, 86_400, lambda done, total: None
+    ).clusters, history
 
 
 def groups_of(states: Iterable[ClusterState], *dispositions: str) -> set[frozenset[int]]:

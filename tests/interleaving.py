@@ -15,7 +15,9 @@ from sqlalchemy import Engine, event, text
 _PATIENCE = 20.0
 
 
-def interleave(engine: Engine, first: Callable[[], Any], second: Callable[[], Any], *, after: str) -> tuple[Future[Any], Future[Any]]:
+def interleave(
+    engine: Engine, first: Callable[[], Any], second: Callable[[], Any], *, after: str
+) -> tuple[Future[Any], Future[Any]]:
     """Run `first`; as soon as it has run a statement that holds the words `after`, run `second` until it has ended or
     waits for a lock; then let both end.
 
@@ -65,4 +67,10 @@ def _waits(engine: Engine, begins: threading.Event) -> bool:
     if engine.dialect.name == "sqlite":
         return begins.is_set()
     with engine.connect() as connection:
-        return bool(connection.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")))
+        return bool(
+            connection.scalar(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+            )
+        )

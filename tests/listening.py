@@ -26,7 +26,11 @@ def listening(app: Any, **config: Any) -> Iterator[int]:
     """The port of 127.0.0.1 that the app answers at; `config` is further arguments of uvicorn's."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1, **config))
+        server = _Server(
+            uvicorn.Config(
+                app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1, **config
+            )
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         assert server.ready.wait(10)

@@ -26,7 +26,9 @@ class Paper:
 
     def accepts(self, *lines: bytes) -> int:
         """Append one batch; the position of its last item."""
-        (position,) = self.clients.run(stream.append(self.clients.asyncio, self.name, [stream.Batch(len(lines), b"\n".join(lines))], 1_000_000))
+        (position,) = self.clients.run(
+            stream.append(self.clients.asyncio, self.name, [stream.Batch(len(lines), b"\n".join(lines))], 1_000_000)
+        )
         assert position is not None
         return int(position)
 
@@ -36,7 +38,9 @@ class Paper:
 
     def archived_ids(self) -> Sequence[str]:
         with self.engine.connect() as connection:
-            return connection.scalars(select(complaints.c.id).where(complaints.c.tenant_id == self.id).order_by(complaints.c.row_key)).all()
+            return connection.scalars(
+                select(complaints.c.id).where(complaints.c.tenant_id == self.id).order_by(complaints.c.row_key)
+            ).all()
 
     def waiting(self) -> int:
         return stream.waiting(self.redis, self.name)
@@ -46,4 +50,8 @@ class Paper:
 
     def count(self, table: Any) -> int:
         with self.engine.connect() as connection:
-            return int(connection.execute(select(func.count()).select_from(table).where(table.c.tenant_id == self.id)).scalar_one())
+            return int(
+                connection.execute(
+                    select(func.count()).select_from(table).where(table.c.tenant_id == self.id)
+                ).scalar_one()
+            )

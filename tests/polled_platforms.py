@@ -46,12 +46,22 @@ class Coral(Server):
 
     def flag(self, number: int, at: datetime, **changes: Any) -> Json:
         comment = {
-            "id": f"comment-{number % 7}", "body": "What they said.", "permalink": f"https://paper.example/c/{number % 7}", "author": {"id": "author-1"},
-            "story": {"id": "story-1"}, "parent": None, "statusHistory": {"edges": []},
+            "id": f"comment-{number % 7}",
+            "body": "What they said.",
+            "permalink": f"https://paper.example/c/{number % 7}",
+            "author": {"id": "author-1"},
+            "story": {"id": "story-1"},
+            "parent": None,
+            "statusHistory": {"edges": []},
         }
         made = {
-            "id": f"flag-{number}", "createdAt": text(at), "reason": "COMMENT_REPORTED_ABUSIVE", "additionalDetails": "rude",
-            "flagger": {"id": f"reader-{number}", "createdAt": text(BEGIN - timedelta(days=400))}, "comment": comment, **changes,
+            "id": f"flag-{number}",
+            "createdAt": text(at),
+            "reason": "COMMENT_REPORTED_ABUSIVE",
+            "additionalDetails": "rude",
+            "flagger": {"id": f"reader-{number}", "createdAt": text(BEGIN - timedelta(days=400))},
+            "comment": comment,
+            **changes,
         }
         self.flags.append(made)
         return made
@@ -69,7 +79,9 @@ class Coral(Server):
         info = {"endCursor": page[-1]["createdAt"] if page else None, "hasNextPage": len(later) > first}
         if self.stuck:
             page, info = [], {"endCursor": after, "hasNextPage": True}
-        return self.answer(request, {"data": {"flags": {"edges": [{"node": f} for f in page], "pageInfo": info}}}, after)
+        return self.answer(
+            request, {"data": {"flags": {"edges": [{"node": f} for f in page], "pageInfo": info}}}, after
+        )
 
 
 @dataclass
@@ -82,13 +94,35 @@ class Lemmy(Server):
     def report(self, number: int, at: datetime, kind: str = "comment", **changes: Any) -> Json:
         published, updated = ("published", "updated") if self.version == 3 else ("published_at", "updated_at")
         stamp = at.isoformat().replace("+00:00", "Z")
-        report: Json = {"id": number, "creator_id": 100 + number, f"{kind}_id": number % 5, "reason": "spam, I say", "resolved": False, published: stamp}
+        report: Json = {
+            "id": number,
+            "creator_id": 100 + number,
+            f"{kind}_id": number % 5,
+            "reason": "spam, I say",
+            "resolved": False,
+            published: stamp,
+        }
         if kind == "comment":
             report["original_comment_text"] = "What they said."
         view: Json = {
-            f"{kind}_report": report, kind: {"id": number % 5, "creator_id": 7, "post_id": 40, "removed": False, "deleted": False, "ap_id": f"https://lemmy.example/{kind}/{number % 5}"},
+            f"{kind}_report": report,
+            kind: {
+                "id": number % 5,
+                "creator_id": 7,
+                "post_id": 40,
+                "removed": False,
+                "deleted": False,
+                "ap_id": f"https://lemmy.example/{kind}/{number % 5}",
+            },
             "community": {"id": 3, "name": "main"},
-            "creator": {"id": 100 + number, "name": "someone", "local": True, "ap_id": "https://lemmy.example/u/someone", published: text(BEGIN - timedelta(days=90)), "bot_account": False},
+            "creator": {
+                "id": 100 + number,
+                "name": "someone",
+                "local": True,
+                "ap_id": "https://lemmy.example/u/someone",
+                published: text(BEGIN - timedelta(days=90)),
+                "bot_account": False,
+            },
         }
         view["_at"], view["_updated"] = at, updated
         for path, value in changes.items():
@@ -105,11 +139,16 @@ class Lemmy(Server):
     def app(self) -> Starlette:
         if self.version == 4:
             return Starlette(routes=[Route("/api/v4/report/list", self.combined)])
-        return Starlette(routes=[Route("/api/v3/comment/report/list", self.comments), Route("/api/v3/post/report/list", self.posts)])
+        return Starlette(
+            routes=[Route("/api/v3/comment/report/list", self.comments), Route("/api/v3/post/report/list", self.posts)]
+        )
 
     def newest_first(self, kind: str | None = None) -> list[Json]:
         chosen = [v for v in self.views if kind is None or f"{kind}_report" in v]
-        return [{name: value for name, value in v.items() if not name.startswith("_")} for v in sorted(chosen, key=lambda v: v["_at"], reverse=True)]
+        return [
+            {name: value for name, value in v.items() if not name.startswith("_")}
+            for v in sorted(chosen, key=lambda v: v["_at"], reverse=True)
+        ]
 
     async def combined(self, request: Request) -> Response:
         query = request.query_params
@@ -117,7 +156,11 @@ class Lemmy(Server):
         start, size = int(query.get("page_cursor", "C0")[1:]), min(self.page_size or 50, int(query["limit"]))
         found = self.newest_first()
         more = start + size < len(found) or self.endless
-        return self.answer(request, {"reports": found[start : start + size], "next_page": f"C{start + size}" if more else None}, query.get("page_cursor", ""))
+        return self.answer(
+            request,
+            {"reports": found[start : start + size], "next_page": f"C{start + size}" if more else None},
+            query.get("page_cursor", ""),
+        )
 
     async def comments(self, request: Request) -> Response:
         return self.numbered(request, "comment")
@@ -128,7 +171,9 @@ class Lemmy(Server):
     def numbered(self, request: Request, kind: str) -> Response:
         page, size = int(request.query_params["page"]), int(request.query_params["limit"])
         assert size == 50
-        return self.answer(request, {f"{kind}_reports": self.newest_first(kind)[(page - 1) * size : page * size]}, f"{kind} {page}")
+        return self.answer(
+            request, {f"{kind}_reports": self.newest_first(kind)[(page - 1) * size : page * size]}, f"{kind} {page}"
+        )
 
 
 @dataclass
@@ -136,10 +181,16 @@ class Ozone(Server):
     authorization: str = "Basic " + base64.b64encode(b"admin:secret-password").decode()
     events: list[Json] = field(default_factory=list)
 
-    def event(self, kind: str, at: datetime, subject: Json | None = None, by: str = "did:plc:reader", **event: Any) -> Json:
+    def event(
+        self, kind: str, at: datetime, subject: Json | None = None, by: str = "did:plc:reader", **event: Any
+    ) -> Json:
         made = {
-            "id": len(self.events) + 1, "event": {"$type": f"tools.ozone.moderation.defs#{kind}", **event}, "subject": subject or {"$type": "com.atproto.admin.defs#repoRef", "did": "did:plc:author"},
-            "subjectBlobCids": [], "createdBy": by, "createdAt": text(at),
+            "id": len(self.events) + 1,
+            "event": {"$type": f"tools.ozone.moderation.defs#{kind}", **event},
+            "subject": subject or {"$type": "com.atproto.admin.defs#repoRef", "did": "did:plc:author"},
+            "subjectBlobCids": [],
+            "createdBy": by,
+            "createdAt": text(at),
         }
         self.events.append(made)
         return made
@@ -149,11 +200,24 @@ class Ozone(Server):
 
     async def query(self, request: Request) -> Response:
         query = request.query_params
-        assert query["sortDirection"] == "asc" and "tools.ozone.moderation.defs#modEventReport" in query.getlist("types")
-        keyed = sorted((e for e in self.events if e["createdAt"] >= query["createdAfter"] and e["event"]["$type"] in query.getlist("types")), key=lambda e: (e["createdAt"], e["id"]))
+        assert query["sortDirection"] == "asc" and "tools.ozone.moderation.defs#modEventReport" in query.getlist(
+            "types"
+        )
+        keyed = sorted(
+            (
+                e
+                for e in self.events
+                if e["createdAt"] >= query["createdAfter"] and e["event"]["$type"] in query.getlist("types")
+            ),
+            key=lambda e: (e["createdAt"], e["id"]),
+        )
         if cursor := query.get("cursor"):
             ms, number = cursor.split("::")
-            keyed = [e for e in keyed if (int(datetime.fromisoformat(e["createdAt"]).timestamp() * 1000), e["id"]) > (int(ms), int(number))]
+            keyed = [
+                e
+                for e in keyed
+                if (int(datetime.fromisoformat(e["createdAt"]).timestamp() * 1000), e["id"]) > (int(ms), int(number))
+            ]
         page = keyed[: min(self.page_size or 100, int(query["limit"]))]
         last = page[-1] if page else None
         body: Json = {"events": page}

@@ -43,7 +43,9 @@ class PostgresServer:
         """Makes a cluster in a folder of its own and starts it. Raises RuntimeError without the server's binaries."""
         found = binaries()
         if found is None:
-            raise RuntimeError("no PostgreSQL server is installed; `make test-postgres` installs it (Debian: apt-get install postgresql-15), or name one with DATABASE_URL")
+            raise RuntimeError(
+                "no PostgreSQL server is installed; `make test-postgres` installs it (Debian: apt-get install postgresql-15), or name one with DATABASE_URL"
+            )
         self._bin, self._settings = found, settings
         self.folder = folder = Path(tempfile.mkdtemp(prefix="brigadewatch-postgres-"))
         with socket.socket() as free:
@@ -55,16 +57,53 @@ class PostgresServer:
             os.chown(folder, person.pw_uid, person.pw_gid)
         else:
             self._person = {}
-        command = [str(self._bin / "initdb"), "-D", str(folder / "cluster"), "-U", "brigadewatch", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder, extra_groups=[] if self._person else None, **self._person)  # type: ignore[call-overload]
+        command = [
+            str(self._bin / "initdb"),
+            "-D",
+            str(folder / "cluster"),
+            "-U",
+            "brigadewatch",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            extra_groups=[] if self._person else None,
+            **self._person,
+        )  # type: ignore[call-overload]
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        settings = [f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}", "max_connections=60", *self._settings]
-        command = [str(self._bin / "postgres"), "-D", str(self.folder / "cluster"), *[word for setting in settings for word in ("-c", setting)]]
+        settings = [
+            f"port={self.port}",
+            "listen_addresses=127.0.0.1",
+            f"unix_socket_directories={self.folder}",
+            "max_connections=60",
+            *self._settings,
+        ]
+        command = [
+            str(self._bin / "postgres"),
+            "-D",
+            str(self.folder / "cluster"),
+            *[word for setting in settings for word in ("-c", setting)],
+        ]
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self.folder, extra_groups=[] if self._person else None, preexec_fn=_end_with_the_tests if _LIBC else None, **self._person)
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                extra_groups=[] if self._person else None,
+                preexec_fn=_end_with_the_tests if _LIBC else None,
+                **self._person,
+            )
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -117,7 +156,9 @@ class Databases:
         """The name of a new database: empty, or a copy of `template`, to which nobody may be connected."""
         self._made += 1
         name = f"brigadewatch_test_{self._run}_{self._made}"
-        self._connection.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template0'} STRATEGY file_copy".encode())
+        self._connection.execute(
+            f"CREATE DATABASE {name} TEMPLATE {template or 'template0'} STRATEGY file_copy".encode()
+        )
         return name
 
     def url(self, name: str) -> str:

@@ -14,7 +14,11 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_readme_has_exactly_the_variables_that_the_code_reads() -> None:
     read: set[str] = set()
-    for path in (ROOT / "service" / "settings.py", ROOT / "service" / "cli.py", *sorted((ROOT / "service" / "commands").glob("*.py"))):
+    for path in (
+        ROOT / "service" / "settings.py",
+        ROOT / "service" / "cli.py",
+        *sorted((ROOT / "service" / "commands").glob("*.py")),
+    ):
         read |= set(re.findall(r'"((?:BRIGADEWATCH_[A-Z_]+|REDIS_URL|DATABASE_URL))"', path.read_text()))
     table = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
     assert table == read
@@ -40,9 +44,15 @@ def test_every_document_that_the_readme_names_exists() -> None:
 
 
 def test_every_test_that_the_threat_model_names_exists() -> None:
-    named = re.findall(r"`((?:tests|clients|bench)/[\w/.-]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "threat-model.md").read_text())
+    named = re.findall(
+        r"`((?:tests|clients|bench)/[\w/.-]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "threat-model.md").read_text()
+    )
     assert len(named) > 40
-    assert [f"{file}::{test}" for file, test in named if not (ROOT / file).exists() or (f"def {test}(" not in (ROOT / file).read_text() and test)] == []
+    assert [
+        f"{file}::{test}"
+        for file, test in named
+        if not (ROOT / file).exists() or (f"def {test}(" not in (ROOT / file).read_text() and test)
+    ] == []
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/runbook.md", "docs/deploy.md", "docs/privacy.md"])
@@ -52,7 +62,10 @@ def test_every_command_that_a_document_tells_of_exists(document: str) -> None:
     from service.cli import app
 
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    told = re.findall(r"(?<![/\w.-])brigadewatch ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", "\n".join(re.findall(r"`[^`]+`|^ {4}.+$", (ROOT / document).read_text(), re.MULTILINE)))
+    told = re.findall(
+        r"(?<![/\w.-])brigadewatch ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?",
+        "\n".join(re.findall(r"`[^`]+`|^ {4}.+$", (ROOT / document).read_text(), re.MULTILINE)),
+    )
     assert told
     for first, second in told:
         assert first in known, f"brigadewatch {first}"

@@ -37,7 +37,12 @@ class Up:
         self.data = data
         self.log = log
         with log.open("wb") as file:
-            self.process = subprocess.Popen([sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"], stderr=file, env=environment(**variables), preexec_fn=_end_with_the_tests if _LIBC else None)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"],
+                stderr=file,
+                env=environment(**variables),
+                preexec_fn=_end_with_the_tests if _LIBC else None,
+            )
         self.wait(lambda: "Ctrl-C" in log.read_text())
         self.api, ops = re.findall(r"http://127\.0\.0\.1:\d+(?=  |/metrics)", log.read_text())
         self.ops = ops
@@ -65,5 +70,19 @@ class Up:
 def make_key(data: str, *scopes: str, tenant: str = "default", **variables: str) -> str:
     """A key made by the command, with `ingest` and `read` unless told."""
     asked = [word for scope in scopes or ("ingest", "read") for word in ("--scope", scope)]
-    command = [sys.executable, "-m", "service.cli", "keys", "create", "--tenant", tenant, "--create", *asked, "--data", data]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(**variables), check=True).stdout.strip()
+    command = [
+        sys.executable,
+        "-m",
+        "service.cli",
+        "keys",
+        "create",
+        "--tenant",
+        tenant,
+        "--create",
+        *asked,
+        "--data",
+        data,
+    ]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=environment(**variables), check=True
+    ).stdout.strip()

@@ -43,9 +43,21 @@ class Site:
 
     def run(self, do: str, **asked: Any) -> dict[str, Any]:
         """One request. Whatever PHP complains about fails it."""
-        document = {"database": str(self.folder / "wordpress.sqlite"), "plugin": str(PLUGIN), "constants": self.constants, "do": do, **asked}
+        document = {
+            "database": str(self.folder / "wordpress.sqlite"),
+            "plugin": str(PLUGIN),
+            "constants": self.constants,
+            "do": do,
+            **asked,
+        }
         # No php.ini: what an operator's has would be part of the test.
-        done = subprocess.run(["php", "-d", "display_errors=stderr", str(SHIM / "request.php")], input=json.dumps(document), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            ["php", "-d", "display_errors=stderr", str(SHIM / "request.php")],
+            input=json.dumps(document),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 0, done.stderr
         lines = done.stderr.splitlines()
         assert all("brigadewatch: " in line for line in lines), done.stderr
@@ -63,11 +75,27 @@ class Site:
         """A function of WordPress or of the plugin."""
         return self.run("call", call=[function, *arguments], **asked)["result"]
 
-    def write(self, comment: int, *, post: int = 3, parent: int = 0, user: int = 0, email: str = "anna@example.org", content: str = "I disagree.", status: str = "1") -> None:
+    def write(
+        self,
+        comment: int,
+        *,
+        post: int = 3,
+        parent: int = 0,
+        user: int = 0,
+        email: str = "anna@example.org",
+        content: str = "I disagree.",
+        status: str = "1",
+    ) -> None:
         """A comment."""
         self.sql(
             "INSERT INTO wp_comments (comment_ID, comment_post_ID, comment_parent, user_id, comment_author_email, comment_content, comment_approved) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            comment, post, parent, user, email, content, status,
+            comment,
+            post,
+            parent,
+            user,
+            email,
+            content,
+            status,
         )
 
     def join(self, *users: int, registered: str = "2025-01-01 10:00:00", moderates: bool = False) -> None:
@@ -77,14 +105,19 @@ class Site:
 
     def status(self, comment: int) -> str:
         """'1' visible, '0' held back, 'spam', 'trash'."""
-        return str(self.sql("SELECT comment_approved FROM wp_comments WHERE comment_ID = ?", comment)[0]["comment_approved"])
+        return str(
+            self.sql("SELECT comment_approved FROM wp_comments WHERE comment_ID = ?", comment)[0]["comment_approved"]
+        )
 
     def report(self, comment: int, **who: Any) -> dict[str, Any]:
         """What a reader does: follow the link, fill in the form, send it."""
         extra = {name: who.pop(name) for name in ("reason", "text") if name in who}
         shown = self.run("admin-post", get={"action": "brigadewatch_report", "comment": str(comment)}, **who)
         assert shown["status"] == 200, shown
-        fields = {html.unescape(n): html.unescape(v) for n, v in re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', shown["body"])}
+        fields = {
+            html.unescape(n): html.unescape(v)
+            for n, v in re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', shown["body"])
+        }
         return self.run("admin-post", post={**fields, "reason": "abuse", "text": "", **extra}, **who)
 
     def keep(self, comment: int, moderator: int) -> dict[str, Any]:
@@ -95,7 +128,9 @@ class Site:
 
     def queued(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The documents that wait to be sent."""
-        rows = self.sql("SELECT option_value FROM wp_options WHERE option_name LIKE 'brigadewatch!_queue!_%' ESCAPE '!' ORDER BY option_id")
+        rows = self.sql(
+            "SELECT option_value FROM wp_options WHERE option_name LIKE 'brigadewatch!_queue!_%' ESCAPE '!' ORDER BY option_id"
+        )
         items = [json.loads(row["option_value"]) for row in rows]
         return [json.loads(item["line"]) for item in items if kind in (None, item["kind"])]
 

@@ -25,8 +25,13 @@ from workers.resources import open_resources
 
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 _HAPPENED = (  # what comes last, of each of the ways
-    "brigadewatch_selfcheck_finished_timestamp_seconds", 'brigadewatch_delivery_attempts_total{result="delivered"', 'brigadewatch_polls_total{platform="coral",result="ok"', "brigadewatch_decisions_total",
-    'brigadewatch_restorations{state="open"', "brigadewatch_sweep_finished_timestamp_seconds", 'brigadewatch_process_resident_memory_bytes{process="clock"',
+    "brigadewatch_selfcheck_finished_timestamp_seconds",
+    'brigadewatch_delivery_attempts_total{result="delivered"',
+    'brigadewatch_polls_total{platform="coral",result="ok"',
+    "brigadewatch_decisions_total",
+    'brigadewatch_restorations{state="open"',
+    "brigadewatch_sweep_finished_timestamp_seconds",
+    'brigadewatch_process_resident_memory_bytes{process="clock"',
 )
 
 
@@ -39,11 +44,21 @@ def worked(folder: Path, *, complaints_of: int = 1) -> Iterator[Installation]:
     with ExitStack() as stack:
         receiver = stack.enter_context(serving(Receiver()))
         coral = stack.enter_context(listening(Coral().app()))
-        installation, end = start(folder, BRIGADEWATCH_OUTBOUND_ALLOW=f"127.0.0.1/32:{receiver.port},127.0.0.1/32:{coral}")
+        installation, end = start(
+            folder, BRIGADEWATCH_OUTBOUND_ALLOW=f"127.0.0.1/32:{receiver.port},127.0.0.1/32:{coral}"
+        )
         stack.callback(end)
         tenant = installation.add("news", [])
         with write(installation.engine) as connection:
-            add_source(connection, SecretBox(installation.settings), tenant.id, "coral", secret="secret-token", url=f"http://127.0.0.1:{coral}/", now_us=time.time_ns() // 1_000)
+            add_source(
+                connection,
+                SecretBox(installation.settings),
+                tenant.id,
+                "coral",
+                secret="secret-token",
+                url=f"http://127.0.0.1:{coral}/",
+                now_us=time.time_ns() // 1_000,
+            )
         with installation.client(tenant) as client:
             client.post("/v1/subscriptions", json={"url": receiver.url}).raise_for_status()
             installation.send(tenant, "complaints", town(5, brigades=complaints_of))
@@ -82,19 +97,44 @@ def _sign_in(installation: Installation, tenant: Tenant) -> None:
             page = browser.get("/console/sign-in")
             token = _TOKEN.search(page.text)
             assert token, page.text
-            assert browser.post("/console/sign-in", data={"tenant": tenant.name, "name": "admin", "password": password, "csrf": token[1]}).status_code == status
+            assert (
+                browser.post(
+                    "/console/sign-in",
+                    data={"tenant": tenant.name, "name": "admin", "password": password, "csrf": token[1]},
+                ).status_code
+                == status
+            )
 
 
 def _decide(installation: Installation, tenant: Tenant) -> None:
     """The platform removed what the found brigade was after; a person says that it is one."""
     case = installation.case(tenant, installation.cases(tenant)[0]["id"])
     now = datetime.now(UTC).isoformat()
-    installation.send(tenant, "outcomes", [{"id": f"removal-{n}", "target_id": target, "decided_at": now, "action": "removed", "decided_by": "automatic"} for n, target in enumerate(case["targets"])])
+    installation.send(
+        tenant,
+        "outcomes",
+        [
+            {
+                "id": f"removal-{n}",
+                "target_id": target,
+                "decided_at": now,
+                "action": "removed",
+                "decided_by": "automatic",
+            }
+            for n, target in enumerate(case["targets"])
+        ],
+    )
     with installation.client(tenant) as client:
 
         def decided() -> bool:  # it may change in between: the window is still filling
             version = installation.case(tenant, case["id"])["version"]
-            return client.post(f"/v1/clusters/{case['id']}/decisions", json={"verdict": "coordinated", "reason_code": "brigade", "version": version}).status_code == 201
+            return (
+                client.post(
+                    f"/v1/clusters/{case['id']}/decisions",
+                    json={"verdict": "coordinated", "reason_code": "brigade", "version": version},
+                ).status_code
+                == 201
+            )
 
         installation.up.wait(decided, seconds=60)
 

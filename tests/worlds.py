@@ -46,9 +46,16 @@ def columns(rows: Sequence[Row]) -> Complaints:
         return np.array(list(values), np.int64)
 
     return Complaints(
-        ints(r.seq for r in rows), ints(r.time_ms for r in rows), ints(r.reporter for r in rows), ints(r.target for r in rows), ints(r.context for r in rows), ints(r.author for r in rows),
-        ints(UNKNOWN_MS if r.created is None else START_MS + round(r.created * 1000) for r in rows), ints(r.fingerprint for r in rows),
-        np.array([r.exempt for r in rows], bool), {r.seq: signature for r in rows if r.text is not None and (signature := signature_of(r.text)) is not None},
+        ints(r.seq for r in rows),
+        ints(r.time_ms for r in rows),
+        ints(r.reporter for r in rows),
+        ints(r.target for r in rows),
+        ints(r.context for r in rows),
+        ints(r.author for r in rows),
+        ints(UNKNOWN_MS if r.created is None else START_MS + round(r.created * 1000) for r in rows),
+        ints(r.fingerprint for r in rows),
+        np.array([r.exempt for r in rows], bool),
+        {r.seq: signature for r in rows if r.text is not None and (signature := signature_of(r.text)) is not None},
     )
 
 
@@ -60,7 +67,18 @@ class Town:
     brigades: list[frozenset[int]]
 
 
-def draw_town(seed: int, *, brigades: int = 1, members: int = 8, hits: int = 16, complaints: int = 1_500, readers: int = 700, articles: int = 80, days: float = 8, contexts: bool = True) -> Town:
+def draw_town(
+    seed: int,
+    *,
+    brigades: int = 1,
+    members: int = 8,
+    hits: int = 16,
+    complaints: int = 1_500,
+    readers: int = 700,
+    articles: int = 80,
+    days: float = 8,
+    contexts: bool = True,
+) -> Town:
     """Readers who complain in sittings at articles, and `brigades` groups that come to `hits` comments of many articles
     within minutes.
     """
@@ -69,7 +87,19 @@ def draw_town(seed: int, *, brigades: int = 1, members: int = 8, hits: int = 16,
 
     def add(reporter: int, comment: int, at: float) -> None:
         context = 10_000 + comment // 10 if contexts else 0
-        drawn.setdefault((reporter, comment), Row(0, reporter, comment, round(float(at), 3), context, 20_000 + comment % 37, -400 * DAY + reporter * HOUR, 0))
+        drawn.setdefault(
+            (reporter, comment),
+            Row(
+                0,
+                reporter,
+                comment,
+                round(float(at), 3),
+                context,
+                20_000 + comment % 37,
+                -400 * DAY + reporter * HOUR,
+                0,
+            ),
+        )
 
     published = rng.uniform(0, (days - 1) * DAY, articles)
     while len(drawn) < complaints:

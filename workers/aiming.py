@@ -43,7 +43,9 @@ class Aiming:
         owner, events = window.runs(window.by_target, chosen)
         _, first = np.unique(owner, return_index=True)
         sample = self._read(connection, window.targets.keys[window.target[events[first]]], window.seq[events[first]])
-        self._traits = {t: self._traits[t] for t in {*sample, *(t for targets in self._aims for t in targets)} if t in self._traits}
+        self._traits = {
+            t: self._traits[t] for t in {*sample, *(t for targets in self._aims for t in targets)} if t in self._traits
+        }
         self._usual = usual_of(Counter(f for t in sample for f in self._traits[t]), len(sample))
         self._aims.clear()
 
@@ -65,7 +67,11 @@ class Aiming:
 
     def _read(self, connection: Connection, targets: Ints, seqs: Ints) -> list[int]:
         """Know the traits of the targets, of which `seqs` are complaints; gives back those that are known now."""
-        target_by_seq = {seq: target for target, seq in zip(targets.tolist(), seqs.tolist(), strict=True) if target not in self._traits}
+        target_by_seq = {
+            seq: target
+            for target, seq in zip(targets.tolist(), seqs.tolist(), strict=True)
+            if target not in self._traits
+        }
         for seq, content in contents_of(connection, self._tenant_id, list(target_by_seq)).items():
             self._traits[target_by_seq[seq]] = traits_of(content["target"])
         return [t for t in targets.tolist() if t in self._traits]

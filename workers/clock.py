@@ -139,7 +139,10 @@ class Clock:
     def beat(self) -> dict[str, frozenset[str]]:
         """Look once, enqueue what is due, and say what that was (works that waited already included)."""
         redis: Any = self.resources.redis
-        busy = {name.decode() if isinstance(name, bytes) else str(name) for name in redis.sunion([keys.TENANTS_WAITING, keys.TENANTS_DIRTY])}
+        busy = {
+            name.decode() if isinstance(name, bytes) else str(name)
+            for name in redis.sunion([keys.TENANTS_WAITING, keys.TENANTS_DIRTY])
+        }
         everyone = time.monotonic() - self._round_at >= ROUND_SECONDS
         with self.resources.engine.connect() as connection:
             found = self._look(connection, None if everyone else busy)
@@ -182,11 +185,29 @@ class Clock:
         found: dict[str, tuple[TenantState, Policy]] = {}
         for number, row in enumerate(rows):
             position, entries, ingesting, detecting, sweeping, checked = answers[number * 6 : number * 6 + 6]
-            began = None if row.sweep_finished_us is None else row.sweep_finished_us - int(row.sweep_seconds * SECOND_US)
+            began = (
+                None if row.sweep_finished_us is None else row.sweep_finished_us - int(row.sweep_seconds * SECOND_US)
+            )
             state = TenantState(
-                None if position is None else int(position), int(entries), bool(ingesting), bool(detecting), bool(sweeping),
-                row.archived_position, row.last_seq, row.resent or 0, row.cursor_seq, row.analysed_position, row.watermark_us, row.swept_position, row.swept_watermark_us,
-                (row.decision_seq or 0) > row.decision_cursor, row.sweep_finished_us, began, row.swept_us, self._ticked_us.get(row.name, 0), bool(checked),
+                None if position is None else int(position),
+                int(entries),
+                bool(ingesting),
+                bool(detecting),
+                bool(sweeping),
+                row.archived_position,
+                row.last_seq,
+                row.resent or 0,
+                row.cursor_seq,
+                row.analysed_position,
+                row.watermark_us,
+                row.swept_position,
+                row.swept_watermark_us,
+                (row.decision_seq or 0) > row.decision_cursor,
+                row.sweep_finished_us,
+                began,
+                row.swept_us,
+                self._ticked_us.get(row.name, 0),
+                bool(checked),
             )
             found[row.name] = state, self._policy(connection, row.id, row.name)
         return found
@@ -204,16 +225,43 @@ def _idle(state: TenantState) -> bool:
 
 def _tenants_statement(names: list[str] | None) -> Select[Any]:
     """One row a tenant: its states, and the newest of its decisions and sweeps (each by one index look-up)."""
-    newest = select(func.max(sweeps.c.id)).where(sweeps.c.tenant_id == tenants.c.id).correlate(tenants).scalar_subquery()
-    decision = select(func.max(decisions.c.seq)).where(decisions.c.tenant_id == tenants.c.id).correlate(tenants).scalar_subquery()
-    resent = select(func.count(dead_letters.c.resent_us)).where(dead_letters.c.tenant_id == tenants.c.id).correlate(tenants).scalar_subquery()
+    newest = (
+        select(func.max(sweeps.c.id)).where(sweeps.c.tenant_id == tenants.c.id).correlate(tenants).scalar_subquery()
+    )
+    decision = (
+        select(func.max(decisions.c.seq))
+        .where(decisions.c.tenant_id == tenants.c.id)
+        .correlate(tenants)
+        .scalar_subquery()
+    )
+    resent = (
+        select(func.count(dead_letters.c.resent_us))
+        .where(dead_letters.c.tenant_id == tenants.c.id)
+        .correlate(tenants)
+        .scalar_subquery()
+    )
     columns: list[Any] = [
-        tenants.c.id, tenants.c.name, ingest_state.c.archived_position, ingest_state.c.last_seq, analysis_state.c.cursor_seq, analysis_state.c.analysed_position,
-        analysis_state.c.watermark_us, analysis_state.c.swept_position, analysis_state.c.swept_watermark_us, analysis_state.c.swept_us, analysis_state.c.decision_cursor,
-        sweeps.c.finished_us.label("sweep_finished_us"), sweeps.c.seconds.label("sweep_seconds"), decision.label("decision_seq"), resent.label("resent"),
+        tenants.c.id,
+        tenants.c.name,
+        ingest_state.c.archived_position,
+        ingest_state.c.last_seq,
+        analysis_state.c.cursor_seq,
+        analysis_state.c.analysed_position,
+        analysis_state.c.watermark_us,
+        analysis_state.c.swept_position,
+        analysis_state.c.swept_watermark_us,
+        analysis_state.c.swept_us,
+        analysis_state.c.decision_cursor,
+        sweeps.c.finished_us.label("sweep_finished_us"),
+        sweeps.c.seconds.label("sweep_seconds"),
+        decision.label("decision_seq"),
+        resent.label("resent"),
     ]
     statement = (
-        select(*columns).join(ingest_state, ingest_state.c.tenant_id == tenants.c.id).join(analysis_state, analysis_state.c.tenant_id == tenants.c.id)
-        .outerjoin(sweeps, sweeps.c.id == newest).order_by(tenants.c.id)
+        select(*columns)
+        .join(ingest_state, ingest_state.c.tenant_id == tenants.c.id)
+        .join(analysis_state, analysis_state.c.tenant_id == tenants.c.id)
+        .outerjoin(sweeps, sweeps.c.id == newest)
+        .order_by(tenants.c.id)
     )
     return statement if names is None else statement.where(tenants.c.name.in_(names))

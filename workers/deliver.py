@@ -108,7 +108,14 @@ class Courier:
         if free <= 0:
             return set()
         with self.resources.engine.connect() as connection:
-            found = deliveries.due(connection, number, self.resources.now_us(), but=self._busy, per_subscription=DELIVERIES_A_TURN, subscriptions_at_most=free)
+            found = deliveries.due(
+                connection,
+                number,
+                self.resources.now_us(),
+                but=self._busy,
+                per_subscription=DELIVERIES_A_TURN,
+                subscriptions_at_most=free,
+            )
         started = {name: self._threads.submit(self._deliver, tenant, ids) for name, ids in found.items()}
         self._busy.update(started)
         return set(started.values())
@@ -135,7 +142,13 @@ class Courier:
                 if not self._deliver_one(tenant, delivery) or time.monotonic() > over:
                     return
             except (SQLAlchemyError, BrigadewatchError) as error:  # claimed for a minute, then it is somebody's again
-                log.warning("delivery %s of %s was cut short, and is sent again: %s: %s", delivery, tenant, type(error).__name__, error)
+                log.warning(
+                    "delivery %s of %s was cut short, and is sent again: %s: %s",
+                    delivery,
+                    tenant,
+                    type(error).__name__,
+                    error,
+                )
                 return
             except Exception:
                 log.exception("delivery %s of %s failed in an unexpected way, and is tried again", delivery, tenant)
@@ -159,7 +172,9 @@ class Courier:
         """What came of it, in a word, and whether the subscriber's next delivery may follow at once."""
         now_us = self.resources.now_us()
         with write(self.resources.engine) as connection:
-            deliveries.note_attempt(connection, claimed, deliveries.Attempt(began_us, result.seconds, result.status, result.error))
+            deliveries.note_attempt(
+                connection, claimed, deliveries.Attempt(began_us, result.seconds, result.status, result.error)
+            )
             if result.silent:
                 rest = rest_until_us(claimed.silences + 1, now_us, retry_after_seconds=result.retry_after_seconds)
                 subscriptions.silent(connection, claimed.subscription_id, claimed.silences + 1, rest)
@@ -177,16 +192,44 @@ class Courier:
 
     def _store_failure(self, connection: Connection, claimed: deliveries.Claimed, result: Result, now_us: int) -> str:
         said, failures = result.said, claimed.attempts + 1
-        next_us = next_attempt_us(failures, now_us, retry_after_seconds=result.retry_after_seconds, spread=random.uniform(-1, 1))
+        next_us = next_attempt_us(
+            failures, now_us, retry_after_seconds=result.retry_after_seconds, spread=random.uniform(-1, 1)
+        )
         if result.status != GONE and next_us is not None:
             deliveries.postpone(connection, claimed, next_us)
-            log.info("delivery %s to subscription %s failed %d of %d times: %s", claimed.id, claimed.subscription_id, failures, ATTEMPTS, said)
+            log.info(
+                "delivery %s to subscription %s failed %d of %d times: %s",
+                claimed.id,
+                claimed.subscription_id,
+                failures,
+                ATTEMPTS,
+                said,
+            )
             return "retried"
         deliveries.finish(connection, claimed, FAILED, now_us)
-        because = "the receiver answered 410 Gone" if result.status == GONE else f"{failures} attempts to deliver {claimed.event_id} failed, the last one with: {said}"
-        if result.status != GONE and deliveries.any_arrived(connection, claimed.subscription_id, now_us - LAST_PAUSE_US):
-            log.warning("delivery %s was given up, subscription %s goes on, since it takes others: %s", claimed.id, claimed.subscription_id, because)
+        because = (
+            "the receiver answered 410 Gone"
+            if result.status == GONE
+            else f"{failures} attempts to deliver {claimed.event_id} failed, the last one with: {said}"
+        )
+        if result.status != GONE and deliveries.any_arrived(
+            connection, claimed.subscription_id, now_us - LAST_PAUSE_US
+        ):
+            log.warning(
+                "delivery %s was given up, subscription %s goes on, since it takes others: %s",
+                claimed.id,
+                claimed.subscription_id,
+                because,
+            )
             return "given_up"
-        subscriptions.disable(connection, claimed.tenant_id, claimed.subscription_id, because, by=ACTOR, now_us=now_us, cancel=result.status == GONE)
+        subscriptions.disable(
+            connection,
+            claimed.tenant_id,
+            claimed.subscription_id,
+            because,
+            by=ACTOR,
+            now_us=now_us,
+            cancel=result.status == GONE,
+        )
         log.warning("subscription %s was disabled: %s", claimed.subscription_id, because)
         return "disabled"

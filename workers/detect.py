@@ -25,7 +25,15 @@ from service.moderation.restorations import Moment
 from service.ops import tallies
 from service.policy import Policy
 from service.storage import allowed, assessments, clusters, schema, timers, warnings
-from service.storage.archive import AnalysisState, FeedRow, analysis_state_of, outcomes_of, read_feed, read_feed_before, read_feed_window
+from service.storage.archive import (
+    AnalysisState,
+    FeedRow,
+    analysis_state_of,
+    outcomes_of,
+    read_feed,
+    read_feed_before,
+    read_feed_window,
+)
 from service.storage.database import write
 from service.storage.feed import FeedBatch, FeedOutcome
 from service.storage.leases import Lease, held, take_epoch
@@ -100,13 +108,21 @@ def tell_windows() -> None:
     if not _turning:
         for tenant, analysis in _resident.items():
             window = analysis.detector.window
-            log.warning("tenant %s: window of %d complaints up to seq %d, digest %s", tenant, window.live, analysis.state.cursor_seq, window.digest())
+            log.warning(
+                "tenant %s: window of %d complaints up to seq %d, digest %s",
+                tenant,
+                window.live,
+                analysis.state.cursor_seq,
+                window.digest(),
+            )
 
 
 def _turn(tenant: str, resources: Resources, lease: Lease) -> None:
     began = time.monotonic()
     analysis = _resident_analysis(tenant, resources)
-    while analysis.step(resources, ITEMS_BESIDE_OTHERS if (others := others_wait(resources.redis, "detect")) else ITEMS_AT_ONCE):
+    while analysis.step(
+        resources, ITEMS_BESIDE_OTHERS if (others := others_wait(resources.redis, "detect")) else ITEMS_AT_ONCE
+    ):
         lease.check()
         if time.monotonic() - began >= (SHORT_TURN_SECONDS if others else TURN_SECONDS):
             return
@@ -122,7 +138,13 @@ def _resident_analysis(tenant: str, resources: Resources) -> Analysis:
         began = time.monotonic()
         analysis = _resident[tenant] = rebuild(tenant, resources)
         analysis.publish_again(resources)
-        log.info("tenant %s: window of %d complaints built in %.2f s, epoch %d", tenant, analysis.detector.window.live, time.monotonic() - began, analysis.epoch)
+        log.info(
+            "tenant %s: window of %d complaints built in %.2f s, epoch %d",
+            tenant,
+            analysis.detector.window.live,
+            time.monotonic() - began,
+            analysis.epoch,
+        )
     return analysis
 
 
@@ -153,7 +175,9 @@ def rebuild(tenant: str, resources: Resources) -> Analysis:
 
 def _latest_sweep(connection: Connection, number: int) -> Any:
     table = schema.sweeps
-    return connection.execute(select(table).where(table.c.tenant_id == number).order_by(table.c.id.desc()).limit(1)).first()
+    return connection.execute(
+        select(table).where(table.c.tenant_id == number).order_by(table.c.id.desc()).limit(1)
+    ).first()
 
 
 @dataclass
@@ -200,7 +224,11 @@ class Analysis:
 
     def begin_telling(self, connection: Connection) -> None:
         """Know what was told. After a change of thresholds the next look is at all targets."""
-        self._telling.begin(connection, clusters.summaries(self.clusters.values()), everything=self.state.policy_version not in (None, self.policy.version))
+        self._telling.begin(
+            connection,
+            clusters.summaries(self.clusters.values()),
+            everything=self.state.policy_version not in (None, self.policy.version),
+        )
 
     def begin_allowing(self, connection: Connection) -> None:
         """Know the allow-list, if the clusters go by it as they are stored; otherwise the next step sees to that."""
@@ -216,16 +244,32 @@ class Analysis:
         with resources.engine.connect() as connection:
             self.state = analysis_state_of(connection, self.number)
             if self.state.epoch != self.epoch:
-                raise LostLease(f"tenant {self.tenant}: analysis epoch {self.epoch} was replaced by {self.state.epoch}; another worker goes on")
+                raise LostLease(
+                    f"tenant {self.tenant}: analysis epoch {self.epoch} was replaced by {self.state.epoch}; another worker goes on"
+                )
             decided = connection.execute(
-                select(schema.decisions.c.seq, schema.decisions.c.cluster_id).where(schema.decisions.c.tenant_id == self.number, schema.decisions.c.seq > self.state.decision_cursor)
+                select(schema.decisions.c.seq, schema.decisions.c.cluster_id).where(
+                    schema.decisions.c.tenant_id == self.number, schema.decisions.c.seq > self.state.decision_cursor
+                )
             ).all()
             newest = connection.execute(
-                select(schema.sweeps.c.id, schema.sweeps.c.finished_us).where(schema.sweeps.c.tenant_id == self.number).order_by(schema.sweeps.c.id.desc()).limit(1)).first()
-            sweep = _latest_sweep(connection, self.number) if newest is not None and newest.finished_us > (self.state.swept_us or 0) else None
+                select(schema.sweeps.c.id, schema.sweeps.c.finished_us)
+                .where(schema.sweeps.c.tenant_id == self.number)
+                .order_by(schema.sweeps.c.id.desc())
+                .limit(1)
+            ).first()
+            sweep = (
+                _latest_sweep(connection, self.number)
+                if newest is not None and newest.finished_us > (self.state.swept_us or 0)
+                else None
+            )
             at_most = min(at_most, max(LEAST_ITEMS, int(self._items_per_second * TICK_SECONDS)))
             asked = self._allowed is None or timers.planned(connection, self.number, allowed.WORK)
-            rows = [] if decided or asked or sweep is not None else read_feed(connection, self.number, self.state.cursor_seq, at_most)
+            rows = (
+                []
+                if decided or asked or sweep is not None
+                else read_feed(connection, self.number, self.state.cursor_seq, at_most)
+            )
         if decided:
             self._take_decisions(resources, max(d.seq for d in decided), {d.cluster_id for d in decided})
             return True
@@ -270,7 +314,12 @@ class Analysis:
             if len(times):
                 low = int(times.min()) if low is None else min(low, int(times.min()))
                 high = int(times.max()) if high is None else max(high, int(times.max()))
-            if taken and low is not None and high is not None and high - low > self.policy.tick_span_seconds * SECOND_US:
+            if (
+                taken
+                and low is not None
+                and high is not None
+                and high - low > self.policy.tick_span_seconds * SECOND_US
+            ):
                 break
             # What is removed here may be fed again in the next row: the two are not one tick.
             if taken and (row.batch.removed or taken[-1].batch.removed):
@@ -290,7 +339,9 @@ class Analysis:
         # Analysed outside the writing transaction: ingest must not wait for it.
         with resources.engine.connect() as connection:
             for part in self._parts(batch):
-                groups = self.detector.tick(columns_of(part, {s: batch.texts[s] for s in part["seq"].tolist() if s in batch.texts}))
+                groups = self.detector.tick(
+                    columns_of(part, {s: batch.texts[s] for s in part["seq"].tolist() if s in batch.texts})
+                )
                 self._reconcile(connection, groups, changed, complete=False)
             if batch.removed:
                 groups = self.detector.tick(columns_of(batch.complaints[:0], {}), batch.removed)
@@ -298,15 +349,31 @@ class Analysis:
             self._learn(connection, batch, changed)
             last = rows[-1]
             totals = dict(zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True))
-            news = self._telling.look(connection, self._change(
-                connection, before, changed, Moment(self.state.cursor_seq, last.last_seq, resources.now_us()), totals=totals, judged={o.target for o in batch.outcomes}))
+            news = self._telling.look(
+                connection,
+                self._change(
+                    connection,
+                    before,
+                    changed,
+                    Moment(self.state.cursor_seq, last.last_seq, resources.now_us()),
+                    totals=totals,
+                    judged={o.target for o in batch.outcomes},
+                ),
+            )
         watermark = max((r.watermark_us for r in rows if r.watermark_us is not None), default=self.state.watermark_us)
         with write(resources.engine) as connection:
             self._hold(connection)
             clusters.save(connection, self.number, before, changed, withdrawn=set(batch.removed))
             self._telling.record(connection, news, watermark_us=watermark or 0, now_us=resources.now_us())
-            self._advance(connection, cursor_seq=last.last_seq, analysed_position=max(self.state.analysed_position, last.last_position),
-                          analysed=self.state.analysed + sum(r.items for r in rows), watermark_us=watermark, as_of_us=last.received_us, policy_version=self.policy.version)
+            self._advance(
+                connection,
+                cursor_seq=last.last_seq,
+                analysed_position=max(self.state.analysed_position, last.last_position),
+                analysed=self.state.analysed + sum(r.items for r in rows),
+                watermark_us=watermark,
+                as_of_us=last.received_us,
+                policy_version=self.policy.version,
+            )
         self._publish(resources.redis, news, totals)
         self._count(resources, rows)
         logs.add(ticks=1, items=sum(row.items for row in rows), clusters_changed=len(changed))
@@ -322,7 +389,9 @@ class Analysis:
             self._recording.forget()
             self._reconcile(connection, self.detector.regroup(), changed, complete=True)
             cursor, watermark_us = self.state.cursor_seq, self.state.watermark_us or 0
-            news = self._telling.look(connection, self._change(connection, before, changed, Moment(cursor, cursor, resources.now_us())))
+            news = self._telling.look(
+                connection, self._change(connection, before, changed, Moment(cursor, cursor, resources.now_us()))
+            )
             # Nobody waits for these, and by sweeps each outcome is looked at once.
             judged = warnings.judged_since(connection, self.number, self.state.swept_seq, int(sweep.seq))
             self._telling.look_at_reporters(connection, judged, watermark_us, news)
@@ -330,8 +399,14 @@ class Analysis:
             self._hold(connection)
             clusters.save(connection, self.number, before, changed)
             self._telling.record(connection, news, watermark_us=watermark_us, now_us=resources.now_us())
-            self._advance(connection, swept_seq=int(sweep.seq), swept_position=max(self.state.swept_position, int(sweep.position)), swept_watermark_us=sweep.watermark_us,
-                          swept_us=sweep.finished_us, policy_version=self.policy.version)
+            self._advance(
+                connection,
+                swept_seq=int(sweep.seq),
+                swept_position=max(self.state.swept_position, int(sweep.position)),
+                swept_watermark_us=sweep.watermark_us,
+                swept_us=sweep.finished_us,
+                policy_version=self.policy.version,
+            )
         self._publish(resources.redis, news, {})
         logs.add(sweeps_taken=1, clusters_changed=len(changed))
 
@@ -344,12 +419,17 @@ class Analysis:
             for identity, cluster in fresh.items():
                 if cluster.status == "decided" or cluster.verdict is None:
                     clusters.mark_judged(connection, identity, cluster.verdict)
-                    fresh[identity] = replace(cluster, memberships={s: replace(m, verdict=cluster.verdict) for s, m in cluster.memberships.items()})
+                    fresh[identity] = replace(
+                        cluster,
+                        memberships={s: replace(m, verdict=cluster.verdict) for s, m in cluster.memberships.items()},
+                    )
             self._keep(fresh)
             at = Moment(self.state.cursor_seq, self.state.cursor_seq, resources.now_us())
             news = self._telling.look(connection, self._change(connection, before, fresh, at, by_detector=False))
             watermark_us = self.state.watermark_us or 0
-            self._telling.look_at_reporters(connection, {m for c in fresh.values() for m in c.members | c.excluded}, watermark_us, news)
+            self._telling.look_at_reporters(
+                connection, {m for c in fresh.values() for m in c.members | c.excluded}, watermark_us, news
+            )
             self._telling.record(connection, news, watermark_us=watermark_us, now_us=resources.now_us())
             self._advance(connection, decision_cursor=cursor)
         self._found.clear()
@@ -376,10 +456,14 @@ class Analysis:
 
     # --- parts of them
 
-    def _reconcile(self, connection: Connection, groups: Sequence[Group], changed: dict[str, ClusterState], *, complete: bool) -> None:
+    def _reconcile(
+        self, connection: Connection, groups: Sequence[Group], changed: dict[str, ClusterState], *, complete: bool
+    ) -> None:
         settled = frozenset(self._found[g] for g in groups if g in self._found)
         aimed = self._aiming.aimed(connection, self.detector.window, [g for g in groups if g not in self._found])
-        told = self._recording.recorded(connection, aimed, (self.detector.window.watermark + self.detector.window.origin) * 1000)
+        told = self._recording.recorded(
+            connection, aimed, (self.detector.window.watermark + self.detector.window.origin) * 1000
+        )
         found = {g: self._found.get(g) or found_group(told[g], self._allowed or ()) for g in groups}
         fresh = [f for f in found.values() if f not in settled]
         self._found = found
@@ -393,7 +477,12 @@ class Analysis:
         self._know_outcomes(connection, targets)
         window = self.detector.window
         since_us, now_us = (window.since + window.origin) * 1000, (window.watermark + window.origin) * 1000
-        news = reconcile(self.clusters, Recomputation(list(found.values()), self._outcomes, since_us, now_us, complete, settled), self.policy, lambda: f"k{uuid4().hex[:16]}")
+        news = reconcile(
+            self.clusters,
+            Recomputation(list(found.values()), self._outcomes, since_us, now_us, complete, settled),
+            self.policy,
+            lambda: f"k{uuid4().hex[:16]}",
+        )
         changed.update(news)
         self._keep(news)
 
@@ -401,8 +490,12 @@ class Analysis:
         """Outcomes and withdrawals re-score the clusters they touch, in the window or not."""
         touched: set[str] = set()
         for outcome in batch.outcomes:
-            if outcome.target in self._outcomes and all(o.id != outcome.id or o.complaint != outcome.complaint for o in self._outcomes[outcome.target]):
-                self._outcomes[outcome.target] = [o for o in self._outcomes[outcome.target] if o.id != outcome.id] + [outcome]
+            if outcome.target in self._outcomes and all(
+                o.id != outcome.id or o.complaint != outcome.complaint for o in self._outcomes[outcome.target]
+            ):
+                self._outcomes[outcome.target] = [o for o in self._outcomes[outcome.target] if o.id != outcome.id] + [
+                    outcome
+                ]
             touched |= self._clusters_by_target.get(outcome.target, set())
         removed = set(batch.removed)
         if removed:
@@ -427,14 +520,20 @@ class Analysis:
         """
         epoch = analysis_state_of(connection, self.number, lock=True).epoch
         if epoch != self.epoch:
-            raise LostLease(f"tenant {self.tenant}: analysis epoch {self.epoch} was replaced by {epoch}; another worker goes on")
+            raise LostLease(
+                f"tenant {self.tenant}: analysis epoch {self.epoch} was replaced by {epoch}; another worker goes on"
+            )
 
     def _advance(self, connection: Connection, **values: Any) -> None:
         """Write the state, if the epoch is still ours: with the clusters, in one transaction."""
         table = schema.analysis_state
-        done = connection.execute(update(table).where(table.c.tenant_id == self.number, table.c.epoch == self.epoch).values(**values))
+        done = connection.execute(
+            update(table).where(table.c.tenant_id == self.number, table.c.epoch == self.epoch).values(**values)
+        )
         if done.rowcount != 1:
-            raise LostLease(f"tenant {self.tenant}: analysis epoch {self.epoch} has been replaced; another worker goes on")
+            raise LostLease(
+                f"tenant {self.tenant}: analysis epoch {self.epoch} has been replaced; another worker goes on"
+            )
         self.state = replace(self.state, **values)
 
     def _keep(self, news: dict[str, ClusterState]) -> None:
@@ -446,7 +545,14 @@ class Analysis:
         for target in cluster.author_by_target:
             self._clusters_by_target[target].add(cluster.id)
 
-    def _change(self, connection: Connection, before: dict[str, ClusterState], changed: dict[str, ClusterState], at: Moment, **more: Any) -> Change:
+    def _change(
+        self,
+        connection: Connection,
+        before: dict[str, ClusterState],
+        changed: dict[str, ClusterState],
+        at: Moment,
+        **more: Any,
+    ) -> Change:
         def known(targets: Iterable[int]) -> dict[int, list[FeedOutcome]]:
             self._know_outcomes(connection, targets)
             return self._outcomes
@@ -459,7 +565,9 @@ class Analysis:
         assessments.write_totals(redis, self.tenant, totals)
         if news.summaries:
             assessments.write_memberships(redis, self.tenant, news.summaries)
-        assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
+        assessments.write_progress(
+            redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us
+        )
 
     def publish_again(self, resources: Resources) -> None:
         """Write what a tick may not have written that ended between SQL and Redis: the totals of the last tick, all
@@ -468,12 +576,18 @@ class Analysis:
         redis = resources.redis
         with resources.engine.connect() as connection:
             batches = read_feed_before(connection, self.number, self.state.cursor_seq, ITEMS_AT_ONCE)
-        totals = {target: count for batch in batches for target, count in zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True)}
+        totals = {
+            target: count
+            for batch in batches
+            for target, count in zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True)
+        }
         assessments.write_totals(redis, self.tenant, totals)
         told = self._telling.summaries
         written = assessments.targets_with_memberships(redis, self.tenant)
         assessments.write_memberships(redis, self.tenant, {**dict.fromkeys(written), **told})
-        assessments.write_progress(redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us)
+        assessments.write_progress(
+            redis, self.tenant, analysed=self.state.analysed_position, as_of_us=self.state.as_of_us
+        )
 
     def _count(self, resources: Resources, rows: Sequence[FeedRow]) -> None:
         """Tell the metrics what the ticks measured since the last time, and how long these items waited for their
@@ -482,7 +596,11 @@ class Analysis:
         now, window = Counter(self.detector.counters), self.detector.window
         counters, self._told = now - self._told, now
         with tallies.Tally(resources.redis, self.tenant) as tally:
-            for family, name in ((tallies.CUT_PAIRS, "cut"), (tallies.JOINED_PAIRS, "joined"), (tallies.GROWN_GROUPS, "grown")):
+            for family, name in (
+                (tallies.CUT_PAIRS, "cut"),
+                (tallies.JOINED_PAIRS, "joined"),
+                (tallies.GROWN_GROUPS, "grown"),
+            ):
                 tally.count(family, by=counters[name])
             tally.put(tallies.WINDOW_COMPLAINTS, window.live)
             tally.put(tallies.VALIDATED_PAIRS, self.detector.graph.number_of_edges())
@@ -493,17 +611,19 @@ class Analysis:
                 tally.put(tallies.INFERRED_LARGEST, inferred.largest)
             now_us = resources.now_us()
             for row in rows:
-                tally.observe(tallies.ANALYSIS_LAG, max(0.0, (now_us - row.oldest_received_us) / SECOND_US), times=row.items)
+                tally.observe(
+                    tallies.ANALYSIS_LAG, max(0.0, (now_us - row.oldest_received_us) / SECOND_US), times=row.items
+                )
 
 
 def write_all_memberships(connection: Connection, redis: Redis, tenant: str) -> None:
     """What clusters say about every target, from SQL: for a Redis that lost its data."""
     number = connection.scalar(select(schema.tenants.c.id).where(schema.tenants.c.name == tenant))
     told = clusters.summaries(clusters.load(connection, int(number or 0)).values())
-    stored = connection.scalar(select(func.count()).select_from(schema.cluster_targets).where(schema.cluster_targets.c.tenant_id == number))
+    stored = connection.scalar(
+        select(func.count()).select_from(schema.cluster_targets).where(schema.cluster_targets.c.tenant_id == number)
+    )
     log.info("tenant %s: memberships of %d targets written (%d in clusters)", tenant, len(told), stored)
     for start in range(0, len(told), 1000):
         part = dict(list(told.items())[start : start + 1000])
         assessments.write_memberships(redis, tenant, dict(part))
-
-

@@ -57,7 +57,19 @@ LISTED = 100  # cases and targets that are named in the result
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
 # What detection does not ask for in a sweep: two policies that differ in these alone find the same groups.
-JUDGING = frozenset({"flag_score", "prior_unfounded", "flags_per_day", "reopen_new_targets", "reopen_growth", "default_threshold", "warn_unfounded", "warn_share", "warn_period_seconds"})
+JUDGING = frozenset(
+    {
+        "flag_score",
+        "prior_unfounded",
+        "flags_per_day",
+        "reopen_new_targets",
+        "reopen_growth",
+        "default_threshold",
+        "warn_unfounded",
+        "warn_share",
+        "warn_period_seconds",
+    }
+)
 
 _me = secrets.token_hex(8)
 _resident: dict[str, Work] = {}  # by tenant, of this process; one run at most
@@ -92,7 +104,14 @@ def run(tenant: str, resources: Resources) -> None:
             _resident.clear()
             log.exception("tenant %s: dry run %s failed", tenant, asked.id)
             with write(resources.engine) as connection:
-                dry_runs.finish(connection, number, asked.id, None, error=f"it failed: {type(error).__name__}; the log of the worker for chores says more", now_us=resources.now_us())
+                dry_runs.finish(
+                    connection,
+                    number,
+                    asked.id,
+                    None,
+                    error=f"it failed: {type(error).__name__}; the log of the worker for chores says more",
+                    now_us=resources.now_us(),
+                )
 
 
 def _claimed_elsewhere(resources: Resources, tenant: str, asked: DryRun) -> bool:
@@ -113,7 +132,14 @@ def _work_on(tenant: str, number: int, asked: DryRun, resources: Resources) -> W
     _resident.clear()
     with write(resources.engine) as connection:
         if asked.state == dry_runs.RUNNING and asked.error is not None:
-            dry_runs.finish(connection, number, asked.id, None, error="the worker was ended twice in the middle of it; it may have too little memory", now_us=resources.now_us())
+            dry_runs.finish(
+                connection,
+                number,
+                asked.id,
+                None,
+                error="the worker was ended twice in the middle of it; it may have too little memory",
+                now_us=resources.now_us(),
+            )
             return None
         begun = dry_runs.begin_anew if asked.state == dry_runs.RUNNING else _begin
         if not begun(connection, number, asked.id):
@@ -152,7 +178,14 @@ def _go_on(work: Work, tenant: str, resources: Resources, lease: Lease) -> None:
         dry_runs.finish(connection, work.number, work.run.id, result, now_us=resources.now_us())
         if dry_runs.unfinished(connection, work.number) is None:
             timers.move_to(connection, work.number, WORK, None)
-    log.info("tenant %s: dry run over %d days, %d complaints: %s, %.1f s", tenant, work.days, len(work.rows), {k: len(result[k]) for k in ("comes", "goes")}, work.seconds)
+    log.info(
+        "tenant %s: dry run over %d days, %d complaints: %s, %.1f s",
+        tenant,
+        work.days,
+        len(work.rows),
+        {k: len(result[k]) for k in ("comes", "goes")},
+        work.seconds,
+    )
 
 
 @dataclass
@@ -190,14 +223,31 @@ class Work:
         state, now = analysis_state_of(connection, number), policy_of(connection, number)
         then, watermark_us = run.policy, state.watermark_us or 0
         span_us = max(now.window_seconds, then.window_seconds) * SECOND_US
-        days = next((d for d in range(DAYS, 0, -1) if _complaints(connection, number, watermark_us - span_us - d * DAY_US, state.cursor_seq) <= MOST_COMPLAINTS), 0)
+        days = next(
+            (
+                d
+                for d in range(DAYS, 0, -1)
+                if _complaints(connection, number, watermark_us - span_us - d * DAY_US, state.cursor_seq)
+                <= MOST_COMPLAINTS
+            ),
+            0,
+        )
         since_us = watermark_us - span_us - days * DAY_US
         rows, texts = standing([row.batch for row in read_feed_window(connection, number, since_us, state.cursor_seq)])
         rows = rows[rows["time_us"] >= since_us]
         rows = rows[np.argsort(rows["time_us"], kind="stable")]
         ends = [watermark_us - back * DAY_US for back in range(days, -1, -1)] if len(rows) else []
         return cls(
-            number, run, days, rows, texts, ends, watermark_us, Side(now, Recording(number, now.flag_score)), Side(then, Recording(number, then.flag_score)), Aiming(number),
+            number,
+            run,
+            days,
+            rows,
+            texts,
+            ends,
+            watermark_us,
+            Side(now, Recording(number, now.flag_score)),
+            Side(then, Recording(number, then.flag_score)),
+            Aiming(number),
             allowed.keys_of(connection, number),
         )
 
@@ -222,10 +272,14 @@ class Work:
         self.done += 1
 
     def _grouped(self, policy: Policy, end_us: int) -> tuple[Detector, list[Group]] | None:
-        first, last = np.searchsorted(self.rows["time_us"], [end_us - policy.window_seconds * SECOND_US, end_us + 1]).tolist()
+        first, last = np.searchsorted(
+            self.rows["time_us"], [end_us - policy.window_seconds * SECOND_US, end_us + 1]
+        ).tolist()
         return Detector.sweep(policy, columns_of(self.rows[first:last], self.texts)) if first < last else None
 
-    def _take(self, connection: Connection, side: Side, found: tuple[Detector, list[Group]] | None, end_us: int) -> None:
+    def _take(
+        self, connection: Connection, side: Side, found: tuple[Detector, list[Group]] | None, end_us: int
+    ) -> None:
         """Reconcile the window's groups with the run's clusters, as a sweep's result is."""
         if found is None:
             return
@@ -234,7 +288,9 @@ class Work:
         told = side.recording.recorded(connection, aimed, end_us)
         fresh = [found_group(told[g], self.exempt) for g in groups]
         self._know({t for f in fresh for t in f.author_by_target} | set(targets_of(side.states.values())), connection)
-        recomputed = Recomputation(fresh, self._known_by(end_us), end_us - side.policy.window_seconds * SECOND_US, end_us, complete=True)
+        recomputed = Recomputation(
+            fresh, self._known_by(end_us), end_us - side.policy.window_seconds * SECOND_US, end_us, complete=True
+        )
         side.states.update(reconcile(side.states, recomputed, side.policy, lambda: f"k{next(side.numbers)}"))
 
     def _know(self, targets: set[int], connection: Connection) -> None:
@@ -250,27 +306,54 @@ class Work:
         overlap = self.now.policy.identity_overlap
         names, sides = [], []
         for side in (self.now, self.then):
-            final = {i: s if s.disposition == "merged" else rescore(s, self.outcomes, self.watermark_us, side.policy) for i, s in side.states.items()}
+            final = {
+                i: s if s.disposition == "merged" else rescore(s, self.outcomes, self.watermark_us, side.policy)
+                for i, s in side.states.items()
+            }
             mine = paired([s for s in final.values() if s.disposition != "merged"], stored.values(), overlap)
             names.append(mine)
             sides.append(with_verdicts(final, stored, mine))
         compared = compare(sides[0], sides[1], self.watermark_us - self.days * DAY_US, overlap)
         return {
-            "days": self.days, "until": moment(self.watermark_us).isoformat(), "complaints": len(self.rows), "policy_now": self.now.policy.version, "policy_then": self.then.policy.version,
-            "seconds": round(self.seconds, 1), **_cases(compared, *names), "holds": self._holds(connection, sides),
+            "days": self.days,
+            "until": moment(self.watermark_us).isoformat(),
+            "complaints": len(self.rows),
+            "policy_now": self.now.policy.version,
+            "policy_then": self.then.policy.version,
+            "seconds": round(self.seconds, 1),
+            **_cases(compared, *names),
+            "holds": self._holds(connection, sides),
         }
 
     def _holds(self, connection: Connection, sides: Sequence[dict[str, ClusterState]]) -> JsonObject:
         """What it does to the targets held at the tenant's threshold."""
-        totals = totals_of(connection, self.number, {t for side in sides for t in targets_of(s for s in side.values() if is_case(s) or s.disposition == "held_back")})
-        now, then = (held_targets(side, totals, policy.default_threshold) for side, policy in zip(sides, (self.now.policy, self.then.policy), strict=True))
+        totals = totals_of(
+            connection,
+            self.number,
+            {
+                t
+                for side in sides
+                for t in targets_of(s for s in side.values() if is_case(s) or s.disposition == "held_back")
+            },
+        )
+        now, then = (
+            held_targets(side, totals, policy.default_threshold)
+            for side, policy in zip(sides, (self.now.policy, self.then.policy), strict=True)
+        )
         _, names = names_of(connection, self.number, reporters=(), targets=now ^ then)
 
         def named(targets: set[int]) -> list[JsonObject]:
             listed = sorted(((totals.get(t, 0), names[t]) for t in targets if t in names), key=lambda x: (-x[0], x[1]))
             return [{"target": name, "complaints": total} for total, name in listed[:LISTED]]
 
-        return {"now": len(now), "then": len(then), "comes": len(then - now), "goes": len(now - then), "targets_that_come": named(then - now), "targets_that_go": named(now - then)}
+        return {
+            "now": len(now),
+            "then": len(then),
+            "comes": len(then - now),
+            "goes": len(now - then),
+            "targets_that_come": named(then - now),
+            "targets_that_go": named(now - then),
+        }
 
 
 def _found_alike(one: Policy, other: Policy) -> bool:
@@ -279,13 +362,30 @@ def _found_alike(one: Policy, other: Policy) -> bool:
 
 def _complaints(connection: Connection, number: int, since_us: int, upto_seq: int) -> int:
     feed = schema.feed.c
-    return int(connection.scalar(select(func.coalesce(func.sum(feed["items"]), 0)).where(feed.tenant_id == number, feed.newest_us >= since_us, feed.last_seq <= upto_seq)) or 0)
+    return int(
+        connection.scalar(
+            select(func.coalesce(func.sum(feed["items"]), 0)).where(
+                feed.tenant_id == number, feed.newest_us >= since_us, feed.last_seq <= upto_seq
+            )
+        )
+        or 0
+    )
 
 
 def _cases(compared: Comparison, names_now: Mapping[str, str], names_then: Mapping[str, str]) -> JsonObject:
     return {
-        "cases": {"now": compared.now, "then": compared.then, "stay": compared.stay, "decided": compared.decided, "new_now": compared.new[0], "new_then": compared.new[1], "held_back_now": compared.held_back[0], "held_back_then": compared.held_back[1]},
-        "comes_count": len(compared.comes), "goes_count": len(compared.goes),
+        "cases": {
+            "now": compared.now,
+            "then": compared.then,
+            "stay": compared.stay,
+            "decided": compared.decided,
+            "new_now": compared.new[0],
+            "new_then": compared.new[1],
+            "held_back_now": compared.held_back[0],
+            "held_back_then": compared.held_back[1],
+        },
+        "comes_count": len(compared.comes),
+        "goes_count": len(compared.goes),
         "comes": [_case(state, names_then) for state in compared.comes[:LISTED]],
         "goes": [{**_case(gone.state, names_now), "why": gone.why} for gone in compared.goes[:LISTED]],
     }
@@ -293,6 +393,12 @@ def _cases(compared: Comparison, names_now: Mapping[str, str], names_then: Mappi
 
 def _case(state: ClusterState, names: Mapping[str, str]) -> JsonObject:
     return {
-        "cluster": names.get(state.id), "kind": state.kind, "score": round(state.score, 2), "accounts": len(state.members), "target_count": len(state.author_by_target), "summary": state.summary,
-        "first_at": moment(state.first_us).isoformat(), "last_at": moment(state.last_us).isoformat(),
+        "cluster": names.get(state.id),
+        "kind": state.kind,
+        "score": round(state.score, 2),
+        "accounts": len(state.members),
+        "target_count": len(state.author_by_target),
+        "summary": state.summary,
+        "first_at": moment(state.first_us).isoformat(),
+        "last_at": moment(state.last_us).isoformat(),
     }

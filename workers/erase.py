@@ -61,7 +61,9 @@ def run(tenant: str, resources: Resources) -> None:
             timers.move_to(connection, number, erasures.WORK, resources.now_us() + LOOK_AGAIN_US if left else None)
 
 
-def _replace(tenant: str, resources: Resources, number: int, edge: Edge, box: SecretBox, asked: Sequence[Erasure]) -> None:
+def _replace(
+    tenant: str, resources: Resources, number: int, edge: Edge, box: SecretBox, asked: Sequence[Erasure]
+) -> None:
     if not asked:
         return
     renaming = Renaming(number, _names(asked, edge, box))
@@ -81,7 +83,9 @@ def _names(found: Sequence[Erasure], edge: Edge, box: SecretBox) -> dict[str, st
     return {old: new for erasure in found for old, new in erasures.names_of(erasure, edge, box).items()}
 
 
-def _clean(tenant: str, resources: Resources, number: int, edge: Edge, box: SecretBox, waiting: Sequence[Erasure]) -> None:
+def _clean(
+    tenant: str, resources: Resources, number: int, edge: Edge, box: SecretBox, waiting: Sequence[Erasure]
+) -> None:
     """Write the files anew for those whose name nothing brings back any more."""
     now_us = resources.now_us()
     ready = [e for e in waiting if now_us >= e.asked_us + SETTLING_US]
@@ -96,7 +100,9 @@ def _clean(tenant: str, resources: Resources, number: int, edge: Edge, box: Secr
         return
     with write(resources.engine) as connection:
         _finish(connection, number, ready, resources.now_us(), done)
-    log.info("tenant %s: %d erasures done; Redis: %s; database: %s", tenant, len(ready), done["redis"], done["database"])
+    log.info(
+        "tenant %s: %d erasures done; Redis: %s; database: %s", tenant, len(ready), done["redis"], done["database"]
+    )
 
 
 def _finish(connection: Connection, number: int, ready: Sequence[Erasure], now_us: int, done: dict[str, str]) -> None:

@@ -15,8 +15,16 @@ def columns_of(rows: npt.NDArray[np.void], texts: dict[int, bytes]) -> Complaint
     """Feed complaints (dtype COMPLAINT) as columns."""
     created = rows["created_us"]
     return Complaints(
-        rows["seq"].astype(np.int64), rows["time_us"] // 1000, rows["reporter"].astype(np.int64), rows["target"].astype(np.int64), rows["context"].astype(np.int64),
-        rows["author"].astype(np.int64), np.where(created == UNKNOWN_US, UNKNOWN_MS, created // 1000), rows["fingerprint"].astype(np.int64), (rows["flags"] & EXEMPT) > 0, texts,
+        rows["seq"].astype(np.int64),
+        rows["time_us"] // 1000,
+        rows["reporter"].astype(np.int64),
+        rows["target"].astype(np.int64),
+        rows["context"].astype(np.int64),
+        rows["author"].astype(np.int64),
+        np.where(created == UNKNOWN_US, UNKNOWN_MS, created // 1000),
+        rows["fingerprint"].astype(np.int64),
+        (rows["flags"] & EXEMPT) > 0,
+        texts,
     )
 
 
@@ -52,6 +60,9 @@ def joined(batches: Sequence[FeedBatch]) -> FeedBatch:
     if len(batches) == 1:
         return batches[0]
     return FeedBatch(
-        np.concatenate([b.complaints for b in batches]), {s: t for b in batches for s, t in b.texts.items()}, tuple(s for b in batches for s in b.removed),
-        tuple(o for b in batches for o in b.outcomes), np.concatenate([b.totals for b in batches]),
+        np.concatenate([b.complaints for b in batches]),
+        {s: t for b in batches for s, t in b.texts.items()},
+        tuple(s for b in batches for s in b.removed),
+        tuple(o for b in batches for o in b.outcomes),
+        np.concatenate([b.totals for b in batches]),
     )

@@ -28,7 +28,11 @@ def found_group(group: Group, allowed: Collection[int] = ()) -> FoundGroup:
 
     Those of `allowed` reporters are exempt.
     """
-    exempt = group.exempt | np.isin(group.reporter, np.fromiter(allowed, np.int64, len(allowed))) if allowed else group.exempt
+    exempt = (
+        group.exempt | np.isin(group.reporter, np.fromiter(allowed, np.int64, len(allowed)))
+        if allowed
+        else group.exempt
+    )
     columns = (group.seq, group.reporter, group.target, group.time_ms * 1000, exempt)
     memberships = tuple(Membership(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
     return FoundGroup(group.kind, group.reporters, memberships, group.evidence, group.author_by_target)

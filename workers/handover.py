@@ -19,14 +19,26 @@ def pack(fitted: Fitted) -> bytes:
     out = io.BytesIO()
     leads, contexts = fitted.leads, fitted.contexts
     parts = {
-        "head": np.array([fitted.affinity.shape, fitted.affinity.rate, float(fitted.pairs_met), float(fitted.hot_slices)]),
-        "first": fitted.first, "second": fitted.second, "p": fitted.p,
-        "crossing_first": fitted.crossing_first, "crossing_second": fitted.crossing_second, "crossing_p": fitted.crossing_p,
-        "lead_tiers": np.array([_TIERS.index(lead.tier) for lead in leads], np.int64), "lead_surprises": np.array([lead.surprise for lead in leads], float),
-        "lead_sizes": np.array([len(lead.members) for lead in leads], np.int64), "lead_members": np.array([m for lead in leads for m in sorted(lead.members)], np.int64),
+        "head": np.array(
+            [fitted.affinity.shape, fitted.affinity.rate, float(fitted.pairs_met), float(fitted.hot_slices)]
+        ),
+        "first": fitted.first,
+        "second": fitted.second,
+        "p": fitted.p,
+        "crossing_first": fitted.crossing_first,
+        "crossing_second": fitted.crossing_second,
+        "crossing_p": fitted.crossing_p,
+        "lead_tiers": np.array([_TIERS.index(lead.tier) for lead in leads], np.int64),
+        "lead_surprises": np.array([lead.surprise for lead in leads], float),
+        "lead_sizes": np.array([len(lead.members) for lead in leads], np.int64),
+        "lead_members": np.array([m for lead in leads for m in sorted(lead.members)], np.int64),
     }
     if contexts is not None:
-        parts |= {"targets": contexts.targets, "labels": contexts.labels, "inference": np.array([contexts.coverage, contexts.largest, float(contexts.gap_ms), float(contexts.alone)])}
+        parts |= {
+            "targets": contexts.targets,
+            "labels": contexts.labels,
+            "inference": np.array([contexts.coverage, contexts.largest, float(contexts.gap_ms), float(contexts.alone)]),
+        }
     np.savez_compressed(out, allow_pickle=False, **parts)
     return out.getvalue()
 
@@ -39,11 +51,24 @@ def unpack(data: bytes) -> Fitted:
         members = np.split(parts["lead_members"], bounds) if len(parts["lead_sizes"]) else []
         leads = tuple(
             Lead(_TIERS[tier], frozenset(mine.tolist()), surprise)
-            for tier, surprise, mine in zip(parts["lead_tiers"].tolist(), parts["lead_surprises"].tolist(), members, strict=True)
+            for tier, surprise, mine in zip(
+                parts["lead_tiers"].tolist(), parts["lead_surprises"].tolist(), members, strict=True
+            )
         )
         contexts = None
         if "inference" in parts:
             coverage, largest, gap, *alone = parts["inference"].tolist()  # sweeps of an earlier version do not say
             contexts = Inferred(parts["targets"], parts["labels"], coverage, largest, int(gap), all(alone))
         return Fitted(
-            Affinity(shape, rate), int(met), parts["first"], parts["second"], parts["p"], leads, parts["crossing_first"], parts["crossing_second"], parts["crossing_p"], int(hot), contexts)
+            Affinity(shape, rate),
+            int(met),
+            parts["first"],
+            parts["second"],
+            parts["p"],
+            leads,
+            parts["crossing_first"],
+            parts["crossing_second"],
+            parts["crossing_p"],
+            int(hot),
+            contexts,
+        )

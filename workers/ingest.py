@@ -61,7 +61,9 @@ def run(tenant: str, resources: Resources) -> None:
         except UnknownTenant:
             log.warning("no tenant is called %r any more: its stream is left alone", tenant)
             return
-        _Drain(tenant, number, lease, resources).until(time.monotonic() + TURN_SECONDS, time.monotonic() + SHORT_TURN_SECONDS)
+        _Drain(tenant, number, lease, resources).until(
+            time.monotonic() + TURN_SECONDS, time.monotonic() + SHORT_TURN_SECONDS
+        )
 
 
 def by_day(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
@@ -164,7 +166,12 @@ class _Drain:
             except _PASSING:
                 raise
             except Exception as error:
-                log.warning("tenant %s: %d entries cannot be archived together: %s", self.tenant, len(entries), type(error).__name__)
+                log.warning(
+                    "tenant %s: %d entries cannot be archived together: %s",
+                    self.tenant,
+                    len(entries),
+                    type(error).__name__,
+                )
             else:
                 return
         self._archive_singly(entries)
@@ -183,13 +190,23 @@ class _Drain:
     def _archive_items(self, entry: stream.Entry) -> None:
         """Halves, halves of halves, until what fails is alone: that is buried with its error, all else is archived."""
         buried = self._archive_part(entry, 0, entry.lines.split(b"\n"))
-        log.warning("tenant %s: an entry of %d items was archived in parts, %d of them are dead letters", self.tenant, entry.n, buried)
+        log.warning(
+            "tenant %s: an entry of %d items was archived in parts, %d of them are dead letters",
+            self.tenant,
+            entry.n,
+            buried,
+        )
         with self.resources.engine.connect() as connection:
             state = ingest_state_of(connection, self.number)
         self._finish([entry], state.archived_position)
 
     def _archive_part(self, entry: stream.Entry, offset: int, lines: list[bytes]) -> int:
-        part = Batch(entry.entry_id, entry.first + offset if entry.first > 0 else entry.first, entry.received_us, b"\n".join(lines))
+        part = Batch(
+            entry.entry_id,
+            entry.first + offset if entry.first > 0 else entry.first,
+            entry.received_us,
+            b"\n".join(lines),
+        )
         try:
             with write(self.resources.engine) as connection:
                 commit(connection, self.number, self.epoch, [part], self._edge_now(connection))
@@ -199,11 +216,19 @@ class _Drain:
         except Exception as error:
             if len(lines) > 1:
                 middle = len(lines) // 2
-                return self._archive_part(entry, offset, lines[:middle]) + self._archive_part(entry, offset + middle, lines[middle:])
+                return self._archive_part(entry, offset, lines[:middle]) + self._archive_part(
+                    entry, offset + middle, lines[middle:]
+                )
             with write(self.resources.engine) as connection:
                 bury(connection, self.number, self.epoch, part, error, self.resources.now_us())
             # Its text may quote the item: that is for `brigadewatch dead-letters list`, not for the log.
-            log.error("tenant %s: the item at position %d, posted by %s, goes to the dead letters: %s", self.tenant, part.first, entry.requests or "nobody who said so", type(error).__name__)
+            log.error(
+                "tenant %s: the item at position %d, posted by %s, goes to the dead letters: %s",
+                self.tenant,
+                part.first,
+                entry.requests or "nobody who said so",
+                type(error).__name__,
+            )
             logs.add(dead=1)
             return 1
 

@@ -33,7 +33,12 @@ from workers.resources import Resources, connect_redis
 
 log = logging.getLogger(__name__)
 job_log = logging.getLogger("job")  # one line each
-_LEVELS: dict[JobResult, int] = {"done": logging.INFO, "superseded": logging.INFO, "interrupted": logging.WARNING, "failed": logging.ERROR}
+_LEVELS: dict[JobResult, int] = {
+    "done": logging.INFO,
+    "superseded": logging.INFO,
+    "interrupted": logging.WARNING,
+    "failed": logging.ERROR,
+}
 
 WORKER_TTL_SECONDS = 20  # of its entry in Redis; a blocking read is 15 s shorter
 LONGEST_PAUSE_SECONDS = 2.0
@@ -124,8 +129,14 @@ class QueueWorker(SimpleWorker):
         # its own: it waits with a longer time-out
         connection = connect_redis(resources.settings.redis_url, resources.settings.redis_timeout_seconds)
         super().__init__(
-            [RunnableQueue(queue_name, connection=connection, job_class=RunnableJob, serializer=JSONSerializer)], connection=connection, job_class=RunnableJob, queue_class=RunnableQueue,
-            serializer=JSONSerializer, worker_ttl=WORKER_TTL_SECONDS, log_job_description=False, default_result_ttl=0,
+            [RunnableQueue(queue_name, connection=connection, job_class=RunnableJob, serializer=JSONSerializer)],
+            connection=connection,
+            job_class=RunnableJob,
+            queue_class=RunnableQueue,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL_SECONDS,
+            log_job_description=False,
+            default_result_ttl=0,
         )
         self.log_result_lifespan = False
         self._alive_file = resources.settings.alive_file
@@ -170,7 +181,10 @@ def run_worker(queue_name: str, resources: Resources, stop: threading.Event | No
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     logging.getLogger("rq.job").setLevel(logging.WARNING)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
-    with beating(resources.redis, f"worker-{queue_name}"), resident(resources.redis) if queue_name == "detect" else nullcontext():
+    with (
+        beating(resources.redis, f"worker-{queue_name}"),
+        resident(resources.redis) if queue_name == "detect" else nullcontext(),
+    ):
         _work(queue_name, resources, stop)
     log.info("worker %s ended", queue_name)
 

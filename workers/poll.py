@@ -121,9 +121,18 @@ class Turn:
         with tallies.Tally(self.resources.redis, self.tenant) as tally:
             tally.count(tallies.POLLS, source.platform, result)
         told = ", ".join(f"{number} {what}" for what, number in poll.told.items())
-        log.log(logging.INFO if error is None else logging.WARNING, "tenant %s: poll of %s: %s%s", self.tenant, source.platform, error or "ok", f" ({told})" if told else "")
+        log.log(
+            logging.INFO if error is None else logging.WARNING,
+            "tenant %s: poll of %s: %s%s",
+            self.tenant,
+            source.platform,
+            error or "ok",
+            f" ({told})" if told else "",
+        )
 
-    def _record(self, source: Source, cursor: JsonObject, claimed_us: int, pause_us: int, failures: int, error: str | None) -> None:
+    def _record(
+        self, source: Source, cursor: JsonObject, claimed_us: int, pause_us: int, failures: int, error: str | None
+    ) -> None:
         now_us = self.resources.now_us()
         with write(self.resources.engine) as connection:
             stored = lock_source(connection, source)
@@ -133,7 +142,12 @@ class Turn:
             if error is None and stored.next_poll_us is not None and stored.next_poll_us < claimed_us:
                 next_us = min(next_us, stored.next_poll_us)  # woken meanwhile: by news that this poll may have missed
             record_poll(
-                connection, source, next_poll_us=next_us, cursor=cursor, polled_us=now_us if error is None else None, failures=failures,
+                connection,
+                source,
+                next_poll_us=next_us,
+                cursor=cursor,
+                polled_us=now_us if error is None else None,
+                failures=failures,
                 last_error=None if error is None else error[:MAX_ERROR_CHARACTERS],
             )
 
@@ -216,7 +230,11 @@ class _Poll:
                 False: archived_ids(connection, self.turn.number, schema.complaints, complaints),
                 True: archived_ids(connection, self.turn.number, schema.outcomes, outcomes),
             }
-        return [item for item in items if item.id not in known[item.is_outcome] and (item.is_outcome, item.id) not in self.sent]
+        return [
+            item
+            for item in items
+            if item.id not in known[item.is_outcome] and (item.is_outcome, item.id) not in self.sent
+        ]
 
     def _append(self, batch: Batch) -> None:
         resources, tenant = self.turn.resources, self.turn.tenant

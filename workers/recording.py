@@ -37,10 +37,14 @@ class Recording:
     def recorded(self, connection: Connection, groups: Mapping[Group, Group], now_us: int) -> dict[Group, Group]:
         """The groups (values) with their members' records behind their evidence, where there are any."""
         asked = {key: group for key, group in groups.items() if coordination(group.evidence) > self._flag_score}
-        self._read(connection, sorted(frozenset().union(*(g.reporters for g in asked.values())) - self._complaints.keys()))
+        self._read(
+            connection, sorted(frozenset().union(*(g.reporters for g in asked.values())) - self._complaints.keys())
+        )
         told = dict(groups)
         for key, group in asked.items():
-            evidence = record_evidence({r: self._complaints[r] for r in group.reporters}, group.targets, self._outcomes, self._crowds, now_us)
+            evidence = record_evidence(
+                {r: self._complaints[r] for r in group.reporters}, group.targets, self._outcomes, self._crowds, now_us
+            )
             if evidence is not None:
                 told[key] = replace(group, evidence=(*group.evidence, evidence))
         return told
@@ -48,7 +52,9 @@ class Recording:
     def _read(self, connection: Connection, reporters: Sequence[int]) -> None:
         if not reporters:
             return
-        self._complaints.update({r: [] for r in reporters} | judged_complaints_of(connection, self._tenant_id, reporters))
+        self._complaints.update(
+            {r: [] for r in reporters} | judged_complaints_of(connection, self._tenant_id, reporters)
+        )
         targets = {c.target for r in reporters for c in self._complaints[r]} - self._outcomes.keys()
         self._outcomes.update(dict.fromkeys(targets, ()))
         self._outcomes.update(outcomes_of(connection, self._tenant_id, targets))

@@ -38,7 +38,9 @@ def open_resources(settings: Settings) -> Resources:
     Raises ValueError without REDIS_URL: only `up` and `demo` bring a server of their own.
     """
     if settings.redis_url is None:
-        raise ValueError("REDIS_URL is not set; `brigadewatch up` starts a Redis of its own, single processes need the address of one")
+        raise ValueError(
+            "REDIS_URL is not set; `brigadewatch up` starts a Redis of its own, single processes need the address of one"
+        )
     engine = open_database(settings.database_url)
     migrate(engine)
     return Resources(settings, engine, connect_redis(settings.redis_url, settings.redis_timeout_seconds))
@@ -49,4 +51,6 @@ def connect_redis(url: str, timeout_seconds: float) -> Redis:
 
     A repeated XREADGROUP would skip the entries whose answer was lost; whoever fails is woken again by the clock.
     """
-    return Redis.from_url(url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0))
+    return Redis.from_url(
+        url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0)
+    )

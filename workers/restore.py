@@ -66,7 +66,11 @@ def restore(tenant: str, resources: Resources) -> int:
     number = tenant_id(engine, tenant)
     lost = not redis.exists(keys.stream(tenant))
     if lost and (dead := bury_lost(engine, number)):
-        log.warning("tenant %s: %d dead letters were on their way again when Redis lost them; they are dead letters again", tenant, dead)
+        log.warning(
+            "tenant %s: %d dead letters were on their way again when Redis lost them; they are dead letters again",
+            tenant,
+            dead,
+        )
     stale = bool(redis.exists(keys.totals(tenant), keys.memberships(tenant)))
     _pass_over_lost(redis, resources, tenant, number)
     with engine.connect() as connection:
@@ -98,7 +102,12 @@ def _pass_over_lost(redis: Any, resources: Resources, tenant: str, number: int) 
         if int(position) <= state.archived_position:
             return
         pass_over(connection, number, state.epoch, Batch(state.archived_entry, int(position), resources.now_us(), b"-"))
-    log.warning("tenant %s: the items at positions %d to %d were acknowledged and are in no place any more: have them sent again", tenant, state.archived_position + 1, int(position))
+    log.warning(
+        "tenant %s: the items at positions %d to %d were acknowledged and are in no place any more: have them sent again",
+        tenant,
+        state.archived_position + 1,
+        int(position),
+    )
 
 
 def _remove_what_sql_has_not(redis: Any, engine: Engine, tenant: str, number: int) -> None:
@@ -110,11 +119,18 @@ def _remove_what_sql_has_not(redis: Any, engine: Engine, tenant: str, number: in
         assessments.write_totals(redis, tenant, dict.fromkeys(gone, 0))
         found += len(gone)
     with engine.connect() as connection:
-        in_cases = set(connection.scalars(select(cluster_targets.c.target_key).where(cluster_targets.c.tenant_id == number)))
+        in_cases = set(
+            connection.scalars(select(cluster_targets.c.target_key).where(cluster_targets.c.tenant_id == number))
+        )
     gone = set(assessments.targets_with_memberships(redis, tenant)) - in_cases
     assessments.write_memberships(redis, tenant, dict.fromkeys(gone))
     if found or gone:
-        log.warning("tenant %s: %d totals and what cases say about %d targets removed, which the database does not know", tenant, found, len(gone))
+        log.warning(
+            "tenant %s: %d totals and what cases say about %d targets removed, which the database does not know",
+            tenant,
+            found,
+            len(gone),
+        )
 
 
 def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
@@ -126,7 +142,12 @@ def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
 def _write_totals(connection: Connection, redis: Redis, tenant: str, number: int) -> int:
     count, after = 0, None
     while True:
-        statement = select(targets.c.target_key, targets.c.complaints).where(targets.c.tenant_id == number).order_by(targets.c.target_key).limit(TARGETS_AT_ONCE)
+        statement = (
+            select(targets.c.target_key, targets.c.complaints)
+            .where(targets.c.tenant_id == number)
+            .order_by(targets.c.target_key)
+            .limit(TARGETS_AT_ONCE)
+        )
         rows = connection.execute(statement if after is None else statement.where(targets.c.target_key > after)).all()
         if not rows:
             return count

@@ -49,7 +49,9 @@ def run(tenant: str, resources: Resources) -> None:
             timers.hold(connection, number, RETENTION_WORK, resources.now_us())
             # set otherwise meanwhile: gone through again
             done = finished and settings_of(connection, number).retention_days == days
-            timers.move_to(connection, number, RETENTION_WORK, resources.now_us() + (DAY_SECONDS * SECOND_US if done else 0))
+            timers.move_to(
+                connection, number, RETENTION_WORK, resources.now_us() + (DAY_SECONDS * SECOND_US if done else 0)
+            )
 
 
 def _delete(tenant: str, resources: Resources, number: int, before_us: int, window_seconds: int) -> bool:
@@ -62,14 +64,27 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
     while True:
         began = time.monotonic()
         with write(resources.engine) as connection:
-            done = retention.delete_step(connection, number, before_us, refed, edge, now_us=resources.now_us(), window_seconds=window_seconds, items=items)
+            done = retention.delete_step(
+                connection,
+                number,
+                before_us,
+                refed,
+                edge,
+                now_us=resources.now_us(),
+                window_seconds=window_seconds,
+                items=items,
+            )
         items = next_items(items, time.monotonic() - began)
         if done is None:
             break
         # The feed tells detection the same; here at once, so that no target shows a deleted complaint until the next
         # tick.
         assessments.write_totals(resources.redis, tenant, done.totals)
-        complaints, upto, window_changed = complaints + done.complaints, done.upto_seq, window_changed or done.window_changed
+        complaints, upto, window_changed = (
+            complaints + done.complaints,
+            done.upto_seq,
+            window_changed or done.window_changed,
+        )
         if time.monotonic() > deadline:
             break
         time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_SECONDS))
@@ -78,7 +93,13 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
     with write(resources.engine) as connection:
         rest = retention.delete_rest(connection, number, before_us)
     if complaints or rest:
-        log.info("tenant %s: %d complaints deleted up to item %d, beside them %s", tenant, complaints, upto, rest or "nothing")
+        log.info(
+            "tenant %s: %d complaints deleted up to item %d, beside them %s",
+            tenant,
+            complaints,
+            upto,
+            rest or "nothing",
+        )
     return done is None
 
 

@@ -42,7 +42,9 @@ def run(tenant: str, resources: Resources) -> None:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
             since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
             rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, state.cursor_seq)])
-            known = connection.scalars(select(cluster_members.c.reporter_key).where(cluster_members.c.tenant_id == number)).all()
+            known = connection.scalars(
+                select(cluster_members.c.reporter_key).where(cluster_members.c.tenant_id == number)
+            ).all()
         rows = rows[~np.isin(rows["reporter"], np.array(known, np.int64))]
         batch = columns_of(rows[rows["time_us"] >= since], texts)
         if share_told(batch) < WELL_TOLD:
@@ -51,9 +53,20 @@ def run(tenant: str, resources: Resources) -> None:
         _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq))
         nobody = Tally(0, 0, 0)
         flagged = sum(
-            judge(g.evidence, nobody, len(g.targets), prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score).disposition == "flagged" for g in groups)
+            judge(
+                g.evidence, nobody, len(g.targets), prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score
+            ).disposition
+            == "flagged"
+            for g in groups
+        )
         with tallies.Tally(resources.redis, tenant) as tally:
             tally.put(tallies.SELFCHECK_FALSE, flagged)
             tally.put(tallies.SELFCHECK_COMPLAINTS, len(batch))
             tally.put(tallies.SELFCHECK_FINISHED, resources.now_us() / 1e6)
-        log.info("tenant %s: self-check of %d shuffled complaints would flag %d clusters, %.2f s", tenant, len(batch), flagged, time.monotonic() - began)
+        log.info(
+            "tenant %s: self-check of %d shuffled complaints would flag %d clusters, %.2f s",
+            tenant,
+            len(batch),
+            flagged,
+            time.monotonic() - began,
+        )

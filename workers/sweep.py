@@ -37,7 +37,14 @@ def run(tenant: str, resources: Resources) -> None:
         with resources.engine.connect() as connection:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
             table = schema.sweeps
-            if connection.scalar(select(func.max(table.c.seq)).where(table.c.tenant_id == number, table.c.finished_us > (state.swept_us or 0))) == state.cursor_seq:
+            if (
+                connection.scalar(
+                    select(func.max(table.c.seq)).where(
+                        table.c.tenant_id == number, table.c.finished_us > (state.swept_us or 0)
+                    )
+                )
+                == state.cursor_seq
+            ):
                 return  # done already, and not taken over yet: this job was enqueued twice
             since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
             rows = read_feed_window(connection, number, since, state.cursor_seq)
@@ -50,12 +57,21 @@ def run(tenant: str, resources: Resources) -> None:
         with write(resources.engine) as connection:
             now = analysis_state_of(connection, number, lock=True)
             if now.epoch != state.epoch:
-                raise LostLease(f"tenant {tenant}: what this sweep has read was rewritten meanwhile (epoch {now.epoch} after {state.epoch}); the next one reads it anew")
+                raise LostLease(
+                    f"tenant {tenant}: what this sweep has read was rewritten meanwhile (epoch {now.epoch} after {state.epoch}); the next one reads it anew"
+                )
             last = connection.scalar(select(func.max(table.c.finished_us)).where(table.c.tenant_id == number)) or 0
-            connection.execute(insert(table).values(
-                tenant_id=number, seq=state.cursor_seq, position=state.analysed_position, watermark_us=state.watermark_us, finished_us=max(resources.now_us(), last + 1),
-                seconds=seconds, payload=payload,
-            ))
+            connection.execute(
+                insert(table).values(
+                    tenant_id=number,
+                    seq=state.cursor_seq,
+                    position=state.analysed_position,
+                    watermark_us=state.watermark_us,
+                    finished_us=max(resources.now_us(), last + 1),
+                    seconds=seconds,
+                    payload=payload,
+                )
+            )
             # The one before stays: it may be being read.
             connection.execute(delete(table).where(table.c.tenant_id == number, table.c.finished_us < last))
             # Asked for, since the thresholds changed? If they have changed again meanwhile, another one is due.
@@ -64,4 +80,11 @@ def run(tenant: str, resources: Resources) -> None:
                 timers.at_latest(connection, number, SWEEP_WORK, resources.now_us())
         resources.redis.sadd(keys.TENANTS_DIRTY, tenant)
         enqueue(resources.redis, "detect", tenant)  # in a backlog ticks wait for this result
-        log.info("tenant %s: sweep of %d complaints, %d pairs met, %d groups, %.2f s", tenant, detector.window.live, detector.pairs_met, len(groups), seconds)
+        log.info(
+            "tenant %s: sweep of %d complaints, %d pairs met, %d groups, %.2f s",
+            tenant,
+            detector.window.live,
+            detector.pairs_met,
+            len(groups),
+            seconds,
+        )

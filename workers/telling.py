@@ -90,14 +90,21 @@ class Telling:
         if self._everything:
             moved.update(self.summaries, self._restorations)
         held = self._holds(connection, moved)
-        self._review(connection, change, moved | self._again | {t for t in change.judged if t in self.summaries or t in self._restorations}, news)
+        self._review(
+            connection,
+            change,
+            moved | self._again | {t for t in change.judged if t in self.summaries or t in self._restorations},
+            news,
+        )
         self._name(connection, held, news)
         self._everything, self._again = False, set()
         return news
 
     def look_at_reporters(self, connection: Connection, reporters: Collection[int], now_us: int, news: News) -> None:
         """Whether a warning of any of them should be considered; `now_us` is the watermark."""
-        news.warned, news.unwarned = warnings.suggestions(connection, self._tenant_id, reporters, self._policy, now_us=now_us)
+        news.warned, news.unwarned = warnings.suggestions(
+            connection, self._tenant_id, reporters, self._policy, now_us=now_us
+        )
         news.events += [warn_event(w.reporter_id, w.suggestion, now_us) for w in news.warned]
 
     def record(self, connection: Connection, news: News, *, watermark_us: int, now_us: int) -> None:
@@ -106,11 +113,19 @@ class Telling:
             outbox.record(connection, self._tenant_id, news.events, now_us)
         restorations.save(connection, self._tenant_id, news.restorations, news.names)
         if news.warned or news.unwarned:
-            warnings.save(connection, self._tenant_id, news.warned, news.unwarned, watermark_us=watermark_us, now_us=now_us)
+            warnings.save(
+                connection, self._tenant_id, news.warned, news.unwarned, watermark_us=watermark_us, now_us=now_us
+            )
 
     def _take_summaries(self, change: Change, news: News) -> set[int]:
         """Bring what clusters say about their targets up to date; the targets about which they say something else now."""
-        targets = {t for i, state in change.changed.items() for s in (change.before.get(i), state) if s is not None for t in s.author_by_target}
+        targets = {
+            t
+            for i, state in change.changed.items()
+            for s in (change.before.get(i), state)
+            if s is not None
+            for t in s.author_by_target
+        }
         if not targets:
             return set()
         involved = {i for t in targets for i in change.clusters_by_target.get(t, ())}
@@ -156,16 +171,28 @@ class Telling:
             self._counted[target] = removals[target].id, count
         removed_us = {t: r.decided_us for t, r in removals.items()}
         involved = {i for t in removals for i in change.clusters_by_target.get(t, ())}
-        found = inflations((change.clusters[i] for i in sorted(involved)), removed_us, {t: self._counted[t][1] for t in removals})
+        found = inflations(
+            (change.clusters[i] for i in sorted(involved)), removed_us, {t: self._counted[t][1] for t in removals}
+        )
         for target in sorted(due):
             before = self._restorations.get(target)
             after = review(
-                target, before, outcomes.get(target, ()), found.get(target), self._known(change, target), threshold=self._policy.default_threshold, at=change.at,
+                target,
+                before,
+                outcomes.get(target, ()),
+                found.get(target),
+                self._known(change, target),
+                threshold=self._policy.default_threshold,
+                at=change.at,
             )
             if after is before:
                 continue
             news.restorations[target] = after
-            if after is not None and after.state == "open" and (before is None or (before.state, before.removal) != ("open", after.removal)):
+            if (
+                after is not None
+                and after.state == "open"
+                and (before is None or (before.state, before.removal) != ("open", after.removal))
+            ):
                 news.opened.add(target)
             if after is None:
                 del self._restorations[target]
@@ -175,7 +202,11 @@ class Telling:
     def _known(self, change: Change, target: int) -> set[str]:
         """Clusters that were on the target, and discounting, before this change."""
         earlier = (change.before.get(i) for i in change.clusters_by_target.get(target, ()))
-        return {s.id for s in earlier if s is not None and s.disposition in ("flagged", "held_back") and target in s.author_by_target}
+        return {
+            s.id
+            for s in earlier
+            if s is not None and s.disposition in ("flagged", "held_back") and target in s.author_by_target
+        }
 
     def _name(self, connection: Connection, held: Mapping[int, str], news: News) -> None:
         """Turn keys into ids, and what was found into events."""
@@ -187,7 +218,15 @@ class Telling:
             self._held.add(key)
             if target not in news.names:
                 continue  # its complaints were deleted meanwhile
-            news.events.append(hold_event(news.names[target], self._totals[target], self.summaries[target], self._policy.default_threshold, self._policy.version))
+            news.events.append(
+                hold_event(
+                    news.names[target],
+                    self._totals[target],
+                    self.summaries[target],
+                    self._policy.default_threshold,
+                    self._policy.version,
+                )
+            )
         for target, restoration in list(news.restorations.items()):
             if restoration is not None and target not in news.names:
                 del news.restorations[target]

@@ -23,7 +23,9 @@ def drawn() -> dict[str, str]:
         document.pop("style", None)  # the reader's own
         for number, panel in enumerate(document["panels"], 1):
             panel["id"] = number
-        found[f"{document['uid'].removeprefix('brigadewatch-')}.json"] = json.dumps(document, indent=1, sort_keys=True) + "\n"
+        found[f"{document['uid'].removeprefix('brigadewatch-')}.json"] = (
+            json.dumps(document, indent=1, sort_keys=True) + "\n"
+        )
     return found
 
 

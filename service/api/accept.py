@@ -32,7 +32,14 @@ _FORMS: dict[str, Form] = {"application/json": "json", "application/x-ndjson": "
 T = TypeVar("T")
 
 
-@router.post("/v1/complaints", status_code=202, response_model=Accepted, summary="Post complaints", openapi_extra={**described("ingest", body=COMPLAINT_BODY), "security": [{"key": []}, SIGNED]}, responses=ACCEPTED)
+@router.post(
+    "/v1/complaints",
+    status_code=202,
+    response_model=Accepted,
+    summary="Post complaints",
+    openapi_extra={**described("ingest", body=COMPLAINT_BODY), "security": [{"key": []}, SIGNED]},
+    responses=ACCEPTED,
+)
 async def post_complaints(request: Request) -> Response:
     """One object, an array (at most 1,000 items) or NDJSON (at most 10,000 lines); at most 8 MiB inflated; gzip is
     welcome.
@@ -46,7 +53,14 @@ async def post_complaints(request: Request) -> Response:
     return await _accept(request, COMPLAINT)
 
 
-@router.post("/v1/outcomes", status_code=202, response_model=Accepted, summary="Post outcomes", openapi_extra={**described("ingest", body=OUTCOME_BODY), "security": [{"key": []}, SIGNED]}, responses=ACCEPTED)
+@router.post(
+    "/v1/outcomes",
+    status_code=202,
+    response_model=Accepted,
+    summary="Post outcomes",
+    openapi_extra={**described("ingest", body=OUTCOME_BODY), "security": [{"key": []}, SIGNED]},
+    responses=ACCEPTED,
+)
 async def post_outcomes(request: Request) -> Response:
     """What the platform decided about targets; the same forms and limits as complaints.
 
@@ -56,7 +70,12 @@ async def post_outcomes(request: Request) -> Response:
 
 
 @router.delete(
-    "/v1/complaints/{id}", status_code=202, response_model=Accepted, summary="Withdraw a complaint", openapi_extra=described("ingest", parameters=[ID_PARAMETER]), responses=ACCEPTED,
+    "/v1/complaints/{id}",
+    status_code=202,
+    response_model=Accepted,
+    summary="Withdraw a complaint",
+    openapi_extra=described("ingest", parameters=[ID_PARAMETER]),
+    responses=ACCEPTED,
 )
 async def withdraw_complaint(request: Request) -> Response:
     """The complaint counts no more. It may arrive before the complaint itself; a withdrawn id never revives."""
@@ -123,7 +142,13 @@ async def append(request: Request, key: KeyRecord, lines: list[bytes], batch: Ba
     await parts.rates.charge(key, n + batch.rejected_count)
     observe_of(request).accepted(key.tenant, n)
     logs.note(accepted=n, rejected=batch.rejected_count, position=position)
-    answer: dict[str, Any] = {"accepted": n, "rejected": [rejected_json(item) for item in batch.rejected], "rejected_count": batch.rejected_count, "position": position, **members}
+    answer: dict[str, Any] = {
+        "accepted": n,
+        "rejected": [rejected_json(item) for item in batch.rejected],
+        "rejected_count": batch.rejected_count,
+        "position": position,
+        **members,
+    }
     return Response(to_json(answer), 202, media_type="application/json")
 
 

@@ -73,7 +73,9 @@ class KeyRing:
                 return known.record
         await asyncio.wait({task}, timeout=LONGEST_SECONDS)
         if not task.done():
-            raise StoreUnavailable(f"the database did not say within {LONGEST_SECONDS:.0f} s whose key this is; try again")
+            raise StoreUnavailable(
+                f"the database did not say within {LONGEST_SECONDS:.0f} s whose key this is; try again"
+            )
         return task.result()
 
     def _ask(self, digest: bytes, key: str) -> asyncio.Task[KeyRecord | None]:
@@ -91,7 +93,11 @@ class KeyRing:
             if known is not None:
                 known.ask_at = self._clock() + REMEMBERED_SECONDS
             if not self._away:  # once an outage
-                log.warning("the database does not answer; keys that were valid are believed for %.0f min: %s", GRACE_SECONDS / 60, error)
+                log.warning(
+                    "the database does not answer; keys that were valid are believed for %.0f min: %s",
+                    GRACE_SECONDS / 60,
+                    error,
+                )
             self._away = True
             raise
         self._away = False
@@ -120,10 +126,16 @@ async def authenticate(request: Request, scope: str) -> KeyRecord:
     # What has not the form of a key is none: nobody is asked.
     record = await ring.find(key) if is_key(key) else None
     if record is None:
-        raise _unauthorized("this key is not valid: it was never made, or it was revoked", 'Bearer realm="brigadewatch", error="invalid_token"')
+        raise _unauthorized(
+            "this key is not valid: it was never made, or it was revoked",
+            'Bearer realm="brigadewatch", error="invalid_token"',
+        )
     logs.note(tenant=record.tenant, key=record.id)
     if scope not in record.scopes:
-        raise HTTPException(403, f"this key has no scope {scope!r}, only {', '.join(sorted(record.scopes)) or 'none'}: make one with `brigadewatch keys create --scope {scope}`")
+        raise HTTPException(
+            403,
+            f"this key has no scope {scope!r}, only {', '.join(sorted(record.scopes)) or 'none'}: make one with `brigadewatch keys create --scope {scope}`",
+        )
     return record
 
 

@@ -62,7 +62,9 @@ class StreamWriter:
                 left.position.cancel()
 
     async def _write(self, tenant: str, entries: list[list[_Waiting]]) -> None:
-        batches = [Batch(sum(w.n for w in entry), b"\n".join([w.lines for w in entry]), _requests(entry)) for entry in entries]
+        batches = [
+            Batch(sum(w.n for w in entry), b"\n".join([w.lines for w in entry]), _requests(entry)) for entry in entries
+        ]
         try:
             last = await stream.append(self._client, tenant, batches, self._max_items)
         except Exception as error:  # each caller gets it: nothing of this write is known to be taken
@@ -76,9 +78,12 @@ class StreamWriter:
                 if waiting.position.done():
                     continue  # cancelled: its client has gone
                 if end is None:
-                    waiting.position.set_exception(Overloaded(
-                        f"{self._max_items} items wait to be archived already: try again", retry_after_seconds=stream.BACKLOG_RETRY_SECONDS,
-                    ))
+                    waiting.position.set_exception(
+                        Overloaded(
+                            f"{self._max_items} items wait to be archived already: try again",
+                            retry_after_seconds=stream.BACKLOG_RETRY_SECONDS,
+                        )
+                    )
                 else:
                     waiting.position.set_result(position)
 

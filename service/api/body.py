@@ -24,7 +24,9 @@ async def read_body(request: Request, *, limit: int, hold: Callable[[int], None]
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
-        raise HTTPException(415, f"the encoding {encoding[:40]!r} is not known; gzip is", headers={"Accept-Encoding": "gzip"})
+        raise HTTPException(
+            415, f"the encoding {encoding[:40]!r} is not known; gzip is", headers={"Accept-Encoding": "gzip"}
+        )
     zipped = encoding.endswith("gzip")
     raw_limit = limit + (_GZIP_OVERHEAD if zipped else 0)
     announced = request.headers.get("content-length", "")
@@ -42,7 +44,11 @@ def media_type(request: Request, *allowed: str) -> str:
     """The Content-Type without its parameters. Raises HTTPException 415 when it is none of the allowed ones."""
     found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if found not in allowed:
-        raise HTTPException(415, f"the content type {found[:80]!r} is not taken here, but {' or '.join(allowed)}", headers={"Accept": ", ".join(allowed)})
+        raise HTTPException(
+            415,
+            f"the content type {found[:80]!r} is not taken here, but {' or '.join(allowed)}",
+            headers={"Accept": ", ".join(allowed)},
+        )
     return found
 
 
@@ -113,4 +119,6 @@ class Gunzip:
 
 
 def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"the body has more than {limit} bytes (inflated): send smaller batches; nothing of it was taken")
+    return HTTPException(
+        413, f"the body has more than {limit} bytes (inflated): send smaller batches; nothing of it was taken"
+    )

@@ -25,29 +25,78 @@ from service.storage.overrides import policy_of
 
 router = APIRouter(tags=["targets"])
 _FRAGMENT: dict[str, Any] = {
-    "restriction": "removed", "decided_at": "2021-12-23T14:05:00Z", "decided_by": "automatic", "source_type": "SOURCE_TYPE_OTHER_NOTIFICATION", "automated_detection": "No",
-    "automated_decision": "AUTOMATED_DECISION_FULLY", "notices_of_illegal_content": 0, "complaints": 12, "independent_complaints": 4.333333, "discounted_complaints": 7.666667, "threshold": 8,
-    "crossed_by_complaints": True, "crossed_by_independent": False, "policy_version": "2026.11",
+    "restriction": "removed",
+    "decided_at": "2021-12-23T14:05:00Z",
+    "decided_by": "automatic",
+    "source_type": "SOURCE_TYPE_OTHER_NOTIFICATION",
+    "automated_detection": "No",
+    "automated_decision": "AUTOMATED_DECISION_FULLY",
+    "notices_of_illegal_content": 0,
+    "complaints": 12,
+    "independent_complaints": 4.333333,
+    "discounted_complaints": 7.666667,
+    "threshold": 8,
+    "crossed_by_complaints": True,
+    "crossed_by_independent": False,
+    "policy_version": "2026.11",
     "decision_facts": "12 people complained; counted independently 4.3. 7.7 were discounted as coordinated. Removed automatically on 2021-12-23 14:05 UTC.",
 }
 BRIEF_EXAMPLE: dict[str, Any] = {
-    "target_id": "comment/5", "policy_version": "2026.11",
+    "target_id": "comment/5",
+    "policy_version": "2026.11",
     "text": [
         "12 people complained about this target. A group that complains together counts as one voice: that leaves 4.3 independent complaints.",
         "At a threshold of 8 only coordinated complaints carry it over. We recommend not to remove it by its count, and to look at it.",
     ],
     "assessment": ASSESSMENT_EXAMPLE,
     "complaints": {
-        "standing": 12, "repeats": 1, "withdrawn": 0, "machine": 0, "illegal_content_notices": 0, "trusted": 0, "first_at": "2021-12-23T13:58:00Z", "last_at": "2021-12-23T14:02:11Z",
+        "standing": 12,
+        "repeats": 1,
+        "withdrawn": 0,
+        "machine": 0,
+        "illegal_content_notices": 0,
+        "trusted": 0,
+        "first_at": "2021-12-23T13:58:00Z",
+        "last_at": "2021-12-23T14:02:11Z",
         "reasons": {"abuse": 11, "spam": 1},
     },
-    "clusters": [{
-        "id": "k-5d0f4a1c9be2", "kind": "repeat", "disposition": "flagged", "status": "open", "summary": "9 accounts complained about the same 31 targets; not judged yet.", "verdict": None,
-        "complaints": 9, "probability": 0.97, "unfounded_probability": 0.86, "independent_without": 12.0, "crossed_without": True, "decisions": [],
-    }],
-    "outcomes": [{"id": "o-1", "decided_at": "2021-12-23T14:05:00Z", "received_at": "2021-12-23T14:05:01Z", "verdict": None, "action": "removed", "decided_by": "automatic", "complaint_id": None}],
-    "restoration": {"state": "open", "complaints": 12, "independent_complaints": 4.333333, "threshold": 8, "removed_at": "2021-12-23T14:05:00Z", "removed_by": "automatic"},
-    "statement_of_reasons": _FRAGMENT, "not_known": ["Whether the complaints are right: no person's verdict was received."],
+    "clusters": [
+        {
+            "id": "k-5d0f4a1c9be2",
+            "kind": "repeat",
+            "disposition": "flagged",
+            "status": "open",
+            "summary": "9 accounts complained about the same 31 targets; not judged yet.",
+            "verdict": None,
+            "complaints": 9,
+            "probability": 0.97,
+            "unfounded_probability": 0.86,
+            "independent_without": 12.0,
+            "crossed_without": True,
+            "decisions": [],
+        }
+    ],
+    "outcomes": [
+        {
+            "id": "o-1",
+            "decided_at": "2021-12-23T14:05:00Z",
+            "received_at": "2021-12-23T14:05:01Z",
+            "verdict": None,
+            "action": "removed",
+            "decided_by": "automatic",
+            "complaint_id": None,
+        }
+    ],
+    "restoration": {
+        "state": "open",
+        "complaints": 12,
+        "independent_complaints": 4.333333,
+        "threshold": 8,
+        "removed_at": "2021-12-23T14:05:00Z",
+        "removed_by": "automatic",
+    },
+    "statement_of_reasons": _FRAGMENT,
+    "not_known": ["Whether the complaints are right: no person's verdict was received."],
 }
 
 
@@ -114,7 +163,9 @@ class StatementFragment(BaseModel):
     decided_at: datetime | None
     decided_by: DecidedBy | None
     source_type: SourceType | None = Field(description="by the complaints that were told; null without any")
-    automated_detection: str | None = Field(description="Yes where a filter or another server reported, No where people alone did; a platform's own filters are not seen here")
+    automated_detection: str | None = Field(
+        description="Yes where a filter or another server reported, No where people alone did; a platform's own filters are not seen here"
+    )
     automated_decision: AutomatedDecision | None
     notices_of_illegal_content: int
     complaints: int
@@ -143,7 +194,10 @@ class Brief(BaseModel):
 
 
 @router.get(
-    "/v1/targets/{id}/brief", response_model=Brief, summary="What should be known on an appeal?", openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
+    "/v1/targets/{id}/brief",
+    response_model=Brief,
+    summary="What should be known on an appeal?",
+    openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
     responses=answers(BRIEF_EXAMPLE, 200, "the brief; zeros for a target never seen", 401, 403, 422, 503),
 )
 async def get_brief(request: Request) -> Brief:
@@ -156,11 +210,20 @@ async def get_brief(request: Request) -> Brief:
     target_id, threshold, parts = segment(request, "id"), asked_threshold(request, key), parts_of(request)
     standings = await standings_of(request, key, [target_id])
     standing = standings.targets[0]
-    assessment = assess(target_id, standing.complaints, standing.summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
+    assessment = assess(
+        target_id,
+        standing.complaints,
+        standing.summary,
+        threshold=threshold,
+        as_of=standings.as_of,
+        pending=standings.pending,
+    )
 
     def read() -> tuple[Dossier, Policy]:
         with parts.engine.connect() as connection:
-            return read_dossier(connection, key.tenant_id, target_id, now=parts.now()), policy_of(connection, key.tenant_id)
+            return read_dossier(connection, key.tenant_id, target_id, now=parts.now()), policy_of(
+                connection, key.tenant_id
+            )
 
     dossier, policy = await run_in_threadpool(read)
     return _brief(assessment, dossier, threshold, policy.version)
@@ -171,14 +234,32 @@ def _brief(assessment: Assessment, dossier: Dossier, threshold: int, policy_vers
     clusters = []
     for group in dossier.groups:
         part, without = parts.get(group.id), assessment.without_clusters.get(group.id)
-        clusters.append(BriefCluster(
-            id=group.id, kind=group.kind, disposition=group.disposition, status=group.status, summary=group.summary, verdict=group.verdict, complaints=part.complaints if part else 0,
-            probability=part.probability if part else None, unfounded_probability=part.unfounded_probability if part else None, independent_without=without,
-            crossed_without=None if without is None else without >= threshold, decisions=list(group.decisions),
-        ))
+        clusters.append(
+            BriefCluster(
+                id=group.id,
+                kind=group.kind,
+                disposition=group.disposition,
+                status=group.status,
+                summary=group.summary,
+                verdict=group.verdict,
+                complaints=part.complaints if part else 0,
+                probability=part.probability if part else None,
+                unfounded_probability=part.unfounded_probability if part else None,
+                independent_without=without,
+                crossed_without=None if without is None else without >= threshold,
+                decisions=list(group.decisions),
+            )
+        )
     figures = {name: value for name, value in asdict(dossier.figures).items() if name != "trusted_notices"}
     return Brief(
-        target_id=assessment.target_id, policy_version=policy_version, text=sentences(assessment, dossier, threshold), assessment=assessment, complaints=BriefComplaints(**figures), clusters=clusters,
-        outcomes=[BriefOutcome(**asdict(outcome)) for outcome in dossier.outcomes], restoration=None if dossier.restoration is None else BriefRestoration(**asdict(dossier.restoration)),
-        statement_of_reasons=StatementFragment(**asdict(fragment(assessment, dossier, threshold, policy_version))), not_known=not_known(assessment, dossier),
+        target_id=assessment.target_id,
+        policy_version=policy_version,
+        text=sentences(assessment, dossier, threshold),
+        assessment=assessment,
+        complaints=BriefComplaints(**figures),
+        clusters=clusters,
+        outcomes=[BriefOutcome(**asdict(outcome)) for outcome in dossier.outcomes],
+        restoration=None if dossier.restoration is None else BriefRestoration(**asdict(dossier.restoration)),
+        statement_of_reasons=StatementFragment(**asdict(fragment(assessment, dossier, threshold, policy_version))),
+        not_known=not_known(assessment, dossier),
     )

@@ -22,7 +22,20 @@ from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked, seve
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
 from service.intake.edge import Edge
-from service.model import Cluster, ClusterItem, Complaint, Decision, DecisionRequest, Disposition, Id, Kind, RejectedItem, Status, Time, microseconds
+from service.model import (
+    Cluster,
+    ClusterItem,
+    Complaint,
+    Decision,
+    DecisionRequest,
+    Disposition,
+    Id,
+    Kind,
+    RejectedItem,
+    Status,
+    Time,
+    microseconds,
+)
 from service.moderation.graphs import View, draw, graphml, node_link
 from service.storage import cases, keys
 from service.storage.cases import ClusterFilter, Sort, filter_of
@@ -68,9 +81,21 @@ def _unfit(parameter: str, why: str) -> Invalid:
 
 
 async def cluster_filters(
-    disposition: Annotated[_Dispositions | None, Query(description="flagged (default), reliable, revoked, merged, held_back; several separated by commas or repeated; any: all of them")] = None,
-    status: Annotated[_Statuses | None, Query(description="open, escalated (default: these two), snoozed, decided; several separated by commas or repeated; any: all of them. A snooze that has run out counts as open")] = None,
-    kind: Annotated[Kind | None, Query(description="repeat: the same accounts again and again; one_shot: one target, one time")] = None,
+    disposition: Annotated[
+        _Dispositions | None,
+        Query(
+            description="flagged (default), reliable, revoked, merged, held_back; several separated by commas or repeated; any: all of them"
+        ),
+    ] = None,
+    status: Annotated[
+        _Statuses | None,
+        Query(
+            description="open, escalated (default: these two), snoozed, decided; several separated by commas or repeated; any: all of them. A snooze that has run out counts as open"
+        ),
+    ] = None,
+    kind: Annotated[
+        Kind | None, Query(description="repeat: the same accounts again and again; one_shot: one target, one time")
+    ] = None,
     min_score: Annotated[float | None, Query(allow_inf_nan=False, description="log-odds")] = None,
     reporter: Annotated[Id | None, Query(description="a member's id; who is excluded is none")] = None,
     target: Annotated[Id | None, Query(description="id of one of its targets")] = None,
@@ -87,25 +112,54 @@ async def cluster_filters(
             except ValueError as error:
                 raise _unfit(name, str(error)) from None
             named[name] = chosen.named()[name]
-    texts = {"kind": kind, "min_score": None if min_score is None else repr(min_score), "reporter": reporter, "target": target, "author": author}
+    texts = {
+        "kind": kind,
+        "min_score": None if min_score is None else repr(min_score),
+        "reporter": reporter,
+        "target": target,
+        "author": author,
+    }
     named |= {name: value for name, value in texts.items() if value is not None}
     if since is not None and until is not None and since >= until:
         raise _unfit("since", f"it is {since.isoformat()} and has to lie before until, {until.isoformat()}")
-    return named | {name: str(microseconds(at)) for name, at in (("since_us", since), ("until_us", until)) if at is not None}
+    return named | {
+        name: str(microseconds(at)) for name, at in (("since_us", since), ("until_us", until)) if at is not None
+    }
 
 
-@router.get("/v1/clusters", response_model=ListOf[ClusterItem], summary="Who complains together?", responses=told({"items": [CLUSTER_ITEM], "next_cursor": None}, 400, 422))
+@router.get(
+    "/v1/clusters",
+    response_model=ListOf[ClusterItem],
+    summary="Who complains together?",
+    responses=told({"items": [CLUSTER_ITEM], "next_cursor": None}, 400, 422),
+)
 def list_clusters(
-    request: Request, response: Response, key: Reading, now: Now, edge: TenantEdge, filters: Annotated[dict[str, str], Depends(cluster_filters)],
-    sort: Annotated[Sort | None, Query(description="descending, ties by id; default -last_at")] = None, cursor: Cursor = None, limit: Limit = 50,
+    request: Request,
+    response: Response,
+    key: Reading,
+    now: Now,
+    edge: TenantEdge,
+    filters: Annotated[dict[str, str], Depends(cluster_filters)],
+    sort: Annotated[Sort | None, Query(description="descending, ties by id; default -last_at")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> ListOf[ClusterItem]:
     """Clusters without their id lists. Without filters: the flagged ones that are open or escalated."""
     if "reporter" in filters:
         filters = {**filters, "reporter": edge.reporter(filters["reporter"])}
-    page, by = page_asked(cursor, list_name="clusters", key_types_by_sort=cases.SORT_KEY_TYPES, sort=sort, default_sort="-last_at", filters=filters)
+    page, by = page_asked(
+        cursor,
+        list_name="clusters",
+        key_types_by_sort=cases.SORT_KEY_TYPES,
+        sort=sort,
+        default_sort="-last_at",
+        filters=filters,
+    )
     chosen = _chosen(filters, page)
     with parts_of(request).engine.connect() as connection:
-        items, after = cases.list_clusters(connection, key.tenant_id, chosen, sort=by, after=page.after if page else None, limit=limit, now=now)  # type: ignore[arg-type]  # page_asked lets only known sorts through
+        items, after = cases.list_clusters(
+            connection, key.tenant_id, chosen, sort=by, after=page.after if page else None, limit=limit, now=now
+        )  # type: ignore[arg-type]  # page_asked lets only known sorts through
     next_cursor = link_next(response, "/v1/clusters", limit, Page("clusters", by, chosen.named(), ()), after)
     return ListOf(items=items, next_cursor=next_cursor)
 
@@ -127,13 +181,34 @@ def read_cluster(request: Request, key: Reading, id: str, now: Now) -> Cluster:
 
 
 @router.get(
-    "/v1/clusters/{id}/graph", summary="The cluster as a graph", response_class=Response,
-    responses={**told(NODE_LINK, 404, 422), 200: {"description": "the picture", "content": {"application/json": {"example": NODE_LINK}, "application/graphml+xml": {"schema": {"type": "string"}}}}},
+    "/v1/clusters/{id}/graph",
+    summary="The cluster as a graph",
+    response_class=Response,
+    responses={
+        **told(NODE_LINK, 404, 422),
+        200: {
+            "description": "the picture",
+            "content": {
+                "application/json": {"example": NODE_LINK},
+                "application/graphml+xml": {"schema": {"type": "string"}},
+            },
+        },
+    },
 )
 def read_graph(
-    request: Request, key: Reading, id: str, format: Annotated[Literal["node-link", "graphml"], Query()] = "node-link",
-    view: Annotated[View, Query(description="bipartite: reporters and targets; co-report: reporters, joined by the number of targets they share")] = "bipartite",
-    node_limit: Annotated[int, Query(ge=1, le=2000, description="the most connected are kept; `truncated` counts what was left out")] = 500,
+    request: Request,
+    key: Reading,
+    id: str,
+    format: Annotated[Literal["node-link", "graphml"], Query()] = "node-link",
+    view: Annotated[
+        View,
+        Query(
+            description="bipartite: reporters and targets; co-report: reporters, joined by the number of targets they share"
+        ),
+    ] = "bipartite",
+    node_limit: Annotated[
+        int, Query(ge=1, le=2000, description="the most connected are kept; `truncated` counts what was left out")
+    ] = 500,
 ) -> Response:
     """Who complained about what, or who together with whom, for networkx (`node_link_graph(data, edges="edges")`),
     Gephi and the like.
@@ -147,25 +222,61 @@ def read_graph(
 
 
 @router.get(
-    "/v1/clusters/{id}/complaints", response_model=ListOf[ClusterComplaint], summary="Its complaints",
+    "/v1/clusters/{id}/complaints",
+    response_model=ListOf[ClusterComplaint],
+    summary="Its complaints",
     responses=told({"items": [COMPLAINT], "next_cursor": None}, 400, 404, 422),
 )
-def list_complaints(request: Request, response: Response, key: Reading, id: str, cursor: Cursor = None, limit: Limit = 50) -> ListOf[ClusterComplaint]:
+def list_complaints(
+    request: Request, response: Response, key: Reading, id: str, cursor: Cursor = None, limit: Limit = 50
+) -> ListOf[ClusterComplaint]:
     """The members' complaints on the cluster's targets, oldest first, as they were accepted."""
-    page, _ = page_asked(cursor, list_name="complaints", key_types_by_sort={"occurred_at": (int, int)}, sort=None, default_sort="occurred_at", filters={"cluster": id})
+    page, _ = page_asked(
+        cursor,
+        list_name="complaints",
+        key_types_by_sort={"occurred_at": (int, int)},
+        sort=None,
+        default_sort="occurred_at",
+        filters={"cluster": id},
+    )
     with parts_of(request).engine.connect() as connection:
-        found, after = cases.list_complaints(connection, key.tenant_id, id, after=page.after if page else None, limit=limit)
-    items = [ClusterComplaint(complaint=one.complaint, received_at=one.received_at, withdrawn=one.withdrawn, exempt=one.exempt) for one in found]
-    next_cursor = link_next(response, request.url.path, limit, Page("complaints", "occurred_at", {"cluster": id}, ()), after)
+        found, after = cases.list_complaints(
+            connection, key.tenant_id, id, after=page.after if page else None, limit=limit
+        )
+    items = [
+        ClusterComplaint(
+            complaint=one.complaint, received_at=one.received_at, withdrawn=one.withdrawn, exempt=one.exempt
+        )
+        for one in found
+    ]
+    next_cursor = link_next(
+        response, request.url.path, limit, Page("complaints", "occurred_at", {"cluster": id}, ()), after
+    )
     return ListOf(items=items, next_cursor=next_cursor)
 
 
-@router.get("/v1/clusters/{id}/decisions", response_model=ListOf[Decision], summary="Its decision log", responses=told({"items": [DECISION], "next_cursor": None}, 400, 404, 422))
-def list_decisions(request: Request, response: Response, key: Reading, id: str, cursor: Cursor = None, limit: Limit = 50) -> ListOf[Decision]:
+@router.get(
+    "/v1/clusters/{id}/decisions",
+    response_model=ListOf[Decision],
+    summary="Its decision log",
+    responses=told({"items": [DECISION], "next_cursor": None}, 400, 404, 422),
+)
+def list_decisions(
+    request: Request, response: Response, key: Reading, id: str, cursor: Cursor = None, limit: Limit = 50
+) -> ListOf[Decision]:
     """All decisions on it and on the clusters merged into it, oldest first. Nothing is ever removed from a log."""
-    page, _ = page_asked(cursor, list_name="decisions", key_types_by_sort={"at": (int,)}, sort=None, default_sort="at", filters={"cluster": id})
+    page, _ = page_asked(
+        cursor,
+        list_name="decisions",
+        key_types_by_sort={"at": (int,)},
+        sort=None,
+        default_sort="at",
+        filters={"cluster": id},
+    )
     with parts_of(request).engine.connect() as connection:
-        items, after = cases.list_decisions(connection, key.tenant_id, id, after=page.after if page else None, limit=limit)
+        items, after = cases.list_decisions(
+            connection, key.tenant_id, id, after=page.after if page else None, limit=limit
+        )
     next_cursor = link_next(response, request.url.path, limit, Page("decisions", "at", {"cluster": id}, ()), after)
     return ListOf(items=items, next_cursor=next_cursor)
 
@@ -176,14 +287,45 @@ async def _requested(request: Request, _key: Moderating) -> DecisionRequest:
 
 
 @router.post(
-    "/v1/clusters/{id}/decisions", status_code=201, response_model=Cluster, summary="Decide",
+    "/v1/clusters/{id}/decisions",
+    status_code=201,
+    response_model=Cluster,
+    summary="Decide",
     responses=told(CLUSTER, 404, 409, 413, 415, 422, success=201),
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": DecisionRequest.model_json_schema(), "examples": {
-        "decide": {"summary": "a brigade, one bystander taken out", "value": {"verdict": "coordinated", "reason_code": "brigade", "excluded_reporters": ["r-77"], "version": 3}},
-        "undo": {"summary": "take a decision back: repeat its verdict", "value": {"verdict": "coordinated", "reason_code": "other", "reverses": "d-9f2c61a07be34d15", "version": 4}},
-    }}}}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": DecisionRequest.model_json_schema(),
+                    "examples": {
+                        "decide": {
+                            "summary": "a brigade, one bystander taken out",
+                            "value": {
+                                "verdict": "coordinated",
+                                "reason_code": "brigade",
+                                "excluded_reporters": ["r-77"],
+                                "version": 3,
+                            },
+                        },
+                        "undo": {
+                            "summary": "take a decision back: repeat its verdict",
+                            "value": {
+                                "verdict": "coordinated",
+                                "reason_code": "other",
+                                "reverses": "d-9f2c61a07be34d15",
+                                "version": 4,
+                            },
+                        },
+                    },
+                }
+            },
+        }
+    },
 )
-async def decide(request: Request, key: Moderating, id: str, now: Now, asked: Annotated[DecisionRequest, Depends(_requested)]) -> Cluster:
+async def decide(
+    request: Request, key: Moderating, id: str, now: Now, asked: Annotated[DecisionRequest, Depends(_requested)]
+) -> Cluster:
     """What a person decides outranks the detector: coordinated and not_coordinated settle the case, escalated and
     snoozed move it.
 
@@ -193,7 +335,9 @@ async def decide(request: Request, key: Moderating, id: str, now: Now, asked: An
     """
     if asked.excluded_reporters:
         edge = await parts_of(request).edges.of(key.tenant_id)
-        asked = asked.model_copy(update={"excluded_reporters": [edge.reporter(one) for one in asked.excluded_reporters]})
+        asked = asked.model_copy(
+            update={"excluded_reporters": [edge.reporter(one) for one in asked.excluded_reporters]}
+        )
     cluster = await run_in_threadpool(_decide, parts_of(request).engine, key, id, asked, now)
     await wake(parts_of(request).redis, key.tenant)
     return cluster
@@ -202,7 +346,9 @@ async def decide(request: Request, key: Moderating, id: str, now: Now, asked: An
 def _decide(engine: Engine, key: KeyRecord, cluster_id: str, asked: DecisionRequest, now: datetime) -> Cluster:
     with write(engine) as connection:
         by = cases.name_of_key(connection, key.id)
-        return cases.record_decision(connection, key.tenant_id, cluster_id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=by, now=now)
+        return cases.record_decision(
+            connection, key.tenant_id, cluster_id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=by, now=now
+        )
 
 
 async def wake(redis: AsyncRedis, tenant: str) -> None:
@@ -210,4 +356,8 @@ async def wake(redis: AsyncRedis, tenant: str) -> None:
     try:
         await asyncio.wait_for(redis.sadd(keys.TENANTS_DIRTY, tenant), _WAKE_SECONDS)
     except Exception:
-        log.warning("decision stored, but Redis did not take the hint; the clock will find it", extra={"tenant": tenant}, exc_info=True)
+        log.warning(
+            "decision stored, but Redis did not take the hint; the clock will find it",
+            extra={"tenant": tenant},
+            exc_info=True,
+        )

@@ -88,7 +88,9 @@ class BoundedConnection(HttpToolsProtocol):
         self._await_head()
         self._timer = self.loop.call_later(self._bounds.wait_seconds, self._look)
         if len(self.connections) > self._bounds.connections:
-            self._say(f"more than {self._bounds.connections} connections: the one that waited longest for a request was closed")
+            self._say(
+                f"more than {self._bounds.connections} connections: the one that waited longest for a request was closed"
+            )
             next(iter(self.shared.waiting)).transport.abort()  # at worst this one itself
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -115,7 +117,10 @@ class BoundedConnection(HttpToolsProtocol):
             # callback yet.
             if self._in_head and self._head_raw > self._bounds.head_bytes:
                 self._refuse(431, f"the request's head has more than {self._bounds.head_bytes} bytes")
-            if self._body_since is not None and self._body_raw - self._body_size > self._bounds.head_bytes + 8 * self._body_size:
+            if (
+                self._body_since is not None
+                and self._body_raw - self._body_size > self._bounds.head_bytes + 8 * self._body_size
+            ):
                 self._refuse(400, "next to nothing of this body is content")
         except httptools.HttpParserUpgrade:
             pass  # as HTTP allows: answered as if it had not been asked for
@@ -215,9 +220,14 @@ class BoundedConnection(HttpToolsProtocol):
                 self._say(f"nobody read an answer for {self._bounds.write_seconds:g} s")
                 self.transport.abort()
             elif now >= body_due:
-                self._cut(408, f"the body came too slowly: {self._body_size} bytes; it has {self._bounds.wait_seconds:g} s, and another for each {self._bounds.bytes_a_second} bytes")
+                self._cut(
+                    408,
+                    f"the body came too slowly: {self._body_size} bytes; it has {self._bounds.wait_seconds:g} s, and another for each {self._bounds.bytes_a_second} bytes",
+                )
             elif now >= head_due:
-                self._cut(408 if self._in_head else None, f"no request was complete within {self._bounds.wait_seconds:g} s")
+                self._cut(
+                    408 if self._in_head else None, f"no request was complete within {self._bounds.wait_seconds:g} s"
+                )
             else:
                 due = min(head_due, body_due, write_due, due)
         self._timer = self.loop.call_at(due, self._look)
@@ -270,7 +280,11 @@ class BoundedConnection(HttpToolsProtocol):
         shared, now = self.shared, self.loop.time()
         shared.unsaid += 1
         if now - shared.said_at >= SAY_EVERY_SECONDS:
-            log.warning("%s%s", text, f" (and {shared.unsaid - 1} other connections since the last such line)" if shared.unsaid > 1 else "")
+            log.warning(
+                "%s%s",
+                text,
+                f" (and {shared.unsaid - 1} other connections since the last such line)" if shared.unsaid > 1 else "",
+            )
             shared.said_at, shared.unsaid = now, 0
 
 

@@ -62,7 +62,9 @@ class Edges:
                 return known.edge
         await asyncio.wait({task}, timeout=LONGEST_SECONDS)
         if not task.done():
-            raise StoreUnavailable(f"the database did not say within {LONGEST_SECONDS:.0f} s what the tenant has set; try again")
+            raise StoreUnavailable(
+                f"the database did not say within {LONGEST_SECONDS:.0f} s what the tenant has set; try again"
+            )
         try:
             return task.result()
         except Refused as error:

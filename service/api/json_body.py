@@ -33,5 +33,8 @@ async def model_body(request: Request, model: type[Model], noun: str) -> Model:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
     if any(fault["type"] == "json_invalid" for fault in faults):
         raise UnreadableDocument(f"{noun} is a JSON object; {faults[0]['msg']}")
-    items = [RejectedItem(detail=fault["msg"].removeprefix("Value error, "), pointer=pointer_of(fault["loc"])) for fault in faults]
+    items = [
+        RejectedItem(detail=fault["msg"].removeprefix("Value error, "), pointer=pointer_of(fault["loc"]))
+        for fault in faults
+    ]
     raise Invalid(f"{items[0].pointer.lstrip('/') or noun}: {items[0].detail}", items[:100], len(items))

@@ -76,7 +76,13 @@ class Rates:
     A tenant's own rate (`brigadewatch tenants set --rate`) takes the place of the one for all tenants.
     """
 
-    def __init__(self, per_tenant: float | None, per_key: float | None, clock: Callable[[], float] = time.monotonic, redis: AsyncRedis | None = None) -> None:
+    def __init__(
+        self,
+        per_tenant: float | None,
+        per_key: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        redis: AsyncRedis | None = None,
+    ) -> None:
         self._per_tenant, self._per_key = per_tenant, per_key
         self._buckets: dict[tuple[str, int], Bucket] = {}
         self._clock, self._redis = clock, redis  # without Redis: this process alone
@@ -88,7 +94,9 @@ class Rates:
             wait = bucket.wait_seconds(now)
             if wait > 0:
                 raise RateExceeded(
-                    f"more than {bucket.per_second:g} items a second for this {policy}: wait {math.ceil(wait)} s", retry_after_seconds=math.ceil(wait), policy=policy,
+                    f"more than {bucket.per_second:g} items a second for this {policy}: wait {math.ceil(wait)} s",
+                    retry_after_seconds=math.ceil(wait),
+                    policy=policy,
                     quota=max(1, int(bucket.per_second)),
                 )
 
@@ -102,14 +110,19 @@ class Rates:
             try:
                 with unavailable_when_it_fails():
                     # Another rate is another bucket: what was owed at the old one is forgotten.
-                    left = await _SPEND.ask(self._redis, [keys.spent(key.tenant, policy, owner, bucket.per_second)], [f"{cost_us:.0f}"])
+                    left = await _SPEND.ask(
+                        self._redis, [keys.spent(key.tenant, policy, owner, bucket.per_second)], [f"{cost_us:.0f}"]
+                    )
             except (StoreUnavailable, Overloaded):
                 continue
             bucket.learn(int(left) / 1e6, self._clock())
 
     def _of(self, key: KeyRecord, now: float) -> Iterator[tuple[str, int, Bucket]]:
         own = key.settings.rate_per_second
-        for policy, owner, rate in (("tenant", key.tenant_id, self._per_tenant if own is None else own), ("key" if key.id >= 0 else "source", key.id, self._per_key)):
+        for policy, owner, rate in (
+            ("tenant", key.tenant_id, self._per_tenant if own is None else own),
+            ("key" if key.id >= 0 else "source", key.id, self._per_key),
+        ):
             if rate is None:
                 continue
             bucket = self._buckets.get((policy, owner))
@@ -135,7 +148,11 @@ class BodyBudget:
         def hold(count: int) -> None:
             nonlocal mine
             if self.held + count > self._limit:
-                raise Overloaded(f"requests being read hold {self.held} bytes already, at most {self._limit}: try again", retry_after_seconds=1, cause="bodies-held")
+                raise Overloaded(
+                    f"requests being read hold {self.held} bytes already, at most {self._limit}: try again",
+                    retry_after_seconds=1,
+                    cause="bodies-held",
+                )
             self.held += count
             mine += count
 

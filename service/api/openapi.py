@@ -16,8 +16,18 @@ from service.api import problems, shapes, targets
 
 SECURITY_SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "made with `brigadewatch keys create`"},
-    "signature": {"type": "apiKey", "in": "header", "name": "webhook-signature", "description": "Standard Webhooks, with webhook-id and webhook-timestamp (5 minutes)"},
-    "source": {"type": "apiKey", "in": "header", "name": "webhook-source", "description": "the generic source that signs, made with `brigadewatch sources add`"},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Standard Webhooks, with webhook-id and webhook-timestamp (5 minutes)",
+    },
+    "source": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-source",
+        "description": "the generic source that signs, made with `brigadewatch sources add`",
+    },
 }
 _ANYWHERE = (414, 431)
 _WITH_A_KEY = (401, 403, 503)
@@ -28,9 +38,26 @@ _SAME = "$request.path.id"
 _CLUSTER, _SUBSCRIPTION = "/v1/clusters/{id}", "/v1/subscriptions/{id}"
 # From a list to what can be asked, or done, about each of its items: (list, method, path, parameters).
 _LINKS = (
-    *(("/v1/clusters", method, f"{_CLUSTER}{rest}", {"id": _FIRST}) for method, rest in (("get", ""), ("get", "/graph"), ("get", "/complaints"), ("get", "/decisions"), ("post", "/decisions"))),
-    *(("/v1/subscriptions", method, f"{_SUBSCRIPTION}{rest}", {"id": _FIRST}) for method, rest in (("get", ""), ("patch", ""), ("delete", ""), ("get", "/deliveries"))),
-    (f"{_SUBSCRIPTION}/deliveries", "post", f"{_SUBSCRIPTION}/deliveries/{{delivery}}/replay", {"id": _SAME, "delivery": _FIRST}),
+    *(
+        ("/v1/clusters", method, f"{_CLUSTER}{rest}", {"id": _FIRST})
+        for method, rest in (
+            ("get", ""),
+            ("get", "/graph"),
+            ("get", "/complaints"),
+            ("get", "/decisions"),
+            ("post", "/decisions"),
+        )
+    ),
+    *(
+        ("/v1/subscriptions", method, f"{_SUBSCRIPTION}{rest}", {"id": _FIRST})
+        for method, rest in (("get", ""), ("patch", ""), ("delete", ""), ("get", "/deliveries"))
+    ),
+    (
+        f"{_SUBSCRIPTION}/deliveries",
+        "post",
+        f"{_SUBSCRIPTION}/deliveries/{{delivery}}/replay",
+        {"id": _SAME, "delivery": _FIRST},
+    ),
     ("/v1/sources", "delete", "/v1/sources/{id}", {"id": _FIRST}),
 )
 
@@ -39,7 +66,10 @@ def document(app: FastAPI) -> dict[str, Any]:
     """The app's document."""
     made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
-    _, extra = models_json_schema([(model, "validation") for model in (*shapes.EXTRA_MODELS, targets.AssessRequest)], ref_template="#/components/schemas/{model}")
+    _, extra = models_json_schema(
+        [(model, "validation") for model in (*shapes.EXTRA_MODELS, targets.AssessRequest)],
+        ref_template="#/components/schemas/{model}",
+    )
     for name, schema in extra["$defs"].items():
         schemas.setdefault(name, schema)
     for name in ("HTTPValidationError", "ValidationError"):
@@ -50,17 +80,27 @@ def document(app: FastAPI) -> dict[str, Any]:
         _complete(operation)
     for listed, method, path, parameters in _LINKS:
         operation = made["paths"][path][method]
-        made["paths"][listed]["get"]["responses"]["200"].setdefault("links", {})[operation["summary"]] = {"operationId": operation["operationId"], "parameters": parameters}
+        made["paths"][listed]["get"]["responses"]["200"].setdefault("links", {})[operation["summary"]] = {
+            "operationId": operation["operationId"],
+            "parameters": parameters,
+        }
     return made
 
 
 def _complete(operation: dict[str, Any]) -> None:
     """Say what an id is, and what may go wrong; every failure as a problem."""
-    identified = [parameter for parameter in operation.get("parameters", []) if parameter["in"] == "path" and parameter["name"] not in ("platform", "source")]
+    identified = [
+        parameter
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "path" and parameter["name"] not in ("platform", "source")
+    ]
     for parameter in identified:
         parameter["schema"] = shapes.ID_PARAMETER["schema"]
     statuses = [
-        *_ANYWHERE, *(_WITH_A_KEY if operation.get("security", True) else ()), *(_WITH_A_BODY if "requestBody" in operation else ()), *(_WITH_AN_ID if identified else ()),
+        *_ANYWHERE,
+        *(_WITH_A_KEY if operation.get("security", True) else ()),
+        *(_WITH_A_BODY if "requestBody" in operation else ()),
+        *(_WITH_AN_ID if identified else ()),
     ]
     responses = operation.setdefault("responses", {})
     for status, answer in shapes.refusals(*statuses).items():

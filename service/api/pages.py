@@ -13,7 +13,13 @@ from service.storage.cursors import Key, Page, continued, read_cursor, write_cur
 
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=100, description="items a page; may change from page to page")]
-Cursor = Annotated[str | None, Query(max_length=8192, description="next_cursor of the page before; it carries sort and filters, which may be left out or repeated with it")]
+Cursor = Annotated[
+    str | None,
+    Query(
+        max_length=8192,
+        description="next_cursor of the page before; it carries sort and filters, which may be left out or repeated with it",
+    ),
+]
 
 
 def several(*names: str) -> WithJsonSchema:
@@ -32,14 +38,24 @@ class ListOf(BaseModel, Generic[Item]):
     next_cursor: str | None = Field(None, description="give it as cursor for the next page; null: this was the last")
 
 
-def page_asked(cursor: str | None, *, list_name: str, key_types_by_sort: Mapping[str, tuple[type, ...]], sort: str | None, default_sort: str, filters: Mapping[str, str]) -> tuple[Page | None, str]:
+def page_asked(
+    cursor: str | None,
+    *,
+    list_name: str,
+    key_types_by_sort: Mapping[str, tuple[type, ...]],
+    sort: str | None,
+    default_sort: str,
+    filters: Mapping[str, str],
+) -> tuple[Page | None, str]:
     """The page that the call goes on from (None: the first) and the sort.
 
     Raises InvalidCursor for one not made by this list, or with another sort or filter than the call's.
     """
     if cursor is None:
         return None, sort or default_sort
-    page = continued(read_cursor(cursor, list_name=list_name, key_types_by_sort=key_types_by_sort), sort=sort, filters=filters)
+    page = continued(
+        read_cursor(cursor, list_name=list_name, key_types_by_sort=key_types_by_sort), sort=sort, filters=filters
+    )
     return page, page.sort
 
 

@@ -27,7 +27,10 @@ class Health(BaseModel):
 
 
 @router.get(
-    "/v1/pipeline", response_model=Pipeline, summary="Where are my items?", openapi_extra=described("read"),
+    "/v1/pipeline",
+    response_model=Pipeline,
+    summary="Where are my items?",
+    openapi_extra=described("read"),
     responses=answers(PIPELINE_EXAMPLE, 200, "counters of the key's tenant, in items", 401, 403, 503),
 )
 async def get_pipeline(request: Request) -> Response:
@@ -51,19 +54,40 @@ def pipeline_of(progress: Progress, accepted: int, oldest_us: int | None, now_us
     since = [at for at in (progress.waiting_since_us, oldest_us if unarchived else None) if at is not None]
     lag_us = max(0, now_us - min(since)) if since and pending else 0
     return Pipeline(
-        accepted=max(accepted, progress.archived_position), archived=progress.archived, duplicates=progress.duplicates, conflicting=progress.conflicting, late=progress.late,
-        analysed=progress.analysed, pending=pending, dead_letters=progress.dead_letters, analysed_position=progress.analysed_position, swept_position=progress.swept_position,
-        lag_seconds=lag_us / 1_000_000, watermark=None if progress.watermark_us is None else moment(progress.watermark_us),
+        accepted=max(accepted, progress.archived_position),
+        archived=progress.archived,
+        duplicates=progress.duplicates,
+        conflicting=progress.conflicting,
+        late=progress.late,
+        analysed=progress.analysed,
+        pending=pending,
+        dead_letters=progress.dead_letters,
+        analysed_position=progress.analysed_position,
+        swept_position=progress.swept_position,
+        lag_seconds=lag_us / 1_000_000,
+        watermark=None if progress.watermark_us is None else moment(progress.watermark_us),
     )
 
 
-@router.get("/healthz", response_model=Health, summary="Alive?", openapi_extra={"security": []}, responses=answers({"status": "alive"}, 200, "alive"))
+@router.get(
+    "/healthz",
+    response_model=Health,
+    summary="Alive?",
+    openapi_extra={"security": []},
+    responses=answers({"status": "alive"}, 200, "alive"),
+)
 async def healthz() -> Response:
     """This process answers; nothing else is asked."""
     return Response(b'{"status":"alive"}', media_type="application/json")
 
 
-@router.get("/readyz", response_model=Health, summary="Ready?", openapi_extra={"security": []}, responses=answers({"status": "ready"}, 200, "ready", 503))
+@router.get(
+    "/readyz",
+    response_model=Health,
+    summary="Ready?",
+    openapi_extra={"security": []},
+    responses=answers({"status": "ready"}, 200, "ready", 503),
+)
 async def readyz(request: Request) -> Response:
     """Redis and the database answer. Which of them does not is told on the operations port only."""
     parts = parts_of(request)

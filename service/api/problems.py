@@ -18,7 +18,17 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from service import logs
-from service.errors import BrigadewatchError, InvalidCursor, LostLease, NotFound, Overloaded, Refused, StaleVersion, StoreUnavailable, UnknownTenant
+from service.errors import (
+    BrigadewatchError,
+    InvalidCursor,
+    LostLease,
+    NotFound,
+    Overloaded,
+    Refused,
+    StaleVersion,
+    StoreUnavailable,
+    UnknownTenant,
+)
 from service.intake.documents import TooManyItems, UnreadableDocument
 from service.intake.pointers import pointer_of
 from service.model import RejectedItem
@@ -57,11 +67,24 @@ STATUS_BY_FAILURE: tuple[tuple[type[Exception], int], ...] = (
 
 
 def problem(
-    status: int, detail: str, *, errors: Iterable[RejectedItem] = (), rejected_count: int | None = None, headers: Mapping[str, str] | None = None, **members: Any,
+    status: int,
+    detail: str,
+    *,
+    errors: Iterable[RejectedItem] = (),
+    rejected_count: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
 ) -> Response:
     """The answer for one failure."""
     listed = [rejected_json(item) for item in errors]
-    body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **members, "errors": listed}
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **members,
+        "errors": listed,
+    }
     request_id = logs.current_id()
     if request_id is not None:
         body["request_id"] = request_id
@@ -127,7 +150,11 @@ async def _http(request: Request, failure: Exception) -> Response:
 def _methods_here(request: Request) -> list[str]:
     """What may be done with this path: by all of its routes, where the router names those of the first one alone."""
     routes = request.app.routes
-    allowed = [method for method in ("GET", "POST", "PATCH", "PUT", "DELETE") if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)]
+    allowed = [
+        method
+        for method in ("GET", "POST", "PATCH", "PUT", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
     return [*allowed, "HEAD"] if "GET" in allowed else allowed
 
 
@@ -138,19 +165,36 @@ async def _validation(request: Request, failure: Exception) -> Response:
         location = list(error["loc"])
         place, rest = (location[0], location[1:]) if location else ("", [])
         readable = [] if error["type"] == "json_invalid" else rest
-        errors.append(RejectedItem(detail=str(error["msg"]).removeprefix("Value error, "), pointer=pointer_of(readable) if place in ("body", "query", "path", "header") else ""))
+        errors.append(
+            RejectedItem(
+                detail=str(error["msg"]).removeprefix("Value error, "),
+                pointer=pointer_of(readable) if place in ("body", "query", "path", "header") else "",
+            )
+        )
     first = errors[0] if errors else RejectedItem(detail="the request is not valid", pointer="")
-    return problem(422, f"{first.pointer.lstrip('/') or 'the request'}: {first.detail}", errors=errors, rejected_count=len(failure.errors()))
+    return problem(
+        422,
+        f"{first.pointer.lstrip('/') or 'the request'}: {first.detail}",
+        errors=errors,
+        rejected_count=len(failure.errors()),
+    )
 
 
 async def _gone(request: Request, failure: Exception) -> Response:
     # Nobody reads it; the status is for the log, and for who counts.
-    return problem(getattr(request.state, "cut", None) or 400, "the client went away, or was sent away, before its request was complete")
+    return problem(
+        getattr(request.state, "cut", None) or 400,
+        "the client went away, or was sent away, before its request was complete",
+    )
 
 
 async def _unexpected(request: Request, failure: Exception) -> Response:
     _log.error("unexpected failure", exc_info=failure)  # the request's own line, of the same id, names the route
-    return problem(500, "an unexpected failure; it was logged, and nothing that was not acknowledged is stored", headers={"X-Request-ID": logs.current_id() or "none"})
+    return problem(
+        500,
+        "an unexpected failure; it was logged, and nothing that was not acknowledged is stored",
+        headers={"X-Request-ID": logs.current_id() or "none"},
+    )
 
 
 def _rate_headers(failure: Overloaded) -> dict[str, str]:

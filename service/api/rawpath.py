@@ -49,7 +49,9 @@ def segment(request: Request, name: str) -> str:
     except UnicodeDecodeError:
         detail = "an id in a path is percent-encoded UTF-8"
     except ValidationError as error:
-        detail = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        detail = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"].removeprefix(
+            "Value error, "
+        )
     raise Invalid(f"this is no id: {detail}", [RejectedItem(detail=detail, pointer=f"/{name}")])
 
 

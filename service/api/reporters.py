@@ -46,7 +46,10 @@ class ReporterReputation(BaseModel):
     mean: float = Field(ge=0, le=1, description="0.5 where nothing weighs in either direction")
     low: float = Field(ge=0, le=1, description="lower end of the 90 % credible interval")
     high: float = Field(ge=0, le=1, description="upper end of it")
-    weight: float = Field(ge=0, description="decided complaints that it rests on: halved every 180 days; an upheld one is shared among all who complained about the target")
+    weight: float = Field(
+        ge=0,
+        description="decided complaints that it rests on: halved every 180 days; an upheld one is shared among all who complained about the target",
+    )
     upheld: int = Field(description="decided complaints that were found right, each once")
     rejected: int = Field(description="and wrong")
 
@@ -65,12 +68,19 @@ class ReporterHistory(BaseModel):
     targets: int
     upheld: int = Field(description="standing complaints that a person or an appeal found right")
     rejected: int = Field(description="standing complaints that a person or an appeal found wrong")
-    reputation: ReporterReputation | None = Field(None, description="null while nobody has judged any of the complaints")
+    reputation: ReporterReputation | None = Field(
+        None, description="null while nobody has judged any of the complaints"
+    )
     cluster_count: int
     clusters: list[ReporterCluster] = Field(description="the latest 100")
 
 
-@router.get("/v1/reporters/{id}", response_model=ReporterHistory, summary="What is known of a reporter?", responses=told(REPORTER, 404))
+@router.get(
+    "/v1/reporters/{id}",
+    response_model=ReporterHistory,
+    summary="What is known of a reporter?",
+    responses=told(REPORTER, 404),
+)
 def get_reporter(request: Request, key: Reading, id: str, now: Now, edge: TenantEdge) -> ReporterHistory:
     """History, how the complaints were judged, clusters. 404 for one that never complained to this tenant."""
     with parts_of(request).engine.connect() as connection:
@@ -86,7 +96,11 @@ class ErasureAsked(BaseModel):
 
 
 @router.delete(
-    "/v1/reporters/{id}", status_code=202, response_model=ErasureAsked, summary="Forget a reporter", openapi_extra={"x-scope": "admin"},
+    "/v1/reporters/{id}",
+    status_code=202,
+    response_model=ErasureAsked,
+    summary="Forget a reporter",
+    openapi_extra={"x-scope": "admin"},
     responses=told({"job": "erasure_5d0f4a1c9be2e77a01c3d9f4"}, 422, success=202),
 )
 async def erase_reporter(request: Request, key: Administering, id: str, now: Now) -> ErasureAsked:
@@ -105,4 +119,12 @@ async def erase_reporter(request: Request, key: Administering, id: str, now: Now
 
 def _ask(engine: Engine, box: SecretBox, key: KeyRecord, edge: Edge, reporter_id: str, now: datetime) -> str:
     with write(engine) as connection:
-        return erasures.ask(connection, key.tenant_id, edge, box, reporter_id, actor=name_of_key(connection, key.id), now_us=microseconds(now))
+        return erasures.ask(
+            connection,
+            key.tenant_id,
+            edge,
+            box,
+            reporter_id,
+            actor=name_of_key(connection, key.id),
+            now_us=microseconds(now),
+        )

@@ -45,14 +45,18 @@ class Sender:
     key: KeyRecord
 
 
-async def verified(request: Request, platform: str, identifier: str, body: bytes, *, scheme: type[Scheme] | None = None) -> Sender:
+async def verified(
+    request: Request, platform: str, identifier: str, body: bytes, *, scheme: type[Scheme] | None = None
+) -> Sender:
     """Who posts.
 
     Raises HTTPException 401 unless the source exists, is this platform's, and signed these bytes (by `scheme`, where
     one is asked for).
     """
     parts = parts_of(request)
-    found = await run_in_threadpool(_verified, parts, platform, identifier, dict(request.headers), body, parts.now(), scheme)
+    found = await run_in_threadpool(
+        _verified, parts, platform, identifier, dict(request.headers), body, parts.now(), scheme
+    )
     if isinstance(found, Sender):
         logs.note(tenant=found.source.tenant, platform=platform)
         return found
@@ -66,7 +70,9 @@ def check_plain(request: Request) -> None:
     """Raises HTTPException 415 for an encoded body: what is signed is read as it was sent."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
-        raise HTTPException(415, f"a signed body is sent as it is, not as {encoding[:40]!r}", headers={"Accept-Encoding": "identity"})
+        raise HTTPException(
+            415, f"a signed body is sent as it is, not as {encoding[:40]!r}", headers={"Accept-Encoding": "identity"}
+        )
 
 
 def is_signed(request: Request) -> bool:
@@ -83,7 +89,15 @@ async def signed_by(request: Request, body: bytes) -> KeyRecord:
     return sender.key
 
 
-def _verified(parts: Parts, platform: str, identifier: str, headers: dict[str, str], body: bytes, now: datetime, wanted: type[Scheme] | None) -> Sender | str:
+def _verified(
+    parts: Parts,
+    platform: str,
+    identifier: str,
+    headers: dict[str, str],
+    body: bytes,
+    now: datetime,
+    wanted: type[Scheme] | None,
+) -> Sender | str:
     with parts.engine.connect() as connection:
         source = find_source(connection, platform, identifier)
         settings = None if source is None else settings_of(connection, source.tenant_id)

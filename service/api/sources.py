@@ -26,8 +26,19 @@ router = APIRouter(tags=["sources"])
 Administering = Annotated[KeyRecord, Depends(require("admin"))]
 _SORT = "id"
 EXAMPLE: dict[str, Any] = {
-    "id": "src_5f0c0d6f…", "platform": "discourse", "path": "/v1/webhooks/discourse/src_5f0c0d6f…", "url": "https://forum.example", "created_at": "2021-12-01T09:00:00Z",
-    "signed": True, "previous_secret_until": None, "mapping": None, "polled": False, "polled_at": None, "next_poll_at": None, "failures": 0, "last_error": None,
+    "id": "src_5f0c0d6f…",
+    "platform": "discourse",
+    "path": "/v1/webhooks/discourse/src_5f0c0d6f…",
+    "url": "https://forum.example",
+    "created_at": "2021-12-01T09:00:00Z",
+    "signed": True,
+    "previous_secret_until": None,
+    "mapping": None,
+    "polled": False,
+    "polled_at": None,
+    "next_poll_at": None,
+    "failures": 0,
+    "last_error": None,
 }
 
 
@@ -40,7 +51,9 @@ class SourceItem(BaseModel):
     url: str | None = Field(None, description="the platform's address; of a source that is asked, where")
     created_at: datetime
     signed: bool = Field(description="whether a secret is set; false: whoever knows the path can post")
-    previous_secret_until: datetime | None = Field(None, description="while rotating: how long the earlier secret is taken too")
+    previous_secret_until: datetime | None = Field(
+        None, description="while rotating: how long the earlier secret is taken too"
+    )
     mapping: dict[str, Any] | None = Field(None, description="the field map of the platform generic")
     polled: bool = Field(description="whether the service asks the platform; the next four are about that")
     polled_at: datetime | None = Field(None, description="latest poll that succeeded")
@@ -53,20 +66,36 @@ def shown(source: Source, now_us: int) -> SourceItem:
     """The source as it is answered."""
     until = source.previous_until_us
     return SourceItem(
-        id=source.id, platform=source.platform, path=source.path, url=source.url, created_at=moment(source.created_us), signed=source.secret is not None,
-        previous_secret_until=None if until is None or until <= now_us else moment(until), mapping=source.mapping, polled=source.polled,
-        polled_at=None if source.polled_us is None else moment(source.polled_us), next_poll_at=None if source.next_poll_us is None else moment(source.next_poll_us),
-        failures=source.failures, last_error=source.last_error,
+        id=source.id,
+        platform=source.platform,
+        path=source.path,
+        url=source.url,
+        created_at=moment(source.created_us),
+        signed=source.secret is not None,
+        previous_secret_until=None if until is None or until <= now_us else moment(until),
+        mapping=source.mapping,
+        polled=source.polled,
+        polled_at=None if source.polled_us is None else moment(source.polled_us),
+        next_poll_at=None if source.next_poll_us is None else moment(source.next_poll_us),
+        failures=source.failures,
+        last_error=source.last_error,
     )
 
 
 @router.get(
-    "/v1/sources", response_model=ListOf[SourceItem], summary="Which platforms post here, or are asked?", openapi_extra={"x-scope": "admin"},
+    "/v1/sources",
+    response_model=ListOf[SourceItem],
+    summary="Which platforms post here, or are asked?",
+    openapi_extra={"x-scope": "admin"},
     responses=answers({"items": [EXAMPLE], "next_cursor": None}, 200, "a page of them", 400, 401, 403, 422, 503),
 )
-def get_sources(request: Request, response: Response, key: Administering, limit: Limit = 50, cursor: Cursor = None) -> ListOf[SourceItem]:
+def get_sources(
+    request: Request, response: Response, key: Administering, limit: Limit = 50, cursor: Cursor = None
+) -> ListOf[SourceItem]:
     """The tenant's sources by id. They are made with `brigadewatch sources add`."""
-    page, sort = page_asked(cursor, list_name="sources", key_types_by_sort={_SORT: (str,)}, sort=None, default_sort=_SORT, filters={})
+    page, sort = page_asked(
+        cursor, list_name="sources", key_types_by_sort={_SORT: (str,)}, sort=None, default_sort=_SORT, filters={}
+    )
     parts = parts_of(request)
     with parts.engine.connect() as connection:
         found = list_sources(connection, key.tenant_id, after=str(page.after[0]) if page else "", limit=limit + 1)
@@ -77,11 +106,16 @@ def get_sources(request: Request, response: Response, key: Administering, limit:
 
 
 @router.delete(
-    "/v1/sources/{id}", status_code=204, summary="End a source", openapi_extra={"x-scope": "admin"},
+    "/v1/sources/{id}",
+    status_code=204,
+    summary="End a source",
+    openapi_extra={"x-scope": "admin"},
     responses={204: {"description": "ended; its secret is forgotten"}, **refusals(401, 403, 404, 422, 503)},
 )
 def delete_source(request: Request, key: Administering, id: str) -> None:
     """What is posted to its path from now on is answered as if the source had never been. What it sent stays."""
     parts = parts_of(request)
     with write(parts.engine) as connection:
-        remove_source(connection, key.tenant_id, id, now_us=microseconds(parts.now()), actor=name_of_key(connection, key.id))
+        remove_source(
+            connection, key.tenant_id, id, now_us=microseconds(parts.now()), actor=name_of_key(connection, key.id)
+        )

@@ -42,9 +42,25 @@ def _each_once(kinds: list[EventType]) -> list[EventType]:
     return list(dict.fromkeys(kinds))
 
 
-Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_CHARACTERS), Field(description="https (or http) to a public address; without user and password", json_schema_extra={"format": "uri"})]
-Events = Annotated[list[EventType], Field(max_length=50, description="the types that are sent; none: all of them"), AfterValidator(_each_once)]
-Description = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable), Field(json_schema_extra={"pattern": ID_PATTERN.replace("+", "*")})]
+Url = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_URL_CHARACTERS),
+    Field(
+        description="https (or http) to a public address; without user and password",
+        json_schema_extra={"format": "uri"},
+    ),
+]
+Events = Annotated[
+    list[EventType],
+    Field(max_length=50, description="the types that are sent; none: all of them"),
+    AfterValidator(_each_once),
+]
+Description = Annotated[
+    str,
+    StringConstraints(max_length=256),
+    AfterValidator(_printable),
+    Field(json_schema_extra={"pattern": ID_PATTERN.replace("+", "*")}),
+]
 
 
 class SubscriptionRequest(Frozen):
@@ -61,8 +77,13 @@ class SubscriptionChange(Frozen):
     url: Url | None = None
     events: Events | None = None
     description: Description | None = None
-    enabled: bool | None = Field(None, description="false: nothing is sent; what waits is held and goes out when it is true again, what happens meanwhile is not kept for it")
-    rotate_secret: bool | None = Field(None, description="true: a new secret, shown in this answer alone; the old one signs too for 24 hours")
+    enabled: bool | None = Field(
+        None,
+        description="false: nothing is sent; what waits is held and goes out when it is true again, what happens meanwhile is not kept for it",
+    )
+    rotate_secret: bool | None = Field(
+        None, description="true: a new secret, shown in this answer alone; the old one signs too for 24 hours"
+    )
 
 
 class Subscription(BaseModel):
@@ -76,7 +97,9 @@ class Subscription(BaseModel):
     enabled: bool
     disabled_at: datetime | None = None
     disabled_because: str | None = None
-    previous_secret_until: datetime | None = Field(None, description="while the secret is rotated: until when the old one signs too")
+    previous_secret_until: datetime | None = Field(
+        None, description="while the secret is rotated: until when the old one signs too"
+    )
 
 
 class NewSecret(Subscription):
@@ -102,43 +125,86 @@ class Delivery(BaseModel):
     event_type: str
     state: Literal["pending", "delivered", "failed", "cancelled"]
     created_at: datetime
-    next_attempt_at: datetime | None = Field(description="pending without a time: held, since the subscription is disabled")
+    next_attempt_at: datetime | None = Field(
+        description="pending without a time: held, since the subscription is disabled"
+    )
     finished_at: datetime | None
     attempts: list[DeliveryAttempt] = Field(description="oldest first, the latest 50")
 
 
 SUBSCRIPTION: dict[str, Any] = {
-    "id": "sub_5d0f4a1c9be2d03f11c0a7e4", "url": "https://comments.example/hooks/brigadewatch", "events": ["cluster.flagged", "target.hold"], "description": "comment section",
-    "created_at": "2021-12-23T14:02:11Z", "enabled": True, "disabled_at": None, "disabled_because": None, "previous_secret_until": None,
+    "id": "sub_5d0f4a1c9be2d03f11c0a7e4",
+    "url": "https://comments.example/hooks/brigadewatch",
+    "events": ["cluster.flagged", "target.hold"],
+    "description": "comment section",
+    "created_at": "2021-12-23T14:02:11Z",
+    "enabled": True,
+    "disabled_at": None,
+    "disabled_because": None,
+    "previous_secret_until": None,
 }
 CREATED = {**SUBSCRIPTION, "secret": "whsec_(32 bytes in base64)"}
 DELIVERY: dict[str, Any] = {
-    "id": "dlv_0c9be2d03f11c0a7e45d0f4a1c9be2d0", "event_id": "evt_a7e45d0f4a1c9be2d03f11c00c9be2d0", "event_type": "cluster.flagged", "state": "pending",
-    "created_at": "2021-12-23T14:02:11Z", "next_attempt_at": "2021-12-23T14:07:16Z", "finished_at": None,
+    "id": "dlv_0c9be2d03f11c0a7e45d0f4a1c9be2d0",
+    "event_id": "evt_a7e45d0f4a1c9be2d03f11c00c9be2d0",
+    "event_type": "cluster.flagged",
+    "state": "pending",
+    "created_at": "2021-12-23T14:02:11Z",
+    "next_attempt_at": "2021-12-23T14:07:16Z",
+    "finished_at": None,
     "attempts": [{"at": "2021-12-23T14:02:11Z", "seconds": 0.213, "status": 503, "error": None}],
 }
-_REQUEST = {"url": "https://comments.example/hooks/brigadewatch", "events": ["cluster.flagged", "target.hold"], "description": "comment section"}
-_CHANGES = {"rotate": {"summary": "a new secret", "value": {"rotate_secret": True}}, "enable": {"summary": "send again", "value": {"enabled": True}}}
+_REQUEST = {
+    "url": "https://comments.example/hooks/brigadewatch",
+    "events": ["cluster.flagged", "target.hold"],
+    "description": "comment section",
+}
+_CHANGES = {
+    "rotate": {"summary": "a new secret", "value": {"rotate_secret": True}},
+    "enable": {"summary": "send again", "value": {"enabled": True}},
+}
 
 
 def _body(model: type[BaseModel], examples: dict[str, Any]) -> dict[str, Any]:
-    return {**_ADMIN, "requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema(), "examples": examples}}}}
+    return {
+        **_ADMIN,
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": model.model_json_schema(), "examples": examples}},
+        },
+    }
 
 
 def shown(found: subscriptions.Subscription, now_us: int) -> Subscription:
     """The subscription as it is answered."""
     until = found.previous_until_us
     return Subscription(
-        id=found.id, url=found.url, events=list(found.events), description=found.description, created_at=moment(found.created_us), enabled=found.disabled_us is None,
-        disabled_at=_at(found.disabled_us), disabled_because=found.disabled_because, previous_secret_until=None if until is None or until <= now_us else moment(until),
+        id=found.id,
+        url=found.url,
+        events=list(found.events),
+        description=found.description,
+        created_at=moment(found.created_us),
+        enabled=found.disabled_us is None,
+        disabled_at=_at(found.disabled_us),
+        disabled_because=found.disabled_because,
+        previous_secret_until=None if until is None or until <= now_us else moment(until),
     )
 
 
 def _shown_delivery(found: deliveries.Delivery) -> Delivery:
-    attempts = [DeliveryAttempt(at=moment(one.at_us), seconds=round(one.seconds, 3), status=one.status, error=one.error) for one in found.attempts]
+    attempts = [
+        DeliveryAttempt(at=moment(one.at_us), seconds=round(one.seconds, 3), status=one.status, error=one.error)
+        for one in found.attempts
+    ]
     return Delivery(
-        id=found.id, event_id=found.event_id, event_type=found.type, state=found.state, created_at=moment(found.created_us),
-        next_attempt_at=_at(found.next_us), finished_at=_at(found.finished_us), attempts=attempts,
+        id=found.id,
+        event_id=found.event_id,
+        event_type=found.type,
+        state=found.state,
+        created_at=moment(found.created_us),
+        next_attempt_at=_at(found.next_us),
+        finished_at=_at(found.finished_us),
+        attempts=attempts,
     )
 
 
@@ -146,13 +212,30 @@ def _at(us: int | None) -> datetime | None:
     return None if us is None else moment(us)
 
 
-@router.get("/v1/subscriptions", response_model=ListOf[Subscription], summary="Who is told?", openapi_extra=_ADMIN, responses=answers({"items": [SUBSCRIPTION], "next_cursor": None}, 200, "one page", 400, 401, 403, 422))
-def list_subscriptions(request: Request, response: Response, key: Administering, cursor: Cursor = None, limit: Limit = 50) -> ListOf[Subscription]:
+@router.get(
+    "/v1/subscriptions",
+    response_model=ListOf[Subscription],
+    summary="Who is told?",
+    openapi_extra=_ADMIN,
+    responses=answers({"items": [SUBSCRIPTION], "next_cursor": None}, 200, "one page", 400, 401, 403, 422),
+)
+def list_subscriptions(
+    request: Request, response: Response, key: Administering, cursor: Cursor = None, limit: Limit = 50
+) -> ListOf[Subscription]:
     """The tenant's subscriptions, oldest first."""
-    page, sort = page_asked(cursor, list_name="subscriptions", key_types_by_sort={_CREATED: (int, str)}, sort=None, default_sort=_CREATED, filters={})
+    page, sort = page_asked(
+        cursor,
+        list_name="subscriptions",
+        key_types_by_sort={_CREATED: (int, str)},
+        sort=None,
+        default_sort=_CREATED,
+        filters={},
+    )
     parts = parts_of(request)
     with parts.engine.connect() as connection:
-        found, after = subscriptions.list_page(connection, key.tenant_id, after=page.after if page else None, limit=limit)
+        found, after = subscriptions.list_page(
+            connection, key.tenant_id, after=page.after if page else None, limit=limit
+        )
     next_cursor = link_next(response, "/v1/subscriptions", limit, Page("subscriptions", sort, {}, ()), after)
     return ListOf(items=[shown(one, _now_us(parts)) for one in found], next_cursor=next_cursor)
 
@@ -163,10 +246,17 @@ async def _request(request: Request, _key: Administering) -> SubscriptionRequest
 
 
 @router.post(
-    "/v1/subscriptions", status_code=201, response_model=NewSecret, summary="Be told", openapi_extra=_body(SubscriptionRequest, {"one": {"summary": "two types of events", "value": _REQUEST}}),
-    responses=answers(CREATED, 201, "made; `secret` is shown this once", 400, 401, 403, 408, 413, 415, 422) | {409: {**refusals(422)[422], "description": "the tenant has 100 already"}},
+    "/v1/subscriptions",
+    status_code=201,
+    response_model=NewSecret,
+    summary="Be told",
+    openapi_extra=_body(SubscriptionRequest, {"one": {"summary": "two types of events", "value": _REQUEST}}),
+    responses=answers(CREATED, 201, "made; `secret` is shown this once", 400, 401, 403, 408, 413, 415, 422)
+    | {409: {**refusals(422)[422], "description": "the tenant has 100 already"}},
 )
-def create_subscription(request: Request, response: Response, key: Administering, asked: Annotated[SubscriptionRequest, Depends(_request)]) -> NewSecret:
+def create_subscription(
+    request: Request, response: Response, key: Administering, asked: Annotated[SubscriptionRequest, Depends(_request)]
+) -> NewSecret:
     """Events from now on are posted to the URL, signed by Standard Webhooks with the secret that is answered here and
     never again.
     """
@@ -175,12 +265,27 @@ def create_subscription(request: Request, response: Response, key: Administering
     now_us, sealed = _now_us(parts), SecretBox(parts.settings).seal(secret)
     with write(parts.engine) as connection:
         by = name_of_key(connection, key.id)
-        made = subscriptions.create(connection, key.tenant_id, url=url, events=asked.events, description=asked.description, sealed_secret=sealed, by=by, now_us=now_us)
+        made = subscriptions.create(
+            connection,
+            key.tenant_id,
+            url=url,
+            events=asked.events,
+            description=asked.description,
+            sealed_secret=sealed,
+            by=by,
+            now_us=now_us,
+        )
     response.headers["Location"] = f"/v1/subscriptions/{made.id}"
     return NewSecret(**shown(made, now_us).model_dump(), secret=secret)
 
 
-@router.get("/v1/subscriptions/{id}", response_model=Subscription, summary="One subscription", openapi_extra=_ADMIN, responses=answers(SUBSCRIPTION, 200, "it", 401, 403, 404, 422))
+@router.get(
+    "/v1/subscriptions/{id}",
+    response_model=Subscription,
+    summary="One subscription",
+    openapi_extra=_ADMIN,
+    responses=answers(SUBSCRIPTION, 200, "it", 401, 403, 404, 422),
+)
 def read_subscription(request: Request, key: Administering, id: str) -> Subscription:
     """One subscription, without its secret."""
     parts = parts_of(request)
@@ -193,13 +298,32 @@ async def _change(request: Request, _key: Administering) -> SubscriptionChange:
 
 
 @router.patch(
-    "/v1/subscriptions/{id}", response_model=NewSecret | Subscription, summary="Change, rotate, disable or enable it", openapi_extra=_body(SubscriptionChange, _CHANGES),
-    responses=answers(SUBSCRIPTION, 200, "as it is now; with a new `secret` when that was asked for", 400, 401, 403, 404, 408, 413, 415, 422),
+    "/v1/subscriptions/{id}",
+    response_model=NewSecret | Subscription,
+    summary="Change, rotate, disable or enable it",
+    openapi_extra=_body(SubscriptionChange, _CHANGES),
+    responses=answers(
+        SUBSCRIPTION,
+        200,
+        "as it is now; with a new `secret` when that was asked for",
+        400,
+        401,
+        403,
+        404,
+        408,
+        413,
+        415,
+        422,
+    ),
 )
-def change_subscription(request: Request, key: Administering, id: str, asked: Annotated[SubscriptionChange, Depends(_change)]) -> NewSecret | Subscription:
+def change_subscription(
+    request: Request, key: Administering, id: str, asked: Annotated[SubscriptionChange, Depends(_change)]
+) -> NewSecret | Subscription:
     """Enabling one that was disabled sends what was held for it."""
     parts = parts_of(request)
-    values = {name: getattr(asked, name) for name in ("url", "events", "description") if getattr(asked, name) is not None}
+    values = {
+        name: getattr(asked, name) for name in ("url", "events", "description") if getattr(asked, name) is not None
+    }
     if asked.url is not None:
         values["url"] = _checked(asked.url, parts)
     secret = new_secret() if asked.rotate_secret else None
@@ -219,7 +343,13 @@ def change_subscription(request: Request, key: Administering, id: str, asked: An
     return now if secret is None else NewSecret(**now.model_dump(), secret=secret)
 
 
-@router.delete("/v1/subscriptions/{id}", status_code=204, summary="Be told no more", openapi_extra=_ADMIN, responses={204: {"description": "gone; what waited is cancelled"}, **refusals(401, 403, 404, 422)})
+@router.delete(
+    "/v1/subscriptions/{id}",
+    status_code=204,
+    summary="Be told no more",
+    openapi_extra=_ADMIN,
+    responses={204: {"description": "gone; what waited is cancelled"}, **refusals(401, 403, 404, 422)},
+)
 def delete_subscription(request: Request, key: Administering, id: str) -> None:
     """Nothing more is sent, what waits included; its log can be read no longer."""
     parts = parts_of(request)
@@ -228,26 +358,56 @@ def delete_subscription(request: Request, key: Administering, id: str) -> None:
 
 
 @router.get(
-    "/v1/subscriptions/{id}/deliveries", response_model=ListOf[Delivery], summary="The log of deliveries", openapi_extra=_ADMIN,
+    "/v1/subscriptions/{id}/deliveries",
+    response_model=ListOf[Delivery],
+    summary="The log of deliveries",
+    openapi_extra=_ADMIN,
     responses=answers({"items": [DELIVERY], "next_cursor": None}, 200, "one page", 400, 401, 403, 404, 422),
 )
 def list_deliveries(
-    request: Request, response: Response, key: Administering, id: str,
-    state: Annotated[Literal["pending", "delivered", "failed", "cancelled"] | None, Query(description="only those; default: all")] = None, cursor: Cursor = None, limit: Limit = 50,
+    request: Request,
+    response: Response,
+    key: Administering,
+    id: str,
+    state: Annotated[
+        Literal["pending", "delivered", "failed", "cancelled"] | None, Query(description="only those; default: all")
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> ListOf[Delivery]:
     """What was sent to it or waits, newest first, with every attempt."""
     filters = {"subscription": id, **({} if state is None else {"state": state})}
-    page, sort = page_asked(cursor, list_name="deliveries", key_types_by_sort={_NEWEST: (int, str)}, sort=None, default_sort=_NEWEST, filters=filters)
+    page, sort = page_asked(
+        cursor,
+        list_name="deliveries",
+        key_types_by_sort={_NEWEST: (int, str)},
+        sort=None,
+        default_sort=_NEWEST,
+        filters=filters,
+    )
     wanted = page.filters.get("state") if page else state
     with parts_of(request).engine.connect() as connection:
-        found, after = deliveries.list_page(connection, key.tenant_id, id, state=wanted, after=page.after if page else None, limit=limit)
-    next_cursor = link_next(response, request.url.path, limit, Page("deliveries", sort, {"subscription": id, **({"state": wanted} if wanted else {})}, ()), after)
+        found, after = deliveries.list_page(
+            connection, key.tenant_id, id, state=wanted, after=page.after if page else None, limit=limit
+        )
+    next_cursor = link_next(
+        response,
+        request.url.path,
+        limit,
+        Page("deliveries", sort, {"subscription": id, **({"state": wanted} if wanted else {})}, ()),
+        after,
+    )
     return ListOf(items=[_shown_delivery(one) for one in found], next_cursor=next_cursor)
 
 
 @router.post(
-    "/v1/subscriptions/{id}/deliveries/{delivery}/replay", status_code=202, response_model=Delivery, summary="Send it again", openapi_extra=_ADMIN,
-    responses=answers({**DELIVERY, "attempts": []}, 202, "it is sent again now", 401, 403, 404, 422) | {409: {**refusals(422)[422], "description": "the subscription is disabled: enable it first"}},
+    "/v1/subscriptions/{id}/deliveries/{delivery}/replay",
+    status_code=202,
+    response_model=Delivery,
+    summary="Send it again",
+    openapi_extra=_ADMIN,
+    responses=answers({**DELIVERY, "attempts": []}, 202, "it is sent again now", 401, 403, 404, 422)
+    | {409: {**refusals(422)[422], "description": "the subscription is disabled: enable it first"}},
 )
 def replay_delivery(request: Request, key: Administering, id: str, delivery: str) -> Delivery:
     """Whatever came of it before: the same event with the same webhook-id, and the whole schedule of attempts anew."""

@@ -35,7 +35,10 @@ class AssessRequest(Frozen):
     """Which targets, at which removal threshold."""
 
     target_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
-    threshold: Annotated[int, Field(ge=1, le=MOST_THRESHOLD), Whole] | None = Field(None, description="complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise")
+    threshold: Annotated[int, Field(ge=1, le=MOST_THRESHOLD), Whole] | None = Field(
+        None,
+        description="complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise",
+    )
 
 
 class Assessments(Frozen):
@@ -45,8 +48,14 @@ class Assessments(Frozen):
 
 
 @router.get(
-    "/v1/targets/{id}", response_model=Assessment, summary="May this be removed?", openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
-    responses={**answers(ASSESSMENT_EXAMPLE, 200, "the assessment; zeros for a target never seen", 401, 403, 422, 503), 304: {"description": "what was answered still holds"}},
+    "/v1/targets/{id}",
+    response_model=Assessment,
+    summary="May this be removed?",
+    openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
+    responses={
+        **answers(ASSESSMENT_EXAMPLE, 200, "the assessment; zeros for a target never seen", 401, 403, 422, 503),
+        304: {"description": "what was answered still holds"},
+    },
 )
 async def get_target(request: Request) -> Response:
     """`hold`: only a coordinated group carries it over the threshold. `review`: enough people complained on
@@ -60,7 +69,14 @@ async def get_target(request: Request) -> Response:
     key = await authenticate(request, "read")
     target_id, threshold = segment(request, "id"), asked_threshold(request, key)
     standings = await standings_of(request, key, [target_id])
-    answer = assess(target_id, standings.targets[0].complaints, standings.targets[0].summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
+    answer = assess(
+        target_id,
+        standings.targets[0].complaints,
+        standings.targets[0].summary,
+        threshold=threshold,
+        as_of=standings.as_of,
+        pending=standings.pending,
+    )
     serializer = answer.__pydantic_serializer__
     headers = {"ETag": entity_tag(serializer.to_json(answer, exclude=_FRESHNESS)), "Cache-Control": "private, no-cache"}
     observe_of(request).assessed(time.perf_counter() - started)
@@ -70,8 +86,21 @@ async def get_target(request: Request) -> Response:
 
 
 @router.post(
-    "/v1/targets/assess", response_model=Assessments, summary="May these be removed?", openapi_extra=described("read", body=ASSESS_BODY),
-    responses=answers({"items": [ASSESSMENT_EXAMPLE]}, 200, "one assessment per id asked, in that order, repeats included", 401, 403, 413, 415, 422, 503),
+    "/v1/targets/assess",
+    response_model=Assessments,
+    summary="May these be removed?",
+    openapi_extra=described("read", body=ASSESS_BODY),
+    responses=answers(
+        {"items": [ASSESSMENT_EXAMPLE]},
+        200,
+        "one assessment per id asked, in that order, repeats included",
+        401,
+        403,
+        413,
+        415,
+        422,
+        503,
+    ),
 )
 async def assess_targets(request: Request) -> Response:
     """The same for up to 500 targets at once."""
@@ -83,7 +112,14 @@ async def assess_targets(request: Request) -> Response:
     standings = await standings_of(request, key, asked.target_ids)
     threshold = key.default_threshold if asked.threshold is None else asked.threshold
     items = [
-        assess(target_id, standing.complaints, standing.summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
+        assess(
+            target_id,
+            standing.complaints,
+            standing.summary,
+            threshold=threshold,
+            as_of=standings.as_of,
+            pending=standings.pending,
+        )
         for target_id, standing in zip(asked.target_ids, standings.targets, strict=True)
     ]
     observe_of(request).assessed(time.perf_counter() - started)
@@ -104,7 +140,9 @@ def entity_tag(answer: bytes) -> str:
 def is_known(request: Request, tag: str) -> bool:
     """Whether If-None-Match names the tag; compared weakly, as RFC 9110 asks."""
     named = ",".join(request.headers.getlist("if-none-match"))
-    return bool(named) and any(one in (tag, "*") for one in (part.strip().removeprefix("W/") for part in named.split(",")))
+    return bool(named) and any(
+        one in (tag, "*") for one in (part.strip().removeprefix("W/") for part in named.split(","))
+    )
 
 
 def asked_threshold(request: Request, key: KeyRecord) -> int:

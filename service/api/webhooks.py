@@ -52,19 +52,57 @@ EXAMPLE = {**ACCEPTED_EXAMPLE, "rejected": [], "rejected_count": 0, "repeated": 
 _DESCRIBED: dict[str, Any] = {
     "security": [],
     "parameters": [
-        {"name": "platform", "in": "path", "required": True, "schema": {"type": "string", "enum": list(platforms.POSTING)}, "example": "discourse"},
-        {"name": "source", "in": "path", "required": True, "description": "the unguessable id of one connection: `brigadewatch sources add` prints the path", "schema": {"type": "string"}, "example": "src_5f0c0d6f"},
+        {
+            "name": "platform",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "enum": list(platforms.POSTING)},
+            "example": "discourse",
+        },
+        {
+            "name": "source",
+            "in": "path",
+            "required": True,
+            "description": "the unguessable id of one connection: `brigadewatch sources add` prints the path",
+            "schema": {"type": "string"},
+            "example": "src_5f0c0d6f",
+        },
     ],
-    "requestBody": {"required": True, "content": {"application/json": {
-        "schema": {"type": "object", "description": "the platform's own payload, signed as it signs (docs/integrations)"},
-        "examples": {"discourse": {"summary": "Discourse's ping", "value": {"ping": "OK"}}},
-    }}},
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "description": "the platform's own payload, signed as it signs (docs/integrations)",
+                },
+                "examples": {"discourse": {"summary": "Discourse's ping", "value": {"ping": "OK"}}},
+            }
+        },
+    },
 }
 
 
 @router.post(
-    "/v1/webhooks/{platform}/{source}", status_code=202, response_model=WebhookAccepted, summary="A platform posts", openapi_extra=_DESCRIBED,
-    responses=answers(EXAMPLE, 202, "taken, known already, or nothing in it that is a complaint or outcome", 400, 401, 404, 408, 413, 415, 422, 429, 503),
+    "/v1/webhooks/{platform}/{source}",
+    status_code=202,
+    response_model=WebhookAccepted,
+    summary="A platform posts",
+    openapi_extra=_DESCRIBED,
+    responses=answers(
+        EXAMPLE,
+        202,
+        "taken, known already, or nothing in it that is a complaint or outcome",
+        400,
+        401,
+        404,
+        408,
+        413,
+        415,
+        422,
+        429,
+        503,
+    ),
 )
 async def post_webhook(request: Request) -> Response:
     """The platform's own payload, verified by its own signature over the raw bytes, then mapped to complaints and
@@ -75,7 +113,9 @@ async def post_webhook(request: Request) -> Response:
     """
     parts, platform = parts_of(request), request.path_params["platform"]
     if platform not in platforms.POSTING:
-        raise HTTPException(404, f"no platform of that name posts here; those that do are {', '.join(platforms.POSTING)}")
+        raise HTTPException(
+            404, f"no platform of that name posts here; those that do are {', '.join(platforms.POSTING)}"
+        )
     media_type(request, "application/json")
     check_plain(request)
     with parts.bodies.reserve() as hold:
@@ -113,7 +153,11 @@ async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> 
         observe.rejected(key.tenant, batch.rejected_count)
         observe.webhook(source.platform, "unusable")
         await parts.rates.charge(key, batch.rejected_count)
-        raise Invalid(f"none of the {batch.rejected_count} items in it is valid; the first: {batch.rejected[0].pointer}: {batch.rejected[0].detail}", batch.rejected, batch.rejected_count)
+        raise Invalid(
+            f"none of the {batch.rejected_count} items in it is valid; the first: {batch.rejected[0].pointer}: {batch.rejected[0].detail}",
+            batch.rejected,
+            batch.rejected_count,
+        )
     else:
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
     observe.webhook(source.platform, "taken" if batch.lines else "empty")
@@ -147,8 +191,12 @@ def _fill(batch: Batch, delivery: Delivery, now: datetime) -> None:
 
 
 async def _nothing_taken(request: Request, key: KeyRecord, notes: list[str], *, repeated: bool) -> Response:
-    position, _ = await when_begun(request, key, lambda: stream.position_and_oldest(parts_of(request).redis, key.tenant))
-    answer = WebhookAccepted(accepted=0, rejected=[], rejected_count=0, position=position, repeated=repeated, notes=notes)
+    position, _ = await when_begun(
+        request, key, lambda: stream.position_and_oldest(parts_of(request).redis, key.tenant)
+    )
+    answer = WebhookAccepted(
+        accepted=0, rejected=[], rejected_count=0, position=position, repeated=repeated, notes=notes
+    )
     return Response(answer.model_dump_json(), 202, media_type="application/json")
 
 
@@ -157,8 +205,15 @@ def _woken(engine: Engine, source: Source, now_us: int) -> Response:
 
     Redis is not asked: Coral gives an endpoint up after ten failures in a row, and nothing in it needs storing.
     """
-    answer = WebhookAccepted(accepted=0, rejected=[], rejected_count=0, position=0, notes=["the platform is asked what there is"])
-    return Response(answer.model_dump_json(), 202, media_type="application/json", background=BackgroundTask(_wake, engine, source, now_us))
+    answer = WebhookAccepted(
+        accepted=0, rejected=[], rejected_count=0, position=0, notes=["the platform is asked what there is"]
+    )
+    return Response(
+        answer.model_dump_json(),
+        202,
+        media_type="application/json",
+        background=BackgroundTask(_wake, engine, source, now_us),
+    )
 
 
 def _wake(engine: Engine, source: Source, now_us: int) -> None:

@@ -9,12 +9,24 @@ from typing import Annotated
 
 import typer
 
-from service.commands.common import Data, TenantName, UsageError, make_tenant_if_missing, now_us, prepared, read_secret, say, settings_from
+from service.commands.common import (
+    Data,
+    TenantName,
+    UsageError,
+    make_tenant_if_missing,
+    now_us,
+    prepared,
+    read_secret,
+    say,
+    settings_from,
+)
 from service.errors import Refused
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of a tenant.")
 users = typer.Typer(no_args_is_help=True, help="People who sign in to the console at /console.")
-secret_keys = typer.Typer(no_args_is_help=True, help="Stored secrets: signing secrets, credentials of connections, keys of pseudonyms.")
+secret_keys = typer.Typer(
+    no_args_is_help=True, help="Stored secrets: signing secrets, credentials of connections, keys of pseudonyms."
+)
 
 
 class Scope(StrEnum):
@@ -34,8 +46,19 @@ class RoleName(StrEnum):
     ADMIN = "admin"
 
 
-PasswordFile = Annotated[str | None, typer.Option("--password-file", metavar="F|-", help="File with the password, or - for standard input; without it, it is asked for on the terminal.", show_default=False)]
-PersonName = Annotated[str, typer.Argument(metavar="NAME", help="The name that the person signs in with; it stands beside their decisions.")]
+PasswordFile = Annotated[
+    str | None,
+    typer.Option(
+        "--password-file",
+        metavar="F|-",
+        help="File with the password, or - for standard input; without it, it is asked for on the terminal.",
+        show_default=False,
+    ),
+]
+PersonName = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The name that the person signs in with; it stands beside their decisions."),
+]
 
 
 @keys.command("create")
@@ -57,8 +80,13 @@ def keys_create(
 
 @users.command("create")
 def users_create(
-    name: PersonName, tenant: TenantName, role: Annotated[RoleName, typer.Option("--role", help="viewer reads; moderator also decides; admin also sets things up.")],
-    password_file: PasswordFile = None, data: Data = None,
+    name: PersonName,
+    tenant: TenantName,
+    role: Annotated[
+        RoleName, typer.Option("--role", help="viewer reads; moderator also decides; admin also sets things up.")
+    ],
+    password_file: PasswordFile = None,
+    data: Data = None,
 ) -> None:
     """Make an account for the console; the person can sign in as soon as this has ended."""
     from service.storage.database import write
@@ -88,11 +116,23 @@ def users_list(tenant: TenantName = "default", data: Data = None) -> None:
         found = list_users(connection, number)
     for user in found:
         disabled_at = None if user.disabled_us is None else moment(user.disabled_us).isoformat()
-        typer.echo(json.dumps({"name": user.name, "role": user.role, "created_at": moment(user.created_us).isoformat(), "disabled_at": disabled_at}, ensure_ascii=False))
+        typer.echo(
+            json.dumps(
+                {
+                    "name": user.name,
+                    "role": user.role,
+                    "created_at": moment(user.created_us).isoformat(),
+                    "disabled_at": disabled_at,
+                },
+                ensure_ascii=False,
+            )
+        )
 
 
 @users.command("set-password")
-def users_set_password(name: PersonName, tenant: TenantName = "default", password_file: PasswordFile = None, data: Data = None) -> None:
+def users_set_password(
+    name: PersonName, tenant: TenantName = "default", password_file: PasswordFile = None, data: Data = None
+) -> None:
     """Give a person another password; ends all their sessions and the lock-out."""
     from service.storage.database import write
     from service.storage.passwords import hash_password
@@ -111,7 +151,10 @@ def users_set_password(name: PersonName, tenant: TenantName = "default", passwor
 
 @users.command("disable")
 def users_disable(
-    name: PersonName, tenant: TenantName = "default", undo: Annotated[bool, typer.Option("--undo", help="Let the person in again.")] = False, data: Data = None,
+    name: PersonName,
+    tenant: TenantName = "default",
+    undo: Annotated[bool, typer.Option("--undo", help="Let the person in again.")] = False,
+    data: Data = None,
 ) -> None:
     """Let a person in no more, from this moment on. Their decisions stay, under their name."""
     from service.storage.database import write
@@ -146,7 +189,9 @@ def secrets_rotate(data: Data = None) -> None:
         say(f"no key opens {place}")
     say(f"encrypted again: {done}")
     if unreadable:
-        raise Refused(f"{len(unreadable)} secret(s) stay as they were: add the key that they were sealed with to BRIGADEWATCH_SECRET_KEY and run this again, or set them anew")
+        raise Refused(
+            f"{len(unreadable)} secret(s) stay as they were: add the key that they were sealed with to BRIGADEWATCH_SECRET_KEY and run this again, or set them anew"
+        )
 
 
 def _password(file: str | None, name: str) -> str:
@@ -154,6 +199,12 @@ def _password(file: str | None, name: str) -> str:
     from service.storage.passwords import checked_password
 
     if file is None and not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask for the password on: name it with --password-file FILE, or - for standard input")
-    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True) if file is None else read_secret(file)
+        raise UsageError(
+            "there is no terminal to ask for the password on: name it with --password-file FILE, or - for standard input"
+        )
+    password = (
+        typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        if file is None
+        else read_secret(file)
+    )
     return checked_password(password, name=name)

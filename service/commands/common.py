@@ -24,10 +24,23 @@ if TYPE_CHECKING:
     from workers.resources import Resources
 
 TENANT_NAME = "[a-z0-9-]{1,40}"
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help=f"Data folder; default: BRIGADEWATCH_DATA, or {DEFAULT_DATA}.")]
-Parent = Annotated[int | None, typer.Option("--parent", hidden=True, help="End when this process is no longer the parent.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help=f"Data folder; default: BRIGADEWATCH_DATA, or {DEFAULT_DATA}."),
+]
+Parent = Annotated[
+    int | None, typer.Option("--parent", hidden=True, help="End when this process is no longer the parent.")
+]
 TenantName = Annotated[str, typer.Option("--tenant", metavar="T", help="The tenant's name.")]
-SecretFile = Annotated[str | None, typer.Option("--secret-file", metavar="F|-", help="File with the secret, or - for standard input; one newline at its end is no part of it.", show_default=False)]
+SecretFile = Annotated[
+    str | None,
+    typer.Option(
+        "--secret-file",
+        metavar="F|-",
+        help="File with the secret, or - for standard input; one newline at its end is no part of it.",
+        show_default=False,
+    ),
+]
 
 
 class UsageError(BrigadewatchError):
@@ -61,7 +74,9 @@ def log_to_stderr(settings: Settings, process: str) -> None:
     try:
         logs.configure(settings.log_level, process)
     except ValueError:
-        raise UsageError(f"BRIGADEWATCH_LOG_LEVEL is {settings.log_level!r}, and has to be DEBUG, INFO, WARNING or ERROR") from None
+        raise UsageError(
+            f"BRIGADEWATCH_LOG_LEVEL is {settings.log_level!r}, and has to be DEBUG, INFO, WARNING or ERROR"
+        ) from None
 
 
 def prepared(settings: Settings, *, make_secret: bool = True) -> Engine:

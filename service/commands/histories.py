@@ -25,12 +25,28 @@ commands = typer.Typer()
 
 @commands.command()
 def replay(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Complaints as NDJSON, also .gz.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Complaints as NDJSON, also .gz.", exists=True, dir_okay=False),
+    ],
     url: Annotated[str, typer.Option("--url", help="Address of the API.")],
-    key: Annotated[str, typer.Option("--key", envvar="BRIGADEWATCH_KEY", help="An API key with the scopes ingest and read.")],
-    outcomes: Annotated[list[Path] | None, typer.Option("--outcomes", metavar="FILE...", help="Outcomes as NDJSON, also .gz; repeat it for more than one.", exists=True, dir_okay=False)] = None,
+    key: Annotated[
+        str, typer.Option("--key", envvar="BRIGADEWATCH_KEY", help="An API key with the scopes ingest and read.")
+    ],
+    outcomes: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--outcomes",
+            metavar="FILE...",
+            help="Outcomes as NDJSON, also .gz; repeat it for more than one.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, max=10_000, help="Complaints a request.")] = 500,
-    rate: Annotated[float | None, typer.Option("--rate", min=0.1, help="Items a second, at most.", show_default=False)] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=0.1, help="Items a second, at most.", show_default=False)
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Also when the tenant already has later complaints.")] = False,
 ) -> None:
     """Send files of complaints and outcomes, merged by time; end when all of it is analysed and swept."""
@@ -49,31 +65,73 @@ def replay(
 
 @commands.command()
 def audit(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Complaints as NDJSON(.gz), CSV or Parquet.", exists=True)],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Complaints as NDJSON(.gz), CSV or Parquet.", exists=True)
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the report goes, as JSON.")],
-    outcomes: Annotated[list[Path] | None, typer.Option("--outcomes", metavar="FILE...", help="Outcomes; repeat it for more than one.", exists=True)] = None,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Where the report goes as one page for people; it needs no other file.", show_default=False)] = None,
-    window: Annotated[str, typer.Option("--window", help="How much event time is looked at together, like 14d or 36h.")] = "14d",
+    outcomes: Annotated[
+        list[Path] | None,
+        typer.Option("--outcomes", metavar="FILE...", help="Outcomes; repeat it for more than one.", exists=True),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Where the report goes as one page for people; it needs no other file.",
+            show_default=False,
+        ),
+    ] = None,
+    window: Annotated[
+        str, typer.Option("--window", help="How much event time is looked at together, like 14d or 36h.")
+    ] = "14d",
     step: Annotated[str, typer.Option("--step", help="How far the window moves.")] = "1d",
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="Leave out what came later; RFC 3339.", show_default=False)] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="TIME", help="Leave out what came later; RFC 3339.", show_default=False),
+    ] = None,
 ) -> None:
     """Look for coordinated groups in files, without a server."""
     from workers.audit.command import run
 
     with _stages() as stages:
         report = run(
-            paths, outcomes=outcomes or [], out=out, html=html, now=datetime.now(UTC), window_seconds=seconds_of(window, "--window"), step_seconds=seconds_of(step, "--step"),
-            as_of=_time(as_of), progress=stages,
+            paths,
+            outcomes=outcomes or [],
+            out=out,
+            html=html,
+            now=datetime.now(UTC),
+            window_seconds=seconds_of(window, "--window"),
+            step_seconds=seconds_of(step, "--step"),
+            as_of=_time(as_of),
+            progress=stages,
         )
     flagged = sum(cluster["disposition"] == "flagged" for cluster in report["clusters"])
-    say(f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets whose independent count differs: {out}{f', {html}' if html else ''}")
+    say(
+        f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets whose independent count differs: {out}{f', {html}' if html else ''}"
+    )
 
 
 @commands.command()
 def export(
     tenant: TenantName,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE|DIR", help="With --reporter a file, which is replaced; without, a folder that is made (an empty one will do).")],
-    reporter: Annotated[str | None, typer.Option("--reporter", metavar="ID", help="All that is kept about this person, as one JSON; by the platform's id or by the pseudonym.", show_default=False)] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE|DIR",
+            help="With --reporter a file, which is replaced; without, a folder that is made (an empty one will do).",
+        ),
+    ],
+    reporter: Annotated[
+        str | None,
+        typer.Option(
+            "--reporter",
+            metavar="ID",
+            help="All that is kept about this person, as one JSON; by the platform's id or by the pseudonym.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
 ) -> None:
     """What is kept about one person, or everything of a tenant as NDJSON files that `audit` and `replay` read.
@@ -102,10 +160,14 @@ def export(
     except OSError as error:
         raise UsageError(f"{out} is no folder that can be written to: {error.strerror or error}") from None
     if taken:
-        raise UsageError(f"{out} holds files already: name a new folder, so that nothing of an earlier export is taken for this one's")
+        raise UsageError(
+            f"{out} holds files already: name a new folder, so that nothing of an earlier export is taken for this one's"
+        )
     with engine.connect() as connection:  # one view for all files
         for name, objects in going_out.tenant(connection, number):
-            count = _write_privately(out / name, (json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in objects))
+            count = _write_privately(
+                out / name, (json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in objects)
+            )
             say(f"{name}: {count}")
 
 
@@ -141,7 +203,9 @@ def _write_privately(path: Path, lines: Iterable[str]) -> int:
     """Write a file that its owner alone may read, whole or not at all; says how many lines."""
     draft, count = path.with_name(f".{path.name}.{os.getpid()}"), 0
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", errors="surrogatepass") as file:
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", errors="surrogatepass"
+        ) as file:
             for line in lines:
                 file.write(line + "\n")
                 count += 1

@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from service.commands.common import Data, Parent, address_of_redis, end_with, log_to_stderr, make_tenant_if_missing, prepared, say, settings_from, stores
+from service.commands.common import (
+    Data,
+    Parent,
+    address_of_redis,
+    end_with,
+    log_to_stderr,
+    make_tenant_if_missing,
+    prepared,
+    say,
+    settings_from,
+    stores,
+)
 
 commands = typer.Typer()
 
@@ -26,16 +37,44 @@ class QueueName(StrEnum):
 
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
-Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port of the API; without it 8000, or a free one if that is taken.", show_default=False)]
-OpsPort = Annotated[int | None, typer.Option("--ops-port", min=0, max=65535, help="Port of metrics and readiness, on loopback; without it 8001, or a free one.", show_default=False)]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        min=0,
+        max=65535,
+        help="Port of the API; without it 8000, or a free one if that is taken.",
+        show_default=False,
+    ),
+]
+OpsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--ops-port",
+        min=0,
+        max=65535,
+        help="Port of metrics and readiness, on loopback; without it 8001, or a free one.",
+        show_default=False,
+    ),
+]
 
 
 @commands.command()
 def demo(
     data: Data = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same world.")] = 7,
-    complaints: Annotated[int, typer.Option("--complaints", min=9_000, max=500_000, help="About how many complaints the world holds; in a smaller one the campaigns would be most of it.")] = 25_000,
-    ends: Annotated[bool, typer.Option("--exit", help="End after printing, instead of staying up until Ctrl-C.")] = False,
+    complaints: Annotated[
+        int,
+        typer.Option(
+            "--complaints",
+            min=9_000,
+            max=500_000,
+            help="About how many complaints the world holds; in a smaller one the campaigns would be most of it.",
+        ),
+    ] = 25_000,
+    ends: Annotated[
+        bool, typer.Option("--exit", help="End after printing, instead of staying up until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Everything on this machine, with a generated world of 28 days: who complained together, and what it did to one
     comment.
@@ -77,9 +116,19 @@ def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, da
 
 @commands.command()
 def api(
-    host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, data: Data = None, parent: Parent = None,
-    ops_host: Annotated[str, typer.Option("--ops-host", help="Address of metrics and readiness; anything but loopback shows them to the network.")] = "127.0.0.1",
-    descriptor: Annotated[int | None, typer.Option("--socket", hidden=True)] = None, ops_descriptor: Annotated[int | None, typer.Option("--ops-socket", hidden=True)] = None,
+    host: Host = "127.0.0.1",
+    port: Port = None,
+    ops_port: OpsPort = None,
+    data: Data = None,
+    parent: Parent = None,
+    ops_host: Annotated[
+        str,
+        typer.Option(
+            "--ops-host", help="Address of metrics and readiness; anything but loopback shows them to the network."
+        ),
+    ] = "127.0.0.1",
+    descriptor: Annotated[int | None, typer.Option("--socket", hidden=True)] = None,
+    ops_descriptor: Annotated[int | None, typer.Option("--ops-socket", hidden=True)] = None,
 ) -> None:
     """The API alone, for containers. Needs REDIS_URL."""
     import socket
@@ -95,8 +144,11 @@ def api(
     engine = prepared(settings, make_secret=False)
     settings = replace(settings, redis_url=address_of_redis(settings))
     with ExitStack() as stack:
+
         def bound(number: int | None, on: str, asked: int | None, default: int) -> socket.socket:
-            return stack.enter_context(socket.socket(fileno=number) if number is not None else listening(on, asked, default=default))
+            return stack.enter_context(
+                socket.socket(fileno=number) if number is not None else listening(on, asked, default=default)
+            )
 
         api_socket, ops_socket = bound(descriptor, host, port, 8000), bound(ops_descriptor, ops_host, ops_port, 8001)
         if descriptor is None:
@@ -105,7 +157,11 @@ def api(
 
 
 @commands.command()
-def worker(queue: Annotated[QueueName, typer.Argument(help="The one queue that this process serves.")], data: Data = None, parent: Parent = None) -> None:
+def worker(
+    queue: Annotated[QueueName, typer.Argument(help="The one queue that this process serves.")],
+    data: Data = None,
+    parent: Parent = None,
+) -> None:
     """One worker process, for containers. Needs REDIS_URL."""
     from workers.jobs import run_worker
 

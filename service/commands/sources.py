@@ -9,7 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from service.commands.common import Data, SecretFile, TenantName, UsageError, now_us, prepared, read_secret, say, seconds_of, settings_from
+from service.commands.common import (
+    Data,
+    SecretFile,
+    TenantName,
+    UsageError,
+    now_us,
+    prepared,
+    read_secret,
+    say,
+    seconds_of,
+    settings_from,
+)
 from service.errors import Refused
 
 sources = typer.Typer(no_args_is_help=True, help="Inbound connections: platforms that post here, or are asked.")
@@ -27,17 +38,46 @@ class PlatformName(StrEnum):
     OZONE = "ozone"
 
 
-SourceId = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id, or the path that `sources add` printed.")]
+SourceId = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="The source's id, or the path that `sources add` printed.")
+]
 
 
 @sources.command("add")
 def sources_add(
     tenant: TenantName,
-    platform: Annotated[PlatformName, typer.Option("--platform", help="discourse, mastodon, coral, coop or generic post here; lemmy, ozone, and coral with --url, are asked.")],
-    url: Annotated[str | None, typer.Option("--url", metavar="U", help="The platform's address; of one that is asked, where to ask.", show_default=False)] = None,
+    platform: Annotated[
+        PlatformName,
+        typer.Option(
+            "--platform",
+            help="discourse, mastodon, coral, coop or generic post here; lemmy, ozone, and coral with --url, are asked.",
+        ),
+    ],
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url", metavar="U", help="The platform's address; of one that is asked, where to ask.", show_default=False
+        ),
+    ] = None,
     secret_file: SecretFile = None,
-    no_secret: Annotated[bool, typer.Option("--no-secret", help="Take unsigned posts (discourse alone can have no secret): then whoever knows the path can post.")] = False,
-    mapping: Annotated[Path | None, typer.Option("--mapping", metavar="FILE", help="Field map of the platform generic, as JSON (docs/integrations).", exists=True, dir_okay=False, show_default=False)] = None,
+    no_secret: Annotated[
+        bool,
+        typer.Option(
+            "--no-secret",
+            help="Take unsigned posts (discourse alone can have no secret): then whoever knows the path can post.",
+        ),
+    ] = False,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--mapping",
+            metavar="FILE",
+            help="Field map of the platform generic, as JSON (docs/integrations).",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Make a source and print the path that the platform posts to, alone on stdout.
@@ -54,16 +94,29 @@ def sources_add(
     engine = prepared(settings)
     number = tenant_id(engine, tenant)
     if no_secret == (secret_file is not None):
-        raise typer.BadParameter("name the secret with --secret-file FILE (or -), or say --no-secret where the platform has none")
+        raise typer.BadParameter(
+            "name the secret with --secret-file FILE (or -), or say --no-secret where the platform has none"
+        )
     secret = None if secret_file is None else read_secret(secret_file)
     fields = None if mapping is None else _json_file(mapping)
     try:
         with write(engine) as connection:
-            source = add_source(connection, SecretBox(settings), number, platform.value, secret=secret, url=url, mapping=fields, now_us=now_us())
+            source = add_source(
+                connection,
+                SecretBox(settings),
+                number,
+                platform.value,
+                secret=secret,
+                url=url,
+                mapping=fields,
+                now_us=now_us(),
+            )
     except Refused as error:
         raise UsageError(str(error)) from None
     if secret is None:
-        say(f"WARNING: {platform.value} posts UNSIGNED: whoever learns the path can invent complaints. Set a secret there and here: brigadewatch sources rotate")
+        say(
+            f"WARNING: {platform.value} posts UNSIGNED: whoever learns the path can invent complaints. Set a secret there and here: brigadewatch sources rotate"
+        )
     if source.polled:
         say(f"{platform.value} is asked at {url}; nothing has to be posted")
     typer.echo(source.path)
@@ -104,8 +157,13 @@ def sources_remove(source: SourceId, tenant: TenantName, data: Data = None) -> N
 
 @sources.command("rotate")
 def sources_rotate(
-    source: SourceId, tenant: TenantName, secret_file: SecretFile = None,
-    overlap: Annotated[str, typer.Option("--overlap", help="How long the old secret is taken too; 0s: not at all.")] = "24h", data: Data = None,
+    source: SourceId,
+    tenant: TenantName,
+    secret_file: SecretFile = None,
+    overlap: Annotated[
+        str, typer.Option("--overlap", help="How long the old secret is taken too; 0s: not at all.")
+    ] = "24h",
+    data: Data = None,
 ) -> None:
     """Give a source a new secret; the old one stays valid for a while, so that nothing is lost in between."""
     from service.storage.database import write
@@ -120,7 +178,15 @@ def sources_rotate(
         raise typer.BadParameter("name the new secret with --secret-file FILE, or - for standard input")
     seconds = 0 if overlap in ("0", "0s") else seconds_of(overlap, "--overlap")
     with write(engine) as connection:
-        rotate_secret(connection, SecretBox(settings), number, source.rpartition("/")[2], read_secret(secret_file), now_us=now_us(), overlap_seconds=seconds)
+        rotate_secret(
+            connection,
+            SecretBox(settings),
+            number,
+            source.rpartition("/")[2],
+            read_secret(secret_file),
+            now_us=now_us(),
+            overlap_seconds=seconds,
+        )
     say("the new secret is valid" + (f", the old one for another {overlap}" if seconds else ""))
 
 

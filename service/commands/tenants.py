@@ -17,7 +17,9 @@ policy = typer.Typer(no_args_is_help=True, help="Thresholds of a tenant's own.")
 
 
 @tenants.command("create")
-def tenants_create(name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, at most 40.")], data: Data = None) -> None:
+def tenants_create(
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, at most 40.")], data: Data = None
+) -> None:
     """Make a tenant; it can be used as soon as this has ended."""
     from service.storage.tenants import create_tenant
 
@@ -46,10 +48,35 @@ class Switch(StrEnum):
 @tenants.command("set")
 def tenants_set(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name.")],
-    pseudonyms: Annotated[Switch | None, typer.Option("--pseudonyms", help="Replace reporters' ids by keyed pseudonyms before they are stored. Concerns what comes from now on.", show_default=False)] = None,
-    keep_text: Annotated[Switch | None, typer.Option("--keep-text", help="Keep what reporters write; off: only a signature that tells near-duplicates.", show_default=False)] = None,
-    retention: Annotated[str | None, typer.Option("--retention", metavar="180d|off", help="Delete complaints and all that belongs to them so long after receipt.", show_default=False)] = None,
-    rate: Annotated[str | None, typer.Option("--rate", metavar="N|off", help="Items a second that the tenant may send.", show_default=False)] = None,
+    pseudonyms: Annotated[
+        Switch | None,
+        typer.Option(
+            "--pseudonyms",
+            help="Replace reporters' ids by keyed pseudonyms before they are stored. Concerns what comes from now on.",
+            show_default=False,
+        ),
+    ] = None,
+    keep_text: Annotated[
+        Switch | None,
+        typer.Option(
+            "--keep-text",
+            help="Keep what reporters write; off: only a signature that tells near-duplicates.",
+            show_default=False,
+        ),
+    ] = None,
+    retention: Annotated[
+        str | None,
+        typer.Option(
+            "--retention",
+            metavar="180d|off",
+            help="Delete complaints and all that belongs to them so long after receipt.",
+            show_default=False,
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option("--rate", metavar="N|off", help="Items a second that the tenant may send.", show_default=False),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Change a tenant's settings; a running service follows within seconds. What is not named stays."""
@@ -82,7 +109,9 @@ def tenants_set(
 
 
 @tenants.command("show")
-def tenants_show(name: Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name.")], data: Data = None) -> None:
+def tenants_show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name.")], data: Data = None
+) -> None:
     """A tenant's settings, as JSON."""
     from service.storage.tenant_settings import settings_of
     from service.storage.tenants import tenant_id
@@ -91,13 +120,21 @@ def tenants_show(name: Annotated[str, typer.Argument(metavar="NAME", help="The t
     number = tenant_id(engine, name)
     with engine.connect() as connection:
         now = settings_of(connection, number)
-    shown = {"name": name, "pseudonyms": now.pseudonyms, "keep_text": now.keep_text, "retention_days": now.retention_days, "rate_per_second": now.rate_per_second}
+    shown = {
+        "name": name,
+        "pseudonyms": now.pseudonyms,
+        "keep_text": now.keep_text,
+        "retention_days": now.retention_days,
+        "rate_per_second": now.rate_per_second,
+    }
     typer.echo(json.dumps(shown))
 
 
 @policy.command("show")
 def policy_show(
-    tenant: TenantName = "default", every: Annotated[bool, typer.Option("--all", help="Also those that no tenant may set.")] = False, data: Data = None,
+    tenant: TenantName = "default",
+    every: Annotated[bool, typer.Option("--all", help="Also those that no tenant may set.")] = False,
+    data: Data = None,
 ) -> None:
     """The tenant's thresholds, one JSON object a line: name, value, default, unit, range and why; then the version."""
     from service.policy import thresholds
@@ -110,15 +147,32 @@ def policy_show(
         now = policy_of(connection, number)
     for one in thresholds(now):
         if one.settable or every:
-            shown = {"name": one.name, "value": one.value, "default": one.default, "unit": one.unit, "low": one.low, "high": one.high, "why": one.why}
-            typer.echo(json.dumps(shown, default=lambda value: {name: getattr(value, name) for name in value.__slots__}))
+            shown = {
+                "name": one.name,
+                "value": one.value,
+                "default": one.default,
+                "unit": one.unit,
+                "low": one.low,
+                "high": one.high,
+                "why": one.why,
+            }
+            typer.echo(
+                json.dumps(shown, default=lambda value: {name: getattr(value, name) for name in value.__slots__})
+            )
     typer.echo(json.dumps({"policy_version": now.version}))
 
 
 @policy.command("set")
 def policy_set(
-    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Like default_threshold=12, prior_unfounded=0.3, flags_per_day=100; `policy show` lists them.")],
-    tenant: TenantName = "default", data: Data = None,
+    values: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=VALUE...",
+            help="Like default_threshold=12, prior_unfounded=0.3, flags_per_day=100; `policy show` lists them.",
+        ),
+    ],
+    tenant: TenantName = "default",
+    data: Data = None,
 ) -> None:
     """Give the tenant thresholds of its own; what is not named stays.
 
@@ -135,7 +189,11 @@ def policy_set(
 
 @policy.command("reset")
 def policy_reset(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Which thresholds; none: all of the tenant's own.")] = None, tenant: TenantName = "default", data: Data = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Which thresholds; none: all of the tenant's own.")
+    ] = None,
+    tenant: TenantName = "default",
+    data: Data = None,
 ) -> None:
     """Go back to the defaults."""
     _change_policy(tenant, data, drop=names or None)
@@ -160,7 +218,9 @@ def _days(text: str) -> int | None:
     """Whole days of `180d`; None for `off`."""
     found = re.fullmatch(r"([0-9]{1,6})d", text)
     if text != "off" and found is None:
-        raise typer.BadParameter(f"{text!r} is no retention; write whole days like 180d, or off", param_hint="--retention")
+        raise typer.BadParameter(
+            f"{text!r} is no retention; write whole days like 180d, or off", param_hint="--retention"
+        )
     return None if found is None else int(found.group(1))
 
 
@@ -169,4 +229,6 @@ def _rate(text: str) -> float | None:
     try:
         return None if text == "off" else float(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no rate; write items a second like 200, or off", param_hint="--rate") from None
+        raise typer.BadParameter(
+            f"{text!r} is no rate; write items a second like 200, or off", param_hint="--rate"
+        ) from None

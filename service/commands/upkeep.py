@@ -13,7 +13,6 @@ from service.errors import UnknownTenant
 from service.settings import read_settings
 
 if TYPE_CHECKING:
-
     from service.storage.dead_letters import DeadLetter
 
 commands = typer.Typer()
@@ -22,7 +21,12 @@ dead_letters = typer.Typer(no_args_is_help=True, help="Items that could not be p
 
 
 @commands.command()
-def rebuild(data: Data = None, tenant: Annotated[str | None, typer.Option("--tenant", metavar="T", help="This tenant alone.", show_default=False)] = None) -> None:
+def rebuild(
+    data: Data = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="T", help="This tenant alone.", show_default=False)
+    ] = None,
+) -> None:
     """Write totals, memberships and position counters into Redis again, from SQL."""
     from service.storage.tenants import list_tenants
     from workers.restore import restore
@@ -55,21 +59,29 @@ def dead_letters_list(tenant: TenantName = "default", data: Data = None) -> None
 
 @dead_letters.command("retry")
 def dead_letters_retry(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them; none: all of the tenant.")] = None, tenant: TenantName = "default", data: Data = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them; none: all of the tenant.")
+    ] = None,
+    tenant: TenantName = "default",
+    data: Data = None,
 ) -> None:
     """Send dead letters again; they become pending."""
     from service.storage import dead_letters as letters
     from service.storage.tenants import tenant_id
 
     resources = stores(data, None)
-    sent = letters.retry(resources.engine, resources.redis, tenant, tenant_id(resources.engine, tenant), now_us(), ids or None)
+    sent = letters.retry(
+        resources.engine, resources.redis, tenant, tenant_id(resources.engine, tenant), now_us(), ids or None
+    )
     say(f"sent again: {sent}")
 
 
 @dead_letters.command("drop")
 def dead_letters_drop(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them.")] = None, tenant: TenantName = "default",
-    every: Annotated[bool, typer.Option("--all", help="All of the tenant.")] = False, data: Data = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them.")] = None,
+    tenant: TenantName = "default",
+    every: Annotated[bool, typer.Option("--all", help="All of the tenant.")] = False,
+    data: Data = None,
 ) -> None:
     """Forget dead letters for good."""
     from service.storage import dead_letters as letters
@@ -83,8 +95,13 @@ def dead_letters_drop(
 
 @commands.command()
 def erase(
-    reporter: Annotated[str, typer.Argument(metavar="REPORTER", help="The platform's id of the person, or the pseudonym that answers show.")], tenant: TenantName,
-    wait: Annotated[bool, typer.Option("--wait", help="Until it is done; needs a running service.")] = False, data: Data = None,
+    reporter: Annotated[
+        str,
+        typer.Argument(metavar="REPORTER", help="The platform's id of the person, or the pseudonym that answers show."),
+    ],
+    tenant: TenantName,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it is done; needs a running service.")] = False,
+    data: Data = None,
 ) -> None:
     """Forget a person: replace the id everywhere by one random token, delete what told about them, refuse what comes
     under the id.
@@ -103,7 +120,9 @@ def erase(
     try:
         TypeAdapter(Id).validate_python(reporter)
     except ValidationError:
-        raise typer.BadParameter("this is no id: 1 to 128 characters, no control characters", param_hint="REPORTER") from None
+        raise typer.BadParameter(
+            "this is no id: 1 to 128 characters, no control characters", param_hint="REPORTER"
+        ) from None
     settings = settings_from(data)
     engine, box = prepared(settings), SecretBox(settings)
     number = tenant_id(engine, tenant)

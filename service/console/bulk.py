@@ -52,7 +52,11 @@ class ChosenCase:
 
 @router.post("/queue/chosen")
 def preview(
-    request: Request, person: Moderator, case: Chosen = None, back: Annotated[str, Form()] = "", verdict: Annotated[str, Form(max_length=20)] = "",
+    request: Request,
+    person: Moderator,
+    case: Chosen = None,
+    back: Annotated[str, Form()] = "",
+    verdict: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """The chosen cases, and what each decision would do to them all. Nothing is decided."""
     if not case:
@@ -63,8 +67,14 @@ def preview(
 
 @router.post("/queue/decide")
 def decide(
-    request: Request, person: Moderator, case: Chosen = None, back: Annotated[str, Form()] = "", verdict: Annotated[str, Form(max_length=20)] = "",
-    reason_code: Annotated[str, Form(max_length=20)] = "", note: Annotated[str, Form(max_length=4_096)] = "", snooze_for: Annotated[str, Form(max_length=4)] = "3",
+    request: Request,
+    person: Moderator,
+    case: Chosen = None,
+    back: Annotated[str, Form()] = "",
+    verdict: Annotated[str, Form(max_length=20)] = "",
+    reason_code: Annotated[str, Form(max_length=20)] = "",
+    note: Annotated[str, Form(max_length=4_096)] = "",
+    snooze_for: Annotated[str, Form(max_length=4)] = "3",
 ) -> Response:
     """Decide the chosen cases, each on the version that was seen."""
     parts, versions = parts_of(request), _versions(case or [])
@@ -79,9 +89,18 @@ def decide(
     decided, left = _decide_each(parts, person, versions, asked)
     if decided:
         anyio.from_thread.run(wake, parts.redis, person.tenant)
-    told = f"{plural(len(decided), 'case')} decided: {dict(VERDICTS)[verdict].lower()}." if decided else "Nothing was decided."
+    told = (
+        f"{plural(len(decided), 'case')} decided: {dict(VERDICTS)[verdict].lower()}."
+        if decided
+        else "Nothing was decided."
+    )
     if left:
-        told += f" {plural(len(left), 'case')} left as {'it is' if len(left) == 1 else 'they are'}: " + "; ".join(left[:5]) + ("; …" if len(left) > 5 else "") + "."
+        told += (
+            f" {plural(len(left), 'case')} left as {'it is' if len(left) == 1 else 'they are'}: "
+            + "; ".join(left[:5])
+            + ("; …" if len(left) > 5 else "")
+            + "."
+        )
     flash(request, person, told, "bad" if left else "good", undo=",".join(decided) or None)
     return see_other(request, safe_path(back))
 
@@ -92,12 +111,29 @@ def ask_undo(request: Request, person: Moderator) -> Response:
     parts, came_from = parts_of(request), urlsplit(request.headers.get("referer", ""))
     with parts.engine.connect() as connection:
         last = last_of(connection, person.tenant_id, person.name)
-        rows = [] if last is None else case_queue.read_items(connection, person.tenant_id, [last.cluster_id], now=parts.now(), pictures=False)
-    return render(request, person, "undo.html", decision=last, row=rows[0] if rows else None, verdicts=dict(VERDICTS), back=safe_path(came_from.path + (f"?{came_from.query}" if came_from.query else "")))
+        rows = (
+            []
+            if last is None
+            else case_queue.read_items(connection, person.tenant_id, [last.cluster_id], now=parts.now(), pictures=False)
+        )
+    return render(
+        request,
+        person,
+        "undo.html",
+        decision=last,
+        row=rows[0] if rows else None,
+        verdicts=dict(VERDICTS),
+        back=safe_path(came_from.path + (f"?{came_from.query}" if came_from.query else "")),
+    )
 
 
 @router.post("/queue/undo")
-def undo(request: Request, person: Moderator, decisions: Annotated[str, Form(max_length=4_096)] = "", back: Annotated[str, Form()] = "") -> Response:
+def undo(
+    request: Request,
+    person: Moderator,
+    decisions: Annotated[str, Form(max_length=4_096)] = "",
+    back: Annotated[str, Form()] = "",
+) -> Response:
     """Take decisions back, each by a new one that reverses it."""
     parts = parts_of(request)
     taken, left = [], []
@@ -113,7 +149,16 @@ def undo(request: Request, person: Moderator, decisions: Annotated[str, Form(max
     return see_other(request, safe_path(back))
 
 
-def _preview(request: Request, person: Person, versions: dict[str, int], typed: Typed, back: str, *, status: int = 200, messages: tuple[Message, ...] = ()) -> Response:
+def _preview(
+    request: Request,
+    person: Person,
+    versions: dict[str, int],
+    typed: Typed,
+    back: str,
+    *,
+    status: int = 200,
+    messages: tuple[Message, ...] = (),
+) -> Response:
     parts = parts_of(request)
     with parts.engine.connect() as connection:
         rows = case_queue.read_items(connection, person.tenant_id, list(versions), now=parts.now())
@@ -122,22 +167,51 @@ def _preview(request: Request, person: Person, versions: dict[str, int], typed: 
         effects = {}
         for verdict in ("coordinated", "not_coordinated"):
             asked = DecisionRequest(verdict=verdict, reason_code="other", version=0)
-            effects[verdict] = sentence(effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, asked), now=parts.now()), verdict) if current else ""
+            effects[verdict] = (
+                sentence(
+                    effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, asked), now=parts.now()),
+                    verdict,
+                )
+                if current
+                else ""
+            )
         their_now = case_queue.tenant_now(connection, person.tenant_id, parts.now())
     return render(
-        request, person, "bulk.html", status=status, messages=messages, chosen=chosen, deciding=len(current), effects=effects, typed=typed, verdicts=VERDICTS, reasons=REASONS, snoozes=SNOOZES,
-        back=safe_path(back), their_now=their_now,
+        request,
+        person,
+        "bulk.html",
+        status=status,
+        messages=messages,
+        chosen=chosen,
+        deciding=len(current),
+        effects=effects,
+        typed=typed,
+        verdicts=VERDICTS,
+        reasons=REASONS,
+        snoozes=SNOOZES,
+        back=safe_path(back),
+        their_now=their_now,
     )
 
 
-def _decide_each(parts: Parts, person: Person, versions: dict[str, int], asked: DecisionRequest) -> tuple[list[str], list[str]]:
+def _decide_each(
+    parts: Parts, person: Person, versions: dict[str, int], asked: DecisionRequest
+) -> tuple[list[str], list[str]]:
     """Ids of the decisions, and why the other cases were left as they are."""
     decided, left = [], []
     for cluster_id, version in versions.items():
         decision_id = f"d-{secrets.token_hex(8)}"
         try:
             with write(parts.engine) as connection:
-                cases.record_decision(connection, person.tenant_id, cluster_id, asked.model_copy(update={"version": version}), decision_id=decision_id, by=person.name, now=parts.now())
+                cases.record_decision(
+                    connection,
+                    person.tenant_id,
+                    cluster_id,
+                    asked.model_copy(update={"version": version}),
+                    decision_id=decision_id,
+                    by=person.name,
+                    now=parts.now(),
+                )
             decided.append(decision_id)
         except StaleVersion as stale:
             left.append(f"{cluster_id} was changed by {stale.changed_by} meanwhile")
@@ -154,12 +228,24 @@ def _take_back(parts: Parts, person: Person, decision_id: str) -> str:
         entry = read_entry(connection, person.tenant_id, decision_id)
         found = entry.decision
         if found.by != person.name or entry.reversed_by is not None:
-            raise Refused(f"{decision_id} was taken back already." if entry.reversed_by else f"{decision_id} is {found.by}’s decision: take it back in its case.")
+            raise Refused(
+                f"{decision_id} was taken back already."
+                if entry.reversed_by
+                else f"{decision_id} is {found.by}’s decision: take it back in its case."
+            )
         case, _ = cases.read_case(connection, person.tenant_id, found.cluster_id)
         if case.merged_into is not None:
             case, _ = cases.read_case(connection, person.tenant_id, case.merged_into)
         asked = undo_request(found.verdict, found.snooze_until, found.id, case.version)
-        cases.record_decision(connection, person.tenant_id, case.id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=person.name, now=parts.now())
+        cases.record_decision(
+            connection,
+            person.tenant_id,
+            case.id,
+            asked,
+            decision_id=f"d-{secrets.token_hex(8)}",
+            by=person.name,
+            now=parts.now(),
+        )
     return decision_id
 
 

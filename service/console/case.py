@@ -44,8 +44,12 @@ QueueField = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 
 
 def _narrowed(
-    reporter: Annotated[str, Query(max_length=128)] = "", target: Annotated[str, Query(max_length=128)] = "", text: Annotated[str, Query(max_length=16)] = "",
-    since: Annotated[str, Query(max_length=40)] = "", until: Annotated[str, Query(max_length=40)] = "", page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    reporter: Annotated[str, Query(max_length=128)] = "",
+    target: Annotated[str, Query(max_length=128)] = "",
+    text: Annotated[str, Query(max_length=16)] = "",
+    since: Annotated[str, Query(max_length=40)] = "",
+    until: Annotated[str, Query(max_length=40)] = "",
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
 ) -> Narrowed:
     """What the address narrows the tables to; empty fields, and times that are none, narrow nothing."""
     return Narrowed(reporter or None, target or None, text or None, _time(since), _time(until), page)
@@ -59,16 +63,23 @@ def _time(text: str) -> datetime | None:
 
 
 def _typed(
-    verdict: Annotated[str, Form(max_length=32)] = "", reason_code: Annotated[str, Form(max_length=32)] = "", note: Annotated[str, Form()] = "", snooze_for: Annotated[str, Form(max_length=8)] = "3",
-    snooze_until: Annotated[str, Form(max_length=40)] = "", excluded_reporters: Annotated[list[str] | None, Form()] = None,
+    verdict: Annotated[str, Form(max_length=32)] = "",
+    reason_code: Annotated[str, Form(max_length=32)] = "",
+    note: Annotated[str, Form()] = "",
+    snooze_for: Annotated[str, Form(max_length=8)] = "3",
+    snooze_until: Annotated[str, Form(max_length=40)] = "",
+    excluded_reporters: Annotated[list[str] | None, Form()] = None,
 ) -> Typed:
     """The decision panel as it was sent."""
     return Typed(verdict, reason_code, note, snooze_for, snooze_until, tuple(excluded_reporters or ()))
 
 
 def _seen(
-    version: Annotated[int, Form(ge=0, le=2**62)], seen_status: Annotated[str, Form(max_length=16)] = "", seen_disposition: Annotated[str, Form(max_length=16)] = "",
-    seen_reporters: Annotated[int, Form(ge=0, le=2**31)] = 0, seen_targets: Annotated[int, Form(ge=0, le=2**31)] = 0,
+    version: Annotated[int, Form(ge=0, le=2**62)],
+    seen_status: Annotated[str, Form(max_length=16)] = "",
+    seen_disposition: Annotated[str, Form(max_length=16)] = "",
+    seen_reporters: Annotated[int, Form(ge=0, le=2**31)] = 0,
+    seen_targets: Annotated[int, Form(ge=0, le=2**31)] = 0,
 ) -> Seen:
     """The case as the page showed it on which something is decided."""
     return Seen(version, seen_status, seen_disposition, seen_reporters, seen_targets)
@@ -118,7 +129,14 @@ def path_of(cluster_id: str, queue: str = "") -> str:
 
 
 @router.get("/clusters/{id}")
-def show_case(request: Request, person: Viewer, id: str, narrowed: Narrowing, way: FromList, reporters: Annotated[str, Query(max_length=8)] = "") -> Response:
+def show_case(
+    request: Request,
+    person: Viewer,
+    id: str,
+    narrowed: Narrowing,
+    way: FromList,
+    reporters: Annotated[str, Query(max_length=8)] = "",
+) -> Response:
     """The whole page, or for htmx the table of complaints alone."""
     if not wants_fragment(request):
         return _page(request, person, id, narrowed, Typed(), way, all_reporters=reporters == "all")
@@ -126,7 +144,18 @@ def show_case(request: Request, person: Viewer, id: str, narrowed: Narrowing, wa
     with parts.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=parts.now())
         lines = pages.complaint_lines(connection, person.tenant_id, file, narrowed)
-    return render(request, person, "case.html", fragment="complaints", file=file, cluster=file.cluster, lines=lines, narrowed=narrowed, address=path_of(id), queue=way.queue)
+    return render(
+        request,
+        person,
+        "case.html",
+        fragment="complaints",
+        file=file,
+        cluster=file.cluster,
+        lines=lines,
+        narrowed=narrowed,
+        address=path_of(id),
+        queue=way.queue,
+    )
 
 
 @router.post("/clusters/{id}/preview")
@@ -145,7 +174,15 @@ def preview(request: Request, person: Viewer, id: str, typed: Panel, way: FromLi
 
 
 @router.post("/clusters/{id}/decide")
-def decide(request: Request, person: Moderator, id: str, typed: Panel, seen: Shown, way: FromListSent, then: Annotated[str, Form(max_length=8)] = "stay") -> Response:
+def decide(
+    request: Request,
+    person: Moderator,
+    id: str,
+    typed: Panel,
+    seen: Shown,
+    way: FromListSent,
+    then: Annotated[str, Form(max_length=8)] = "stay",
+) -> Response:
     """Decide on the version that was shown; what was typed comes back where somebody changed the case first, or it
     cannot be done.
     """
@@ -156,7 +193,10 @@ def decide(request: Request, person: Moderator, id: str, typed: Panel, seen: Sho
             told = pages.told_before(connection, person.tenant_id, id, asked, now=parts.now())
         decision_id = _record(request, person, id, asked)
     except StaleVersion as stale:
-        said = Message(f"Nothing was decided: {stale.changed_by} changed this case first. What you typed is still here; look at what changed, then decide again.", "bad")
+        said = Message(
+            f"Nothing was decided: {stale.changed_by} changed this case first. What you typed is still here; look at what changed, then decide again.",
+            "bad",
+        )
         return _page(request, person, id, Narrowed(), typed, way, status=409, messages=(said,), seen=seen)
     except NotFound:
         raise
@@ -168,7 +208,14 @@ def decide(request: Request, person: Moderator, id: str, typed: Panel, seen: Sho
 
 
 @router.post("/clusters/{id}/undo")
-def undo(request: Request, person: Moderator, id: str, decision: Annotated[str, Form(max_length=64)], seen: Shown, way: FromListSent) -> Response:
+def undo(
+    request: Request,
+    person: Moderator,
+    id: str,
+    decision: Annotated[str, Form(max_length=64)],
+    seen: Shown,
+    way: FromListSent,
+) -> Response:
     """Take a decision back by a new one that reverses it."""
     parts = parts_of(request)
     with parts.engine.connect() as connection:
@@ -181,7 +228,13 @@ def undo(request: Request, person: Moderator, id: str, decision: Annotated[str, 
     except StaleVersion as stale:
         said = Message(f"Nothing was undone: {stale.changed_by} changed this case first. Look at what changed.", "bad")
         return _page(request, person, id, Narrowed(), Typed(), way, status=409, messages=(said,), seen=seen)
-    flash(request, person, f"Taken back: “{dict(VERDICTS).get(undone.verdict, undone.verdict)}” of {undone.by}. The log keeps both.", link=f"{way.to(id)}#history", link_text="Show")
+    flash(
+        request,
+        person,
+        f"Taken back: “{dict(VERDICTS).get(undone.verdict, undone.verdict)}” of {undone.by}. The log keeps both.",
+        link=f"{way.to(id)}#history",
+        link_text="Show",
+    )
     return see_other(request, way.to(id))
 
 
@@ -207,7 +260,9 @@ def _handed(request: Request, person: Person, cluster_id: str, way: Way, *, take
 
 
 @router.post("/clusters/{id}/notes")
-def add_note(request: Request, person: Moderator, id: str, way: FromListSent, text: Annotated[str, Form()] = "") -> Response:
+def add_note(
+    request: Request, person: Moderator, id: str, way: FromListSent, text: Annotated[str, Form()] = ""
+) -> Response:
     """Write a note beside the case."""
     parts = parts_of(request)
     with write(parts.engine) as connection:
@@ -230,13 +285,24 @@ def _onward(request: Request, person: Person, done: str, way: Way) -> str:
 def _record(request: Request, person: Person, cluster_id: str, asked: DecisionRequest) -> str:
     parts, decision_id = parts_of(request), f"d-{secrets.token_hex(8)}"
     with write(parts.engine) as connection:
-        cases.record_decision(connection, person.tenant_id, cluster_id, asked, decision_id=decision_id, by=person.name, now=parts.now())
+        cases.record_decision(
+            connection, person.tenant_id, cluster_id, asked, decision_id=decision_id, by=person.name, now=parts.now()
+        )
     anyio.from_thread.run(wake, parts.redis, person.tenant)
     return decision_id
 
 
 def _page(
-    request: Request, person: Person, cluster_id: str, narrowed: Narrowed, typed: Typed, way: Way, *, status: int = 200, all_reporters: bool = False, messages: tuple[Message, ...] = (),
+    request: Request,
+    person: Person,
+    cluster_id: str,
+    narrowed: Narrowed,
+    typed: Typed,
+    way: Way,
+    *,
+    status: int = 200,
+    all_reporters: bool = False,
+    messages: tuple[Message, ...] = (),
     seen: Seen | None = None,
 ) -> Response:
     parts = parts_of(request)
@@ -250,15 +316,39 @@ def _page(
         log = cases.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
     shown = {row.row.id for row in content.reporters}
     context: dict[str, Any] = {
-        "case": content, "file": file, "cluster": file.cluster, "lines": content.lines, "narrowed": narrowed, "effects": effects, "history": [entry_of(e) for e in reversed(content.history)],
-        "typed": typed, "ticked": set(typed.excluded), "ticked_elsewhere": [one for one in typed.excluded if one not in shown],
-        "verdicts": VERDICTS, "reasons": REASONS, "snoozes": SNOOZES, "longest_note": LONGEST_NOTE, "longest": notes.LONGEST, "queue": way.queue, "back": way.back, "following": following, "their_now": their_now, "since_us": microseconds(now), "seen": seen_of(file.cluster),
-        "changed": what_changed(seen, file.cluster, log) if seen is not None else [], "address": path_of(cluster_id), "delay": delay, "may_decide": person.may("moderator"),
-        "undoable": _undoable(content.history), "all_reporters": all_reporters,
+        "case": content,
+        "file": file,
+        "cluster": file.cluster,
+        "lines": content.lines,
+        "narrowed": narrowed,
+        "effects": effects,
+        "history": [entry_of(e) for e in reversed(content.history)],
+        "typed": typed,
+        "ticked": set(typed.excluded),
+        "ticked_elsewhere": [one for one in typed.excluded if one not in shown],
+        "verdicts": VERDICTS,
+        "reasons": REASONS,
+        "snoozes": SNOOZES,
+        "longest_note": LONGEST_NOTE,
+        "longest": notes.LONGEST,
+        "queue": way.queue,
+        "back": way.back,
+        "following": following,
+        "their_now": their_now,
+        "since_us": microseconds(now),
+        "seen": seen_of(file.cluster),
+        "changed": what_changed(seen, file.cluster, log) if seen is not None else [],
+        "address": path_of(cluster_id),
+        "delay": delay,
+        "may_decide": person.may("moderator"),
+        "undoable": _undoable(content.history),
+        "all_reporters": all_reporters,
     }
     return render(request, person, "case.html", status=status, messages=messages, **context)
 
 
 def _undoable(history: Sequence[Entry]) -> str | None:
     """The latest decision that stands: what the key `u` goes to."""
-    return next((entry.decision.id for entry in reversed(history) if entry.decision is not None and entry.standing), None)
+    return next(
+        (entry.decision.id for entry in reversed(history) if entry.decision is not None and entry.standing), None
+    )

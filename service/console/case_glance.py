@@ -11,7 +11,11 @@ from service.model import Evidence
 from service.storage.case_files import TargetRow
 
 REASONS_NAMED = 3
-_ABOUT_ACCOUNTS = {"shared_fingerprints": "share a device or network", "fresh_accounts": "have fresh accounts", "near_duplicate_texts": "copied their wording"}
+_ABOUT_ACCOUNTS = {
+    "shared_fingerprints": "share a device or network",
+    "fresh_accounts": "have fresh accounts",
+    "near_duplicate_texts": "copied their wording",
+}
 _LEAST_SHARE, _LEAST_RATIO = 0.2, 2.0  # below either it is nothing that meets the eye
 
 
@@ -25,19 +29,37 @@ class Glance:
     judged: str
 
 
-def glance_of(evidence: Sequence[Evidence], signals: Sequence[Signal], targets: Sequence[TargetRow], threshold: int) -> Glance:
+def glance_of(
+    evidence: Sequence[Evidence], signals: Sequence[Signal], targets: Sequence[TargetRow], threshold: int
+) -> Glance:
     """The four answers, from the evidence and the targets as they stand now."""
-    held, removed, restored = (sum(fits) for fits in (
-        [t.recommendation == "hold" for t in targets], [t.action == "removed" for t in targets], [t.action == "restored" for t in targets],
-    ))
+    held, removed, restored = (
+        sum(fits)
+        for fits in (
+            [t.recommendation == "hold" for t in targets],
+            [t.action == "removed" for t in targets],
+            [t.action == "restored" for t in targets],
+        )
+    )
     who = tuple(
-        f"{percent(e.value)} {_ABOUT_ACCOUNTS[e.signal]}" for e in evidence
+        f"{percent(e.value)} {_ABOUT_ACCOUNTS[e.signal]}"
+        for e in evidence
         if e.signal in _ABOUT_ACCOUNTS and e.value >= _LEAST_SHARE and e.value >= _LEAST_RATIO * e.usual
     )
-    what = tuple(words for count, words in (
-        (held, f"{held:,} reach the threshold of {threshold:,} only because of them"), (removed, f"{removed:,} removed"), (restored, f"{restored:,} put back"),
-    ) if count)
+    what = tuple(
+        words
+        for count, words in (
+            (held, f"{held:,} reach the threshold of {threshold:,} only because of them"),
+            (removed, f"{removed:,} removed"),
+            (restored, f"{restored:,} put back"),
+        )
+        if count
+    )
     speaking = [s.title for s in signals if s.question == "coordinated" and s.contribution > 0 and s.name != "base"]
     upheld, rejected = (sum(t.verdict == verdict for t in targets) for verdict in ("upheld", "rejected"))
-    judged = f"people rejected {rejected:,} of {plural(upheld + rejected, 'judged target')}" if upheld + rejected else "nobody has judged a target yet"
+    judged = (
+        f"people rejected {rejected:,} of {plural(upheld + rejected, 'judged target')}"
+        if upheld + rejected
+        else "nobody has judged a target yet"
+    )
     return Glance(who, what, tuple(speaking[:REASONS_NAMED]), judged)

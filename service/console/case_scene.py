@@ -44,7 +44,9 @@ class Raster:
         return sum(lag <= LAGS[0][0] for lag in beside) / len(beside) if beside else 0.0
 
 
-def raster_of(filed: Sequence[Membership], members: frozenset[int], reporter_ids: Mapping[int, str], target_ids: Mapping[int, str]) -> Raster:
+def raster_of(
+    filed: Sequence[Membership], members: frozenset[int], reporter_ids: Mapping[int, str], target_ids: Mapping[int, str]
+) -> Raster:
     """The raster of these complaints.
 
     The clock of a target starts with a member's complaint; who is excluded may come before it (lag below 0).
@@ -56,21 +58,43 @@ def raster_of(filed: Sequence[Membership], members: frozenset[int], reporter_ids
     first = [(on_target.get(t) or strays[t])[0].time_us for t in targets]
     people = in_order(filed, reporter_ids)
     row = {reporter: k for k, reporter in enumerate(people)}
-    rows, columns, at_us, seqs, exempt = (np.array(values, np.int64) for values in (
-        [row[m.reporter] for m in filed], [column[m.target] for m in filed], [m.time_us for m in filed], [m.seq for m in filed], [m.exempt for m in filed],
-    ))
+    rows, columns, at_us, seqs, exempt = (
+        np.array(values, np.int64)
+        for values in (
+            [row[m.reporter] for m in filed],
+            [column[m.target] for m in filed],
+            [m.time_us for m in filed],
+            [m.seq for m in filed],
+            [m.exempt for m in filed],
+        )
+    )
     order = np.lexsort((seqs, columns, rows))
     lags = (at_us - np.array(first, np.int64)[columns])[order] / 1e6 if filed else at_us
-    return Raster(tuple(people), tuple(targets), tuple(first), *(tuple(values.tolist()) for values in (rows[order], columns[order], lags, np.flatnonzero(exempt[order]))))
+    return Raster(
+        tuple(people),
+        tuple(targets),
+        tuple(first),
+        *(tuple(values.tolist()) for values in (rows[order], columns[order], lags, np.flatnonzero(exempt[order]))),
+    )
 
 
-def raster_data(raster: Raster, reporter_ids: Mapping[int, str], target_ids: Mapping[int, str], excluded: frozenset[int]) -> dict[str, Any]:
+def raster_data(
+    raster: Raster, reporter_ids: Mapping[int, str], target_ids: Mapping[int, str], excluded: frozenset[int]
+) -> dict[str, Any]:
     """The raster as JSON; times in milliseconds since 1970, lags in seconds."""
     return {
-        "reporters": [reporter_ids[r] for r in raster.reporters], "excluded": [k for k, r in enumerate(raster.reporters) if r in excluded],
-        "targets": [target_ids[t] for t in raster.targets], "first_ms": [us // 1000 for us in raster.first_us],
-        "rows": raster.rows, "columns": raster.columns, "lags": [round(lag, 1) if lag % 1 else int(lag) for lag in raster.lags], "exempt": raster.exempt,
-        "classes": [{"within": bound if bound < float("inf") else None, "size": size, "words": words} for bound, size, words in LAGS],
+        "reporters": [reporter_ids[r] for r in raster.reporters],
+        "excluded": [k for k, r in enumerate(raster.reporters) if r in excluded],
+        "targets": [target_ids[t] for t in raster.targets],
+        "first_ms": [us // 1000 for us in raster.first_us],
+        "rows": raster.rows,
+        "columns": raster.columns,
+        "lags": [round(lag, 1) if lag % 1 else int(lag) for lag in raster.lags],
+        "exempt": raster.exempt,
+        "classes": [
+            {"within": bound if bound < float("inf") else None, "size": size, "words": words}
+            for bound, size, words in LAGS
+        ],
     }
 
 
@@ -93,7 +117,13 @@ class Bin:
     others: int
 
 
-def time_line_of(filed: Sequence[Membership], members: frozenset[int], others_us: Sequence[int], evidence: Sequence[Evidence], others_limit: int) -> TimeLine:
+def time_line_of(
+    filed: Sequence[Membership],
+    members: frozenset[int],
+    others_us: Sequence[int],
+    evidence: Sequence[Evidence],
+    others_limit: int,
+) -> TimeLine:
     """The time line of the members' complaints beside those of others on the same targets."""
     mine = sorted(m.time_us for m in filed if m.reporter in members)
     told = next((e.usual for e in evidence if e.signal == "burst"), None)
@@ -115,8 +145,13 @@ def bins_of(line: TimeLine) -> tuple[int, list[Bin]]:
     width, margin = seconds * 1_000_000, seconds * 1_000_000
     start = (low - margin) // width
     parts = min(BINS, (high + margin) // width - start + 1)
-    counts = [np.bincount(bins[(bins >= 0) & (bins < parts)], minlength=parts) for bins in (np.array(us, np.int64) // width - start for us in (line.members_us, line.others_us))]
-    return seconds, [Bin(moment((start + k) * width), int(a), int(b)) for k, (a, b) in enumerate(zip(*counts, strict=True)) if a or b]
+    counts = [
+        np.bincount(bins[(bins >= 0) & (bins < parts)], minlength=parts)
+        for bins in (np.array(us, np.int64) // width - start for us in (line.members_us, line.others_us))
+    ]
+    return seconds, [
+        Bin(moment((start + k) * width), int(a), int(b)) for k, (a, b) in enumerate(zip(*counts, strict=True)) if a or b
+    ]
 
 
 def time_line_data(line: TimeLine) -> dict[str, Any]:
@@ -125,8 +160,11 @@ def time_line_data(line: TimeLine) -> dict[str, Any]:
     The members' times are those of the raster.
     """
     return {
-        "others_ms": [us // 1000 for us in line.others_us], "usual_per_hour": line.usual_per_hour, "usual_share": USUAL_SHARE,
-        "others_left_out": line.others_left_out, "bin_seconds": _BIN_SECONDS,
+        "others_ms": [us // 1000 for us in line.others_us],
+        "usual_per_hour": line.usual_per_hour,
+        "usual_share": USUAL_SHARE,
+        "others_left_out": line.others_left_out,
+        "bin_seconds": _BIN_SECONDS,
     }
 
 
@@ -146,12 +184,33 @@ class Signal:
 
 
 _TITLES = {
-    "lockstep": "In step", "devotion": "Devoted to these targets", "group": "Not by chance", "span": "Across threads", "slice": "One crowd at once", "base": "Starting point",
-    "pairs": "Pairs", "fresh_accounts": "Fresh accounts", "shared_fingerprints": "Shared devices or networks", "near_duplicate_texts": "Copied wording", "one_author": "One author",
-    "burst": "All at once", "outcomes": "What people decided", "record": "Members' record elsewhere",
+    "lockstep": "In step",
+    "devotion": "Devoted to these targets",
+    "group": "Not by chance",
+    "span": "Across threads",
+    "slice": "One crowd at once",
+    "base": "Starting point",
+    "pairs": "Pairs",
+    "fresh_accounts": "Fresh accounts",
+    "shared_fingerprints": "Shared devices or networks",
+    "near_duplicate_texts": "Copied wording",
+    "one_author": "One author",
+    "burst": "All at once",
+    "outcomes": "What people decided",
+    "record": "Members' record elsewhere",
 }
 _POWERS = {"group", "slice", "pairs"}  # said as powers of ten: how unlikely by chance
-_SHARES = {"lockstep", "devotion", "span", "fresh_accounts", "shared_fingerprints", "near_duplicate_texts", "one_author", "outcomes", "record"}
+_SHARES = {
+    "lockstep",
+    "devotion",
+    "span",
+    "fresh_accounts",
+    "shared_fingerprints",
+    "near_duplicate_texts",
+    "one_author",
+    "outcomes",
+    "record",
+}
 
 
 def signals_of(evidence: Sequence[Evidence]) -> list[Signal]:
@@ -163,8 +222,19 @@ def signals_of(evidence: Sequence[Evidence]) -> list[Signal]:
     whole = sum(abs(e.contribution) for e in told) or 1.0
     rows = [
         Signal(
-            e.signal, _TITLES.get(e.signal, label(e.signal)), e.text, _said(e.signal, e.value), "–" if e.signal in ("base", OUTCOMES) or (e.signal in _POWERS and not e.usual) else _said(e.signal, e.usual), p_value(e.p_value), e.contribution,
-            abs(e.contribution) / whole, "coordinated" if e.signal in COORDINATION else ("unfounded" if e.contribution or e.signal == OUTCOMES else "shown"),
+            e.signal,
+            _TITLES.get(e.signal, label(e.signal)),
+            e.text,
+            _said(e.signal, e.value),
+            "–"
+            if e.signal in ("base", OUTCOMES) or (e.signal in _POWERS and not e.usual)
+            else _said(e.signal, e.usual),
+            p_value(e.p_value),
+            e.contribution,
+            abs(e.contribution) / whole,
+            "coordinated"
+            if e.signal in COORDINATION
+            else ("unfounded" if e.contribution or e.signal == OUTCOMES else "shown"),
         )
         for e in told
     ]
@@ -190,7 +260,14 @@ class Aim:
 
 def aims_of(evidence: Sequence[Evidence]) -> list[Aim]:
     """What the group aims at, the largest share first."""
-    return sorted((Aim(label(e.signal), e.text, e.value, e.usual, p_value(e.p_value)) for e in evidence if e.signal.startswith(AIM)), key=lambda a: (-a.share, a.title))
+    return sorted(
+        (
+            Aim(label(e.signal), e.text, e.value, e.usual, p_value(e.p_value))
+            for e in evidence
+            if e.signal.startswith(AIM)
+        ),
+        key=lambda a: (-a.share, a.title),
+    )
 
 
 def delay(seconds: float) -> str:
@@ -214,9 +291,15 @@ def raster_rows(raster: Raster) -> list[RasterRow]:
     cells: list[list[tuple[int, float]]] = [[] for _ in raster.reporters]
     for row, column, lag in zip(raster.rows, raster.columns, raster.lags, strict=True):
         cells[row].append((column + 1, lag))
-    return [RasterRow(key, k, tuple(mine)) for k, (key, mine) in enumerate(zip(raster.reporters, cells, strict=True), 1)]
+    return [
+        RasterRow(key, k, tuple(mine)) for k, (key, mine) in enumerate(zip(raster.reporters, cells, strict=True), 1)
+    ]
 
 
 def in_span(at: datetime | None, since: datetime | None, until: datetime | None) -> bool:
     """Whether the moment lies in [since, until), either of which may be open."""
-    return at is not None and (since is None or microseconds(at) >= microseconds(since)) and (until is None or microseconds(at) < microseconds(until))
+    return (
+        at is not None
+        and (since is None or microseconds(at) >= microseconds(since))
+        and (until is None or microseconds(at) < microseconds(until))
+    )

@@ -31,7 +31,16 @@ _WHO = {"person": "A moderator of the platform", "automatic": "The platform, aut
 def entry_of(entry: Entry) -> Told:
     """The entry in words."""
     who, what = _words(entry)
-    return Told(entry.at, _SIGNS[entry.kind], who, what, entry.text, entry.target, entry.decision.id if entry.decision is not None else None, entry.standing)
+    return Told(
+        entry.at,
+        _SIGNS[entry.kind],
+        who,
+        what,
+        entry.text,
+        entry.target,
+        entry.decision.id if entry.decision is not None else None,
+        entry.standing,
+    )
 
 
 def _words(entry: Entry) -> tuple[str, str]:
@@ -43,9 +52,14 @@ def _words(entry: Entry) -> tuple[str, str]:
         held = entry.data.get("from")
         if entry.what == "claim":
             return entry.by or "", f"took the case over from {held}" if held else "claimed the case"
-        return entry.by or "", "gave the case back" if held in (None, entry.by) else f"took the case out of the hands of {held}"
+        return entry.by or "", "gave the case back" if held in (
+            None,
+            entry.by,
+        ) else f"took the case out of the hands of {held}"
     if entry.kind == "outcome":
-        return _WHO.get(entry.by or "", entry.by or ""), f"decided: {entry.what}" + (" (about one complaint)" if entry.data.get("complaint_id") else "")
+        return _WHO.get(entry.by or "", entry.by or ""), f"decided: {entry.what}" + (
+            " (about one complaint)" if entry.data.get("complaint_id") else ""
+        )
     if entry.kind == "found":
         return "The detector", f"found the group {entry.data['cluster_id']}"
     return "The detector", _event(entry)
@@ -67,9 +81,13 @@ def _decided(entry: Entry) -> str:
 def _event(entry: Entry) -> str:
     data = entry.data
     if entry.what == "cluster.grown":
-        gained = [plural(data[f"gained_{noun}s"], noun) for noun in ("reporter", "target") if data.get(f"gained_{noun}s")]
+        gained = [
+            plural(data[f"gained_{noun}s"], noun) for noun in ("reporter", "target") if data.get(f"gained_{noun}s")
+        ]
         absorbed = f", swallowed {', '.join(data['absorbed'])}" if data.get("absorbed") else ""
-        return f"saw it grow by {' and '.join(gained) or 'complaints'}{absorbed}" + (", and opened the case again" if data.get("reopened") else "")
+        return f"saw it grow by {' and '.join(gained) or 'complaints'}{absorbed}" + (
+            ", and opened the case again" if data.get("reopened") else ""
+        )
     if entry.what == "cluster.flagged":
         return f"flagged it: {plural(data.get('reporter_count', 0), 'account')} on {plural(data.get('target_count', 0), 'target')}"
     return "revoked it"

@@ -28,7 +28,10 @@ def seen_of(cluster: Cluster) -> Seen:
 def what_changed(seen: Seen, now: Cluster, log: Sequence[Decision]) -> list[str]:
     """In plain sentences, people's decisions first; `log` is the case's, oldest first."""
     said = [_decided(d) for d in log if d.version >= seen.version]
-    for count, before, noun in ((now.reporter_count, seen.reporters, "account"), (now.target_count, seen.targets, "target")):
+    for count, before, noun in (
+        (now.reporter_count, seen.reporters, "account"),
+        (now.target_count, seen.targets, "target"),
+    ):
         if count != before:
             more = abs(count - before)
             said.append(f"The group has {plural(more, noun)} {'more' if count > before else 'fewer'}: {count:,} now.")
@@ -40,6 +43,10 @@ def what_changed(seen: Seen, now: Cluster, log: Sequence[Decision]) -> list[str]
 
 
 def _decided(decision: Decision) -> str:
-    what = f"took decision {decision.reverses} back" if decision.reverses else f"decided “{decision.verdict.replace('_', ' ')}” ({decision.reason_code})"
+    what = (
+        f"took decision {decision.reverses} back"
+        if decision.reverses
+        else f"decided “{decision.verdict.replace('_', ' ')}” ({decision.reason_code})"
+    )
     note = f" and noted: “{decision.note}”" if decision.note else ""
     return f"{decision.by} {what} on {decision.at:%d %b %Y at %H:%M} UTC{note}."

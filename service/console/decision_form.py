@@ -13,14 +13,32 @@ from service.errors import Refused
 from service.model import DecisionRequest, DecisionVerdict, ReasonCode
 
 VERDICTS: tuple[tuple[str, str], ...] = (
-    ("coordinated", "Coordinated"), ("not_coordinated", "Not coordinated"), ("escalated", "Escalate"), ("snoozed", "Snooze"),
+    ("coordinated", "Coordinated"),
+    ("not_coordinated", "Not coordinated"),
+    ("escalated", "Escalate"),
+    ("snoozed", "Snooze"),
 )
 # of a decision that was made
-VERDICT_WORDS = {"coordinated": "coordinated", "not_coordinated": "not coordinated", "escalated": "escalated", "snoozed": "snoozed"}
+VERDICT_WORDS = {
+    "coordinated": "coordinated",
+    "not_coordinated": "not coordinated",
+    "escalated": "escalated",
+    "snoozed": "snoozed",
+}
 REASONS: tuple[tuple[str, str], ...] = (
-    ("brigade", "Brigade: an organised group"), ("patrol", "Patrol: volunteers who are right"), ("outrage", "Outrage: many honest people"), ("duplicate", "Duplicate of another case"), ("other", "Other"),
+    ("brigade", "Brigade: an organised group"),
+    ("patrol", "Patrol: volunteers who are right"),
+    ("outrage", "Outrage: many honest people"),
+    ("duplicate", "Duplicate of another case"),
+    ("other", "Other"),
 )
-SNOOZES: tuple[tuple[str, str], ...] = (("1", "1 day"), ("3", "3 days"), ("7", "1 week"), ("14", "2 weeks"), ("30", "30 days"))
+SNOOZES: tuple[tuple[str, str], ...] = (
+    ("1", "1 day"),
+    ("3", "3 days"),
+    ("7", "1 week"),
+    ("14", "2 weeks"),
+    ("30", "30 days"),
+)
 USUAL_REASON = {"coordinated": "brigade", "not_coordinated": "outrage"}
 LONGEST_NOTE = 4_096
 
@@ -45,7 +63,11 @@ class Typed:
             raise Refused("Choose one of the reasons.")
         try:
             return DecisionRequest(
-                verdict=self.verdict, reason_code=reason, note=self.note.strip() or None, excluded_reporters=list(dict.fromkeys(self.excluded)), version=version,  # type: ignore[arg-type]  # checked above
+                verdict=self.verdict,
+                reason_code=reason,
+                note=self.note.strip() or None,
+                excluded_reporters=list(dict.fromkeys(self.excluded)),
+                version=version,  # type: ignore[arg-type]  # checked above
                 snooze_until=self._until(now) if self.verdict == "snoozed" else None,
             )
         except ValidationError as error:
@@ -58,15 +80,30 @@ class Typed:
                 at = datetime.fromisoformat(self.snooze_until)
                 return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
             except (ValueError, OverflowError):
-                raise Refused(f"“{self.snooze_until[:40]}” is no time: write it like 2026-11-30T09:00, in UTC.") from None
-        if not (self.snooze_for.isascii() and self.snooze_for.isdigit()) or not 1 <= len(self.snooze_for) <= 3 or not 1 <= int(self.snooze_for) <= 366:
+                raise Refused(
+                    f"“{self.snooze_until[:40]}” is no time: write it like 2026-11-30T09:00, in UTC."
+                ) from None
+        if (
+            not (self.snooze_for.isascii() and self.snooze_for.isdigit())
+            or not 1 <= len(self.snooze_for) <= 3
+            or not 1 <= int(self.snooze_for) <= 366
+        ):
             raise Refused("Snooze for 1 to 366 days.")
         return now + timedelta(days=int(self.snooze_for))
 
 
-def undo_request(verdict: str, snooze_until: datetime | None, reverses: str, version: int, *, note: str = "") -> DecisionRequest:
+def undo_request(
+    verdict: str, snooze_until: datetime | None, reverses: str, version: int, *, note: str = ""
+) -> DecisionRequest:
     """The decision that takes another back: it repeats its verdict, and says no more than why."""
-    return DecisionRequest(verdict=verdict, reason_code="other", note=note.strip() or None, reverses=reverses, snooze_until=snooze_until, version=version)  # type: ignore[arg-type]  # of a stored decision
+    return DecisionRequest(
+        verdict=verdict,
+        reason_code="other",
+        note=note.strip() or None,
+        reverses=reverses,
+        snooze_until=snooze_until,
+        version=version,
+    )  # type: ignore[arg-type]  # of a stored decision
 
 
 def shared_letters(fingerprints: Sequence[str | None]) -> list[str | None]:

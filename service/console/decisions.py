@@ -31,7 +31,21 @@ router = APIRouter()
 NAME, SORT = "decision-log", "-at"
 VERDICTS: tuple[DecisionVerdict, ...] = get_args(DecisionVerdict)
 REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
-_HEADER = ("at", "id", "case", "verdict", "reason", "by", "note", "excluded_reporters", "snooze_until", "reverses", "reversed_by", "version", "summary")
+_HEADER = (
+    "at",
+    "id",
+    "case",
+    "verdict",
+    "reason",
+    "by",
+    "note",
+    "excluded_reporters",
+    "snooze_until",
+    "reverses",
+    "reversed_by",
+    "version",
+    "summary",
+)
 
 
 def _chosen(by: str, verdict: str, reason: str, case: str, since: str, until: str) -> LogFilter:
@@ -42,7 +56,14 @@ def _chosen(by: str, verdict: str, reason: str, case: str, since: str, until: st
     for name, text in (("by", by), ("case", case)):
         if "\0" in text or len(text) > 256:
             raise HTTPException(422, f"{name}: at most 256 characters, and no NUL")
-    chosen = LogFilter(by=by.strip() or None, verdict=verdict or None, reason=reason or None, case=case.strip() or None, since_us=day_us(since, "from"), until_us=day_us(until, "to", end=True))
+    chosen = LogFilter(
+        by=by.strip() or None,
+        verdict=verdict or None,
+        reason=reason or None,
+        case=case.strip() or None,
+        since_us=day_us(since, "from"),
+        until_us=day_us(until, "to", end=True),
+    )
     if chosen.since_us is not None and chosen.until_us is not None and chosen.since_us >= chosen.until_us:
         raise HTTPException(422, "from: this day lies after the day at “to”")
     return chosen
@@ -50,7 +71,15 @@ def _chosen(by: str, verdict: str, reason: str, case: str, since: str, until: st
 
 @router.get("/decisions")
 def show_decisions(
-    request: Request, person: Viewer, by: str = "", verdict: str = "", reason: str = "", case: str = "", since: str = "", until: str = "", cursor: str = "",
+    request: Request,
+    person: Viewer,
+    by: str = "",
+    verdict: str = "",
+    reason: str = "",
+    case: str = "",
+    since: str = "",
+    until: str = "",
+    cursor: str = "",
 ) -> Response:
     """All decisions of the tenant, newest first."""
     chosen = _chosen(by, verdict, reason, case, since, until)
@@ -61,25 +90,57 @@ def show_decisions(
         people = decision_log.people_of(connection, person.tenant_id)
     following = cursor_behind(behind, NAME, SORT, chosen.named())
     return render(
-        request, person, "decisions.html", entries=entries, filters=filters, filtered=any(filters.values()), people=people, verdicts=VERDICT_WORDS, reasons=REASONS,
-        next_url=None if following is None else address("/console/decisions", **filters, cursor=following), first_url=address("/console/decisions", **filters) if cursor else None,
+        request,
+        person,
+        "decisions.html",
+        entries=entries,
+        filters=filters,
+        filtered=any(filters.values()),
+        people=people,
+        verdicts=VERDICT_WORDS,
+        reasons=REASONS,
+        next_url=None if following is None else address("/console/decisions", **filters, cursor=following),
+        first_url=address("/console/decisions", **filters) if cursor else None,
         csv_url=address("/console/decisions.csv", **filters),
     )
 
 
 @router.get("/decisions.csv")
-def download_decisions(request: Request, person: Viewer, by: str = "", verdict: str = "", reason: str = "", case: str = "", since: str = "", until: str = "") -> Response:
+def download_decisions(
+    request: Request,
+    person: Viewer,
+    by: str = "",
+    verdict: str = "",
+    reason: str = "",
+    case: str = "",
+    since: str = "",
+    until: str = "",
+) -> Response:
     """The same as a file, without pages."""
     chosen = _chosen(by, verdict, reason, case, since, until)
-    entries = every_page(parts_of(request).engine, lambda connection, after: list_entries(connection, person.tenant_id, chosen, after=after, limit=AT_ONCE))
+    entries = every_page(
+        parts_of(request).engine,
+        lambda connection, after: list_entries(connection, person.tenant_id, chosen, after=after, limit=AT_ONCE),
+    )
     return csv_response(f"decisions-{person.tenant}", _HEADER, lambda: map(_row, entries))
 
 
 def _row(entry: Entry) -> tuple[Cell, ...]:
     d = entry.decision
     return (
-        d.at.isoformat(), d.id, d.cluster_id, d.verdict, d.reason_code, d.by, d.note, " ".join(d.excluded_reporters), None if d.snooze_until is None else d.snooze_until.isoformat(),
-        d.reverses, entry.reversed_by, d.version, entry.summary,
+        d.at.isoformat(),
+        d.id,
+        d.cluster_id,
+        d.verdict,
+        d.reason_code,
+        d.by,
+        d.note,
+        " ".join(d.excluded_reporters),
+        None if d.snooze_until is None else d.snooze_until.isoformat(),
+        d.reverses,
+        entry.reversed_by,
+        d.version,
+        entry.summary,
     )
 
 
@@ -90,7 +151,13 @@ def ask_to_reverse(request: Request, person: Moderator, id: str) -> Response:
 
 
 @router.post("/decisions/{id}/reverse")
-async def reverse(request: Request, person: Moderator, id: str, version: Annotated[int, Form(ge=0, le=2**31)], note: Annotated[str, Form(max_length=LONGEST_NOTE)] = "") -> Response:
+async def reverse(
+    request: Request,
+    person: Moderator,
+    id: str,
+    version: Annotated[int, Form(ge=0, le=2**31)],
+    note: Annotated[str, Form(max_length=LONGEST_NOTE)] = "",
+) -> Response:
     """Take it back, by a new decision that repeats its verdict and names it."""
     parts = parts_of(request)
     case_id = await run_in_threadpool(_reverse, request, person, id, version, note)
@@ -106,24 +173,55 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
         with write(parts.engine) as connection:
             entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
             case, _ = _standing_case(connection, person.tenant_id, entry)
-            undo = undo_request(entry.decision.verdict, entry.decision.snooze_until, entry.decision.id, version, note=note)
-            made = cases.record_decision(connection, person.tenant_id, case.id, undo, decision_id=f"d-{secrets.token_hex(8)}", by=person.name, now=parts.now())
+            undo = undo_request(
+                entry.decision.verdict, entry.decision.snooze_until, entry.decision.id, version, note=note
+            )
+            made = cases.record_decision(
+                connection,
+                person.tenant_id,
+                case.id,
+                undo,
+                decision_id=f"d-{secrets.token_hex(8)}",
+                by=person.name,
+                now=parts.now(),
+            )
     except StaleVersion as stale:
-        told = Message(f"{stale.changed_by} changed the case meanwhile. Below is what taking the decision back would do now; your note is kept.", "bad")
+        told = Message(
+            f"{stale.changed_by} changed the case meanwhile. Below is what taking the decision back would do now; your note is kept.",
+            "bad",
+        )
         return _form(request, person, decision_id, note=note, status=409, messages=(told,))
     except Refused as refused:
         return _form(request, person, decision_id, note=note, status=422, messages=(Message(str(refused), "bad"),))
-    flash(request, person, f"Taken back. The case is {made.status} now.", link=f"/console/clusters/{segment(made.id)}", link_text="Show the case")
+    flash(
+        request,
+        person,
+        f"Taken back. The case is {made.status} now.",
+        link=f"/console/clusters/{segment(made.id)}",
+        link_text="Show the case",
+    )
     return made.id
 
 
 def _standing_case(connection: Connection, tenant_id: int, entry: Entry) -> tuple[Case, list[Decision]]:
     """The case that the decision belongs to now, the survivor where it was merged; with its decisions."""
     case, log = cases.read_case(connection, tenant_id, entry.decision.cluster_id)
-    return (case, log) if case.disposition != "merged" or case.merged_into is None else cases.read_case(connection, tenant_id, case.merged_into)
+    return (
+        (case, log)
+        if case.disposition != "merged" or case.merged_into is None
+        else cases.read_case(connection, tenant_id, case.merged_into)
+    )
 
 
-def _form(request: Request, person: Person, decision_id: str, *, note: str = "", status: int = 200, messages: tuple[Message, ...] = ()) -> Response:
+def _form(
+    request: Request,
+    person: Person,
+    decision_id: str,
+    *,
+    note: str = "",
+    status: int = 200,
+    messages: tuple[Message, ...] = (),
+) -> Response:
     parts = parts_of(request)
     told: dict[str, Any] = {"effect": None, "after": None, "refused": None}
     with parts.engine.connect() as connection:
@@ -135,4 +233,16 @@ def _form(request: Request, person: Person, decision_id: str, *, note: str = "",
             told["effect"] = effect_of_decisions(connection, person.tenant_id, {case.id: undo}, now=parts.now())
         except Refused as refused:
             told["refused"] = str(refused)
-    return render(request, person, "reverse.html", status=status, messages=messages, entry=entry, case=case, note=note, verdicts=VERDICT_WORDS, longest_note=LONGEST_NOTE, **told)
+    return render(
+        request,
+        person,
+        "reverse.html",
+        status=status,
+        messages=messages,
+        entry=entry,
+        case=case,
+        note=note,
+        verdicts=VERDICT_WORDS,
+        longest_note=LONGEST_NOTE,
+        **told,
+    )

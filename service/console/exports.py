@@ -33,7 +33,9 @@ from service.storage.cases import read_ties
 router = APIRouter()
 SCHEMA = "brigadewatch.case/1"
 GRAPH_NODES = 2_000
-Pseudonymise = Annotated[bool, Query(description="replace ids of reporters, authors, complaints and moderators by P-1, A-1, C-1, M-1 ...")]
+Pseudonymise = Annotated[
+    bool, Query(description="replace ids of reporters, authors, complaints and moderators by P-1, A-1, C-1, M-1 ...")
+]
 
 
 def names_in(file: CaseFile, replace: bool, order: Raster | None = None) -> Names:
@@ -42,7 +44,9 @@ def names_in(file: CaseFile, replace: bool, order: Raster | None = None) -> Name
         return Names()
     order = order or pages.picture_of(file)
     authors = [file.author_ids[key] for key in order.targets if key in file.author_ids]
-    return Names.replacing([file.reporter_ids[key] for key in order.reporters] + sorted(file.reporter_ids.values()), authors)
+    return Names.replacing(
+        [file.reporter_ids[key] for key in order.reporters] + sorted(file.reporter_ids.values()), authors
+    )
 
 
 @router.get("/clusters/{id}/export.json")
@@ -63,18 +67,42 @@ def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
         file = file_of(request, person, id, connection)
         names = names_in(file, pseudonymise)
         complaints = _complaints(connection, person.tenant_id, file, names)
-    columns = ("id", "occurred_at", "received_at", "reporter_id", "target_id", "author_id", "context_id", "kind", "url", "reason", "notice_type", "text", "withdrawn", "never_discounted", "excluded")
-    return csv_response(f"case-{id}", columns, lambda: ([written(one.get(name)) for name in columns] for one in complaints))
+    columns = (
+        "id",
+        "occurred_at",
+        "received_at",
+        "reporter_id",
+        "target_id",
+        "author_id",
+        "context_id",
+        "kind",
+        "url",
+        "reason",
+        "notice_type",
+        "text",
+        "withdrawn",
+        "never_discounted",
+        "excluded",
+    )
+    return csv_response(
+        f"case-{id}", columns, lambda: ([written(one.get(name)) for name in columns] for one in complaints)
+    )
 
 
 @router.get("/clusters/{id}/export.graphml")
-def export_graphml(request: Request, person: Viewer, id: str, view: View = "bipartite", pseudonymise: Pseudonymise = False) -> Response:
+def export_graphml(
+    request: Request, person: Viewer, id: str, view: View = "bipartite", pseudonymise: Pseudonymise = False
+) -> Response:
     """Its graph for Gephi, networkx and the like."""
     with parts_of(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         names = names_in(file, pseudonymise)
         ties = [_renamed(tie, names) for tie in read_ties(connection, person.tenant_id, id)]
-    return Response(graphml(draw(ties, view, node_limit=GRAPH_NODES), cluster=id, view=view), media_type="application/graphml+xml", headers=_download(f"case-{id}-{view}", "graphml"))
+    return Response(
+        graphml(draw(ties, view, node_limit=GRAPH_NODES), cluster=id, view=view),
+        media_type="application/graphml+xml",
+        headers=_download(f"case-{id}-{view}", "graphml"),
+    )
 
 
 @router.get("/clusters/{id}/print")
@@ -94,20 +122,43 @@ def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
     pictures: dict[str, Any] = {}
     if counted:
         steps = lockstep_of(counted, shown, file.target_ids)
-        burst = burst_of(np.array([m.time_us for m in counted], np.int64), np.array(others, np.int64), next((e.usual for e in file.cluster.evidence if e.signal == "burst"), None))
+        burst = burst_of(
+            np.array([m.time_us for m in counted], np.int64),
+            np.array(others, np.int64),
+            next((e.usual for e in file.cluster.evidence if e.signal == "burst"), None),
+        )
         rows, columns = [shown[key] for key in order.reporters], [file.target_ids[key] for key in order.targets]
         pictures = {
-            "steps": steps, "raster": raster(steps, "raster"), "burst": burst, "chart": burst_chart(burst, "burst"), "hours": burst_in_rows(burst),
-            "bipartite": network_svg(network_of(ties, "bipartite", rows, columns), "bipartite"), "co_report": network_svg(network_of(ties, "co-report", rows, columns), "coreport"),
+            "steps": steps,
+            "raster": raster(steps, "raster"),
+            "burst": burst,
+            "chart": burst_chart(burst, "burst"),
+            "hours": burst_in_rows(burst),
+            "bipartite": network_svg(network_of(ties, "bipartite", rows, columns), "bipartite"),
+            "co_report": network_svg(network_of(ties, "co-report", rows, columns), "coreport"),
         }
     evidence = names.evidence(file.cluster.evidence)
     return render(
-        request, person, "case_print.html", cluster=file.cluster, summary=names.words(file.cluster.summary, file.cluster.evidence), signals=signals_of(evidence), aims=aims_of(evidence), body=body, pictures=pictures,
-        lags=[(swatch(k), words) for k, (_, _, words) in enumerate(LAGS)], pseudonymise=pseudonymise, own_pseudonyms=own_pseudonyms, address=f"/console/clusters/{segment(id)}", threshold=file.policy.default_threshold,
+        request,
+        person,
+        "case_print.html",
+        cluster=file.cluster,
+        summary=names.words(file.cluster.summary, file.cluster.evidence),
+        signals=signals_of(evidence),
+        aims=aims_of(evidence),
+        body=body,
+        pictures=pictures,
+        lags=[(swatch(k), words) for k, (_, _, words) in enumerate(LAGS)],
+        pseudonymise=pseudonymise,
+        own_pseudonyms=own_pseudonyms,
+        address=f"/console/clusters/{segment(id)}",
+        threshold=file.policy.default_threshold,
     )
 
 
-def document(connection: Connection, tenant_id: int, file: CaseFile, order: Raster, names: Names, *, now: datetime) -> JsonObject:
+def document(
+    connection: Connection, tenant_id: int, file: CaseFile, order: Raster, names: Names, *, now: datetime
+) -> JsonObject:
     """The case as JSON; names of people as `names` has them, the reporters in the raster's order."""
     cluster = file.cluster.model_dump(mode="json")
     cluster["reporters"] = [names.reporter(one) for one in file.cluster.reporters]
@@ -115,23 +166,54 @@ def document(connection: Connection, tenant_id: int, file: CaseFile, order: Rast
     cluster["evidence"] = [e.model_dump(mode="json") for e in names.evidence(file.cluster.evidence)]
     keys = list(dict.fromkeys([*order.reporters, *file.reporter_ids]))[:ALL_REPORTERS]
     return {
-        "schema": SCHEMA, "exported_at": _text(now), "pseudonymised": names.replaces, "cluster": cluster,
-        "reporters": [_reporter(row, names) for row in reporters_of(connection, tenant_id, file, keys)], "reporters_left_out": len(file.reporter_ids) - len(keys),
+        "schema": SCHEMA,
+        "exported_at": _text(now),
+        "pseudonymised": names.replaces,
+        "cluster": cluster,
+        "reporters": [_reporter(row, names) for row in reporters_of(connection, tenant_id, file, keys)],
+        "reporters_left_out": len(file.reporter_ids) - len(keys),
         "targets": [
             {
-                "id": row.id, "kind": row.content.get("kind"), "author_id": names.author(row.content.get("author_id")), "context_id": row.content.get("context_id"), "url": row.content.get("url"),
-                "excerpt": row.content.get("excerpt"), "complaints": row.complaints, "by_members": row.here, "independent_complaints": row.independent, "recommendation": row.recommendation,
-                "judged": row.verdict, "action": row.action, "action_by": row.action_by, "action_at": _text(row.action_at),
-                "restoration": None if row.restoration is None else {"state": row.restoration.state, "complaints": row.restoration.complaints, "independent_complaints": row.restoration.independent},
+                "id": row.id,
+                "kind": row.content.get("kind"),
+                "author_id": names.author(row.content.get("author_id")),
+                "context_id": row.content.get("context_id"),
+                "url": row.content.get("url"),
+                "excerpt": row.content.get("excerpt"),
+                "complaints": row.complaints,
+                "by_members": row.here,
+                "independent_complaints": row.independent,
+                "recommendation": row.recommendation,
+                "judged": row.verdict,
+                "action": row.action,
+                "action_by": row.action_by,
+                "action_at": _text(row.action_at),
+                "restoration": None
+                if row.restoration is None
+                else {
+                    "state": row.restoration.state,
+                    "complaints": row.restoration.complaints,
+                    "independent_complaints": row.restoration.independent,
+                },
             }
             for row in targets_of(connection, tenant_id, file)
         ],
         "complaints": _complaints(connection, tenant_id, file, names),
-        "related": [{"id": r.id, "relation": r.relation, "shared_reporters": r.shared, "status": r.status, "verdict": r.verdict} for r in related_to(connection, tenant_id, file, now=now)],
+        "related": [
+            {"id": r.id, "relation": r.relation, "shared_reporters": r.shared, "status": r.status, "verdict": r.verdict}
+            for r in related_to(connection, tenant_id, file, now=now)
+        ],
         "history": [
-            {"at": _text(told.at), "who": names.moderator(told.who) if entry.kind in ("decision", "note", "hand") else told.who, "what": told.what if not names.replaces or entry.kind != "hand" else entry.what,
-             "text": told.text, "target": told.target, "decision": told.decision_id}
-            for entry in history_of(connection, tenant_id, file.cluster.id) for told in (entry_of(entry),)
+            {
+                "at": _text(told.at),
+                "who": names.moderator(told.who) if entry.kind in ("decision", "note", "hand") else told.who,
+                "what": told.what if not names.replaces or entry.kind != "hand" else entry.what,
+                "text": told.text,
+                "target": told.target,
+                "decision": told.decision_id,
+            }
+            for entry in history_of(connection, tenant_id, file.cluster.id)
+            for told in (entry_of(entry),)
         ],
     }
 
@@ -145,19 +227,42 @@ def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: N
             continue
         content, received_us, state = stored[m.seq]
         target = content["target"]
-        found.append({
-            "id": names.complaint(content["id"]), "occurred_at": content["occurred_at"], "received_at": _text(moment(received_us)), "reporter_id": names.reporter(file.reporter_ids[m.reporter]), "target_id": target["id"],
-            "author_id": names.author(target.get("author_id")), "context_id": target.get("context_id"), "kind": target.get("kind"), "url": target.get("url"), "reason": content.get("reason"),
-            "notice_type": content.get("notice_type"), "text": content.get("text"), "withdrawn": state == schema.WITHDRAWN, "never_discounted": m.exempt, "excluded": m.reporter in file.state.excluded,
-        })
+        found.append(
+            {
+                "id": names.complaint(content["id"]),
+                "occurred_at": content["occurred_at"],
+                "received_at": _text(moment(received_us)),
+                "reporter_id": names.reporter(file.reporter_ids[m.reporter]),
+                "target_id": target["id"],
+                "author_id": names.author(target.get("author_id")),
+                "context_id": target.get("context_id"),
+                "kind": target.get("kind"),
+                "url": target.get("url"),
+                "reason": content.get("reason"),
+                "notice_type": content.get("notice_type"),
+                "text": content.get("text"),
+                "withdrawn": state == schema.WITHDRAWN,
+                "never_discounted": m.exempt,
+                "excluded": m.reporter in file.state.excluded,
+            }
+        )
     return found
 
 
 def _reporter(row: ReporterRow, names: Names) -> JsonObject:
     return {
-        "id": names.reporter(row.id), "excluded": row.excluded, "trusted": row.trusted, "complaints_here": row.here, "first_at": _text(row.first_at), "account_created_at": _text(row.account_created_at),
-        "complaints": row.complaints, "upheld": row.judged.upheld, "rejected": row.judged.rejected,
-        "reputation": None if row.reputation is None else {"mean": row.reputation.mean, "low": row.reputation.low, "high": row.reputation.high},
+        "id": names.reporter(row.id),
+        "excluded": row.excluded,
+        "trusted": row.trusted,
+        "complaints_here": row.here,
+        "first_at": _text(row.first_at),
+        "account_created_at": _text(row.account_created_at),
+        "complaints": row.complaints,
+        "upheld": row.judged.upheld,
+        "rejected": row.judged.rejected,
+        "reputation": None
+        if row.reputation is None
+        else {"mean": row.reputation.mean, "low": row.reputation.low, "high": row.reputation.high},
     }
 
 

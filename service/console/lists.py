@@ -19,12 +19,25 @@ AT_ONCE = 400  # items of a list that is read whole
 Row = TypeVar("Row")
 
 
-def place_of(cursor: str, list_name: str, key_types_by_sort: Mapping[str, tuple[type, ...]], sort: str, filters: Mapping[str, str]) -> tuple[Key, ...] | None:
+def place_of(
+    cursor: str,
+    list_name: str,
+    key_types_by_sort: Mapping[str, tuple[type, ...]],
+    sort: str,
+    filters: Mapping[str, str],
+) -> tuple[Key, ...] | None:
     """Behind which item the page begins; None for the first page.
 
     Raises InvalidCursor for a cursor of another list or with other filters.
     """
-    page, _ = page_asked(cursor or None, list_name=list_name, key_types_by_sort=key_types_by_sort, sort=sort, default_sort=sort, filters=filters)
+    page, _ = page_asked(
+        cursor or None,
+        list_name=list_name,
+        key_types_by_sort=key_types_by_sort,
+        sort=sort,
+        default_sort=sort,
+        filters=filters,
+    )
     return None if page is None else page.after
 
 
@@ -39,7 +52,9 @@ def cursor_behind(after: tuple[Key, ...] | None, list_name: str, sort: str, filt
     return None if after is None else write_cursor(Page(list_name, sort, dict(filters), after))
 
 
-def every_page(engine: Engine, read: Callable[[Connection, tuple[Any, ...] | None], tuple[Sequence[Row], tuple[Any, ...] | None]]) -> Iterator[Row]:
+def every_page(
+    engine: Engine, read: Callable[[Connection, tuple[Any, ...] | None], tuple[Sequence[Row], tuple[Any, ...] | None]]
+) -> Iterator[Row]:
     """All of a list that is read page by page: `read` gives the items behind a place (None: the first) and the place to
     go on from (None: that was all).
 

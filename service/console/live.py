@@ -75,7 +75,14 @@ class _Watch:
 class Live:
     """The listeners of one process and their poller."""
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime], *, poll_seconds: float = POLL_SECONDS, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        now: Callable[[], datetime],
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
         self._engine, self._now = engine, now
         self._poll_seconds, self._heartbeat_seconds = poll_seconds, heartbeat_seconds
         self._listeners: set[_Listener] = set()
@@ -89,7 +96,11 @@ class Live:
 
     def has_room(self, session: str) -> bool:
         """May this session open another stream?"""
-        return not self._closed and len(self._listeners) < MOST_LISTENERS and sum(one.session == session for one in self._listeners) < MOST_OF_ONE
+        return (
+            not self._closed
+            and len(self._listeners) < MOST_LISTENERS
+            and sum(one.session == session for one in self._listeners) < MOST_OF_ONE
+        )
 
     def close(self) -> None:
         """End every stream: the process is about to end, and waits for its open answers."""
@@ -131,7 +142,9 @@ class Live:
             asked = {one.tenant_id for one in self._listeners}
             now_us = microseconds(self._now())
             try:
-                found, alive = await run_in_threadpool(self._read, asked, {one.session for one in self._listeners}, now_us)
+                found, alive = await run_in_threadpool(
+                    self._read, asked, {one.session for one in self._listeners}, now_us
+                )
                 self._failing = False
             except Exception as error:  # the next round asks again; pages still work by themselves
                 if not self._failing:
@@ -142,7 +155,9 @@ class Live:
             await asyncio.sleep(self._poll_seconds)
         self._watches.clear()
 
-    def _read(self, tenant_ids: set[int], hashes: set[str], now_us: int) -> tuple[dict[int, list[CaseChange]], set[str]]:
+    def _read(
+        self, tenant_ids: set[int], hashes: set[str], now_us: int
+    ) -> tuple[dict[int, list[CaseChange]], set[str]]:
         with self._engine.connect() as connection:
             found = {}
             for tenant_id in tenant_ids:
@@ -180,7 +195,9 @@ async def stream(request: Request, person: Viewer, since: int = 0) -> Response:
         return Response(status_code=204)
     since_us = _since(request, since)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(live.listen(person.tenant_id, person.session.hash, since_us), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        live.listen(person.tenant_id, person.session.hash, since_us), media_type="text/event-stream", headers=headers
+    )
 
 
 def _since(request: Request, since: int) -> int:

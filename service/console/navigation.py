@@ -29,4 +29,8 @@ MENU = (
 
 def menu(role: Role, routed: Container[str]) -> list[Place]:
     """The entries that a person of this role may open and that this installation has (`routed`: paths below /console)."""
-    return [place for place in MENU if ROLES.index(role) >= ROLES.index(place.role) and place.path.removeprefix("/console") in routed]
+    return [
+        place
+        for place in MENU
+        if ROLES.index(role) >= ROLES.index(place.role) and place.path.removeprefix("/console") in routed
+    ]

@@ -30,7 +30,12 @@ NAME, SORT = "dead-letters", "-id"
 LETTERS = 20  # a page
 MOST_AT_ONCE = 500
 WORK_WORDS = {
-    "deliver": "send webhooks", "poll": "ask platforms", "retain": "delete what is no longer kept", "erase": "erase a person's data", "dry_run": "try thresholds", "detect": "look at clusters again",
+    "deliver": "send webhooks",
+    "poll": "ask platforms",
+    "retain": "delete what is no longer kept",
+    "erase": "erase a person's data",
+    "dry_run": "try thresholds",
+    "detect": "look at clusters again",
     "sweep": "sweep",
 }
 
@@ -46,14 +51,30 @@ async def show_operations(request: Request, person: Admin, cursor: str = "") -> 
     except StoreUnavailable:
         machinery = None
     pipeline = _pipeline(found.pop("progress"), machinery, microseconds(now))
-    return await run_in_threadpool(lambda: render(
-        request, person, "ops.html", machinery=machinery, pipeline=pipeline, missing=machinery.missing(now) if machinery else [], works=WORK_WORDS, size=size,
-        first_url="/console/ops#dead" if cursor else None, **found,
-    ))
+    return await run_in_threadpool(
+        lambda: render(
+            request,
+            person,
+            "ops.html",
+            machinery=machinery,
+            pipeline=pipeline,
+            missing=machinery.missing(now) if machinery else [],
+            works=WORK_WORDS,
+            size=size,
+            first_url="/console/ops#dead" if cursor else None,
+            **found,
+        )
+    )
 
 
 @router.post("/ops/dead-letters")
-async def handle_dead_letters(request: Request, person: Admin, action: Annotated[Literal["resend", "drop"], Form()], sure: Annotated[str, Form()] = "", letter: Annotated[list[str], Form()] = []) -> Response:  # noqa: B006  # FastAPI copies it
+async def handle_dead_letters(
+    request: Request,
+    person: Admin,
+    action: Annotated[Literal["resend", "drop"], Form()],
+    sure: Annotated[str, Form()] = "",
+    letter: Annotated[list[str], Form()] = [],  # noqa: B006  (FastAPI copies it)
+) -> Response:
     """Send the chosen ones again, or drop them for good: asked once more before."""
     parts = parts_of(request)
     ids = sorted({int(one) for one in letter if one.isdecimal() and len(one) <= 18})
@@ -63,7 +84,11 @@ async def handle_dead_letters(request: Request, person: Admin, action: Annotated
         await run_in_threadpool(lambda: flash(request, person, "None was chosen. Nothing was changed.", "info"))
         return see_other(request, "/console/ops#dead")
     if action == "resend":
-        done = len(await dead_letters.send_again(parts.engine, parts.redis, person.tenant, person.tenant_id, microseconds(parts.now()), ids))
+        done = len(
+            await dead_letters.send_again(
+                parts.engine, parts.redis, person.tenant, person.tenant_id, microseconds(parts.now()), ids
+            )
+        )
     elif not sure:
         return await run_in_threadpool(lambda: render(request, person, "drop.html", ids=ids))
     else:
@@ -84,11 +109,23 @@ def _note(request: Request, person: Person, action: str, ids: list[int], done: i
     if done:
         with write(parts.engine) as connection:
             trail.enter(
-                connection, person.tenant_id, actor=person.name, action=f"dead letters {'sent again' if action == 'resend' else 'dropped'}", subject="dead letters",
-                now_us=microseconds(parts.now()), detail={"count": done, "ids": ids},
+                connection,
+                person.tenant_id,
+                actor=person.name,
+                action=f"dead letters {'sent again' if action == 'resend' else 'dropped'}",
+                subject="dead letters",
+                now_us=microseconds(parts.now()),
+                detail={"count": done, "ids": ids},
             )
     words = "sent again: they are on their way" if action == "resend" else "dropped for good"
-    flash(request, person, f"{done:,} {'was' if done == 1 else 'were'} {words}." if done else "Those are no dead letters any more. Nothing was changed.", "good" if done else "info")
+    flash(
+        request,
+        person,
+        f"{done:,} {'was' if done == 1 else 'were'} {words}."
+        if done
+        else "Those are no dead letters any more. Nothing was changed.",
+        "good" if done else "info",
+    )
 
 
 def _read(request: Request, person: Person, after: tuple[Any, ...] | None) -> dict[str, Any]:
@@ -97,8 +134,13 @@ def _read(request: Request, person: Person, after: tuple[Any, ...] | None) -> di
         letters, behind = operations.list_dead(connection, tenant_id, after=after, limit=LETTERS)
         analysis = analysis_state_of(connection, tenant_id)
         found: dict[str, Any] = {
-            "letters": letters, "progress": read_progress(connection, tenant_id), "sweeps": operations.read_sweeps(connection, tenant_id), "troubled": operations.read_troubled(connection, tenant_id),
-            "subscribers": operations.read_subscribers(connection, tenant_id), "pollers": operations.read_pollers(connection, tenant_id), "timers": operations.read_timers(connection, tenant_id),
+            "letters": letters,
+            "progress": read_progress(connection, tenant_id),
+            "sweeps": operations.read_sweeps(connection, tenant_id),
+            "troubled": operations.read_troubled(connection, tenant_id),
+            "subscribers": operations.read_subscribers(connection, tenant_id),
+            "pollers": operations.read_pollers(connection, tenant_id),
+            "timers": operations.read_timers(connection, tenant_id),
         }
     following = cursor_behind(behind, NAME, SORT, {})
     found["next_url"] = None if following is None else address("/console/ops", cursor=following) + "#dead"

@@ -68,7 +68,10 @@ def bars_of(slots: Sequence[Slot], together: int) -> list[Bar]:
     """So many neighbouring slots as one bar."""
     minutes = together * tempo.SLOT_US // 60_000_000
     parts = [slots[start : start + together] for start in range(0, len(slots), together)]
-    return [Bar(part[0].start_us, sum(s.complaints for s in part), sum(s.coordinated for s in part), minutes) for part in parts]
+    return [
+        Bar(part[0].start_us, sum(s.complaints for s in part), sum(s.coordinated for s in part), minutes)
+        for part in parts
+    ]
 
 
 def precision_of(coordinated: int, decided: int) -> Precision | None:
@@ -76,7 +79,12 @@ def precision_of(coordinated: int, decided: int) -> Precision | None:
     if not decided:
         return None
     a, b = coordinated + 0.5, decided - coordinated + 0.5
-    return Precision(coordinated, decided, float(beta.ppf(0.05, a, b)) if coordinated else 0.0, float(beta.ppf(0.95, a, b)) if coordinated < decided else 1.0)
+    return Precision(
+        coordinated,
+        decided,
+        float(beta.ppf(0.05, a, b)) if coordinated else 0.0,
+        float(beta.ppf(0.95, a, b)) if coordinated < decided else 1.0,
+    )
 
 
 @router.get("/overview")
@@ -84,10 +92,17 @@ async def show_overview(request: Request, person: Viewer, period: str = "day") -
     """The page; every figure with a table or words beside it."""
     _check(period)
     found = await run_in_threadpool(_read, request, person, period)
-    standings = await standings_of(request, person, [one.target_id for one in found["attacked"]]) if found["attacked"] else None
-    found["assessments"] = [assessment_of(one.target_id, standings, place, found["threshold"]) for place, one in enumerate(found["attacked"])]
+    standings = (
+        await standings_of(request, person, [one.target_id for one in found["attacked"]]) if found["attacked"] else None
+    )
+    found["assessments"] = [
+        assessment_of(one.target_id, standings, place, found["threshold"])
+        for place, one in enumerate(found["attacked"])
+    ]
     found["pipeline"] = await _pipeline(request, person, found.pop("progress"))
-    return await run_in_threadpool(lambda: render(request, person, "overview.html", period=period, periods=PERIODS, **found))
+    return await run_in_threadpool(
+        lambda: render(request, person, "overview.html", period=period, periods=PERIODS, **found)
+    )
 
 
 @router.get("/overview.csv")
@@ -124,25 +139,48 @@ def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
         slots = overview.read_slots(connection, tenant_id, period)
         cases = overview.read_cases(connection, tenant_id, end_us=period.end_us, now_us=now_us)
         speed = overview.read_time_to_decision(connection, tenant_id, now_us=now_us)
-        attacked = overview.read_attacked(connection, tenant_id, since_us=period.end_us - overview.DAY_US, until_us=period.end_us)
+        attacked = overview.read_attacked(
+            connection, tenant_id, since_us=period.end_us - overview.DAY_US, until_us=period.end_us
+        )
         waiting = restorations.count_by_state(connection, tenant_id)
         progress, threshold = read_progress(connection, tenant_id), policy_of(connection, tenant_id).default_threshold
     bars = bars_of(slots, _TOGETHER[name])
     complaints, coordinated = sum(bar.complaints for bar in bars), sum(bar.coordinated for bar in bars)
     return {
-        "bars": bars, "picture": picture(bars, complaints, coordinated, PERIODS[name]), "complaints": complaints, "coordinated": coordinated, "end": moment(period.end_us), "live": period.live,
-        "watermark": None if watermark_us is None else moment(watermark_us), "cases": cases, "longest_age": max((group.open + group.escalated for group in cases.ages), default=0),
-        "speed": speed, "precision": precision_of(cases.coordinated, cases.decided), "attacked": attacked, "restorations": waiting, "progress": progress, "threshold": threshold,
-        "names": PARTS, "classes": CLASSES, "minutes": int((period.end_us - period.start_us) / 60e6), "start_of": {bar.start_us: moment(bar.start_us) for bar in bars},
+        "bars": bars,
+        "picture": picture(bars, complaints, coordinated, PERIODS[name]),
+        "complaints": complaints,
+        "coordinated": coordinated,
+        "end": moment(period.end_us),
+        "live": period.live,
+        "watermark": None if watermark_us is None else moment(watermark_us),
+        "cases": cases,
+        "longest_age": max((group.open + group.escalated for group in cases.ages), default=0),
+        "speed": speed,
+        "precision": precision_of(cases.coordinated, cases.decided),
+        "attacked": attacked,
+        "restorations": waiting,
+        "progress": progress,
+        "threshold": threshold,
+        "names": PARTS,
+        "classes": CLASSES,
+        "minutes": int((period.end_us - period.start_us) / 60e6),
+        "start_of": {bar.start_us: moment(bar.start_us) for bar in bars},
     }
 
 
 def picture(bars: Sequence[Bar], complaints: int, coordinated: int, when: str) -> Markup:
     """Complaints over the period, those in flagged groups below."""
     step = timedelta(minutes=bars[0].minutes)
-    columns = [Column(start, (bar.coordinated, bar.complaints - bar.coordinated), _says(bar)) for bar in bars for start in (moment(bar.start_us),)]
+    columns = [
+        Column(start, (bar.coordinated, bar.complaints - bar.coordinated), _says(bar))
+        for bar in bars
+        for start in (moment(bar.start_us),)
+    ]
     says = f"{when}: {complaints:,} complaints, {coordinated:,} of them in flagged groups"
-    return column_chart(columns, step, "complaints", says, parts=CLASSES, unit=f"complaints in {bars[0].minutes} minutes")
+    return column_chart(
+        columns, step, "complaints", says, parts=CLASSES, unit=f"complaints in {bars[0].minutes} minutes"
+    )
 
 
 def _says(bar: Bar) -> str:

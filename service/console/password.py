@@ -29,13 +29,19 @@ def show_password(request: Request, person: Viewer) -> Response:
 
 @router.post("/password")
 async def change_password(
-    request: Request, person: Viewer, present: Annotated[str, Form()] = "", fresh: Annotated[str, Form()] = "", again: Annotated[str, Form()] = "",
+    request: Request,
+    person: Viewer,
+    present: Annotated[str, Form()] = "",
+    fresh: Annotated[str, Form()] = "",
+    again: Annotated[str, Form()] = "",
 ) -> Response:
     """Take a new password from whoever knows the present one; the person's other sessions end."""
     parts = parts_of(request)
     attempt = await run_in_threadpool(_begin, request, person)
     if attempt.user_id is None:
-        return await run_in_threadpool(_form, request, person, "Too many attempts: wait a few minutes, then try once more.", 429)
+        return await run_in_threadpool(
+            _form, request, person, "Too many attempts: wait a few minutes, then try once more.", 429
+        )
     try:
         right, _ = await request.app.state.hashing.verify(attempt.password_hash, present)
         if not right:
@@ -50,14 +56,18 @@ async def change_password(
     except Refused as error:
         return await run_in_threadpool(_form, request, person, f"{str(error)[:1].upper()}{str(error)[1:]}.", 422)
     except TooBusy:
-        return await run_in_threadpool(_form, request, person, "Too many people sign in at this moment: try again in a few seconds.", 503)
+        return await run_in_threadpool(
+            _form, request, person, "Too many people sign in at this moment: try again in a few seconds.", 503
+        )
     password_hash = await run_in_threadpool(hash_password, chosen)
 
     def keep() -> Response:
         now_us = microseconds(parts.now())
         with write(parts.engine) as connection:
             user = users.read_user(connection, person.tenant_id, person.user_id)
-            users.set_password(connection, user, password_hash, actor=person.name, now_us=now_us, but_session=person.session.hash)
+            users.set_password(
+                connection, user, password_hash, actor=person.name, now_us=now_us, but_session=person.session.hash
+            )
         flash(request, person, "Your password is changed. Sessions in other browsers have ended.")
         return see_other(request, HOME)
 
@@ -67,7 +77,9 @@ async def change_password(
 def _begin(request: Request, person: Person) -> sessions.Attempt:
     """Counted as an attempt to sign in is: a session that somebody left open is no way to guess the password."""
     with write(parts_of(request).engine) as connection:
-        return sessions.begin_attempt(connection, person.tenant, person.name, address_of(request), microseconds(parts_of(request).now()))
+        return sessions.begin_attempt(
+            connection, person.tenant, person.name, address_of(request), microseconds(parts_of(request).now())
+        )
 
 
 def _note_failure(request: Request, attempt: sessions.Attempt) -> None:
@@ -82,4 +94,12 @@ def _note_success(request: Request, attempt: sessions.Attempt) -> None:
 
 def _form(request: Request, person: Person, error: str | None = None, status: int = 200) -> Response:
     told = (Message(error, "bad"),) if error else ()
-    return render(request, person, "password.html", status=status, messages=told, one_time=person.session.one_time, most=MOST_CHARACTERS)
+    return render(
+        request,
+        person,
+        "password.html",
+        status=status,
+        messages=told,
+        one_time=person.session.one_time,
+        most=MOST_CHARACTERS,
+    )

@@ -49,4 +49,13 @@ class Person:
 
 def person_of(session: SessionRow) -> Person:
     """The person whose session it is."""
-    return Person(session.user_id, session.name, session.tenant_id, session.tenant, session.role, session.csrf, Preferences.read(session.preferences), session)
+    return Person(
+        session.user_id,
+        session.name,
+        session.tenant_id,
+        session.tenant,
+        session.role,
+        session.csrf,
+        Preferences.read(session.preferences),
+        session,
+    )

@@ -41,7 +41,10 @@ def read_pictures(request: Request, person: Viewer, id: str) -> Response:
     with parts_of(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         line = pages.line_of(connection, person.tenant_id, file)
-    data = {"raster": raster_data(pages.picture_of(file), file.reporter_ids, file.target_ids, file.state.excluded), "timeline": time_line_data(line)}
+    data = {
+        "raster": raster_data(pages.picture_of(file), file.reporter_ids, file.target_ids, file.state.excluded),
+        "timeline": time_line_data(line),
+    }
     return Response(to_json(data), media_type="application/json", headers=_HEADERS)
 
 
@@ -52,7 +55,13 @@ def read_graph(request: Request, person: Viewer, id: str, view: View = "bipartit
         file = file_of(request, person, id, connection)
         network = network_in(connection, person.tenant_id, file, view)
     nodes = [[n.kind, n.id, round(n.x, 4), round(n.y, 4), n.complaints] for n in network.nodes]
-    data = {"view": network.view, "nodes": nodes, "edges": network.edges, "nodes_left_out": network.nodes_left_out, "edges_left_out": network.edges_left_out}
+    data = {
+        "view": network.view,
+        "nodes": nodes,
+        "edges": network.edges,
+        "nodes_left_out": network.nodes_left_out,
+        "edges_left_out": network.edges_left_out,
+    }
     return JSONResponse(data, headers=_HEADERS)
 
 
@@ -60,7 +69,12 @@ def network_in(connection: Connection, tenant_id: int, file: CaseFile, view: Vie
     """The case's graph; placing its nodes takes up to a second, so that the latest ones are remembered."""
     raster = pages.picture_of(file)
     ties = tuple(sorted(read_ties(connection, tenant_id, file.cluster.id), key=lambda tie: (tie.reporter, tie.target)))
-    return _placed(ties, view, tuple(file.reporter_ids[r] for r in raster.reporters), tuple(file.target_ids[t] for t in raster.targets))
+    return _placed(
+        ties,
+        view,
+        tuple(file.reporter_ids[r] for r in raster.reporters),
+        tuple(file.target_ids[t] for t in raster.targets),
+    )
 
 
 @lru_cache(maxsize=16)
@@ -74,11 +88,17 @@ def download_table(request: Request, person: Viewer, id: str, name: TableName) -
     with parts_of(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         rows: list[Any] = _cells(file) if name == "raster" else _rows(connection, person.tenant_id, file, name)
-    return csv_response(f"{name}-{file.cluster.id}", _CELLS if name == "raster" else _HEADS[name], lambda: ([written(value) for value in row] for row in rows))
+    return csv_response(
+        f"{name}-{file.cluster.id}",
+        _CELLS if name == "raster" else _HEADS[name],
+        lambda: ([written(value) for value in row] for row in rows),
+    )
 
 
 @router.get("/clusters/{id}/tables/{name}")
-def show_table(request: Request, person: Viewer, id: str, name: TableName, page: Annotated[int, Query(ge=1, le=1_000_000)] = 1) -> Response:
+def show_table(
+    request: Request, person: Viewer, id: str, name: TableName, page: Annotated[int, Query(ge=1, le=1_000_000)] = 1
+) -> Response:
     """A picture in words and figures, ROWS_PER_PAGE rows a page."""
     with parts_of(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
@@ -88,13 +108,29 @@ def show_table(request: Request, person: Viewer, id: str, name: TableName, page:
     shown = rows[(page - 1) * ROWS_PER_PAGE : page * ROWS_PER_PAGE]
     titles = {"raster": "Lockstep raster", "timeline": "Time line", "pairs": "Who complained with whom"}
     return render(
-        request, person, "case_table.html", fragment="table", cluster=file.cluster, address=f"/console/clusters/{segment(id)}", name=name, title=titles[name], header=_HEADS[name], rows=shown, page=page, pages=last,
+        request,
+        person,
+        "case_table.html",
+        fragment="table",
+        cluster=file.cluster,
+        address=f"/console/clusters/{segment(id)}",
+        name=name,
+        title=titles[name],
+        header=_HEADS[name],
+        rows=shown,
+        page=page,
+        pages=last,
         total=len(rows),
     )
 
 
 _HEADS = {
-    "raster": ("Row", "Reporter", "Complaints", "Targets by number, with the delay after each target's first complaint by a member"),
+    "raster": (
+        "Row",
+        "Reporter",
+        "Complaints",
+        "Targets by number, with the delay after each target's first complaint by a member",
+    ),
     "timeline": ("From (UTC)", "Seconds", "By members", "By others"),
     "pairs": ("Reporter", "And", "Targets in common"),
 }
@@ -104,7 +140,13 @@ _CELLS = ("row", "reporter", "column", "target", "occurred_at", "seconds_after_f
 def _rows(connection: Connection, tenant_id: int, file: CaseFile, name: TableName) -> list[tuple[object, ...]]:
     if name == "raster":
         return [
-            (row.number, file.reporter_ids[row.key], len(row.cells), ", ".join(f"{number}: {delay(lag)}" for number, lag in row.cells)) for row in raster_rows(pages.picture_of(file))
+            (
+                row.number,
+                file.reporter_ids[row.key],
+                len(row.cells),
+                ", ".join(f"{number}: {delay(lag)}" for number, lag in row.cells),
+            )
+            for row in raster_rows(pages.picture_of(file))
         ]
     if name == "timeline":
         seconds, bins = bins_of(pages.line_of(connection, tenant_id, file))
@@ -118,8 +160,14 @@ def _cells(file: CaseFile) -> list[tuple[object, ...]]:
     exempt = set(raster.exempt)
     return [
         (
-            row + 1, file.reporter_ids[raster.reporters[row]], column + 1, file.target_ids[raster.targets[column]], moment(raster.first_us[column] + round(lag * 1e6)), lag,
-            raster.reporters[row] in file.state.excluded, k in exempt,
+            row + 1,
+            file.reporter_ids[raster.reporters[row]],
+            column + 1,
+            file.target_ids[raster.targets[column]],
+            moment(raster.first_us[column] + round(lag * 1e6)),
+            lag,
+            raster.reporters[row] in file.state.excluded,
+            k in exempt,
         )
         for k, (row, column, lag) in enumerate(zip(raster.rows, raster.columns, raster.lags, strict=True))
     ]

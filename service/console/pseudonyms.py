@@ -43,7 +43,9 @@ class Names:
 
     def author(self, name: str | None) -> str | None:
         """An author's name."""
-        return name if name is None or not self.replaces else self._authors.setdefault(name, f"A-{len(self._authors) + 1}")
+        return (
+            name if name is None or not self.replaces else self._authors.setdefault(name, f"A-{len(self._authors) + 1}")
+        )
 
     def complaint(self, name: str) -> str:
         """A complaint's id, which a platform could look up."""
@@ -55,7 +57,12 @@ class Names:
 
     def evidence(self, evidence: Sequence[Evidence]) -> list[Evidence]:
         """The evidence; the one signal whose words name an author says it without."""
-        return [e if not self.replaces or e.signal != _AUTHOR_SIGNAL else e.model_copy(update={"text": self._author_text(e)}) for e in evidence]
+        return [
+            e
+            if not self.replaces or e.signal != _AUTHOR_SIGNAL
+            else e.model_copy(update={"text": self._author_text(e)})
+            for e in evidence
+        ]
 
     def words(self, text: str, evidence: Sequence[Evidence]) -> str:
         """A summary, without the name of an author that it takes from the evidence."""

@@ -25,16 +25,26 @@ from service.storage.database import write
 router = APIRouter()
 NAME = "queue"
 TAB_LABELS: tuple[tuple[case_queue.Tab, str, str], ...] = (
-    ("new", "New", "flagged, open, and in nobody's hands"), ("mine", "Mine", "in your hands"), ("escalated", "Escalated", "somebody wants a second pair of eyes"),
-    ("decided", "Decided", "with a verdict"), ("all", "All", "whatever there is, also snoozed, merged and revoked ones"),
+    ("new", "New", "flagged, open, and in nobody's hands"),
+    ("mine", "Mine", "in your hands"),
+    ("escalated", "Escalated", "somebody wants a second pair of eyes"),
+    ("decided", "Decided", "with a verdict"),
+    ("all", "All", "whatever there is, also snoozed, merged and revoked ones"),
 )
 SORT_LABELS: tuple[tuple[str, str], ...] = (
-    ("-score", "Strongest evidence first"), ("found_at", "Waiting longest first"), ("-found_at", "Newest first"), ("-last_at", "Latest complaint first"), ("-reporter_count", "Most accounts first"),
+    ("-score", "Strongest evidence first"),
+    ("found_at", "Waiting longest first"),
+    ("-found_at", "Newest first"),
+    ("-last_at", "Latest complaint first"),
+    ("-reporter_count", "Most accounts first"),
 )
 _EMPTY = {
     "new": ("Nothing new waits", "New cases appear here as soon as the detector flags them."),
     "mine": ("You have no case", "Claim one under New: the others then see that you are at it."),
-    "escalated": ("Nothing is escalated", "Whoever is not sure escalates a case; it then waits here for somebody else."),
+    "escalated": (
+        "Nothing is escalated",
+        "Whoever is not sure escalates a case; it then waits here for somebody else.",
+    ),
     "decided": ("Nothing has been decided yet", "Decided cases stay here, with their log, and can be taken up again."),
     "all": ("There are no cases", "Cases appear when accounts complain together more often than chance explains."),
 }
@@ -57,9 +67,22 @@ def show_queue(request: Request, person: Viewer, edge: TenantEdge, cursor: str |
         rows, next_cursor, again = _page(connection, person.tenant_id, question, chosen, cursor, now)
         their_now = case_queue.tenant_now(connection, person.tenant_id, now)
     return render(
-        request, person, "queue.html", question=question, rows=rows, tabs=_tabs(question, counts, their_now), their_now=their_now, since_us=microseconds(now),
-        next_url=question.url(cursor=next_cursor) if next_cursor else None, first_url=question.url() if cursor else None, again=again,
-        sorts=SORT_LABELS, labels=LABELS, fields=FIELDS, empty=_EMPTY[question.tab], total=counts[question.tab].cases,
+        request,
+        person,
+        "queue.html",
+        question=question,
+        rows=rows,
+        tabs=_tabs(question, counts, their_now),
+        their_now=their_now,
+        since_us=microseconds(now),
+        next_url=question.url(cursor=next_cursor) if next_cursor else None,
+        first_url=question.url() if cursor else None,
+        again=again,
+        sorts=SORT_LABELS,
+        labels=LABELS,
+        fields=FIELDS,
+        empty=_EMPTY[question.tab],
+        total=counts[question.tab].cases,
     )
 
 
@@ -72,52 +95,97 @@ def chosen_of(question: Question, person: str, edge: Edge) -> QueueFilter:
     return case_queue.narrowed(base, filters)
 
 
-def next_case(connection: Connection, tenant_id: int, person: str, edge: Edge, queue: str, *, done: str, now: datetime) -> str | None:
+def next_case(
+    connection: Connection, tenant_id: int, person: str, edge: Edge, queue: str, *, done: str, now: datetime
+) -> str | None:
     """The first case of the list that `queue` (Question.text) stands for, but `done`; None when there is no other that
     waits.
     """
     question = question_of(queue)
-    items, _ = case_queue.list_queue(connection, tenant_id, chosen_of(question, person, edge), sort=question.sort, after=None, limit=20, now=now, pictures=False)
-    return next((one.item.id for one in items if one.item.id != done and one.item.status in ("open", "escalated")), None)
+    items, _ = case_queue.list_queue(
+        connection,
+        tenant_id,
+        chosen_of(question, person, edge),
+        sort=question.sort,
+        after=None,
+        limit=20,
+        now=now,
+        pictures=False,
+    )
+    return next(
+        (one.item.id for one in items if one.item.id != done and one.item.status in ("open", "escalated")), None
+    )
 
 
 @router.post("/queue/claim")
-def claim(request: Request, person: Moderator, case: Annotated[list[str] | None, Form(max_length=100)] = None, only: Annotated[str, Form(max_length=64)] = "", back: Annotated[str, Form()] = "") -> Response:
+def claim(
+    request: Request,
+    person: Moderator,
+    case: Annotated[list[str] | None, Form(max_length=100)] = None,
+    only: Annotated[str, Form(max_length=64)] = "",
+    back: Annotated[str, Form()] = "",
+) -> Response:
     """Take the chosen cases (or `only` one): the others then see who is at it."""
     return _handed(request, person, case, only, back, take=True)
 
 
 @router.post("/queue/unclaim")
-def unclaim(request: Request, person: Moderator, case: Annotated[list[str] | None, Form(max_length=100)] = None, only: Annotated[str, Form(max_length=64)] = "", back: Annotated[str, Form()] = "") -> Response:
+def unclaim(
+    request: Request,
+    person: Moderator,
+    case: Annotated[list[str] | None, Form(max_length=100)] = None,
+    only: Annotated[str, Form(max_length=64)] = "",
+    back: Annotated[str, Form()] = "",
+) -> Response:
     """Give the chosen cases back."""
     return _handed(request, person, case, only, back, take=False)
 
 
-def _handed(request: Request, person: Moderator, case: list[str] | None, only: str, back: str, *, take: bool) -> Response:
+def _handed(
+    request: Request, person: Moderator, case: list[str] | None, only: str, back: str, *, take: bool
+) -> Response:
     parts, asked = parts_of(request), [only] if only else [one.partition(":")[0] for one in case or ()]
     with write(parts.engine) as connection:
-        changed = (claims.claim if take else claims.unclaim)(connection, person.tenant_id, asked, by=person.name, now=parts.now())
+        changed = (claims.claim if take else claims.unclaim)(
+            connection, person.tenant_id, asked, by=person.name, now=parts.now()
+        )
     if only and wants_fragment(request):
         with parts.engine.connect() as connection:
             rows = case_queue.read_items(connection, person.tenant_id, asked, now=parts.now())
             their_now = case_queue.tenant_now(connection, person.tenant_id, parts.now())
         if not rows:
             raise NotFound("This case is not there any more: load the list anew.")
-        return render(request, person, "parts/queue_row.html", fragment="row", row=rows[0], their_now=their_now, question=question_of(safe_path(back).partition("?")[2]))
+        return render(
+            request,
+            person,
+            "parts/queue_row.html",
+            fragment="row",
+            row=rows[0],
+            their_now=their_now,
+            question=question_of(safe_path(back).partition("?")[2]),
+        )
     done = "claimed" if take else "given back"
-    text = f"{plural(len(changed), 'case')} {done}." if changed else ("Choose cases first." if not asked else f"Nothing had to be {done}.")
+    text = (
+        f"{plural(len(changed), 'case')} {done}."
+        if changed
+        else ("Choose cases first." if not asked else f"Nothing had to be {done}.")
+    )
     flash(request, person, text, "good" if changed else "info")
     return see_other(request, safe_path(back))
 
 
-def _page(connection: Connection, tenant_id: int, question: Question, chosen: QueueFilter, cursor: str | None, now: datetime) -> tuple[list[case_queue.QueueItem], str | None, bool]:
+def _page(
+    connection: Connection, tenant_id: int, question: Question, chosen: QueueFilter, cursor: str | None, now: datetime
+) -> tuple[list[case_queue.QueueItem], str | None, bool]:
     """The rows, the next page's cursor, and whether the cursor was none of this list's (then the list begins again)."""
     after, again = None, False
     try:
         after = place_of(cursor or "", NAME, SORT_KEY_TYPES, question.sort, chosen.named())
     except InvalidCursor:
         again = True
-    rows, further = case_queue.list_queue(connection, tenant_id, chosen, sort=question.sort, after=after, limit=PAGE, now=now)
+    rows, further = case_queue.list_queue(
+        connection, tenant_id, chosen, sort=question.sort, after=after, limit=PAGE, now=now
+    )
     return rows, cursor_behind(further, NAME, question.sort, chosen.named()), again
 
 
@@ -126,5 +194,14 @@ def _tabs(question: Question, counts: dict[case_queue.Tab, TabCount], their_now:
     for tab, label, title in TAB_LABELS:
         oldest = counts[tab].oldest_at if tab in ("new", "mine", "escalated") else None
         aside = None if oldest is None else f"oldest {span((their_now - oldest).total_seconds())}"
-        tabs.append({"url": question.url(tab=tab), "label": label, "title": title, "count": counts[tab].cases, "current": tab == question.tab, "aside": aside})
+        tabs.append(
+            {
+                "url": question.url(tab=tab),
+                "label": label,
+                "title": title,
+                "count": counts[tab].cases,
+                "current": tab == question.tab,
+                "aside": aside,
+            }
+        )
     return tabs

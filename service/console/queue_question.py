@@ -22,12 +22,25 @@ PATH = "/console/clusters"
 LONGEST_ADDRESS = 2_048
 FIELDS = ("text", "kind", "disposition", "status", "min_score", "author", "reporter", "target", "since", "until")
 LABELS = {
-    "text": "words", "kind": "kind", "disposition": "disposition", "status": "status", "min_score": "score from", "author": "author", "reporter": "reporter", "target": "target", "since": "since", "until": "until",
+    "text": "words",
+    "kind": "kind",
+    "disposition": "disposition",
+    "status": "status",
+    "min_score": "score from",
+    "author": "author",
+    "reporter": "reporter",
+    "target": "target",
+    "since": "since",
+    "until": "until",
 }
 USUAL_SORT: dict[Tab, QueueSort] = {"decided": "-last_at"}
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 _LONGEST_TEXT = 128
-_CHOICES: Mapping[str, tuple[str, ...]] = {"kind": get_args(Kind), "disposition": get_args(Disposition), "status": get_args(Status)}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "kind": get_args(Kind),
+    "disposition": get_args(Disposition),
+    "status": get_args(Status),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,9 @@ class Question:
         """The address's parameters, with some of them changed (None: left out); the usual ones are not said."""
         said: dict[str, str | None] = {"tab": self.tab, "sort": self.sort, **self.typed, **changed}
         if said["tab"] != self.tab:  # what says which states are shown belongs to the tab, and so does its usual order
-            said |= {"status": None, "disposition": None} | ({"sort": None} if "sort" not in changed and self.sort == usual_sort(self.tab) else {})
+            said |= {"status": None, "disposition": None} | (
+                {"sort": None} if "sort" not in changed and self.sort == usual_sort(self.tab) else {}
+            )
         tab = said["tab"] if said["tab"] in TABS else "new"
         usual = {"tab": "new", "sort": usual_sort(tab)}  # one of TABS
         return {name: value for name, value in said.items() if value and usual.get(name) != value}

@@ -54,8 +54,27 @@ def segment(value: object) -> str:
 @cache
 def environment() -> Environment:
     """The templates, escaping everything; a name that is not there is an error."""
-    made = Environment(loader=PackageLoader("service.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False)
-    for each in (wording.number, wording.percent, wording.plural, wording.span, wording.ago, wording.utc, wording.when, wording.since, wording.web_address, segment, visible):
+    made = Environment(
+        loader=PackageLoader("service.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    for each in (
+        wording.number,
+        wording.percent,
+        wording.plural,
+        wording.span,
+        wording.ago,
+        wording.utc,
+        wording.when,
+        wording.since,
+        wording.web_address,
+        segment,
+        visible,
+    ):
         made.filters[each.__name__] = each
     made.globals["static"] = static
     made.globals["ui"] = made.get_template("parts/ui.html").module
@@ -65,12 +84,23 @@ def environment() -> Environment:
 def wants_fragment(request: Request) -> bool:
     """Does htmx ask for a part of the page (and not for a whole one in the place of the old)?"""
     h = request.headers
-    return h.get("hx-request") == "true" and h.get("hx-boosted") != "true" and h.get("hx-history-restore-request") != "true"
+    return (
+        h.get("hx-request") == "true"
+        and h.get("hx-boosted") != "true"
+        and h.get("hx-history-restore-request") != "true"
+    )
 
 
 def render(
-    request: Request, person: Person | None, template: str, *, fragment: str | None = None, status: int = 200, headers: dict[str, str] | None = None,
-    messages: tuple[Message, ...] = (), **context: Any,
+    request: Request,
+    person: Person | None,
+    template: str,
+    *,
+    fragment: str | None = None,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    messages: tuple[Message, ...] = (),
+    **context: Any,
 ) -> Response:
     """The page, or the block `fragment` of it when htmx asks; `messages` are told at its head, or out of band beside
     the fragment.
@@ -81,8 +111,13 @@ def render(
     partial = fragment is not None and wants_fragment(request)
     told = messages if partial or person is None else (*_taken_flash(request, person), *messages)
     full: dict[str, Any] = {
-        "request": request, "person": person, "now": parts_of(request).now(), "path": request.url.path, "messages": told,
-        "places": [] if person is None else menu(person.role, request.app.state.routed), **context,
+        "request": request,
+        "person": person,
+        "now": parts_of(request).now(),
+        "path": request.url.path,
+        "messages": told,
+        "places": [] if person is None else menu(person.role, request.app.state.routed),
+        **context,
     }
     page = environment().get_template(template)
     if partial and fragment is not None:
@@ -94,10 +129,21 @@ def render(
     return HTMLResponse(text, status, {"Cache-Control": "no-store", "Vary": "HX-Request, Cookie", **(headers or {})})
 
 
-def flash(request: Request, person: Person, text: str, kind: MessageKind = "good", *, link: str | None = None, link_text: str | None = None, undo: str | None = None) -> None:
+def flash(
+    request: Request,
+    person: Person,
+    text: str,
+    kind: MessageKind = "good",
+    *,
+    link: str | None = None,
+    link_text: str | None = None,
+    undo: str | None = None,
+) -> None:
     """Tell the person on their next whole page (after a redirect)."""
     with write(parts_of(request).engine) as connection:
-        sessions.set_flash(connection, person.session.hash, json.dumps(asdict(Message(text, kind, link, link_text, undo))))
+        sessions.set_flash(
+            connection, person.session.hash, json.dumps(asdict(Message(text, kind, link, link_text, undo)))
+        )
 
 
 def see_other(request: Request, path: str) -> Response:

@@ -43,7 +43,12 @@ def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = 
         suggested, behind = warnings.list_suggested(connection, person.tenant_id, after=after, limit=PAGE)
     following = cursor_behind(behind, WARNINGS, WARNINGS_SORT, {})
     return render(
-        request, person, "find_reporter.html", suggested=suggested, next_url=None if following is None else address("/console/reporters", cursor=following), first_url="/console/reporters" if cursor else None,
+        request,
+        person,
+        "find_reporter.html",
+        suggested=suggested,
+        next_url=None if following is None else address("/console/reporters", cursor=following),
+        first_url="/console/reporters" if cursor else None,
     )
 
 
@@ -52,19 +57,34 @@ def show_reporter(request: Request, person: Viewer, edge: TenantEdge, id: str, c
     """All about one; 404 for one that never complained to this tenant."""
     stored = edge.reporter(id)
     after = place_of(cursor, NAME, target_history.KEY_TYPES_BY_SORT, SORT, {"reporter": stored})
-    return render(request, person, "reporter.html", first_url=f"/console/reporters/{segment(stored)}" if cursor else None, **_read(request, person, stored, after))
+    return render(
+        request,
+        person,
+        "reporter.html",
+        first_url=f"/console/reporters/{segment(stored)}" if cursor else None,
+        **_read(request, person, stored, after),
+    )
 
 
 @router.get("/reporters/{id}/complaints.csv")
 def download_complaints(request: Request, person: Viewer, edge: TenantEdge, id: str) -> Response:
     """Their complaints as a file."""
     stored = edge.reporter(id)
-    found = every_page(parts_of(request).engine, lambda connection, after: list_of_reporter(connection, person.tenant_id, stored, after=after, limit=AT_ONCE))
+    found = every_page(
+        parts_of(request).engine,
+        lambda connection, after: list_of_reporter(connection, person.tenant_id, stored, after=after, limit=AT_ONCE),
+    )
     return csv_response(f"complaints-of-{stored}", CSV_HEADER, lambda: map(csv_row, found))
 
 
 @router.post("/reporters/{id}/warning")
-def handle_warning(request: Request, person: Moderator, edge: TenantEdge, id: str, choice: Annotated[Literal["warned", "declined"], Form()]) -> Response:
+def handle_warning(
+    request: Request,
+    person: Moderator,
+    edge: TenantEdge,
+    id: str,
+    choice: Annotated[Literal["warned", "declined"], Form()],
+) -> Response:
     """Write down what the person made of the suggestion. Nothing is sent to anybody."""
     parts, stored = parts_of(request), edge.reporter(id)
     with write(parts.engine) as connection:
@@ -82,15 +102,30 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
         summaries = cases.summaries_of(connection, person.tenant_id, [one.id for one in history.clusters])
         allowed = find_allowed(connection, person.tenant_id, reporter_id)
     following = cursor_behind(behind, NAME, SORT, {"reporter": reporter_id})
-    patrols = f"/console{PATROLS}?reporter={segment(reporter_id)}" if person.may("admin") and PATROLS in request.app.state.routed else None
+    patrols = (
+        f"/console{PATROLS}?reporter={segment(reporter_id)}"
+        if person.may("admin") and PATROLS in request.app.state.routed
+        else None
+    )
     return {
-        "history": history, "summaries": summaries, "picture": None if history.reputation is None else picture(history.reputation), "suggested": suggested, "letter": None if suggested is None else letter(suggested.suggestion),
-        "complaints": complaints, "allowed": allowed, "patrols_url": patrols, "lasting": (history.last_at - history.first_at).total_seconds(),
-        "next_url": None if following is None else address(f"/console/reporters/{segment(reporter_id)}", cursor=following),
+        "history": history,
+        "summaries": summaries,
+        "picture": None if history.reputation is None else picture(history.reputation),
+        "suggested": suggested,
+        "letter": None if suggested is None else letter(suggested.suggestion),
+        "complaints": complaints,
+        "allowed": allowed,
+        "patrols_url": patrols,
+        "lasting": (history.last_at - history.first_at).total_seconds(),
+        "next_url": None
+        if following is None
+        else address(f"/console/reporters/{segment(reporter_id)}", cursor=following),
     }
 
 
 def picture(reputation: Reputation) -> Markup:
     """The reputation with its interval."""
     says = f"A complaint of this reporter is right in {percent(reputation.mean)} of cases, between {percent(reputation.low)} and {percent(reputation.high)}"
-    return interval(reputation.mean, min(reputation.low, reputation.mean), max(reputation.high, reputation.mean), "reputation", says)
+    return interval(
+        reputation.mean, min(reputation.low, reputation.mean), max(reputation.high, reputation.mean), "reputation", says
+    )

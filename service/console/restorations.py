@@ -41,12 +41,25 @@ from service.storage.target_words import UNKNOWN, TargetWords, words_of
 router = APIRouter()
 NAME, SORT = "console-restorations", "-harm"
 STATES: dict[str, tuple[str, tuple[RestorationState, ...] | None]] = {
-    "open": ("To look at", ("open",)), "stands": ("Removal stands", ("stands",)), "restored": ("Put back", ("restored",)), "any": ("All", None),
+    "open": ("To look at", ("open",)),
+    "stands": ("Removal stands", ("stands",)),
+    "restored": ("Put back", ("restored",)),
+    "any": ("All", None),
 }
 MOST_AT_ONCE = 200
 _NONCE = re.compile(r"[0-9a-f]{16}\Z")
 _HEADER = (
-    "target", "state", "harm", "complaints_when_removed", "independent_of_these", "threshold", "removed_at", "removed_by", "opened_at", "changed_at", "cases",
+    "target",
+    "state",
+    "harm",
+    "complaints_when_removed",
+    "independent_of_these",
+    "threshold",
+    "removed_at",
+    "removed_by",
+    "opened_at",
+    "changed_at",
+    "cases",
 )
 
 
@@ -67,39 +80,82 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
 
     def read() -> tuple[list[RestorationItem], tuple[Any, ...] | None, dict[str, int], int]:
         with parts_of(request).engine.connect() as connection:
-            items, behind = restorations.list_restorations(connection, person.tenant_id, states, after=after, limit=PAGE)
-            return items, behind, restorations.count_by_state(connection, person.tenant_id), policy_of(connection, person.tenant_id).default_threshold
+            items, behind = restorations.list_restorations(
+                connection, person.tenant_id, states, after=after, limit=PAGE
+            )
+            return (
+                items,
+                behind,
+                restorations.count_by_state(connection, person.tenant_id),
+                policy_of(connection, person.tenant_id).default_threshold,
+            )
 
     items, behind, counts, threshold = await run_in_threadpool(read)
     rows = await _with_counts(request, person, items, threshold)
     following = cursor_behind(behind, NAME, SORT, {"state": state})
     tabs = [
-        {"url": address("/console/restorations", state=name), "label": label, "count": sum(counts.values()) if of is None else counts.get(of[0], 0), "current": name == state, "title": None, "aside": None}
+        {
+            "url": address("/console/restorations", state=name),
+            "label": label,
+            "count": sum(counts.values()) if of is None else counts.get(of[0], 0),
+            "current": name == state,
+            "title": None,
+            "aside": None,
+        }
         for name, (label, of) in STATES.items()
     ]
-    return await run_in_threadpool(lambda: render(
-        request, person, "restorations.html", rows=rows, tabs=tabs, state=state, threshold=threshold, csv_url=address("/console/restorations.csv", state=state),
-        next_url=None if following is None else address("/console/restorations", state=state, cursor=following), first_url=address("/console/restorations", state=state) if cursor else None,
-    ))
+    return await run_in_threadpool(
+        lambda: render(
+            request,
+            person,
+            "restorations.html",
+            rows=rows,
+            tabs=tabs,
+            state=state,
+            threshold=threshold,
+            csv_url=address("/console/restorations.csv", state=state),
+            next_url=None if following is None else address("/console/restorations", state=state, cursor=following),
+            first_url=address("/console/restorations", state=state) if cursor else None,
+        )
+    )
 
 
 @router.get("/restorations.csv")
 def download_restorations(request: Request, person: Viewer, state: str = "open") -> Response:
     """The list as a file."""
     _, states = _state(state)
-    items = every_page(parts_of(request).engine, lambda connection, after: restorations.list_restorations(connection, person.tenant_id, states, after=after, limit=AT_ONCE))
+    items = every_page(
+        parts_of(request).engine,
+        lambda connection, after: restorations.list_restorations(
+            connection, person.tenant_id, states, after=after, limit=AT_ONCE
+        ),
+    )
     return csv_response(f"restorations-{person.tenant}", _HEADER, lambda: map(_cells, items))
 
 
 def _cells(item: RestorationItem) -> tuple[Cell, ...]:
     return (
-        item.target_id, item.state, item.harm, item.complaints, item.independent_complaints, item.threshold, item.removed_at.isoformat(), item.removed_by, item.opened_at.isoformat(),
-        item.changed_at.isoformat(), " ".join(item.clusters),
+        item.target_id,
+        item.state,
+        item.harm,
+        item.complaints,
+        item.independent_complaints,
+        item.threshold,
+        item.removed_at.isoformat(),
+        item.removed_by,
+        item.opened_at.isoformat(),
+        item.changed_at.isoformat(),
+        " ".join(item.clusters),
     )
 
 
 @router.post("/restorations/preview")
-async def preview(request: Request, person: Moderator, choice: Annotated[str, Form()], target: Annotated[list[str], Form()] = []) -> Response:  # noqa: B006  # FastAPI copies it
+async def preview(
+    request: Request,
+    person: Moderator,
+    choice: Annotated[str, Form()],
+    target: Annotated[list[str], Form()] = [],  # noqa: B006  (FastAPI copies it)
+) -> Response:
     """What the word would do, before it is said."""
     chosen, wanted = _asked(choice, target)
     items = await run_in_threadpool(_items_of, request, person, wanted)
@@ -107,15 +163,28 @@ async def preview(request: Request, person: Moderator, choice: Annotated[str, Fo
         return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
     rows = await _with_counts(request, person, items, await run_in_threadpool(_threshold_of, request, person))
     clusters = sorted({cluster for item in items for cluster in item.clusters})
-    return await run_in_threadpool(lambda: render(
-        request, person, "restorations_preview.html", rows=rows, choice=chosen, clusters=clusters, complaints=sum(row.now.complaints if row.now else row.item.complaints for row in rows),
-        gone=len(wanted) - len(items), nonce=secrets.token_hex(8),
-    ))
+    return await run_in_threadpool(
+        lambda: render(
+            request,
+            person,
+            "restorations_preview.html",
+            rows=rows,
+            choice=chosen,
+            clusters=clusters,
+            complaints=sum(row.now.complaints if row.now else row.item.complaints for row in rows),
+            gone=len(wanted) - len(items),
+            nonce=secrets.token_hex(8),
+        )
+    )
 
 
 @router.post("/restorations/handle")
 async def handle(
-    request: Request, person: Moderator, choice: Annotated[str, Form()], nonce: Annotated[str, Form(max_length=16)], target: Annotated[list[str], Form()] = [],  # noqa: B006
+    request: Request,
+    person: Moderator,
+    choice: Annotated[str, Form()],
+    nonce: Annotated[str, Form(max_length=16)],
+    target: Annotated[list[str], Form()] = [],  # noqa: B006
 ) -> Response:
     """Say the word: one outcome of a person for each target, through the stream.
 
@@ -129,7 +198,15 @@ async def handle(
         return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
     parts = parts_of(request)
     now = parts.now()
-    outcomes = [outcome_of(chosen, item.target_id, outcome_id=f"console-{nonce}-{key_of(item.target_id) & (2**64 - 1):016x}", decided_at=now) for item in items]
+    outcomes = [
+        outcome_of(
+            chosen,
+            item.target_id,
+            outcome_id=f"console-{nonce}-{key_of(item.target_id) & (2**64 - 1):016x}",
+            decided_at=now,
+        )
+        for item in items
+    ]
     lines = [canonical(outcome, OUTCOME) for outcome in outcomes]
     await parts.writer.append(person.tenant, len(lines), b"\n".join(lines))
     observe_of(request).accepted(person.tenant, len(lines))
@@ -137,13 +214,33 @@ async def handle(
     def note() -> None:
         with write(parts.engine) as connection:
             for outcome, item in zip(outcomes, items, strict=True):
-                detail = {"target": item.target_id, "choice": chosen, "outcome": outcome.id, "before": item.state, "clusters": item.clusters}
-                trail.enter(connection, person.tenant_id, actor=person.name, action="restoration", subject="target", now_us=microseconds(now), detail=detail)
+                detail = {
+                    "target": item.target_id,
+                    "choice": chosen,
+                    "outcome": outcome.id,
+                    "before": item.state,
+                    "clusters": item.clusters,
+                }
+                trail.enter(
+                    connection,
+                    person.tenant_id,
+                    actor=person.name,
+                    action="restoration",
+                    subject="target",
+                    now_us=microseconds(now),
+                    detail=detail,
+                )
 
     await run_in_threadpool(note)
     await _settled(request, person, chosen, items)
     said = {"restored": "put back", "stands": "rightly removed"}[chosen]
-    await run_in_threadpool(lambda: flash(request, person, f"Recorded: {plural(len(items), 'target')} {said}. The lists and counts follow within seconds."))
+    await run_in_threadpool(
+        lambda: flash(
+            request,
+            person,
+            f"Recorded: {plural(len(items), 'target')} {said}. The lists and counts follow within seconds.",
+        )
+    )
     return see_other(request, "/console/restorations")
 
 
@@ -196,8 +293,14 @@ async def _with_counts(request: Request, person: Person, items: Sequence[Restora
     if not items:
         return []
     targets = [item.target_id for item in items]
-    standings, words = await standings_of(request, person, targets), await run_in_threadpool(_words_of, request, person, targets)
-    return [Row(item, words.get(item.target_id, UNKNOWN), assessment_of(item.target_id, standings, place, threshold)) for place, item in enumerate(items)]
+    standings, words = (
+        await standings_of(request, person, targets),
+        await run_in_threadpool(_words_of, request, person, targets),
+    )
+    return [
+        Row(item, words.get(item.target_id, UNKNOWN), assessment_of(item.target_id, standings, place, threshold))
+        for place, item in enumerate(items)
+    ]
 
 
 def _words_of(request: Request, person: Person, targets: Sequence[str]) -> dict[str, TargetWords]:

@@ -77,7 +77,9 @@ class Hashing:
 
         def work() -> tuple[bool, str | None]:
             right = verify_password(password_hash, password)
-            return right, hash_password(password) if right and password_hash is not None and is_outdated(password_hash) else None
+            return right, hash_password(password) if right and password_hash is not None and is_outdated(
+                password_hash
+            ) else None
 
         return await anyio.to_thread.run_sync(work, limiter=self._turns)
 
@@ -93,7 +95,9 @@ async def present(request: Request) -> Person:
         check_origin(request)
         sent = request.headers.get("x-csrf-token") or await _form_field(request, "csrf")
         if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
-            raise HTTPException(403, "This form is out of date: go back, load the page anew, and send it again. Nothing was changed.")
+            raise HTTPException(
+                403, "This form is out of date: go back, load the page anew, and send it again. Nothing was changed."
+            )
     request.state.person = found
     logs.note(tenant=found.tenant, role=found.role)
     if found.session.one_time and request.url.path not in _BEFORE_A_NEW_PASSWORD:
@@ -106,7 +110,9 @@ def signed_in(role: Role) -> Callable[[Person], Awaitable[Person]]:
 
     async def person(found: Annotated[Person, Depends(present)]) -> Person:
         if not found.may(role):
-            raise HTTPException(403, f"This needs the role {role}; you are signed in as {found.name} with the role {found.role}.")
+            raise HTTPException(
+                403, f"This needs the role {role}; you are signed in as {found.name} with the role {found.role}."
+            )
         return found
 
     return person
@@ -124,7 +130,10 @@ def check_origin(request: Request) -> None:
         raise HTTPException(403, "This request came from another site's page, and was not done.")
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc.lower() not in _own_hosts(request):
-        raise HTTPException(403, "This request came from another site's page, and was not done. Behind a proxy, set BRIGADEWATCH_PUBLIC_URL.")
+        raise HTTPException(
+            403,
+            "This request came from another site's page, and was not done. Behind a proxy, set BRIGADEWATCH_PUBLIC_URL.",
+        )
 
 
 def _own_hosts(request: Request) -> set[str]:
@@ -177,7 +186,11 @@ def show_sign_in(request: Request, next: str = "") -> Response:
 
 @router.post("/sign-in")
 async def do_sign_in(
-    request: Request, tenant: Annotated[str, Form()] = "", name: Annotated[str, Form()] = "", password: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "",
+    request: Request,
+    tenant: Annotated[str, Form()] = "",
+    name: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "",
     csrf: Annotated[str, Form()] = "",
 ) -> Response:
     """Let the person in, with a new session; or say no, in the same words and time whatever was wrong."""
@@ -186,24 +199,42 @@ async def do_sign_in(
     if not asked or not hmac.compare_digest(asked.encode(), csrf.encode()):
         _count(request, "form-expired")
         text = "The sign-in form had expired, or this browser refuses cookies: please try again."
-        return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=403, message=text))
+        return await run_in_threadpool(
+            lambda: _form(request, tenant=tenant, name=name, next=next, status=403, message=text)
+        )
     address = address_of(request)
     attempt = await run_in_threadpool(_begin, request, tenant.strip(), name, address)
     if attempt.verdict == "address-locked":
         _count(request, "address-locked", cause="sign-in-address")
         text = f"Too many attempts from this address: try again in {attempt.wait_seconds} s."
-        return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=429, message=text, headers={"Retry-After": str(attempt.wait_seconds)}))
+        return await run_in_threadpool(
+            lambda: _form(
+                request,
+                tenant=tenant,
+                name=name,
+                next=next,
+                status=429,
+                message=text,
+                headers={"Retry-After": str(attempt.wait_seconds)},
+            )
+        )
     try:
         right, new_hash = await request.app.state.hashing.verify(attempt.password_hash, password)
     except TooBusy:
         _count(request, "busy", cause="sign-in-crowd")
         text = "Too many people sign in at this moment: try again in a few seconds."
-        return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=503, message=text, headers={"Retry-After": "5"}))
+        return await run_in_threadpool(
+            lambda: _form(
+                request, tenant=tenant, name=name, next=next, status=503, message=text, headers={"Retry-After": "5"}
+            )
+        )
     token = await run_in_threadpool(_conclude, request, attempt, right, address, new_hash)
     if token is None:
         _count(request, "locked" if attempt.verdict == "locked" else "lock-out" if attempt.locks_until_us else "wrong")
         log.info("refused a sign-in from %s", address)
-        return await run_in_threadpool(lambda: _form(request, tenant=tenant, name=name, next=next, status=401, message=NOT_RIGHT))
+        return await run_in_threadpool(
+            lambda: _form(request, tenant=tenant, name=name, next=next, status=401, message=NOT_RIGHT)
+        )
     _count(request, "signed-in")
     answer = RedirectResponse(safe_path(next), 303, {"Cache-Control": "no-store"})
     _set_cookie(request, answer, COOKIE, token, sessions.ABSOLUTE_SECONDS)
@@ -235,7 +266,9 @@ def _begin(request: Request, tenant: str, name: str, address: str) -> sessions.A
         return sessions.begin_attempt(connection, tenant, name, address, _now_us(request))
 
 
-def _conclude(request: Request, attempt: sessions.Attempt, right: bool, address: str, new_hash: str | None) -> str | None:
+def _conclude(
+    request: Request, attempt: sessions.Attempt, right: bool, address: str, new_hash: str | None
+) -> str | None:
     """The new session's token; None where the password was wrong, or the account has gone meanwhile."""
     if attempt.user_id is None or attempt.password_hash is None or not (right or attempt.locks_until_us):
         return None
@@ -246,17 +279,38 @@ def _conclude(request: Request, attempt: sessions.Attempt, right: bool, address:
         old = request.cookies.get(_cookie_name(request))
         if old is not None:
             sessions.drop_session(connection, old)
-        return sessions.open_session(connection, attempt.user_id, attempt.password_hash, address, _now_us(request), new_password_hash=new_hash)
+        return sessions.open_session(
+            connection, attempt.user_id, attempt.password_hash, address, _now_us(request), new_password_hash=new_hash
+        )
 
 
-def _form(request: Request, *, tenant: str = "", name: str = "", next: str = "", status: int = 200, message: str | None = None, headers: dict[str, str] | None = None) -> Response:
+def _form(
+    request: Request,
+    *,
+    tenant: str = "",
+    name: str = "",
+    next: str = "",
+    status: int = 200,
+    message: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
     with parts_of(request).engine.connect() as connection:
         named = users.tenant_names(connection)
     token = secrets.token_urlsafe(32)
     told = (Message(message, "bad"),) if message else ()
     answer = render(
-        request, None, "sign_in.html", status=status, headers=headers, messages=told, csrf=token, tenant=tenant[:40] or (named[0] if len(named) == 1 else ""), name=name[:128], next=next[:2048],
-        nobody=not named, one_tenant=len(named) == 1 and tenant in ("", named[0]),
+        request,
+        None,
+        "sign_in.html",
+        status=status,
+        headers=headers,
+        messages=told,
+        csrf=token,
+        tenant=tenant[:40] or (named[0] if len(named) == 1 else ""),
+        name=name[:128],
+        next=next[:2048],
+        nobody=not named,
+        one_tenant=len(named) == 1 and tenant in ("", named[0]),
     )
     _set_cookie(request, answer, FORM_COOKIE, token, _FORM_SECONDS)
     return answer
@@ -265,7 +319,15 @@ def _form(request: Request, *, tenant: str = "", name: str = "", next: str = "",
 def _set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int) -> None:
     # Lax: a link from a mail or a chat to a case opens it; what changes something is a POST, to which Lax does not go
     # along.
-    answer.set_cookie(_cookie_name(request, name), value, max_age=seconds, path="/", secure=is_secure(request), httponly=True, samesite="lax")
+    answer.set_cookie(
+        _cookie_name(request, name),
+        value,
+        max_age=seconds,
+        path="/",
+        secure=is_secure(request),
+        httponly=True,
+        samesite="lax",
+    )
 
 
 def _cookie_name(request: Request, name: str = COOKIE) -> str:
@@ -285,11 +347,23 @@ def _path_back(request: Request) -> str:
 def safe_path(path: str) -> str:
     """The path when it is one of the console's pages, else the queue: no sign-in leads to another site."""
     inside = path.startswith("/console") and not path.startswith(("/console/sign-", "/console/static", "/console/live"))
-    return path if inside and len(path) <= 2048 and path.isascii() and path.isprintable() and "\\" not in path and "//" not in path.partition("?")[0] else HOME
+    return (
+        path
+        if inside
+        and len(path) <= 2048
+        and path.isascii()
+        and path.isprintable()
+        and "\\" not in path
+        and "//" not in path.partition("?")[0]
+        else HOME
+    )
 
 
 async def _form_field(request: Request, name: str) -> str:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in (
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+    ):
         return ""
     value = (await request.form()).get(name, "")
     return value if isinstance(value, str) else ""

@@ -65,7 +65,9 @@ PAGES = (
 
 def add_console(app: FastAPI, parts: Parts) -> None:
     """Put the console below /console of the API's app."""
-    console = FastAPI(title="brigadewatch console", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    console = FastAPI(
+        title="brigadewatch console", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     console.state = app.state  # also what is plugged in later (who counts: `observe`) is one for both
     console.state.parts, console.state.hashing = parts, Hashing()
     app.state.live = console.state.live = live.Live(parts.engine, lambda: parts.now())
@@ -86,9 +88,19 @@ async def _home() -> Response:
     return RedirectResponse(HOME, 303)
 
 
-def set_preferences(request: Request, person: Viewer, theme: Annotated[Theme | None, Form()] = None, keys: Annotated[Literal["on", "off"] | None, Form()] = None, back: Annotated[str, Form()] = "") -> Response:
+def set_preferences(
+    request: Request,
+    person: Viewer,
+    theme: Annotated[Theme | None, Form()] = None,
+    keys: Annotated[Literal["on", "off"] | None, Form()] = None,
+    back: Annotated[str, Form()] = "",
+) -> Response:
     """Theme and keys of the person, kept with the account."""
-    changed = {name: value for name, value in (("theme", theme), ("keys", None if keys is None else keys == "on")) if value is not None}
+    changed = {
+        name: value
+        for name, value in (("theme", theme), ("keys", None if keys is None else keys == "on"))
+        if value is not None
+    }
     with write(parts_of(request).engine) as connection:
         users.set_preferences(connection, person.user_id, **changed)
     if wants_fragment(request):
@@ -133,7 +145,9 @@ def _failed(request: Request, failure: Exception) -> Response:
     headers = dict(getattr(failure, "headers", None) or {})
     if request.headers.get("hx-request") == "true":
         headers |= {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
-    return render(request, person, "error.html", fragment="failure", status=status, headers=headers, title=title, text=text)
+    return render(
+        request, person, "error.html", fragment="failure", status=status, headers=headers, title=title, text=text
+    )
 
 
 def _told(request: Request, failure: Exception) -> tuple[int, str]:
@@ -142,10 +156,17 @@ def _told(request: Request, failure: Exception) -> tuple[int, str]:
         words = {404: "There is nothing at this address.", 405: "This cannot be done here."}
         return failure.status_code, words.get(failure.status_code, failure.detail) if plain else str(failure.detail)
     if isinstance(failure, RequestValidationError):
-        told = [f"{'.'.join(str(part) for part in error['loc'][1:]) or 'the form'}: {str(error['msg']).removeprefix('Value error, ')}" for error in list(failure.errors())[:5]]
+        told = [
+            f"{'.'.join(str(part) for part in error['loc'][1:]) or 'the form'}: {str(error['msg']).removeprefix('Value error, ')}"
+            for error in list(failure.errors())[:5]
+        ]
         return 422, "; ".join(told) or "The form does not fit."
     if isinstance(failure, BrigadewatchError):
-        status = 422 if getattr(failure, "pointer", None) else next((status for kind, status in problems.STATUS_BY_FAILURE if isinstance(failure, kind)), 500)
+        status = (
+            422
+            if getattr(failure, "pointer", None)
+            else next((status for kind, status in problems.STATUS_BY_FAILURE if isinstance(failure, kind)), 500)
+        )
         return status, str(failure)
     if any(isinstance(failure, kind) for kind, _ in problems.STATUS_BY_FAILURE):
         log.warning("the console could not answer: %s", failure)

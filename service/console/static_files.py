@@ -18,7 +18,14 @@ from starlette.responses import Response
 
 PREFIX = "/console/static/"
 FOLDER = Path(__file__).with_name("static")
-_MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png", ".json": "application/json", ".txt": "text/plain; charset=utf-8"}
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+}
 _WITHOUT_BODY = 304
 
 router = APIRouter()
@@ -42,7 +49,9 @@ def static_files() -> Mapping[str, StaticFile]:
         if path.is_file() and path.suffix in _MEDIA_TYPES:
             body = path.read_bytes()
             name = path.relative_to(FOLDER).as_posix()
-            found[name] = StaticFile(body, gzip.compress(body, 9, mtime=0), _MEDIA_TYPES[path.suffix], sha256(body).hexdigest()[:16])
+            found[name] = StaticFile(
+                body, gzip.compress(body, 9, mtime=0), _MEDIA_TYPES[path.suffix], sha256(body).hexdigest()[:16]
+            )
     return found
 
 
@@ -58,7 +67,11 @@ async def read_static(request: Request, name: str) -> Response:
     if file is None:
         raise HTTPException(404, "there is no such file")
     current = request.query_params.get("v") == file.version
-    headers = {"ETag": f'"{file.version}"', "Vary": "Accept-Encoding", "Cache-Control": "public, max-age=31536000, immutable" if current else "no-cache"}
+    headers = {
+        "ETag": f'"{file.version}"',
+        "Vary": "Accept-Encoding",
+        "Cache-Control": "public, max-age=31536000, immutable" if current else "no-cache",
+    }
     if f'"{file.version}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=_WITHOUT_BODY, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", "") and len(file.zipped) < len(file.body):

@@ -40,10 +40,38 @@ router = APIRouter()
 NAME, SORT = "target-complaints", "-occurred_at"
 GROUPS_DRAWN = 3  # each its own colour; the rest is drawn together
 # s
-_STEPS = (60, 300, 600, 1_800, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400, 91 * 86_400, 365 * 86_400)
+_STEPS = (
+    60,
+    300,
+    600,
+    1_800,
+    3_600,
+    3 * 3_600,
+    6 * 3_600,
+    12 * 3_600,
+    86_400,
+    2 * 86_400,
+    7 * 86_400,
+    14 * 86_400,
+    30 * 86_400,
+    91 * 86_400,
+    365 * 86_400,
+)
 _COLUMNS = 90  # at most so many in the picture
 _LETTERS = {"removed": "R", "kept": "K", "restored": "B"}
-CSV_HEADER = ("id", "occurred_at", "received_at", "reporter", "target", "state", "reason", "text", "illegal_content", "trusted", "clusters")
+CSV_HEADER = (
+    "id",
+    "occurred_at",
+    "received_at",
+    "reporter",
+    "target",
+    "state",
+    "reason",
+    "text",
+    "illegal_content",
+    "trusted",
+    "clusters",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +105,9 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
     now_us = microseconds(parts_of(request).now())
     with parts_of(request).engine.connect() as connection:
         period = overview.period_of("week", ingest_state_of(connection, person.tenant_id).watermark_us, now_us)
-        attacked = overview.read_attacked(connection, person.tenant_id, since_us=period.start_us, until_us=period.end_us)
+        attacked = overview.read_attacked(
+            connection, person.tenant_id, since_us=period.start_us, until_us=period.end_us
+        )
     return render(request, person, "find_target.html", attacked=attacked, end=moment(period.end_us), live=period.live)
 
 
@@ -87,21 +117,37 @@ async def show_target(request: Request, person: Viewer, id: str, cursor: str = "
     after = place_of(cursor, NAME, target_history.KEY_TYPES_BY_SORT, SORT, {"target": id})
     standings = await standings_of(request, person, [id])
     page = await run_in_threadpool(_read, request, person, id, standings, after)
-    return await run_in_threadpool(lambda: render(request, person, "target.html", first_url=f"/console/targets/{segment(id)}" if cursor else None, **page))
+    return await run_in_threadpool(
+        lambda: render(
+            request, person, "target.html", first_url=f"/console/targets/{segment(id)}" if cursor else None, **page
+        )
+    )
 
 
 @router.get("/targets/{id}/complaints.csv")
 def download_complaints(request: Request, person: Viewer, id: str) -> Response:
     """Its complaints as a file."""
-    found = every_page(parts_of(request).engine, lambda connection, after: list_of_target(connection, person.tenant_id, id, after=after, limit=AT_ONCE))
+    found = every_page(
+        parts_of(request).engine,
+        lambda connection, after: list_of_target(connection, person.tenant_id, id, after=after, limit=AT_ONCE),
+    )
     return csv_response(f"complaints-{id}", CSV_HEADER, lambda: map(csv_row, found))
 
 
 def csv_row(filed: Filed) -> tuple[Cell, ...]:
     """One complaint of a list as cells of CSV_HEADER."""
     return (
-        filed.id, filed.occurred_at.isoformat(), filed.received_at.isoformat(), filed.reporter_id, filed.target_id, filed.state, filed.reason, filed.text, str(filed.notice).lower(),
-        str(filed.trusted).lower(), " ".join(filed.clusters),
+        filed.id,
+        filed.occurred_at.isoformat(),
+        filed.received_at.isoformat(),
+        filed.reporter_id,
+        filed.target_id,
+        filed.state,
+        filed.reason,
+        filed.text,
+        str(filed.notice).lower(),
+        str(filed.trusted).lower(),
+        " ".join(filed.clusters),
     )
 
 
@@ -125,7 +171,11 @@ def assessment_of(target_id: str, standings: Standings | None, place: int, thres
     """The answer to the question before a removal, from what was read for several targets."""
     if standings is None:
         return None
-    complaints, summary = (standings.targets[place].complaints, standings.targets[place].summary) if standings.targets else (0, NO_CLUSTERS)
+    complaints, summary = (
+        (standings.targets[place].complaints, standings.targets[place].summary)
+        if standings.targets
+        else (0, NO_CLUSTERS)
+    )
     return assess(target_id, complaints, summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
 
 
@@ -134,12 +184,19 @@ def _is_new(request: Request, person: Person) -> bool:
         return never_archived(connection, person.tenant_id)
 
 
-def _read(request: Request, person: Person, target_id: str, standings: Standings | None, after: tuple[Any, ...] | None) -> dict[str, Any]:
+def _read(
+    request: Request, person: Person, target_id: str, standings: Standings | None, after: tuple[Any, ...] | None
+) -> dict[str, Any]:
     parts = parts_of(request)
     with parts.engine.connect() as connection:
         policy = policy_of(connection, person.tenant_id)
         dossier = read_dossier(connection, person.tenant_id, target_id, now=parts.now())
-        points = read_points(connection, person.tenant_id, target_id, [group.id for group in dossier.groups if group.disposition != "revoked"])
+        points = read_points(
+            connection,
+            person.tenant_id,
+            target_id,
+            [group.id for group in dossier.groups if group.disposition != "revoked"],
+        )
         complaints, behind = list_of_target(connection, person.tenant_id, target_id, after=after, limit=PAGE)
         words = words_of(connection, person.tenant_id, [target_id]).get(target_id, UNKNOWN)
     assessment = assessment_of(target_id, standings, 0, policy.default_threshold)
@@ -148,11 +205,32 @@ def _read(request: Request, person: Person, target_id: str, standings: Standings
     following = cursor_behind(behind, NAME, SORT, {"target": target_id})
     said = [] if assessment is None else sentences(assessment, dossier, policy.default_threshold)
     return {
-        "target_id": target_id, "words": words, "assessment": assessment, "threshold": policy.default_threshold, "figures": dossier.figures, "groups": _groups(dossier, assessment),
-        "outcomes": dossier.outcomes, "restoration": dossier.restoration, "brief": said, "unknown": [] if assessment is None else not_known(assessment, dossier),
-        "statement": None if assessment is None else fragment(assessment, dossier, policy.default_threshold, policy.version), "timeline": timeline(points, dossier.outcomes, dossier.groups),
-        "complaints": complaints, "next_url": None if following is None else address(f"/console/targets/{segment(target_id)}", cursor=following),
-        "trail": "\n".join([*said, *([] if assessment is None else ["", "Not known:", *(f"- {one}" for one in not_known(assessment, dossier))])]),
+        "target_id": target_id,
+        "words": words,
+        "assessment": assessment,
+        "threshold": policy.default_threshold,
+        "figures": dossier.figures,
+        "groups": _groups(dossier, assessment),
+        "outcomes": dossier.outcomes,
+        "restoration": dossier.restoration,
+        "brief": said,
+        "unknown": [] if assessment is None else not_known(assessment, dossier),
+        "statement": None
+        if assessment is None
+        else fragment(assessment, dossier, policy.default_threshold, policy.version),
+        "timeline": timeline(points, dossier.outcomes, dossier.groups),
+        "complaints": complaints,
+        "next_url": None if following is None else address(f"/console/targets/{segment(target_id)}", cursor=following),
+        "trail": "\n".join(
+            [
+                *said,
+                *(
+                    []
+                    if assessment is None
+                    else ["", "Not known:", *(f"- {one}" for one in not_known(assessment, dossier))]
+                ),
+            ]
+        ),
     }
 
 
@@ -161,8 +239,11 @@ def _groups(dossier: Dossier, assessment: Assessment | None) -> list[Group]:
     without = {} if assessment is None else assessment.without_clusters
     return [
         Group(
-            group, shares[group.id].complaints if group.id in shares else 0, shares[group.id].probability if group.id in shares else None,
-            shares[group.id].unfounded_probability if group.id in shares else None, without.get(group.id),
+            group,
+            shares[group.id].complaints if group.id in shares else 0,
+            shares[group.id].probability if group.id in shares else None,
+            shares[group.id].unfounded_probability if group.id in shares else None,
+            without.get(group.id),
         )
         for group in dossier.groups
     ]
@@ -185,7 +266,11 @@ def timeline(points: Points, outcomes: Sequence[OutcomeTold], groups: Sequence[G
     acted = [outcome for outcome in outcomes if outcome.action is not None or outcome.verdict is not None]
     first, last = min(every), max(every)
     # Outcomes far away would squeeze the complaints: those are in the list beside.
-    near = [o for o in acted if first - (last - first) - timedelta(days=1) <= o.decided_at <= last + (last - first) + timedelta(days=1)]
+    near = [
+        o
+        for o in acted
+        if first - (last - first) - timedelta(days=1) <= o.decided_at <= last + (last - first) + timedelta(days=1)
+    ]
     begin, end = min([first, *(o.decided_at for o in near)]), max([last, *(o.decided_at for o in near)])
     step = timedelta(seconds=next((s for s in _STEPS if (end - begin).total_seconds() / s <= _COLUMNS - 2), _STEPS[-1]))
     start = _floor(begin, step)
@@ -194,11 +279,21 @@ def timeline(points: Points, outcomes: Sequence[OutcomeTold], groups: Sequence[G
     for part, each in enumerate(series):
         for at in each:
             counts[min(count - 1, int((at - start) // step))][part] += 1
-    columns = [Column(start + place * step, tuple(each), _says(start + place * step, step, names, each)) for place, each in enumerate(counts)]
+    columns = [
+        Column(start + place * step, tuple(each), _says(start + place * step, step, names, each))
+        for place, each in enumerate(counts)
+    ]
     marks = [Mark(o.decided_at, _letter(o), f"{_words(o)}, {o.decided_at:%d %b %Y, %H:%M} UTC") for o in near]
     says = f"{plural(len(every), 'complaint')} from {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC; of groups: {sum(map(len, points.by_cluster.values())):,}"
     svg = column_chart(columns, step, "timeline", says, parts=classes, marks=marks, unit="complaints")
-    return Timeline(svg, step, names, classes, [(column.start, column.counts) for column in columns if any(column.counts)], points.left_out)
+    return Timeline(
+        svg,
+        step,
+        names,
+        classes,
+        [(column.start, column.counts) for column in columns if any(column.counts)],
+        points.left_out,
+    )
 
 
 def _says(start: datetime, step: timedelta, names: Sequence[str], counts: Sequence[int]) -> str:
@@ -211,7 +306,10 @@ def _letter(outcome: OutcomeTold) -> str:
 
 
 def _words(outcome: OutcomeTold) -> str:
-    words = [{"removed": "removed", "kept": "kept", "restored": "put back"}.get(outcome.action or "", ""), {"upheld": "complaints upheld", "rejected": "complaints rejected"}.get(outcome.verdict or "", "")]
+    words = [
+        {"removed": "removed", "kept": "kept", "restored": "put back"}.get(outcome.action or "", ""),
+        {"upheld": "complaints upheld", "rejected": "complaints rejected"}.get(outcome.verdict or "", ""),
+    ]
     whom = {"automatic": "automatically", "appeal": "on appeal", "person": "by a person"}[outcome.decided_by]
     return f"{', '.join(word for word in words if word)} {whom}"
 

@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-_STEPS = ((60, 1, "s"), (3_600, 60, "min"), (86_400 * 2, 3_600, "h"), (86_400 * 60, 86_400, "days"), (86_400 * 730, 86_400 * 30.44, "months"))
+_STEPS = (
+    (60, 1, "s"),
+    (3_600, 60, "min"),
+    (86_400 * 2, 3_600, "h"),
+    (86_400 * 60, 86_400, "days"),
+    (86_400 * 730, 86_400 * 30.44, "months"),
+)
 _YEAR_SECONDS = 86_400 * 365.25
 
 
@@ -33,7 +39,7 @@ def percent(share: float | None) -> str:
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """"1 case", "3 cases"; `many` where an s does not do."""
+    """ "1 case", "3 cases"; `many` where an s does not do."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
@@ -49,7 +55,7 @@ def span(seconds: float) -> str:
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """"3 h ago", "just now", "in 2 days"."""
+    """ "3 h ago", "just now", "in 2 days"."""
     seconds = (now - at).total_seconds()
     if abs(seconds) < 45:
         return "just now"
@@ -57,7 +63,7 @@ def ago(at: datetime, now: datetime) -> str:
 
 
 def utc(at: datetime, now: datetime | None = None) -> str:
-    """"22 Nov, 14:02" of this year, "22 Nov 2025, 14:02" of another; UTC, as all times in the console."""
+    """ "22 Nov, 14:02" of this year, "22 Nov 2025, 14:02" of another; UTC, as all times in the console."""
     at = at.astimezone(UTC)
     year = "" if now is not None and at.year == now.year else f" {at.year}"
     return f"{at.day} {at:%b}{year}, {at:%H:%M}"
@@ -67,7 +73,9 @@ def when(at: datetime | None, now: datetime) -> Markup:
     """A <time>: the moment in UTC, and how long ago beside it; a dash for None."""
     if at is None:
         return Markup("–")
-    return Markup('<time class="when" datetime="{}" title="{}">{} <span class="ago">{}</span></time>').format(_iso(at), _full(at), utc(at, now), ago(at, now))
+    return Markup('<time class="when" datetime="{}" title="{}">{} <span class="ago">{}</span></time>').format(
+        _iso(at), _full(at), utc(at, now), ago(at, now)
+    )
 
 
 def since(at: datetime | None, now: datetime) -> Markup:

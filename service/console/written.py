@@ -71,7 +71,10 @@ def text_groups(complaints: Sequence[Written], jaccard: float) -> list[TextGroup
     for c in sorted(complaints, key=lambda c: c.seq):
         by_words[_words(c)].append(c)
     bundles = [(kind, mine) for (kind, _), mine in by_words.items() if kind != "long"]
-    bundles += [("copied" if len(mine) > 1 else "same", mine) for mine in _alike([mine for (kind, _), mine in by_words.items() if kind == "long"], jaccard)]
+    bundles += [
+        ("copied" if len(mine) > 1 else "same", mine)
+        for mine in _alike([mine for (kind, _), mine in by_words.items() if kind == "long"], jaccard)
+    ]
     ranked = sorted(bundles, key=lambda bundle: (-len(bundle[1]), min(c.seq for c in bundle[1])))
     return [_group(f"g{n}", kind, mine) for n, (kind, mine) in enumerate(ranked, 1)]
 
@@ -92,7 +95,10 @@ def _alike(bundles: list[list[Written]], jaccard: float) -> list[list[Written]]:
     slots, enough = slots_of([mine[0].signature or b"" for mine in compared]), slots_alike(jaccard)
     ends = [np.flatnonzero(np.count_nonzero(slots[:k] == slots[k], axis=1) >= enough) for k in range(len(compared))]
     lines = np.repeat(np.arange(len(compared)), [len(found) for found in ends])
-    _, label = connected_components(coo_array((np.ones(len(lines), np.int8), (lines, np.concatenate(ends))), shape=(len(compared), len(compared))), directed=False)
+    _, label = connected_components(
+        coo_array((np.ones(len(lines), np.int8), (lines, np.concatenate(ends))), shape=(len(compared), len(compared))),
+        directed=False,
+    )
     together: dict[int, list[Written]] = defaultdict(list)
     for mine, one in zip(compared, label.tolist(), strict=True):
         together[one] += mine
@@ -104,6 +110,17 @@ def _group(name: str, kind: str, mine: Sequence[Written]) -> TextGroup:
     for c in mine:
         if c.text:
             count[c.text].append(c.seq)
-    sample = min(count, key=lambda text: (-len(count[text]), min(count[text]))) if count else (mine[0].reason if kind == "reason" else None)
+    sample = (
+        min(count, key=lambda text: (-len(count[text]), min(count[text])))
+        if count
+        else (mine[0].reason if kind == "reason" else None)
+    )
     known: dict[str, GroupKind] = {"copied": "copied", "reason": "reason", "none": "none"}
-    return TextGroup(name, known.get(kind, "same"), sample, max(1, len(count)), len({c.reporter for c in mine}), frozenset(c.seq for c in mine))
+    return TextGroup(
+        name,
+        known.get(kind, "same"),
+        sample,
+        max(1, len(count)),
+        len({c.reporter for c in mine}),
+        frozenset(c.seq for c in mine),
+    )

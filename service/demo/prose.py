@@ -2,16 +2,74 @@
 
 from __future__ import annotations
 
-_SYLLABLES = ("an", "bel", "cor", "dan", "el", "fin", "gre", "hol", "is", "jo", "ka", "lin", "mar", "nor", "ol", "per", "ro", "sil", "tom", "ver")
-_SUBJECTS = ("The council", "This article", "The minister", "The new tram line", "That budget", "The school board", "Our mayor", "The housing plan", "The harbour", "Last night's vote")
-_OPINIONS = (
-    "deserves a closer look than it gets here.", "is what this town has needed for years.", "will cost us more than anybody admits.", "makes sense once you read the figures.",
-    "was decided long before anyone was asked.", "is being talked down for no good reason.", "reminds me of what we tried in the nineties.", "should be put to a vote.",
-    "helps those who need it least.", "is better than its reputation.",
+_SYLLABLES = (
+    "an",
+    "bel",
+    "cor",
+    "dan",
+    "el",
+    "fin",
+    "gre",
+    "hol",
+    "is",
+    "jo",
+    "ka",
+    "lin",
+    "mar",
+    "nor",
+    "ol",
+    "per",
+    "ro",
+    "sil",
+    "tom",
+    "ver",
 )
-_RUDE = ("You people are unbelievable:", "Only a fool believes that.", "Go back to where you came from.", "Buy cheap watches at my page!", "Liars, all of them:")
+_SUBJECTS = (
+    "The council",
+    "This article",
+    "The minister",
+    "The new tram line",
+    "That budget",
+    "The school board",
+    "Our mayor",
+    "The housing plan",
+    "The harbour",
+    "Last night's vote",
+)
+_OPINIONS = (
+    "deserves a closer look than it gets here.",
+    "is what this town has needed for years.",
+    "will cost us more than anybody admits.",
+    "makes sense once you read the figures.",
+    "was decided long before anyone was asked.",
+    "is being talked down for no good reason.",
+    "reminds me of what we tried in the nineties.",
+    "should be put to a vote.",
+    "helps those who need it least.",
+    "is better than its reputation.",
+)
+_RUDE = (
+    "You people are unbelievable:",
+    "Only a fool believes that.",
+    "Go back to where you came from.",
+    "Buy cheap watches at my page!",
+    "Liars, all of them:",
+)
 _TEXTS = ("spam", "please remove", "insult", "this is offensive", "off topic")
-_WORDS = ("tram", "harbour", "budget", "school", "election", "housing", "winter", "police", "theatre", "hospital", "energy", "market")
+_WORDS = (
+    "tram",
+    "harbour",
+    "budget",
+    "school",
+    "election",
+    "housing",
+    "winter",
+    "police",
+    "theatre",
+    "hospital",
+    "energy",
+    "market",
+)
 
 
 def account_name(number: int) -> str:

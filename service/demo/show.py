@@ -49,16 +49,33 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
     shown = False
     try:
         with one_interrupt(), ExitStack() as stack:
-            folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-demo-", ignore_cleanup_errors=True)))
+            folder = data or Path(
+                stack.enter_context(
+                    tempfile.TemporaryDirectory(prefix="brigadewatch-demo-", ignore_cleanup_errors=True)
+                )
+            )
             settings = read_settings(folder, {})  # whatever REDIS_URL and DATABASE_URL name is not for play
-            world, files, key, people = _prepare(settings, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-world-"))), seed, complaints)
+            world, files, key, people = _prepare(
+                settings,
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-world-"))),
+                seed,
+                complaints,
+            )
             _say("starting Redis, the API, the workers and the clock ...")
-            addresses = stack.enter_context(running(settings, host="127.0.0.1", port=None, ops_port=None, say=_say)).addresses
-            _say(f"replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} decisions of moderators ...")
-            replay = Replay(addresses.api, key, rate=max(LEAST_RATE, (len(world.complaints) + len(world.outcomes)) / REPLAY_SECONDS))
+            addresses = stack.enter_context(
+                running(settings, host="127.0.0.1", port=None, ops_port=None, say=_say)
+            ).addresses
+            _say(
+                f"replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} decisions of moderators ..."
+            )
+            replay = Replay(
+                addresses.api, key, rate=max(LEAST_RATE, (len(world.complaints) + len(world.outcomes)) / REPLAY_SECONDS)
+            )
             summary = replay.run(*files)
             protected = show(console, world, summary, list(replay.flagged()), _Reader(addresses.api, key))
-            show_addresses(console, addresses, key, people, settings, in_example=protected or next(iter(world.campaign_by_target)))
+            show_addresses(
+                console, addresses, key, people, settings, in_example=protected or next(iter(world.campaign_by_target))
+            )
             shown = True
             if stay:
                 _say("Ctrl-C ends all of it.")
@@ -69,7 +86,9 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
     return 0
 
 
-def _prepare(settings: Settings, scratch: Path, seed: int, complaints: int) -> tuple[World, tuple[list[Path], list[Path]], str, dict[str, str]]:
+def _prepare(
+    settings: Settings, scratch: Path, seed: int, complaints: int
+) -> tuple[World, tuple[list[Path], list[Path]], str, dict[str, str]]:
     _say(f"drawing a world of {DAYS} days (seed {seed}) ...")
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     # up to last midnight: a console of what is years old says "4 years ago" everywhere
@@ -96,17 +115,33 @@ class _Reader:
         return answers
 
 
-def show(console: Console, world: World, summary: Summary, flagged: list[dict[str, Any]], reader: _Reader) -> str | None:
+def show(
+    console: Console, world: World, summary: Summary, flagged: list[dict[str, Any]], reader: _Reader
+) -> str | None:
     """The flagged clusters beside what was planted, and one target that a removal by count would have hit: its id, None
     if there is none.
     """
-    console.print(f"\n[bold]{summary.accepted:,} items[/bold] accepted and analysed in {summary.total_seconds:.0f} s, {summary.rejected} rejected.\n")
+    console.print(
+        f"\n[bold]{summary.accepted:,} items[/bold] accepted and analysed in {summary.total_seconds:.0f} s, {summary.rejected} rejected.\n"
+    )
     clusters = sorted((reader.cluster(item["id"]) for item in flagged), key=lambda cluster: -cluster["score"])
     table = Table(title="Flagged clusters, highest score first", show_lines=True, title_justify="left")
-    for column, justify in (("score", "right"), ("accounts", "right"), ("targets", "right"), ("what it is", "left"), ("planted as", "left")):
+    for column, justify in (
+        ("score", "right"),
+        ("accounts", "right"),
+        ("targets", "right"),
+        ("what it is", "left"),
+        ("planted as", "left"),
+    ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for cluster in clusters:
-        table.add_row(f"{cluster['score']:.1f}", str(cluster["reporter_count"]), str(cluster["target_count"]), cluster["summary"], planted(world, cluster["reporters"]))
+        table.add_row(
+            f"{cluster['score']:.1f}",
+            str(cluster["reporter_count"]),
+            str(cluster["target_count"]),
+            cluster["summary"],
+            planted(world, cluster["reporters"]),
+        )
     console.print(table)
     console.print(_tally(world, clusters))
     targets = sorted({target for cluster in clusters for target in cluster["targets"]})
@@ -137,20 +172,37 @@ def _tally(world: World, clusters: list[dict[str, Any]]) -> str:
         lines.append(f"  {name}: {found} of {count} accounts flagged")
     honest = sum(member not in world.campaign_by_account for member in members)
     crowds = ", ".join(sorted(set(world.crowd_by_target.values())))
-    return "\n".join(["", "What was planted, and found:", *lines, f"  honest accounts flagged: {honest} (the crowds included: {crowds})", ""])
+    return "\n".join(
+        [
+            "",
+            "What was planted, and found:",
+            *lines,
+            f"  honest accounts flagged: {honest} (the crowds included: {crowds})",
+            "",
+        ]
+    )
 
 
 def _show_protected(console: Console, world: World, assessment: dict[str, Any]) -> None:
     excerpt = next(c["target"]["excerpt"] for c in world.complaints if c["target"]["id"] == assessment["target_id"])
     console.print(f'[bold]One comment[/bold], {assessment["target_id"]}: "{excerpt}"')
-    console.print(f"  complaints            {assessment['complaints']:>6}     (removed at {REMOVAL_COUNT}: the count alone has it taken down)")
-    console.print(f"  independent people    {assessment['independent_complaints']:>6.1f}     -> recommendation: {assessment['recommendation']}, a person looks first\n")
+    console.print(
+        f"  complaints            {assessment['complaints']:>6}     (removed at {REMOVAL_COUNT}: the count alone has it taken down)"
+    )
+    console.print(
+        f"  independent people    {assessment['independent_complaints']:>6.1f}     -> recommendation: {assessment['recommendation']}, a person looks first\n"
+    )
 
 
-def show_addresses(console: Console, addresses: Addresses, key: str, people: dict[str, str], settings: Settings, *, in_example: str) -> None:
+def show_addresses(
+    console: Console, addresses: Addresses, key: str, people: dict[str, str], settings: Settings, *, in_example: str
+) -> None:
     """Where to look further: the console with its accounts first, then two calls that work as they stand."""
     plain: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
-    console.print(f"console  {addresses.api}/console   (the pages for moderators: open it in a browser and sign in; passwords are of this run)", **plain)
+    console.print(
+        f"console  {addresses.api}/console   (the pages for moderators: open it in a browser and sign in; passwords are of this run)",
+        **plain,
+    )
     for name, password in people.items():
         console.print(f"         {name:<15} {password}", **plain)
     console.print("", **plain)
@@ -158,7 +210,10 @@ def show_addresses(console: Console, addresses: Addresses, key: str, people: dic
     console.print(f"metrics  {addresses.ops}/metrics", **plain)
     console.print(f"data     {settings.data}", **plain)
     console.print(f"key      {key}   (made for this run)\n", **plain)
-    console.print(f"curl -H 'Authorization: Bearer {key}' '{addresses.api}/v1/targets/{in_example}?threshold={REMOVAL_COUNT}'", **plain)
+    console.print(
+        f"curl -H 'Authorization: Bearer {key}' '{addresses.api}/v1/targets/{in_example}?threshold={REMOVAL_COUNT}'",
+        **plain,
+    )
     console.print(f"curl -H 'Authorization: Bearer {key}' '{addresses.api}/v1/clusters?sort=-score&limit=3'\n", **plain)
 
 

@@ -71,7 +71,9 @@ def draw_world(seed: int, complaints: int, start: datetime = START) -> World:
     Raises ValueError below 2,000: campaigns and crowds alone are about 1,900.
     """
     if complaints < 2_000:
-        raise ValueError(f"{complaints} complaints are too few for the campaigns and crowds of this world: 2,000 at least")
+        raise ValueError(
+            f"{complaints} complaints are too few for the campaigns and crowds of this world: 2,000 at least"
+        )
     return _Drawing(np.random.default_rng(seed), organic=max(500, complaints - 2_000), start=start).world()
 
 
@@ -146,7 +148,9 @@ class _Drawing:
     def _pick_readers(self, topics: Ints) -> Ints:
         """One reader a topic given, mostly of that topic, the busy ones more often."""
         rng = self.rng
-        reader = rng.choice(self.readers, len(topics), p=self.activity[: self.readers] / self.activity[: self.readers].sum())
+        reader = rng.choice(
+            self.readers, len(topics), p=self.activity[: self.readers] / self.activity[: self.readers].sum()
+        )
         at_home = rng.random(len(topics)) < 0.75
         for topic, of_topic in enumerate(self.readers_of_topic):
             here = np.flatnonzero(at_home & (topics == topic))
@@ -201,7 +205,13 @@ class _Drawing:
     def _draw_viral_outrage(self, index: int) -> None:
         rng, began = self.rng, self._evening(index)
         comment = self._fresh_comments(began, 1)
-        readers = np.unique(rng.choice(self.readers, int(rng.integers(150, 350)), p=self.activity[: self.readers] / self.activity[: self.readers].sum()))
+        readers = np.unique(
+            rng.choice(
+                self.readers,
+                int(rng.integers(150, 350)),
+                p=self.activity[: self.readers] / self.activity[: self.readers].sum(),
+            )
+        )
         self._add(readers, np.full(len(readers), comment[0]), began + rng.gamma(1.5, 1_500, len(readers)))
         self.crowd_of_comment[int(comment[0])] = "viral outrage"
         self.breaks_rules[comment] = index != 2
@@ -218,15 +228,23 @@ class _Drawing:
 
     def _draw_popular_article(self) -> None:
         rng = self.rng
-        big = np.flatnonzero((self.published > 2 * DAY) & (self.published < (DAYS - 4) * DAY) & (np.diff(self.first) > 25))
+        big = np.flatnonzero(
+            (self.published > 2 * DAY) & (self.published < (DAYS - 4) * DAY) & (np.diff(self.first) > 25)
+        )
         article = int(rng.choice(big)) if len(big) else int(np.diff(self.first).argmax())
         here = np.arange(self.first[article], self.first[article + 1])
         comments = rng.choice(here, min(40, len(here)), replace=False)
         weight = rng.pareto(1.2, len(comments)) + 0.2
         for reader in np.unique(self._pick_readers(np.full(220, self.article_topic[article]))):
-            picked = rng.choice(comments, min(len(comments), int(rng.integers(2, 6))), replace=False, p=weight / weight.sum())
+            picked = rng.choice(
+                comments, min(len(comments), int(rng.integers(2, 6))), replace=False, p=weight / weight.sum()
+            )
             at = self.published[article] + rng.lognormal(np.log(5 * HOUR), 0.8)
-            self._add(np.full(len(picked), reader), picked, np.maximum(at, self.written[picked] + 30) + rng.exponential(90, len(picked)))
+            self._add(
+                np.full(len(picked), reader),
+                picked,
+                np.maximum(at, self.written[picked] + 30) + rng.exponential(90, len(picked)),
+            )
         self.crowd_of_comment |= {int(c): "popular article" for c in comments if int(c) not in self.crowd_of_comment}
 
     # -- campaigns
@@ -250,13 +268,17 @@ class _Drawing:
         members = self._new_accounts(plan.accounts, fresh_before=began, fresh=plan.fresh, devices=plan.devices)
         targets = self._harmless_comments(began, began + plan.days * DAY, plan.targets)
         if plan.authors:
-            self.author[targets] = rng.choice(np.arange(40, 400), plan.authors, replace=False)[rng.integers(0, plan.authors, len(targets))]
+            self.author[targets] = rng.choice(np.arange(40, 400), plan.authors, replace=False)[
+                rng.integers(0, plan.authors, len(targets))
+            ]
         self.reply[targets] = rng.random(len(targets)) < 0.05  # they go for what stands alone
         self.breaks_rules[targets] = rng.random(len(targets)) < 0.08
         for comment in targets:
             who = members[rng.random(len(members)) < plan.share]
             seen = self.written[comment] + rng.lognormal(np.log(4 * HOUR), 0.7)
-            lag = rng.uniform(0, plan.lag_seconds, len(who)) if plan.even else rng.exponential(plan.lag_seconds, len(who))
+            lag = (
+                rng.uniform(0, plan.lag_seconds, len(who)) if plan.even else rng.exponential(plan.lag_seconds, len(who))
+            )
             self._add(who, np.full(len(who), comment), seen + lag)
         self._add_cover(members, int(0.3 * len(members)))
         self.campaign_of_account |= {int(member): plan.name for member in members}
@@ -264,7 +286,9 @@ class _Drawing:
 
     def _harmless_comments(self, since: float, until: float, count: int) -> Ints:
         taken = np.array([*self.campaign_of_comment, *self.crowd_of_comment], int)
-        free = np.setdiff1d(np.flatnonzero((self.written > since) & (self.written < until) & (self.malice < 0.2)), taken)
+        free = np.setdiff1d(
+            np.flatnonzero((self.written > since) & (self.written < until) & (self.malice < 0.2)), taken
+        )
         weight = np.sqrt(self.popularity[self.article[free]])
         return self.rng.choice(free, min(count, len(free)), replace=False, p=weight / weight.sum())
 
@@ -273,13 +297,17 @@ class _Drawing:
         rng = self.rng
         weight = self.popularity[self.article] * self.heat
         comments = rng.choice(len(weight), count, p=weight / weight.sum())
-        self._add(rng.choice(members, count), comments, self.written[comments] + rng.lognormal(np.log(5 * HOUR), 1, count))
+        self._add(
+            rng.choice(members, count), comments, self.written[comments] + rng.lognormal(np.log(5 * HOUR), 1, count)
+        )
 
     # -- documents
 
     def world(self) -> World:
         """What was drawn, as documents."""
-        account, comment, at = (np.concatenate([getattr(g, column) for g in self.groups]) for column in ("account", "comment", "at"))
+        account, comment, at = (
+            np.concatenate([getattr(g, column) for g in self.groups]) for column in ("account", "comment", "at")
+        )
         inside = np.flatnonzero((at > 0) & (at < DAYS * DAY))
         order = inside[np.argsort(at[inside], kind="stable")]
         account, comment, at = account[order], comment[order], at[order]
@@ -298,16 +326,32 @@ class _Drawing:
 
     def _complaints(self, names: _Names, account: Ints, comment: Ints, at: Floats) -> Iterator[dict[str, Any]]:
         rng = self.rng
-        reasons = rng.choice(["insult", "hate", "spam", "off-topic", "false claim"], len(at), p=[0.35, 0.2, 0.2, 0.15, 0.1])
+        reasons = rng.choice(
+            ["insult", "hate", "spam", "off-topic", "false claim"], len(at), p=[0.35, 0.2, 0.2, 0.15, 0.1]
+        )
         number = rng.permutation(len(at)) + 100_000
         for k, (who, what, when) in enumerate(zip(account.tolist(), comment.tolist(), at.tolist(), strict=True)):
             article = int(self.article[what])
-            reporter = {"id": names.account(who), "account_created_at": self._stamp(self.born[who]), "fingerprint": f"fp-{int(self.device[who]):011x}"}
-            target = {
-                "id": names.comment(what), "kind": "comment", "author_id": names.author(int(self.author[what])), "context_id": names.article(article),
-                "excerpt": comment_text(what, bool(self.breaks_rules[what])), "attributes": {"is_reply": bool(self.reply[what])},
+            reporter = {
+                "id": names.account(who),
+                "account_created_at": self._stamp(self.born[who]),
+                "fingerprint": f"fp-{int(self.device[who]):011x}",
             }
-            document: dict[str, Any] = {"id": f"flag-{number[k]}", "occurred_at": self._stamp(when), "reporter": reporter, "target": target, "reason": str(reasons[k])}
+            target = {
+                "id": names.comment(what),
+                "kind": "comment",
+                "author_id": names.author(int(self.author[what])),
+                "context_id": names.article(article),
+                "excerpt": comment_text(what, bool(self.breaks_rules[what])),
+                "attributes": {"is_reply": bool(self.reply[what])},
+            }
+            document: dict[str, Any] = {
+                "id": f"flag-{number[k]}",
+                "occurred_at": self._stamp(when),
+                "reporter": reporter,
+                "target": target,
+                "reason": str(reasons[k]),
+            }
             if text := complaint_text(int(number[k])):
                 document["text"] = text
             yield document
@@ -323,17 +367,43 @@ class _Drawing:
             what, times = int(comment[block[0]]), at[block]
             by_count = len(times) >= REMOVAL_COUNT
             if by_count:
-                found.append((float(times[REMOVAL_COUNT - 1]) + 1, {"target_id": names.comment(what), "action": "removed", "decided_by": "automatic"}))
-            if rng.random() < (0.35 if by_count and what in self.campaign_of_comment else 0.85 if what in self.crowd_of_comment else 0.6):
+                found.append(
+                    (
+                        float(times[REMOVAL_COUNT - 1]) + 1,
+                        {"target_id": names.comment(what), "action": "removed", "decided_by": "automatic"},
+                    )
+                )
+            if rng.random() < (
+                0.35
+                if by_count and what in self.campaign_of_comment
+                else 0.85
+                if what in self.crowd_of_comment
+                else 0.6
+            ):
                 wrong = bool(rng.random() < 0.03) != bool(self.breaks_rules[what])
                 action = "removed" if wrong else "restored" if by_count else "kept"
                 when = float(times[min(len(times), REMOVAL_COUNT) - 1]) + rng.lognormal(np.log(8 * HOUR), 0.8)
-                found.append((when, {"target_id": names.comment(what), "verdict": "upheld" if wrong else "rejected", "action": action, "decided_by": "person"}))
+                found.append(
+                    (
+                        when,
+                        {
+                            "target_id": names.comment(what),
+                            "verdict": "upheld" if wrong else "rejected",
+                            "action": action,
+                            "decided_by": "person",
+                        },
+                    )
+                )
         inside = sorted((pair for pair in found if pair[0] < DAYS * DAY), key=lambda pair: pair[0])
-        return [{"id": f"decision-{50_000 + k}", **document, "decided_at": self._stamp(when)} for k, (when, document) in enumerate(inside)]
+        return [
+            {"id": f"decision-{50_000 + k}", **document, "decided_at": self._stamp(when)}
+            for k, (when, document) in enumerate(inside)
+        ]
 
     def _stamp(self, seconds: float) -> str:
-        return (self.start + timedelta(seconds=float(seconds))).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return (
+            (self.start + timedelta(seconds=float(seconds))).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        )
 
 
 class _Names:

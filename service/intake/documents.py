@@ -1,9 +1,9 @@
 """A whole document: one object, an array, or NDJSON; read in slices, so that its reader can do other things between.
 
-    batch = Batch()
-    for _ in read_document(body, COMPLAINT, "ndjson", now, batch):
-        ...  # a slice is done, a few milliseconds at most
-    batch.lines, batch.rejected, batch.rejected_count
+batch = Batch()
+for _ in read_document(body, COMPLAINT, "ndjson", now, batch):
+    ...  # a slice is done, a few milliseconds at most
+batch.lines, batch.rejected, batch.rejected_count
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def _read_json(document: bytes, noun: Noun, now: datetime, batch: Batch) -> Iter
         batch.add(read_value(value, noun, now), noun)
         return
     if len(value) > MAX_ARRAY_ITEMS:
-        raise TooManyItems(f"the array holds {len(value)} items; at most {MAX_ARRAY_ITEMS} are taken at once: split it, or send NDJSON with up to {MAX_LINES} lines")
+        raise TooManyItems(
+            f"the array holds {len(value)} items; at most {MAX_ARRAY_ITEMS} are taken at once: split it, or send NDJSON with up to {MAX_LINES} lines"
+        )
     for number, element in enumerate(value, 1):
         batch.add(read_value(element, noun, now, number), noun, number)
         if number % SLICE_ITEMS == 0:

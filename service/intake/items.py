@@ -49,7 +49,9 @@ def read_line(raw: bytes, noun: Noun, now: datetime, line: int | None = None) ->
     `now` bounds `occurred_at` (five minutes later at most); `line` is only handed on to the error.
     """
     if len(raw) > MAX_LINE_BYTES:
-        return RejectedItem(line=line, detail=f"the line has {len(raw)} bytes; an item has at most {MAX_LINE_BYTES}", pointer="")
+        return RejectedItem(
+            line=line, detail=f"the line has {len(raw)} bytes; an item has at most {MAX_LINE_BYTES}", pointer=""
+        )
     try:
         item = noun.model.__pydantic_validator__.validate_json(raw)
     except ValidationError as error:
@@ -111,7 +113,11 @@ def _refusal_of_text(raw: bytes, noun: Noun, error: ValidationError, now: dateti
         return RejectedItem(line=line, id=_readable_id(value), detail=detail, pointer=pointer)
     # Only Python's parser could read it: let the model say which field holds the surrogate.
     refused = read_value(value, noun, now, line)
-    return refused if isinstance(refused, RejectedItem) else RejectedItem(line=line, id=_readable_id(value), detail="a lone surrogate is no text", pointer="")
+    return (
+        refused
+        if isinstance(refused, RejectedItem)
+        else RejectedItem(line=line, id=_readable_id(value), detail="a lone surrogate is no text", pointer="")
+    )
 
 
 def _readable_id(value: object) -> str | None:

@@ -19,10 +19,14 @@ def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> lis
     """Seqs of exempt complaints of reporters who are not on the list: only the complaint itself tells whether it stays
     exempt.
     """
-    return sorted({m.seq for state in states for m in state.memberships.values() if m.exempt and m.reporter not in allowed})
+    return sorted(
+        {m.seq for state in states for m in state.memberships.values() if m.exempt and m.reporter not in allowed}
+    )
 
 
-def with_allowed(states: Iterable[ClusterState], allowed: Collection[int], exempt_by_itself: Mapping[int, bool]) -> dict[str, ClusterState]:
+def with_allowed(
+    states: Iterable[ClusterState], allowed: Collection[int], exempt_by_itself: Mapping[int, bool]
+) -> dict[str, ClusterState]:
     """The clusters in which a complaint becomes exempt, or is so no longer, as they are then.
 
     `exempt_by_itself` answers for the seqs of `to_be_asked`; a complaint that it does not know stays as it is.
@@ -30,7 +34,8 @@ def with_allowed(states: Iterable[ClusterState], allowed: Collection[int], exemp
     changed = {}
     for state in states:
         other = {
-            m.seq: replace(m, exempt=exempt) for m in state.memberships.values()
+            m.seq: replace(m, exempt=exempt)
+            for m in state.memberships.values()
             if (exempt := m.reporter in allowed or (m.exempt and exempt_by_itself.get(m.seq, True))) != m.exempt
         }
         if other:
@@ -50,7 +55,9 @@ class Allowance:
     held: int  # the other way round
 
 
-def allowance_of(states: Mapping[str, ClusterState], changed: Mapping[str, ClusterState], totals: Mapping[int, int], threshold: int) -> Allowance:
+def allowance_of(
+    states: Mapping[str, ClusterState], changed: Mapping[str, ClusterState], totals: Mapping[int, int], threshold: int
+) -> Allowance:
     """What it does when the clusters in `changed` become as they are there.
 
     `states` holds, as they are now, all clusters on any of their targets; `totals` the standing complaints of those
@@ -61,8 +68,16 @@ def allowance_of(states: Mapping[str, ClusterState], changed: Mapping[str, Clust
     gained = {t: _independent(then, totals, t) - _independent(now, totals, t) for t in targets}
     holds, held = ({t for t in targets if _held(told, totals, t, threshold)} for told in (now, then))
     return Allowance(
-        clusters=len(changed), complaints=sum(m.exempt != states[i].memberships[seq].exempt for i, state in changed.items() for seq, m in state.memberships.items()),
-        counted=sum(gained.values()), targets=sum(abs(g) > 1e-6 for g in gained.values()), released=len(holds - held), held=len(held - holds),
+        clusters=len(changed),
+        complaints=sum(
+            m.exempt != states[i].memberships[seq].exempt
+            for i, state in changed.items()
+            for seq, m in state.memberships.items()
+        ),
+        counted=sum(gained.values()),
+        targets=sum(abs(g) > 1e-6 for g in gained.values()),
+        released=len(holds - held),
+        held=len(held - holds),
     )
 
 
@@ -72,7 +87,10 @@ def sentence(effect: Allowance) -> str:
         return "Changes nothing now: no complaint of theirs is in a case. It counts for what comes."
     said = [f"Concerns {_many(effect.complaints, 'complaint')} in {_many(effect.clusters, 'case')}"]
     if abs(effect.counted) >= 0.05:
-        said.append(f"{abs(effect.counted):,.1f}".removesuffix(".0") + f" {'more' if effect.counted > 0 else 'fewer'} count as independent, on {_many(effect.targets, 'target')}")
+        said.append(
+            f"{abs(effect.counted):,.1f}".removesuffix(".0")
+            + f" {'more' if effect.counted > 0 else 'fewer'} count as independent, on {_many(effect.targets, 'target')}"
+        )
     else:
         said.append("no independent count changes")
     if effect.released:

@@ -62,7 +62,9 @@ class TargetSummary:
 NO_CLUSTERS = TargetSummary()
 
 
-def discount_probability(disposition: Disposition, verdict: str | None, probability: float, unfounded_probability: float) -> float:
+def discount_probability(
+    disposition: Disposition, verdict: str | None, probability: float, unfounded_probability: float
+) -> float:
     """π of a cluster: the probability that it is coordinated and its complaints are unfounded.
 
     A person's verdict ("coordinated", "not_coordinated") outranks the figures; a merged cluster counts through
@@ -85,7 +87,15 @@ def summarise(parts: Iterable[ClusterPart]) -> TargetSummary:
         return NO_CLUSTERS
     return TargetSummary(
         clusters=tuple(
-            ClusterShare(part.id, len(set(part.reporters)) + part.exempt, part.probability, part.unfounded_probability, part.discount_probability, part.flagged) for part in present
+            ClusterShare(
+                part.id,
+                len(set(part.reporters)) + part.exempt,
+                part.probability,
+                part.unfounded_probability,
+                part.discount_probability,
+                part.flagged,
+            )
+            for part in present
         ),
         discount=_discount(present),
         discount_without={part.id: _discount([other for other in present if other.id != part.id]) for part in present},
@@ -113,7 +123,9 @@ def recommend(complaints: int, independent: float, threshold: int, *, flagged: b
     return "review" if flagged else "none"
 
 
-def assess(target_id: str, complaints: int, summary: TargetSummary, *, threshold: int, as_of: datetime, pending: bool) -> Assessment:
+def assess(
+    target_id: str, complaints: int, summary: TargetSummary, *, threshold: int, as_of: datetime, pending: bool
+) -> Assessment:
     """The answer to the question before a removal."""
     independent = independent_count(complaints, summary.discount)
     return Assessment(
@@ -121,11 +133,21 @@ def assess(target_id: str, complaints: int, summary: TargetSummary, *, threshold
         complaints=complaints,
         independent_complaints=independent,
         coordinated_probability=max((share.discount_probability for share in summary.clusters), default=0.0),
-        recommendation=recommend(complaints, independent, threshold, flagged=any(share.flagged for share in summary.clusters)),
+        recommendation=recommend(
+            complaints, independent, threshold, flagged=any(share.flagged for share in summary.clusters)
+        ),
         clusters=[
-            ClusterOnTarget(id=share.id, complaints=share.complaints, probability=share.probability, unfounded_probability=share.unfounded_probability) for share in summary.clusters
+            ClusterOnTarget(
+                id=share.id,
+                complaints=share.complaints,
+                probability=share.probability,
+                unfounded_probability=share.unfounded_probability,
+            )
+            for share in summary.clusters
         ],
-        without_clusters={cluster: independent_count(complaints, discount) for cluster, discount in summary.discount_without.items()},
+        without_clusters={
+            cluster: independent_count(complaints, discount) for cluster, discount in summary.discount_without.items()
+        },
         as_of=as_of,
         pending=pending,
     )

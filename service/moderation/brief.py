@@ -18,7 +18,9 @@ from typing import Literal
 from service.model import Action, Assessment, DecidedBy, Decision, Disposition, Kind, Status, Verdict
 from service.moderation.restorations import RestorationState
 
-AutomatedDecision = Literal["AUTOMATED_DECISION_FULLY", "AUTOMATED_DECISION_PARTIALLY", "AUTOMATED_DECISION_NOT_AUTOMATED"]
+AutomatedDecision = Literal[
+    "AUTOMATED_DECISION_FULLY", "AUTOMATED_DECISION_PARTIALLY", "AUTOMATED_DECISION_NOT_AUTOMATED"
+]
 SourceType = Literal["SOURCE_ARTICLE_16", "SOURCE_TRUSTED_FLAGGER", "SOURCE_TYPE_OTHER_NOTIFICATION"]
 
 
@@ -109,7 +111,13 @@ class Fragment:
 
 def sentences(assessment: Assessment, dossier: Dossier, threshold: int) -> list[str]:
     """The brief in plain words, most important first."""
-    return [*_count(assessment, dossier.figures, threshold), *_groups(assessment, dossier.groups), *_notices(dossier.figures), *_outcomes(dossier), *_restoration(dossier.restoration)]
+    return [
+        *_count(assessment, dossier.figures, threshold),
+        *_groups(assessment, dossier.groups),
+        *_notices(dossier.figures),
+        *_outcomes(dossier),
+        *_restoration(dossier.restoration),
+    ]
 
 
 def not_known(assessment: Assessment, dossier: Dossier) -> list[str]:
@@ -138,11 +146,21 @@ def fragment(assessment: Assessment, dossier: Dossier, threshold: int, policy_ve
         f" {_number(assessment.complaints - independent)} were discounted as coordinated. {_decided(latest)}"
     )
     return Fragment(
-        restriction="removed" if removed else None, decided_at=latest.decided_at if latest is not None and removed else None,
-        decided_by=latest.decided_by if latest is not None and removed else None, source_type=_source(dossier.figures), automated_detection=_detection(dossier.figures),
-        automated_decision=_automation(dossier.outcomes, latest) if latest is not None and removed else None, notices_of_illegal_content=dossier.figures.illegal_content_notices,
-        complaints=assessment.complaints, independent_complaints=independent, discounted_complaints=round(assessment.complaints - independent, 6), threshold=threshold,
-        crossed_by_complaints=assessment.complaints >= threshold, crossed_by_independent=independent >= threshold, policy_version=policy_version, decision_facts=facts,
+        restriction="removed" if removed else None,
+        decided_at=latest.decided_at if latest is not None and removed else None,
+        decided_by=latest.decided_by if latest is not None and removed else None,
+        source_type=_source(dossier.figures),
+        automated_detection=_detection(dossier.figures),
+        automated_decision=_automation(dossier.outcomes, latest) if latest is not None and removed else None,
+        notices_of_illegal_content=dossier.figures.illegal_content_notices,
+        complaints=assessment.complaints,
+        independent_complaints=independent,
+        discounted_complaints=round(assessment.complaints - independent, 6),
+        threshold=threshold,
+        crossed_by_complaints=assessment.complaints >= threshold,
+        crossed_by_independent=independent >= threshold,
+        policy_version=policy_version,
+        decision_facts=facts,
     )
 
 
@@ -153,11 +171,17 @@ def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int) ->
     elif independent == n:
         said = [f"{_people(n)} complained about this target, as far as we can tell independently of each other."]
     else:
-        said = [f"{_people(n)} complained about this target. A group that complains together counts as one voice: that leaves {_number(independent)} independent {'complaint' if independent == 1 else 'complaints'}."]
+        said = [
+            f"{_people(n)} complained about this target. A group that complains together counts as one voice: that leaves {_number(independent)} independent {'complaint' if independent == 1 else 'complaints'}."
+        ]
     if assessment.recommendation == "hold":
-        said.append(f"At a threshold of {threshold} only coordinated complaints carry it over. We recommend not to remove it by its count, and to look at it.")
+        said.append(
+            f"At a threshold of {threshold} only coordinated complaints carry it over. We recommend not to remove it by its count, and to look at it."
+        )
     elif assessment.recommendation == "review":
-        said.append(f"Enough people complained independently to reach the threshold of {threshold}, but a flagged group is among those who complained: look before you decide.")
+        said.append(
+            f"Enough people complained independently to reach the threshold of {threshold}, but a flagged group is among those who complained: look before you decide."
+        )
     elif n >= threshold:
         said.append(f"Enough people complained independently to reach the threshold of {threshold}.")
     elif n:
@@ -165,7 +189,9 @@ def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int) ->
     if figures.withdrawn:
         said.append(f"{_more(figures.withdrawn, 'complaint')} withdrawn and counted nowhere.")
     if figures.machine:
-        said.append(f"{_more(figures.machine, 'report')} sent by machines (another server or a filter) and counted nowhere.")
+        said.append(
+            f"{_more(figures.machine, 'report')} sent by machines (another server or a filter) and counted nowhere."
+        )
     return said
 
 
@@ -174,13 +200,21 @@ def _groups(assessment: Assessment, groups: Sequence[GroupOnTarget]) -> list[str
     said = []
     for group in groups:
         part = parts.get(group.id)
-        whose = f"{part.complaints} of the complaints are of group {group.id}" if part is not None else f"Group {group.id} is on this target"
+        whose = (
+            f"{part.complaints} of the complaints are of group {group.id}"
+            if part is not None
+            else f"Group {group.id} is on this target"
+        )
         said.append(f"{whose} ({_standing(group)}): {group.summary}")
         for decision in group.decisions:
             undone = f", taking back {decision.reverses}" if decision.reverses else ""
-            said.append(f"About this group {decision.by} decided on {_time(decision.at)}: {decision.verdict.replace('_', ' ')} ({decision.reason_code}){undone}.")
+            said.append(
+                f"About this group {decision.by} decided on {_time(decision.at)}: {decision.verdict.replace('_', ' ')} ({decision.reason_code}){undone}."
+            )
         if part is not None and assessment.without_clusters.get(group.id) is not None:
-            said.append(f"Had group {group.id} not been found, {_number(assessment.without_clusters[group.id])} complaints would count.")
+            said.append(
+                f"Had group {group.id} not been found, {_number(assessment.without_clusters[group.id])} complaints would count."
+            )
     return said
 
 
@@ -188,8 +222,11 @@ def _standing(group: GroupOnTarget) -> str:
     if group.verdict is not None:
         return "a person decided: " + group.verdict.replace("_", " ")
     return {
-        "flagged": "flagged, no person has decided yet", "held_back": "found beyond the day's quota of flags, no person has decided yet", "reliable": "coordinated, but people found its complaints right: they count in full",
-        "revoked": "no longer thought to be a group: its complaints count in full", "merged": "part of another group",
+        "flagged": "flagged, no person has decided yet",
+        "held_back": "found beyond the day's quota of flags, no person has decided yet",
+        "reliable": "coordinated, but people found its complaints right: they count in full",
+        "revoked": "no longer thought to be a group: its complaints count in full",
+        "merged": "part of another group",
     }[group.disposition]
 
 
@@ -197,20 +234,39 @@ def _notices(figures: ComplaintFigures) -> list[str]:
     said = []
     if figures.illegal_content_notices:
         said.append(
-            f"{figures.illegal_content_notices} of the complaints {_are(figures.illegal_content_notices)} a notice of illegal content: never discounted, and to be examined by itself whatever the count.")
+            f"{figures.illegal_content_notices} of the complaints {_are(figures.illegal_content_notices)} a notice of illegal content: never discounted, and to be examined by itself whatever the count."
+        )
     if figures.trusted:
-        said.append(f"{figures.trusted} of the complaints {_are(figures.trusted)} by a trusted flagger: never discounted.")
+        said.append(
+            f"{figures.trusted} of the complaints {_are(figures.trusted)} by a trusted flagger: never discounted."
+        )
     return said
 
 
 def _outcomes(dossier: Dossier) -> list[str]:
     said = []
     for outcome in dossier.outcomes:
-        judged = "the complaints about it were" if outcome.complaint_id is None else f"complaint {outcome.complaint_id} alone was"
-        did = [word for word in (outcome.verdict and f"{judged} {outcome.verdict}", outcome.action and f"it was {outcome.action}") if word]
+        judged = (
+            "the complaints about it were"
+            if outcome.complaint_id is None
+            else f"complaint {outcome.complaint_id} alone was"
+        )
+        did = [
+            word
+            for word in (
+                outcome.verdict and f"{judged} {outcome.verdict}",
+                outcome.action and f"it was {outcome.action}",
+            )
+            if word
+        ]
         said.append(f"{_time(outcome.decided_at)}, {_by(outcome.decided_by)}: {' and '.join(did)}.")
     latest = _latest_action(dossier.outcomes)
-    if latest is not None and latest.action == "removed" and latest.decided_by == "automatic" and not _looked_at(dossier.outcomes, latest):
+    if (
+        latest is not None
+        and latest.action == "removed"
+        and latest.decided_by == "automatic"
+        and not _looked_at(dossier.outcomes, latest)
+    ):
         said.append("It was removed automatically, and no person is known to have looked at it since.")
     return said
 
@@ -220,7 +276,8 @@ def _restoration(told: RestorationTold | None) -> list[str]:
         return []
     then = f"When it was removed on {_time(told.removed_at)}, {told.complaints} complaints stood, {_number(told.independent_complaints)} of them independent, at a threshold of {told.threshold}."
     state = {
-        "open": "Whether to restore it is an open question.", "restored": "It has been restored since.",
+        "open": "Whether to restore it is an open question.",
+        "restored": "It has been restored since.",
         "stands": "A person or an appeal has since found that the removal stands.",
     }[told.state]
     return [f"{then} {state}"]
@@ -233,7 +290,9 @@ def _latest_action(outcomes: Sequence[OutcomeTold]) -> OutcomeTold | None:
 
 
 def _looked_at(outcomes: Sequence[OutcomeTold], since: OutcomeTold) -> bool:
-    return any(o.decided_by != "automatic" and o.complaint_id is None and o.decided_at >= since.decided_at for o in outcomes)
+    return any(
+        o.decided_by != "automatic" and o.complaint_id is None and o.decided_at >= since.decided_at for o in outcomes
+    )
 
 
 def _automation(outcomes: Sequence[OutcomeTold], latest: OutcomeTold) -> AutomatedDecision:

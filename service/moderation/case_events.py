@@ -52,7 +52,12 @@ def cluster_events(before: Mapping[str, ClusterState], changed: Mapping[str, Clu
     absorbed: dict[str, list[str]] = defaultdict(list)
     for state in changed.values():
         earlier = before.get(state.id)
-        if state.disposition == "merged" and state.merged_into is not None and earlier is not None and earlier.disposition == "flagged":
+        if (
+            state.disposition == "merged"
+            and state.merged_into is not None
+            and earlier is not None
+            and earlier.disposition == "flagged"
+        ):
             absorbed[state.merged_into].append(state.id)
     events = []
     for identity in sorted(changed):
@@ -73,21 +78,39 @@ def _cluster_event(before: ClusterState | None, after: ClusterState, absorbed: l
             return Event("cluster.flagged", f"{after.id}/{after.version}", _state_data(after))
         return _growth(before, after, absorbed)
     if was_flagged:
-        return Event("cluster.revoked", f"{after.id}/{after.version}", {**_state_data(after), "because": _because(after)})
+        return Event(
+            "cluster.revoked", f"{after.id}/{after.version}", {**_state_data(after), "because": _because(after)}
+        )
     return None
 
 
 def _growth(before: ClusterState, after: ClusterState, absorbed: list[str]) -> Event | None:
-    reporters, targets = len(after.members - before.members), len(after.author_by_target.keys() - before.author_by_target.keys())
+    reporters, targets = (
+        len(after.members - before.members),
+        len(after.author_by_target.keys() - before.author_by_target.keys()),
+    )
     reopened = before.status == "decided" and after.status == "open"
-    steps, had = (_step(len(after.members)), _step(len(after.author_by_target))), (_step(len(before.members)), _step(len(before.author_by_target)))
+    steps, had = (
+        (_step(len(after.members)), _step(len(after.author_by_target))),
+        (_step(len(before.members)), _step(len(before.author_by_target))),
+    )
     hour = after.last_us // _HOUR_US
     climbed = (reporters > 0 and steps[0] > had[0]) or (targets > 0 and steps[1] > had[1])
     another_hour = targets > 0 and hour > before.last_us // _HOUR_US
     if not (climbed or another_hour or reopened or absorbed):
         return None
     key = f"{after.id}/{steps[0]}.{steps[1]}.{hour}" + (f"/{after.version}" if reopened or absorbed else "")
-    return Event("cluster.grown", key, {**_state_data(after), "gained_reporters": reporters, "gained_targets": targets, "reopened": reopened, "absorbed": absorbed})
+    return Event(
+        "cluster.grown",
+        key,
+        {
+            **_state_data(after),
+            "gained_reporters": reporters,
+            "gained_targets": targets,
+            "reopened": reopened,
+            "absorbed": absorbed,
+        },
+    )
 
 
 def _step(n: int) -> int:
@@ -103,20 +126,34 @@ def _because(state: ClusterState) -> str:
 def decision_events(before: str, after: Cluster, decision: Decision) -> list[Event]:
     """What a person's decision tells; `before` is the cluster's disposition until then."""
     said = {
-        "id": decision.id, "at": _text(decision.at), "by": decision.by, "verdict": decision.verdict, "reason_code": decision.reason_code, "reverses": decision.reverses,
+        "id": decision.id,
+        "at": _text(decision.at),
+        "by": decision.by,
+        "verdict": decision.verdict,
+        "reason_code": decision.reason_code,
+        "reverses": decision.reverses,
         "excluded_reporters": len(decision.excluded_reporters),
     }
     events = [Event("cluster.decided", decision.id, {**_cluster_data(after), "decision": said})]
     if after.disposition == "flagged" and before != "flagged":
         events.append(Event("cluster.flagged", f"{after.id}/{after.version}", _cluster_data(after)))
     elif before == "flagged" and after.disposition != "flagged":
-        events.append(Event("cluster.revoked", f"{after.id}/{after.version}", {**_cluster_data(after), "because": after.revoked_because or "decided"}))
+        events.append(
+            Event(
+                "cluster.revoked",
+                f"{after.id}/{after.version}",
+                {**_cluster_data(after), "because": after.revoked_because or "decided"},
+            )
+        )
     return events
 
 
 def is_held(complaints: int, summary: TargetSummary, threshold: int) -> bool:
     """Whether the recommendation is `hold`."""
-    return complaints >= threshold and recommend(complaints, independent_count(complaints, summary.discount), threshold, flagged=False) == "hold"
+    return (
+        complaints >= threshold
+        and recommend(complaints, independent_count(complaints, summary.discount), threshold, flagged=False) == "hold"
+    )
 
 
 def hold_key(target_id: int | str, summary: TargetSummary, threshold: int) -> str:
@@ -127,33 +164,69 @@ def hold_key(target_id: int | str, summary: TargetSummary, threshold: int) -> st
 
 def hold_event(target_id: str, complaints: int, summary: TargetSummary, threshold: int, policy_version: str) -> Event:
     """The target is held: at its threshold only a group carries it over."""
-    return Event("target.hold", hold_key(target_id, summary, threshold), {
-        **_target_data(target_id), "complaints": complaints, "independent_complaints": independent_count(complaints, summary.discount), "threshold": threshold,
-        "coordinated_probability": max(share.discount_probability for share in summary.clusters), "policy_version": policy_version,
-        "clusters": [
-            {"id": s.id, "complaints": s.complaints, "probability": s.probability, "unfounded_probability": s.unfounded_probability, "url": _cluster_url(s.id)}
-            for s in sorted(summary.clusters, key=lambda s: (-s.discount_probability, s.id))[:10]
-        ],
-    })
+    return Event(
+        "target.hold",
+        hold_key(target_id, summary, threshold),
+        {
+            **_target_data(target_id),
+            "complaints": complaints,
+            "independent_complaints": independent_count(complaints, summary.discount),
+            "threshold": threshold,
+            "coordinated_probability": max(share.discount_probability for share in summary.clusters),
+            "policy_version": policy_version,
+            "clusters": [
+                {
+                    "id": s.id,
+                    "complaints": s.complaints,
+                    "probability": s.probability,
+                    "unfounded_probability": s.unfounded_probability,
+                    "url": _cluster_url(s.id),
+                }
+                for s in sorted(summary.clusters, key=lambda s: (-s.discount_probability, s.id))[:10]
+            ],
+        },
+    )
 
 
 def restore_event(target_id: str, restoration: Restoration, policy_version: str) -> Event:
     """A restoration opened."""
-    return Event("target.restore_suggested", f"{target_id}/{restoration.removal}", {
-        **_target_data(target_id), "complaints": restoration.complaints, "independent_complaints": restoration.independent, "threshold": restoration.threshold,
-        "harm": restoration.harm, "removed_at": _text(moment(restoration.removed_us)), "removed_by": restoration.removed_by, "clusters": list(restoration.clusters[:10]),
-        "policy_version": policy_version, "restorations_url": "/v1/restorations",
-    })
+    return Event(
+        "target.restore_suggested",
+        f"{target_id}/{restoration.removal}",
+        {
+            **_target_data(target_id),
+            "complaints": restoration.complaints,
+            "independent_complaints": restoration.independent,
+            "threshold": restoration.threshold,
+            "harm": restoration.harm,
+            "removed_at": _text(moment(restoration.removed_us)),
+            "removed_by": restoration.removed_by,
+            "clusters": list(restoration.clusters[:10]),
+            "policy_version": policy_version,
+            "restorations_url": "/v1/restorations",
+        },
+    )
 
 
 def warn_event(reporter_id: str, found: Suggestion, at_us: int) -> Event:
     """A person should consider to warn the reporter; nothing happens by itself."""
-    return Event("reporter.warn_suggested", f"{reporter_id}/{at_us}", {
-        "reporter_id": reporter_id, "url": f"/v1/reporters/{quote(reporter_id, safe='')}", "as_of": _text(moment(at_us)), "unfounded": found.unfounded, "judged": found.judged,
-        "share": found.share, "period_seconds": found.period_seconds, "rejected_by_outcome": found.by_outcome, "in_decided_brigades": found.by_decision,
-        "clusters": list(found.clusters[:10]),
-        "note": "A suggestion to look at the case (DSA Art. 23): whether the notices were manifestly unfounded, and with what intention, only a person can judge.",
-    })
+    return Event(
+        "reporter.warn_suggested",
+        f"{reporter_id}/{at_us}",
+        {
+            "reporter_id": reporter_id,
+            "url": f"/v1/reporters/{quote(reporter_id, safe='')}",
+            "as_of": _text(moment(at_us)),
+            "unfounded": found.unfounded,
+            "judged": found.judged,
+            "share": found.share,
+            "period_seconds": found.period_seconds,
+            "rejected_by_outcome": found.by_outcome,
+            "in_decided_brigades": found.by_decision,
+            "clusters": list(found.clusters[:10]),
+            "note": "A suggestion to look at the case (DSA Art. 23): whether the notices were manifestly unfounded, and with what intention, only a person can judge.",
+        },
+    )
 
 
 def _state_data(state: ClusterState) -> dict[str, Any]:
@@ -164,11 +237,28 @@ def _cluster_data(cluster: Cluster) -> dict[str, Any]:
     return _data(cluster, cluster.reporter_count, cluster.target_count, cluster.first_at, cluster.last_at)
 
 
-def _data(of: ClusterState | Cluster, reporters: int, targets: int, first_at: datetime, last_at: datetime) -> dict[str, Any]:
+def _data(
+    of: ClusterState | Cluster, reporters: int, targets: int, first_at: datetime, last_at: datetime
+) -> dict[str, Any]:
     return {
-        "cluster_id": of.id, "kind": of.kind, "disposition": of.disposition, "status": of.status, "version": of.version, "probability": of.probability,
-        "unfounded_probability": of.unfounded_probability, "score": of.score, "reporter_count": reporters, "target_count": targets, "first_at": _text(first_at), "last_at": _text(last_at),
-        "summary": of.summary, "policy_version": of.policy_version, "merged_into": of.merged_into, "split_from": of.split_from, "earlier": of.earlier, "url": _cluster_url(of.id),
+        "cluster_id": of.id,
+        "kind": of.kind,
+        "disposition": of.disposition,
+        "status": of.status,
+        "version": of.version,
+        "probability": of.probability,
+        "unfounded_probability": of.unfounded_probability,
+        "score": of.score,
+        "reporter_count": reporters,
+        "target_count": targets,
+        "first_at": _text(first_at),
+        "last_at": _text(last_at),
+        "summary": of.summary,
+        "policy_version": of.policy_version,
+        "merged_into": of.merged_into,
+        "split_from": of.split_from,
+        "earlier": of.earlier,
+        "url": _cluster_url(of.id),
     }
 
 

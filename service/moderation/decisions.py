@@ -116,7 +116,9 @@ def effective_status(status: Status, snooze_until: datetime | None, now: datetim
     return status
 
 
-def decide(case: Case, log: Sequence[Decision], request: DecisionRequest, *, decision_id: str, by: str, now: datetime) -> tuple[Case, Decision]:
+def decide(
+    case: Case, log: Sequence[Decision], request: DecisionRequest, *, decision_id: str, by: str, now: datetime
+) -> tuple[Case, Decision]:
     """The case after the request, and the entry for its log.
 
     `log` is the cluster's, oldest first, with those of clusters merged into it. Raises Refused for a merged
@@ -127,18 +129,36 @@ def decide(case: Case, log: Sequence[Decision], request: DecisionRequest, *, dec
     if request.version != case.version:
         raise StaleVersion(
             f"cluster {case.id} is at version {case.version}, changed by {case.changed_by}; the decision was made on version {request.version}: read it again",
-            current_version=case.version, changed_by=case.changed_by,
+            current_version=case.version,
+            changed_by=case.changed_by,
         )
     undone = _undone(case, log, request)
     _check_fields(case, request, undone, now)
     entry = Decision(
-        id=decision_id, cluster_id=case.id, at=now, by=by, verdict=request.verdict, reason_code=request.reason_code, note=request.note,
-        excluded_reporters=sorted(set(request.excluded_reporters)), snooze_until=request.snooze_until, reverses=request.reverses, version=request.version,
+        id=decision_id,
+        cluster_id=case.id,
+        at=now,
+        by=by,
+        verdict=request.verdict,
+        reason_code=request.reason_code,
+        note=request.note,
+        excluded_reporters=sorted(set(request.excluded_reporters)),
+        snooze_until=request.snooze_until,
+        reverses=request.reverses,
+        version=request.version,
     )
     if undone is None:
         # Not the fold: the detector may have reopened the case (growth, conflicting merge), which no log entry tells.
-        before = Standing(status=case.status, verdict=case.verdict, snooze_until=case.snooze_until, excluded=case.excluded)
-        return _with(case, _after(before, entry, plain_undo=False), verdict_is_new=entry.verdict in ("coordinated", "not_coordinated"), by=by, now=now), entry
+        before = Standing(
+            status=case.status, verdict=case.verdict, snooze_until=case.snooze_until, excluded=case.excluded
+        )
+        return _with(
+            case,
+            _after(before, entry, plain_undo=False),
+            verdict_is_new=entry.verdict in ("coordinated", "not_coordinated"),
+            by=by,
+            now=now,
+        ), entry
     before, after = standing(log), standing([*log, entry])
     return _with(case, after, verdict_is_new=after.verdict_from != before.verdict_from, by=by, now=now), entry
 
@@ -147,11 +167,16 @@ def _undone(case: Case, log: Sequence[Decision], request: DecisionRequest) -> De
     if request.reverses is None:
         return None
     if not any(decision.id == request.reverses for decision in log):
-        raise Unfit(f"cluster {case.id} has no decision {request.reverses}: its log is at /v1/clusters/{case.id}/decisions", pointer="/reverses")
+        raise Unfit(
+            f"cluster {case.id} has no decision {request.reverses}: its log is at /v1/clusters/{case.id}/decisions",
+            pointer="/reverses",
+        )
     for decision in in_force(log):
         if decision.id == request.reverses:
             return decision
-    raise Unfit(f"decision {request.reverses} is reversed already: reverse the reversal to bring it back", pointer="/reverses")
+    raise Unfit(
+        f"decision {request.reverses} is reversed already: reverse the reversal to bring it back", pointer="/reverses"
+    )
 
 
 def _check_fields(case: Case, request: DecisionRequest, undone: Decision | None, now: datetime) -> None:
@@ -159,15 +184,27 @@ def _check_fields(case: Case, request: DecisionRequest, undone: Decision | None,
         raise Unfit("a note holds no NUL character: not every database can store it", pointer="/note")
     for index, reporter in enumerate(request.excluded_reporters):
         if reporter not in case.members:
-            raise Unfit(f"{reporter!r} is no member of cluster {case.id}: only its reporters can be excluded", pointer=f"/excluded_reporters/{index}")
+            raise Unfit(
+                f"{reporter!r} is no member of cluster {case.id}: only its reporters can be excluded",
+                pointer=f"/excluded_reporters/{index}",
+            )
     # Taking a snooze back repeats its end, which may have passed since.
     if request.snooze_until is not None and request.snooze_until <= now and not is_plain_undo(request, undone):
-        raise Unfit(f"snooze_until is {request.snooze_until.isoformat()} and has to lie after now, {now.isoformat()}", pointer="/snooze_until")
+        raise Unfit(
+            f"snooze_until is {request.snooze_until.isoformat()} and has to lie after now, {now.isoformat()}",
+            pointer="/snooze_until",
+        )
 
 
 def _with(case: Case, after: Standing, *, verdict_is_new: bool, by: str, now: datetime) -> Case:
     case = replace(
-        case, status=after.status, verdict=after.verdict, snooze_until=after.snooze_until, excluded=after.excluded & case.members, version=case.version + 1, changed_by=by,
+        case,
+        status=after.status,
+        verdict=after.verdict,
+        snooze_until=after.snooze_until,
+        excluded=after.excluded & case.members,
+        version=case.version + 1,
+        changed_by=by,
     )
     if case.verdict is None:
         case = replace(case, decided_reporters=None, decided_targets=None)
@@ -183,6 +220,8 @@ def _disposed(case: Case, now: datetime) -> Case:
         if case.disposition == "revoked":
             return case
         return replace(case, disposition="revoked", revoked_at=now, revoked_because=DECIDED_NOT_COORDINATED)
-    if case.verdict == "coordinated" or (case.disposition == "revoked" and case.revoked_because == DECIDED_NOT_COORDINATED):
+    if case.verdict == "coordinated" or (
+        case.disposition == "revoked" and case.revoked_because == DECIDED_NOT_COORDINATED
+    ):
         return replace(case, disposition="flagged", revoked_at=None, revoked_because=None)
     return case

@@ -62,8 +62,15 @@ def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str,
     excluded = frozenset(key_by_reporter[name] for name in case.excluded if name in key_by_reporter)
     everybody = state.members | state.excluded
     after = replace(
-        state, members=everybody - excluded, excluded=everybody & excluded, disposition=case.disposition, status=case.status, verdict=case.verdict, version=case.version,
-        decided_reporters=case.decided_reporters, decided_targets=case.decided_targets,
+        state,
+        members=everybody - excluded,
+        excluded=everybody & excluded,
+        disposition=case.disposition,
+        status=case.status,
+        verdict=case.verdict,
+        version=case.version,
+        decided_reporters=case.decided_reporters,
+        decided_targets=case.decided_targets,
     )
     if case.verdict is None and any(m.verdict is not None for m in after.memberships.values()):
         after = replace(after, memberships={seq: replace(m, verdict=None) for seq, m in after.memberships.items()})
@@ -79,28 +86,59 @@ def effect_of(states: Mapping[str, ClusterState], decided: Mapping[str, ClusterS
     return effects_of(states, [decided], facts)[0]
 
 
-def effects_of(states: Mapping[str, ClusterState], choices: Sequence[Mapping[str, ClusterState]], facts: Facts) -> list[Effect]:
+def effects_of(
+    states: Mapping[str, ClusterState], choices: Sequence[Mapping[str, ClusterState]], facts: Facts
+) -> list[Effect]:
     """The same for several choices about the same clusters: what stays is summed up once."""
     identities = {identity for decided in choices for identity in decided}
     befores = [states[identity] for identity in sorted(identities)]
     others = [state for identity, state in states.items() if identity not in identities]
-    targets = {t for decided in (*choices, {s.id: s for s in befores}) for state in decided.values() for t in state.author_by_target}
+    targets = {
+        t
+        for decided in (*choices, {s.id: s for s in befores})
+        for state in decided.values()
+        for t in state.author_by_target
+    }
     without, now = summaries(others, targets), summaries((*others, *befores), targets)
-    return [_effect(decided, [states[one] for one in sorted(identities - decided.keys())], states, others, targets, without, now, facts) for decided in choices]
+    return [
+        _effect(
+            decided,
+            [states[one] for one in sorted(identities - decided.keys())],
+            states,
+            others,
+            targets,
+            without,
+            now,
+            facts,
+        )
+        for decided in choices
+    ]
 
 
 def _effect(
-    decided: Mapping[str, ClusterState], untouched: Sequence[ClusterState], states: Mapping[str, ClusterState], others: Sequence[ClusterState], targets: set[int],
-    without: Mapping[int, TargetSummary], now: Mapping[int, TargetSummary], facts: Facts,
+    decided: Mapping[str, ClusterState],
+    untouched: Sequence[ClusterState],
+    states: Mapping[str, ClusterState],
+    others: Sequence[ClusterState],
+    targets: set[int],
+    without: Mapping[int, TargetSummary],
+    now: Mapping[int, TargetSummary],
+    facts: Facts,
 ) -> Effect:
     world = [*others, *untouched, *decided.values()]
     after = summaries(world, targets)
     lifted = {t: _discount(after, t, facts) - _discount(without, t, facts) for t in targets}
     before = sum(_discount(now, t, facts) - _discount(without, t, facts) for t in targets)
     return Effect(
-        clusters=len(decided), targets=len(targets), lifted=max(0.0, sum(lifted.values())), lifted_targets=sum(value > 1e-6 for value in lifted.values()), lifted_before=max(0.0, before),
-        held=sum(_held(after, t, facts) for t in targets), held_before=sum(_held(now, t, facts) for t in targets),
-        restorations=_open(_reviewed(targets, world, states, facts)), restorations_before=_open({t: facts.restorations.get(t) for t in targets}),
+        clusters=len(decided),
+        targets=len(targets),
+        lifted=max(0.0, sum(lifted.values())),
+        lifted_targets=sum(value > 1e-6 for value in lifted.values()),
+        lifted_before=max(0.0, before),
+        held=sum(_held(after, t, facts) for t in targets),
+        held_before=sum(_held(now, t, facts) for t in targets),
+        restorations=_open(_reviewed(targets, world, states, facts)),
+        restorations_before=_open({t: facts.restorations.get(t) for t in targets}),
         excluded=sum(len(after_one.excluded - states[identity].excluded) for identity, after_one in decided.items()),
     )
 
@@ -123,7 +161,10 @@ def sentence(effect: Effect, verdict: str) -> str:
         said.append("changes no count")
     new = effect.restorations - effect.restorations_before
     if effect.restorations and new >= 0 and (new or not waits):
-        said.append(f"suggests {_many(effect.restorations, 'restoration')}" + (f" ({new:,} of them new)" if 0 < new < effect.restorations else ""))
+        said.append(
+            f"suggests {_many(effect.restorations, 'restoration')}"
+            + (f" ({new:,} of them new)" if 0 < new < effect.restorations else "")
+        )
     elif new < 0:
         said.append(f"takes back {_many(-new, 'suggested restoration')}")
     holds = effect.held - effect.held_before
@@ -142,15 +183,31 @@ def _discount(told: Mapping[int, TargetSummary], target: int, facts: Facts) -> f
 
 def _held(told: Mapping[int, TargetSummary], target: int, facts: Facts) -> bool:
     total = facts.totals.get(target, 0)
-    return recommend(total, independent_count(total, told.get(target, NO_CLUSTERS).discount), facts.threshold, flagged=False) == "hold"
+    return (
+        recommend(
+            total, independent_count(total, told.get(target, NO_CLUSTERS).discount), facts.threshold, flagged=False
+        )
+        == "hold"
+    )
 
 
-def _reviewed(targets: set[int], world: Sequence[ClusterState], known: Mapping[str, ClusterState], facts: Facts) -> dict[int, Restoration | None]:
+def _reviewed(
+    targets: set[int], world: Sequence[ClusterState], known: Mapping[str, ClusterState], facts: Facts
+) -> dict[int, Restoration | None]:
     removals = {t: removal for t in targets if (removal := latest_removal(facts.outcomes.get(t, ()))) is not None}
     found = inflations(world, {t: r.decided_us for t, r in removals.items()}, facts.stood_at_removal)
     discounting = {s.id for s in known.values() if s.disposition in ("flagged", "held_back")}
     return {
-        t: review(t, facts.restorations.get(t), facts.outcomes.get(t, ()), found.get(t), discounting, threshold=facts.threshold, at=facts.at) for t in targets
+        t: review(
+            t,
+            facts.restorations.get(t),
+            facts.outcomes.get(t, ()),
+            found.get(t),
+            discounting,
+            threshold=facts.threshold,
+            at=facts.at,
+        )
+        for t in targets
     }
 
 

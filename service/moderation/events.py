@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-EventType = Literal["cluster.flagged", "cluster.grown", "cluster.revoked", "cluster.decided", "target.hold", "target.restore_suggested", "reporter.warn_suggested"]
+EventType = Literal[
+    "cluster.flagged",
+    "cluster.grown",
+    "cluster.revoked",
+    "cluster.decided",
+    "target.hold",
+    "target.restore_suggested",
+    "reporter.warn_suggested",
+]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 PING = "ping"  # sent to one subscriber when a person asks for it; nobody subscribes to it, and nothing has happened
 

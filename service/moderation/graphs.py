@@ -75,9 +75,18 @@ def _bipartite(ties: Sequence[Tie], node_limit: int) -> Picture:
     graph: nx.Graph[str] = nx.Graph()
     for node in ranked[:node_limit]:
         graph.add_node(f"{node[0]}:{node[1]}", **_node(node[0], node[1], ties_by_node[node]))
-    drawn = sorted((tie for tie in ties if ("reporter", tie.reporter) in kept and ("target", tie.target) in kept), key=lambda tie: (-tie.complaints, tie.reporter, tie.target))
+    drawn = sorted(
+        (tie for tie in ties if ("reporter", tie.reporter) in kept and ("target", tie.target) in kept),
+        key=lambda tie: (-tie.complaints, tie.reporter, tie.target),
+    )
     for tie in drawn[:EDGE_LIMIT]:
-        graph.add_edge(f"reporter:{tie.reporter}", f"target:{tie.target}", weight=tie.complaints, first_at=_text(tie.first_at), last_at=_text(tie.last_at))
+        graph.add_edge(
+            f"reporter:{tie.reporter}",
+            f"target:{tie.target}",
+            weight=tie.complaints,
+            first_at=_text(tie.first_at),
+            last_at=_text(tie.last_at),
+        )
     return Picture(graph, Truncated(len(ranked) - len(kept), len(ties) - graph.number_of_edges()))
 
 
@@ -88,8 +97,12 @@ def _co_report(ties: Sequence[Tie], node_limit: int) -> Picture:
         ties_by_reporter[tie.reporter].append(tie)
         reporters_by_target[tie.target] += 1
     # Connected: how often a reporter met another on a target, which is the sum of its edges' weights.
-    meetings = {reporter: sum(reporters_by_target[tie.target] - 1 for tie in own) for reporter, own in ties_by_reporter.items()}
-    ranked = sorted(ties_by_reporter, key=lambda reporter: (-meetings[reporter], -_complaints(ties_by_reporter[reporter]), reporter))
+    meetings = {
+        reporter: sum(reporters_by_target[tie.target] - 1 for tie in own) for reporter, own in ties_by_reporter.items()
+    }
+    ranked = sorted(
+        ties_by_reporter, key=lambda reporter: (-meetings[reporter], -_complaints(ties_by_reporter[reporter]), reporter)
+    )
     kept = ranked[:node_limit]
     graph: nx.Graph[str] = nx.Graph()
     for reporter in kept:
@@ -97,12 +110,24 @@ def _co_report(ties: Sequence[Tie], node_limit: int) -> Picture:
     first, second, shared = _pairs(kept, ties_by_reporter)
     # pairs come by rank of their reporters, which decides ties
     heaviest = np.argsort(-shared, kind="stable")[:EDGE_LIMIT]
-    for i, j, weight in zip(first[heaviest].tolist(), second[heaviest].tolist(), shared[heaviest].tolist(), strict=True):
+    for i, j, weight in zip(
+        first[heaviest].tolist(), second[heaviest].tolist(), shared[heaviest].tolist(), strict=True
+    ):
         together = _together(ties_by_reporter[kept[i]], ties_by_reporter[kept[j]])
-        graph.add_edge(f"reporter:{kept[i]}", f"reporter:{kept[j]}", weight=weight, first_at=_text(min(together)), last_at=_text(max(together)))
+        graph.add_edge(
+            f"reporter:{kept[i]}",
+            f"reporter:{kept[j]}",
+            weight=weight,
+            first_at=_text(min(together)),
+            last_at=_text(max(together)),
+        )
     left_out: int | None = len(first) - len(heaviest)
     if len(kept) < len(ranked):
-        left_out = len(_pairs(ranked, ties_by_reporter)[0]) - len(heaviest) if sum(n * (n - 1) // 2 for n in reporters_by_target.values()) <= COUNTED_PAIRS else None
+        left_out = (
+            len(_pairs(ranked, ties_by_reporter)[0]) - len(heaviest)
+            if sum(n * (n - 1) // 2 for n in reporters_by_target.values()) <= COUNTED_PAIRS
+            else None
+        )
     return Picture(graph, Truncated(len(ranked) - len(kept), left_out))
 
 
@@ -114,7 +139,9 @@ def _pairs(reporters: Sequence[str], ties_by_reporter: Mapping[str, Sequence[Tie
         for tie in ties_by_reporter[reporter]:
             rows.append(row)
             columns.append(column_by_target.setdefault(tie.target, len(column_by_target)))
-    incidence = sparse.csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(reporters), len(column_by_target)))
+    incidence = sparse.csr_array(
+        (np.ones(len(rows), np.int64), (rows, columns)), shape=(len(reporters), len(column_by_target))
+    )
     product = incidence @ incidence.T
     product.sort_indices()
     shared = product.tocoo()
@@ -134,8 +161,11 @@ def _complaints(ties: Iterable[Tie]) -> int:
 
 def _node(kind: str, name: str, ties: Sequence[Tie]) -> dict[str, Any]:
     return {
-        "kind": kind, "name": name, "complaints": _complaints(ties),
-        "first_at": _text(min(tie.first_at for tie in ties)), "last_at": _text(max(tie.last_at for tie in ties)),
+        "kind": kind,
+        "name": name,
+        "complaints": _complaints(ties),
+        "first_at": _text(min(tie.first_at for tie in ties)),
+        "last_at": _text(max(tie.last_at for tie in ties)),
     }
 
 
@@ -165,8 +195,12 @@ def graphml(picture: Picture, **about: str) -> bytes:
     written.graph.update({key: _xml(value) for key, value in about.items()}, truncated_nodes=picture.truncated.nodes)
     if picture.truncated.edges is not None:
         written.graph["truncated_edges"] = picture.truncated.edges
-    written.add_nodes_from((_xml_node(node), {**data, "name": _xml(data["name"])}) for node, data in picture.graph.nodes(data=True))
-    written.add_edges_from((_xml_node(one), _xml_node(other), data) for one, other, data in picture.graph.edges(data=True))
+    written.add_nodes_from(
+        (_xml_node(node), {**data, "name": _xml(data["name"])}) for node, data in picture.graph.nodes(data=True)
+    )
+    written.add_edges_from(
+        (_xml_node(one), _xml_node(other), data) for one, other, data in picture.graph.edges(data=True)
+    )
     out = BytesIO()
     # the standard library's writer: the same with and without lxml
     nx.readwrite.graphml.write_graphml_xml(written, out)

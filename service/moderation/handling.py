@@ -23,7 +23,14 @@ def outcome_of(choice: Choice, target_id: str, *, outcome_id: str, decided_at: d
     Raises ValueError for another choice, or for ids that are none.
     """
     if choice == "restored":
-        return Outcome(id=outcome_id, target_id=target_id, decided_at=decided_at, verdict="rejected", action="restored", decided_by="person")
+        return Outcome(
+            id=outcome_id,
+            target_id=target_id,
+            decided_at=decided_at,
+            verdict="rejected",
+            action="restored",
+            decided_by="person",
+        )
     if choice == "stands":
         return Outcome(id=outcome_id, target_id=target_id, decided_at=decided_at, verdict="upheld", decided_by="person")
     raise ValueError(f"{choice!r} is none of {', '.join(CHOICES)}")

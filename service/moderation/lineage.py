@@ -116,7 +116,9 @@ class ClusterState:
         """Members and targets without a complaint: retention deleted theirs, and what cannot be seen cannot be judged."""
         if self.trimmed_us is None:
             return frozenset(), frozenset()
-        return self.members - {m.reporter for m in self.memberships.values()}, frozenset(self.author_by_target.keys() - {m.target for m in self.memberships.values()})
+        return self.members - {m.reporter for m in self.memberships.values()}, frozenset(
+            self.author_by_target.keys() - {m.target for m in self.memberships.values()}
+        )
 
     def beyond(self, since_us: int) -> bool:
         """Whether a complaint of it is older than that, or deleted: then what lies after does not show the whole of it."""
@@ -152,10 +154,25 @@ def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
     for target, mine in on_target.items():
         free = sum(m.exempt or (stands is None and m.verdict == "not_coordinated") for m in mine)
         certain = stands is None and 2 * sum(m.verdict == "coordinated" for m in mine) >= len(mine) - free > 0
-        pi = 1.0 if certain else (model if stands is None else discount_probability(state.disposition, stands, state.probability, state.unfounded_probability))
+        pi = (
+            1.0
+            if certain
+            else (
+                model
+                if stands is None
+                else discount_probability(state.disposition, stands, state.probability, state.unfounded_probability)
+            )
+        )
         parts[target] = ClusterPart(
-            state.id, state.probability, state.unfounded_probability, pi, state.disposition == "flagged",
-            reporters=frozenset(m.reporter for m in mine if not (m.exempt or (stands is None and m.verdict == "not_coordinated"))), exempt=free,
+            state.id,
+            state.probability,
+            state.unfounded_probability,
+            pi,
+            state.disposition == "flagged",
+            reporters=frozenset(
+                m.reporter for m in mine if not (m.exempt or (stands is None and m.verdict == "not_coordinated"))
+            ),
+            exempt=free,
         )
     return parts
 
@@ -172,7 +189,9 @@ def summaries(states: Iterable[ClusterState], targets: Collection[int] | None = 
     return {target: summarise_target(mine) for target, mine in parts.items()}
 
 
-def reconcile(states: Mapping[str, ClusterState], found: Recomputation, policy: Policy, new_id: Callable[[], str]) -> dict[str, ClusterState]:
+def reconcile(
+    states: Mapping[str, ClusterState], found: Recomputation, policy: Policy, new_id: Callable[[], str]
+) -> dict[str, ClusterState]:
     """The clusters that change, as they are afterwards.
 
     Nothing in `states` is modified. Order of groups and states is irrelevant, but for the ids that `new_id` hands out
@@ -201,7 +220,9 @@ def reconcile(states: Mapping[str, ClusterState], found: Recomputation, policy: 
             seen.add(base.id)
             state = _continued(base, group, [present[a] for a in absorbed], found)
             for loser in absorbed:
-                changed[loser] = replace(present[loser], disposition="merged", merged_into=base.id, version=present[loser].version + 1)
+                changed[loser] = replace(
+                    present[loser], disposition="merged", merged_into=base.id, version=present[loser].version + 1
+                )
         state = _judged(state, found, policy)
         if base is None and state.disposition == "revoked":
             continue  # never was a cluster
@@ -217,7 +238,13 @@ def reconcile(states: Mapping[str, ClusterState], found: Recomputation, policy: 
     return _within_quota(states, changed, found, policy)
 
 
-def rescore(state: ClusterState, outcomes: Mapping[int, Sequence[Judgement]], now_us: int, policy: Policy, withdrawn: Iterable[int] = ()) -> ClusterState:
+def rescore(
+    state: ClusterState,
+    outcomes: Mapping[int, Sequence[Judgement]],
+    now_us: int,
+    policy: Policy,
+    withdrawn: Iterable[int] = (),
+) -> ClusterState:
     """The cluster after outcomes or withdrawals, in the window or not; the same object where nothing changes."""
     lost = set(withdrawn) & state.memberships.keys()
     after = state
@@ -226,9 +253,22 @@ def rescore(state: ClusterState, outcomes: Mapping[int, Sequence[Judgement]], no
         untold_members, untold_targets = state.untold()
         members = (frozenset(m.reporter for m in left.values()) & state.members) | untold_members
         targets = {m.target for m in left.values() if m.reporter in members} | untold_targets
-        after = replace(state, memberships=left, members=members, author_by_target={t: a for t, a in state.author_by_target.items() if t in targets})
-        if (len(members) < policy.min_members or len(targets) < (1 if state.kind == "one_shot" else 2)) and state.verdict is None:
-            return replace(after, disposition="revoked", revoked_us=now_us, revoked_because="so many complaints were withdrawn that no group is left", version=state.version + 1)
+        after = replace(
+            state,
+            memberships=left,
+            members=members,
+            author_by_target={t: a for t, a in state.author_by_target.items() if t in targets},
+        )
+        if (
+            len(members) < policy.min_members or len(targets) < (1 if state.kind == "one_shot" else 2)
+        ) and state.verdict is None:
+            return replace(
+                after,
+                disposition="revoked",
+                revoked_us=now_us,
+                revoked_because="so many complaints were withdrawn that no group is left",
+                version=state.version + 1,
+            )
     if state.trimmed_us is not None and not after.counted:
         # nothing is left to judge it by: what was found stays
         return _versioned(state, after) if _differs(state, after) else state
@@ -236,7 +276,13 @@ def rescore(state: ClusterState, outcomes: Mapping[int, Sequence[Judgement]], no
     if state.disposition == "revoked" and state.verdict is None and state.revoked_because != NOT_SPOKEN_FOR:
         # Nobody found the group any more, or too little of it is left: no outcome brings it back, being found again
         # does.
-        after = replace(after, disposition="revoked", revoked_us=state.revoked_us, revoked_because=state.revoked_because, settle_with=())
+        after = replace(
+            after,
+            disposition="revoked",
+            revoked_us=state.revoked_us,
+            revoked_because=state.revoked_because,
+            settle_with=(),
+        )
     return _versioned(state, after) if _differs(state, after) else state
 
 
@@ -245,7 +291,10 @@ def rescore(state: ClusterState, outcomes: Mapping[int, Sequence[Judgement]], no
 
 def _overlaps(group: Found, present: Mapping[str, ClusterState], share: float) -> dict[str, int]:
     """Members in common with each stored cluster that the group may be."""
-    both = {state.id: common_people(group.kind, group.reporters, group.author_by_target.keys(), state, share) for state in present.values()}
+    both = {
+        state.id: common_people(group.kind, group.reporters, group.author_by_target.keys(), state, share)
+        for state in present.values()
+    }
     return {identity: common for identity, common in both.items() if common}
 
 
@@ -267,7 +316,9 @@ def _age(state: ClusterState) -> tuple[int, str]:
     return state.found_us, state.id
 
 
-def _owners(groups: Sequence[Found], shared: Sequence[dict[str, int]], present: Mapping[str, ClusterState]) -> dict[str, int]:
+def _owners(
+    groups: Sequence[Found], shared: Sequence[dict[str, int]], present: Mapping[str, ClusterState]
+) -> dict[str, int]:
     """Which group keeps each stored id: the one with most members in common (split: the largest part)."""
     best: dict[str, int] = {}
     for k in range(len(groups)):
@@ -279,16 +330,26 @@ def _owners(groups: Sequence[Found], shared: Sequence[dict[str, int]], present: 
     return best
 
 
-def _survivor(k: int, shared: dict[str, int], owner: Mapping[str, int], present: Mapping[str, ClusterState]) -> tuple[str | None, list[str]]:
+def _survivor(
+    k: int, shared: dict[str, int], owner: Mapping[str, int], present: Mapping[str, ClusterState]
+) -> tuple[str | None, list[str]]:
     """The id that group k continues, and the others that merge into it: the oldest survives."""
     mine = sorted((identity for identity in shared if owner[identity] == k), key=lambda i: _age(present[i]))
     return (mine[0], mine[1:]) if mine else (None, [])
 
 
 def _new(
-    group: Found, states: Mapping[str, ClusterState], present: Mapping[str, ClusterState], shared: Mapping[str, int], found: Recomputation, policy: Policy, new_id: Callable[[], str]
+    group: Found,
+    states: Mapping[str, ClusterState],
+    present: Mapping[str, ClusterState],
+    shared: Mapping[str, int],
+    found: Recomputation,
+    policy: Policy,
+    new_id: Callable[[], str],
 ) -> ClusterState:
-    split_from = max(shared, key=lambda i: (shared[i], [-x if isinstance(x, int) else x for x in _age(present[i])]), default=None)
+    split_from = max(
+        shared, key=lambda i: (shared[i], [-x if isinstance(x, int) else x for x in _age(present[i])]), default=None
+    )
     earlier = None
     if split_from is None:
         left = {s.id: s for s in states.values() if s.id not in present and s.disposition != "merged"}
@@ -300,13 +361,31 @@ def _new(
     excluded = parent.excluded & group.reporters if parent else frozenset()
     kept = {m.seq: replace(m, verdict=said[m.seq].verdict) if m.seq in said else m for m in group.memberships}
     return ClusterState(
-        id=new_id(), kind=group.kind, disposition="flagged", status="open", members=group.reporters - excluded, excluded=excluded, memberships=kept, author_by_target=dict(group.author_by_target),
-        evidence=group.evidence, score=0.0, probability=0.0, unfounded_probability=0.0, settle_with=(), summary="", policy_version=policy.version, version=1,
-        found_us=max((m.time_us for m in group.memberships), default=found.now_us), split_from=split_from, earlier=earlier,
+        id=new_id(),
+        kind=group.kind,
+        disposition="flagged",
+        status="open",
+        members=group.reporters - excluded,
+        excluded=excluded,
+        memberships=kept,
+        author_by_target=dict(group.author_by_target),
+        evidence=group.evidence,
+        score=0.0,
+        probability=0.0,
+        unfounded_probability=0.0,
+        settle_with=(),
+        summary="",
+        policy_version=policy.version,
+        version=1,
+        found_us=max((m.time_us for m in group.memberships), default=found.now_us),
+        split_from=split_from,
+        earlier=earlier,
     )
 
 
-def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState], found: Recomputation) -> ClusterState:
+def _continued(
+    base: ClusterState, group: Found, absorbed: Sequence[ClusterState], found: Recomputation
+) -> ClusterState:
     """The stored cluster with the group's result, plus what has left the window and what was absorbed."""
     excluded = base.excluded.union(*(a.excluded for a in absorbed))
     earlier_ones = {seq: m for state in (*absorbed, base) for seq, m in state.memberships.items()}
@@ -318,7 +397,12 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
     trimmed = [state.trimmed_us for state in (*absorbed, base) if state.trimmed_us is not None]
     was_member = base.members.union(*(a.members for a in absorbed))
     members = (group.reporters | (was_member & aged_members)) - excluded
-    authors = {t: a for state in (*absorbed, base) for t, a in state.author_by_target.items() if t in aged_targets or t in group.author_by_target} | dict(group.author_by_target)
+    authors = {
+        t: a
+        for state in (*absorbed, base)
+        for t, a in state.author_by_target.items()
+        if t in aged_targets or t in group.author_by_target
+    } | dict(group.author_by_target)
     people = members | excluded
     kept = {seq: m for seq, m in earlier_ones.items() if m.reporter in people and m.target in authors}
     for m in group.memberships:
@@ -326,7 +410,9 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
     evidence = group.evidence
     if (left or trimmed) and coordination(base.evidence) > coordination(group.evidence):
         evidence = base.evidence  # what is left in the window is a part; age alone lowers nothing
-    state = replace(base, members=members, excluded=excluded, memberships=kept, author_by_target=authors, evidence=evidence)
+    state = replace(
+        base, members=members, excluded=excluded, memberships=kept, author_by_target=authors, evidence=evidence
+    )
     if trimmed:
         state = replace(state, trimmed_us=(min(first for first, _ in trimmed), max(last for _, last in trimmed)))
     verdicts = {s.verdict for s in (base, *absorbed) if s.verdict}
@@ -335,8 +421,14 @@ def _continued(base: ClusterState, group: Found, absorbed: Sequence[ClusterState
     if verdicts and base.verdict is None:
         decided = next(a for a in absorbed if a.verdict)
         return replace(
-            state, disposition=decided.disposition, status=decided.status, verdict=decided.verdict, decided_reporters=decided.decided_reporters,
-            decided_targets=decided.decided_targets, revoked_us=decided.revoked_us, revoked_because=decided.revoked_because,
+            state,
+            disposition=decided.disposition,
+            status=decided.status,
+            verdict=decided.verdict,
+            decided_reporters=decided.decided_reporters,
+            decided_targets=decided.decided_targets,
+            revoked_us=decided.revoked_us,
+            revoked_because=decided.revoked_because,
         )
     return state
 
@@ -347,12 +439,17 @@ def _told_already(crowd: Found, states: Mapping[str, ClusterState]) -> bool:
     """
     targets = crowd.author_by_target.keys()
     return any(
-        s.kind == "repeat" and s.disposition not in ("merged", "revoked") and targets <= s.author_by_target.keys() and 2 * len(crowd.reporters & (s.members | s.excluded)) >= len(crowd.reporters)
+        s.kind == "repeat"
+        and s.disposition not in ("merged", "revoked")
+        and targets <= s.author_by_target.keys()
+        and 2 * len(crowd.reporters & (s.members | s.excluded)) >= len(crowd.reporters)
         for s in states.values()
     )
 
 
-def _absorb_crowds(present: Mapping[str, ClusterState], states: Mapping[str, ClusterState], changed: dict[str, ClusterState]) -> None:
+def _absorb_crowds(
+    present: Mapping[str, ClusterState], states: Mapping[str, ClusterState], changed: dict[str, ClusterState]
+) -> None:
     """A crowd that turned out to be part of a group becomes merged into it, unless a person decided about it."""
     groups = [s for s in changed.values() if s.kind == "repeat" and s.disposition not in ("merged", "revoked")]
     for state in present.values():
@@ -360,8 +457,12 @@ def _absorb_crowds(present: Mapping[str, ClusterState], states: Mapping[str, Clu
         if crowd.kind != "one_shot" or crowd.disposition == "merged" or crowd.verdict is not None:
             continue
         for group in sorted(groups, key=_age):
-            if crowd.author_by_target.keys() <= group.author_by_target.keys() and 2 * len(crowd.members & (group.members | group.excluded)) >= len(crowd.members):
-                changed[crowd.id] = replace(crowd, disposition="merged", merged_into=group.id, version=state.version + 1)
+            if crowd.author_by_target.keys() <= group.author_by_target.keys() and 2 * len(
+                crowd.members & (group.members | group.excluded)
+            ) >= len(crowd.members):
+                changed[crowd.id] = replace(
+                    crowd, disposition="merged", merged_into=group.id, version=state.version + 1
+                )
                 break
 
 
@@ -372,7 +473,13 @@ def _judged(state: ClusterState, found: Recomputation, policy: Policy) -> Cluste
     counted = state.counted
     filed = [Filed(m.seq, m.target, m.time_us) for m in counted]
     told = judged.tally(filed, found.outcomes)
-    verdict = judge(state.evidence, told, len(state.author_by_target), prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score)
+    verdict = judge(
+        state.evidence,
+        told,
+        len(state.author_by_target),
+        prior_unfounded=policy.prior_unfounded,
+        flag_score=policy.flag_score,
+    )
     disposition: Disposition = verdict.disposition
     if state.verdict is not None:
         disposition = state.disposition  # a person decided
@@ -382,8 +489,16 @@ def _judged(state: ClusterState, found: Recomputation, policy: Policy) -> Cluste
         disposition = state.disposition  # age alone revokes nothing
     revoked = disposition == "revoked" and state.disposition != "revoked"
     return replace(
-        state, disposition=disposition, score=verdict.score, probability=verdict.probability, unfounded_probability=verdict.unfounded_probability, evidence=verdict.evidence,
-        settle_with=settle_with(filed, found.outcomes, told, verdict.unfounded_probability) if disposition in ("flagged", "held_back") else (), policy_version=policy.version,
+        state,
+        disposition=disposition,
+        score=verdict.score,
+        probability=verdict.probability,
+        unfounded_probability=verdict.unfounded_probability,
+        evidence=verdict.evidence,
+        settle_with=settle_with(filed, found.outcomes, told, verdict.unfounded_probability)
+        if disposition in ("flagged", "held_back")
+        else (),
+        policy_version=policy.version,
         summary=summarise(len(state.members), len(state.author_by_target), verdict.evidence, told),
         revoked_us=found.now_us if revoked else (state.revoked_us if disposition == "revoked" else None),
         revoked_because=NOT_SPOKEN_FOR if revoked else (state.revoked_because if disposition == "revoked" else None),
@@ -396,8 +511,21 @@ def _differs(before: ClusterState, after: ClusterState) -> bool:
 
 def _versioned(before: ClusterState, after: ClusterState) -> ClusterState:
     """The version rises with membership, disposition, status or decision, not with a changed score alone."""
-    same = (before.members, before.author_by_target.keys(), before.disposition, before.status, before.verdict, before.merged_into) == (
-        after.members, after.author_by_target.keys(), after.disposition, after.status, after.verdict, after.merged_into)
+    same = (
+        before.members,
+        before.author_by_target.keys(),
+        before.disposition,
+        before.status,
+        before.verdict,
+        before.merged_into,
+    ) == (
+        after.members,
+        after.author_by_target.keys(),
+        after.disposition,
+        after.status,
+        after.verdict,
+        after.merged_into,
+    )
     return after if same else replace(after, version=before.version + 1)
 
 
@@ -407,8 +535,13 @@ def _reopened(before: ClusterState | None, after: ClusterState, policy: Policy) 
         return after
     if after.status == "decided" and after.decided_reporters is not None:
         # Counted one by one: others may have been dropped since.
-        new_targets = len(after.author_by_target.keys() - {m.target for m in after.memberships.values() if m.verdict is not None})
-        grown = len(after.members) > after.decided_reporters and len(after.members) >= (1 + policy.reopen_growth) * after.decided_reporters
+        new_targets = len(
+            after.author_by_target.keys() - {m.target for m in after.memberships.values() if m.verdict is not None}
+        )
+        grown = (
+            len(after.members) > after.decided_reporters
+            and len(after.members) >= (1 + policy.reopen_growth) * after.decided_reporters
+        )
         if new_targets >= policy.reopen_new_targets or grown:
             after = replace(after, status="open", summary=f"Grown since decision: {after.summary}")
     return _versioned(before, after)
@@ -418,14 +551,26 @@ def _unseen(state: ClusterState, found: Recomputation) -> ClusterState | None:
     """A sweep no longer finds the group: revoked, if no person decided and all its complaints could be seen."""
     if state.verdict is not None or state.beyond(found.since_us):
         return None
-    return replace(state, disposition="revoked", revoked_us=found.now_us, revoked_because="a sweep of the whole window no longer finds the group", version=state.version + 1)
+    return replace(
+        state,
+        disposition="revoked",
+        revoked_us=found.now_us,
+        revoked_because="a sweep of the whole window no longer finds the group",
+        version=state.version + 1,
+    )
 
 
-def _within_quota(states: Mapping[str, ClusterState], changed: dict[str, ClusterState], found: Recomputation, policy: Policy) -> dict[str, ClusterState]:
+def _within_quota(
+    states: Mapping[str, ClusterState], changed: dict[str, ClusterState], found: Recomputation, policy: Policy
+) -> dict[str, ClusterState]:
     """New flags beyond the day's quota are held back; a sweep releases what fits since."""
     waiting = [s for s in changed.values() if s.disposition == "flagged" and s.id not in states]
     if found.complete:
-        waiting += [changed.get(s.id, s) for s in states.values() if s.disposition == "held_back" and changed.get(s.id, s).disposition == "held_back" and s.verdict is None]
+        waiting += [
+            changed.get(s.id, s)
+            for s in states.values()
+            if s.disposition == "held_back" and changed.get(s.id, s).disposition == "held_back" and s.verdict is None
+        ]
     candidates = [quota.Candidate(s.id, quota.day_of(s.found_us), s.score) for s in waiting]
     if not candidates:
         return changed
@@ -435,5 +580,7 @@ def _within_quota(states: Mapping[str, ClusterState], changed: dict[str, Cluster
     for state in waiting:
         disposition: Disposition = "flagged" if state.id in admitted else "held_back"
         if disposition != state.disposition:
-            changed[state.id] = replace(state, disposition=disposition, version=state.version if state.id not in states else state.version + 1)
+            changed[state.id] = replace(
+                state, disposition=disposition, version=state.version if state.id not in states else state.version + 1
+            )
     return changed

@@ -77,7 +77,9 @@ def tally(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Iterable
         whole = standing(o for o in known if o.complaint == 0)
         good = bad = 0
         for complaint in mine:
-            alone = standing(o for o in known if o.complaint == complaint.seq) if any(o.complaint for o in known) else None
+            alone = (
+                standing(o for o in known if o.complaint == complaint.seq) if any(o.complaint for o in known) else None
+            )
             verdict = alone or whole
             if verdict is None or complaint.time_us >= verdict.decided_us:
                 continue

@@ -23,8 +23,11 @@ USUAL = 0.4  # share rejected
 
 
 def record_evidence(
-    complaints_by_member: Mapping[int, Iterable[Filed]], own_targets: Iterable[int], outcomes_by_target: Mapping[int, Sequence[Judgement]],
-    reporters_by_target: Mapping[int, int], now_us: int,
+    complaints_by_member: Mapping[int, Iterable[Filed]],
+    own_targets: Iterable[int],
+    outcomes_by_target: Mapping[int, Sequence[Judgement]],
+    reporters_by_target: Mapping[int, int],
+    now_us: int,
 ) -> Evidence | None:
     """What the members' judged complaints about targets that are not the group's say; None while there are none.
 
@@ -39,11 +42,21 @@ def record_evidence(
         if not e.upheld + e.rejected:
             continue
         voice = max(1.0, e.up + e.down)
-        up, down, upheld, rejected, speaking = up + e.up / voice, down + e.down / voice, upheld + e.upheld, rejected + e.rejected, speaking + 1
+        up, down, upheld, rejected, speaking = (
+            up + e.up / voice,
+            down + e.down / voice,
+            upheld + e.upheld,
+            rejected + e.rejected,
+            speaking + 1,
+        )
     if not speaking:
         return None
     ratio = max(-BOUND, min(BOUND, log_likelihood_ratio(up, down)))
     return Evidence(
-        signal=RECORD, value=down / (up + down) if up + down else 0.0, usual=USUAL, p_value=None, contribution=ratio,
+        signal=RECORD,
+        value=down / (up + down) if up + down else 0.0,
+        usual=USUAL,
+        p_value=None,
+        contribution=ratio,
         text=f"Elsewhere people upheld {upheld} and rejected {rejected} complaints of {speaking} members; what everybody reported counts little.",
     )

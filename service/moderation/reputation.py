@@ -60,7 +60,12 @@ class Earned:
     rejected: int
 
 
-def earned(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequence[Judgement]], reporters_by_target: Mapping[int, int], now_us: int) -> Earned:
+def earned(
+    complaints: Iterable[Filed],
+    outcomes_by_target: Mapping[int, Sequence[Judgement]],
+    reporters_by_target: Mapping[int, int],
+    now_us: int,
+) -> Earned:
     """The weights up and down of the reporter's standing complaints; arguments as of `reputation`."""
     up = down = 0.0
     upheld = rejected = 0
@@ -72,14 +77,21 @@ def earned(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequenc
         if verdict == "upheld":
             crowd = reporters_by_target.get(complaint.target, 1)
             if crowd < 1:
-                raise ValueError(f"{crowd} reporters stand on target {complaint.target}, below 1, though this one is among them: count standing complaints only")
+                raise ValueError(
+                    f"{crowd} reporters stand on target {complaint.target}, below 1, though this one is among them: count standing complaints only"
+                )
             up, upheld = up + weight / crowd, upheld + 1
         else:
             down, rejected = down + weight, rejected + 1
     return Earned(up, down, upheld, rejected)
 
 
-def reputation(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequence[Judgement]], reporters_by_target: Mapping[int, int], now_us: int) -> Reputation | None:
+def reputation(
+    complaints: Iterable[Filed],
+    outcomes_by_target: Mapping[int, Sequence[Judgement]],
+    reporters_by_target: Mapping[int, int],
+    now_us: int,
+) -> Reputation | None:
     """The reputation that one reporter's standing complaints have earned by `now_us`; None while none is decided.
 
     `reporters_by_target` counts the distinct reporters whose complaint about a target stands, this one among them; a
@@ -92,4 +104,6 @@ def reputation(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Seq
         return None
     a, b = PRIOR_UPHELD + e.up, PRIOR_REJECTED + e.down
     tail = (1 - CREDIBLE) / 2
-    return Reputation(a / (a + b), float(beta.ppf(tail, a, b)), float(beta.ppf(1 - tail, a, b)), e.up + e.down, e.upheld, e.rejected)
+    return Reputation(
+        a / (a + b), float(beta.ppf(tail, a, b)), float(beta.ppf(1 - tail, a, b)), e.up + e.down, e.upheld, e.rejected
+    )

@@ -17,7 +17,17 @@ from dataclasses import dataclass
 
 from service.model import Disposition, Evidence, Kind
 from service.moderation.outcomes import Tally
-from service.moderation.score import FEWEST_TEXTS, OUTCOMES, TEXTS_COMPARED, USUAL_SHARE, author_contribution, device_contribution, fresh_chance, judge, tail
+from service.moderation.score import (
+    FEWEST_TEXTS,
+    OUTCOMES,
+    TEXTS_COMPARED,
+    USUAL_SHARE,
+    author_contribution,
+    device_contribution,
+    fresh_chance,
+    judge,
+    tail,
+)
 from service.policy import Policy
 
 _SAME = 0.005  # two shares that differ by less are the same count
@@ -69,7 +79,13 @@ class Rescored:
 
 
 def rescore_without(
-    evidence: Sequence[Evidence], said: Sequence[Said], left_out: Collection[int], elsewhere: Mapping[int, int], told: tuple[Tally, Tally], kind: Kind, policy: Policy,
+    evidence: Sequence[Evidence],
+    said: Sequence[Said],
+    left_out: Collection[int],
+    elsewhere: Mapping[int, int],
+    told: tuple[Tally, Tally],
+    kind: Kind,
+    policy: Policy,
 ) -> Rescored:
     """The group's score without the members in `left_out`.
 
@@ -85,22 +101,47 @@ def rescore_without(
     members, targets = len({s.reporter for s in kept}), len({s.target for s in kept})
     structural = [e for e in evidence if e.signal != OUTCOMES]
     after = {e.signal: _anew(e, ordered, kept, elsewhere, policy) for e in structural}
-    before = judge(structural, told[0], len({s.target for s in ordered}), prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score)
-    verdict = judge([after[e.signal] or e for e in structural], told[1], targets, prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score)
+    before = judge(
+        structural,
+        told[0],
+        len({s.target for s in ordered}),
+        prior_unfounded=policy.prior_unfounded,
+        flag_score=policy.flag_score,
+    )
+    verdict = judge(
+        [after[e.signal] or e for e in structural],
+        told[1],
+        targets,
+        prior_unfounded=policy.prior_unfounded,
+        flag_score=policy.flag_score,
+    )
     new = {e.signal: e for e in verdict.evidence}
     too_few = members < policy.min_members or targets < enough
     return Rescored(
-        members=members, targets=targets, score_before=before.score, score=verdict.score, probability=verdict.probability, unfounded_probability=verdict.unfounded_probability,
-        disposition="revoked" if too_few else verdict.disposition, too_few=too_few,
-        rows=tuple(Row(e.signal, e, new[e.signal], e.signal == OUTCOMES or after.get(e.signal) is not None) for e in before.evidence),
+        members=members,
+        targets=targets,
+        score_before=before.score,
+        score=verdict.score,
+        probability=verdict.probability,
+        unfounded_probability=verdict.unfounded_probability,
+        disposition="revoked" if too_few else verdict.disposition,
+        too_few=too_few,
+        rows=tuple(
+            Row(e.signal, e, new[e.signal], e.signal == OUTCOMES or after.get(e.signal) is not None)
+            for e in before.evidence
+        ),
     )
 
 
-def _anew(e: Evidence, whole: Sequence[Said], kept: Sequence[Said], elsewhere: Mapping[int, int], policy: Policy) -> Evidence | None:
+def _anew(
+    e: Evidence, whole: Sequence[Said], kept: Sequence[Said], elsewhere: Mapping[int, int], policy: Policy
+) -> Evidence | None:
     """The signal for who is left; None where only the detector can tell."""
     weights = policy.weights
     moving: Mapping[str, tuple[Callable[[Sequence[Said]], float], float]] = {
-        "lockstep": (_lockstep, weights.lockstep), "devotion": (lambda said: _devotion(said, elsewhere), weights.devotion), "span": (_span, weights.span),
+        "lockstep": (_lockstep, weights.lockstep),
+        "devotion": (lambda said: _devotion(said, elsewhere), weights.devotion),
+        "span": (_span, weights.span),
     }
     if e.signal in moving:
         measure, weight = moving[e.signal]
@@ -110,9 +151,13 @@ def _anew(e: Evidence, whole: Sequence[Said], kept: Sequence[Said], elsewhere: M
         if abs(_author(whole) - e.value) > _SAME:
             return None
         share = _author(kept)
-        return e.model_copy(update={"value": share, "contribution": author_contribution(share, len({s.target for s in kept}))})
+        return e.model_copy(
+            update={"value": share, "contribution": author_contribution(share, len({s.target for s in kept}))}
+        )
     counting: Mapping[str, tuple[Callable[[Sequence[Said], Policy], tuple[int, int]], float]] = {
-        "fresh_accounts": (_fresh, fresh_chance(e.usual)), "shared_fingerprints": (_fingerprints, USUAL_SHARE), "near_duplicate_texts": (_duplicates, USUAL_SHARE),
+        "fresh_accounts": (_fresh, fresh_chance(e.usual)),
+        "shared_fingerprints": (_fingerprints, USUAL_SHARE),
+        "near_duplicate_texts": (_duplicates, USUAL_SHARE),
     }
     if e.signal not in counting:
         return None

@@ -106,7 +106,9 @@ def _order(outcome: Judgement) -> tuple[int, int, str]:
     return outcome.decided_us, _RANK.get(outcome.decided_by, 0), outcome.id
 
 
-def inflations(states: Iterable[ClusterState], removed_us: Mapping[int, int], complaints: Mapping[int, int]) -> dict[int, Inflation]:
+def inflations(
+    states: Iterable[ClusterState], removed_us: Mapping[int, int], complaints: Mapping[int, int]
+) -> dict[int, Inflation]:
     """What carried the count of each target when it was removed.
 
     `removed_us` and `complaints` (that stood then) are by target; a target that no cluster discounts is left out.
@@ -120,11 +122,17 @@ def inflations(states: Iterable[ClusterState], removed_us: Mapping[int, int], co
         then = {seq: m for seq, m in state.memberships.items() if m.time_us <= removed_us.get(m.target, -1)}
         for target, part in parts_by_target(replace(state, memberships=then)).items() if then else ():
             parts.setdefault(target, []).append(part)
-    return {target: inflation for target, mine in parts.items() if (inflation := _inflation(summarise(mine), complaints.get(target, 0), found)) is not None}
+    return {
+        target: inflation
+        for target, mine in parts.items()
+        if (inflation := _inflation(summarise(mine), complaints.get(target, 0), found)) is not None
+    }
 
 
 def _inflation(summary: TargetSummary, complaints: int, found: Mapping[str, int]) -> Inflation | None:
-    discounting = sorted((s for s in summary.clusters if s.discount_probability > 0), key=lambda s: (-s.discount_probability, s.id))
+    discounting = sorted(
+        (s for s in summary.clusters if s.discount_probability > 0), key=lambda s: (-s.discount_probability, s.id)
+    )
     if not discounting or not complaints:
         return None
     independent = round(max(complaints - summary.discount, min(1.0, complaints)), _DECIMALS)
@@ -132,7 +140,14 @@ def _inflation(summary: TargetSummary, complaints: int, found: Mapping[str, int]
 
 
 def review(
-    target: int, before: Restoration | None, outcomes: Sequence[Received], inflation: Inflation | None, known: Iterable[str], *, threshold: int, at: Moment,
+    target: int,
+    before: Restoration | None,
+    outcomes: Sequence[Received],
+    inflation: Inflation | None,
+    known: Iterable[str],
+    *,
+    threshold: int,
+    at: Moment,
 ) -> Restoration | None:
     """The target's restoration as it is now; None where there is none (any more).
 
@@ -150,13 +165,28 @@ def review(
     since = _known_since(before, same, inflation, known, at)
     state: RestorationState = "stands" if _confirmed(outcomes, since, inflation.found_us) else "open"
     fresh = Restoration(
-        target=target, state=state, harm=harm(inflation.complaints, inflation.independent, threshold, removal.decided_by), complaints=inflation.complaints,
-        independent=inflation.independent, threshold=threshold, clusters=inflation.clusters, removal=removal.id, removed_us=removal.decided_us, removed_by=removal.decided_by,
-        opened_us=at.now_us, opened_seq=at.seq, changed_us=at.now_us,
+        target=target,
+        state=state,
+        harm=harm(inflation.complaints, inflation.independent, threshold, removal.decided_by),
+        complaints=inflation.complaints,
+        independent=inflation.independent,
+        threshold=threshold,
+        clusters=inflation.clusters,
+        removal=removal.id,
+        removed_us=removal.decided_us,
+        removed_by=removal.decided_by,
+        opened_us=at.now_us,
+        opened_seq=at.seq,
+        changed_us=at.now_us,
     )
     if before is None or not same:
         return fresh
-    after = replace(fresh, opened_us=before.opened_us, opened_seq=before.opened_seq, changed_us=before.changed_us if before.state == state else at.now_us)
+    after = replace(
+        fresh,
+        opened_us=before.opened_us,
+        opened_seq=before.opened_seq,
+        changed_us=before.changed_us if before.state == state else at.now_us,
+    )
     return before if after == before else after
 
 
@@ -178,8 +208,13 @@ def harm(complaints: int, independent: float, threshold: int, removed_by: str) -
 def _confirmed(outcomes: Sequence[Received], since_seq: int, found_us: int) -> bool:
     """Whether the last word of people who could know of the cluster was that it is rightly removed."""
     words = [
-        o for o in outcomes
-        if o.complaint == 0 and o.decided_by in ("person", "appeal") and (o.verdict is not None or o.action is not None) and o.seq > since_seq and o.decided_us > found_us
+        o
+        for o in outcomes
+        if o.complaint == 0
+        and o.decided_by in ("person", "appeal")
+        and (o.verdict is not None or o.action is not None)
+        and o.seq > since_seq
+        and o.decided_us > found_us
     ]
     last = max(words, key=lambda o: (_RANK[o.decided_by], o.decided_us, o.id), default=None)
     return last is not None and (last.verdict == "upheld" or (last.verdict is None and last.action == "removed"))

@@ -95,7 +95,9 @@ def coordination(evidence: Iterable[Evidence]) -> float:
     return sum(e.contribution for e in evidence if e.signal in COORDINATION)
 
 
-def judge(structural: Sequence[Evidence], outcomes: Tally, target_count: int, *, prior_unfounded: float, flag_score: float) -> Verdict:
+def judge(
+    structural: Sequence[Evidence], outcomes: Tally, target_count: int, *, prior_unfounded: float, flag_score: float
+) -> Verdict:
     """Put the outcomes known by now to a cluster's structural evidence.
 
     Re-scoring on a new outcome is this call again: nothing but the stored evidence is needed, in the window or not.
@@ -105,23 +107,45 @@ def judge(structural: Sequence[Evidence], outcomes: Tally, target_count: int, *,
     beside = sum(e.contribution for e in structural if e.signal not in COORDINATION)
     ratio = max(-OUTCOME_BOUND, min(OUTCOME_BOUND, log_likelihood_ratio(outcomes.upheld, outcomes.rejected)))
     unfounded = FLAG_PRIOR + beside + ratio
-    disposition: Disposition = "revoked" if coordinated <= flag_score else ("flagged" if unfounded > flag_score else "reliable")
+    disposition: Disposition = (
+        "revoked" if coordinated <= flag_score else ("flagged" if unfounded > flag_score else "reliable")
+    )
     judged = outcomes.upheld + outcomes.rejected
-    text = f"People upheld {outcomes.upheld} and rejected {outcomes.rejected} of the {target_count} targets." if judged else "No person has judged any of its targets yet."
+    text = (
+        f"People upheld {outcomes.upheld} and rejected {outcomes.rejected} of the {target_count} targets."
+        if judged
+        else "No person has judged any of its targets yet."
+    )
     share = outcomes.rejected / judged if judged else 0.0
     told = Evidence(signal=OUTCOMES, value=share, usual=0.4, p_value=None, contribution=ratio, text=text)
-    return Verdict(coordinated + beside + ratio, sigmoid(coordinated), sigmoid(unfounded - FLAG_PRIOR + log_odds(prior_unfounded)), disposition, (*structural, told))
+    return Verdict(
+        coordinated + beside + ratio,
+        sigmoid(coordinated),
+        sigmoid(unfounded - FLAG_PRIOR + log_odds(prior_unfounded)),
+        disposition,
+        (*structural, told),
+    )
 
 
 def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outcomes: Tally) -> str:
     """One plain sentence for a list: who, what, how closely, and how it was judged."""
     by_signal = {e.signal: e for e in structural}
-    parts = [f"{reporters} accounts complained about the same {targets} targets" if targets > 1 else f"{reporters} accounts complained about one target"]
+    parts = [
+        f"{reporters} accounts complained about the same {targets} targets"
+        if targets > 1
+        else f"{reporters} accounts complained about one target"
+    ]
     burst = by_signal.get("burst")
     if burst is not None:
-        usual = "none is" if burst.usual < 0.05 else "one is" if round(burst.usual, 1) == 1 else f"{burst.usual:.1f} are"
+        usual = (
+            "none is" if burst.usual < 0.05 else "one is" if round(burst.usual, 1) == 1 else f"{burst.usual:.1f} are"
+        )
         parts.append(f"up to {burst.value:.0f} of them within one hour, where {usual} usual")
-    for signal, words in (("fresh_accounts", "of the accounts are fresh"), ("shared_fingerprints", "share a rare fingerprint"), ("near_duplicate_texts", "of the texts are near-duplicates")):
+    for signal, words in (
+        ("fresh_accounts", "of the accounts are fresh"),
+        ("shared_fingerprints", "share a rare fingerprint"),
+        ("near_duplicate_texts", "of the texts are near-duplicates"),
+    ):
         e = by_signal.get(signal)
         if e is not None and surprise(e.p_value) > 0:
             parts.append(f"{percent(e.value)} {words}")
@@ -130,10 +154,18 @@ def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outc
         parts.append(aim)
     author = by_signal.get("one_author")
     told = by_signal.get(f"{AIM}author")
-    if author is not None and author_contribution(author.value, targets) > 0 and (told is None or summary_clause([told]) != aim):
+    if (
+        author is not None
+        and author_contribution(author.value, targets) > 0
+        and (told is None or summary_clause([told]) != aim)
+    ):
         parts.append(f"{percent(author.value)} of the targets are by one author")
     judged = outcomes.upheld + outcomes.rejected
-    parts.append(f"people upheld {outcomes.upheld} and rejected {outcomes.rejected} of {judged} judged targets" if judged else "not judged yet")
+    parts.append(
+        f"people upheld {outcomes.upheld} and rejected {outcomes.rejected} of {judged} judged targets"
+        if judged
+        else "not judged yet"
+    )
     return "; ".join(parts) + "."
 
 

@@ -32,7 +32,12 @@ _NEARLY = 1e-9  # a probability of 0 or 1 has no log-odds
 Floats = npt.NDArray[np.float64]
 
 
-def settle_with(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequence[Judgement]], told: Tally, unfounded_probability: float) -> tuple[int, ...]:
+def settle_with(
+    complaints: Iterable[Filed],
+    outcomes_by_target: Mapping[int, Sequence[Judgement]],
+    told: Tally,
+    unfounded_probability: float,
+) -> tuple[int, ...]:
     """The unjudged targets to judge first, at most three; none if all are judged or no verdict would change anything.
 
     `complaints` are the members' on the cluster's targets, `told` their tally, `unfounded_probability` the cluster's by
@@ -42,7 +47,9 @@ def settle_with(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Se
     filed: dict[int, list[Filed]] = {}
     for complaint in complaints:
         filed.setdefault(complaint.target, []).append(complaint)
-    unjudged = [t for t, mine in filed.items() if not outcomes_by_target.get(t) or tally(mine, outcomes_by_target).unjudged]
+    unjudged = [
+        t for t, mine in filed.items() if not outcomes_by_target.get(t) or tally(mine, outcomes_by_target).unjudged
+    ]
     looks = looks_needed(unfounded_probability, told, min(MOST, len(unjudged)))
     ranked = sorted(unjudged, key=lambda t: (-len(filed[t]), not _removed(outcomes_by_target.get(t, ())), t))
     return tuple(ranked[:looks])
@@ -82,11 +89,17 @@ def forecast(unfounded_probability: float, told: Tally, looks: int) -> tuple[Flo
     upheld = np.arange(looks + 1)
     rejected = looks - upheld
     ways = np.array([math.comb(looks, i) for i in range(looks + 1)], float)
-    abusive = np.exp(betaln(1 + told.upheld + upheld, 4 + told.rejected + rejected) - betaln(1 + told.upheld, 4 + told.rejected))
-    fair = np.exp(betaln(4 + told.upheld + upheld, 2 + told.rejected + rejected) - betaln(4 + told.upheld, 2 + told.rejected))
+    abusive = np.exp(
+        betaln(1 + told.upheld + upheld, 4 + told.rejected + rejected) - betaln(1 + told.upheld, 4 + told.rejected)
+    )
+    fair = np.exp(
+        betaln(4 + told.upheld + upheld, 2 + told.rejected + rejected) - betaln(4 + told.upheld, 2 + told.rejected)
+    )
     weight = ways * (sigmoid(now) * abusive + sigmoid(-now) * fair)
     before = _ratio(told.upheld, told.rejected)
-    posterior = np.array([sigmoid(now - before + _ratio(told.upheld + i, told.rejected + looks - i)) for i in range(looks + 1)])
+    posterior = np.array(
+        [sigmoid(now - before + _ratio(told.upheld + i, told.rejected + looks - i)) for i in range(looks + 1)]
+    )
     return weight, posterior
 
 

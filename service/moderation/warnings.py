@@ -52,7 +52,14 @@ class Suggestion:
         return round(self.unfounded / self.judged, 6)
 
 
-def suggest(complaints: Iterable[Noticed], outcomes_by_target: Mapping[int, Sequence[Judgement]], policy: Policy, *, now_us: int, warned_us: int | None = None) -> Suggestion | None:
+def suggest(
+    complaints: Iterable[Noticed],
+    outcomes_by_target: Mapping[int, Sequence[Judgement]],
+    policy: Policy,
+    *,
+    now_us: int,
+    warned_us: int | None = None,
+) -> Suggestion | None:
     """Whether a warning of the one reporter whose complaints these are should be considered; None: no.
 
     Complaints of the last `warn_period_seconds` before `now_us` (the tenant's watermark) count. Nothing is suggested

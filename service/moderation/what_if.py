@@ -65,7 +65,9 @@ def paired(ours: Iterable[ClusterState], theirs: Iterable[ClusterState], overlap
     return pairs
 
 
-def with_verdicts(states: Mapping[str, ClusterState], stored: Mapping[str, ClusterState], names: Mapping[str, str]) -> dict[str, ClusterState]:
+def with_verdicts(
+    states: Mapping[str, ClusterState], stored: Mapping[str, ClusterState], names: Mapping[str, str]
+) -> dict[str, ClusterState]:
     """The run's clusters with what people decided about the stored ones that they are (`names`: stored id by the run's
     id).
     """
@@ -74,13 +76,19 @@ def with_verdicts(states: Mapping[str, ClusterState], stored: Mapping[str, Clust
         known = stored[name]
         if known.verdict is not None and identity in after:
             after[identity] = replace(
-                after[identity], verdict=known.verdict, status="decided", disposition=known.disposition, members=after[identity].members - known.excluded,
+                after[identity],
+                verdict=known.verdict,
+                status="decided",
+                disposition=known.disposition,
+                members=after[identity].members - known.excluded,
                 excluded=after[identity].excluded | (after[identity].members & known.excluded),
             )
     return after
 
 
-def compare(now: Mapping[str, ClusterState], then: Mapping[str, ClusterState], since_us: int, overlap: float) -> Comparison:
+def compare(
+    now: Mapping[str, ClusterState], then: Mapping[str, ClusterState], since_us: int, overlap: float
+) -> Comparison:
     """The two runs' cases; ids are each run's own.
 
     Those found at or after `since_us` are counted apart, as the new ones.
@@ -89,12 +97,22 @@ def compare(now: Mapping[str, ClusterState], then: Mapping[str, ClusterState], s
     pairs = paired(ours.values(), theirs.values(), overlap)
     back = {theirs_id: mine for mine, theirs_id in pairs.items()}
     cases, later = ({i for i, s in run.items() if is_case(s)} for run in (ours, theirs))
-    goes = [Gone(ours[i], _why(theirs.get(pairs.get(i, "")))) for i in cases if ours[i].verdict is None and not (i in pairs and is_case(theirs[pairs[i]]))]
+    goes = [
+        Gone(ours[i], _why(theirs.get(pairs.get(i, ""))))
+        for i in cases
+        if ours[i].verdict is None and not (i in pairs and is_case(theirs[pairs[i]]))
+    ]
     comes = [theirs[i] for i in later if theirs[i].verdict is None and not (i in back and is_case(ours[back[i]]))]
     decided = {i for i in cases if ours[i].verdict is not None}
     return Comparison(
-        now=len(cases), then=len(later), stay=len(cases) - len(goes), comes=tuple(sorted(comes, key=_first)), goes=tuple(sorted(goes, key=lambda gone: _first(gone.state))),
-        new=(_new(ours, cases, since_us), _new(theirs, later, since_us)), held_back=(_held_back(ours), _held_back(theirs)), decided=len(decided) + sum(theirs[i].verdict is not None and back.get(i) not in decided for i in later),
+        now=len(cases),
+        then=len(later),
+        stay=len(cases) - len(goes),
+        comes=tuple(sorted(comes, key=_first)),
+        goes=tuple(sorted(goes, key=lambda gone: _first(gone.state))),
+        new=(_new(ours, cases, since_us), _new(theirs, later, since_us)),
+        held_back=(_held_back(ours), _held_back(theirs)),
+        decided=len(decided) + sum(theirs[i].verdict is not None and back.get(i) not in decided for i in later),
     )
 
 
@@ -105,7 +123,11 @@ def is_case(state: ClusterState) -> bool:
 
 def held_targets(states: Mapping[str, ClusterState], totals: Mapping[int, int], threshold: int) -> set[int]:
     """Targets (keys) whose recommendation would be `hold`."""
-    return {t for t, summary in summaries(states.values()).items() if summary.discount > 0 and is_held(totals.get(t, 0), summary, threshold)}
+    return {
+        t
+        for t, summary in summaries(states.values()).items()
+        if summary.discount > 0 and is_held(totals.get(t, 0), summary, threshold)
+    }
 
 
 def targets_of(states: Iterable[ClusterState]) -> Collection[int]:

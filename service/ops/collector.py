@@ -26,7 +26,9 @@ Reading = list[Metric]
 class StoreCollector(Collector):
     """Metrics of the tenants' streams, archives, clusters and jobs."""
 
-    def __init__(self, client: redis.Redis, engine: Engine, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1_000) -> None:
+    def __init__(
+        self, client: redis.Redis, engine: Engine, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1_000
+    ) -> None:
         self._client, self._engine, self._now_us = client, engine, now_us
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="metrics")
         self._asked: dict[str, Future[Reading]] = {}
@@ -35,7 +37,9 @@ class StoreCollector(Collector):
 
     def states(self, *, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
         """Each dependency's state: "ok", or why not."""
-        return {name: "ok" if isinstance(found, list) else found for name, found in self._read(patience_seconds).items()}
+        return {
+            name: "ok" if isinstance(found, list) else found for name, found in self._read(patience_seconds).items()
+        }
 
     def collect(self) -> Iterable[Metric]:
         """Everything that can be read now; registered with prometheus_client."""

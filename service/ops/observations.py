@@ -10,7 +10,18 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 _ASSESSMENT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _REQUEST_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-LIMITS = ("tenant-rate", "key-rate", "source-rate", "backlog", "redis-memory", "bodies-held", "slow-body", "large-body", "sign-in-address", "sign-in-crowd")
+LIMITS = (
+    "tenant-rate",
+    "key-rate",
+    "source-rate",
+    "backlog",
+    "redis-memory",
+    "bodies-held",
+    "slow-body",
+    "large-body",
+    "sign-in-address",
+    "sign-in-crowd",
+)
 # lock-out: wrong once too often; locked: the account rests
 SIGN_INS = ("signed-in", "wrong", "lock-out", "locked", "address-locked", "busy", "form-expired")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -20,16 +31,49 @@ class Observations:
     """Counters of one API process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter("brigadewatch_http_requests", "Requests answered, by route (never a path) and status.", ["method", "route", "status"], registry=registry)
-        self._answered = Histogram(
-            "brigadewatch_http_request_duration_seconds", "From a request's head to the head of its answer, its body read in between.", ["route"], buckets=_REQUEST_BUCKETS, registry=registry,
+        self._requests = Counter(
+            "brigadewatch_http_requests",
+            "Requests answered, by route (never a path) and status.",
+            ["method", "route", "status"],
+            registry=registry,
         )
-        self._limited = Counter("brigadewatch_limited_requests", "Requests that a limit refused or cut, by which one.", ["cause"], registry=registry)
-        self._accepted = Counter("brigadewatch_accepted_items", "Items answered with 202.", ["tenant"], registry=registry)
-        self._rejected = Counter("brigadewatch_rejected_items", "Items refused as invalid.", ["tenant"], registry=registry)
-        self._assessed = Histogram("brigadewatch_assessment_duration_seconds", "Time to answer one question about targets.", buckets=_ASSESSMENT_BUCKETS, registry=registry)
-        self._webhooks = Counter("brigadewatch_webhook_deliveries", "Deliveries of platforms, by what became of them.", ["platform", "result"], registry=registry)
-        self._sign_ins = Counter("brigadewatch_sign_ins", "Attempts to sign in to the console, by what came of them.", ["result"], registry=registry)
+        self._answered = Histogram(
+            "brigadewatch_http_request_duration_seconds",
+            "From a request's head to the head of its answer, its body read in between.",
+            ["route"],
+            buckets=_REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self._limited = Counter(
+            "brigadewatch_limited_requests",
+            "Requests that a limit refused or cut, by which one.",
+            ["cause"],
+            registry=registry,
+        )
+        self._accepted = Counter(
+            "brigadewatch_accepted_items", "Items answered with 202.", ["tenant"], registry=registry
+        )
+        self._rejected = Counter(
+            "brigadewatch_rejected_items", "Items refused as invalid.", ["tenant"], registry=registry
+        )
+        self._assessed = Histogram(
+            "brigadewatch_assessment_duration_seconds",
+            "Time to answer one question about targets.",
+            buckets=_ASSESSMENT_BUCKETS,
+            registry=registry,
+        )
+        self._webhooks = Counter(
+            "brigadewatch_webhook_deliveries",
+            "Deliveries of platforms, by what became of them.",
+            ["platform", "result"],
+            registry=registry,
+        )
+        self._sign_ins = Counter(
+            "brigadewatch_sign_ins",
+            "Attempts to sign in to the console, by what came of them.",
+            ["result"],
+            registry=registry,
+        )
         for cause in LIMITS:  # there from the beginning: a first one is a rise
             self._limited.labels(cause)
         for result in SIGN_INS:

@@ -67,7 +67,9 @@ def read_kinds(fields: Mapping[Any, Any], now_seconds: float) -> dict[str, Kind]
         kind, entry = _text(field).partition("|")[0], json.loads(value)
         if kind in living and now_seconds - entry["at"] <= SILENT_SECONDS:
             living[kind].append(entry)
-    return {kind: Kind(len(found), _largest(found, "resident"), _largest(found, "peak")) for kind, found in living.items()}
+    return {
+        kind: Kind(len(found), _largest(found, "resident"), _largest(found, "peak")) for kind, found in living.items()
+    }
 
 
 def _say(client: Any, field: str) -> None:
@@ -83,7 +85,9 @@ def _say(client: Any, field: str) -> None:
 def _memory() -> dict[str, int]:
     """Bytes of this process, now (resident) and at most since its start (peak)."""
     try:
-        lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines() if line.startswith(("VmRSS", "VmHWM")))
+        lines = dict(
+            line.split(":", 1) for line in _STATUS.read_text().splitlines() if line.startswith(("VmRSS", "VmHWM"))
+        )
         return {name: int(lines[row].split()[0]) * 1_024 for name, row in (("resident", "VmRSS"), ("peak", "VmHWM"))}
     except (OSError, KeyError, ValueError):
         return {}

@@ -32,7 +32,10 @@ def read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[M
     pipe.hgetall(keys.PROCESSES)
     pipe.time()
     answers = pipe.execute()
-    told, (everybody, processes, time) = answers[: _A_TENANT * len(names)], answers[_A_TENANT * len(names) + len(QUEUES) :]
+    told, (everybody, processes, time) = (
+        answers[: _A_TENANT * len(names)],
+        answers[_A_TENANT * len(names) + len(QUEUES) :],
+    )
     yield from _streams(names, told, now_us)
     queued = GaugeMetricFamily("brigadewatch_queue_jobs", "Jobs that wait in the queue.", labels=["queue"])
     for queue, length in zip(QUEUES, answers[len(told) :], strict=False):
@@ -44,9 +47,19 @@ def read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[M
 
 
 def _streams(names: list[str], answers: list[Any], now_us: int) -> Iterator[Metric]:
-    accepted = GaugeMetricFamily("brigadewatch_accepted_position", "Acknowledged items of the tenant; absent while Redis is being restored.", labels=["tenant"])
-    length = GaugeMetricFamily("brigadewatch_stream_batches", "Batches in the stream that are not archived.", labels=["tenant"])
-    age = GaugeMetricFamily("brigadewatch_stream_oldest_age_seconds", "Age of the oldest batch in the stream; 0: it is empty.", labels=["tenant"])
+    accepted = GaugeMetricFamily(
+        "brigadewatch_accepted_position",
+        "Acknowledged items of the tenant; absent while Redis is being restored.",
+        labels=["tenant"],
+    )
+    length = GaugeMetricFamily(
+        "brigadewatch_stream_batches", "Batches in the stream that are not archived.", labels=["tenant"]
+    )
+    age = GaugeMetricFamily(
+        "brigadewatch_stream_oldest_age_seconds",
+        "Age of the oldest batch in the stream; 0: it is empty.",
+        labels=["tenant"],
+    )
     for index, name in enumerate(names):
         position, batches, at_us = answers[_A_TENANT * index : _A_TENANT * index + 3]
         if position is not None:
@@ -57,9 +70,21 @@ def _streams(names: list[str], answers: list[Any], now_us: int) -> Iterator[Metr
 
 
 def _processes(fields: Mapping[Any, Any], now_seconds: float) -> Iterator[Metric]:
-    alive = GaugeMetricFamily("brigadewatch_processes", "Processes of the installation that were heard of within the last half minute.", labels=["process"])
-    resident = GaugeMetricFamily("brigadewatch_process_resident_memory_bytes", "Resident memory of the largest process of its kind.", labels=["process"])
-    peak = GaugeMetricFamily("brigadewatch_process_peak_memory_bytes", "The most resident memory that a living process of its kind has had.", labels=["process"])
+    alive = GaugeMetricFamily(
+        "brigadewatch_processes",
+        "Processes of the installation that were heard of within the last half minute.",
+        labels=["process"],
+    )
+    resident = GaugeMetricFamily(
+        "brigadewatch_process_resident_memory_bytes",
+        "Resident memory of the largest process of its kind.",
+        labels=["process"],
+    )
+    peak = GaugeMetricFamily(
+        "brigadewatch_process_peak_memory_bytes",
+        "The most resident memory that a living process of its kind has had.",
+        labels=["process"],
+    )
     for name, kind in read_kinds(fields, now_seconds).items():
         alive.add_metric([name], kind.count)
         for family, value in ((resident, kind.resident_bytes), (peak, kind.peak_bytes)):
@@ -73,7 +98,12 @@ def _info(client: redis.Redis) -> dict[str, Any]:
     pipe = client.pipeline(transaction=False)
     for section in ("memory", "persistence", "stats", "clients"):
         pipe.info(section)
-    return {name: value for section in pipe.execute(raise_on_error=False) if isinstance(section, dict) for name, value in section.items()}
+    return {
+        name: value
+        for section in pipe.execute(raise_on_error=False)
+        if isinstance(section, dict)
+        for name, value in section.items()
+    }
 
 
 def _server(info: Mapping[str, Any]) -> Iterator[Metric]:
@@ -81,10 +111,22 @@ def _server(info: Mapping[str, Any]) -> Iterator[Metric]:
     gauges = (
         ("memory_used_bytes", "Memory that Redis uses.", info.get("used_memory")),
         ("memory_max_bytes", "Memory that Redis may use (maxmemory); 0: as much as there is.", info.get("maxmemory")),
-        ("evicts", "Whether Redis would evict keys when its memory is full (it must not: 0).", float(info.get("maxmemory_policy", "noeviction") != "noeviction")),
+        (
+            "evicts",
+            "Whether Redis would evict keys when its memory is full (it must not: 0).",
+            float(info.get("maxmemory_policy", "noeviction") != "noeviction"),
+        ),
         ("append_only", "Whether the append-only file is on (it has to be: 1).", info.get("aof_enabled")),
-        ("append_only_write_ok", "Whether the latest write to the append-only file succeeded.", float(info.get("aof_last_write_status", "ok") == "ok")),
-        ("append_only_rewrite_ok", "Whether the latest rewrite of the append-only file succeeded.", float(info.get("aof_last_bgrewrite_status", "ok") == "ok")),
+        (
+            "append_only_write_ok",
+            "Whether the latest write to the append-only file succeeded.",
+            float(info.get("aof_last_write_status", "ok") == "ok"),
+        ),
+        (
+            "append_only_rewrite_ok",
+            "Whether the latest rewrite of the append-only file succeeded.",
+            float(info.get("aof_last_bgrewrite_status", "ok") == "ok"),
+        ),
         ("append_only_size_bytes", "Size of the append-only file.", info.get("aof_current_size")),
         ("connected_clients", "Connections to Redis.", info.get("connected_clients")),
     )
@@ -93,7 +135,9 @@ def _server(info: Mapping[str, Any]) -> Iterator[Metric]:
         if value is not None:
             gauge.add_metric([], float(value))
         yield gauge
-    evicted = CounterMetricFamily("brigadewatch_redis_evicted_keys", "Keys that Redis evicted since its start; each may be a complaint that is lost.")
+    evicted = CounterMetricFamily(
+        "brigadewatch_redis_evicted_keys",
+        "Keys that Redis evicted since its start; each may be a complaint that is lost.",
+    )
     evicted.add_metric([], float(info.get("evicted_keys", 0)))
     yield evicted
-

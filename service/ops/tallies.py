@@ -40,31 +40,85 @@ class Family:
     last: tuple[str, ...] = ()
 
 
-JOBS = Family("jobs", "counter", "Jobs that ended: done, superseded (another worker went on), interrupted (a store did not answer), failed.", ("work", "result"), last=JOB_RESULTS)
+JOBS = Family(
+    "jobs",
+    "counter",
+    "Jobs that ended: done, superseded (another worker went on), interrupted (a store did not answer), failed.",
+    ("work", "result"),
+    last=JOB_RESULTS,
+)
 JOB_BUSY = Family("job_busy_seconds", "counter", "Wall-clock time spent in jobs.", ("work",))
 JOB_DURATION = Family(
-    "job_duration_seconds", "histogram", "How long jobs took.", ("work",), by_tenant=False, bounds=(0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
+    "job_duration_seconds",
+    "histogram",
+    "How long jobs took.",
+    ("work",),
+    by_tenant=False,
+    bounds=(0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
 )
 ANALYSIS_LAG = Family(
-    "analysis_lag_seconds", "histogram", "From the receipt of an item to the answer that takes it into account, of items that were analysed.",
+    "analysis_lag_seconds",
+    "histogram",
+    "From the receipt of an item to the answer that takes it into account, of items that were analysed.",
     bounds=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0),
 )
-DELIVERY_ATTEMPTS = Family("delivery_attempts", "counter", "Attempts to deliver webhooks, by what came of them.", ("result",), last=DELIVERY_RESULTS)
+DELIVERY_ATTEMPTS = Family(
+    "delivery_attempts",
+    "counter",
+    "Attempts to deliver webhooks, by what came of them.",
+    ("result",),
+    last=DELIVERY_RESULTS,
+)
 POLLS = Family("polls", "counter", "Polls of platforms that do not post, by how they ended.", ("platform", "result"))
 WINDOW_COMPLAINTS = Family("detection_window_complaints", "gauge", "Complaints in the resident window.")
-VALIDATED_PAIRS = Family("detection_validated_pairs", "gauge", "Pairs of reporters who meet more often than chance would have it: edges of the co-report graph.")
-KEPT_PAIRS = Family("detection_kept_pairs", "gauge", "Pairs of reporters in the window that are weighed, validated or not.")
-CUT_PAIRS = Family("detection_cut_pairs", "counter", "Meetings on a target that were not paired since too many complaints stood before them: slices that were capped.")
+VALIDATED_PAIRS = Family(
+    "detection_validated_pairs",
+    "gauge",
+    "Pairs of reporters who meet more often than chance would have it: edges of the co-report graph.",
+)
+KEPT_PAIRS = Family(
+    "detection_kept_pairs", "gauge", "Pairs of reporters in the window that are weighed, validated or not."
+)
+CUT_PAIRS = Family(
+    "detection_cut_pairs",
+    "counter",
+    "Meetings on a target that were not paired since too many complaints stood before them: slices that were capped.",
+)
 JOINED_PAIRS = Family("detection_joined_pairs", "counter", "Pairs of reporters whose histories were compared.")
 GROWN_GROUPS = Family("detection_grown_groups", "counter", "Groups that were grown from seeds.")
-INFERRED_COVERAGE = Family("detection_inferred_context_coverage_ratio", "gauge", "Share of complaints whose context was inferred, where the platform names none.")
-INFERRED_LARGEST = Family("detection_inferred_context_largest_ratio", "gauge", "Share of complaints in the largest inferred context.")
-SELFCHECK_FALSE = Family("selfcheck_false_clusters", "gauge", "Clusters that the latest self-check would flag where nobody complains together; 0 is right.")
+INFERRED_COVERAGE = Family(
+    "detection_inferred_context_coverage_ratio",
+    "gauge",
+    "Share of complaints whose context was inferred, where the platform names none.",
+)
+INFERRED_LARGEST = Family(
+    "detection_inferred_context_largest_ratio", "gauge", "Share of complaints in the largest inferred context."
+)
+SELFCHECK_FALSE = Family(
+    "selfcheck_false_clusters",
+    "gauge",
+    "Clusters that the latest self-check would flag where nobody complains together; 0 is right.",
+)
 SELFCHECK_COMPLAINTS = Family("selfcheck_complaints", "gauge", "Complaints that the latest self-check shuffled.")
 SELFCHECK_FINISHED = Family("selfcheck_finished_timestamp_seconds", "gauge", "When the latest self-check ended.")
 FAMILIES = (
-    JOBS, JOB_BUSY, JOB_DURATION, ANALYSIS_LAG, DELIVERY_ATTEMPTS, POLLS, WINDOW_COMPLAINTS, VALIDATED_PAIRS, KEPT_PAIRS, CUT_PAIRS, JOINED_PAIRS, GROWN_GROUPS,
-    INFERRED_COVERAGE, INFERRED_LARGEST, SELFCHECK_FALSE, SELFCHECK_COMPLAINTS, SELFCHECK_FINISHED,
+    JOBS,
+    JOB_BUSY,
+    JOB_DURATION,
+    ANALYSIS_LAG,
+    DELIVERY_ATTEMPTS,
+    POLLS,
+    WINDOW_COMPLAINTS,
+    VALIDATED_PAIRS,
+    KEPT_PAIRS,
+    CUT_PAIRS,
+    JOINED_PAIRS,
+    GROWN_GROUPS,
+    INFERRED_COVERAGE,
+    INFERRED_LARGEST,
+    SELFCHECK_FALSE,
+    SELFCHECK_COMPLAINTS,
+    SELFCHECK_FINISHED,
 )
 _EVERYBODY = ""
 
@@ -97,7 +151,9 @@ class Tally:
     def __enter__(self) -> Tally:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         pipe = self._client.pipeline(transaction=False)
         for (key, field), by in self._added.items():
             pipe.hincrbyfloat(key, field, by)
@@ -142,7 +198,9 @@ def metrics_of(by_tenant: Mapping[str, Mapping[Any, Any]], everybody: Mapping[An
                     histogram.add_metric([*told, *who], buckets, total)
             yield histogram
             continue
-        plain = (CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily)(PREFIX + family.name, family.help, labels=labels)
+        plain = (CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily)(
+            PREFIX + family.name, family.help, labels=labels
+        )
         for who, fields in hashes:
             for told, value in _filled(family, counted(fields, family)):
                 plain.add_metric([*told, *who], value)
@@ -154,7 +212,9 @@ def _filled(family: Family, values: dict[tuple[str, ...], float]) -> Iterable[tu
     return sorted((known | values).items())
 
 
-def _histograms(family: Family, values: dict[tuple[str, ...], float]) -> Iterator[tuple[tuple[str, ...], list[tuple[str, float]], float]]:
+def _histograms(
+    family: Family, values: dict[tuple[str, ...], float]
+) -> Iterator[tuple[tuple[str, ...], list[tuple[str, float]], float]]:
     bounds = [*(f"{bound:g}" for bound in family.bounds), "+Inf"]
     for told in sorted({labels[:-1] for labels in values}):
         counts = accumulate(values.get((*told, f"<={bound}"), 0.0) for bound in bounds)

@@ -111,10 +111,16 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         workers = [_worker(values) for values in found if not isinstance(values, RedisError) and values[0] is not None]
     window = tallies.counted(told, tallies.WINDOW_COMPLAINTS).get(())
     return Machinery(
-        workers=sorted(workers, key=lambda w: (w.queue, w.born or now)), kinds=read_kinds(processes, time[0] + time[1] / 1e6), redis=_redis_state(memory, persistence),
-        waiting_by_queue=dict(zip(QUEUES, map(int, waiting), strict=True)), position=None if position is None else int(position),
-        stream_batches=int(batches), stream_oldest=None if oldest_us is None else moment(int(oldest_us)),
-        jobs_by_work=_jobs(told), window_complaints=None if window is None else round(window), selfcheck=_selfcheck(told),
+        workers=sorted(workers, key=lambda w: (w.queue, w.born or now)),
+        kinds=read_kinds(processes, time[0] + time[1] / 1e6),
+        redis=_redis_state(memory, persistence),
+        waiting_by_queue=dict(zip(QUEUES, map(int, waiting), strict=True)),
+        position=None if position is None else int(position),
+        stream_batches=int(batches),
+        stream_oldest=None if oldest_us is None else moment(int(oldest_us)),
+        jobs_by_work=_jobs(told),
+        window_complaints=None if window is None else round(window),
+        selfcheck=_selfcheck(told),
     )
 
 
@@ -127,7 +133,12 @@ def _redis_state(memory: Any, persistence: Any) -> RedisState | None:
     if isinstance(memory, RedisError) or isinstance(persistence, RedisError):
         return None
     info = {**memory, **persistence}
-    return RedisState(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0)), bool(int(info.get("aof_enabled", 0))), info.get("aof_last_write_status", "ok") == "ok")
+    return RedisState(
+        int(info.get("used_memory", 0)),
+        int(info.get("maxmemory", 0)),
+        bool(int(info.get("aof_enabled", 0))),
+        info.get("aof_last_write_status", "ok") == "ok",
+    )
 
 
 def _jobs(told: Mapping[Any, Any]) -> dict[str, dict[str, int]]:
@@ -138,7 +149,10 @@ def _jobs(told: Mapping[Any, Any]) -> dict[str, dict[str, int]]:
 
 
 def _selfcheck(told: Mapping[Any, Any]) -> SelfCheck | None:
-    false, complaints, finished = (tallies.counted(told, family).get(()) for family in (tallies.SELFCHECK_FALSE, tallies.SELFCHECK_COMPLAINTS, tallies.SELFCHECK_FINISHED))
+    false, complaints, finished = (
+        tallies.counted(told, family).get(())
+        for family in (tallies.SELFCHECK_FALSE, tallies.SELFCHECK_COMPLAINTS, tallies.SELFCHECK_FINISHED)
+    )
     if false is None or complaints is None or finished is None:
         return None
     return SelfCheck(round(false), round(complaints), datetime.fromtimestamp(finished, UTC))

@@ -20,28 +20,51 @@ Network = IPv4Network | IPv6Network
 
 # The special-purpose registries of IANA (IPv4 and IPv6), less the few entries that are ordinary public addresses.
 # Written down here, since what the standard library calls private or global has changed between its releases.
-_INSIDE_V4 = tuple(IPv4Network(text) for text in (
-    "0.0.0.0/8",  # this network
-    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",  # private
-    "100.64.0.0/10",  # carrier-grade NAT
-    "127.0.0.0/8",  # loopback
-    "169.254.0.0/16",  # link-local
-    "192.0.0.0/24", "192.88.99.0/24",  # protocol assignments, the former 6to4 relay
-    "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15",  # documentation, benchmarks
-    "224.0.0.0/4", "240.0.0.0/4",  # multicast, reserved and broadcast
-))
+_INSIDE_V4 = tuple(
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",  # private
+        "100.64.0.0/10",  # carrier-grade NAT
+        "127.0.0.0/8",  # loopback
+        "169.254.0.0/16",  # link-local
+        "192.0.0.0/24",
+        "192.88.99.0/24",  # protocol assignments, the former 6to4 relay
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "198.18.0.0/15",  # documentation, benchmarks
+        "224.0.0.0/4",
+        "240.0.0.0/4",  # multicast, reserved and broadcast
+    )
+)
 _PUBLIC_V6 = IPv6Network("2000::/3")  # everything else is loopback, unique local, link-local, multicast or reserved
-_INSIDE_V6 = tuple(IPv6Network(text) for text in (
-    "2001::/23",  # protocol assignments, Teredo among them
-    "2001:db8::/32", "3fff::/20",  # documentation
-    "2002::/16",  # 6to4, given up by RFC 7526
-))
+_INSIDE_V6 = tuple(
+    IPv6Network(text)
+    for text in (
+        "2001::/23",  # protocol assignments, Teredo among them
+        "2001:db8::/32",
+        "3fff::/20",  # documentation
+        "2002::/16",  # 6to4, given up by RFC 7526
+    )
+)
 _NAT64 = IPv6Network("64:ff9b::/96")  # what a host without IPv4 reaches the public IPv4 internet by
-_METADATA = tuple(ip_network(text) for text in (
-    "169.254.0.0/16", "fe80::/10",
-    "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32",  # Alibaba, Azure, Oracle
-    "fd00:ec2::/32", "fd20:ce::/32", "fd00:c1::/32", "fd00:42::/32",  # AWS, Google, Oracle, Scaleway
-))
+_METADATA = tuple(
+    ip_network(text)
+    for text in (
+        "169.254.0.0/16",
+        "fe80::/10",
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+        "192.0.0.192/32",  # Alibaba, Azure, Oracle
+        "fd00:ec2::/32",
+        "fd20:ce::/32",
+        "fd00:c1::/32",
+        "fd00:42::/32",  # AWS, Google, Oracle, Scaleway
+    )
+)
 
 
 class OutboundRefused(BrigadewatchError):
@@ -68,13 +91,17 @@ def _opening(part: str) -> Opening:
     shown = f"BRIGADEWATCH_OUTBOUND_ALLOW: {part[:80]!r}"
     where, _, port_text = part.rpartition(":")
     if not (port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 and 1 <= int(port_text) <= 65_535):
-        raise ValueError(f"{shown} ends in no port (1 to 65535): write CIDR:port, like 10.1.0.0/16:443 or [fd00::]/8:8443")
+        raise ValueError(
+            f"{shown} ends in no port (1 to 65535): write CIDR:port, like 10.1.0.0/16:443 or [fd00::]/8:8443"
+        )
     host, _, length = where.partition("/")
     bracketed = host.startswith("[") and host.endswith("]")
     try:
         network = ip_network(f"{host[1:-1] if bracketed else host}{'/' if length else ''}{length}")
     except ValueError as error:
-        raise ValueError(f"{shown} names no network: {error}; write CIDR:port, like 10.1.0.0/16:443 or [fd00::]/8:8443") from None
+        raise ValueError(
+            f"{shown} names no network: {error}; write CIDR:port, like 10.1.0.0/16:443 or [fd00::]/8:8443"
+        ) from None
     if bracketed != (network.version == 6):
         raise ValueError(f"{shown}: an IPv6 network, and no other, stands in brackets, like [fd00::]/8:8443")
     if any(network.version == other.version and network.subnet_of(other) for other in _METADATA):  # type: ignore[arg-type]  # of one version

@@ -38,7 +38,14 @@ class AnswerTooLarge(httpx.TransportError):
     """The answer has more bytes than this client takes."""
 
 
-def outbound_client(settings: Settings, *, timeout_seconds: float, max_bytes: int, tls: ssl.SSLContext | None = None, resolve: Resolve | None = None) -> httpx.Client:
+def outbound_client(
+    settings: Settings,
+    *,
+    timeout_seconds: float,
+    max_bytes: int,
+    tls: ssl.SSLContext | None = None,
+    resolve: Resolve | None = None,
+) -> httpx.Client:
     """A client for requests to addresses that others choose; safe for several threads.
 
     `timeout_seconds` bounds a request as a whole, from resolving the name to the last byte of the answer; `max_bytes`
@@ -49,10 +56,16 @@ def outbound_client(settings: Settings, *, timeout_seconds: float, max_bytes: in
     backend = _GuardedNetwork(parse_openings(settings.outbound_allow), timeout_seconds, resolve or system_addresses)
     # The certificates may be named by SSL_CERT_FILE, as everywhere; nothing else comes from the environment.
     context = tls or httpx.create_ssl_context(trust_env=True)
-    pool = httpcore.ConnectionPool(ssl_context=context, network_backend=backend, max_connections=None, max_keepalive_connections=0, retries=0)
+    pool = httpcore.ConnectionPool(
+        ssl_context=context, network_backend=backend, max_connections=None, max_keepalive_connections=0, retries=0
+    )
     return httpx.Client(
-        transport=_GuardedTransport(pool, max_bytes), trust_env=False, follow_redirects=False, timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
-        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        transport=_GuardedTransport(pool, max_bytes),
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
 
 
@@ -101,13 +114,28 @@ class _GuardedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         _check_form(request.url)
-        url = httpcore.URL(scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path)
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path
+        )
         with _as_httpx():
-            answer = self._pool.handle_request(httpcore.Request(request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions))
+            answer = self._pool.handle_request(
+                httpcore.Request(
+                    request.method,
+                    url,
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
         assert isinstance(answer.stream, Iterable)
         # Not inflated by whoever reads it: a few bytes can promise gigabytes, and we asked for none of it.
         headers = [(name, value) for name, value in answer.headers if name.lower() != b"content-encoding"]
-        return httpx.Response(answer.status, headers=headers, stream=_BoundedBody(answer.stream, self._max_bytes), extensions=answer.extensions)
+        return httpx.Response(
+            answer.status,
+            headers=headers,
+            stream=_BoundedBody(answer.stream, self._max_bytes),
+            extensions=answer.extensions,
+        )
 
     def close(self) -> None:
         self._pool.close()
@@ -137,20 +165,31 @@ class _GuardedNetwork(httpcore.NetworkBackend):
         self._openings, self._seconds, self._resolve = openings, seconds, resolve
         self._sockets = httpcore.SyncBackend()
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.NetworkStream:
         deadline = time.monotonic() + self._seconds
         addresses = self._addresses(host, port)
         _check_addresses(host, port, addresses, self._openings)
         for left, address in enumerate(reversed(addresses), 1):
             patience = _remaining(deadline, timeout, httpcore.ConnectTimeout)
             try:
-                return _TimedStream(self._sockets.connect_tcp(address, port, patience, local_address, socket_options), deadline)
+                return _TimedStream(
+                    self._sockets.connect_tcp(address, port, patience, local_address, socket_options), deadline
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if left == len(addresses):
                     raise
         raise httpcore.ConnectError(f"{host} has no address")
 
-    def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> httpcore.NetworkStream:
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Any = None
+    ) -> httpcore.NetworkStream:
         raise OutboundRefused("a socket of this machine is never asked")
 
     def sleep(self, seconds: float) -> None:
@@ -193,8 +232,15 @@ class _TimedStream(httpcore.NetworkStream):
     def close(self) -> None:
         self._stream.close()
 
-    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None) -> httpcore.NetworkStream:
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _remaining(self._deadline, timeout, httpcore.ConnectTimeout)), self._deadline)
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _TimedStream(
+            self._stream.start_tls(
+                ssl_context, server_hostname, _remaining(self._deadline, timeout, httpcore.ConnectTimeout)
+            ),
+            self._deadline,
+        )
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -211,10 +257,14 @@ def _check_form(url: httpx.URL) -> None:
     if url.scheme not in ("http", "https"):
         raise OutboundRefused(f"{str(url)[:80]!r} has the scheme {url.scheme[:20]!r}: only http and https are asked")
     if url.userinfo:
-        raise OutboundRefused(f"the URL for {url.host[:80]!r} carries a user or a password: leave them out, deliveries are signed instead")
+        raise OutboundRefused(
+            f"the URL for {url.host[:80]!r} carries a user or a password: leave them out, deliveries are signed instead"
+        )
     host = url.raw_host.decode("ascii")
     if not _is_host(host):
-        raise OutboundRefused(f"{host[:80]!r} in {str(url)[:80]!r} is no host: write a name like hooks.example.org (labels of at most 63 letters, digits and hyphens, 253 characters in all) or an address")
+        raise OutboundRefused(
+            f"{host[:80]!r} in {str(url)[:80]!r} is no host: write a name like hooks.example.org (labels of at most 63 letters, digits and hyphens, 253 characters in all) or an address"
+        )
     if url.port is not None and not 1 <= url.port <= 65_535:
         raise OutboundRefused(f"{str(url)[:80]!r} names port {url.port}: ports are 1 to 65535")
 
@@ -224,7 +274,11 @@ def _is_host(host: str) -> bool:
     if parse_address(host) is not None:
         return True
     name = host.removesuffix(".")
-    return 0 < len(name) <= 253 and all(map(_LABEL.fullmatch, name.split("."))) and (not _NUMBER.fullmatch(name.rpartition(".")[2]) or bool(_numeric(host, 0)))
+    return (
+        0 < len(name) <= 253
+        and all(map(_LABEL.fullmatch, name.split(".")))
+        and (not _NUMBER.fullmatch(name.rpartition(".")[2]) or bool(_numeric(host, 0)))
+    )
 
 
 def _check_addresses(host: str, port: int, addresses: list[str], openings: tuple[Opening, ...]) -> None:
@@ -254,5 +308,10 @@ def _as_httpx() -> Iterator[None]:
     """httpcore's failures have the names of httpx's."""
     try:
         yield
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
+    except (
+        httpcore.TimeoutException,
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        httpcore.UnsupportedProtocol,
+    ) as error:
         raise getattr(httpx, type(error).__name__, httpx.TransportError)(str(error) or type(error).__name__) from error

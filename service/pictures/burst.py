@@ -50,7 +50,9 @@ def burst_of(mine_us: Times, theirs_us: Times, usual_per_hour: float | None) -> 
     start = (int(mine[densest]) // HOUR_US - HOURS_BEFORE) * HOUR_US
     if usual_per_hour is None:
         usual_per_hour = usual_rate(mine, theirs_us)
-    return Burst(moment(start), _hourly(mine, start), _hourly(theirs_us, start), usual_per_hour, usual_high(usual_per_hour))
+    return Burst(
+        moment(start), _hourly(mine, start), _hourly(theirs_us, start), usual_per_hour, usual_high(usual_per_hour)
+    )
 
 
 def usual_rate(mine_us: Times, theirs_us: Times) -> float:
@@ -87,28 +89,52 @@ def burst_chart(burst: Burst, name: str) -> Markup:
 
     said = f"Members' complaints an hour from {burst.start:%Y-%m-%d %H:%M} UTC for {hours} hours: at most {max(burst.members)}, where 0 to {burst.usual_high} are usual"
     parts = [
-        Markup('<svg class="burst" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>').format(name, width, bottom + 36, said),
-        Markup('<rect class="usual" x="{}" y="{}" width="{}" height="{}"/>').format(left, y(burst.usual_high), hours * bar, round(bottom - y(burst.usual_high), 1)),
-        Markup('<line class="bound" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(left, left + hours * bar, y(burst.usual_high)),
+        Markup(
+            '<svg class="burst" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>'
+        ).format(name, width, bottom + 36, said),
+        Markup('<rect class="usual" x="{}" y="{}" width="{}" height="{}"/>').format(
+            left, y(burst.usual_high), hours * bar, round(bottom - y(burst.usual_high), 1)
+        ),
+        Markup('<line class="bound" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(
+            left, left + hours * bar, y(burst.usual_high)
+        ),
     ]
     for count in range(0, highest + 1, tick):
-        parts.append(Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(left - 4, left, y(count), y(count)))
+        parts.append(
+            Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(left - 4, left, y(count), y(count))
+        )
         parts.append(Markup('<text class="label end" x="{}" y="{}">{}</text>').format(left - 7, y(count) + 4, count))
     for k, count in enumerate(burst.members):
         if count:
-            parts.append(Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(left + k * bar + 1, y(count), bar - 2, round(bottom - y(count), 1)))
+            parts.append(
+                Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(
+                    left + k * bar + 1, y(count), bar - 2, round(bottom - y(count), 1)
+                )
+            )
     for k, count in enumerate(burst.others):
         if count:
-            parts.append(Markup('<circle class="ring" cx="{}" cy="{}" r="3"/>').format(left + k * bar + bar / 2, y(count)))
-    parts.append(Markup('<line class="axis" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(left, left + hours * bar, bottom))
+            parts.append(
+                Markup('<circle class="ring" cx="{}" cy="{}" r="3"/>').format(left + k * bar + bar / 2, y(count))
+            )
+    parts.append(
+        Markup('<line class="axis" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(left, left + hours * bar, bottom)
+    )
     for k in range(hours + 1):
         hour = burst.start + timedelta(hours=k)
         if hour.hour % 6 == 0:
             x = left + k * bar
-            parts.append(Markup('<line class="axis" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, bottom, bottom + 4))
-            parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x, bottom + 16, f"{hour:%H}"))
+            parts.append(
+                Markup('<line class="axis" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, bottom, bottom + 4)
+            )
+            parts.append(
+                Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x, bottom + 16, f"{hour:%H}")
+            )
             if hour.hour == 0:
-                parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x, bottom + 30, f"{hour.day} {hour:%b}"))
+                parts.append(
+                    Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(
+                        x, bottom + 30, f"{hour.day} {hour:%b}"
+                    )
+                )
     return Markup("").join([*parts, Markup("</svg>")])
 
 

@@ -17,7 +17,24 @@ WIDTH, PLOT = 1_000, 180
 _LEFT, _RIGHT, _TOP, _AXIS = 48, 12, 16, 36
 _MARKS = 18  # height of the row above the plot, where there are marks
 # s
-_STEPS = (60, 300, 600, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400, 90 * 86_400, 365 * 86_400)
+_STEPS = (
+    60,
+    300,
+    600,
+    1_800,
+    3_600,
+    7_200,
+    10_800,
+    21_600,
+    43_200,
+    86_400,
+    2 * 86_400,
+    7 * 86_400,
+    14 * 86_400,
+    30 * 86_400,
+    90 * 86_400,
+    365 * 86_400,
+)
 _LABELS = 11  # at most so many times below the axis
 LONGEST = 400  # columns that still can be told apart
 
@@ -40,7 +57,16 @@ class Mark:
     says: str
 
 
-def column_chart(columns: Sequence[Column], step: timedelta, name: str, says: str, *, parts: Sequence[str] = ("part-0", "part-rest"), marks: Sequence[Mark] = (), unit: str = "") -> Markup:
+def column_chart(
+    columns: Sequence[Column],
+    step: timedelta,
+    name: str,
+    says: str,
+    *,
+    parts: Sequence[str] = ("part-0", "part-rest"),
+    marks: Sequence[Mark] = (),
+    unit: str = "",
+) -> Markup:
     """The picture.
 
     `name` starts the ids inside and is unique on the page; `says` tells in words what the picture shows.
@@ -59,14 +85,24 @@ def column_chart(columns: Sequence[Column], step: timedelta, name: str, says: st
         return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * (at - begin).total_seconds() / seconds, 1)
 
     drawn = [
-        Markup('<svg class="column-chart" role="img" aria-labelledby="{0}-t" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>').format(name, WIDTH, bottom + _AXIS, says),
+        Markup(
+            '<svg class="column-chart" role="img" aria-labelledby="{0}-t" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>'
+        ).format(name, WIDTH, bottom + _AXIS, says),
         *(_level(count, bottom - PLOT * count / highest) for count in range(0, highest + 1, tick)),
     ]
     if unit:
-        drawn.append(Markup('<text class="label" x="{}" y="{}">{}</text>').format(_LEFT, top - 5 - (_MARKS if marks else 0), unit))
-    drawn += [_column(column, parts, _LEFT + place * width, width, bottom, highest) for place, column in enumerate(columns)]
+        drawn.append(
+            Markup('<text class="label" x="{}" y="{}">{}</text>').format(
+                _LEFT, top - 5 - (_MARKS if marks else 0), unit
+            )
+        )
+    drawn += [
+        _column(column, parts, _LEFT + place * width, width, bottom, highest) for place, column in enumerate(columns)
+    ]
     drawn += _times(begin, seconds, x, bottom)
-    drawn += [_mark(mark, x(mark.at), top, bottom) for mark in marks if begin <= mark.at <= begin + timedelta(seconds=seconds)]
+    drawn += [
+        _mark(mark, x(mark.at), top, bottom) for mark in marks if begin <= mark.at <= begin + timedelta(seconds=seconds)
+    ]
     return Markup("").join([*drawn, Markup("</svg>")])
 
 
@@ -81,8 +117,15 @@ def tick_of(highest: int) -> int:
 
 
 def _level(count: int, y: float) -> Markup:
-    return Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/><text class="label end" x="{3}" y="{4}">{5}</text>').format(
-        _LEFT, WIDTH - _RIGHT, round(y, 1), _LEFT - 6, round(y + 4, 1), f"{count:,}",
+    return Markup(
+        '<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/><text class="label end" x="{3}" y="{4}">{5}</text>'
+    ).format(
+        _LEFT,
+        WIDTH - _RIGHT,
+        round(y, 1),
+        _LEFT - 6,
+        round(y + 4, 1),
+        f"{count:,}",
     )
 
 
@@ -94,7 +137,15 @@ def _column(column: Column, parts: Sequence[str], x: float, width: float, bottom
     for part, count in enumerate(column.counts):
         if count:
             low, high = bottom - PLOT * below / highest, bottom - PLOT * (below + count) / highest
-            drawn.append(Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(parts[min(part, len(parts) - 1)], round(x, 2), round(high, 2), round(wide, 2), round(max(0.8, low - high), 2)))
+            drawn.append(
+                Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(
+                    parts[min(part, len(parts) - 1)],
+                    round(x, 2),
+                    round(high, 2),
+                    round(wide, 2),
+                    round(max(0.8, low - high), 2),
+                )
+            )
             below += count
     return Markup("<g><title>{}</title>{}</g>").format(column.says, Markup("").join(drawn))
 
@@ -109,12 +160,20 @@ def _times(begin: datetime, seconds: float, x: object, bottom: float) -> list[Ma
         at = first + number * timedelta(seconds=step)
         if (at - begin).total_seconds() > seconds:
             break
-        drawn.append(Markup('<line class="grid" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x(at), bottom, bottom + 5))
+        drawn.append(
+            Markup('<line class="grid" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x(at), bottom, bottom + 5)
+        )
         if step < 86_400:
-            drawn.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x(at), bottom + 17, f"{at:%H:%M}"))
+            drawn.append(
+                Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x(at), bottom + 17, f"{at:%H:%M}")
+            )
         if at.date() != day:
             text = f"{at.day} {at:%b}" + (f" {at.year}" if step >= 30 * 86_400 else "")
-            drawn.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x(at), bottom + (30 if step < 86_400 else 17), text))
+            drawn.append(
+                Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(
+                    x(at), bottom + (30 if step < 86_400 else 17), text
+                )
+            )
             day = at.date()
     return drawn
 

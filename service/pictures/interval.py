@@ -12,13 +12,18 @@ def interval(mean: float, low: float, high: float, name: str, says: str) -> Mark
     <= low <= mean <= high <= 1.
     """
     if not 0 <= low <= mean <= high <= 1:
-        raise ValueError(f"low = {low}, mean = {mean}, high = {high}: they have to be in this order and between 0 and 1")
+        raise ValueError(
+            f"low = {low}, mean = {mean}, high = {high}: they have to be in this order and between 0 and 1"
+        )
 
     def x(share: float) -> float:
         return round(_PAD + (_WIDTH - 2 * _PAD) * share, 1)
 
     ticks = Markup("").join(
-        Markup('<line class="grid" x1="{0}" x2="{0}" y1="4" y2="18"/><text class="label middle" x="{0}" y="31">{1}</text>').format(x(at / 100), f"{at} %") for at in (0, 50, 100)
+        Markup(
+            '<line class="grid" x1="{0}" x2="{0}" y1="4" y2="18"/><text class="label middle" x="{0}" y="31">{1}</text>'
+        ).format(x(at / 100), f"{at} %")
+        for at in (0, 50, 100)
     )
     return Markup(
         '<svg class="interval" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>'

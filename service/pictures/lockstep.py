@@ -22,7 +22,10 @@ ROWS, COLUMNS = 120, 80  # of a picture on paper: more cells than that nobody re
 # How soon after the target's first complaint by a member: at most so many seconds, the share of a cell's side, the
 # words.
 LAGS = (
-    (300.0, 1.0, "within 5 minutes"), (3_600.0, 0.74, "within an hour"), (86_400.0, 0.5, "within a day"), (math.inf, 0.28, "later"),
+    (300.0, 1.0, "within 5 minutes"),
+    (3_600.0, 0.74, "within an hour"),
+    (86_400.0, 0.5, "within a day"),
+    (math.inf, 0.28, "later"),
 )
 NAMED_ROWS = NAMED_COLUMNS = 40  # up to so many have room for a name or number each
 SLOTS = 40  # parts of time in the picture of a crowd on one target
@@ -98,21 +101,34 @@ def most(ordered: Sequence[int], weight: Mapping[int, int], limit: int) -> list[
 
 
 def lockstep_of(
-    filed: Sequence[Filed], reporter_ids: Mapping[int, str] | Sequence[str], target_ids: Mapping[int, str] | Sequence[str], *, rows: int = ROWS, columns: int = COLUMNS,
+    filed: Sequence[Filed],
+    reporter_ids: Mapping[int, str] | Sequence[str],
+    target_ids: Mapping[int, str] | Sequence[str],
+    *,
+    rows: int = ROWS,
+    columns: int = COLUMNS,
 ) -> Lockstep:
     """The picture of these complaints; targets are numbered from 1 in time, left out or not."""
     on_target = by_target(filed, target_ids)
     number = {target: n for n, target in enumerate(on_target, 1)}
     people = in_order(filed, reporter_ids)
-    drawn, across = most(people, Counter(m.reporter for m in filed), rows), most(list(on_target), {t: len(mine) for t, mine in on_target.items()}, columns)
+    drawn, across = (
+        most(people, Counter(m.reporter for m in filed), rows),
+        most(list(on_target), {t: len(mine) for t, mine in on_target.items()}, columns),
+    )
     row_of = {reporter: k for k, reporter in enumerate(drawn)}
     cells = [
         Cell(row_of[m.reporter], column, (m.time_us - on_target[target][0].time_us) / 1e6)
-        for column, target in enumerate(across) for m in on_target[target] if m.reporter in row_of
+        for column, target in enumerate(across)
+        for m in on_target[target]
+        if m.reporter in row_of
     ]
     return Lockstep(
-        reporters=tuple(reporter_ids[r] for r in drawn), columns=tuple(Column(number[t], moment(on_target[t][0].time_us)) for t in across),
-        cells=tuple(sorted(cells, key=lambda c: (c.row, c.column))), reporters_left_out=len(people) - len(drawn), targets_left_out=len(on_target) - len(across),
+        reporters=tuple(reporter_ids[r] for r in drawn),
+        columns=tuple(Column(number[t], moment(on_target[t][0].time_us)) for t in across),
+        cells=tuple(sorted(cells, key=lambda c: (c.row, c.column))),
+        reporters_left_out=len(people) - len(drawn),
+        targets_left_out=len(on_target) - len(across),
     )
 
 
@@ -123,7 +139,9 @@ def lag_class(seconds: float) -> int:
 
 def swatch(k: int) -> Markup:
     """The mark of LAGS[k] alone, for a legend."""
-    return Markup('<svg class="swatch" width="14" height="14" viewBox="0 0 14 14" aria-hidden="true"><rect class="ground" width="14" height="14"/>{}</svg>').format(_marks([(0, 0)], k, 14, 14))
+    return Markup(
+        '<svg class="swatch" width="14" height="14" viewBox="0 0 14 14" aria-hidden="true"><rect class="ground" width="14" height="14"/>{}</svg>'
+    ).format(_marks([(0, 0)], k, 14, 14))
 
 
 def raster(lockstep: Lockstep, name: str) -> Markup:
@@ -141,10 +159,25 @@ def raster(lockstep: Lockstep, name: str) -> Markup:
     left, top, parts = _grid(lockstep, name, said, columns, across, down)
     for column, target in enumerate(lockstep.columns):
         if numbered or column % 5 == 0:
-            parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(left + column * across + across / 2, top - 5, target.number))
+            parts.append(
+                Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(
+                    left + column * across + across / 2, top - 5, target.number
+                )
+            )
     parts.extend(_days(lockstep, left, top, across, top + rows * down))
     for k in range(len(LAGS)):
-        parts.append(_marks([(left + c.column * across, top + c.row * down) for c in lockstep.cells if lag_class(c.lag_seconds) == k], k, across, down))
+        parts.append(
+            _marks(
+                [
+                    (left + c.column * across, top + c.row * down)
+                    for c in lockstep.cells
+                    if lag_class(c.lag_seconds) == k
+                ],
+                k,
+                across,
+                down,
+            )
+        )
     return Markup("").join([*parts, Markup("</svg>")])
 
 
@@ -159,9 +192,17 @@ def _crowd(lockstep: Lockstep, name: str) -> Markup:
     for part in range(5):
         x = left + part * SLOTS * across / 4
         parts.append(Markup('<line class="day" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, top, bottom + 5))
-        parts.append(Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(x, bottom + 15, f"+{lasting(span * part / 4)}" if part else "first"))
+        parts.append(
+            Markup('<text class="label middle" x="{}" y="{}">{}</text>').format(
+                x, bottom + 15, f"+{lasting(span * part / 4)}" if part else "first"
+            )
+        )
     for k in range(len(LAGS)):
-        places = [(left + min(SLOTS - 1, int(c.lag_seconds / max(span, 1e-9) * SLOTS)) * across, top + c.row * down) for c in lockstep.cells if lag_class(c.lag_seconds) == k]
+        places = [
+            (left + min(SLOTS - 1, int(c.lag_seconds / max(span, 1e-9) * SLOTS)) * across, top + c.row * down)
+            for c in lockstep.cells
+            if lag_class(c.lag_seconds) == k
+        ]
         parts.append(_marks(places, k, across, down))
     return Markup("").join([*parts, Markup("</svg>")])
 
@@ -170,7 +211,9 @@ def _at_once(lockstep: Lockstep) -> int:
     return sum(lag_class(c.lag_seconds) == 0 for c in lockstep.cells)
 
 
-def _grid(lockstep: Lockstep, name: str, said: str, columns: int, across: int, down: int) -> tuple[int, int, list[Markup]]:
+def _grid(
+    lockstep: Lockstep, name: str, said: str, columns: int, across: int, down: int
+) -> tuple[int, int, list[Markup]]:
     """Where the cells begin (x, y), and the picture so far: its head, its ground and the names or numbers of the rows."""
     rows = len(lockstep.reporters)
     named = rows <= NAMED_ROWS
@@ -178,13 +221,21 @@ def _grid(lockstep: Lockstep, name: str, said: str, columns: int, across: int, d
     left, top = round(max(map(columns_of, names), default=3) * _CHARACTER_PX) + 12, 18
     width, height = left + max(columns * across, _DATE_PX) + 28, top + rows * down + 22
     parts = [
-        Markup('<svg class="raster" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>').format(name, width, height, said),
-        Markup('<rect class="ground" x="{}" y="{}" width="{}" height="{}"/>').format(left, top, columns * across, rows * down),
+        Markup(
+            '<svg class="raster" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>'
+        ).format(name, width, height, said),
+        Markup('<rect class="ground" x="{}" y="{}" width="{}" height="{}"/>').format(
+            left, top, columns * across, rows * down
+        ),
     ]
     for row in range(rows):
         if named or (row + 1) % 10 == 0 or row == 0:
             text, kind = (names[row], "label end id") if named else (str(row + 1), "label end")
-            parts.append(Markup('<text class="{}" x="{}" y="{}">{}</text>').format(kind, left - 5, top + row * down + down / 2 + 3.5, text))
+            parts.append(
+                Markup('<text class="{}" x="{}" y="{}">{}</text>').format(
+                    kind, left - 5, top + row * down + down / 2 + 3.5, text
+                )
+            )
     return left, top, parts
 
 
@@ -193,7 +244,9 @@ def _marks(corners: list[tuple[int, int]], k: int, across: int, down: int) -> Ma
     if not corners:
         return Markup("")
     wide, high = (round(max(2.0, (size - 2) * LAGS[k][1]), 1) for size in (across, down))
-    path = "".join(f"M{x + (across - wide) / 2:g} {y + (down - high) / 2:g}h{wide:g}v{high:g}h-{wide:g}z" for x, y in corners)
+    path = "".join(
+        f"M{x + (across - wide) / 2:g} {y + (down - high) / 2:g}h{wide:g}v{high:g}h-{wide:g}z" for x, y in corners
+    )
     return Markup('<path class="lag{}" d="{}"/>').format(k, path)
 
 
@@ -206,7 +259,9 @@ def _days(lockstep: Lockstep, left: int, top: int, across: int, bottom: int) -> 
         day, x = target.first_at.date(), left + column * across
         yield Markup('<line class="day" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, top, bottom + 5)
         if x >= free:
-            yield Markup('<text class="label" x="{}" y="{}">{}</text>').format(x + 2, bottom + 15, f"{day.day} {day:%b}")
+            yield Markup('<text class="label" x="{}" y="{}">{}</text>').format(
+                x + 2, bottom + 15, f"{day.day} {day:%b}"
+            )
             free = x + _DATE_PX
 
 
@@ -216,7 +271,10 @@ def complaints_in_rows(lockstep: Lockstep) -> list[tuple[int, str, str]]:
     for cell in lockstep.cells:
         number = lockstep.columns[cell.column].number
         told[cell.row].append(f"{number}: {'first' if cell.lag_seconds == 0 else '+' + lasting(cell.lag_seconds)}")
-    return [(k, reporter, ", ".join(words)) for k, (reporter, words) in enumerate(zip(lockstep.reporters, told, strict=True), 1)]
+    return [
+        (k, reporter, ", ".join(words))
+        for k, (reporter, words) in enumerate(zip(lockstep.reporters, told, strict=True), 1)
+    ]
 
 
 def soon_share(lockstep: Lockstep) -> float:

@@ -12,7 +12,12 @@ from service.platforms import coop, coral, discourse, generic, mastodon
 from service.platforms.delivery import Delivery
 from service.platforms.signatures import SCHEME_BY_PLATFORM, Scheme, check_secret
 
-_READ_BY_PLATFORM: dict[str, Callable[[object, datetime], Delivery]] = {"discourse": discourse.read, "mastodon": mastodon.read, "coral": coral.read, "coop": coop.read}
+_READ_BY_PLATFORM: dict[str, Callable[[object, datetime], Delivery]] = {
+    "discourse": discourse.read,
+    "mastodon": mastodon.read,
+    "coral": coral.read,
+    "coop": coop.read,
+}
 
 
 def scheme_of(platform: str, mapping: Mapping[str, Any] | None = None) -> Scheme:

@@ -35,14 +35,36 @@ def read(document: object, now: datetime) -> Delivery:
 
 
 def _report(document: JsonObject) -> Delivery:
-    reporter, item, why = record(document.get("reporter")), record(document.get("reportedItem")), record(document.get("reportedForReason"))
+    reporter, item, why = (
+        record(document.get("reporter")),
+        record(document.get("reportedItem")),
+        record(document.get("reportedForReason")),
+    )
     policy = words(why.get("policyId"), REASON_CHARACTERS)
-    name = _digest("report", reporter.get("typeId"), reporter.get("id"), item.get("typeId"), item.get("id"), document.get("reportedAt"), policy)
-    return Delivery([complaint(
-        id=name, occurred_at=instant(document.get("reportedAt")), reporter={"id": identity(reporter.get("id"))},
-        target={"id": identity(item.get("id")), "kind": words(item.get("typeId"), REASON_CHARACTERS)}, reason=policy, text=words(why.get("reason")),
-        notice_type="illegal_content" if why.get("csam") is True else None, machine=reporter.get("kind") != "user", id_tells_reporter=True,
-    )])
+    name = _digest(
+        "report",
+        reporter.get("typeId"),
+        reporter.get("id"),
+        item.get("typeId"),
+        item.get("id"),
+        document.get("reportedAt"),
+        policy,
+    )
+    return Delivery(
+        [
+            complaint(
+                id=name,
+                occurred_at=instant(document.get("reportedAt")),
+                reporter={"id": identity(reporter.get("id"))},
+                target={"id": identity(item.get("id")), "kind": words(item.get("typeId"), REASON_CHARACTERS)},
+                reason=policy,
+                text=words(why.get("reason")),
+                notice_type="illegal_content" if why.get("csam") is True else None,
+                machine=reporter.get("kind") != "user",
+                id_tells_reporter=True,
+            )
+        ]
+    )
 
 
 def _appeal(document: JsonObject, now: datetime) -> Delivery:
@@ -51,19 +73,52 @@ def _appeal(document: JsonObject, now: datetime) -> Delivery:
         raise Unusable(f"'appealDecision' is one of {', '.join(_APPEALS)}")
     verdict, action = _APPEALS[decision]
     name = identity(document.get("appealId"))
-    return Delivery([outcome(
-        id=None if name is None else f"appeal/{name}", target_id=identity(record(document.get("item")).get("id")), decided_at=now, verdict=verdict, action=action, decided_by="appeal",
-    )])
+    return Delivery(
+        [
+            outcome(
+                id=None if name is None else f"appeal/{name}",
+                target_id=identity(record(document.get("item")).get("id")),
+                decided_at=now,
+                verdict=verdict,
+                action=action,
+                decided_by="appeal",
+            )
+        ]
+    )
 
 
 def _action(document: JsonObject, now: datetime) -> Delivery:
     """An action was triggered: by a moderator (Coop names an actor), else by a rule or by a user's strikes."""
-    item, action, policies, rules = record(document["item"]), record(document["action"]), records(document.get("policies")), records(document.get("rules"))
+    item, action, policies, rules = (
+        record(document["item"]),
+        record(document["action"]),
+        records(document.get("policies")),
+        records(document.get("rules")),
+    )
     if not policies:
-        return Delivery(notes=["an action without a policy: the callback does not say whether anything was found wrong"])
+        return Delivery(
+            notes=["an action without a policy: the callback does not say whether anything was found wrong"]
+        )
     person = isinstance(document.get("actorEmail"), str) and not rules
-    name = _digest("action", item.get("typeId"), item.get("id"), action.get("id"), sorted(identity(p.get("id")) or "" for p in policies), sorted(identity(r.get("id")) or "" for r in rules))
-    return Delivery([outcome(id=name, target_id=identity(item.get("id")), decided_at=now, verdict="upheld", decided_by="person" if person else "automatic")])
+    name = _digest(
+        "action",
+        item.get("typeId"),
+        item.get("id"),
+        action.get("id"),
+        sorted(identity(p.get("id")) or "" for p in policies),
+        sorted(identity(r.get("id")) or "" for r in rules),
+    )
+    return Delivery(
+        [
+            outcome(
+                id=name,
+                target_id=identity(item.get("id")),
+                decided_at=now,
+                verdict="upheld",
+                decided_by="person" if person else "automatic",
+            )
+        ]
+    )
 
 
 def _digest(kind: str, *parts: object) -> str:

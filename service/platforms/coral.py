@@ -19,4 +19,8 @@ def read(document: object, now: datetime) -> Delivery:
     if not isinstance(document, dict) or not isinstance(document.get("type"), str):
         raise Unusable("an event of Coral is a JSON object with the field 'type'")
     wakes = document["type"] in _QUEUES
-    return Delivery(notes=[] if wakes else ["an event about something else than moderation queues"], key=identity(document.get("id")), wakes=wakes)
+    return Delivery(
+        notes=[] if wakes else ["an event about something else than moderation queues"],
+        key=identity(document.get("id")),
+        wakes=wakes,
+    )

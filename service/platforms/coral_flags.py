@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from service.model import JsonObject
 from service.platforms.items import complaint, outcome, words
-from service.platforms.listed import EXCERPT_CHARACTERS, Listing, Unreadable, gather, mapping, moment, moment_if_any, name
+from service.platforms.listed import (
+    EXCERPT_CHARACTERS,
+    Listing,
+    Unreadable,
+    gather,
+    mapping,
+    moment,
+    moment_if_any,
+    name,
+)
 
 PAGE = 50  # the most that Coral gives at once
 REPORTED = "COMMENT_REPORTED_"
@@ -69,14 +78,27 @@ def _read(flag: JsonObject, listing: Listing, seen: set[str]) -> None:
     if not isinstance(flagger, dict) or not isinstance(reason, str) or not reason.startswith(REPORTED):
         listing.left_out["machine"] += 1
     else:
-        listing.items.append(complaint(
-            id=name(flag.get("id"), "id"), occurred_at=made, reason=reason[len(REPORTED):].lower()[:64], text=words(flag.get("additionalDetails")),
-            reporter={"id": name(flagger.get("id"), "flagger.id"), "account_created_at": moment_if_any(flagger.get("createdAt"))},
-            target={
-                "id": target, "kind": "comment", "author_id": _id_of(comment.get("author")), "context_id": _id_of(comment.get("story")),
-                "url": words(comment.get("permalink")), "excerpt": words(comment.get("body"), EXCERPT_CHARACTERS), "attributes": {"is_reply": isinstance(comment.get("parent"), dict)},
-            },
-        ))
+        listing.items.append(
+            complaint(
+                id=name(flag.get("id"), "id"),
+                occurred_at=made,
+                reason=reason[len(REPORTED) :].lower()[:64],
+                text=words(flag.get("additionalDetails")),
+                reporter={
+                    "id": name(flagger.get("id"), "flagger.id"),
+                    "account_created_at": moment_if_any(flagger.get("createdAt")),
+                },
+                target={
+                    "id": target,
+                    "kind": "comment",
+                    "author_id": _id_of(comment.get("author")),
+                    "context_id": _id_of(comment.get("story")),
+                    "url": words(comment.get("permalink")),
+                    "excerpt": words(comment.get("body"), EXCERPT_CHARACTERS),
+                    "attributes": {"is_reply": isinstance(comment.get("parent"), dict)},
+                },
+            )
+        )
     _decisions(comment.get("statusHistory"), target, listing, seen)
 
 
@@ -92,7 +114,9 @@ def _decisions(history: object, target: str, listing: Listing, seen: set[str]) -
         seen.add(identity)
         verdict, action = _DECISIONS[node["status"]]
         by = "person" if isinstance(node.get("moderator"), dict) else "automatic"
-        listing.items.append(outcome(id=identity, target_id=target, decided_at=decided, verdict=verdict, action=action, decided_by=by))
+        listing.items.append(
+            outcome(id=identity, target_id=target, decided_at=decided, verdict=verdict, action=action, decided_by=by)
+        )
 
 
 def _id_of(value: object) -> str | None:

@@ -18,10 +18,23 @@ from service.platforms.items import REASON_CHARACTERS, Item, complaint, link, ou
 
 # Which field names the target, and what kind of thing it is. A queued post or an account waits for approval: nobody
 # complained.
-_TARGETS = {"post_id": "post", "chatmessage_id": "chat-message", "chat_message_id": "chat-message", "chat::message_id": "chat-message"}
+_TARGETS = {
+    "post_id": "post",
+    "chatmessage_id": "chat-message",
+    "chat_message_id": "chat-message",
+    "chat::message_id": "chat-message",
+}
 _NO_COMPLAINTS = ("ReviewableQueuedPost", "ReviewableUser")
 _VERDICTS = {1: ("upheld", None), 2: ("rejected", "kept")}  # approved says that the flags were right, not what was done
-_SCORE_TYPES = {3: "off_topic", 4: "inappropriate", 6: "notify_user", 7: "notify_moderators", 8: "spam", 9: "needs_approval", 10: "illegal"}
+_SCORE_TYPES = {
+    3: "off_topic",
+    4: "inappropriate",
+    6: "notify_user",
+    7: "notify_moderators",
+    8: "spam",
+    9: "needs_approval",
+    10: "illegal",
+}
 _MOST_VERSIONS = 999_999
 
 
@@ -43,7 +56,9 @@ def read(document: object, now: datetime) -> Delivery:
     missing = _missing(reviewable, scores)
     if missing:
         delivery.items += _first_of_ids(reviewable, scores, missing, target)
-        delivery.notes.append(f"scores are ids only: {len(missing)} of {len(missing) + len(scores)} flags came without who flagged and when")
+        delivery.notes.append(
+            f"scores are ids only: {len(missing)} of {len(missing) + len(scores)} flags came without who flagged and when"
+        )
     decided = _decision(reviewable, scores, target, now)
     return delivery if decided is None else Delivery([*delivery.items, decided], delivery.notes)
 
@@ -54,9 +69,15 @@ def _target(reviewable: JsonObject) -> JsonObject | None:
     for name, kind in _TARGETS.items():
         found = identity(reviewable.get(name))
         if found is not None:
-            author = identity(record(reviewable.get("target_created_by")).get("id")) or identity(reviewable.get("target_created_by_id"))
+            author = identity(record(reviewable.get("target_created_by")).get("id")) or identity(
+                reviewable.get("target_created_by_id")
+            )
             return {
-                "id": found if kind == "post" else f"{kind}/{found}", "kind": kind, "author_id": author, "context_id": identity(reviewable.get("topic_id")), "url": link(reviewable.get("target_url")),
+                "id": found if kind == "post" else f"{kind}/{found}",
+                "kind": kind,
+                "author_id": author,
+                "context_id": identity(reviewable.get("topic_id")),
+                "url": link(reviewable.get("target_url")),
             }
     return None
 
@@ -65,54 +86,93 @@ def _complaint(score: JsonObject, target: JsonObject) -> Item:
     flagger = identity(record(score.get("user")).get("id")) or identity(score.get("user_id"))
     kind = _score_type(score)
     return complaint(
-        id=identity(score.get("id")), occurred_at=instant(score.get("created_at")), reporter={"id": flagger}, target=target, reason=kind,
-        notice_type="illegal_content" if kind == "illegal" else None, machine=_is_system(flagger) or kind == "needs_approval",
+        id=identity(score.get("id")),
+        occurred_at=instant(score.get("created_at")),
+        reporter={"id": flagger},
+        target=target,
+        reason=kind,
+        notice_type="illegal_content" if kind == "illegal" else None,
+        machine=_is_system(flagger) or kind == "needs_approval",
     )
 
 
 def _score_type(score: JsonObject) -> str | None:
     named = score.get("score_type")
-    number = record(named).get("id") if isinstance(named, dict) else named if named is not None else score.get("score_type_id")
+    number = (
+        record(named).get("id")
+        if isinstance(named, dict)
+        else named
+        if named is not None
+        else score.get("score_type_id")
+    )
     usual = _SCORE_TYPES.get(number) if isinstance(number, int) else None
-    return words(record(named).get("type"), REASON_CHARACTERS) or usual or words(record(named).get("title"), REASON_CHARACTERS)
+    return (
+        words(record(named).get("type"), REASON_CHARACTERS)
+        or usual
+        or words(record(named).get("title"), REASON_CHARACTERS)
+    )
 
 
 def _missing(reviewable: JsonObject, scores: list[JsonObject]) -> list[str]:
     """Ids of scores that are named, but not told."""
     told = {identity(score.get("id")) for score in scores}
-    listed = [value for name in ("reviewable_score_ids", "reviewable_scores") if isinstance(values := reviewable.get(name), list) for value in values]
+    listed = [
+        value
+        for name in ("reviewable_score_ids", "reviewable_scores")
+        if isinstance(values := reviewable.get(name), list)
+        for value in values
+    ]
     named = (identity(value) for value in listed if not isinstance(value, dict))
     return list(dict.fromkeys(name for name in named if name is not None and name not in told))
 
 
-def _first_of_ids(reviewable: JsonObject, scores: list[JsonObject], missing: list[str], target: JsonObject) -> list[Item]:
+def _first_of_ids(
+    reviewable: JsonObject, scores: list[JsonObject], missing: list[str], target: JsonObject
+) -> list[Item]:
     """The one flag that is known all the same: a reviewable is made by its first flagger, at the time of the first
     flag.
     """
-    numbers = [int(name) for name in [*missing, *(identity(score.get("id")) or "" for score in scores)] if name.isascii() and name.isdigit()]
+    numbers = [
+        int(name)
+        for name in [*missing, *(identity(score.get("id")) or "" for score in scores)]
+        if name.isascii() and name.isdigit()
+    ]
     maker = identity(record(reviewable.get("created_by")).get("id")) or identity(reviewable.get("created_by_id"))
     made = instant(reviewable.get("created_at"))
     if not numbers or maker is None or made is None or str(min(numbers)) not in missing:
         return []
-    return [complaint(id=str(min(numbers)), occurred_at=made, reporter={"id": maker}, target=target, machine=_is_system(maker))]
+    return [
+        complaint(
+            id=str(min(numbers)), occurred_at=made, reporter={"id": maker}, target=target, machine=_is_system(maker)
+        )
+    ]
 
 
 def _decision(reviewable: JsonObject, scores: list[JsonObject], target: JsonObject, now: datetime) -> Item | None:
     status, version = reviewable.get("status"), reviewable.get("version")
     if isinstance(status, bool) or not isinstance(status, int) or status not in _VERDICTS:
         return None
-    number = version if isinstance(version, int) and not isinstance(version, bool) and 0 <= version <= _MOST_VERSIONS else 0
+    number = (
+        version if isinstance(version, int) and not isinstance(version, bool) and 0 <= version <= _MOST_VERSIONS else 0
+    )
     verdict, action = _VERDICTS[status]
     last = latest(value for score in scores for value in (score.get("created_at"), score.get("reviewed_at")))
     decided = now if last is None or last > now else last + timedelta(milliseconds=1 + number)
     return outcome(
-        id=f"reviewable/{identity(reviewable['id'])}/{number:06d}/{status}", target_id=target["id"], decided_at=decided, verdict=verdict, action=action,
+        id=f"reviewable/{identity(reviewable['id'])}/{number:06d}/{status}",
+        target_id=target["id"],
+        decided_at=decided,
+        verdict=verdict,
+        action=action,
         decided_by="automatic" if _decided_by_system(scores) else "person",
     )
 
 
 def _decided_by_system(scores: list[JsonObject]) -> bool:
-    reviewers = [identity(record(score.get("reviewed_by")).get("id")) or identity(score.get("reviewed_by_id")) for score in scores]
+    reviewers = [
+        identity(record(score.get("reviewed_by")).get("id")) or identity(score.get("reviewed_by_id"))
+        for score in scores
+    ]
     named = [reviewer for reviewer in reviewers if reviewer is not None]
     return bool(named) and all(map(_is_system, named))
 

@@ -37,17 +37,37 @@ _LONGEST_MESSAGE = 1_000
 MAX_VALUES = 1_000  # of one `map` or `in`
 _SYNTAX = JSONPathEnvironment(strict=True)
 _COMPLAINT_FIELDS = (
-    "id", "occurred_at", "reporter.id", "reporter.account_created_at", "reporter.fingerprint", "reporter.trusted", "target.id", "target.kind", "target.author_id", "target.context_id",
-    "target.url", "target.excerpt", "reason", "text", "notice_type", "machine",
+    "id",
+    "occurred_at",
+    "reporter.id",
+    "reporter.account_created_at",
+    "reporter.fingerprint",
+    "reporter.trusted",
+    "target.id",
+    "target.kind",
+    "target.author_id",
+    "target.context_id",
+    "target.url",
+    "target.excerpt",
+    "reason",
+    "text",
+    "notice_type",
+    "machine",
 )
 _OUTCOME_FIELDS = ("id", "target_id", "decided_at", "verdict", "action", "decided_by", "complaint_id")
-_REQUIRED = {"complaint": ("id", "occurred_at", "reporter.id", "target.id"), "outcome": ("id", "target_id", "decided_at")}
+_REQUIRED = {
+    "complaint": ("id", "occurred_at", "reporter.id", "target.id"),
+    "outcome": ("id", "target_id", "decided_at"),
+}
 _ATTRIBUTES = "target.attributes."
 _IDS = ("id", "reporter.id", "target.id", "target.author_id", "target.context_id", "target_id", "complaint_id")
 _TIMES = ("occurred_at", "reporter.account_created_at", "decided_at")
 _CUT: dict[str, Callable[[object], str | None]] = {
-    "reason": lambda value: words(value, REASON_CHARACTERS), "target.kind": lambda value: words(value, REASON_CHARACTERS), "target.url": link,
-    "text": lambda value: words(value, TEXT_CHARACTERS), "target.excerpt": lambda value: words(value, TEXT_CHARACTERS),
+    "reason": lambda value: words(value, REASON_CHARACTERS),
+    "target.kind": lambda value: words(value, REASON_CHARACTERS),
+    "target.url": link,
+    "text": lambda value: words(value, TEXT_CHARACTERS),
+    "target.excerpt": lambda value: words(value, TEXT_CHARACTERS),
 }
 _HEADER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
@@ -114,7 +134,11 @@ def read_mapping(mapping: Mapping[str, Any] | None) -> FieldMap:
     if mapping is None:
         return FieldMap(Standard(), None)
     _only(mapping, "the mapping", "signature", "items", "complaint", "outcome")
-    shapes = [_shape(name, noun, mapping[name]) for name, noun in (("complaint", COMPLAINT), ("outcome", OUTCOME)) if name in mapping]
+    shapes = [
+        _shape(name, noun, mapping[name])
+        for name, noun in (("complaint", COMPLAINT), ("outcome", OUTCOME))
+        if name in mapping
+    ]
     if not shapes:
         raise BadMapping("the mapping needs 'complaint', 'outcome' or both")
     if len(shapes) == 2 and any(shape.when is None for shape in shapes):
@@ -127,7 +151,13 @@ def read(document: object, fields: FieldMap) -> Delivery:
     """The items in one document. Raises Unusable where it holds none at all."""
     if not fields.shapes:
         return _plain(document)
-    items = [document] if fields.items is None else [match.obj for match in fields.items.finditer(document)] if isinstance(document, (dict, list)) else []
+    items = (
+        [document]
+        if fields.items is None
+        else [match.obj for match in fields.items.finditer(document)]
+        if isinstance(document, (dict, list))
+        else []
+    )
     delivery = Delivery()
     passed_over = 0
     for item in items:
@@ -137,7 +167,9 @@ def read(document: object, fields: FieldMap) -> Delivery:
             continue
         delivery.items.append(_made(shape, item, document))
     if passed_over or not items:
-        delivery.notes.append(f"{passed_over} of {len(items)} elements are neither complaint nor outcome by the source's mapping")
+        delivery.notes.append(
+            f"{passed_over} of {len(items)} elements are neither complaint nor outcome by the source's mapping"
+        )
     return delivery
 
 
@@ -182,8 +214,13 @@ def _shape(name: str, noun: Noun, value: object) -> Shape:
         raise BadMapping(f"{place}/fields is an object: the contract's fields, each with its place")
     allowed = _COMPLAINT_FIELDS if name == "complaint" else _OUTCOME_FIELDS
     for key in fields:
-        if key not in allowed and not (name == "complaint" and isinstance(key, str) and key.startswith(_ATTRIBUTES) and len(key) > len(_ATTRIBUTES)):
-            raise BadMapping(f"{place}/fields/{key}: fields are {', '.join(allowed)}" + (f" and {_ATTRIBUTES}<name>" if name == "complaint" else ""))
+        if key not in allowed and not (
+            name == "complaint" and isinstance(key, str) and key.startswith(_ATTRIBUTES) and len(key) > len(_ATTRIBUTES)
+        ):
+            raise BadMapping(
+                f"{place}/fields/{key}: fields are {', '.join(allowed)}"
+                + (f" and {_ATTRIBUTES}<name>" if name == "complaint" else "")
+            )
     missing = [key for key in _REQUIRED[name] if key not in fields]
     if missing or (name == "outcome" and not {"verdict", "action"} & fields.keys()):
         raise BadMapping(f"{place}/fields lacks {', '.join(missing) or 'verdict or action'}")
@@ -193,9 +230,18 @@ def _shape(name: str, noun: Noun, value: object) -> Shape:
     when = value["when"]
     _only(when, f"{place}/when", "path", "from", "in")
     among = when.get("in")
-    if not isinstance(among, list) or not 0 < len(among) <= MAX_VALUES or not all(isinstance(one, (str, bool, int)) for one in among):
+    if (
+        not isinstance(among, list)
+        or not 0 < len(among) <= MAX_VALUES
+        or not all(isinstance(one, (str, bool, int)) for one in among)
+    ):
         raise BadMapping(f"{place}/when/in is a list of 1 to {MAX_VALUES} texts, numbers or booleans")
-    return Shape(noun, places, _place({key: one for key, one in when.items() if key != "in"}, f"{place}/when", ""), frozenset(_key(one) for one in among))
+    return Shape(
+        noun,
+        places,
+        _place({key: one for key, one in when.items() if key != "in"}, f"{place}/when", ""),
+        frozenset(_key(one) for one in among),
+    )
 
 
 def _place(spec: object, place: str, name: str) -> Place:
@@ -212,7 +258,11 @@ def _place(spec: object, place: str, name: str) -> Place:
     values, default, prefix, unit = spec.get("map"), spec.get("default"), spec.get("prefix", ""), spec.get("as")
     if spec.get("from", "item") not in ("item", "document"):
         raise BadMapping(f"{place}/from is 'item' or 'document'")
-    if values is not None and (not isinstance(values, Mapping) or len(values) > MAX_VALUES or not all(isinstance(one, (str, bool, int, float)) for one in values.values())):
+    if values is not None and (
+        not isinstance(values, Mapping)
+        or len(values) > MAX_VALUES
+        or not all(isinstance(one, (str, bool, int, float)) for one in values.values())
+    ):
         raise BadMapping(f"{place}/map is an object of at most {MAX_VALUES} texts, numbers or booleans")
     if default is not None and not isinstance(default, (str, bool, int, float)):
         raise BadMapping(f"{place}/default is a text, number or boolean")
@@ -220,7 +270,14 @@ def _place(spec: object, place: str, name: str) -> Place:
         raise BadMapping(f"{place}/prefix is a text, before an id")
     if unit is not None and (unit not in _UNITS or name not in _TIMES):
         raise BadMapping(f"{place}/as is one of {', '.join(_UNITS)}, for {', '.join(_TIMES)}")
-    return Place(_path(spec.get("path"), f"{place}/path"), spec.get("from") == "document", values, default, prefix, None if unit is None else _UNITS[unit])
+    return Place(
+        _path(spec.get("path"), f"{place}/path"),
+        spec.get("from") == "document",
+        values,
+        default,
+        prefix,
+        None if unit is None else _UNITS[unit],
+    )
 
 
 _UNITS = {"unix": timedelta(seconds=1), "unix_ms": timedelta(milliseconds=1)}
@@ -237,18 +294,32 @@ def _scheme(value: object) -> Scheme:
         return Standard()
     if scheme == "bearer":
         _only(value, place, "scheme", "header", "prefix")
-        return Shared(_header(value["header"], place), _text(value.get("prefix", ""), f"{place}/prefix")) if "header" in value else BEARER
+        return (
+            Shared(_header(value["header"], place), _text(value.get("prefix", ""), f"{place}/prefix"))
+            if "header" in value
+            else BEARER
+        )
     if scheme != "hmac":
         raise BadMapping(f"{place}/scheme is {schemes}")
     _only(value, place, "scheme", "header", "algorithm", "encoding", "prefix", "separator")
-    algorithm, encoding, separator = value.get("algorithm", "sha256"), value.get("encoding", "hex"), value.get("separator")
+    algorithm, encoding, separator = (
+        value.get("algorithm", "sha256"),
+        value.get("encoding", "hex"),
+        value.get("separator"),
+    )
     if algorithm not in ALGORITHMS:
         raise BadMapping(f"{place}/algorithm is one of {', '.join(ALGORITHMS)}")
     if encoding not in ("hex", "base64"):
         raise BadMapping(f"{place}/encoding is 'hex' or 'base64'")
     if separator is not None and separator not in (",", ";", " "):
         raise BadMapping(f"{place}/separator is a comma, a semicolon or a space")
-    return Hmac(_header(value.get("header"), place), algorithm, encoding, _text(value.get("prefix", ""), f"{place}/prefix"), separator)
+    return Hmac(
+        _header(value.get("header"), place),
+        algorithm,
+        encoding,
+        _text(value.get("prefix", ""), f"{place}/prefix"),
+        separator,
+    )
 
 
 def _header(value: object, place: str) -> str:
@@ -275,7 +346,14 @@ def _path(value: object, place: str, *, several: bool = False) -> JSONPath:
         raise BadMapping(f"{place}: one path, not several")
     # A filter or `..` would let whoever posts choose how long it takes.
     if not path.singular_query() and not (several and ".." not in value and "?" not in value):
-        raise BadMapping(f"{place}: {value!r} " + ("may have names, indexes, slices and *, no filter and no .." if several else "has to lead to one value: names and indexes alone"))
+        raise BadMapping(
+            f"{place}: {value!r} "
+            + (
+                "may have names, indexes, slices and *, no filter and no .."
+                if several
+                else "has to lead to one value: names and indexes alone"
+            )
+        )
     return path
 
 

@@ -55,10 +55,19 @@ class Item:
 
 
 def complaint(
-    *, id: str | None, occurred_at: datetime | None, reporter: Mapping[str, Any], target: Mapping[str, Any], machine: bool = False, id_tells_reporter: bool = False, **rest: Any,
+    *,
+    id: str | None,
+    occurred_at: datetime | None,
+    reporter: Mapping[str, Any],
+    target: Mapping[str, Any],
+    machine: bool = False,
+    id_tells_reporter: bool = False,
+    **rest: Any,
 ) -> Item:
     """A complaint; what is None is left away."""
-    document = known({"id": id, "occurred_at": occurred_at, "reporter": known(reporter), "target": known(target), **rest})
+    document = known(
+        {"id": id, "occurred_at": occurred_at, "reporter": known(reporter), "target": known(target), **rest}
+    )
     return Item(MACHINE_COMPLAINT if machine else COMPLAINT, document, id_tells_reporter)
 
 

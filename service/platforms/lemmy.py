@@ -40,30 +40,56 @@ def _read(view: JsonObject, listing: Listing) -> None:
     creator = creator if isinstance(creator, dict) else {}
     identity = f"{kind}-report/{number(report.get('id'), 'id')}"
     target = f"{kind}/{number(report.get(f'{kind}_id'), f'{kind}_id')}"
-    listing.items.append(complaint(
-        id=identity, occurred_at=made, text=words(report.get("reason")), machine=_is_server(creator),
-        reporter={"id": str(number(report.get("creator_id"), "creator_id")), "account_created_at": moment_if_any(_published(creator))},
-        target={
-            "id": target, "kind": kind, "author_id": _person(subject.get("creator_id")), "context_id": _context(kind, subject, report), "url": words(subject.get("ap_id")),
-            "excerpt": words(report.get(_ORIGINAL[kind]), EXCERPT_CHARACTERS), "attributes": _attributes(view),
-        },
-    ))
+    listing.items.append(
+        complaint(
+            id=identity,
+            occurred_at=made,
+            text=words(report.get("reason")),
+            machine=_is_server(creator),
+            reporter={
+                "id": str(number(report.get("creator_id"), "creator_id")),
+                "account_created_at": moment_if_any(_published(creator)),
+            },
+            target={
+                "id": target,
+                "kind": kind,
+                "author_id": _person(subject.get("creator_id")),
+                "context_id": _context(kind, subject, report),
+                "url": words(subject.get("ap_id")),
+                "excerpt": words(report.get(_ORIGINAL[kind]), EXCERPT_CHARACTERS),
+                "attributes": _attributes(view),
+            },
+        )
+    )
     _outcome(identity, target, report, subject, view, listing)
 
 
-def _outcome(identity: str, target: str, report: JsonObject, subject: JsonObject, view: JsonObject, listing: Listing) -> None:
+def _outcome(
+    identity: str, target: str, report: JsonObject, subject: JsonObject, view: JsonObject, listing: Listing
+) -> None:
     if report.get("resolved") is not True:
         return
     removed = subject.get("removed") is True
     if not removed and subject.get("deleted") is True:
         listing.left_out["deleted by its author"] += 1
         return
-    decided = moment_if_any(report.get("updated") or report.get("updated_at")) or moment(_published(report), "published")
+    decided = moment_if_any(report.get("updated") or report.get("updated_at")) or moment(
+        _published(report), "published"
+    )
     verdict, action = ("upheld", "removed") if removed else ("rejected", "kept")
     resolver = view.get("resolver")
     by = "automatic" if isinstance(resolver, dict) and resolver.get("bot_account") is True else "person"
     # The time is part of the id: a report that is opened again and resolved otherwise is a second decision.
-    listing.items.append(outcome(id=f"{identity}/{action}/{decided:%Y%m%dT%H%M%S}", target_id=target, decided_at=decided, verdict=verdict, action=action, decided_by=by))
+    listing.items.append(
+        outcome(
+            id=f"{identity}/{action}/{decided:%Y%m%dT%H%M%S}",
+            target_id=target,
+            decided_at=decided,
+            verdict=verdict,
+            action=action,
+            decided_by=by,
+        )
+    )
 
 
 def _published(record: JsonObject) -> object:

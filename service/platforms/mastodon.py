@@ -28,7 +28,11 @@ def read(document: object, now: datetime) -> Delivery:
     if not isinstance(document, dict) or not isinstance(document.get("event"), str):
         raise Unusable("an event of Mastodon is a JSON object with the field 'event'")
     if document["event"] not in ("report.created", "report.updated"):
-        return Delivery(notes=["an event about something else than reports: let Mastodon send report.created and report.updated alone"])
+        return Delivery(
+            notes=[
+                "an event about something else than reports: let Mastodon send report.created and report.updated alone"
+            ]
+        )
     report = record(document.get("object"))
     number = identity(report.get("id"))
     if number is None:
@@ -41,7 +45,9 @@ def read(document: object, now: datetime) -> Delivery:
     if report.get("action_taken") is True:
         delivery.items += [_outcome(report, f"{number}/{end}", target, now) for end, target in targets]
         if not _sanctioned(report):
-            delivery.notes.append("the report is closed without a sanction on the account: the payload does not say whether it was found right")
+            delivery.notes.append(
+                "the report is closed without a sanction on the account: the payload does not say whether it was found right"
+            )
     return delivery
 
 
@@ -49,17 +55,38 @@ def _targets(report: JsonObject) -> list[tuple[str, JsonObject]]:
     """(end of the complaint's id, target) of everything that the report is about: its statuses, or else the account."""
     author = identity(record(report.get("target_account")).get("id"))
     listed = report.get("status_ids")
-    statuses = records(report.get("statuses")) or [{"id": value} for value in (listed if isinstance(listed, list) else [])]
+    statuses = records(report.get("statuses")) or [
+        {"id": value} for value in (listed if isinstance(listed, list) else [])
+    ]
     if not statuses:
         url = link(record(record(report.get("target_account")).get("account")).get("url"))
-        return [("account", {"id": None if author is None else f"account/{author}", "kind": "account", "author_id": author, "url": url})]
+        return [
+            (
+                "account",
+                {
+                    "id": None if author is None else f"account/{author}",
+                    "kind": "account",
+                    "author_id": author,
+                    "url": url,
+                },
+            )
+        ]
     by_id: dict[str, JsonObject] = {}
     for status in statuses:
         name = identity(status.get("id"))
-        is_reply = {"is_reply": identity(status.get("in_reply_to_id")) is not None} if "in_reply_to_id" in status else None
-        by_id.setdefault(name or "", {
-            "id": name, "kind": "status", "author_id": identity(record(status.get("account")).get("id")) or author, "url": link(status.get("url")), "attributes": is_reply,
-        })
+        is_reply = (
+            {"is_reply": identity(status.get("in_reply_to_id")) is not None} if "in_reply_to_id" in status else None
+        )
+        by_id.setdefault(
+            name or "",
+            {
+                "id": name,
+                "kind": "status",
+                "author_id": identity(record(status.get("account")).get("id")) or author,
+                "url": link(status.get("url")),
+                "attributes": is_reply,
+            },
+        )
     return list(by_id.items())
 
 
@@ -67,8 +94,14 @@ def _complaint(report: JsonObject, name: str, target: JsonObject) -> Item:
     account = record(report.get("account"))
     category = words(report.get("category"), REASON_CHARACTERS)
     return complaint(
-        id=name, occurred_at=instant(report.get("created_at")), reporter={"id": identity(account.get("id")), "account_created_at": instant(account.get("created_at"))}, target=target,
-        reason=category, text=words(report.get("comment")), notice_type="illegal_content" if category == "legal" else None, machine=_is_server(account),
+        id=name,
+        occurred_at=instant(report.get("created_at")),
+        reporter={"id": identity(account.get("id")), "account_created_at": instant(account.get("created_at"))},
+        target=target,
+        reason=category,
+        text=words(report.get("comment")),
+        notice_type="illegal_content" if category == "legal" else None,
+        machine=_is_server(account),
     )
 
 
@@ -80,7 +113,11 @@ def _outcome(report: JsonObject, name: str, target: JsonObject, now: datetime) -
     closed_by = identity(record(report.get("action_taken_by_account")).get("id"))
     stamp = "" if closed is None else f"{closed:%Y%m%dT%H%M%S.%fZ}"
     return outcome(
-        id=f"{name}/{stamp}", target_id=target["id"], decided_at=closed or now, verdict="upheld" if sanctioned else None, action=action,
+        id=f"{name}/{stamp}",
+        target_id=target["id"],
+        decided_at=closed or now,
+        verdict="upheld" if sanctioned else None,
+        action=action,
         decided_by="automatic" if closed_by == INSTANCE_ACTOR else "person",
     )
 

@@ -15,7 +15,16 @@ from service.platforms.items import complaint, outcome, words
 from service.platforms.listed import Listing, Unreadable, gather, mapping, moment, name, number
 
 DEFS = "tools.ozone.moderation.defs#"
-REPORT, TAKEDOWN, REVERSAL, ACKNOWLEDGE, LABEL = (DEFS + event for event in ("modEventReport", "modEventTakedown", "modEventReverseTakedown", "modEventAcknowledge", "modEventLabel"))
+REPORT, TAKEDOWN, REVERSAL, ACKNOWLEDGE, LABEL = (
+    DEFS + event
+    for event in (
+        "modEventReport",
+        "modEventTakedown",
+        "modEventReverseTakedown",
+        "modEventAcknowledge",
+        "modEventLabel",
+    )
+)
 EVENTS = (REPORT, TAKEDOWN, REVERSAL, ACKNOWLEDGE, LABEL)
 REMEMBERED = 200  # subjects acted upon, the latest: between a label and its acknowledgement lie seconds, seldom more
 _HIDING = frozenset({"!hide", "!takedown", "!suspend"})
@@ -43,10 +52,17 @@ def _read(view: JsonObject, listing: Listing, acted: list[str]) -> None:
         if reason == "reasonAppeal":
             listing.left_out["appeal"] += 1  # the author's own: no complaint about the subject
             return
-        listing.items.append(complaint(
-            id=identity, occurred_at=made, reason=reason, text=words(event.get("comment")), machine=_by_tool(view),
-            reporter={"id": name(view.get("createdBy"), "createdBy")}, target=target,
-        ))
+        listing.items.append(
+            complaint(
+                id=identity,
+                occurred_at=made,
+                reason=reason,
+                text=words(event.get("comment")),
+                machine=_by_tool(view),
+                reporter={"id": name(view.get("createdBy"), "createdBy")},
+                target=target,
+            )
+        )
         return
     decision = _decision(kind, event, view, _mark(subject), acted)
     if decision is None:
@@ -87,7 +103,11 @@ def _target(subject: JsonObject) -> JsonObject:
         return {"id": uri, "kind": kind[:64] or "record", "author_id": parts[0] or None}
     did = name(subject.get("did"), "subject.did")
     if "messageId" in subject:
-        return {"id": f"message/{name(subject.get('messageId'), 'subject.messageId')}", "kind": "message", "author_id": did}
+        return {
+            "id": f"message/{name(subject.get('messageId'), 'subject.messageId')}",
+            "kind": "message",
+            "author_id": did,
+        }
     return {"id": did, "kind": "account", "author_id": did}
 
 

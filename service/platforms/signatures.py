@@ -65,7 +65,9 @@ SCHEME_BY_PLATFORM: dict[str, Scheme] = {
 }
 
 
-def fault(scheme: Scheme, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Fault | None:
+def fault(
+    scheme: Scheme, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime
+) -> Fault | None:
     """Why the bytes are not known to come from the platform; None: they do.
 
     `headers` by lower-case name, decoded as latin-1; `secrets` may be empty, then only what is unsigned passes.
@@ -93,17 +95,25 @@ def check_secret(scheme: Scheme, secret: str) -> None:
         except (Base64Error, ValueError):
             raise ValueError(f"what follows {STANDARD_PREFIX} is no base64") from None
         if not _LEAST_KEY_BYTES <= size <= _MOST_KEY_BYTES:
-            raise ValueError(f"a Standard Webhooks secret holds {_LEAST_KEY_BYTES} to {_MOST_KEY_BYTES} bytes, not {size}")
+            raise ValueError(
+                f"a Standard Webhooks secret holds {_LEAST_KEY_BYTES} to {_MOST_KEY_BYTES} bytes, not {size}"
+            )
 
 
 def _names(scheme: Scheme) -> tuple[str, ...]:
-    return ("webhook-id", "webhook-timestamp", "webhook-signature") if isinstance(scheme, Standard) else (scheme.header,)
+    return (
+        ("webhook-id", "webhook-timestamp", "webhook-signature") if isinstance(scheme, Standard) else (scheme.header,)
+    )
 
 
 def _hmac_fault(scheme: Hmac, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> Fault | None:
     value = headers[scheme.header].strip()
     parts = [value] if scheme.separator is None else [part.strip() for part in value.split(scheme.separator)]
-    given = [_decoded(part.removeprefix(scheme.prefix), scheme.encoding) for part in parts[:_MAX_SIGNATURES] if part.startswith(scheme.prefix)]
+    given = [
+        _decoded(part.removeprefix(scheme.prefix), scheme.encoding)
+        for part in parts[:_MAX_SIGNATURES]
+        if part.startswith(scheme.prefix)
+    ]
     candidates = [signature for signature in given if signature is not None]
     if not candidates:
         return "malformed"
@@ -136,7 +146,11 @@ def _standard_fault(headers: Mapping[str, str], body: bytes, secrets: Sequence[s
         text = body.decode()
     except UnicodeDecodeError:
         return "malformed"
-    given = [part.removeprefix("v1,") for part in headers["webhook-signature"].split(" ")[:_MAX_SIGNATURES] if part.startswith("v1,")]
+    given = [
+        part.removeprefix("v1,")
+        for part in headers["webhook-signature"].split(" ")[:_MAX_SIGNATURES]
+        if part.startswith("v1,")
+    ]
     candidates = [signature for signature in (_decoded(part, "base64") for part in given) if signature is not None]
     if not candidates:
         return "malformed"

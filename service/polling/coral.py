@@ -33,7 +33,12 @@ class Coral:
             return None
         name, walk = found
         after = walk.page or _text(walk.bound)
-        return Ask("/api/graphql", body={"query": coral_flags.QUERY, "variables": {"first": coral_flags.PAGE, "after": after}}, walk=name, review=name == "review")
+        return Ask(
+            "/api/graphql",
+            body={"query": coral_flags.QUERY, "variables": {"first": coral_flags.PAGE, "after": after}},
+            walk=name,
+            review=name == "review",
+        )
 
     def read(self, cursor: JsonObject, ask: Ask, answer: object, now: datetime) -> Taken:
         """Flags, and what was decided about their comments."""

@@ -48,17 +48,24 @@ def fetch(client: httpx.Client, url: str, ask: Ask, authorization: str, now: dat
     if status == 404:
         raise Absent("404: there is nothing at this path", "refused")
     if status in (401, 403):
-        raise PollFailed(f"{status}: the platform does not take the token; give another one with `brigadewatch sources rotate`", "unauthorized")
+        raise PollFailed(
+            f"{status}: the platform does not take the token; give another one with `brigadewatch sources rotate`",
+            "unauthorized",
+        )
     if status in (429, 503):
         wait = retry_after(answer.headers.get("retry-after"), now)
-        raise PollFailed(f"{status}: the platform asks to come back later", "limited" if status == 429 else "failed", wait)
+        raise PollFailed(
+            f"{status}: the platform asks to come back later", "limited" if status == 429 else "failed", wait
+        )
     # A GraphQL server says what is wrong in a body, whatever the status.
     if not 200 <= status < 300 and not (status == 400 and ask.body is not None):
         raise PollFailed(f"the platform answers {status}, and no list", "failed")
     try:
         return parsed(answer.content)
     except ValueError:
-        raise PollFailed(f"the answer ({len(answer.content)} bytes, status {status}) is no JSON", "unreadable") from None
+        raise PollFailed(
+            f"the answer ({len(answer.content)} bytes, status {status}) is no JSON", "unreadable"
+        ) from None
 
 
 def retry_after(value: str | None, now: datetime) -> float:

@@ -35,7 +35,10 @@ class Lemmy:
         query = [("limit", str(PAGE)), ("unresolved_only", "false")]
         if version == 4:
             # Without it an administrator sees a community's own reports three days late.
-            query += [("show_community_rule_violations", "true"), *([] if walk.page is None else [("page_cursor", walk.page)])]
+            query += [
+                ("show_community_rule_violations", "true"),
+                *([] if walk.page is None else [("page_cursor", walk.page)]),
+            ]
             path = "/api/v4/report/list"
         else:
             query.append(("page", walk.page or "1"))
@@ -53,7 +56,11 @@ class Lemmy:
             raise Unexpected(f"Lemmy's answer has no list of reports at {ask.path}")
         listing = lemmy.listing_of(views)
         walk = walk_in(cursor, ask.walk).begun(_walks(version)[ask.walk], now)
-        page = None if not views or walk.behind(listing.times) else same_page(walk, _next(version, answer, len(views), walk.page))
+        page = (
+            None
+            if not views or walk.behind(listing.times)
+            else same_page(walk, _next(version, answer, len(views), walk.page))
+        )
         changed = with_walk(cursor, ask.walk, walk.onward(listing.times, page, now))
         return Taken(listing, {**changed, "version": version, "proven": True})
 
@@ -61,7 +68,9 @@ class Lemmy:
         """The other version's turn, unless both were tried."""
         version, proven = _version(cursor), cursor.get("proven") is True
         if version == 3 and not proven:
-            raise Unexpected("404: there is no report list at this address, neither at /api/v4/report/list nor at /api/v3/comment/report/list")
+            raise Unexpected(
+                "404: there is no report list at this address, neither at /api/v4/report/list nor at /api/v3/comment/report/list"
+            )
         # The lists of the other version have other names: their walks begin anew, and what is known is told apart by
         # its id.
         return {"version": 7 - version, "proven": False}

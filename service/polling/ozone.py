@@ -7,7 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 from service.model import JsonObject
 from service.platforms import ozone
-from service.polling.asking import FIRST_LOOKBACK, Ask, Taken, Unexpected, bearer, due_walk, same_page, walk_in, with_walk
+from service.polling.asking import (
+    FIRST_LOOKBACK,
+    Ask,
+    Taken,
+    Unexpected,
+    bearer,
+    due_walk,
+    same_page,
+    walk_in,
+    with_walk,
+)
 from service.polling.walks import Pace
 
 PAGE = 100
@@ -30,8 +40,17 @@ class Ozone:
             return None
         name, walk = found
         since = walk.bound.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        query = [("limit", str(PAGE)), ("sortDirection", "asc"), ("createdAfter", since), *(("types", event) for event in ozone.EVENTS)]
-        return Ask("/xrpc/tools.ozone.moderation.queryEvents", (*query, *([] if walk.page is None else [("cursor", walk.page)])), walk=name)
+        query = [
+            ("limit", str(PAGE)),
+            ("sortDirection", "asc"),
+            ("createdAfter", since),
+            *(("types", event) for event in ozone.EVENTS),
+        ]
+        return Ask(
+            "/xrpc/tools.ozone.moderation.queryEvents",
+            (*query, *([] if walk.page is None else [("cursor", walk.page)])),
+            walk=name,
+        )
 
     def read(self, cursor: JsonObject, ask: Ask, answer: object, now: datetime) -> Taken:
         """Reports, and outcomes of what moderators did."""

@@ -86,7 +86,11 @@ def walk_of(stored: object) -> Walk:
     """The walk that `stored_of` made; a new one for anything else."""
     if not isinstance(stored, Mapping):
         return Walk()
-    values: dict[str, Any] = {name: value for name in _FIELDS if isinstance(value := stored.get(name), int) and not isinstance(value, bool) and 0 <= value < 2**53}
+    values: dict[str, Any] = {
+        name: value
+        for name in _FIELDS
+        if isinstance(value := stored.get(name), int) and not isinstance(value, bool) and 0 <= value < 2**53
+    }
     page = stored.get("page")
     if isinstance(page, str) and len(page) <= _LONGEST_PAGE and "bound_us" in values:
         values["page"] = page

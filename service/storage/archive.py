@@ -86,9 +86,16 @@ class Unfinished:
 def never_archived(connection: Connection, tenant_id: int) -> bool:
     """Whether nothing of the tenant was ever archived or buried: then no position can be lost."""
     state = connection.execute(
-        select(schema.ingest_state.c.archived_position, schema.ingest_state.c.last_seq).where(schema.ingest_state.c.tenant_id == tenant_id)).first()
-    known = exists().where(schema.dead_letters.c.tenant_id == tenant_id) | exists().where(schema.feed.c.tenant_id == tenant_id)
-    return (state is None or (state.archived_position == 0 and state.last_seq == 0)) and not connection.scalar(select(known))
+        select(schema.ingest_state.c.archived_position, schema.ingest_state.c.last_seq).where(
+            schema.ingest_state.c.tenant_id == tenant_id
+        )
+    ).first()
+    known = exists().where(schema.dead_letters.c.tenant_id == tenant_id) | exists().where(
+        schema.feed.c.tenant_id == tenant_id
+    )
+    return (state is None or (state.archived_position == 0 and state.last_seq == 0)) and not connection.scalar(
+        select(known)
+    )
 
 
 def archived_ids(connection: Connection, tenant_id: int, table: Table, ids: Sequence[str]) -> set[str]:
@@ -109,7 +116,11 @@ def pending_items(accepted: int, ingest: IngestState, unfinished: Unfinished) ->
 def ingest_state_of(connection: Connection, tenant_id: int) -> IngestState:
     """The row that the ingest worker writes; NoResultFound for a tenant that there is not."""
     table = schema.ingest_state
-    return IngestState(*connection.execute(select(*(table.c[name] for name in IngestState.__slots__)).where(table.c.tenant_id == tenant_id)).one())
+    return IngestState(
+        *connection.execute(
+            select(*(table.c[name] for name in IngestState.__slots__)).where(table.c.tenant_id == tenant_id)
+        ).one()
+    )
 
 
 def analysis_state_of(connection: Connection, tenant_id: int, *, lock: bool = False) -> AnalysisState:
@@ -128,17 +139,32 @@ def unfinished_of(connection: Connection, tenant_id: int) -> Unfinished:
     Cheap while detection keeps up: it reads the rows beyond its cursor.
     """
     feed, dead = schema.feed, schema.dead_letters
-    cursor = select(schema.analysis_state.c.cursor_seq).where(schema.analysis_state.c.tenant_id == tenant_id).scalar_subquery()
+    cursor = (
+        select(schema.analysis_state.c.cursor_seq)
+        .where(schema.analysis_state.c.tenant_id == tenant_id)
+        .scalar_subquery()
+    )
     items, oldest = connection.execute(
-        select(func.coalesce(func.sum(feed.c["items"]), 0), func.min(feed.c.oldest_received_us)).where(feed.c.tenant_id == tenant_id, feed.c.last_seq > cursor)
+        select(func.coalesce(func.sum(feed.c["items"]), 0), func.min(feed.c.oldest_received_us)).where(
+            feed.c.tenant_id == tenant_id, feed.c.last_seq > cursor
+        )
     ).one()
-    letters, resent = connection.execute(select(func.count(), func.count(dead.c.resent_us)).where(dead.c.tenant_id == tenant_id)).one()
+    letters, resent = connection.execute(
+        select(func.count(), func.count(dead.c.resent_us)).where(dead.c.tenant_id == tenant_id)
+    ).one()
     return Unfinished(int(items), oldest, int(letters - resent), int(resent))
 
 
 _FEED_COLUMNS: tuple[Any, ...] = (
-    schema.feed.c.first_seq, schema.feed.c.last_seq, schema.feed.c.last_position, schema.feed.c["items"], schema.feed.c.oldest_received_us,
-    schema.feed.c.received_us, schema.feed.c.watermark_us, schema.feed.c.newest_us, schema.feed.c.payload,
+    schema.feed.c.first_seq,
+    schema.feed.c.last_seq,
+    schema.feed.c.last_position,
+    schema.feed.c["items"],
+    schema.feed.c.oldest_received_us,
+    schema.feed.c.received_us,
+    schema.feed.c.watermark_us,
+    schema.feed.c.newest_us,
+    schema.feed.c.payload,
 )
 
 
@@ -147,7 +173,11 @@ def read_feed(connection: Connection, tenant_id: int, after_seq: int, limit_item
     feed = schema.feed
     rows: list[FeedRow] = []
     items = 0
-    statement = select(*_FEED_COLUMNS).where(feed.c.tenant_id == tenant_id, feed.c.last_seq > after_seq).order_by(feed.c.last_seq)
+    statement = (
+        select(*_FEED_COLUMNS)
+        .where(feed.c.tenant_id == tenant_id, feed.c.last_seq > after_seq)
+        .order_by(feed.c.last_seq)
+    )
     result = connection.execute(statement.execution_options(yield_per=8))
     for row in result:
         if rows and items + row.items > limit_items:
@@ -165,7 +195,11 @@ def read_feed_window(connection: Connection, tenant_id: int, since_us: int, upto
     new.
     """
     feed = schema.feed
-    statement = select(*_FEED_COLUMNS).where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq, feed.c.newest_us >= since_us).order_by(feed.c.last_seq)
+    statement = (
+        select(*_FEED_COLUMNS)
+        .where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq, feed.c.newest_us >= since_us)
+        .order_by(feed.c.last_seq)
+    )
     return [_feed_row(row) for row in connection.execute(statement.execution_options(yield_per=64))]
 
 
@@ -174,7 +208,11 @@ def read_feed_before(connection: Connection, tenant_id: int, upto_seq: int, item
     order.
     """
     feed = schema.feed
-    statement = select(feed.c["items"], feed.c.payload).where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq).order_by(feed.c.last_seq.desc())
+    statement = (
+        select(feed.c["items"], feed.c.payload)
+        .where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq)
+        .order_by(feed.c.last_seq.desc())
+    )
     found: list[FeedBatch] = []
     result = connection.execute(statement.execution_options(yield_per=8))
     for row in result:
@@ -188,11 +226,21 @@ def read_feed_before(connection: Connection, tenant_id: int, upto_seq: int, item
 
 def _feed_row(row: Row[Any]) -> FeedRow:
     return FeedRow(
-        row.first_seq, row.last_seq, row.last_position, row.items, row.oldest_received_us, row.received_us, row.watermark_us, row.newest_us, unpack(row.payload)
+        row.first_seq,
+        row.last_seq,
+        row.last_position,
+        row.items,
+        row.oldest_received_us,
+        row.received_us,
+        row.watermark_us,
+        row.newest_us,
+        unpack(row.payload),
     )
 
 
-def outcomes_of(connection: Connection, tenant_id: int, target_keys: Iterable[int], upto_seq: int | None = None) -> dict[int, list[FeedOutcome]]:
+def outcomes_of(
+    connection: Connection, tenant_id: int, target_keys: Iterable[int], upto_seq: int | None = None
+) -> dict[int, list[FeedOutcome]]:
     """All archived outcomes of the targets, by target key, ordered by seq; up to and with `upto_seq` if given.
 
     A target without an outcome is not among the keys.
@@ -201,7 +249,9 @@ def outcomes_of(connection: Connection, tenant_id: int, target_keys: Iterable[in
     found = select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in dict.fromkeys(target_keys)])
     rows = [(row_key & SEQ_MASK, identity, from_json(content)) for row_key, identity, content in found]
     rows = sorted((row for row in rows if upto_seq is None or row[0] <= upto_seq), key=lambda row: row[0])
-    seqs = complaint_seqs(connection, tenant_id, {body["complaint_id"] for _, _, body in rows if "complaint_id" in body})
+    seqs = complaint_seqs(
+        connection, tenant_id, {body["complaint_id"] for _, _, body in rows if "complaint_id" in body}
+    )
     if upto_seq is not None:
         seqs = {identity: seq for identity, seq in seqs.items() if seq <= upto_seq}
     by_target: dict[int, list[FeedOutcome]] = {}
@@ -215,22 +265,35 @@ def feed_outcome(seq: int, identity: str, body: JsonObject, complaint_seqs: dict
     """An archived outcome as detection needs it. An outcome without `decided_by` is a person's."""
     named = body.get("complaint_id")
     return FeedOutcome(
-        seq, identity, key_of(body["target_id"]), microseconds(datetime.fromisoformat(body["decided_at"])), body.get("verdict"), body.get("action"),
-        body.get("decided_by", "person"), 0 if named is None else complaint_seqs.get(named, NOT_ARCHIVED),
+        seq,
+        identity,
+        key_of(body["target_id"]),
+        microseconds(datetime.fromisoformat(body["decided_at"])),
+        body.get("verdict"),
+        body.get("action"),
+        body.get("decided_by", "person"),
+        0 if named is None else complaint_seqs.get(named, NOT_ARCHIVED),
     )
 
 
 def complaint_seqs(connection: Connection, tenant_id: int, ids: Iterable[str]) -> dict[str, int]:
     """The seq of each archived complaint among `ids`."""
     statement = "SELECT c.id, c.row_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.id = k.column1"
-    return {identity: row_key & SEQ_MASK for identity, row_key in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])}
+    return {
+        identity: row_key & SEQ_MASK
+        for identity, row_key in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])
+    }
 
 
-def names_of(connection: Connection, tenant_id: int, *, reporters: Iterable[int], targets: Iterable[int]) -> tuple[dict[int, str], dict[int, str]]:
+def names_of(
+    connection: Connection, tenant_id: int, *, reporters: Iterable[int], targets: Iterable[int]
+) -> tuple[dict[int, str], dict[int, str]]:
     """The ids behind the keys, of reporters and of targets; a key that neither a complaint nor a cluster bears is left
     out.
     """
-    return _names(connection, tenant_id, "reporter", "cluster_members", reporters), _names(connection, tenant_id, "target", "cluster_targets", targets)
+    return _names(connection, tenant_id, "reporter", "cluster_members", reporters), _names(
+        connection, tenant_id, "target", "cluster_targets", targets
+    )
 
 
 def _names(connection: Connection, tenant_id: int, noun: str, of_clusters: str, keys: Iterable[int]) -> dict[int, str]:
@@ -239,18 +302,31 @@ def _names(connection: Connection, tenant_id: int, noun: str, of_clusters: str, 
     for table in ("complaints", of_clusters):  # a cluster outlives its complaints
         missing = [(key,) for key in wanted if key not in found]
         statement = f"SELECT k.column1, (SELECT c.{noun}_id FROM {table} c WHERE c.tenant_id = ? AND c.{noun}_key = k.column1 LIMIT 1) FROM k WHERE k.column1 IS NOT NULL"
-        found.update({key: name for key, name in select_by_keys(connection, statement, (tenant_id,), missing) if name is not None})
+        found.update(
+            {
+                key: name
+                for key, name in select_by_keys(connection, statement, (tenant_id,), missing)
+                if name is not None
+            }
+        )
     return found
 
 
 def contents_of(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, JsonObject]:
     """The complaints as they were accepted, by seq; a seq that is no complaint is left out."""
-    statement = "SELECT c.row_key, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
+    statement = (
+        "SELECT c.row_key, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
+    )
     keys = [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs]
-    return {row_key & SEQ_MASK: from_json(content) for row_key, content in select_by_keys(connection, statement, (tenant_id,), keys)}
+    return {
+        row_key & SEQ_MASK: from_json(content)
+        for row_key, content in select_by_keys(connection, statement, (tenant_id,), keys)
+    }
 
 
-def judged_complaints_of(connection: Connection, tenant_id: int, reporter_keys: Iterable[int]) -> dict[int, list[Filed]]:
+def judged_complaints_of(
+    connection: Connection, tenant_id: int, reporter_keys: Iterable[int]
+) -> dict[int, list[Filed]]:
     """The standing complaints of each reporter about targets that have outcomes; a reporter without any is not among
     the keys.
     """
@@ -259,7 +335,9 @@ def judged_complaints_of(connection: Connection, tenant_id: int, reporter_keys: 
         "AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id = c.tenant_id AND o.target_key = c.target_key)"
     )
     found: dict[int, list[Filed]] = {}
-    for reporter, row_key, target, occurred_us in select_by_keys(connection, statement, (tenant_id, schema.STANDING), [(int(key),) for key in reporter_keys]):
+    for reporter, row_key, target, occurred_us in select_by_keys(
+        connection, statement, (tenant_id, schema.STANDING), [(int(key),) for key in reporter_keys]
+    ):
         found.setdefault(reporter, []).append(Filed(row_key & SEQ_MASK, target, occurred_us))
     return found
 
@@ -267,4 +345,6 @@ def judged_complaints_of(connection: Connection, tenant_id: int, reporter_keys: 
 def totals_of(connection: Connection, tenant_id: int, target_keys: Iterable[int]) -> dict[int, int]:
     """Standing complaints of each target among the keys that ever had one."""
     statement = "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key = k.column1"
-    return dict(select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in dict.fromkeys(target_keys)]))
+    return dict(
+        select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in dict.fromkeys(target_keys)])
+    )

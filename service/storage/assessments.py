@@ -58,7 +58,14 @@ def write_totals(client: Redis, tenant: str, totals: Mapping[int, int]) -> None:
 
 def write_memberships(client: Redis, tenant: str, summaries: Mapping[int, TargetSummary | None]) -> None:
     """Set what clusters say about targets, by target key; None, or a summary without clusters, removes it."""
-    _write(client, keys.memberships(tenant), {field_of(key): pack(summary) if summary is not None and summary.clusters else None for key, summary in summaries.items()})
+    _write(
+        client,
+        keys.memberships(tenant),
+        {
+            field_of(key): pack(summary) if summary is not None and summary.clusters else None
+            for key, summary in summaries.items()
+        },
+    )
 
 
 def targets_with_memberships(client: Redis, tenant: str) -> list[int]:
@@ -67,7 +74,13 @@ def targets_with_memberships(client: Redis, tenant: str) -> list[int]:
 
 
 def write_progress(
-    client: Redis, tenant: str, *, archived: int | None = None, analysed: int | None = None, as_of_us: int | None = None, dead: int | None = None,
+    client: Redis,
+    tenant: str,
+    *,
+    archived: int | None = None,
+    analysed: int | None = None,
+    as_of_us: int | None = None,
+    dead: int | None = None,
 ) -> None:
     """Copy positions (and the number of dead letters) from SQL for the asking side; what is None stays as it is.
 
@@ -92,20 +105,28 @@ async def read_targets(client: AsyncRedis, tenant: str, target_ids: Sequence[str
     position, analysed, as_of_us, seconds, microseconds, totals, memberships = answer
     pending = int(analysed) < int(position)
     as_of = moment(int(as_of_us) if pending else int(seconds) * 1_000_000 + int(microseconds))
-    targets = [TargetStanding(int(total or 0), NO_CLUSTERS if packed is None else unpack(packed)) for total, packed in zip(totals, memberships, strict=True)]
+    targets = [
+        TargetStanding(int(total or 0), NO_CLUSTERS if packed is None else unpack(packed))
+        for total, packed in zip(totals, memberships, strict=True)
+    ]
     return Standings(targets, as_of, pending)
 
 
 def pack(summary: TargetSummary) -> bytes:
     """The summary as compact JSON; `unpack` gives it back."""
-    shares = [[s.id, s.complaints, s.probability, s.unfounded_probability, s.discount_probability, int(s.flagged)] for s in summary.clusters]
+    shares = [
+        [s.id, s.complaints, s.probability, s.unfounded_probability, s.discount_probability, int(s.flagged)]
+        for s in summary.clusters
+    ]
     return json.dumps([shares, summary.discount, dict(summary.discount_without)], separators=(",", ":")).encode()
 
 
 def unpack(packed: bytes) -> TargetSummary:
     """What `pack` packed."""
     shares, discount, discount_without = from_json(packed)
-    return TargetSummary(tuple(ClusterShare(s[0], s[1], s[2], s[3], s[4], bool(s[5])) for s in shares), discount, discount_without)
+    return TargetSummary(
+        tuple(ClusterShare(s[0], s[1], s[2], s[3], s[4], bool(s[5])) for s in shares), discount, discount_without
+    )
 
 
 def _write(client: Redis, name: str, values: Mapping[str, Any]) -> None:

@@ -26,7 +26,15 @@ from service.moderation.restorations import Restoration, latest_action
 from service.moderation.track_record import TrackRecord, track_record
 from service.policy import Policy
 from service.storage import clusters, restorations, schema
-from service.storage.archive import SEQ_BITS, SEQ_MASK, contents_of, ingest_state_of, judged_complaints_of, outcomes_of, totals_of
+from service.storage.archive import (
+    SEQ_BITS,
+    SEQ_MASK,
+    contents_of,
+    ingest_state_of,
+    judged_complaints_of,
+    outcomes_of,
+    totals_of,
+)
 from service.storage.cases import read_cluster
 from service.storage.claims import Claim, claims_of
 from service.storage.database import select_by_keys
@@ -118,16 +126,37 @@ def read_case_file(connection: Connection, tenant_id: int, cluster_id: str, *, n
     if cluster_id not in loaded:
         raise NotFound("no such cluster")
     c, m, t = schema.clusters.c, schema.cluster_members.c, schema.cluster_targets.c
-    row = connection.execute(sa.select(c.changed_by, c.snooze_until_us).where(c.id == cluster_id, c.tenant_id == tenant_id)).one()
-    targets = connection.execute(sa.select(t.target_key, t.target_id, t.author_id).where(t.cluster_id == cluster_id, t.tenant_id == tenant_id)).all()
+    row = connection.execute(
+        sa.select(c.changed_by, c.snooze_until_us).where(c.id == cluster_id, c.tenant_id == tenant_id)
+    ).one()
+    targets = connection.execute(
+        sa.select(t.target_key, t.target_id, t.author_id).where(t.cluster_id == cluster_id, t.tenant_id == tenant_id)
+    ).all()
     watermark_us = ingest_state_of(connection, tenant_id).watermark_us
-    reporter_ids = {key: name for key, name in connection.execute(sa.select(m.reporter_key, m.reporter_id).where(m.cluster_id == cluster_id, m.tenant_id == tenant_id))}
+    reporter_ids = {
+        key: name
+        for key, name in connection.execute(
+            sa.select(m.reporter_key, m.reporter_id).where(m.cluster_id == cluster_id, m.tenant_id == tenant_id)
+        )
+    }
     target_ids = {row.target_key: row.target_id for row in targets}
-    filed = sorted((f for f in loaded[cluster_id].memberships.values() if f.target in target_ids and f.reporter in reporter_ids), key=lambda f: (f.time_us, f.seq))
+    filed = sorted(
+        (f for f in loaded[cluster_id].memberships.values() if f.target in target_ids and f.reporter in reporter_ids),
+        key=lambda f: (f.time_us, f.seq),
+    )
     return CaseFile(
-        cluster=cluster, state=loaded[cluster_id], reporter_ids=reporter_ids, target_ids=target_ids, filed=tuple(filed), neighbours={}, author_ids={row.target_key: row.author_id for row in targets if row.author_id is not None},
-        changed_by=row.changed_by, snooze_until=None if row.snooze_until_us is None else moment(row.snooze_until_us),
-        claim=claims_of(connection, tenant_id, [cluster_id]).get(cluster_id), policy=policy_of(connection, tenant_id), watermark=now if watermark_us is None else moment(watermark_us),
+        cluster=cluster,
+        state=loaded[cluster_id],
+        reporter_ids=reporter_ids,
+        target_ids=target_ids,
+        filed=tuple(filed),
+        neighbours={},
+        author_ids={row.target_key: row.author_id for row in targets if row.author_id is not None},
+        changed_by=row.changed_by,
+        snooze_until=None if row.snooze_until_us is None else moment(row.snooze_until_us),
+        claim=claims_of(connection, tenant_id, [cluster_id]).get(cluster_id),
+        policy=policy_of(connection, tenant_id),
+        watermark=now if watermark_us is None else moment(watermark_us),
     )
 
 
@@ -140,13 +169,21 @@ def states_on(connection: Connection, tenant_id: int, file: CaseFile) -> dict[st
     return file.neighbours
 
 
-def others_on(connection: Connection, tenant_id: int, file: CaseFile, limit: int = OTHERS_SHOWN) -> list[tuple[int, int]]:
+def others_on(
+    connection: Connection, tenant_id: int, file: CaseFile, limit: int = OTHERS_SHOWN
+) -> list[tuple[int, int]]:
     """(time in microseconds, target key) of other people's standing complaints on the case's targets; the latest
     `limit`.
     """
     statement = f"SELECT c.occurred_us, c.target_key, c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND c.state = {schema.STANDING}"
     own = file.state.members | file.state.excluded
-    found = [(at, target) for at, target, reporter in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in file.target_ids]) if reporter not in own]
+    found = [
+        (at, target)
+        for at, target, reporter in select_by_keys(
+            connection, statement, (tenant_id,), [(key,) for key in file.target_ids]
+        )
+        if reporter not in own
+    ]
     return sorted(found)[-limit:]
 
 
@@ -173,19 +210,36 @@ def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: S
         complaints, standing, since_us = totals.get(key, (0, 0, None))
         created = told.get("account_created_at")
         judged, reputed = earned.get(key, (TrackRecord(), None))
-        rows.append(ReporterRow(
-            key, file.reporter_ids[key], key in file.state.excluded, key in trusted, here.get(key, 0), moment(first[key].time_us) if key in first else None,
-            datetime.fromisoformat(created) if created else None, told.get("fingerprint"), int(complaints), int(standing), None if since_us is None else moment(since_us), judged, reputed,
-        ))
+        rows.append(
+            ReporterRow(
+                key,
+                file.reporter_ids[key],
+                key in file.state.excluded,
+                key in trusted,
+                here.get(key, 0),
+                moment(first[key].time_us) if key in first else None,
+                datetime.fromisoformat(created) if created else None,
+                told.get("fingerprint"),
+                int(complaints),
+                int(standing),
+                None if since_us is None else moment(since_us),
+                judged,
+                reputed,
+            )
+        )
     return rows
 
 
-def _earned(connection: Connection, tenant_id: int, keys: Sequence[int], now_us: int) -> dict[int, tuple[TrackRecord, Reputation | None]]:
+def _earned(
+    connection: Connection, tenant_id: int, keys: Sequence[int], now_us: int
+) -> dict[int, tuple[TrackRecord, Reputation | None]]:
     filed = judged_complaints_of(connection, tenant_id, keys)
     targets = {f.target for mine in filed.values() for f in mine}
     outcomes = outcomes_of(connection, tenant_id, targets)
     crowds = {target: max(1, count) for target, count in totals_of(connection, tenant_id, targets).items()}
-    return {key: (track_record(mine, outcomes), reputation(mine, outcomes, crowds, now_us)) for key, mine in filed.items()}
+    return {
+        key: (track_record(mine, outcomes), reputation(mine, outcomes, crowds, now_us)) for key, mine in filed.items()
+    }
 
 
 def targets_of(connection: Connection, tenant_id: int, file: CaseFile) -> list[TargetRow]:
@@ -206,11 +260,25 @@ def targets_of(connection: Connection, tenant_id: int, file: CaseFile) -> list[T
         summary = told.get(key, NO_CLUSTERS)
         independent = independent_count(total, summary.discount)
         content = contents.get(filed_here[0].seq, {}).get("target", {}) if filed_here else {}
-        rows.append(TargetRow(
-            key, file.target_ids[key], content, total, sum(m.reporter in file.state.members for m in filed_here), independent,
-            recommend(total, independent, file.policy.default_threshold, flagged=any(s.flagged for s in summary.clusters)), moment(filed_here[0].time_us) if filed_here else None,
-            _judged(filed_here, outcomes), action.action if action else None, action.decided_by if action else None, moment(action.decided_us) if action else None, restored.get(key),
-        ))
+        rows.append(
+            TargetRow(
+                key,
+                file.target_ids[key],
+                content,
+                total,
+                sum(m.reporter in file.state.members for m in filed_here),
+                independent,
+                recommend(
+                    total, independent, file.policy.default_threshold, flagged=any(s.flagged for s in summary.clusters)
+                ),
+                moment(filed_here[0].time_us) if filed_here else None,
+                _judged(filed_here, outcomes),
+                action.action if action else None,
+                action.decided_by if action else None,
+                moment(action.decided_us) if action else None,
+                restored.get(key),
+            )
+        )
     return rows
 
 
@@ -219,12 +287,16 @@ def _judged(mine: Sequence[Membership], outcomes: Mapping[int, Sequence[FeedOutc
     return "upheld" if told.upheld else ("rejected" if told.rejected else None)
 
 
-def tallies_of(connection: Connection, tenant_id: int, file: CaseFile, left_out: Collection[int]) -> tuple[Tally, Tally]:
+def tallies_of(
+    connection: Connection, tenant_id: int, file: CaseFile, left_out: Collection[int]
+) -> tuple[Tally, Tally]:
     """How people judged the case's targets: for all members, and for those who are not in `left_out`."""
     outcomes: Mapping[int, Sequence[Judgement]] = outcomes_of(connection, tenant_id, file.target_ids)
     counted = [m for m in file.filed if m.reporter in file.state.members]
     whole = [Filed(m.seq, m.target, m.time_us) for m in counted]
-    return tally(whole, outcomes), tally([f for f, m in zip(whole, counted, strict=True) if m.reporter not in left_out], outcomes)
+    return tally(whole, outcomes), tally(
+        [f for f, m in zip(whole, counted, strict=True) if m.reporter not in left_out], outcomes
+    )
 
 
 def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict[int, int]:
@@ -243,7 +315,12 @@ def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict
     here: dict[int, int] = {}
     for m in filed:
         here[m.reporter] = here.get(m.reporter, 0) + 1
-    return {key: max(0, int(n) - here.get(key, 0)) for key, n in select_by_keys(connection, statement, (tenant_id, low, high), [(key,) for key in file.state.members])}
+    return {
+        key: max(0, int(n) - here.get(key, 0))
+        for key, n in select_by_keys(
+            connection, statement, (tenant_id, low, high), [(key,) for key in file.state.members]
+        )
+    }
 
 
 def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, tuple[JsonObject, int, int]]:
@@ -252,7 +329,9 @@ def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dic
     """
     statement = "SELECT c.row_key, c.content, c.received_us, c.state FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
     rows = select_by_keys(connection, statement, (tenant_id,), [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs])
-    return {row_key & SEQ_MASK: (from_json(content), received_us, state) for row_key, content, received_us, state in rows}
+    return {
+        row_key & SEQ_MASK: (from_json(content), received_us, state) for row_key, content, received_us, state in rows
+    }
 
 
 def related_to(connection: Connection, tenant_id: int, file: CaseFile, *, now: datetime) -> list[Related]:
@@ -260,19 +339,47 @@ def related_to(connection: Connection, tenant_id: int, file: CaseFile, *, now: d
     own = file.cluster
     statement = "SELECT m.cluster_id, COUNT(*) FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key = k.column1 GROUP BY m.cluster_id"
     shared: dict[str, int] = {}
-    for other, count in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in sorted(file.state.members)]):
+    for other, count in select_by_keys(
+        connection, statement, (tenant_id,), [(key,) for key in sorted(file.state.members)]
+    ):
         shared[other] = shared.get(other, 0) + int(count)
     shared.pop(own.id, None)
     named = {one for one in (own.earlier, own.split_from, own.merged_into) if one is not None}
     c = schema.clusters.c
-    merged = set(connection.scalars(sa.select(c.id).where(c.tenant_id == tenant_id, c.merged_into == own.id).limit(RELATED_SHOWN)))
+    merged = set(
+        connection.scalars(
+            sa.select(c.id).where(c.tenant_id == tenant_id, c.merged_into == own.id).limit(RELATED_SHOWN)
+        )
+    )
     closest = sorted(shared, key=lambda one: (-shared[one], one))[: 2 * RELATED_SHOWN]
-    columns: tuple[Any, ...] = (c.id, c.summary, c.disposition, c.status, c.snooze_until_us, c.verdict, c.reporter_count, c.target_count, c.last_us, c.earlier, c.split_from)
-    rows = connection.execute(sa.select(*columns).where(c.tenant_id == tenant_id, c.id.in_([*named, *merged, *closest]))).all()
+    columns: tuple[Any, ...] = (
+        c.id,
+        c.summary,
+        c.disposition,
+        c.status,
+        c.snooze_until_us,
+        c.verdict,
+        c.reporter_count,
+        c.target_count,
+        c.last_us,
+        c.earlier,
+        c.split_from,
+    )
+    rows = connection.execute(
+        sa.select(*columns).where(c.tenant_id == tenant_id, c.id.in_([*named, *merged, *closest]))
+    ).all()
     found = [
         Related(
-            row.id, _relation(own, row, row.id in merged), shared.get(row.id, 0), row.reporter_count, row.target_count, row.summary, row.disposition,
-            effective_status(row.status, None if row.snooze_until_us is None else moment(row.snooze_until_us), now), row.verdict, moment(row.last_us),
+            row.id,
+            _relation(own, row, row.id in merged),
+            shared.get(row.id, 0),
+            row.reporter_count,
+            row.target_count,
+            row.summary,
+            row.disposition,
+            effective_status(row.status, None if row.snooze_until_us is None else moment(row.snooze_until_us), now),
+            row.verdict,
+            moment(row.last_us),
         )
         for row in rows
     ]

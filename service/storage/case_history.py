@@ -41,30 +41,54 @@ def history_of(connection: Connection, tenant_id: int, cluster_id: str) -> list[
     """The case's history with that of clusters merged into it, oldest first. Raises NotFound."""
     family = family_of(connection, tenant_id, cluster_id)
     entries = [
-        *_found(connection, tenant_id, family), *_events(connection, tenant_id, family), *_decisions(connection, tenant_id, cluster_id),
+        *_found(connection, tenant_id, family),
+        *_events(connection, tenant_id, family),
+        *_decisions(connection, tenant_id, cluster_id),
         *(Entry(n.at, "note", "note", n.by, n.text) for n in notes_of(connection, tenant_id, cluster_id)),
-        *_hands(connection, tenant_id, family), *_outcomes(connection, tenant_id, cluster_id),
+        *_hands(connection, tenant_id, family),
+        *_outcomes(connection, tenant_id, cluster_id),
     ]
     return sorted(entries, key=lambda e: e.at)
 
 
 def _found(connection: Connection, tenant_id: int, family: list[str]) -> list[Entry]:
     c = schema.clusters.c
-    rows = connection.execute(sa.select(c.id, c.found_us, c.revoked_us, c.revoked_because, c.verdict).where(c.tenant_id == tenant_id, c.id.in_(family)))
+    rows = connection.execute(
+        sa.select(c.id, c.found_us, c.revoked_us, c.revoked_because, c.verdict).where(
+            c.tenant_id == tenant_id, c.id.in_(family)
+        )
+    )
     entries = []
     for row in rows:
         entries.append(Entry(moment(row.found_us), "found", "found", data={"cluster_id": row.id}))
         if row.revoked_us is not None and row.verdict is None:
-            entries.append(Entry(moment(row.revoked_us), "event", "cluster.revoked", text=row.revoked_because, data={"cluster_id": row.id}))
+            entries.append(
+                Entry(
+                    moment(row.revoked_us),
+                    "event",
+                    "cluster.revoked",
+                    text=row.revoked_because,
+                    data={"cluster_id": row.id},
+                )
+            )
     return entries
 
 
 def _events(connection: Connection, tenant_id: int, family: list[str]) -> list[Entry]:
     e = schema.events.c
     named = sa.or_(*(e.data.contains(f'"cluster_id":{json.dumps(one)}', autoescape=True) for one in family[:20]))
-    rows = connection.execute(sa.select(e.at_us, e.type, e.data).where(e.tenant_id == tenant_id, e.type.in_(_EVENTS), named).order_by(e.at_us.desc()).limit(SHOWN)).all()
+    rows = connection.execute(
+        sa.select(e.at_us, e.type, e.data)
+        .where(e.tenant_id == tenant_id, e.type.in_(_EVENTS), named)
+        .order_by(e.at_us.desc())
+        .limit(SHOWN)
+    ).all()
     # Revocations are told by the cluster's own row, with the detector's reason.
-    return [Entry(moment(row.at_us), "event", row.type, data=json.loads(row.data)) for row in rows if row.type != "cluster.revoked"]
+    return [
+        Entry(moment(row.at_us), "event", row.type, data=json.loads(row.data))
+        for row in rows
+        if row.type != "cluster.revoked"
+    ]
 
 
 def _decisions(connection: Connection, tenant_id: int, cluster_id: str) -> list[Entry]:
@@ -79,20 +103,41 @@ def _decisions(connection: Connection, tenant_id: int, cluster_id: str) -> list[
 def _hands(connection: Connection, tenant_id: int, family: list[str]) -> list[Entry]:
     a = schema.audit_trail.c
     rows = connection.execute(
-        sa.select(a.at_us, a.actor, a.action, a.detail).where(a.tenant_id == tenant_id, a.action.in_(("claim", "unclaim")), a.subject.in_([f"cluster:{one}" for one in family[:100]]))
-        .order_by(a.id.desc()).limit(SHOWN)
+        sa.select(a.at_us, a.actor, a.action, a.detail)
+        .where(
+            a.tenant_id == tenant_id,
+            a.action.in_(("claim", "unclaim")),
+            a.subject.in_([f"cluster:{one}" for one in family[:100]]),
+        )
+        .order_by(a.id.desc())
+        .limit(SHOWN)
     ).all()
     return [Entry(moment(row.at_us), "hand", row.action, row.actor, data=json.loads(row.detail)) for row in rows]
 
 
 def _outcomes(connection: Connection, tenant_id: int, cluster_id: str) -> list[Entry]:
     t = schema.cluster_targets.c
-    targets = connection.scalars(sa.select(t.target_key).where(t.tenant_id == tenant_id, t.cluster_id == cluster_id)).all()
-    statement = "SELECT o.decided_us, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.target_key = k.column1"
-    rows: list[Any] = sorted(select_by_keys(connection, statement, (tenant_id,), [(key,) for key in targets]), key=lambda row: int(row[0]))[-SHOWN:]
+    targets = connection.scalars(
+        sa.select(t.target_key).where(t.tenant_id == tenant_id, t.cluster_id == cluster_id)
+    ).all()
+    statement = (
+        "SELECT o.decided_us, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.target_key = k.column1"
+    )
+    rows: list[Any] = sorted(
+        select_by_keys(connection, statement, (tenant_id,), [(key,) for key in targets]), key=lambda row: int(row[0])
+    )[-SHOWN:]
     entries = []
     for decided_us, content in rows:
         outcome = Outcome.model_validate_json(content)
         said = ", ".join(part for part in (outcome.verdict, outcome.action) if part)
-        entries.append(Entry(moment(decided_us), "outcome", said, outcome.decided_by, target=outcome.target_id, data={"complaint_id": outcome.complaint_id}))
+        entries.append(
+            Entry(
+                moment(decided_us),
+                "outcome",
+                said,
+                outcome.decided_by,
+                target=outcome.target_id,
+                data={"complaint_id": outcome.complaint_id},
+            )
+        )
     return entries

@@ -18,7 +18,19 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, RowMapping
 
 from service.errors import NotFound, StaleVersion
-from service.model import Cluster, ClusterItem, Complaint, Decision, DecisionRequest, Disposition, Evidence, Kind, Status, microseconds, moment
+from service.model import (
+    Cluster,
+    ClusterItem,
+    Complaint,
+    Decision,
+    DecisionRequest,
+    Disposition,
+    Evidence,
+    Kind,
+    Status,
+    microseconds,
+    moment,
+)
 from service.moderation.case_events import decision_events
 from service.moderation.decisions import Case, decide, effective_status
 from service.moderation.graphs import Tie
@@ -29,9 +41,17 @@ from service.storage.hashing import key_of
 
 Sort = Literal["-last_at", "-first_at", "-score", "-reporter_count"]
 _SORT_COLUMNS: Mapping[str, sa.Column[Any]] = {
-    "-last_at": schema.clusters.c.last_us, "-first_at": schema.clusters.c.first_us, "-score": schema.clusters.c.score, "-reporter_count": schema.clusters.c.reporter_count,
+    "-last_at": schema.clusters.c.last_us,
+    "-first_at": schema.clusters.c.first_us,
+    "-score": schema.clusters.c.score,
+    "-reporter_count": schema.clusters.c.reporter_count,
 }
-SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {"-last_at": (int, str), "-first_at": (int, str), "-score": (float, str), "-reporter_count": (int, str)}
+SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {
+    "-last_at": (int, str),
+    "-first_at": (int, str),
+    "-score": (float, str),
+    "-reporter_count": (int, str),
+}
 _UNKNOWN = "no such cluster"
 _ID_LENGTH = 40  # of clusters.id
 
@@ -83,9 +103,15 @@ def filter_of(texts: Mapping[str, str]) -> ClusterFilter:
     if kind != texts.get("kind"):
         raise ValueError(f"kind is one of {', '.join(get_args(Kind))}")
     result = ClusterFilter(
-        disposition=several("disposition", get_args(Disposition)), status=several("status", get_args(Status)), kind=kind,
-        min_score=float(texts["min_score"]) if "min_score" in texts else None, reporter=texts.get("reporter"), target=texts.get("target"), author=texts.get("author"),
-        since_us=whole("since_us"), until_us=whole("until_us"),
+        disposition=several("disposition", get_args(Disposition)),
+        status=several("status", get_args(Status)),
+        kind=kind,
+        min_score=float(texts["min_score"]) if "min_score" in texts else None,
+        reporter=texts.get("reporter"),
+        target=texts.get("target"),
+        author=texts.get("author"),
+        since_us=whole("since_us"),
+        until_us=whole("until_us"),
     )
     if any(value is not None and abs(value) >= 2**63 for value in (result.since_us, result.until_us)):
         raise ValueError("a time is beyond 64 bits")
@@ -93,7 +119,14 @@ def filter_of(texts: Mapping[str, str]) -> ClusterFilter:
 
 
 def list_clusters(
-    connection: Connection, tenant_id: int, chosen: ClusterFilter, *, sort: Sort, after: tuple[Key, ...] | None, limit: int, now: datetime
+    connection: Connection,
+    tenant_id: int,
+    chosen: ClusterFilter,
+    *,
+    sort: Sort,
+    after: tuple[Key, ...] | None,
+    limit: int,
+    now: datetime,
 ) -> tuple[list[ClusterItem], tuple[Key, ...] | None]:
     """At most `limit` clusters behind `after`, and the key to go on from (None: that was all).
 
@@ -136,13 +169,26 @@ def conditions(tenant_id: int, chosen: ClusterFilter, now: datetime) -> list[sa.
     if chosen.until_us is not None:
         said.append(c.first_us < chosen.until_us)
     if chosen.reporter is not None:
-        is_member = (members.tenant_id == tenant_id, members.reporter_key == key_of(chosen.reporter), members.reporter_id == chosen.reporter, members.excluded.is_(False))
+        is_member = (
+            members.tenant_id == tenant_id,
+            members.reporter_key == key_of(chosen.reporter),
+            members.reporter_id == chosen.reporter,
+            members.excluded.is_(False),
+        )
         said.append(c.id.in_(sa.select(members.cluster_id).where(*is_member)))
     if chosen.target is not None:
-        is_target = (targets.tenant_id == tenant_id, targets.target_key == key_of(chosen.target), targets.target_id == chosen.target)
+        is_target = (
+            targets.tenant_id == tenant_id,
+            targets.target_key == key_of(chosen.target),
+            targets.target_id == chosen.target,
+        )
         said.append(c.id.in_(sa.select(targets.cluster_id).where(*is_target)))
     if chosen.author is not None:
-        said.append(c.id.in_(sa.select(targets.cluster_id).where(targets.tenant_id == tenant_id, targets.author_id == chosen.author)))
+        said.append(
+            c.id.in_(
+                sa.select(targets.cluster_id).where(targets.tenant_id == tenant_id, targets.author_id == chosen.author)
+            )
+        )
     return said
 
 
@@ -155,11 +201,27 @@ def asleep(now_us: int) -> sa.ColumnElement[bool]:
 def item_values(row: RowMapping, now: datetime) -> dict[str, Any]:
     """What a row of `clusters` says, as the fields of a ClusterItem."""
     return {
-        "id": row["id"], "kind": row["kind"], "disposition": row["disposition"], "status": effective_status(row["status"], _time(row["snooze_until_us"]), now),
-        "score": row["score"], "probability": row["probability"], "unfounded_probability": row["unfounded_probability"], "settle_with": json.loads(row["settle_with"]),
-        "first_at": moment(row["first_us"]), "last_at": moment(row["last_us"]), "reporter_count": row["reporter_count"], "target_count": row["target_count"],
-        "summary": row["summary"], "evidence": [Evidence(**signal) for signal in json.loads(row["evidence"])], "policy_version": row["policy_version"], "version": row["version"],
-        "merged_into": row["merged_into"], "split_from": row["split_from"], "earlier": row["earlier"], "revoked_at": _time(row["revoked_us"]), "revoked_because": row["revoked_because"],
+        "id": row["id"],
+        "kind": row["kind"],
+        "disposition": row["disposition"],
+        "status": effective_status(row["status"], _time(row["snooze_until_us"]), now),
+        "score": row["score"],
+        "probability": row["probability"],
+        "unfounded_probability": row["unfounded_probability"],
+        "settle_with": json.loads(row["settle_with"]),
+        "first_at": moment(row["first_us"]),
+        "last_at": moment(row["last_us"]),
+        "reporter_count": row["reporter_count"],
+        "target_count": row["target_count"],
+        "summary": row["summary"],
+        "evidence": [Evidence(**signal) for signal in json.loads(row["evidence"])],
+        "policy_version": row["policy_version"],
+        "version": row["version"],
+        "merged_into": row["merged_into"],
+        "split_from": row["split_from"],
+        "earlier": row["earlier"],
+        "revoked_at": _time(row["revoked_us"]),
+        "revoked_because": row["revoked_because"],
     }
 
 
@@ -168,7 +230,9 @@ def _time(us: int | None) -> datetime | None:
 
 
 def _cluster_row(connection: Connection, tenant_id: int, cluster_id: str, *, lock: bool = False) -> RowMapping:
-    query = sa.select(schema.clusters).where(schema.clusters.c.id == cluster_id, schema.clusters.c.tenant_id == tenant_id)
+    query = sa.select(schema.clusters).where(
+        schema.clusters.c.id == cluster_id, schema.clusters.c.tenant_id == tenant_id
+    )
     # No id of ours is that long or holds a NUL, which PostgreSQL would not even take as a question.
     possible = len(cluster_id) <= _ID_LENGTH and "\0" not in cluster_id
     row = connection.execute(query.with_for_update() if lock else query).mappings().first() if possible else None
@@ -181,8 +245,14 @@ def read_cluster(connection: Connection, tenant_id: int, cluster_id: str, *, now
     """One cluster with its members (the excluded are none) and targets, sorted. Raises NotFound."""
     row = _cluster_row(connection, tenant_id, cluster_id)
     members, targets = schema.cluster_members.c, schema.cluster_targets.c
-    reporters = connection.scalars(sa.select(members.reporter_id).where(members.cluster_id == cluster_id, members.excluded.is_(False))).all()
-    return Cluster(**item_values(row, now), reporters=sorted(reporters), targets=sorted(connection.scalars(sa.select(targets.target_id).where(targets.cluster_id == cluster_id)).all()))
+    reporters = connection.scalars(
+        sa.select(members.reporter_id).where(members.cluster_id == cluster_id, members.excluded.is_(False))
+    ).all()
+    return Cluster(
+        **item_values(row, now),
+        reporters=sorted(reporters),
+        targets=sorted(connection.scalars(sa.select(targets.target_id).where(targets.cluster_id == cluster_id)).all()),
+    )
 
 
 def summaries_of(connection: Connection, tenant_id: int, cluster_ids: Collection[str]) -> dict[str, str]:
@@ -190,7 +260,12 @@ def summaries_of(connection: Connection, tenant_id: int, cluster_ids: Collection
     out.
     """
     c = schema.clusters.c
-    return {identity: summary for identity, summary in connection.execute(sa.select(c.id, c.summary).where(c.tenant_id == tenant_id, c.id.in_(list(cluster_ids))))}
+    return {
+        identity: summary
+        for identity, summary in connection.execute(
+            sa.select(c.id, c.summary).where(c.tenant_id == tenant_id, c.id.in_(list(cluster_ids)))
+        )
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,20 +284,32 @@ def list_complaints(
     """The members' complaints on the cluster's targets, oldest first, and the key to go on from. Raises NotFound."""
     _cluster_row(connection, tenant_id, cluster_id)
     own, archived = schema.cluster_complaints.c, schema.complaints.c
-    query = sa.select(own.occurred_us, own.row_key, own.exempt).where(own.cluster_id == cluster_id, _by_a_member(cluster_id))
+    query = sa.select(own.occurred_us, own.row_key, own.exempt).where(
+        own.cluster_id == cluster_id, _by_a_member(cluster_id)
+    )
     if after is not None:
         occurred_us, row_key = after
-        query = query.where(sa.or_(own.occurred_us > occurred_us, sa.and_(own.occurred_us == occurred_us, own.row_key > row_key)))
+        query = query.where(
+            sa.or_(own.occurred_us > occurred_us, sa.and_(own.occurred_us == occurred_us, own.row_key > row_key))
+        )
     rows = connection.execute(query.order_by(own.occurred_us, own.row_key).limit(limit + 1)).all()
     # Row keys are the tenant's: asked for the tenant as well, SQLite would walk all of its complaints.
     of_page = archived.row_key.in_([row.row_key for row in rows[:limit]])
-    contents = {row.row_key: row for row in connection.execute(sa.select(archived.row_key, archived.content, archived.received_us, archived.state).where(of_page))}
+    contents = {
+        row.row_key: row
+        for row in connection.execute(
+            sa.select(archived.row_key, archived.content, archived.received_us, archived.state).where(of_page)
+        )
+    }
     items = [
         ArchivedComplaint(
-            _as_accepted(contents[row.row_key].content), moment(contents[row.row_key].received_us),
-            withdrawn=contents[row.row_key].state == schema.WITHDRAWN, exempt=row.exempt,
+            _as_accepted(contents[row.row_key].content),
+            moment(contents[row.row_key].received_us),
+            withdrawn=contents[row.row_key].state == schema.WITHDRAWN,
+            exempt=row.exempt,
         )
-        for row in rows[:limit] if row.row_key in contents  # erased meanwhile: nothing is left to show
+        for row in rows[:limit]
+        if row.row_key in contents  # erased meanwhile: nothing is left to show
     ]
     return items, ((rows[limit - 1].occurred_us, rows[limit - 1].row_key) if len(rows) > limit else None)
 
@@ -235,21 +322,47 @@ def _as_accepted(content: str) -> Complaint:
 
 def _by_a_member(cluster_id: str) -> sa.ColumnElement[bool]:
     members = schema.cluster_members.c
-    return schema.cluster_complaints.c.reporter_key.in_(sa.select(members.reporter_key).where(members.cluster_id == cluster_id, members.excluded.is_(False)))
+    return schema.cluster_complaints.c.reporter_key.in_(
+        sa.select(members.reporter_key).where(members.cluster_id == cluster_id, members.excluded.is_(False))
+    )
 
 
 def read_ties(connection: Connection, tenant_id: int, cluster_id: str) -> list[Tie]:
     """Who of the cluster complained about what, one entry a reporter and target, in no order. Raises NotFound."""
     _cluster_row(connection, tenant_id, cluster_id)
-    own, archived, members, targets = schema.cluster_complaints.c, schema.complaints.c, schema.cluster_members.c, schema.cluster_targets.c
-    query = (
-        sa.select(members.reporter_id, targets.target_id, sa.func.count(), sa.func.min(own.occurred_us), sa.func.max(own.occurred_us))
-        .join(schema.cluster_members, sa.and_(members.cluster_id == own.cluster_id, members.reporter_key == own.reporter_key, members.excluded.is_(False)))
-        .join(schema.cluster_targets, sa.and_(targets.cluster_id == own.cluster_id, targets.target_key == own.target_key))
-        .join(schema.complaints, archived.row_key == own.row_key)
-        .where(own.cluster_id == cluster_id, archived.state == schema.STANDING).group_by(members.reporter_id, targets.target_id)
+    own, archived, members, targets = (
+        schema.cluster_complaints.c,
+        schema.complaints.c,
+        schema.cluster_members.c,
+        schema.cluster_targets.c,
     )
-    return [Tie(reporter, target, complaints, moment(first_us), moment(last_us)) for reporter, target, complaints, first_us, last_us in connection.execute(query)]
+    query = (
+        sa.select(
+            members.reporter_id,
+            targets.target_id,
+            sa.func.count(),
+            sa.func.min(own.occurred_us),
+            sa.func.max(own.occurred_us),
+        )
+        .join(
+            schema.cluster_members,
+            sa.and_(
+                members.cluster_id == own.cluster_id,
+                members.reporter_key == own.reporter_key,
+                members.excluded.is_(False),
+            ),
+        )
+        .join(
+            schema.cluster_targets, sa.and_(targets.cluster_id == own.cluster_id, targets.target_key == own.target_key)
+        )
+        .join(schema.complaints, archived.row_key == own.row_key)
+        .where(own.cluster_id == cluster_id, archived.state == schema.STANDING)
+        .group_by(members.reporter_id, targets.target_id)
+    )
+    return [
+        Tie(reporter, target, complaints, moment(first_us), moment(last_us))
+        for reporter, target, complaints, first_us, last_us in connection.execute(query)
+    ]
 
 
 def list_decisions(
@@ -261,7 +374,9 @@ def list_decisions(
     """
     _cluster_row(connection, tenant_id, cluster_id)
     c = schema.decisions.c
-    query = sa.select(schema.decisions).where(c.tenant_id == tenant_id, c.cluster_id.in_(_family(connection, tenant_id, cluster_id)))
+    query = sa.select(schema.decisions).where(
+        c.tenant_id == tenant_id, c.cluster_id.in_(_family(connection, tenant_id, cluster_id))
+    )
     if after is not None:
         query = query.where(c.seq > after[0])
     rows = connection.execute(query.order_by(c.seq).limit(limit + 1)).mappings().all()
@@ -281,7 +396,11 @@ def _family(connection: Connection, tenant_id: int, cluster_id: str) -> list[str
     """The cluster and all that were merged into it, directly or along a chain."""
     family, newest = [cluster_id], [cluster_id]
     while newest:
-        found = connection.scalars(sa.select(schema.clusters.c.id).where(schema.clusters.c.tenant_id == tenant_id, schema.clusters.c.merged_into.in_(newest))).all()
+        found = connection.scalars(
+            sa.select(schema.clusters.c.id).where(
+                schema.clusters.c.tenant_id == tenant_id, schema.clusters.c.merged_into.in_(newest)
+            )
+        ).all()
         newest = [one for one in found if one not in family]
         family += newest
     return family
@@ -292,7 +411,11 @@ def _survivor(connection: Connection, tenant_id: int, row: RowMapping) -> str | 
     survivor: str | None = row["merged_into"]
     while survivor is not None and survivor not in seen:
         seen.add(survivor)
-        further = connection.scalar(sa.select(schema.clusters.c.merged_into).where(schema.clusters.c.id == survivor, schema.clusters.c.tenant_id == tenant_id))
+        further = connection.scalar(
+            sa.select(schema.clusters.c.merged_into).where(
+                schema.clusters.c.id == survivor, schema.clusters.c.tenant_id == tenant_id
+            )
+        )
         if further is None:
             break
         survivor = further
@@ -302,12 +425,23 @@ def _survivor(connection: Connection, tenant_id: int, row: RowMapping) -> str | 
 def decision_of(row: RowMapping) -> Decision:
     """A row of the decision log as the noun."""
     return Decision(
-        id=row["id"], cluster_id=row["cluster_id"], at=moment(row["at_us"]), by=row["by"], verdict=row["verdict"], reason_code=row["reason_code"], note=row["note"],
-        excluded_reporters=json.loads(row["excluded_reporters"]), snooze_until=_time(row["snooze_until_us"]), reverses=row["reverses"], version=row["version"],
+        id=row["id"],
+        cluster_id=row["cluster_id"],
+        at=moment(row["at_us"]),
+        by=row["by"],
+        verdict=row["verdict"],
+        reason_code=row["reason_code"],
+        note=row["note"],
+        excluded_reporters=json.loads(row["excluded_reporters"]),
+        snooze_until=_time(row["snooze_until_us"]),
+        reverses=row["reverses"],
+        version=row["version"],
     )
 
 
-def read_case(connection: Connection, tenant_id: int, cluster_id: str, *, lock: bool = False) -> tuple[Case, list[Decision]]:
+def read_case(
+    connection: Connection, tenant_id: int, cluster_id: str, *, lock: bool = False
+) -> tuple[Case, list[Decision]]:
     """What a decision is made on: the case as it stands, and its log with those of clusters merged into it, oldest
     first.
 
@@ -319,15 +453,35 @@ def read_case(connection: Connection, tenant_id: int, cluster_id: str, *, lock: 
     of_family = (d.tenant_id == tenant_id, d.cluster_id.in_(_family(connection, tenant_id, cluster_id)))
     log_rows = connection.execute(sa.select(schema.decisions).where(*of_family).order_by(d.seq)).mappings()
     case = Case(
-        id=cluster_id, version=row["version"], changed_by=row["changed_by"], disposition=row["disposition"], status=row["status"], verdict=row["verdict"],
-        snooze_until=_time(row["snooze_until_us"]), revoked_at=_time(row["revoked_us"]), revoked_because=row["revoked_because"], merged_into=_survivor(connection, tenant_id, row),
-        members=frozenset(member.reporter_id for member in members), excluded=frozenset(member.reporter_id for member in members if member.excluded),
-        target_count=row["target_count"], decided_reporters=row["decided_reporters"], decided_targets=row["decided_targets"],
+        id=cluster_id,
+        version=row["version"],
+        changed_by=row["changed_by"],
+        disposition=row["disposition"],
+        status=row["status"],
+        verdict=row["verdict"],
+        snooze_until=_time(row["snooze_until_us"]),
+        revoked_at=_time(row["revoked_us"]),
+        revoked_because=row["revoked_because"],
+        merged_into=_survivor(connection, tenant_id, row),
+        members=frozenset(member.reporter_id for member in members),
+        excluded=frozenset(member.reporter_id for member in members if member.excluded),
+        target_count=row["target_count"],
+        decided_reporters=row["decided_reporters"],
+        decided_targets=row["decided_targets"],
     )
     return case, [decision_of(one) for one in log_rows]
 
 
-def record_decision(connection: Connection, tenant_id: int, cluster_id: str, request: DecisionRequest, *, decision_id: str, by: str, now: datetime) -> Cluster:
+def record_decision(
+    connection: Connection,
+    tenant_id: int,
+    cluster_id: str,
+    request: DecisionRequest,
+    *,
+    decision_id: str,
+    by: str,
+    now: datetime,
+) -> Cluster:
     """Decide, and store decision, case, exclusions, audit entry and what it tells in the caller's writing transaction.
 
     Raises NotFound, and whatever service/moderation/decisions.py refuses with; then nothing was written.
@@ -347,35 +501,89 @@ def record_decision(connection: Connection, tenant_id: int, cluster_id: str, req
 def _store_case(connection: Connection, before: Case, after: Case) -> None:
     c, m = schema.clusters.c, schema.cluster_members.c
     changed = connection.execute(
-        sa.update(schema.clusters).where(c.id == after.id, c.version == before.version).values(
-            version=after.version, changed_by=after.changed_by, disposition=after.disposition, status=after.status, verdict=after.verdict,
-            snooze_until_us=None if after.snooze_until is None else microseconds(after.snooze_until), decided_reporters=after.decided_reporters, decided_targets=after.decided_targets,
-            revoked_us=None if after.revoked_at is None else microseconds(after.revoked_at), revoked_because=after.revoked_because, reporter_count=after.reporter_count,
+        sa.update(schema.clusters)
+        .where(c.id == after.id, c.version == before.version)
+        .values(
+            version=after.version,
+            changed_by=after.changed_by,
+            disposition=after.disposition,
+            status=after.status,
+            verdict=after.verdict,
+            snooze_until_us=None if after.snooze_until is None else microseconds(after.snooze_until),
+            decided_reporters=after.decided_reporters,
+            decided_targets=after.decided_targets,
+            revoked_us=None if after.revoked_at is None else microseconds(after.revoked_at),
+            revoked_because=after.revoked_because,
+            reporter_count=after.reporter_count,
         )
     )
     if changed.rowcount != 1:  # only where the row was not locked by the read
-        raise StaleVersion(f"cluster {after.id} was changed meanwhile: read it again", current_version=before.version + 1, changed_by=before.changed_by)
-    moved = [(reporter, True) for reporter in after.excluded - before.excluded] + [(reporter, False) for reporter in before.excluded - after.excluded]
+        raise StaleVersion(
+            f"cluster {after.id} was changed meanwhile: read it again",
+            current_version=before.version + 1,
+            changed_by=before.changed_by,
+        )
+    moved = [(reporter, True) for reporter in after.excluded - before.excluded] + [
+        (reporter, False) for reporter in before.excluded - after.excluded
+    ]
     if moved:
-        update = sa.update(schema.cluster_members).where(m.cluster_id == after.id, m.reporter_key == sa.bindparam("of_key")).values(excluded=sa.bindparam("is_excluded"))
+        update = (
+            sa.update(schema.cluster_members)
+            .where(m.cluster_id == after.id, m.reporter_key == sa.bindparam("of_key"))
+            .values(excluded=sa.bindparam("is_excluded"))
+        )
         connection.execute(update, [{"of_key": key_of(reporter), "is_excluded": out} for reporter, out in moved])
 
 
 def _store_entry(connection: Connection, tenant_id: int, entry: Decision) -> None:
     snooze_until_us = None if entry.snooze_until is None else microseconds(entry.snooze_until)
-    connection.execute(sa.insert(schema.decisions).values(
-        id=entry.id, tenant_id=tenant_id, cluster_id=entry.cluster_id, at_us=microseconds(entry.at), by=entry.by, verdict=entry.verdict, reason_code=entry.reason_code,
-        note=entry.note, excluded_reporters=json.dumps(entry.excluded_reporters), snooze_until_us=snooze_until_us, reverses=entry.reverses, version=entry.version,
-    ))
+    connection.execute(
+        sa.insert(schema.decisions).values(
+            id=entry.id,
+            tenant_id=tenant_id,
+            cluster_id=entry.cluster_id,
+            at_us=microseconds(entry.at),
+            by=entry.by,
+            verdict=entry.verdict,
+            reason_code=entry.reason_code,
+            note=entry.note,
+            excluded_reporters=json.dumps(entry.excluded_reporters),
+            snooze_until_us=snooze_until_us,
+            reverses=entry.reverses,
+            version=entry.version,
+        )
+    )
 
 
 def _store_audit(connection: Connection, tenant_id: int, before: Case, after: Case, entry: Decision) -> None:
     detail = {
-        "decision": entry.id, "verdict": entry.verdict, "reason_code": entry.reason_code, "reverses": entry.reverses, "excluded_reporters": entry.excluded_reporters,
-        "before": {"version": before.version, "status": before.status, "disposition": before.disposition, "verdict": before.verdict},
-        "after": {"version": after.version, "status": after.status, "disposition": after.disposition, "verdict": after.verdict},
+        "decision": entry.id,
+        "verdict": entry.verdict,
+        "reason_code": entry.reason_code,
+        "reverses": entry.reverses,
+        "excluded_reporters": entry.excluded_reporters,
+        "before": {
+            "version": before.version,
+            "status": before.status,
+            "disposition": before.disposition,
+            "verdict": before.verdict,
+        },
+        "after": {
+            "version": after.version,
+            "status": after.status,
+            "disposition": after.disposition,
+            "verdict": after.verdict,
+        },
     }
-    trail.enter(connection, tenant_id, actor=entry.by, action="decision", subject=f"cluster:{after.id}", now_us=microseconds(entry.at), detail=detail)
+    trail.enter(
+        connection,
+        tenant_id,
+        actor=entry.by,
+        action="decision",
+        subject=f"cluster:{after.id}",
+        now_us=microseconds(entry.at),
+        detail=detail,
+    )
 
 
 def name_of_key(connection: Connection, key_id: int) -> str:

@@ -18,8 +18,17 @@ from service.storage.schema import audit_trail, events
 OVERLAP_SECONDS = 60
 _MOST = 500  # of each kind at a time; who looks rarely misses what is older
 _AUDIT_ROWS = 1_000
-_BY_TYPE: dict[str, Literal["flagged", "grown", "revoked"]] = {"cluster.flagged": "flagged", "cluster.grown": "grown", "cluster.revoked": "revoked"}
-_BY_ACTION: dict[str, Literal["decided", "claimed", "unclaimed", "noted"]] = {"decision": "decided", "claim": "claimed", "unclaim": "unclaimed", "note": "noted"}
+_BY_TYPE: dict[str, Literal["flagged", "grown", "revoked"]] = {
+    "cluster.flagged": "flagged",
+    "cluster.grown": "grown",
+    "cluster.revoked": "revoked",
+}
+_BY_ACTION: dict[str, Literal["decided", "claimed", "unclaimed", "noted"]] = {
+    "decision": "decided",
+    "claim": "claimed",
+    "unclaim": "unclaimed",
+    "note": "noted",
+}
 DETECTOR = "detector"
 
 
@@ -40,15 +49,25 @@ def changes_since(connection: Connection, tenant_id: int, since_us: int) -> list
     people = _by_people(connection, tenant_id, since_us)
     # A decision tells subscribers what it did to the flag; that is the person's change, told once.
     decided = {(change.case, change.at_us) for change in people if change.what == "decided"}
-    found = people + [change for change in _by_detector(connection, tenant_id, since_us) if (change.case, change.at_us) not in decided]
+    found = people + [
+        change for change in _by_detector(connection, tenant_id, since_us) if (change.case, change.at_us) not in decided
+    ]
     return sorted(found, key=lambda change: (change.at_us, change.key))
 
 
 def _by_detector(connection: Connection, tenant_id: int, since_us: int) -> list[CaseChange]:
     e = events.c
-    told = select(e.id, e.type, e.at_us, e.data).where(e.tenant_id == tenant_id, e.at_us > since_us, e.type.in_(_BY_TYPE)).order_by(e.at_us.desc()).limit(_MOST)
+    told = (
+        select(e.id, e.type, e.at_us, e.data)
+        .where(e.tenant_id == tenant_id, e.at_us > since_us, e.type.in_(_BY_TYPE))
+        .order_by(e.at_us.desc())
+        .limit(_MOST)
+    )
     bodies = [(row, json.loads(row.data)) for row in connection.execute(told)]
-    return [CaseChange(row.id, row.at_us, body["cluster_id"], _BY_TYPE[row.type], DETECTOR, body["version"]) for row, body in bodies]
+    return [
+        CaseChange(row.id, row.at_us, body["cluster_id"], _BY_TYPE[row.type], DETECTOR, body["version"])
+        for row, body in bodies
+    ]
 
 
 def _by_people(connection: Connection, tenant_id: int, since_us: int) -> list[CaseChange]:
@@ -56,8 +75,24 @@ def _by_people(connection: Connection, tenant_id: int, since_us: int) -> list[Ca
     # By number, which is the index: entries of the last minutes are among the last ones.
     columns = (a.id, a.at_us, a.actor, a.action, a.subject, a.detail)
     newest = select(*columns).where(a.tenant_id == tenant_id).order_by(a.id.desc()).limit(_AUDIT_ROWS).subquery().c
-    done = select(*newest).where(newest.at_us > since_us, newest.action.in_(_BY_ACTION), newest.subject.startswith("cluster:", autoescape=True)).order_by(newest.id.desc()).limit(_MOST)
+    done = (
+        select(*newest)
+        .where(
+            newest.at_us > since_us,
+            newest.action.in_(_BY_ACTION),
+            newest.subject.startswith("cluster:", autoescape=True),
+        )
+        .order_by(newest.id.desc())
+        .limit(_MOST)
+    )
     return [
-        CaseChange(f"a{row.id}", row.at_us, row.subject.removeprefix("cluster:"), _BY_ACTION[row.action], row.actor, json.loads(row.detail).get("after", {}).get("version"))
+        CaseChange(
+            f"a{row.id}",
+            row.at_us,
+            row.subject.removeprefix("cluster:"),
+            _BY_ACTION[row.action],
+            row.actor,
+            json.loads(row.detail).get("after", {}).get("version"),
+        )
         for row in connection.execute(done)
     ]

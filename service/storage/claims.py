@@ -30,7 +30,9 @@ def claims_of(connection: Connection, tenant_id: int, cluster_ids: Collection[st
     ids = sorted(set(cluster_ids))
     found: dict[str, Claim] = {}
     for start in range(0, len(ids), _AT_ONCE):
-        mine = sa.select(claims).where(claims.c.tenant_id == tenant_id, claims.c.cluster_id.in_(ids[start : start + _AT_ONCE]))
+        mine = sa.select(claims).where(
+            claims.c.tenant_id == tenant_id, claims.c.cluster_id.in_(ids[start : start + _AT_ONCE])
+        )
         found.update({row.cluster_id: Claim(row.by, moment(row.at_us)) for row in connection.execute(mine)})
     return found
 
@@ -45,18 +47,39 @@ def claim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], 
     wanted = [one for one in dict.fromkeys(cluster_ids) if len(one) <= 40 and "\0" not in one]
     known: set[str] = set()
     for start in range(0, len(wanted), _AT_ONCE):
-        known.update(connection.scalars(sa.select(clusters.c.id).where(clusters.c.tenant_id == tenant_id, clusters.c.id.in_(wanted[start : start + _AT_ONCE]))))
+        known.update(
+            connection.scalars(
+                sa.select(clusters.c.id).where(
+                    clusters.c.tenant_id == tenant_id, clusters.c.id.in_(wanted[start : start + _AT_ONCE])
+                )
+            )
+        )
     held = claims_of(connection, tenant_id, known)
     taken = [one for one in wanted if one in known and (one not in held or held[one].by != by)]
     for one in taken:
         values = {"by": by, "at_us": microseconds(now)}
-        if connection.execute(sa.update(claims).where(claims.c.cluster_id == one, claims.c.tenant_id == tenant_id).values(values)).rowcount == 0:
+        if (
+            connection.execute(
+                sa.update(claims).where(claims.c.cluster_id == one, claims.c.tenant_id == tenant_id).values(values)
+            ).rowcount
+            == 0
+        ):
             connection.execute(sa.insert(claims).values(cluster_id=one, tenant_id=tenant_id, **values))
-        _note(connection, tenant_id, one, by=by, action="claim", now=now, detail={"from": held[one].by} if one in held else {})
+        _note(
+            connection,
+            tenant_id,
+            one,
+            by=by,
+            action="claim",
+            now=now,
+            detail={"from": held[one].by} if one in held else {},
+        )
     return taken
 
 
-def unclaim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], *, by: str, now: datetime) -> list[str]:
+def unclaim(
+    connection: Connection, tenant_id: int, cluster_ids: Collection[str], *, by: str, now: datetime
+) -> list[str]:
     """Give the cases back that anybody has; the ids of those that were held, in the order asked."""
     one_at_a_time(connection, tenant_id)
     held = claims_of(connection, tenant_id, cluster_ids)
@@ -67,5 +90,22 @@ def unclaim(connection: Connection, tenant_id: int, cluster_ids: Collection[str]
     return given
 
 
-def _note(connection: Connection, tenant_id: int, cluster_id: str, *, by: str, action: str, now: datetime, detail: dict[str, str]) -> None:
-    trail.enter(connection, tenant_id, actor=by, action=action, subject=f"cluster:{cluster_id}", now_us=microseconds(now), detail=detail)
+def _note(
+    connection: Connection,
+    tenant_id: int,
+    cluster_id: str,
+    *,
+    by: str,
+    action: str,
+    now: datetime,
+    detail: dict[str, str],
+) -> None:
+    trail.enter(
+        connection,
+        tenant_id,
+        actor=by,
+        action=action,
+        subject=f"cluster:{cluster_id}",
+        now_us=microseconds(now),
+        detail=detail,
+    )

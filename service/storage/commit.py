@@ -36,7 +36,20 @@ log = logging.getLogger(__name__)
 _key = lru_cache(maxsize=1 << 16)(key_of)
 _UNSETTLED = -1  # of a new complaint, until its reporter's others on the target are known
 
-_COMPLAINT_COLUMNS = ("row_key", "tenant_id", "id", "occurred_us", "received_us", "reporter_key", "target_key", "state", "late", "reporter_id", "target_id", "content")
+_COMPLAINT_COLUMNS = (
+    "row_key",
+    "tenant_id",
+    "id",
+    "occurred_us",
+    "received_us",
+    "reporter_key",
+    "target_key",
+    "state",
+    "late",
+    "reporter_id",
+    "target_id",
+    "content",
+)
 _OUTCOME_COLUMNS = ("row_key", "tenant_id", "id", "target_key", "decided_us", "received_us", "complaint_id", "content")
 
 
@@ -116,7 +129,9 @@ class _Draft:
 _Item = tuple[str, JsonObject, str, int]  # kind, body, content, received_us
 
 
-def commit(connection: Connection, tenant_id: int, epoch: int, batches: Sequence[Batch], edge: Edge | None = None) -> CommitResult:
+def commit(
+    connection: Connection, tenant_id: int, epoch: int, batches: Sequence[Batch], edge: Edge | None = None
+) -> CommitResult:
     """Archive the batches, in their order, in the caller's writing transaction.
 
     What the state says is archived already (a redelivered entry) is skipped. `edge` knows the tenant's key and who is
@@ -124,7 +139,16 @@ def commit(connection: Connection, tenant_id: int, epoch: int, batches: Sequence
     another worker has raised the epoch since, and ValueError, KeyError or TypeError for a line that is no item.
     """
     state = _state(connection, tenant_id, epoch)
-    draft = _Draft(tenant_id, policy_of(connection, tenant_id), edge or Edge(), state.last_seq, state.watermark_us, state.archived_position, state.archived_entry, state.received_us)
+    draft = _Draft(
+        tenant_id,
+        policy_of(connection, tenant_id),
+        edge or Edge(),
+        state.last_seq,
+        state.watermark_us,
+        state.archived_position,
+        state.archived_entry,
+        state.received_us,
+    )
     items = [item for batch in batches for item in _unseen(connection, draft, batch)]
     if items or draft.position != state.archived_position:
         _number(connection, draft, items)
@@ -132,13 +156,31 @@ def commit(connection: Connection, tenant_id: int, epoch: int, batches: Sequence
         _write_rows(connection, draft)
         _write_feed(connection, draft, after_seq=state.last_seq)
         _write_state(connection, draft, epoch)
-    return CommitResult(draft.archived, draft.duplicates, draft.conflicting, draft.late, draft.position, draft.seq, draft.watermark_us, draft.received_us)
+    return CommitResult(
+        draft.archived,
+        draft.duplicates,
+        draft.conflicting,
+        draft.late,
+        draft.position,
+        draft.seq,
+        draft.watermark_us,
+        draft.received_us,
+    )
 
 
 def pass_over(connection: Connection, tenant_id: int, epoch: int, batch: Batch) -> None:
     """Count the positions of a batch as done without archiving it: it goes to the dead letters in the same transaction."""
     state = _state(connection, tenant_id, epoch)
-    draft = _Draft(tenant_id, policy_of(connection, tenant_id), Edge(), state.last_seq, state.watermark_us, state.archived_position, state.archived_entry, state.received_us)
+    draft = _Draft(
+        tenant_id,
+        policy_of(connection, tenant_id),
+        Edge(),
+        state.last_seq,
+        state.watermark_us,
+        state.archived_position,
+        state.archived_entry,
+        state.received_us,
+    )
     lines = batch.lines.split(b"\n")
     draft.position = max(draft.position, batch.first + len(lines) - 1)
     draft.entry = max(draft.entry, batch.entry, key=entry_order)
@@ -152,19 +194,43 @@ def lock_ingest(connection: Connection, tenant_id: int) -> None:
     """Let no commit of the tenant's ingest begin before this transaction ends (on SQLite, every writing transaction
     does).
     """
-    connection.execute(select(schema.ingest_state.c.epoch).where(schema.ingest_state.c.tenant_id == tenant_id).with_for_update())
+    connection.execute(
+        select(schema.ingest_state.c.epoch).where(schema.ingest_state.c.tenant_id == tenant_id).with_for_update()
+    )
 
 
-def promote(connection: Connection, tenant_id: int, row_keys: Sequence[int], totals: Mapping[int, int], edge: Edge, *, now_us: int) -> None:
+def promote(
+    connection: Connection,
+    tenant_id: int,
+    row_keys: Sequence[int],
+    totals: Mapping[int, int],
+    edge: Edge,
+    *,
+    now_us: int,
+) -> None:
     """Tell detection of archived complaints that stand from now on, and of totals (by target key) that changed without
     an item of the stream.
 
     In the transaction that changed them, after `lock_ingest`. It takes up a seq of the tenant, as an item does.
     """
     state = connection.execute(select(schema.ingest_state).where(schema.ingest_state.c.tenant_id == tenant_id)).one()
-    draft = _Draft(tenant_id, policy_of(connection, tenant_id), edge, state.last_seq, state.watermark_us, state.archived_position, state.archived_entry, state.received_us)
-    statement = f"SELECT {_ROW}, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
-    rows = [_row(values, values[8]) for values in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in row_keys])]
+    draft = _Draft(
+        tenant_id,
+        policy_of(connection, tenant_id),
+        edge,
+        state.last_seq,
+        state.watermark_us,
+        state.archived_position,
+        state.archived_entry,
+        state.received_us,
+    )
+    statement = (
+        f"SELECT {_ROW}, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
+    )
+    rows = [
+        _row(values, values[8])
+        for values in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in row_keys])
+    ]
     draft.fed = [row for row in rows if not row.late]
     draft.totals = list(totals.items())
     draft.oldest_received_us = now_us
@@ -182,7 +248,9 @@ def _state(connection: Connection, tenant_id: int, epoch: int) -> Any:
     statement = select(schema.ingest_state).where(schema.ingest_state.c.tenant_id == tenant_id)
     state = connection.execute(statement.with_for_update()).one()
     if state.epoch != epoch:
-        raise LostLease(f"ingest of tenant {tenant_id}: epoch {state.epoch} has replaced {epoch}; another worker goes on")
+        raise LostLease(
+            f"ingest of tenant {tenant_id}: epoch {state.epoch} has replaced {epoch}; another worker goes on"
+        )
     return state
 
 
@@ -190,7 +258,11 @@ def _unseen(connection: Connection, draft: _Draft, batch: Batch) -> Iterator[_It
     """The items of the batch that are not archived yet; moves the draft's position past it."""
     lines = batch.lines.split(b"\n")
     if batch.first <= 0:
-        gone = connection.execute(schema.dead_letters.delete().where(schema.dead_letters.c.id == -batch.first, schema.dead_letters.c.tenant_id == draft.tenant_id))
+        gone = connection.execute(
+            schema.dead_letters.delete().where(
+                schema.dead_letters.c.id == -batch.first, schema.dead_letters.c.tenant_id == draft.tenant_id
+            )
+        )
         if gone.rowcount == 0:  # archived by an earlier delivery of this entry, sent twice, or dropped since
             return
     else:
@@ -213,7 +285,9 @@ def _number(connection: Connection, draft: _Draft, items: list[_Item]) -> None:
     named = [body["id"] for kind, body, _, _ in items if kind != "o"]
     archived = _archived_complaints(connection, draft.tenant_id, named)
     tombstones = _tombstones(connection, draft.tenant_id, named)
-    outcomes = _archived_outcomes(connection, draft.tenant_id, [body["id"] for kind, body, _, _ in items if kind == "o"])
+    outcomes = _archived_outcomes(
+        connection, draft.tenant_id, [body["id"] for kind, body, _, _ in items if kind == "o"]
+    )
     window_us = draft.policy.window_seconds * 1_000_000
     draft.archived += len(items)
     for kind, body, content, received in items:
@@ -236,7 +310,15 @@ def _number(connection: Connection, draft: _Draft, items: list[_Item]) -> None:
             raise ValueError(f"an item's kind is c, o or w, not {kind!r}")
 
 
-def _add_complaint(draft: _Draft, archived: dict[str, _Row], tombstones: set[str], body: JsonObject, content: str, received: int, window_us: int) -> None:
+def _add_complaint(
+    draft: _Draft,
+    archived: dict[str, _Row],
+    tombstones: set[str],
+    body: JsonObject,
+    content: str,
+    received: int,
+    window_us: int,
+) -> None:
     identity = body["id"]
     first = draft.complaints.get(identity) or archived.get(identity)
     if first is not None:
@@ -250,10 +332,23 @@ def _add_complaint(draft: _Draft, archived: dict[str, _Row], tombstones: set[str
     draft.late += late
     draft.seq += 1
     state = WITHDRAWN if identity in tombstones else MACHINE if body.get("machine") is True else _UNSETTLED
-    draft.complaints[identity] = _Row(draft.seq, identity, occurred, received, _key(body["reporter"]["id"]), _key(body["target"]["id"]), state, late, content, body)
+    draft.complaints[identity] = _Row(
+        draft.seq,
+        identity,
+        occurred,
+        received,
+        _key(body["reporter"]["id"]),
+        _key(body["target"]["id"]),
+        state,
+        late,
+        content,
+        body,
+    )
 
 
-def _add_withdrawal(draft: _Draft, archived: dict[str, _Row], tombstones: set[str], identity: str, received: int) -> None:
+def _add_withdrawal(
+    draft: _Draft, archived: dict[str, _Row], tombstones: set[str], identity: str, received: int
+) -> None:
     if identity in tombstones:
         draft.duplicates += 1
         return
@@ -273,7 +368,13 @@ def _count_repeat(draft: _Draft, noun: str, identity: str, first: str, content: 
     fields = [] if first == content else _conflict(draft.edge, noun, from_json(first), from_json(content))
     if fields:
         draft.conflicting += 1
-        log.warning("tenant %d: %s %r came again with other content (%s); the first stays", draft.tenant_id, noun, identity, ", ".join(fields))
+        log.warning(
+            "tenant %d: %s %r came again with other content (%s); the first stays",
+            draft.tenant_id,
+            noun,
+            identity,
+            ", ".join(fields),
+        )
     else:
         draft.duplicates += 1
 
@@ -320,7 +421,10 @@ def _settle(connection: Connection, draft: _Draft) -> None:
             _settle_pair(draft, pair[0], old or [], new, gone)
     counted = [target for target, gain in gains.items() if gain]
     rows = select_by_keys(
-        connection, "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key = k.column1", (draft.tenant_id,), [(key,) for key in counted],
+        connection,
+        "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key = k.column1",
+        (draft.tenant_id,),
+        [(key,) for key in counted],
     )
     before = dict(rows)
     draft.totals = [(target, before.get(target, 0) + gains[target]) for target in counted]
@@ -349,18 +453,54 @@ def _settle_pair(draft: _Draft, target: int, old: list[_Row], new: list[_Row], g
 def _write_rows(connection: Connection, draft: _Draft) -> None:
     tenant = draft.tenant_id
     base = tenant << SEQ_BITS
-    insert_rows(connection, schema.complaints, _COMPLAINT_COLUMNS, [
-        (base | r.seq, tenant, r.id, r.occurred_us, r.received_us, r.reporter, r.target, r.state, r.late, r.body["reporter"]["id"], r.body["target"]["id"], r.content)
-        for r in draft.complaints.values() if r.body is not None
-    ])
+    insert_rows(
+        connection,
+        schema.complaints,
+        _COMPLAINT_COLUMNS,
+        [
+            (
+                base | r.seq,
+                tenant,
+                r.id,
+                r.occurred_us,
+                r.received_us,
+                r.reporter,
+                r.target,
+                r.state,
+                r.late,
+                r.body["reporter"]["id"],
+                r.body["target"]["id"],
+                r.content,
+            )
+            for r in draft.complaints.values()
+            if r.body is not None
+        ],
+    )
     insert_rows(connection, schema.withdrawals, ("tenant_id", "complaint_id", "seq", "received_us"), draft.withdrawals)
-    insert_rows(connection, schema.outcomes, _OUTCOME_COLUMNS, [
-        (base | seq, tenant, identity, _key(body["target_id"]), microseconds(datetime.fromisoformat(body["decided_at"])), received, body.get("complaint_id"), content)
-        for identity, (seq, received, body, content) in draft.outcomes.items()
-    ])
+    insert_rows(
+        connection,
+        schema.outcomes,
+        _OUTCOME_COLUMNS,
+        [
+            (
+                base | seq,
+                tenant,
+                identity,
+                _key(body["target_id"]),
+                microseconds(datetime.fromisoformat(body["decided_at"])),
+                received,
+                body.get("complaint_id"),
+                content,
+            )
+            for identity, (seq, received, body, content) in draft.outcomes.items()
+        ],
+    )
     run_for_each(connection, "UPDATE complaints SET state = ? WHERE row_key = ?", draft.changes)
     insert_rows(
-        connection, schema.targets, ("tenant_id", "target_key", "complaints"), [(tenant, target, total) for target, total in draft.totals],
+        connection,
+        schema.targets,
+        ("tenant_id", "target_key", "complaints"),
+        [(tenant, target, total) for target, total in draft.totals],
         "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = excluded.complaints",
     )
     tempo.add(connection, tenant, [row.occurred_us for row in draft.complaints.values() if row.state != MACHINE])
@@ -374,7 +514,11 @@ def _write_feed(connection: Connection, draft: _Draft, *, after_seq: int) -> Non
     signatures = {row.seq: draft.edge.signature(row.body) for row in fed if row.body is not None}
     batch = FeedBatch(
         complaints=np.array([_feed_complaint(row) for row in fed], dtype=COMPLAINT),
-        texts={seq: found for seq, found in signatures.items() if found is not None and word_count(found) >= draft.policy.text_min_words},
+        texts={
+            seq: found
+            for seq, found in signatures.items()
+            if found is not None and word_count(found) >= draft.policy.text_min_words
+        },
         removed=tuple(sorted(row.seq for row in draft.removed)),
         outcomes=_feed_outcomes(connection, draft),
         totals=np.array(draft.totals, dtype=TOTAL),
@@ -383,9 +527,34 @@ def _write_feed(connection: Connection, draft: _Draft, *, after_seq: int) -> Non
     received = draft.received_us or 0
     oldest = received if draft.oldest_received_us is None else draft.oldest_received_us
     insert_rows(
-        connection, schema.feed,
-        ("tenant_id", "last_seq", "first_seq", "last_position", "items", "oldest_received_us", "received_us", "watermark_us", "newest_us", "payload"),
-        [(draft.tenant_id, draft.seq, after_seq + 1, draft.position, draft.archived, oldest, received, draft.watermark_us, newest, pack(batch))],
+        connection,
+        schema.feed,
+        (
+            "tenant_id",
+            "last_seq",
+            "first_seq",
+            "last_position",
+            "items",
+            "oldest_received_us",
+            "received_us",
+            "watermark_us",
+            "newest_us",
+            "payload",
+        ),
+        [
+            (
+                draft.tenant_id,
+                draft.seq,
+                after_seq + 1,
+                draft.position,
+                draft.archived,
+                oldest,
+                received,
+                draft.watermark_us,
+                newest,
+                pack(batch),
+            )
+        ],
     )
 
 
@@ -393,36 +562,73 @@ def _feed_complaint(row: _Row) -> tuple[int, int, int, int, int, int, int, int, 
     body = row.body
     assert body is not None
     reporter, target = body["reporter"], body["target"]
-    context, author, fingerprint, created = target.get("context_id"), target.get("author_id"), reporter.get("fingerprint"), reporter.get("account_created_at")
+    context, author, fingerprint, created = (
+        target.get("context_id"),
+        target.get("author_id"),
+        reporter.get("fingerprint"),
+        reporter.get("account_created_at"),
+    )
     exempt = EXEMPT if reporter.get("trusted") or body.get("notice_type") == "illegal_content" else 0
     return (
-        row.seq, row.occurred_us, row.reporter, row.target, NO_KEY if context is None else _key(context), NO_KEY if author is None else _key(author),
-        UNKNOWN_US if created is None else microseconds(datetime.fromisoformat(created)), NO_KEY if fingerprint is None else _key(fingerprint), exempt,
+        row.seq,
+        row.occurred_us,
+        row.reporter,
+        row.target,
+        NO_KEY if context is None else _key(context),
+        NO_KEY if author is None else _key(author),
+        UNKNOWN_US if created is None else microseconds(datetime.fromisoformat(created)),
+        NO_KEY if fingerprint is None else _key(fingerprint),
+        exempt,
     )
 
 
 def _feed_outcomes(connection: Connection, draft: _Draft) -> tuple[FeedOutcome, ...]:
     """New outcomes, and older ones that named a complaint which has come only now."""
     rows = [(seq, identity, body) for identity, (seq, _, body, _) in draft.outcomes.items()]
-    if draft.complaints and connection.execute(
-        select(schema.outcomes.c.row_key).where(schema.outcomes.c.tenant_id == draft.tenant_id, schema.outcomes.c.complaint_id > "").limit(1)
-    ).first():
+    if (
+        draft.complaints
+        and connection.execute(
+            select(schema.outcomes.c.row_key)
+            .where(schema.outcomes.c.tenant_id == draft.tenant_id, schema.outcomes.c.complaint_id > "")
+            .limit(1)
+        ).first()
+    ):
         waited = select_by_keys(
-            connection, "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.complaint_id = k.column1",
-            (draft.tenant_id,), [(identity,) for identity in draft.complaints],
+            connection,
+            "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.complaint_id = k.column1",
+            (draft.tenant_id,),
+            [(identity,) for identity in draft.complaints],
         )
-        rows += [(row_key & SEQ_MASK, identity, from_json(content)) for row_key, identity, content in waited if identity not in draft.outcomes]
-    seqs = complaint_seqs(connection, draft.tenant_id, {body["complaint_id"] for _, _, body in rows if "complaint_id" in body})
-    return tuple(feed_outcome(seq, identity, body, seqs) for seq, identity, body in sorted(rows, key=lambda row: row[0]))
+        rows += [
+            (row_key & SEQ_MASK, identity, from_json(content))
+            for row_key, identity, content in waited
+            if identity not in draft.outcomes
+        ]
+    seqs = complaint_seqs(
+        connection, draft.tenant_id, {body["complaint_id"] for _, _, body in rows if "complaint_id" in body}
+    )
+    return tuple(
+        feed_outcome(seq, identity, body, seqs) for seq, identity, body in sorted(rows, key=lambda row: row[0])
+    )
 
 
 def _write_state(connection: Connection, draft: _Draft, epoch: int) -> None:
     table = schema.ingest_state
-    done = connection.execute(update(table).where(table.c.tenant_id == draft.tenant_id, table.c.epoch == epoch).values(
-        archived_position=draft.position, archived_entry=draft.entry, last_seq=draft.seq, watermark_us=draft.watermark_us, received_us=draft.received_us,
-        archived=table.c.archived + draft.archived, duplicates=table.c.duplicates + draft.duplicates,
-        conflicting=table.c.conflicting + draft.conflicting, late=table.c.late + draft.late,
-    ))
+    done = connection.execute(
+        update(table)
+        .where(table.c.tenant_id == draft.tenant_id, table.c.epoch == epoch)
+        .values(
+            archived_position=draft.position,
+            archived_entry=draft.entry,
+            last_seq=draft.seq,
+            watermark_us=draft.watermark_us,
+            received_us=draft.received_us,
+            archived=table.c.archived + draft.archived,
+            duplicates=table.c.duplicates + draft.duplicates,
+            conflicting=table.c.conflicting + draft.conflicting,
+            late=table.c.late + draft.late,
+        )
+    )
     if done.rowcount != 1:
         raise LostLease(f"ingest of tenant {draft.tenant_id}: epoch {epoch} has been replaced; another worker goes on")
 
@@ -441,14 +647,27 @@ def _row(values: Sequence[Any], content: str = "") -> _Row:
 
 def _archived_complaints(connection: Connection, tenant_id: int, ids: list[str]) -> dict[str, _Row]:
     statement = f"SELECT {_ROW}, c.content FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.id = k.column1"
-    return {values[1]: _row(values, values[8]) for values in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])}
+    return {
+        values[1]: _row(values, values[8])
+        for values in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])
+    }
 
 
 def _tombstones(connection: Connection, tenant_id: int, ids: list[str]) -> set[str]:
-    if connection.execute(select(schema.withdrawals.c.seq).where(schema.withdrawals.c.tenant_id == tenant_id).limit(1)).first() is None:
+    if (
+        connection.execute(
+            select(schema.withdrawals.c.seq).where(schema.withdrawals.c.tenant_id == tenant_id).limit(1)
+        ).first()
+        is None
+    ):
         return set()
-    statement = "SELECT w.complaint_id FROM k CROSS JOIN withdrawals w WHERE w.tenant_id = ? AND w.complaint_id = k.column1"
-    return {identity for (identity,) in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])}
+    statement = (
+        "SELECT w.complaint_id FROM k CROSS JOIN withdrawals w WHERE w.tenant_id = ? AND w.complaint_id = k.column1"
+    )
+    return {
+        identity
+        for (identity,) in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])
+    }
 
 
 def _archived_outcomes(connection: Connection, tenant_id: int, ids: list[str]) -> dict[str, str]:
@@ -456,7 +675,9 @@ def _archived_outcomes(connection: Connection, tenant_id: int, ids: list[str]) -
     return dict(select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids]))
 
 
-def _archived_pairs(connection: Connection, tenant_id: int, pairs: list[tuple[int, int]]) -> dict[tuple[int, int], list[_Row]]:
+def _archived_pairs(
+    connection: Connection, tenant_id: int, pairs: list[tuple[int, int]]
+) -> dict[tuple[int, int], list[_Row]]:
     """The complaints that stand or could, by (target, reporter)."""
     statement = (
         f"SELECT {_ROW} FROM k CROSS JOIN complaints c"
@@ -472,5 +693,10 @@ def _archived_pairs(connection: Connection, tenant_id: int, pairs: list[tuple[in
 def _read_bodies(connection: Connection, tenant_id: int, rows: list[_Row]) -> None:
     """Fill in the content of archived complaints that are fed again."""
     missing = {_row_key(tenant_id, row.seq): row for row in rows if row.body is None}
-    for row_key, content in select_by_keys(connection, "SELECT c.row_key, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?", (tenant_id,), [(key,) for key in missing]):
+    for row_key, content in select_by_keys(
+        connection,
+        "SELECT c.row_key, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?",
+        (tenant_id,),
+        [(key,) for key in missing],
+    ):
         missing[row_key].body = from_json(content)

@@ -35,7 +35,9 @@ class Page:
 
 def write_cursor(page: Page) -> str:
     """The page as URL-safe text; `read_cursor` gives it back."""
-    body = json.dumps([page.list, page.sort, dict(sorted(page.filters.items())), list(page.after)], separators=(",", ":")).encode()
+    body = json.dumps(
+        [page.list, page.sort, dict(sorted(page.filters.items())), list(page.after)], separators=(",", ":")
+    ).encode()
     return urlsafe_b64encode(_check(body) + body).decode().rstrip("=")
 
 
@@ -45,7 +47,9 @@ def read_cursor(text: str, *, list_name: str, key_types_by_sort: Mapping[str, tu
     `key_types_by_sort` holds the sorts that the list knows and the types of their key's parts (float takes whole
     numbers too). Raises InvalidCursor for anything that was not made here for this list.
     """
-    wrong = InvalidCursor("the cursor was not made by this list: take next_cursor as it was given, or leave it out to begin again")
+    wrong = InvalidCursor(
+        "the cursor was not made by this list: take next_cursor as it was given, or leave it out to begin again"
+    )
     if len(text) > _MAX_CHARACTERS or not text.isascii():
         raise wrong
     try:
@@ -58,9 +62,17 @@ def read_cursor(text: str, *, list_name: str, key_types_by_sort: Mapping[str, tu
     except (Base64Error, ValueError, TypeError, RecursionError):
         raise wrong from None
     key_types = key_types_by_sort.get(sort) if isinstance(sort, str) else None
-    if name != list_name or key_types is None or not isinstance(filters, dict) or not isinstance(after, list) or len(after) != len(key_types):
+    if (
+        name != list_name
+        or key_types is None
+        or not isinstance(filters, dict)
+        or not isinstance(after, list)
+        or len(after) != len(key_types)
+    ):
         raise wrong
-    if not all(isinstance(value, str) and _storable(value) for value in filters.values()) or not all(map(_fits, after, key_types)):
+    if not all(isinstance(value, str) and _storable(value) for value in filters.values()) or not all(
+        map(_fits, after, key_types)
+    ):
         raise wrong
     return Page(name, sort, filters, tuple(after))
 
@@ -71,11 +83,15 @@ def continued(page: Page, *, sort: str | None, filters: Mapping[str, str]) -> Pa
     Raises InvalidCursor naming the one that differs.
     """
     if sort is not None and sort != page.sort:
-        raise InvalidCursor(f"the cursor was made with sort={page.sort}, the call says {sort}: leave it out, or begin again without the cursor")
+        raise InvalidCursor(
+            f"the cursor was made with sort={page.sort}, the call says {sort}: leave it out, or begin again without the cursor"
+        )
     for name, value in filters.items():
         if page.filters.get(name) != value:
             made_with = f"{name}={page.filters[name]}" if name in page.filters else f"no {name}"
-            raise InvalidCursor(f"the cursor was made with {made_with}, the call says {name}={value}: leave it out, or begin again without the cursor")
+            raise InvalidCursor(
+                f"the cursor was made with {made_with}, the call says {name}={value}: leave it out, or begin again without the cursor"
+            )
     return page
 
 

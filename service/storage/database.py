@@ -30,8 +30,12 @@ LEAST_TO_COPY, LEAST_TO_COPY_BESIDE = 100, 1_000  # rows; below that the stateme
 _WRITES: dict[str, dict[str, Any]] = {"sqlite": {"writes": True}, "postgresql": {"writes": True, **WRITES}}
 
 _PRAGMAS = (
-    f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
-    "PRAGMA cache_size = -65536", "PRAGMA wal_autocheckpoint = 8000", "PRAGMA temp_store = MEMORY",
+    f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA cache_size = -65536",
+    "PRAGMA wal_autocheckpoint = 8000",
+    "PRAGMA temp_store = MEMORY",
 )
 
 
@@ -46,7 +50,9 @@ def open_database(url: str) -> Engine:
         return open_postgresql(parsed)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True)
+    engine = create_engine(
+        parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -107,7 +113,11 @@ def migrate(engine: Engine) -> None:
             _upgrade(engine)
     else:
         with engine.connect() as connection, connection.begin():
-            connection.execute(text("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"))
+            connection.execute(
+                text(
+                    "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+                )
+            )
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             _upgrade(engine)
 
@@ -139,8 +149,15 @@ def run_migrations(engine: Engine, step: Callable[[Config], None]) -> None:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         config.attributes["connection"] = connection
         step(config)
-        if engine.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
-            raise IntegrityError("PRAGMA foreign_key_check", None, ValueError("a migration left references to nothing; nothing was changed"))
+        if (
+            engine.dialect.name == "sqlite"
+            and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None
+        ):
+            raise IntegrityError(
+                "PRAGMA foreign_key_check",
+                None,
+                ValueError("a migration left references to nothing; nothing was changed"),
+            )
 
 
 @contextmanager
@@ -177,14 +194,19 @@ def _insert_statement(table: Table, columns: tuple[str, ...], on_conflict: str, 
     return f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join([mark] * len(columns))}) {on_conflict}'.strip()
 
 
-def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], on_conflict: str = "") -> None:
+def insert_rows(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], on_conflict: str = ""
+) -> None:
     """Insert tuples in the order of `columns`: on SQLite with the driver's executemany (15-27 µs a row; through the ORM
     140), on PostgreSQL by COPY where they are many.
 
     `on_conflict` is SQL behind VALUES that both databases know, like "ON CONFLICT DO NOTHING"; with it no two of the
     rows may be in conflict with each other.
     """
-    if len(rows) >= (LEAST_TO_COPY_BESIDE if on_conflict else LEAST_TO_COPY) and connection.dialect.name == "postgresql":
+    if (
+        len(rows) >= (LEAST_TO_COPY_BESIDE if on_conflict else LEAST_TO_COPY)
+        and connection.dialect.name == "postgresql"
+    ):
         copy_rows(connection, table.name, columns, rows, on_conflict)
     elif rows:
         connection.exec_driver_sql(_insert_statement(table, tuple(columns), on_conflict, mark(connection)), list(rows))
@@ -196,7 +218,9 @@ def run_for_each(connection: Connection, statement: str, rows: Sequence[tuple[An
         connection.exec_driver_sql(statement.replace("?", mark(connection)), list(rows))
 
 
-def select_by_keys(connection: Connection, statement: str, before: tuple[Any, ...], keys: Sequence[tuple[Any, ...]]) -> list[Any]:
+def select_by_keys(
+    connection: Connection, statement: str, before: tuple[Any, ...], keys: Sequence[tuple[Any, ...]]
+) -> list[Any]:
     """Rows of a SELECT that joins a list of keys.
 
     `statement` begins behind the list's definition and names it `k`, with columns column1, column2, ...; `?` in it
@@ -209,7 +233,8 @@ def select_by_keys(connection: Connection, statement: str, before: tuple[Any, ..
     if connection.dialect.name == "postgresql":
         arrays = ", ".join(f"%s::{'bigint' if isinstance(value, int) else 'text'}[]" for value in keys[0])
         result = connection.exec_driver_sql(
-            f"WITH k({columns}) AS (SELECT * FROM unnest({arrays})) {statement.replace('?', '%s')}", (*(list(column) for column in zip(*keys, strict=True)), *before),
+            f"WITH k({columns}) AS (SELECT * FROM unnest({arrays})) {statement.replace('?', '%s')}",
+            (*(list(column) for column in zip(*keys, strict=True)), *before),
         )
         rows = list(result.cursor.fetchall())
         result.close()

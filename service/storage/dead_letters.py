@@ -48,19 +48,35 @@ def bury(connection: Connection, tenant_id: int, epoch: int, item: Batch, error:
         connection.execute(row.values(resent_us=None, dead_us=now_us, error=text))
         return
     pass_over(connection, tenant_id, epoch, item)
-    connection.execute(insert(dead_letters).values(
-        tenant_id=tenant_id, position=item.first, received_us=item.received_us, dead_us=now_us, error=text, line=item.lines.decode(errors="backslashreplace").replace("\x00", "\\x00"),
-    ))
+    connection.execute(
+        insert(dead_letters).values(
+            tenant_id=tenant_id,
+            position=item.first,
+            received_us=item.received_us,
+            dead_us=now_us,
+            error=text,
+            line=item.lines.decode(errors="backslashreplace").replace("\x00", "\\x00"),
+        )
+    )
 
 
-def list_dead_letters(connection: Connection, tenant_id: int, *, after_id: int = 0, limit: int = 50) -> list[DeadLetter]:
+def list_dead_letters(
+    connection: Connection, tenant_id: int, *, after_id: int = 0, limit: int = 50
+) -> list[DeadLetter]:
     """The tenant's dead letters in the order of their death, those on their way again included."""
     columns: list[Any] = [dead_letters.c[name] for name in DeadLetter.__slots__]
-    statement = select(*columns).where(dead_letters.c.tenant_id == tenant_id, dead_letters.c.id > after_id).order_by(dead_letters.c.id).limit(limit)
+    statement = (
+        select(*columns)
+        .where(dead_letters.c.tenant_id == tenant_id, dead_letters.c.id > after_id)
+        .order_by(dead_letters.c.id)
+        .limit(limit)
+    )
     return [DeadLetter(*row) for row in connection.execute(statement)]
 
 
-def retry(engine: Engine, redis: Redis, tenant: str, tenant_id: int, now_us: int, ids: Sequence[int] | None = None) -> int:
+def retry(
+    engine: Engine, redis: Redis, tenant: str, tenant_id: int, now_us: int, ids: Sequence[int] | None = None
+) -> int:
     """Send dead letters again (those of `ids`; None: all that are dead), and say how many.
 
     Raises StoreUnavailable while Redis is being rebuilt. A crash in between leaves a letter that is both in the
@@ -77,7 +93,9 @@ def retry(engine: Engine, redis: Redis, tenant: str, tenant_id: int, now_us: int
     return len(letters)
 
 
-async def send_again(engine: Engine, redis: AsyncRedis, tenant: str, tenant_id: int, now_us: int, ids: Sequence[int] | None = None) -> list[int]:
+async def send_again(
+    engine: Engine, redis: AsyncRedis, tenant: str, tenant_id: int, now_us: int, ids: Sequence[int] | None = None
+) -> list[int]:
     """The same through an asyncio client, with SQL on a thread; the ids of those that were sent.
 
     Raises StoreUnavailable when Redis does not answer.
@@ -94,7 +112,11 @@ async def send_again(engine: Engine, redis: AsyncRedis, tenant: str, tenant_id: 
 
 
 def _dead(engine: Engine, tenant_id: int, ids: Sequence[int] | None) -> list[tuple[int, str]]:
-    statement = select(dead_letters.c.id, dead_letters.c.line).where(dead_letters.c.tenant_id == tenant_id, dead_letters.c.resent_us.is_(None)).order_by(dead_letters.c.id)
+    statement = (
+        select(dead_letters.c.id, dead_letters.c.line)
+        .where(dead_letters.c.tenant_id == tenant_id, dead_letters.c.resent_us.is_(None))
+        .order_by(dead_letters.c.id)
+    )
     if ids is not None:
         statement = statement.where(dead_letters.c.id.in_(list(ids)))
     with engine.connect() as connection:
@@ -103,7 +125,13 @@ def _dead(engine: Engine, tenant_id: int, ids: Sequence[int] | None) -> list[tup
 
 def _entry(identity: int, line: str, redis_time: Any) -> dict[Any, Any]:
     seconds, micros = redis_time
-    return {"first": -identity, "n": 1, "at": int(seconds) * 1_000_000 + int(micros), "lines": line.encode(), "requests": logs.current_id() or ""}
+    return {
+        "first": -identity,
+        "n": 1,
+        "at": int(seconds) * 1_000_000 + int(micros),
+        "lines": line.encode(),
+        "requests": logs.current_id() or "",
+    }
 
 
 def _mark_resent(engine: Engine, identity: int, now_us: int) -> None:
@@ -125,4 +153,3 @@ def bury_lost(engine: Engine, tenant_id: int) -> int:
     with write(engine) as connection:
         row = update(dead_letters).where(dead_letters.c.tenant_id == tenant_id, dead_letters.c.resent_us.is_not(None))
         return int(connection.execute(row.values(resent_us=None)).rowcount)
-

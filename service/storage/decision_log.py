@@ -54,25 +54,39 @@ def filter_of(texts: Mapping[str, str]) -> LogFilter:
     times = {name: int(texts[name]) for name in ("since_us", "until_us") if name in texts}
     if any(abs(value) >= 2**63 for value in times.values()):
         raise ValueError("a time is beyond 64 bits")
-    return LogFilter(by=texts.get("by"), verdict=texts.get("verdict"), reason=texts.get("reason"), case=texts.get("case"), **times)
+    return LogFilter(
+        by=texts.get("by"), verdict=texts.get("verdict"), reason=texts.get("reason"), case=texts.get("case"), **times
+    )
 
 
-def list_entries(connection: Connection, tenant_id: int, chosen: LogFilter, *, after: tuple[Key, ...] | None, limit: int) -> tuple[list[Entry], tuple[Key, ...] | None]:
+def list_entries(
+    connection: Connection, tenant_id: int, chosen: LogFilter, *, after: tuple[Key, ...] | None, limit: int
+) -> tuple[list[Entry], tuple[Key, ...] | None]:
     """At most `limit` entries behind `after`, newest first, and the key to go on from (None: that was all)."""
     d, c = schema.decisions.c, schema.clusters.c
-    query = sa.select(schema.decisions, c.summary).join(schema.clusters, c.id == d.cluster_id).where(d.tenant_id == tenant_id, *_conditions(chosen))
+    query = (
+        sa.select(schema.decisions, c.summary)
+        .join(schema.clusters, c.id == d.cluster_id)
+        .where(d.tenant_id == tenant_id, *_conditions(chosen))
+    )
     if after is not None:
         query = query.where(d.seq < after[0])
     rows = connection.execute(query.order_by(d.seq.desc()).limit(limit + 1)).mappings().all()
     page = rows[:limit]
     undone = reversals_of(connection, tenant_id, [row["id"] for row in page])
-    return [Entry(decision_of(row), row["summary"], undone.get(row["id"])) for row in page], ((page[-1]["seq"],) if len(rows) > limit else None)
+    return [Entry(decision_of(row), row["summary"], undone.get(row["id"])) for row in page], (
+        (page[-1]["seq"],) if len(rows) > limit else None
+    )
 
 
 def read_entry(connection: Connection, tenant_id: int, decision_id: str) -> Entry:
     """One decision. Raises NotFound."""
     d, c = schema.decisions.c, schema.clusters.c
-    query = sa.select(schema.decisions, c.summary).join(schema.clusters, c.id == d.cluster_id).where(d.tenant_id == tenant_id, d.id == decision_id)
+    query = (
+        sa.select(schema.decisions, c.summary)
+        .join(schema.clusters, c.id == d.cluster_id)
+        .where(d.tenant_id == tenant_id, d.id == decision_id)
+    )
     # No id of ours is that long or holds a NUL, which PostgreSQL would not even take as a question.
     row = connection.execute(query).mappings().first() if len(decision_id) <= 40 and "\0" not in decision_id else None
     if row is None:
@@ -90,7 +104,11 @@ def reversals_of(connection: Connection, tenant_id: int, decision_ids: Collectio
             break
         found: list[Any] = []
         for start in range(0, len(newest), _AT_ONCE):
-            found += connection.execute(sa.select(d.id, d.reverses).where(d.tenant_id == tenant_id, d.reverses.in_(newest[start : start + _AT_ONCE])).order_by(d.seq)).all()
+            found += connection.execute(
+                sa.select(d.id, d.reverses)
+                .where(d.tenant_id == tenant_id, d.reverses.in_(newest[start : start + _AT_ONCE]))
+                .order_by(d.seq)
+            ).all()
         for identity, undone in found:
             by_reversed.setdefault(undone, []).append(identity)
         newest = [identity for identity, _ in found]
@@ -121,7 +139,12 @@ def people_of(connection: Connection, tenant_id: int, *, limit: int = 100) -> li
 
 def _conditions(chosen: LogFilter) -> list[sa.ColumnElement[bool]]:
     d = schema.decisions.c
-    wanted = ((d.by, chosen.by), (d.verdict, chosen.verdict), (d.reason_code, chosen.reason), (d.cluster_id, chosen.case))
+    wanted = (
+        (d.by, chosen.by),
+        (d.verdict, chosen.verdict),
+        (d.reason_code, chosen.reason),
+        (d.cluster_id, chosen.case),
+    )
     conditions: list[sa.ColumnElement[bool]] = [column == value for column, value in wanted if value is not None]
     if chosen.since_us is not None:
         conditions.append(d.at_us >= chosen.since_us)

@@ -69,10 +69,31 @@ def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: s
     values = {name: value for name, value in values.items() if value != getattr(DEFAULT_POLICY, name)}
     if DEFAULT_POLICY.overridden(values) == policy_of(connection, tenant_id):
         raise Refused("these are the thresholds that are in force: nothing would change")
-    connection.execute(update(dry_runs).where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING))).values(state=CANCELLED, done_us=now_us))
+    connection.execute(
+        update(dry_runs)
+        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING)))
+        .values(state=CANCELLED, done_us=now_us)
+    )
     made = f"run_{secrets.token_hex(12)}"
-    connection.execute(sql_insert(dry_runs).values(id=made, tenant_id=tenant_id, asked_us=now_us, by=by, values=json.dumps(values, sort_keys=True), state=ASKED, progress=0.0))
-    kept = list(connection.scalars(select(dry_runs.c.id).where(dry_runs.c.tenant_id == tenant_id).order_by(dry_runs.c.asked_us.desc(), dry_runs.c.id.desc()).limit(KEPT)))
+    connection.execute(
+        sql_insert(dry_runs).values(
+            id=made,
+            tenant_id=tenant_id,
+            asked_us=now_us,
+            by=by,
+            values=json.dumps(values, sort_keys=True),
+            state=ASKED,
+            progress=0.0,
+        )
+    )
+    kept = list(
+        connection.scalars(
+            select(dry_runs.c.id)
+            .where(dry_runs.c.tenant_id == tenant_id)
+            .order_by(dry_runs.c.asked_us.desc(), dry_runs.c.id.desc())
+            .limit(KEPT)
+        )
+    )
     connection.execute(delete(dry_runs).where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.id.not_in([*kept, made])))
     timers.at_latest(connection, tenant_id, WORK, now_us)
     return made
@@ -88,19 +109,35 @@ def read(connection: Connection, tenant_id: int, run_id: str) -> DryRun:
 
 def newest(connection: Connection, tenant_id: int) -> DryRun | None:
     """The one that was asked for last; None while nobody has."""
-    row = connection.execute(select(dry_runs).where(dry_runs.c.tenant_id == tenant_id).order_by(dry_runs.c.asked_us.desc(), dry_runs.c.id.desc()).limit(1)).first()
+    row = connection.execute(
+        select(dry_runs)
+        .where(dry_runs.c.tenant_id == tenant_id)
+        .order_by(dry_runs.c.asked_us.desc(), dry_runs.c.id.desc())
+        .limit(1)
+    ).first()
     return None if row is None else _of(row)
 
 
 def unfinished(connection: Connection, tenant_id: int) -> DryRun | None:
     """The one that is to be done; None: nothing is."""
-    row = connection.execute(select(dry_runs).where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING))).order_by(dry_runs.c.asked_us.desc()).limit(1)).first()
+    row = connection.execute(
+        select(dry_runs)
+        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING)))
+        .order_by(dry_runs.c.asked_us.desc())
+        .limit(1)
+    ).first()
     return None if row is None else _of(row)
 
 
 def cancel(connection: Connection, tenant_id: int, run_id: str, *, now_us: int) -> bool:
     """Do not go on with it; False when it was over."""
-    return bool(connection.execute(update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(state=CANCELLED, done_us=now_us)).rowcount)
+    return bool(
+        connection.execute(
+            update(dry_runs)
+            .where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING)))
+            .values(state=CANCELLED, done_us=now_us)
+        ).rowcount
+    )
 
 
 def note_progress(connection: Connection, tenant_id: int, run_id: str, progress: float) -> bool:
@@ -114,13 +151,33 @@ def begin_anew(connection: Connection, tenant_id: int, run_id: str) -> bool:
 
 
 def _go_on(connection: Connection, tenant_id: int, run_id: str, values: dict[str, Any]) -> bool:
-    return bool(connection.execute(update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values)).rowcount)
+    return bool(
+        connection.execute(
+            update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values)
+        ).rowcount
+    )
 
 
-def finish(connection: Connection, tenant_id: int, run_id: str, result: JsonObject | None, *, error: str | None = None, now_us: int) -> None:
+def finish(
+    connection: Connection,
+    tenant_id: int,
+    run_id: str,
+    result: JsonObject | None,
+    *,
+    error: str | None = None,
+    now_us: int,
+) -> None:
     """Write what came of it: the result, or why there is none."""
-    values = {"state": FAILED if result is None else DONE, "progress": 1.0, "result": None if result is None else json.dumps(result, ensure_ascii=False), "error": error, "done_us": now_us}
-    connection.execute(update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values))
+    values = {
+        "state": FAILED if result is None else DONE,
+        "progress": 1.0,
+        "result": None if result is None else json.dumps(result, ensure_ascii=False),
+        "error": error,
+        "done_us": now_us,
+    }
+    connection.execute(
+        update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values)
+    )
 
 
 def put_in_force(connection: Connection, tenant_id: int, run_id: str, *, by: str, now_us: int) -> Policy:
@@ -136,7 +193,9 @@ def put_in_force(connection: Connection, tenant_id: int, run_id: str, *, by: str
     if run.done_us is None or now_us - run.done_us > VALID_US:
         raise Refused("this dry run is older than a day: run it again, much may have come in since")
     if run.result.get("policy_now") != policy_of(connection, tenant_id).version:
-        raise Refused("the thresholds in force have been changed since this dry run: run it again, to see what it does now")
+        raise Refused(
+            "the thresholds in force have been changed since this dry run: run it again, to see what it does now"
+        )
     return change_overrides(connection, tenant_id, put=run.values, drop=None, by=by, now_us=now_us)
 
 
@@ -147,5 +206,13 @@ def _this(tenant_id: int, run_id: str) -> ColumnElement[bool]:
 def _of(row: Row[Any]) -> DryRun:
     found = row._mapping
     return DryRun(
-        row.id, row.asked_us, row.by, json.loads(found["values"]), row.state, row.progress, None if row.result is None else json.loads(row.result), row.error, row.done_us,
+        row.id,
+        row.asked_us,
+        row.by,
+        json.loads(found["values"]),
+        row.state,
+        row.progress,
+        None if row.result is None else json.loads(row.result),
+        row.error,
+        row.done_us,
     )

@@ -32,7 +32,11 @@ def erased_marks(connection: Connection, tenant_id: int) -> dict[str, str]:
     """The marks of the tenant's erased reporters, from the moment it was asked for, each with the token that takes the
     name's place.
     """
-    newest_first = select(erasures.c.reporter_hash, erasures.c.token).where(erasures.c.tenant_id == tenant_id).order_by(erasures.c.asked_us.desc(), erasures.c.id)
+    newest_first = (
+        select(erasures.c.reporter_hash, erasures.c.token)
+        .where(erasures.c.tenant_id == tenant_id)
+        .order_by(erasures.c.asked_us.desc(), erasures.c.id)
+    )
     # of somebody who asked twice, the first token
     return {mark: token for mark, token in connection.execute(newest_first)}
 

@@ -23,7 +23,9 @@ from service.storage.hashing import key_of
 from service.storage.overrides import policy_of
 
 
-def effect_of_decisions(connection: Connection, tenant_id: int, asked: Mapping[str, DecisionRequest], *, now: datetime) -> Effect:
+def effect_of_decisions(
+    connection: Connection, tenant_id: int, asked: Mapping[str, DecisionRequest], *, now: datetime
+) -> Effect:
     """What the decisions, by cluster id, would do together if they were made now.
 
     Their versions are not looked at: what is told is what would happen to the clusters as they are. Raises NotFound for
@@ -33,7 +35,13 @@ def effect_of_decisions(connection: Connection, tenant_id: int, asked: Mapping[s
 
 
 def effects_of_choices(
-    connection: Connection, tenant_id: int, cluster_ids: Collection[str], choices: Sequence[Mapping[str, DecisionRequest]], *, now: datetime, states: Mapping[str, ClusterState] | None = None,
+    connection: Connection,
+    tenant_id: int,
+    cluster_ids: Collection[str],
+    choices: Sequence[Mapping[str, DecisionRequest]],
+    *,
+    now: datetime,
+    states: Mapping[str, ClusterState] | None = None,
 ) -> list[Effect]:
     """The same for several choices, of which one will be made, on the same clusters: the archive is read once.
 
@@ -42,15 +50,31 @@ def effects_of_choices(
     cases = {cluster_id: read_case(connection, tenant_id, cluster_id) for cluster_id in cluster_ids}
     if states is None:
         own = clusters.load(connection, tenant_id, cases)
-        states = own | clusters.load(connection, tenant_id, clusters_on(connection, tenant_id, {t for state in own.values() for t in state.author_by_target}) - own.keys())
-    facts = facts_of(connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].author_by_target}, now=now)
+        states = own | clusters.load(
+            connection,
+            tenant_id,
+            clusters_on(connection, tenant_id, {t for state in own.values() for t in state.author_by_target})
+            - own.keys(),
+        )
+    facts = facts_of(
+        connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].author_by_target}, now=now
+    )
     worlds = []
     for choice in choices:
         decided = {}
         for cluster_id, request in choice.items():
             case, log = cases[cluster_id]
-            after, _ = decide(case, log, request.model_copy(update={"version": case.version}), decision_id="preview", by="preview", now=now)
-            decided[cluster_id] = decided_state(states[cluster_id], after, {name: key_of(name) for name in after.members})
+            after, _ = decide(
+                case,
+                log,
+                request.model_copy(update={"version": case.version}),
+                decision_id="preview",
+                by="preview",
+                now=now,
+            )
+            decided[cluster_id] = decided_state(
+                states[cluster_id], after, {name: key_of(name) for name in after.members}
+            )
         worlds.append(decided)
     return effects_of(states, worlds, facts)
 
@@ -61,8 +85,11 @@ def facts_of(connection: Connection, tenant_id: int, targets: Collection[int], *
     removed_us = {t: removal.decided_us for t in outcomes if (removal := latest_removal(outcomes[t])) is not None}
     seq = analysis_state_of(connection, tenant_id).cursor_seq
     return Facts(
-        totals=totals_of(connection, tenant_id, targets), outcomes=outcomes, restorations=restorations.read_some(connection, tenant_id, targets),
-        stood_at_removal=restorations.complaints_until(connection, tenant_id, removed_us), threshold=policy_of(connection, tenant_id).default_threshold,
+        totals=totals_of(connection, tenant_id, targets),
+        outcomes=outcomes,
+        restorations=restorations.read_some(connection, tenant_id, targets),
+        stood_at_removal=restorations.complaints_until(connection, tenant_id, removed_us),
+        threshold=policy_of(connection, tenant_id).default_threshold,
         at=Moment(seq, seq, microseconds(now)),
     )
 

@@ -37,7 +37,9 @@ class Erasure:
     done_us: int | None
 
 
-def ask(connection: Connection, tenant_id: int, edge: Edge, box: SecretBox, reporter_id: str, *, actor: str, now_us: int) -> str:
+def ask(
+    connection: Connection, tenant_id: int, edge: Edge, box: SecretBox, reporter_id: str, *, actor: str, now_us: int
+) -> str:
     """Have a reporter erased, whether or not anything is known of them; returns the job's id.
 
     In the caller's writing transaction. While one is under way for the same person (by id or by pseudonym), that one's
@@ -46,12 +48,22 @@ def ask(connection: Connection, tenant_id: int, edge: Edge, box: SecretBox, repo
     one_at_a_time(connection, tenant_id)
     mark = edge.mark(reporter_id)
     table = erasures.c
-    known = connection.scalar(select(table.id).where(table.tenant_id == tenant_id, table.reporter_hash == mark, table.state != DONE))
+    known = connection.scalar(
+        select(table.id).where(table.tenant_id == tenant_id, table.reporter_hash == mark, table.state != DONE)
+    )
     if known is None:
         known = f"erasure_{secrets.token_hex(12)}"
-        connection.execute(insert(erasures).values(
-            id=known, tenant_id=tenant_id, reporter_hash=mark, reporter_id=box.seal(reporter_id), token=TOKEN_PREFIX + secrets.token_hex(16), state=ASKED, asked_us=now_us,
-        ))
+        connection.execute(
+            insert(erasures).values(
+                id=known,
+                tenant_id=tenant_id,
+                reporter_hash=mark,
+                reporter_id=box.seal(reporter_id),
+                token=TOKEN_PREFIX + secrets.token_hex(16),
+                state=ASKED,
+                asked_us=now_us,
+            )
+        )
         _note(connection, tenant_id, known, actor, now_us, {"state": ASKED})
     timers.at_latest(connection, tenant_id, WORK, now_us)
     return known
@@ -60,18 +72,37 @@ def ask(connection: Connection, tenant_id: int, edge: Edge, box: SecretBox, repo
 def unfinished(connection: Connection, tenant_id: int) -> list[Erasure]:
     """Those that are not done, in the order in which they were asked for."""
     table = erasures.c
-    return _read(connection.execute(select(*_columns()).where(table.tenant_id == tenant_id, table.state != DONE).order_by(table.asked_us, table.id)))
+    return _read(
+        connection.execute(
+            select(*_columns())
+            .where(table.tenant_id == tenant_id, table.state != DONE)
+            .order_by(table.asked_us, table.id)
+        )
+    )
 
 
 def find(connection: Connection, tenant_id: int, job: str) -> Erasure | None:
     """The erasure of that job; None for one that this tenant never asked for."""
-    return next(iter(_read(connection.execute(select(*_columns()).where(erasures.c.tenant_id == tenant_id, erasures.c.id == job)))), None)
+    return next(
+        iter(
+            _read(
+                connection.execute(select(*_columns()).where(erasures.c.tenant_id == tenant_id, erasures.c.id == job))
+            )
+        ),
+        None,
+    )
 
 
 def of_person(connection: Connection, tenant_id: int, edge: Edge, reporter_id: str) -> list[Erasure]:
     """All erasures of the person, by id or by pseudonym."""
     table = erasures.c
-    return _read(connection.execute(select(*_columns()).where(table.tenant_id == tenant_id, table.reporter_hash == edge.mark(reporter_id)).order_by(table.asked_us, table.id)))
+    return _read(
+        connection.execute(
+            select(*_columns())
+            .where(table.tenant_id == tenant_id, table.reporter_hash == edge.mark(reporter_id))
+            .order_by(table.asked_us, table.id)
+        )
+    )
 
 
 def names_of(erasure: Erasure, edge: Edge, box: SecretBox) -> dict[str, str]:
@@ -84,22 +115,38 @@ def names_of(erasure: Erasure, edge: Edge, box: SecretBox) -> dict[str, str]:
     own = box.open(erasure.sealed_name)
     # Two tokens: one would make two complaints of one reporter about a target where pseudonyms were turned on between
     # them.
-    return {own: erasure.token} | ({pseudonym: f"{erasure.token}-p"} if (pseudonym := edge.pseudonym(own)) != own else {})
+    return {own: erasure.token} | (
+        {pseudonym: f"{erasure.token}-p"} if (pseudonym := edge.pseudonym(own)) != own else {}
+    )
 
 
-def move(connection: Connection, tenant_id: int, found: Iterable[Erasure], state: str, *, now_us: int, changed: Mapping[str, Any] | None = None) -> None:
+def move(
+    connection: Connection,
+    tenant_id: int,
+    found: Iterable[Erasure],
+    state: str,
+    *,
+    now_us: int,
+    changed: Mapping[str, Any] | None = None,
+) -> None:
     """Note that the erasures are so far; the audit trail says how many rows changed, and nothing of whose.
 
     Done forgets the name.
     """
     for erasure in found:
-        values: dict[str, Any] = {"state": state} if state != DONE else {"state": state, "done_us": now_us, "reporter_id": None}
-        connection.execute(update(erasures).where(erasures.c.id == erasure.id, erasures.c.tenant_id == tenant_id).values(values))
+        values: dict[str, Any] = (
+            {"state": state} if state != DONE else {"state": state, "done_us": now_us, "reporter_id": None}
+        )
+        connection.execute(
+            update(erasures).where(erasures.c.id == erasure.id, erasures.c.tenant_id == tenant_id).values(values)
+        )
         _note(connection, tenant_id, erasure.id, "erase", now_us, {"state": state, **(changed or {})})
 
 
 def _note(connection: Connection, tenant_id: int, job: str, actor: str, now_us: int, detail: dict[str, Any]) -> None:
-    trail.enter(connection, tenant_id, actor=actor, action="erase", subject=f"erasure:{job}", now_us=now_us, detail=detail)
+    trail.enter(
+        connection, tenant_id, actor=actor, action="erase", subject=f"erasure:{job}", now_us=now_us, detail=detail
+    )
 
 
 def _columns() -> tuple[Any, ...]:

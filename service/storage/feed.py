@@ -24,10 +24,19 @@ NOT_ARCHIVED = -1  # FeedOutcome.complaint: it concerns one complaint, which has
 
 EXEMPT = 1  # flag: trusted reporter or illegal-content notice, shown but never discounted
 
-COMPLAINT = np.dtype([
-    ("seq", "<i8"), ("time_us", "<i8"), ("reporter", "<i8"), ("target", "<i8"), ("context", "<i8"), ("author", "<i8"),
-    ("created_us", "<i8"), ("fingerprint", "<i8"), ("flags", "<u1"),
-])
+COMPLAINT = np.dtype(
+    [
+        ("seq", "<i8"),
+        ("time_us", "<i8"),
+        ("reporter", "<i8"),
+        ("target", "<i8"),
+        ("context", "<i8"),
+        ("author", "<i8"),
+        ("created_us", "<i8"),
+        ("fingerprint", "<i8"),
+        ("flags", "<u1"),
+    ]
+)
 TOTAL = np.dtype([("target", "<i8"), ("complaints", "<i8")])
 TEXT = np.dtype([("seq", "<i8"), ("signature", f"V{SIGNATURE_BYTES}")])
 
@@ -60,10 +69,16 @@ class FeedBatch:
 
 def pack(batch: FeedBatch) -> bytes:
     """The batch as bytes; `unpack` gives it back."""
-    rest = json.dumps({
-        "removed": list(batch.removed),
-        "outcomes": [[o.seq, o.id, o.target, o.decided_us, o.verdict, o.action, o.decided_by, o.complaint] for o in batch.outcomes],
-    }, separators=(",", ":")).encode()
+    rest = json.dumps(
+        {
+            "removed": list(batch.removed),
+            "outcomes": [
+                [o.seq, o.id, o.target, o.decided_us, o.verdict, o.action, o.decided_by, o.complaint]
+                for o in batch.outcomes
+            ],
+        },
+        separators=(",", ":"),
+    ).encode()
     texts = np.array([(seq, signature) for seq, signature in batch.texts.items()], TEXT)
     out = io.BytesIO()
     for part in (batch.complaints.tobytes(), batch.totals.tobytes(), zlib.compress(rest, 1), texts.tobytes()):
@@ -80,12 +95,16 @@ def unpack(data: bytes) -> FeedBatch:
         parts.append(data[at + 8 : at + 8 + size])
         at += 8 + size
     if len(parts) not in (3, 4):  # 3: of a version that kept words here; what they said is no longer compared
-        raise ValueError(f"a feed payload has 4 parts, this one {len(parts)}: the row is damaged; run `brigadewatch rebuild`")
+        raise ValueError(
+            f"a feed payload has 4 parts, this one {len(parts)}: the row is damaged; run `brigadewatch rebuild`"
+        )
     rest = json.loads(zlib.decompress(parts[2]))
     return FeedBatch(
-        complaints=np.frombuffer(parts[0], COMPLAINT), totals=np.frombuffer(parts[1], TOTAL),
+        complaints=np.frombuffer(parts[0], COMPLAINT),
+        totals=np.frombuffer(parts[1], TOTAL),
         texts=_texts(parts[3] if len(parts) == 4 else b""),
-        removed=tuple(rest["removed"]), outcomes=tuple(FeedOutcome(*o) for o in rest["outcomes"]),
+        removed=tuple(rest["removed"]),
+        outcomes=tuple(FeedOutcome(*o) for o in rest["outcomes"]),
     )
 
 
@@ -108,7 +127,9 @@ def renamed(data: bytes, keys: Mapping[int, int]) -> bytes:
     rows["created_us"][mine], rows["fingerprint"][mine] = UNKNOWN_US, NO_KEY
     seqs = set(rows["seq"][mine].tolist())
     rows["reporter"], rows["author"] = replaced(rows["reporter"], keys), replaced(rows["author"], keys)
-    return pack(replace(batch, complaints=rows, texts={seq: text for seq, text in batch.texts.items() if seq not in seqs}))
+    return pack(
+        replace(batch, complaints=rows, texts={seq: text for seq, text in batch.texts.items() if seq not in seqs})
+    )
 
 
 def seqs_before(data: bytes, seq: int) -> list[int]:
@@ -122,7 +143,13 @@ def without(data: bytes, seqs: Collection[int]) -> bytes:
     """A packed batch without these complaints."""
     batch = unpack(data)
     keep = ~np.isin(batch.complaints["seq"], list(seqs))
-    return pack(replace(batch, complaints=batch.complaints[keep], texts={seq: text for seq, text in batch.texts.items() if seq not in seqs}))
+    return pack(
+        replace(
+            batch,
+            complaints=batch.complaints[keep],
+            texts={seq: text for seq, text in batch.texts.items() if seq not in seqs},
+        )
+    )
 
 
 def replaced(column: npt.NDArray[np.int64], keys: Mapping[int, int]) -> npt.NDArray[np.int64]:

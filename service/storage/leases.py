@@ -23,7 +23,9 @@ from service.storage.database import write
 log = logging.getLogger(__name__)
 
 TTL_MS = 3000
-_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
+_RENEW = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
+)
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
 
 
@@ -69,7 +71,9 @@ def held(redis: Redis, work: str, tenant: str, *, ttl_ms: int = TTL_MS) -> Itera
         yield None
         return
     over = threading.Event()
-    renewing = threading.Thread(target=_renew_until, args=(lease, over, ttl_ms / 3000), name=f"renew {lease.key}", daemon=True)
+    renewing = threading.Thread(
+        target=_renew_until, args=(lease, over, ttl_ms / 3000), name=f"renew {lease.key}", daemon=True
+    )
     renewing.start()
     try:
         yield lease

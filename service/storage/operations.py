@@ -82,20 +82,40 @@ class Timer:
 def read_sweeps(connection: Connection, tenant_id: int) -> list[Sweep]:
     """The latest, newest first."""
     s = schema.sweeps.c
-    rows = connection.execute(sa.select(s.finished_us, s.seconds, s.watermark_us).where(s.tenant_id == tenant_id).order_by(s.id.desc()).limit(SWEEPS_SHOWN))
-    return [Sweep(moment(row.finished_us), row.seconds, None if row.watermark_us is None else moment(row.watermark_us)) for row in rows]
+    rows = connection.execute(
+        sa.select(s.finished_us, s.seconds, s.watermark_us)
+        .where(s.tenant_id == tenant_id)
+        .order_by(s.id.desc())
+        .limit(SWEEPS_SHOWN)
+    )
+    return [
+        Sweep(moment(row.finished_us), row.seconds, None if row.watermark_us is None else moment(row.watermark_us))
+        for row in rows
+    ]
 
 
 def read_subscribers(connection: Connection, tenant_id: int) -> list[Subscriber]:
     """All subscriptions with the deliveries that are not done."""
     s, d = schema.subscriptions.c, schema.deliveries.c
-    counted = sa.select(d.subscription_id, d.state, sa.func.count()).where(d.tenant_id == tenant_id, d.state.in_((PENDING, FAILED))).group_by(d.subscription_id, d.state)
+    counted = (
+        sa.select(d.subscription_id, d.state, sa.func.count())
+        .where(d.tenant_id == tenant_id, d.state.in_((PENDING, FAILED)))
+        .group_by(d.subscription_id, d.state)
+    )
     counts = {(subscription, state): count for subscription, state, count in connection.execute(counted)}
-    rows = connection.execute(sa.select(s.id, s.url, s.disabled_us, s.disabled_because, s.rest_until_us).where(s.tenant_id == tenant_id).order_by(s.created_us, s.id)).all()
+    rows = connection.execute(
+        sa.select(s.id, s.url, s.disabled_us, s.disabled_because, s.rest_until_us)
+        .where(s.tenant_id == tenant_id)
+        .order_by(s.created_us, s.id)
+    ).all()
     return [
         Subscriber(
-            row.id, row.url, None if row.disabled_us is None else (row.disabled_because or "switched off"), None if row.rest_until_us is None else moment(row.rest_until_us),
-            counts.get((row.id, PENDING), 0), counts.get((row.id, FAILED), 0),
+            row.id,
+            row.url,
+            None if row.disabled_us is None else (row.disabled_because or "switched off"),
+            None if row.rest_until_us is None else moment(row.rest_until_us),
+            counts.get((row.id, PENDING), 0),
+            counts.get((row.id, FAILED), 0),
         )
         for row in rows
     ]
@@ -105,15 +125,27 @@ def read_troubled(connection: Connection, tenant_id: int) -> list[Troubled]:
     """Deliveries that failed at least once and did not arrive, the latest first."""
     d, e, a = schema.deliveries.c, schema.events.c, schema.delivery_attempts.c
     rows = connection.execute(
-        sa.select(schema.deliveries, e.type).join(schema.events, e.id == d.event_id)
-        .where(d.tenant_id == tenant_id, sa.or_(d.state == FAILED, sa.and_(d.state == PENDING, d.attempts > 0))).order_by(d.created_us.desc(), d.id).limit(DELIVERIES_SHOWN)
+        sa.select(schema.deliveries, e.type)
+        .join(schema.events, e.id == d.event_id)
+        .where(d.tenant_id == tenant_id, sa.or_(d.state == FAILED, sa.and_(d.state == PENDING, d.attempts > 0)))
+        .order_by(d.created_us.desc(), d.id)
+        .limit(DELIVERIES_SHOWN)
     ).all()
     latest = sa.select(sa.func.max(a.id)).where(a.delivery_id.in_([row.id for row in rows])).group_by(a.delivery_id)
-    tried = {row.delivery_id: row for row in connection.execute(sa.select(schema.delivery_attempts).where(a.id.in_(latest)))}
+    tried = {
+        row.delivery_id: row for row in connection.execute(sa.select(schema.delivery_attempts).where(a.id.in_(latest)))
+    }
     return [
         Troubled(
-            row.id, row.subscription_id, row.type, row.state, row.attempts, None if row.next_us is None else moment(row.next_us), moment(row.created_us),
-            tried[row.id].status if row.id in tried else None, tried[row.id].error if row.id in tried else None,
+            row.id,
+            row.subscription_id,
+            row.type,
+            row.state,
+            row.attempts,
+            None if row.next_us is None else moment(row.next_us),
+            moment(row.created_us),
+            tried[row.id].status if row.id in tried else None,
+            tried[row.id].error if row.id in tried else None,
         )
         for row in rows
     ]
@@ -124,10 +156,18 @@ def read_pollers(connection: Connection, tenant_id: int) -> list[Poller]:
     s = schema.sources.c
     rows = connection.execute(
         sa.select(s.platform, s.url, s.polled_us, s.next_poll_us, s.failures, s.last_error)
-        .where(s.tenant_id == tenant_id, s.platform.in_(POLLED), s.url.is_not(None), s.removed_us.is_(None)).order_by(s.failures.desc(), s.platform, s.url)
+        .where(s.tenant_id == tenant_id, s.platform.in_(POLLED), s.url.is_not(None), s.removed_us.is_(None))
+        .order_by(s.failures.desc(), s.platform, s.url)
     )
     return [
-        Poller(row.platform, row.url, None if row.polled_us is None else moment(row.polled_us), None if row.next_poll_us is None else moment(row.next_poll_us), row.failures, row.last_error)
+        Poller(
+            row.platform,
+            row.url,
+            None if row.polled_us is None else moment(row.polled_us),
+            None if row.next_poll_us is None else moment(row.next_poll_us),
+            row.failures,
+            row.last_error,
+        )
         for row in rows
     ]
 
@@ -135,15 +175,24 @@ def read_pollers(connection: Connection, tenant_id: int) -> list[Poller]:
 def read_timers(connection: Connection, tenant_id: int) -> list[Timer]:
     """What is planned, the next first."""
     t = schema.timers.c
-    return [Timer(work, moment(due)) for work, due in connection.execute(sa.select(t.work, t.due_us).where(t.tenant_id == tenant_id).order_by(t.due_us))]
+    return [
+        Timer(work, moment(due))
+        for work, due in connection.execute(
+            sa.select(t.work, t.due_us).where(t.tenant_id == tenant_id).order_by(t.due_us)
+        )
+    ]
 
 
-def list_dead(connection: Connection, tenant_id: int, *, after: tuple[Key, ...] | None, limit: int) -> tuple[list[DeadLetter], tuple[Key, ...] | None]:
+def list_dead(
+    connection: Connection, tenant_id: int, *, after: tuple[Key, ...] | None, limit: int
+) -> tuple[list[DeadLetter], tuple[Key, ...] | None]:
     """Dead letters, the newest first, their lines cut to LINE_SHOWN characters; and the key to go on from (None: that
     was all).
     """
     d = schema.dead_letters.c
-    query = sa.select(d.id, d.position, d.received_us, d.dead_us, d.error, sa.func.substr(d.line, 1, LINE_SHOWN), d.resent_us).where(d.tenant_id == tenant_id)
+    query = sa.select(
+        d.id, d.position, d.received_us, d.dead_us, d.error, sa.func.substr(d.line, 1, LINE_SHOWN), d.resent_us
+    ).where(d.tenant_id == tenant_id)
     if after is not None:
         query = query.where(d.id < after[0])
     rows = connection.execute(query.order_by(d.id.desc()).limit(limit + 1)).all()

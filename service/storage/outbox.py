@@ -33,16 +33,32 @@ def record(connection: Connection, tenant_id: int, found: Sequence[Event], now_u
     known: set[str] = set()
     ids = list(rows)
     for start in range(0, len(ids), _IDS_PER_SELECT):
-        known.update(connection.scalars(select(events.c.id).where(events.c.id.in_(ids[start : start + _IDS_PER_SELECT]))))
+        known.update(
+            connection.scalars(select(events.c.id).where(events.c.id.in_(ids[start : start + _IDS_PER_SELECT])))
+        )
     new = {event: row for event, row in rows.items() if event not in known}
     if not new:
         return 0
-    insert_rows(connection, events, ("id", "tenant_id", "type", "at_us", "data"), [(event, tenant_id, kind, now_us, data) for event, (kind, data) in new.items()], _ON_CONFLICT)
-    wanted = [(to, event) for to, kinds in _subscribers(connection, tenant_id) for event, (kind, _) in new.items() if wants(kinds, kind)]
+    insert_rows(
+        connection,
+        events,
+        ("id", "tenant_id", "type", "at_us", "data"),
+        [(event, tenant_id, kind, now_us, data) for event, (kind, data) in new.items()],
+        _ON_CONFLICT,
+    )
+    wanted = [
+        (to, event)
+        for to, kinds in _subscribers(connection, tenant_id)
+        for event, (kind, _) in new.items()
+        if wants(kinds, kind)
+    ]
     if wanted:
         columns = ("id", "tenant_id", "subscription_id", "event_id", "state", "next_us", "created_us")
         # A microsecond apart, so that they go, and are listed, in the order in which they were found.
-        rows_to_send = [(delivery_id(to, event), tenant_id, to, event, PENDING, now_us, now_us + place) for place, (to, event) in enumerate(wanted)]
+        rows_to_send = [
+            (delivery_id(to, event), tenant_id, to, event, PENDING, now_us, now_us + place)
+            for place, (to, event) in enumerate(wanted)
+        ]
         insert_rows(connection, deliveries, columns, rows_to_send, _ON_CONFLICT)
         timers.at_latest(connection, tenant_id, WORK, now_us)
     return len(new)
@@ -70,13 +86,23 @@ def forget_before(connection: Connection, tenant_id: int, before_us: int) -> int
     """
     old = select(events.c.id).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us)
     of_these = select(deliveries.c.id).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old))
-    connection.execute(delete(delivery_attempts).where(delivery_attempts.c.tenant_id == tenant_id, delivery_attempts.c.delivery_id.in_(of_these)))
+    connection.execute(
+        delete(delivery_attempts).where(
+            delivery_attempts.c.tenant_id == tenant_id, delivery_attempts.c.delivery_id.in_(of_these)
+        )
+    )
     connection.execute(delete(deliveries).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old)))
-    return connection.execute(delete(events).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us)).rowcount
+    return connection.execute(
+        delete(events).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us)
+    ).rowcount
 
 
 def _subscribers(connection: Connection, tenant_id: int) -> list[tuple[str, str]]:
-    wanted = select(subscriptions.c.id, subscriptions.c.events).where(subscriptions.c.tenant_id == tenant_id, subscriptions.c.disabled_us.is_(None)).order_by(subscriptions.c.id)
+    wanted = (
+        select(subscriptions.c.id, subscriptions.c.events)
+        .where(subscriptions.c.tenant_id == tenant_id, subscriptions.c.disabled_us.is_(None))
+        .order_by(subscriptions.c.id)
+    )
     # Locked against a change: what is recorded now is still seen by whoever disables or removes one of them.
     wanted = wanted.with_for_update(read=True)
     return [(row.id, row.events) for row in connection.execute(wanted)]

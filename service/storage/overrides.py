@@ -38,7 +38,15 @@ def set_overrides(connection: Connection, tenant_id: int, values: dict[str, Any]
     return policy
 
 
-def change_overrides(connection: Connection, tenant_id: int, *, put: dict[str, Any], drop: Collection[str] | None = (), by: str, now_us: int) -> Policy:
+def change_overrides(
+    connection: Connection,
+    tenant_id: int,
+    *,
+    put: dict[str, Any],
+    drop: Collection[str] | None = (),
+    by: str,
+    now_us: int,
+) -> Policy:
     """Change some of the tenant's overrides and return what then holds: `put` sets, `drop` goes back to the default
     (None: all others do).
 
@@ -49,7 +57,11 @@ def change_overrides(connection: Connection, tenant_id: int, *, put: dict[str, A
     before = overrides_of(connection, tenant_id)
     DEFAULT_POLICY.overridden({name: getattr(DEFAULT_POLICY, name, None) for name in drop or ()})
     kept = {} if drop is None else {name: value for name, value in before.items() if name not in drop}
-    after = {name: value for name, value in {**kept, **put}.items() if name not in put or value != getattr(DEFAULT_POLICY, name, None)}
+    after = {
+        name: value
+        for name, value in {**kept, **put}.items()
+        if name not in put or value != getattr(DEFAULT_POLICY, name, None)
+    }
     if after == before:
         return DEFAULT_POLICY.overridden(after)
     policy = set_overrides(connection, tenant_id, after, by=by, now_us=now_us)
@@ -61,7 +73,10 @@ def change_overrides(connection: Connection, tenant_id: int, *, put: dict[str, A
 def overrides_of(connection: Connection, tenant_id: int) -> dict[str, Any]:
     """What the tenant has otherwise than the defaults; empty without any."""
     newest = connection.scalar(
-        select(policy_overrides.c["values"]).where(policy_overrides.c.tenant_id == tenant_id).order_by(policy_overrides.c.id.desc()).limit(1)
+        select(policy_overrides.c["values"])
+        .where(policy_overrides.c.tenant_id == tenant_id)
+        .order_by(policy_overrides.c.id.desc())
+        .limit(1)
     )
     return {} if newest is None else _from_json(newest)
 
@@ -78,7 +93,9 @@ class OverridesVersion:
 def versions(connection: Connection, tenant_id: int, limit: int) -> list[OverridesVersion]:
     """The latest versions of the tenant's overrides, newest first."""
     c = policy_overrides.c
-    rows = connection.execute(select(c.at_us, c.by, c["values"]).where(c.tenant_id == tenant_id).order_by(c.id.desc()).limit(limit))
+    rows = connection.execute(
+        select(c.at_us, c.by, c["values"]).where(c.tenant_id == tenant_id).order_by(c.id.desc()).limit(limit)
+    )
     return [OverridesVersion(at_us, by, _from_json(text)) for at_us, by, text in rows]
 
 

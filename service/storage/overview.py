@@ -26,7 +26,14 @@ from service.storage.database import mark, select_by_keys
 
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 PERIODS_US = {"day": DAY_US, "week": 7 * DAY_US}
-AGES_US = (("under an hour", HOUR_US), ("1–6 hours", 6 * HOUR_US), ("6–24 hours", DAY_US), ("1–3 days", 3 * DAY_US), ("3–7 days", 7 * DAY_US), ("over a week", None))
+AGES_US = (
+    ("under an hour", HOUR_US),
+    ("1–6 hours", 6 * HOUR_US),
+    ("6–24 hours", DAY_US),
+    ("1–3 days", 3 * DAY_US),
+    ("3–7 days", 7 * DAY_US),
+    ("over a week", None),
+)
 TARGETS_SHOWN = 10
 DECISIONS_LOOKED_AT = 500  # the latest first verdicts that the time to a decision is told from
 DECIDED_DAYS = 30
@@ -127,7 +134,9 @@ def _coordinated(connection: Connection, tenant_id: int, period: Period) -> dict
         "SELECT cc.row_key, cc.occurred_us FROM clusters c JOIN cluster_complaints cc ON cc.cluster_id = c.id"
         " WHERE c.tenant_id = ? AND c.last_us >= ? AND c.disposition = 'flagged' AND cc.occurred_us >= ? AND cc.occurred_us < ? AND cc.gone = ?"
     )
-    result = connection.exec_driver_sql(statement.replace("?", mark(connection)), (tenant_id, period.start_us, period.start_us, period.end_us, False))
+    result = connection.exec_driver_sql(
+        statement.replace("?", mark(connection)), (tenant_id, period.start_us, period.start_us, period.end_us, False)
+    )
     rows = np.array(result.cursor.fetchall(), np.int64).reshape(-1, 2)
     result.close()
     _, first = np.unique(rows[:, 0], return_index=True)
@@ -149,7 +158,9 @@ def read_cases(connection: Connection, tenant_id: int, *, end_us: int, now_us: i
     steps = [upto for _, upto in AGES_US if upto is not None]
     age = sa.case(*((c.found_us > end_us - upto, place) for place, upto in enumerate(steps)), else_=len(steps))
     rows = connection.execute(
-        sa.select(c.disposition, status, c.verdict, age, sa.func.count()).where(c.tenant_id == tenant_id, c.disposition != "merged").group_by(c.disposition, status, c.verdict, age)
+        sa.select(c.disposition, status, c.verdict, age, sa.func.count())
+        .where(c.tenant_id == tenant_id, c.disposition != "merged")
+        .group_by(c.disposition, status, c.verdict, age)
     ).all()
     waiting = {"open": [0] * len(AGES_US), "escalated": [0] * len(AGES_US)}
     snoozed = held_back = 0
@@ -163,7 +174,9 @@ def read_cases(connection: Connection, tenant_id: int, *, end_us: int, now_us: i
             snoozed += count
         elif disposition == "flagged" and stands in waiting:
             waiting[stands][place] += count
-    ages = [AgeGroup(label, waiting["open"][place], waiting["escalated"][place]) for place, (label, _) in enumerate(AGES_US)]
+    ages = [
+        AgeGroup(label, waiting["open"][place], waiting["escalated"][place]) for place, (label, _) in enumerate(AGES_US)
+    ]
     return Cases(ages, snoozed, held_back, verdicts["coordinated"], verdicts["not_coordinated"])
 
 
@@ -175,10 +188,15 @@ def read_time_to_decision(connection: Connection, tenant_id: int, *, now_us: int
     """
     d, c, earlier = schema.decisions.c, schema.clusters.c, schema.decisions.alias("earlier")
     verdicts = ("coordinated", "not_coordinated")
-    is_first = ~sa.exists().where(earlier.c.cluster_id == d.cluster_id, earlier.c.seq < d.seq, earlier.c.verdict.in_(verdicts))
+    is_first = ~sa.exists().where(
+        earlier.c.cluster_id == d.cluster_id, earlier.c.seq < d.seq, earlier.c.verdict.in_(verdicts)
+    )
     rows = connection.execute(
-        sa.select(d.cluster_id, d.at_us, c.found_us).join(schema.clusters, c.id == d.cluster_id)
-        .where(d.tenant_id == tenant_id, d.verdict.in_(verdicts), d.at_us >= now_us - DECIDED_DAYS * DAY_US, is_first).order_by(d.seq.desc()).limit(DECISIONS_LOOKED_AT)
+        sa.select(d.cluster_id, d.at_us, c.found_us)
+        .join(schema.clusters, c.id == d.cluster_id)
+        .where(d.tenant_id == tenant_id, d.verdict.in_(verdicts), d.at_us >= now_us - DECIDED_DAYS * DAY_US, is_first)
+        .order_by(d.seq.desc())
+        .limit(DECISIONS_LOOKED_AT)
     ).all()
     if not rows:
         return None
@@ -189,7 +207,11 @@ def read_time_to_decision(connection: Connection, tenant_id: int, *, now_us: int
 
 def _flagged_at(connection: Connection, tenant_id: int, cluster_ids: Sequence[str]) -> dict[str, int]:
     """When the flag of each cluster was told; one that was held back at first has a version other than 1 then."""
-    ids = {outbox.event_id(tenant_id, Event("cluster.flagged", f"{one}/{version}", {})): one for one in cluster_ids for version in (3, 2, 1)}
+    ids = {
+        outbox.event_id(tenant_id, Event("cluster.flagged", f"{one}/{version}", {})): one
+        for one in cluster_ids
+        for version in (3, 2, 1)
+    }
     statement = "SELECT e.id, e.at_us FROM k CROSS JOIN events e WHERE e.id = k.column1 AND e.tenant_id = ?"
     found: dict[str, int] = {}
     for identity, at_us in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids]):
@@ -202,13 +224,34 @@ def read_attacked(connection: Connection, tenant_id: int, *, since_us: int, unti
     TARGETS_SHOWN.
     """
     own = schema.cluster_complaints.c
-    reporters, last = sa.func.count(own.reporter_key.distinct()).label("reporters"), sa.func.max(own.occurred_us).label("last_us")
+    reporters, last = (
+        sa.func.count(own.reporter_key.distinct()).label("reporters"),
+        sa.func.max(own.occurred_us).label("last_us"),
+    )
     rows = connection.execute(
-        sa.select(own.target_key, reporters, last, sa.func.count(own.cluster_id.distinct()).label("clusters"), sa.func.max(own.cluster_id).label("cluster_id"))
+        sa.select(
+            own.target_key,
+            reporters,
+            last,
+            sa.func.count(own.cluster_id.distinct()).label("clusters"),
+            sa.func.max(own.cluster_id).label("cluster_id"),
+        )
         .join(schema.clusters, schema.clusters.c.id == own.cluster_id)
-        .where(*_flagged_since(tenant_id, since_us), own.occurred_us >= since_us, own.occurred_us < until_us, own.gone.is_(False))
-        .group_by(own.target_key).order_by(reporters.desc(), last.desc(), own.target_key).limit(TARGETS_SHOWN)
+        .where(
+            *_flagged_since(tenant_id, since_us),
+            own.occurred_us >= since_us,
+            own.occurred_us < until_us,
+            own.gone.is_(False),
+        )
+        .group_by(own.target_key)
+        .order_by(reporters.desc(), last.desc(), own.target_key)
+        .limit(TARGETS_SHOWN)
     ).all()
     _, names = names_of(connection, tenant_id, reporters=(), targets=[row.target_key for row in rows])
-    return [AttackedTarget(row.target_key, names[row.target_key], row.reporters, row.clusters, row.cluster_id, moment(row.last_us)) for row in rows if row.target_key in names]
-
+    return [
+        AttackedTarget(
+            row.target_key, names[row.target_key], row.reporters, row.clusters, row.cluster_id, moment(row.last_us)
+        )
+        for row in rows
+        if row.target_key in names
+    ]

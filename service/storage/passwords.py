@@ -26,7 +26,9 @@ def checked_password(password: str, *, name: str) -> str:
     if not LEAST_CHARACTERS <= len(text) <= MOST_CHARACTERS:
         raise Refused(f"the password has {len(text)} characters; {LEAST_CHARACTERS} to {MOST_CHARACTERS} are taken")
     if len(set(text)) < 4 or text.casefold() == name.casefold():
-        raise Refused("this password is guessed at the first attempt: neither the name, nor fewer than four different characters")
+        raise Refused(
+            "this password is guessed at the first attempt: neither the name, nor fewer than four different characters"
+        )
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Refused("the password holds half a character (a surrogate): type it anew")
     return text

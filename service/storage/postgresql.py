@@ -22,12 +22,19 @@ READS = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 WRITES = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 
 _SETTINGS = {
-    "lock_timeout": LOCK_SECONDS * 1000, "statement_timeout": STATEMENT_SECONDS * 1000, "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,
+    "lock_timeout": LOCK_SECONDS * 1000,
+    "statement_timeout": STATEMENT_SECONDS * 1000,
+    "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,
     "jit": "off",  # compiling costs more than our statements run
 }
 # A server or a network that is gone is noticed within 30 s, not after the hours that TCP allows.
 _CONNECT: dict[str, str | int] = {
-    "connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000, "application_name": "brigadewatch",
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "application_name": "brigadewatch",
     "client_encoding": "utf8",  # also where the database was made without one: its text would come as bytes
     "options": " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items()),
 }
@@ -42,21 +49,32 @@ def open_postgresql(url: URL) -> Engine:
     or for another one.
     """
     if url.drivername not in _NAMES:
-        raise Refused(f"DATABASE_URL begins with {url.drivername}://, and has to begin with postgresql:// (the driver is psycopg), or with sqlite:///")
+        raise Refused(
+            f"DATABASE_URL begins with {url.drivername}://, and has to begin with postgresql:// (the driver is psycopg), or with sqlite:///"
+        )
     try:
         engine = create_engine(
-            url.set(drivername="postgresql+psycopg"), connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
-            pool_pre_ping=True, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, hide_parameters=True, execution_options=READS,
+            url.set(drivername="postgresql+psycopg"),
+            connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
+            pool_pre_ping=True,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            hide_parameters=True,
+            execution_options=READS,
         )
     except ModuleNotFoundError as missing:
-        raise Refused(f"DATABASE_URL names PostgreSQL, and {missing.name} is not installed: pip install 'brigadewatch[postgresql]'") from missing
+        raise Refused(
+            f"DATABASE_URL names PostgreSQL, and {missing.name} is not installed: pip install 'brigadewatch[postgresql]'"
+        ) from missing
     event.listen(engine, "do_executemany", _copy)
     event.listen(engine, "handle_error", _leave_values_out)
     event.listen(engine, "before_cursor_execute", _replace_nul, retval=True)
     return engine
 
 
-def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], on_conflict: str) -> None:
+def copy_rows(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], on_conflict: str
+) -> None:
     """Insert tuples by COPY: three times as fast as executemany, at an eighth of our own CPU (bench/bulk_insert.py).
 
     With `on_conflict` by way of a temporary table; no two of the rows may then be in conflict with each other.
@@ -66,7 +84,9 @@ def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: 
         connection.exec_driver_sql(f'{_COPY} "{table}" ({names}) FROM STDIN', list(rows))
         return
     beside = f'"beside_{table}"'
-    connection.exec_driver_sql(f'CREATE TEMPORARY TABLE {beside} ON COMMIT DROP AS SELECT {names} FROM "{table}" WITH NO DATA')
+    connection.exec_driver_sql(
+        f'CREATE TEMPORARY TABLE {beside} ON COMMIT DROP AS SELECT {names} FROM "{table}" WITH NO DATA'
+    )
     connection.exec_driver_sql(f"{_COPY} {beside} ({names}) FROM STDIN", list(rows))
     connection.exec_driver_sql(f'INSERT INTO "{table}" ({names}) SELECT {names} FROM {beside} {on_conflict}')
     connection.exec_driver_sql(f"DROP TABLE {beside}")
@@ -89,13 +109,17 @@ def _leave_values_out(context: ExceptionContext) -> None:
     diagnosis = getattr(original, "diag", None)
     if diagnosis is None or diagnosis.sqlstate is None:
         return
-    told = f"{diagnosis.sqlstate} {'' if diagnosis.sqlstate.startswith('22') else diagnosis.message_primary or ''}".strip()
+    told = (
+        f"{diagnosis.sqlstate} {'' if diagnosis.sqlstate.startswith('22') else diagnosis.message_primary or ''}".strip()
+    )
     original.args = (told,)
     if context.sqlalchemy_exception is not None:
         context.sqlalchemy_exception.args = (f"({type(original).__name__}) {told}",)
 
 
-def _replace_nul(_connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool) -> tuple[str, Any]:
+def _replace_nul(
+    _connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool
+) -> tuple[str, Any]:
     # PostgreSQL's text holds no NUL, and the driver refuses a question with one. Nothing that we store has any, so such
     # a question finds nothing.
     if executemany:

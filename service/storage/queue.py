@@ -17,9 +17,31 @@ from rq.serializers import JSONSerializer
 from service.storage import keys
 
 # by work
-QUEUE_OF = {"ingest": "ingest", "detect": "detect", "sweep": "sweep", "deliver": "deliver", "restore": "chores", "selfcheck": "chores", "poll": "chores", "retain": "chores", "erase": "chores", "dry_run": "chores"}
+QUEUE_OF = {
+    "ingest": "ingest",
+    "detect": "detect",
+    "sweep": "sweep",
+    "deliver": "deliver",
+    "restore": "chores",
+    "selfcheck": "chores",
+    "poll": "chores",
+    "retain": "chores",
+    "erase": "chores",
+    "dry_run": "chores",
+}
 QUEUES = tuple(dict.fromkeys(QUEUE_OF.values()))
-TIMEOUT_SECONDS = {"ingest": 120, "detect": 900, "sweep": 3600, "deliver": 120, "restore": 3600, "selfcheck": 3600, "poll": 300, "retain": 3600, "erase": 3600, "dry_run": 3600}
+TIMEOUT_SECONDS = {
+    "ingest": 120,
+    "detect": 900,
+    "sweep": 3600,
+    "deliver": 120,
+    "restore": 3600,
+    "selfcheck": 3600,
+    "poll": 300,
+    "retain": 3600,
+    "erase": 3600,
+    "dry_run": 3600,
+}
 WAITING_MS = {"sweep": 30_000}  # how long a waiting job keeps the next of its kind and tenant away; RQ may have lost it
 USUAL_WAITING_MS = 5_000
 STALE_SECONDS = 60  # a job that no worker took for so long is dropped: the clock has enqueued newer ones
@@ -47,8 +69,16 @@ class TenantJob(Job):
     def work_and_tenant(self) -> tuple[str, str]:
         """What to do for whom. Raises RefusedJob."""
         work, arguments = self.func_name, self.args
-        if work not in QUEUE_OF or self.instance is not None or self.kwargs or len(arguments) != 1 or not isinstance(arguments[0], str):
-            raise RefusedJob(f"job {self.id} asks for {str(work)[:80]!r} with {str(arguments)[:80]}: works are {', '.join(QUEUE_OF)}, with one tenant's name")
+        if (
+            work not in QUEUE_OF
+            or self.instance is not None
+            or self.kwargs
+            or len(arguments) != 1
+            or not isinstance(arguments[0], str)
+        ):
+            raise RefusedJob(
+                f"job {self.id} asks for {str(work)[:80]!r} with {str(arguments)[:80]}: works are {', '.join(QUEUE_OF)}, with one tenant's name"
+            )
         return work, arguments[0]
 
 
@@ -70,7 +100,9 @@ def enqueue(redis: Redis, work: str, tenant: str) -> bool:
     queue = open_queue(redis, QUEUE_OF[work])
     if not redis.set(keys.enqueued(work, tenant), 1, nx=True, px=WAITING_MS.get(work, USUAL_WAITING_MS)):
         return False
-    queue.enqueue_call(work, args=(tenant,), timeout=TIMEOUT_SECONDS[work], result_ttl=0, failure_ttl=FAILED_SECONDS, ttl=STALE_SECONDS)
+    queue.enqueue_call(
+        work, args=(tenant,), timeout=TIMEOUT_SECONDS[work], result_ttl=0, failure_ttl=FAILED_SECONDS, ttl=STALE_SECONDS
+    )
     return True
 
 

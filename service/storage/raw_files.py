@@ -61,7 +61,9 @@ def rewrite_redis(client: Redis) -> str:
             client.bgrewriteaof()
             info = _when_free(client, "aof_rewrite_in_progress", "aof_rewrite_scheduled")
             if info.get("aof_last_bgrewrite_status") != "ok":
-                raise StoreUnavailable(f"Redis could not rewrite its append-only file: {info.get('aof_last_bgrewrite_status')}")
+                raise StoreUnavailable(
+                    f"Redis could not rewrite its append-only file: {info.get('aof_last_bgrewrite_status')}"
+                )
             done.append("append-only file rewritten")
         if _snapshots(client):
             _when_free(client, "rdb_bgsave_in_progress")
@@ -90,5 +92,7 @@ def _when_free(client: Redis, *names: str) -> Any:
         if not any(int(info.get(name, 0)) for name in names):
             return info
         if time.monotonic() > deadline:
-            raise StoreUnavailable(f"Redis has been rewriting its files for more than {REWRITE_SECONDS:.0f} s; trying again later")
+            raise StoreUnavailable(
+                f"Redis has been rewriting its files for more than {REWRITE_SECONDS:.0f} s; trying again later"
+            )
         time.sleep(_LOOK_SECONDS)

@@ -33,7 +33,18 @@ from service.storage.hashing import key_of
 
 _OWN_WAY = {"complaints", "feed", "sweeps", "dead_letters", "erasures", "tenants", "tenant_settings", "api_keys"}
 # Columns and JSON fields that hold people, alone or in lists.
-_PEOPLE = {"reporter", "reporters", "reporter_id", "reporter_ids", "excluded_reporters", "author", "authors", "author_id", "member", "members"}
+_PEOPLE = {
+    "reporter",
+    "reporters",
+    "reporter_id",
+    "reporter_ids",
+    "excluded_reporters",
+    "author",
+    "authors",
+    "author_id",
+    "member",
+    "members",
+}
 _PROSE = {"note", "text", "summary", "error", "last_error", "detail"}  # where somebody may have written about them
 _KEY_COLUMNS = {"reporter_key", "author_key"}
 _GONE = ("account_created_at", "fingerprint")
@@ -60,18 +71,46 @@ class Renaming:
         self.tenant_id, self.names = tenant_id, dict(names)
         self.keys = {key_of(old): key_of(new) for old, new in names.items()}
         # As it stands in a row: plain, and in JSON with and without escapes.
-        self._forms = {form for name in names for form in (name, _inside(json.dumps(name)), _inside(json.dumps(name, ensure_ascii=False)))}
-        self._paths = {f"/v1/reporters/{quote(old, safe='')}": f"/v1/reporters/{quote(new, safe='')}" for old, new in names.items()}
+        self._forms = {
+            form
+            for name in names
+            for form in (name, _inside(json.dumps(name)), _inside(json.dumps(name, ensure_ascii=False)))
+        }
+        self._paths = {
+            f"/v1/reporters/{quote(old, safe='')}": f"/v1/reporters/{quote(new, safe='')}" for old, new in names.items()
+        }
         # In a sentence a name is told from a word by what no word holds; "by author ..." is how evidence names people.
-        telling = [rf"(?<!\w){re.escape(name)}(?!\w)" for name in names if not name.isalpha() and not (name.isdigit() and len(name) < _LEAST_NUMBER)]
-        self._prose = re.compile("|".join(sorted([*telling, *(rf"(?<=by author ){re.escape(name)}(?!\w)" for name in names)], key=len, reverse=True)))
-        self._every = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(names, key=len, reverse=True) if not name.isdigit() or len(name) >= _LEAST_NUMBER) or "(?!)")
+        telling = [
+            rf"(?<!\w){re.escape(name)}(?!\w)"
+            for name in names
+            if not name.isalpha() and not (name.isdigit() and len(name) < _LEAST_NUMBER)
+        ]
+        self._prose = re.compile(
+            "|".join(
+                sorted(
+                    [*telling, *(rf"(?<=by author ){re.escape(name)}(?!\w)" for name in names)], key=len, reverse=True
+                )
+            )
+        )
+        self._every = re.compile(
+            "|".join(
+                rf"(?<!\w){re.escape(name)}(?!\w)"
+                for name in sorted(names, key=len, reverse=True)
+                if not name.isdigit() or len(name) >= _LEAST_NUMBER
+            )
+            or "(?!)"
+        )
 
     def find(self, engine: Engine) -> Found:
         """Where the archive and the feed hold the names, as of now. Reads only."""
         found = Found()
         with engine.connect() as connection:
-            found.upto_seq = connection.scalar(sa.select(schema.ingest_state.c.last_seq).where(schema.ingest_state.c.tenant_id == self.tenant_id)) or 0
+            found.upto_seq = (
+                connection.scalar(
+                    sa.select(schema.ingest_state.c.last_seq).where(schema.ingest_state.c.tenant_id == self.tenant_id)
+                )
+                or 0
+            )
             self._look(connection, found, after_seq=0)
         return found
 
@@ -82,11 +121,15 @@ class Renaming:
         """
         self._look(connection, found, after_seq=found.upto_seq)
         changed = {
-            "complaints": self._complaints(connection, found.complaints), "feed": self._feed(connection, found.feed), "sweeps": self._sweeps(connection),
+            "complaints": self._complaints(connection, found.complaints),
+            "feed": self._feed(connection, found.feed),
+            "sweeps": self._sweeps(connection),
             "dead_letters": self.drop_dead_letters(connection),
         }
         # While their clusters are still known by the old key.
-        changed["decisions"] = self._notes(connection, schema.decisions, schema.decisions.c.seq, schema.decisions.c.note)
+        changed["decisions"] = self._notes(
+            connection, schema.decisions, schema.decisions.c.seq, schema.decisions.c.note
+        )
         changed["notes"] = self._notes(connection, schema.notes, schema.notes.c.id, schema.notes.c.text)
         for table in schema.metadata.sorted_tables:
             if table.name not in _OWN_WAY and "tenant_id" in table.c:
@@ -96,8 +139,18 @@ class Renaming:
     def drop_dead_letters(self, connection: Connection) -> int:
         """Delete the dead letters that name them: what they hold would be refused if it were sent again."""
         table = schema.dead_letters
-        ids = connection.scalars(sa.select(table.c.id).where(table.c.tenant_id == self.tenant_id, self._holds(table.c.line) | self._holds(table.c.error))).all()
-        mine = [one for one in ids if self._is_of_them(connection.execute(sa.select(table.c.line, table.c.error).where(table.c.id == one)).one())]
+        ids = connection.scalars(
+            sa.select(table.c.id).where(
+                table.c.tenant_id == self.tenant_id, self._holds(table.c.line) | self._holds(table.c.error)
+            )
+        ).all()
+        mine = [
+            one
+            for one in ids
+            if self._is_of_them(
+                connection.execute(sa.select(table.c.line, table.c.error).where(table.c.id == one)).one()
+            )
+        ]
         for part in _parts(mine):
             connection.execute(sa.delete(table).where(table.c.id.in_(part)))
         return len(mine)
@@ -114,11 +167,25 @@ class Renaming:
         if after_seq == 0:  # by the index, whatever the age
             mine = sa.and_(c.tenant_id == self.tenant_id, c.reporter_key.in_(list(self.keys)))
         else:
-            mine = sa.and_(c.row_key > self.tenant_id << SEQ_BITS | after_seq, c.row_key < (self.tenant_id + 1) << SEQ_BITS, c.reporter_key.in_(list(self.keys)))
+            mine = sa.and_(
+                c.row_key > self.tenant_id << SEQ_BITS | after_seq,
+                c.row_key < (self.tenant_id + 1) << SEQ_BITS,
+                c.reporter_key.in_(list(self.keys)),
+            )
         found.complaints.update(connection.scalars(sa.select(c.row_key).where(mine)))
         span = sa.and_(c.row_key > self.tenant_id << SEQ_BITS | after_seq, c.row_key < (self.tenant_id + 1) << SEQ_BITS)
-        found.complaints.update(connection.scalars(sa.select(c.row_key).where(span, sa.or_(*(c.content.contains(f'"{form}"', autoescape=True) for form in sorted(self._forms))))))
-        rows = connection.execute(sa.select(f.last_seq, f.payload).where(f.tenant_id == self.tenant_id, f.last_seq > after_seq).execution_options(yield_per=32))
+        found.complaints.update(
+            connection.scalars(
+                sa.select(c.row_key).where(
+                    span, sa.or_(*(c.content.contains(f'"{form}"', autoescape=True) for form in sorted(self._forms)))
+                )
+            )
+        )
+        rows = connection.execute(
+            sa.select(f.last_seq, f.payload)
+            .where(f.tenant_id == self.tenant_id, f.last_seq > after_seq)
+            .execution_options(yield_per=32)
+        )
         found.feed.update(row.last_seq for row in rows if packed.mentions(row.payload, self.keys))
 
     def _holds(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
@@ -128,16 +195,33 @@ class Renaming:
 
     def _complaints(self, connection: Connection, row_keys: Iterable[int]) -> int:
         c, count = schema.complaints.c, 0
-        change = sa.update(schema.complaints).where(c.row_key == sa.bindparam("row")).values(reporter_key=sa.bindparam("new_key"), reporter_id=sa.bindparam("new_id"), content=sa.bindparam("new_content"))
+        change = (
+            sa.update(schema.complaints)
+            .where(c.row_key == sa.bindparam("row"))
+            .values(
+                reporter_key=sa.bindparam("new_key"),
+                reporter_id=sa.bindparam("new_id"),
+                content=sa.bindparam("new_content"),
+            )
+        )
         for part in _parts(sorted(row_keys)):
-            rows = connection.execute(sa.select(c.row_key, c.reporter_key, c.reporter_id, c.content).where(c.row_key.in_(part))).all()
+            rows = connection.execute(
+                sa.select(c.row_key, c.reporter_key, c.reporter_id, c.content).where(c.row_key.in_(part))
+            ).all()
             written = []
             for row in rows:
                 body = from_json(row.content)
                 after = self.complaint(body)
                 if after != body or row.reporter_id in self.names:
                     new_id = self.names.get(row.reporter_id, row.reporter_id)
-                    written.append({"row": row.row_key, "new_key": key_of(new_id), "new_id": new_id, "new_content": to_json(after).decode()})
+                    written.append(
+                        {
+                            "row": row.row_key,
+                            "new_key": key_of(new_id),
+                            "new_id": new_id,
+                            "new_content": to_json(after).decode(),
+                        }
+                    )
             if written:
                 connection.execute(change, written)
             count += len(written)
@@ -149,13 +233,18 @@ class Renaming:
         """
         after = dict(body)
         if body["reporter"]["id"] in self.names:
-            after["reporter"] = {name: value for name, value in body["reporter"].items() if name not in _GONE} | {"id": self.names[body["reporter"]["id"]]}
+            after["reporter"] = {name: value for name, value in body["reporter"].items() if name not in _GONE} | {
+                "id": self.names[body["reporter"]["id"]]
+            }
             after = {name: value for name, value in after.items() if name not in _TEXT}
         target = dict(body["target"])
         if target.get("author_id") in self.names:
             target["author_id"] = self.names[target["author_id"]]
         if "attributes" in target:
-            target["attributes"] = {name: self.names.get(value, value) if isinstance(value, str) else value for name, value in target["attributes"].items()}
+            target["attributes"] = {
+                name: self.names.get(value, value) if isinstance(value, str) else value
+                for name, value in target["attributes"].items()
+            }
         after["target"] = target
         return after
 
@@ -165,13 +254,17 @@ class Renaming:
             mine = sa.and_(f.tenant_id == self.tenant_id, f.last_seq == seq)
             payload = connection.scalar(sa.select(f.payload).where(mine))
             if payload is not None and packed.mentions(payload, self.keys):
-                connection.execute(sa.update(schema.feed).where(mine).values(payload=packed.renamed(payload, self.keys)))
+                connection.execute(
+                    sa.update(schema.feed).where(mine).values(payload=packed.renamed(payload, self.keys))
+                )
                 count += 1
         return count
 
     def _sweeps(self, connection: Connection) -> int:
         table, count = schema.sweeps, 0
-        for row in connection.execute(sa.select(table.c.id, table.c.payload).where(table.c.tenant_id == self.tenant_id)).all():
+        for row in connection.execute(
+            sa.select(table.c.id, table.c.payload).where(table.c.tenant_id == self.tenant_id)
+        ).all():
             with np.load(io.BytesIO(row.payload), allow_pickle=False) as parts:
                 arrays = {name: parts[name] for name in parts.files}
             hit = False
@@ -189,7 +282,9 @@ class Renaming:
         """What moderators wrote about cases that these people are in: there a name is a name, whatever it looks like."""
         m, count = schema.cluster_members.c, 0
         theirs = sa.select(m.cluster_id).where(m.tenant_id == self.tenant_id, m.reporter_key.in_(list(self.keys)))
-        mine = sa.select(number, said).where(table.c.tenant_id == self.tenant_id, table.c.cluster_id.in_(theirs), self._holds(said))
+        mine = sa.select(number, said).where(
+            table.c.tenant_id == self.tenant_id, table.c.cluster_id.in_(theirs), self._holds(said)
+        )
         for identity, text in connection.execute(mine).all():
             after = self._every.sub(self._new_name, text)
             if after != text:
@@ -206,15 +301,26 @@ class Renaming:
         if not conditions:
             return 0
         primary = list(table.primary_key.columns)
-        rows = connection.execute(sa.select(table).where(table.c.tenant_id == self.tenant_id, sa.or_(*conditions))).mappings().all()
+        rows = (
+            connection.execute(sa.select(table).where(table.c.tenant_id == self.tenant_id, sa.or_(*conditions)))
+            .mappings()
+            .all()
+        )
         count = 0
         for row in rows:
-            values: dict[str, Any] = {column.name: self.keys[row[column.name]] for column in numbers if row[column.name] in self.keys}
+            values: dict[str, Any] = {
+                column.name: self.keys[row[column.name]] for column in numbers if row[column.name] in self.keys
+            }
             for column in texts:
-                if isinstance(row[column.name], str) and (after := self.column(column.name, row[column.name])) != row[column.name]:
+                if (
+                    isinstance(row[column.name], str)
+                    and (after := self.column(column.name, row[column.name])) != row[column.name]
+                ):
                     values[column.name] = after
             if values:
-                connection.execute(sa.update(table).where(*(column == row[column.name] for column in primary)).values(values))
+                connection.execute(
+                    sa.update(table).where(*(column == row[column.name] for column in primary)).values(values)
+                )
                 count += 1
                 if table is schema.events and row["type"].startswith("reporter."):
                     _rename_event(connection, row["id"])
@@ -249,7 +355,10 @@ class Renaming:
             return [self._value(one, under) for one in value]
         if isinstance(value, dict):
             if under in _PEOPLE:  # an object about a person, or one keyed by people
-                return {self.names.get(name, name): self._value(one, under if name == "id" else name) for name, one in value.items()}
+                return {
+                    self.names.get(name, name): self._value(one, under if name == "id" else name)
+                    for name, one in value.items()
+                }
             return {name: self._value(one, name) for name, one in value.items()}
         return value
 
@@ -264,7 +373,9 @@ def _rename_event(connection: Connection, event: str) -> None:
     connection.execute(sa.update(schema.events).where(e.id == event).values(id=after))
     for delivery in connection.scalars(sa.select(d.id).where(d.event_id == event)).all():
         name = f"dlv_{secrets.token_hex(16)}"
-        connection.execute(sa.update(schema.delivery_attempts).where(a.delivery_id == delivery).values(delivery_id=name))
+        connection.execute(
+            sa.update(schema.delivery_attempts).where(a.delivery_id == delivery).values(delivery_id=name)
+        )
         connection.execute(sa.update(schema.deliveries).where(d.id == delivery).values(id=name, event_id=after))
 
 

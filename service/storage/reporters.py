@@ -66,8 +66,14 @@ def read_reporter(connection: Connection, tenant_id: int, reporter_id: str, *, n
     count = sa.func.count()
     total = connection.execute(
         sa.select(
-            count, sa.func.min(c.occurred_us), sa.func.max(c.occurred_us), sa.func.count(c.target_key.distinct()),
-            *(count.filter(c.state == state) for state in (schema.STANDING, schema.REPEAT, schema.WITHDRAWN, schema.MACHINE)),
+            count,
+            sa.func.min(c.occurred_us),
+            sa.func.max(c.occurred_us),
+            sa.func.count(c.target_key.distinct()),
+            *(
+                count.filter(c.state == state)
+                for state in (schema.STANDING, schema.REPEAT, schema.WITHDRAWN, schema.MACHINE)
+            ),
         ).where(own)
     ).one()
     if total[0] == 0:
@@ -76,16 +82,31 @@ def read_reporter(connection: Connection, tenant_id: int, reporter_id: str, *, n
     watermark_us = ingest_state_of(connection, tenant_id).watermark_us
     judged, earned = _judged(connection, tenant_id, own, microseconds(now) if watermark_us is None else watermark_us)
     return History(
-        id=reporter_id, first_at=moment(total[1]), last_at=moment(total[2]), complaints=total[0], targets=total[3], standing=total[4], repeats=total[5], withdrawn=total[6],
-        machine=total[7], judged=judged, reputation=earned, cluster_count=cluster_count, clusters=clusters,
+        id=reporter_id,
+        first_at=moment(total[1]),
+        last_at=moment(total[2]),
+        complaints=total[0],
+        targets=total[3],
+        standing=total[4],
+        repeats=total[5],
+        withdrawn=total[6],
+        machine=total[7],
+        judged=judged,
+        reputation=earned,
+        cluster_count=cluster_count,
+        clusters=clusters,
     )
 
 
-def _judged(connection: Connection, tenant_id: int, own: sa.ColumnElement[bool], now_us: int) -> tuple[TrackRecord, Reputation | None]:
+def _judged(
+    connection: Connection, tenant_id: int, own: sa.ColumnElement[bool], now_us: int
+) -> tuple[TrackRecord, Reputation | None]:
     c, o = schema.complaints.c, schema.outcomes.c
     standing = sa.and_(own, c.state == schema.STANDING)
     same_target = sa.and_(c.tenant_id == o.tenant_id, c.target_key == o.target_key)
-    decided = connection.execute(sa.select(o.content, o.target_key, o.decided_us).join(schema.complaints, same_target).where(standing).distinct()).all()
+    decided = connection.execute(
+        sa.select(o.content, o.target_key, o.decided_us).join(schema.complaints, same_target).where(standing).distinct()
+    ).all()
     if not decided:
         return TrackRecord(), None
     filed = connection.execute(sa.select(c.id, c.row_key, c.target_key, c.occurred_us).where(standing)).all()
@@ -95,28 +116,52 @@ def _judged(connection: Connection, tenant_id: int, own: sa.ColumnElement[bool],
         outcome = Outcome.model_validate_json(row.content)
         # else it concerns somebody else's complaint alone
         if outcome.complaint_id is None or outcome.complaint_id in row_key_by_id:
-            by_target[row.target_key].append(FeedOutcome(
-                seq=0, id=outcome.id, target=row.target_key, decided_us=row.decided_us, verdict=outcome.verdict, action=outcome.action, decided_by=outcome.decided_by,
-                complaint=row_key_by_id.get(outcome.complaint_id or "", 0),
-            ))
+            by_target[row.target_key].append(
+                FeedOutcome(
+                    seq=0,
+                    id=outcome.id,
+                    target=row.target_key,
+                    decided_us=row.decided_us,
+                    verdict=outcome.verdict,
+                    action=outcome.action,
+                    decided_by=outcome.decided_by,
+                    complaint=row_key_by_id.get(outcome.complaint_id or "", 0),
+                )
+            )
     complaints = [Filed(row.row_key, row.target_key, row.occurred_us) for row in filed if row.target_key in by_target]
     # A total that is about to be written is missing for a moment; the reporter's own complaint is always there.
     crowds = {target: max(1, count) for target, count in totals_of(connection, tenant_id, by_target).items()}
     return track_record(complaints, by_target), reputation(complaints, by_target, crowds, now_us)
 
 
-def _memberships(connection: Connection, tenant_id: int, reporter_id: str, now: datetime) -> tuple[list[Membership], int]:
+def _memberships(
+    connection: Connection, tenant_id: int, reporter_id: str, now: datetime
+) -> tuple[list[Membership], int]:
     c, m = schema.clusters.c, schema.cluster_members.c
     joined = schema.clusters.join(schema.cluster_members, m.cluster_id == c.id)
-    own = sa.and_(m.tenant_id == tenant_id, m.reporter_key == key_of(reporter_id), m.reporter_id == reporter_id, m.excluded.is_(False))
+    own = sa.and_(
+        m.tenant_id == tenant_id,
+        m.reporter_key == key_of(reporter_id),
+        m.reporter_id == reporter_id,
+        m.excluded.is_(False),
+    )
     rows = connection.execute(
-        sa.select(c.id, c.kind, c.disposition, c.status, c.snooze_until_us, c.probability, c.first_us, c.last_us).select_from(joined).where(own).order_by(c.last_us.desc(), c.id).limit(CLUSTERS_SHOWN)
+        sa.select(c.id, c.kind, c.disposition, c.status, c.snooze_until_us, c.probability, c.first_us, c.last_us)
+        .select_from(joined)
+        .where(own)
+        .order_by(c.last_us.desc(), c.id)
+        .limit(CLUSTERS_SHOWN)
     ).all()
     cluster_count = connection.scalar(sa.select(sa.func.count()).select_from(joined).where(own)) or 0
     return [
         Membership(
-            row.id, row.kind, row.disposition, effective_status(row.status, None if row.snooze_until_us is None else moment(row.snooze_until_us), now),
-            row.probability, moment(row.first_us), moment(row.last_us),
+            row.id,
+            row.kind,
+            row.disposition,
+            effective_status(row.status, None if row.snooze_until_us is None else moment(row.snooze_until_us), now),
+            row.probability,
+            moment(row.first_us),
+            moment(row.last_us),
         )
         for row in rows
     ], cluster_count

@@ -43,7 +43,10 @@ class RestorationItem:
 
 def read_all(connection: Connection, tenant_id: int) -> dict[int, Restoration]:
     """All of the tenant's, by target key."""
-    return {row.target_key: _restoration(row) for row in connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id))}
+    return {
+        row.target_key: _restoration(row)
+        for row in connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id))
+    }
 
 
 def read_some(connection: Connection, tenant_id: int, target_keys: Iterable[int]) -> dict[int, Restoration]:
@@ -51,23 +54,43 @@ def read_some(connection: Connection, tenant_id: int, target_keys: Iterable[int]
     keys = sorted(set(target_keys))
     found: dict[int, Restoration] = {}
     for start in range(0, len(keys), KEYS_PER_SELECT):
-        some = select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key.in_(keys[start : start + KEYS_PER_SELECT]))
+        some = select(_TABLE).where(
+            _TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key.in_(keys[start : start + KEYS_PER_SELECT])
+        )
         found.update({row.target_key: _restoration(row) for row in connection.execute(some)})
     return found
 
 
-def save(connection: Connection, tenant_id: int, changes: Mapping[int, Restoration | None], names: Mapping[int, str]) -> None:
+def save(
+    connection: Connection, tenant_id: int, changes: Mapping[int, Restoration | None], names: Mapping[int, str]
+) -> None:
     """Write what changed, by target key; None removes. `names` holds the ids of the targets that have one now."""
     if not changes:
         return
-    connection.execute(delete(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key == bindparam("what")), [{"what": key} for key in changes])
+    connection.execute(
+        delete(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key == bindparam("what")),
+        [{"what": key} for key in changes],
+    )
     rows = [
         {
-            "tenant_id": tenant_id, "target_key": key, "target_id": names[key], "state": r.state, "harm": r.harm, "complaints": r.complaints, "independent": r.independent,
-            "cluster_ids": json.dumps(r.clusters), "threshold": r.threshold, "removal_id": r.removal, "removed_us": r.removed_us, "removed_by": r.removed_by, "opened_us": r.opened_us,
-            "changed_us": r.changed_us, "opened_seq": r.opened_seq,
+            "tenant_id": tenant_id,
+            "target_key": key,
+            "target_id": names[key],
+            "state": r.state,
+            "harm": r.harm,
+            "complaints": r.complaints,
+            "independent": r.independent,
+            "cluster_ids": json.dumps(r.clusters),
+            "threshold": r.threshold,
+            "removal_id": r.removal,
+            "removed_us": r.removed_us,
+            "removed_by": r.removed_by,
+            "opened_us": r.opened_us,
+            "changed_us": r.changed_us,
+            "opened_seq": r.opened_seq,
         }
-        for key, r in changes.items() if r is not None
+        for key, r in changes.items()
+        if r is not None
     ]
     if rows:
         connection.execute(insert(_TABLE), rows)
@@ -84,7 +107,9 @@ def complaints_until(connection: Connection, tenant_id: int, moments_us: Mapping
 
 def read_one(connection: Connection, tenant_id: int, target_key: int) -> RestorationItem | None:
     """The target's, if it has one."""
-    row = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key == target_key)).first()
+    row = connection.execute(
+        select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key == target_key)
+    ).first()
     return None if row is None else _item(row)
 
 
@@ -93,18 +118,32 @@ def read_items(connection: Connection, tenant_id: int, target_ids: Sequence[str]
     keys = [key_of(one) for one in target_ids]
     found: dict[str, RestorationItem] = {}
     for start in range(0, len(keys), KEYS_PER_SELECT):
-        rows = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key.in_(keys[start : start + KEYS_PER_SELECT])))
+        rows = connection.execute(
+            select(_TABLE).where(
+                _TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key.in_(keys[start : start + KEYS_PER_SELECT])
+            )
+        )
         found.update({row.target_id: _item(row) for row in rows})
     return [found[one] for one in target_ids if one in found]
 
 
 def count_by_state(connection: Connection, tenant_id: int) -> dict[str, int]:
     """How many there are in each state; a state without any is left out."""
-    return {state: count for state, count in connection.execute(select(_TABLE.c.state, func.count()).where(_TABLE.c.tenant_id == tenant_id).group_by(_TABLE.c.state))}
+    return {
+        state: count
+        for state, count in connection.execute(
+            select(_TABLE.c.state, func.count()).where(_TABLE.c.tenant_id == tenant_id).group_by(_TABLE.c.state)
+        )
+    }
 
 
 def list_restorations(
-    connection: Connection, tenant_id: int, states: Iterable[RestorationState] | None, *, after: tuple[Key, ...] | None, limit: int,
+    connection: Connection,
+    tenant_id: int,
+    states: Iterable[RestorationState] | None,
+    *,
+    after: tuple[Key, ...] | None,
+    limit: int,
 ) -> tuple[list[RestorationItem], tuple[Key, ...] | None]:
     """At most `limit` behind `after`, greatest harm first, and the key to go on from (None: that was all).
 
@@ -118,19 +157,40 @@ def list_restorations(
         harm, key = after
         query = query.where(or_(c.harm < harm, and_(c.harm == harm, c.target_key > key)))
     rows = connection.execute(query.order_by(c.harm.desc(), c.target_key).limit(limit + 1)).all()
-    return [_item(row) for row in rows[:limit]], ((rows[limit - 1].harm, rows[limit - 1].target_key) if len(rows) > limit else None)
+    return [_item(row) for row in rows[:limit]], (
+        (rows[limit - 1].harm, rows[limit - 1].target_key) if len(rows) > limit else None
+    )
 
 
 def _restoration(row: Any) -> Restoration:
     return Restoration(
-        target=row.target_key, state=row.state, harm=row.harm, complaints=row.complaints, independent=row.independent, threshold=row.threshold,
-        clusters=tuple(json.loads(row.cluster_ids)), removal=row.removal_id, removed_us=row.removed_us, removed_by=row.removed_by, opened_us=row.opened_us,
-        opened_seq=row.opened_seq, changed_us=row.changed_us,
+        target=row.target_key,
+        state=row.state,
+        harm=row.harm,
+        complaints=row.complaints,
+        independent=row.independent,
+        threshold=row.threshold,
+        clusters=tuple(json.loads(row.cluster_ids)),
+        removal=row.removal_id,
+        removed_us=row.removed_us,
+        removed_by=row.removed_by,
+        opened_us=row.opened_us,
+        opened_seq=row.opened_seq,
+        changed_us=row.changed_us,
     )
 
 
 def _item(row: Any) -> RestorationItem:
     return RestorationItem(
-        row.target_id, row.state, row.harm, row.complaints, row.independent, row.threshold, json.loads(row.cluster_ids), moment(row.removed_us), row.removed_by, moment(row.opened_us),
+        row.target_id,
+        row.state,
+        row.harm,
+        row.complaints,
+        row.independent,
+        row.threshold,
+        json.loads(row.cluster_ids),
+        moment(row.removed_us),
+        row.removed_by,
+        moment(row.opened_us),
         moment(row.changed_us),
     )

@@ -53,14 +53,29 @@ class Deleted:
 def find_refed(connection: Connection, tenant_id: int, known: Refed) -> None:
     """Look through the feed beyond what is known. Reads the columns alone."""
     f = schema.feed.c
-    rows = connection.execute(sa.select(f.last_seq, f.first_seq, f.payload).where(f.tenant_id == tenant_id, f.last_seq > known.upto_seq).order_by(f.last_seq).execution_options(yield_per=32))
+    rows = connection.execute(
+        sa.select(f.last_seq, f.first_seq, f.payload)
+        .where(f.tenant_id == tenant_id, f.last_seq > known.upto_seq)
+        .order_by(f.last_seq)
+        .execution_options(yield_per=32)
+    )
     for row in rows:
         for seq in packed.seqs_before(row.payload, row.first_seq):
             known.rows_by_seq.setdefault(seq, set()).add(row.last_seq)
         known.upto_seq = row.last_seq
 
 
-def delete_step(connection: Connection, tenant_id: int, before_us: int, refed: Refed, edge: Edge, *, now_us: int, window_seconds: int, items: int = ITEMS_AT_ONCE) -> Deleted | None:
+def delete_step(
+    connection: Connection,
+    tenant_id: int,
+    before_us: int,
+    refed: Refed,
+    edge: Edge,
+    *,
+    now_us: int,
+    window_seconds: int,
+    items: int = ITEMS_AT_ONCE,
+) -> Deleted | None:
     """Delete the oldest rows of the feed that were received before `before_us` (of `items` items together, one row at
     least), with all that belongs to them; None: there is none.
 
@@ -73,11 +88,17 @@ def delete_step(connection: Connection, tenant_id: int, before_us: int, refed: R
         return None
     find_refed(connection, tenant_id, refed)
     base, c, f = tenant_id << SEQ_BITS, schema.complaints.c, schema.feed.c
-    rows = connection.execute(sa.select(c.row_key, c.reporter_key, c.target_key, c.state, c.occurred_us).where(c.row_key > base, c.row_key <= base | upto)).all()
+    rows = connection.execute(
+        sa.select(c.row_key, c.reporter_key, c.target_key, c.state, c.occurred_us).where(
+            c.row_key > base, c.row_key <= base | upto
+        )
+    ).all()
     promoted, totals = _settle(connection, tenant_id, upto, [row for row in rows if row.state == STANDING])
     trimmed = _trim_clusters(connection, base, upto)
     refed_gone = _forget_refed(connection, tenant_id, refed, {row.row_key & SEQ_MASK for row in rows}, upto)
-    outcomes = connection.execute(sa.delete(schema.outcomes).where(schema.outcomes.c.row_key > base, schema.outcomes.c.row_key <= base | upto)).rowcount
+    outcomes = connection.execute(
+        sa.delete(schema.outcomes).where(schema.outcomes.c.row_key > base, schema.outcomes.c.row_key <= base | upto)
+    ).rowcount
     connection.execute(sa.delete(schema.complaints).where(c.row_key > base, c.row_key <= base | upto))
     newest = connection.scalar(sa.select(sa.func.max(f.newest_us)).where(f.tenant_id == tenant_id, f.last_seq <= upto))
     connection.execute(sa.delete(schema.feed).where(f.tenant_id == tenant_id, f.last_seq <= upto))
@@ -99,7 +120,9 @@ def delete_rest(connection: Connection, tenant_id: int, before_us: int) -> dict[
     w, d, s, r = schema.withdrawals.c, schema.dead_letters.c, schema.sweeps.c, schema.reporter_warnings.c
     statements = {
         "withdrawals": sa.delete(schema.withdrawals).where(w.tenant_id == tenant_id, w.received_us < before_us),
-        "dead_letters": sa.delete(schema.dead_letters).where(d.tenant_id == tenant_id, d.received_us < before_us, d.resent_us.is_(None)),
+        "dead_letters": sa.delete(schema.dead_letters).where(
+            d.tenant_id == tenant_id, d.received_us < before_us, d.resent_us.is_(None)
+        ),
         "sweeps": sa.delete(schema.sweeps).where(s.tenant_id == tenant_id, s.finished_us < before_us),
         "reporter_warnings": sa.delete(schema.reporter_warnings).where(r.tenant_id == tenant_id, r.at_us < before_us),
     }
@@ -112,7 +135,12 @@ def _upto(connection: Connection, tenant_id: int, before_us: int, at_most: int) 
     """The last_seq of the last row that this step deletes."""
     f = schema.feed.c
     cursor = analysis_state_of(connection, tenant_id).cursor_seq
-    oldest = sa.select(f.last_seq, f.received_us, f["items"]).where(f.tenant_id == tenant_id, f.last_seq <= cursor).order_by(f.last_seq).limit(_ROWS_LOOKED_AT)
+    oldest = (
+        sa.select(f.last_seq, f.received_us, f["items"])
+        .where(f.tenant_id == tenant_id, f.last_seq <= cursor)
+        .order_by(f.last_seq)
+        .limit(_ROWS_LOOKED_AT)
+    )
     upto, items = None, 0
     for row in connection.execute(oldest):
         if row.received_us >= before_us or (upto is not None and items + row.items > at_most):
@@ -129,10 +157,16 @@ def _settle(connection: Connection, tenant_id: int, upto: int, gone: Sequence[An
     )
     pairs = [(row.target_key, row.reporter_key) for row in gone]
     heirs: dict[tuple[int, int], tuple[int, str, int]] = {}
-    for row_key, target, reporter, occurred, identity in select_by_keys(connection, statement, (tenant_id, tenant_id << SEQ_BITS | upto), pairs):
-        heirs[target, reporter] = min(heirs.get((target, reporter), (occurred, identity, row_key)), (occurred, identity, row_key))
+    for row_key, target, reporter, occurred, identity in select_by_keys(
+        connection, statement, (tenant_id, tenant_id << SEQ_BITS | upto), pairs
+    ):
+        heirs[target, reporter] = min(
+            heirs.get((target, reporter), (occurred, identity, row_key)), (occurred, identity, row_key)
+        )
     promoted = [row_key for _, _, row_key in heirs.values()]
-    run_for_each(connection, "UPDATE complaints SET state = ? WHERE row_key = ?", [(STANDING, row_key) for row_key in promoted])
+    run_for_each(
+        connection, "UPDATE complaints SET state = ? WHERE row_key = ?", [(STANDING, row_key) for row_key in promoted]
+    )
     lost: dict[int, int] = {}
     for pair in pairs:
         if pair not in heirs:
@@ -143,30 +177,51 @@ def _settle(connection: Connection, tenant_id: int, upto: int, gone: Sequence[An
 
 def _write_totals(connection: Connection, tenant_id: int, totals: dict[int, int]) -> None:
     insert_rows(
-        connection, schema.targets, ("tenant_id", "target_key", "complaints"), [(tenant_id, target, count) for target, count in totals.items() if count],
+        connection,
+        schema.targets,
+        ("tenant_id", "target_key", "complaints"),
+        [(tenant_id, target, count) for target, count in totals.items() if count],
         "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = excluded.complaints",
     )
-    run_for_each(connection, "DELETE FROM targets WHERE tenant_id = ? AND target_key = ?", [(tenant_id, target) for target, count in totals.items() if not count])
+    run_for_each(
+        connection,
+        "DELETE FROM targets WHERE tenant_id = ? AND target_key = ?",
+        [(tenant_id, target) for target, count in totals.items() if not count],
+    )
 
 
 def _trim_clusters(connection: Connection, base: int, upto: int) -> bool:
     """Take the complaints out of the clusters, which remember that they had them, and from when to when."""
     cc, c = schema.cluster_complaints.c, schema.clusters.c
     gone = sa.and_(cc.row_key > base, cc.row_key <= base | upto)
-    spans = connection.execute(sa.select(cc.cluster_id, sa.func.min(cc.occurred_us), sa.func.max(cc.occurred_us)).where(gone).group_by(cc.cluster_id)).all()
+    spans = connection.execute(
+        sa.select(cc.cluster_id, sa.func.min(cc.occurred_us), sa.func.max(cc.occurred_us))
+        .where(gone)
+        .group_by(cc.cluster_id)
+    ).all()
     if spans:
         connection.execute(sa.delete(schema.cluster_complaints).where(gone))
     for cluster, first, last in spans:
-        connection.execute(sa.update(schema.clusters).where(c.id == cluster).values(
-            trimmed_first_us=sa.case((c.trimmed_first_us < first, c.trimmed_first_us), else_=first), trimmed_last_us=sa.case((c.trimmed_last_us > last, c.trimmed_last_us), else_=last),
-        ))
+        connection.execute(
+            sa.update(schema.clusters)
+            .where(c.id == cluster)
+            .values(
+                trimmed_first_us=sa.case((c.trimmed_first_us < first, c.trimmed_first_us), else_=first),
+                trimmed_last_us=sa.case((c.trimmed_last_us > last, c.trimmed_last_us), else_=last),
+            )
+        )
     return bool(spans)
 
 
 def _forget_refed(connection: Connection, tenant_id: int, refed: Refed, gone: set[int], upto: int) -> bool:
     """Take deleted complaints out of younger rows of the feed."""
     f = schema.feed.c
-    rows = {last_seq for seq in gone & refed.rows_by_seq.keys() for last_seq in refed.rows_by_seq.pop(seq) if last_seq > upto}
+    rows = {
+        last_seq
+        for seq in gone & refed.rows_by_seq.keys()
+        for last_seq in refed.rows_by_seq.pop(seq)
+        if last_seq > upto
+    }
     for last_seq in sorted(rows):
         mine = sa.and_(f.tenant_id == tenant_id, f.last_seq == last_seq)
         payload = connection.scalar(sa.select(f.payload).where(mine))
@@ -178,4 +233,11 @@ def _forget_refed(connection: Connection, tenant_id: int, refed: Refed, gone: se
 def items_before(connection: Connection, tenant_id: int, before_us: int) -> int:
     """How many items were received before that time and are kept still (to the batch: one is counted by its last item)."""
     f = schema.feed.c
-    return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(f["items"]), 0)).where(f.tenant_id == tenant_id, f.received_us < before_us)) or 0)
+    return int(
+        connection.scalar(
+            sa.select(sa.func.coalesce(sa.func.sum(f["items"]), 0)).where(
+                f.tenant_id == tenant_id, f.received_us < before_us
+            )
+        )
+        or 0
+    )

@@ -65,7 +65,9 @@ class SecretBox:
 
     def _unreadable(self) -> SealedWithAnotherKey:
         where = f"the {len(self._keys)} key(s) of BRIGADEWATCH_SECRET_KEY" if self._keys else f"the key in {self._path}"
-        return SealedWithAnotherKey(f"a stored secret is opened by none of {where}: add the key that it was sealed with to BRIGADEWATCH_SECRET_KEY (commas between keys), or set the secret anew")
+        return SealedWithAnotherKey(
+            f"a stored secret is opened by none of {where}: add the key that it was sealed with to BRIGADEWATCH_SECRET_KEY (commas between keys), or set the secret anew"
+        )
 
 
 def _key_in(path: Path) -> Fernet:
@@ -78,7 +80,9 @@ def _key_in(path: Path) -> Fernet:
         key = bytes.fromhex(text)
         return Fernet(base64.urlsafe_b64encode(key))
     except ValueError:
-        raise NoSecretKey(f"{path} holds no key of 64 hexadecimal digits: put the file back from a backup, or {way_out}") from None
+        raise NoSecretKey(
+            f"{path} holds no key of 64 hexadecimal digits: put the file back from a backup, or {way_out}"
+        ) from None
 
 
 def _fernet_key(key: str) -> bytes:

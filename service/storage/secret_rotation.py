@@ -23,7 +23,9 @@ def rotate_all(connection: Connection, box: SecretBox) -> tuple[int, list[str]]:
     for table, key, columns in SEALED:
         for name in columns:
             column = table.c[name]
-            for row_key, sealed in connection.execute(select(key, column).where(column.is_not(None)).order_by(key)).all():
+            for row_key, sealed in connection.execute(
+                select(key, column).where(column.is_not(None)).order_by(key)
+            ).all():
                 try:
                     anew = box.rotate(sealed)
                 except SealedWithAnotherKey:

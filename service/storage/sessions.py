@@ -71,8 +71,12 @@ def begin_attempt(connection: Connection, tenant: str, name: str, address: str, 
     if wait_us > 0:
         return Attempt("address-locked", wait_seconds=-(-wait_us // _SECOND))
     c = users.c
-    query = select(c.id, c.tenant_id, c.password_hash, c.failures, c.locked_until_us).join(tenants, tenants.c.id == c.tenant_id)
-    row = connection.execute(query.where(tenants.c.name == tenant, c.name == name, c.disabled_us.is_(None)).with_for_update(of=users)).first()
+    query = select(c.id, c.tenant_id, c.password_hash, c.failures, c.locked_until_us).join(
+        tenants, tenants.c.id == c.tenant_id
+    )
+    row = connection.execute(
+        query.where(tenants.c.name == tenant, c.name == name, c.disabled_us.is_(None)).with_for_update(of=users)
+    ).first()
     if row is None:
         return Attempt("try")
     if row.locked_until_us is not None and row.locked_until_us > now_us:
@@ -85,10 +89,24 @@ def begin_attempt(connection: Connection, tenant: str, name: str, address: str, 
 
 def note_failure(connection: Connection, attempt: Attempt, address: str, now_us: int) -> None:
     """The password was wrong: the audit trail tells of an account that rests now."""
-    user = connection.execute(select(users.c.tenant_id, users.c.name, users.c.failures).where(users.c.id == attempt.user_id)).first()
+    user = connection.execute(
+        select(users.c.tenant_id, users.c.name, users.c.failures).where(users.c.id == attempt.user_id)
+    ).first()
     if user is not None and attempt.locks_until_us is not None:
-        detail = {"attempts": user.failures, "seconds": (attempt.locks_until_us - now_us) // _SECOND, "address": address}
-        trail.enter(connection, user.tenant_id, actor="sign-in", action="user-locked", subject=f"user:{user.name}", now_us=now_us, detail=detail)
+        detail = {
+            "attempts": user.failures,
+            "seconds": (attempt.locks_until_us - now_us) // _SECOND,
+            "address": address,
+        }
+        trail.enter(
+            connection,
+            user.tenant_id,
+            actor="sign-in",
+            action="user-locked",
+            subject=f"user:{user.name}",
+            now_us=now_us,
+            detail=detail,
+        )
 
 
 def note_success(connection: Connection, attempt: Attempt, address: str) -> None:
@@ -98,14 +116,24 @@ def note_success(connection: Connection, attempt: Attempt, address: str) -> None
     connection.execute(update(users).where(users.c.id == attempt.user_id).values(failures=0, locked_until_us=None))
 
 
-def open_session(connection: Connection, user_id: int, password_hash: str, address: str, now_us: int, *, new_password_hash: str | None = None) -> str | None:
+def open_session(
+    connection: Connection,
+    user_id: int,
+    password_hash: str,
+    address: str,
+    now_us: int,
+    *,
+    new_password_hash: str | None = None,
+) -> str | None:
     """The password of `password_hash` was right: forget the failures and give the new session's token; None when the
     account was disabled meanwhile, or has another password.
     """
     # The address first, as whoever counts an attempt. The account is locked against being disabled, or given another
     # password, until the session is there.
     connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
-    query = select(users.c.tenant_id, users.c.name).where(users.c.id == user_id, users.c.disabled_us.is_(None), users.c.password_hash == password_hash)
+    query = select(users.c.tenant_id, users.c.name).where(
+        users.c.id == user_id, users.c.disabled_us.is_(None), users.c.password_hash == password_hash
+    )
     user = connection.execute(query.with_for_update()).first()
     if user is None:
         return None
@@ -113,10 +141,25 @@ def open_session(connection: Connection, user_id: int, password_hash: str, addre
     connection.execute(update(users).where(users.c.id == user_id).values(failures=0, locked_until_us=None, **rehashed))
     connection.execute(delete(sessions).where(sessions.c.expires_us <= now_us))
     token = secrets.token_urlsafe(32)
-    connection.execute(insert(sessions).values(
-        hash=hash_of(token), user_id=user_id, csrf=secrets.token_urlsafe(32), created_us=now_us, seen_us=now_us, expires_us=now_us + ABSOLUTE_SECONDS * _SECOND,
-    ))
-    trail.enter(connection, user.tenant_id, actor=user.name, action="sign-in", subject=f"user:{user.name}", now_us=now_us, detail={"address": address})
+    connection.execute(
+        insert(sessions).values(
+            hash=hash_of(token),
+            user_id=user_id,
+            csrf=secrets.token_urlsafe(32),
+            created_us=now_us,
+            seen_us=now_us,
+            expires_us=now_us + ABSOLUTE_SECONDS * _SECOND,
+        )
+    )
+    trail.enter(
+        connection,
+        user.tenant_id,
+        actor=user.name,
+        action="sign-in",
+        subject=f"user:{user.name}",
+        now_us=now_us,
+        detail={"address": address},
+    )
     return token
 
 
@@ -124,18 +167,51 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
     """Whose session it is; None when it ended or never was."""
     s, u = sessions.c, users.c
     query = (
-        select(s.hash, s.user_id, u.name, u.tenant_id, tenants.c.name.label("tenant"), u.role, s.csrf, u.preferences, s.flash, s.seen_us, u.one_time)
-        .join(users, u.id == s.user_id).join(tenants, tenants.c.id == u.tenant_id)
-        .where(s.hash == hash_of(token), u.disabled_us.is_(None), s.expires_us > now_us, s.seen_us > now_us - IDLE_SECONDS * _SECOND)
+        select(
+            s.hash,
+            s.user_id,
+            u.name,
+            u.tenant_id,
+            tenants.c.name.label("tenant"),
+            u.role,
+            s.csrf,
+            u.preferences,
+            s.flash,
+            s.seen_us,
+            u.one_time,
+        )
+        .join(users, u.id == s.user_id)
+        .join(tenants, tenants.c.id == u.tenant_id)
+        .where(
+            s.hash == hash_of(token),
+            u.disabled_us.is_(None),
+            s.expires_us > now_us,
+            s.seen_us > now_us - IDLE_SECONDS * _SECOND,
+        )
     )
     row = connection.execute(query).first()
-    return None if row is None else SessionRow(*row[:7], preferences=json.loads(row.preferences), flash=row.flash, seen_us=row.seen_us, one_time=bool(row.one_time))
+    return (
+        None
+        if row is None
+        else SessionRow(
+            *row[:7],
+            preferences=json.loads(row.preferences),
+            flash=row.flash,
+            seen_us=row.seen_us,
+            one_time=bool(row.one_time),
+        )
+    )
 
 
 def alive(connection: Connection, hashes: Collection[str], now_us: int) -> set[str]:
     """Those of the sessions (by the hash of their token) that are still valid."""
     s = sessions.c
-    open_ones = (s.hash.in_(sorted(hashes)), users.c.disabled_us.is_(None), s.expires_us > now_us, s.seen_us > now_us - IDLE_SECONDS * _SECOND)
+    open_ones = (
+        s.hash.in_(sorted(hashes)),
+        users.c.disabled_us.is_(None),
+        s.expires_us > now_us,
+        s.seen_us > now_us - IDLE_SECONDS * _SECOND,
+    )
     return set(connection.scalars(select(s.hash).join(users, users.c.id == s.user_id).where(*open_ones)))
 
 
@@ -154,7 +230,15 @@ def close_sessions(connection: Connection, session: SessionRow, now_us: int, *, 
     which = sessions.c.user_id == session.user_id if everywhere else sessions.c.hash == session.hash
     ended = connection.execute(delete(sessions).where(which)).rowcount
     detail = {"everywhere": everywhere, "sessions": ended}
-    trail.enter(connection, session.tenant_id, actor=session.name, action="sign-out", subject=f"user:{session.name}", now_us=now_us, detail=detail)
+    trail.enter(
+        connection,
+        session.tenant_id,
+        actor=session.name,
+        action="sign-out",
+        subject=f"user:{session.name}",
+        now_us=now_us,
+        detail=detail,
+    )
     return ended
 
 
@@ -165,7 +249,11 @@ def drop_session(connection: Connection, token: str) -> None:
 
 def count_sessions(connection: Connection, user_id: int, now_us: int) -> int:
     """How many of the person's sessions are open."""
-    open_ones = (sessions.c.user_id == user_id, sessions.c.expires_us > now_us, sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND)
+    open_ones = (
+        sessions.c.user_id == user_id,
+        sessions.c.expires_us > now_us,
+        sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND,
+    )
     return int(connection.scalar(select(func.count()).select_from(sessions).where(*open_ones)) or 0)
 
 
@@ -186,8 +274,14 @@ def _count_address(connection: Connection, address: str, now_us: int) -> int:
     if row.locked_until_us is not None and row.locked_until_us > now_us:
         return int(row.locked_until_us - now_us)
     failures = row.failures + 1
-    locked_until_us = now_us + _wait_us(failures, FREE_ATTEMPTS_OF_ADDRESS) if failures >= FREE_ATTEMPTS_OF_ADDRESS else None
-    connection.execute(update(sign_in_addresses).where(c.address == address).values(failures=failures, seen_us=now_us, locked_until_us=locked_until_us))
+    locked_until_us = (
+        now_us + _wait_us(failures, FREE_ATTEMPTS_OF_ADDRESS) if failures >= FREE_ATTEMPTS_OF_ADDRESS else None
+    )
+    connection.execute(
+        update(sign_in_addresses)
+        .where(c.address == address)
+        .values(failures=failures, seen_us=now_us, locked_until_us=locked_until_us)
+    )
     return 0
 
 

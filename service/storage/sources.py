@@ -76,7 +76,16 @@ def open_secrets(source: Source, box: SecretBox, now_us: int) -> tuple[str, ...]
 
 
 def add_source(
-    connection: Connection, box: SecretBox, tenant_id: int, platform: str, *, secret: str | None, url: str | None = None, mapping: Mapping[str, Any] | None = None, now_us: int, actor: str = "cli",
+    connection: Connection,
+    box: SecretBox,
+    tenant_id: int,
+    platform: str,
+    *,
+    secret: str | None,
+    url: str | None = None,
+    mapping: Mapping[str, Any] | None = None,
+    now_us: int,
+    actor: str = "cli",
 ) -> Source:
     """Make a source in the caller's writing transaction; a poller is due at once.
 
@@ -89,18 +98,42 @@ def add_source(
         raise Refused(f"a mapping belongs to the platform generic; {platform} has a payload of its own")
     _check_secret(platform, url, secret, mapping)
     identifier = ID_PREFIX + secrets.token_hex(24)
-    connection.execute(insert(sources).values(
-        id=identifier, tenant_id=tenant_id, platform=platform, url=url, secret=None if secret is None else box.seal(secret), mapping=None if mapping is None else json.dumps(mapping),
-        created_us=now_us, next_poll_us=now_us if _is_poller(platform, url) else None,
-    ))
+    connection.execute(
+        insert(sources).values(
+            id=identifier,
+            tenant_id=tenant_id,
+            platform=platform,
+            url=url,
+            secret=None if secret is None else box.seal(secret),
+            mapping=None if mapping is None else json.dumps(mapping),
+            created_us=now_us,
+            next_poll_us=now_us if _is_poller(platform, url) else None,
+        )
+    )
     if _is_poller(platform, url):
         timers.at_latest(connection, tenant_id, "poll", now_us)
-    _audit(connection, tenant_id, "source added", identifier, {"platform": platform, "url": url, "signed": secret is not None}, now_us, actor)
+    _audit(
+        connection,
+        tenant_id,
+        "source added",
+        identifier,
+        {"platform": platform, "url": url, "signed": secret is not None},
+        now_us,
+        actor,
+    )
     return source_of(connection, tenant_id, identifier)
 
 
 def rotate_secret(
-    connection: Connection, box: SecretBox, tenant_id: int, identifier: str, secret: str, *, now_us: int, overlap_seconds: int = OVERLAP_SECONDS, actor: str = "cli",
+    connection: Connection,
+    box: SecretBox,
+    tenant_id: int,
+    identifier: str,
+    secret: str,
+    *,
+    now_us: int,
+    overlap_seconds: int = OVERLAP_SECONDS,
+    actor: str = "cli",
 ) -> Source:
     """Give the source a new secret; the present one is valid beside it for `overlap_seconds` (0: not at all).
 
@@ -110,19 +143,35 @@ def rotate_secret(
     source = source_of(connection, tenant_id, identifier)
     _check_secret(source.platform, source.url, secret, source.mapping)
     overlap = source.secret is not None and overlap_seconds > 0 and not source.polled
-    changes: dict[str, Any] = {"secret": box.seal(secret), "previous_secret": source.secret if overlap else None, "previous_until_us": now_us + overlap_seconds * 1_000_000 if overlap else None}
+    changes: dict[str, Any] = {
+        "secret": box.seal(secret),
+        "previous_secret": source.secret if overlap else None,
+        "previous_until_us": now_us + overlap_seconds * 1_000_000 if overlap else None,
+    }
     if source.polled:
         changes |= {"failures": 0, "last_error": None, "next_poll_us": now_us}
         timers.at_latest(connection, tenant_id, "poll", now_us)
     connection.execute(update(sources).where(sources.c.id == identifier).values(changes))
-    _audit(connection, tenant_id, "source rotated", identifier, {"platform": source.platform, "overlap_seconds": overlap_seconds if overlap else 0}, now_us, actor)
+    _audit(
+        connection,
+        tenant_id,
+        "source rotated",
+        identifier,
+        {"platform": source.platform, "overlap_seconds": overlap_seconds if overlap else 0},
+        now_us,
+        actor,
+    )
     return source_of(connection, tenant_id, identifier)
 
 
 def remove_source(connection: Connection, tenant_id: int, identifier: str, *, now_us: int, actor: str = "cli") -> None:
     """End a source: its path answers as if it had never been, its secrets are gone. Raises NotFound."""
     source = source_of(connection, tenant_id, identifier)
-    connection.execute(update(sources).where(sources.c.id == identifier).values(removed_us=now_us, secret=None, previous_secret=None, previous_until_us=None, next_poll_us=None))
+    connection.execute(
+        update(sources)
+        .where(sources.c.id == identifier)
+        .values(removed_us=now_us, secret=None, previous_secret=None, previous_until_us=None, next_poll_us=None)
+    )
     _audit(connection, tenant_id, "source removed", identifier, {"platform": source.platform}, now_us, actor)
 
 
@@ -147,14 +196,21 @@ def find_source(connection: Connection, platform: str, identifier: str) -> Sourc
 
 def list_sources(connection: Connection, tenant_id: int, *, after: str = "", limit: int = 1_000) -> list[Source]:
     """The tenant's sources by id, those behind `after`."""
-    statement = _statement().where(sources.c.tenant_id == tenant_id, sources.c.id > after).order_by(sources.c.id).limit(limit)
+    statement = (
+        _statement().where(sources.c.tenant_id == tenant_id, sources.c.id > after).order_by(sources.c.id).limit(limit)
+    )
     return [_source(row) for row in connection.execute(statement)]
 
 
 def pollers(connection: Connection, tenant_id: int) -> list[Source]:
     """The tenant's sources that are asked, the one due first in front; due is `next_poll_us` <= now (null: at once)."""
-    statement = _statement().where(sources.c.tenant_id == tenant_id, sources.c.platform.in_(platforms.POLLED), sources.c.url.is_not(None))
-    return [_source(row) for row in connection.execute(statement.order_by(sources.c.next_poll_us.asc().nulls_first(), sources.c.id))]
+    statement = _statement().where(
+        sources.c.tenant_id == tenant_id, sources.c.platform.in_(platforms.POLLED), sources.c.url.is_not(None)
+    )
+    return [
+        _source(row)
+        for row in connection.execute(statement.order_by(sources.c.next_poll_us.asc().nulls_first(), sources.c.id))
+    ]
 
 
 def lock_source(connection: Connection, source: Source) -> Source | None:
@@ -168,7 +224,14 @@ def claim_poll(connection: Connection, source: Source, next_poll_us: int) -> boo
 
     False: it was removed.
     """
-    return connection.execute(update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(next_poll_us=next_poll_us)).rowcount > 0
+    return (
+        connection.execute(
+            update(sources)
+            .where(sources.c.id == source.id, sources.c.removed_us.is_(None))
+            .values(next_poll_us=next_poll_us)
+        ).rowcount
+        > 0
+    )
 
 
 def record_cursor(connection: Connection, source: Source, cursor: Mapping[str, Any]) -> bool:
@@ -176,20 +239,44 @@ def record_cursor(connection: Connection, source: Source, cursor: Mapping[str, A
 
     False: the source was removed.
     """
-    return connection.execute(update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(cursor=json.dumps(cursor))).rowcount > 0
+    return (
+        connection.execute(
+            update(sources)
+            .where(sources.c.id == source.id, sources.c.removed_us.is_(None))
+            .values(cursor=json.dumps(cursor))
+        ).rowcount
+        > 0
+    )
 
 
 def record_poll(
-    connection: Connection, source: Source, *, next_poll_us: int, cursor: Mapping[str, Any] | None, polled_us: int | None = None, failures: int = 0, last_error: str | None = None,
+    connection: Connection,
+    source: Source,
+    *,
+    next_poll_us: int,
+    cursor: Mapping[str, Any] | None,
+    polled_us: int | None = None,
+    failures: int = 0,
+    last_error: str | None = None,
 ) -> bool:
     """Write where a poller is after a poll. `polled_us` None: it failed, the time of the last success stays.
 
     False when the source was removed meanwhile: nothing is written then.
     """
-    values: dict[str, Any] = {"next_poll_us": next_poll_us, "cursor": None if cursor is None else json.dumps(cursor), "failures": failures, "last_error": last_error}
+    values: dict[str, Any] = {
+        "next_poll_us": next_poll_us,
+        "cursor": None if cursor is None else json.dumps(cursor),
+        "failures": failures,
+        "last_error": last_error,
+    }
     if polled_us is not None:
         values["polled_us"] = polled_us
-    return connection.execute(update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(values)).rowcount > 0
+    return (
+        connection.execute(
+            update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(values)
+        ).rowcount
+        > 0
+    )
 
 
 def wake_pollers(connection: Connection, tenant_id: int, platform: str, now_us: int) -> int:
@@ -197,7 +284,13 @@ def wake_pollers(connection: Connection, tenant_id: int, platform: str, now_us: 
 
     One that backs off after failures is left alone.
     """
-    mine = (sources.c.tenant_id == tenant_id) & (sources.c.platform == platform) & sources.c.url.is_not(None) & sources.c.removed_us.is_(None) & (sources.c.failures == 0)
+    mine = (
+        (sources.c.tenant_id == tenant_id)
+        & (sources.c.platform == platform)
+        & sources.c.url.is_not(None)
+        & sources.c.removed_us.is_(None)
+        & (sources.c.failures == 0)
+    )
     sooner = or_(sources.c.next_poll_us.is_(None), sources.c.next_poll_us > now_us)
     woken = connection.execute(update(sources).where(mine, sooner).values(next_poll_us=now_us)).rowcount
     if woken:
@@ -206,14 +299,30 @@ def wake_pollers(connection: Connection, tenant_id: int, platform: str, now_us: 
 
 
 def _statement() -> Select[Any]:
-    return select(sources, tenants.c.name.label("tenant")).join(tenants, tenants.c.id == sources.c.tenant_id).where(sources.c.removed_us.is_(None))
+    return (
+        select(sources, tenants.c.name.label("tenant"))
+        .join(tenants, tenants.c.id == sources.c.tenant_id)
+        .where(sources.c.removed_us.is_(None))
+    )
 
 
 def _source(row: Row[Any]) -> Source:
     return Source(
-        id=row.id, tenant_id=row.tenant_id, tenant=row.tenant, platform=row.platform, url=row.url, secret=row.secret, previous_secret=row.previous_secret,
-        previous_until_us=row.previous_until_us, mapping=None if row.mapping is None else json.loads(row.mapping), created_us=row.created_us,
-        cursor=None if row.cursor is None else json.loads(row.cursor), next_poll_us=row.next_poll_us, polled_us=row.polled_us, failures=row.failures, last_error=row.last_error,
+        id=row.id,
+        tenant_id=row.tenant_id,
+        tenant=row.tenant,
+        platform=row.platform,
+        url=row.url,
+        secret=row.secret,
+        previous_secret=row.previous_secret,
+        previous_until_us=row.previous_until_us,
+        mapping=None if row.mapping is None else json.loads(row.mapping),
+        created_us=row.created_us,
+        cursor=None if row.cursor is None else json.loads(row.cursor),
+        next_poll_us=row.next_poll_us,
+        polled_us=row.polled_us,
+        failures=row.failures,
+        last_error=row.last_error,
     )
 
 
@@ -228,11 +337,20 @@ def _check_url(platform: str, url: str | None) -> None:
         return
     try:
         parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and not parts.password and not parts.fragment and (parts.port is None or parts.port > 0)
+        fits = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and not parts.username
+            and not parts.password
+            and not parts.fragment
+            and (parts.port is None or parts.port > 0)
+        )
     except ValueError:
         fits = False
     if not fits or len(url) > MAX_URL_CHARACTERS or not _PRINTABLE.match(url) or " " in url:
-        raise Refused(f"{url[:200]!r} is no address like https://forum.example: http or https, a host, no user, no fragment, at most {MAX_URL_CHARACTERS} characters")
+        raise Refused(
+            f"{url[:200]!r} is no address like https://forum.example: http or https, a host, no user, no fragment, at most {MAX_URL_CHARACTERS} characters"
+        )
 
 
 def _check_secret(platform: str, url: str | None, secret: str | None, mapping: Mapping[str, Any] | None) -> None:
@@ -249,6 +367,22 @@ def _check_secret(platform: str, url: str | None, secret: str | None, mapping: M
         raise Refused(f"this is no secret: 1 to {MAX_SECRET_CHARACTERS} printable characters, no space at either end")
 
 
-def _audit(connection: Connection, tenant_id: int, action: str, identifier: str, detail: Mapping[str, Any], now_us: int, actor: str) -> None:
+def _audit(
+    connection: Connection,
+    tenant_id: int,
+    action: str,
+    identifier: str,
+    detail: Mapping[str, Any],
+    now_us: int,
+    actor: str,
+) -> None:
     # The end of the id alone: whoever reads the trail need not be able to post.
-    trail.enter(connection, tenant_id, actor=actor, action=action, subject=f"source:…{identifier[-6:]}", now_us=now_us, detail=detail)
+    trail.enter(
+        connection,
+        tenant_id,
+        actor=actor,
+        action=action,
+        subject=f"source:…{identifier[-6:]}",
+        now_us=now_us,
+        detail=detail,
+    )

@@ -126,7 +126,12 @@ def connect(url: str, timeout_seconds: float, *, connections: int = 64) -> Async
     A connection that the server closed meanwhile is noticed and replaced before it is used.
     """
     pool = BlockingConnectionPool.from_url(
-        url, max_connections=connections, timeout=timeout_seconds, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0),
+        url,
+        max_connections=connections,
+        timeout=timeout_seconds,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
         # With these (of Redis Enterprise) on, the client does not look whether a pooled connection is still alive.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
@@ -139,11 +144,17 @@ def unavailable_when_it_fails() -> Iterator[None]:
     try:
         yield
     except OutOfMemoryError:
-        raise Overloaded("Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS, cause="redis-memory") from None
+        raise Overloaded(
+            "Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS, cause="redis-memory"
+        ) from None
     except ResponseError as error:
         # LOADING, READONLY, MISCONF, BUSY, MASTERDOWN: states of the server, none of them the caller's doing.
         if "OOM" in str(error)[:40]:
-            raise Overloaded("Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS, cause="redis-memory") from None
+            raise Overloaded(
+                "Redis is out of memory: nothing was taken",
+                retry_after_seconds=BACKLOG_RETRY_SECONDS,
+                cause="redis-memory",
+            ) from None
         raise StoreUnavailable(f"Redis cannot answer now: {error}") from error
     except (RedisError, OSError, TimeoutError) as error:
         # the text of the error names its address inside
@@ -160,7 +171,9 @@ async def append(client: AsyncRedis, tenant: str, batches: Sequence[Batch], max_
     for batch in batches:
         arguments += (batch.n, batch.lines, batch.requests)
     with unavailable_when_it_fails():
-        last = await APPEND.ask(client, [keys.position(tenant), keys.stream(tenant), keys.progress(tenant), keys.TENANTS_WAITING], arguments)
+        last = await APPEND.ask(
+            client, [keys.position(tenant), keys.stream(tenant), keys.progress(tenant), keys.TENANTS_WAITING], arguments
+        )
     if last is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
     return [int(position) or None for position in last]
@@ -169,11 +182,17 @@ async def append(client: AsyncRedis, tenant: str, batches: Sequence[Batch], max_
 def append_blocking(client: Redis, tenant: str, batch: Batch, max_items: int) -> int:
     """The same for one batch through a blocking client; Overloaded also where there was no room."""
     with unavailable_when_it_fails():
-        last = APPEND.run(client, [keys.position(tenant), keys.stream(tenant), keys.progress(tenant), keys.TENANTS_WAITING], [tenant, max_items, batch.n, batch.lines, batch.requests])
+        last = APPEND.run(
+            client,
+            [keys.position(tenant), keys.stream(tenant), keys.progress(tenant), keys.TENANTS_WAITING],
+            [tenant, max_items, batch.n, batch.lines, batch.requests],
+        )
     if last is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
     if not int(last[0]):
-        raise Overloaded(f"{max_items} items wait to be archived already: try again", retry_after_seconds=BACKLOG_RETRY_SECONDS)
+        raise Overloaded(
+            f"{max_items} items wait to be archived already: try again", retry_after_seconds=BACKLOG_RETRY_SECONDS
+        )
     return int(last[0])
 
 
@@ -222,7 +241,9 @@ def read_entries(client: Redis, tenant: str, consumer: str, count: int, max_item
     """
     client_any: Any = client
     try:
-        return _read(client_any, tenant, consumer, count, max_items, pending=True) or _read(client_any, tenant, consumer, count, max_items, pending=False)
+        return _read(client_any, tenant, consumer, count, max_items, pending=True) or _read(
+            client_any, tenant, consumer, count, max_items, pending=False
+        )
     except ResponseError:
         pass  # no stream or no group yet; anything else comes again below
     try:
@@ -247,12 +268,18 @@ def _read(client: Any, tenant: str, consumer: str, count: int, max_items: int, *
     found: list[Entry] = []
     items, size, after = 0, min(count, _FIRST_READ), "0" if pending else ">"
     while size > 0:
-        rows = _rows(client.execute_command("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", size, "STREAMS", keys.stream(tenant), after))
+        rows = _rows(
+            client.execute_command(
+                "XREADGROUP", "GROUP", GROUP, consumer, "COUNT", size, "STREAMS", keys.stream(tenant), after
+            )
+        )
         deliveries = _deliveries(client, tenant, consumer, rows) if pending and rows else {}
         gone = [entry_id for entry_id, fields in rows if fields is None]
         if gone:  # deleted, yet handed out once: nothing is left to do for it
             client.execute_command("XACK", keys.stream(tenant), GROUP, *gone)
-        read = [_entry(entry_id, fields, deliveries.get(entry_id, 1)) for entry_id, fields in rows if fields is not None]
+        read = [
+            _entry(entry_id, fields, deliveries.get(entry_id, 1)) for entry_id, fields in rows if fields is not None
+        ]
         found += read
         items += sum(entry.n for entry in read)
         if len(rows) < size or items >= max_items or len(found) >= count:
@@ -270,7 +297,11 @@ def _rows(answer: Any) -> list[tuple[str, dict[bytes, bytes] | None]]:
     streams = list(answer.values()) if isinstance(answer, dict) else [pair[1] for pair in answer]
     rows: list[Any] = []
     for part in streams:
-        rows += part if not part or isinstance(part[0], tuple) or (len(part[0]) == 2 and isinstance(part[0][0], bytes | str)) else part[0]
+        rows += (
+            part
+            if not part or isinstance(part[0], tuple) or (len(part[0]) == 2 and isinstance(part[0][0], bytes | str))
+            else part[0]
+        )
     return [(_text(entry_id), _fields(fields)) for entry_id, fields in rows]
 
 
@@ -283,11 +314,21 @@ def _fields(fields: Any) -> dict[bytes, bytes] | None:
 
 
 def _entry(entry_id: str, fields: dict[bytes, bytes], deliveries: int) -> Entry:
-    return Entry(entry_id, int(fields[b"first"]), int(fields[b"n"]), int(fields[b"at"]), fields[b"lines"], deliveries, fields.get(b"requests", b"").decode(errors="replace"))
+    return Entry(
+        entry_id,
+        int(fields[b"first"]),
+        int(fields[b"n"]),
+        int(fields[b"at"]),
+        fields[b"lines"],
+        deliveries,
+        fields.get(b"requests", b"").decode(errors="replace"),
+    )
 
 
 def _deliveries(client: Any, tenant: str, consumer: str, rows: Sequence[tuple[str, Any]]) -> dict[str, int]:
-    known = client.xpending_range(keys.stream(tenant), GROUP, min=rows[0][0], max=rows[-1][0], count=len(rows), consumername=consumer)
+    known = client.xpending_range(
+        keys.stream(tenant), GROUP, min=rows[0][0], max=rows[-1][0], count=len(rows), consumername=consumer
+    )
     return {_text(row["message_id"]): int(row["times_delivered"]) for row in known}
 
 

@@ -37,7 +37,9 @@ def words_of(connection: Connection, tenant_id: int, target_ids: Sequence[str]) 
         "(SELECT one.row_key FROM complaints one WHERE one.tenant_id = ? AND one.target_key = k.column1 LIMIT 1)"
     )
     found = {}
-    for (content,) in select_by_keys(connection, statement, (tenant_id,), [(key_of(one),) for one in dict.fromkeys(target_ids)]):
+    for (content,) in select_by_keys(
+        connection, statement, (tenant_id,), [(key_of(one),) for one in dict.fromkeys(target_ids)]
+    ):
         target = from_json(content)["target"]
         found[target["id"]] = TargetWords(target.get("excerpt"), target.get("author_id"), target.get("url"))
     return found

@@ -27,7 +27,10 @@ def add(connection: Connection, tenant_id: int, times_us: Iterable[int]) -> None
     """Count complaints filed at these times, in the transaction that archives them."""
     counts = Counter(map(slot_of, times_us))
     insert_rows(
-        connection, complaint_counts, ("tenant_id", "slot_us", "complaints"), [(tenant_id, slot, count) for slot, count in sorted(counts.items())],
+        connection,
+        complaint_counts,
+        ("tenant_id", "slot_us", "complaints"),
+        [(tenant_id, slot, count) for slot, count in sorted(counts.items())],
         "ON CONFLICT (tenant_id, slot_us) DO UPDATE SET complaints = complaint_counts.complaints + excluded.complaints",
     )
 
@@ -35,5 +38,9 @@ def add(connection: Connection, tenant_id: int, times_us: Iterable[int]) -> None
 def counts_between(connection: Connection, tenant_id: int, since_us: int, until_us: int) -> dict[int, int]:
     """Complaints by slot, of the slots that begin in [since, until); one without any is left out."""
     c = complaint_counts.c
-    rows = connection.execute(select(c.slot_us, c.complaints).where(c.tenant_id == tenant_id, c.slot_us >= since_us, c.slot_us < until_us).order_by(c.slot_us))
+    rows = connection.execute(
+        select(c.slot_us, c.complaints)
+        .where(c.tenant_id == tenant_id, c.slot_us >= since_us, c.slot_us < until_us)
+        .order_by(c.slot_us)
+    )
     return {slot: count for slot, count in rows}

@@ -44,10 +44,18 @@ def settings_of(connection: Connection, tenant_id: int) -> TenantSettings:
 
 def from_row(row: Any) -> TenantSettings:
     """The settings in a row of the table (or of a join with it: null where there is none)."""
-    return TenantSettings(bool(row["pseudonyms"]), bool(row["keep_text"]), row["retention_days"], row["rate_per_second"], row["pseudonym_key"])
+    return TenantSettings(
+        bool(row["pseudonyms"]),
+        bool(row["keep_text"]),
+        row["retention_days"],
+        row["rate_per_second"],
+        row["pseudonym_key"],
+    )
 
 
-def change_settings(connection: Connection, tenant_id: int, *, actor: str, now_us: int, **changes: Any) -> TenantSettings:
+def change_settings(
+    connection: Connection, tenant_id: int, *, actor: str, now_us: int, **changes: Any
+) -> TenantSettings:
     """Change the settings that are named, note it in the audit trail, and return what then holds.
 
     Raises Refused for a value out of bounds (nothing is written then), TypeError for a setting that there is not.
@@ -91,4 +99,6 @@ def _check(connection: Connection, tenant_id: int, changes: dict[str, Any]) -> N
             )
     rate = changes.get("rate_per_second")
     if rate is not None and not 0 < rate <= MAX_RATE:
-        raise Refused(f"a rate of {rate:g} items a second is outside what can be kept to: above 0, at most {MAX_RATE:g}; `off` means unlimited")
+        raise Refused(
+            f"a rate of {rate:g} items a second is outside what can be kept to: above 0, at most {MAX_RATE:g}; `off` means unlimited"
+        )

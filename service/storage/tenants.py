@@ -45,7 +45,9 @@ def create_tenant(engine: Engine, name: str, now_us: int) -> int:
     with write(engine) as connection:
         made = _insert_tenant(connection, name, now_us)
         if made is None:
-            raise Refused(f"the tenant {name} exists already; keys for it: brigadewatch keys create --tenant {name} --scope ...")
+            raise Refused(
+                f"the tenant {name} exists already; keys for it: brigadewatch keys create --tenant {name} --scope ..."
+            )
         return made
 
 
@@ -58,17 +60,25 @@ def ensure_tenant(engine: Engine, name: str, now_us: int) -> int:
             raise Refused(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -") from None
     with write(engine) as connection:
         made = _insert_tenant(connection, name, now_us)
-        return made if made is not None else int(connection.execute(select(tenants.c.id).where(tenants.c.name == name)).scalar_one())
+        return (
+            made
+            if made is not None
+            else int(connection.execute(select(tenants.c.id).where(tenants.c.name == name)).scalar_one())
+        )
 
 
 def _insert_tenant(connection: Connection, name: str, now_us: int) -> int | None:
     """The new tenant's id; None when another process was first."""
-    statement = text("INSERT INTO tenants (name, created_us) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING RETURNING id")
+    statement = text(
+        "INSERT INTO tenants (name, created_us) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING RETURNING id"
+    )
     number: int | None = connection.scalar(statement, {"name": name, "now": now_us})
     if number is None:
         return None
     if number > MAX_TENANT_ID:
-        raise Refused(f"tenant number {number} is beyond {MAX_TENANT_ID}, the most that one database holds: use a second database")
+        raise Refused(
+            f"tenant number {number} is beyond {MAX_TENANT_ID}, the most that one database holds: use a second database"
+        )
     connection.execute(insert(ingest_state).values(tenant_id=number))
     connection.execute(insert(analysis_state).values(tenant_id=number))
     return number
@@ -86,7 +96,10 @@ def tenant_id(engine: Engine, name: str) -> int:
 def list_tenants(engine: Engine) -> dict[str, int]:
     """Number by name, in the order of their making."""
     with engine.connect() as connection:
-        return {name: number for number, name in connection.execute(select(tenants.c.id, tenants.c.name).order_by(tenants.c.id))}
+        return {
+            name: number
+            for number, name in connection.execute(select(tenants.c.id, tenants.c.name).order_by(tenants.c.id))
+        }
 
 
 def create_key(engine: Engine, tenant: str, scopes: Iterable[str], name: str, now_us: int) -> str:
@@ -100,7 +113,9 @@ def create_key(engine: Engine, tenant: str, scopes: Iterable[str], name: str, no
     return key
 
 
-def make_key(connection: Connection, number: int, scopes: Iterable[str], name: str, *, by: str, now_us: int) -> tuple[int, str]:
+def make_key(
+    connection: Connection, number: int, scopes: Iterable[str], name: str, *, by: str, now_us: int
+) -> tuple[int, str]:
     """A new key of the tenant of that number: its id and the key, in the caller's writing transaction, on record.
 
     Raises Refused like `create_key`.
@@ -110,10 +125,24 @@ def make_key(connection: Connection, number: int, scopes: Iterable[str], name: s
     if unknown or not wanted:
         raise Refused(f"{', '.join(unknown) or 'no scope'}: a key needs one or more of {', '.join(SCOPES)}")
     key = KEY_PREFIX + secrets.token_urlsafe(32)
-    row: dict[str, Any] = {"tenant_id": number, "hash": _hash(key), "name": name[:128], "scopes": " ".join(wanted), "created_us": now_us}
+    row: dict[str, Any] = {
+        "tenant_id": number,
+        "hash": _hash(key),
+        "name": name[:128],
+        "scopes": " ".join(wanted),
+        "created_us": now_us,
+    }
     made = connection.execute(insert(api_keys).values(row)).inserted_primary_key
     assert made is not None
-    trail.enter(connection, number, actor=by, action="key-created", subject=f"key:{made[0]}", now_us=now_us, detail={"name": row["name"], "scopes": wanted})
+    trail.enter(
+        connection,
+        number,
+        actor=by,
+        action="key-created",
+        subject=f"key:{made[0]}",
+        now_us=now_us,
+        detail={"name": row["name"], "scopes": wanted},
+    )
     return int(made[0]), key
 
 
@@ -136,7 +165,11 @@ class ListedKey:
 def list_keys(connection: Connection, number: int) -> list[ListedKey]:
     """All keys of the tenant of that number, those in use first, then newest first."""
     c = api_keys.c
-    rows = connection.execute(select(c.id, c.name, c.scopes, c.created_us, c.revoked_us).where(c.tenant_id == number).order_by(c.revoked_us.is_not(None), c.created_us.desc(), c.id.desc()))
+    rows = connection.execute(
+        select(c.id, c.name, c.scopes, c.created_us, c.revoked_us)
+        .where(c.tenant_id == number)
+        .order_by(c.revoked_us.is_not(None), c.created_us.desc(), c.id.desc())
+    )
     return [ListedKey(row.id, row.name, tuple(row.scopes.split()), row.created_us, row.revoked_us) for row in rows]
 
 
@@ -146,7 +179,14 @@ def end_key(connection: Connection, number: int, key_id: int, *, by: str, now_us
     Raises NotFound for one that there is not, or no more.
     """
     c = api_keys.c
-    if connection.execute(update(api_keys).where(c.id == key_id, c.tenant_id == number, c.revoked_us.is_(None)).values(revoked_us=now_us)).rowcount != 1:
+    if (
+        connection.execute(
+            update(api_keys)
+            .where(c.id == key_id, c.tenant_id == number, c.revoked_us.is_(None))
+            .values(revoked_us=now_us)
+        ).rowcount
+        != 1
+    ):
         raise NotFound("no key in use has this id")
     trail.enter(connection, number, actor=by, action="key-revoked", subject=f"key:{key_id}", now_us=now_us)
 
@@ -156,10 +196,18 @@ def find_key(engine: Engine, key: str) -> KeyRecord | None:
     # Compared as hashes inside the index: what the time of the answer tells is about the hash, not about the key.
     statement = (
         select(
-            api_keys.c.id, api_keys.c.tenant_id, tenants.c.name, api_keys.c.scopes, tenant_settings.c.pseudonyms, tenant_settings.c.keep_text,
-            tenant_settings.c.retention_days, tenant_settings.c.rate_per_second, tenant_settings.c.pseudonym_key,
+            api_keys.c.id,
+            api_keys.c.tenant_id,
+            tenants.c.name,
+            api_keys.c.scopes,
+            tenant_settings.c.pseudonyms,
+            tenant_settings.c.keep_text,
+            tenant_settings.c.retention_days,
+            tenant_settings.c.rate_per_second,
+            tenant_settings.c.pseudonym_key,
         )
-        .join(tenants, tenants.c.id == api_keys.c.tenant_id).outerjoin(tenant_settings, tenant_settings.c.tenant_id == api_keys.c.tenant_id)
+        .join(tenants, tenants.c.id == api_keys.c.tenant_id)
+        .outerjoin(tenant_settings, tenant_settings.c.tenant_id == api_keys.c.tenant_id)
         .where(api_keys.c.hash == _hash(key), api_keys.c.revoked_us.is_(None))
     )
     with engine.connect() as connection:
@@ -167,13 +215,17 @@ def find_key(engine: Engine, key: str) -> KeyRecord | None:
         if row is None:
             return None
         threshold = policy_of(connection, row["tenant_id"]).default_threshold
-    return KeyRecord(row["id"], row["tenant_id"], row["name"], frozenset(row["scopes"].split()), from_row(row), threshold)
+    return KeyRecord(
+        row["id"], row["tenant_id"], row["name"], frozenset(row["scopes"].split()), from_row(row), threshold
+    )
 
 
 def revoke_key(engine: Engine, key_id: int, now_us: int) -> bool:
     """Make a key invalid; False when it was already, or never existed."""
     with write(engine) as connection:
-        done = connection.execute(update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_us.is_(None)).values(revoked_us=now_us))
+        done = connection.execute(
+            update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_us.is_(None)).values(revoked_us=now_us)
+        )
         return done.rowcount > 0
 
 

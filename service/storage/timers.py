@@ -15,7 +15,9 @@ from service.storage.schema import tenants, timers
 _INSERT = "INSERT INTO timers (tenant_id, work, due_us) VALUES (:tenant_id, :work, :due_us) ON CONFLICT (tenant_id, work) DO UPDATE SET due_us = "
 _HOLD = text(f"{_INSERT} timers.due_us")
 _PLAN = text(f"{_INSERT} excluded.due_us")
-_PLAN_AT_LATEST = text(f"{_INSERT} CASE WHEN excluded.due_us < timers.due_us THEN excluded.due_us ELSE timers.due_us END")
+_PLAN_AT_LATEST = text(
+    f"{_INSERT} CASE WHEN excluded.due_us < timers.due_us THEN excluded.due_us ELSE timers.due_us END"
+)
 
 
 def at_latest(connection: Connection, tenant_id: int, work: str, due_us: int) -> None:
@@ -42,10 +44,18 @@ def move_to(connection: Connection, tenant_id: int, work: str, due_us: int | Non
 
 def planned(connection: Connection, tenant_id: int, work: str) -> bool:
     """Whether the work is planned, for whenever."""
-    return connection.scalar(select(timers.c.due_us).where(timers.c.tenant_id == tenant_id, timers.c.work == work)) is not None
+    return (
+        connection.scalar(select(timers.c.due_us).where(timers.c.tenant_id == tenant_id, timers.c.work == work))
+        is not None
+    )
 
 
 def due(connection: Connection, now_us: int) -> list[tuple[str, str]]:
     """(work, tenant's name) of everything that is due."""
-    statement = select(timers.c.work, tenants.c.name).join(tenants, tenants.c.id == timers.c.tenant_id).where(timers.c.due_us <= now_us).order_by(timers.c.due_us)
+    statement = (
+        select(timers.c.work, tenants.c.name)
+        .join(tenants, tenants.c.id == timers.c.tenant_id)
+        .where(timers.c.due_us <= now_us)
+        .order_by(timers.c.due_us)
+    )
     return [(row.work, row.name) for row in connection.execute(statement)]

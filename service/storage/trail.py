@@ -17,11 +17,27 @@ from service.storage.schema import audit_trail
 _ACTOR, _ACTION, _SUBJECT = 128, 40, 160  # lengths of the columns
 
 
-def enter(connection: Connection, tenant_id: int, *, actor: str, action: str, subject: str, now_us: int, detail: Mapping[str, Any] | None = None) -> None:
+def enter(
+    connection: Connection,
+    tenant_id: int,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    now_us: int,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
     """Append a line: who (`actor`) did what (`action`) to what (`subject`, like "user:anna" or "cluster:k-1")."""
-    connection.execute(insert(audit_trail).values(
-        tenant_id=tenant_id, at_us=now_us, actor=actor[:_ACTOR], action=action[:_ACTION], subject=subject[:_SUBJECT], detail=json.dumps(dict(detail or {}), sort_keys=True),
-    ))
+    connection.execute(
+        insert(audit_trail).values(
+            tenant_id=tenant_id,
+            at_us=now_us,
+            actor=actor[:_ACTOR],
+            action=action[:_ACTION],
+            subject=subject[:_SUBJECT],
+            detail=json.dumps(dict(detail or {}), sort_keys=True),
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +63,15 @@ class TrailFilter:
     until_us: int | None = None
 
 
-def list_page(connection: Connection, tenant_id: int, chosen: TrailFilter, *, before_id: int | None, limit: int) -> tuple[list[Line], int | None]:
+def list_page(
+    connection: Connection, tenant_id: int, chosen: TrailFilter, *, before_id: int | None, limit: int
+) -> tuple[list[Line], int | None]:
     """The tenant's lines, newest first, older than the line `before_id`; and the id to go on from, None on the last
     page.
     """
-    statement = select(audit_trail).where(*_conditions(tenant_id, chosen)).order_by(audit_trail.c.id.desc()).limit(limit + 1)
+    statement = (
+        select(audit_trail).where(*_conditions(tenant_id, chosen)).order_by(audit_trail.c.id.desc()).limit(limit + 1)
+    )
     if before_id is not None:
         statement = statement.where(audit_trail.c.id < before_id)
     found = [_line(row) for row in connection.execute(statement)]
@@ -60,14 +80,23 @@ def list_page(connection: Connection, tenant_id: int, chosen: TrailFilter, *, be
 
 def each_line(connection: Connection, tenant_id: int, chosen: TrailFilter, *, at_most: int) -> Iterator[Line]:
     """The lines one by one, newest first."""
-    statement = select(audit_trail).where(*_conditions(tenant_id, chosen)).order_by(audit_trail.c.id.desc()).limit(at_most)
+    statement = (
+        select(audit_trail).where(*_conditions(tenant_id, chosen)).order_by(audit_trail.c.id.desc()).limit(at_most)
+    )
     for row in connection.execute(statement.execution_options(yield_per=500)):
         yield _line(row)
 
 
 def actions(connection: Connection, tenant_id: int) -> list[str]:
     """Every kind of action that the trail holds."""
-    return list(connection.scalars(select(audit_trail.c.action).where(audit_trail.c.tenant_id == tenant_id).distinct().order_by(audit_trail.c.action)))
+    return list(
+        connection.scalars(
+            select(audit_trail.c.action)
+            .where(audit_trail.c.tenant_id == tenant_id)
+            .distinct()
+            .order_by(audit_trail.c.action)
+        )
+    )
 
 
 def _conditions(tenant_id: int, chosen: TrailFilter) -> list[ColumnElement[bool]]:

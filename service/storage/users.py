@@ -47,7 +47,17 @@ def checked_name(name: str) -> str:
     return text
 
 
-def create_user(connection: Connection, tenant_id: int, name: str, role: Role, password_hash: str, *, actor: str, now_us: int, one_time: bool = False) -> User:
+def create_user(
+    connection: Connection,
+    tenant_id: int,
+    name: str,
+    role: Role,
+    password_hash: str,
+    *,
+    actor: str,
+    now_us: int,
+    one_time: bool = False,
+) -> User:
     """A new account; `one_time`: the password holds for the first sign-in.
 
     Raises Refused for a name that is taken (by a disabled account too) or unfit.
@@ -56,20 +66,36 @@ def create_user(connection: Connection, tenant_id: int, name: str, role: Role, p
     one_at_a_time(connection, tenant_id)
     if connection.scalar(select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.name == name)) is not None:
         raise Refused(f"there is a user called {name!r} already: set a new password, or enable the account again")
-    made = connection.execute(insert(users).values(tenant_id=tenant_id, name=name, role=role, password_hash=password_hash, created_us=now_us, one_time=one_time)).inserted_primary_key
+    made = connection.execute(
+        insert(users).values(
+            tenant_id=tenant_id, name=name, role=role, password_hash=password_hash, created_us=now_us, one_time=one_time
+        )
+    ).inserted_primary_key
     assert made is not None
-    trail.enter(connection, tenant_id, actor=actor, action="user-created", subject=f"user:{name}", now_us=now_us, detail={"role": role})
+    trail.enter(
+        connection,
+        tenant_id,
+        actor=actor,
+        action="user-created",
+        subject=f"user:{name}",
+        now_us=now_us,
+        detail={"role": role},
+    )
     return User(int(made[0]), tenant_id, name, role, now_us, None, None, one_time)
 
 
 def list_users(connection: Connection, tenant_id: int) -> list[User]:
     """All accounts of the tenant by name, the disabled ones included."""
-    return [_user(row) for row in connection.execute(_users().where(users.c.tenant_id == tenant_id).order_by(users.c.name))]
+    return [
+        _user(row) for row in connection.execute(_users().where(users.c.tenant_id == tenant_id).order_by(users.c.name))
+    ]
 
 
 def find_user(connection: Connection, tenant_id: int, name: str) -> User:
     """The account of that name. Raises NotFound."""
-    row = connection.execute(_users().where(users.c.tenant_id == tenant_id, users.c.name == unicodedata.normalize("NFKC", name).strip())).first()
+    row = connection.execute(
+        _users().where(users.c.tenant_id == tenant_id, users.c.name == unicodedata.normalize("NFKC", name).strip())
+    ).first()
     if row is None:
         raise NotFound(f"no user is called {name!r}")
     return _user(row)
@@ -83,17 +109,34 @@ def read_user(connection: Connection, tenant_id: int, user_id: int) -> User:
     return _user(row)
 
 
-def set_password(connection: Connection, user: User, password_hash: str, *, actor: str, now_us: int, one_time: bool = False, but_session: str | None = None) -> None:
+def set_password(
+    connection: Connection,
+    user: User,
+    password_hash: str,
+    *,
+    actor: str,
+    now_us: int,
+    one_time: bool = False,
+    but_session: str | None = None,
+) -> None:
     """Another password: ends the lock-out and every session of the person (but the one of that hash).
 
     `one_time`: it holds for the first sign-in.
     """
-    connection.execute(update(users).where(users.c.id == user.id).values(password_hash=password_hash, failures=0, locked_until_us=None, one_time=one_time))
+    connection.execute(
+        update(users)
+        .where(users.c.id == user.id)
+        .values(password_hash=password_hash, failures=0, locked_until_us=None, one_time=one_time)
+    )
     _end_sessions(connection, user, but_session)
-    trail.enter(connection, user.tenant_id, actor=actor, action="user-password", subject=f"user:{user.name}", now_us=now_us)
+    trail.enter(
+        connection, user.tenant_id, actor=actor, action="user-password", subject=f"user:{user.name}", now_us=now_us
+    )
 
 
-def set_role(connection: Connection, user: User, role: Role, *, actor: str, now_us: int, last_admin_too: bool = False) -> None:
+def set_role(
+    connection: Connection, user: User, role: Role, *, actor: str, now_us: int, last_admin_too: bool = False
+) -> None:
     """Another role, from the next request on.
 
     Raises Refused when nobody else would be admin (unless `last_admin_too`).
@@ -103,7 +146,15 @@ def set_role(connection: Connection, user: User, role: Role, *, actor: str, now_
     if user.role == "admin" and not last_admin_too:
         _refuse_the_last_admin(connection, user)
     connection.execute(update(users).where(users.c.id == user.id).values(role=role))
-    trail.enter(connection, user.tenant_id, actor=actor, action="user-role", subject=f"user:{user.name}", now_us=now_us, detail={"before": user.role, "after": role})
+    trail.enter(
+        connection,
+        user.tenant_id,
+        actor=actor,
+        action="user-role",
+        subject=f"user:{user.name}",
+        now_us=now_us,
+        detail={"before": user.role, "after": role},
+    )
 
 
 def disable_user(connection: Connection, user: User, *, actor: str, now_us: int, last_admin_too: bool = False) -> None:
@@ -117,26 +168,41 @@ def disable_user(connection: Connection, user: User, *, actor: str, now_us: int,
         _refuse_the_last_admin(connection, user)
     connection.execute(update(users).where(users.c.id == user.id).values(disabled_us=now_us))
     _end_sessions(connection, user)
-    trail.enter(connection, user.tenant_id, actor=actor, action="user-disabled", subject=f"user:{user.name}", now_us=now_us)
+    trail.enter(
+        connection, user.tenant_id, actor=actor, action="user-disabled", subject=f"user:{user.name}", now_us=now_us
+    )
 
 
 def enable_user(connection: Connection, user: User, *, actor: str, now_us: int) -> None:
     """Let the person in again."""
     if user.disabled_us is None:
         return
-    connection.execute(update(users).where(users.c.id == user.id).values(disabled_us=None, failures=0, locked_until_us=None))
-    trail.enter(connection, user.tenant_id, actor=actor, action="user-enabled", subject=f"user:{user.name}", now_us=now_us)
+    connection.execute(
+        update(users).where(users.c.id == user.id).values(disabled_us=None, failures=0, locked_until_us=None)
+    )
+    trail.enter(
+        connection, user.tenant_id, actor=actor, action="user-enabled", subject=f"user:{user.name}", now_us=now_us
+    )
 
 
 def set_preferences(connection: Connection, user_id: int, **changed: Any) -> None:
     """Keep what a person prefers (theme, keys): JSON values by name; what is not named stays."""
     stored = connection.scalar(select(users.c.preferences).where(users.c.id == user_id).with_for_update())
-    connection.execute(update(users).where(users.c.id == user_id).values(preferences=json.dumps({**json.loads(stored or "{}"), **changed}, sort_keys=True)))
+    connection.execute(
+        update(users)
+        .where(users.c.id == user_id)
+        .values(preferences=json.dumps({**json.loads(stored or "{}"), **changed}, sort_keys=True))
+    )
 
 
 def tenant_names(connection: Connection) -> list[str]:
     """Tenants that somebody could sign in to: at most two names, enough to know whether there is only one."""
-    named = select(tenants.c.name).where(tenants.c.id.in_(select(users.c.tenant_id).where(users.c.disabled_us.is_(None)))).order_by(tenants.c.name).limit(2)
+    named = (
+        select(tenants.c.name)
+        .where(tenants.c.id.in_(select(users.c.tenant_id).where(users.c.disabled_us.is_(None))))
+        .order_by(tenants.c.name)
+        .limit(2)
+    )
     return list(connection.scalars(named))
 
 
@@ -146,7 +212,16 @@ def _users() -> Select[Any]:
 
 
 def _user(row: Row[Any]) -> User:
-    return User(row.id, row.tenant_id, row.name, row.role, row.created_us, row.disabled_us, row.locked_until_us, bool(row.one_time))
+    return User(
+        row.id,
+        row.tenant_id,
+        row.name,
+        row.role,
+        row.created_us,
+        row.disabled_us,
+        row.locked_until_us,
+        bool(row.one_time),
+    )
 
 
 def _end_sessions(connection: Connection, user: User, but: str | None = None) -> None:
@@ -155,6 +230,11 @@ def _end_sessions(connection: Connection, user: User, but: str | None = None) ->
 
 def _refuse_the_last_admin(connection: Connection, user: User) -> None:
     one_at_a_time(connection, user.tenant_id)  # two admins who take each other's role
-    others = select(users.c.id).where(users.c.tenant_id == user.tenant_id, users.c.role == "admin", users.c.disabled_us.is_(None), users.c.id != user.id)
+    others = select(users.c.id).where(
+        users.c.tenant_id == user.tenant_id,
+        users.c.role == "admin",
+        users.c.disabled_us.is_(None),
+        users.c.id != user.id,
+    )
     if user.disabled_us is None and connection.scalar(others.limit(1)) is None:
         raise Refused(f"{user.name} is the only admin: make somebody else admin first")

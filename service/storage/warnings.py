@@ -62,28 +62,44 @@ class Suggested:
 
 def read_suggested(connection: Connection, tenant_id: int, reporter_id: str) -> Suggested | None:
     """The reporter's standing suggestion; None without one."""
-    row = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == key_of(reporter_id))).first()
+    row = connection.execute(
+        select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == key_of(reporter_id))
+    ).first()
     return _suggested(row) if row is not None and row.reporter_id == reporter_id else None
 
 
-def list_suggested(connection: Connection, tenant_id: int, *, after: tuple[Key, ...] | None, limit: int) -> tuple[list[Suggested], tuple[Key, ...] | None]:
+def list_suggested(
+    connection: Connection, tenant_id: int, *, after: tuple[Key, ...] | None, limit: int
+) -> tuple[list[Suggested], tuple[Key, ...] | None]:
     """Standing suggestions, newest first, and the key to go on from (None: that was all)."""
     query = select(_TABLE).where(_TABLE.c.tenant_id == tenant_id)
     if after is not None:
-        query = query.where(or_(_TABLE.c.at_us < after[0], and_(_TABLE.c.at_us == after[0], _TABLE.c.reporter_key > after[1])))
+        query = query.where(
+            or_(_TABLE.c.at_us < after[0], and_(_TABLE.c.at_us == after[0], _TABLE.c.reporter_key > after[1]))
+        )
     rows = connection.execute(query.order_by(_TABLE.c.at_us.desc(), _TABLE.c.reporter_key).limit(limit + 1)).all()
-    return [_suggested(row) for row in rows[:limit]], ((rows[limit - 1].at_us, rows[limit - 1].reporter_key) if len(rows) > limit else None)
+    return [_suggested(row) for row in rows[:limit]], (
+        (rows[limit - 1].at_us, rows[limit - 1].reporter_key) if len(rows) > limit else None
+    )
 
 
 def handle(connection: Connection, tenant_id: int, reporter_id: str, choice: Choice, *, by: str, now_us: int) -> None:
     """Write down what a person made of the suggestion, in the caller's writing transaction; a later word replaces an
     earlier one. Raises NotFound without one.
     """
-    row = connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == key_of(reporter_id)).with_for_update()).first()
+    row = connection.execute(
+        select(_TABLE)
+        .where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == key_of(reporter_id))
+        .with_for_update()
+    ).first()
     if row is None or row.reporter_id != reporter_id:
         raise NotFound("no warning of this reporter is suggested (any more)")
     detail = {**from_json(row.detail), "handled": {"choice": choice, "by": by, "at_us": now_us}}
-    connection.execute(update(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == row.reporter_key).values(detail=json.dumps(detail)))
+    connection.execute(
+        update(_TABLE)
+        .where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == row.reporter_key)
+        .values(detail=json.dumps(detail))
+    )
     # The reporter stands in the detail, where an erasure finds it.
     audit = {"reporter": reporter_id, "choice": choice, "unfounded": detail["unfounded"], "judged": detail["judged"]}
     trail.enter(connection, tenant_id, actor=by, action="warning", subject="reporter", now_us=now_us, detail=audit)
@@ -95,7 +111,11 @@ def _suggested(row: Row[Any]) -> Suggested:
     told: dict[str, Any] = {f.name: body[f.name] for f in fields(Suggestion)}
     suggestion = Suggestion(**{**told, "clusters": tuple(told["clusters"])})
     return Suggested(
-        row.reporter_id, moment(row.at_us), moment(body["watermark_us"]), suggestion, None if handled is None else Handled(handled["choice"], handled["by"], moment(handled["at_us"])),
+        row.reporter_id,
+        moment(row.at_us),
+        moment(body["watermark_us"]),
+        suggestion,
+        None if handled is None else Handled(handled["choice"], handled["by"], moment(handled["at_us"])),
     )
 
 
@@ -108,12 +128,18 @@ def judged_since(connection: Connection, tenant_id: int, after_seq: int, upto_se
     table = schema.outcomes
     low, high = tenant_id << SEQ_BITS | after_seq, tenant_id << SEQ_BITS | upto_seq
     rejected: dict[int, bool] = {}
-    for key, content in connection.execute(select(table.c.target_key, table.c.content).where(table.c.row_key > low, table.c.row_key <= high)):
+    for key, content in connection.execute(
+        select(table.c.target_key, table.c.content).where(table.c.row_key > low, table.c.row_key <= high)
+    ):
         body = from_json(content)
         if body.get("verdict") is not None and body.get("decided_by") != "automatic":
             rejected[key] = rejected.get(key, False) or body["verdict"] == "rejected"
     wrong = _reporters_on(connection, tenant_id, [key for key, was in rejected.items() if was])
-    right = _reporters_on(connection, tenant_id, [key for key, was in rejected.items() if not was]) if _any_warned(connection, tenant_id) else set()
+    right = (
+        _reporters_on(connection, tenant_id, [key for key, was in rejected.items() if not was])
+        if _any_warned(connection, tenant_id)
+        else set()
+    )
     return wrong | _warned(connection, tenant_id, right).keys()
 
 
@@ -122,7 +148,9 @@ def _reporters_on(connection: Connection, tenant_id: int, targets: Collection[in
     return {key for (key,) in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in targets])}
 
 
-def suggestions(connection: Connection, tenant_id: int, reporters: Collection[int], policy: Policy, *, now_us: int) -> tuple[list[Warned], list[int]]:
+def suggestions(
+    connection: Connection, tenant_id: int, reporters: Collection[int], policy: Policy, *, now_us: int
+) -> tuple[list[Warned], list[int]]:
     """Whom of these reporters to suggest a warning for now (`now_us`: the watermark), and whose earlier suggestion no
     longer holds.
 
@@ -132,7 +160,12 @@ def suggestions(connection: Connection, tenant_id: int, reporters: Collection[in
         return [], []
     warned = _warned(connection, tenant_id, reporters)
     brigades = _brigades(connection, tenant_id, reporters)
-    complaints = _complaints(connection, tenant_id, _frequent(connection, tenant_id, reporters, policy) | warned.keys() | brigades.keys(), brigades)
+    complaints = _complaints(
+        connection,
+        tenant_id,
+        _frequent(connection, tenant_id, reporters, policy) | warned.keys() | brigades.keys(),
+        brigades,
+    )
     outcomes = outcomes_of(connection, tenant_id, {c.filed.target for mine in complaints.values() for c in mine})
     found: dict[int, Suggestion] = {}
     gone: list[int] = []
@@ -149,22 +182,43 @@ def suggestions(connection: Connection, tenant_id: int, reporters: Collection[in
     return [Warned(reporter, names[reporter], found[reporter]) for reporter in sorted(found)], sorted(gone)
 
 
-def save(connection: Connection, tenant_id: int, found: Sequence[Warned], gone: Iterable[int], *, watermark_us: int, now_us: int) -> None:
+def save(
+    connection: Connection,
+    tenant_id: int,
+    found: Sequence[Warned],
+    gone: Iterable[int],
+    *,
+    watermark_us: int,
+    now_us: int,
+) -> None:
     """Record suggestions made at `watermark_us` of event time, `now_us` of wall clock (what retention asks), and take
     back those that no longer hold.
     """
     keys = [{"who": reporter} for reporter in {*gone, *(w.reporter for w in found)}]
     if keys:
-        connection.execute(delete(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == bindparam("who")), keys)
+        connection.execute(
+            delete(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.reporter_key == bindparam("who")), keys
+        )
     if found:
-        connection.execute(insert(_TABLE), [
-            {"tenant_id": tenant_id, "reporter_key": w.reporter, "reporter_id": w.reporter_id, "at_us": now_us, "detail": json.dumps({"watermark_us": watermark_us, **asdict(w.suggestion)})}
-            for w in found
-        ])
+        connection.execute(
+            insert(_TABLE),
+            [
+                {
+                    "tenant_id": tenant_id,
+                    "reporter_key": w.reporter,
+                    "reporter_id": w.reporter_id,
+                    "at_us": now_us,
+                    "detail": json.dumps({"watermark_us": watermark_us, **asdict(w.suggestion)}),
+                }
+                for w in found
+            ],
+        )
 
 
 def _any_warned(connection: Connection, tenant_id: int) -> bool:
-    return connection.execute(select(_TABLE.c.at_us).where(_TABLE.c.tenant_id == tenant_id).limit(1)).first() is not None
+    return (
+        connection.execute(select(_TABLE.c.at_us).where(_TABLE.c.tenant_id == tenant_id).limit(1)).first() is not None
+    )
 
 
 def _warned(connection: Connection, tenant_id: int, reporters: Collection[int]) -> dict[int, int]:
@@ -172,7 +226,10 @@ def _warned(connection: Connection, tenant_id: int, reporters: Collection[int]) 
     if not reporters or not _any_warned(connection, tenant_id):
         return {}
     statement = "SELECT w.reporter_key, w.detail FROM k CROSS JOIN reporter_warnings w WHERE w.tenant_id = ? AND w.reporter_key = k.column1"
-    return {reporter: int(from_json(detail)["watermark_us"]) for reporter, detail in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])}
+    return {
+        reporter: int(from_json(detail)["watermark_us"])
+        for reporter, detail in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
+    }
 
 
 def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], policy: Policy) -> set[int]:
@@ -187,25 +244,35 @@ def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], 
     return {reporter for reporter, count in counted if count >= policy.warn_unfounded}
 
 
-def _complaints(connection: Connection, tenant_id: int, reporters: Collection[int], brigades: Mapping[int, Sequence[str]]) -> dict[int, list[Noticed]]:
+def _complaints(
+    connection: Connection, tenant_id: int, reporters: Collection[int], brigades: Mapping[int, Sequence[str]]
+) -> dict[int, list[Noticed]]:
     """The standing complaints of each reporter; `brigades` names the decided ones that the reporter is in."""
     statement = (
         "SELECT c.row_key, c.reporter_key, c.target_key, c.occurred_us, c.content FROM k CROSS JOIN complaints c"
         f" WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = {schema.STANDING}"
     )
     rows = select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
-    brigade_of = _marked(connection, [(cluster, row_key) for row_key, reporter, *_ in rows for cluster in brigades.get(reporter, ())])
+    brigade_of = _marked(
+        connection, [(cluster, row_key) for row_key, reporter, *_ in rows for cluster in brigades.get(reporter, ())]
+    )
     found: dict[int, list[Noticed]] = defaultdict(list)
     for row_key, reporter, target, occurred_us, content in rows:
         # The flag is deep inside and rare: parse only where the word is.
         trusted = '"trusted"' in content and from_json(content)["reporter"].get("trusted") is True
-        found[reporter].append(Noticed(Filed(row_key & SEQ_MASK, target, occurred_us), trusted, brigade_of.get(row_key)))
+        found[reporter].append(
+            Noticed(Filed(row_key & SEQ_MASK, target, occurred_us), trusted, brigade_of.get(row_key))
+        )
     return found
 
 
 def _brigades(connection: Connection, tenant_id: int, reporters: Iterable[int]) -> dict[int, list[str]]:
     """Clusters of each reporter that a person's decision, in force now, calls a brigade."""
-    decided = select(schema.clusters.c.id).where(schema.clusters.c.tenant_id == tenant_id, schema.clusters.c.verdict == "coordinated").limit(1)
+    decided = (
+        select(schema.clusters.c.id)
+        .where(schema.clusters.c.tenant_id == tenant_id, schema.clusters.c.verdict == "coordinated")
+        .limit(1)
+    )
     if connection.execute(decided).first() is None:
         return {}
     statement = (

@@ -54,7 +54,9 @@ class Result:
     @property
     def said(self) -> str:
         """What the receiver or the network said, for people."""
-        return " ".join(part for part in (f"status {self.status}" if self.status is not None else "", self.error or "") if part)
+        return " ".join(
+            part for part in (f"status {self.status}" if self.status is not None else "", self.error or "") if part
+        )
 
 
 def attempt(client: httpx.Client, message: Message, signing_secrets: Sequence[str], now_us: int) -> Result:
@@ -64,7 +66,10 @@ def attempt(client: httpx.Client, message: Message, signing_secrets: Sequence[st
     """
     began = time.monotonic()
     body = body_of(message.type, message.at_us, message.data)
-    headers = {**signed_headers(message.event_id, body, signing_secrets, now_us // 1_000_000), "Content-Type": "application/json"}
+    headers = {
+        **signed_headers(message.event_id, body, signing_secrets, now_us // 1_000_000),
+        "Content-Type": "application/json",
+    }
     try:
         # Only the status is of interest: the body, of whatever size, is not read.
         with client.stream("POST", message.url, content=body, headers=headers) as answer:
@@ -72,11 +77,21 @@ def attempt(client: httpx.Client, message: Message, signing_secrets: Sequence[st
     except OutboundRefused as error:
         # which address it was is not the subscriber's business
         log.warning("event %s was not sent: %s", message.event_id, error)
-        return Result(time.monotonic() - began, error="refused: the URL leads to an address that is not public; the service's operator can open exceptions")
+        return Result(
+            time.monotonic() - began,
+            error="refused: the URL leads to an address that is not public; the service's operator can open exceptions",
+        )
     except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
         # UnicodeError: a name that is none in any language
         return Result(time.monotonic() - began, error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
-    result = Result(time.monotonic() - began, status=status, retry_after_seconds=retry_after_seconds(retry_after, moment(now_us)))
+    result = Result(
+        time.monotonic() - began, status=status, retry_after_seconds=retry_after_seconds(retry_after, moment(now_us))
+    )
     if result.delivered:
         return result
-    return Result(result.seconds, status, "redirects are not followed" if 300 <= status < 400 else None, result.retry_after_seconds)
+    return Result(
+        result.seconds,
+        status,
+        "redirects are not followed" if 300 <= status < 400 else None,
+        result.retry_after_seconds,
+    )

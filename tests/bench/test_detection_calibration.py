@@ -9,7 +9,10 @@ from bench.detection_calibration import by_height, calibrated, calibration, cand
 from service.model import Evidence
 from workers.detection.groups import Group
 
-TRUTH = {"campaign_of_reporter": {"r1": "p1_0", "r2": "p1_0"}, "hard_negative_of_reporter": {"r7": "n2", "r8": "n2", "r5": "n1", "r6": "n1"}}
+TRUTH = {
+    "campaign_of_reporter": {"r1": "p1_0", "r2": "p1_0"},
+    "hard_negative_of_reporter": {"r7": "n2", "r8": "n2", "r5": "n1", "r6": "n1"},
+}
 IDS = {k: f"r{k}" for k in range(1, 10)}
 
 
@@ -20,7 +23,9 @@ def group(*reporters: int) -> Group:
         Evidence(signal="lockstep", value=1, usual=0, p_value=None, contribution=2.0, text=""),
         Evidence(signal="fresh_accounts", value=1, usual=0, p_value=0.001, contribution=5.0, text=""),
     )
-    return Group("repeat", frozenset(reporters), frozenset({1, 2}), none, none, none, none, np.empty(0, bool), evidence, {})
+    return Group(
+        "repeat", frozenset(reporters), frozenset({1, 2}), none, none, none, none, np.empty(0, bool), evidence, {}
+    )
 
 
 def test_forecasts_that_come_true_as_often_as_they_say_have_no_error() -> None:

@@ -45,7 +45,11 @@ def documents_of(seed: int, complaints: int) -> list[Document]:
     documents = told(draw_world(seed, complaints), until=FORTNIGHT)
     rng = random.Random(seed)
     placed = [(float(k), d) for k, d in enumerate(documents)]
-    placed += [(k + rng.uniform(-200, 2_000), {"withdraws": d["id"]}) for k, d in enumerate(documents[:-2_000]) if "reporter" in d and rng.random() < WITHDRAWN_SHARE]
+    placed += [
+        (k + rng.uniform(-200, 2_000), {"withdraws": d["id"]})
+        for k, d in enumerate(documents[:-2_000])
+        if "reporter" in d and rng.random() < WITHDRAWN_SHARE
+    ]
     return [d for _, d in sorted(placed, key=lambda pair: pair[0])]
 
 
@@ -55,7 +59,9 @@ def volleys(installation: Installation, posters: Posters, run: Run, kills: int, 
     strange = [fault for fault in faults if not fault.kills]
     while run.kills < kills or any(not run.strikes[fault.name] for fault in faults):
         owed = [fault for fault in faults if not run.strikes[fault.name]] if run.kills >= kills else []
-        chosen: list[Fault] = owed[:1] or rng.choices(faults, [fault.weight for fault in faults], k=rng.choice((1, 1, 2, 2, 3)))
+        chosen: list[Fault] = owed[:1] or rng.choices(
+            faults, [fault.weight for fault in faults], k=rng.choice((1, 1, 2, 2, 3))
+        )
         if sum(fault in strange for fault in chosen) > 1:
             continue
         time.sleep(rng.uniform(0.1, 1.5))
@@ -66,7 +72,10 @@ def volleys(installation: Installation, posters: Posters, run: Run, kills: int, 
             time.sleep(rng.uniform(0, 0.8))
         seconds = _until_healed(installation, posters, f"healed after {[f.name for f in chosen]}")
         run.healing.append((seconds, tuple(fault.name for fault in chosen)))
-        print(f"  {run.kills:4} of {kills} killed; healed {seconds:5.1f} s after {', '.join(f.name for f in chosen)}", flush=True)
+        print(
+            f"  {run.kills:4} of {kills} killed; healed {seconds:5.1f} s after {', '.join(f.name for f in chosen)}",
+            flush=True,
+        )
 
 
 def _until_healed(installation: Installation, posters: Posters, what: str) -> float:
@@ -88,45 +97,88 @@ def _until_healed(installation: Installation, posters: Posters, what: str) -> fl
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python tests/chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python tests/chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=200, help="processes to kill, at least (default %(default)s)")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="(default %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the world, the faults and their moments (default %(default)s)")
-    parser.add_argument("--complaints", type=int, default=200_000, help="size of the world of 28 days, half of which is posted (default %(default)s)")
-    parser.add_argument("--rate", type=float, default=120.0, help="documents a second while faults fall (default %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the world, the faults and their moments (default %(default)s)"
+    )
+    parser.add_argument(
+        "--complaints",
+        type=int,
+        default=200_000,
+        help="size of the world of 28 days, half of which is posted (default %(default)s)",
+    )
+    parser.add_argument(
+        "--rate", type=float, default=120.0, help="documents a second while faults fall (default %(default)s)"
+    )
     parser.add_argument("--report", type=Path, help="document that the run's table is written into")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="a new folder for everything, kept afterwards; default: a temporary one")
-    parser.add_argument("--quick", action="store_true", help="25 kills and 9,000 complaints: some two minutes; how long healing takes is told and decides nothing")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="a new folder for everything, kept afterwards; default: a temporary one",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="25 kills and 9,000 complaints: some two minutes; how long healing takes is told and decides nothing",
+    )
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.kills, chosen.complaints, chosen.rate = 25, 9_000, 60.0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started and mounted is undone on the way out
     rng = random.Random(chosen.seed)
     documents = documents_of(chosen.seed, chosen.complaints)
-    given = [f"--{name} {getattr(chosen, name)}" for name in ("database", "seed", "kills") if getattr(chosen, name) != parser.get_default(name)]
+    given = [
+        f"--{name} {getattr(chosen, name)}"
+        for name in ("database", "seed", "kills")
+        if getattr(chosen, name) != parser.get_default(name)
+    ]
     run = Run(" ".join(["python tests/chaos", *given]), chosen.database, chosen.seed, len(documents))
     began = time.monotonic()
     with ExitStack() as stack:
-        folder = chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-chaos-", ignore_cleanup_errors=True)))
+        folder = chosen.keep or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-chaos-", ignore_cleanup_errors=True))
+        )
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # PostgreSQL runs as somebody else
         installation = Installation(folder, chosen.database)
         stack.callback(installation.close)
-        run.missing = [what for what, can in (("the network cut", installation.redis.cuttable), ("the full disk", installation.redis.fillable)) if not can]
+        run.missing = [
+            what
+            for what, can in (
+                ("the network cut", installation.redis.cuttable),
+                ("the full disk", installation.redis.fillable),
+            )
+            if not can
+        ]
         installation.run("tenants", "set", TENANT, "--keep-text", "on", "--data", str(installation.data))
-        print(f"{len(documents):,} documents, {chosen.kills} kills, database {chosen.database}, seed {chosen.seed}, in {folder}" + "".join(f"; not to be had here: {m}" for m in run.missing), flush=True)
+        print(
+            f"{len(documents):,} documents, {chosen.kills} kills, database {chosen.database}, seed {chosen.seed}, in {folder}"
+            + "".join(f"; not to be had here: {m}" for m in run.missing),
+            flush=True,
+        )
         posters = Posters(installation.url, installation.key, documents, rate=chosen.rate, seed=chosen.seed)
         stack.callback(posters.stop)
         volleys(installation, posters, run, chosen.kills, rng)
         posters.hurry()
         posters.join(REST_SECONDS)
-        installation.wait(lambda: _at_rest(installation, posters.journal.position), REST_SECONDS, "everything is analysed and swept")
+        installation.wait(
+            lambda: _at_rest(installation, posters.journal.position), REST_SECONDS, "everything is analysed and swept"
+        )
         run.proofs = prove(installation, posters.journal, documents, folder)
     run.seconds = time.monotonic() - began
     print(run.text())
     if chosen.report:
         write(chosen.report, run)
-    print("all held" if run.held() else "NOT all held", "" if run.soon() else f"; healing took more than {HEAL_SECONDS:.0f} s", sep="")
+    print(
+        "all held" if run.held() else "NOT all held",
+        "" if run.soon() else f"; healing took more than {HEAL_SECONDS:.0f} s",
+        sep="",
+    )
     return 0 if run.held() and (run.soon() or chosen.quick) else 1
 
 

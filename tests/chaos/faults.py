@@ -28,7 +28,10 @@ class Fault:
 def faults_of(installation: Installation) -> list[Fault]:
     """All that can be done here."""
     redis, postgres = installation.redis, installation.postgres
-    found = [Fault(f"SIGKILL {part}", 1, 3.0 if part in ("api", "worker-ingest", "worker-detect") else 1.5, _killer(part)) for part in PARTS]
+    found = [
+        Fault(f"SIGKILL {part}", 1, 3.0 if part in ("api", "worker-ingest", "worker-detect") else 1.5, _killer(part))
+        for part in PARTS
+    ]
     found.append(Fault("SIGKILL up, and with it all of ours", 1 + len(PARTS), 0.5, _kill_up))
     found.append(Fault("SIGKILL Redis", 1, 3.0, _kill_redis))
     found.append(Fault("SIGSTOP Redis for 1 to 6 s", 0, 1.0, _stop_redis))

@@ -52,7 +52,18 @@ class Installation:
         self.key = make_key(str(self.data), "ingest", "read", tenant=TENANT, **self.variables)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "service.cli", "up", "--data", str(self.data), "--port", str(self.port), "--ops-port", str(self.ops_port)]
+        command = [
+            sys.executable,
+            "-m",
+            "service.cli",
+            "up",
+            "--data",
+            str(self.data),
+            "--port",
+            str(self.port),
+            "--ops-port",
+            str(self.ops_port),
+        ]
         with self._log.open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, env=environment(**self.variables))
 
@@ -94,14 +105,18 @@ class Installation:
     def run(self, *words: str) -> str:
         """A command of ours on the same stores; what it prints. CalledProcessError when it fails."""
         command = [sys.executable, "-m", "service.cli", *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment(**self.variables), timeout=600).stdout
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, env=environment(**self.variables), timeout=600
+        ).stdout
 
     def wait(self, holds: Any, seconds: float, what: str) -> float:
         """Seconds until it holds. TimeoutError, naming it, when it does not in time."""
         began = time.monotonic()
         while not holds():
             if time.monotonic() - began > seconds:
-                raise TimeoutError(f"{what}: not within {seconds:.0f} s; pipeline {self.pipeline()}, running {sorted(self.parts())}; logs in {self.data / 'logs'}")
+                raise TimeoutError(
+                    f"{what}: not within {seconds:.0f} s; pipeline {self.pipeline()}, running {sorted(self.parts())}; logs in {self.data / 'logs'}"
+                )
             time.sleep(0.05)
         return time.monotonic() - began
 

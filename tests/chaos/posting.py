@@ -38,7 +38,9 @@ class Journal:
 class Posters:
     """Threads that post documents (complaints, outcomes, {"withdraws": id}) in batches, roughly in order."""
 
-    def __init__(self, url: str, key: str, documents: Sequence[Document], *, rate: float, seed: int, threads: int = 2) -> None:
+    def __init__(
+        self, url: str, key: str, documents: Sequence[Document], *, rate: float, seed: int, threads: int = 2
+    ) -> None:
         """`rate` is in documents a second, of all threads together; `hurry` lifts it."""
         self.journal = Journal()
         self._url, self._key, self._rate = url, key, rate
@@ -49,7 +51,12 @@ class Posters:
             size = rng.choice((1, 5, 20, 60, 150, 400))
             self._batches.put(list(documents[start : start + size]))
             start += size
-        self._threads = [threading.Thread(target=self._post_all, args=(random.Random(seed + k), threads), name=f"poster-{k}", daemon=True) for k in range(threads)]
+        self._threads = [
+            threading.Thread(
+                target=self._post_all, args=(random.Random(seed + k), threads), name=f"poster-{k}", daemon=True
+            )
+            for k in range(threads)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -81,7 +88,9 @@ class Posters:
                 self._until_acknowledged(line, rng, kind, path, method, body, ids)
             self._hurry.wait(max(0.0, len(batch) / self._rate * threads - (time.monotonic() - began)))
 
-    def _until_acknowledged(self, line: _Line, rng: random.Random, kind: str, path: str, method: str, body: bytes | None, ids: set[str]) -> None:
+    def _until_acknowledged(
+        self, line: _Line, rng: random.Random, kind: str, path: str, method: str, body: bytes | None, ids: set[str]
+    ) -> None:
         while True:
             status, answer = line.call(method, path, body)
             with self.journal.lock:
@@ -127,8 +136,23 @@ def _calls(batch: Sequence[Document]) -> list[tuple[str, str, str, bytes | None,
     complaints = [d for d in batch if "reporter" in d]
     outcomes = [d for d in batch if "target_id" in d and "reporter" not in d]
     calls: list[tuple[str, str, str, bytes | None, set[str]]] = []
-    for kind, path, documents in (("acknowledged", "/v1/complaints", complaints), ("outcomes", "/v1/outcomes", outcomes)):
+    for kind, path, documents in (
+        ("acknowledged", "/v1/complaints", complaints),
+        ("outcomes", "/v1/outcomes", outcomes),
+    ):
         if documents:
-            calls.append((kind, path, "POST", "\n".join(json.dumps(d) for d in documents).encode(), {d.get("id", "") for d in documents}))
-    calls += [("withdrawn", f"/v1/complaints/{quote(d['withdraws'], safe='')}", "DELETE", None, {d["withdraws"]}) for d in batch if "withdraws" in d]
+            calls.append(
+                (
+                    kind,
+                    path,
+                    "POST",
+                    "\n".join(json.dumps(d) for d in documents).encode(),
+                    {d.get("id", "") for d in documents},
+                )
+            )
+    calls += [
+        ("withdrawn", f"/v1/complaints/{quote(d['withdraws'], safe='')}", "DELETE", None, {d["withdraws"]})
+        for d in batch
+        if "withdraws" in d
+    ]
     return calls

@@ -41,10 +41,21 @@ def prove(installation: Installation, journal: Journal, documents: Sequence[Docu
     engine = open_database(settings.database_url)
     try:
         checks: dict[str, Callable[[], Found]] = {
-            "every answer was 202, 429 or 503": lambda: (not journal.unexpected, f"{journal.calls:,} calls: " + ", ".join(f"{n:,} × {name}" for name, n in journal.answers.most_common()) + "".join(journal.unexpected[:3])),
-            "every complaint that was answered 202 is in the archive exactly once, and nothing else is": lambda: _archived(engine, journal, documents),
-            "what was withdrawn is withdrawn, every outcome is there": lambda: _outcomes_and_withdrawals(engine, journal),
-            "the archive is as far as Redis promised, nothing is a dead letter": lambda: _positions(installation, journal),
+            "every answer was 202, 429 or 503": lambda: (
+                not journal.unexpected,
+                f"{journal.calls:,} calls: "
+                + ", ".join(f"{n:,} × {name}" for name, n in journal.answers.most_common())
+                + "".join(journal.unexpected[:3]),
+            ),
+            "every complaint that was answered 202 is in the archive exactly once, and nothing else is": lambda: (
+                _archived(engine, journal, documents)
+            ),
+            "what was withdrawn is withdrawn, every outcome is there": lambda: _outcomes_and_withdrawals(
+                engine, journal
+            ),
+            "the archive is as far as Redis promised, nothing is a dead letter": lambda: _positions(
+                installation, journal
+            ),
             "the resident window equals one built anew from the archive": lambda: _window(installation),
             "the clusters equal the audit of the exported archive": lambda: _clusters(installation, engine, folder),
         }
@@ -60,54 +71,117 @@ def _archived(engine: Engine, journal: Journal, documents: Sequence[Document]) -
         rows = connection.execute(select(c.id, c.reporter_id, c.target_id).where(c.tenant_id == number)).all()
     sent = {d["id"]: (d["reporter"]["id"], d["target"]["id"]) for d in documents if "reporter" in d}
     archived = {row.id: (row.reporter_id, row.target_id) for row in rows}
-    lost, twice, strange = journal.acknowledged - archived.keys(), len(rows) - len(archived), sum(sent.get(i) != content for i, content in archived.items())
+    lost, twice, strange = (
+        journal.acknowledged - archived.keys(),
+        len(rows) - len(archived),
+        sum(sent.get(i) != content for i, content in archived.items()),
+    )
     held = not lost and not twice and not strange and bool(archived)
-    return held, f"{len(journal.acknowledged):,} acknowledged, {len(rows):,} rows; lost {len(lost)}, twice {twice}, unknown or changed {strange}"
+    return (
+        held,
+        f"{len(journal.acknowledged):,} acknowledged, {len(rows):,} rows; lost {len(lost)}, twice {twice}, unknown or changed {strange}",
+    )
 
 
 def _outcomes_and_withdrawals(engine: Engine, journal: Journal) -> Found:
     number, c = tenant_id(engine, TENANT), schema.complaints.c
     with engine.connect() as connection:
         gone = set(connection.scalars(select(c.id).where(c.tenant_id == number, c.state == schema.WITHDRAWN)))
-        outcomes = connection.scalar(select(func.count()).select_from(schema.outcomes).where(schema.outcomes.c.tenant_id == number))
+        outcomes = connection.scalar(
+            select(func.count()).select_from(schema.outcomes).where(schema.outcomes.c.tenant_id == number)
+        )
     held = gone == journal.withdrawn and outcomes == len(journal.outcomes)
-    return held, f"{len(journal.withdrawn):,} withdrawals acknowledged, {len(gone):,} complaints withdrawn; {len(journal.outcomes):,} outcomes acknowledged, {outcomes:,} rows"
+    return (
+        held,
+        f"{len(journal.withdrawn):,} withdrawals acknowledged, {len(gone):,} complaints withdrawn; {len(journal.outcomes):,} outcomes acknowledged, {outcomes:,} rows",
+    )
 
 
 def _positions(installation: Installation, journal: Journal) -> Found:
     state = installation.pipeline()
     assert state is not None
-    held = state["pending"] == 0 and state["dead_letters"] == 0 and state["analysed_position"] == state["swept_position"] == state["accepted"] >= journal.position
-    return held, ", ".join(f"{name} {state[name]:,}" for name in ("accepted", "archived", "duplicates", "analysed_position", "swept_position", "pending", "dead_letters")) + f"; highest position told {journal.position:,}"
+    held = (
+        state["pending"] == 0
+        and state["dead_letters"] == 0
+        and state["analysed_position"] == state["swept_position"] == state["accepted"] >= journal.position
+    )
+    return held, ", ".join(
+        f"{name} {state[name]:,}"
+        for name in (
+            "accepted",
+            "archived",
+            "duplicates",
+            "analysed_position",
+            "swept_position",
+            "pending",
+            "dead_letters",
+        )
+    ) + f"; highest position told {journal.position:,}"
 
 
 def _window(installation: Installation) -> Found:
     worker = installation.parts()["worker-detect"]
     before = len(_TOLD.findall(installation.log("worker-detect")))
     worker.send_signal(signal.SIGUSR1)
-    installation.wait(lambda: len(_TOLD.findall(installation.log("worker-detect"))) > before, 20, "the detect worker tells its window")
+    installation.wait(
+        lambda: len(_TOLD.findall(installation.log("worker-detect"))) > before, 20, "the detect worker tells its window"
+    )
     live, seq, digest = _TOLD.findall(installation.log("worker-detect"))[-1]
     resources = open_resources(read_settings(installation.data, environment(**installation.variables)))
     try:
         anew = rebuild(TENANT, resources)
     finally:
         resources.close()
-    held = (int(live), int(seq), digest) == (anew.detector.window.live, anew.state.cursor_seq, anew.detector.window.digest()) and int(live) > 0
-    return held, f"{int(live):,} complaints up to seq {int(seq):,}, digest {digest}; built anew: {anew.detector.window.live:,}, {anew.detector.window.digest()}"
+    held = (int(live), int(seq), digest) == (
+        anew.detector.window.live,
+        anew.state.cursor_seq,
+        anew.detector.window.digest(),
+    ) and int(live) > 0
+    return (
+        held,
+        f"{int(live):,} complaints up to seq {int(seq):,}, digest {digest}; built anew: {anew.detector.window.live:,}, {anew.detector.window.digest()}",
+    )
 
 
 def _clusters(installation: Installation, engine: Engine, folder: Path) -> Found:
     out, report = folder / "export", folder / "report.json"
     installation.run("export", "--tenant", TENANT, "--out", str(out), "--data", str(installation.data))
-    installation.run("audit", str(out / "complaints.ndjson"), "--outcomes", str(out / "outcomes.ndjson"), "--out", str(report))
-    audited = {(frozenset(c["reporters"]), frozenset(c["targets"]), c["disposition"]) for c in json.loads(report.read_text())["clusters"] if c["disposition"] in _STANDING}
+    installation.run(
+        "audit", str(out / "complaints.ndjson"), "--outcomes", str(out / "outcomes.ndjson"), "--out", str(report)
+    )
+    audited = {
+        (frozenset(c["reporters"]), frozenset(c["targets"]), c["disposition"])
+        for c in json.loads(report.read_text())["clusters"]
+        if c["disposition"] in _STANDING
+    }
     number = tenant_id(engine, TENANT)
     with engine.connect() as connection:
-        stored = {row.id: row.disposition for row in connection.execute(select(schema.clusters.c.id, schema.clusters.c.disposition).where(schema.clusters.c.tenant_id == number))}
-        members = _by_cluster(connection.execute(select(schema.cluster_members.c.cluster_id, schema.cluster_members.c.reporter_id).where(schema.cluster_members.c.tenant_id == number)))
-        targets = _by_cluster(connection.execute(select(schema.cluster_targets.c.cluster_id, schema.cluster_targets.c.target_id).where(schema.cluster_targets.c.tenant_id == number)))
+        stored = {
+            row.id: row.disposition
+            for row in connection.execute(
+                select(schema.clusters.c.id, schema.clusters.c.disposition).where(schema.clusters.c.tenant_id == number)
+            )
+        }
+        members = _by_cluster(
+            connection.execute(
+                select(schema.cluster_members.c.cluster_id, schema.cluster_members.c.reporter_id).where(
+                    schema.cluster_members.c.tenant_id == number
+                )
+            )
+        )
+        targets = _by_cluster(
+            connection.execute(
+                select(schema.cluster_targets.c.cluster_id, schema.cluster_targets.c.target_id).where(
+                    schema.cluster_targets.c.tenant_id == number
+                )
+            )
+        )
     live = {(members[i], targets[i], disposition) for i, disposition in stored.items() if disposition in _STANDING}
-    told = f"{len(live)} clusters live, {len(audited)} in the audit" + "".join(f"; only {where}: {len(m)} reporters × {len(t)} targets, {d}" for where, some in (("live", live - audited), ("audited", audited - live)) for m, t, d in some)
+    told = f"{len(live)} clusters live, {len(audited)} in the audit" + "".join(
+        f"; only {where}: {len(m)} reporters × {len(t)} targets, {d}"
+        for where, some in (("live", live - audited), ("audited", audited - live))
+        for m, t, d in some
+    )
     return live == audited and bool(live), told
 
 

@@ -33,7 +33,9 @@ class RedisServer:
         self.space = f"bwchaos{os.getpid()}"
         self.link = f"bwc{os.getpid() % 100_000}"
         self.cuttable = _tried(self._make_namespace)
-        self.fillable = _tried(lambda: _run("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700", "brigadewatch-chaos", str(folder)))
+        self.fillable = _tried(
+            lambda: _run("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700", "brigadewatch-chaos", str(folder))
+        )
         host = _INSIDE if self.cuttable else "127.0.0.1"
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
@@ -43,8 +45,26 @@ class RedisServer:
         # becomes the server: the process id is the server's own
         inside = ["ip", "netns", "exec", self.space] if self.cuttable else []
         self._command = [
-            *inside, binary, "--bind", host, "--port", str(port), "--requirepass", password, "--dir", str(folder), "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-            "--maxmemory-policy", "noeviction", "--auto-aof-rewrite-min-size", "16mb",
+            *inside,
+            binary,
+            "--bind",
+            host,
+            "--port",
+            str(port),
+            "--requirepass",
+            password,
+            "--dir",
+            str(folder),
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--maxmemory-policy",
+            "noeviction",
+            "--auto-aof-rewrite-min-size",
+            "16mb",
         ]
         self._log = folder.with_suffix(".log")
         self.process: subprocess.Popen[bytes] | None = None
@@ -116,7 +136,11 @@ class RedisServer:
             _run("ip", "link", "add", self.link, "type", "veth", "peer", "name", f"{self.link}n", "netns", self.space)
             _run("ip", "addr", "add", f"{_OUTSIDE}/30", "dev", self.link)
             _run("ip", "link", "set", self.link, "up")
-            for words in (("addr", "add", f"{_INSIDE}/30", "dev", f"{self.link}n"), ("link", "set", f"{self.link}n", "up"), ("link", "set", "lo", "up")):
+            for words in (
+                ("addr", "add", f"{_INSIDE}/30", "dev", f"{self.link}n"),
+                ("link", "set", f"{self.link}n", "up"),
+                ("link", "set", "lo", "up"),
+            ):
                 _run("ip", "-n", self.space, *words)
         except (OSError, subprocess.CalledProcessError):
             _tried(lambda: _run("ip", "netns", "delete", self.space))

@@ -44,12 +44,22 @@ class Run:
         seconds = sorted(s for s, _ in self.healing)
         worst, after = max(self.healing)
         lines = [
-            f"### {self.database}, seed {self.seed}", "",
-            f"`{self.command}` on {platform.system()}, Python {platform.python_version()}: {self.seconds / 60:.1f} minutes, {self.documents:,} documents posted, **{self.kills} processes killed** in {len(self.healing)} volleys.", "",
-            "| fault | times |", "| --- | ---: |", *(f"| {name} | {n} |" for name, n in sorted(self.strikes.items())), "",
-            (f"Healed (every process runs; an item that is sent from then on is acknowledged and analysed, and with it everything before it) after the last fault of a volley was over: median {statistics.median(seconds):.1f} s, "
-            f"p95 {seconds[int(len(seconds) * 0.95)]:.1f} s, longest {worst:.1f} s (bar {HEAL_SECONDS:.0f} s; after {', '.join(after)})."), "",
-            "| claim | held | counted |", "| --- | --- | --- |", *(f"| {p.claim} | {'yes' if p.held else '**no**'} | {p.counted} |" for p in self.proofs),
+            f"### {self.database}, seed {self.seed}",
+            "",
+            f"`{self.command}` on {platform.system()}, Python {platform.python_version()}: {self.seconds / 60:.1f} minutes, {self.documents:,} documents posted, **{self.kills} processes killed** in {len(self.healing)} volleys.",
+            "",
+            "| fault | times |",
+            "| --- | ---: |",
+            *(f"| {name} | {n} |" for name, n in sorted(self.strikes.items())),
+            "",
+            (
+                f"Healed (every process runs; an item that is sent from then on is acknowledged and analysed, and with it everything before it) after the last fault of a volley was over: median {statistics.median(seconds):.1f} s, "
+                f"p95 {seconds[int(len(seconds) * 0.95)]:.1f} s, longest {worst:.1f} s (bar {HEAL_SECONDS:.0f} s; after {', '.join(after)})."
+            ),
+            "",
+            "| claim | held | counted |",
+            "| --- | --- | --- |",
+            *(f"| {p.claim} | {'yes' if p.held else '**no**'} | {p.counted} |" for p in self.proofs),
         ]
         if self.missing:
             lines += ["", "Not done here: " + "; ".join(self.missing) + "."]

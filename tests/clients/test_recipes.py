@@ -27,13 +27,22 @@ class World:
 
     def assess(self, target: str, complaints: int, independent: float, recommendation: str = "none") -> dict[str, Any]:
         return {
-            "target_id": target, "complaints": complaints, "independent_complaints": independent, "coordinated_probability": 0.5, "recommendation": recommendation, "clusters": [],
-            "without_clusters": {}, "as_of": "2026-11-22T12:00:00Z", "pending": False,
+            "target_id": target,
+            "complaints": complaints,
+            "independent_complaints": independent,
+            "coordinated_probability": 0.5,
+            "recommendation": recommendation,
+            "clusters": [],
+            "without_clusters": {},
+            "as_of": "2026-11-22T12:00:00Z",
+            "pending": False,
         }
 
     def received(self, kind: str) -> list[Any]:
         """Items posted to brigadewatch."""
-        return [json.loads(line) for method, path, body in self.told if path == f"/v1/{kind}" for line in body.splitlines()]
+        return [
+            json.loads(line) for method, path, body in self.told if path == f"/v1/{kind}" for line in body.splitlines()
+        ]
 
 
 @pytest.fixture
@@ -47,9 +56,18 @@ def world() -> Iterator[World]:
             path = urlsplit(self.path)
             said = state.says.get(path.path, {})
             if path.path in ("/v1/complaints", "/v1/outcomes"):
-                status, said = 202, {"accepted": len(body.splitlines()), "rejected": [], "rejected_count": 0, "position": 1}
+                status, said = (
+                    202,
+                    {"accepted": len(body.splitlines()), "rejected": [], "rejected_count": 0, "position": 1},
+                )
             else:
-                status, said = (200, said(parse_qs(path.query), body)) if callable(said) else said if isinstance(said, tuple) else (200, said)
+                status, said = (
+                    (200, said(parse_qs(path.query), body))
+                    if callable(said)
+                    else said
+                    if isinstance(said, tuple)
+                    else (200, said)
+                )
             content = json.dumps(said).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
@@ -96,16 +114,23 @@ def recipe(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
                 names[name].close()
 
 
-def test_the_home_grown_section_asks_before_it_takes_down_and_tells_who_decided(world: World, recipe: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_home_grown_section_asks_before_it_takes_down_and_tells_who_decided(
+    world: World, recipe: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     section = recipe("home-grown.md")
-    section["db"].executemany("INSERT INTO comments (id, article, author) VALUES (?, 'article-3', 'a-9')", [("5",), ("6",)])
+    section["db"].executemany(
+        "INSERT INTO comments (id, article, author) VALUES (?, 'article-3', 'a-9')", [("5",), ("6",)]
+    )
     world.says["/v1/targets/5"] = world.assess("5", 7, 7.0)
     world.says["/v1/targets/6"] = world.assess("6", 7, 1.0)
     for comment in ("5", "6"):
         for k in range(8):
             section["report"](comment, f"r-{k}")
             section["report"](comment, f"r-{k}")
-    assert section["db"].execute("SELECT id, state FROM comments ORDER BY id").fetchall() == [("5", "removed"), ("6", "up")]
+    assert section["db"].execute("SELECT id, state FROM comments ORDER BY id").fetchall() == [
+        ("5", "removed"),
+        ("6", "up"),
+    ]
     assert "comment 6 was not taken down by count: 1.0 people" in capsys.readouterr().out
     section["decide"]("5", upheld=False)
     section["decide"]("6", upheld=False)
@@ -113,7 +138,9 @@ def test_the_home_grown_section_asks_before_it_takes_down_and_tells_who_decided(
     section["send"]()
     assert len(world.received("complaints")) == 16
     assert [(o["target_id"], o.get("verdict"), o["action"], o["decided_by"]) for o in world.received("outcomes")] == [
-        ("5", None, "removed", "automatic"), ("5", "rejected", "restored", "person"), ("6", "rejected", "kept", "person"),
+        ("5", None, "removed", "automatic"),
+        ("5", "rejected", "restored", "person"),
+        ("6", "rejected", "kept", "person"),
     ]
     section["report"]("6", "r-9")
     assert section["db"].execute("SELECT state FROM comments WHERE id = '6'").fetchone() == ("kept",)
@@ -129,18 +156,32 @@ def test_the_home_grown_section_leaves_comments_up_without_an_answer(world: Worl
 
 
 def report_view(comment: int, creator: int, *, removed: bool = False, local: bool = True) -> dict[str, Any]:
-    return {"comment_report": {"id": comment * 100 + creator}, "comment": {"id": comment, "removed": removed, "deleted": False}, "creator": {"id": creator, "local": local}}
+    return {
+        "comment_report": {"id": comment * 100 + creator},
+        "comment": {"id": comment, "removed": removed, "deleted": False},
+        "creator": {"id": creator, "local": local},
+    }
 
 
-def test_the_lemmy_bot_asks_first_and_tells_its_removals_as_automatic(world: World, recipe: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    reports = [report_view(c, k) for c in (5, 6) for k in range(27)] + [report_view(7, k, removed=True) for k in range(9)] + [report_view(8, k, local=False) for k in range(9)]
-    world.says["/api/v3/comment/report/list"] = lambda query, _: {"comment_reports": reports[50 * (int(query["page"][0]) - 1) :][:50]}
+def test_the_lemmy_bot_asks_first_and_tells_its_removals_as_automatic(
+    world: World, recipe: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = (
+        [report_view(c, k) for c in (5, 6) for k in range(27)]
+        + [report_view(7, k, removed=True) for k in range(9)]
+        + [report_view(8, k, local=False) for k in range(9)]
+    )
+    world.says["/api/v3/comment/report/list"] = lambda query, _: {
+        "comment_reports": reports[50 * (int(query["page"][0]) - 1) :][:50]
+    }
     world.says["/v1/targets/comment%2F5"] = world.assess("comment/5", 27, 20.0)
     world.says["/v1/targets/comment%2F6"] = world.assess("comment/6", 27, 2.0, "hold")
     recipe("lemmy.md")["main"]()
     removed = [json.loads(body) for _, path, body in world.told if path == "/api/v3/comment/remove"]
     assert [(r["comment_id"], r["removed"]) for r in removed] == [(5, True)]
-    assert [(o["target_id"], o["action"], o["decided_by"], "verdict" in o) for o in world.received("outcomes")] == [("comment/5", "removed", "automatic", False)]
+    assert [(o["target_id"], o["action"], o["decided_by"], "verdict" in o) for o in world.received("outcomes")] == [
+        ("comment/5", "removed", "automatic", False)
+    ]
     assert "comment 6 stays up" in capsys.readouterr().out
     assert not any("/resolve" in path for _, path, _ in world.told)
 
@@ -149,7 +190,9 @@ def test_the_discourse_script_puts_back_what_only_a_group_got_hidden(world: Worl
     pending = [{"id": k, "post_id": k} for k in range(1, 13)] + [{"id": 13, "post_id": None}]
     world.says["/review.json"] = lambda query, _: {"reviewables": pending[int(query["offset"][0]) :][:10]}
     hold = {"3", "11"}
-    world.says["/v1/targets/assess"] = lambda _, body: {"items": [world.assess(t, 6, 1.0, "hold" if t in hold else "none") for t in json.loads(body)["target_ids"]]}
+    world.says["/v1/targets/assess"] = lambda _, body: {
+        "items": [world.assess(t, 6, 1.0, "hold" if t in hold else "none") for t in json.loads(body)["target_ids"]]
+    }
     world.says["/posts/3.json"], world.says["/posts/11.json"] = {"hidden": True}, {"hidden": False}
     recipe("discourse.md")["main"]()
     assert [path for method, path, _ in world.told if method == "PUT"] == ["/posts/3/unhide"]

@@ -35,7 +35,13 @@ def prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
     config.write_text(config.read_text().replace("15s", "1s"))
     (folder / "config" / "targets" / "api.yml").write_text(f'- targets: ["{target}"]\n')
     port = free_port()
-    command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
+    command = [
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=warn",
+    ]
     process = subprocess.Popen(command)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=20) as client:
@@ -67,7 +73,11 @@ def wait_for_scrapes(client: httpx.Client, installation: Installation) -> None:
             if time.monotonic() > deadline:
                 raise RuntimeError("Prometheus did not scrape within two minutes")
             ask(visitor)
-            installation.send(tenant, "complaints", [document | {"id": f"later-{document['id']}"} for document in (next(later) for _ in range(20))])
+            installation.send(
+                tenant,
+                "complaints",
+                [document | {"id": f"later-{document['id']}"} for document in (next(later) for _ in range(20))],
+            )
             time.sleep(0.5)
 
 
@@ -77,7 +87,11 @@ def fault(client: httpx.Client, expression: Expression) -> str | None:
         found = asked(client, "/query", query=expression.query)
     except RuntimeError as error:
         return str(error)
-    values = [float(found["result"][1])] if found["resultType"] == "scalar" else [float(series["value"][1]) for series in found["result"]]
+    values = (
+        [float(found["result"][1])]
+        if found["resultType"] == "scalar"
+        else [float(series["value"][1]) for series in found["result"]]
+    )
     if all(math.isnan(value) for value in values) and not expression.may_be_empty:
         return "no data"
     return None
@@ -88,19 +102,29 @@ def main() -> int:
     if shutil.which("prometheus") is None:
         sys.stderr.write("prometheus is not installed (Debian: apt-get install prometheus): make prometheus needs it\n")
         return 3
-    with tempfile.TemporaryDirectory() as name, worked(Path(name) / "service") as installation, prometheus(Path(name), urlsplit(installation.up.ops).netloc) as client:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        worked(Path(name) / "service") as installation,
+        prometheus(Path(name), urlsplit(installation.up.ops).netloc) as client,
+    ):
         began = time.monotonic()
         wait_for_scrapes(client, installation)
         everything = expressions()
         faults = {f"{one.place}: {one.text}": why for one in everything if (why := fault(client, one))}
         states = [rule for group in asked(client, "/rules")["groups"] for rule in group["rules"]]
-        faults |= {f"rule {rule['name']}": rule.get("lastError", "not evaluated") for rule in states if rule["health"] != "ok"}
+        faults |= {
+            f"rule {rule['name']}": rule.get("lastError", "not evaluated") for rule in states if rule["health"] != "ok"
+        }
         if len(states) != len(rules()):
             faults["rules"] = f"{len(states)} of {len(rules())} were loaded"
-        firing = sorted({alert["labels"]["alertname"] for alert in asked(client, "/alerts")["alerts"] if alert["state"] == "firing"})
+        firing = sorted(
+            {alert["labels"]["alertname"] for alert in asked(client, "/alerts")["alerts"] if alert["state"] == "firing"}
+        )
         series = asked(client, "/query", query='count({__name__=~"brigadewatch_.*"})')["result"][0]["value"][1]
         size = asked(client, "/query", query='max(scrape_samples_scraped{job="brigadewatch"})')["result"][0]["value"][1]
-        took = asked(client, "/query", query='max(max_over_time(scrape_duration_seconds{job="brigadewatch"}[5m]))')["result"][0]["value"][1]
+        took = asked(client, "/query", query='max(max_over_time(scrape_duration_seconds{job="brigadewatch"}[5m]))')[
+            "result"
+        ][0]["value"][1]
     with_data = sum(not one.may_be_empty for one in everything)
     sys.stdout.write(
         f"{len(everything)} expressions asked ({with_data} have to have data, the others are conditions), {len(states)} rules evaluated, {len(faults)} faults\n"

@@ -67,4 +67,12 @@ def test_each_container_is_limited_in_memory_and_in_what_it_may_log(text: str) -
 def test_every_process_of_the_installation_is_a_service() -> None:
     from service.storage.queue import QUEUES
 
-    assert services(COMPOSE).keys() >= {"api", "clock", *(f"worker-{queue}" for queue in QUEUES), "valkey", "postgres", "prometheus", "grafana"}
+    assert services(COMPOSE).keys() >= {
+        "api",
+        "clock",
+        *(f"worker-{queue}" for queue in QUEUES),
+        "valkey",
+        "postgres",
+        "prometheus",
+        "grafana",
+    }

@@ -22,7 +22,11 @@ def test_the_files_are_what_is_drawn() -> None:
 
 
 def test_there_are_three_with_names_that_stay() -> None:
-    assert [board["uid"] for board in boards()] == ["brigadewatch-detection", "brigadewatch-service", "brigadewatch-tenants"]
+    assert [board["uid"] for board in boards()] == [
+        "brigadewatch-detection",
+        "brigadewatch-service",
+        "brigadewatch-tenants",
+    ]
     for board in boards():
         assert board["schemaVersion"] >= 41
         assert board["description"] and board["tags"] == ["brigadewatch"]
@@ -69,7 +73,11 @@ def test_a_panel_with_an_alert_links_to_its_section_of_the_runbook() -> None:
 
 
 def test_what_provisions_them_names_the_folders_that_there_are() -> None:
-    provider: dict[str, Any] = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/brigadewatch.yml").read_text())["providers"][0]
-    source: dict[str, Any] = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"][0]
+    provider: dict[str, Any] = yaml.safe_load(
+        (DEPLOY / "grafana/provisioning/dashboards/brigadewatch.yml").read_text()
+    )["providers"][0]
+    source: dict[str, Any] = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())[
+        "datasources"
+    ][0]
     assert provider["options"]["path"] == "/var/lib/grafana/dashboards" and source["type"] == "prometheus"
     assert Path(BOARDS[0]).parent.name == "dashboards"

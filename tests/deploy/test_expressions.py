@@ -39,9 +39,16 @@ def test_what_is_asked_for_wrongly_is_found(known: Exported) -> None:
     assert found("brigadewatch_uq") == ["no metric brigadewatch_uq"]
     assert found('rate(brigadewatch_jobs_total{job_name="x"}[5m])') == ["brigadewatch_jobs_total has no label job_name"]
     assert found("sum by (queue) (rate(brigadewatch_jobs_total[5m]))") == ["there is no label queue to go by"]
-    assert found("sum by (work) (brigadewatch_jobs_total)", "tenant") == ["its words name tenant, which the answer has not"]
+    assert found("sum by (work) (brigadewatch_jobs_total)", "tenant") == [
+        "its words name tenant, which the answer has not"
+    ]
     assert found("tenant:brigadewatch_lag_seconds:max", "tenant") == []
-    assert labels_of(promql_parser.parse("histogram_quantile(0.5, sum by (le, route) (brigadewatch_http_request_duration_seconds_bucket))"), known) == {"route"}
+    assert labels_of(
+        promql_parser.parse(
+            "histogram_quantile(0.5, sum by (le, route) (brigadewatch_http_request_duration_seconds_bucket))"
+        ),
+        known,
+    ) == {"route"}
 
 
 def test_names_units_and_helps_are_as_prometheus_wants_them(page: str) -> None:
@@ -49,9 +56,14 @@ def test_names_units_and_helps_are_as_prometheus_wants_them(page: str) -> None:
         if not family.name.startswith("brigadewatch_"):
             assert family.name.startswith(("process_", "python_")), family.name
             continue
-        assert len(family.documentation.split()) >= HELP_WORDS and family.documentation.endswith("."), (family.name, family.documentation)
+        assert len(family.documentation.split()) >= HELP_WORDS and family.documentation.endswith("."), (
+            family.name,
+            family.documentation,
+        )
         assert not re.search(r"_(ms|us|minutes|hours|days|mb|kb|percent)(_|$)", family.name), family.name
-        assert (family.type == "counter") == any(sample.name.endswith("_total") for sample in family.samples) or not family.samples, family.name
+        assert (family.type == "counter") == any(
+            sample.name.endswith("_total") for sample in family.samples
+        ) or not family.samples, family.name
 
 
 def test_labels_are_bounded_and_nobodys_id_is_in_one(page: str) -> None:

@@ -51,6 +51,10 @@ def test_prometheus_itself_finds_no_fault() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed; make rules installs it (Debian: apt-get install prometheus)")
-    for command in (["check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")], ["check", "rules", *map(str, RULES)], ["test", "rules", *map(str, TESTS)]):
+    for command in (
+        ["check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")],
+        ["check", "rules", *map(str, RULES)],
+        ["test", "rules", *map(str, TESTS)],
+    ):
         done = subprocess.run([promtool, *command], capture_output=True, text=True, timeout=100, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -39,7 +39,10 @@ def test_ticks_of_a_tenant_one_after_the_other_do_not_overlap_and_those_at_once_
 
 def test_a_planted_campaign_that_is_missing_is_an_error_and_an_honest_cluster_is_counted() -> None:
     world = draw_world(5, 9_000)
-    planted = {plan.name: frozenset(account for account, name in world.campaign_by_account.items() if name == plan.name) for plan in CAMPAIGNS}
+    planted = {
+        plan.name: frozenset(account for account, name in world.campaign_by_account.items() if name == plan.name)
+        for plan in CAMPAIGNS
+    }
     groups = frozenset((members, frozenset({"t"})) for members in planted.values())
     assert found_campaigns(groups, world) == 0
     assert found_campaigns(groups | {(frozenset({"reader-1", "reader-2"}), frozenset({"t"}))}, world) == 1
@@ -48,6 +51,12 @@ def test_a_planted_campaign_that_is_missing_is_an_error_and_an_honest_cluster_is
 
 
 def test_without_an_engine_it_says_so_and_exits_with_3(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, str(DEPLOY / "try_compose.py")], capture_output=True, text=True, timeout=60, env={**os.environ, "PATH": str(tmp_path)})
+    done = subprocess.run(
+        [sys.executable, str(DEPLOY / "try_compose.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PATH": str(tmp_path)},
+    )
     assert done.returncode == 3
     assert done.stdout.startswith("not run: neither `docker compose` nor `docker-compose` is installed")

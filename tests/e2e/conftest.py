@@ -34,7 +34,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     running, end = console_installation.start(tmp_path_factory.mktemp("console"))
     try:
         # as the demo does
-        world = draw_world(7, 9_000, datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS))
+        world = draw_world(
+            7, 9_000, datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS)
+        )
         running.add("default", world.complaints, outcomes=world.outcomes, least_cases=3)
         for seed, name in enumerate(("triage", "shared", "bulk")):
             running.add(name, town(seed, brigades=8), least_cases=6)
@@ -63,6 +65,7 @@ def visitor(installation: Installation, chromium: Browser) -> Iterator[Callable[
     """
     made: list[Visitor] = []
     with ExitStack() as stack:
+
         def make(name: str | None = None, tenant: str = "default", **how: Any) -> Visitor:
             person = stack.enter_context(Visitor(chromium, installation.base, **how))
             made.append(person)

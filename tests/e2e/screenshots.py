@@ -27,7 +27,14 @@ COMPLAINTS = 25_000  # as the demo
 
 def signed_in(browser: Browser, base: str, theme: Theme, height: int, width: int = WIDTH) -> Page:
     """A moderator's page, at the queue."""
-    context = browser.new_context(base_url=base, color_scheme=theme, viewport={"width": width, "height": height}, reduced_motion="reduce", locale="en-GB", timezone_id="UTC")
+    context = browser.new_context(
+        base_url=base,
+        color_scheme=theme,
+        viewport={"width": width, "height": height},
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="UTC",
+    )
     page = context.new_page()
     page.goto("/console")
     page.get_by_label("Name", exact=True).fill(PERSON)
@@ -40,7 +47,9 @@ def signed_in(browser: Browser, base: str, theme: Theme, height: int, width: int
 def keep(page: Page, name: str) -> None:
     """The window as it is, as a file."""
     data = page.screenshot(path=PICTURES / f"{name}.png")
-    assert len(data) <= MOST_BYTES, f"{name}.png has {len(data):,} bytes, more than {MOST_BYTES:,}: take a smaller window"
+    assert len(data) <= MOST_BYTES, (
+        f"{name}.png has {len(data):,} bytes, more than {MOST_BYTES:,}: take a smaller window"
+    )
     sys.stdout.write(f"docs/pictures/{name}.png  {len(data):,} bytes\n")
 
 
@@ -57,8 +66,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="brigadewatch-pictures-", ignore_cleanup_errors=True) as folder:
         running, end = console_installation.start(Path(folder))
         try:
-            world = draw_world(7, COMPLAINTS, datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS))
-            running.add_person(running.add("default", world.complaints, outcomes=world.outcomes, least_cases=4).id, PERSON, "moderator")
+            world = draw_world(
+                7,
+                COMPLAINTS,
+                datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS),
+            )
+            running.add_person(
+                running.add("default", world.complaints, outcomes=world.outcomes, least_cases=4).id, PERSON, "moderator"
+            )
             running.wait()
             with sync_playwright() as playwright:
                 browser = launch(playwright)

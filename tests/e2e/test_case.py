@@ -21,10 +21,15 @@ from bench.large_case import CASE
 
 def drawn(page: Page, name: str, cells: int | None = None) -> None:
     """Wait until a picture of the case is drawn, with so many marks."""
-    page.wait_for_function("([id, cells]) => { const host = document.getElementById(id); return host && host.dataset.drawnMs && (cells === null || host.dataset.cells === String(cells)); }", arg=[name, cells])
+    page.wait_for_function(
+        "([id, cells]) => { const host = document.getElementById(id); return host && host.dataset.drawnMs && (cells === null || host.dataset.cells === String(cells)); }",
+        arg=[name, cells],
+    )
 
 
-def test_a_case_that_somebody_changed_first_is_not_decided_and_keeps_the_note(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_a_case_that_somebody_changed_first_is_not_decided_and_keeps_the_note(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     tenant = installation.tenants["shared"]
     case = installation.cases(tenant)[-1]
     one, other = visitor("moderator", "shared"), visitor("second", "shared")
@@ -45,11 +50,18 @@ def test_a_case_that_somebody_changed_first_is_not_decided_and_keeps_the_note(vi
     expect(page.locator("#messages")).to_contain_text("Coordinated")
     with installation.client(tenant) as client:
         log = client.get(f"/v1/clusters/{case['id']}/decisions").json()["items"]
-    assert sorted((entry["by"], entry["verdict"]) for entry in log) == [("moderator", "coordinated"), ("second", "not_coordinated")]
+    assert sorted((entry["by"], entry["verdict"]) for entry in log) == [
+        ("moderator", "coordinated"),
+        ("second", "not_coordinated"),
+    ]
 
 
-def test_on_a_narrow_screen_long_tables_are_folded_and_what_is_looked_for_is_never(visitor: Callable[..., Visitor], installation: Installation) -> None:
-    page = visitor("viewer", width=NARROW).go(f"/console/clusters/{installation.cases(installation.tenants['default'])[0]['id']}")
+def test_on_a_narrow_screen_long_tables_are_folded_and_what_is_looked_for_is_never(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
+    page = visitor("viewer", width=NARROW).go(
+        f"/console/clusters/{installation.cases(installation.tenants['default'])[0]['id']}"
+    )
     drawn(page, "raster")
     rows, seen = page.locator("#reporters tbody tr"), page.locator("#reporters tbody tr:visible")
     whole = rows.count()
@@ -59,7 +71,10 @@ def test_on_a_narrow_screen_long_tables_are_folded_and_what_is_looked_for_is_nev
     page.get_by_role("button", name="Show fewer").click()
     expect(seen).to_have_count(6)
     last = str(rows.last.get_attribute("data-reporter"))
-    page.evaluate("reporter => document.dispatchEvent(new CustomEvent('case:select', { detail: { reporter, target: null } }))", last)
+    page.evaluate(
+        "reporter => document.dispatchEvent(new CustomEvent('case:select', { detail: { reporter, target: null } }))",
+        last,
+    )
     expect(seen).to_have_count(1)
     expect(seen).to_have_attribute("data-reporter", last)
     page.emulate_media(media="print")
@@ -67,13 +82,17 @@ def test_on_a_narrow_screen_long_tables_are_folded_and_what_is_looked_for_is_nev
     expect(seen).to_have_count(whole)  # paper has all of it
 
 
-def test_small_graphs_are_drawn_without_being_scrolled_to(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_small_graphs_are_drawn_without_being_scrolled_to(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     page = visitor("viewer").go(f"/console/clusters/{installation.cases(installation.tenants['default'])[0]['id']}")
     expect(page.locator("[data-graph] canvas")).to_have_count(2)
     assert page.evaluate("window.scrollY") == 0
 
 
-def test_a_tick_takes_a_reporter_out_and_the_panel_says_what_is_left(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_a_tick_takes_a_reporter_out_and_the_panel_says_what_is_left(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     tenant = installation.tenants["triage"]
     case = installation.cases(tenant)[-1]
     person = visitor("moderator", "triage")
@@ -103,7 +122,9 @@ def test_pictures_and_tables_go_together(visitor: Callable[..., Visitor], instal
     person = visitor("viewer", "triage")
     page = person.go(f"/console/clusters/{case['id']}")
     drawn(page, "raster")
-    raster = page.get_by_role("application", name=re.compile("Lockstep raster: 9 reporters in rows, 14 targets in columns"))
+    raster = page.get_by_role(
+        "application", name=re.compile("Lockstep raster: 9 reporters in rows, 14 targets in columns")
+    )
     raster.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
@@ -123,13 +144,17 @@ def test_pictures_and_tables_go_together(visitor: Callable[..., Visitor], instal
         assert len(list(csv.reader(io.StringIO(file.text())))) > 9
 
 
-def test_the_evidence_can_be_taken_along_with_names_replaced(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_the_evidence_can_be_taken_along_with_names_replaced(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     tenant = installation.tenants["triage"]
     case = installation.case(tenant, installation.cases(tenant)[2]["id"])
     person = visitor("viewer", "triage")
     page = person.go(f"/console/clusters/{case['id']}")
     for kind in ("export.json", "export.csv", "export.graphml"):
-        plain, hidden = (page.request.get(f"/console/clusters/{case['id']}/{kind}{query}") for query in ("", "?pseudonymise=1"))
+        plain, hidden = (
+            page.request.get(f"/console/clusters/{case['id']}/{kind}{query}") for query in ("", "?pseudonymise=1")
+        )
         assert plain.status == hidden.status == 200
         assert all(member in plain.text() for member in case["reporters"])
         assert not any(re.search(rf"\b{member}\b", hidden.text()) for member in case["reporters"]), kind
@@ -140,12 +165,16 @@ def test_the_evidence_can_be_taken_along_with_names_replaced(visitor: Callable[.
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_five_hundred_reporters_on_sixty_targets_are_drawn_whole(visitor: Callable[..., Visitor], installation: Installation, theme: Theme) -> None:
+def test_five_hundred_reporters_on_sixty_targets_are_drawn_whole(
+    visitor: Callable[..., Visitor], installation: Installation, theme: Theme
+) -> None:
     person = visitor("moderator", "large", theme=theme)
     page = person.go(f"/console/clusters/{CASE}")
     drawn(page, "raster")
     assert page.get_by_role("application", name=re.compile("500 reporters in rows, 60 targets in columns")).count() == 1
-    complaints = int(re.findall(r"([\d,]+)", page.locator("nav a[href='#complaints'] .count").inner_text())[0].replace(",", ""))
+    complaints = int(
+        re.findall(r"([\d,]+)", page.locator("nav a[href='#complaints'] .count").inner_text())[0].replace(",", "")
+    )
     drawn(page, "raster", complaints)
     assert complaints > 20_000
     ink = page.evaluate("""() => {
@@ -167,8 +196,15 @@ def test_words_that_are_scripts_are_shown_as_words(visitor: Callable[..., Visito
     expect(page.locator("table.queue")).to_be_visible()
     target, reporter = case["targets"][0], case["reporters"][0]
     paths = (
-        f"/console/clusters/{case['id']}", f"/console/clusters/{case['id']}/print", *(f"/console/clusters/{case['id']}/tables/{name}" for name in ("raster", "pairs", "timeline")),
-        f"/console/targets/{quote(target, safe='')}", f"/console/reporters/{quote(reporter, safe='')}", "/console/restorations", "/console/decisions", "/console/targets", "/console/reporters",
+        f"/console/clusters/{case['id']}",
+        f"/console/clusters/{case['id']}/print",
+        *(f"/console/clusters/{case['id']}/tables/{name}" for name in ("raster", "pairs", "timeline")),
+        f"/console/targets/{quote(target, safe='')}",
+        f"/console/reporters/{quote(reporter, safe='')}",
+        "/console/restorations",
+        "/console/decisions",
+        "/console/targets",
+        "/console/reporters",
         f"/console/clusters?tab=all&reporter={quote(reporter, safe='')}",
     )
     for path in paths:

@@ -13,8 +13,20 @@ from console_installation import Installation
 from playwright.sync_api import Page
 
 PAGES = (
-    "/console/clusters", "/console/clusters?tab=all", "/console/clusters?tab=decided", "/console/clusters?text=nothing-has-these-words", "/console/decisions", "/console/targets", "/console/reporters",
-    "/console/restorations", "/console/overview", "/console/overview?span=week", "/console/ops", "/console/password", "/console/clusters/nothing-of-that-name", "/console/nowhere",
+    "/console/clusters",
+    "/console/clusters?tab=all",
+    "/console/clusters?tab=decided",
+    "/console/clusters?text=nothing-has-these-words",
+    "/console/decisions",
+    "/console/targets",
+    "/console/reporters",
+    "/console/restorations",
+    "/console/overview",
+    "/console/overview?span=week",
+    "/console/ops",
+    "/console/password",
+    "/console/clusters/nothing-of-that-name",
+    "/console/nowhere",
 )
 
 
@@ -24,15 +36,22 @@ def addresses(installation: Installation, page: Page) -> list[str]:
     case = installation.case(tenant, installation.cases(tenant)[0]["id"])
     path = f"/console/clusters/{case['id']}"
     own = [path, *(f"{path}/{rest}" for rest in ("print", "tables/timeline", "tables/raster", "tables/pairs"))]
-    own += [f"/console/targets/{quote(case['targets'][0], safe='')}", f"/console/reporters/{quote(case['reporters'][0], safe='')}"]
+    own += [
+        f"/console/targets/{quote(case['targets'][0], safe='')}",
+        f"/console/reporters/{quote(case['reporters'][0], safe='')}",
+    ]
     page.goto("/console/settings")
-    settings = page.locator("main a[href^='/console/settings']").evaluate_all("links => links.map(link => link.getAttribute('href').split('#')[0])")
+    settings = page.locator("main a[href^='/console/settings']").evaluate_all(
+        "links => links.map(link => link.getAttribute('href').split('#')[0])"
+    )
     return [*PAGES, *own, *sorted({href for href in settings if ".csv" not in href})]
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_sound(visitor: Callable[..., Visitor], installation: Installation, theme: Theme, width: int) -> None:
+def test_every_page_is_sound(
+    visitor: Callable[..., Visitor], installation: Installation, theme: Theme, width: int
+) -> None:
     person = visitor("admin", theme=theme, width=width)
     wrong: dict[str, list[str]] = {}
     for path in addresses(installation, person.page):

@@ -18,16 +18,34 @@ def remove_targets_of_a_case(installation: Installation) -> str:
     tenant = installation.tenants["shared"]
     case = installation.case(tenant, installation.cases(tenant, disposition="any", status="any")[0]["id"])
     last = datetime.fromisoformat(case["last_at"]).astimezone(UTC) + timedelta(days=1)
-    installation.send(tenant, "outcomes", [
-        {"id": f"auto-{n}", "target_id": target, "decided_at": last.isoformat(), "action": "removed", "decided_by": "automatic"} for n, target in enumerate(case["targets"])
-    ])
+    installation.send(
+        tenant,
+        "outcomes",
+        [
+            {
+                "id": f"auto-{n}",
+                "target_id": target,
+                "decided_at": last.isoformat(),
+                "action": "removed",
+                "decided_by": "automatic",
+            }
+            for n, target in enumerate(case["targets"])
+        ],
+    )
     with installation.client(tenant) as client:
-        client.post(f"/v1/clusters/{case['id']}/decisions", json={"verdict": "coordinated", "reason_code": "brigade", "version": case["version"]}).raise_for_status()
-        installation.up.wait(lambda: bool(client.get("/v1/restorations").raise_for_status().json()["items"]), seconds=60)
+        client.post(
+            f"/v1/clusters/{case['id']}/decisions",
+            json={"verdict": "coordinated", "reason_code": "brigade", "version": case["version"]},
+        ).raise_for_status()
+        installation.up.wait(
+            lambda: bool(client.get("/v1/restorations").raise_for_status().json()["items"]), seconds=60
+        )
     return str(case["id"])
 
 
-def test_a_person_puts_a_target_back_after_seeing_what_it_does_and_takes_a_decision_back(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_a_person_puts_a_target_back_after_seeing_what_it_does_and_takes_a_decision_back(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     case = remove_targets_of_a_case(installation)
     person = visitor("second", "shared")
     page = person.go("/console/restorations")
@@ -40,6 +58,7 @@ def test_a_person_puts_a_target_back_after_seeing_what_it_does_and_takes_a_decis
     page.get_by_role("button", name="Record: put back").click()
     expect(page.locator("#messages")).to_contain_text("Recorded: 1 target put back")
     with installation.client(installation.tenants["shared"]) as client:
+
         def restored() -> bool:
             items = client.get("/v1/restorations", params={"state": "restored"}).raise_for_status().json()["items"]
             return target in [item["target_id"] for item in items]
@@ -56,7 +75,14 @@ def test_a_person_puts_a_target_back_after_seeing_what_it_does_and_takes_a_decis
 def test_these_pages_are_accessible_and_need_no_sideways_scrolling_on_a_phone(visitor: Callable[..., Visitor]) -> None:
     for theme, width in (("light", NARROW), ("dark", 1280)):
         person = visitor("admin", "default", theme=theme, width=width)
-        for path in ("/console/overview?period=week", "/console/decisions", "/console/restorations?state=any", "/console/targets", "/console/reporters", "/console/ops"):
+        for path in (
+            "/console/overview?period=week",
+            "/console/decisions",
+            "/console/restorations?state=any",
+            "/console/targets",
+            "/console/reporters",
+            "/console/ops",
+        ):
             person.go(path)
             assert person.violations() == [], path
             assert person.overflow() == 0, path

@@ -24,7 +24,9 @@ def rows(page: Page) -> list[str]:
 
 def places(page: Page) -> dict[str, float]:
     """Where each row stands on the page."""
-    found: dict[str, float] = page.locator("table.queue tbody tr").evaluate_all("rows => Object.fromEntries(rows.map(row => [row.dataset.case, row.getBoundingClientRect().top + window.scrollY]))")
+    found: dict[str, float] = page.locator("table.queue tbody tr").evaluate_all(
+        "rows => Object.fromEntries(rows.map(row => [row.dataset.case, row.getBoundingClientRect().top + window.scrollY]))"
+    )
     return found
 
 
@@ -70,7 +72,9 @@ def test_cases_are_triaged_by_keyboard_alone(visitor: Callable[..., Visitor], in
     assert any("jx1?" in (entry["note"] or "") for entry in log)
 
 
-def test_keys_are_ignored_while_typing_and_can_be_switched_off(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_keys_are_ignored_while_typing_and_can_be_switched_off(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     installation.add_person(installation.tenants["shared"].id, "typist", "moderator")
     person = visitor("typist", "shared")
     page = person.go("/console/clusters")
@@ -112,14 +116,18 @@ def test_filters_and_sorting_live_in_the_address(visitor: Callable[..., Visitor]
     page.go_back()
     assert rows(page) == [case["id"]]
     person.go("/console/clusters?tab=all&min_score=9.7&sort=-reporter_count")
-    assert set(rows(page)) == {one["id"] for one in installation.cases(tenant, disposition="any", status="any", min_score="9.7")}
+    assert set(rows(page)) == {
+        one["id"] for one in installation.cases(tenant, disposition="any", status="any", min_score="9.7")
+    }
     # a spoiled address shows a list all the same
     person.go("/console/clusters?min_score=many&since=yesterday&sort=upwards&tab=nowhere")
     assert len(rows(page)) > 1
     expect(page.get_by_role("list", name="Filters that are on")).to_contain_text("left out")
 
 
-def test_several_cases_are_decided_after_a_preview_and_the_one_changed_meanwhile_is_left(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_several_cases_are_decided_after_a_preview_and_the_one_changed_meanwhile_is_left(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     tenant = installation.tenants["bulk"]
     person = visitor("moderator", "bulk")
     page = person.go("/console/clusters")
@@ -135,7 +143,10 @@ def test_several_cases_are_decided_after_a_preview_and_the_one_changed_meanwhile
     assert 100 <= lifted <= 3 * 9 * 14
     with installation.client(tenant) as client:  # meanwhile another one decides
         version = client.get(f"/v1/clusters/{chosen[1]}").json()["version"]
-        client.post(f"/v1/clusters/{chosen[1]}/decisions", json={"verdict": "escalated", "reason_code": "other", "version": version}).raise_for_status()
+        client.post(
+            f"/v1/clusters/{chosen[1]}/decisions",
+            json={"verdict": "escalated", "reason_code": "other", "version": version},
+        ).raise_for_status()
     page.get_by_label("Coordinated", exact=False).first.check()
     page.get_by_role("button", name="Decide 3 cases").click()
     expect(page.locator("#messages")).to_contain_text("2 cases decided")
@@ -146,7 +157,9 @@ def test_several_cases_are_decided_after_a_preview_and_the_one_changed_meanwhile
     assert [installation.case(tenant, case)["status"] for case in chosen] == ["open", "escalated", "open"]
 
 
-def test_two_moderators_see_each_other_and_no_row_moves(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_two_moderators_see_each_other_and_no_row_moves(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     tenant = installation.tenants["shared"]
     one, other = visitor("moderator", "shared"), visitor("second", "shared")
     page = one.go("/console/clusters")
@@ -166,7 +179,9 @@ def test_two_moderators_see_each_other_and_no_row_moves(visitor: Callable[..., V
     assert installation.case(tenant, case)["status"] == "decided"
 
 
-def test_new_cases_are_told_of_in_a_line_that_moves_nothing(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_new_cases_are_told_of_in_a_line_that_moves_nothing(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     tenant = installation.tenants["bulk"]
     person = visitor("viewer", "bulk")
     page = person.go("/console/clusters")
@@ -184,11 +199,16 @@ def test_new_cases_are_told_of_in_a_line_that_moves_nothing(visitor: Callable[..
 
 def later(documents: list[dict[str, Any]], *, days: float) -> list[dict[str, Any]]:
     """The same town some days on, with people and comments of its own."""
+
     def moved(one: dict[str, Any]) -> dict[str, Any]:
         at = datetime.fromisoformat(one["occurred_at"]) + timedelta(days=days)
         return {
-            **one, "id": f"later-{one['id']}", "occurred_at": at.isoformat(), "reporter": one["reporter"] | {"id": f"later-{one['reporter']['id']}"},
-            "target": one["target"] | {"id": f"later-{one['target']['id']}", "context_id": f"later-{one['target']['context_id']}"},
+            **one,
+            "id": f"later-{one['id']}",
+            "occurred_at": at.isoformat(),
+            "reporter": one["reporter"] | {"id": f"later-{one['reporter']['id']}"},
+            "target": one["target"]
+            | {"id": f"later-{one['target']['id']}", "context_id": f"later-{one['target']['context_id']}"},
         }
 
     return [moved(one) for one in documents]
@@ -207,8 +227,12 @@ def test_a_viewer_reads_and_cannot_decide(visitor: Callable[..., Visitor], insta
     token = page.locator("meta[name=csrf]").get_attribute("content")
     version = installation.case(installation.tenants["shared"], case)["version"]
     for path, form in (
-        (f"/console/clusters/{case}/decide", {"verdict": "coordinated", "version": str(version)}), (f"/console/clusters/{case}/claim", {}), (f"/console/clusters/{case}/notes", {"text": "mine"}),
-        ("/console/queue/decide", {"verdict": "coordinated", "case": f"{case}:{version}"}), ("/console/queue/claim", {"only": case}), ("/console/queue/undo", {"decisions": "d-1"}),
+        (f"/console/clusters/{case}/decide", {"verdict": "coordinated", "version": str(version)}),
+        (f"/console/clusters/{case}/claim", {}),
+        (f"/console/clusters/{case}/notes", {"text": "mine"}),
+        ("/console/queue/decide", {"verdict": "coordinated", "case": f"{case}:{version}"}),
+        ("/console/queue/claim", {"only": case}),
+        ("/console/queue/undo", {"decisions": "d-1"}),
     ):
         answer = page.request.post(path, form={"csrf": token or "", **form})
         assert answer.status == 403, path

@@ -24,7 +24,9 @@ def tenant(installation: Installation) -> Tenant:
     return made
 
 
-def test_thresholds_are_tried_seen_and_put_in_force(visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant) -> None:
+def test_thresholds_are_tried_seen_and_put_in_force(
+    visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant
+) -> None:
     page = visitor("admin", tenant.name).go("/console/settings/thresholds")
     before = installation.cases(tenant, status="any")
     page.get_by_label("Smallest group").fill("20")
@@ -47,7 +49,9 @@ def test_thresholds_are_tried_seen_and_put_in_force(visitor: Callable[..., Visit
     installation.up.wait(lambda: len(installation.cases(tenant, status="any")) >= 2, seconds=90)
 
 
-def test_a_value_out_of_range_is_told_beside_its_field_and_what_was_typed_stays(visitor: Callable[..., Visitor], tenant: Tenant) -> None:
+def test_a_value_out_of_range_is_told_beside_its_field_and_what_was_typed_stays(
+    visitor: Callable[..., Visitor], tenant: Tenant
+) -> None:
     person = visitor("admin", tenant.name)
     page = person.go("/console/settings/thresholds")
     page.get_by_label("Smallest group").fill("2")
@@ -59,14 +63,18 @@ def test_a_value_out_of_range_is_told_beside_its_field_and_what_was_typed_stays(
     assert person.violations() == []
 
 
-def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(visitor: Callable[..., Visitor], tenant: Tenant) -> None:
+def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(
+    visitor: Callable[..., Visitor], tenant: Tenant
+) -> None:
     page = visitor("admin", tenant.name).go("/console/settings/people")
     page.get_by_label("Name", exact=True).fill("newcomer")
     page.get_by_role("button", name="Add, and show").click()
     password = page.locator("#shown-once").input_value()
     # as over plain http, where browsers have none
     page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
-    page.evaluate("() => document.addEventListener('copy', () => { window.copied = String(document.getSelection()) || document.activeElement.value; })")
+    page.evaluate(
+        "() => document.addEventListener('copy', () => { window.copied = String(document.getSelection()) || document.activeElement.value; })"
+    )
     page.locator("[data-copy]").click()
     expect(page.locator("[data-copy]")).to_have_text("Copied")
     assert page.evaluate("() => window.copied") == password
@@ -87,7 +95,9 @@ def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(vis
     expect(theirs).to_have_url(re.compile("/console/sign-in"))
 
 
-def test_a_good_patrol_counts_in_full(visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant) -> None:
+def test_a_good_patrol_counts_in_full(
+    visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant
+) -> None:
     case = installation.case(tenant, installation.cases(tenant, status="any", disposition="any")[0]["id"])
     page = visitor("admin", tenant.name).go(f"/console/settings/patrols?reporter={case['reporters'][0]}")
     expect(page.get_by_text("more count as independent")).to_be_visible()
@@ -95,16 +105,25 @@ def test_a_good_patrol_counts_in_full(visitor: Callable[..., Visitor], installat
     page.get_by_role("button", name="Put on the list").click()
     expect(page.get_by_role("table")).to_contain_text(case["reporters"][0])
     with installation.client(tenant) as client:
+
         def exempt() -> bool:
-            complaints = client.get(f"/v1/clusters/{case['id']}/complaints", params={"limit": "100"}).raise_for_status().json()["items"]
-            return all(one["exempt"] for one in complaints if one["complaint"]["reporter"]["id"] == case["reporters"][0])
+            complaints = (
+                client.get(f"/v1/clusters/{case['id']}/complaints", params={"limit": "100"})
+                .raise_for_status()
+                .json()["items"]
+            )
+            return all(
+                one["exempt"] for one in complaints if one["complaint"]["reporter"]["id"] == case["reporters"][0]
+            )
 
         installation.up.wait(exempt, seconds=30)
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_sound_in_both_themes_and_widths(visitor: Callable[..., Visitor], tenant: Tenant, theme: Theme, width: int) -> None:
+def test_every_page_is_sound_in_both_themes_and_widths(
+    visitor: Callable[..., Visitor], tenant: Tenant, theme: Theme, width: int
+) -> None:
     person = visitor("admin", tenant.name, theme=theme, width=width)
     found = {}
     for section in SECTIONS:

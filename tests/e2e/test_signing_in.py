@@ -46,7 +46,9 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(visitor: Calla
     assert told[0] == told[1]
 
 
-def test_five_wrong_passwords_lock_the_account_even_for_the_right_one(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_five_wrong_passwords_lock_the_account_even_for_the_right_one(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     installation.add_person(installation.tenants["shared"].id, "forgetful", "viewer")
     person = visitor()
     with person.expecting(401):
@@ -69,7 +71,9 @@ def test_after_signing_out_the_pages_are_closed_and_going_back_shows_nothing(vis
     expect(page).to_have_url(re.compile("/console/sign-in"))
 
 
-def test_signing_out_everywhere_ends_the_other_browser_too(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_signing_out_everywhere_ends_the_other_browser_too(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     installation.add_person(installation.tenants["shared"].id, "traveller", "viewer")
     here, there = visitor("traveller", "shared"), visitor("traveller", "shared")
     here.page.locator("details.me > summary").click()
@@ -79,14 +83,19 @@ def test_signing_out_everywhere_ends_the_other_browser_too(visitor: Callable[...
     expect(there.page).to_have_url(re.compile("/console/sign-in"))
 
 
-def test_a_form_without_its_token_or_from_another_site_does_nothing(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_a_form_without_its_token_or_from_another_site_does_nothing(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     person = visitor("admin", "shared")
     cookie = next(c["value"] for c in person.page.context.cookies() if c["name"] == "brigadewatch")
     token = person.page.locator("meta[name=csrf]").get_attribute("content")
     assert token
     with httpx.Client(base_url=installation.base, cookies={"brigadewatch": cookie}) as client:
         for data, headers in (
-            ({}, {}), ({"csrf": "0" * len(token)}, {}), ({"csrf": token}, {"Origin": "https://elsewhere.example"}), ({"csrf": token}, {"Sec-Fetch-Site": "cross-site"}),
+            ({}, {}),
+            ({"csrf": "0" * len(token)}, {}),
+            ({"csrf": token}, {"Origin": "https://elsewhere.example"}),
+            ({"csrf": token}, {"Sec-Fetch-Site": "cross-site"}),
             ({"csrf": token}, {"Origin": "null"}),
         ):
             answer = client.post("/console/sign-out", data=data, headers=headers)
@@ -95,7 +104,9 @@ def test_a_form_without_its_token_or_from_another_site_does_nothing(visitor: Cal
         assert client.post("/console/sign-out", data={"csrf": token}).status_code == 303
 
 
-def test_the_theme_that_a_person_chose_comes_back_with_them(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_the_theme_that_a_person_chose_comes_back_with_them(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
     installation.add_person(installation.tenants["shared"].id, "owl", "viewer")
     first = visitor("owl", "shared")
     expect(first.page.locator("details.me")).to_be_visible()  # the page after the form

@@ -53,10 +53,29 @@ def fill(up: Up, key: str) -> tuple[int, str]:
         for path, documents in (("/v1/complaints", world.complaints), ("/v1/outcomes", world.outcomes)):
             for start in range(0, len(documents), 1_000):
                 client.post(path, json=documents[start : start + 1_000]).raise_for_status()
-        subscription = client.post("/v1/subscriptions", json={"url": "https://receiver.example/hook", "events": ["cluster.decided"]}).raise_for_status().json()["id"]
-        up.wait(lambda: (state := client.get("/v1/pipeline").json())["pending"] == 0 and state["swept_position"] == state["analysed_position"], QUIET_SECONDS)
-        found = [cluster["id"] for cluster in client.get("/v1/clusters?disposition=any&status=any&limit=100").json()["items"]]
-        known = {"clusters": found[0], "subscriptions": subscription, "reporters": "nobody", "targets": world.complaints[0]["target"]["id"]}
+        subscription = (
+            client.post(
+                "/v1/subscriptions", json={"url": "https://receiver.example/hook", "events": ["cluster.decided"]}
+            )
+            .raise_for_status()
+            .json()["id"]
+        )
+        up.wait(
+            lambda: (
+                (state := client.get("/v1/pipeline").json())["pending"] == 0
+                and state["swept_position"] == state["analysed_position"]
+            ),
+            QUIET_SECONDS,
+        )
+        found = [
+            cluster["id"] for cluster in client.get("/v1/clusters?disposition=any&status=any&limit=100").json()["items"]
+        ]
+        known = {
+            "clusters": found[0],
+            "subscriptions": subscription,
+            "reporters": "nobody",
+            "targets": world.complaints[0]["target"]["id"],
+        }
         return len(found), "".join(KNOWN.format(noun=noun, id=identifier) for noun, identifier in known.items())
 
 
@@ -78,7 +97,9 @@ def openapi(quick: bool, seed: int) -> bool:
             for scope in SCOPES:
                 good &= search.run(f"the scope {scope}", make_key(data, scope, tenant=scope), thorough=False)
             good &= search.run("no key", None, thorough=False)
-            api_logs = "\n".join(path.read_text(errors="replace") for path in sorted((Path(data) / "logs").glob("*.log")))
+            api_logs = "\n".join(
+                path.read_text(errors="replace") for path in sorted((Path(data) / "logs").glob("*.log"))
+            )
             failures = re.findall(r'^.*(?:level=error|"level": ?"error").*$', api_logs, re.MULTILINE)
             for line in failures[:10]:
                 print(f"  in a log: {line[:600]}")
@@ -97,27 +118,66 @@ class Search:
     seed: int
     folder: str
 
-    def run(self, name: str, key: str | None, *, thorough: bool = True, config: Path = HERE / "schemathesis.toml") -> bool:
+    def run(
+        self, name: str, key: str | None, *, thorough: bool = True, config: Path = HERE / "schemathesis.toml"
+    ) -> bool:
         """Whether nothing was found with this key.
 
         Not `thorough`: what most calls of a key that may do little end at is the door, and what is behind it is looked
         at elsewhere.
         """
         known = config.name == "known.toml"
-        phases = "examples,fuzzing" if self.quick and (known or not thorough) else "examples,coverage,fuzzing,stateful" if thorough else "examples,coverage,fuzzing"
+        phases = (
+            "examples,fuzzing"
+            if self.quick and (known or not thorough)
+            else "examples,coverage,fuzzing,stateful"
+            if thorough
+            else "examples,coverage,fuzzing"
+        )
         command = [
-            str(Path(sys.executable).with_name("schemathesis")), "--no-color", "--config-file", str(config), "run", f"{self.up.api}/openapi.json", "--seed", str(self.seed),
-            "--max-examples", str(CASES[self.quick]["all" if thorough else "one"]), "--phases", phases, "--request-timeout", "30", "--continue-on-failure",
+            str(Path(sys.executable).with_name("schemathesis")),
+            "--no-color",
+            "--config-file",
+            str(config),
+            "run",
+            f"{self.up.api}/openapi.json",
+            "--seed",
+            str(self.seed),
+            "--max-examples",
+            str(CASES[self.quick]["all" if thorough else "one"]),
+            "--phases",
+            phases,
+            "--request-timeout",
+            "30",
+            "--continue-on-failure",
             *([] if key is None else ["--header", f"Authorization: Bearer {key}"]),
             # Who was erased is refused from then on, as is what was said to be accepted: the key with the scope admin
             # alone does it.
             *(["--exclude-name", "DELETE /v1/reporters/{id}"] if thorough else []),
-            *(["--include-path-regex", r"^/v1/(clusters|subscriptions|reporters|targets)/\{id\}", "--exclude-name", "DELETE /v1/subscriptions/{id}"] if known else []),
+            *(
+                [
+                    "--include-path-regex",
+                    r"^/v1/(clusters|subscriptions|reporters|targets)/\{id\}",
+                    "--exclude-name",
+                    "DELETE /v1/subscriptions/{id}",
+                ]
+                if known
+                else []
+            ),
         ]
         began = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env={**os.environ, "PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks", "COLUMNS": "200"})
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks", "COLUMNS": "200"},
+        )
         found = re.search(r"(\d+) generated", done.stdout)
-        print(f"openapi, {name}: {found[1] if found else 'no'} cases in {time.monotonic() - began:.0f} s: {'nothing found' if done.returncode == 0 else 'FAILED'}", flush=True)
+        print(
+            f"openapi, {name}: {found[1] if found else 'no'} cases in {time.monotonic() - began:.0f} s: {'nothing found' if done.returncode == 0 else 'FAILED'}",
+            flush=True,
+        )
         if done.returncode != 0:
             for line in (done.stdout + done.stderr).splitlines():
                 print(f"    {line[:400]}")
@@ -127,7 +187,20 @@ class Search:
 def parsers(quick: bool, seed: int) -> bool:
     """Whether every property holds for every case."""
     environment = {**os.environ, "BRIGADEWATCH_FUZZ_CASES": str(CASES[quick]["parser"])}
-    command = [sys.executable, "-m", "pytest", str(HERE), "--hypothesis-seed", str(seed), "-p", "no:cacheprovider", "--timeout", "3600", "-W", "ignore::hypothesis.errors.HypothesisWarning"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        str(HERE),
+        "--hypothesis-seed",
+        str(seed),
+        "-p",
+        "no:cacheprovider",
+        "--timeout",
+        "3600",
+        "-W",
+        "ignore::hypothesis.errors.HypothesisWarning",
+    ]
     return subprocess.run(command, cwd=REPOSITORY, env=environment).returncode == 0
 
 

@@ -12,5 +12,8 @@ PATHS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789-/", max_size=40)
 
 schemathesis.openapi.format("uri", st.builds(lambda label, path: f"https://{label}.example/{path}", LABELS, PATHS))
 schemathesis.openapi.format(
-    "date-time", st.integers(0, 1_767_225_600).map(lambda seconds: datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")),
+    "date-time",
+    st.integers(0, 1_767_225_600).map(
+        lambda seconds: datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    ),
 )

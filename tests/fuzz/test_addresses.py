@@ -25,11 +25,48 @@ from tests.fuzz.cases import NASTY, SURROGATES, TEXTS, cases, json_values
 
 SETTINGS = read_settings(Path("nowhere"), {})
 KEYS = {"-a": (int, str), "-b": (float, str), "-c": (str,)}
-HOSTS = st.sampled_from([
-    "127.0.0.1", "localhost", "LOCALHOST.", "127.1", "0x7f.1", "0177.0.0.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "10.0.0.1", "169.254.169.254", "[fe80::1]", "[64:ff9b::a00:1]", "example.org",
-    "example.org.", "a..b", "1.1.1.1", "①②⑦.0.0.1", "127。0。0。1", "example.org@127.0.0.1", "example.org#@127.0.0.1", "metadata.google.internal", "xn--", "xn--a", "", "%31%32%37.0.0.1", "０x7f.1",
-]) | TEXTS
-URLS = st.builds(lambda scheme, host, port, rest: f"{scheme}{host}{port}{rest}", st.sampled_from(["http://", "https://", "HTTP://", "http:/", "//", "ftp://", "http:\\\\", ""]), HOSTS, st.sampled_from(["", ":80", ":0", ":65536", ":x", ":1v1", ":٣"]), TEXTS)
+HOSTS = (
+    st.sampled_from(
+        [
+            "127.0.0.1",
+            "localhost",
+            "LOCALHOST.",
+            "127.1",
+            "0x7f.1",
+            "0177.0.0.1",
+            "2130706433",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "10.0.0.1",
+            "169.254.169.254",
+            "[fe80::1]",
+            "[64:ff9b::a00:1]",
+            "example.org",
+            "example.org.",
+            "a..b",
+            "1.1.1.1",
+            "①②⑦.0.0.1",
+            "127。0。0。1",
+            "example.org@127.0.0.1",
+            "example.org#@127.0.0.1",
+            "metadata.google.internal",
+            "xn--",
+            "xn--a",
+            "",
+            "%31%32%37.0.0.1",
+            "０x7f.1",
+        ]
+    )
+    | TEXTS
+)
+URLS = st.builds(
+    lambda scheme, host, port, rest: f"{scheme}{host}{port}{rest}",
+    st.sampled_from(["http://", "https://", "HTTP://", "http:/", "//", "ftp://", "http:\\\\", ""]),
+    HOSTS,
+    st.sampled_from(["", ":80", ":0", ":65536", ":x", ":1v1", ":٣"]),
+    TEXTS,
+)
 
 
 @cases(text=TEXTS | st.binary(max_size=80).map(lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")))
@@ -41,8 +78,20 @@ def test_no_text_is_a_cursor_but_one_made_here(text: str) -> None:
     raise AssertionError(f"{text!r} passed for a cursor")
 
 
-@cases(sort=st.sampled_from(sorted(KEYS)), filters=st.dictionaries(st.text(max_size=8), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20), max_size=4), number=st.integers(-(2**62), 2**62), place=st.integers(0, 10**6), other=st.sampled_from("AZaz09-_=+/. \n"))
-def test_a_cursor_comes_back_as_it_was_and_changed_not_at_all(sort: str, filters: dict[str, str], number: int, place: int, other: str) -> None:
+@cases(
+    sort=st.sampled_from(sorted(KEYS)),
+    filters=st.dictionaries(
+        st.text(max_size=8),
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20),
+        max_size=4,
+    ),
+    number=st.integers(-(2**62), 2**62),
+    place=st.integers(0, 10**6),
+    other=st.sampled_from("AZaz09-_=+/. \n"),
+)
+def test_a_cursor_comes_back_as_it_was_and_changed_not_at_all(
+    sort: str, filters: dict[str, str], number: int, place: int, other: str
+) -> None:
     after = {"-a": (number, "x"), "-b": (number / 7, "y"), "-c": ("z",)}[sort]
     page = Page("clusters", sort, filters, after)
     text = write_cursor(page)
@@ -56,7 +105,15 @@ def test_a_cursor_comes_back_as_it_was_and_changed_not_at_all(sort: str, filters
         raise AssertionError("a changed cursor passed")
 
 
-@cases(filters=st.dictionaries(st.sampled_from(["disposition", "status", "kind", "min_score", "reporter", "target", "author", "since_us", "until_us", "x"]), TEXTS | st.integers().map(str), max_size=5))
+@cases(
+    filters=st.dictionaries(
+        st.sampled_from(
+            ["disposition", "status", "kind", "min_score", "reporter", "target", "author", "since_us", "until_us", "x"]
+        ),
+        TEXTS | st.integers().map(str),
+        max_size=5,
+    )
+)
 def test_filters_of_a_cursor_are_checked_like_those_of_an_address(filters: dict[str, str]) -> None:
     try:
         chosen = filter_of(filters)
@@ -66,7 +123,28 @@ def test_filters_of_a_cursor_are_checked_like_those_of_an_address(filters: dict[
     assert SORT_KEY_TYPES
 
 
-@cases(parameters=st.dictionaries(st.sampled_from([*FIELDS, "tab", "sort", "page", "cursor"]), TEXTS | st.sampled_from(["2026-11-22", "0001-01-01", "9999-12-31", "9999-12-31T23:59:59-14:00", "nan", "inf", "1e999", "any", "flagged", "-score", "decided"]), max_size=8))
+@cases(
+    parameters=st.dictionaries(
+        st.sampled_from([*FIELDS, "tab", "sort", "page", "cursor"]),
+        TEXTS
+        | st.sampled_from(
+            [
+                "2026-11-22",
+                "0001-01-01",
+                "9999-12-31",
+                "9999-12-31T23:59:59-14:00",
+                "nan",
+                "inf",
+                "1e999",
+                "any",
+                "flagged",
+                "-score",
+                "decided",
+            ]
+        ),
+        max_size=8,
+    )
+)
 def test_any_question_to_the_queue_is_one_and_its_address_says_the_same(parameters: dict[str, str]) -> None:
     question = read_question(parameters)
     assert not question.filters.keys() & {name for name in question.wrong if name not in ("since", "until")}
@@ -84,7 +162,15 @@ def test_any_text_instead_of_a_question_is_the_usual_one_or_a_question(text: str
     question_of(text)
 
 
-@cases(path=st.builds(lambda begin, rest: begin + rest, st.sampled_from(["", "/console", "/console/", "//", "\\", "/console//", "http://", "javascript:", "/console/..", "/\t/"]), TEXTS))
+@cases(
+    path=st.builds(
+        lambda begin, rest: begin + rest,
+        st.sampled_from(
+            ["", "/console", "/console/", "//", "\\", "/console//", "http://", "javascript:", "/console/..", "/\t/"]
+        ),
+        TEXTS,
+    )
+)
 def test_a_way_back_leads_to_our_own_site_whatever_it_says(path: str) -> None:
     back = safe_path(path)
     assert back.startswith("/console")
@@ -95,7 +181,10 @@ def test_a_way_back_leads_to_our_own_site_whatever_it_says(path: str) -> None:
     assert safe_path(HOME) == HOME
 
 
-@cases(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | NASTY.filter(lambda text: "\ud800" not in text))
+@cases(
+    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+    | NASTY.filter(lambda text: "\ud800" not in text)
+)
 def test_an_id_is_one_part_of_a_path_and_comes_back(text: str) -> None:
     part = segment(text)
     assert part not in (".", "..") and not set(part) & set("/?#\\;: \n\r\"'<>")
@@ -126,7 +215,9 @@ def test_openings_are_read_or_named(text: str) -> None:
 def test_no_cell_is_a_formula_and_no_name_leaves_its_header(cell: csv_files.Cell, name: str) -> None:
     written = csv_files.harmless(cell)
     if isinstance(written, str) and isinstance(cell, str):
-        assert written[:1] not in ("=", "@", "\t", "\r") and (written[:1] not in ("+", "-") or csv_files._NUMBER.match(written))
+        assert written[:1] not in ("=", "@", "\t", "\r") and (
+            written[:1] not in ("+", "-") or csv_files._NUMBER.match(written)
+        )
         assert written in (cell, f"'{cell}")
     assert set(csv_files.file_name(name)) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
@@ -151,5 +242,3 @@ def test_a_cursor_of_any_json_with_a_right_checksum_is_still_checked(value: obje
     except InvalidCursor:
         return
     assert page.list == "clusters" and page.sort in KEYS
-
-

@@ -14,26 +14,74 @@ from brigadewatch_client.exchange import Answer, Batch
 from tests.fuzz.cases import NASTY, TEXTS, cases, json_values
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-NAMES = st.sampled_from([
-    "target_id", "complaints", "independent_complaints", "coordinated_probability", "recommendation", "clusters", "without_clusters", "as_of", "pending", "id", "probability", "unfounded_probability", "items", "accepted",
-    "rejected", "rejected_count", "position", "line", "detail", "pointer", "errors", "title", "status",
-])
+NAMES = st.sampled_from(
+    [
+        "target_id",
+        "complaints",
+        "independent_complaints",
+        "coordinated_probability",
+        "recommendation",
+        "clusters",
+        "without_clusters",
+        "as_of",
+        "pending",
+        "id",
+        "probability",
+        "unfounded_probability",
+        "items",
+        "accepted",
+        "rejected",
+        "rejected_count",
+        "position",
+        "line",
+        "detail",
+        "pointer",
+        "errors",
+        "title",
+        "status",
+    ]
+)
 ASSESSMENT = {
-    "target_id": "t", "complaints": 12, "independent_complaints": 4.3, "coordinated_probability": 0.8, "recommendation": "hold", "clusters": [{"id": "k", "complaints": 9, "probability": 0.9, "unfounded_probability": 0.8}],
-    "without_clusters": {"k": 12.0}, "as_of": "2026-11-22T12:00:00Z", "pending": False,
+    "target_id": "t",
+    "complaints": 12,
+    "independent_complaints": 4.3,
+    "coordinated_probability": 0.8,
+    "recommendation": "hold",
+    "clusters": [{"id": "k", "complaints": 9, "probability": 0.9, "unfounded_probability": 0.8}],
+    "without_clusters": {"k": 12.0},
+    "as_of": "2026-11-22T12:00:00Z",
+    "pending": False,
 }
-NEARLY = st.dictionaries(st.sampled_from(sorted(ASSESSMENT)), json_values(NAMES), max_size=3).map(lambda changes: {**ASSESSMENT, **changes})
-BODIES = st.binary(max_size=100) | json_values(NAMES).map(lambda value: json.dumps(value).encode()) | NEARLY.map(lambda value: json.dumps(value).encode())
+NEARLY = st.dictionaries(st.sampled_from(sorted(ASSESSMENT)), json_values(NAMES), max_size=3).map(
+    lambda changes: {**ASSESSMENT, **changes}
+)
+BODIES = (
+    st.binary(max_size=100)
+    | json_values(NAMES).map(lambda value: json.dumps(value).encode())
+    | NEARLY.map(lambda value: json.dumps(value).encode())
+)
 ANSWERS = st.builds(
-    Answer, st.sampled_from([200, 202, 204, 301, 400, 401, 404, 408, 413, 422, 425, 429, 500, 503, 599, 99]),
-    st.dictionaries(st.sampled_from(["retry-after", "location", "content-type"]), TEXTS | st.from_regex(r"[0-9]{1,30}|Sun, [0-9]{1,3} Nov [0-9]{1,20} 12:00:00 GMT", fullmatch=True), max_size=2), BODIES, st.just(NOW),
+    Answer,
+    st.sampled_from([200, 202, 204, 301, 400, 401, 404, 408, 413, 422, 425, 429, 500, 503, 599, 99]),
+    st.dictionaries(
+        st.sampled_from(["retry-after", "location", "content-type"]),
+        TEXTS | st.from_regex(r"[0-9]{1,30}|Sun, [0-9]{1,3} Nov [0-9]{1,20} 12:00:00 GMT", fullmatch=True),
+        max_size=2,
+    ),
+    BODIES,
+    st.just(NOW),
 )
 BATCH = Batch([b"{}"] * 3, [0, 2, 5], [], 6)
 
 
 @cases(answer=ANSWERS)
 def test_any_answer_is_understood_or_an_error_of_the_client(answer: Answer) -> None:
-    for read in (lambda: exchange.read_assessment(answer, "t"), lambda: exchange.read_assessments(answer, ["t", "u"]), lambda: exchange.read_receipt(answer, BATCH), lambda: exchange.read_document(answer, 200)):
+    for read in (
+        lambda: exchange.read_assessment(answer, "t"),
+        lambda: exchange.read_assessments(answer, ["t", "u"]),
+        lambda: exchange.read_receipt(answer, BATCH),
+        lambda: exchange.read_document(answer, 200),
+    ):
         try:
             read()
         except BrigadewatchError as error:
@@ -44,7 +92,9 @@ def test_any_answer_is_understood_or_an_error_of_the_client(answer: Answer) -> N
 
 
 @cases(document=NEARLY, threshold=st.integers(1, 10**15), counted=st.none() | st.integers(0, 10**9))
-def test_an_assessment_with_anything_in_it_gives_an_advice_or_an_error(document: Any, threshold: int, counted: int | None) -> None:
+def test_an_assessment_with_anything_in_it_gives_an_advice_or_an_error(
+    document: Any, threshold: int, counted: int | None
+) -> None:
     try:
         assessment = exchange.read_assessment(Answer(200, {}, json.dumps(document).encode(), NOW), "t")
     except BrigadewatchError:

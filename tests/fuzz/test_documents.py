@@ -22,18 +22,66 @@ from tests.fuzz.cases import SCALARS, TEXTS, cases, json_values
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NOUNS = st.sampled_from([COMPLAINT, OUTCOME])
-FIELDS = st.sampled_from([
-    "id", "occurred_at", "reporter", "target", "reason", "text", "notice_type", "trusted", "fingerprint", "account_created_at", "kind", "author_id", "context_id", "url", "excerpt", "attributes", "target_id",
-    "decided_at", "verdict", "action", "decided_by", "complaint_id", "machine", "text_hash", "text_signature",
-])
+FIELDS = st.sampled_from(
+    [
+        "id",
+        "occurred_at",
+        "reporter",
+        "target",
+        "reason",
+        "text",
+        "notice_type",
+        "trusted",
+        "fingerprint",
+        "account_created_at",
+        "kind",
+        "author_id",
+        "context_id",
+        "url",
+        "excerpt",
+        "attributes",
+        "target_id",
+        "decided_at",
+        "verdict",
+        "action",
+        "decided_by",
+        "complaint_id",
+        "machine",
+        "text_hash",
+        "text_signature",
+    ]
+)
 GOOD = {"id": "good", "occurred_at": "2026-11-22T10:00:00Z", "reporter": {"id": "r"}, "target": {"id": "t"}}
 NEARLY = st.fixed_dictionaries(
-    {"id": TEXTS, "occurred_at": st.just("2026-11-22T10:00:00Z") | TEXTS, "reporter": st.fixed_dictionaries({"id": TEXTS}), "target": st.fixed_dictionaries({"id": TEXTS})},
+    {
+        "id": TEXTS,
+        "occurred_at": st.just("2026-11-22T10:00:00Z") | TEXTS,
+        "reporter": st.fixed_dictionaries({"id": TEXTS}),
+        "target": st.fixed_dictionaries({"id": TEXTS}),
+    },
     optional={"reason": SCALARS, "text": TEXTS, "attributes": json_values(), "notice_type": SCALARS},
 )
 LINES = st.one_of(
-    st.binary(max_size=60).map(lambda raw: raw.replace(b"\n", b"")), json_values(FIELDS).map(lambda value: json.dumps(value).encode()), NEARLY.map(lambda value: json.dumps(value).encode()),
-    st.sampled_from([b"{", b"[" * 5_000, b'{"a":' * 2_000, b"nul", b"\xff\xfe", b'{"id":"\\ud800"}', b'{"id":1,"id":2}', b"1" * 5_000, b"\x1e{}", b"\0", b"\r", b" ", b'{"__proto__":{}}']),
+    st.binary(max_size=60).map(lambda raw: raw.replace(b"\n", b"")),
+    json_values(FIELDS).map(lambda value: json.dumps(value).encode()),
+    NEARLY.map(lambda value: json.dumps(value).encode()),
+    st.sampled_from(
+        [
+            b"{",
+            b"[" * 5_000,
+            b'{"a":' * 2_000,
+            b"nul",
+            b"\xff\xfe",
+            b'{"id":"\\ud800"}',
+            b'{"id":1,"id":2}',
+            b"1" * 5_000,
+            b"\x1e{}",
+            b"\0",
+            b"\r",
+            b" ",
+            b'{"__proto__":{}}',
+        ]
+    ),
 )
 EDGES = st.builds(Edge, key=st.just(b"k" * 32), pseudonyms=st.booleans(), keep_text=st.booleans())
 
@@ -45,7 +93,11 @@ def read(document: bytes, form: Form, noun: Noun, edge: Edge | None = None) -> B
     return batch
 
 
-@cases(document=st.binary(max_size=400) | json_values(FIELDS).map(lambda value: json.dumps(value).encode()) | LINES, form=st.sampled_from(["json", "ndjson"]), noun=NOUNS)
+@cases(
+    document=st.binary(max_size=400) | json_values(FIELDS).map(lambda value: json.dumps(value).encode()) | LINES,
+    form=st.sampled_from(["json", "ndjson"]),
+    noun=NOUNS,
+)
 def test_a_document_is_read_or_refused_in_our_own_words(document: bytes, form: Form, noun: Noun) -> None:
     try:
         batch = read(document, form, noun)
@@ -56,7 +108,9 @@ def test_a_document_is_read_or_refused_in_our_own_words(document: bytes, form: F
 
 
 @cases(before=st.lists(LINES, max_size=6), after=st.lists(LINES, max_size=6), edge=EDGES)
-def test_a_good_line_among_any_others_is_taken_and_each_other_has_its_own_fate(before: list[bytes], after: list[bytes], edge: Edge) -> None:
+def test_a_good_line_among_any_others_is_taken_and_each_other_has_its_own_fate(
+    before: list[bytes], after: list[bytes], edge: Edge
+) -> None:
     good = json.dumps(GOOD).encode()
     batch = read(b"\n".join([*before, good, *after]), "ndjson", COMPLAINT, edge)
     filled = [line for line in [*before, good, *after] if line.strip(b" \t\r")]
@@ -70,7 +124,9 @@ def test_an_array_and_its_lines_are_the_same(items: list[Any], noun: Noun) -> No
     array = read(json.dumps(items).encode(), "json", noun) if items else Batch()
     lines = read(b"\n".join(json.dumps(item).encode() for item in items), "ndjson", noun)
     assert array.lines == lines.lines
-    assert [(item.line, item.id, item.pointer) for item in array.rejected] == [(item.line, item.id, item.pointer) for item in lines.rejected]
+    assert [(item.line, item.id, item.pointer) for item in array.rejected] == [
+        (item.line, item.id, item.pointer) for item in lines.rejected
+    ]
 
 
 @cases(value=NEARLY, noun=NOUNS)
@@ -84,8 +140,15 @@ def test_a_canonical_line_is_read_as_itself(value: Any, noun: Noun) -> None:
     assert canonical(again, noun) == line
 
 
-@cases(parts=st.lists(st.binary(max_size=300), min_size=1, max_size=3), cuts=st.lists(st.integers(1, 40), min_size=1, max_size=5), junk=st.binary(max_size=8), level=st.integers(0, 9))
-def test_gzip_is_inflated_as_python_does_it_however_it_is_cut(parts: list[bytes], cuts: list[int], junk: bytes, level: int) -> None:
+@cases(
+    parts=st.lists(st.binary(max_size=300), min_size=1, max_size=3),
+    cuts=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    junk=st.binary(max_size=8),
+    level=st.integers(0, 9),
+)
+def test_gzip_is_inflated_as_python_does_it_however_it_is_cut(
+    parts: list[bytes], cuts: list[int], junk: bytes, level: int
+) -> None:
     body = b"".join(gzip.compress(part, level) for part in parts) + junk
     try:
         expected: bytes | None = gzip.decompress(body)

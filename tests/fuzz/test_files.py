@@ -26,14 +26,50 @@ from workers.audit.files import Reading, read_items
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NOUNS = st.sampled_from([COMPLAINT, OUTCOME])
-COLUMNS = st.sampled_from([
-    "id", "occurred_at", "reporter_id", "target_id", "author_id", "context_id", "trusted", "reporter_trusted", "kind", "fingerprint", "account_created_at", "reason", "text", "notice_type", "url", "excerpt", "attributes_x",
-    "attributes.", "decided_at", "verdict", "action", "decided_by", "complaint_id", "x", "", "reporter", "target",
-])
+COLUMNS = st.sampled_from(
+    [
+        "id",
+        "occurred_at",
+        "reporter_id",
+        "target_id",
+        "author_id",
+        "context_id",
+        "trusted",
+        "reporter_trusted",
+        "kind",
+        "fingerprint",
+        "account_created_at",
+        "reason",
+        "text",
+        "notice_type",
+        "url",
+        "excerpt",
+        "attributes_x",
+        "attributes.",
+        "decided_at",
+        "verdict",
+        "action",
+        "decided_by",
+        "complaint_id",
+        "x",
+        "",
+        "reporter",
+        "target",
+    ]
+)
 CELLS = TEXTS | st.sampled_from(["2026-11-22T10:00:00Z", "true", "FALSE", "1", "upheld", "c-1"])
 PRINTABLE = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
 ROWS = st.fixed_dictionaries(
-    {"id": PRINTABLE, "occurred_at": st.datetimes(datetime(2000, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC)).map(lambda at: at.isoformat().replace("+00:00", "Z")), "reporter_id": PRINTABLE, "target_id": PRINTABLE},  # noqa: DTZ001  (hypothesis wants them naive)
+    {
+        "id": PRINTABLE,
+        "occurred_at": st.datetimes(  # hypothesis wants the bounds naive
+            datetime(2000, 1, 1),  # noqa: DTZ001
+            datetime(2026, 1, 1),  # noqa: DTZ001
+            timezones=st.just(UTC),
+        ).map(lambda at: at.isoformat().replace("+00:00", "Z")),
+        "reporter_id": PRINTABLE,
+        "target_id": PRINTABLE,
+    },
     optional={"reason": PRINTABLE, "text": PRINTABLE, "author_id": PRINTABLE, "trusted": st.booleans()},
 )
 
@@ -58,15 +94,27 @@ def read_or_refused(path: Path, noun: Noun) -> None:
         assert str(path) in str(refused)
 
 
-@cases(raw=st.binary(max_size=300), name=st.sampled_from(["a.ndjson", "a.csv", "a.parquet", "a.ndjson.gz", "a.csv.gz", "a"]), noun=NOUNS, wrap=st.booleans())
+@cases(
+    raw=st.binary(max_size=300),
+    name=st.sampled_from(["a.ndjson", "a.csv", "a.parquet", "a.ndjson.gz", "a.csv.gz", "a"]),
+    noun=NOUNS,
+    wrap=st.booleans(),
+)
 def test_any_bytes_are_a_file_or_refused(folder: Path, raw: bytes, name: str, noun: Noun, wrap: bool) -> None:
     path = folder / name
     path.write_bytes(gzip.compress(raw) if wrap and name.endswith(".gz") else raw)
     read_or_refused(path, noun)
 
 
-@cases(header=st.lists(COLUMNS, max_size=8), rows=st.lists(st.lists(CELLS, max_size=9), max_size=5), noun=NOUNS, dialect=st.sampled_from(["excel", "unix"]))
-def test_any_table_of_text_is_read_or_refused(folder: Path, header: list[str], rows: list[list[str]], noun: Noun, dialect: str) -> None:
+@cases(
+    header=st.lists(COLUMNS, max_size=8),
+    rows=st.lists(st.lists(CELLS, max_size=9), max_size=5),
+    noun=NOUNS,
+    dialect=st.sampled_from(["excel", "unix"]),
+)
+def test_any_table_of_text_is_read_or_refused(
+    folder: Path, header: list[str], rows: list[list[str]], noun: Noun, dialect: str
+) -> None:
     text = io.StringIO()
     writer = csv.writer(text, dialect)
     for row in [header, *rows]:
@@ -79,11 +127,39 @@ def test_any_table_of_text_is_read_or_refused(folder: Path, header: list[str], r
     read_or_refused(path, noun)
 
 
-ARROW = st.sampled_from([pa.string(), pa.large_string(), pa.int64(), pa.uint64(), pa.float64(), pa.bool_(), pa.binary(), pa.timestamp("us", "UTC"), pa.timestamp("ns"), pa.timestamp("s", "Europe/Berlin"), pa.date32(), pa.time64("us"), pa.duration("s"), pa.decimal128(38, 9), pa.list_(pa.int64()), pa.struct([("a", pa.string())]), pa.dictionary(pa.int8(), pa.string()), pa.null(), pa.map_(pa.string(), pa.int8())])
+ARROW = st.sampled_from(
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.int64(),
+        pa.uint64(),
+        pa.float64(),
+        pa.bool_(),
+        pa.binary(),
+        pa.timestamp("us", "UTC"),
+        pa.timestamp("ns"),
+        pa.timestamp("s", "Europe/Berlin"),
+        pa.date32(),
+        pa.time64("us"),
+        pa.duration("s"),
+        pa.decimal128(38, 9),
+        pa.list_(pa.int64()),
+        pa.struct([("a", pa.string())]),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.null(),
+        pa.map_(pa.string(), pa.int8()),
+    ]
+)
 
 
-@cases(columns=st.dictionaries(COLUMNS, st.tuples(ARROW, st.lists(SCALARS, min_size=3, max_size=3)), max_size=6), numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=3), noun=NOUNS)
-def test_any_parquet_table_is_read_or_refused(folder: Path, columns: dict[str, tuple[pa.DataType, list[Any]]], numbers: list[int], noun: Noun) -> None:
+@cases(
+    columns=st.dictionaries(COLUMNS, st.tuples(ARROW, st.lists(SCALARS, min_size=3, max_size=3)), max_size=6),
+    numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=3),
+    noun=NOUNS,
+)
+def test_any_parquet_table_is_read_or_refused(
+    folder: Path, columns: dict[str, tuple[pa.DataType, list[Any]]], numbers: list[int], noun: Noun
+) -> None:
     made = {name: column(kind, values, numbers) for name, (kind, values) in columns.items()}
     path = folder / "a.parquet"
     try:
@@ -113,15 +189,32 @@ def test_the_same_complaints_are_the_same_in_every_kind_of_file(folder: Path, ro
     text = io.StringIO()
     writer = csv.DictWriter(text, names)
     writer.writeheader()
-    writer.writerows([{name: str(value) if not isinstance(value, bool) else str(value).lower() for name, value in row.items()} for row in rows])
+    writer.writerows(
+        [
+            {name: str(value) if not isinstance(value, bool) else str(value).lower() for name, value in row.items()}
+            for row in rows
+        ]
+    )
     (folder / "a.csv").write_text(text.getvalue(), newline="")
-    parquet.write_table(pa.Table.from_pylist(rows, pa.schema([(name, pa.bool_() if name == "trusted" else pa.string()) for name in names])), folder / "a.parquet")
+    parquet.write_table(
+        pa.Table.from_pylist(
+            rows, pa.schema([(name, pa.bool_() if name == "trusted" else pa.string()) for name in names])
+        ),
+        folder / "a.parquet",
+    )
     documents = [
-        {"id": row["id"], "occurred_at": row["occurred_at"], "reporter": {"id": row["reporter_id"], **({"trusted": row["trusted"]} if "trusted" in row else {})},
-         "target": {"id": row["target_id"], **({"author_id": row["author_id"]} if "author_id" in row else {})}, **{name: row[name] for name in ("reason", "text") if name in row}}
+        {
+            "id": row["id"],
+            "occurred_at": row["occurred_at"],
+            "reporter": {"id": row["reporter_id"], **({"trusted": row["trusted"]} if "trusted" in row else {})},
+            "target": {"id": row["target_id"], **({"author_id": row["author_id"]} if "author_id" in row else {})},
+            **{name: row[name] for name in ("reason", "text") if name in row},
+        }
         for row in rows
     ]
-    (folder / "a.ndjson.gz").write_bytes(gzip.compress("\n".join(json.dumps(document) for document in documents).encode()))
+    (folder / "a.ndjson.gz").write_bytes(
+        gzip.compress("\n".join(json.dumps(document) for document in documents).encode())
+    )
     table, rejected = read(folder / "a.parquet", COMPLAINT)
     assert (len(table), rejected) == (len(rows), 0)
     assert read(folder / "a.csv", COMPLAINT) == read(folder / "a.ndjson.gz", COMPLAINT) == (table, 0)

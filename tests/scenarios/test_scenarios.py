@@ -32,10 +32,18 @@ def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Itera
     newspaper.forgets()
 
 
-def outcome(row: Row, verdict: str | None, by: str = "person", *, after: float = HOUR, action: str = "removed") -> dict[str, Any]:
+def outcome(
+    row: Row, verdict: str | None, by: str = "person", *, after: float = HOUR, action: str = "removed"
+) -> dict[str, Any]:
     at = START.timestamp() + row.at + after
     decided = type(START).fromtimestamp(at, START.tzinfo).isoformat()
-    return {"id": f"o{row.seq}-{by}", "target_id": f"t{row.target}", "decided_at": decided, "action": action, "decided_by": by} | ({"verdict": verdict} if verdict else {})
+    return {
+        "id": f"o{row.seq}-{by}",
+        "target_id": f"t{row.target}",
+        "decided_at": decided,
+        "action": action,
+        "decided_by": by,
+    } | ({"verdict": verdict} if verdict else {})
 
 
 def last_hits(town: Town) -> list[Row]:
@@ -48,7 +56,9 @@ def last_hits(town: Town) -> list[Row]:
 
 
 def run(paper: Newspaper, rows: list[Row], outcomes: list[dict[str, Any]] | None = None) -> dict[str, ClusterState]:
-    documents = sorted([document(r) for r in rows] + (outcomes or []), key=lambda d: str(d.get("occurred_at", d.get("decided_at"))))
+    documents = sorted(
+        [document(r) for r in rows] + (outcomes or []), key=lambda d: str(d.get("occurred_at", d.get("decided_at")))
+    )
     paper.posts(documents, batch=250)
     paper.sweeps()
     return paper.clusters()
@@ -60,9 +70,16 @@ def flagged(clusters: dict[str, ClusterState]) -> list[ClusterState]:
 
 def crowd_on(paper: Newspaper, town: Town) -> tuple[str, int, int]:
     """The brigade's best target: its id, how many complained, how many of them were not of the brigade."""
-    count = {t: sum(r.target == t and r.reporter in town.brigades[0] for r in town.rows) for t in {r.target for r in last_hits(town)}}
+    count = {
+        t: sum(r.target == t and r.reporter in town.brigades[0] for r in town.rows)
+        for t in {r.target for r in last_hits(town)}
+    }
     best = max(count, key=lambda t: (count[t], t))
-    return f"t{best}", sum(r.target == best for r in town.rows), sum(r.target == best and r.reporter not in town.brigades[0] for r in town.rows)
+    return (
+        f"t{best}",
+        sum(r.target == best for r in town.rows),
+        sum(r.target == best and r.reporter not in town.brigades[0] for r in town.rows),
+    )
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -103,7 +120,14 @@ def viral(target: int, people: int, seed: int) -> list[Row]:
     """Everybody's outrage at one comment, within an evening, by readers who complain elsewhere too."""
     rng = np.random.default_rng(seed)
     return [
-        Row(50_000 + k, 1 + k if k % 3 else 60_000 + k, target, 4 * DAY + 19 * HOUR + float(rng.gamma(1.5, 1_500)), context=99_000, author=88_000)
+        Row(
+            50_000 + k,
+            1 + k if k % 3 else 60_000 + k,
+            target,
+            4 * DAY + 19 * HOUR + float(rng.gamma(1.5, 1_500)),
+            context=99_000,
+            author=88_000,
+        )
         for k in range(people)
     ]
 
@@ -120,7 +144,12 @@ def test_outrage_at_one_viral_comment_is_no_brigade_and_counts_in_full(paper: Ne
 
 def test_several_viral_comments_on_one_evening_are_none_either(paper: Newspaper) -> None:
     town = draw_town(5, brigades=0)
-    outrage = [replace(r, seq=r.seq + 1_000 * k, target=90_000 + k, context=99_000 + k) for k in range(3) for r in viral(0, 120, k) if (r.seq + k) % 4]
+    outrage = [
+        replace(r, seq=r.seq + 1_000 * k, target=90_000 + k, context=99_000 + k)
+        for k in range(3)
+        for r in viral(0, 120, k)
+        if (r.seq + k) % 4
+    ]
     assert run(paper, [*town.rows, *outrage]) == {}
 
 
@@ -145,7 +174,11 @@ def test_a_patrol_that_people_uphold_is_not_flagged_and_counts_in_full(paper: Ne
     assert cluster.disposition == "reliable" and "people upheld" in cluster.summary
     target, complaints, _ = crowd_on(paper, town)
     answer = paper.asks(target, THRESHOLD)
-    assert (answer.complaints, answer.independent_complaints, answer.recommendation) == (complaints, float(complaints), "none")
+    assert (answer.complaints, answer.independent_complaints, answer.recommendation) == (
+        complaints,
+        float(complaints),
+        "none",
+    )
     assert [c.id for c in answer.clusters] == [cluster.id], "shown, not discounted"
 
 
@@ -229,7 +262,9 @@ def test_without_any_judgement_the_patrol_alone_is_flagged_beside_the_campaigns_
     world = world_of(2, 14_000)
     patrolled = {key_of(t) for t, crowd in world.crowd_by_target.items() if crowd == "patrol"}
     campaign = keys_of(world.campaign_by_account)
-    wrongly = [c for c in audited(told(world, outcomes=False))[0] if c.disposition == "flagged" and not c.members <= campaign]
+    wrongly = [
+        c for c in audited(told(world, outcomes=False))[0] if c.disposition == "flagged" and not c.members <= campaign
+    ]
     assert all(set(c.author_by_target) <= patrolled and "not judged yet" in c.summary for c in wrongly)
     viral = {key_of(t) for t, crowd in world.crowd_by_target.items() if crowd == "viral outrage"}
     assert viral and not any(viral & set(c.author_by_target) for c in wrongly)

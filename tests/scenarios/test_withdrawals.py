@@ -37,7 +37,10 @@ class Desk:
         self.key = create_key(paper.engine, paper.name, ["ingest", "read", "moderate"], "desk", 1)
 
     def flags(self, *rows: Row, **fields: Any) -> None:
-        assert self.api.post("/v1/complaints", key=self.key, json=[{**document(r), **fields} for r in rows]).status_code == 202
+        assert (
+            self.api.post("/v1/complaints", key=self.key, json=[{**document(r), **fields} for r in rows]).status_code
+            == 202
+        )
         self.paper.works()
 
     def unflags(self, *ids: str) -> None:
@@ -82,8 +85,17 @@ def test_a_new_complaint_after_a_withdrawal_counts_from_its_own_time(desk: Desk,
     desk.unflags("c1")
     desk.flags(Row(2, 1, 1, 2 * DAY))
     brief = desk.brief("t1")
-    assert brief["complaints"]["first_at"] == brief["complaints"]["last_at"] == document(Row(2, 1, 1, 2 * DAY))["occurred_at"].replace(".000", "")
-    decided_before = {"id": "o1", "target_id": "t1", "decided_at": document(Row(9, 9, 9, DAY))["occurred_at"], "verdict": "rejected"}
+    assert (
+        brief["complaints"]["first_at"]
+        == brief["complaints"]["last_at"]
+        == document(Row(2, 1, 1, 2 * DAY))["occurred_at"].replace(".000", "")
+    )
+    decided_before = {
+        "id": "o1",
+        "target_id": "t1",
+        "decided_at": document(Row(9, 9, 9, DAY))["occurred_at"],
+        "verdict": "rejected",
+    }
     assert desk.api.post("/v1/outcomes", key=desk.key, json=decided_before).status_code == 202
     paper.works()
     assert desk.reporter("r1")["rejected"] == 0, "the verdict was about the withdrawn one, and no longer teaches"
@@ -95,7 +107,11 @@ def test_a_withdrawn_id_never_revives_whichever_comes_first(desk: Desk) -> None:
     desk.flags(Row(1, 1, 1, 0))
     assert desk.asks("t1")["complaints"] == 0
     brief = desk.brief("t1")
-    assert brief["complaints"]["withdrawn"] == 1 and brief["complaints"]["standing"] == 0 and "1 more complaint was withdrawn and counted nowhere." in brief["text"]
+    assert (
+        brief["complaints"]["withdrawn"] == 1
+        and brief["complaints"]["standing"] == 0
+        and "1 more complaint was withdrawn and counted nowhere." in brief["text"]
+    )
     assert (desk.reporter("r1")["withdrawn"], desk.reporter("r1")["standing"]) == (1, 0)
 
 
@@ -104,10 +120,16 @@ def test_a_notice_that_was_withdrawn_is_no_notice_any_more(desk: Desk) -> None:
     assert desk.brief("t1")["statement_of_reasons"]["source_type"] == "SOURCE_ARTICLE_16"
     desk.unflags("c1")
     brief = desk.brief("t1")
-    assert brief["statement_of_reasons"]["source_type"] is None and brief["complaints"]["illegal_content_notices"] == 0 and brief["complaints"]["reasons"] == {}
+    assert (
+        brief["statement_of_reasons"]["source_type"] is None
+        and brief["complaints"]["illegal_content_notices"] == 0
+        and brief["complaints"]["reasons"] == {}
+    )
 
 
-def test_what_a_brigade_takes_back_counts_in_no_total_cluster_brief_or_evidence(desk: Desk, paper: Newspaper, town: Town) -> None:
+def test_what_a_brigade_takes_back_counts_in_no_total_cluster_brief_or_evidence(
+    desk: Desk, paper: Newspaper, town: Town
+) -> None:
     paper.posts([document(r) for r in town.rows], batch=500)
     paper.sweeps()
     ((identity, _),) = paper.clusters().items()
@@ -121,7 +143,9 @@ def test_what_a_brigade_takes_back_counts_in_no_total_cluster_brief_or_evidence(
     answer = desk.asks(target)
     assert (answer["complaints"], answer["independent_complaints"], answer["clusters"]) == (honest, float(honest), [])
     assert target not in desk.api.get(f"/v1/clusters/{identity}", key=desk.key).json()["targets"]
-    assert desk.brief(target)["clusters"] == [] and desk.brief(target)["complaints"]["withdrawn"] == len(mine) - len(left)
+    assert desk.brief(target)["clusters"] == [] and desk.brief(target)["complaints"]["withdrawn"] == len(mine) - len(
+        left
+    )
     graph = desk.api.get(f"/v1/clusters/{identity}/graph", key=desk.key).json()
     assert all(node["name"] != target for node in graph["nodes"])
     desk.unflags(*(f"c{r.seq}" for r in left))
@@ -130,9 +154,19 @@ def test_what_a_brigade_takes_back_counts_in_no_total_cluster_brief_or_evidence(
     for t in {f"t{r.target}" for r in mine}:
         assert desk.asks(t)["clusters"] == [] and desk.asks(t)["complaints"] == desk.asks(t)["independent_complaints"]
     history = desk.reporter(member)
-    assert (history["complaints"], history["withdrawn"], history["standing"]) == (filed, filed, 0), "kept as evidence, and told"
+    assert (history["complaints"], history["withdrawn"], history["standing"]) == (filed, filed, 0), (
+        "kept as evidence, and told"
+    )
     with paper.engine.connect() as connection:
-        rows = connection.execute(select(schema.complaints.c.state).where(schema.complaints.c.tenant_id == paper.id, schema.complaints.c.reporter_id == member)).scalars().all()
+        rows = (
+            connection.execute(
+                select(schema.complaints.c.state).where(
+                    schema.complaints.c.tenant_id == paper.id, schema.complaints.c.reporter_id == member
+                )
+            )
+            .scalars()
+            .all()
+        )
     assert rows == [schema.WITHDRAWN] * filed
 
 
@@ -146,11 +180,15 @@ def test_flagging_again_under_new_ids_is_found_again(desk: Desk, paper: Newspape
     paper.sweeps()
     for target, answer in before.items():
         again = desk.asks(target)
-        assert again["complaints"] == answer["complaints"] and again["independent_complaints"] == pytest.approx(answer["independent_complaints"], abs=1.0), target
+        assert again["complaints"] == answer["complaints"] and again["independent_complaints"] == pytest.approx(
+            answer["independent_complaints"], abs=1.0
+        ), target
         assert again["recommendation"] == answer["recommendation"]
 
 
-def test_a_complaint_and_its_withdrawal_in_one_batch_leave_nothing_but_the_archive(desk: Desk, paper: Newspaper) -> None:
+def test_a_complaint_and_its_withdrawal_in_one_batch_leave_nothing_but_the_archive(
+    desk: Desk, paper: Newspaper
+) -> None:
     desk.flags(Row(2, 2, 2, 10))
     assert desk.api.post("/v1/complaints", key=desk.key, json=document(Row(1, 1, 1, 0))).status_code == 202
     assert desk.api.request("DELETE", "/v1/complaints/c1", key=desk.key).status_code == 202

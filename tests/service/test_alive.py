@@ -21,7 +21,9 @@ from workers.resources import Resources, connect_redis
 
 
 def check(file: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "service.alive", str(file)], capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        [sys.executable, "-m", "service.alive", str(file)], capture_output=True, text=True, timeout=30
+    )
 
 
 def test_a_process_is_believed_for_as_long_as_it_said_and_no_longer(tmp_path: Path) -> None:
@@ -55,7 +57,9 @@ def test_the_clock_speaks_also_while_redis_is_away(tmp_path: Path, settings: Set
     file = tmp_path / "alive"
     settings = replace(settings, alive_file=file, redis_url="redis://127.0.0.1:1/0")  # nobody listens there
     stop = threading.Event()
-    clock = threading.Thread(target=run_clock, args=(Resources(settings, engine, connect_redis(str(settings.redis_url), 0.1)), stop))
+    clock = threading.Thread(
+        target=run_clock, args=(Resources(settings, engine, connect_redis(str(settings.redis_url), 0.1)), stop)
+    )
     clock.start()
     try:
         deadline = time.monotonic() + 10
@@ -67,9 +71,13 @@ def test_the_clock_speaks_also_while_redis_is_away(tmp_path: Path, settings: Set
         clock.join(10)
 
 
-def test_a_worker_says_how_long_its_job_may_take(tmp_path: Path, settings: Settings, engine: Engine, real_redis: Any) -> None:
+def test_a_worker_says_how_long_its_job_may_take(
+    tmp_path: Path, settings: Settings, engine: Engine, real_redis: Any
+) -> None:
     file = tmp_path / "alive"
-    resources = Resources(replace(settings, alive_file=file, redis_url=real_redis.url), engine, connect_redis(real_redis.url, 1.0))
+    resources = Resources(
+        replace(settings, alive_file=file, redis_url=real_redis.url), engine, connect_redis(real_redis.url, 1.0)
+    )
     worker = QueueWorker("detect", resources, threading.Event())
     now = time.time()
     worker.heartbeat()

@@ -22,11 +22,33 @@ from service.settings import read_settings
 from service.storage.database import open_database
 from service.storage.tenants import find_key
 
-COMMANDS = ("demo", "up", "api", "worker", "clock", "replay", "audit", "rebuild", "openapi", "tenants", "keys", "policy", "dead-letters", "secrets", "users")
+COMMANDS = (
+    "demo",
+    "up",
+    "api",
+    "worker",
+    "clock",
+    "replay",
+    "audit",
+    "rebuild",
+    "openapi",
+    "tenants",
+    "keys",
+    "policy",
+    "dead-letters",
+    "secrets",
+    "users",
+)
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "service.cli", *arguments], capture_output=True, text=True, timeout=60, env=environment(**variables))
+    return subprocess.run(
+        [sys.executable, "-m", "service.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(**variables),
+    )
 
 
 @pytest.fixture
@@ -39,17 +61,33 @@ def test_help_names_every_command_and_loads_no_heavy_library() -> None:
     assert shown.returncode == 0
     assert all(re.search(rf"\b{command}\b", shown.stdout) for command in COMMANDS)
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, service.cli; print([m for m in ('numpy', 'scipy', 'sqlalchemy', 'fastapi', 'rq', 'workers') if m in sys.modules])"],
-        capture_output=True, text=True, check=True,
+        [
+            sys.executable,
+            "-c",
+            "import sys, service.cli; print([m for m in ('numpy', 'scipy', 'sqlalchemy', 'fastapi', 'rq', 'workers') if m in sys.modules])",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert loaded.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("arguments", [
-    ("nonsense",), ("keys", "create", "--tenant", "t"), ("keys", "create", "--tenant", "t", "--scope", "everything"), ("worker", "all"), ("up", "--port", "70000"),
-    ("replay", "missing.ndjson", "--url", "http://x", "--key", "k"), ("dead-letters", "drop"),
-    ("replay", __file__, "--url", "nonsense", "--key", "k"), ("replay", __file__, "--url", "http://127.0.0.1:1v1", "--key", "k"), ("replay", __file__, "--url", "http://a..b", "--key", "k"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("keys", "create", "--tenant", "t"),
+        ("keys", "create", "--tenant", "t", "--scope", "everything"),
+        ("worker", "all"),
+        ("up", "--port", "70000"),
+        ("replay", "missing.ndjson", "--url", "http://x", "--key", "k"),
+        ("dead-letters", "drop"),
+        ("replay", __file__, "--url", "nonsense", "--key", "k"),
+        ("replay", __file__, "--url", "http://127.0.0.1:1v1", "--key", "k"),
+        ("replay", __file__, "--url", "http://a..b", "--key", "k"),
+    ],
+)
 def test_wrong_usage_exits_with_2_and_says_so_on_stderr(arguments: tuple[str, ...], data: str) -> None:
     done = run(*arguments, BRIGADEWATCH_DATA=data)
     assert done.returncode == 2, done.stderr
@@ -62,7 +100,21 @@ def test_a_key_is_alone_on_stdout_and_valid_at_once(data: str) -> None:
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "news" in unknown.stderr
     assert "Traceback" not in unknown.stderr
-    made = run("keys", "create", "--tenant", "news", "--create", "--scope", "read", "--scope", "ingest", "--name", "editors", "--data", data)
+    made = run(
+        "keys",
+        "create",
+        "--tenant",
+        "news",
+        "--create",
+        "--scope",
+        "read",
+        "--scope",
+        "ingest",
+        "--name",
+        "editors",
+        "--data",
+        data,
+    )
     assert made.returncode == 0
     assert re.fullmatch(r"bw_\S+\n", made.stdout)
     engine = open_database(read_settings(Path(data), {}).database_url)
@@ -96,7 +148,9 @@ def test_a_setting_that_is_no_number_is_wrong_usage(data: str) -> None:
 
 
 @pytest.mark.parametrize("process", [("api",), ("worker", "deliver"), ("clock",)])
-def test_a_process_without_a_key_for_secrets_refuses_to_start_and_makes_none(process: tuple[str, ...], data: str) -> None:
+def test_a_process_without_a_key_for_secrets_refuses_to_start_and_makes_none(
+    process: tuple[str, ...], data: str
+) -> None:
     done = run(*process, "--data", data, REDIS_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 1
     assert "set BRIGADEWATCH_SECRET_KEY" in done.stderr
@@ -114,9 +168,36 @@ def test_stored_secrets_are_encrypted_again_with_the_first_key(data: str) -> Non
     old, new = "0a" * 32, "0b" * 32
     secret = Path(data).parent / "secret"
     secret.write_text("hook-secret\n")
-    made = run("sources", "add", "--tenant", "default", "--platform", "discourse", "--secret-file", str(secret), "--data", data, BRIGADEWATCH_SECRET_KEY=old)
+    made = run(
+        "sources",
+        "add",
+        "--tenant",
+        "default",
+        "--platform",
+        "discourse",
+        "--secret-file",
+        str(secret),
+        "--data",
+        data,
+        BRIGADEWATCH_SECRET_KEY=old,
+    )
     assert (run("tenants", "create", "default", "--data", data).returncode, made.returncode) == (0, 2)
-    assert run("sources", "add", "--tenant", "default", "--platform", "discourse", "--secret-file", str(secret), "--data", data, BRIGADEWATCH_SECRET_KEY=old).returncode == 0
+    assert (
+        run(
+            "sources",
+            "add",
+            "--tenant",
+            "default",
+            "--platform",
+            "discourse",
+            "--secret-file",
+            str(secret),
+            "--data",
+            data,
+            BRIGADEWATCH_SECRET_KEY=old,
+        ).returncode
+        == 0
+    )
     refused = run("secrets", "rotate", "--data", data, BRIGADEWATCH_SECRET_KEY=new)
     assert refused.returncode == 1
     assert "no key opens sources.secret of src_" in refused.stderr
@@ -149,17 +230,32 @@ def test_an_audit_of_no_complaints_exits_with_1(tmp_path: Path) -> None:
     done = run("audit", str(tmp_path / "empty.ndjson"), "--out", str(tmp_path / "report.json"))
     assert done.returncode == 1
     assert "no valid complaint" in done.stderr
-    assert run("audit", str(tmp_path / "empty.ndjson"), "--out", str(tmp_path / "r.json"), "--window", "soon").returncode == 2
+    assert (
+        run("audit", str(tmp_path / "empty.ndjson"), "--out", str(tmp_path / "r.json"), "--window", "soon").returncode
+        == 2
+    )
 
 
-@pytest.mark.parametrize(("given", "expected"), [
-    (["audit", "c", "--outcomes", "o1", "o2", "--out", "r"], ["audit", "c", "--outcomes", "o1", "--outcomes", "o2", "--out", "r"]),
-    (["replay", "--outcomes", "o1", "c", "--url", "u"], ["replay", "--outcomes", "o1", "c", "--url", "u"]),
-    (["replay", "--url", "u", "c", "--force", "--outcomes", "o1", "o2"], ["replay", "--url", "u", "c", "--force", "--outcomes", "o1", "--outcomes", "o2"]),
-    (["audit", "c", "--outcomes"], ["audit", "c", "--outcomes"]),
-    (["audit", "--window=2d", "c1", "c2", "--outcomes", "o"], ["audit", "--window=2d", "c1", "c2", "--outcomes", "o"]),
-    (["tenants", "create", "--outcomes", "a", "b"], ["tenants", "create", "--outcomes", "a", "b"]),
-])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            ["audit", "c", "--outcomes", "o1", "o2", "--out", "r"],
+            ["audit", "c", "--outcomes", "o1", "--outcomes", "o2", "--out", "r"],
+        ),
+        (["replay", "--outcomes", "o1", "c", "--url", "u"], ["replay", "--outcomes", "o1", "c", "--url", "u"]),
+        (
+            ["replay", "--url", "u", "c", "--force", "--outcomes", "o1", "o2"],
+            ["replay", "--url", "u", "c", "--force", "--outcomes", "o1", "--outcomes", "o2"],
+        ),
+        (["audit", "c", "--outcomes"], ["audit", "c", "--outcomes"]),
+        (
+            ["audit", "--window=2d", "c1", "c2", "--outcomes", "o"],
+            ["audit", "--window=2d", "c1", "c2", "--outcomes", "o"],
+        ),
+        (["tenants", "create", "--outcomes", "a", "b"], ["tenants", "create", "--outcomes", "a", "b"]),
+    ],
+)
 def test_several_files_may_follow_one_outcomes_option(given: list[str], expected: list[str]) -> None:
     assert spread_outcomes(given) == expected
 
@@ -174,11 +270,18 @@ def up(data: str, tmp_path: Path) -> Iterator[Up]:
 
 
 def test_up_serves_heals_and_leaves_nothing_behind(up: Up) -> None:
-    key = run("keys", "create", "--tenant", "default", "--scope", "ingest", "--scope", "read", "--data", up.data).stdout.strip()
+    key = run(
+        "keys", "create", "--tenant", "default", "--scope", "ingest", "--scope", "read", "--data", up.data
+    ).stdout.strip()
     headers = {"Authorization": f"Bearer {key}"}
 
     def post(number: int) -> bool:
-        complaint = {"id": f"c{number}", "occurred_at": "2021-12-23T14:02:11Z", "reporter": {"id": f"r{number}"}, "target": {"id": "t"}}
+        complaint = {
+            "id": f"c{number}",
+            "occurred_at": "2021-12-23T14:02:11Z",
+            "reporter": {"id": f"r{number}"},
+            "target": {"id": "t"},
+        }
         try:
             return httpx.post(f"{up.api}/v1/complaints", json=complaint, headers=headers, timeout=3).status_code == 202
         except httpx.TransportError:
@@ -223,15 +326,30 @@ def test_nothing_outlives_an_up_that_is_killed(up: Up) -> None:
 
 def test_a_tenants_thresholds_are_set_shown_and_reset(data: str) -> None:
     assert run("tenants", "create", "news", "--data", data).returncode == 0
-    assert run("policy", "set", "--tenant", "news", "default_threshold=12", "prior_unfounded=0.3", "--data", data).returncode == 0
+    assert (
+        run(
+            "policy", "set", "--tenant", "news", "default_threshold=12", "prior_unfounded=0.3", "--data", data
+        ).returncode
+        == 0
+    )
     shown = run("policy", "show", "--tenant", "news", "--data", data)
     by_name = {line["name"]: line for line in map(json.loads, shown.stdout.splitlines()[:-1])}
-    assert (by_name["default_threshold"]["value"], by_name["prior_unfounded"]["value"], by_name["flags_per_day"]["value"]) == (12, 0.3, 50)
+    assert (
+        by_name["default_threshold"]["value"],
+        by_name["prior_unfounded"]["value"],
+        by_name["flags_per_day"]["value"],
+    ) == (12, 0.3, 50)
     assert json.loads(shown.stdout.splitlines()[-1])["policy_version"].startswith("2026.11+")
     assert "weights" not in by_name
-    for wrong in (("set", "--tenant", "news", "default_threshold=0"), ("set", "--tenant", "news", "nonsense=1"), ("show", "--tenant", "nobody")):
+    for wrong in (
+        ("set", "--tenant", "news", "default_threshold=0"),
+        ("set", "--tenant", "news", "nonsense=1"),
+        ("show", "--tenant", "nobody"),
+    ):
         done = run("policy", *wrong, "--data", data)
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
         assert done.stderr and "Traceback" not in done.stderr
     assert run("policy", "reset", "--tenant", "news", "--data", data).returncode == 0
-    assert json.loads(run("policy", "show", "--all", "--tenant", "news", "--data", data).stdout.splitlines()[-1]) == {"policy_version": "2026.11"}
+    assert json.loads(run("policy", "show", "--all", "--tenant", "news", "--data", data).stdout.splitlines()[-1]) == {
+        "policy_version": "2026.11"
+    }

@@ -43,7 +43,9 @@ def test_several_processes_at_once_agree_on_one_secret(here: Settings) -> None:
     )
 
     def prepare(_: int) -> str:
-        return subprocess.run([sys.executable, "-c", script, str(here.data)], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            [sys.executable, "-c", script, str(here.data)], capture_output=True, text=True, check=True
+        ).stdout
 
     with ThreadPoolExecutor(3) as pool:
         assert len(set(pool.map(prepare, range(3)))) == 1
@@ -57,7 +59,11 @@ def test_a_folder_that_cannot_be_made_is_told_with_the_way_out(tmp_path: Path) -
 
 def test_one_up_holds_a_folder(here: Settings) -> None:
     data_folder.prepare(here).dispose()
-    with data_folder.running(here), pytest.raises(Refused, match="another `brigadewatch up`"), data_folder.running(here):
+    with (
+        data_folder.running(here),
+        pytest.raises(Refused, match="another `brigadewatch up`"),
+        data_folder.running(here),
+    ):
         pass
     with data_folder.running(here):
         pass

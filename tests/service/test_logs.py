@@ -20,8 +20,22 @@ def _between_requests() -> Iterator[None]:
     logs._line.reset(token)
 
 
-def written(message: str, *arguments: Any, level: int = logging.INFO, facts: dict[str, Any] | None = None, error: BaseException | None = None) -> str:
-    record = logging.LogRecord("service.x", level, "", 0, message, arguments, None if error is None else (type(error), error, error.__traceback__))
+def written(
+    message: str,
+    *arguments: Any,
+    level: int = logging.INFO,
+    facts: dict[str, Any] | None = None,
+    error: BaseException | None = None,
+) -> str:
+    record = logging.LogRecord(
+        "service.x",
+        level,
+        "",
+        0,
+        message,
+        arguments,
+        None if error is None else (type(error), error, error.__traceback__),
+    )
     record.created = 1_795_000_000.25
     if facts is not None:
         record.facts = facts
@@ -29,11 +43,19 @@ def written(message: str, *arguments: Any, level: int = logging.INFO, facts: dic
 
 
 def test_a_line_is_pairs_that_a_person_and_a_program_can_read() -> None:
-    assert written("%d entries", 3) == 'time=2026-11-18T11:06:40.250Z level=info process=worker-ingest logger=service.x msg="3 entries"'
-    assert written("job", facts={"work": "ingest", "seconds": 0.0123456789, "dry": True, "note": None, "empty": ""}).endswith(' msg=job work=ingest seconds=0.0123457 dry=true empty=""')
+    assert (
+        written("%d entries", 3)
+        == 'time=2026-11-18T11:06:40.250Z level=info process=worker-ingest logger=service.x msg="3 entries"'
+    )
+    assert written(
+        "job", facts={"work": "ingest", "seconds": 0.0123456789, "dry": True, "note": None, "empty": ""}
+    ).endswith(' msg=job work=ingest seconds=0.0123457 dry=true empty=""')
 
 
-@pytest.mark.parametrize("text", ['a "quoted" = word', "two\nlines\r\n", "tab\tand \\ back", "\x1b[31mred", "nel\x85 and csi\x9b", "\u2028", ""])
+@pytest.mark.parametrize(
+    "text",
+    ['a "quoted" = word', "two\nlines\r\n", "tab\tand \\ back", "\x1b[31mred", "nel\x85 and csi\x9b", "\u2028", ""],
+)
 def test_nothing_in_a_message_begins_a_line_or_a_pair_of_its_own(text: str) -> None:
     line = written("%s", text, facts={"given": text})
     assert line.splitlines() == [line]

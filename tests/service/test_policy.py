@@ -15,23 +15,58 @@ from service.storage.schema import audit_trail, policy_overrides
 from service.storage.tenants import create_tenant
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("prior_unfounded=0.3", ("prior_unfounded", 0.3)), (" flags_per_day = 0 ", ("flags_per_day", 0)), ("default_threshold=12", ("default_threshold", 12)), ("warn_share=1", ("warn_share", 1.0)),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("prior_unfounded=0.3", ("prior_unfounded", 0.3)),
+        (" flags_per_day = 0 ", ("flags_per_day", 0)),
+        ("default_threshold=12", ("default_threshold", 12)),
+        ("warn_share=1", ("warn_share", 1.0)),
+    ],
+)
 def test_an_override_is_read_as_a_person_writes_it(text: str, expected: tuple[str, Any]) -> None:
     assert read_override(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "=", "x=1", "prior_unfounded", "prior_unfounded=", "prior_unfounded=much", "flags_per_day=1.5", "flags_per_day=1e3", "weights=1", "growth_rounds=3", "lag_scales=1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "=",
+        "x=1",
+        "prior_unfounded",
+        "prior_unfounded=",
+        "prior_unfounded=much",
+        "flags_per_day=1.5",
+        "flags_per_day=1e3",
+        "weights=1",
+        "growth_rounds=3",
+        "lag_scales=1",
+    ],
+)
 def test_what_no_tenant_may_set_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match=r"NAME=VALUE|may set|has to be"):
         read_override(text)
 
 
-@pytest.mark.parametrize("values", [
-    {"prior_unfounded": float("nan")}, {"prior_unfounded": float("inf")}, {"prior_unfounded": "0.3"}, {"prior_unfounded": True}, {"prior_unfounded": None}, {"flags_per_day": 1.0},
-    {"flags_per_day": -1}, {"default_threshold": 0}, {"default_threshold": 10**9}, {"prior_unfounded": 1.0}, {"unheard_of": 1}, {"lag_scales": [1]}, {"warn_share": [1]},
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"prior_unfounded": float("nan")},
+        {"prior_unfounded": float("inf")},
+        {"prior_unfounded": "0.3"},
+        {"prior_unfounded": True},
+        {"prior_unfounded": None},
+        {"flags_per_day": 1.0},
+        {"flags_per_day": -1},
+        {"default_threshold": 0},
+        {"default_threshold": 10**9},
+        {"prior_unfounded": 1.0},
+        {"unheard_of": 1},
+        {"lag_scales": [1]},
+        {"warn_share": [1]},
+    ],
+)
 def test_a_value_of_another_kind_or_outside_its_range_changes_nothing(values: dict[str, Any], engine: Engine) -> None:
     number = create_tenant(engine, "t", 1)
     with write(engine) as connection, pytest.raises(ValueError, match=r"has to be|outside|no threshold"):
@@ -49,15 +84,29 @@ def test_what_is_not_named_stays_and_every_change_is_on_record(engine: Engine) -
         assert (same.prior_unfounded, same.default_threshold, same.flags_per_day) == (0.3, 12, 7)
         assert same.version != DEFAULT_POLICY.version
         assert policy_of(connection, other) == DEFAULT_POLICY
-        assert change_overrides(connection, number, put={}, drop=["prior_unfounded"], by="ann", now_us=4).prior_unfounded == 0.5
-        assert change_overrides(connection, number, put={"default_threshold": 8}, by="ann", now_us=5).default_threshold == 8
+        assert (
+            change_overrides(connection, number, put={}, drop=["prior_unfounded"], by="ann", now_us=4).prior_unfounded
+            == 0.5
+        )
+        assert (
+            change_overrides(connection, number, put={"default_threshold": 8}, by="ann", now_us=5).default_threshold
+            == 8
+        )
         assert overrides_of(connection, number) == {"flags_per_day": 7}, "set to the default is no override"
         assert change_overrides(connection, number, put={}, drop=None, by="ann", now_us=6) == DEFAULT_POLICY
         with pytest.raises(ValueError, match="no threshold"):
             change_overrides(connection, number, put={}, drop=["unheard_of"], by="ann", now_us=7)
-        rows = connection.execute(select(audit_trail.c.actor, audit_trail.c.detail).where(audit_trail.c.tenant_id == number, audit_trail.c.action == "policy").order_by(audit_trail.c.id)).all()
+        rows = connection.execute(
+            select(audit_trail.c.actor, audit_trail.c.detail)
+            .where(audit_trail.c.tenant_id == number, audit_trail.c.action == "policy")
+            .order_by(audit_trail.c.id)
+        ).all()
         assert [row.actor for row in rows] == ["ann", "bob", "ann", "ann", "ann"], "what changed nothing is no entry"
-        assert json.loads(rows[1].detail)["after"] == {"prior_unfounded": 0.3, "default_threshold": 12, "flags_per_day": 7}
+        assert json.loads(rows[1].detail)["after"] == {
+            "prior_unfounded": 0.3,
+            "default_threshold": 12,
+            "flags_per_day": 7,
+        }
         assert connection.scalar(select(func.count()).select_from(policy_overrides)) == 5
 
 

@@ -43,7 +43,13 @@ class SmallService:
         if not self.stuck:
             self.swept = min(self.position, self.swept + self.position // 3 + 1)
         return httpx.Response(
-            200, json={"watermark": self.watermark, "pending": self.position - self.swept, "analysed_position": self.swept, "swept_position": self.swept},
+            200,
+            json={
+                "watermark": self.watermark,
+                "pending": self.position - self.swept,
+                "analysed_position": self.swept,
+                "swept_position": self.swept,
+            },
         )
 
     def take(self, request: httpx.Request) -> httpx.Response:
@@ -62,7 +68,15 @@ class SmallService:
                 rejected.append({"line": number, "id": None, "detail": "no JSON", "pointer": ""})
         self.posts.append((request.url.path.rpartition("/")[2], documents))
         self.position += len(documents)
-        return httpx.Response(202, json={"accepted": len(documents), "rejected": rejected, "rejected_count": len(rejected), "position": self.position})
+        return httpx.Response(
+            202,
+            json={
+                "accepted": len(documents),
+                "rejected": rejected,
+                "rejected_count": len(rejected),
+                "position": self.position,
+            },
+        )
 
 
 Run = Callable[..., Any]
@@ -89,21 +103,39 @@ def write(path: Path, documents: list[dict[str, Any]]) -> Path:
 
 
 def complaint(number: int, minute: int) -> dict[str, Any]:
-    return {"id": f"c{number}", "occurred_at": f"2021-12-01T{minute // 60:02}:{minute % 60:02}:00Z", "reporter": {"id": "r"}, "target": {"id": "t"}}
+    return {
+        "id": f"c{number}",
+        "occurred_at": f"2021-12-01T{minute // 60:02}:{minute % 60:02}:00Z",
+        "reporter": {"id": "r"},
+        "target": {"id": "t"},
+    }
 
 
 def outcome(number: int, minute: int) -> dict[str, Any]:
-    return {"id": f"o{number}", "target_id": "t", "decided_at": f"2021-12-01T{minute // 60:02}:{minute % 60:02}:00+00:00", "verdict": "upheld"}
+    return {
+        "id": f"o{number}",
+        "target_id": "t",
+        "decided_at": f"2021-12-01T{minute // 60:02}:{minute % 60:02}:00+00:00",
+        "verdict": "upheld",
+    }
 
 
-def test_files_are_merged_by_time_and_outcomes_follow_the_complaints_of_their_stretch(tmp_path: Path, service: SmallService, replay: Run) -> None:
+def test_files_are_merged_by_time_and_outcomes_follow_the_complaints_of_their_stretch(
+    tmp_path: Path, service: SmallService, replay: Run
+) -> None:
     one = write(tmp_path / "one.ndjson", [complaint(k, 2 * k) for k in range(10)])
     other = write(tmp_path / "other.ndjson.gz", [complaint(100 + k, 2 * k + 1) for k in range(10)])
     decided = write(tmp_path / "o.ndjson", [outcome(1, 5), outcome(2, 19)])
     summary = replay(batch=8).run([one, other], [decided])
     sent = [d["id"] for kind, posted in service.posts if kind == "complaints" for d in posted]
     assert sent == [x for k in range(10) for x in (f"c{k}", f"c{100 + k}")]
-    assert [(kind, len(posted)) for kind, posted in service.posts] == [("complaints", 8), ("outcomes", 1), ("complaints", 8), ("complaints", 4), ("outcomes", 1)]
+    assert [(kind, len(posted)) for kind, posted in service.posts] == [
+        ("complaints", 8),
+        ("outcomes", 1),
+        ("complaints", 8),
+        ("complaints", 4),
+        ("outcomes", 1),
+    ]
     assert (summary.accepted, summary.rejected, summary.position, summary.flagged) == (22, 0, 22, 2)
 
 
@@ -114,15 +146,25 @@ def test_a_file_out_of_order_is_put_in_order(tmp_path: Path, service: SmallServi
     assert [d["id"] for d in service.posts[0][1]] == [f"c{k}" for k in range(50)]
 
 
-def test_it_ends_only_when_a_sweep_has_covered_the_last_position(tmp_path: Path, service: SmallService, replay: Run) -> None:
+def test_it_ends_only_when_a_sweep_has_covered_the_last_position(
+    tmp_path: Path, service: SmallService, replay: Run
+) -> None:
     replay().run([write(tmp_path / "c.ndjson", [complaint(k, k) for k in range(30)])], [])
     assert service.swept == 30
 
 
-@pytest.mark.parametrize("trouble", [
-    httpx.Response(429, headers={"Retry-After": "3"}, json={}), httpx.Response(503, json={}), httpx.ConnectError("refused"), httpx.ReadTimeout("no answer"),
-])
-def test_a_refused_or_unanswered_batch_is_sent_again(tmp_path: Path, service: SmallService, replay: Run, trouble: httpx.Response | Exception) -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.Response(429, headers={"Retry-After": "3"}, json={}),
+        httpx.Response(503, json={}),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("no answer"),
+    ],
+)
+def test_a_refused_or_unanswered_batch_is_sent_again(
+    tmp_path: Path, service: SmallService, replay: Run, trouble: httpx.Response | Exception
+) -> None:
     slept: list[float] = []
     service.troubles = [trouble]
     summary = replay(sleep=slept.append).run([write(tmp_path / "c.ndjson", [complaint(1, 1)])], [])
@@ -131,21 +173,27 @@ def test_a_refused_or_unanswered_batch_is_sent_again(tmp_path: Path, service: Sm
     assert slept[0] == (3.0 if isinstance(trouble, httpx.Response) and trouble.status_code == 429 else 0.2)
 
 
-def test_a_service_that_stays_away_ends_the_run(tmp_path: Path, service: SmallService, replay: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_stays_away_ends_the_run(
+    tmp_path: Path, service: SmallService, replay: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "GIVE_UP_SECONDS", 0.0)
     service.troubles = [httpx.ConnectError("refused")] * 3
     with pytest.raises(StoreUnavailable, match="no answer to POST http://service/v1/complaints for 0 s: .*refused"):
         replay().run([write(tmp_path / "c.ndjson", [complaint(1, 1)])], [])
 
 
-def test_a_pipeline_that_does_not_move_ends_the_run(tmp_path: Path, service: SmallService, replay: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipeline_that_does_not_move_ends_the_run(
+    tmp_path: Path, service: SmallService, replay: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "GIVE_UP_SECONDS", 0.0)
     service.stuck = True
     with pytest.raises(StoreUnavailable, match="1 pending, swept to 0 of 1"):
         replay().run([write(tmp_path / "c.ndjson", [complaint(1, 1)])], [])
 
 
-def test_a_tenant_with_later_complaints_is_refused_unless_forced(tmp_path: Path, service: SmallService, replay: Run) -> None:
+def test_a_tenant_with_later_complaints_is_refused_unless_forced(
+    tmp_path: Path, service: SmallService, replay: Run
+) -> None:
     service.watermark = "2021-12-01T00:30:00+00:00"
     files = [write(tmp_path / "c.ndjson", [complaint(1, 20), complaint(2, 40)])]
     with pytest.raises(Refused, match="--force"):
@@ -154,12 +202,16 @@ def test_a_tenant_with_later_complaints_is_refused_unless_forced(tmp_path: Path,
     assert replay().run(files, [], force=True).accepted == 2
 
 
-def test_a_tenant_that_ends_where_the_files_begin_is_not_refused(tmp_path: Path, service: SmallService, replay: Run) -> None:
+def test_a_tenant_that_ends_where_the_files_begin_is_not_refused(
+    tmp_path: Path, service: SmallService, replay: Run
+) -> None:
     service.watermark = "2021-12-01T00:20:00+00:00"
     assert replay().run([write(tmp_path / "c.ndjson", [complaint(1, 20)])], []).accepted == 1
 
 
-def test_broken_lines_are_sent_counted_and_shown(tmp_path: Path, replay: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_broken_lines_are_sent_counted_and_shown(
+    tmp_path: Path, replay: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "c.ndjson"
     path.write_bytes(json.dumps(complaint(1, 1)).encode() + b"\n\n{broken\n" + json.dumps(complaint(2, 2)).encode())
     summary = replay().run([path], [])
@@ -175,12 +227,16 @@ def test_a_wrong_key_is_told_in_the_words_of_the_service(tmp_path: Path, replay:
 
 def test_a_rate_is_kept(tmp_path: Path, service: SmallService, replay: Run) -> None:
     slept: list[float] = []
-    replay(batch=10, rate=0.01, sleep=slept.append).run([write(tmp_path / "c.ndjson", [complaint(k, k) for k in range(40)])], [])
+    replay(batch=10, rate=0.01, sleep=slept.append).run(
+        [write(tmp_path / "c.ndjson", [complaint(k, k) for k in range(40)])], []
+    )
     pauses = slept[:4]  # nothing really sleeps here: at so slow a rate, what the batches themselves take is no matter
     assert [round(pause, -2) for pause in pauses] in ([0, 1000, 2000, 3000], [1000, 2000, 3000, 4000])
 
 
-def test_a_batch_that_is_too_large_for_the_operator_is_halved(tmp_path: Path, service: SmallService, replay: Run) -> None:
+def test_a_batch_that_is_too_large_for_the_operator_is_halved(
+    tmp_path: Path, service: SmallService, replay: Run
+) -> None:
     service.troubles = [httpx.Response(413, json={})]
     replay(batch=4).run([write(tmp_path / "c.ndjson", [complaint(k, k) for k in range(4)])], [])
     assert [[d["id"] for d in posted] for _, posted in service.posts] == [["c0", "c1"], ["c2", "c3"]]
@@ -188,10 +244,15 @@ def test_a_batch_that_is_too_large_for_the_operator_is_halved(tmp_path: Path, se
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 500)), max_size=60), st.integers(1, 20))
 def test_cutting_keeps_every_line_once_and_in_order(lines: list[tuple[bool, int]], size: int) -> None:
-    timed = [(f"{minute:05}", COMPLAINTS if is_complaint else OUTCOMES, f"{index}".encode()) for index, (is_complaint, minute) in enumerate(lines)]
+    timed = [
+        (f"{minute:05}", COMPLAINTS if is_complaint else OUTCOMES, f"{index}".encode())
+        for index, (is_complaint, minute) in enumerate(lines)
+    ]
     batches = list(cut(timed, size))
     for kind, column in ((COMPLAINTS, "complaints"), (OUTCOMES, "outcomes")):
-        assert [line for batch in batches for line in getattr(batch, column)] == [line for _, k, line in timed if k == kind]
+        assert [line for batch in batches for line in getattr(batch, column)] == [
+            line for _, k, line in timed if k == kind
+        ]
     assert all(len(batch) > 0 and len(batch.complaints) <= size for batch in batches)
 
 

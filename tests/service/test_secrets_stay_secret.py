@@ -42,18 +42,38 @@ class Talkative:
     def __init__(self, data: str, up: Up, receiver: Receiver) -> None:
         self.data, self.up, self.receiver = data, up, receiver
         self.secrets: dict[str, str] = {
-            "password": PASSWORD, "a wrong password": WRONG_PASSWORD, "signing secret": SIGNING, "standard secret": STANDARD, "token": TOKEN, "key for stored secrets": SECRET_KEY, "guessed key": GUESS,
-            "reporter's name": REPORTER, "reporter's words": WORDS, "fingerprint": FINGERPRINT,
+            "password": PASSWORD,
+            "a wrong password": WRONG_PASSWORD,
+            "signing secret": SIGNING,
+            "standard secret": STANDARD,
+            "token": TOKEN,
+            "key for stored secrets": SECRET_KEY,
+            "guessed key": GUESS,
+            "reporter's name": REPORTER,
+            "reporter's words": WORDS,
+            "fingerprint": FINGERPRINT,
         }
 
     def command(self, *words: str, given: str = "") -> str:
-        done = subprocess.run([sys.executable, "-m", "service.cli", *words, "--data", self.data], input=given, capture_output=True, text=True, timeout=60, env=self.environment())
+        done = subprocess.run(
+            [sys.executable, "-m", "service.cli", *words, "--data", self.data],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=self.environment(),
+        )
         assert done.returncode == 0, done.stderr
         assert not given or given not in done.stderr + done.stdout
         return done.stdout.strip()
 
     def environment(self) -> dict[str, str]:
-        return environment(BRIGADEWATCH_SECRET_KEY=SECRET_KEY, BRIGADEWATCH_OUTBOUND_ALLOW=self.receiver.opening, BRIGADEWATCH_LOG_LEVEL="DEBUG", BRIGADEWATCH_POLL_SECONDS="1")
+        return environment(
+            BRIGADEWATCH_SECRET_KEY=SECRET_KEY,
+            BRIGADEWATCH_OUTBOUND_ALLOW=self.receiver.opening,
+            BRIGADEWATCH_LOG_LEVEL="DEBUG",
+            BRIGADEWATCH_POLL_SECONDS="1",
+        )
 
     def logs(self) -> str:
         written = [self.up.log, *sorted((Path(self.data) / "logs").glob("*"))]
@@ -64,7 +84,12 @@ class Talkative:
 def talkative(tmp_path: Path) -> Iterator[Talkative]:
     data = str(tmp_path / "data")
     with serving(Receiver(lambda asked: Answer(500, body=b"no: " + json.dumps(asked.headers).encode()))) as receiver:
-        variables = {"BRIGADEWATCH_SECRET_KEY": SECRET_KEY, "BRIGADEWATCH_OUTBOUND_ALLOW": receiver.opening, "BRIGADEWATCH_LOG_LEVEL": "DEBUG", "BRIGADEWATCH_POLL_SECONDS": "1"}
+        variables = {
+            "BRIGADEWATCH_SECRET_KEY": SECRET_KEY,
+            "BRIGADEWATCH_OUTBOUND_ALLOW": receiver.opening,
+            "BRIGADEWATCH_LOG_LEVEL": "DEBUG",
+            "BRIGADEWATCH_POLL_SECONDS": "1",
+        }
         up = Up(data, tmp_path / "up.log", **variables)
         try:
             yield Talkative(data, up, receiver)
@@ -97,38 +122,114 @@ def set_up(talkative: Talkative) -> None:
     """Keys, people, sources and a subscription, made by commands and calls."""
     key = make_key(talkative.data, "ingest", "read", "moderate", "admin")
     talkative.command("tenants", "set", "default", "--pseudonyms", "on", "--keep-text", "off")
-    talkative.command("users", "create", "--tenant", "default", "--role", "admin", "--password-file", "-", "anna", given=PASSWORD)
-    path = talkative.command("sources", "add", "--tenant", "default", "--platform", "discourse", "--secret-file", "-", given=SIGNING)
-    talkative.command("sources", "add", "--tenant", "default", "--platform", "generic", "--secret-file", "-", given=STANDARD)
-    talkative.command("sources", "add", "--tenant", "default", "--platform", "lemmy", "--url", talkative.receiver.url, "--secret-file", "-", given=TOKEN)
-    made = httpx.post(f"{talkative.up.api}/v1/subscriptions", json={"url": f"{talkative.receiver.url}/hook"}, headers={"Authorization": f"Bearer {key}"}).raise_for_status().json()
+    talkative.command(
+        "users", "create", "--tenant", "default", "--role", "admin", "--password-file", "-", "anna", given=PASSWORD
+    )
+    path = talkative.command(
+        "sources", "add", "--tenant", "default", "--platform", "discourse", "--secret-file", "-", given=SIGNING
+    )
+    talkative.command(
+        "sources", "add", "--tenant", "default", "--platform", "generic", "--secret-file", "-", given=STANDARD
+    )
+    talkative.command(
+        "sources",
+        "add",
+        "--tenant",
+        "default",
+        "--platform",
+        "lemmy",
+        "--url",
+        talkative.receiver.url,
+        "--secret-file",
+        "-",
+        given=TOKEN,
+    )
+    made = (
+        httpx.post(
+            f"{talkative.up.api}/v1/subscriptions",
+            json={"url": f"{talkative.receiver.url}/hook"},
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        .raise_for_status()
+        .json()
+    )
     talkative.secrets |= {"API key": key, "webhook secret": made["secret"], "path of a source": path.rpartition("/")[2]}
 
 
 def post_and_ask(talkative: Talkative) -> None:
     """Posts and questions: right ones, wrong ones, and secrets where none belong."""
     s, ok = talkative.secrets, {"Authorization": f"Bearer {talkative.secrets['API key']}"}
-    item = {"id": "c-1", "occurred_at": datetime.now(UTC).isoformat(), "reporter": {"id": REPORTER, "fingerprint": FINGERPRINT}, "target": {"id": "t-1"}, "text": " ".join([WORDS] * 3 + ["and", "some", "other", "ones", "too"])}
+    item = {
+        "id": "c-1",
+        "occurred_at": datetime.now(UTC).isoformat(),
+        "reporter": {"id": REPORTER, "fingerprint": FINGERPRINT},
+        "target": {"id": "t-1"},
+        "text": " ".join([WORDS] * 3 + ["and", "some", "other", "ones", "too"]),
+    }
     webhook = f"/v1/webhooks/discourse/{s['path of a source']}"
     body = b'{"ping":"OK"}'
     signature = "sha256=" + hmac.new(SIGNING.encode(), body, hashlib.sha256).hexdigest()
     with httpx.Client(base_url=talkative.up.api, timeout=30) as client:
         assert client.post("/v1/complaints", json=item, headers=ok).status_code == 202
-        assert client.post("/v1/complaints", json={**item, "id": "c-2", "extra": s["API key"]}, headers=ok).status_code == 422
-        assert client.post("/v1/complaints", content=b"{" + PASSWORD.encode(), headers=ok | {"Content-Type": "application/json"}).status_code == 400
+        assert (
+            client.post("/v1/complaints", json={**item, "id": "c-2", "extra": s["API key"]}, headers=ok).status_code
+            == 422
+        )
+        assert (
+            client.post(
+                "/v1/complaints", content=b"{" + PASSWORD.encode(), headers=ok | {"Content-Type": "application/json"}
+            ).status_code
+            == 400
+        )
         assert client.get("/v1/targets/t-1", headers={"Authorization": f"Bearer {GUESS}"}).status_code == 401
         assert client.get("/v1/targets/t-1", headers={"Authorization": s["API key"]}).status_code == 401
         assert client.get("/v1/pipeline", params={"key": s["API key"]}, headers=ok).status_code == 200
         assert client.get(f"/v1/{s['API key']}", headers=ok).status_code == 404
         assert client.get(f"/v1/reporters/{REPORTER}", headers=ok).status_code in (200, 404)
         assert client.get("/v1/clusters", params={"reporter": REPORTER}, headers=ok).status_code == 200
-        assert client.post(webhook, content=body, headers={"Content-Type": "application/json", "X-Discourse-Event-Signature": signature}).status_code == 202
-        assert client.post(webhook, content=body, headers={"Content-Type": "application/json", "X-Discourse-Event-Signature": signature[:-1] + "x"}).status_code == 401
-        assert client.post("/v1/complaints", json=item, headers={"webhook-id": "e", "webhook-timestamp": "1", "webhook-signature": f"v1,{STANDARD}", "webhook-source": webhook.rpartition("/")[2]}).status_code == 401
-        assert client.post("/v1/subscriptions", json={"url": f"http://user:{PASSWORD.replace(' ', '')}@example.org/"}, headers=ok).status_code == 422
+        assert (
+            client.post(
+                webhook,
+                content=body,
+                headers={"Content-Type": "application/json", "X-Discourse-Event-Signature": signature},
+            ).status_code
+            == 202
+        )
+        assert (
+            client.post(
+                webhook,
+                content=body,
+                headers={"Content-Type": "application/json", "X-Discourse-Event-Signature": signature[:-1] + "x"},
+            ).status_code
+            == 401
+        )
+        assert (
+            client.post(
+                "/v1/complaints",
+                json=item,
+                headers={
+                    "webhook-id": "e",
+                    "webhook-timestamp": "1",
+                    "webhook-signature": f"v1,{STANDARD}",
+                    "webhook-source": webhook.rpartition("/")[2],
+                },
+            ).status_code
+            == 401
+        )
+        assert (
+            client.post(
+                "/v1/subscriptions", json={"url": f"http://user:{PASSWORD.replace(' ', '')}@example.org/"}, headers=ok
+            ).status_code
+            == 422
+        )
     engine = open_database(f"sqlite:///{talkative.data}/brigadewatch.sqlite3")
     with write(engine) as connection:
-        outbox.record(connection, number_of(talkative), [Event("cluster.flagged", "k-1", {"cluster_id": "k-1"})], int(datetime.now(UTC).timestamp() * 1e6))
+        outbox.record(
+            connection,
+            number_of(talkative),
+            [Event("cluster.flagged", "k-1", {"cluster_id": "k-1"})],
+            int(datetime.now(UTC).timestamp() * 1e6),
+        )
     engine.dispose()
 
 
@@ -142,12 +243,19 @@ def number_of(talkative: Talkative) -> int:
 
 def sign_in(talkative: Talkative) -> None:
     """Through the form, wrongly and rightly; then a form with the session's token."""
-    with httpx.Client(base_url=talkative.up.api, timeout=30, headers={"Origin": talkative.up.api, "Sec-Fetch-Site": "same-origin"}) as client:
+    with httpx.Client(
+        base_url=talkative.up.api, timeout=30, headers={"Origin": talkative.up.api, "Sec-Fetch-Site": "same-origin"}
+    ) as client:
         for password, expected in ((WRONG_PASSWORD, 401), (PASSWORD, 303)):
             form = client.get("/console/sign-in").text
             token = re.findall(r'name="csrf" value="([^"]+)"', form)[0]
             talkative.secrets[f"token of the form for {expected}"] = token
-            assert client.post("/console/sign-in", data={"tenant": "default", "name": "anna", "password": password, "csrf": token}).status_code == expected
+            assert (
+                client.post(
+                    "/console/sign-in", data={"tenant": "default", "name": "anna", "password": password, "csrf": token}
+                ).status_code
+                == expected
+            )
         talkative.secrets["session"] = client.cookies["brigadewatch"]
         assert client.get("/console/clusters").status_code == 200
         assert client.get("/console/nothing").status_code == 404

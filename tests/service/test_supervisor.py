@@ -37,7 +37,10 @@ def made(tmp_path: Path, settings: Settings, said: list[str]) -> Iterator[Callab
     supervisors = []
 
     def make(**programs: str) -> Supervisor:
-        children = [Child(name, [sys.executable, "-c", program], tmp_path / f"{name}.log", dict(os.environ)) for name, program in programs.items()]
+        children = [
+            Child(name, [sys.executable, "-c", program], tmp_path / f"{name}.log", dict(os.environ))
+            for name, program in programs.items()
+        ]
         supervisor = Supervisor(settings, Addresses("", "", ""), children, said.append)
         supervisors.append(supervisor)
         for child in children:
@@ -56,7 +59,9 @@ def eventually(holds: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def test_a_child_that_is_killed_is_started_again_and_all_end_together(made: Callable[..., Supervisor], said: list[str]) -> None:
+def test_a_child_that_is_killed_is_started_again_and_all_end_together(
+    made: Callable[..., Supervisor], said: list[str]
+) -> None:
     supervisor = made(one=SLEEPING, other=SLEEPING)
     until = threading.Event()
     watcher = threading.Thread(target=supervisor.watch, kwargs={"until": until})
@@ -88,7 +93,9 @@ def test_pauses_grow_while_a_child_keeps_dying(made: Callable[..., Supervisor]) 
     assert pauses == pytest.approx([0.2, 0.4, 0.8], abs=0.05)
 
 
-def test_a_hanging_child_is_killed_after_the_grace(made: Callable[..., Supervisor], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_child_is_killed_after_the_grace(
+    made: Callable[..., Supervisor], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "END_SECONDS", 0.3)
     supervisor = made(deaf=DEAF)
     eventually(lambda: "deaf" in (tmp_path / "deaf.log").read_text())
@@ -101,7 +108,9 @@ def test_a_hanging_child_is_killed_after_the_grace(made: Callable[..., Superviso
 
 def test_redis_ends_after_those_who_need_it(made: Callable[..., Supervisor], tmp_path: Path) -> None:
     note = "import signal, sys, time, pathlib\ndef end(*_):\n    pathlib.Path({path!r}).write_text(repr(time.monotonic()))\n    sys.exit(0)\nsignal.signal(signal.SIGTERM, end)\nprint('up', flush=True)\ntime.sleep(60)"
-    supervisor = made(redis=note.format(path=str(tmp_path / "redis.end")), api=note.format(path=str(tmp_path / "api.end")))
+    supervisor = made(
+        redis=note.format(path=str(tmp_path / "redis.end")), api=note.format(path=str(tmp_path / "api.end"))
+    )
     for name in ("redis", "api"):
         eventually(lambda name=name: "up" in (tmp_path / f"{name}.log").read_text())  # type: ignore[misc]
     supervisor.end()
@@ -149,7 +158,12 @@ def test_the_embedded_redis_keeps_its_data_and_lets_nobody_in_without_its_passwo
                 assert client.get("k") == expected
                 client.set("k", "kept")
                 policy = client.config_get()
-                assert (policy["appendfsync"], policy["appendonly"], policy["maxmemory-policy"], policy["bind"]) == ("always", "yes", "noeviction", "127.0.0.1")
+                assert (policy["appendfsync"], policy["appendonly"], policy["maxmemory-policy"], policy["bind"]) == (
+                    "always",
+                    "yes",
+                    "noeviction",
+                    "127.0.0.1",
+                )
             anonymous = url.replace(url.split("@")[0], "redis://").replace("redis://@", "redis://")
             with redis.Redis.from_url(anonymous) as client, pytest.raises(redis.AuthenticationError):
                 client.get("k")

@@ -57,8 +57,16 @@ class Place:
         window, numbers = self.window, self.window.targets.find(np.array(sorted(keys), np.int64))
         _, events = window.runs(window.by_target, numbers)
         return Group(
-            "repeat", frozenset(window.reporters.keys[window.reporter[events]].tolist()), keys, window.seq[events], window.reporters.keys[window.reporter[events]],
-            window.targets.keys[window.target[events]], window.time[events], window.exempt[events], (), dict.fromkeys(keys, 0),
+            "repeat",
+            frozenset(window.reporters.keys[window.reporter[events]].tolist()),
+            keys,
+            window.seq[events],
+            window.reporters.keys[window.reporter[events]],
+            window.targets.keys[window.target[events]],
+            window.time[events],
+            window.exempt[events],
+            (),
+            dict.fromkeys(keys, 0),
         )
 
     def texts(self, *groups: Group) -> list[list[str]]:
@@ -79,7 +87,9 @@ def place(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def comment(number: int, section: str, reporter: str = "r") -> bytes:
-    return complaint(f"c{number}-{reporter}", number, reporter, f"t{number}", target_more={"attributes": {"section": section}})
+    return complaint(
+        f"c{number}-{reporter}", number, reporter, f"t{number}", target_more={"attributes": {"section": section}}
+    )
 
 
 def newspaper(politics: int = 20, sports: int = 180) -> list[bytes]:
@@ -114,7 +124,9 @@ def test_a_target_is_read_once(place: Place) -> None:
     assert place.reads == []
 
 
-def test_a_sample_bounds_what_is_read_and_the_group_s_own_targets_are_read_besides(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_bounds_what_is_read_and_the_group_s_own_targets_are_read_besides(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(aiming, "SAMPLE", 50)
     place.takes(newspaper())
     (texts,) = place.texts(place.group(f"t{k}" for k in range(12)))
@@ -135,7 +147,9 @@ def test_a_window_that_doubled_gets_a_new_sample_by_itself(place: Place) -> None
     place.takes(newspaper())
     place.texts(place.group(f"t{k}" for k in range(12)))
     place.takes([comment(k, "sports") for k in range(200, 600)])
-    assert place.texts(place.group(f"t{k}" for k in range(13))) == [["13 of 13 targets have section = politics, where 3 % have."]]
+    assert place.texts(place.group(f"t{k}" for k in range(13))) == [
+        ["13 of 13 targets have section = politics, where 3 % have."]
+    ]
 
 
 def test_targets_without_content_and_an_empty_window_have_no_aims(place: Place) -> None:
@@ -154,12 +168,16 @@ def with_sections(town: Town) -> list[bytes]:
     lines = []
     for row in town.rows:
         body: dict[str, Any] = document(row)
-        body["target"]["attributes"] = {"section": "politics" if row.target in aimed or row.target % 10 == 9 else "sports"}
+        body["target"]["attributes"] = {
+            "section": "politics" if row.target in aimed or row.target % 10 == 9 else "sports"
+        }
         lines.append(b"c" + json.dumps(body).encode())
     return lines
 
 
-def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(place: Place, settings: Settings, fake_redis: RedisClients) -> None:
+def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(
+    place: Place, settings: Settings, fake_redis: RedisClients
+) -> None:
     place.takes(with_sections(draw_town(5, brigades=1, hits=16)))
     resources = Resources(settings, place.engine, fake_redis.blocking)
     for job in (detect, sweep, detect):

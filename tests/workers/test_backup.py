@@ -24,7 +24,9 @@ from service.storage.archive import analysis_state_of, ingest_state_of, pending_
 from service.storage.hashing import key_of, key_of_field
 from workers import detect, ingest, restore
 
-COMMANDS = re.search(r"## Backup and restore\n(.*?)\n## ", (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(), re.S)
+COMMANDS = re.search(
+    r"## Backup and restore\n(.*?)\n## ", (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(), re.S
+)
 
 
 def commands(step: str, database: str) -> list[str]:
@@ -50,7 +52,12 @@ def shell(paper: Paper, tmp_path: Path) -> Callable[[Sequence[str]], None]:
 
     def run(lines: Sequence[str]) -> None:
         paper.engine.dispose()
-        variables = {"PATH": path, "DATABASE_URL": paper.resources.settings.database_url, "DATA": str(paper.resources.settings.data), "COPY": str(tmp_path / "copy")}
+        variables = {
+            "PATH": path,
+            "DATABASE_URL": paper.resources.settings.database_url,
+            "DATA": str(paper.resources.settings.data),
+            "COPY": str(tmp_path / "copy"),
+        }
         for line in lines:
             subprocess.run(["/bin/sh", "-euc", line], check=True, env=os.environ | variables, timeout=60)
 
@@ -64,12 +71,18 @@ def works(paper: Paper) -> None:
 
 def pending(paper: Paper) -> int:
     with paper.engine.connect() as connection:
-        return pending_items(int(paper.redis.get(keys.position(paper.name))), ingest_state_of(connection, paper.id), unfinished_of(connection, paper.id))
+        return pending_items(
+            int(paper.redis.get(keys.position(paper.name))),
+            ingest_state_of(connection, paper.id),
+            unfinished_of(connection, paper.id),
+        )
 
 
 def totals(paper: Paper) -> tuple[dict[int, int], dict[int, int]]:
     """Complaints by target: as SQL has them, as Redis has them."""
-    in_redis = {key_of_field(field): int(total) for field, total in paper.redis.hgetall(keys.totals(paper.name)).items()}
+    in_redis = {
+        key_of_field(field): int(total) for field, total in paper.redis.hgetall(keys.totals(paper.name)).items()
+    }
     with paper.engine.connect() as connection:
         return totals_of(connection, paper.id, [key_of(target) for target in "tuvw"]), in_redis
 
@@ -114,7 +127,9 @@ def test_what_waited_in_the_stream_is_archived_and_heals_the_gap_by_itself(put_b
     assert put_back.accepts(complaint("e", target="w")) == 5
     assert restore.restore(put_back.name, put_back.resources) == 5
     with put_back.engine.connect() as connection:
-        assert ingest_state_of(connection, put_back.id).archived_position == 2, "nothing is passed over while something waits"
+        assert ingest_state_of(connection, put_back.id).archived_position == 2, (
+            "nothing is passed over while something waits"
+        )
     works(put_back)
     assert put_back.archived_ids() == ["a", "b", "e"] and pending(put_back) == 0
     with put_back.engine.connect() as connection:

@@ -32,10 +32,29 @@ NOW = 1_790_000_000_000_000
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
 
 QUIET = TenantState(
-    position=100, entries=0, ingesting=False, detecting=False, sweeping=False, archived_position=100, last_seq=90, resent=0, cursor_seq=90, analysed_position=100, watermark_us=50 * DAY,
-    swept_position=100, swept_watermark_us=50 * DAY, decision_waits=False, sweep_finished_us=NOW - 60 * SECOND, sweep_began_us=NOW - 61 * SECOND, swept_us=NOW - 60 * SECOND, ticked_us=NOW - SECOND, checked=True,
+    position=100,
+    entries=0,
+    ingesting=False,
+    detecting=False,
+    sweeping=False,
+    archived_position=100,
+    last_seq=90,
+    resent=0,
+    cursor_seq=90,
+    analysed_position=100,
+    watermark_us=50 * DAY,
+    swept_position=100,
+    swept_watermark_us=50 * DAY,
+    decision_waits=False,
+    sweep_finished_us=NOW - 60 * SECOND,
+    sweep_began_us=NOW - 61 * SECOND,
+    swept_us=NOW - 60 * SECOND,
+    ticked_us=NOW - SECOND,
+    checked=True,
 )
-BEHIND = replace(QUIET, position=5_000, archived_position=4_000, last_seq=4_000, cursor_seq=2_000, analysed_position=2_000)
+BEHIND = replace(
+    QUIET, position=5_000, archived_position=4_000, last_seq=4_000, cursor_seq=2_000, analysed_position=2_000
+)
 
 CASES: list[tuple[str, TenantState, set[str]]] = [
     ("a quiet tenant", QUIET, set()),
@@ -45,24 +64,89 @@ CASES: list[tuple[str, TenantState, set[str]]] = [
     ("less than half a second after the last tick", replace(QUIET, last_seq=91, ticked_us=NOW - 400_000), set()),
     ("while somebody detects", replace(QUIET, last_seq=91, detecting=True), set()),
     ("a decision", replace(QUIET, decision_waits=True), {"detect"}),
-    ("a sweep to take over", replace(QUIET, sweep_finished_us=NOW - SECOND, analysed_position=101, position=101, archived_position=101), {"detect"}),
+    (
+        "a sweep to take over",
+        replace(QUIET, sweep_finished_us=NOW - SECOND, analysed_position=101, position=101, archived_position=101),
+        {"detect"},
+    ),
     ("a first sweep to take over", replace(QUIET, swept_us=None), {"detect"}),
     ("an empty Redis", replace(QUIET, position=None, entries=3), {"restore"}),
     ("a Redis that fell back behind the archive", replace(QUIET, position=99, entries=3), {"restore"}),
-    ("idle, and something analysed since the last sweep", replace(QUIET, position=101, archived_position=101, analysed_position=101), {"sweep"}),
-    ("the same within 30 s of the last sweep's beginning", replace(QUIET, position=101, archived_position=101, analysed_position=101, sweep_began_us=NOW - 29 * SECOND), set()),
-    ("30 s after its beginning, however long it took", replace(QUIET, position=101, archived_position=101, analysed_position=101, sweep_began_us=NOW - 30 * SECOND, sweep_finished_us=NOW - SECOND, swept_us=NOW - SECOND), {"sweep"}),
-    ("idle, never swept, so nothing to pause after", replace(QUIET, swept_position=0, swept_watermark_us=None, sweep_finished_us=None, sweep_began_us=None, swept_us=None), {"sweep"}),
-    ("behind and never swept, for only outcomes were there", replace(BEHIND, swept_watermark_us=None, sweep_began_us=NOW - SECOND), {"detect", "sweep"}),
-    ("outcomes alone, watermark unmoved", replace(QUIET, position=101, archived_position=101, analysed_position=101, watermark_us=None, swept_watermark_us=None), {"sweep"}),
-    ("a dead letter on its way again: not idle", replace(QUIET, position=101, archived_position=101, analysed_position=101, resent=1), set()),
-    ("while somebody sweeps", replace(QUIET, position=101, archived_position=101, analysed_position=101, sweeping=True), set()),
+    (
+        "idle, and something analysed since the last sweep",
+        replace(QUIET, position=101, archived_position=101, analysed_position=101),
+        {"sweep"},
+    ),
+    (
+        "the same within 30 s of the last sweep's beginning",
+        replace(QUIET, position=101, archived_position=101, analysed_position=101, sweep_began_us=NOW - 29 * SECOND),
+        set(),
+    ),
+    (
+        "30 s after its beginning, however long it took",
+        replace(
+            QUIET,
+            position=101,
+            archived_position=101,
+            analysed_position=101,
+            sweep_began_us=NOW - 30 * SECOND,
+            sweep_finished_us=NOW - SECOND,
+            swept_us=NOW - SECOND,
+        ),
+        {"sweep"},
+    ),
+    (
+        "idle, never swept, so nothing to pause after",
+        replace(
+            QUIET, swept_position=0, swept_watermark_us=None, sweep_finished_us=None, sweep_began_us=None, swept_us=None
+        ),
+        {"sweep"},
+    ),
+    (
+        "behind and never swept, for only outcomes were there",
+        replace(BEHIND, swept_watermark_us=None, sweep_began_us=NOW - SECOND),
+        {"detect", "sweep"},
+    ),
+    (
+        "outcomes alone, watermark unmoved",
+        replace(
+            QUIET,
+            position=101,
+            archived_position=101,
+            analysed_position=101,
+            watermark_us=None,
+            swept_watermark_us=None,
+        ),
+        {"sweep"},
+    ),
+    (
+        "a dead letter on its way again: not idle",
+        replace(QUIET, position=101, archived_position=101, analysed_position=101, resent=1),
+        set(),
+    ),
+    (
+        "while somebody sweeps",
+        replace(QUIET, position=101, archived_position=101, analysed_position=101, sweeping=True),
+        set(),
+    ),
     ("behind, moved less than an hour", replace(BEHIND, watermark_us=50 * DAY + HOUR - 1), {"detect"}),
     ("behind, moved an hour", replace(BEHIND, watermark_us=50 * DAY + HOUR), {"detect", "sweep"}),
-    ("behind, moved an hour, swept a moment ago", replace(BEHIND, watermark_us=50 * DAY + HOUR, sweep_began_us=NOW - SECOND), {"detect"}),
-    ("a backlog of 7 days: the pause does not apply", replace(BEHIND, watermark_us=57 * DAY, sweep_began_us=NOW - SECOND), {"detect", "sweep"}),
+    (
+        "behind, moved an hour, swept a moment ago",
+        replace(BEHIND, watermark_us=50 * DAY + HOUR, sweep_began_us=NOW - SECOND),
+        {"detect"},
+    ),
+    (
+        "a backlog of 7 days: the pause does not apply",
+        replace(BEHIND, watermark_us=57 * DAY, sweep_began_us=NOW - SECOND),
+        {"detect", "sweep"},
+    ),
     ("nearly 7 days", replace(BEHIND, watermark_us=57 * DAY - 1, sweep_began_us=NOW - SECOND), {"detect"}),
-    ("7 days, but nothing was analysed since the last sweep", replace(BEHIND, watermark_us=57 * DAY, swept_position=2_000), {"detect"}),
+    (
+        "7 days, but nothing was analysed since the last sweep",
+        replace(BEHIND, watermark_us=57 * DAY, swept_position=2_000),
+        {"detect"},
+    ),
 ]
 
 
@@ -113,7 +197,15 @@ def test_a_tenant_that_is_done_is_busy_no_longer(paper: Paper) -> None:
     ingest.run("paper", paper.resources)
     state = paper.state()
     with write(paper.engine) as connection:
-        connection.execute(update(analysis_state).values(cursor_seq=state.last_seq, analysed_position=1, swept_position=1, swept_us=1, swept_watermark_us=state.watermark_us))
+        connection.execute(
+            update(analysis_state).values(
+                cursor_seq=state.last_seq,
+                analysed_position=1,
+                swept_position=1,
+                swept_us=1,
+                swept_watermark_us=state.watermark_us,
+            )
+        )
     clock = Clock(paper.resources)
     clock._round_at = 1e18
     assert clock.beat() == {"paper": frozenset({"selfcheck"})}  # once a day, when nothing else is to be done
@@ -128,11 +220,18 @@ def test_leases_decisions_and_sweeps_are_read_from_the_stores(paper: Paper) -> N
     now = paper.resources.now_us()
     with write(paper.engine) as connection:
         connection.execute(update(analysis_state).values(cursor_seq=1, analysed_position=1, watermark_us=5))
-        connection.execute(insert(sweeps).values(tenant_id=paper.id, seq=1, position=1, finished_us=now, seconds=2.5, payload=b""))
+        connection.execute(
+            insert(sweeps).values(tenant_id=paper.id, seq=1, position=1, finished_us=now, seconds=2.5, payload=b"")
+        )
     clock = Clock(paper.resources)
     with paper.engine.connect() as connection:
         state, _ = clock._look(connection, None)["paper"]
-    assert (state.sweep_finished_us, state.sweep_began_us, state.decision_waits, state.detecting) == (now, now - 2_500_000, False, False)
+    assert (state.sweep_finished_us, state.sweep_began_us, state.decision_waits, state.detecting) == (
+        now,
+        now - 2_500_000,
+        False,
+        False,
+    )
     Lease(paper.redis, "detect", "paper").take()
     with paper.engine.connect() as connection:
         assert clock._look(connection, ["paper"])["paper"][0].detecting

@@ -69,7 +69,14 @@ class Desk:
         secret = new_secret()
         with write(self.engine) as connection:
             made = subscriptions.create(
-                connection, self.tenant, url=receiver.url + path, events=types, description="", sealed_secret=self.box.seal(secret), by="test", now_us=self.now_us,
+                connection,
+                self.tenant,
+                url=receiver.url + path,
+                events=types,
+                description="",
+                sealed_secret=self.box.seal(secret),
+                by="test",
+                now_us=self.now_us,
             )
         self.secrets[made.id] = secret
         self._openings.append(receiver.opening)
@@ -83,7 +90,11 @@ class Desk:
     @property
     def courier(self) -> Courier:
         if self._courier is None:
-            self._courier = Courier(replace(self.resources, settings=replace(self.resources.settings, outbound_allow=",".join(self._openings))))
+            self._courier = Courier(
+                replace(
+                    self.resources, settings=replace(self.resources.settings, outbound_allow=",".join(self._openings))
+                )
+            )
         return self._courier
 
     def restart(self) -> None:
@@ -105,7 +116,11 @@ class Desk:
 
     def due_us(self) -> int | None:
         with self.engine.connect() as connection:
-            found: int | None = connection.scalar(select(schema.timers.c.due_us).where(schema.timers.c.work == "deliver", schema.timers.c.tenant_id == self.tenant))
+            found: int | None = connection.scalar(
+                select(schema.timers.c.due_us).where(
+                    schema.timers.c.work == "deliver", schema.timers.c.tenant_id == self.tenant
+                )
+            )
             return found
 
     def until(self, end_us: int) -> None:
@@ -133,7 +148,10 @@ class Desk:
 
     def audit(self) -> list[tuple[str, str]]:
         with self.engine.connect() as connection:
-            return [(row.actor, row.action) for row in connection.execute(select(schema.audit_trail).order_by(schema.audit_trail.c.id))]
+            return [
+                (row.actor, row.action)
+                for row in connection.execute(select(schema.audit_trail).order_by(schema.audit_trail.c.id))
+            ]
 
 
 @pytest.fixture
@@ -165,7 +183,9 @@ def verify(asked: Asked, secret: str) -> bool:
     return expected in asked.headers["webhook-signature"].split(" ")
 
 
-def test_an_event_arrives_once_signed_with_its_id_and_the_time_of_the_attempt(desk: Desk, start: Callable[..., Receiver]) -> None:
+def test_an_event_arrives_once_signed_with_its_id_and_the_time_of_the_attempt(
+    desk: Desk, start: Callable[..., Receiver]
+) -> None:
     receiver = start()
     subscription = desk.subscribe(receiver)
     [told] = desk.happens(Event("cluster.flagged", "k1", {"cluster_id": "k1", "summary": "ä 😀"}))
@@ -173,9 +193,18 @@ def test_an_event_arrives_once_signed_with_its_id_and_the_time_of_the_attempt(de
     desk.work()
     desk.work()
     [asked] = receiver.asked
-    assert (asked.method, asked.path, asked.headers["content-type"], asked.headers["webhook-id"]) == ("POST", "/hook", "application/json", told)
+    assert (asked.method, asked.path, asked.headers["content-type"], asked.headers["webhook-id"]) == (
+        "POST",
+        "/hook",
+        "application/json",
+        told,
+    )
     assert int(asked.headers["webhook-timestamp"]) == desk.now_us // SECOND
-    assert json.loads(asked.body) == {"type": "cluster.flagged", "timestamp": "2026-11-18T11:06:40Z", "data": {"cluster_id": "k1", "summary": "ä 😀"}}
+    assert json.loads(asked.body) == {
+        "type": "cluster.flagged",
+        "timestamp": "2026-11-18T11:06:40Z",
+        "data": {"cluster_id": "k1", "summary": "ä 😀"},
+    }
     assert verify(asked, desk.secrets[subscription])
     assert not verify(asked, new_secret())
     [line] = desk.deliveries(subscription)
@@ -185,7 +214,9 @@ def test_an_event_arrives_once_signed_with_its_id_and_the_time_of_the_attempt(de
     assert desk.counted() == {"delivered": 1}
 
 
-def test_a_subscriber_that_is_down_for_an_hour_gets_every_event_exactly_once_by_id_after_it_returns(desk: Desk, start: Callable[..., Receiver]) -> None:
+def test_a_subscriber_that_is_down_for_an_hour_gets_every_event_exactly_once_by_id_after_it_returns(
+    desk: Desk, start: Callable[..., Receiver]
+) -> None:
     with serving(Receiver()) as early:
         steady, port = start(), early.port
         away, other = desk.subscribe(early), desk.subscribe(steady)
@@ -208,7 +239,9 @@ def test_a_subscriber_that_is_down_for_an_hour_gets_every_event_exactly_once_by_
     assert {line.state for line in desk.deliveries(other)} == {"delivered"}
 
 
-def test_the_schedule_is_kept_and_ends_with_the_subscription_disabled_which_is_said(desk: Desk, start: Callable[..., Receiver], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_schedule_is_kept_and_ends_with_the_subscription_disabled_which_is_said(
+    desk: Desk, start: Callable[..., Receiver], caplog: pytest.LogCaptureFixture
+) -> None:
     receiver = start(lambda asked: Answer(500))
     subscription = desk.subscribe(receiver)
     [told] = desk.happens(flagged(1))
@@ -222,7 +255,11 @@ def test_the_schedule_is_kept_and_ends_with_the_subscription_disabled_which_is_s
     assert all(verify(asked, desk.secrets[subscription]) for asked in receiver.asked)
     found = desk.subscription(subscription)
     assert found.disabled_us is not None
-    assert "10 attempts" in str(found.disabled_because) and "status 500" in str(found.disabled_because) and told in str(found.disabled_because)
+    assert (
+        "10 attempts" in str(found.disabled_because)
+        and "status 500" in str(found.disabled_because)
+        and told in str(found.disabled_because)
+    )
     states = {line.event_id: (line.state, line.next_us) for line in desk.deliveries(subscription)}
     assert states == {told: ("failed", None), later[0]: ("pending", None)}
     assert ("delivery", "subscription.disabled") in desk.audit()
@@ -248,7 +285,9 @@ def test_enabled_again_it_gets_what_was_held(desk: Desk, start: Callable[..., Re
     assert desk.subscription(subscription).disabled_us is None
 
 
-def test_one_event_that_a_subscriber_chokes_on_does_not_cost_it_the_others(desk: Desk, start: Callable[..., Receiver]) -> None:
+def test_one_event_that_a_subscriber_chokes_on_does_not_cost_it_the_others(
+    desk: Desk, start: Callable[..., Receiver]
+) -> None:
     receiver = start(lambda asked: Answer(500 if b'"k0"' in asked.body else 200))
     subscription = desk.subscribe(receiver)
     [poison] = desk.happens(flagged(0))
@@ -264,8 +303,13 @@ def test_one_event_that_a_subscriber_chokes_on_does_not_cost_it_the_others(desk:
     assert desk.counted()["given_up"] == 1
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("90", 90), ("7200", 7200), ("999999999", 86_400), ("Wed, 18 Nov 2026 12:06:40 GMT", 3600), ("soon", 5)])
-def test_retry_after_is_honoured_for_everything_that_waits(desk: Desk, start: Callable[..., Receiver], header: str, seconds: int) -> None:
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("90", 90), ("7200", 7200), ("999999999", 86_400), ("Wed, 18 Nov 2026 12:06:40 GMT", 3600), ("soon", 5)],
+)
+def test_retry_after_is_honoured_for_everything_that_waits(
+    desk: Desk, start: Callable[..., Receiver], header: str, seconds: int
+) -> None:
     receiver = start(lambda asked: Answer(429, {"Retry-After": header}))
     subscription = desk.subscribe(receiver)
     told = desk.happens(flagged(1), flagged(2))
@@ -324,7 +368,9 @@ def test_an_answer_of_any_size_is_success_and_is_not_read(desk: Desk, start: Cal
     assert [line.state for line in desk.deliveries(subscription)] == ["delivered"]
 
 
-def test_an_address_inside_is_not_asked_and_the_log_does_not_say_which_it_was(desk: Desk, start: Callable[..., Receiver], caplog: pytest.LogCaptureFixture) -> None:
+def test_an_address_inside_is_not_asked_and_the_log_does_not_say_which_it_was(
+    desk: Desk, start: Callable[..., Receiver], caplog: pytest.LogCaptureFixture
+) -> None:
     receiver = start()
     subscription = desk.subscribe(receiver)
     desk._openings.clear()
@@ -340,7 +386,9 @@ def test_an_address_inside_is_not_asked_and_the_log_does_not_say_which_it_was(de
     assert "127.0.0.1" in caplog.text, "the operator's log has it"
 
 
-def test_a_slow_subscriber_holds_up_neither_others_nor_the_job(desk: Desk, start: Callable[..., Receiver], settings: Settings, engine: Engine) -> None:
+def test_a_slow_subscriber_holds_up_neither_others_nor_the_job(
+    desk: Desk, start: Callable[..., Receiver], settings: Settings, engine: Engine
+) -> None:
     over = threading.Event()
     slow = start(lambda asked: Answer() if over.wait(20) else Answer(500))
     quick = start()
@@ -355,7 +403,9 @@ def test_a_slow_subscriber_holds_up_neither_others_nor_the_job(desk: Desk, start
     assert ids(quick) == told, "in their order"
     assert {line.state for line in desk.deliveries(goes)} == {"delivered"}
     due = desk.due_us()
-    assert due is not None and desk.now_us < due <= desk.now_us + SECOND, "what still waits for the thread is not asked for at once"
+    assert due is not None and desk.now_us < due <= desk.now_us + SECOND, (
+        "what still waits for the thread is not asked for at once"
+    )
     later = desk.happens(flagged(99))
     desk.courier.run("paper")
     assert ids(quick)[-1:] == later
@@ -366,7 +416,9 @@ def test_a_slow_subscriber_holds_up_neither_others_nor_the_job(desk: Desk, start
     assert {line.state for line in desk.deliveries(waits)} == {"delivered"}
 
 
-def test_where_another_tenant_s_job_waits_a_slow_subscriber_s_job_ends_sooner(desk: Desk, start: Callable[..., Receiver]) -> None:
+def test_where_another_tenant_s_job_waits_a_slow_subscriber_s_job_ends_sooner(
+    desk: Desk, start: Callable[..., Receiver]
+) -> None:
     over = threading.Event()
     slow = start(lambda asked: Answer() if over.wait(20) else Answer(500))
     desk.subscribe(slow)
@@ -381,22 +433,33 @@ def test_where_another_tenant_s_job_waits_a_slow_subscriber_s_job_ends_sooner(de
     assert len(slow.asked) == 1
 
 
-def test_while_the_secret_is_rotated_both_verify_and_a_day_later_the_new_one_alone(desk: Desk, start: Callable[..., Receiver]) -> None:
+def test_while_the_secret_is_rotated_both_verify_and_a_day_later_the_new_one_alone(
+    desk: Desk, start: Callable[..., Receiver]
+) -> None:
     receiver = start()
     subscription = desk.subscribe(receiver)
     old, new = desk.secrets[subscription], new_secret()
     with write(desk.engine) as connection:
-        subscriptions.rotate_secret(connection, desk.tenant, subscription, desk.box.seal(new), by="ann", now_us=desk.now_us)
+        subscriptions.rotate_secret(
+            connection, desk.tenant, subscription, desk.box.seal(new), by="ann", now_us=desk.now_us
+        )
     desk.happens(flagged(1))
     desk.work()
     desk.resources.at[0] += 24 * HOUR
     desk.happens(flagged(2))
     desk.work()
     during, after = receiver.asked
-    assert (verify(during, old), verify(during, new), verify(after, old), verify(after, new)) == (True, True, False, True)
+    assert (verify(during, old), verify(during, new), verify(after, old), verify(after, new)) == (
+        True,
+        True,
+        False,
+        True,
+    )
 
 
-def test_a_worker_that_dies_between_sending_and_storing_sends_again_with_the_same_id(desk: Desk, start: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_between_sending_and_storing_sends_again_with_the_same_id(
+    desk: Desk, start: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
     receiver = start()
     subscription = desk.subscribe(receiver)
     [told] = desk.happens(flagged(1))
@@ -417,7 +480,9 @@ def test_a_worker_that_dies_between_sending_and_storing_sends_again_with_the_sam
     assert [line.state for line in desk.deliveries(subscription)] == ["delivered"]
 
 
-def test_two_workers_at_once_send_each_event_once(desk: Desk, start: Callable[..., Receiver], fake_redis: RedisClients) -> None:
+def test_two_workers_at_once_send_each_event_once(
+    desk: Desk, start: Callable[..., Receiver], fake_redis: RedisClients
+) -> None:
     receivers = [start() for _ in range(4)]
     for receiver in receivers:
         desk.subscribe(receiver)
@@ -500,7 +565,9 @@ def test_a_replay_sends_what_was_delivered_or_given_up_once_more(desk: Desk, sta
     assert (line.state, len(line.attempts)) == ("delivered", 2)
 
 
-def test_a_ping_goes_to_the_one_that_asked_whatever_it_subscribes_to_and_each_is_another(desk: Desk, start: Callable[..., Receiver]) -> None:
+def test_a_ping_goes_to_the_one_that_asked_whatever_it_subscribes_to_and_each_is_another(
+    desk: Desk, start: Callable[..., Receiver]
+) -> None:
     receiver, bystander = start(), start()
     subscription = desk.subscribe(receiver, "cluster.decided")
     desk.subscribe(bystander)
@@ -508,7 +575,9 @@ def test_a_ping_goes_to_the_one_that_asked_whatever_it_subscribes_to_and_each_is
         with write(desk.engine) as connection:
             log.ping(connection, desk.tenant, subscription, now_us=desk.now_us)
         desk.until(desk.now_us + SECOND)
-    assert [json.loads(asked.body)["type"] for asked in receiver.asked] == ["ping", "ping"] and len(set(ids(receiver))) == 2
+    assert [json.loads(asked.body)["type"] for asked in receiver.asked] == ["ping", "ping"] and len(
+        set(ids(receiver))
+    ) == 2
     assert json.loads(receiver.asked[0].body)["data"] == {"subscription_id": subscription}
     assert all(verify(asked, desk.secrets[subscription]) for asked in receiver.asked)
     assert bystander.asked == []
@@ -525,13 +594,19 @@ def test_a_ping_of_a_disabled_or_unknown_subscription_is_refused(desk: Desk, sta
             log.ping(connection, desk.tenant, "sub_none", now_us=desk.now_us)
 
 
-def test_a_secret_sealed_with_a_lost_key_is_told_and_costs_no_attempt(desk: Desk, start: Callable[..., Receiver], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_secret_sealed_with_a_lost_key_is_told_and_costs_no_attempt(
+    desk: Desk, start: Callable[..., Receiver], caplog: pytest.LogCaptureFixture
+) -> None:
     receiver = start()
     subscription = desk.subscribe(receiver)
     desk.happens(flagged(1))
     with write(desk.engine) as connection:
         good = connection.scalar(select(schema.subscriptions.c.secret))
-        connection.execute(update(schema.subscriptions).values(secret=SecretBox(replace(desk.resources.settings, secret_keys=("77" * 32,))).seal("whsec_AAAA")))
+        connection.execute(
+            update(schema.subscriptions).values(
+                secret=SecretBox(replace(desk.resources.settings, secret_keys=("77" * 32,))).seal("whsec_AAAA")
+            )
+        )
     desk.work()
     assert receiver.asked == []
     assert "BRIGADEWATCH_SECRET_KEY" in caplog.text or "secret.key" in caplog.text
@@ -541,7 +616,9 @@ def test_a_secret_sealed_with_a_lost_key_is_told_and_costs_no_attempt(desk: Desk
     assert [(line.state, len(line.attempts)) for line in desk.deliveries(subscription)] == [("delivered", 1)]
 
 
-def test_tenants_keep_to_their_own(desk: Desk, start: Callable[..., Receiver], settings: Settings, engine: Engine, fake_redis: RedisClients) -> None:
+def test_tenants_keep_to_their_own(
+    desk: Desk, start: Callable[..., Receiver], settings: Settings, engine: Engine, fake_redis: RedisClients
+) -> None:
     receiver = start()
     desk.subscribe(receiver)
     other = Desk(settings, engine, fake_redis.blocking, "other")

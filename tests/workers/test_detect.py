@@ -42,7 +42,9 @@ def brigade(town: Town) -> frozenset[int]:
 
 
 def in_redis(paper: Newspaper) -> dict[int, Any]:
-    return {key_of_field(f): assessments.unpack(v) for f, v in paper.redis.hgetall(keys.memberships(paper.name)).items()}
+    return {
+        key_of_field(f): assessments.unpack(v) for f, v in paper.redis.hgetall(keys.memberships(paper.name)).items()
+    }
 
 
 def totals_in_redis(paper: Newspaper) -> dict[str, int]:
@@ -72,7 +74,9 @@ def test_what_is_found_is_in_sql_and_answers_the_question_before_a_removal(paper
     answer = paper.asks(target)
     assert answer.complaints == sum(f"t{r.target}" == target for r in town.rows)
     assert answer.independent_complaints < answer.complaints
-    assert [c.id for c in answer.clusters] == [identity] and answer.without_clusters == {identity: float(answer.complaints)}
+    assert [c.id for c in answer.clusters] == [identity] and answer.without_clusters == {
+        identity: float(answer.complaints)
+    }
     assert not answer.pending
     assert set(in_redis(paper)) == set(paper.clusters()[identity].author_by_target)
     state = paper.analysis()
@@ -81,9 +85,16 @@ def test_what_is_found_is_in_sql_and_answers_the_question_before_a_removal(paper
     assert paper.progress("analysed") == len(town.rows)
 
 
-def test_a_window_tells_its_digest_after_the_turn_and_one_built_anew_tells_the_same(paper: Newspaper, town: Town, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_tells_its_digest_after_the_turn_and_one_built_anew_tells_the_same(
+    paper: Newspaper, town: Town, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     documents = [document(r) for r in town.rows]
-    mixed = [*documents[:200:2], *documents[1:200:2], *documents[200:], *({"withdraws": d["id"]} for d in documents[:40:3])]
+    mixed = [
+        *documents[:200:2],
+        *documents[1:200:2],
+        *documents[200:],
+        *({"withdraws": d["id"]} for d in documents[:40:3]),
+    ]
 
     def asked_in_the_middle(analysis: detect.Analysis, *_: object) -> None:
         before = len(caplog.messages)
@@ -99,7 +110,10 @@ def test_a_window_tells_its_digest_after_the_turn_and_one_built_anew_tells_the_s
     paper.forgets()
     anew = detect.rebuild(paper.name, paper.resources)
     window = anew.detector.window
-    assert resident == f"tenant {paper.name}: window of {window.live} complaints up to seq {anew.state.cursor_seq}, digest {window.digest()}"
+    assert (
+        resident
+        == f"tenant {paper.name}: window of {window.live} complaints up to seq {anew.state.cursor_seq}, digest {window.digest()}"
+    )
     assert window.live == len(town.rows) - 14
 
 
@@ -120,7 +134,9 @@ class Flaky:
 
 
 @pytest.mark.parametrize("pipelines", [0, 1])
-def test_what_redis_did_not_get_after_the_commit_whoever_comes_next_writes(paper: Newspaper, town: Town, pipelines: int) -> None:
+def test_what_redis_did_not_get_after_the_commit_whoever_comes_next_writes(
+    paper: Newspaper, town: Town, pipelines: int
+) -> None:
     flaky = Flaky(paper.redis)
     paper.resources = Resources(paper.resources.settings, paper.engine, flaky)  # type: ignore[arg-type]
     rows = [document(r) for r in town.rows]
@@ -145,7 +161,9 @@ def test_what_redis_did_not_get_after_the_commit_whoever_comes_next_writes(paper
     assert paper.progress("analysed") == len(rows)
 
 
-def test_memberships_of_a_cluster_that_lost_a_target_while_redis_was_away_are_taken_back(paper: Newspaper, town: Town) -> None:
+def test_memberships_of_a_cluster_that_lost_a_target_while_redis_was_away_are_taken_back(
+    paper: Newspaper, town: Town
+) -> None:
     identity = found(paper, town)
     target = raid_target(paper, town)
     flaky = Flaky(paper.redis)
@@ -240,7 +258,9 @@ def test_a_complaint_taken_back_into_its_place_is_not_lost_between_two_rows_of_t
     assert paper.asks("t1").complaints == 2
 
 
-def test_a_tick_spans_a_day_of_event_time_however_much_waits(paper: Newspaper, monkeypatch: pytest.MonkeyPatch, town: Town) -> None:
+def test_a_tick_spans_a_day_of_event_time_however_much_waits(
+    paper: Newspaper, monkeypatch: pytest.MonkeyPatch, town: Town
+) -> None:
     spans: list[float] = []
     tick = Detector.tick
 
@@ -286,7 +306,9 @@ def test_raising_the_quota_releases_at_the_next_sweep(paper: Newspaper, town: To
     assert cluster.disposition == "held_back"
     target = raid_target(paper, town)
     answer = paper.asks(target, threshold=1)
-    assert answer.independent_complaints < answer.complaints and answer.recommendation == "none", "discounted, though not flagged"
+    assert answer.independent_complaints < answer.complaints and answer.recommendation == "none", (
+        "discounted, though not flagged"
+    )
     with write(paper.engine) as connection:
         set_overrides(connection, paper.id, {"flags_per_day": 5}, by="ann", now_us=2)
     detect.run(paper.name, paper.resources)
@@ -297,7 +319,9 @@ def test_raising_the_quota_releases_at_the_next_sweep(paper: Newspaper, town: To
     assert paper.asks(target, threshold=1).recommendation == "review"
 
 
-def test_ticks_are_small_and_turns_short_where_another_tenants_job_waits(paper: Newspaper, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ticks_are_small_and_turns_short_where_another_tenants_job_waits(
+    paper: Newspaper, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(detect, "SHORT_TURN_SECONDS", 0.0)
     monkeypatch.setattr(detect, "ITEMS_BESIDE_OTHERS", 300)
     for start in range(0, 900, 300):
@@ -311,14 +335,20 @@ def test_ticks_are_small_and_turns_short_where_another_tenants_job_waits(paper: 
     assert paper.analysis().analysed == 900
 
 
-def test_a_tick_is_no_larger_than_what_takes_half_a_second_here(paper: Newspaper, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tick_is_no_larger_than_what_takes_half_a_second_here(
+    paper: Newspaper, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(detect, "LEAST_ITEMS", 1)
     paper.posts([document(row) for row in town.rows[:100]], batch=100)
     analysis = detect._resident[paper.name]
     assert analysis._items_per_second != 100_000  # measured
     sizes: list[int] = []
     real = detect.read_feed
-    monkeypatch.setattr(detect, "read_feed", lambda connection, number, after, limit: sizes.append(limit) or real(connection, number, after, limit))
+    monkeypatch.setattr(
+        detect,
+        "read_feed",
+        lambda connection, number, after, limit: sizes.append(limit) or real(connection, number, after, limit),
+    )
     analysis._items_per_second = 60.0
     analysis.step(paper.resources)
     assert sizes == [30]

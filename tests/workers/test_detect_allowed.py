@@ -37,7 +37,11 @@ def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Itera
 def raided(paper: Newspaper) -> str:
     """A target that most of the group complained about."""
     (cluster,) = paper.clusters().values()
-    return next(t for row in TOWN.rows if key_of(t := f"t{row.target}") in cluster.author_by_target and paper.asks(t).clusters[0].complaints >= 7)
+    return next(
+        t
+        for row in TOWN.rows
+        if key_of(t := f"t{row.target}") in cluster.author_by_target and paper.asks(t).clusters[0].complaints >= 7
+    )
 
 
 def allow(paper: Newspaper, *reporters: str) -> None:
@@ -82,7 +86,9 @@ def test_the_effect_is_told_before_and_is_what_happens(paper: Newspaper) -> None
     before = sum(paper.independent(t) for t in targets)
     allow(paper, one)
     detect.run(paper.name, paper.resources)
-    assert told.clusters == 1 and told.complaints == sum(m.reporter == key_of(one) for m in cluster.memberships.values())
+    assert told.clusters == 1 and told.complaints == sum(
+        m.reporter == key_of(one) for m in cluster.memberships.values()
+    )
     assert sum(paper.independent(t) for t in targets) - before == pytest.approx(told.counted)
     assert told.counted > 1
     assert "more count as independent" in sentence(told)
@@ -91,7 +97,9 @@ def test_the_effect_is_told_before_and_is_what_happens(paper: Newspaper) -> None
     assert (back.complaints, back.counted) == (told.complaints, pytest.approx(-told.counted))
 
 
-def test_a_trusted_flaggers_complaint_stays_exempt_when_its_reporter_leaves_the_list(fake_redis: RedisClients, engine: Engine, settings: Settings) -> None:
+def test_a_trusted_flaggers_complaint_stays_exempt_when_its_reporter_leaves_the_list(
+    fake_redis: RedisClients, engine: Engine, settings: Settings
+) -> None:
     paper = Newspaper(fake_redis, engine, settings, "another")
     first = min(TOWN.brigades[0])
     told = [document(r) for r in TOWN.rows]
@@ -102,7 +110,12 @@ def test_a_trusted_flaggers_complaint_stays_exempt_when_its_reporter_leaves_the_
     paper.sweeps()
 
     def exempt() -> int:
-        return sum(m.exempt for c in paper.clusters().values() for m in c.memberships.values() if m.reporter == key_of(f"r{first}"))
+        return sum(
+            m.exempt
+            for c in paper.clusters().values()
+            for m in c.memberships.values()
+            if m.reporter == key_of(f"r{first}")
+        )
 
     own = exempt()
     assert 0 < own <= 3
@@ -121,7 +134,10 @@ def test_what_comes_in_later_is_exempt_too_and_a_sweep_keeps_it_so(paper: Newspa
     detect.run(paper.name, paper.resources)
     last, at = len(TOWN.rows), TOWN.rows[-1].at
     people = sorted(TOWN.brigades[0])
-    more = [Row(last + 1 + k, person, 9_000 + hit, at + hit * 3_600 + place * 60, 90_000 + hit) for k, (hit, place, person) in enumerate((h, i, p) for h in range(4) for i, p in enumerate(people))]
+    more = [
+        Row(last + 1 + k, person, 9_000 + hit, at + hit * 3_600 + place * 60, 90_000 + hit)
+        for k, (hit, place, person) in enumerate((h, i, p) for h in range(4) for i, p in enumerate(people))
+    ]
     paper.posts([document(r) for r in more])
     paper.sweeps()
     (cluster,) = (c for c in paper.clusters().values() if c.disposition == "flagged")
@@ -156,8 +172,15 @@ def test_the_list_names_each_once_refuses_what_is_none_and_is_each_tenants_own(p
         found = allowed.find_allowed(connection, paper.id, "é 'quoted' <b>")
         assert found is not None and (found.by, found.note) == ("ann", "knows spam")
         allowed.disallow(connection, paper.id, "é 'quoted' <b>", by="bob", now_us=2)
-        trail = connection.execute(select(schema.audit_trail.c.action, schema.audit_trail.c.actor, schema.audit_trail.c.subject).where(schema.audit_trail.c.tenant_id == paper.id)).all()
-    assert [tuple(row) for row in trail] == [("allowed", "ann", "reporter:é 'quoted' <b>"), ("allowed no longer", "bob", "reporter:é 'quoted' <b>")]
+        trail = connection.execute(
+            select(schema.audit_trail.c.action, schema.audit_trail.c.actor, schema.audit_trail.c.subject).where(
+                schema.audit_trail.c.tenant_id == paper.id
+            )
+        ).all()
+    assert [tuple(row) for row in trail] == [
+        ("allowed", "ann", "reporter:é 'quoted' <b>"),
+        ("allowed no longer", "bob", "reporter:é 'quoted' <b>"),
+    ]
 
 
 def test_changed_thresholds_reach_the_cases_though_nothing_comes_in(paper: Newspaper) -> None:
@@ -165,7 +188,9 @@ def test_changed_thresholds_reach_the_cases_though_nothing_comes_in(paper: Newsp
     target = raided(paper)
     before = paper.asks(target)
     with write(paper.engine) as connection:
-        now = change_overrides(connection, paper.id, put={"prior_unfounded": 0.1}, by="ann", now_us=paper.resources.now_us())
+        now = change_overrides(
+            connection, paper.id, put={"prior_unfounded": 0.1}, by="ann", now_us=paper.resources.now_us()
+        )
     Clock(paper.resources).beat()
     assert paper.redis.llen("rq:queue:sweep") == 1, "the clock asks for a sweep"
     sweep.run(paper.name, paper.resources)

@@ -58,21 +58,46 @@ def tried(paper: Newspaper, **values: Any) -> JsonObject:
 
 
 def everything(paper: Newspaper) -> dict[str, list[Any]]:
-    tables = (schema.clusters, schema.cluster_members, schema.cluster_complaints, schema.events, schema.restorations, schema.analysis_state, schema.sweeps, schema.policy_overrides)
+    tables = (
+        schema.clusters,
+        schema.cluster_members,
+        schema.cluster_complaints,
+        schema.events,
+        schema.restorations,
+        schema.analysis_state,
+        schema.sweeps,
+        schema.policy_overrides,
+    )
     with paper.engine.connect() as connection:
         return {table.name: list(connection.execute(select(table))) for table in tables}
 
 
 def test_it_says_which_cases_would_go_and_come_by_name_and_changes_nothing(paper: Newspaper) -> None:
-    before, held = everything(paper), sum(paper.asks(f"t{t}", 7).recommendation == "hold" for t in {r.target for r in TOWN.rows})
+    before, held = (
+        everything(paper),
+        sum(paper.asks(f"t{t}", 7).recommendation == "hold" for t in {r.target for r in TOWN.rows}),
+    )
     strict = tried(paper, flag_score=10.0, default_threshold=7)
     assert everything(paper) == before
-    assert strict["cases"]["now"] == 2 and strict["cases"]["then"] == strict["cases"]["stay"] == 2 - strict["goes_count"]
+    assert (
+        strict["cases"]["now"] == 2 and strict["cases"]["then"] == strict["cases"]["stay"] == 2 - strict["goes_count"]
+    )
     weakest = min(paper.clusters().values(), key=lambda c: c.probability)
-    assert tried(paper, min_members=20)["cases"] == {"now": 2, "then": 0, "stay": 0, "decided": 0, "new_now": 2, "new_then": 0, "held_back_now": 0, "held_back_then": 0}
+    assert tried(paper, min_members=20)["cases"] == {
+        "now": 2,
+        "then": 0,
+        "stay": 0,
+        "decided": 0,
+        "new_now": 2,
+        "new_then": 0,
+        "held_back_now": 0,
+        "held_back_then": 0,
+    }
     gone = tried(paper, min_members=20)
     assert {case["cluster"] for case in gone["goes"]} == set(paper.clusters()), "named as they are stored"
-    assert {case["why"] for case in gone["goes"]} <= {"not_found", "below"} and all(case["summary"] for case in gone["goes"])
+    assert {case["why"] for case in gone["goes"]} <= {"not_found", "below"} and all(
+        case["summary"] for case in gone["goes"]
+    )
     assert weakest.id in {case["cluster"] for case in gone["goes"]}
     lower = tried(paper, default_threshold=7)
     assert (lower["comes_count"], lower["goes_count"]) == (0, 0)
@@ -93,7 +118,9 @@ def test_cases_come_when_the_quota_or_the_least_size_is_put_back(paper: Newspape
     assert tried(paper)["comes_count"] == 2
 
 
-def test_groups_are_found_once_where_only_the_judging_differs(paper: Newspaper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_are_found_once_where_only_the_judging_differs(
+    paper: Newspaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     swept: list[int] = []
     original = Detector.sweep.__func__  # type: ignore[attr-defined]
 
@@ -152,7 +179,9 @@ def test_a_newer_one_cancels_it_and_what_was_computed_is_forgotten(paper: Newspa
     assert read(paper, second).state == "done" and read(paper, first).result is None
     third = ask(paper, min_members=7)
     with write(paper.engine) as connection:
-        assert dry_runs.cancel(connection, paper.id, third, now_us=1) and not dry_runs.cancel(connection, paper.id, third, now_us=2)
+        assert dry_runs.cancel(connection, paper.id, third, now_us=1) and not dry_runs.cancel(
+            connection, paper.id, third, now_us=2
+        )
     dry_run.run(paper.name, paper.resources)
     assert read(paper, third).state == "cancelled"
     with paper.engine.connect() as connection:
@@ -194,7 +223,9 @@ def test_a_failure_is_told_and_not_tried_for_ever(paper: Newspaper, monkeypatch:
         assert ("dry_run", paper.name) not in timers.due(connection, 2**62)
 
 
-def test_a_tenant_without_complaints_and_one_with_too_many_have_an_answer_too(paper: Newspaper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tenant_without_complaints_and_one_with_too_many_have_an_answer_too(
+    paper: Newspaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     number = create_tenant(paper.engine, "empty", 0)
     with write(paper.engine) as connection:
         run = dry_runs.ask(connection, number, {"min_members": 5}, by="ann", now_us=1)
@@ -206,12 +237,25 @@ def test_a_tenant_without_complaints_and_one_with_too_many_have_an_answer_too(pa
     assert tried(paper, min_members=20)["days"] == 0
 
 
-def test_cases_from_before_the_seven_days_are_compared_but_are_no_new_ones(fake_redis: RedisClients, engine: Engine, settings: Settings) -> None:
+def test_cases_from_before_the_seven_days_are_compared_but_are_no_new_ones(
+    fake_redis: RedisClients, engine: Engine, settings: Settings
+) -> None:
     paper = Newspaper(fake_redis, engine, settings, "late")
-    paper.posts([document(r) for r in TOWN.rows] + [document(Row(9_999, 99, 99_999, TOWN.rows[-1].at + 9 * DAY))], batch=500)
+    paper.posts(
+        [document(r) for r in TOWN.rows] + [document(Row(9_999, 99, 99_999, TOWN.rows[-1].at + 9 * DAY))], batch=500
+    )
     paper.sweeps()
     found = tried(paper, min_members=20)
-    assert found["cases"] == {"now": 2, "then": 0, "stay": 0, "decided": 0, "new_now": 0, "new_then": 0, "held_back_now": 0, "held_back_then": 0}
+    assert found["cases"] == {
+        "now": 2,
+        "then": 0,
+        "stay": 0,
+        "decided": 0,
+        "new_now": 0,
+        "new_then": 0,
+        "held_back_now": 0,
+        "held_back_then": 0,
+    }
     assert (found["days"], found["complaints"]) == (7, len(TOWN.rows) + 1)
     paper.forgets()
 
@@ -234,7 +278,11 @@ def test_only_a_fresh_finished_one_is_put_in_force_and_it_is_on_record(paper: Ne
     put()
     with paper.engine.connect() as connection:
         assert overrides_of(connection, paper.id) == {"min_members": 5}
-        detail = connection.scalar(select(schema.audit_trail.c.detail).where(schema.audit_trail.c.action == "policy", schema.audit_trail.c.actor == "ann"))
+        detail = connection.scalar(
+            select(schema.audit_trail.c.detail).where(
+                schema.audit_trail.c.action == "policy", schema.audit_trail.c.actor == "ann"
+            )
+        )
     assert json.loads(str(detail))["after"] == {"min_members": 5}
     with pytest.raises(Refused, match="have been changed since"):
         put()
@@ -246,7 +294,13 @@ def test_only_a_fresh_finished_one_is_put_in_force_and_it_is_on_record(paper: Ne
 
 def test_impossible_thresholds_and_those_in_force_are_refused(paper: Newspaper) -> None:
     with write(paper.engine) as connection:
-        for wrong in ({"no_such": 1}, {"lag_scales": (1, 2)}, {"min_members": 1}, {"min_members": "5"}, {"flag_score": float("nan")}):
+        for wrong in (
+            {"no_such": 1},
+            {"lag_scales": (1, 2)},
+            {"min_members": 1},
+            {"min_members": "5"},
+            {"flag_score": float("nan")},
+        ):
             with pytest.raises(ValueError):
                 dry_runs.ask(connection, paper.id, wrong, by="ann", now_us=1)
         for same in ({}, {"min_members": 3}):
@@ -254,5 +308,9 @@ def test_impossible_thresholds_and_those_in_force_are_refused(paper: Newspaper) 
                 dry_runs.ask(connection, paper.id, same, by="ann", now_us=1)
         for k in range(30):
             dry_runs.ask(connection, paper.id, {"min_members": 5 + k % 10}, by="ann", now_us=k)
-        rows = connection.execute(select(schema.dry_runs.c.state).where(schema.dry_runs.c.tenant_id == paper.id)).scalars().all()
+        rows = (
+            connection.execute(select(schema.dry_runs.c.state).where(schema.dry_runs.c.tenant_id == paper.id))
+            .scalars()
+            .all()
+        )
     assert len(rows) == dry_runs.KEPT and sorted(rows).count("cancelled") == dry_runs.KEPT - 1

@@ -108,12 +108,16 @@ def own_redis(tmp_path: Path, loop: Any) -> Iterator[tuple[RedisClients, Path]]:
 
 
 @pytest.fixture
-def house(own_redis: tuple[RedisClients, Path], engine: Engine, settings: Settings, make_api: Callable[..., Api]) -> Iterator[House]:
+def house(
+    own_redis: tuple[RedisClients, Path], engine: Engine, settings: Settings, make_api: Callable[..., Api]
+) -> Iterator[House]:
     clients, folder = own_redis
     made = House(clients, engine, settings)
     made.folder, made.ahead, made.api = folder, [0], make_api(clients)
     made.resources = Clocked(settings, engine, clients.blocking, made.ahead)
-    made.api.keys[made.name, frozenset({"ingest", "read", "moderate", "admin"})] = create_key(engine, made.name, ["ingest", "read", "moderate", "admin"], "test", 0)
+    made.api.keys[made.name, frozenset({"ingest", "read", "moderate", "admin"})] = create_key(
+        engine, made.name, ["ingest", "read", "moderate", "admin"], "test", 0
+    )
     made.api.app.state.parts.now = lambda: moment(made.resources.now_us())
     yield made
     made.forgets()
@@ -140,9 +144,17 @@ def forms(name: str) -> dict[str, bytes]:
     """Every encoding of a name and of its key that is in use."""
     key = key_of(name)
     return {
-        "plain": name.encode(), "json": json.dumps(name)[1:-1].encode(), "json, not escaped": json.dumps(name, ensure_ascii=False)[1:-1].encode(), "percent": quote(name, safe="").encode(),
-        "decimal": str(key).encode(), "hex": field_of(key).encode(), "little-endian": struct.pack("<q", key), "big-endian": struct.pack(">q", key), "wording": WORDS.encode(),
-        "print": PRINT.encode(), "print's key": struct.pack("<q", key_of(PRINT)),
+        "plain": name.encode(),
+        "json": json.dumps(name)[1:-1].encode(),
+        "json, not escaped": json.dumps(name, ensure_ascii=False)[1:-1].encode(),
+        "percent": quote(name, safe="").encode(),
+        "decimal": str(key).encode(),
+        "hex": field_of(key).encode(),
+        "little-endian": struct.pack("<q", key),
+        "big-endian": struct.pack(">q", key),
+        "wording": WORDS.encode(),
+        "print": PRINT.encode(),
+        "print's key": struct.pack("<q", key_of(PRINT)),
     }
 
 
@@ -155,7 +167,13 @@ def unfolded(value: Any) -> bytes:
     if value is None:
         return b""
     if not isinstance(value, bytes):
-        return value.encode() if isinstance(value, str) else struct.pack(">q", value) + str(value).encode() if isinstance(value, int) else str(value).encode()
+        return (
+            value.encode()
+            if isinstance(value, str)
+            else struct.pack(">q", value) + str(value).encode()
+            if isinstance(value, int)
+            else str(value).encode()
+        )
     if value[:2] == b"PK":
         with np.load(io.BytesIO(value)) as parts:
             return b"".join(parts[name].tobytes() for name in parts.files)
@@ -184,9 +202,20 @@ def in_redis(client: Any, sought: dict[str, bytes]) -> dict[str, set[str]]:
     """By key: in which forms its name or value holds it."""
     found: dict[str, set[str]] = {}
     for name in client.scan_iter(count=1_000):
-        value = name + (client.dump(name) or b"") + repr({
-            b"string": client.get, b"hash": client.hgetall, b"set": client.smembers, b"stream": client.xrange, b"list": lambda k: client.lrange(k, 0, -1), b"zset": lambda k: client.zrange(k, 0, -1),
-        }[client.type(name)](name)).encode()
+        value = (
+            name
+            + (client.dump(name) or b"")
+            + repr(
+                {
+                    b"string": client.get,
+                    b"hash": client.hgetall,
+                    b"set": client.smembers,
+                    b"stream": client.xrange,
+                    b"list": lambda k: client.lrange(k, 0, -1),
+                    b"zset": lambda k: client.zrange(k, 0, -1),
+                }[client.type(name)](name)
+            ).encode()
+        )
         if hit := hits(value, sought):
             found[name.decode()] = hit
     return found
@@ -201,7 +230,9 @@ def in_files(*folders: Path, sought: dict[str, bytes]) -> dict[str, set[str]]:
     return found
 
 
-def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.WARNING, logger="httpx")  # the client's own
     told = posts(vera_also_writes=True)
@@ -217,11 +248,33 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     house.decides(cluster.id, "coordinated", reverses="d1")
     detect.run(house.name, house.resources)
     with write(house.engine) as connection:
-        outbox.record(connection, house.id, [Event("reporter.warn_suggested", VERA, {"reporter_id": VERA, "text": f"{VERA} should be told"})], 1)
-        connection.execute(schema.reporter_warnings.insert().values(tenant_id=house.id, reporter_key=key_of(VERA), reporter_id=VERA, at_us=1, detail=json.dumps({"reporter_id": VERA})))
+        outbox.record(
+            connection,
+            house.id,
+            [Event("reporter.warn_suggested", VERA, {"reporter_id": VERA, "text": f"{VERA} should be told"})],
+            1,
+        )
+        connection.execute(
+            schema.reporter_warnings.insert().values(
+                tenant_id=house.id,
+                reporter_key=key_of(VERA),
+                reporter_id=VERA,
+                at_us=1,
+                detail=json.dumps({"reporter_id": VERA}),
+            )
+        )
         allowed.allow(connection, house.id, VERA, note=f"{VERA} reports spam since 2019", by="ann", now_us=1)
         add_note(connection, house.id, cluster.id, f"Ask {VERA} first.", by="ann", now=moment(1))
-        connection.execute(schema.dead_letters.insert().values(tenant_id=house.id, position=1, received_us=1, dead_us=1, error=f"KeyError: {VERA!r}", line=line({**told[0], "reporter": {"id": VERA}}).decode()))
+        connection.execute(
+            schema.dead_letters.insert().values(
+                tenant_id=house.id,
+                position=1,
+                received_us=1,
+                dead_us=1,
+                error=f"KeyError: {VERA!r}",
+                line=line({**told[0], "reporter": {"id": VERA}}).decode(),
+            )
+        )
     detect.run(house.name, house.resources)
     assert house.api.get(f"/v1/reporters/{quote(VERA, safe='')}", tenant=house.name).json()["complaints"] > 5
     asked = sorted({m.target for m in cluster.memberships.values()})
@@ -230,11 +283,26 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     sought = forms(VERA)
 
     rows = in_rows(house.engine, sought)
-    assert {"complaints", "feed", "sweeps", "cluster_members", "cluster_complaints", "cluster_targets", "decisions", "audit_trail", "events", "reporter_warnings", "dead_letters", "notes",
-            "allowed_reporters"} <= rows.keys()
+    assert {
+        "complaints",
+        "feed",
+        "sweeps",
+        "cluster_members",
+        "cluster_complaints",
+        "cluster_targets",
+        "decisions",
+        "audit_trail",
+        "events",
+        "reporter_warnings",
+        "dead_letters",
+        "notes",
+        "allowed_reporters",
+    } <= rows.keys()
     assert {"json, not escaped", "wording", "print"} <= set().union(*in_files(house.folder, sought=sought).values())
     if house.engine.dialect.name == "sqlite":  # PostgreSQL's own files are its operator's (docs/privacy.md)
-        assert {"plain", "big-endian", "little-endian", "wording", "print's key"} <= set().union(*in_files(house.resources.settings.data, sought=sought).values())
+        assert {"plain", "big-endian", "little-endian", "wording", "print's key"} <= set().union(
+            *in_files(house.resources.settings.data, sought=sought).values()
+        )
 
     token = house.forgotten()
     assert in_rows(house.engine, sought) == {}
@@ -244,7 +312,9 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
 
     after = house.clusters()[cluster.id]
     assert after.members == cluster.members - {key_of(VERA)} | {key_of(token)}
-    assert {name: house.asks(name).model_dump(exclude={"as_of"}) for name in names} == {name: answer.model_dump(exclude={"as_of"}) for name, answer in before.items()}
+    assert {name: house.asks(name).model_dump(exclude={"as_of"}) for name in names} == {
+        name: answer.model_dump(exclude={"as_of"}) for name, answer in before.items()
+    }
     house.sweeps()
     assert house.clusters()[cluster.id].members == after.members
     assert in_rows(house.engine, sought) == {}
@@ -256,15 +326,28 @@ def archived(house: House, *documents: dict[str, Any]) -> None:
 
 
 def complaint(identity: str, reporter: str = VERA, target: str = "t1", **more: Any) -> dict[str, Any]:
-    return {"id": identity, "occurred_at": "2026-03-01T10:00:00Z", "reporter": {"id": reporter}, "target": {"id": target}, **more}
+    return {
+        "id": identity,
+        "occurred_at": "2026-03-01T10:00:00Z",
+        "reporter": {"id": reporter},
+        "target": {"id": target},
+        **more,
+    }
 
 
-def test_what_is_sent_again_is_refused_as_erased_at_the_edge_and_what_was_on_its_way_at_the_archive(house: House) -> None:
+def test_what_is_sent_again_is_refused_as_erased_at_the_edge_and_what_was_on_its_way_at_the_archive(
+    house: House,
+) -> None:
     archived(house, complaint("c1"), complaint("c2", "bob"))
     house.deletes()
-    again = house.api.post("/v1/complaints", tenant=house.name, json=[complaint("c1"), complaint("c9"), complaint("c3", "bob", "t2")])
+    again = house.api.post(
+        "/v1/complaints", tenant=house.name, json=[complaint("c1"), complaint("c9"), complaint("c3", "bob", "t2")]
+    )
     assert again.json()["accepted"] == 1
-    assert [(r["id"], r["detail"].split(":")[0], r["pointer"]) for r in again.json()["rejected"]] == [("c1", "erased", "/reporter/id"), ("c9", "erased", "/reporter/id")]
+    assert [(r["id"], r["detail"].split(":")[0], r["pointer"]) for r in again.json()["rejected"]] == [
+        ("c1", "erased", "/reporter/id"),
+        ("c9", "erased", "/reporter/id"),
+    ]
     # as another API process would, that does not know yet
     house.accepts(line(complaint("c10")), line(complaint("c4", "bob", "t3")))
     house.erases()
@@ -291,13 +374,23 @@ def test_the_files_are_written_anew_only_when_nothing_can_bring_the_name_back(ho
     assert (found.state, found.sealed_name, found.done_us is not None) == (erasures.DONE, None, True)
     with house.engine.connect() as connection:
         assert connection.scalar(sa.select(schema.timers.c.due_us).where(schema.timers.c.work == "erase")) is None
-        trail = connection.execute(sa.select(schema.audit_trail.c.detail).where(schema.audit_trail.c.action == "erase").order_by(schema.audit_trail.c.id)).scalars().all()
+        trail = (
+            connection.execute(
+                sa.select(schema.audit_trail.c.detail)
+                .where(schema.audit_trail.c.action == "erase")
+                .order_by(schema.audit_trail.c.id)
+            )
+            .scalars()
+            .all()
+        )
     assert [json.loads(detail)["state"] for detail in trail] == ["asked", "replaced", "done"]
     vacuumed = "vacuumed" if house.engine.dialect.name == "postgresql" else "vacuumed, log emptied"
     assert json.loads(trail[2]) == {"state": "done", "redis": "append-only file rewritten", "database": vacuumed}
 
 
-def test_a_kill_in_the_middle_leaves_all_or_nothing_and_the_next_turn_does_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_in_the_middle_leaves_all_or_nothing_and_the_next_turn_does_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archived(house, complaint("c1"), complaint("c2", target="t2"))
     job = house.deletes()
     with monkeypatch.context() as patch:
@@ -399,8 +492,18 @@ def test_the_command_line_asks_and_prints_the_job(house: House) -> None:
 def test_a_name_that_is_also_something_else_goes_alone(house: House, name: str) -> None:
     archived(house, complaint("c1", name), complaint("c2", "bob"), complaint("7", "bob", "t2"))
     with write(house.engine) as connection:
-        detail = json.dumps({"verdict": "coordinated", "excluded_reporters": [name], "after": {"disposition": "flagged", "status": "open"}})
-        connection.execute(schema.audit_trail.insert().values(tenant_id=house.id, at_us=1, actor="detector", action="decision", subject="cluster:k1", detail=detail))
+        detail = json.dumps(
+            {
+                "verdict": "coordinated",
+                "excluded_reporters": [name],
+                "after": {"disposition": "flagged", "status": "open"},
+            }
+        )
+        connection.execute(
+            schema.audit_trail.insert().values(
+                tenant_id=house.id, at_us=1, actor="detector", action="decision", subject="cluster:k1", detail=detail
+            )
+        )
     token = house.forgotten(name)
     assert sorted(house.archived_ids()) == ["7", "c1", "c2"]
     assert house.asks("t1").complaints == 2
@@ -408,15 +511,23 @@ def test_a_name_that_is_also_something_else_goes_alone(house: House, name: str) 
         row = connection.execute(sa.select(schema.audit_trail).where(schema.audit_trail.c.action == "decision")).one()
         content = connection.scalar(sa.select(schema.complaints.c.content).where(schema.complaints.c.id == "c1"))
     assert (row.actor, row.subject) == ("detector", "cluster:k1")
-    assert json.loads(row.detail) == {"verdict": "coordinated", "excluded_reporters": [token], "after": {"disposition": "flagged", "status": "open"}}
+    assert json.loads(row.detail) == {
+        "verdict": "coordinated",
+        "excluded_reporters": [token],
+        "after": {"disposition": "flagged", "status": "open"},
+    }
     assert json.loads(content or "")["target"] == {"id": "t1"} and json.loads(content or "")["reporter"]["id"] == token
 
 
 def test_prose_is_changed_only_where_a_name_can_be_told_from_a_word() -> None:
     renaming = Renaming(1, {"r-77": "TOKEN", "this": "OTHER", "7": "SEVENTH"})
-    assert renaming.column("note", "r-77 and r-777 did this 7 times; also r-77.") == "TOKEN and r-777 did this 7 times; also TOKEN."
-    assert renaming.column("evidence", json.dumps([{"signal": "aim_author", "text": "7 of 7 targets are by author 7, where 1 % are."}])) == json.dumps(
-        [{"signal": "aim_author", "text": "7 of 7 targets are by author SEVENTH, where 1 % are."}])
+    assert (
+        renaming.column("note", "r-77 and r-777 did this 7 times; also r-77.")
+        == "TOKEN and r-777 did this 7 times; also TOKEN."
+    )
+    assert renaming.column(
+        "evidence", json.dumps([{"signal": "aim_author", "text": "7 of 7 targets are by author 7, where 1 % are."}])
+    ) == json.dumps([{"signal": "aim_author", "text": "7 of 7 targets are by author SEVENTH, where 1 % are."}])
     assert renaming.column("disposition", "this") == "this"
     assert renaming.column("reporter_id", "this") == "OTHER"
 

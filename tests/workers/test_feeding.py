@@ -16,7 +16,9 @@ from workers.feeding import columns_of, joined, slices, standing
 
 
 def rows(*seqs: int, day: float = 0.0) -> Any:
-    return np.array([(s, int(day * 86_400_000_000) + s, 10 + s, 20 + s, 0, 0, UNKNOWN_US, 0, 0) for s in seqs], COMPLAINT)
+    return np.array(
+        [(s, int(day * 86_400_000_000) + s, 10 + s, 20 + s, 0, 0, UNKNOWN_US, 0, 0) for s in seqs], COMPLAINT
+    )
 
 
 def text_of(seq: int) -> bytes:
@@ -28,8 +30,15 @@ def batch(*seqs: int, removed: tuple[int, ...] = ()) -> FeedBatch:
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(st.tuples(st.frozensets(st.integers(1, 8), max_size=4), st.frozensets(st.integers(1, 8), max_size=3)), max_size=8))
-def test_what_stands_is_what_applying_the_batches_in_order_leaves(steps: list[tuple[frozenset[int], frozenset[int]]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.frozensets(st.integers(1, 8), max_size=4), st.frozensets(st.integers(1, 8), max_size=3)),
+        max_size=8,
+    )
+)
+def test_what_stands_is_what_applying_the_batches_in_order_leaves(
+    steps: list[tuple[frozenset[int], frozenset[int]]],
+) -> None:
     held: set[int] = set()
     batches = []
     for new, gone in steps:
@@ -41,7 +50,9 @@ def test_what_stands_is_what_applying_the_batches_in_order_leaves(steps: list[tu
 
 
 def test_columns_say_what_the_rows_said() -> None:
-    made = np.array([(7, 1_999_999, 1, -2, 3, 4, UNKNOWN_US, 5, 0), (8, 2_000_000, 6, 7, 0, 0, 1_500_000, 0, EXEMPT)], COMPLAINT)
+    made = np.array(
+        [(7, 1_999_999, 1, -2, 3, 4, UNKNOWN_US, 5, 0), (8, 2_000_000, 6, 7, 0, 0, 1_500_000, 0, EXEMPT)], COMPLAINT
+    )
     told = columns_of(made, {8: text_of(8)})
     assert told.seq.tolist() == [7, 8] and told.time_ms.tolist() == [1_999, 2_000]
     assert told.target.tolist() == [-2, 7] and told.exempt.tolist() == [False, True]
@@ -62,7 +73,10 @@ def test_slices_lose_nothing_keep_the_order_of_time_and_span_no_more_than_allowe
 
 
 def test_joined_batches_hold_all_that_each_held() -> None:
-    one, two = batch(1, 2), FeedBatch(rows(3), {}, (), (FeedOutcome(4, "o", 1, 2, None, "kept", "person", 0),), np.array([(1, 5)], TOTAL))
+    one, two = (
+        batch(1, 2),
+        FeedBatch(rows(3), {}, (), (FeedOutcome(4, "o", 1, 2, None, "kept", "person", 0),), np.array([(1, 5)], TOTAL)),
+    )
     both = joined([one, two])
     assert both.complaints["seq"].tolist() == [1, 2, 3] and both.texts == one.texts
     assert both.outcomes == two.outcomes and both.totals.tolist() == [(1, 5)]

@@ -101,7 +101,9 @@ def test_while_another_holds_the_lease_nothing_is_touched(paper: Paper) -> None:
     assert paper.archived_ids() == ["a"]
 
 
-def test_a_crash_between_commit_and_acknowledgement_repeats_nothing(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_between_commit_and_acknowledgement_repeats_nothing(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paper.accepts(complaint("a"), complaint("b", reporter="y"))
 
     def crash(*_: Any) -> None:
@@ -129,7 +131,9 @@ def test_an_entry_that_another_worker_was_handed_is_archived_in_its_place(paper:
 
     def read_after_another(*arguments: Any) -> Any:
         if not handed:
-            handed.extend(paper.redis.xreadgroup(stream.GROUP, ingest.CONSUMER, {keys.stream(paper.name): ">"}, count=1))
+            handed.extend(
+                paper.redis.xreadgroup(stream.GROUP, ingest.CONSUMER, {keys.stream(paper.name): ">"}, count=1)
+            )
             return stream._read(paper.redis, paper.name, ingest.CONSUMER, 100, 100, pending=False)
         return read(*arguments)
 
@@ -145,7 +149,11 @@ def test_an_entry_that_another_worker_was_handed_is_archived_in_its_place(paper:
 
 def test_one_bad_line_is_buried_and_the_rest_goes_on_in_its_order(paper: Paper) -> None:
     paper.accepts(complaint("a", reporter="a"))
-    paper.accepts(*[complaint(f"b{k}", reporter=f"b{k}") for k in range(10)], b"c{broken", *[complaint(f"c{k}", reporter=f"c{k}") for k in range(10)])
+    paper.accepts(
+        *[complaint(f"b{k}", reporter=f"b{k}") for k in range(10)],
+        b"c{broken",
+        *[complaint(f"c{k}", reporter=f"c{k}") for k in range(10)],
+    )
     paper.accepts(complaint("d", reporter="d"))
     errors = run_until_quiet(paper)
     assert len(errors) == ingest.DELIVERIES - 1, "tried, and not buried at once"
@@ -170,7 +178,9 @@ def test_an_entry_of_bad_lines_alone_is_passed_over_as_far_as_detection_sees(pap
     assert [(row.last_position, row.items) for row in rows] == [(1, 0), (2, 0), (3, 0)]
 
 
-def test_a_buried_item_can_be_sent_again_once_and_is_pending_meanwhile(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_buried_item_can_be_sent_again_once_and_is_pending_meanwhile(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = ingest.commit
 
     def refuse(connection: Any, tenant: int, epoch: int, batches: Any, edge: Any) -> Any:
@@ -263,18 +273,32 @@ def test_a_reader_does_not_stop_the_writer(paper: Paper) -> None:
 
 def lines_at(*days: float) -> bytes:
     start = datetime(2021, 12, 1, tzinfo=UTC)
-    return b"\n".join(b"c" + json.dumps({"id": f"c{k}", "occurred_at": (start + timedelta(days=day)).isoformat()}, separators=(",", ":")).encode() for k, day in enumerate(days))
+    return b"\n".join(
+        b"c"
+        + json.dumps(
+            {"id": f"c{k}", "occurred_at": (start + timedelta(days=day)).isoformat()}, separators=(",", ":")
+        ).encode()
+        for k, day in enumerate(days)
+    )
 
 
 def test_history_is_archived_in_groups_of_a_day_and_every_line_keeps_its_position() -> None:
-    batches = [Batch("1-0", 1, 7, lines_at(0, 0.2)), Batch("2-0", 3, 8, lines_at(0.4, 0.9, 3, 3.5, 9)), Batch("3-0", 8, 9, b'w{"id":"x"}\n' + lines_at(9.5))]
+    batches = [
+        Batch("1-0", 1, 7, lines_at(0, 0.2)),
+        Batch("2-0", 3, 8, lines_at(0.4, 0.9, 3, 3.5, 9)),
+        Batch("3-0", 8, 9, b'w{"id":"x"}\n' + lines_at(9.5)),
+    ]
     groups = list(ingest.by_day(batches))
-    assert [[(b.entry, b.first, b.lines.count(b"\n") + 1) for b in group] for group in groups] == [[("1-0", 1, 2), ("2-0", 3, 2)], [("2-0", 5, 2)], [("2-0", 7, 1), ("3-0", 8, 2)]]
+    assert [[(b.entry, b.first, b.lines.count(b"\n") + 1) for b in group] for group in groups] == [
+        [("1-0", 1, 2), ("2-0", 3, 2)],
+        [("2-0", 5, 2)],
+        [("2-0", 7, 1), ("3-0", 8, 2)],
+    ]
     assert b"\n".join(b.lines for group in groups for b in group) == b"\n".join(b.lines for b in batches)
 
 
 def test_what_cannot_be_read_or_was_sent_again_is_not_cut() -> None:
     again = Batch("4-0", -3, 7, lines_at(0, 20))
     assert list(ingest.by_day([again])) == [[again]]
-    torn = Batch("5-0", 1, 7, b"c{torn\nc{\"occurred_at\":\"not a time at all....\"}")
+    torn = Batch("5-0", 1, 7, b'c{torn\nc{"occurred_at":"not a time at all...."}')
     assert list(ingest.by_day([torn])) == [[torn]]

@@ -39,7 +39,14 @@ ROOT = Path(__file__).parents[2]
 
 def start(what: str, settings: Settings, redis_url: str) -> subprocess.Popen[bytes]:
     """One process of the pipeline."""
-    environment = {**os.environ, "REDIS_URL": redis_url, "DATABASE_URL": settings.database_url, "BRIGADEWATCH_DATA": str(settings.data), "BRIGADEWATCH_SECRET_KEY": "5e" * 32, "PYTHONPATH": str(ROOT)}
+    environment = {
+        **os.environ,
+        "REDIS_URL": redis_url,
+        "DATABASE_URL": settings.database_url,
+        "BRIGADEWATCH_DATA": str(settings.data),
+        "BRIGADEWATCH_SECRET_KEY": "5e" * 32,
+        "PYTHONPATH": str(ROOT),
+    }
     return subprocess.Popen([sys.executable, "-m", "workers", what], env=environment, cwd=ROOT)
 
 
@@ -76,7 +83,9 @@ def test_nothing_beside_the_table_is_imported(name: str) -> None:
         jobs.function_of(name)
 
 
-def test_a_worker_archives_and_ends_warm_when_asked(worker: subprocess.Popen[bytes], real_redis: Any, engine: Engine, settings: Settings) -> None:
+def test_a_worker_archives_and_ends_warm_when_asked(
+    worker: subprocess.Popen[bytes], real_redis: Any, engine: Engine, settings: Settings
+) -> None:
     paper = Paper(real_redis, engine, settings)
     paper.accepts(complaint("a"))
     enqueue(real_redis.blocking, "ingest", "paper")
@@ -86,7 +95,9 @@ def test_a_worker_archives_and_ends_warm_when_asked(worker: subprocess.Popen[byt
     assert worker.wait(10) == 0
 
 
-def test_a_worker_refuses_what_is_not_in_the_table_and_goes_on(worker: subprocess.Popen[bytes], real_redis: Any, engine: Engine, settings: Settings, tmp_path: Path) -> None:
+def test_a_worker_refuses_what_is_not_in_the_table_and_goes_on(
+    worker: subprocess.Popen[bytes], real_redis: Any, engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
     paper = Paper(real_redis, engine, settings)
     paper.accepts(complaint("a"))
     queue, mark = open_queue(real_redis.blocking, "ingest"), tmp_path / "touched"
@@ -104,7 +115,9 @@ def test_a_worker_refuses_what_is_not_in_the_table_and_goes_on(worker: subproces
     assert worker.poll() is None
 
 
-def test_a_worker_starts_without_redis_and_works_when_it_is_there(tmp_path: Path, settings: Settings, engine: Engine, loop: Any) -> None:
+def test_a_worker_starts_without_redis_and_works_when_it_is_there(
+    tmp_path: Path, settings: Settings, engine: Engine, loop: Any
+) -> None:
     import redis
     from conftest import RedisClients
 
@@ -140,23 +153,39 @@ def test_a_worker_starts_without_redis_and_works_when_it_is_there(tmp_path: Path
             late.stop()
 
 
-def test_a_process_with_a_wrong_name_or_without_redis_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+def test_a_process_with_a_wrong_name_or_without_redis_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
     assert main([]) == 2
     assert main(["default"]) == 2
     assert main(["ingest"]) == 2
     said = capsys.readouterr().err
-    assert "usage" in said and "ingest, detect, sweep, deliver, chores, clock" in said and "REDIS_URL is not set" in said
+    assert (
+        "usage" in said and "ingest, detect, sweep, deliver, chores, clock" in said and "REDIS_URL is not set" in said
+    )
     with pytest.raises(ValueError, match="REDIS_URL"):
         open_resources(settings)
 
 
-@pytest.mark.parametrize(("ending", "result"), [
-    (None, "done"), (LostLease("another worker goes on"), "superseded"), (StaleVersion("somebody was first", current_version=2, changed_by="x"), "superseded"),
-    (RedisConnectionError("refused"), "interrupted"), (OperationalError("select", {}, Exception("locked")), "interrupted"), (RuntimeError("a fault of ours"), "failed"),
-])
+@pytest.mark.parametrize(
+    ("ending", "result"),
+    [
+        (None, "done"),
+        (LostLease("another worker goes on"), "superseded"),
+        (StaleVersion("somebody was first", current_version=2, changed_by="x"), "superseded"),
+        (RedisConnectionError("refused"), "interrupted"),
+        (OperationalError("select", {}, Exception("locked")), "interrupted"),
+        (RuntimeError("a fault of ours"), "failed"),
+    ],
+)
 def test_how_a_job_ended_is_counted_and_only_a_fault_of_ours_is_a_failure(
-    clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, ending: Exception | None, result: str,
+    clients: Any,
+    engine: Engine,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: Exception | None,
+    result: str,
 ) -> None:
     def work(tenant: str, resources: Resources) -> None:
         if ending is not None:
@@ -173,28 +202,49 @@ def test_how_a_job_ended_is_counted_and_only_a_fault_of_ours_is_a_failure(
     assert counted(clients.blocking.hgetall(keys.tallies("paper")), JOBS) == {("sweep", result): 1}
 
 
-def test_the_line_of_a_job_names_whose_posts_it_archived(clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_line_of_a_job_names_whose_posts_it_archived(
+    clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     paper = Paper(clients, engine, settings)
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(jobs, "_resources", paper.resources)
-    stream.append_blocking(paper.redis, "paper", stream.Batch(2, b"\n".join([complaint("a"), complaint("b", reporter="person-2")]), "edge-1,edge-2"), 1_000)
+    stream.append_blocking(
+        paper.redis,
+        "paper",
+        stream.Batch(2, b"\n".join([complaint("a"), complaint("b", reporter="person-2")]), "edge-1,edge-2"),
+        1_000,
+    )
     paper.accepts(complaint("c", reporter="person-3"))
-    jobs.RunnableJob.create("ingest", args=["paper"], id="job-7", connection=paper.redis, serializer=JSONSerializer).perform()
+    jobs.RunnableJob.create(
+        "ingest", args=["paper"], id="job-7", connection=paper.redis, serializer=JSONSerializer
+    ).perform()
     jobs.RunnableJob.create("detect", args=["paper"], connection=paper.redis, serializer=JSONSerializer).perform()
     archived, analysed = [record.facts for record in caplog.records if record.name == "job"]  # type: ignore[attr-defined]
     assert archived.pop("seconds") > 0
-    assert archived == {"work": "ingest", "tenant": "paper", "result": "done", "entries": 2, "items": 3, "position": 3, "requests": "edge-1,edge-2"}
+    assert archived == {
+        "work": "ingest",
+        "tenant": "paper",
+        "result": "done",
+        "entries": 2,
+        "items": 3,
+        "position": 3,
+        "requests": "edge-1,edge-2",
+    }
     assert (analysed["work"], analysed["items"], analysed["position"]) == ("detect", 3, 3)
     assert "person" not in "".join(map(Logfmt("worker-ingest").format, caplog.records))
 
 
-def test_an_item_that_dies_is_told_with_the_request_that_posted_it_and_without_its_words(clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_item_that_dies_is_told_with_the_request_that_posted_it_and_without_its_words(
+    clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     paper = Paper(clients, engine, settings)
     monkeypatch.setattr(jobs, "_resources", paper.resources)
     stream.append_blocking(paper.redis, "paper", stream.Batch(1, b'c{"id": "secret words"}', "edge-9"), 1_000)
     for _ in range(5):
         with suppress(Exception):
-            jobs.RunnableJob.create("ingest", args=["paper"], connection=paper.redis, serializer=JSONSerializer).perform()
+            jobs.RunnableJob.create(
+                "ingest", args=["paper"], connection=paper.redis, serializer=JSONSerializer
+            ).perform()
     said = "\n".join(map(Logfmt("worker-ingest").format, caplog.records))
     assert "the item at position 1, posted by edge-9, goes to the dead letters" in said
     assert "secret words" not in said

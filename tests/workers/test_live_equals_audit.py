@@ -68,8 +68,17 @@ def test_late_arrivals_and_withdrawals_end_where_an_audit_of_what_stands_does(pa
     complaints = [d for d in documents if "reporter" in d]
     withdrawn = [{"withdraws": complaints[k]["id"]} for k in rng.choice(len(complaints), 200, replace=False)]
     members = sorted(m for m, name in world.campaign_by_account.items() if name == "tight brigade")[:4]
-    withdrawn += [{"withdraws": d["id"]} for d in complaints if d["reporter"]["id"] in members and {"withdraws": d["id"]} not in withdrawn]
-    place = np.concatenate([np.arange(len(documents)) + rng.uniform(0, 300, len(documents)), rng.uniform(0, len(documents), len(withdrawn))])
+    withdrawn += [
+        {"withdraws": d["id"]}
+        for d in complaints
+        if d["reporter"]["id"] in members and {"withdraws": d["id"]} not in withdrawn
+    ]
+    place = np.concatenate(
+        [
+            np.arange(len(documents)) + rng.uniform(0, 300, len(documents)),
+            rng.uniform(0, len(documents), len(withdrawn)),
+        ]
+    )
     mixed = [[*documents, *withdrawn][k] for k in np.argsort(place)]
     paper.posts(mixed, batch=300)
     paper.sweeps()
@@ -79,11 +88,16 @@ def test_late_arrivals_and_withdrawals_end_where_an_audit_of_what_stands_does(pa
     assert not any(key_of(m) in group for group in paper.groups() for m in members)
 
 
-@pytest.mark.parametrize("break_off", [
-    pytest.param(lambda paper: paper.forgets(), id="killed between ticks"),
-    pytest.param(lambda paper: take_epoch(paper.engine, analysis_state, paper.id), id="another worker in between"),
-])
-def test_a_worker_that_begins_anew_goes_on_where_the_last_one_stopped(paper: Newspaper, break_off: Callable[[Newspaper], object]) -> None:
+@pytest.mark.parametrize(
+    "break_off",
+    [
+        pytest.param(lambda paper: paper.forgets(), id="killed between ticks"),
+        pytest.param(lambda paper: take_epoch(paper.engine, analysis_state, paper.id), id="another worker in between"),
+    ],
+)
+def test_a_worker_that_begins_anew_goes_on_where_the_last_one_stopped(
+    paper: Newspaper, break_off: Callable[[Newspaper], object]
+) -> None:
     documents = told(world_of(9, 9_000), until=FORTNIGHT)
     for k, start in enumerate(range(0, len(documents), 400)):
         paper.posts(documents[start : start + 400])
@@ -96,7 +110,9 @@ def test_a_worker_that_begins_anew_goes_on_where_the_last_one_stopped(paper: New
     first_ids = {i for i, c in paper.clusters().items() if c.disposition in ("flagged", "reliable")}
     paper.forgets()
     paper.sweeps()
-    assert {i for i, c in paper.clusters().items() if c.disposition in ("flagged", "reliable")} == first_ids, "and under the same ids"
+    assert {i for i, c in paper.clusters().items() if c.disposition in ("flagged", "reliable")} == first_ids, (
+        "and under the same ids"
+    )
 
 
 def test_results_of_an_older_epoch_are_refused_and_change_nothing(paper: Newspaper) -> None:

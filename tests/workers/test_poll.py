@@ -82,7 +82,11 @@ class World:
 
     def timer(self) -> datetime | None:
         with self.resources.engine.connect() as connection:
-            found = connection.scalar(select(schema.timers.c.due_us).where(schema.timers.c.tenant_id == self.number, schema.timers.c.work == "poll"))
+            found = connection.scalar(
+                select(schema.timers.c.due_us).where(
+                    schema.timers.c.tenant_id == self.number, schema.timers.c.work == "poll"
+                )
+            )
         return None if found is None else BEGIN + timedelta(microseconds=int(found) - microseconds(BEGIN))
 
     def complaints(self) -> dict[str, JsonObject]:
@@ -93,18 +97,26 @@ class World:
 
     def contents(self, table: Any) -> dict[str, JsonObject]:
         with self.resources.engine.connect() as connection:
-            rows = connection.execute(select(table.c.id, table.c.content).where(table.c.tenant_id == self.number).order_by(table.c.row_key)).all()
+            rows = connection.execute(
+                select(table.c.id, table.c.content).where(table.c.tenant_id == self.number).order_by(table.c.row_key)
+            ).all()
         return {row.id: json.loads(row.content) for row in rows}
 
     def states(self) -> dict[str, int]:
         with self.resources.engine.connect() as connection:
-            return {row.id: row.state for row in connection.execute(select(schema.complaints.c.id, schema.complaints.c.state))}
+            return {
+                row.id: row.state
+                for row in connection.execute(select(schema.complaints.c.id, schema.complaints.c.state))
+            }
 
     def position(self) -> int:
         return int(self.resources.redis.get(keys.position(self.name)) or 0)  # type: ignore[arg-type]
 
     def polls(self) -> dict[str, int]:
-        return {"|".join(labels): int(value) for labels, value in counted(self.resources.redis.hgetall(keys.tallies("paper")), POLLS).items()}  # type: ignore[arg-type]
+        return {
+            "|".join(labels): int(value)
+            for labels, value in counted(self.resources.redis.hgetall(keys.tallies("paper")), POLLS).items()
+        }  # type: ignore[arg-type]
 
 
 Make = Callable[..., World]
@@ -123,7 +135,15 @@ def make(fake_redis: Any, engine: Engine, settings: Settings) -> Iterator[Make]:
             platform = type(server).__name__.lower()
             with write(engine) as connection:
                 change_settings(connection, number, actor="test", now_us=microseconds(BEGIN), keep_text=True)
-                add_source(connection, SecretBox(used), number, platform, secret=TOKENS[platform], url=f"http://127.0.0.1:{port}/", now_us=microseconds(BEGIN))
+                add_source(
+                    connection,
+                    SecretBox(used),
+                    number,
+                    platform,
+                    secret=TOKENS[platform],
+                    url=f"http://127.0.0.1:{port}/",
+                    now_us=microseconds(BEGIN),
+                )
             return World(server, resources, number, port)
 
         yield made
@@ -139,7 +159,14 @@ def test_corals_flags_become_complaints_and_its_moderators_decisions_outcomes(ma
     coral.flag(500, BEGIN - HOUR, flagger=None, reason="COMMENT_DETECTED_TOXIC")
     coral.flag(501, BEGIN - HOUR, comment=None)
     coral.flags[3]["comment"]["statusHistory"]["edges"] = [
-        {"node": {"id": "action-1", "status": "REJECTED", "createdAt": "2026-11-01T11:30:00.000Z", "moderator": {"id": "m"}}},
+        {
+            "node": {
+                "id": "action-1",
+                "status": "REJECTED",
+                "createdAt": "2026-11-01T11:30:00.000Z",
+                "moderator": {"id": "m"},
+            }
+        },
         {"node": {"id": "action-2", "status": "APPROVED", "createdAt": "2026-11-01T11:40:00.000Z", "moderator": None}},
         {"node": {"id": "action-3", "status": "NONE", "createdAt": "2026-11-01T11:40:00.000Z", "moderator": None}},
     ]
@@ -147,11 +174,29 @@ def test_corals_flags_become_complaints_and_its_moderators_decisions_outcomes(ma
     source = world.poll()
     assert set(world.complaints()) == {f"flag-{number}" for number in range(120)}
     first = world.complaints()["flag-8"]
-    assert first["reason"] == "abusive" and first["text"] == "rude" and first["reporter"]["id"] == "reader-8" and first["occurred_at"] == "2026-11-01T11:00:08Z"
+    assert (
+        first["reason"] == "abusive"
+        and first["text"] == "rude"
+        and first["reporter"]["id"] == "reader-8"
+        and first["occurred_at"] == "2026-11-01T11:00:08Z"
+    )
     assert first["target"] == {
-        "id": "comment-1", "kind": "comment", "author_id": "author-1", "context_id": "story-1", "url": "https://paper.example/c/1", "excerpt": "What they said.", "attributes": {"is_reply": False},
+        "id": "comment-1",
+        "kind": "comment",
+        "author_id": "author-1",
+        "context_id": "story-1",
+        "url": "https://paper.example/c/1",
+        "excerpt": "What they said.",
+        "attributes": {"is_reply": False},
     }
-    assert world.outcomes()["action-1"] == {"id": "action-1", "target_id": "comment-3", "decided_at": "2026-11-01T11:30:00Z", "verdict": "upheld", "action": "removed", "decided_by": "person"}
+    assert world.outcomes()["action-1"] == {
+        "id": "action-1",
+        "target_id": "comment-3",
+        "decided_at": "2026-11-01T11:30:00Z",
+        "verdict": "upheld",
+        "action": "removed",
+        "decided_by": "person",
+    }
     assert world.outcomes()["action-2"]["decided_by"] == "automatic" and len(world.outcomes()) == 2
     assert (source.failures, source.last_error, source.polled_us) == (0, None, microseconds(world.now))
     assert world.polls() == {"coral|ok": 1}
@@ -171,19 +216,44 @@ def test_lemmys_reports_of_both_versions_become_complaints(make: Make, version: 
     lemmy = Lemmy(version=version)
     for number in range(130):
         lemmy.report(number, BEGIN - timedelta(minutes=130 - number))
-    lemmy.report(9, BEGIN - HOUR, "post", post_report={"id": 9, "creator_id": 55, "post_id": 5, "original_post_name": "A title", "reason": "off topic", "resolved": False,
-                                                        "published" if version == 3 else "published_at": "2026-11-01T11:00:00"})
+    lemmy.report(
+        9,
+        BEGIN - HOUR,
+        "post",
+        post_report={
+            "id": 9,
+            "creator_id": 55,
+            "post_id": 5,
+            "original_post_name": "A title",
+            "reason": "off topic",
+            "resolved": False,
+            "published" if version == 3 else "published_at": "2026-11-01T11:00:00",
+        },
+    )
     world = make(lemmy)
     world.poll()
     found = world.complaints()
     assert len(found) == 131
     assert found["comment-report/128"] == {
-        "id": "comment-report/128", "occurred_at": "2026-11-01T11:58:00Z", "text": "spam, I say",
+        "id": "comment-report/128",
+        "occurred_at": "2026-11-01T11:58:00Z",
+        "text": "spam, I say",
         "reporter": {"id": "228", "account_created_at": "2026-08-03T12:00:00Z", "trusted": False},
-        "target": {"id": "comment/3", "kind": "comment", "author_id": "7", "context_id": "post/40", "url": "https://lemmy.example/comment/3", "excerpt": "What they said.",
-                   "attributes": {"community": "community/3"}},
+        "target": {
+            "id": "comment/3",
+            "kind": "comment",
+            "author_id": "7",
+            "context_id": "post/40",
+            "url": "https://lemmy.example/comment/3",
+            "excerpt": "What they said.",
+            "attributes": {"community": "community/3"},
+        },
     }
-    assert found["post-report/9"]["target"]["id"] == "post/5" and found["post-report/9"]["target"]["context_id"] == "post/5" and found["post-report/9"]["occurred_at"] == "2026-11-01T11:00:00Z"
+    assert (
+        found["post-report/9"]["target"]["id"] == "post/5"
+        and found["post-report/9"]["target"]["context_id"] == "post/5"
+        and found["post-report/9"]["occurred_at"] == "2026-11-01T11:00:00Z"
+    )
     assert world.outcomes() == {}
 
 
@@ -199,7 +269,10 @@ def test_lemmys_resolved_reports_become_outcomes_when_they_are_looked_at_again(m
     lemmy.views[2]["comment"]["deleted"] = True
     lemmy.views[0]["comment_report"]["reason"] = "edited since"
     world.poll(after=2 * HOUR)
-    assert [(o["target_id"], o["verdict"], o["action"], o["decided_by"]) for o in world.outcomes().values()] == [("comment/1", "rejected", "kept", "person"), ("comment/0", "upheld", "removed", "person")]
+    assert [(o["target_id"], o["verdict"], o["action"], o["decided_by"]) for o in world.outcomes().values()] == [
+        ("comment/1", "rejected", "kept", "person"),
+        ("comment/0", "upheld", "removed", "person"),
+    ]
     assert world.complaints()["comment-report/0"]["text"] == "spam, I say"  # the first content wins
     assert (len(world.complaints()), world.position()) == (3, 5)
 
@@ -220,10 +293,19 @@ def test_reports_that_a_server_forwards_are_machines_and_private_messages_stay_p
     lemmy.report(1, BEGIN - HOUR)["creator"] |= {"local": False, "ap_id": "https://mastodon.example/actor"}
     lemmy.report(2, BEGIN - HOUR)["creator"] |= {"local": False, "ap_id": "https://other.example/u/actor"}
     lemmy.report(3, BEGIN - HOUR)["creator"]["bot_account"] = True
-    lemmy.views.append({"private_message_report": {"id": 4, "published_at": "2026-11-01T11:00:00Z", "reason": "secret words"}, "_at": BEGIN - HOUR})
+    lemmy.views.append(
+        {
+            "private_message_report": {"id": 4, "published_at": "2026-11-01T11:00:00Z", "reason": "secret words"},
+            "_at": BEGIN - HOUR,
+        }
+    )
     world = make(lemmy)
     world.poll()
-    assert world.states() == {"comment-report/1": schema.MACHINE, "comment-report/2": schema.STANDING, "comment-report/3": schema.MACHINE}
+    assert world.states() == {
+        "comment-report/1": schema.MACHINE,
+        "comment-report/2": schema.STANDING,
+        "comment-report/3": schema.MACHINE,
+    }
 
 
 def test_ozones_log_becomes_complaints_and_outcomes(make: Make) -> None:
@@ -237,15 +319,26 @@ def test_ozones_log_becomes_complaints_and_outcomes(make: Make) -> None:
     ozone.event("modEventTakedown", at + HOUR / 5, post, by="did:plc:mod")
     ozone.event("modEventAcknowledge", at + HOUR / 4, post, by="did:plc:mod")  # closes what was done: no judgement
     ozone.event("modEventReverseTakedown", at + HOUR / 3, post, by="did:plc:mod", comment="appeal was right")
-    ozone.event("modEventLabel", at + HOUR / 2, by="did:plc:mod", createLabelVals=["!hide"], negateLabelVals=[])["modTool"] = {"name": "automod/rules"}
+    ozone.event("modEventLabel", at + HOUR / 2, by="did:plc:mod", createLabelVals=["!hide"], negateLabelVals=[])[
+        "modTool"
+    ] = {"name": "automod/rules"}
     world = make(ozone)
     world.poll()
     found = world.complaints()
     assert list(found) == ["1", "2"]
-    assert found["1"]["target"] == {"id": post["uri"], "kind": "post", "author_id": "did:plc:author"} and found["1"]["reason"] == "reasonSpam" and found["1"]["text"] == "rude"
+    assert (
+        found["1"]["target"] == {"id": post["uri"], "kind": "post", "author_id": "did:plc:author"}
+        and found["1"]["reason"] == "reasonSpam"
+        and found["1"]["text"] == "rude"
+    )
     assert found["2"]["target"]["kind"] == "account" and found["2"]["reporter"]["id"] == "did:plc:reader"
-    assert [(i, o["target_id"][:12], o.get("verdict"), o.get("action"), o["decided_by"]) for i, o in world.outcomes().items()] == [
-        ("5", "did:plc:auth", "rejected", "kept", "person"), ("6", "at://did:plc", "upheld", "removed", "person"), ("8", "at://did:plc", "rejected", "restored", "person"),
+    assert [
+        (i, o["target_id"][:12], o.get("verdict"), o.get("action"), o["decided_by"])
+        for i, o in world.outcomes().items()
+    ] == [
+        ("5", "did:plc:auth", "rejected", "kept", "person"),
+        ("6", "at://did:plc", "upheld", "removed", "person"),
+        ("8", "at://did:plc", "rejected", "restored", "person"),
         ("9", "did:plc:auth", "upheld", "removed", "automatic"),
     ]
 
@@ -329,7 +422,15 @@ def test_what_was_sent_before_a_kill_is_neither_lost_nor_doubled(make: Make, mon
     assert set(world.states().values()) <= {schema.STANDING, schema.REPEAT}
 
 
-@pytest.mark.parametrize("broken", ["[]", '{"walks": 7, "version": "x", "acted": [1]}', '{"walks": {"news": {"bound_us": -5, "page": 9}, "news/all": {"begun_us": true}}}', '"text"'])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "[]",
+        '{"walks": 7, "version": "x", "acted": [1]}',
+        '{"walks": {"news": {"bound_us": -5, "page": 9}, "news/all": {"begun_us": true}}}',
+        '"text"',
+    ],
+)
 @pytest.mark.parametrize("server", [Coral, Lemmy, Ozone])
 def test_a_cursor_that_nobody_could_have_written_begins_anew(make: Make, server: Any, broken: str) -> None:
     world = make(server())
@@ -354,32 +455,46 @@ def test_a_server_that_was_upgraded_is_asked_at_its_new_path(make: Make) -> None
         world.resources = Clocked(used, world.resources.engine, world.resources.redis)
         Clocked.times[id(world.resources)] = BEGIN + HOUR
         source = world.poll()
-    assert source.last_error is None and list(world.complaints()) == ["comment-report/1", "comment-report/2"] and world.position() == 2
+    assert (
+        source.last_error is None
+        and list(world.complaints()) == ["comment-report/1", "comment-report/2"]
+        and world.position() == 2
+    )
 
 
 # --- faults
 
 
-@pytest.mark.parametrize(("fault", "result", "said"), [
-    (Response("no", 500), "failed", "500"),
-    (Response("{nonsense", 200), "unreadable", "no JSON"),
-    (Response("[" * 100_000, 200), "unreadable", "no JSON"),
-    (JSONResponse([1, 2]), "unreadable", "no"),
-    (JSONResponse({"data": {"flags": {"edges": 5}}, "reports": 5, "events": 5}), "unreadable", ""),
-    (JSONResponse({"errors": [{"message": "not entitled"}], "data": None}), "unreadable", ""),
-    (Response(b"\xff\xfe\x00", 200), "unreadable", "no JSON"),
-    (Response("", 302, {"Location": "http://169.254.169.254/"}), "failed", "302"),
-    (JSONResponse({}, 401), "unauthorized", "sources rotate"),
-    (JSONResponse({}, 403), "unauthorized", "sources rotate"),
-    (JSONResponse({}, 429), "limited", "later"),
-])
+@pytest.mark.parametrize(
+    ("fault", "result", "said"),
+    [
+        (Response("no", 500), "failed", "500"),
+        (Response("{nonsense", 200), "unreadable", "no JSON"),
+        (Response("[" * 100_000, 200), "unreadable", "no JSON"),
+        (JSONResponse([1, 2]), "unreadable", "no"),
+        (JSONResponse({"data": {"flags": {"edges": 5}}, "reports": 5, "events": 5}), "unreadable", ""),
+        (JSONResponse({"errors": [{"message": "not entitled"}], "data": None}), "unreadable", ""),
+        (Response(b"\xff\xfe\x00", 200), "unreadable", "no JSON"),
+        (Response("", 302, {"Location": "http://169.254.169.254/"}), "failed", "302"),
+        (JSONResponse({}, 401), "unauthorized", "sources rotate"),
+        (JSONResponse({}, 403), "unauthorized", "sources rotate"),
+        (JSONResponse({}, 429), "limited", "later"),
+    ],
+)
 @pytest.mark.parametrize("server", [Coral, Lemmy, Ozone])
-def test_a_fault_is_told_backed_off_from_and_gone_over(make: Make, server: Any, fault: Response, result: str, said: str) -> None:
+def test_a_fault_is_told_backed_off_from_and_gone_over(
+    make: Make, server: Any, fault: Response, result: str, said: str
+) -> None:
     platform = server(faults=[fault])
     world = make(platform)
     source = world.poll()
     name = server.__name__.lower()
-    assert source.failures == 1 and source.last_error is not None and said in source.last_error and source.polled_us is None
+    assert (
+        source.failures == 1
+        and source.last_error is not None
+        and said in source.last_error
+        and source.polled_us is None
+    )
     assert "secret" not in source.last_error
     assert source.next_poll_us == microseconds(world.now) + 15_000_000 == microseconds(world.timer() or BEGIN)
     assert world.polls() == {f"{name}|{result}": 1}
@@ -394,13 +509,28 @@ def test_a_wrong_token_is_told_until_it_is_rotated(make: Make) -> None:
     assert source.failures == 3 and "401" in str(source.last_error)
     world.server.authorization = "Bearer new"
     with write(world.resources.engine) as connection:
-        rotate_secret(connection, SecretBox(world.resources.settings), world.number, source.id, "new", now_us=microseconds(world.now))
+        rotate_secret(
+            connection,
+            SecretBox(world.resources.settings),
+            world.number,
+            source.id,
+            "new",
+            now_us=microseconds(world.now),
+        )
     assert world.poll(after=timedelta(0)).last_error is None
 
 
 def test_retry_after_is_honoured_as_seconds_and_as_a_date(make: Make) -> None:
     soon = BEGIN + timedelta(minutes=11)
-    world = make(Ozone(faults=[JSONResponse({}, 429, {"Retry-After": "120"}), JSONResponse({}, 503, {"Retry-After": soon.strftime("%a, %d %b %Y %H:%M:%S GMT")}), JSONResponse({}, 429, {"Retry-After": "1e99"})]))
+    world = make(
+        Ozone(
+            faults=[
+                JSONResponse({}, 429, {"Retry-After": "120"}),
+                JSONResponse({}, 503, {"Retry-After": soon.strftime("%a, %d %b %Y %H:%M:%S GMT")}),
+                JSONResponse({}, 429, {"Retry-After": "1e99"}),
+            ]
+        )
+    )
     assert world.poll().next_poll_us == microseconds(world.now + timedelta(seconds=120))
     world.poll(after=timedelta(seconds=119))
     assert len(world.server.asked) == 1
@@ -448,8 +578,20 @@ def test_hostile_entries_are_left_out_and_the_others_taken(make: Make) -> None:
     good = ozone.event("modEventReport", BEGIN - HOUR, reportType="x#reasonSpam", comment="a\x00b" + "x" * 9_000)
     other = ozone.event("modEventReport", BEGIN - HOUR, reportType="x#reasonSpam")
     changes: list[JsonObject] = [
-        {"id": -1}, {"id": 10**30}, {"id": True}, {"createdAt": "soon"}, {"createdAt": None}, {"createdAt": "0001-01-01T00:00:00+14:00"}, {"createdBy": ""}, {"createdBy": "d" * 129},
-        {"createdBy": "a\x1bb"}, {"subject": []}, {"subject": {}}, {"subject": {"uri": 5}}, {"event": None}, {"event": {"$type": ["x"]}},
+        {"id": -1},
+        {"id": 10**30},
+        {"id": True},
+        {"createdAt": "soon"},
+        {"createdAt": None},
+        {"createdAt": "0001-01-01T00:00:00+14:00"},
+        {"createdBy": ""},
+        {"createdBy": "d" * 129},
+        {"createdBy": "a\x1bb"},
+        {"subject": []},
+        {"subject": {}},
+        {"subject": {"uri": 5}},
+        {"event": None},
+        {"event": {"$type": ["x"]}},
     ]
     ozone.faults.append(JSONResponse({"events": [good, *({**other, **change} for change in changes), 7, None, []]}))
     world = make(ozone)
@@ -470,7 +612,14 @@ def test_what_is_polled_passes_the_tenants_edge(make: Make) -> None:
         change_settings(connection, world.number, actor="test", now_us=1, keep_text=False, pseudonyms=True)
     edge = open_edge(world.resources.engine, SecretBox(world.resources.settings), world.number)
     with write(world.resources.engine) as connection:
-        row = {"id": "job", "tenant_id": world.number, "reporter_hash": edge.mark("did:plc:gone"), "token": "x", "state": "done", "asked_us": 1}
+        row = {
+            "id": "job",
+            "tenant_id": world.number,
+            "reporter_hash": edge.mark("did:plc:gone"),
+            "token": "x",
+            "state": "done",
+            "asked_us": 1,
+        }
         connection.execute(schema.erasures.insert().values(row))
     world.poll()
     assert [c["reporter"]["id"] for c in world.complaints().values()] == [edge.pseudonym("did:plc:one")]
@@ -485,7 +634,12 @@ def test_a_full_stream_makes_the_poll_wait_and_loses_nothing(make: Make) -> None
     world.passes(timedelta(minutes=1))
     world.turn()
     source = world.source()
-    assert world.position() == 10 and source.failures == 0 and "our own stream" in str(source.last_error) and source.next_poll_us == microseconds(world.now) + 5_000_000
+    assert (
+        world.position() == 10
+        and source.failures == 0
+        and "our own stream" in str(source.last_error)
+        and source.next_poll_us == microseconds(world.now) + 5_000_000
+    )
     ingest.run(world.name, world.resources)
     for _ in range(3):
         world.poll(after=timedelta(seconds=10))
@@ -493,7 +647,9 @@ def test_a_full_stream_makes_the_poll_wait_and_loses_nothing(make: Make) -> None
 
 
 @pytest.mark.parametrize("failure", [StoreUnavailable("gone"), Overloaded("full", retry_after_seconds=7)])
-def test_a_store_that_is_away_leaves_the_cursor_where_it_was(make: Make, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+def test_a_store_that_is_away_leaves_the_cursor_where_it_was(
+    make: Make, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
     ozone = Ozone()
     ozone.event("modEventReport", BEGIN - HOUR, reportType="x#reasonSpam")
     world = make(ozone)
@@ -522,7 +678,9 @@ def test_a_webhook_wakes_a_poll_but_not_twice_within_two_seconds(make: Make) -> 
     assert len(coral.asked) == asked + 1
 
 
-def test_news_that_arrives_during_a_poll_has_the_source_polled_again_at_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_news_that_arrives_during_a_poll_has_the_source_polled_again_at_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make(Coral())
     real = poll.fetch
 
@@ -563,7 +721,15 @@ def test_the_timer_names_the_next_poll_of_the_tenants_sources(make: Make) -> Non
 def test_a_turn_ends_in_time_and_the_rest_of_the_sources_is_the_next_jobs(make: Make) -> None:
     world = make(Ozone())
     with write(world.resources.engine) as connection:
-        add_source(connection, SecretBox(world.resources.settings), world.number, "ozone", secret="admin:secret-password", url=f"http://127.0.0.1:{world.port}", now_us=microseconds(BEGIN))
+        add_source(
+            connection,
+            SecretBox(world.resources.settings),
+            world.number,
+            "ozone",
+            secret="admin:secret-password",
+            url=f"http://127.0.0.1:{world.port}",
+            now_us=microseconds(BEGIN),
+        )
     world.turn(seconds=0.0)
     assert world.server.asked == [] and world.timer() == BEGIN
     world.turn()

@@ -20,7 +20,11 @@ from service.storage.hashing import key_of
 from service.storage.secret_box import SecretBox
 from service.storage.tenant_settings import change_settings
 
-OPENINGS = ("this comment insults every reader here", "please delete this comment at once today", "such hatred has no place on these pages")
+OPENINGS = (
+    "this comment insults every reader here",
+    "please delete this comment at once today",
+    "such hatred has no place on these pages",
+)
 
 
 class Edged(Newspaper):
@@ -73,10 +77,16 @@ def test_a_brigade_is_the_same_group_with_the_same_evidence_and_the_same_counts(
     # members come in another order, so sums differ in the last digit
     assert [e.value for e in one.evidence] == pytest.approx([e.value for e in other.evidence])
     assert next(e for e in one.evidence if e.signal == "near_duplicate_texts").value == 1.0
-    assert one.summary == other.summary and (one.score, one.probability) == pytest.approx((other.score, other.probability))
+    assert one.summary == other.summary and (one.score, one.probability) == pytest.approx(
+        (other.score, other.probability)
+    )
     for target in sorted({row["target"]["id"] for row in documents})[:60]:
         mine, theirs = shown.asks(target), hidden.asks(target)
-        assert (mine.complaints, mine.independent_complaints, mine.recommendation) == (theirs.complaints, theirs.independent_complaints, theirs.recommendation)
+        assert (mine.complaints, mine.independent_complaints, mine.recommendation) == (
+            theirs.complaints,
+            theirs.independent_complaints,
+            theirs.recommendation,
+        )
     audited_groups = groups_of(audited(documents)[0])
     assert groups_of([one]) == audited_groups
 
@@ -85,8 +95,14 @@ def test_a_crowd_that_only_copies_texts_is_found_by_signatures_alone(papers: tup
     rng = np.random.default_rng(3)
     start = [document(row) for row in draw_town(5, brigades=0, members=8).rows]
     crowd = [
-        {"id": f"x{k}", "occurred_at": f"2026-03-05T10:{k // 2:02d}:{30 * (k % 2):02d}Z", "reporter": {"id": f"crowd-{k}"}, "target": {"id": "victim"},
-         "text": f"this writer has insulted every decent reader of the page number{int(rng.integers(0, 3))} again"} for k in range(24)
+        {
+            "id": f"x{k}",
+            "occurred_at": f"2026-03-05T10:{k // 2:02d}:{30 * (k % 2):02d}Z",
+            "reporter": {"id": f"crowd-{k}"},
+            "target": {"id": "victim"},
+            "text": f"this writer has insulted every decent reader of the page number{int(rng.integers(0, 3))} again",
+        }
+        for k in range(24)
     ]
     documents = sorted([*with_texts(start, set()), *crowd], key=lambda one: one["occurred_at"])
     for paper in papers:
@@ -96,7 +112,9 @@ def test_a_crowd_that_only_copies_texts_is_found_by_signatures_alone(papers: tup
     edge = hidden.edge()
     found = {frozenset(c.members) for c in shown.clusters().values() if c.kind == "one_shot"}
     assert found == {keys_of(f"crowd-{k}" for k in range(24))}
-    assert {frozenset(c.members) for c in hidden.clusters().values() if c.kind == "one_shot"} == {frozenset(key_of(edge.pseudonym(f"crowd-{k}")) for k in range(24))}
+    assert {frozenset(c.members) for c in hidden.clusters().values() if c.kind == "one_shot"} == {
+        frozenset(key_of(edge.pseudonym(f"crowd-{k}")) for k in range(24))
+    }
     assert hidden.asks("victim").independent_complaints == pytest.approx(shown.asks("victim").independent_complaints)
     assert shown.asks("victim").independent_complaints < 24
 

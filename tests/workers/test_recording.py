@@ -20,7 +20,18 @@ NOW = 10**15
 
 def group(people: list[str], targets: list[str], score: float) -> Group:
     evidence = (Evidence(signal="base", value=1, usual=1, p_value=None, contribution=score, text="base"),)
-    return Group("repeat", frozenset(map(key_of, people)), frozenset(map(key_of, targets)), EMPTY, EMPTY, EMPTY, EMPTY, np.empty(0, bool), evidence, {})
+    return Group(
+        "repeat",
+        frozenset(map(key_of, people)),
+        frozenset(map(key_of, targets)),
+        EMPTY,
+        EMPTY,
+        EMPTY,
+        EMPTY,
+        np.empty(0, bool),
+        evidence,
+        {},
+    )
 
 
 def test_members_records_are_read_from_the_archive_without_the_groups_own_targets(engine: Engine) -> None:
@@ -41,7 +52,9 @@ def test_members_records_are_read_from_the_archive_without_the_groups_own_target
 
     archive(engine, tenant, epoch, batches([outcome("o3", "own-r0", 5, verdict="upheld")], first=100))
     with engine.connect() as connection:
-        assert recording.recorded(connection, {coordinated: coordinated}, NOW)[coordinated].evidence[1:] == (record,), "a member is read once between sweeps"
+        assert recording.recorded(connection, {coordinated: coordinated}, NOW)[coordinated].evidence[1:] == (record,), (
+            "a member is read once between sweeps"
+        )
         recording.forget()
         (fresh,) = recording.recorded(connection, {coordinated: coordinated}, NOW)[coordinated].evidence[1:]
     assert fresh.text.startswith("Elsewhere people upheld 1 and rejected 4 complaints of 4 members")

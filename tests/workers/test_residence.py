@@ -44,7 +44,9 @@ def test_a_worker_alone_has_every_tenant_and_writes_nothing_down(clients: RedisC
 
 
 @pytest.mark.parametrize(("hosts", "shares"), [(2, [2, 3]), (3, [1, 2, 2]), (7, [0, 0, 1, 1, 1, 1, 1])])
-def test_each_tenant_is_one_workers_and_they_are_shared_out_evenly(clients: RedisClients, hosts: int, shares: list[int]) -> None:
+def test_each_tenant_is_one_workers_and_they_are_shared_out_evenly(
+    clients: RedisClients, hosts: int, shares: list[int]
+) -> None:
     has = rounds(workers(clients, hosts), TENANTS)
     assert all(len(owners) == 1 for owners in has.values())
     counts = Counter(owner for (owner,) in has.values())
@@ -86,7 +88,9 @@ def test_one_that_comes_gets_its_share(clients: RedisClients) -> None:
     assert sorted(counts.values()) == [1, 2, 2]
 
 
-def test_a_job_of_anothers_tenant_is_put_back_and_its_window_forgotten(fake_redis: RedisClients, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_of_anothers_tenant_is_put_back_and_its_window_forgotten(
+    fake_redis: RedisClients, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paper = Newspaper(fake_redis, engine, settings)
     town = draw_town(2)
     paper.posts([document(row) for row in town.rows[:200]], batch=200)

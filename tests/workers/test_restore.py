@@ -24,14 +24,21 @@ from workers import ingest, restore
 def paper(clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Paper:
     """With a stand-in for the memberships, which have tests of their own."""
     detect = ModuleType("workers.detect")
-    detect.write_all_memberships = lambda connection, redis, tenant: redis.set("seen", str(redis.exists(keys.position(tenant))))  # type: ignore[attr-defined]
+    detect.write_all_memberships = lambda connection, redis, tenant: redis.set(
+        "seen", str(redis.exists(keys.position(tenant)))
+    )  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "workers.detect", detect)
     return Paper(clients, engine, settings)
 
 
 def archived(paper: Paper) -> None:
     """Two targets with a complaint each, one with none left."""
-    paper.accepts(complaint("a", target="t"), complaint("b", target="u"), complaint("c", target="v", reporter="x"), withdrawal("c"))
+    paper.accepts(
+        complaint("a", target="t"),
+        complaint("b", target="u"),
+        complaint("c", target="v", reporter="x"),
+        withdrawal("c"),
+    )
     ingest.run(paper.name, paper.resources)
     with write(paper.engine) as connection:
         connection.execute(update(analysis_state).values(analysed_position=3, as_of_us=77))
@@ -96,7 +103,9 @@ def test_a_letter_that_was_on_its_way_when_redis_was_lost_is_dead_again(paper: P
 def test_more_targets_than_are_written_at_once_are_all_restored(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restore, "TARGETS_AT_ONCE", 7)
     with write(paper.engine) as connection:
-        connection.execute(insert(targets), [{"tenant_id": paper.id, "target_key": key, "complaints": 3} for key in range(-50, 50)])
+        connection.execute(
+            insert(targets), [{"tenant_id": paper.id, "target_key": key, "complaints": 3} for key in range(-50, 50)]
+        )
     paper.redis.flushall()
     restore.run(paper.name, paper.resources)
     assert paper.redis.hlen(keys.totals(paper.name)) == 100

@@ -29,7 +29,14 @@ from workers.detection.detector import Detector
 from workers.retain import next_items
 
 DAY_US = 86_400_000_000
-AGED = (schema.complaints.c.received_us, schema.feed.c.received_us, schema.outcomes.c.received_us, schema.withdrawals.c.received_us, schema.dead_letters.c.received_us, schema.events.c.at_us)
+AGED = (
+    schema.complaints.c.received_us,
+    schema.feed.c.received_us,
+    schema.outcomes.c.received_us,
+    schema.withdrawals.c.received_us,
+    schema.dead_letters.c.received_us,
+    schema.events.c.at_us,
+)
 
 
 class Archive(Newspaper):
@@ -50,7 +57,14 @@ class Archive(Newspaper):
 
     def states(self) -> dict[str, int]:
         with self.engine.connect() as connection:
-            return {row.id: row.state for row in connection.execute(sa.select(schema.complaints.c.id, schema.complaints.c.state).where(schema.complaints.c.tenant_id == self.id))}
+            return {
+                row.id: row.state
+                for row in connection.execute(
+                    sa.select(schema.complaints.c.id, schema.complaints.c.state).where(
+                        schema.complaints.c.tenant_id == self.id
+                    )
+                )
+            }
 
     def total(self, target: str) -> int:
         """As Redis has it."""
@@ -91,7 +105,14 @@ def test_without_a_setting_nothing_is_ever_deleted_and_nothing_is_planned(paper:
 
 
 def test_what_was_received_before_the_time_goes_with_its_count_and_the_rest_stays(paper: Archive) -> None:
-    told(paper, complaint("old1", reporter="r1"), complaint("old2", reporter="r2"), complaint("gone", reporter="r1", target="u"), outcome("o1"), withdrawal("w1"))
+    told(
+        paper,
+        complaint("old1", reporter="r1"),
+        complaint("old2", reporter="r2"),
+        complaint("gone", reporter="r1", target="u"),
+        outcome("o1"),
+        withdrawal("w1"),
+    )
     paper.ages(31)
     told(paper, complaint("new", 60, reporter="r3"), outcome("o2"))
     assert (paper.total("t"), paper.total("u")) == (3, 1)
@@ -164,17 +185,31 @@ def test_what_detection_has_not_read_yet_waits(paper: Archive) -> None:
 def test_the_rest_that_is_as_old_goes_too(paper: Archive) -> None:
     with write(paper.engine) as connection:
         outbox.record(connection, paper.id, [Event("target.hold", "old", {})], 1)
-        connection.execute(schema.dead_letters.insert().values(tenant_id=paper.id, position=1, received_us=1, dead_us=1, error="", line="c{}"))
-        connection.execute(schema.reporter_warnings.insert().values(tenant_id=paper.id, reporter_key=1, reporter_id="x", at_us=1, detail="{}"))
+        connection.execute(
+            schema.dead_letters.insert().values(
+                tenant_id=paper.id, position=1, received_us=1, dead_us=1, error="", line="c{}"
+            )
+        )
+        connection.execute(
+            schema.reporter_warnings.insert().values(
+                tenant_id=paper.id, reporter_key=1, reporter_id="x", at_us=1, detail="{}"
+            )
+        )
         now = paper.resources.now_us()
         outbox.record(connection, paper.id, [Event("target.hold", "new", {})], now)
-        connection.execute(schema.dead_letters.insert().values(tenant_id=paper.id, position=2, received_us=now, dead_us=now, error="", line="c{}"))
+        connection.execute(
+            schema.dead_letters.insert().values(
+                tenant_id=paper.id, position=2, received_us=now, dead_us=now, error="", line="c{}"
+            )
+        )
     paper.keeps(30)
     paper.retains()
     assert [paper.count(table) for table in (schema.events, schema.dead_letters, schema.reporter_warnings)] == [1, 1, 0]
 
 
-def test_another_tenant_keeps_everything(paper: Archive, fake_redis: RedisClients, engine: Engine, settings: Settings) -> None:
+def test_another_tenant_keeps_everything(
+    paper: Archive, fake_redis: RedisClients, engine: Engine, settings: Settings
+) -> None:
     other = Archive(fake_redis, engine, settings, "other")
     for one in (paper, other):
         told(one, complaint("old"))
@@ -241,10 +276,22 @@ def raided(paper: Archive) -> tuple[Archive, str, dict[str, Any]]:
 
 def row_of(paper: Archive, cluster: str) -> dict[str, Any]:
     with paper.engine.connect() as connection:
-        return dict(connection.execute(sa.select(schema.clusters).where(schema.clusters.c.id == cluster)).mappings().one())
+        return dict(
+            connection.execute(sa.select(schema.clusters).where(schema.clusters.c.id == cluster)).mappings().one()
+        )
 
 
-KEPT = ("disposition", "status", "first_us", "last_us", "reporter_count", "target_count", "summary", "evidence", "verdict")
+KEPT = (
+    "disposition",
+    "status",
+    "first_us",
+    "last_us",
+    "reporter_count",
+    "target_count",
+    "summary",
+    "evidence",
+    "verdict",
+)
 
 
 def test_a_cluster_outlives_its_complaints_as_it_was_found(raided: tuple[Archive, str, dict[str, Any]]) -> None:
@@ -268,32 +315,49 @@ def test_a_cluster_outlives_its_complaints_as_it_was_found(raided: tuple[Archive
 
 def name_of(paper: Archive, target: int) -> str:
     with paper.engine.connect() as connection:
-        return str(connection.scalar(sa.select(schema.cluster_targets.c.target_id).where(schema.cluster_targets.c.target_key == target)))
+        return str(
+            connection.scalar(
+                sa.select(schema.cluster_targets.c.target_id).where(schema.cluster_targets.c.target_key == target)
+            )
+        )
 
 
-def test_half_of_a_cluster_s_complaints_may_go_and_a_sweep_neither_shrinks_nor_revokes_it(raided: tuple[Archive, str, dict[str, Any]]) -> None:
+def test_half_of_a_cluster_s_complaints_may_go_and_a_sweep_neither_shrinks_nor_revokes_it(
+    raided: tuple[Archive, str, dict[str, Any]],
+) -> None:
     paper, cluster, before = raided
     seqs = sorted(paper.clusters()[cluster].memberships)
     with paper.engine.connect() as connection:
         feed = schema.feed.c
-        cut = connection.scalar(sa.select(sa.func.min(feed.last_seq)).where(feed.last_seq >= seqs[int(len(seqs) * 0.85)])) or 0
+        cut = (
+            connection.scalar(sa.select(sa.func.min(feed.last_seq)).where(feed.last_seq >= seqs[int(len(seqs) * 0.85)]))
+            or 0
+        )
     with write(paper.engine) as connection:
-        connection.execute(sa.update(schema.feed).where(feed.last_seq <= cut).values(received_us=feed.received_us - 31 * DAY_US))
+        connection.execute(
+            sa.update(schema.feed).where(feed.last_seq <= cut).values(received_us=feed.received_us - 31 * DAY_US)
+        )
     paper.keeps(30)
     paper.retains()
     left = paper.clusters()[cluster].memberships
     assert left and set(left) == {seq for seq in seqs if seq > cut}
     paper.sweeps()
     after = row_of(paper, cluster)
-    assert {name: after[name] for name in ("disposition", "status", "first_us", "last_us", "reporter_count", "target_count")} == {
-        name: before[name] for name in ("disposition", "status", "first_us", "last_us", "reporter_count", "target_count")}
+    assert {
+        name: after[name] for name in ("disposition", "status", "first_us", "last_us", "reporter_count", "target_count")
+    } == {
+        name: before[name]
+        for name in ("disposition", "status", "first_us", "last_us", "reporter_count", "target_count")
+    }
     for target in {m.target for m in left.values()}:
         on_it = sum(m.target == target for m in left.values())
         (share,) = [s for s in json.loads(paper.redis.hget(keys.memberships(paper.name), field_of(target)))[0]]
         assert share[1] == on_it
 
 
-def test_without_a_deletion_the_same_sweep_would_have_let_the_cluster_go(raided: tuple[Archive, str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_deletion_the_same_sweep_would_have_let_the_cluster_go(
+    raided: tuple[Archive, str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     paper, cluster, before = raided
     monkeypatch.setattr(Detector, "regroup", lambda *_: [])
     told(paper, complaint("one more", 9 * 86_400, reporter="somebody", target="elsewhere"))

@@ -26,7 +26,11 @@ def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Itera
 
 def rows_of(paper: Newspaper) -> list[object]:
     with paper.engine.connect() as connection:
-        return list(connection.execute(select(schema.sweeps).where(schema.sweeps.c.tenant_id == paper.id).order_by(schema.sweeps.c.id)))
+        return list(
+            connection.execute(
+                select(schema.sweeps).where(schema.sweeps.c.tenant_id == paper.id).order_by(schema.sweeps.c.id)
+            )
+        )
 
 
 def test_it_leaves_what_a_detector_of_the_whole_window_fits(paper: Newspaper) -> None:
@@ -44,7 +48,19 @@ def test_it_leaves_what_a_detector_of_the_whole_window_fits(paper: Newspaper) ->
 
 
 def test_only_the_window_is_swept_and_only_what_stands(paper: Newspaper) -> None:
-    paper.posts([document(r) for r in [Row(1, 1, 1, 0), Row(2, 2, 1, 60), Row(3, 3, 2, 20 * DAY), Row(4, 4, 2, 20 * DAY + 60), Row(5, 5, 2, 20 * DAY + 120)]], batch=2)
+    paper.posts(
+        [
+            document(r)
+            for r in [
+                Row(1, 1, 1, 0),
+                Row(2, 2, 1, 60),
+                Row(3, 3, 2, 20 * DAY),
+                Row(4, 4, 2, 20 * DAY + 60),
+                Row(5, 5, 2, 20 * DAY + 120),
+            ]
+        ],
+        batch=2,
+    )
     paper.posts([{"withdraws": "c5"}])
     sweep.run(paper.name, paper.resources)
     row = rows_of(paper)[-1]

@@ -38,7 +38,9 @@ def told(paper: Newspaper, kind: str | None = None) -> list[tuple[str, dict[str,
     """The tenant's events, in the order in which they were written."""
     table = schema.events
     with paper.engine.connect() as connection:
-        rows = connection.execute(select(table.c.type, table.c.data).where(table.c.tenant_id == paper.id).order_by(table.c.at_us)).all()
+        rows = connection.execute(
+            select(table.c.type, table.c.data).where(table.c.tenant_id == paper.id).order_by(table.c.at_us)
+        ).all()
     return [(row.type, json.loads(row.data)) for row in rows if kind in (None, row.type)]
 
 
@@ -52,7 +54,12 @@ def states(paper: Newspaper) -> dict[str, str]:
 def outcome(target: str, at: float, identity: str, **fields: Any) -> dict[str, Any]:
     """An outcome `at` seconds after START, an automatic removal unless told otherwise."""
     body = document(Row(1, 1, 1, at))
-    return {"id": identity, "target_id": target, "decided_at": body["occurred_at"], **(fields or {"action": "removed", "decided_by": "automatic"})}
+    return {
+        "id": identity,
+        "target_id": target,
+        "decided_at": body["occurred_at"],
+        **(fields or {"action": "removed", "decided_by": "automatic"}),
+    }
 
 
 def targets_of(town: Town) -> list[str]:
@@ -85,7 +92,11 @@ def test_a_flag_and_each_held_target_are_told_once_however_often_it_is_looked_at
     assert sorted(data["target_id"] for _, data in holds) == sorted(held(paper, town)) and len(holds) >= 5
     for _, data in holds:
         asked = paper.asks(data["target_id"])
-        assert data["complaints"] <= asked.complaints and data["threshold"] == 8 and [c["id"] for c in data["clusters"]] == [identity]
+        assert (
+            data["complaints"] <= asked.complaints
+            and data["threshold"] == 8
+            and [c["id"] for c in data["clusters"]] == [identity]
+        )
     before = told(paper)
     paper.sweeps()
     paper.forgets()
@@ -94,7 +105,9 @@ def test_a_flag_and_each_held_target_are_told_once_however_often_it_is_looked_at
     assert told(paper) == before
 
 
-def test_killed_after_every_batch_the_same_is_told_as_without(paper: Newspaper, town: Town, fake_redis: RedisClients, engine: Engine, settings: Settings) -> None:
+def test_killed_after_every_batch_the_same_is_told_as_without(
+    paper: Newspaper, town: Town, fake_redis: RedisClients, engine: Engine, settings: Settings
+) -> None:
     found(paper, town)
     other = Newspaper(fake_redis, engine, settings, "other")
     documents = [document(r) for r in town.rows]
@@ -111,7 +124,9 @@ def test_killed_after_every_batch_the_same_is_told_as_without(paper: Newspaper, 
     assert len(told(other, "cluster.flagged")) == len(told(paper, "cluster.flagged")) == 1
 
 
-def test_what_a_failed_commit_would_have_told_is_told_by_the_next_once(paper: Newspaper, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_failed_commit_would_have_told_is_told_by_the_next_once(
+    paper: Newspaper, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save, failures = clusters.save, [1]
 
     def failing(*args: Any, **kwargs: Any) -> None:
@@ -150,8 +165,13 @@ def test_removed_before_the_cluster_was_found_is_opened_by_the_finding(paper: Ne
     for r in town.rows:
         times[f"t{r.target}"] = r.at
     documents = sorted(
-        [(r.at, document(r)) for r in town.rows] + [(times[t], outcome(t, times[t] + 1, f"o-{t}", action="removed", decided_by="person")) for t in targets_of(town)],
-        key=lambda pair: pair[0])
+        [(r.at, document(r)) for r in town.rows]
+        + [
+            (times[t], outcome(t, times[t] + 1, f"o-{t}", action="removed", decided_by="person"))
+            for t in targets_of(town)
+        ],
+        key=lambda pair: pair[0],
+    )
     for _, d in documents:  # archived before anything is analysed: nobody could know
         paper.accepts(line(d))
     while paper.waiting():
@@ -163,8 +183,12 @@ def test_removed_before_the_cluster_was_found_is_opened_by_the_finding(paper: Ne
     unknowing = {t for t in expected if START.timestamp() + times[t] + 1 < cluster.found_us / 1e6}
     assert len(unknowing) >= 3
     assert set(states(paper)) == expected
-    assert {t for t, state in states(paper).items() if state == "open"} >= unknowing, "a person removed, at an inflated count, before anybody could know"
-    assert all(0 < data["harm"] < 1 and data["removed_by"] == "person" for _, data in told(paper, "target.restore_suggested"))
+    assert {t for t, state in states(paper).items() if state == "open"} >= unknowing, (
+        "a person removed, at an inflated count, before anybody could know"
+    )
+    assert all(
+        0 < data["harm"] < 1 and data["removed_by"] == "person" for _, data in told(paper, "target.restore_suggested")
+    )
 
 
 def test_outcomes_close_restorations_and_reopen_them(paper: Newspaper, town: Town) -> None:
@@ -172,16 +196,26 @@ def test_outcomes_close_restorations_and_reopen_them(paper: Newspaper, town: Tow
     first, second, third, *_ = sorted(held(paper, town))
     paper.posts([outcome(t, 8.1 * DAY, f"o-{t}") for t in (first, second, third)])
     assert states(paper) == {first: "open", second: "open", third: "open"}
-    paper.posts([
-        outcome(first, 8.2 * DAY, "p1", action="restored", verdict="rejected", decided_by="person"), outcome(second, 8.2 * DAY, "p2", verdict="upheld", decided_by="person"),
-    ])
+    paper.posts(
+        [
+            outcome(first, 8.2 * DAY, "p1", action="restored", verdict="rejected", decided_by="person"),
+            outcome(second, 8.2 * DAY, "p2", verdict="upheld", decided_by="person"),
+        ]
+    )
     assert states(paper) == {first: "restored", second: "stands", third: "open"}
     paper.posts([outcome(second, 8.3 * DAY, "p3", verdict="rejected", decided_by="appeal")])
     assert states(paper)[second] == "open", "an appeal's word beats a person's"
-    paper.posts([outcome(second, 8.4 * DAY, "p4", action="restored", decided_by="appeal"), outcome(first, 8.5 * DAY, "p5", action="removed", decided_by="automatic")])
+    paper.posts(
+        [
+            outcome(second, 8.4 * DAY, "p4", action="restored", decided_by="appeal"),
+            outcome(first, 8.5 * DAY, "p5", action="removed", decided_by="automatic"),
+        ]
+    )
     assert states(paper) == {first: "open", second: "restored", third: "open"}
     events = [data["target_id"] for _, data in told(paper, "target.restore_suggested")]
-    assert sorted(events) == sorted([first, second, third, first]), "another removal is another event, the same one is not"
+    assert sorted(events) == sorted([first, second, third, first]), (
+        "another removal is another event, the same one is not"
+    )
 
 
 def test_a_person_who_removes_while_the_cluster_is_known_has_decided(paper: Newspaper, town: Town) -> None:
@@ -192,7 +226,9 @@ def test_a_person_who_removes_while_the_cluster_is_known_has_decided(paper: News
     assert told(paper, "target.restore_suggested") == []
 
 
-def test_a_decision_sent_late_that_was_made_before_the_cluster_was_there_settles_nothing(paper: Newspaper, town: Town) -> None:
+def test_a_decision_sent_late_that_was_made_before_the_cluster_was_there_settles_nothing(
+    paper: Newspaper, town: Town
+) -> None:
     found(paper, town)
     last = {t: max(r.at for r in town.rows if f"t{r.target}" == t) for t in held(paper, town)}
     target = min(last, key=lambda t: last[t])
@@ -216,7 +252,9 @@ def test_a_decision_that_frees_the_group_withdraws_and_its_undo_opens_again(pape
     paper.posts([outcome(t, 8.1 * DAY, f"o-{t}") for t in expected])
     decision = paper.decides(identity, "not_coordinated")
     kinds = [kind for kind, _ in told(paper)]
-    assert kinds.count("cluster.decided") == kinds.count("cluster.revoked") == 1, "told in the decision's own transaction"
+    assert kinds.count("cluster.decided") == kinds.count("cluster.revoked") == 1, (
+        "told in the decision's own transaction"
+    )
     detect.run(paper.name, paper.resources)
     assert states(paper) == {}
     paper.decides(identity, "not_coordinated", reverses=decision)
@@ -268,7 +306,12 @@ def test_another_threshold_is_looked_at_anew(paper: Newspaper, town: Town) -> No
 
 def test_nobody_is_warned_by_what_the_detector_or_a_machine_thinks(paper: Newspaper, town: Town) -> None:
     found(paper, town)
-    paper.posts([outcome(t, 8.1 * DAY, f"o-{t}", verdict="rejected", action="kept", decided_by="automatic") for t in targets_of(town)])
+    paper.posts(
+        [
+            outcome(t, 8.1 * DAY, f"o-{t}", verdict="rejected", action="kept", decided_by="automatic")
+            for t in targets_of(town)
+        ]
+    )
     paper.sweeps()
     assert told(paper, "reporter.warn_suggested") == []
 
@@ -277,12 +320,17 @@ def test_who_people_find_wrong_again_and_again_is_suggested_for_a_warning_once(p
     found(paper, town)
     targets = targets_of(town)
     wrong = {f"r{r}": sum(r == row.reporter for row in town.rows) for r in town.brigades[0]}
-    paper.posts([outcome(t, 8.1 * DAY, f"o-{t}", verdict="rejected", action="kept", decided_by="person") for t in targets])
+    paper.posts(
+        [outcome(t, 8.1 * DAY, f"o-{t}", verdict="rejected", action="kept", decided_by="person") for t in targets]
+    )
     assert told(paper, "reporter.warn_suggested") == [], "not before a sweep: nobody waits for it"
     paper.sweeps()
     events = told(paper, "reporter.warn_suggested")
     assert {data["reporter_id"] for _, data in events} == {r for r, n in wrong.items() if n >= 10} and len(events) >= 8
-    assert all(data["unfounded"] >= 10 and data["share"] >= 0.8 and data["rejected_by_outcome"] == data["unfounded"] for _, data in events)
+    assert all(
+        data["unfounded"] >= 10 and data["share"] >= 0.8 and data["rejected_by_outcome"] == data["unfounded"]
+        for _, data in events
+    )
     paper.posts([outcome(targets[0], 8.2 * DAY, "more", verdict="rejected", decided_by="person")])
     paper.sweeps()
     assert len(told(paper, "reporter.warn_suggested")) == len(events)
@@ -297,17 +345,25 @@ def test_a_person_who_calls_it_a_brigade_has_judged_its_complaints(paper: Newspa
     paper.decides(identity, "coordinated")
     detect.run(paper.name, paper.resources)
     events = told(paper, "reporter.warn_suggested")
-    assert len(events) >= 8 and all(data["in_decided_brigades"] >= 10 and data["clusters"] == [identity] for _, data in events)
+    assert len(events) >= 8 and all(
+        data["in_decided_brigades"] >= 10 and data["clusters"] == [identity] for _, data in events
+    )
     assert {key_of(data["reporter_id"]) for _, data in events} <= paper.clusters()[identity].members
 
 
-def test_a_restoration_whose_complaints_were_deleted_goes_with_them_and_nothing_is_told_again(paper: Newspaper, town: Town) -> None:
+def test_a_restoration_whose_complaints_were_deleted_goes_with_them_and_nothing_is_told_again(
+    paper: Newspaper, town: Town
+) -> None:
     found(paper, town)
     (target, other, *_) = sorted(held(paper, town))
     paper.posts([outcome(t, 8.1 * DAY, f"o-{t}") for t in (target, other)])
     with write(paper.engine) as connection:  # as retention does, an old event and the target's complaints
         connection.execute(delete(schema.events).where(schema.events.c.tenant_id == paper.id))
-        connection.execute(delete(schema.complaints).where(schema.complaints.c.tenant_id == paper.id, schema.complaints.c.target_id == target))
+        connection.execute(
+            delete(schema.complaints).where(
+                schema.complaints.c.tenant_id == paper.id, schema.complaints.c.target_id == target
+            )
+        )
     paper.forgets()
     paper.posts([document(Row(9_001, 1, 9_001, 8.2 * DAY))])
     assert states(paper) == {other: "open"}

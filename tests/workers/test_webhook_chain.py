@@ -45,8 +45,15 @@ def until(true: Callable[[], bool], seconds: float = 30) -> None:
 def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts processes, and ends them."""
     with ExitStack() as stack:
+
         def started(*arguments: str, **variables: str) -> subprocess.Popen[bytes]:
-            process = subprocess.Popen([sys.executable, *arguments], env={**os.environ, "PYTHONPATH": str(ROOT), **variables}, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+                cwd=ROOT,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             stack.callback(process.wait, 10)
             stack.callback(process.kill)
             return process
@@ -54,7 +61,9 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         yield started
 
 
-def test_the_receiver_of_the_documentation_is_told_by_real_processes(start: Callable[..., Any], settings: Settings, engine: Engine, valkey_url: str, tmp_path: Path) -> None:
+def test_the_receiver_of_the_documentation_is_told_by_real_processes(
+    start: Callable[..., Any], settings: Settings, engine: Engine, valkey_url: str, tmp_path: Path
+) -> None:
     code = re.search(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     assert code is not None
     (tmp_path / "receiver.py").write_text(code.group(1))
@@ -65,22 +74,39 @@ def test_the_receiver_of_the_documentation_is_told_by_real_processes(start: Call
     for number, secret in enumerate(secrets):  # the second one's receiver is configured with the first one's secret
         with write(engine) as connection:
             subscriptions.create(
-                connection, tenant, url=f"http://127.0.0.1:{port}/{number}", events=(), description="", sealed_secret=SecretBox(settings).seal(secret), by="test", now_us=1,
+                connection,
+                tenant,
+                url=f"http://127.0.0.1:{port}/{number}",
+                events=(),
+                description="",
+                sealed_secret=SecretBox(settings).seal(secret),
+                by="test",
+                now_us=1,
             )
     environment = {
-        "REDIS_URL": valkey_url, "DATABASE_URL": settings.database_url, "BRIGADEWATCH_DATA": str(settings.data), "BRIGADEWATCH_OUTBOUND_ALLOW": f"127.0.0.1:{port}",
-        "BRIGADEWATCH_SECRET_KEY": "", "BRIGADEWATCH_LOG_LEVEL": "ERROR",
+        "REDIS_URL": valkey_url,
+        "DATABASE_URL": settings.database_url,
+        "BRIGADEWATCH_DATA": str(settings.data),
+        "BRIGADEWATCH_OUTBOUND_ALLOW": f"127.0.0.1:{port}",
+        "BRIGADEWATCH_SECRET_KEY": "",
+        "BRIGADEWATCH_LOG_LEVEL": "ERROR",
     }
     start("-m", "workers", "clock", **environment)
     worker = start("-m", "workers", "deliver", **environment)
-    happened = [Event("target.hold", str(number), {"target_id": f"comment/{number}", "text": "ä 😀"}) for number in range(3)]
+    happened = [
+        Event("target.hold", str(number), {"target_id": f"comment/{number}", "text": "ä 😀"}) for number in range(3)
+    ]
     now_us = time.time_ns() // 1_000
     with write(engine) as connection:
         record(connection, tenant, happened[:1], now_us)
 
     def attempts() -> dict[str, list[int | None]]:
         with engine.connect() as connection:
-            rows = connection.execute(select(schema.deliveries.c.event_id, schema.delivery_attempts.c.status).join(schema.delivery_attempts, schema.delivery_attempts.c.delivery_id == schema.deliveries.c.id)).all()
+            rows = connection.execute(
+                select(schema.deliveries.c.event_id, schema.delivery_attempts.c.status).join(
+                    schema.delivery_attempts, schema.delivery_attempts.c.delivery_id == schema.deliveries.c.id
+                )
+            ).all()
         found: dict[str, list[int | None]] = {}
         for row in rows:
             found.setdefault(row.event_id, []).append(row.status)
@@ -95,4 +121,6 @@ def test_the_receiver_of_the_documentation_is_told_by_real_processes(start: Call
         record(connection, tenant, happened, now_us)
     until(lambda: all({204, 401} <= set(attempts().get(event_id(tenant, event), [])) for event in happened))
     with closing(sqlite3.connect(store)) as kept:
-        assert {row[0] for row in kept.execute("SELECT id FROM events")} == {event_id(tenant, event) for event in happened}
+        assert {row[0] for row in kept.execute("SELECT id FROM events")} == {
+            event_id(tenant, event) for event in happened
+        }

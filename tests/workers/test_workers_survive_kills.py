@@ -48,7 +48,12 @@ class Machines:
 
     def _process(self, name: str) -> subprocess.Popen[bytes]:
         environment = {
-            **os.environ, "REDIS_URL": self.url, "DATABASE_URL": self.settings.database_url, "BRIGADEWATCH_SECRET_KEY": "5e" * 32, "BRIGADEWATCH_DATA": str(self.settings.data), "PYTHONPATH": str(ROOT),
+            **os.environ,
+            "REDIS_URL": self.url,
+            "DATABASE_URL": self.settings.database_url,
+            "BRIGADEWATCH_SECRET_KEY": "5e" * 32,
+            "BRIGADEWATCH_DATA": str(self.settings.data),
+            "PYTHONPATH": str(ROOT),
             "BRIGADEWATCH_LOG_LEVEL": "ERROR",
         }
         return subprocess.Popen([sys.executable, "-m", "workers", name], env=environment, cwd=ROOT)
@@ -76,13 +81,20 @@ def machines(tmp_path: Path, engine: Engine, settings: Settings) -> Iterator[Mac
     made.end()
 
 
-def test_nothing_is_lost_and_nothing_counts_twice(machines: Machines, engine: Engine, settings: Settings, loop: Any) -> None:
-    clients = RedisClients(redis.Redis.from_url(machines.url), stream.connect(machines.url, 1.0), loop, url=machines.url)
+def test_nothing_is_lost_and_nothing_counts_twice(
+    machines: Machines, engine: Engine, settings: Settings, loop: Any
+) -> None:
+    clients = RedisClients(
+        redis.Redis.from_url(machines.url), stream.connect(machines.url, 1.0), loop, url=machines.url
+    )
     paper = Paper(clients, engine, settings)
     kills = {20: "ingest", 50: "valkey", 80: "ingest", 110: "clock", 140: "valkey", 170: "ingest"}
     repeated = 0
     for number in range(BATCHES):
-        lines = [complaint(f"c-{number}-{k}", seconds=number, reporter=f"r{(number * SIZE + k) % 4_001}", target=f"t{k}") for k in range(SIZE)]
+        lines = [
+            complaint(f"c-{number}-{k}", seconds=number, reporter=f"r{(number * SIZE + k) % 4_001}", target=f"t{k}")
+            for k in range(SIZE)
+        ]
         while True:
             try:
                 paper.accepts(*lines)
@@ -107,12 +119,17 @@ def test_nothing_is_lost_and_nothing_counts_twice(machines: Machines, engine: En
     state = paper.state()
     assert state.archived == state.archived_position == accepted
     assert state.archived - state.duplicates == paper.count(complaints) == BATCHES * SIZE
-    assert state.duplicates % SIZE == 0 and state.duplicates <= repeated * SIZE, "only batches that were sent again came twice"
+    assert state.duplicates % SIZE == 0 and state.duplicates <= repeated * SIZE, (
+        "only batches that were sent again came twice"
+    )
     pairs = {(f"t{k}", (number * SIZE + k) % 4_001) for number in range(BATCHES) for k in range(SIZE)}
     expected = Counter(key_of(target) for target, _ in pairs)
     with engine.connect() as connection:
         assert {row.target_key: row.complaints for row in connection.execute(select(targets))} == expected
-        assert connection.execute(select(func.sum(feed.c["items"]), func.max(feed.c.last_position))).one() == (accepted, accepted)
+        assert connection.execute(select(func.sum(feed.c["items"]), func.max(feed.c.last_position))).one() == (
+            accepted,
+            accepted,
+        )
     assert paper.progress("archived") == accepted
     clients.blocking.close()
     clients.run(clients.asyncio.aclose())

@@ -46,8 +46,17 @@ class Silent:
 
 
 def run(
-    paths: Sequence[Path], *, outcomes: Sequence[Path], out: Path, now: datetime, html: Path | None = None, window_seconds: int = DEFAULT_POLICY.window_seconds, step_seconds: int = 86_400,
-    as_of: datetime | None = None, progress: Progress | None = None, policy: Policy = DEFAULT_POLICY,
+    paths: Sequence[Path],
+    *,
+    outcomes: Sequence[Path],
+    out: Path,
+    now: datetime,
+    html: Path | None = None,
+    window_seconds: int = DEFAULT_POLICY.window_seconds,
+    step_seconds: int = 86_400,
+    as_of: datetime | None = None,
+    progress: Progress | None = None,
+    policy: Policy = DEFAULT_POLICY,
 ) -> JsonObject:
     """Audit the files and write the report to `out`, and as a page for people to `html`; returns the report.
 
@@ -58,12 +67,16 @@ def run(
     if window_seconds < 3600 or step_seconds < 3600:
         raise Refused(f"--window is {window_seconds} s and --step {step_seconds} s: both have to be at least an hour")
     if window_seconds > MAX_WINDOW_DAYS * 86_400:
-        raise Refused(f"--window is {window_seconds // 86_400} d: {MAX_WINDOW_DAYS} d is the most; a group that acts for longer is followed from window to window")
+        raise Refused(
+            f"--window is {window_seconds // 86_400} d: {MAX_WINDOW_DAYS} d is the most; a group that acts for longer is followed from window to window"
+        )
     policy = replace(policy, window_seconds=window_seconds)
     _check_destinations(out, html)
     history, judged, reading, unread = _read(paths, outcomes, as_of, now, policy, told)
     if not len(history.complaints):
-        raise Refused(f"no valid complaint in {', '.join(map(str, paths))}" + "".join(f"\n  {e}" for e in reading.examples))
+        raise Refused(
+            f"no valid complaint in {', '.join(map(str, paths))}" + "".join(f"\n  {e}" for e in reading.examples)
+        )
     told.stage("windows", 1)
 
     def window_done(done: int, total: int) -> None:
@@ -94,17 +107,40 @@ def _check_destinations(out: Path, html: Path | None) -> None:
 
 
 def _scope(
-    history: History, judged: Mapping[int, Sequence[FeedOutcome]], result: AuditResult, policy: Policy, step_seconds: int, as_of: datetime | None, paths: Sequence[Path],
+    history: History,
+    judged: Mapping[int, Sequence[FeedOutcome]],
+    result: AuditResult,
+    policy: Policy,
+    step_seconds: int,
+    as_of: datetime | None,
+    paths: Sequence[Path],
     outcome_paths: Sequence[Path],
 ) -> Scope:
     return Scope(
-        files=tuple(p.name for p in paths), outcome_files=tuple(p.name for p in outcome_paths), reporters=len(history.reporter_ids), targets=len(history.target_ids),
-        judged_targets=sum(target in history.target_ids and standing(found) is not None for target, found in judged.items()), windows=result.windows,
-        window_seconds=policy.window_seconds, step_seconds=step_seconds, as_of=as_of, threshold=policy.default_threshold, told=told_parts(history),
+        files=tuple(p.name for p in paths),
+        outcome_files=tuple(p.name for p in outcome_paths),
+        reporters=len(history.reporter_ids),
+        targets=len(history.target_ids),
+        judged_targets=sum(
+            target in history.target_ids and standing(found) is not None for target, found in judged.items()
+        ),
+        windows=result.windows,
+        window_seconds=policy.window_seconds,
+        step_seconds=step_seconds,
+        as_of=as_of,
+        threshold=policy.default_threshold,
+        told=told_parts(history),
     )
 
 
-def _read(paths: Sequence[Path], outcome_paths: Sequence[Path], as_of: datetime | None, now: datetime, policy: Policy, told: Progress):  # type: ignore[no-untyped-def]
+def _read(
+    paths: Sequence[Path],
+    outcome_paths: Sequence[Path],
+    as_of: datetime | None,
+    now: datetime,
+    policy: Policy,
+    told: Progress,
+):  # type: ignore[no-untyped-def]
     reading, outcome_reading = Reading(), Reading()
     total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if p.exists())
     told.stage("reading", total)
@@ -116,7 +152,10 @@ def _read(paths: Sequence[Path], outcome_paths: Sequence[Path], as_of: datetime 
         told.advance(done)
 
     known = [
-        cast(Outcome, o) for path in outcome_paths for o in read_items(path, OUTCOME, now, outcome_reading, read) if as_of is None or cast(Outcome, o).decided_at <= as_of
+        cast(Outcome, o)
+        for path in outcome_paths
+        for o in read_items(path, OUTCOME, now, outcome_reading, read)
+        if as_of is None or cast(Outcome, o).decided_at <= as_of
     ]
     collector = Collector(policy.text_min_words)
     collector.wanted = {o.complaint_id for o in known if o.complaint_id is not None}
@@ -141,12 +180,18 @@ def _notes(history: History, result: AuditResult, reading: Reading, outcome_read
     if history.duplicates:
         notes.append(f"{history.duplicates} complaints had an id that was seen before and changed nothing.")
     if history.repeats:
-        notes.append(f"{history.repeats} complaints repeated a reporter's earlier one about the same target and count once.")
+        notes.append(
+            f"{history.repeats} complaints repeated a reporter's earlier one about the same target and count once."
+        )
     if (told := share_told(history.complaints)) < WELL_TOLD:
-        notes.append(f"{percent(told)} of the complaints tell a context (thread, article) that targets share. The others' was inferred from what readers visit in one sitting: readers of one article cannot be told from a group as well as they could be.")
+        notes.append(
+            f"{percent(told)} of the complaints tell a context (thread, article) that targets share. The others' was inferred from what readers visit in one sitting: readers of one article cannot be told from a group as well as they could be."
+        )
     cut = result.counters.get("cut", 0)
     if cut:
-        notes.append(f"{cut:,} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint is paired with the latest 32 before it.")
+        notes.append(
+            f"{cut:,} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint is paired with the latest 32 before it."
+        )
     return notes
 
 

@@ -22,8 +22,20 @@ from service.errors import Refused
 from service.intake.items import MAX_LINE_BYTES, OUTCOME, Noun, read_line, read_value
 from service.model import Frozen, RejectedItem
 
-_REPORTER = {"id": "reporter_id", "account_created_at": "account_created_at", "fingerprint": "fingerprint", "trusted": "trusted"}
-_TARGET = {"id": "target_id", "kind": "kind", "author_id": "author_id", "context_id": "context_id", "url": "url", "excerpt": "excerpt"}
+_REPORTER = {
+    "id": "reporter_id",
+    "account_created_at": "account_created_at",
+    "fingerprint": "fingerprint",
+    "trusted": "trusted",
+}
+_TARGET = {
+    "id": "target_id",
+    "kind": "kind",
+    "author_id": "author_id",
+    "context_id": "context_id",
+    "url": "url",
+    "excerpt": "excerpt",
+}
 _TOP = ("id", "occurred_at", "reason", "text", "notice_type")
 _OUTCOME = ("id", "target_id", "decided_at", "verdict", "action", "decided_by", "complaint_id")
 _LONGEST_LINE = MAX_LINE_BYTES + 2
@@ -45,7 +57,9 @@ class Reading:
             self.examples.append(f"{path.name}:{item.line}: {item.pointer or 'item'}: {item.detail}")
 
 
-def read_items(path: Path, noun: Noun, now: datetime, reading: Reading, progress: Callable[[int], None]) -> Iterator[Frozen]:
+def read_items(
+    path: Path, noun: Noun, now: datetime, reading: Reading, progress: Callable[[int], None]
+) -> Iterator[Frozen]:
     """The valid items of a file, in its order. `progress` is told the bytes of the file that were read since.
 
     Raises Refused for a file that is none of the three kinds or cannot be read.
@@ -96,12 +110,17 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 def _csv(path: Path, noun: Noun, now: datetime, progress: Callable[[int], None]) -> Iterator[Frozen | RejectedItem]:
     with path.open("rb") as raw:
-        lines, before = (line.decode("utf-8-sig" if k == 0 else "utf-8") for k, line in enumerate(_lines(_opened(path, raw)))), 0
+        lines, before = (
+            (line.decode("utf-8-sig" if k == 0 else "utf-8") for k, line in enumerate(_lines(_opened(path, raw)))),
+            0,
+        )
         for number, row in enumerate(csv.DictReader(lines), 2):
             if number % 1000 == 0:
                 progress(raw.tell() - before)
                 before = raw.tell()
-            yield read_value(nested({k: v for k, v in row.items() if k and v not in (None, "")}, noun), noun, now, number)
+            yield read_value(
+                nested({k: v for k, v in row.items() if k and v not in (None, "")}, noun), noun, now, number
+            )
         progress(raw.tell() - before)
 
 
@@ -117,9 +136,13 @@ def _parquet(path: Path, noun: Noun, now: datetime, progress: Callable[[int], No
                 for row in _rows(batch):
                     number += 1
                     if row is None:
-                        yield RejectedItem(line=number, detail="a value of this row is beyond what its type can be read as", pointer="")
+                        yield RejectedItem(
+                            line=number, detail="a value of this row is beyond what its type can be read as", pointer=""
+                        )
                     else:
-                        yield read_value(nested({k: v for k, v in row.items() if v is not None}, noun), noun, now, number)
+                        yield read_value(
+                            nested({k: v for k, v in row.items() if v is not None}, noun), noun, now, number
+                        )
             progress(share)
     except ArrowException as error:
         raise Refused(f"{path} is no readable Parquet file: {error}") from error
@@ -152,7 +175,9 @@ def nested(row: Mapping[str, Any], noun: Noun) -> dict[str, Any]:
     reporter = {k: v for k, flat in _REPORTER.items() if (v := take(f"reporter_{k}", flat)) is not None}
     target = {k: v for k, flat in _TARGET.items() if (v := take(f"target_{k}", flat)) is not None}
     if isinstance(reporter.get("trusted"), str):
-        reporter["trusted"] = {"true": True, "1": True, "false": False, "0": False}.get(reporter["trusted"].lower(), reporter["trusted"])
+        reporter["trusted"] = {"true": True, "1": True, "false": False, "0": False}.get(
+            reporter["trusted"].lower(), reporter["trusted"]
+        )
     attributes = {k.removeprefix("attributes_").removeprefix("attributes."): _plain(v) for k, v in left.items()}
     return top | {"reporter": reporter, "target": target | ({"attributes": attributes} if attributes else {})}
 
@@ -162,4 +187,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()
     return value
-

@@ -32,7 +32,16 @@ class History:
         c, rows = self.complaints, slice(first, last)
         texts = {seq: c.texts[seq] for seq in range(first + 1, last + 1) if seq in c.texts} if c.texts else {}
         return Complaints(
-            c.seq[rows], c.time_ms[rows], c.reporter[rows], c.target[rows], c.context[rows], c.author[rows], c.created_ms[rows], c.fingerprint[rows], c.exempt[rows], texts
+            c.seq[rows],
+            c.time_ms[rows],
+            c.reporter[rows],
+            c.target[rows],
+            c.context[rows],
+            c.author[rows],
+            c.created_ms[rows],
+            c.fingerprint[rows],
+            c.exempt[rows],
+            texts,
         )
 
 
@@ -40,7 +49,10 @@ class Collector:
     """Takes complaints one by one, in any order, and lays them out as a History."""
 
     def __init__(self, text_min_words: int) -> None:
-        self._numbers = {name: array("q") for name in ("time", "reporter", "target", "context", "author", "created", "fingerprint", "tie")}
+        self._numbers = {
+            name: array("q")
+            for name in ("time", "reporter", "target", "context", "author", "created", "fingerprint", "tie")
+        }
         self._exempt = bytearray()
         self._texts: dict[int, bytes] = {}
         self._seen: set[int] = set()
@@ -72,7 +84,9 @@ class Collector:
             self._traits.add(columns["target"][-1], target.model_dump())
         columns["context"].append(self._key(target.context_id))
         columns["author"].append(self._key(target.author_id))
-        columns["created"].append(UNKNOWN_MS if reporter.account_created_at is None else microseconds(reporter.account_created_at) // 1000)
+        columns["created"].append(
+            UNKNOWN_MS if reporter.account_created_at is None else microseconds(reporter.account_created_at) // 1000
+        )
         columns["fingerprint"].append(0 if reporter.fingerprint is None else key_of(reporter.fingerprint))
         self._exempt.append(reporter.trusted or complaint.notice_type == "illegal_content")
         signature = signature_of(complaint.text) if complaint.text else None
@@ -94,15 +108,25 @@ class Collector:
 
     def history(self) -> tuple[History, dict[str, int]]:
         """Everything in time order, one standing complaint a reporter and target; and the row of each wanted complaint."""
-        c = {name: np.frombuffer(column, np.int64) if len(column) else np.empty(0, np.int64) for name, column in self._numbers.items()}
+        c = {
+            name: np.frombuffer(column, np.int64) if len(column) else np.empty(0, np.int64)
+            for name, column in self._numbers.items()
+        }
         order = np.lexsort((c["tie"], c["time"]))
         first = _first_of_pair(c["reporter"][order], c["target"][order])
         order, repeats = order[first], len(order) - int(first.sum())
         place = np.full(len(c["time"]), -1, np.int64)
         place[order] = np.arange(1, len(order) + 1)
         complaints = Complaints(
-            np.arange(1, len(order) + 1), c["time"][order] // 1000, c["reporter"][order], c["target"][order], c["context"][order], c["author"][order], c["created"][order],
-            c["fingerprint"][order], np.frombuffer(bytes(self._exempt), np.bool_)[order] if len(order) else np.empty(0, bool),
+            np.arange(1, len(order) + 1),
+            c["time"][order] // 1000,
+            c["reporter"][order],
+            c["target"][order],
+            c["context"][order],
+            c["author"][order],
+            c["created"][order],
+            c["fingerprint"][order],
+            np.frombuffer(bytes(self._exempt), np.bool_)[order] if len(order) else np.empty(0, bool),
             {int(place[row]): text for row, text in self._texts.items() if place[row] > 0},
         )
         rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] > 0}
@@ -128,5 +152,7 @@ def outcomes_by_target(outcomes: list[Outcome], row_by_complaint: dict[str, int]
         seen.add(o.id)
         target = key_of(o.target_id)
         about = 0 if o.complaint_id is None else row_by_complaint[o.complaint_id]
-        found[target].append(FeedOutcome(0, o.id, target, microseconds(o.decided_at), o.verdict, o.action, o.decided_by, about))
+        found[target].append(
+            FeedOutcome(0, o.id, target, microseconds(o.decided_at), o.verdict, o.action, o.decided_by, about)
+        )
     return dict(found)

@@ -63,23 +63,40 @@ def page_of(report: JsonObject, scenes: Mapping[str, Scene], scope: Scope) -> st
     independent = {row["id"]: (row["complaints"], row["independent_complaints"]) for row in report["targets"]}
     drawn = [(anchor, c) for anchor, c in clusters if c.disposition != "merged"][:DRAWN]
     return _TEMPLATE.render(
-        report=report, scope=scope, clusters=clusters, sections=[_section(anchor, c, scenes.get(c.id), independent, scope.threshold) for anchor, c in drawn],
-        sectioned={anchor for anchor, _ in drawn}, undrawn=sum(c.disposition != "merged" for _, c in clusters) - len(drawn),
-        dispositions=Counter(c.disposition for _, c in clusters), scenes=scenes,
+        report=report,
+        scope=scope,
+        clusters=clusters,
+        sections=[_section(anchor, c, scenes.get(c.id), independent, scope.threshold) for anchor, c in drawn],
+        sectioned={anchor for anchor, _ in drawn},
+        undrawn=sum(c.disposition != "merged" for _, c in clusters) - len(drawn),
+        dispositions=Counter(c.disposition for _, c in clusters),
+        scenes=scenes,
         held=sum(recommend(raw, own, scope.threshold, flagged=True) == "hold" for raw, own in independent.values()),
-        first_at=_moment(report["from"]), last_at=_moment(report["to"]), lags=[(swatch(k), words) for k, (_, _, words) in enumerate(LAGS)],
+        first_at=_moment(report["from"]),
+        last_at=_moment(report["to"]),
+        lags=[(swatch(k), words) for k, (_, _, words) in enumerate(LAGS)],
     )
 
 
-def _section(anchor: str, cluster: Cluster, scene: Scene | None, independent: Mapping[str, tuple[int, float]], threshold: int) -> Section:
+def _section(
+    anchor: str, cluster: Cluster, scene: Scene | None, independent: Mapping[str, tuple[int, float]], threshold: int
+) -> Section:
     aims = tuple(e for e in cluster.evidence if e.signal.startswith(AIM) or e.signal == AUTHOR)
     rows = []
     for line in scene.targets if scene else ():
         own = independent.get(line.id, (line.complaints, float(line.complaints)))[1]
-        rows.append(TargetRow(line, own, recommend(line.complaints, own, threshold, flagged=cluster.disposition == "flagged")))
+        rows.append(
+            TargetRow(line, own, recommend(line.complaints, own, threshold, flagged=cluster.disposition == "flagged"))
+        )
     return Section(
-        anchor=anchor, cluster=cluster, evidence=tuple(e for e in cluster.evidence if not e.signal.startswith(AIM)), aims=aims, scene=scene,
-        raster=raster(scene.lockstep, f"{anchor}raster") if scene else None, burst=burst_chart(scene.burst, f"{anchor}burst") if scene else None, targets=tuple(rows),
+        anchor=anchor,
+        cluster=cluster,
+        evidence=tuple(e for e in cluster.evidence if not e.signal.startswith(AIM)),
+        aims=aims,
+        scene=scene,
+        raster=raster(scene.lockstep, f"{anchor}raster") if scene else None,
+        burst=burst_chart(scene.burst, f"{anchor}burst") if scene else None,
+        targets=tuple(rows),
     )
 
 
@@ -93,8 +110,25 @@ def _shown(value: object) -> object:
 
 
 _ENVIRONMENT = Environment(
-    autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True, loader=PackageLoader("workers.audit", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_shown,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    loader=PackageLoader("workers.audit", "templates"),
 )
-for _name in (figure, p_value, signed, share, question, label, at, lasting, complaints_in_rows, burst_in_rows, soon_share):
+for _name in (
+    figure,
+    p_value,
+    signed,
+    share,
+    question,
+    label,
+    at,
+    lasting,
+    complaints_in_rows,
+    burst_in_rows,
+    soon_share,
+):
     _ENVIRONMENT.filters[_name.__name__] = _name
 _TEMPLATE = _ENVIRONMENT.get_template("page.html.j2")

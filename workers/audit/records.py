@@ -26,11 +26,15 @@ class Records:
         some = np.isin(targets, c.target[rows])
         self._crowds = dict(zip(targets[some].tolist(), count[some].tolist(), strict=True))
 
-    def recorded(self, group: Group, outcomes: Mapping[int, Sequence[Judgement]], now_us: int, flag_score: float) -> Group:
+    def recorded(
+        self, group: Group, outcomes: Mapping[int, Sequence[Judgement]], now_us: int, flag_score: float
+    ) -> Group:
         """The group with its members' records behind its evidence, if it is coordinated by itself and there are any."""
         if not len(self._rows) or coordination(group.evidence) <= flag_score:
             return group
-        evidence = record_evidence({r: self._until(r, now_us) for r in group.reporters}, group.targets, outcomes, self._crowds, now_us)
+        evidence = record_evidence(
+            {r: self._until(r, now_us) for r in group.reporters}, group.targets, outcomes, self._crowds, now_us
+        )
         return group if evidence is None else replace(group, evidence=(*group.evidence, evidence))
 
     def _until(self, reporter: int, now_us: int) -> list[Filed]:
@@ -38,4 +42,9 @@ class Records:
         first, last = np.searchsorted(self._reporters, [reporter, reporter + 1]).tolist()
         rows = self._rows[first:last]
         rows = rows[c.time_ms[rows] * 1000 <= now_us]
-        return [Filed(seq, target, time * 1000) for seq, target, time in zip(c.seq[rows].tolist(), c.target[rows].tolist(), c.time_ms[rows].tolist(), strict=True)]
+        return [
+            Filed(seq, target, time * 1000)
+            for seq, target, time in zip(
+                c.seq[rows].tolist(), c.target[rows].tolist(), c.time_ms[rows].tolist(), strict=True
+            )
+        ]

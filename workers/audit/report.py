@@ -18,12 +18,29 @@ SCHEMA = "brigadewatch.report/1"
 def cluster_of(state: ClusterState, history: History) -> Cluster:
     """A cluster in the contract's terms."""
     return Cluster(
-        id=state.id, kind=state.kind, disposition=state.disposition, status=state.status, score=state.score, probability=state.probability,
-        unfounded_probability=state.unfounded_probability, settle_with=[history.target_ids[t] for t in state.settle_with], first_at=moment(state.first_us), last_at=moment(state.last_us),
-        reporter_count=len(state.members), target_count=len(state.author_by_target), summary=state.summary, evidence=list(state.evidence), policy_version=state.policy_version,
-        version=state.version, merged_into=state.merged_into, split_from=state.split_from, earlier=state.earlier,
-        revoked_at=None if state.revoked_us is None else moment(state.revoked_us), revoked_because=state.revoked_because,
-        reporters=sorted(history.reporter_ids[r] for r in state.members), targets=sorted(history.target_ids[t] for t in state.author_by_target),
+        id=state.id,
+        kind=state.kind,
+        disposition=state.disposition,
+        status=state.status,
+        score=state.score,
+        probability=state.probability,
+        unfounded_probability=state.unfounded_probability,
+        settle_with=[history.target_ids[t] for t in state.settle_with],
+        first_at=moment(state.first_us),
+        last_at=moment(state.last_us),
+        reporter_count=len(state.members),
+        target_count=len(state.author_by_target),
+        summary=state.summary,
+        evidence=list(state.evidence),
+        policy_version=state.policy_version,
+        version=state.version,
+        merged_into=state.merged_into,
+        split_from=state.split_from,
+        earlier=state.earlier,
+        revoked_at=None if state.revoked_us is None else moment(state.revoked_us),
+        revoked_because=state.revoked_because,
+        reporters=sorted(history.reporter_ids[r] for r in state.members),
+        targets=sorted(history.target_ids[t] for t in state.author_by_target),
     )
 
 
@@ -50,7 +67,12 @@ def report_of(states: Sequence[ClusterState], history: History, policy_version: 
     time = history.complaints.time_ms
     ordered = sorted(states, key=lambda s: (s.disposition != "flagged", -s.score, s.id))
     return {
-        "schema": SCHEMA, "policy_version": policy_version, "complaints": len(time),
-        "from": moment(int(time[0]) * 1000).isoformat() if len(time) else None, "to": moment(int(time[-1]) * 1000).isoformat() if len(time) else None,
-        "notes": notes, "clusters": [cluster_of(s, history).model_dump(mode="json") for s in ordered], "targets": counts(states, history),
+        "schema": SCHEMA,
+        "policy_version": policy_version,
+        "complaints": len(time),
+        "from": moment(int(time[0]) * 1000).isoformat() if len(time) else None,
+        "to": moment(int(time[-1]) * 1000).isoformat() if len(time) else None,
+        "notes": notes,
+        "clusters": [cluster_of(s, history).model_dump(mode="json") for s in ordered],
+        "targets": counts(states, history),
     }

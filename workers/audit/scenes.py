@@ -80,15 +80,33 @@ def told_parts(history: History) -> tuple[Told, ...]:
     """How often the optional parts of a complaint were told."""
     c, total = history.complaints, max(len(history.complaints), 1)
     return (
-        Told("context (thread, article) of the target", float((c.context != 0).sum()) / total, "readers of one popular article cannot be told from a group as well as they could be"),
-        Told("author of the target", float((c.author != 0).sum()) / total, "whether a group follows one author stays unknown"),
-        Told("age of the reporter's account", float((c.created_ms != UNKNOWN_MS).sum()) / total, "a crowd of fresh accounts is not recognised"),
-        Told("fingerprint of device or network", float((c.fingerprint != 0).sum()) / total, "accounts that share a device or network are not recognised"),
+        Told(
+            "context (thread, article) of the target",
+            float((c.context != 0).sum()) / total,
+            "readers of one popular article cannot be told from a group as well as they could be",
+        ),
+        Told(
+            "author of the target",
+            float((c.author != 0).sum()) / total,
+            "whether a group follows one author stays unknown",
+        ),
+        Told(
+            "age of the reporter's account",
+            float((c.created_ms != UNKNOWN_MS).sum()) / total,
+            "a crowd of fresh accounts is not recognised",
+        ),
+        Told(
+            "fingerprint of device or network",
+            float((c.fingerprint != 0).sum()) / total,
+            "accounts that share a device or network are not recognised",
+        ),
         Told("text of five words or more", len(c.texts) / total, "copied wording is not recognised"),
     )
 
 
-def scenes_of(states: Sequence[ClusterState], history: History, outcomes: Mapping[int, Sequence[Judgement]]) -> dict[str, Scene]:
+def scenes_of(
+    states: Sequence[ClusterState], history: History, outcomes: Mapping[int, Sequence[Judgement]]
+) -> dict[str, Scene]:
     """The scene of every cluster that still has complaints; merged ones are seen through their survivor."""
     order = np.argsort(history.complaints.target, kind="stable")  # stable: by time within a target
     sorted_targets = history.complaints.target[order]
@@ -104,21 +122,35 @@ def scenes_of(states: Sequence[ClusterState], history: History, outcomes: Mappin
     return scenes
 
 
-def _scene(state: ClusterState, counted: Sequence[Membership], rows_by_target: Mapping[int, Ints], history: History, outcomes: Mapping[int, Sequence[Judgement]]) -> Scene:
+def _scene(
+    state: ClusterState,
+    counted: Sequence[Membership],
+    rows_by_target: Mapping[int, Ints],
+    history: History,
+    outcomes: Mapping[int, Sequence[Judgement]],
+) -> Scene:
     on_target = by_target(counted, history.target_ids)
     number = {target: n for n, target in enumerate(on_target, 1)}
     verdicts = {target: _judged(mine, outcomes) for target, mine in on_target.items()}
     weight = {target: len(mine) for target, mine in on_target.items()}
     listed = [
         TargetLine(
-            number[t], history.target_ids[t], len(rows_by_target[t]), len(on_target[t]), moment(on_target[t][0].time_us),
-            (on_target[t][-1].time_us - on_target[t][0].time_us) / 1e6, verdicts[t],
+            number[t],
+            history.target_ids[t],
+            len(rows_by_target[t]),
+            len(on_target[t]),
+            moment(on_target[t][0].time_us),
+            (on_target[t][-1].time_us - on_target[t][0].time_us) / 1e6,
+            verdicts[t],
         )
         for t in most(list(on_target), weight, TARGET_LINES)
     ]
     return Scene(
-        lockstep=lockstep_of(counted, history.reporter_ids, history.target_ids), burst=_burst(state, counted, rows_by_target, history), targets=tuple(listed),
-        targets_left_out=len(on_target) - len(listed), unjudged=sum(v is None for v in verdicts.values()),
+        lockstep=lockstep_of(counted, history.reporter_ids, history.target_ids),
+        burst=_burst(state, counted, rows_by_target, history),
+        targets=tuple(listed),
+        targets_left_out=len(on_target) - len(listed),
+        unjudged=sum(v is None for v in verdicts.values()),
     )
 
 
@@ -128,8 +160,16 @@ def _judged(mine: Sequence[Filing], outcomes: Mapping[int, Sequence[Judgement]])
     return "upheld" if told.upheld else ("rejected" if told.rejected else None)
 
 
-def _burst(state: ClusterState, counted: Sequence[Membership], rows_by_target: Mapping[int, Ints], history: History) -> Burst:
+def _burst(
+    state: ClusterState, counted: Sequence[Membership], rows_by_target: Mapping[int, Ints], history: History
+) -> Burst:
     rows = np.concatenate(list(rows_by_target.values()))
     everyone = history.complaints.time_ms[rows] * 1000
-    theirs = everyone[~np.isin(history.complaints.reporter[rows], np.fromiter(state.members, np.int64, len(state.members)))]
-    return burst_of(np.array([m.time_us for m in counted], np.int64), theirs, next((e.usual for e in state.evidence if e.signal == "burst"), None))
+    theirs = everyone[
+        ~np.isin(history.complaints.reporter[rows], np.fromiter(state.members, np.int64, len(state.members)))
+    ]
+    return burst_of(
+        np.array([m.time_us for m in counted], np.int64),
+        theirs,
+        next((e.usual for e in state.evidence if e.signal == "burst"), None),
+    )

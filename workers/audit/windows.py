@@ -58,7 +58,13 @@ def window_ends(first_ms: int, last_ms: int, window_ms: int, step_ms: int) -> It
     yield last_ms
 
 
-def audit(history: History, outcomes: Mapping[int, Sequence[FeedOutcome]], policy: Policy, step_seconds: int, progress: Callable[[int, int], None]) -> AuditResult:
+def audit(
+    history: History,
+    outcomes: Mapping[int, Sequence[FeedOutcome]],
+    policy: Policy,
+    step_seconds: int,
+    progress: Callable[[int, int], None],
+) -> AuditResult:
     """All clusters of the history. `progress` is told (windows done, windows in all)."""
     policy = replace(policy, flags_per_day=UNLIMITED)
     time = history.complaints.time_ms
@@ -82,14 +88,26 @@ def audit(history: History, outcomes: Mapping[int, Sequence[FeedOutcome]], polic
         known = _KnownBy(outcomes, end * 1000)
         aimed = (replace(g, evidence=g.evidence + aims[g.targets]) for g in groups)
         found = [found_group(records.recorded(g, known, end * 1000, policy.flag_score)) for g in aimed]
-        states.update(reconcile(states, Recomputation(found, known, (end - window_ms) * 1000, end * 1000, complete=True), policy, lambda: f"k{next(numbers)}"))
+        states.update(
+            reconcile(
+                states,
+                Recomputation(found, known, (end - window_ms) * 1000, end * 1000, complete=True),
+                policy,
+                lambda: f"k{next(numbers)}",
+            )
+        )
         progress(done, len(ends))
-    final = [s if s.disposition == "merged" else rescore(s, outcomes, int(time[-1]) * 1000, policy) for s in states.values()]
+    final = [
+        s if s.disposition == "merged" else rescore(s, outcomes, int(time[-1]) * 1000, policy) for s in states.values()
+    ]
     return AuditResult(final, len(ends), counters)
 
 
 def aims_by_targets(
-    history: History, window_targets: Ints, groups: Sequence[Group], known: Mapping[frozenset[int], tuple[Evidence, ...]]
+    history: History,
+    window_targets: Ints,
+    groups: Sequence[Group],
+    known: Mapping[frozenset[int], tuple[Evidence, ...]],
 ) -> dict[frozenset[int], tuple[Evidence, ...]]:
     """What each group's targets have in common, by its targets, against `window_targets` (of each complaint of the
     window).

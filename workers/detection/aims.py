@@ -85,7 +85,11 @@ class Usual:
 
     def __post_init__(self) -> None:
         names = ((name_of(feature), count) for feature, count in self.count_by_feature.items())
-        object.__setattr__(self, "values_by_name", Counter(name for name, count in names if count >= least_of(name) and name not in self.measures))
+        object.__setattr__(
+            self,
+            "values_by_name",
+            Counter(name for name, count in names if count >= least_of(name) and name not in self.measures),
+        )
 
 
 def usual_of(features: Mapping[str, int], targets: int) -> Usual:
@@ -97,7 +101,11 @@ def usual_of(features: Mapping[str, int], targets: int) -> Usual:
     if most > targets:
         raise ValueError(f"a feature is counted {most} times among {targets} targets: a target has it once at most")
     numbers = Counter(name_of(f) for f in features if _is_number(f))
-    return Usual(targets, {f: n for f, n in features.items() if n >= LEAST}, frozenset(name for name, n in numbers.items() if n > DISTINCT_NUMBERS))
+    return Usual(
+        targets,
+        {f: n for f, n in features.items() if n >= LEAST},
+        frozenset(name for name, n in numbers.items() if n > DISTINCT_NUMBERS),
+    )
 
 
 def name_of(feature: str) -> str:
@@ -174,7 +182,11 @@ class TargetTraits(Mapping[int, frozenset[str]]):
         count = np.bincount(numbers[np.repeat(ends[rows], lengths) + within], minlength=len(self._features))
         common = np.flatnonzero(count >= LEAST)
         measures = frozenset(name for name, seen in self._numerals.items() if len(seen) > DISTINCT_NUMBERS)
-        return Usual(len(rows), {self._features[k]: n for k, n in zip(common.tolist(), count[common].tolist(), strict=True)}, measures)
+        return Usual(
+            len(rows),
+            {self._features[k]: n for k, n in zip(common.tolist(), count[common].tolist(), strict=True)},
+            measures,
+        )
 
 
 def aims_of(targets: Iterable[int], traits: Mapping[int, Collection[str]], usual: Usual) -> tuple[Evidence, ...]:
@@ -188,14 +200,20 @@ def aims_of(targets: Iterable[int], traits: Mapping[int, Collection[str]], usual
     known = [traits[t] for t in set(targets) if t in traits]
     total = len(known)
     count_by_feature = Counter(feature for features in known for feature in features)
-    features = [f for f, n in count_by_feature.items() if n >= max(least_of(name := name_of(f)), LEAST_SHARE * total) and name not in usual.measures]
+    features = [
+        f
+        for f, n in count_by_feature.items()
+        if n >= max(least_of(name := name_of(f)), LEAST_SHARE * total) and name not in usual.measures
+    ]
     if not features:
         return ()
     names = [name_of(f) for f in features]
     count = np.array([count_by_feature[f] for f in features], np.int64)
     among = np.maximum(count, [usual.count_by_feature.get(f, 0) for f in features])
     everything = np.maximum(usual.targets, among + total - count)
-    tests = len(usual.values_by_name.keys() | set(names)) * np.array([max(1, usual.values_by_name.get(name, 0)) for name in names])
+    tests = len(usual.values_by_name.keys() | set(names)) * np.array(
+        [max(1, usual.values_by_name.get(name, 0)) for name in names]
+    )
     p = hypergeom.sf(count - 1, everything, among, total) * tests
     best: dict[str, tuple[float, float, str, int]] = {}
     for k in np.flatnonzero(p < P_LIMIT).tolist():
@@ -206,14 +224,26 @@ def aims_of(targets: Iterable[int], traits: Mapping[int, Collection[str]], usual
 
 def _evidence(p: float, usual: float, feature: str, count: int, total: int) -> Evidence:
     name = name_of(feature).removeprefix("attribute ")
-    return Evidence(signal=f"{AIM}{name}", value=count / total, usual=usual, p_value=p, contribution=0.0, text=f"{count} of {total} targets {_words(feature)}, where {percent(usual)} {_verb(feature)}.")
+    return Evidence(
+        signal=f"{AIM}{name}",
+        value=count / total,
+        usual=usual,
+        p_value=p,
+        contribution=0.0,
+        text=f"{count} of {total} targets {_words(feature)}, where {percent(usual)} {_verb(feature)}.",
+    )
 
 
 def _words(feature: str) -> str:
     head, _, rest = feature.partition(" ")
     if head == "attribute":
         return f"{_PHRASES[rest]} ({rest})" if rest in _PHRASES else f"have {rest}"
-    return {"author": f"are by author {rest}", "context": f"belong to context {rest}", "kind": f"are of kind {rest}", "word": f"contain the word “{rest}”"}[head]
+    return {
+        "author": f"are by author {rest}",
+        "context": f"belong to context {rest}",
+        "kind": f"are of kind {rest}",
+        "word": f"contain the word “{rest}”",
+    }[head]
 
 
 def _verb(feature: str) -> str:

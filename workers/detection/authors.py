@@ -53,7 +53,11 @@ def author_groups(window: Window) -> list[AuthorGroup]:
         mine = devoted & (a == writer)
         expected = _expected(degrees, float(size[writer] / window.live))
         if float(poisson.sf(int(mine.sum()) - 1, expected)) * int((size > 0).sum()) < ALPHA:
-            groups.append(AuthorGroup(frozenset(r[mine].tolist()), float(np.mean(np.minimum(12, -np.log10(np.maximum(p[mine], 1e-12)))))))
+            groups.append(
+                AuthorGroup(
+                    frozenset(r[mine].tolist()), float(np.mean(np.minimum(12, -np.log10(np.maximum(p[mine], 1e-12)))))
+                )
+            )
     return groups
 
 

@@ -107,7 +107,9 @@ def continued(window: Window, batch: Complaints, inferred: Inferred) -> Complain
     fresh = fresh[np.lexsort((batch.reporter[fresh], batch.time_ms[fresh]))]
     targets, first = np.unique(batch.target[fresh], return_index=True)
     if len(targets):
-        label = _where_before(window, batch.reporter[fresh[first]], batch.time_ms[fresh[first]] - window.origin, inferred.gap_ms)
+        label = _where_before(
+            window, batch.reporter[fresh[first]], batch.time_ms[fresh[first]] - window.origin, inferred.gap_ms
+        )
         found = label[np.searchsorted(targets, batch.target[fresh])]
         context[fresh] = np.where(found == 0, 0, found)
     return batch
@@ -218,6 +220,10 @@ def _complaints_between(window: Window):  # type: ignore[no-untyped-def]
 
     def count(reporter: Ints, low: Ints, high: Ints) -> Ints:
         base = reporter.astype(np.int64) << 38
-        return np.asarray(np.searchsorted(keys, base | np.minimum(high, (1 << 38) - 1), "right") - np.searchsorted(keys, base | np.maximum(low, 0), "left"), np.int64)
+        return np.asarray(
+            np.searchsorted(keys, base | np.minimum(high, (1 << 38) - 1), "right")
+            - np.searchsorted(keys, base | np.maximum(low, 0), "left"),
+            np.int64,
+        )
 
     return count

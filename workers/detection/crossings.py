@@ -43,7 +43,13 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
         here = place[(lag <= reach) & (room <= cap)]
         if len(here):
             distinct = here[np.r_[True, here[1:] != here[:-1]]] >> 32
-            _lower(best, window, pairs, np.bincount(distinct, minlength=len(pairs)), expected[:, scales.index(reach), caps.index(cap)])
+            _lower(
+                best,
+                window,
+                pairs,
+                np.bincount(distinct, minlength=len(pairs)),
+                expected[:, scales.index(reach), caps.index(cap)],
+            )
     best = np.minimum(1.0, best * len(SCALES))
     return pairs[best <= SEED_P], best[best <= SEED_P]
 
@@ -69,5 +75,3 @@ def _rate(mu: Floats, met_twice: int) -> float:
         middle = float((low * high) ** 0.5)
         low, high = (middle, high) if (mu / (mu + middle)).sum() > met_twice else (low, middle)
     return float((low * high) ** 0.5)
-
-

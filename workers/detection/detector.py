@@ -117,7 +117,9 @@ class Detector:
             self.groups.contexts = _looked_at(inferred)
         met = pairs.meet(self.window, events, policy.neighbours, None, policy.fit_sample)
         self._count(met)
-        self.groups.affinity = Affinity(*fit_affinity(self.window, met.sample_first, met.sample_second, (policy.default_shape, policy.default_rate)))
+        self.groups.affinity = Affinity(
+            *fit_affinity(self.window, met.sample_first, met.sample_second, (policy.default_shape, policy.default_rate))
+        )
         self._analyse(met.first, met.second)
         self._follow_leads()
         return self, self.groups.update(events, events[:0], whole=True)
@@ -131,14 +133,29 @@ class Detector:
         validated, _ = self.edges.validated(self.pairs_met, self.policy.false_discovery_rate)
         parts = components(crossing[~np.isin(crossing, validated)], self.policy.min_members)
         self.groups.leads = [
-            *(Lead("crossing", frozenset(keys[sorted(part)].tolist()), 0.0) for part in parts if len(part) <= LARGEST_CROSSING),
-            *(Lead("twins", frozenset(keys[sorted(part)].tolist()), SURPRISE) for part in self._twins() if len(part) <= LARGEST_CROSSING),
-            *(Lead("author", frozenset(keys[sorted(g.members)].tolist()), g.surprise) for g in author_groups(self.window)),
+            *(
+                Lead("crossing", frozenset(keys[sorted(part)].tolist()), 0.0)
+                for part in parts
+                if len(part) <= LARGEST_CROSSING
+            ),
+            *(
+                Lead("twins", frozenset(keys[sorted(part)].tolist()), SURPRISE)
+                for part in self._twins()
+                if len(part) <= LARGEST_CROSSING
+            ),
+            *(
+                Lead("author", frozenset(keys[sorted(g.members)].tolist()), g.surprise)
+                for g in author_groups(self.window)
+            ),
         ]
 
     def _twins(self) -> list[MemberSet]:
         """Without contexts that were told, the readers of one article would be twins as well."""
-        return components(twin_pairs(self.window, self.policy.neighbours), self.policy.min_members) if self.groups.contexts == "told" else []
+        return (
+            components(twin_pairs(self.window, self.policy.neighbours), self.policy.min_members)
+            if self.groups.contexts == "told"
+            else []
+        )
 
     def load(self, batch: Complaints) -> None:
         """Take complaints in without analysing them (a rebuild): their pairs come from `adopt`."""
@@ -155,8 +172,17 @@ class Detector:
         first, second = self.edges.keys >> pairs.PAIR_BITS, self.edges.keys & 0xFFFFFFFF
         crossing, crossing_p = self.groups.crossing
         return Fitted(
-            self.affinity, self.pairs_met, keys[first], keys[second], self.edges.p, tuple(self.groups.leads), keys[crossing >> pairs.PAIR_BITS], keys[crossing & 0xFFFFFFFF], crossing_p,
-            self.groups.hot_slices, self.inferred,
+            self.affinity,
+            self.pairs_met,
+            keys[first],
+            keys[second],
+            self.edges.p,
+            tuple(self.groups.leads),
+            keys[crossing >> pairs.PAIR_BITS],
+            keys[crossing & 0xFFFFFFFF],
+            crossing_p,
+            self.groups.hot_slices,
+            self.inferred,
         )
 
     def adopt(self, fitted: Fitted, since_seq: int) -> None:

@@ -45,7 +45,16 @@ class Measured:
     contexts: str  # "told", "inferred" or "none": what the negative control had to look at
 
 
-def measure(window: Window, members: Ints, targets: Ints, surprise: float, group: float, contexts: str, usual_fresh: float, policy: Policy) -> Measured:
+def measure(
+    window: Window,
+    members: Ints,
+    targets: Ints,
+    surprise: float,
+    group: float,
+    contexts: str,
+    usual_fresh: float,
+    policy: Policy,
+) -> Measured:
     """Measure every signal of the members on the targets; `usual_fresh` is fresh_share() of the window."""
     _, events = window.runs(window.by_pair, members)
     aimed = np.isin(window.target[events], targets)
@@ -54,16 +63,27 @@ def measure(window: Window, members: Ints, targets: Ints, surprise: float, group
     lockstep = (len(on_target) / len(targets) - 1) / max(len(members) - 1, 1)
     fresh, fingerprint, duplicate = devices(window, on_target, usual_fresh, policy)
     return Measured(
-        lockstep=lockstep, devotion=len(on_target) / max(len(events), 1), surprise=surprise,
-        fresh=fresh, fingerprint=fingerprint, duplicate=duplicate,
-        author=_author(window, targets), burst=burst(window, members, targets, on_target),
-        group=group, span=span(window, members, targets), contexts=contexts,
+        lockstep=lockstep,
+        devotion=len(on_target) / max(len(events), 1),
+        surprise=surprise,
+        fresh=fresh,
+        fingerprint=fingerprint,
+        duplicate=duplicate,
+        author=_author(window, targets),
+        burst=burst(window, members, targets, on_target),
+        group=group,
+        span=span(window, members, targets),
+        contexts=contexts,
     )
 
 
 def devices(window: Window, events: Events, usual_fresh: float, policy: Policy) -> tuple[Signal, Signal, Signal]:
     """Fresh accounts, rare shared fingerprints and near-duplicate texts among the complaints (in time order)."""
-    return _fresh(window, events, usual_fresh, policy), _fingerprint(window, events, policy), _duplicate(window, events, policy)
+    return (
+        _fresh(window, events, usual_fresh, policy),
+        _fingerprint(window, events, policy),
+        _duplicate(window, events, policy),
+    )
 
 
 def carriers(window: Window, events: Events, with_texts: bool, policy: Policy) -> Bools:
@@ -74,7 +94,11 @@ def carriers(window: Window, events: Events, with_texts: bool, policy: Policy) -
     carrying = (created != UNKNOWN_MS) & (window.time[events] - created < policy.fresh_account_seconds * 1000)
     carrying |= np.isin(window.fingerprint[events], _rare_prints(window, events, policy))
     if with_texts:
-        texted = [k for k, e in enumerate(events.tolist()) if e in window.text and word_count(window.text[e]) >= policy.text_min_words]
+        texted = [
+            k
+            for k, e in enumerate(events.tolist())
+            if e in window.text and word_count(window.text[e]) >= policy.text_min_words
+        ]
         copied = near_duplicates([window.text[int(events[k])] for k in texted], policy.text_jaccard)
         carrying[np.array(texted, np.int64)[copied]] = True
     return np.asarray(carrying)

@@ -132,7 +132,9 @@ class Groups:
             else:
                 measured[members] = self._hopeless(members) or self._measure(members)
         self._measured = measured
-        coordinated = frozenset().union(*(m for m, g in measured.items() if g is not None and coordination(g.evidence) > self.policy.flag_score))
+        coordinated = frozenset().union(
+            *(m for m, g in measured.items() if g is not None and coordination(g.evidence) > self.policy.flag_score)
+        )
         for known in grown.values():
             known.new, known.flagged = False, bool(known.members) and known.members <= coordinated
         self._update_one_shots(events, gone, whole)
@@ -153,10 +155,17 @@ class Groups:
             same[same] = (old_keys[at[same]] == keys[same]) & (old_p[at[same]] == p[same])
             weight = -np.log10(np.maximum(p[~same], 1e-300))
             self.graph.add_weighted_edges_from(
-                ((key >> pairs.PAIR_BITS, key & 0xFFFFFFFF, s) for key, s in zip(keys[~same].tolist(), weight.tolist(), strict=True)), weight="surprise")
+                (
+                    (key >> pairs.PAIR_BITS, key & 0xFFFFFFFF, s)
+                    for key, s in zip(keys[~same].tolist(), weight.tolist(), strict=True)
+                ),
+                weight="surprise",
+            )
             self.graph.remove_nodes_from([n for n, d in list(self.graph.degree) if d == 0])
             self._validated = keys, p
-            self.strong = [frozenset(c) for c in nx.connected_components(self.graph) if len(c) >= self.policy.min_members]
+            self.strong = [
+                frozenset(c) for c in nx.connected_components(self.graph) if len(c) >= self.policy.min_members
+            ]
         if whole or (self.edges.changed and len(self.edges.keys) <= LARGEST_WEAK_GRAPH):
             small, self._cut = weak_seeds(self.edges, keys, self.policy.min_members, None if whole else self._cut)
             self._weak = list(dict.fromkeys([*small, *self._cut]))
@@ -171,7 +180,11 @@ class Groups:
         for known in self.grown.values():
             theirs = np.isin(who, known.people)
             known.pending += int((np.isin(what, known.targets) | theirs).sum())
-            if known.flagged and theirs.any() and self._has_new_target(known, np.setdiff1d(what[theirs], known.targets)):
+            if (
+                known.flagged
+                and theirs.any()
+                and self._has_new_target(known, np.setdiff1d(what[theirs], known.targets))
+            ):
                 known.pending = known.size + 1
             known.pending += known.size if len(gone) and np.isin(self.window.reporter[gone], known.people).any() else 0
 
@@ -205,7 +218,11 @@ class Groups:
         known = self.grown.get((tier, seed))
         if known is None:
             for (old_tier, old), other in self.grown.items():
-                if old_tier == tier and not seed.isdisjoint(old) and len(seed ^ old) <= share * min(len(seed), len(old)):
+                if (
+                    old_tier == tier
+                    and not seed.isdisjoint(old)
+                    and len(seed ^ old) <= share * min(len(seed), len(old))
+                ):
                     known = other
                     known.pending += len(seed ^ old)
                     break
@@ -220,7 +237,11 @@ class Groups:
             members = frozenset()
         if tier != "strong" and len(members & strong) >= OVERLAP_WITH_STRONG * len(members):
             members = frozenset()
-        return Grown(seed, members, growth.targets_of(self.window, np.array(sorted(members or seed), np.int64), self.policy.target_share))
+        return Grown(
+            seed,
+            members,
+            growth.targets_of(self.window, np.array(sorted(members or seed), np.int64), self.policy.target_share),
+        )
 
     def _stands_alone(self, members: MemberSet) -> bool:
         """A weak seed has to be surprising as a whole, and not the readers of one article."""
@@ -231,7 +252,9 @@ class Groups:
         return self._surprise(who, targets) >= -math.log10(self.policy.false_discovery_rate)
 
     def _surprise(self, who: Ints, targets: Ints) -> float:
-        return surprise.group_surprise(self.window, who, targets, self._best_pair(who), self.tests, self.affinity, self.policy)
+        return surprise.group_surprise(
+            self.window, who, targets, self._best_pair(who), self.tests, self.affinity, self.policy
+        )
 
     def _hopeless(self, members: MemberSet) -> Group | None:
         """A very large group that was far from being one, and of which a twentieth at most has changed: a crowd of
@@ -266,7 +289,9 @@ class Groups:
         keys, p = self.edges.within(who)
         crossing, crossing_p = self.crossing
         inside = np.isin(crossing >> pairs.PAIR_BITS, who) & np.isin(crossing & 0xFFFFFFFF, who)
-        return surprise.best_pair(self.window, np.concatenate([keys, crossing[inside]]), np.concatenate([p, crossing_p[inside]]))
+        return surprise.best_pair(
+            self.window, np.concatenate([keys, crossing[inside]]), np.concatenate([p, crossing_p[inside]])
+        )
 
     # --- measuring
 
@@ -277,12 +302,17 @@ class Groups:
             return group
         window = self.window
         mine = events[np.isin(window.reporter[events], np.fromiter(members, np.int64, len(members)))]
-        mine = mine[[k in group.targets for k in window.targets.keys[window.target[mine]].tolist()]] if len(mine) else mine
+        mine = (
+            mine[[k in group.targets for k in window.targets.keys[window.target[mine]].tolist()]] if len(mine) else mine
+        )
         if not len(mine):
             return group
         return replace(
-            group, seq=np.concatenate([group.seq, window.seq[mine]]), reporter=np.concatenate([group.reporter, window.reporters.keys[window.reporter[mine]]]),
-            target=np.concatenate([group.target, window.targets.keys[window.target[mine]]]), time_ms=np.concatenate([group.time_ms, window.time[mine] + window.origin]),
+            group,
+            seq=np.concatenate([group.seq, window.seq[mine]]),
+            reporter=np.concatenate([group.reporter, window.reporters.keys[window.reporter[mine]]]),
+            target=np.concatenate([group.target, window.targets.keys[window.target[mine]]]),
+            time_ms=np.concatenate([group.time_ms, window.time[mine] + window.origin]),
             exempt=np.concatenate([group.exempt, window.exempt[mine]]),
         )
 
@@ -293,13 +323,26 @@ class Groups:
             return None
         weights = [d["surprise"] for _, _, d in self.graph.subgraph(members).edges(data=True)]
         weighed = min(len(who), surprise.MEMBERS_WEIGHED)
-        lead = max((x.surprise for x in self.leads if x.tier in BONDED and self._mostly(x.members, members)), default=0.0)
+        lead = max(
+            (x.surprise for x in self.leads if x.tier in BONDED and self._mostly(x.members, members)), default=0.0
+        )
         group = float(np.clip(max(self._lasting_surprise(members, who, targets) / weighed, lead), -1, 4))
-        measured = evidence.measure(window, who, targets, float(np.mean(weights)) if weights else 0.0, group, self.contexts, self._fresh_share(), self.policy)
+        measured = evidence.measure(
+            window,
+            who,
+            targets,
+            float(np.mean(weights)) if weights else 0.0,
+            group,
+            self.contexts,
+            self._fresh_share(),
+            self.policy,
+        )
         _, events = window.runs(window.by_pair, who)
         events = events[np.isin(window.target[events], targets)]
         self.counters["measured"] += 1
-        return self._named("repeat", who, targets, events, structural_evidence(measured, len(who), len(targets), self.policy.weights))
+        return self._named(
+            "repeat", who, targets, events, structural_evidence(measured, len(who), len(targets), self.policy.weights)
+        )
 
     def _fresh_share(self) -> float:
         """What share of complaints comes from fresh accounts: a look at the whole window, once a tick at most."""
@@ -317,8 +360,15 @@ class Groups:
         target_keys = window.targets.keys[targets]
         authors = window.authors.keys[window.author_of[targets]]
         return Group(
-            kind, frozenset(window.reporters.keys[who].tolist()), frozenset(target_keys.tolist()), window.seq[events], window.reporters.keys[window.reporter[events]],
-            window.targets.keys[window.target[events]], window.time[events] + window.origin, window.exempt[events], signals,
+            kind,
+            frozenset(window.reporters.keys[who].tolist()),
+            frozenset(target_keys.tolist()),
+            window.seq[events],
+            window.reporters.keys[window.reporter[events]],
+            window.targets.keys[window.target[events]],
+            window.time[events] + window.origin,
+            window.exempt[events],
+            signals,
             dict(zip(target_keys.tolist(), authors.tolist(), strict=True)),
         )
 
@@ -333,7 +383,16 @@ class Groups:
             touched = targets[self.window.crowd[targets] >= MINIMUM].astype(np.int64)
         if not len(touched):
             return
-        found = {s.target: s for s in one_shots(self.window, touched, self._fresh_share(), max(self.hot_slices, len(touched) * len(SPANS_MS)), self.policy)}
+        found = {
+            s.target: s
+            for s in one_shots(
+                self.window,
+                touched,
+                self._fresh_share(),
+                max(self.hot_slices, len(touched) * len(SPANS_MS)),
+                self.policy,
+            )
+        }
         for target in touched.tolist():
             if target in found:
                 self._one_shots[target] = self._crowd(found[target])
@@ -346,7 +405,11 @@ class Groups:
         burst = evidence.burst(window, found.carriers, targets, found.events)
         known = self._one_shots.get(found.target)
         group = self._named("one_shot", found.carriers, targets, found.events, slice_evidence(found, burst))
-        return known if known is not None and known.reporters == group.reporters and np.array_equal(known.seq, group.seq) else group
+        return (
+            known
+            if known is not None and known.reporters == group.reporters and np.array_equal(known.seq, group.seq)
+            else group
+        )
 
     def _own_one_shots(self, repeat: Iterable[Group]) -> list[Group]:
         """Crowds that are not, by half or more, members of groups that hit several targets."""
@@ -354,5 +417,3 @@ class Groups:
         alive = {t: g for t, g in self._one_shots.items() if self.window.crowd[t]}
         self._one_shots = alive
         return [g for g in alive.values() if len(g.reporters & members) < 0.5 * len(g.reporters)]
-
-

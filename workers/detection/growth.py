@@ -134,7 +134,9 @@ def member_p(window: Window, aim: Aim, reporters: Ints, hits: Ints, affinity: Af
     return hits_p(hits, y, window.degree[reporters].astype(float), chance, elsewhere, affinity)
 
 
-def hits_p(hits: Ints | int, control: Ints | int, degree: Floats | float, chance: float, elsewhere: float, affinity: Affinity) -> Floats:
+def hits_p(
+    hits: Ints | int, control: Ints | int, degree: Floats | float, chance: float, elsewhere: float, affinity: Affinity
+) -> Floats:
     """P(X >= hits) of reporters with `degree` complaints, `control` of them in the aim's contexts but on other targets.
 
     `chance` and `elsewhere` are the shares of all complaints that the aim's hours, and its contexts beside them, hold.

@@ -39,7 +39,9 @@ def expectations(window: Window, reporters: Ints, strata: tuple[int, ...]) -> tu
     total = np.zeros((len(reporters), scales, len(strata) + 1))
     for k in range(scales):
         cell = owner * (len(strata) + 1) + stratum
-        total[:, k] = np.bincount(cell, counts[:, k] - 1, len(reporters) * (len(strata) + 1)).reshape(len(reporters), -1)
+        total[:, k] = np.bincount(cell, counts[:, k] - 1, len(reporters) * (len(strata) + 1)).reshape(
+            len(reporters), -1
+        )
     control = np.bincount(owner, np.maximum(counts[:, scales] - size, 0), len(reporters))
     n = max(window.live, 1)
     return np.asarray(total.cumsum(2) / n), np.asarray(control / n)
@@ -56,13 +58,30 @@ def pair_p_values(window: Window, joined: Joined, strata: tuple[int, ...], shape
     best = np.ones(len(one))
     for start in range(0, len(one), 100_000):
         part = slice(start, start + 100_000)
-        best[part] = _smallest_p(joined.meetings[part], joined.elsewhere[part], one[part], two[part], expected, control, degree, shape, rate)
+        best[part] = _smallest_p(
+            joined.meetings[part], joined.elsewhere[part], one[part], two[part], expected, control, degree, shape, rate
+        )
     tests = joined.meetings.shape[1] * joined.meetings.shape[2]
     return np.asarray(np.minimum(1.0, best * tests))
 
 
-def _smallest_p(meetings: Ints, elsewhere: Ints, one: Ints, two: Ints, expected: Floats, control: Floats, degree: Floats, shape: float, rate: float) -> Floats:
-    mu = np.maximum(degree[two, None, None] * expected[one], degree[one, None, None] * expected[two]).reshape(len(one), -1) + 1e-12
+def _smallest_p(
+    meetings: Ints,
+    elsewhere: Ints,
+    one: Ints,
+    two: Ints,
+    expected: Floats,
+    control: Floats,
+    degree: Floats,
+    shape: float,
+    rate: float,
+) -> Floats:
+    mu = (
+        np.maximum(degree[two, None, None] * expected[one], degree[one, None, None] * expected[two]).reshape(
+            len(one), -1
+        )
+        + 1e-12
+    )
     chance = np.maximum(degree[two] * control[one], degree[one] * control[two])
     met = meetings.reshape(len(one), -1)
     best = np.ones(len(one))
@@ -106,6 +125,11 @@ def fit_affinity(window: Window, first: Ints, second: Ints, default: tuple[float
         return float(-(gamma + a * np.log(b) * len(e) - ((a + kinds[back]) * shrink).sum() + log_e))
 
     # Label-free start and a derivative-free search: 100 evaluations of 20,000 logarithms, about 40 ms.
-    found = minimize(surprise, [np.log(0.5), np.log(0.3)], method="Nelder-Mead", options={"maxiter": 200, "xatol": 1e-3, "fatol": 1e-2}).x
+    found = minimize(
+        surprise,
+        [np.log(0.5), np.log(0.3)],
+        method="Nelder-Mead",
+        options={"maxiter": 200, "xatol": 1e-3, "fatol": 1e-2},
+    ).x
     a, b = np.exp(found)
     return float(np.clip(a, *SHAPE_BOUNDS)), float(np.clip(b, *RATE_BOUNDS))

@@ -90,7 +90,9 @@ def one_shots(window: Window, targets: Ints, usual_fresh: float, slices_in_all: 
     return list(best.values())
 
 
-def _test(window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy) -> Slice | None:
+def _test(
+    window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy
+) -> Slice | None:
     fresh, fingerprint, duplicate = evidence.devices(window, events, usual_fresh, policy)
     signs = (fresh, fingerprint, duplicate)
     p_values = [max(s.p_value if s.p_value is not None else 1.0, 1e-30) for s in signs]

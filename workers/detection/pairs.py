@@ -75,7 +75,11 @@ def neighbours(window: Window, events: Events, limit: int, *, after: bool = Fals
         inside = (at >= 0) & (at < len(index.events))
         left, place, at = left[inside], place[inside], at[inside]
         beside = index.events[at]
-        close = (window.target[beside] == window.target[left]) & (np.abs(window.time[beside] - window.time[left]) <= reach) & (window.time[beside] >= window.since)
+        close = (
+            (window.target[beside] == window.target[left])
+            & (np.abs(window.time[beside] - window.time[left]) <= reach)
+            & (window.time[beside] >= window.since)
+        )
         left, place = left[close], place[close]
         if not len(left):
             break
@@ -132,7 +136,9 @@ def _drawn(keys: Ints, lone_first: Ints, lone_second: Ints, sample: int) -> Ints
     pair.
     """
     total = len(keys) + len(lone_first)
-    pick = np.arange(total) if total <= sample else np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
+    pick = (
+        np.arange(total) if total <= sample else np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
+    )
     many, lone = pick[pick < len(keys)], pick[pick >= len(keys)] - len(keys)
     return np.concatenate([keys[many], pair_keys(lone_first[lone], lone_second[lone])])
 
@@ -150,7 +156,11 @@ def _mark_first_complaints(window: Window, events: Events, limit: int, met: MetB
     """Who complains for the second time has meetings behind it that nobody noted: one-time reporters are skipped."""
     r = window.reporter[events]
     turned = np.unique(r[window.degree[r] > 1])
-    share = np.bincount(np.searchsorted(turned, r[window.degree[r] > 1]), minlength=len(turned)) if len(turned) else np.empty(0, np.int64)
+    share = (
+        np.bincount(np.searchsorted(turned, r[window.degree[r] > 1]), minlength=len(turned))
+        if len(turned)
+        else np.empty(0, np.int64)
+    )
     turned = turned[window.degree[turned] - share == 1]  # had exactly one before this tick
     if not len(turned):
         return
@@ -174,10 +184,16 @@ def join(window: Window, first: Ints, second: Ints, strata: tuple[int, ...]) -> 
 
     Not limited to the K latest: once a pair is looked at, all its complaints in the window are.
     """
-    parts = [_join_chunk(window, first[i : i + _CHUNK], second[i : i + _CHUNK], np.array(strata, np.int64)) for i in range(0, max(len(first), 1), _CHUNK)]
+    parts = [
+        _join_chunk(window, first[i : i + _CHUNK], second[i : i + _CHUNK], np.array(strata, np.int64))
+        for i in range(0, max(len(first), 1), _CHUNK)
+    ]
     return Joined(
-        np.concatenate([p.first for p in parts]), np.concatenate([p.second for p in parts]), np.concatenate([p.meetings for p in parts]),
-        np.concatenate([p.elsewhere for p in parts]), sum(p.single for p in parts),
+        np.concatenate([p.first for p in parts]),
+        np.concatenate([p.second for p in parts]),
+        np.concatenate([p.meetings for p in parts]),
+        np.concatenate([p.elsewhere for p in parts]),
+        sum(p.single for p in parts),
     )
 
 

@@ -32,5 +32,14 @@ def permuted_within_contexts(batch: Complaints, seed: int) -> Complaints:
     again[by_pair[1:]] = (r[1:] == r[:-1]) & (v[1:] == v[:-1])
     keep = ~again
     return Complaints(
-        batch.seq[keep], batch.time_ms[keep], reporter[keep], batch.target[keep], batch.context[keep], batch.author[keep], batch.created_ms[source][keep],
-        batch.fingerprint[source][keep], batch.exempt[keep], dict(batch.texts))
+        batch.seq[keep],
+        batch.time_ms[keep],
+        reporter[keep],
+        batch.target[keep],
+        batch.context[keep],
+        batch.author[keep],
+        batch.created_ms[source][keep],
+        batch.fingerprint[source][keep],
+        batch.exempt[keep],
+        dict(batch.texts),
+    )

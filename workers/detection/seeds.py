@@ -19,7 +19,9 @@ def components(keys: Ints, smallest: int) -> list[MemberSet]:
     if not len(keys):
         return []
     nodes, where = np.unique(np.concatenate([keys >> PAIR_BITS, keys & 0xFFFFFFFF]), return_inverse=True)
-    matrix = sp.coo_matrix((np.ones(len(keys), np.int8), (where[: len(keys)], where[len(keys) :])), shape=(len(nodes), len(nodes)))
+    matrix = sp.coo_matrix(
+        (np.ones(len(keys), np.int8), (where[: len(keys)], where[len(keys) :])), shape=(len(nodes), len(nodes))
+    )
     count, label = sp.csgraph.connected_components(matrix, directed=False)
     order = np.argsort(label, kind="stable")
     parts = np.split(nodes[order], np.cumsum(np.bincount(label, minlength=count))[:-1])
@@ -32,12 +34,16 @@ def in_triangles(keys: Ints) -> Ints:
         return keys[:0]
     nodes, where = np.unique(np.concatenate([keys >> PAIR_BITS, keys & 0xFFFFFFFF]), return_inverse=True)
     u, w = where[: len(keys)], where[len(keys) :]
-    matrix = sp.coo_matrix((np.ones(2 * len(keys), np.int32), (np.r_[u, w], np.r_[w, u])), shape=(len(nodes), len(nodes))).tocsr()
+    matrix = sp.coo_matrix(
+        (np.ones(2 * len(keys), np.int32), (np.r_[u, w], np.r_[w, u])), shape=(len(nodes), len(nodes))
+    ).tocsr()
     third = np.asarray((matrix @ matrix)[u, w]).ravel()
     return keys[third >= 1]
 
 
-def weak_seeds(edges: Edges, validated: Ints, smallest: int, cut: list[MemberSet] | None) -> tuple[list[MemberSet], list[MemberSet]]:
+def weak_seeds(
+    edges: Edges, validated: Ints, smallest: int, cut: list[MemberSet] | None
+) -> tuple[list[MemberSet], list[MemberSet]]:
     """Components of weak pairs in triangles, with the validated pairs that hold them together; and the communities that
     large ones are cut into.
 
@@ -52,7 +58,9 @@ def weak_seeds(edges: Edges, validated: Ints, smallest: int, cut: list[MemberSet
     pairs = np.union1d(weak, validated)
     parts = [part for part in components(pairs, smallest) if not part.isdisjoint(ends)]
     if cut is None:
-        cut = [community for part in parts if len(part) > LARGEST_SEED for community in _communities(part, pairs, smallest)]
+        cut = [
+            community for part in parts if len(part) > LARGEST_SEED for community in _communities(part, pairs, smallest)
+        ]
     return [part for part in parts if len(part) <= LARGEST_SEED], cut
 
 

@@ -16,7 +16,13 @@ MEMBERS_WEIGHED = 60  # of a larger group the first so many; the mean a member i
 
 
 def group_surprise(
-    window: Window, members: Ints, targets: Ints, best: tuple[int, int, float] | None, tests: int, affinity: Affinity, policy: Policy,
+    window: Window,
+    members: Ints,
+    targets: Ints,
+    best: tuple[int, int, float] | None,
+    tests: int,
+    affinity: Affinity,
+    policy: Policy,
 ) -> float:
     """-log10 p of the best pair among `tests`, plus what every further member adds given those before, each paying for
     its candidates.
@@ -80,7 +86,11 @@ class _Joined:
         _, own = window.runs(window.by_pair, np.array([reporter]))
         place, events = self._on_targets(own)
         time = window.time[events]
-        inside = (self.count[place] >= 2) & (time >= self.low[place] - self.margin) & (time <= self.high[place] + self.margin)
+        inside = (
+            (self.count[place] >= 2)
+            & (time >= self.low[place] - self.margin)
+            & (time <= self.high[place] + self.margin)
+        )
         hits = int(inside.sum())
         if not hits:
             return None
@@ -92,8 +102,12 @@ class _Joined:
         n = max(window.live, 1)
         contexts = np.unique(self._places[active])
         elsewhere = max(0, int(window.context_crowd[contexts].sum() - self._crowd[active].sum())) / n
-        control = int((np.isin(window.context[own], contexts) & ~np.isin(window.target[own], self.targets[active])).sum())
-        p = float(hits_p(hits, control, float(window.degree[reporter]), (others + len(active)) / n, elsewhere, affinity))
+        control = int(
+            (np.isin(window.context[own], contexts) & ~np.isin(window.target[own], self.targets[active])).sum()
+        )
+        p = float(
+            hits_p(hits, control, float(window.degree[reporter]), (others + len(active)) / n, elsewhere, affinity)
+        )
         return max(0.0, -math.log10(max(p, 1e-12)) - math.log10(max(1, others)))
 
     def _on_targets(self, events: Events) -> tuple[Ints, Events]:
@@ -121,7 +135,9 @@ def best_pair(window: Window, keys: Ints, p: Floats) -> tuple[int, int, float] |
     if not len(keys):
         return None
     ties = keys[p == p.min()]
-    ends = np.sort(np.stack([window.reporters.keys[ties >> PAIR_BITS], window.reporters.keys[ties & 0xFFFFFFFF]]), axis=0)
+    ends = np.sort(
+        np.stack([window.reporters.keys[ties >> PAIR_BITS], window.reporters.keys[ties & 0xFFFFFFFF]]), axis=0
+    )
     key = int(ties[np.lexsort((ends[1], ends[0]))[0]])
     first, second = sorted((key >> PAIR_BITS, key & 0xFFFFFFFF), key=lambda r: int(window.reporters.keys[r]))
     return first, second, -math.log10(max(float(p.min()), 1e-300))

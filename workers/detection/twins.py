@@ -39,7 +39,9 @@ def meetings_of(window: Window, limit: int) -> Meetings:
     near = np.abs(window.time[mine] - window.time[other]) <= LAG_MS
     near &= (window.degree[window.reporter[mine]] >= MEETINGS) & (window.degree[window.reporter[other]] >= MEETINGS)
     mine, other = mine[near], other[near]
-    keys, which, count = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True, return_counts=True)
+    keys, which, count = np.unique(
+        pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True, return_counts=True
+    )
     return Meetings(mine, other, which.astype(np.int64), keys, count)
 
 
@@ -53,4 +55,7 @@ def twin_pairs(window: Window, limit: int) -> Ints:
     apart = (pair[1:] == pair[:-1]) & (time[1:] - time[:-1] >= PAUSE_MS)
     occasions = 1 + np.bincount(pair[1:][apart], minlength=len(keys))
     either = window.degree[keys >> PAIR_BITS] + window.degree[keys & 0xFFFFFFFF] - meetings
-    return np.asarray(keys[(meetings >= MEETINGS) & (places >= PLACES) & (occasions >= OCCASIONS) & (meetings >= JACCARD * either)], np.int64)
+    return np.asarray(
+        keys[(meetings >= MEETINGS) & (places >= PLACES) & (occasions >= OCCASIONS) & (meetings >= JACCARD * either)],
+        np.int64,
+    )

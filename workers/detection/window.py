@@ -129,7 +129,16 @@ class Names:
         return len(self._number_by_key)
 
 
-_COLUMNS = {"seq": np.int64, "time": np.int64, "reporter": np.int32, "target": np.int32, "context": np.int32, "author": np.int32, "created": np.int64, "fingerprint": np.int64}
+_COLUMNS = {
+    "seq": np.int64,
+    "time": np.int64,
+    "reporter": np.int32,
+    "target": np.int32,
+    "context": np.int32,
+    "author": np.int32,
+    "created": np.int64,
+    "fingerprint": np.int64,
+}
 
 
 class Window:
@@ -228,7 +237,10 @@ class Window:
         r, v, a, t = (x[events].astype(np.int64) for x in (self.reporter, self.target, self.context, self.time))
         self.degree, self.crowd = _room(self.degree, len(self.reporters)), _room(self.crowd, len(self.targets))
         self.context_crowd = _room(self.context_crowd, len(self.contexts))
-        self.context_of, self.author_of = _room(self.context_of, len(self.targets)), _room(self.author_of, len(self.targets))
+        self.context_of, self.author_of = (
+            _room(self.context_of, len(self.targets)),
+            _room(self.author_of, len(self.targets)),
+        )
         np.add.at(self.degree, r, 1)
         np.add.at(self.crowd, v, 1)
         np.add.at(self.context_crowd, a, 1)
@@ -351,8 +363,16 @@ class Window:
         reporter, target, created = self.reporter[events], self.target[events], self.created[events]
         held = hashlib.blake2b(digest_size=16)
         for column in (
-            self.seq[events], self.time[events] + self.origin, self.reporters.keys[reporter], self.targets.keys[target], self.authors.keys[self.author[events]],
-            np.where(created == UNKNOWN_MS, UNKNOWN_MS, created + self.origin), self.fingerprint[events], self.exempt[events], self.degree[reporter], self.crowd[target],
+            self.seq[events],
+            self.time[events] + self.origin,
+            self.reporters.keys[reporter],
+            self.targets.keys[target],
+            self.authors.keys[self.author[events]],
+            np.where(created == UNKNOWN_MS, UNKNOWN_MS, created + self.origin),
+            self.fingerprint[events],
+            self.exempt[events],
+            self.degree[reporter],
+            self.crowd[target],
         ):
             held.update(np.ascontiguousarray(column, np.int64).tobytes())
         for event in events[self.texted[events]].tolist():
@@ -421,7 +441,9 @@ class Window:
         stale = ~self._final[events] | (time - reach < self.since)
         if stale.any():
             which = events[stale]
-            which = which[np.argsort(self.target[which].astype(np.int64) << TIME_BITS | self.time[which], kind="stable")]
+            which = which[
+                np.argsort(self.target[which].astype(np.int64) << TIME_BITS | self.time[which], kind="stable")
+            ]
             t = self.time[which]
             v, a = self.target[which].astype(np.int64) << TIME_BITS, self.context[which].astype(np.int64) << TIME_BITS
             for k, scale in enumerate(self.scales.tolist()):
@@ -432,7 +454,9 @@ class Window:
 
     def _within(self, index: Index, base: Ints, time: Ints, scale: int) -> Ints:
         low = np.searchsorted(index.keys, base | np.maximum(time - scale, self.since), "left")
-        return np.asarray(np.searchsorted(index.keys, base | np.minimum(time + scale, TIME_MASK), "right") - low, np.int64)
+        return np.asarray(
+            np.searchsorted(index.keys, base | np.minimum(time + scale, TIME_MASK), "right") - low, np.int64
+        )
 
 
 def spread(low: Ints, high: Ints) -> tuple[Ints, Ints]:

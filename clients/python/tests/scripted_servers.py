@@ -15,9 +15,15 @@ from typing import Any
 import pytest
 
 ASSESSMENT = {
-    "target_id": "t", "complaints": 12, "independent_complaints": 4.333333, "coordinated_probability": 0.83, "recommendation": "hold",
-    "clusters": [{"id": "k-1", "complaints": 9, "probability": 0.97, "unfounded_probability": 0.86}], "without_clusters": {"k-1": 12.0},
-    "as_of": "2021-12-23T14:03:00Z", "pending": False,
+    "target_id": "t",
+    "complaints": 12,
+    "independent_complaints": 4.333333,
+    "coordinated_probability": 0.83,
+    "recommendation": "hold",
+    "clusters": [{"id": "k-1", "complaints": 9, "probability": 0.97, "unfounded_probability": 0.86}],
+    "without_clusters": {"k-1": 12.0},
+    "as_of": "2021-12-23T14:03:00Z",
+    "pending": False,
 }
 RECEIPT = {"accepted": 1, "rejected": [], "rejected_count": 0, "position": 41}
 

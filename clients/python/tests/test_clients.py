@@ -65,12 +65,19 @@ MISBEHAVIOURS = [silent, trickling_headers, trickling_body, flooding, hanging_up
 
 @pytest.mark.parametrize("behave", MISBEHAVIOURS)
 @pytest.mark.parametrize(("when_unreachable", "recommendation"), [("open", "none"), ("closed", "hold")])
-def test_no_answer_fails_as_told_and_in_time(raw_server: RawServer, behave: Any, when_unreachable: Any, recommendation: str) -> None:
+def test_no_answer_fails_as_told_and_in_time(
+    raw_server: RawServer, behave: Any, when_unreachable: Any, recommendation: str
+) -> None:
     with Client(raw_server(behave), "k", when_unreachable=when_unreachable, timeout=0.2) as client:
         began = time.monotonic()
         advice = client.may_remove("t", 8)
         assert time.monotonic() - began < 0.2 + SLACK_SECONDS
-    assert (advice.recommendation, advice.reached, advice.assessment, advice.remove) == (recommendation, False, None, recommendation == "none")
+    assert (advice.recommendation, advice.reached, advice.assessment, advice.remove) == (
+        recommendation,
+        False,
+        None,
+        recommendation == "none",
+    )
     assert advice.why
 
 
@@ -199,7 +206,11 @@ def test_many_targets_are_asked_for_in_their_order(scripted: Scripted) -> None:
 
 
 def test_sending_waits_as_it_is_told_and_sends_the_very_same_again(scripted: Scripted) -> None:
-    scripted.says((503, {"Retry-After": "0"}, {"detail": "rebuilt"}), (429, {"Retry-After": "0.3"}, {"detail": "slowly"}), (202, {}, RECEIPT))
+    scripted.says(
+        (503, {"Retry-After": "0"}, {"detail": "rebuilt"}),
+        (429, {"Retry-After": "0.3"}, {"detail": "slowly"}),
+        (202, {}, RECEIPT),
+    )
     with Client(scripted.url, "k", when_unreachable="open") as client:
         began = time.monotonic()
         receipt = client.complain(Complaint("c", NOW, "r", "t"))
@@ -212,13 +223,20 @@ def test_sending_waits_as_it_is_told_and_sends_the_very_same_again(scripted: Scr
 def test_sending_gives_up_in_time_and_says_how_far_it_came(scripted: Scripted) -> None:
     scripted.says((202, {}, {**RECEIPT, "accepted": 1_000}), (503, {"Retry-After": "3600"}, {"detail": "down"}))
     items = [Complaint(f"c{k}", NOW, "r", "t") for k in range(1_500)]
-    with Client(scripted.url, "k", when_unreachable="open", retry_for=0.5) as client, pytest.raises(Unreachable) as caught:
+    with (
+        Client(scripted.url, "k", when_unreachable="open", retry_for=0.5) as client,
+        pytest.raises(Unreachable) as caught,
+    ):
         client.complain_many(items)
     assert (caught.value.done, caught.value.retry_after) == (1_000, 3_600.0)
 
 
 def test_the_async_client_sends_too(scripted: Scripted) -> None:
-    scripted.says((503, {"Retry-After": "0"}, {}), (202, {}, {**RECEIPT, "accepted": 1_000}), (202, {}, {**RECEIPT, "accepted": 1, "position": 42}))
+    scripted.says(
+        (503, {"Retry-After": "0"}, {}),
+        (202, {}, {**RECEIPT, "accepted": 1_000}),
+        (202, {}, {**RECEIPT, "accepted": 1, "position": 42}),
+    )
 
     async def send() -> None:
         async with AsyncClient(scripted.url, "k", when_unreachable="open") as client:
@@ -236,7 +254,11 @@ def test_the_async_client_sends_too(scripted: Scripted) -> None:
 
 
 def test_a_single_item_that_is_not_valid_raises_and_one_of_many_is_listed(scripted: Scripted) -> None:
-    problem = {"detail": "none is valid", "errors": [{"line": 1, "id": "c", "detail": "'id' is required", "pointer": "/target/id"}], "rejected_count": 1}
+    problem = {
+        "detail": "none is valid",
+        "errors": [{"line": 1, "id": "c", "detail": "'id' is required", "pointer": "/target/id"}],
+        "rejected_count": 1,
+    }
     scripted.says((422, {}, problem))
     with Client(scripted.url, "k", when_unreachable="open") as client:
         with pytest.raises(Refused, match="/target/id") as caught:
@@ -260,7 +282,10 @@ def test_a_withdrawal_and_a_brief_go_to_their_paths(scripted: Scripted) -> None:
         scripted.says((200, {}, ["no brief"]))
         with pytest.raises(Unreachable):
             client.brief("t")
-    assert [(s.method, s.path) for s in scripted.seen[:2]] == [("DELETE", "/v1/complaints/report%2F5"), ("GET", "/v1/targets/%2E%2E/brief")]
+    assert [(s.method, s.path) for s in scripted.seen[:2]] == [
+        ("DELETE", "/v1/complaints/report%2F5"),
+        ("GET", "/v1/targets/%2E%2E/brief"),
+    ]
 
 
 def test_a_slow_reader_of_complaints_holds_up_no_question(scripted: Scripted) -> None:
@@ -282,12 +307,29 @@ def test_a_slow_reader_of_complaints_holds_up_no_question(scripted: Scripted) ->
         assert not sender.is_alive()
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    ({"when_unreachable": "maybe"}, "when_unreachable is 'maybe'"), ({"when_unreachable": None}, "when_unreachable"), ({"url": "watch.example"}, "has to be like"), ({"url": "ftp://x"}, "has to be like"),
-    ({"url": "http://u:p@x"}, "password"), ({"url": "http://x/?a=b"}, "query"), ({"url": None}, "url is None"), ({"url": "http://[::1"}, "url is"), ({"key": ""}, "key is empty"), ({"key": "a b"}, "key"),
-    ({"key": "ключ"}, "key"), ({"key": "a\nX-Evil: 1"}, "key"), ({"key": None}, "key"), ({"timeout": 0}, "timeout is 0"), ({"timeout": "1"}, "timeout is '1'"), ({"timeout": float("nan")}, "timeout is nan"),
-    ({"retry_for": -1}, "retry_for is -1"), ({"send_timeout": True}, "send_timeout is True"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"when_unreachable": "maybe"}, "when_unreachable is 'maybe'"),
+        ({"when_unreachable": None}, "when_unreachable"),
+        ({"url": "watch.example"}, "has to be like"),
+        ({"url": "ftp://x"}, "has to be like"),
+        ({"url": "http://u:p@x"}, "password"),
+        ({"url": "http://x/?a=b"}, "query"),
+        ({"url": None}, "url is None"),
+        ({"url": "http://[::1"}, "url is"),
+        ({"key": ""}, "key is empty"),
+        ({"key": "a b"}, "key"),
+        ({"key": "ключ"}, "key"),
+        ({"key": "a\nX-Evil: 1"}, "key"),
+        ({"key": None}, "key"),
+        ({"timeout": 0}, "timeout is 0"),
+        ({"timeout": "1"}, "timeout is '1'"),
+        ({"timeout": float("nan")}, "timeout is nan"),
+        ({"retry_for": -1}, "retry_for is -1"),
+        ({"send_timeout": True}, "send_timeout is True"),
+    ],
+)
 def test_arguments_that_make_no_sense_are_named_at_once(arguments: dict[str, Any], words: str) -> None:
     given: dict[str, Any] = {"url": "http://127.0.0.1:1", "key": "k", "when_unreachable": "open", **arguments}
     for kind in (Client, AsyncClient):
@@ -351,7 +393,13 @@ def test_a_forked_child_asks_on_connections_of_its_own(scripted: Scripted) -> No
         "print('both')"
     )
     source = str(Path(__file__).parents[1] / "src")
-    done = subprocess.run([sys.executable, "-W", "error::ResourceWarning", "-c", program], capture_output=True, text=True, timeout=30, env={**os.environ, "PYTHONPATH": source})
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": source},
+    )
     assert (done.stdout.strip(), done.stderr) == ("both", "")
     assert len(scripted.connections) == 2
 

@@ -16,14 +16,25 @@ from brigadewatch_client.exchange import Answer, Batch
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
+
 def answer(status: int, document: Any, **headers: str) -> Answer:
     content = document if isinstance(document, bytes) else json.dumps(document).encode()
     return Answer(status, httpx.Headers({k.replace("_", "-"): v for k, v in headers.items()}), content, NOW)
 
 
-@pytest.mark.parametrize(("identifier", "expected"), [
-    ("comment/5", "comment%2F5"), (".", "%2E"), ("..", "%2E%2E"), ("a/brief", "a%2Fbrief"), ("assess", "assess"), ("%", "%25"), ("a b+c?d#e", "a%20b%2Bc%3Fd%23e"), ("😀", "%F0%9F%98%80"),
-])
+@pytest.mark.parametrize(
+    ("identifier", "expected"),
+    [
+        ("comment/5", "comment%2F5"),
+        (".", "%2E"),
+        ("..", "%2E%2E"),
+        ("a/brief", "a%2Fbrief"),
+        ("assess", "assess"),
+        ("%", "%25"),
+        ("a b+c?d#e", "a%20b%2Bc%3Fd%23e"),
+        ("😀", "%F0%9F%98%80"),
+    ],
+)
 def test_an_id_is_one_segment_whatever_it_holds(identifier: str, expected: str) -> None:
     assert exchange.segment(identifier) == expected
     assert httpx.URL(f"http://x/v1/targets/{expected}/brief").raw_path == f"/v1/targets/{expected}/brief".encode()
@@ -52,19 +63,55 @@ def test_the_question_carries_the_threshold_only_where_one_is_given() -> None:
 
 def test_a_complaint_is_posted_without_what_it_does_not_say() -> None:
     bare = Complaint("c", NOW, "r", "t").document()
-    assert bare == {"id": "c", "occurred_at": "2026-11-22T12:00:00+00:00", "reporter": {"id": "r"}, "target": {"id": "t"}}
+    assert bare == {
+        "id": "c",
+        "occurred_at": "2026-11-22T12:00:00+00:00",
+        "reporter": {"id": "r"},
+        "target": {"id": "t"},
+    }
     full = Complaint(
-        "c", NOW.astimezone(timezone(timedelta(hours=2))), "r", "t", account_created_at=NOW, fingerprint="f", trusted=True, kind="comment", author="a", context="x", url="u", excerpt="e",
-        attributes={"is_reply": False}, reason="abuse", text="words", notice_type="terms",
+        "c",
+        NOW.astimezone(timezone(timedelta(hours=2))),
+        "r",
+        "t",
+        account_created_at=NOW,
+        fingerprint="f",
+        trusted=True,
+        kind="comment",
+        author="a",
+        context="x",
+        url="u",
+        excerpt="e",
+        attributes={"is_reply": False},
+        reason="abuse",
+        text="words",
+        notice_type="terms",
     ).document()
     assert full["occurred_at"] == "2026-11-22T14:00:00+02:00"
-    assert full["reporter"] == {"id": "r", "account_created_at": "2026-11-22T12:00:00+00:00", "fingerprint": "f", "trusted": True}
-    assert full["target"] == {"id": "t", "kind": "comment", "author_id": "a", "context_id": "x", "url": "u", "excerpt": "e", "attributes": {"is_reply": False}}
+    assert full["reporter"] == {
+        "id": "r",
+        "account_created_at": "2026-11-22T12:00:00+00:00",
+        "fingerprint": "f",
+        "trusted": True,
+    }
+    assert full["target"] == {
+        "id": "t",
+        "kind": "comment",
+        "author_id": "a",
+        "context_id": "x",
+        "url": "u",
+        "excerpt": "e",
+        "attributes": {"is_reply": False},
+    }
 
 
 def test_a_time_without_an_offset_is_refused_here() -> None:
     naive = datetime(2026, 11, 22)  # noqa: DTZ001
-    for item in (Complaint("c", naive, "r", "t"), Outcome("o", "t", naive, "upheld"), {"id": "c", "occurred_at": naive}):
+    for item in (
+        Complaint("c", naive, "r", "t"),
+        Outcome("o", "t", naive, "upheld"),
+        {"id": "c", "occurred_at": naive},
+    ):
         with pytest.raises(ValueError, match="no offset"):
             list(exchange.batches([item]))
 
@@ -107,16 +154,36 @@ def test_a_large_batch_is_compressed_and_a_small_one_is_not() -> None:
 
 def test_an_assessment_is_read_and_what_is_new_in_it_is_kept() -> None:
     read = exchange.read_assessment(answer(200, {**ASSESSMENT, "new_in_version_9": 1}), "t")
-    assert (read.complaints, read.independent_complaints, read.recommendation, read.clusters[0].id) == (12, 4.333333, "hold", "k-1")
+    assert (read.complaints, read.independent_complaints, read.recommendation, read.clusters[0].id) == (
+        12,
+        4.333333,
+        "hold",
+        "k-1",
+    )
     assert read.as_of == datetime(2021, 12, 23, 14, 3, tzinfo=UTC)
     assert read.document["new_in_version_9"] == 1
 
 
-@pytest.mark.parametrize(("complaints", "independent", "counted", "recommendation"), [
-    (7, 1.0, None, "none"), (7, 1.0, 7, "none"), (7, 1.0, 8, "hold"), (7, 1.0, 13, "hold"), (7, 1.0, 14, "none"), (7, 7.0, 8, "none"), (0, 0.0, 8, "none"), (7, 6.9999999, 8, "none"), (9, 2.0, 8, "none"),
-])
-def test_complaints_that_the_service_has_not_seen_yet_count_as_independent(complaints: int, independent: float, counted: int | None, recommendation: str) -> None:
-    read = Assessment.read({**ASSESSMENT, "complaints": complaints, "independent_complaints": independent, "recommendation": "none"})
+@pytest.mark.parametrize(
+    ("complaints", "independent", "counted", "recommendation"),
+    [
+        (7, 1.0, None, "none"),
+        (7, 1.0, 7, "none"),
+        (7, 1.0, 8, "hold"),
+        (7, 1.0, 13, "hold"),
+        (7, 1.0, 14, "none"),
+        (7, 7.0, 8, "none"),
+        (0, 0.0, 8, "none"),
+        (7, 6.9999999, 8, "none"),
+        (9, 2.0, 8, "none"),
+    ],
+)
+def test_complaints_that_the_service_has_not_seen_yet_count_as_independent(
+    complaints: int, independent: float, counted: int | None, recommendation: str
+) -> None:
+    read = Assessment.read(
+        {**ASSESSMENT, "complaints": complaints, "independent_complaints": independent, "recommendation": "none"}
+    )
     assert exchange.advise(read, 8, counted).recommendation == recommendation
     assert exchange.advise(Assessment.read(ASSESSMENT), 8, counted).recommendation == "hold"
 
@@ -127,15 +194,33 @@ def test_a_count_is_a_number_of_complaints(counted: Any) -> None:
         exchange.advise(Assessment.read(ASSESSMENT), 8, counted)
 
 
-@pytest.mark.parametrize("document", [
-    b"<html>sign in to the wifi</html>", b"", b"\xff\xfe", [], None, 5, {}, {"recommendation": "hold"}, {**ASSESSMENT, "recommendation": "delete everything"}, {**ASSESSMENT, "complaints": "many"},
-    {**ASSESSMENT, "clusters": {"a": 1}}, {**ASSESSMENT, "as_of": "yesterday"}, {**ASSESSMENT, "without_clusters": []}, {**ASSESSMENT, "target_id": "another"}, {**ASSESSMENT, "complaints": None},
-])
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"<html>sign in to the wifi</html>",
+        b"",
+        b"\xff\xfe",
+        [],
+        None,
+        5,
+        {},
+        {"recommendation": "hold"},
+        {**ASSESSMENT, "recommendation": "delete everything"},
+        {**ASSESSMENT, "complaints": "many"},
+        {**ASSESSMENT, "clusters": {"a": 1}},
+        {**ASSESSMENT, "as_of": "yesterday"},
+        {**ASSESSMENT, "without_clusters": []},
+        {**ASSESSMENT, "target_id": "another"},
+        {**ASSESSMENT, "complaints": None},
+    ],
+)
 def test_whatever_else_answers_200_is_no_answer(document: Any) -> None:
     with pytest.raises(Unreachable):
         exchange.read_assessment(answer(200, document), "t")
     with pytest.raises(Unreachable):
-        exchange.read_assessments(answer(200, {"items": [document]} if not isinstance(document, bytes) else document), ["t"])
+        exchange.read_assessments(
+            answer(200, {"items": [document]} if not isinstance(document, bytes) else document), ["t"]
+        )
     if isinstance(document, dict):
         Assessment.read(ASSESSMENT)
 
@@ -147,7 +232,17 @@ def test_fewer_assessments_than_asked_are_no_answer() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 415, 422, 301, 302, 307])
 def test_what_somebody_has_to_look_at_is_refused(status: int) -> None:
-    failure = exchange.failure(answer(status, {"detail": "because", "errors": [{"id": "c", "detail": "d", "pointer": "/p"}, "no error"], "rejected_count": 7}, location="https://elsewhere"))
+    failure = exchange.failure(
+        answer(
+            status,
+            {
+                "detail": "because",
+                "errors": [{"id": "c", "detail": "d", "pointer": "/p"}, "no error"],
+                "rejected_count": 7,
+            },
+            location="https://elsewhere",
+        )
+    )
     assert isinstance(failure, Refused)
     assert failure.status == status
     if status >= 400:
@@ -170,31 +265,77 @@ def test_a_failure_in_strange_words_is_still_one(body: bytes) -> None:
     assert isinstance(exchange.failure(answer(503, body)), Unreachable)
 
 
-@pytest.mark.parametrize(("value", "seconds"), [
-    ("7", 7.0), ("0", 0.0), ("-3", 0.0), ("1.5", 1.5), ("nan", None), ("inf", None), ("soon", None), ("", None), (None, None), ("Sun, 22 Nov 2026 12:00:30 GMT", 30.0),
-    ("Sun, 22 Nov 2026 11:00:00 GMT", 0.0), ("Sun, 99 Nov 2026 12:00:30 GMT", None), ("Sun, 22 Nov 99999999999999999999 12:00:30 GMT", None), ("Sun, 22 Nov 2026 12:00:30 +99999999999999", None), ("9" * 4_000, None),
-    ("Fri, 31 Dec 9999 23:59:59 GMT", 251_606_951_999.0), ("1 Jan 0001 00:00:00 +2359", 0.0),
-])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("-3", 0.0),
+        ("1.5", 1.5),
+        ("nan", None),
+        ("inf", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("Sun, 22 Nov 2026 12:00:30 GMT", 30.0),
+        ("Sun, 22 Nov 2026 11:00:00 GMT", 0.0),
+        ("Sun, 99 Nov 2026 12:00:30 GMT", None),
+        ("Sun, 22 Nov 99999999999999999999 12:00:30 GMT", None),
+        ("Sun, 22 Nov 2026 12:00:30 +99999999999999", None),
+        ("9" * 4_000, None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 251_606_951_999.0),
+        ("1 Jan 0001 00:00:00 +2359", 0.0),
+    ],
+)
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     assert exchange.retry_after(value, NOW) == seconds
 
 
 def test_a_receipt_points_at_the_items_that_were_given() -> None:
     batch = Batch([b"{}"] * 3, [0, 2, 5], [], 6)
-    receipt = exchange.read_receipt(answer(202, {"accepted": 1, "rejected": [{"line": 3, "id": None, "detail": "d", "pointer": "/id"}, {"line": 99, "id": 5, "detail": "d"}], "rejected_count": 2, "position": 9}), batch)
+    receipt = exchange.read_receipt(
+        answer(
+            202,
+            {
+                "accepted": 1,
+                "rejected": [
+                    {"line": 3, "id": None, "detail": "d", "pointer": "/id"},
+                    {"line": 99, "id": 5, "detail": "d"},
+                ],
+                "rejected_count": 2,
+                "position": 9,
+            },
+        ),
+        batch,
+    )
     assert [(r.index, r.id, r.pointer) for r in receipt.rejected] == [(5, None, "/id"), (-1, None, "")]
     assert (receipt.accepted, receipt.rejected_count, receipt.position) == (1, 2, 9)
 
 
 def test_a_batch_of_which_nothing_was_valid_is_a_receipt_too() -> None:
     batch = Batch([b"{}"], [4], [], 5)
-    receipt = exchange.read_receipt(answer(422, {"detail": "none", "errors": [{"line": 1, "id": "c", "detail": "d", "pointer": "/p"}], "rejected_count": 1}), batch)
+    receipt = exchange.read_receipt(
+        answer(
+            422,
+            {"detail": "none", "errors": [{"line": 1, "id": "c", "detail": "d", "pointer": "/p"}], "rejected_count": 1},
+        ),
+        batch,
+    )
     assert (receipt.accepted, receipt.rejected[0].index, receipt.position) == (0, 4, None)
     with pytest.raises(Refused):
         exchange.read_receipt(answer(422, {"detail": "no errors named"}), batch)
 
 
-@pytest.mark.parametrize("document", [{}, [], {"accepted": "x", "rejected": [], "rejected_count": 0, "position": 1}, {"accepted": 1, "rejected": [5], "rejected_count": 0, "position": 1}, b"ok"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        [],
+        {"accepted": "x", "rejected": [], "rejected_count": 0, "position": 1},
+        {"accepted": 1, "rejected": [5], "rejected_count": 0, "position": 1},
+        b"ok",
+    ],
+)
 def test_a_202_that_is_no_receipt_acknowledges_nothing(document: Any) -> None:
     with pytest.raises(Unreachable):
         exchange.read_receipt(answer(202, document), Batch([b"{}"], [0], [], 1))

@@ -18,6 +18,15 @@ def show_settings(person: Admin) -> Response:
     return RedirectResponse(SECTIONS[0].path, 303, {"Cache-Control": "no-store"})
 
 
-SECTION_ROUTERS = (thresholds.router, allowed.router, people.router, keys.router, subscriptions.router, sources.router, privacy.router, trail.router)
+SECTION_ROUTERS = (
+    thresholds.router,
+    allowed.router,
+    people.router,
+    keys.router,
+    subscriptions.router,
+    sources.router,
+    privacy.router,
+    trail.router,
+)
 for _section in SECTION_ROUTERS:
     router.include_router(_section)

@@ -29,18 +29,28 @@ router = APIRouter(prefix="/patrols")
 
 
 @router.get("")
-def show_patrols(request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Query(max_length=400)] = "") -> Response:
+def show_patrols(
+    request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Query(max_length=400)] = ""
+) -> Response:
     """The list; with `reporter`, what it would do to put them on it or to take them off."""
     return _page(request, person, edge, reporter.strip())
 
 
 @router.post("/add")
-def add(request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Form(max_length=400)] = "", note: Annotated[str, Form(max_length=4000)] = "") -> Response:
+def add(
+    request: Request,
+    person: Admin,
+    edge: TenantEdge,
+    reporter: Annotated[str, Form(max_length=400)] = "",
+    note: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
     """Put a reporter on the list."""
     name = edge.reporter(reporter.strip())
     try:
         with write(parts_of(request).engine) as connection:
-            allowed.allow(connection, person.tenant_id, name, note=note.strip() or None, by=person.name, now_us=now_us(request))
+            allowed.allow(
+                connection, person.tenant_id, name, note=note.strip() or None, by=person.name, now_us=now_us(request)
+            )
     except Refused as error:
         return _page(request, person, edge, reporter.strip(), note=note, error=sentence(error))
     flash(request, person, f"{name} is a good patrol now. Within seconds what they complained about counts in full.")
@@ -48,7 +58,9 @@ def add(request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[s
 
 
 @router.post("/remove")
-def remove(request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Form(max_length=400)] = "") -> Response:
+def remove(
+    request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Form(max_length=400)] = ""
+) -> Response:
     """Take a reporter off the list."""
     name = edge.reporter(reporter.strip())
     try:
@@ -60,7 +72,9 @@ def remove(request: Request, person: Admin, edge: TenantEdge, reporter: Annotate
     return see_other(request, HERE)
 
 
-def _page(request: Request, person: Admin, edge: Edge, asked: str, *, note: str = "", error: str | None = None) -> Response:
+def _page(
+    request: Request, person: Admin, edge: Edge, asked: str, *, note: str = "", error: str | None = None
+) -> Response:
     effect = entry = known = None
     name = edge.reporter(asked) if asked else ""
     with parts_of(request).engine.connect() as connection:
@@ -76,4 +90,18 @@ def _page(request: Request, person: Admin, edge: Edge, asked: str, *, note: str 
                 error, name = error or sentence(refused), ""
     told = None if effect is None else effect_sentence(effect)
     people = [{"id": one.reporter_id, "at": moment(one.at_us), "by": one.by, "note": one.note} for one in listed]
-    return page(request, person, SECTION, "patrols.html", error=error, people=people, asked=asked, name=name, entry=entry, effect=told, known=known, note=note, pseudonyms=edge.pseudonyms)
+    return page(
+        request,
+        person,
+        SECTION,
+        "patrols.html",
+        error=error,
+        people=people,
+        asked=asked,
+        name=name,
+        entry=entry,
+        effect=told,
+        known=known,
+        note=note,
+        pseudonyms=edge.pseudonyms,
+    )

@@ -29,27 +29,72 @@ class Section:
 
 
 SECTIONS = (
-    Section("thresholds", "Thresholds"), Section("patrols", "Good patrols"), Section("people", "People"), Section("keys", "Keys"), Section("subscriptions", "Webhooks out"),
-    Section("sources", "Connections in"), Section("privacy", "Privacy and limits"), Section("audit", "Audit trail"),
+    Section("thresholds", "Thresholds"),
+    Section("patrols", "Good patrols"),
+    Section("people", "People"),
+    Section("keys", "Keys"),
+    Section("subscriptions", "Webhooks out"),
+    Section("sources", "Connections in"),
+    Section("privacy", "Privacy and limits"),
+    Section("audit", "Audit trail"),
 )
 
 
-def page(request: Request, person: Person, section: str, template: str, *, error: str | BrigadewatchError | None = None, status: int | None = None, **context: Any) -> Response:
+def page(
+    request: Request,
+    person: Person,
+    section: str,
+    template: str,
+    *,
+    error: str | BrigadewatchError | None = None,
+    status: int | None = None,
+    **context: Any,
+) -> Response:
     """A page of settings below the tabs of all sections.
 
     `error` is told at its head, with 422 unless `status` says otherwise.
     """
     tabs = [{"url": one.path, "label": one.label, "current": one.name == section} for one in SECTIONS]
     told = (Message(sentence(error), "bad"),) if error else context.pop("messages", ())
-    return render(request, person, f"settings/{template}", status=status or (422 if error else 200), messages=told, tabs=tabs, **context)
+    return render(
+        request,
+        person,
+        f"settings/{template}",
+        status=status or (422 if error else 200),
+        messages=told,
+        tabs=tabs,
+        **context,
+    )
 
 
-def secret(request: Request, person: Person, section: str, *, title: str, told: str, shown: str, label: str, back: str, after: str = "") -> Response:
+def secret(
+    request: Request,
+    person: Person,
+    section: str,
+    *,
+    title: str,
+    told: str,
+    shown: str,
+    label: str,
+    back: str,
+    after: str = "",
+) -> Response:
     """What is shown this once: a key, a password, a path.
 
     Straight in the answer to the form, so that it is stored nowhere.
     """
-    return page(request, person, section, "secret.html", title=title, told=told, shown=shown, label=label, back=back, after=after)
+    return page(
+        request,
+        person,
+        section,
+        "secret.html",
+        title=title,
+        told=told,
+        shown=shown,
+        label=label,
+        back=back,
+        after=after,
+    )
 
 
 def sentence(text: object) -> str:

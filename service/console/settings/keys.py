@@ -20,7 +20,9 @@ from service.storage.tenants import end_key, list_keys, make_key
 HERE = "/console/settings/keys"
 SECTION = "keys"
 SCOPE_WORDS = {
-    "ingest": "sends complaints, outcomes and withdrawals", "read": "asks before a removal, reads cases and reporters", "moderate": "decides cases",
+    "ingest": "sends complaints, outcomes and withdrawals",
+    "read": "asks before a removal, reads cases and reporters",
+    "moderate": "decides cases",
     "admin": "erases people, sets up webhooks and connections",
 }
 router = APIRouter(prefix="/keys")
@@ -33,12 +35,19 @@ def show_keys(request: Request, person: Admin) -> Response:
 
 
 @router.post("/add")
-def add(request: Request, person: Admin, name: Annotated[str, Form(max_length=400)] = "", scope: Annotated[list[str], Form(max_length=20)] = []) -> Response:  # noqa: B006  (never changed)
+def add(
+    request: Request,
+    person: Admin,
+    name: Annotated[str, Form(max_length=400)] = "",
+    scope: Annotated[list[str], Form(max_length=20)] = [],  # noqa: B006  (FastAPI copies it)
+) -> Response:
     """Make a key, shown in this answer alone."""
     name = name.strip()
     try:
         if not name or len(name) > 128 or not name.isprintable():
-            raise Refused("say who uses the key, in at most 128 characters: the name stands beside what is done with it")
+            raise Refused(
+                "say who uses the key, in at most 128 characters: the name stands beside what is done with it"
+            )
         if not scope:
             raise Refused("choose what the key may do")
         with write(parts_of(request).engine) as connection:
@@ -46,8 +55,15 @@ def add(request: Request, person: Admin, name: Annotated[str, Form(max_length=40
     except Refused as error:
         return _page(request, person, name=name, scopes=scope, error=sentence(error))
     return secret(
-        request, person, SECTION, title="The key is made", label=f"Key of {name}", shown=key, back=HERE,
-        told=f"It may: {', '.join(scope)}. Put it where the platform keeps its secrets; it goes along as “Authorization: Bearer …”.", after="If it gets lost, revoke it and make another one.",
+        request,
+        person,
+        SECTION,
+        title="The key is made",
+        label=f"Key of {name}",
+        shown=key,
+        back=HERE,
+        told=f"It may: {', '.join(scope)}. Put it where the platform keeps its secrets; it goes along as “Authorization: Bearer …”.",
+        after="If it gets lost, revoke it and make another one.",
     )
 
 
@@ -58,16 +74,35 @@ def revoke(request: Request, person: Admin, id: str) -> Response:
         raise NotFound("no key in use has this id")
     with write(parts_of(request).engine) as connection:
         end_key(connection, person.tenant_id, int(id), by=person.name, now_us=now_us(request))
-    flash(request, person, f"The key is revoked. Within {REMEMBERED_SECONDS:.0f} seconds whoever calls with it gets 401.")
+    flash(
+        request, person, f"The key is revoked. Within {REMEMBERED_SECONDS:.0f} seconds whoever calls with it gets 401."
+    )
     return see_other(request, HERE)
 
 
-def _page(request: Request, person: Admin, *, name: str = "", scopes: list[str] | None = None, error: str | None = None) -> Response:
+def _page(
+    request: Request, person: Admin, *, name: str = "", scopes: list[str] | None = None, error: str | None = None
+) -> Response:
     with parts_of(request).engine.connect() as connection:
         found = list_keys(connection, person.tenant_id)
-    listed = [{"key": one, "made": moment(one.created_us), "revoked": None if one.revoked_us is None else moment(one.revoked_us)} for one in found]
+    listed = [
+        {
+            "key": one,
+            "made": moment(one.created_us),
+            "revoked": None if one.revoked_us is None else moment(one.revoked_us),
+        }
+        for one in found
+    ]
     chosen = ["ingest", "read"] if scopes is None else scopes
     return page(
-        request, person, SECTION, "keys.html", error=error, in_use=[one for one in listed if one["revoked"] is None], revoked=[one for one in listed if one["revoked"] is not None],
-        name=name[:128], scopes=SCOPE_WORDS, chosen=chosen,
+        request,
+        person,
+        SECTION,
+        "keys.html",
+        error=error,
+        in_use=[one for one in listed if one["revoked"] is None],
+        revoked=[one for one in listed if one["revoked"] is not None],
+        name=name[:128],
+        scopes=SCOPE_WORDS,
+        chosen=chosen,
     )

@@ -22,7 +22,11 @@ from service.storage.users import ROLES, Role, User
 
 HERE = "/console/settings/people"
 SECTION = "people"
-ROLE_WORDS: dict[Role, str] = {"viewer": "Viewer: reads everything", "moderator": "Moderator: also decides cases", "admin": "Admin: also settings and operations"}
+ROLE_WORDS: dict[Role, str] = {
+    "viewer": "Viewer: reads everything",
+    "moderator": "Moderator: also decides cases",
+    "admin": "Admin: also settings and operations",
+}
 _LINES_SHOWN = 20
 router = APIRouter(prefix="/people")
 
@@ -34,14 +38,28 @@ def show_people(request: Request, person: Admin) -> Response:
 
 
 @router.post("/add")
-def add(request: Request, person: Admin, name: Annotated[str, Form(max_length=400)] = "", role: Annotated[str, Form(max_length=40)] = "viewer") -> Response:
+def add(
+    request: Request,
+    person: Admin,
+    name: Annotated[str, Form(max_length=400)] = "",
+    role: Annotated[str, Form(max_length=40)] = "viewer",
+) -> Response:
     """Make an account with a one-time password, shown in this answer alone."""
     password = new_password()
     try:
         chosen = _role(role)
         password_hash = hash_password(password)
         with write(parts_of(request).engine) as connection:
-            user = users.create_user(connection, person.tenant_id, name, chosen, password_hash, actor=person.name, now_us=now_us(request), one_time=True)
+            user = users.create_user(
+                connection,
+                person.tenant_id,
+                name,
+                chosen,
+                password_hash,
+                actor=person.name,
+                now_us=now_us(request),
+                one_time=True,
+            )
     except Refused as error:
         return _list(request, person, name=name, role=role, error=sentence(error))
     return _password(request, person, user, password, "The account is made")
@@ -56,10 +74,17 @@ def show_person(request: Request, person: Admin, id: str) -> Response:
 @router.post("/{id}/role")
 def set_role(request: Request, person: Admin, id: str, role: Annotated[str, Form(max_length=40)] = "") -> Response:
     """Another role, from the next request on."""
+
     def change(user: User) -> str:
         chosen = _role(role)
         with write(parts_of(request).engine) as connection:
-            users.set_role(connection, users.read_user(connection, person.tenant_id, user.id), chosen, actor=person.name, now_us=now_us(request))
+            users.set_role(
+                connection,
+                users.read_user(connection, person.tenant_id, user.id),
+                chosen,
+                actor=person.name,
+                now_us=now_us(request),
+            )
         return f"{user.name} is {chosen} now."
 
     return _changed(request, person, id, change, others_only="your own role is changed by another admin")
@@ -68,9 +93,15 @@ def set_role(request: Request, person: Admin, id: str, role: Annotated[str, Form
 @router.post("/{id}/disable")
 def disable(request: Request, person: Admin, id: str) -> Response:
     """Let the person in no more, at once."""
+
     def change(user: User) -> str:
         with write(parts_of(request).engine) as connection:
-            users.disable_user(connection, users.read_user(connection, person.tenant_id, user.id), actor=person.name, now_us=now_us(request))
+            users.disable_user(
+                connection,
+                users.read_user(connection, person.tenant_id, user.id),
+                actor=person.name,
+                now_us=now_us(request),
+            )
         return f"{user.name} can sign in no more; sessions that were open have ended. What they decided stays."
 
     return _changed(request, person, id, change, others_only="you cannot disable yourself: another admin can")
@@ -79,9 +110,15 @@ def disable(request: Request, person: Admin, id: str) -> Response:
 @router.post("/{id}/enable")
 def enable(request: Request, person: Admin, id: str) -> Response:
     """Let the person in again."""
+
     def change(user: User) -> str:
         with write(parts_of(request).engine) as connection:
-            users.enable_user(connection, users.read_user(connection, person.tenant_id, user.id), actor=person.name, now_us=now_us(request))
+            users.enable_user(
+                connection,
+                users.read_user(connection, person.tenant_id, user.id),
+                actor=person.name,
+                now_us=now_us(request),
+            )
         return f"{user.name} can sign in again, with the password from before."
 
     return _changed(request, person, id, change)
@@ -109,13 +146,21 @@ def new_password() -> str:
 
 def _password(request: Request, person: Admin, user: User, password: str, title: str) -> Response:
     return secret(
-        request, person, SECTION, title=title, label=f"One-time password of {user.name}", shown=password, back=f"{HERE}/{user.id}",
+        request,
+        person,
+        SECTION,
+        title=title,
+        label=f"One-time password of {user.name}",
+        shown=password,
+        back=f"{HERE}/{user.id}",
         told=f"Give it to {user.name} ({user.role} of {person.tenant}) by a way that you trust. At the first sign-in they choose a password of their own.",
         after="If it gets lost, reset the password: that makes a new one.",
     )
 
 
-def _changed(request: Request, person: Admin, id: str, change: Callable[[User], str], *, others_only: str | None = None) -> Response:
+def _changed(
+    request: Request, person: Admin, id: str, change: Callable[[User], str], *, others_only: str | None = None
+) -> Response:
     user = _user(request, person, id)
     try:
         if others_only and user.id == person.user_id:
@@ -145,19 +190,48 @@ def _one(request: Request, person: Admin, id: str, *, error: str | None = None) 
     user = _user(request, person, id)
     with parts_of(request).engine.connect() as connection:
         open_sessions = sessions.count_sessions(connection, user.id, now_us(request))
-        lines, _ = trail.list_page(connection, person.tenant_id, trail.TrailFilter(actor=user.name), before_id=None, limit=_LINES_SHOWN)
+        lines, _ = trail.list_page(
+            connection, person.tenant_id, trail.TrailFilter(actor=user.name), before_id=None, limit=_LINES_SHOWN
+        )
     done = [{"at": moment(line.at_us), "action": line.action, "subject": line.subject} for line in lines]
     return page(
-        request, person, SECTION, "one_person.html", error=error, status=409 if error else None, user=user, made=moment(user.created_us), open_sessions=open_sessions, done=done,
-        roles=list(ROLE_WORDS.items()), own=user.id == person.user_id, locked=_locked(user, request), disabled_at=None if user.disabled_us is None else moment(user.disabled_us),
+        request,
+        person,
+        SECTION,
+        "one_person.html",
+        error=error,
+        status=409 if error else None,
+        user=user,
+        made=moment(user.created_us),
+        open_sessions=open_sessions,
+        done=done,
+        roles=list(ROLE_WORDS.items()),
+        own=user.id == person.user_id,
+        locked=_locked(user, request),
+        disabled_at=None if user.disabled_us is None else moment(user.disabled_us),
     )
 
 
-def _list(request: Request, person: Admin, *, name: str = "", role: str = "moderator", error: str | None = None) -> Response:
+def _list(
+    request: Request, person: Admin, *, name: str = "", role: str = "moderator", error: str | None = None
+) -> Response:
     with parts_of(request).engine.connect() as connection:
         found = users.list_users(connection, person.tenant_id)
-    listed = [{"user": user, "made": moment(user.created_us), "locked": _locked(user, request)} for user in sorted(found, key=lambda u: (u.disabled_us is not None, u.name))]
-    return page(request, person, SECTION, "people.html", error=error, people=listed, roles=list(ROLE_WORDS.items()), name=name[:128], role=role)
+    listed = [
+        {"user": user, "made": moment(user.created_us), "locked": _locked(user, request)}
+        for user in sorted(found, key=lambda u: (u.disabled_us is not None, u.name))
+    ]
+    return page(
+        request,
+        person,
+        SECTION,
+        "people.html",
+        error=error,
+        people=listed,
+        roles=list(ROLE_WORDS.items()),
+        name=name[:128],
+        role=role,
+    )
 
 
 def _locked(user: User, request: Request) -> bool:

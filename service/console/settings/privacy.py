@@ -19,7 +19,13 @@ from service.errors import Refused
 from service.storage import retention
 from service.storage.database import write
 from service.storage.overrides import policy_of
-from service.storage.tenant_settings import DAY_SECONDS, MAX_RETENTION_DAYS, TenantSettings, change_settings, settings_of
+from service.storage.tenant_settings import (
+    DAY_SECONDS,
+    MAX_RETENTION_DAYS,
+    TenantSettings,
+    change_settings,
+    settings_of,
+)
 
 HERE = "/console/settings/privacy"
 SECTION = "privacy"
@@ -34,14 +40,22 @@ def show_privacy(request: Request, person: Admin) -> Response:
 
 @router.post("/change")
 def change(
-    request: Request, person: Admin, pseudonyms: Annotated[str, Form(max_length=10)] = "", keep_text: Annotated[str, Form(max_length=10)] = "",
-    retention_days: Annotated[str, Form(max_length=40)] = "", rate: Annotated[str, Form(max_length=40)] = "", confirmed: Annotated[str, Form(max_length=40)] = "",
+    request: Request,
+    person: Admin,
+    pseudonyms: Annotated[str, Form(max_length=10)] = "",
+    keep_text: Annotated[str, Form(max_length=10)] = "",
+    retention_days: Annotated[str, Form(max_length=40)] = "",
+    rate: Annotated[str, Form(max_length=40)] = "",
+    confirmed: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
     """Keep what the form says; a retention that deletes is asked about once more."""
     typed = {"pseudonyms": pseudonyms, "keep_text": keep_text, "retention_days": retention_days, "rate": rate}
     try:
         wanted: dict[str, Any] = {
-            "pseudonyms": _switch(pseudonyms, "pseudonyms"), "keep_text": _switch(keep_text, "texts"), "retention_days": _days(retention_days), "rate_per_second": _rate(rate),
+            "pseudonyms": _switch(pseudonyms, "pseudonyms"),
+            "keep_text": _switch(keep_text, "texts"),
+            "retention_days": _days(retention_days),
+            "rate_per_second": _rate(rate),
         }
         with parts_of(request).engine.connect() as connection:
             before = settings_of(connection, person.tenant_id)
@@ -71,7 +85,9 @@ def _days(text: str) -> int | None:
     try:
         return int(text)
     except ValueError:
-        raise Refused(f"a retention of {text.strip()[:20]!r} is none: a whole number of days, or nothing for no end") from None
+        raise Refused(
+            f"a retention of {text.strip()[:20]!r} is none: a whole number of days, or nothing for no end"
+        ) from None
 
 
 def _rate(text: str) -> float | None:
@@ -87,21 +103,49 @@ def _rate(text: str) -> float | None:
 
 
 def _deletes(before: TenantSettings, days: int | None) -> bool:
-    return days is not None and 0 < days <= MAX_RETENTION_DAYS and (before.retention_days is None or days < before.retention_days)
+    return (
+        days is not None
+        and 0 < days <= MAX_RETENTION_DAYS
+        and (before.retention_days is None or days < before.retention_days)
+    )
 
 
 def _asked_about(request: Request, person: Admin, days: int) -> dict[str, int]:
     """What the shorter retention would delete."""
     with parts_of(request).engine.connect() as connection:
-        return {"days": days, "items": retention.items_before(connection, person.tenant_id, now_us(request) - days * DAY_SECONDS * 1_000_000)}
+        return {
+            "days": days,
+            "items": retention.items_before(
+                connection, person.tenant_id, now_us(request) - days * DAY_SECONDS * 1_000_000
+            ),
+        }
 
 
-def _page(request: Request, person: Admin, *, typed: dict[str, str] | None = None, error: str | None = None, asks: dict[str, int] | None = None) -> Response:
+def _page(
+    request: Request,
+    person: Admin,
+    *,
+    typed: dict[str, str] | None = None,
+    error: str | None = None,
+    asks: dict[str, int] | None = None,
+) -> Response:
     with parts_of(request).engine.connect() as connection:
         now = settings_of(connection, person.tenant_id)
         least_days = math.ceil(policy_of(connection, person.tenant_id).window_seconds / DAY_SECONDS)
     shown = typed or {
-        "pseudonyms": "on" if now.pseudonyms else "off", "keep_text": "on" if now.keep_text else "off", "retention_days": "" if now.retention_days is None else str(now.retention_days),
+        "pseudonyms": "on" if now.pseudonyms else "off",
+        "keep_text": "on" if now.keep_text else "off",
+        "retention_days": "" if now.retention_days is None else str(now.retention_days),
         "rate": "" if now.rate_per_second is None else f"{now.rate_per_second:g}",
     }
-    return page(request, person, SECTION, "privacy.html", error=error, typed=shown, least_days=least_days, most_days=MAX_RETENTION_DAYS, asks=asks)
+    return page(
+        request,
+        person,
+        SECTION,
+        "privacy.html",
+        error=error,
+        typed=shown,
+        least_days=least_days,
+        most_days=MAX_RETENTION_DAYS,
+        asks=asks,
+    )

@@ -30,8 +30,12 @@ HERE = "/console/settings/sources"
 SECTION = "sources"
 # What a person who connects a platform has to know, in one line each; more in docs/integrations.
 PLATFORM_WORDS = {
-    "discourse": "Discourse posts reviewables here; a secret is strongly advised", "mastodon": "Mastodon posts reports here, signed", "coop": "Coop posts here, with its key",
-    "generic": "anything that posts JSON, by a field map", "coral": "Coral: with an address it is asked, and its webhook only wakes that", "lemmy": "Lemmy is asked for its reports",
+    "discourse": "Discourse posts reviewables here; a secret is strongly advised",
+    "mastodon": "Mastodon posts reports here, signed",
+    "coop": "Coop posts here, with its key",
+    "generic": "anything that posts JSON, by a field map",
+    "coral": "Coral: with an address it is asked, and its webhook only wakes that",
+    "lemmy": "Lemmy is asked for its reports",
     "ozone": "Ozone is asked for its moderation events",
 }
 router = APIRouter(prefix="/sources")
@@ -45,7 +49,11 @@ def show_sources(request: Request, person: Admin) -> Response:
 
 @router.post("/add")
 def add(
-    request: Request, person: Admin, platform: Annotated[str, Form(max_length=40)] = "", url: Annotated[str, Form(max_length=4000)] = "", signing: Annotated[str, Form(alias="secret", max_length=8000)] = "",
+    request: Request,
+    person: Admin,
+    platform: Annotated[str, Form(max_length=40)] = "",
+    url: Annotated[str, Form(max_length=4000)] = "",
+    signing: Annotated[str, Form(alias="secret", max_length=8000)] = "",
     mapping: Annotated[str, Form(max_length=100_000)] = "",
 ) -> Response:
     """Make a connection; where it posts, the path is shown in this answer alone."""
@@ -55,13 +63,29 @@ def add(
             source_url = _asked_at(request, source_url)
         with write(parts_of(request).engine) as connection:
             made = add_source(
-                connection, SecretBox(parts_of(request).settings), person.tenant_id, platform, secret=signing.strip("\r\n") or None, url=source_url, mapping=fields, now_us=now_us(request),
+                connection,
+                SecretBox(parts_of(request).settings),
+                person.tenant_id,
+                platform,
+                secret=signing.strip("\r\n") or None,
+                url=source_url,
+                mapping=fields,
+                now_us=now_us(request),
                 actor=person.name,
             )
     except Refused as error:
-        return _list(request, person, typed={"platform": platform, "url": url[:2048], "mapping": mapping}, error=_in_a_form(error))
+        return _list(
+            request,
+            person,
+            typed={"platform": platform, "url": url[:2048], "mapping": mapping},
+            error=_in_a_form(error),
+        )
     if made.polled:
-        flash(request, person, f"{platform} is connected: it is asked at {made.url} from now on. Nothing has to be posted.")
+        flash(
+            request,
+            person,
+            f"{platform} is connected: it is asked at {made.url} from now on. Nothing has to be posted.",
+        )
         return see_other(request, HERE)
     return _path(request, person, made)
 
@@ -74,7 +98,11 @@ def show_source(request: Request, person: Admin, handle: str) -> Response:
 
 @router.post("/{handle}/rotate")
 def rotate(
-    request: Request, person: Admin, handle: str, signing: Annotated[str, Form(alias="secret", max_length=8000)] = "", at_once: Annotated[str, Form(max_length=10)] = "",
+    request: Request,
+    person: Admin,
+    handle: str,
+    signing: Annotated[str, Form(alias="secret", max_length=8000)] = "",
+    at_once: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """Another secret; the present one is taken too for a day, unless it has to go at once."""
     source = _source(request, person, handle)
@@ -84,7 +112,14 @@ def rotate(
             raise Refused("type the new secret, the one that the platform signs with from now on")
         with write(parts_of(request).engine) as connection:
             rotate_secret(
-                connection, SecretBox(parts_of(request).settings), person.tenant_id, source.id, signing.strip("\r\n"), now_us=now_us(request), overlap_seconds=overlap, actor=person.name,
+                connection,
+                SecretBox(parts_of(request).settings),
+                person.tenant_id,
+                source.id,
+                signing.strip("\r\n"),
+                now_us=now_us(request),
+                overlap_seconds=overlap,
+                actor=person.name,
             )
     except Refused as error:
         return _one(request, person, handle, error=_in_a_form(error))
@@ -99,7 +134,11 @@ def remove(request: Request, person: Admin, handle: str) -> Response:
     source = _source(request, person, handle)
     with write(parts_of(request).engine) as connection:
         remove_source(connection, person.tenant_id, source.id, now_us=now_us(request), actor=person.name)
-    flash(request, person, f"The connection to {source.platform} has ended, and its secret is forgotten. What it sent stays.")
+    flash(
+        request,
+        person,
+        f"The connection to {source.platform} has ended, and its secret is forgotten. What it sent stays.",
+    )
     return see_other(request, HERE)
 
 
@@ -143,16 +182,31 @@ def _asked_at(request: Request, url: str) -> str:
 
 def _in_a_form(error: Refused) -> str:
     """The words of the command line, for a form."""
-    said = str(error).replace(": --secret-file FILE, or - for standard input", ": type it below").replace(": name its address with --url", ": type its address below")
+    said = (
+        str(error)
+        .replace(": --secret-file FILE, or - for standard input", ": type it below")
+        .replace(": name its address with --url", ": type its address below")
+    )
     return sentence(said)
 
 
 def _path(request: Request, person: Admin, made: Source) -> Response:
     public = parts_of(request).settings.public_url or str(request.base_url)
-    unsigned = "" if made.secret is not None else " It posts UNSIGNED: whoever learns this address can invent complaints. Set a secret there and here."
+    unsigned = (
+        ""
+        if made.secret is not None
+        else " It posts UNSIGNED: whoever learns this address can invent complaints. Set a secret there and here."
+    )
     return secret(
-        request, person, SECTION, title="The connection is made", label=f"Where {made.platform} posts to", shown=f"{_origin(public)}{made.path}", back=f"{HERE}/{handle_of(made)}",
-        told=f"Type this address into {made.platform}, as docs/integrations says.{unsigned}", after="It is shown this once. If it gets lost, end the connection and make another one.",
+        request,
+        person,
+        SECTION,
+        title="The connection is made",
+        label=f"Where {made.platform} posts to",
+        shown=f"{_origin(public)}{made.path}",
+        back=f"{HERE}/{handle_of(made)}",
+        told=f"Type this address into {made.platform}, as docs/integrations says.{unsigned}",
+        after="It is shown this once. If it gets lost, end the connection and make another one.",
     )
 
 
@@ -163,17 +217,39 @@ def _origin(url: str) -> str:
 def _shown(source: Source, request: Request) -> dict[str, Any]:
     until = source.previous_until_us
     return {
-        "handle": handle_of(source), "platform": source.platform, "url": source.url, "polled": source.polled, "signed": source.secret is not None, "end": source.id[-6:],
-        "made": moment(source.created_us), "rotating_until": moment(until) if until is not None and until > now_us(request) else None, "failures": source.failures,
-        "last_error": source.last_error, "polled_at": None if source.polled_us is None else moment(source.polled_us), "next_at": None if source.next_poll_us is None else moment(source.next_poll_us),
+        "handle": handle_of(source),
+        "platform": source.platform,
+        "url": source.url,
+        "polled": source.polled,
+        "signed": source.secret is not None,
+        "end": source.id[-6:],
+        "made": moment(source.created_us),
+        "rotating_until": moment(until) if until is not None and until > now_us(request) else None,
+        "failures": source.failures,
+        "last_error": source.last_error,
+        "polled_at": None if source.polled_us is None else moment(source.polled_us),
+        "next_at": None if source.next_poll_us is None else moment(source.next_poll_us),
         "mapping": None if source.mapping is None else json.dumps(source.mapping, indent=2, ensure_ascii=False),
     }
 
 
-def _list(request: Request, person: Admin, *, typed: dict[str, str] | None = None, error: str | None = None) -> Response:
+def _list(
+    request: Request, person: Admin, *, typed: dict[str, str] | None = None, error: str | None = None
+) -> Response:
     listed = [_shown(source, request) for source in sorted(_every(request, person), key=lambda s: s.created_us)]
-    return page(request, person, SECTION, "sources.html", error=error, listed=listed, platforms=PLATFORM_WORDS, typed=typed or {"platform": "discourse", "url": "", "mapping": ""})
+    return page(
+        request,
+        person,
+        SECTION,
+        "sources.html",
+        error=error,
+        listed=listed,
+        platforms=PLATFORM_WORDS,
+        typed=typed or {"platform": "discourse", "url": "", "mapping": ""},
+    )
 
 
 def _one(request: Request, person: Admin, handle: str, *, error: str | None = None) -> Response:
-    return page(request, person, SECTION, "one_source.html", error=error, one=_shown(_source(request, person, handle), request))
+    return page(
+        request, person, SECTION, "one_source.html", error=error, one=_shown(_source(request, person, handle), request)
+    )

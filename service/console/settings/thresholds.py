@@ -71,23 +71,80 @@ class Field:
 
 
 FAMILIES = (
-    Family("What becomes a case", "How much has to speak for a group before you are asked about it, and how many cases a day you can look at.", (
-        Named("flag_score", "Evidence that makes a case", "Higher: fewer cases, and surer ones. 0 is as likely as not, 2 about seven to one, 4 about fifty to one.", "log-odds"),
-        Named("min_members", "Smallest group", "Two accounts are a coincidence that nobody should be asked to judge.", "accounts"),
-        Named("flags_per_day", "New cases a day", "What goes beyond waits, weakest evidence last, and still counts as coordinated meanwhile.", "cases"),
-    )),
-    Family("What counts", "How complaints are weighed when your platform asks before it removes something.", (
-        Named("default_threshold", "Removal threshold", "How many complaints your platform removes at, where it does not say so when it asks.", "complaints"),
-        Named("prior_unfounded", "Doubt while nobody has judged", "How likely a coordinated group's complaints are taken to be unfounded before anybody has judged one of its targets. Higher: held more often.", "0 to 1"),
-    )),
-    Family("How far back", "Complaints are compared with each other inside this time.", (
-        Named("window_seconds", "Window", "A longer one finds slower groups, and takes memory and time in proportion.", "days", _DAY),
-    )),
-    Family("Warnings to reporters", "When it is suggested that somebody be warned about unfounded complaints. A person always decides (Digital Services Act, Art. 23).", (
-        Named("warn_unfounded", "Unfounded complaints, at least", "As people judged them; before that no warning is suggested.", "complaints"),
-        Named("warn_share", "Share of those judged, at least", "0.8 means: eight of ten that people judged were unfounded.", "share"),
-        Named("warn_period_seconds", "Within", "Older complaints say nothing about now.", "days", _DAY),
-    )),
+    Family(
+        "What becomes a case",
+        "How much has to speak for a group before you are asked about it, and how many cases a day you can look at.",
+        (
+            Named(
+                "flag_score",
+                "Evidence that makes a case",
+                "Higher: fewer cases, and surer ones. 0 is as likely as not, 2 about seven to one, 4 about fifty to one.",
+                "log-odds",
+            ),
+            Named(
+                "min_members",
+                "Smallest group",
+                "Two accounts are a coincidence that nobody should be asked to judge.",
+                "accounts",
+            ),
+            Named(
+                "flags_per_day",
+                "New cases a day",
+                "What goes beyond waits, weakest evidence last, and still counts as coordinated meanwhile.",
+                "cases",
+            ),
+        ),
+    ),
+    Family(
+        "What counts",
+        "How complaints are weighed when your platform asks before it removes something.",
+        (
+            Named(
+                "default_threshold",
+                "Removal threshold",
+                "How many complaints your platform removes at, where it does not say so when it asks.",
+                "complaints",
+            ),
+            Named(
+                "prior_unfounded",
+                "Doubt while nobody has judged",
+                "How likely a coordinated group's complaints are taken to be unfounded before anybody has judged one of its targets. Higher: held more often.",
+                "0 to 1",
+            ),
+        ),
+    ),
+    Family(
+        "How far back",
+        "Complaints are compared with each other inside this time.",
+        (
+            Named(
+                "window_seconds",
+                "Window",
+                "A longer one finds slower groups, and takes memory and time in proportion.",
+                "days",
+                _DAY,
+            ),
+        ),
+    ),
+    Family(
+        "Warnings to reporters",
+        "When it is suggested that somebody be warned about unfounded complaints. A person always decides (Digital Services Act, Art. 23).",
+        (
+            Named(
+                "warn_unfounded",
+                "Unfounded complaints, at least",
+                "As people judged them; before that no warning is suggested.",
+                "complaints",
+            ),
+            Named(
+                "warn_share",
+                "Share of those judged, at least",
+                "0.8 means: eight of ten that people judged were unfounded.",
+                "share",
+            ),
+            Named("warn_period_seconds", "Within", "Older complaints say nothing about now.", "days", _DAY),
+        ),
+    ),
 )
 _NAMED = {one.name: one for family in FAMILIES for one in family.members}
 
@@ -127,11 +184,26 @@ def show_run(request: Request, person: Admin, id: str) -> Response:
     with parts_of(request).engine.connect() as connection:
         run = dry_runs.read(connection, person.tenant_id, id)
         current = policy_of(connection, person.tenant_id)
-    usable = run.state == dry_runs.DONE and run.result is not None and run.result["policy_now"] == current.version and now_us(request) - (run.done_us or 0) <= dry_runs.VALID_US
+    usable = (
+        run.state == dry_runs.DONE
+        and run.result is not None
+        and run.result["policy_now"] == current.version
+        and now_us(request) - (run.done_us or 0) <= dry_runs.VALID_US
+    )
     changes = differences(current if run.unfinished or usable else None, run.policy)
     return page(
-        request, person, SECTION, "dry_run.html", fragment="run", run=run, result=run.result, changes=changes, usable=usable, asked_at=moment(run.asked_us),
-        until=None if run.result is None else _time(run.result["until"]), cases=_cases(run.result),
+        request,
+        person,
+        SECTION,
+        "dry_run.html",
+        fragment="run",
+        run=run,
+        result=run.result,
+        changes=changes,
+        usable=usable,
+        asked_at=moment(run.asked_us),
+        until=None if run.result is None else _time(run.result["until"]),
+        cases=_cases(run.result),
         in_force=run.policy == current,
     )
 
@@ -142,7 +214,9 @@ def cancel_run(request: Request, person: Admin, id: str) -> Response:
     with write(parts_of(request).engine) as connection:
         dry_runs.read(connection, person.tenant_id, id)
         stopped = dry_runs.cancel(connection, person.tenant_id, id, now_us=now_us(request))
-    flash(request, person, "The dry run was stopped. Nothing was changed." if stopped else "It had ended already.", "info")
+    flash(
+        request, person, "The dry run was stopped. Nothing was changed." if stopped else "It had ended already.", "info"
+    )
     return see_other(request, HERE)
 
 
@@ -155,7 +229,11 @@ def put_in_force(request: Request, person: Admin, id: str) -> Response:
     except Refused as error:
         flash(request, person, sentence(error), "bad")
         return see_other(request, f"{HERE}/runs/{id}")
-    flash(request, person, f"These thresholds are in force (policy {policy.version}). Cases of the window are judged anew within a minute or so.")
+    flash(
+        request,
+        person,
+        f"These thresholds are in force (policy {policy.version}). Cases of the window are judged anew within a minute or so.",
+    )
     return see_other(request, HERE)
 
 
@@ -204,32 +282,69 @@ def differences(before: Policy | None, after: Policy) -> list[dict[str, Any]]:
         if one.settable and one.value != known[one.name].value:
             named = _NAMED.get(one.name)
             scale = named.scale if named else 1
-            found.append({
-                "name": one.name, "label": named.label if named else one.name, "unit": named.unit if named else one.unit,
-                "before": _text(known[one.name].value, scale), "after": _text(one.value, scale),
-            })
+            found.append(
+                {
+                    "name": one.name,
+                    "label": named.label if named else one.name,
+                    "unit": named.unit if named else one.unit,
+                    "before": _text(known[one.name].value, scale),
+                    "after": _text(one.value, scale),
+                }
+            )
     return found
 
 
-def _form(request: Request, person: Admin, asked: Mapping[str, str] | None = None, errors: Mapping[str, str] | None = None, error: str | None = None) -> Response:
+def _form(
+    request: Request,
+    person: Admin,
+    asked: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    error: str | None = None,
+) -> Response:
     with parts_of(request).engine.connect() as connection:
         policy = policy_of(connection, person.tenant_id)
         own = overrides_of(connection, person.tenant_id)
         run = dry_runs.newest(connection, person.tenant_id)
         history = versions(connection, person.tenant_id, _VERSIONS_SHOWN)
     every = {one.name: one for one in all_thresholds(policy) if one.settable}
-    families = [(family, [_field(every[named.name], named, asked, errors or {}) for named in family.members]) for family in FAMILIES]
+    families = [
+        (family, [_field(every[named.name], named, asked, errors or {}) for named in family.members])
+        for family in FAMILIES
+    ]
     method = [_field(one, None, asked, errors or {}) for one in every.values() if one.name not in _NAMED]
-    told = [{"at": moment(one.at_us), "by": one.by, "changes": differences(None, DEFAULT_POLICY.overridden(one.values))} for one in history]
-    return page(request, person, SECTION, "thresholds.html", error=error, families=families, method=method, policy=policy, own=own, run=run, history=told)
+    told = [
+        {"at": moment(one.at_us), "by": one.by, "changes": differences(None, DEFAULT_POLICY.overridden(one.values))}
+        for one in history
+    ]
+    return page(
+        request,
+        person,
+        SECTION,
+        "thresholds.html",
+        error=error,
+        families=families,
+        method=method,
+        policy=policy,
+        own=own,
+        run=run,
+        history=told,
+    )
 
 
 def _field(one: Threshold, named: Named | None, asked: Mapping[str, str] | None, errors: Mapping[str, str]) -> Field:
     scale = named.scale if named else 1
     shown = _text(one.value, scale)
     return Field(
-        one.name, named.label if named else one.name, named.told if named else one.why, named.unit if named else one.unit, shown if asked is None else asked.get(one.name, shown)[:40],
-        _text(one.default, scale), _text(one.low, scale, ","), _text(one.high, scale, ","), one.value != one.default, errors.get(one.name, ""),
+        one.name,
+        named.label if named else one.name,
+        named.told if named else one.why,
+        named.unit if named else one.unit,
+        shown if asked is None else asked.get(one.name, shown)[:40],
+        _text(one.default, scale),
+        _text(one.low, scale, ","),
+        _text(one.high, scale, ","),
+        one.value != one.default,
+        errors.get(one.name, ""),
     )
 
 

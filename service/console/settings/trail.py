@@ -34,7 +34,14 @@ Text = Annotated[str, Query(max_length=200)]
 
 @router.get("")
 def show_trail(
-    request: Request, person: Admin, actor: Text = "", action: Text = "", subject: Text = "", since: Text = "", until: Text = "", cursor: Annotated[str, Query(max_length=8192)] = "",
+    request: Request,
+    person: Admin,
+    actor: Text = "",
+    action: Text = "",
+    subject: Text = "",
+    since: Text = "",
+    until: Text = "",
+    cursor: Annotated[str, Query(max_length=8192)] = "",
 ) -> Response:
     """A page of the trail, newest first."""
     asked = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
@@ -52,13 +59,33 @@ def show_trail(
     filters = {name: value for name, value in asked.items() if value}
     query = f"?{urlencode(filters)}" if filters else ""
     return page(
-        request, person, SECTION, "audit.html", error=error, lines=[_shown(line) for line in lines], asked=asked, actions=actions, filtered=bool(filters), csv_url=f"{HERE}.csv{query}",
-        first_url=f"{HERE}{query}" if cursor else None, next_url=None if more is None else f"{HERE}?{urlencode({'cursor': write_cursor(Page(_LIST, _SORT, filters, (more,)))})}",
+        request,
+        person,
+        SECTION,
+        "audit.html",
+        error=error,
+        lines=[_shown(line) for line in lines],
+        asked=asked,
+        actions=actions,
+        filtered=bool(filters),
+        csv_url=f"{HERE}.csv{query}",
+        first_url=f"{HERE}{query}" if cursor else None,
+        next_url=None
+        if more is None
+        else f"{HERE}?{urlencode({'cursor': write_cursor(Page(_LIST, _SORT, filters, (more,)))})}",
     )
 
 
 @router.get(".csv")
-def trail_file(request: Request, person: Admin, actor: Text = "", action: Text = "", subject: Text = "", since: Text = "", until: Text = "") -> Response:
+def trail_file(
+    request: Request,
+    person: Admin,
+    actor: Text = "",
+    action: Text = "",
+    subject: Text = "",
+    since: Text = "",
+    until: Text = "",
+) -> Response:
     """The same lines as a file."""
     asked = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
     chosen, engine = read_filter(asked), parts_of(request).engine
@@ -66,7 +93,13 @@ def trail_file(request: Request, person: Admin, actor: Text = "", action: Text =
     def rows() -> Iterator[tuple[Cell, ...]]:
         with engine.connect() as connection:
             for line in trail.each_line(connection, person.tenant_id, chosen, at_most=LINES_IN_A_FILE):
-                yield moment(line.at_us).isoformat().replace("+00:00", "Z"), line.actor, line.action, line.subject, json.dumps(line.detail, ensure_ascii=False)
+                yield (
+                    moment(line.at_us).isoformat().replace("+00:00", "Z"),
+                    line.actor,
+                    line.action,
+                    line.subject,
+                    json.dumps(line.detail, ensure_ascii=False),
+                )
 
     return csv_response(f"audit-{person.tenant}", ("at", "actor", "action", "subject", "detail"), rows)
 
@@ -78,8 +111,16 @@ def read_filter(asked: dict[str, str]) -> TrailFilter:
     """
     since, until = _day(asked["since"]), _day(asked["until"])
     # No line of ours holds a NUL, which PostgreSQL would not even take as a question.
-    actor, action, subject = (asked[name].replace("\0", "\N{REPLACEMENT CHARACTER}") or None for name in ("actor", "action", "subject"))
-    return TrailFilter(actor, action, subject, None if since is None else _us(since), None if until is None else _us(until + timedelta(days=1)))
+    actor, action, subject = (
+        asked[name].replace("\0", "\N{REPLACEMENT CHARACTER}") or None for name in ("actor", "action", "subject")
+    )
+    return TrailFilter(
+        actor,
+        action,
+        subject,
+        None if since is None else _us(since),
+        None if until is None else _us(until + timedelta(days=1)),
+    )
 
 
 def _day(text: str) -> date | None:
@@ -101,7 +142,15 @@ def _us(day: date) -> int:
 def _shown(line: Line) -> dict[str, Any]:
     kind, _, rest = line.subject.partition(":")
     link = {"cluster": "/console/clusters/", "reporter": "/console/reporters/", "target": "/console/targets/"}.get(kind)
-    return {"at": moment(line.at_us), "actor": line.actor, "action": line.action, "kind": kind if rest else "", "subject": rest or line.subject, "link": link, "detail": told(line.detail)}
+    return {
+        "at": moment(line.at_us),
+        "actor": line.actor,
+        "action": line.action,
+        "kind": kind if rest else "",
+        "subject": rest or line.subject,
+        "link": link,
+        "detail": told(line.detail),
+    }
 
 
 def told(detail: dict[str, Any]) -> list[tuple[str, str]]:

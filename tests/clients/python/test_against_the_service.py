@@ -23,14 +23,29 @@ AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 def asking(api: Api, *scopes: str, **arguments: Any) -> AsyncClient:
     """An async client of the API in this process. The whole way is in one process: the bound of a question is wide."""
     given: dict[str, Any] = {"when_unreachable": "closed", "timeout": 10.0, "retry_for": 0.0, **arguments}
-    return AsyncClient("http://testserver", api.key("default", *scopes), transport=httpx.ASGITransport(api.line), **given)
+    return AsyncClient(
+        "http://testserver", api.key("default", *scopes), transport=httpx.ASGITransport(api.line), **given
+    )
 
 
 def complaints(count: int, target: str = "comment/5") -> list[Complaint]:
     return [
         Complaint(
-            f"{target}-{k}", AT + timedelta(seconds=k), f"r{k}", target, account_created_at=AT - timedelta(days=k), fingerprint=f"f{k}", kind="comment", author="a", context="article-3",
-            url="https://example.org/5", excerpt="I disagree.", attributes={"is_reply": False, "words": 2}, reason="abuse", text="rude", notice_type="terms",
+            f"{target}-{k}",
+            AT + timedelta(seconds=k),
+            f"r{k}",
+            target,
+            account_created_at=AT - timedelta(days=k),
+            fingerprint=f"f{k}",
+            kind="comment",
+            author="a",
+            context="article-3",
+            url="https://example.org/5",
+            excerpt="I disagree.",
+            attributes={"is_reply": False, "words": 2},
+            reason="abuse",
+            text="rude",
+            notice_type="terms",
         )
         for k in range(count)
     ]
@@ -41,10 +56,13 @@ def test_every_field_that_the_client_knows_is_taken(api: Api) -> None:
         async with asking(api) as client:
             receipt = await client.complain_many(complaints(3))
             assert (receipt.accepted, receipt.rejected_count, receipt.position) == (3, 0, 3)
-            receipt = await client.outcomes([
-                Outcome("o-1", "comment/5", AT, "rejected", "kept"), Outcome("o-2", "comment/5", AT, action="removed", decided_by="automatic"),
-                Outcome("o-3", "comment/5", AT, "upheld", "restored", "appeal", "comment/5-1"),
-            ])
+            receipt = await client.outcomes(
+                [
+                    Outcome("o-1", "comment/5", AT, "rejected", "kept"),
+                    Outcome("o-2", "comment/5", AT, action="removed", decided_by="automatic"),
+                    Outcome("o-3", "comment/5", AT, "upheld", "restored", "appeal", "comment/5-1"),
+                ]
+            )
             assert (receipt.accepted, receipt.rejected_count) == (3, 0)
             assert (await client.withdraw("comment/5-2")).position == 7
 
@@ -57,7 +75,9 @@ def test_large_batches_and_single_items_arrive(api: Api) -> None:
             receipt = await client.complain_many(complaints(1_200))
             assert (receipt.accepted, receipt.position) == (1_200, 1_200)
             assert (await client.complain(complaints(1)[0])).accepted == 1
-            assert (await client.outcome({"id": "o", "target_id": "t", "decided_at": AT, "verdict": "upheld"})).accepted == 1
+            assert (
+                await client.outcome({"id": "o", "target_id": "t", "decided_at": AT, "verdict": "upheld"})
+            ).accepted == 1
 
     api.redis.run(send())
 
@@ -65,7 +85,14 @@ def test_large_batches_and_single_items_arrive(api: Api) -> None:
 def test_what_is_not_valid_is_pointed_at_and_the_rest_is_taken(api: Api) -> None:
     async def send() -> None:
         async with asking(api) as client:
-            items: list[Any] = [*complaints(2), {"id": "x", "occurred_at": AT, "reporter": {"id": "r"}, "target": {}}, {"id": "\ud800"}, {}, {"id": "y", "surprise": 1}, complaints(3)[2]]
+            items: list[Any] = [
+                *complaints(2),
+                {"id": "x", "occurred_at": AT, "reporter": {"id": "r"}, "target": {}},
+                {"id": "\ud800"},
+                {},
+                {"id": "y", "surprise": 1},
+                complaints(3)[2],
+            ]
             receipt = await client.complain_many(items)
             assert (receipt.accepted, receipt.rejected_count) == (3, 4)
             assert [r.index for r in receipt.rejected] == [2, 3, 4, 5]
@@ -84,7 +111,12 @@ def test_a_target_never_seen_has_zeros_and_may_be_asked_for_by_any_id(api: Api) 
         async with asking(api) as client:
             for target_id in (".", "..", "a/brief", "assess", "%2F", "a b+c?x=1#y", "😀", "é", "x" * 128):
                 found = await client.assess(target_id)
-                assert (found.target_id, found.complaints, found.independent_complaints, found.recommendation) == (target_id, 0, 0.0, "none")
+                assert (found.target_id, found.complaints, found.independent_complaints, found.recommendation) == (
+                    target_id,
+                    0,
+                    0.0,
+                    "none",
+                )
             many = await client.assess_many(["b", "a", "b"], 3)
             assert [a.target_id for a in many] == ["b", "a", "b"]
             advice = await client.may_remove("t", 8)
@@ -109,8 +141,15 @@ def test_a_wrong_key_and_a_missing_scope_are_said_so(api: Api) -> None:
             with pytest.raises(Refused, match="no scope 'read'") as caught:
                 await client.may_remove("t", 8)
             assert caught.value.status == 403
-        async with AsyncClient("http://testserver", "wrong", when_unreachable="open", timeout=10, transport=httpx.ASGITransport(api.line)) as client:
-            for call in (client.may_remove("t", 8), client.assess("t"), client.complain(complaints(1)[0]), client.withdraw("c")):
+        async with AsyncClient(
+            "http://testserver", "wrong", when_unreachable="open", timeout=10, transport=httpx.ASGITransport(api.line)
+        ) as client:
+            for call in (
+                client.may_remove("t", 8),
+                client.assess("t"),
+                client.complain(complaints(1)[0]),
+                client.withdraw("c"),
+            ):
                 with pytest.raises(Refused) as caught:
                     await call
                 assert caught.value.status == 401

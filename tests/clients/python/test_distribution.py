@@ -11,7 +11,13 @@ CLIENT = Path(__file__).parents[3] / "clients" / "python"
 
 
 def test_the_wheel_builds_offline_and_holds_types_and_one_dependency(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=CLIENT, check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=CLIENT,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
@@ -22,7 +28,16 @@ def test_the_wheel_builds_offline_and_holds_types_and_one_dependency(tmp_path: P
     assert [line.split(":")[1].strip().split(">")[0] for line in needed] == ["httpx"]
     (tmp_path / "elsewhere").mkdir()
     shown = subprocess.run(
-        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(wheel)!r}); import brigadewatch_client as b; print(*sorted(b.__all__)[:3])"],
-        capture_output=True, text=True, timeout=30, cwd=tmp_path / "elsewhere", check=True,
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(wheel)!r}); import brigadewatch_client as b; print(*sorted(b.__all__)[:3])",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path / "elsewhere",
+        check=True,
     )
     assert shown.stdout.split() == ["Advice", "Assessment", "AsyncClient"]

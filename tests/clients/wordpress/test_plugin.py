@@ -77,7 +77,9 @@ def history(rows: list[Row], ends: datetime) -> Iterator[dict[str, Any]]:
     for row in rows:
         at = ends - timedelta(seconds=last - row.at)
         yield {
-            "id": f"report-{row.target}-{row.reporter}", "occurred_at": at, "reporter": {"id": str(row.reporter), "account_created_at": ends - timedelta(days=400)},
+            "id": f"report-{row.target}-{row.reporter}",
+            "occurred_at": at,
+            "reporter": {"id": str(row.reporter), "account_created_at": ends - timedelta(days=400)},
             "target": {"id": str(row.target), "author_id": str(row.author), "context_id": str(row.context)},
         }
 
@@ -98,14 +100,25 @@ def test_ten_readers_hold_a_comment_back_and_a_brigade_that_is_known_does_not(up
         up.wait(lambda: client.may_remove("5", 10).reached)
         assert client.complain_many(history(town.rows, datetime.now(UTC) - timedelta(minutes=5))).rejected_count == 0
         blog.until_sent(up.wait)
-        up.wait(lambda: client.assess("5").complaints == 9 and (a := client.assess("77")).complaints == 9 and a.independent_complaints < 5, seconds=60)
+        up.wait(
+            lambda: (
+                client.assess("5").complaints == 9
+                and (a := client.assess("77")).complaints == 9
+                and a.independent_complaints < 5
+            ),
+            seconds=60,
+        )
 
         blog.report(5, **readers(1, start=50)[0])
         assert blog.status(5) == "0"
-        assert [(o["action"], o["decided_by"], "verdict" in o) for o in blog.queued("outcomes")] == [("removed", "automatic", False)]
+        assert [(o["action"], o["decided_by"], "verdict" in o) for o in blog.queued("outcomes")] == [
+            ("removed", "automatic", False)
+        ]
         for member in brigade[9:12]:
             blog.report(77, user=member, address=f"203.0.113.{member - 4_990}")
-            assert blog.status(77) == "1", blog.sql("SELECT * FROM wp_commentmeta WHERE meta_key = '_brigadewatch_advice'")
+            assert blog.status(77) == "1", blog.sql(
+                "SELECT * FROM wp_commentmeta WHERE meta_key = '_brigadewatch_advice'"
+            )
         listed = blog.run("admin", get={"comment": 77}, user=MODERATOR)["body"]
         assert "reports: 12<br>left up: 9 complaints, of " in listed
         blog.keep(77, MODERATOR)
@@ -118,7 +131,13 @@ def test_what_the_plugin_sends_is_valid_to_the_last_field(site: Made, nobody: st
     blog = site(nobody, THRESHOLD=2)
     blog.join(17)
     blog.write(6, post=4, parent=5, user=17)
-    blog.report(5, user=17, reason="spam", text="It's \"spam\" <script>alert(1)</script> \\ 😀" + "x" * 2_000, address="2001:db8::1")
+    blog.report(
+        5,
+        user=17,
+        reason="spam",
+        text='It\'s "spam" <script>alert(1)</script> \\ 😀' + "x" * 2_000,
+        address="2001:db8::1",
+    )
     blog.report(5, **readers(1)[0])
     blog.report(6, **readers(1)[0])
     now = datetime.now(UTC) + timedelta(minutes=1)
@@ -127,10 +146,19 @@ def test_what_the_plugin_sends_is_valid_to_the_last_field(site: Made, nobody: st
         assert not isinstance(read_value(document, noun, now), RejectedItem), document
     assert len(complaints) == 3 and len(blog.queued("outcomes")) == 1
     first, second, third = complaints
-    assert (first["reporter"]["id"], first["reporter"]["account_created_at"], first["reason"]) == ("17", "2025-01-01T10:00:00Z", "spam")
-    assert first["text"].startswith("It's \"spam\" alert(1) \\ 😀") and len(first["text"]) == 1_000
+    assert (first["reporter"]["id"], first["reporter"]["account_created_at"], first["reason"]) == (
+        "17",
+        "2025-01-01T10:00:00Z",
+        "spam",
+    )
+    assert first["text"].startswith('It\'s "spam" alert(1) \\ 😀') and len(first["text"]) == 1_000
     assert first["target"] == {
-        "id": "5", "kind": "comment", "author_id": first["target"]["author_id"], "context_id": "3", "url": "https://news.example/?p=3#comment-5", "attributes": {"is_reply": False},
+        "id": "5",
+        "kind": "comment",
+        "author_id": first["target"]["author_id"],
+        "context_id": "3",
+        "url": "https://news.example/?p=3#comment-5",
+        "attributes": {"is_reply": False},
     }
     assert (third["target"]["author_id"], third["target"]["attributes"]) == ("17", {"is_reply": True})
     assert second["reporter"]["id"] == third["reporter"]["id"] != first["reporter"]["id"]
@@ -141,7 +169,9 @@ def test_no_address_agent_or_mail_leaves_the_site(site: Made, nobody: str) -> No
     blog = site(nobody)
     blog.report(5, address="198.51.100.7", agent="Sleuth/1.0")
     blog.report(5, address="2001:db8:1:2:3:4:5:6", agent="Sleuth/1.0")
-    raw = repr(blog.sql("SELECT option_value FROM wp_options")) + repr(blog.sql("SELECT meta_value FROM wp_commentmeta"))
+    raw = repr(blog.sql("SELECT option_value FROM wp_options")) + repr(
+        blog.sql("SELECT meta_value FROM wp_commentmeta")
+    )
     for secret in ("198.51.100", "2001:db8", "20010db8", "Sleuth", "anna@"):
         assert secret not in raw
 
@@ -159,14 +189,22 @@ def test_without_an_answer_it_fails_as_configured(site: Made, nobody: str, when_
     assert "brigadewatch did not answer" in blog.run("admin", get={"comment": 5}, user=MODERATOR)["body"]
 
 
-def test_failing_closed_it_asks_again_by_cron_until_there_is_an_answer(site: Made, nobody: str, scripted: Scripted) -> None:
+def test_failing_closed_it_asks_again_by_cron_until_there_is_an_answer(
+    site: Made, nobody: str, scripted: Scripted
+) -> None:
     blog = site(nobody, when_unreachable="closed", THRESHOLD=2)
     for reader in readers(2):
         blog.report(5, **reader)
     blog.run("cron")
     assert blog.status(5) == "1"
     blog.constants["BRIGADEWATCH_URL"] = scripted.url
-    scripted.says((200, {}, {**ASSESSMENT, "target_id": "5", "complaints": 2, "independent_complaints": 2.0, "recommendation": "none"}))
+    scripted.says(
+        (
+            200,
+            {},
+            {**ASSESSMENT, "target_id": "5", "complaints": 2, "independent_complaints": 2.0, "recommendation": "none"},
+        )
+    )
     blog.run("cron")
     assert blog.status(5) == "0"
 
@@ -205,7 +243,16 @@ def test_no_page_waits_for_what_is_sent(site: Made, raw_server: Any) -> None:
     assert len(blog.queued()) == 2
 
 
-@pytest.mark.parametrize("answer", [(500, {}, {}), (200, {}, b"<html>wifi</html>"), (200, {}, {"complaints": "many"}), (401, {}, {"detail": "no"}), (302, {"Location": "http://127.0.0.1:1/"}, {})])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, {}, {}),
+        (200, {}, b"<html>wifi</html>"),
+        (200, {}, {"complaints": "many"}),
+        (401, {}, {"detail": "no"}),
+        (302, {"Location": "http://127.0.0.1:1/"}, {}),
+    ],
+)
 def test_an_answer_that_is_none_is_an_outage(site: Made, scripted: Scripted, answer: Any) -> None:
     scripted.says(answer)
     blog = site(scripted.url, when_unreachable="closed", THRESHOLD=1)
@@ -216,11 +263,34 @@ def test_an_answer_that_is_none_is_an_outage(site: Made, scripted: Scripted, ans
 # -- The question
 
 
-@pytest.mark.parametrize(("complaints", "independent", "recommendation", "status"), [
-    (3, 3.0, "none", "0"), (3, 1.0, "hold", "1"), (3, 3.0, "review", "0"), (2, 1.0, "none", "1"), (2, 2.0, "none", "0"), (0, 0.0, "none", "0"), (9, 1.5, "hold", "1"),
-])
-def test_the_advice_is_followed_and_reports_not_seen_yet_count(site: Made, scripted: Scripted, complaints: int, independent: float, recommendation: str, status: str) -> None:
-    scripted.says((200, {}, {**ASSESSMENT, "target_id": "5", "complaints": complaints, "independent_complaints": independent, "recommendation": recommendation}))
+@pytest.mark.parametrize(
+    ("complaints", "independent", "recommendation", "status"),
+    [
+        (3, 3.0, "none", "0"),
+        (3, 1.0, "hold", "1"),
+        (3, 3.0, "review", "0"),
+        (2, 1.0, "none", "1"),
+        (2, 2.0, "none", "0"),
+        (0, 0.0, "none", "0"),
+        (9, 1.5, "hold", "1"),
+    ],
+)
+def test_the_advice_is_followed_and_reports_not_seen_yet_count(
+    site: Made, scripted: Scripted, complaints: int, independent: float, recommendation: str, status: str
+) -> None:
+    scripted.says(
+        (
+            200,
+            {},
+            {
+                **ASSESSMENT,
+                "target_id": "5",
+                "complaints": complaints,
+                "independent_complaints": independent,
+                "recommendation": recommendation,
+            },
+        )
+    )
     blog = site(scripted.url, THRESHOLD=3)
     for reader in readers(3):
         blog.report(5, **reader)
@@ -247,7 +317,10 @@ def test_only_comments_that_everybody_sees_can_be_reported(site: Made, nobody: s
     blog = site(nobody)
     blog.write(6, status="0")
     blog.write(7, post=950)
-    for asked in ({"get": {"action": "brigadewatch_report", "comment": comment}}, {"post": {"action": "brigadewatch_report", "comment": comment}}):
+    for asked in (
+        {"get": {"action": "brigadewatch_report", "comment": comment}},
+        {"post": {"action": "brigadewatch_report", "comment": comment}},
+    ):
         assert blog.run("admin-post", **asked)["status"] == 404
     assert blog.queued() == []
 
@@ -255,7 +328,10 @@ def test_only_comments_that_everybody_sees_can_be_reported(site: Made, nobody: s
 @pytest.mark.parametrize("nonce", [None, "", "0000000000", ["x"]])
 def test_a_form_without_its_nonce_is_shown_again_and_counts_nothing(site: Made, nobody: str, nonce: Any) -> None:
     blog = site(nobody)
-    answer = blog.run("admin-post", post={"action": "brigadewatch_report", "comment": "5"} | ({} if nonce is None else {"_wpnonce": nonce}))
+    answer = blog.run(
+        "admin-post",
+        post={"action": "brigadewatch_report", "comment": "5"} | ({} if nonce is None else {"_wpnonce": nonce}),
+    )
     assert answer["status"] == 403
     assert '<form method="post"' in answer["body"]
     assert blog.queued() == []
@@ -277,7 +353,16 @@ def test_an_address_that_reports_without_end_is_slowed_down(site: Made, nobody: 
     assert len(blog.queued()) == 2
 
 
-@pytest.mark.parametrize("fields", [{"reason": ["x"]}, {"reason": "<b>"}, {"text": ["x"]}, {"text": "\x00\x01 \u202e" * 400}, {"reason": "other", "text": "a\nb"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reason": ["x"]},
+        {"reason": "<b>"},
+        {"text": ["x"]},
+        {"text": "\x00\x01 \u202e" * 400},
+        {"reason": "other", "text": "a\nb"},
+    ],
+)
 def test_strange_fields_are_taken_for_what_they_are(site: Made, nobody: str, fields: Any) -> None:
     blog = site(nobody)
     assert blog.report(5, **fields)["status"] == 200
@@ -293,12 +378,23 @@ def told(blog: Site) -> list[tuple[Any, ...]]:
     return [(o.get("verdict"), o["action"], o["decided_by"]) for o in blog.queued("outcomes")]
 
 
-@pytest.mark.parametrize(("before", "after", "outcomes"), [
-    ("1", "spam", [("upheld", "removed", "person")]), ("1", "trash", [("upheld", "removed", "person")]), ("1", "hold", [(None, "removed", "person")]),
-    ("0", "approve", [("rejected", "restored", "person")]), ("spam", "approve", [("rejected", "restored", "person")]), ("0", "spam", [("upheld", "removed", "person")]),
-    ("spam", "hold", []), ("trash", "hold", []), ("1", "approve", []),
-])
-def test_what_a_moderator_does_is_told_as_a_persons_decision(site: Made, nobody: str, before: str, after: str, outcomes: Any) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "outcomes"),
+    [
+        ("1", "spam", [("upheld", "removed", "person")]),
+        ("1", "trash", [("upheld", "removed", "person")]),
+        ("1", "hold", [(None, "removed", "person")]),
+        ("0", "approve", [("rejected", "restored", "person")]),
+        ("spam", "approve", [("rejected", "restored", "person")]),
+        ("0", "spam", [("upheld", "removed", "person")]),
+        ("spam", "hold", []),
+        ("trash", "hold", []),
+        ("1", "approve", []),
+    ],
+)
+def test_what_a_moderator_does_is_told_as_a_persons_decision(
+    site: Made, nobody: str, before: str, after: str, outcomes: Any
+) -> None:
     blog = site(nobody)
     blog.report(5, **readers(1)[0])
     blog.sql("UPDATE wp_comments SET comment_approved = ?", before)
@@ -321,11 +417,18 @@ def test_decisions_about_comments_that_nobody_reported_are_not_told(site: Made, 
     assert blog.queued() == []
 
 
-@pytest.mark.parametrize(("function", "arguments", "user", "outcomes"), [
-    ("wp_delete_comment", [5, True], MODERATOR, [("upheld", "removed", "person")]), ("wp_delete_comment", [5, True], 0, [(None, "removed", "automatic")]),
-    ("wp_delete_comment", [5, False], MODERATOR, [("upheld", "removed", "person")]), ("wp_delete_post", [3], MODERATOR, [(None, "removed", "automatic")]),
-])
-def test_a_deletion_is_told_once_and_one_with_its_post_judges_nothing(site: Made, nobody: str, function: str, arguments: list[Any], user: int, outcomes: Any) -> None:
+@pytest.mark.parametrize(
+    ("function", "arguments", "user", "outcomes"),
+    [
+        ("wp_delete_comment", [5, True], MODERATOR, [("upheld", "removed", "person")]),
+        ("wp_delete_comment", [5, True], 0, [(None, "removed", "automatic")]),
+        ("wp_delete_comment", [5, False], MODERATOR, [("upheld", "removed", "person")]),
+        ("wp_delete_post", [3], MODERATOR, [(None, "removed", "automatic")]),
+    ],
+)
+def test_a_deletion_is_told_once_and_one_with_its_post_judges_nothing(
+    site: Made, nobody: str, function: str, arguments: list[Any], user: int, outcomes: Any
+) -> None:
     blog = site(nobody)
     blog.report(5, **readers(1)[0])
     blog.call(function, *arguments, user=user)
@@ -397,12 +500,25 @@ def test_a_batch_that_is_no_good_is_logged_and_does_not_block_the_others(site: M
 # -- The constants
 
 
-@pytest.mark.parametrize(("constants", "words"), [
-    ({"WHEN_UNREACHABLE": None}, "BRIGADEWATCH_WHEN_UNREACHABLE has to be"), ({"WHEN_UNREACHABLE": "maybe"}, "BRIGADEWATCH_WHEN_UNREACHABLE"), ({"URL": None}, "BRIGADEWATCH_URL"),
-    ({"URL": "watch.example"}, "BRIGADEWATCH_URL"), ({"URL": "https://u:p@x"}, "BRIGADEWATCH_URL"), ({"KEY": ""}, "BRIGADEWATCH_KEY"), ({"THRESHOLD": 0}, "BRIGADEWATCH_THRESHOLD"),
-    ({"THRESHOLD": "8"}, "BRIGADEWATCH_THRESHOLD"), ({"TIMEOUT": 0}, "BRIGADEWATCH_TIMEOUT"), ({"TIMEOUT": "fast"}, "BRIGADEWATCH_TIMEOUT"), ({"REPORTS_PER_HOUR": -1}, "BRIGADEWATCH_REPORTS_PER_HOUR"),
-])
-def test_a_setting_that_is_missing_or_wrong_is_said_and_nothing_else_happens(tmp_path: Path, constants: dict[str, Any], words: str) -> None:
+@pytest.mark.parametrize(
+    ("constants", "words"),
+    [
+        ({"WHEN_UNREACHABLE": None}, "BRIGADEWATCH_WHEN_UNREACHABLE has to be"),
+        ({"WHEN_UNREACHABLE": "maybe"}, "BRIGADEWATCH_WHEN_UNREACHABLE"),
+        ({"URL": None}, "BRIGADEWATCH_URL"),
+        ({"URL": "watch.example"}, "BRIGADEWATCH_URL"),
+        ({"URL": "https://u:p@x"}, "BRIGADEWATCH_URL"),
+        ({"KEY": ""}, "BRIGADEWATCH_KEY"),
+        ({"THRESHOLD": 0}, "BRIGADEWATCH_THRESHOLD"),
+        ({"THRESHOLD": "8"}, "BRIGADEWATCH_THRESHOLD"),
+        ({"TIMEOUT": 0}, "BRIGADEWATCH_TIMEOUT"),
+        ({"TIMEOUT": "fast"}, "BRIGADEWATCH_TIMEOUT"),
+        ({"REPORTS_PER_HOUR": -1}, "BRIGADEWATCH_REPORTS_PER_HOUR"),
+    ],
+)
+def test_a_setting_that_is_missing_or_wrong_is_said_and_nothing_else_happens(
+    tmp_path: Path, constants: dict[str, Any], words: str
+) -> None:
     given = {"URL": "http://127.0.0.1:9", "KEY": "k", "WHEN_UNREACHABLE": "open", **constants}
     blog = Site(tmp_path, {f"BRIGADEWATCH_{name}": value for name, value in given.items() if value is not None})
     blog.write(5)

@@ -29,7 +29,12 @@ def paper(fake_redis: RedisClients, engine: Engine, settings: Settings, town: To
     newspaper.sweeps()
     raided = sorted({r.target for r in town.rows if r.reporter in town.brigades[0]})
     at = document(Row(1, 1, 1, 8.1 * DAY))["occurred_at"]
-    newspaper.posts([{"id": f"o{t}", "target_id": f"t{t}", "decided_at": at, "action": "removed", "decided_by": "automatic"} for t in raided])
+    newspaper.posts(
+        [
+            {"id": f"o{t}", "target_id": f"t{t}", "decided_at": at, "action": "removed", "decided_by": "automatic"}
+            for t in raided
+        ]
+    )
     yield newspaper
     newspaper.forgets()
 
@@ -60,7 +65,10 @@ def test_the_brief_of_an_attacked_comment_tells_the_whole_story(api: Api, paper:
     assert group["id"] in str(first["clusters"]) and group["crossed_without"] is True and group["decisions"] == []
     assert [o["action"] for o in brief["outcomes"]] == ["removed"] and brief["restoration"]["state"] == "open"
     reasons = brief["statement_of_reasons"]
-    assert (reasons["automated_decision"], reasons["source_type"]) == ("AUTOMATED_DECISION_FULLY", "SOURCE_TYPE_OTHER_NOTIFICATION")
+    assert (reasons["automated_decision"], reasons["source_type"]) == (
+        "AUTOMATED_DECISION_FULLY",
+        "SOURCE_TYPE_OTHER_NOTIFICATION",
+    )
     assert reasons["crossed_by_complaints"] and not reasons["crossed_by_independent"]
     assert any("removed automatically, and no person is known" in line for line in brief["text"])
     assert brief["not_known"] and brief["policy_version"] == "2026.11"
@@ -73,27 +81,66 @@ def test_a_decision_an_appeal_and_a_notice_are_in_the_next_brief(api: Api, paper
     asked = {"verdict": "coordinated", "reason_code": "brigade", "version": version, "note": "seen before"}
     assert api.post(f"/v1/clusters/{cluster['id']}/decisions", key=key, json=asked).status_code == 201
     detect.run(paper.name, paper.resources)
-    notice = {**document(Row(9_001, 9_001, int(target[1:]), 8.2 * DAY)), "notice_type": "illegal_content", "reason": "hate"}
+    notice = {
+        **document(Row(9_001, 9_001, int(target[1:]), 8.2 * DAY)),
+        "notice_type": "illegal_content",
+        "reason": "hate",
+    }
     at = document(Row(1, 1, 1, 8.3 * DAY))["occurred_at"]
-    paper.posts([notice, {"id": "a1", "target_id": target, "decided_at": at, "verdict": "rejected", "action": "restored", "decided_by": "appeal"}])
+    paper.posts(
+        [
+            notice,
+            {
+                "id": "a1",
+                "target_id": target,
+                "decided_at": at,
+                "verdict": "rejected",
+                "action": "restored",
+                "decided_by": "appeal",
+            },
+        ]
+    )
     brief = api.get(f"/v1/targets/{target}/brief", key=key).json()
     assert brief["clusters"][0]["verdict"] == "coordinated" and brief["clusters"][0]["decisions"][0]["by"] == "desk"
     assert brief["complaints"]["illegal_content_notices"] == 1 and brief["complaints"]["reasons"] == {"hate": 1}
-    assert brief["statement_of_reasons"]["source_type"] == "SOURCE_ARTICLE_16" and brief["statement_of_reasons"]["restriction"] is None
-    assert brief["restoration"]["state"] == "restored" and [o["decided_by"] for o in brief["outcomes"]] == ["automatic", "appeal"]
-    assert any("desk decided on" in line for line in brief["text"]) and not any("no person's verdict" in line for line in brief["not_known"])
+    assert (
+        brief["statement_of_reasons"]["source_type"] == "SOURCE_ARTICLE_16"
+        and brief["statement_of_reasons"]["restriction"] is None
+    )
+    assert brief["restoration"]["state"] == "restored" and [o["decided_by"] for o in brief["outcomes"]] == [
+        "automatic",
+        "appeal",
+    ]
+    assert any("desk decided on" in line for line in brief["text"]) and not any(
+        "no person's verdict" in line for line in brief["not_known"]
+    )
 
 
-@pytest.mark.parametrize("identifier", ["never", "a/brief", "brief", "assess", "..", "%2F", "é" * 128, "<script>alert(1)</script>", "' OR 1=1 --"])
+@pytest.mark.parametrize(
+    "identifier",
+    ["never", "a/brief", "brief", "assess", "..", "%2F", "é" * 128, "<script>alert(1)</script>", "' OR 1=1 --"],
+)
 def test_a_target_never_seen_has_a_brief_of_zeros_whatever_its_id(api: Api, identifier: str) -> None:
     escaped = "".join(f"%{byte:02x}" for byte in identifier.encode()).encode()
     answer = api.request("GET", "/", raw_path=b"/v1/targets/" + escaped + b"/brief")
     assert answer.status_code == 200, answer.text
     brief = answer.json()
     assert brief["target_id"] == identifier and brief["complaints"] == {
-        "standing": 0, "repeats": 0, "withdrawn": 0, "machine": 0, "illegal_content_notices": 0, "trusted": 0, "first_at": None, "last_at": None, "reasons": {},
+        "standing": 0,
+        "repeats": 0,
+        "withdrawn": 0,
+        "machine": 0,
+        "illegal_content_notices": 0,
+        "trusted": 0,
+        "first_at": None,
+        "last_at": None,
+        "reasons": {},
     }
-    assert brief["clusters"] == brief["outcomes"] == [] and brief["restoration"] is None and brief["text"] == ["No complaint about this target stands."]
+    assert (
+        brief["clusters"] == brief["outcomes"] == []
+        and brief["restoration"] is None
+        and brief["text"] == ["No complaint about this target stands."]
+    )
 
 
 def test_another_tenants_target_has_the_brief_of_one_that_never_was(api: Api, paper: Newspaper, key: str) -> None:
@@ -103,12 +150,30 @@ def test_another_tenants_target_has_the_brief_of_one_that_never_was(api: Api, pa
     assert listed(api, api.key("other")) == []
 
 
-@pytest.mark.parametrize(("path", "status"), [
-    ("/v1/targets/%FF/brief", 422), ("/v1/targets/a/brief/", 404), ("/v1/targets//brief", 404), ("/v1/targets/a/b/brief", 404), ("/v1/targets/a/brief?threshold=0", 422),
-    ("/v1/restorations?state=closed", 422), ("/v1/restorations?state=", 422), ("/v1/restorations?limit=0", 422), ("/v1/restorations?cursor=zzz", 400),
-])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/targets/%FF/brief", 422),
+        ("/v1/targets/a/brief/", 404),
+        ("/v1/targets//brief", 404),
+        ("/v1/targets/a/b/brief", 404),
+        ("/v1/targets/a/brief?threshold=0", 422),
+        ("/v1/restorations?state=closed", 422),
+        ("/v1/restorations?state=", 422),
+        ("/v1/restorations?limit=0", 422),
+        ("/v1/restorations?cursor=zzz", 400),
+    ],
+)
 def test_what_does_not_fit_is_a_problem(api: Api, path: str, status: int) -> None:
-    is_problem(api.request("GET", "/", raw_path=path.split("?")[0].encode(), params=dict([path.split("?")[1].split("=")]) if "?" in path else None), status)
+    is_problem(
+        api.request(
+            "GET",
+            "/",
+            raw_path=path.split("?")[0].encode(),
+            params=dict([path.split("?")[1].split("=")]) if "?" in path else None,
+        ),
+        status,
+    )
 
 
 def test_a_key_without_the_scope_reads_neither(api: Api) -> None:
@@ -121,13 +186,21 @@ def test_a_key_without_the_scope_reads_neither(api: Api) -> None:
 def test_the_threshold_is_the_calls_own(api: Api, paper: Newspaper, key: str) -> None:
     target = str(listed(api, key)[0]["target_id"])
     brief = api.get(f"/v1/targets/{target}/brief?threshold=500", key=key).json()
-    assert brief["statement_of_reasons"]["threshold"] == 500 and not brief["statement_of_reasons"]["crossed_by_complaints"] and brief["assessment"]["recommendation"] == "none"
+    assert (
+        brief["statement_of_reasons"]["threshold"] == 500
+        and not brief["statement_of_reasons"]["crossed_by_complaints"]
+        and brief["assessment"]["recommendation"] == "none"
+    )
 
 
 def test_restorations_come_page_by_page_greatest_harm_first(api: Api, paper: Newspaper, key: str) -> None:
     items = listed(api, key)
     harms = [float(str(item["harm"])) for item in items]
-    assert len(items) >= 5 and harms == sorted(harms, reverse=True) and len({item["target_id"] for item in items}) == len(items)
+    assert (
+        len(items) >= 5
+        and harms == sorted(harms, reverse=True)
+        and len({item["target_id"] for item in items}) == len(items)
+    )
     assert all(item["state"] == "open" and item["removed_by"] == "automatic" for item in items)
     whole = api.get("/v1/restorations", key=key)
     assert whole.json()["items"] == items and whole.json()["next_cursor"] is None and "link" not in whole.headers

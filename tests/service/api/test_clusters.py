@@ -38,7 +38,10 @@ def owner(desk: Api, tenant: str = "default") -> int:
 
 
 def decide(desk: Api, cluster_id: str = "k1", **fields: Any) -> Any:
-    return desk.post(f"/v1/clusters/{cluster_id}/decisions", json={"verdict": "coordinated", "reason_code": "brigade", "version": 1, **fields})
+    return desk.post(
+        f"/v1/clusters/{cluster_id}/decisions",
+        json={"verdict": "coordinated", "reason_code": "brigade", "version": 1, **fields},
+    )
 
 
 def following(answer: Any) -> str:
@@ -57,7 +60,13 @@ def test_a_list_holds_items_without_ids_of_members(desk: Api) -> None:
     assert "link" not in answer.headers
     (item,) = answer.json()["items"]
     assert not {"reporters", "targets"} & set(item)
-    assert (item["id"], item["reporter_count"], item["first_at"], item["settle_with"], item["evidence"][0]["signal"]) == ("k1", 3, at_text(0), ["t1"], "lockstep")
+    assert (
+        item["id"],
+        item["reporter_count"],
+        item["first_at"],
+        item["settle_with"],
+        item["evidence"][0]["signal"],
+    ) == ("k1", 3, at_text(0), ["t1"], "lockstep")
 
 
 def test_pages_follow_the_link_with_the_filters_left_out_repeated_or_another_limit(desk: Api) -> None:
@@ -72,7 +81,16 @@ def test_pages_follow_the_link_with_the_filters_left_out_repeated_or_another_lim
     assert ([item["id"] for item in rest.json()["items"]], rest.json()["next_cursor"]) == (["k2", "k1", "k0"], None)
 
 
-@pytest.mark.parametrize(("asked", "told"), [("status=any", "status"), ("sort=-last_at", "sort"), ("kind=repeat", "kind"), ("since=2026-11-01T00:00:00Z", "since"), ("min_score=1", "min_score")])
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("status=any", "status"),
+        ("sort=-last_at", "sort"),
+        ("kind=repeat", "kind"),
+        ("since=2026-11-01T00:00:00Z", "since"),
+        ("min_score=1", "min_score"),
+    ],
+)
 def test_a_cursor_with_other_filters_is_400_and_names_what_differs(desk: Api, asked: str, told: str) -> None:
     for i in range(2):
         put_cluster(desk.engine, owner(desk), f"k{i}")
@@ -100,23 +118,55 @@ def test_a_cursor_of_one_list_or_cluster_is_refused_by_another(desk: Api) -> Non
         assert desk.get(f"{path}?cursor={cursor}").status_code == 400, path
 
 
-@pytest.mark.parametrize(("query", "pointer"), [
-    ("disposition=nice", "/disposition"), ("status=flagged", "/status"), ("status=any,open", "/status"), ("disposition=", "/disposition"), ("kind=any", "/kind"), ("sort=last_at", "/sort"),
-    ("limit=0", "/limit"), ("limit=101", "/limit"), ("limit=x", "/limit"), ("min_score=nan", "/min_score"), ("since=yesterday", "/since"), ("since=2026-11-01T00:00:00", "/since"),
-    ("since=2026-11-02T00:00:00Z&until=2026-11-02T00:00:00Z", "/since"), ("reporter=", "/reporter"), ("target=%00", "/target"), ("author=" + "x" * 129, "/author"),
-])
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("disposition=nice", "/disposition"),
+        ("status=flagged", "/status"),
+        ("status=any,open", "/status"),
+        ("disposition=", "/disposition"),
+        ("kind=any", "/kind"),
+        ("sort=last_at", "/sort"),
+        ("limit=0", "/limit"),
+        ("limit=101", "/limit"),
+        ("limit=x", "/limit"),
+        ("min_score=nan", "/min_score"),
+        ("since=yesterday", "/since"),
+        ("since=2026-11-01T00:00:00", "/since"),
+        ("since=2026-11-02T00:00:00Z&until=2026-11-02T00:00:00Z", "/since"),
+        ("reporter=", "/reporter"),
+        ("target=%00", "/target"),
+        ("author=" + "x" * 129, "/author"),
+    ],
+)
 def test_a_parameter_that_does_not_fit_is_422_with_its_pointer(desk: Api, query: str, pointer: str) -> None:
     answer = desk.get(f"/v1/clusters?{query}")
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["errors"][0]["pointer"] == pointer
 
 
-@pytest.mark.parametrize(("query", "found"), [
-    ("", {"k1"}), ("disposition=any", {"k1", "k2"}), ("disposition=flagged,held_back", {"k1", "k2"}), ("disposition=flagged&disposition=held_back", {"k1", "k2"}),
-    ("disposition=any&status=any", {"k1", "k2", "k3"}), ("status=decided", {"k3"}), ("disposition=any&kind=one_shot", {"k2"}), ("min_score=5", {"k1"}), ("min_score=5.1", set()),
-    (f"reporter={quote('a/b')}", {"k1"}), (f"target={quote('..')}", {"k1"}), (f"author={quote('ä😀')}", {"k1"}), ("reporter=nobody", set()),
-    ("since=2026-11-01T01:00:00Z", {"k1"}), ("since=2026-11-01T01:00:01Z", set()), ("until=2026-11-01T00:00:00Z", set()), ("until=2026-11-01T02:00:00%2B01:59", {"k1"}),
-])
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", {"k1"}),
+        ("disposition=any", {"k1", "k2"}),
+        ("disposition=flagged,held_back", {"k1", "k2"}),
+        ("disposition=flagged&disposition=held_back", {"k1", "k2"}),
+        ("disposition=any&status=any", {"k1", "k2", "k3"}),
+        ("status=decided", {"k3"}),
+        ("disposition=any&kind=one_shot", {"k2"}),
+        ("min_score=5", {"k1"}),
+        ("min_score=5.1", set()),
+        (f"reporter={quote('a/b')}", {"k1"}),
+        (f"target={quote('..')}", {"k1"}),
+        (f"author={quote('ä😀')}", {"k1"}),
+        ("reporter=nobody", set()),
+        ("since=2026-11-01T01:00:00Z", {"k1"}),
+        ("since=2026-11-01T01:00:01Z", set()),
+        ("until=2026-11-01T00:00:00Z", set()),
+        ("until=2026-11-01T02:00:00%2B01:59", {"k1"}),
+    ],
+)
 def test_filters(desk: Api, query: str, found: set[str]) -> None:
     put_cluster(desk.engine, owner(desk), "k1", reporters=["a/b"], targets=[".."], author="ä😀")
     put_cluster(desk.engine, owner(desk), "k2", disposition="held_back", kind="one_shot")
@@ -151,7 +201,15 @@ def test_another_tenant_s_cluster_cannot_be_decided_and_looks_unknown(desk: Api)
         assert connection.scalar(sa.select(sa.func.count()).select_from(schema.decisions)) == 0
 
 
-@pytest.mark.parametrize("path", ["/v1/clusters/%2E%2E", "/v1/clusters/a%2Fgraph", "/v1/clusters/" + "%F0%9F%98%80" * 128, "/v1/clusters/%22%27%3B--"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/clusters/%2E%2E",
+        "/v1/clusters/a%2Fgraph",
+        "/v1/clusters/" + "%F0%9F%98%80" * 128,
+        "/v1/clusters/%22%27%3B--",
+    ],
+)
 def test_ids_that_are_none_of_ours_are_not_found(desk: Api, path: str) -> None:
     assert (desk.get(path).status_code, desk.get(path).json()["detail"]) == (404, "no such cluster")
 
@@ -171,7 +229,12 @@ def test_complaints_are_listed_as_they_were_accepted(desk: Api) -> None:
     put_complaint(desk.engine, owner(desk), 2, "r1", "t1", hours=2, cluster="k1", state=schema.WITHDRAWN)
     first = desk.get("/v1/clusters/k1/complaints?limit=1")
     (item,) = first.json()["items"]
-    assert (item["complaint"]["id"], item["complaint"]["occurred_at"], item["complaint"]["text"], item["withdrawn"]) == ("c1", at_text(1), "<b>rude</b>", False)
+    assert (
+        item["complaint"]["id"],
+        item["complaint"]["occurred_at"],
+        item["complaint"]["text"],
+        item["withdrawn"],
+    ) == ("c1", at_text(1), "<b>rude</b>", False)
     (second,) = desk.get(following(first)).json()["items"]
     assert (second["complaint"]["id"], second["withdrawn"]) == ("c2", True)
 
@@ -179,7 +242,9 @@ def test_complaints_are_listed_as_they_were_accepted(desk: Api) -> None:
 @pytest.fixture
 def drawn(desk: Api) -> Api:
     put_cluster(desk.engine, owner(desk), "k1", reporters=["ann", "bob", "x\ufffe"], targets=["t/1", "t2"])
-    for seq, (reporter, target) in enumerate([("ann", "t/1"), ("bob", "t/1"), ("ann", "t2"), ("bob", "t2"), ("x\ufffe", "t2")]):
+    for seq, (reporter, target) in enumerate(
+        [("ann", "t/1"), ("bob", "t/1"), ("ann", "t2"), ("bob", "t2"), ("x\ufffe", "t2")]
+    ):
         put_complaint(desk.engine, owner(desk), seq, reporter, target, hours=seq, cluster="k1")
     return desk
 
@@ -188,7 +253,13 @@ def test_the_graph_reads_back_into_networkx(drawn: Api) -> None:
     data = drawn.get("/v1/clusters/k1/graph").json()
     graph = nx.node_link_graph(data, edges="edges")
     assert (graph.number_of_nodes(), graph.number_of_edges()) == (5, 5)
-    assert graph.nodes["target:t/1"] == {"kind": "target", "name": "t/1", "complaints": 2, "first_at": at_text(0), "last_at": at_text(1)}
+    assert graph.nodes["target:t/1"] == {
+        "kind": "target",
+        "name": "t/1",
+        "complaints": 2,
+        "first_at": at_text(0),
+        "last_at": at_text(1),
+    }
     assert data["graph"] == {"cluster": "k1", "view": "bipartite", "truncated": {"nodes": 0, "edges": 0}}
 
 
@@ -213,10 +284,21 @@ def test_a_decision_answers_201_with_the_cluster_and_wakes_the_analysis(desk: Ap
     answer = decide(desk, excluded_reporters=["r2"], note="the usual ones")
     assert answer.status_code == 201
     cluster = Cluster.model_validate_json(answer.content)
-    assert (cluster.status, cluster.version, cluster.reporters, cluster.reporter_count) == ("decided", 2, ["r1", "r3"], 2)
+    assert (cluster.status, cluster.version, cluster.reporters, cluster.reporter_count) == (
+        "decided",
+        2,
+        ["r1", "r3"],
+        2,
+    )
     assert desk.redis.run(desk.redis.asyncio.smembers(keys.TENANTS_DIRTY)) in ({b"default"}, {"default"})
     (entry,) = desk.get("/v1/clusters/k1/decisions").json()["items"]
-    assert (entry["verdict"], entry["by"], entry["note"], entry["excluded_reporters"], entry["version"]) == ("coordinated", "test", "the usual ones", ["r2"], 1)
+    assert (entry["verdict"], entry["by"], entry["note"], entry["excluded_reporters"], entry["version"]) == (
+        "coordinated",
+        "test",
+        "the usual ones",
+        ["r2"],
+        1,
+    )
     assert desk.get("/v1/clusters?reporter=r2").json()["items"] == []
 
 
@@ -258,13 +340,31 @@ def test_a_merged_cluster_is_409_and_names_the_survivor_at_the_end_of_the_chain(
     assert (answer.status_code, "merged into k3" in answer.json()["detail"]) == (409, True)
 
 
-@pytest.mark.parametrize(("fields", "pointer"), [
-    ({"verdict": "maybe"}, "/verdict"), ({"verdict": None}, "/verdict"), ({"reason_code": "spam"}, "/reason_code"), ({"version": "1"}, "/version"), ({"version": -1}, "/version"),
-    ({"version": 1.5}, "/version"), ({"note": "x" * 4097}, "/note"), ({"note": "a\0b"}, "/note"), ({"colour": "red"}, "/colour"), ({"excluded_reporters": ["r1", "stranger"]}, "/excluded_reporters/1"),
-    ({"excluded_reporters": ["r1", ""]}, "/excluded_reporters/1"), ({"excluded_reporters": "r1"}, "/excluded_reporters"), ({"verdict": "snoozed"}, ""), ({"snooze_until": "2027-01-01T00:00:00Z"}, ""),
-    ({"verdict": "snoozed", "snooze_until": "2026-11-02T00:00:00Z"}, "/snooze_until"), ({"verdict": "snoozed", "snooze_until": "tomorrow"}, "/snooze_until"), ({"reverses": "d-1"}, "/reverses"),
-])
-def test_a_decision_that_does_not_fit_is_422_with_its_pointer_and_changes_nothing(desk: Api, fields: dict[str, Any], pointer: str) -> None:
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"verdict": "maybe"}, "/verdict"),
+        ({"verdict": None}, "/verdict"),
+        ({"reason_code": "spam"}, "/reason_code"),
+        ({"version": "1"}, "/version"),
+        ({"version": -1}, "/version"),
+        ({"version": 1.5}, "/version"),
+        ({"note": "x" * 4097}, "/note"),
+        ({"note": "a\0b"}, "/note"),
+        ({"colour": "red"}, "/colour"),
+        ({"excluded_reporters": ["r1", "stranger"]}, "/excluded_reporters/1"),
+        ({"excluded_reporters": ["r1", ""]}, "/excluded_reporters/1"),
+        ({"excluded_reporters": "r1"}, "/excluded_reporters"),
+        ({"verdict": "snoozed"}, ""),
+        ({"snooze_until": "2027-01-01T00:00:00Z"}, ""),
+        ({"verdict": "snoozed", "snooze_until": "2026-11-02T00:00:00Z"}, "/snooze_until"),
+        ({"verdict": "snoozed", "snooze_until": "tomorrow"}, "/snooze_until"),
+        ({"reverses": "d-1"}, "/reverses"),
+    ],
+)
+def test_a_decision_that_does_not_fit_is_422_with_its_pointer_and_changes_nothing(
+    desk: Api, fields: dict[str, Any], pointer: str
+) -> None:
     put_cluster(desk.engine, owner(desk), "k1")
     before = desk.get("/v1/clusters/k1").content
     answer = decide(desk, **fields)
@@ -273,17 +373,31 @@ def test_a_decision_that_does_not_fit_is_422_with_its_pointer_and_changes_nothin
     assert desk.get("/v1/clusters/k1").content == before
 
 
-@pytest.mark.parametrize(("content", "headers", "status"), [
-    (b"", {}, 400), (b"{", {}, 400), (b"[]", {}, 422), (b"\xff", {}, 400), (b'{"note": "\\ud800"}', {}, 400), (b"[" * 100_000, {}, 400), (b"{}", {"content-type": "text/plain"}, 415),
-    (b" " * (8 * 1024 * 1024 + 1), {}, 413), (b'{"version": ' + b"9" * 5000 + b"}", {}, 400),
-])
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"", {}, 400),
+        (b"{", {}, 400),
+        (b"[]", {}, 422),
+        (b"\xff", {}, 400),
+        (b'{"note": "\\ud800"}', {}, 400),
+        (b"[" * 100_000, {}, 400),
+        (b"{}", {"content-type": "text/plain"}, 415),
+        (b" " * (8 * 1024 * 1024 + 1), {}, 413),
+        (b'{"version": ' + b"9" * 5000 + b"}", {}, 400),
+    ],
+)
 def test_a_body_that_is_no_decision_is_4xx(desk: Api, content: bytes, headers: dict[str, str], status: int) -> None:
     put_cluster(desk.engine, owner(desk), "k1")
-    answer = desk.post("/v1/clusters/k1/decisions", content=content, headers={"content-type": "application/json", **headers})
+    answer = desk.post(
+        "/v1/clusters/k1/decisions", content=content, headers={"content-type": "application/json", **headers}
+    )
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
-def test_a_decision_stands_when_redis_does_not_take_the_hint(desk: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_decision_stands_when_redis_does_not_take_the_hint(
+    desk: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async def refuse(*_: object) -> int:
         raise ConnectionError("gone")
 
@@ -300,11 +414,22 @@ def test_a_decision_stands_when_redis_does_not_take_the_hint(desk: Api, monkeypa
 def test_every_call_is_described_with_an_example_that_its_own_schema_accepts(desk: Api) -> None:
     document = desk.app.openapi()
     paths = [path for path in document["paths"] if path.startswith(("/v1/clusters", "/v1/reporters"))]
-    assert set(paths) >= {"/v1/clusters", "/v1/clusters/{id}", "/v1/clusters/{id}/graph", "/v1/clusters/{id}/complaints", "/v1/clusters/{id}/decisions", "/v1/reporters/{id}"}
+    assert set(paths) >= {
+        "/v1/clusters",
+        "/v1/clusters/{id}",
+        "/v1/clusters/{id}/graph",
+        "/v1/clusters/{id}/complaints",
+        "/v1/clusters/{id}/decisions",
+        "/v1/reporters/{id}",
+    }
     for path in paths:
         for operation in document["paths"][path].values():
             success = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
             assert "example" in success["content"]["application/json"], path
             assert {"404", "422"} & set(operation["responses"])
-    Cluster.model_validate_json(json.dumps(document["paths"]["/v1/clusters/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["example"]))
+    Cluster.model_validate_json(
+        json.dumps(
+            document["paths"]["/v1/clusters/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
+        )
+    )
     assert [parameter["name"] for parameter in document["paths"]["/v1/clusters/{id}"]["get"]["parameters"]] == ["id"]

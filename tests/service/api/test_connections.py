@@ -21,7 +21,16 @@ from service.api.connections import Bounds, within
 
 WAIT = 0.4
 SMALL = Bounds(
-    wait_seconds=WAIT, bytes_a_second=1_000, body_seconds=2.0, write_seconds=WAIT, head_bytes=4_096, url_bytes=2_048, fields=20, queued=4, unread_bytes=200_000, connections=10,
+    wait_seconds=WAIT,
+    bytes_a_second=1_000,
+    body_seconds=2.0,
+    write_seconds=WAIT,
+    head_bytes=4_096,
+    url_bytes=2_048,
+    fields=20,
+    queued=4,
+    unread_bytes=200_000,
+    connections=10,
 )
 GET = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"
 
@@ -53,7 +62,9 @@ class Answering:
         if path == "/slow":
             await asyncio.to_thread(self.go.wait, 10)
         content = b"x" * 40_000_000 if path == "/large" else b"%d" % size
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(content))]})
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(content))]}
+        )
         await send({"type": "http.response.body", "body": content})
 
 
@@ -140,7 +151,9 @@ def test_a_head_byte_by_byte_has_no_more_time_than_one_that_stops(dial: Dial) ->
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
-def test_a_body_that_stops_is_408_and_the_app_is_told_that_the_client_left(dial: Dial, app: Answering, framing: bytes) -> None:
+def test_a_body_that_stops_is_408_and_the_app_is_told_that_the_client_left(
+    dial: Dial, app: Answering, framing: bytes
+) -> None:
     line = dial()
     line.sendall(b"POST / HTTP/1.1\r\nHost: t\r\n" + framing + b"\r\n\r\n1")
     with cut_after(WAIT * 0.9, 10):
@@ -152,7 +165,9 @@ def test_a_body_that_stops_is_408_and_the_app_is_told_that_the_client_left(dial:
 def test_a_body_that_comes_fast_enough_has_the_time_it_needs_up_to_a_bound(dial: Dial) -> None:
     def post(part: bytes, parts: int) -> tuple[bytes, float]:
         line, began = dial(), time.monotonic()
-        line.sendall(b"POST / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (len(part) * parts))
+        line.sendall(
+            b"POST / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (len(part) * parts)
+        )
         try:
             for _ in range(parts):
                 line.sendall(part)
@@ -196,25 +211,39 @@ def test_an_answer_that_nobody_reads_is_not_kept(dial: Dial, caplog: pytest.LogC
     assert len(rest(line)) < 40_000_000, "what the kernels held, and no more"
 
 
-@pytest.mark.parametrize(("request_", "expected"), [
-    (b"GET /" + b"a" * 3_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n", 414),
-    (b"GET /" + b"a" * 2_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n", 200),
-    (b"GET /?" + b"a" * 3_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n", 414),
-    (b"GET / HTTP/1.1\r\nHost: t\r\n" + b"X-A: b\r\n" * 20 + b"\r\n", 431),
-    (b"GET / HTTP/1.1\r\nHost: t\r\n" + b"X-A: b\r\n" * 19 + b"\r\n", 200),
-    (b"GET / HTTP/1.1\r\nHost: t\r\nX-A: " + b"b" * 5_000 + b"\r\n\r\n", 431),
-    (b"GET / HTTP/1.1\r\nHost: t\r\nX-A: " + b"b" * 3_000 + b"\r\n\r\n", 200),
-    (b"GET / HTTP/1.1\r\nHost: t\r\n" + b"b" * 5_000 + b": c\r\n\r\n", 431),
-    (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + b"X-A: b\r\n" * 40 + b"\r\n", 431),
-    (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n", 400),
-    (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
-    (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\nx", 400),
-    (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-    (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n", 400),
-    (b"GET / HTTP/1.1\r\nHost: t\r\nX-A\x00: b\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nHost : t\r\n\r\n", 400), (b"GET / HTTP/1.1\nHost: t\n\n", 400), (b"GET / HTTP/9.9\r\n\r\n", 400),
-    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400), (b"SSH-2.0-OpenSSH_9.2\r\n", 400), (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400), (b"*1\r\n$4\r\nPING\r\n", 400),
-])
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (b"GET /" + b"a" * 3_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n", 414),
+        (b"GET /" + b"a" * 2_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n", 200),
+        (b"GET /?" + b"a" * 3_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: t\r\n" + b"X-A: b\r\n" * 20 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: t\r\n" + b"X-A: b\r\n" * 19 + b"\r\n", 200),
+        (b"GET / HTTP/1.1\r\nHost: t\r\nX-A: " + b"b" * 5_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: t\r\nX-A: " + b"b" * 3_000 + b"\r\n\r\n", 200),
+        (b"GET / HTTP/1.1\r\nHost: t\r\n" + b"b" * 5_000 + b": c\r\n\r\n", 431),
+        (
+            b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+            + b"X-A: b\r\n" * 40
+            + b"\r\n",
+            431,
+        ),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\nx", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t\r\nX-A\x00: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost : t\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: t\n\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"*1\r\n$4\r\nPING\r\n", 400),
+    ],
+)
 def test_what_is_too_much_or_no_http_is_told_so_and_ends(dial: Dial, request_: bytes, expected: int) -> None:
     line = dial()
     line.sendall(request_)
@@ -225,11 +254,18 @@ def test_what_is_too_much_or_no_http_is_told_so_and_ends(dial: Dial, request_: b
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-@pytest.mark.parametrize("endless", [
-    (b"GET / HTTP/1.1\r\nHost: t\r\nX-A: ", b"b" * 65_536), (b"GET /", b"a" * 65_536), (b"GET / HTTP/1.1\r\nHost: t\r\n", b"b" * 65_536),
-    (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x" * 65_536), (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-A: ", b"b" * 65_536),
-    (b"", GET * 2_000), (b"GET /slow HTTP/1.1\r\nHost: t\r\n\r\n", GET * 2_000),
-])
+@pytest.mark.parametrize(
+    "endless",
+    [
+        (b"GET / HTTP/1.1\r\nHost: t\r\nX-A: ", b"b" * 65_536),
+        (b"GET /", b"a" * 65_536),
+        (b"GET / HTTP/1.1\r\nHost: t\r\n", b"b" * 65_536),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x" * 65_536),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-A: ", b"b" * 65_536),
+        (b"", GET * 2_000),
+        (b"GET /slow HTTP/1.1\r\nHost: t\r\n\r\n", GET * 2_000),
+    ],
+)
 def test_whatever_has_no_end_is_ended(dial: Dial, endless: tuple[bytes, bytes]) -> None:
     line, sent = dial(), 0
     line.sendall(endless[0])
@@ -245,7 +281,14 @@ def test_requests_one_after_the_other_and_a_few_at_once_are_answered_in_order(di
     for _ in range(3):
         line.sendall(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\nabc")
         assert line.recv(65_536).endswith(b"\r\n\r\n3")
-    line.sendall(b"".join(b"POST / HTTP/1.1\r\nHost: t\r\nConnection: %s\r\nContent-Length: %d\r\n\r\n" % (b"close" if n == 4 else b"keep-alive", n) + b"x" * n for n in range(1, 5)))
+    line.sendall(
+        b"".join(
+            b"POST / HTTP/1.1\r\nHost: t\r\nConnection: %s\r\nContent-Length: %d\r\n\r\n"
+            % (b"close" if n == 4 else b"keep-alive", n)
+            + b"x" * n
+            for n in range(1, 5)
+        )
+    )
     bodies = [part.rpartition(b"\r\n\r\n")[2] for part in rest(line).split(b"HTTP/1.1 200 OK")]
     assert bodies == [b"", b"1", b"2", b"3", b"4"]
 

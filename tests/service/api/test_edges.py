@@ -44,7 +44,9 @@ def away(*_: Any) -> Edge:
     raise OperationalError("select", {}, Exception("gone"))
 
 
-def test_a_change_is_seen_after_five_seconds_and_at_once_where_it_was_made(ring: Edges, engine: Engine, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+def test_a_change_is_seen_after_five_seconds_and_at_once_where_it_was_made(
+    ring: Edges, engine: Engine, clock: Clock, loop: asyncio.AbstractEventLoop
+) -> None:
     number = create_tenant(engine, "paper", 0)
     run: Callable[[], Edge] = lambda: loop.run_until_complete(ring.of(number))  # noqa: E731
     first = run()
@@ -61,7 +63,9 @@ def test_a_change_is_seen_after_five_seconds_and_at_once_where_it_was_made(ring:
     assert not run().pseudonyms
 
 
-def test_while_the_database_is_away_what_was_read_within_the_hour_holds(ring: Edges, engine: Engine, clock: Clock, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_the_database_is_away_what_was_read_within_the_hour_holds(
+    ring: Edges, engine: Engine, clock: Clock, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     number = create_tenant(engine, "paper", 0)
     first = loop.run_until_complete(ring.of(number))
     monkeypatch.setattr(edges, "open_edge", away)
@@ -74,7 +78,9 @@ def test_while_the_database_is_away_what_was_read_within_the_hour_holds(ring: Ed
     assert loop.run_until_complete(ring.of(number)).key == first.key
 
 
-def test_many_that_ask_at_once_cost_one_look(ring: Edges, engine: Engine, settings: Settings, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_that_ask_at_once_cost_one_look(
+    ring: Edges, engine: Engine, settings: Settings, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     number, asked = create_tenant(engine, "paper", 0), []
 
     def counted(*arguments: Any) -> Edge:
@@ -88,7 +94,9 @@ def test_many_that_ask_at_once_cost_one_look(ring: Edges, engine: Engine, settin
     assert len({edge.key for edge in loop.run_until_complete(many())}) == len(asked) == 1
 
 
-def test_a_key_that_cannot_be_opened_is_no_reason_to_store_by_weaker_rules(ring: Edges, engine: Engine, settings: Settings, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+def test_a_key_that_cannot_be_opened_is_no_reason_to_store_by_weaker_rules(
+    ring: Edges, engine: Engine, settings: Settings, clock: Clock, loop: asyncio.AbstractEventLoop
+) -> None:
     number = create_tenant(engine, "paper", 0)
     loop.run_until_complete(ring.of(number))
     (settings.data / "secret.key").write_text("ab" * 32)

@@ -159,7 +159,9 @@ def test_bodies_share_a_budget_and_give_back_what_they_held() -> None:
     assert budget.held == 0
 
 
-def test_a_revoked_key_works_for_a_few_seconds_at_most_and_a_new_one_at_once(engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+def test_a_revoked_key_works_for_a_few_seconds_at_most_and_a_new_one_at_once(
+    engine: Engine, loop: asyncio.AbstractEventLoop
+) -> None:
     clock = Clock()
     ring = KeyRing(engine, clock)
     create_tenant(engine, "t", 1)

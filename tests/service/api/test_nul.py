@@ -57,7 +57,9 @@ def test_no_call_of_the_document_fails_for_a_nul_or_a_number_too_large(api: Api,
             body = None if content is None else fitting(content.get("schema", {}), spec, value)
             for place in places:
                 for questions in ({}, *({name: one} for name, one in query.items() if one is not None)):
-                    answer = api.request(method.upper(), place, params=questions, **({} if body is None else {"json": body}))
+                    answer = api.request(
+                        method.upper(), place, params=questions, **({} if body is None else {"json": body})
+                    )
                     assert answer.status_code < 500, (method, place, questions, body, answer.text)
                     asked += 1
     assert asked > 60
@@ -66,10 +68,17 @@ def test_no_call_of_the_document_fails_for_a_nul_or_a_number_too_large(api: Api,
 def console_routes() -> list[tuple[str, str, list[str]]]:
     """Method, path and names of fields of everything in the console, but what never ends or ends the session."""
     routers = [*PAGES, *settings.SECTION_ROUTERS]
-    routes = {(method, f"/console{route.path}"): route for router in routers for route in router.routes if isinstance(route, APIRoute) for method in route.methods or ()}
+    routes = {
+        (method, f"/console{route.path}"): route
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
     return [
         (method, path, [field.name for field in (*route.dependant.query_params, *route.dependant.body_params)])
-        for (method, path), route in sorted(routes.items(), key=lambda one: one[0]) if "/live" not in path
+        for (method, path), route in sorted(routes.items(), key=lambda one: one[0])
+        if "/live" not in path
     ]
 
 
@@ -81,7 +90,11 @@ def test_no_page_of_the_console_fails_for_either(api: Api, value: str | int) -> 
     for method, path, fields in console_routes():
         place = re.sub(r"\{[^}]+\}", "a%00b" if value == NUL else str(HUGE), path)
         for name in ("", *fields):
-            answer = anna.get(place, params={name: value} if name else {}) if method == "GET" else anna.post(place, {name: value} if name else {})
+            answer = (
+                anna.get(place, params={name: value} if name else {})
+                if method == "GET"
+                else anna.post(place, {name: value} if name else {})
+            )
             assert answer.status_code < 500, (method, place, name, answer.text[:500])
             asked += 1
     assert asked > 60

@@ -37,11 +37,20 @@ def desk(fake_redis: RedisClients, make_api: Callable[..., Api]) -> Api:
 
 
 def complaint(identity: str = "c-1", reporter: str = "r/77 é", **more: Any) -> dict[str, Any]:
-    return {"id": identity, "occurred_at": "2026-11-01T10:00:00Z", "reporter": {"id": reporter, "fingerprint": "device-9"}, "target": {"id": "t-1", "author_id": "a-1"}, "text": COPIED, **more}
+    return {
+        "id": identity,
+        "occurred_at": "2026-11-01T10:00:00Z",
+        "reporter": {"id": reporter, "fingerprint": "device-9"},
+        "target": {"id": "t-1", "author_id": "a-1"},
+        "text": COPIED,
+        **more,
+    }
 
 
 def stored(desk: Api, tenant: str = "default") -> list[bytes]:
-    return [line for _, fields in desk.redis.blocking.xrange(keys.stream(tenant)) for line in fields[b"lines"].split(b"\n")]
+    return [
+        line for _, fields in desk.redis.blocking.xrange(keys.stream(tenant)) for line in fields[b"lines"].split(b"\n")
+    ]
 
 
 def archive(desk: Api, tenant: str = "default") -> None:
@@ -55,7 +64,9 @@ def pseudonym(desk: Api, identity: str, tenant: str = "default") -> str:
 @pytest.mark.parametrize("form", ["one", "array", "ndjson"])
 def test_nothing_of_the_reporter_reaches_the_stream(desk: Api, form: str) -> None:
     if form == "ndjson":
-        answer = desk.post("/v1/complaints", content=json.dumps(complaint()).encode(), headers={"Content-Type": "application/x-ndjson"})
+        answer = desk.post(
+            "/v1/complaints", content=json.dumps(complaint()).encode(), headers={"Content-Type": "application/x-ndjson"}
+        )
     else:
         answer = desk.post("/v1/complaints", json=complaint() if form == "one" else [complaint()])
     assert answer.status_code == 202
@@ -103,7 +114,10 @@ def test_a_moderator_excludes_by_either_id(desk: Api, form: str) -> None:
     theirs = pseudonym(desk, "ann")
     put_cluster(desk.engine, tenant_id(desk.engine, "default"), "k1", reporters=[theirs, "x", "y", "z"])
     named = "ann" if form == "own" else theirs
-    answer = desk.post("/v1/clusters/k1/decisions", json={"verdict": "coordinated", "reason_code": "brigade", "excluded_reporters": [named], "version": 1})
+    answer = desk.post(
+        "/v1/clusters/k1/decisions",
+        json={"verdict": "coordinated", "reason_code": "brigade", "excluded_reporters": [named], "version": 1},
+    )
     assert answer.status_code == 201, answer.text
     assert sorted(answer.json()["reporters"]) == ["x", "y", "z"]
     assert desk.get("/v1/clusters/k1/decisions").json()["items"][0]["excluded_reporters"] == [theirs]
@@ -112,7 +126,9 @@ def test_a_moderator_excludes_by_either_id(desk: Api, form: str) -> None:
 def test_the_same_complaint_again_is_a_repeat_and_other_words_are_a_conflict(desk: Api) -> None:
     desk.post("/v1/complaints", json=[complaint(), complaint("c-2", reporter="bob")])
     with write(desk.engine) as connection:
-        change_settings(connection, tenant_id(desk.engine, "default"), actor="test", now_us=0, pseudonyms=False, keep_text=True)
+        change_settings(
+            connection, tenant_id(desk.engine, "default"), actor="test", now_us=0, pseudonyms=False, keep_text=True
+        )
     desk.app.state.parts.edges.forget(tenant_id(desk.engine, "default"))
     desk.post("/v1/complaints", json=[complaint(), complaint("c-2", reporter="bob", text=COPIED + " again")])
     archive(desk)
@@ -127,14 +143,25 @@ def test_answers_show_complaints_without_what_stands_in_place_of_the_words(desk:
     put_cluster(desk.engine, owner, "k1", reporters=[theirs, "x", "y"], targets=["t-1"])
     with write(desk.engine) as connection:
         row = connection.execute(complaints.select()).one()
-        connection.execute(cluster_complaints.insert().values(
-            cluster_id="k1", row_key=row.row_key, tenant_id=owner, reporter_key=row.reporter_key, target_key=row.target_key, occurred_us=row.occurred_us, exempt=False))
+        connection.execute(
+            cluster_complaints.insert().values(
+                cluster_id="k1",
+                row_key=row.row_key,
+                tenant_id=owner,
+                reporter_key=row.reporter_key,
+                target_key=row.target_key,
+                occurred_us=row.occurred_us,
+                exempt=False,
+            )
+        )
     (item,) = desk.get("/v1/clusters/k1/complaints").json()["items"]
     assert item["complaint"]["reporter"]["id"] == theirs
     assert item["complaint"]["text"] is None and not {"text_hash", "text_signature"} & set(item["complaint"])
 
 
-def test_the_key_lies_sealed_and_what_cannot_be_opened_stores_nothing_by_weaker_rules(desk: Api, fake_redis: RedisClients, make_api: Callable[..., Api]) -> None:
+def test_the_key_lies_sealed_and_what_cannot_be_opened_stores_nothing_by_weaker_rules(
+    desk: Api, fake_redis: RedisClients, make_api: Callable[..., Api]
+) -> None:
     desk.post("/v1/complaints", json=complaint())
     with desk.engine.connect() as connection:
         sealed = connection.scalar(tenant_settings.select().with_only_columns(tenant_settings.c.pseudonym_key))

@@ -86,7 +86,9 @@ def test_a_key_revoked_during_an_outage_ends_with_it(asked: Api, clock: Clock) -
     assert asked.get("/v1/targets/hot").status_code == 401
 
 
-def test_a_database_that_hangs_holds_nobody_up_who_is_known(engine: Engine, clock: Clock, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_hangs_holds_nobody_up_who_is_known(
+    engine: Engine, clock: Clock, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     create_tenant(engine, "t", 1)
     key = create_key(engine, "t", ["read"], "", 1)
     ring = KeyRing(engine, clock)
@@ -117,7 +119,9 @@ def test_a_database_that_hangs_holds_nobody_up_who_is_known(engine: Engine, cloc
     assert loop.run_until_complete(settled()) is not None
 
 
-def test_a_failed_look_up_that_nobody_waits_for_warns_of_nothing(engine: Engine, clock: Clock, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_look_up_that_nobody_waits_for_warns_of_nothing(
+    engine: Engine, clock: Clock, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ring = KeyRing(engine, clock)
 
     def broken(engine: Engine, key: str) -> KeyRecord | None:
@@ -137,7 +141,12 @@ def test_the_tenants_own_threshold_counts_where_none_is_named(asked: Api, clock:
     assert asked.get("/v1/targets/hot").json()["recommendation"] == "none"
     assert asked.post("/v1/targets/assess", json={"target_ids": ["hot"]}).json()["items"][0]["recommendation"] == "none"
     assert asked.get("/v1/targets/hot?threshold=8").json()["recommendation"] == "hold"
-    assert asked.post("/v1/targets/assess", json={"target_ids": ["hot"], "threshold": 8}).json()["items"][0]["recommendation"] == "hold"
+    assert (
+        asked.post("/v1/targets/assess", json={"target_ids": ["hot"], "threshold": 8}).json()["items"][0][
+            "recommendation"
+        ]
+        == "hold"
+    )
 
 
 def test_what_waits_for_detection_is_said_and_the_rest_answered(asked: Api) -> None:
@@ -164,13 +173,18 @@ def test_the_tag_stands_for_all_of_the_answer_but_its_time(asked: Api) -> None:
     tag = asked.get("/v1/targets/hot").headers["etag"]
     assert asked.get("/v1/targets/hot").headers["etag"] == tag, "as_of moved, and nothing else"
     assert asked.get("/v1/targets/hot?threshold=8").headers["etag"] == tag
-    others = {asked.get(path).headers["etag"] for path in ("/v1/targets/hot?threshold=13", "/v1/targets/calm", "/v1/targets/hot2")}
+    others = {
+        asked.get(path).headers["etag"]
+        for path in ("/v1/targets/hot?threshold=13", "/v1/targets/calm", "/v1/targets/hot2")
+    }
     assert len(others | {tag}) == 4
     write_totals(asked.redis.blocking, "default", {key_of("hot"): 13})
     changed = asked.get("/v1/targets/hot", headers={"if-none-match": tag})
     assert changed.status_code == 200 and changed.headers["etag"] != tag
     asked.redis.blocking.incrby("bw:default:position", 1)
-    assert asked.get("/v1/targets/hot", headers={"if-none-match": changed.headers["etag"]}).status_code == 200, "pending is part of the answer"
+    assert asked.get("/v1/targets/hot", headers={"if-none-match": changed.headers["etag"]}).status_code == 200, (
+        "pending is part of the answer"
+    )
 
 
 def test_a_304_is_no_leak_between_tenants(asked: Api) -> None:
@@ -179,7 +193,9 @@ def test_a_304_is_no_leak_between_tenants(asked: Api) -> None:
     assert (answer.status_code, answer.json()["complaints"]) == (200, 0)
 
 
-def test_the_answer_of_one_process_is_the_answer_of_another(asked: Api, make_api: Callable[..., Api], fake_redis: RedisClients, settings: Settings) -> None:
+def test_the_answer_of_one_process_is_the_answer_of_another(
+    asked: Api, make_api: Callable[..., Api], fake_redis: RedisClients, settings: Settings
+) -> None:
     tag = asked.get("/v1/targets/hot").headers["etag"]
     other = make_api(fake_redis, settings)
     assert other.get("/v1/targets/hot", key=asked.key(), headers={"if-none-match": tag}).status_code == 304

@@ -28,18 +28,40 @@ def test_a_reporter_has_a_history_a_reputation_and_clusters(desk: Api) -> None:
     put_outcome(desk.engine, owner, 2, "t1", "rejected", hours=3)
     put_cluster(desk.engine, owner, "k1", reporters=["../../etc?x=%😀"])
     with write(desk.engine) as connection:
-        connection.execute(sa.update(schema.ingest_state).where(schema.ingest_state.c.tenant_id == owner).values(watermark_us=at_us(1)))
+        connection.execute(
+            sa.update(schema.ingest_state).where(schema.ingest_state.c.tenant_id == owner).values(watermark_us=at_us(1))
+        )
     answer = desk.get(f"/v1/reporters/{HOSTILE}")
     assert answer.status_code == 200
     document = answer.json()
-    assert document["clusters"] == [{"id": "k1", "kind": "repeat", "disposition": "flagged", "status": "open", "probability": 0.9, "first_at": at_text(0), "last_at": at_text(1)}]
+    assert document["clusters"] == [
+        {
+            "id": "k1",
+            "kind": "repeat",
+            "disposition": "flagged",
+            "status": "open",
+            "probability": 0.9,
+            "first_at": at_text(0),
+            "last_at": at_text(1),
+        }
+    ]
     del document["clusters"]
     reputation = document.pop("reputation")
     assert (reputation["mean"], reputation["upheld"], reputation["rejected"]) == (0.4, 0, 1)
     assert 0 < reputation["low"] < 0.4 < reputation["high"] < 1
     assert document == {
-        "id": "../../etc?x=%😀", "first_at": at_text(1), "last_at": at_text(1), "complaints": 1, "standing": 1, "repeats": 0, "withdrawn": 0, "machine": 0, "targets": 1,
-        "upheld": 0, "rejected": 1, "cluster_count": 1,
+        "id": "../../etc?x=%😀",
+        "first_at": at_text(1),
+        "last_at": at_text(1),
+        "complaints": 1,
+        "standing": 1,
+        "repeats": 0,
+        "withdrawn": 0,
+        "machine": 0,
+        "targets": 1,
+        "upheld": 0,
+        "rejected": 1,
+        "cluster_count": 1,
     }
 
 

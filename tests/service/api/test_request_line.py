@@ -16,7 +16,12 @@ from service.ops.observations import LIMITS, Observations
 from service.settings import Settings
 from service.storage import keys, stream
 
-COMPLAINT = {"id": "c-1", "occurred_at": "2026-11-18T10:00:00Z", "reporter": {"id": "person-77"}, "target": {"id": "comment-5"}}
+COMPLAINT = {
+    "id": "c-1",
+    "occurred_at": "2026-11-18T10:00:00Z",
+    "reporter": {"id": "person-77"},
+    "target": {"id": "comment-5"},
+}
 
 
 class Seen(Observe):
@@ -44,14 +49,26 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]
     return lambda: [{"level": record.levelno, **record.facts} for record in caplog.records if record.name == "request"]  # type: ignore[attr-defined]
 
 
-def test_an_id_follows_what_was_posted_into_the_stream_and_comes_back(api: Api, lines: Callable[[], list[dict[str, Any]]]) -> None:
+def test_an_id_follows_what_was_posted_into_the_stream_and_comes_back(
+    api: Api, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
     answer = api.post("/v1/complaints", json=COMPLAINT, headers={"X-Request-ID": "edge-4711.a_B"})
     assert answer.status_code == 202 and answer.headers["x-request-id"] == "edge-4711.a_B"
     (entry,) = stream.read_entries(api.redis.blocking, "default", "test", 10)
     assert entry.requests == "edge-4711.a_B"
     (line,) = lines()
     assert line.pop("ms") >= 0
-    assert line == {"level": logging.INFO, "method": "POST", "route": "/v1/complaints", "status": 202, "tenant": "default", "key": 1, "accepted": 1, "rejected": 0, "position": 1}
+    assert line == {
+        "level": logging.INFO,
+        "method": "POST",
+        "route": "/v1/complaints",
+        "status": 202,
+        "tenant": "default",
+        "key": 1,
+        "accepted": 1,
+        "rejected": 0,
+        "position": 1,
+    }
 
 
 def test_posts_that_share_an_entry_are_all_named_in_it(api: Api) -> None:
@@ -59,7 +76,12 @@ def test_posts_that_share_an_entry_are_all_named_in_it(api: Api) -> None:
         import asyncio
 
         key = {"Authorization": f"Bearer {api.key()}"}
-        posts = [api.client.post("/v1/complaints", json={**COMPLAINT, "id": f"c-{n}"}, headers={**key, "X-Request-ID": f"r-{n}"}) for n in range(9)]
+        posts = [
+            api.client.post(
+                "/v1/complaints", json={**COMPLAINT, "id": f"c-{n}"}, headers={**key, "X-Request-ID": f"r-{n}"}
+            )
+            for n in range(9)
+        ]
         assert all(answer.status_code == 202 for answer in await asyncio.gather(*posts))
 
     api.key()
@@ -79,30 +101,59 @@ def test_every_failure_names_the_request(api: Api, seen: Seen, lines: Callable[[
         raise RuntimeError("inside")
 
     api.app.state.parts.writer.append = broken
-    for n, (status, ask) in enumerate([
-        (401, lambda h: api.get("/v1/clusters", key="no", headers=h)), (404, lambda h: api.get("/v1/clusters/k1", headers=h)), (404, lambda h: api.get("/v1/person-77", headers=h)),
-        (422, lambda h: api.post("/v1/complaints", json={}, headers=h)), (405, lambda h: api.get("/v1/complaints", headers=h)), (500, lambda h: api.post("/v1/complaints", json=COMPLAINT, headers=h)),
-    ]):
+    for n, (status, ask) in enumerate(
+        [
+            (401, lambda h: api.get("/v1/clusters", key="no", headers=h)),
+            (404, lambda h: api.get("/v1/clusters/k1", headers=h)),
+            (404, lambda h: api.get("/v1/person-77", headers=h)),
+            (422, lambda h: api.post("/v1/complaints", json={}, headers=h)),
+            (405, lambda h: api.get("/v1/complaints", headers=h)),
+            (500, lambda h: api.post("/v1/complaints", json=COMPLAINT, headers=h)),
+        ]
+    ):
         answer = ask({"X-Request-ID": f"r-{n}"})
         assert answer.status_code == status
         assert answer.json()["request_id"] == answer.headers["x-request-id"] == f"r-{n}"
     assert [line["level"] for line in lines()] == [logging.INFO] * 5 + [logging.WARNING]
     assert seen.requests == [
-        ("GET", "/v1/clusters", 401), ("GET", "/v1/clusters/{id}", 404), ("GET", "(none)", 404), ("POST", "/v1/complaints", 422), ("GET", "/v1/complaints", 405), ("POST", "/v1/complaints", 500),
+        ("GET", "/v1/clusters", 401),
+        ("GET", "/v1/clusters/{id}", 404),
+        ("GET", "(none)", 404),
+        ("POST", "/v1/complaints", 422),
+        ("GET", "/v1/complaints", 405),
+        ("POST", "/v1/complaints", 500),
     ]
 
 
-def test_routes_are_counted_and_told_and_never_paths(api: Api, seen: Seen, lines: Callable[[], list[dict[str, Any]]]) -> None:
-    for path in ("/v1/targets/comment%2F5", "/v1/reporters/person-77", "/v1/clusters?reporter=person-77", "/console/nothing-person-77", "/console/sign-in?next=/console/reporters/person-77", "/console/static/person-77.css", "/person-77"):
+def test_routes_are_counted_and_told_and_never_paths(
+    api: Api, seen: Seen, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    for path in (
+        "/v1/targets/comment%2F5",
+        "/v1/reporters/person-77",
+        "/v1/clusters?reporter=person-77",
+        "/console/nothing-person-77",
+        "/console/sign-in?next=/console/reporters/person-77",
+        "/console/static/person-77.css",
+        "/person-77",
+    ):
         api.get(path)
     assert [route for _, route, _ in seen.requests] == [
-        "/v1/targets/{id}", "/v1/reporters/{id}", "/v1/clusters", "/console/(none)", "/console/sign-in", "/console/static/{name:path}", "(none)",
+        "/v1/targets/{id}",
+        "/v1/reporters/{id}",
+        "/v1/clusters",
+        "/console/(none)",
+        "/console/sign-in",
+        "/console/static/{name:path}",
+        "(none)",
     ]
     told = str(lines())
     assert "person-77" not in told and "comment" not in told
 
 
-def test_what_was_refused_by_a_limit_is_counted_by_cause(api: Api, make_api: Callable[..., Api], fake_redis: RedisClients, seen: Seen, settings: Settings) -> None:
+def test_what_was_refused_by_a_limit_is_counted_by_cause(
+    api: Api, make_api: Callable[..., Api], fake_redis: RedisClients, seen: Seen, settings: Settings
+) -> None:
     from dataclasses import replace
 
     small = make_api(fake_redis, replace(settings, max_stream_items=1, max_body_bytes=2_000, rate_per_tenant=50.0))
@@ -110,7 +161,10 @@ def test_what_was_refused_by_a_limit_is_counted_by_cause(api: Api, make_api: Cal
     small.keys = api.keys
     assert small.post("/v1/complaints", json=COMPLAINT).status_code == 202
     assert small.post("/v1/complaints", json={**COMPLAINT, "id": "c-2"}).status_code == 429
-    assert small.post("/v1/complaints", content=b"x" * 3_000, headers={"Content-Type": "application/json"}).status_code == 413
+    assert (
+        small.post("/v1/complaints", content=b"x" * 3_000, headers={"Content-Type": "application/json"}).status_code
+        == 413
+    )
     assert small.post("/v1/complaints", json=[{}] * 200).status_code == 422
     assert small.post("/v1/complaints", json=COMPLAINT).status_code == 429
     assert seen.causes == ["backlog", "large-body", "tenant-rate"]
@@ -132,7 +186,9 @@ def test_who_went_away_unanswered_is_told_as_499(lines: Callable[[], list[dict[s
         await asyncio.Event().wait()
 
     async def cancelled() -> None:
-        task = asyncio.ensure_future(RequestLine(waits)({"type": "http", "method": "GET", "headers": [], "app": App}, None, None))  # type: ignore[arg-type]
+        task = asyncio.ensure_future(
+            RequestLine(waits)({"type": "http", "method": "GET", "headers": [], "app": App}, None, None)
+        )  # type: ignore[arg-type]
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -151,4 +207,3 @@ def test_what_a_served_process_counts_with_has_every_call_that_routes_make() -> 
 def test_the_position_is_what_the_archive_goes_by(api: Api, lines: Callable[[], list[dict[str, Any]]]) -> None:
     api.post("/v1/complaints", json=[{**COMPLAINT, "id": f"c-{n}"} for n in range(3)])
     assert lines()[-1]["position"] == 3 == int(api.redis.blocking.get(keys.position("default")))
-

@@ -26,18 +26,32 @@ def added(api: Api, tenant: str = "default", platform: str = "mastodon", **field
     api.key(tenant)
     (api.settings.data / "secret.key").write_text("5a" * 32)
     with write(api.engine) as connection:
-        return add_source(connection, SecretBox(api.settings), tenant_id(api.engine, tenant), platform, secret="open sesame", now_us=NOW_US, url=fields.get("url"))
+        return add_source(
+            connection,
+            SecretBox(api.settings),
+            tenant_id(api.engine, tenant),
+            platform,
+            secret="open sesame",
+            now_us=NOW_US,
+            url=fields.get("url"),
+        )
 
 
 def test_sources_are_listed_page_by_page_without_their_secrets(api: Api) -> None:
-    made = sorted(added(api, platform=platform, url="https://p.example").id for platform in ("mastodon", "lemmy", "discourse"))
+    made = sorted(
+        added(api, platform=platform, url="https://p.example").id for platform in ("mastodon", "lemmy", "discourse")
+    )
     first = api.get("/v1/sources?limit=2")
     assert [item["id"] for item in first.json()["items"]] == made[:2]
     second = api.get("/v1/sources", params={"limit": 2, "cursor": first.json()["next_cursor"]})
     assert [item["id"] for item in second.json()["items"]] == made[2:]
     assert second.json()["next_cursor"] is None
     items = first.json()["items"] + second.json()["items"]
-    assert {item["platform"]: item["polled"] for item in items} == {"mastodon": False, "lemmy": True, "discourse": False}
+    assert {item["platform"]: item["polled"] for item in items} == {
+        "mastodon": False,
+        "lemmy": True,
+        "discourse": False,
+    }
     assert "sesame" not in first.text + second.text and '"secret"' not in first.text
     assert items[0]["path"] == f"/v1/webhooks/{items[0]['platform']}/{items[0]['id']}"
     is_problem(api.get("/v1/sources?cursor=x"), 400)
@@ -46,7 +60,10 @@ def test_sources_are_listed_page_by_page_without_their_secrets(api: Api) -> None
 
 def test_another_tenants_source_never_existed(api: Api) -> None:
     mine, theirs = added(api), added(api, "other")
-    unknown, foreign = api.request("DELETE", f"/v1/sources/{mine.id[:-1]}x"), api.request("DELETE", f"/v1/sources/{theirs.id}")
+    unknown, foreign = (
+        api.request("DELETE", f"/v1/sources/{mine.id[:-1]}x"),
+        api.request("DELETE", f"/v1/sources/{theirs.id}"),
+    )
     is_problem(foreign, 404)
     assert (unknown.status_code, unknown.content) == (foreign.status_code, foreign.content)
     assert theirs.id not in api.get("/v1/sources").text
@@ -100,17 +117,26 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_path_is_alone_on_stdout_and_the_secret_nowhere(data: str, tmp_path: Path, run: Command) -> None:
     secret = tmp_path / "secret"
     secret.write_text("keep me out of sight\n")
-    unknown = run("sources", "add", "--tenant", "news", "--platform", "discourse", "--secret-file", str(secret), "--data", data)
+    unknown = run(
+        "sources", "add", "--tenant", "news", "--platform", "discourse", "--secret-file", str(secret), "--data", data
+    )
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "news" in unknown.stderr
     assert run("tenants", "create", "news", "--data", data).returncode == 0
-    made = run("sources", "add", "--tenant", "news", "--platform", "discourse", "--secret-file", str(secret), "--data", data)
+    made = run(
+        "sources", "add", "--tenant", "news", "--platform", "discourse", "--secret-file", str(secret), "--data", data
+    )
     assert made.returncode == 0, made.stderr
     assert re.fullmatch(r"/v1/webhooks/discourse/src_[0-9a-f]{48}\n", made.stdout)
     assert "out of sight" not in made.stderr
     listed = run("sources", "list", "--tenant", "news", "--data", data)
     assert '"signed":true' in listed.stdout and "out of sight" not in listed.stdout
-    assert run("sources", "rotate", made.stdout.strip(), "--tenant", "news", "--secret-file", str(secret), "--data", data).returncode == 0
+    assert (
+        run(
+            "sources", "rotate", made.stdout.strip(), "--tenant", "news", "--secret-file", str(secret), "--data", data
+        ).returncode
+        == 0
+    )
     assert run("sources", "remove", made.stdout.strip(), "--tenant", "news", "--data", data).returncode == 0
     assert run("sources", "remove", made.stdout.strip(), "--tenant", "news", "--data", data).returncode == 1
     assert run("sources", "list", "--tenant", "news", "--data", data).stdout == ""
@@ -122,15 +148,27 @@ def make_tenant(data: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("arguments", [
-    ("--platform", "myspace", "--no-secret"), ("--platform", "discourse"), ("--platform", "mastodon", "--no-secret"), ("--platform", "lemmy", "--secret-file", "{secret}"),
-    ("--platform", "discourse", "--no-secret", "--secret-file", "{secret}"), ("--platform", "discourse", "--secret-file", "{missing}"), ("--platform", "discourse", "--secret-file", "{bytes}"),
-])
-def test_what_could_be_no_source_is_wrong_usage(data: str, tmp_path: Path, run: Command, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--platform", "myspace", "--no-secret"),
+        ("--platform", "discourse"),
+        ("--platform", "mastodon", "--no-secret"),
+        ("--platform", "lemmy", "--secret-file", "{secret}"),
+        ("--platform", "discourse", "--no-secret", "--secret-file", "{secret}"),
+        ("--platform", "discourse", "--secret-file", "{missing}"),
+        ("--platform", "discourse", "--secret-file", "{bytes}"),
+    ],
+)
+def test_what_could_be_no_source_is_wrong_usage(
+    data: str, tmp_path: Path, run: Command, arguments: tuple[str, ...]
+) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     make_tenant(data)
-    named = [a.format(secret=tmp_path / "secret", missing=tmp_path / "missing", bytes=tmp_path / "bytes") for a in arguments]
+    named = [
+        a.format(secret=tmp_path / "secret", missing=tmp_path / "missing", bytes=tmp_path / "bytes") for a in arguments
+    ]
     done = run("sources", "add", "--tenant", "news", *named, "--data", data)
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert "Traceback" not in done.stderr
@@ -148,14 +186,50 @@ def test_a_mapping_is_checked_when_it_is_saved(data: str, tmp_path: Path, run: C
     secret, mapping = tmp_path / "secret", tmp_path / "mapping.json"
     secret.write_text("open sesame\r\n")
     fields = {"id": "$.id", "occurred_at": "$.at", "reporter.id": "$.by", "target.id": "$.post"}
-    common = ("sources", "add", "--tenant", "news", "--platform", "generic", "--secret-file", str(secret), "--mapping", str(mapping), "--data", data)
-    for wrong, said in (("{", "no JSON"), ("[]", "one JSON object"), (json.dumps({"complaint": {"fields": {**fields, "id": "$..id"}}}), "one value"), (json.dumps({"complaint": {"fields": fields}}), "/signature")):
+    common = (
+        "sources",
+        "add",
+        "--tenant",
+        "news",
+        "--platform",
+        "generic",
+        "--secret-file",
+        str(secret),
+        "--mapping",
+        str(mapping),
+        "--data",
+        data,
+    )
+    for wrong, said in (
+        ("{", "no JSON"),
+        ("[]", "one JSON object"),
+        (json.dumps({"complaint": {"fields": {**fields, "id": "$..id"}}}), "one value"),
+        (json.dumps({"complaint": {"fields": fields}}), "/signature"),
+    ):
         mapping.write_text(wrong)
         done = run(*common)
         assert (done.returncode, done.stdout) == (2, "") and said in done.stderr
     mapping.write_text(json.dumps({"signature": {"scheme": "bearer"}, "complaint": {"fields": fields}}))
     made = run(*common)
     assert made.returncode == 0, made.stderr
-    assert json.loads(run("sources", "list", "--tenant", "news", "--data", data).stdout)["mapping"]["complaint"]["fields"] == fields
-    assert run("sources", "rotate", made.stdout.strip(), "--tenant", "news", "--secret-file", str(secret), "--overlap", "0s", "--data", data).returncode == 0
+    assert (
+        json.loads(run("sources", "list", "--tenant", "news", "--data", data).stdout)["mapping"]["complaint"]["fields"]
+        == fields
+    )
+    assert (
+        run(
+            "sources",
+            "rotate",
+            made.stdout.strip(),
+            "--tenant",
+            "news",
+            "--secret-file",
+            str(secret),
+            "--overlap",
+            "0s",
+            "--data",
+            data,
+        ).returncode
+        == 0
+    )
     assert run("sources", "rotate", made.stdout.strip(), "--tenant", "news", "--data", data).returncode == 2

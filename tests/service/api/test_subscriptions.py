@@ -46,7 +46,12 @@ def patch(desk: Api, subscription: str, tenant: str = "default", **fields: Any) 
 
 def happens(desk: Api, *keys: str, tenant: str = "default", at_us: int = NOW_US) -> None:
     with write(desk.engine) as connection:
-        record(connection, tenant_id(desk.engine, tenant), [Event("cluster.flagged", key, {"cluster_id": key}) for key in keys], at_us)
+        record(
+            connection,
+            tenant_id(desk.engine, tenant),
+            [Event("cluster.flagged", key, {"cluster_id": key}) for key in keys],
+            at_us,
+        )
 
 
 def log(desk: Api, subscription: str, query: str = "") -> list[dict[str, Any]]:
@@ -55,15 +60,29 @@ def log(desk: Api, subscription: str, query: str = "") -> list[dict[str, Any]]:
 
 
 def test_a_secret_is_shown_on_creation_alone_and_is_sealed_in_the_database(desk: Api) -> None:
-    answer = desk.post("/v1/subscriptions", json={"url": URL, "events": ["target.hold", "cluster.flagged", "target.hold"], "description": "comment section"})
+    answer = desk.post(
+        "/v1/subscriptions",
+        json={
+            "url": URL,
+            "events": ["target.hold", "cluster.flagged", "target.hold"],
+            "description": "comment section",
+        },
+    )
     assert answer.status_code == 201
     made = answer.json()
     assert answer.headers["location"] == f"/v1/subscriptions/{made['id']}"
     secret = made.pop("secret")
     assert secret.startswith("whsec_") and len(base64.b64decode(secret[6:], validate=True)) == 32
     assert made == {
-        "id": made["id"], "url": URL, "events": ["target.hold", "cluster.flagged"], "description": "comment section", "created_at": "2026-11-22T12:00:00Z",
-        "enabled": True, "disabled_at": None, "disabled_because": None, "previous_secret_until": None,
+        "id": made["id"],
+        "url": URL,
+        "events": ["target.hold", "cluster.flagged"],
+        "description": "comment section",
+        "created_at": "2026-11-22T12:00:00Z",
+        "enabled": True,
+        "disabled_at": None,
+        "disabled_because": None,
+        "previous_secret_until": None,
     }
     assert desk.get(f"/v1/subscriptions/{made['id']}").json() == made
     assert desk.get("/v1/subscriptions").json() == {"items": [made], "next_cursor": None}
@@ -97,14 +116,23 @@ def test_what_is_named_changes_and_the_rest_stays(desk: Api) -> None:
     made = create(desk, events=["target.hold"], description="one")
     assert patch(desk, made["id"]).json()["events"] == ["target.hold"]
     changed = patch(desk, made["id"], url="https://10.1.2.3:8443/x", events=[], description=None).json()
-    assert (changed["url"], changed["events"], changed["description"], "secret" in changed) == ("https://10.1.2.3:8443/x", [], "one", False)
+    assert (changed["url"], changed["events"], changed["description"], "secret" in changed) == (
+        "https://10.1.2.3:8443/x",
+        [],
+        "one",
+        False,
+    )
 
 
 def test_disabled_by_hand_it_keeps_what_waits_and_enabled_it_sends_that(desk: Api) -> None:
     made = create(desk)
     happens(desk, "k1")
     off = patch(desk, made["id"], enabled=False).json()
-    assert (off["enabled"], off["disabled_at"], off["disabled_because"]) == (False, "2026-11-22T12:00:00Z", "disabled by test")
+    assert (off["enabled"], off["disabled_at"], off["disabled_because"]) == (
+        False,
+        "2026-11-22T12:00:00Z",
+        "disabled by test",
+    )
     assert [(line["state"], line["next_attempt_at"]) for line in log(desk, made["id"])] == [("pending", None)]
     happens(desk, "k2")
     assert patch(desk, made["id"], enabled=False).json() == off
@@ -113,7 +141,9 @@ def test_disabled_by_hand_it_keeps_what_waits_and_enabled_it_sends_that(desk: Ap
     assert (refused.status_code, "enable it first" in refused.json()["detail"]) == (409, True)
     on = patch(desk, made["id"], enabled=True).json()
     assert (on["enabled"], on["disabled_because"]) == (True, None)
-    assert [(line["state"], line["next_attempt_at"]) for line in log(desk, made["id"])] == [("pending", "2026-11-22T12:00:00Z")]
+    assert [(line["state"], line["next_attempt_at"]) for line in log(desk, made["id"])] == [
+        ("pending", "2026-11-22T12:00:00Z")
+    ]
     with desk.engine.connect() as connection:
         assert timers.due(connection, NOW_US) == [("deliver", "default")]
 
@@ -135,14 +165,25 @@ def test_the_log_has_every_attempt_and_is_read_page_by_page(desk: Api) -> None:
     for number in range(5):
         happens(desk, f"k{number}", at_us=NOW_US + number)
     with write(desk.engine) as connection:
-        newest = connection.scalars(select(schema.deliveries.c.id).order_by(schema.deliveries.c.created_us.desc())).all()
+        newest = connection.scalars(
+            select(schema.deliveries.c.id).order_by(schema.deliveries.c.created_us.desc())
+        ).all()
         for status, error in ((503, None), (None, "ConnectTimeout: no answer")):
-            connection.execute(insert(schema.delivery_attempts).values(delivery_id=newest[0], tenant_id=1, at_us=NOW_US, seconds=0.12345, status=status, error=error))
-        connection.execute(update(schema.deliveries).where(schema.deliveries.c.id == newest[1]).values(state="delivered", next_us=None, finished_us=NOW_US))
+            connection.execute(
+                insert(schema.delivery_attempts).values(
+                    delivery_id=newest[0], tenant_id=1, at_us=NOW_US, seconds=0.12345, status=status, error=error
+                )
+            )
+        connection.execute(
+            update(schema.deliveries)
+            .where(schema.deliveries.c.id == newest[1])
+            .values(state="delivered", next_us=None, finished_us=NOW_US)
+        )
     first = desk.get(f"/v1/subscriptions/{made['id']}/deliveries?limit=2")
     assert [item["id"] for item in first.json()["items"]] == newest[:2]
     assert first.json()["items"][0]["attempts"] == [
-        {"at": "2026-11-22T12:00:00Z", "seconds": 0.123, "status": 503, "error": None}, {"at": "2026-11-22T12:00:00Z", "seconds": 0.123, "status": None, "error": "ConnectTimeout: no answer"},
+        {"at": "2026-11-22T12:00:00Z", "seconds": 0.123, "status": 503, "error": None},
+        {"at": "2026-11-22T12:00:00Z", "seconds": 0.123, "status": None, "error": "ConnectTimeout: no answer"},
     ]
     seen, path = newest[:2], first.headers["link"].split(">")[0].strip("<")
     while path:
@@ -152,8 +193,14 @@ def test_the_log_has_every_attempt_and_is_read_page_by_page(desk: Api) -> None:
     assert seen == newest
     assert [item["id"] for item in log(desk, made["id"], "?state=delivered")] == [newest[1]]
     paged = desk.get(f"/v1/subscriptions/{made['id']}/deliveries?state=pending&limit=1").json()
-    assert desk.get(f"/v1/subscriptions/{made['id']}/deliveries?state=failed&cursor={paged['next_cursor']}").status_code == 400
-    assert [i["state"] for i in desk.get(f"/v1/subscriptions/{made['id']}/deliveries?cursor={paged['next_cursor']}").json()["items"]] == ["pending"] * 3
+    assert (
+        desk.get(f"/v1/subscriptions/{made['id']}/deliveries?state=failed&cursor={paged['next_cursor']}").status_code
+        == 400
+    )
+    assert [
+        i["state"]
+        for i in desk.get(f"/v1/subscriptions/{made['id']}/deliveries?cursor={paged['next_cursor']}").json()["items"]
+    ] == ["pending"] * 3
     other = create(desk)
     assert desk.get(f"/v1/subscriptions/{other['id']}/deliveries?cursor={paged['next_cursor']}").status_code == 400
     assert log(desk, other["id"]) == []
@@ -181,7 +228,11 @@ def test_a_replay_is_due_at_once_with_the_attempts_of_before_in_its_log(desk: Ap
         timers.move_to(connection, tenant_id(desk.engine, "default"), "deliver", None)
     answer = desk.post(f"/v1/subscriptions/{made['id']}/deliveries/{line['id']}/replay")
     assert answer.status_code == 202
-    assert (answer.json()["state"], answer.json()["next_attempt_at"], answer.json()["event_id"]) == ("pending", "2026-11-22T12:00:00Z", line["event_id"])
+    assert (answer.json()["state"], answer.json()["next_attempt_at"], answer.json()["event_id"]) == (
+        "pending",
+        "2026-11-22T12:00:00Z",
+        line["event_id"],
+    )
     with desk.engine.connect() as connection:
         assert timers.due(connection, NOW_US) == [("deliver", "default")]
         assert connection.scalar(select(schema.deliveries.c.attempts)) == 0
@@ -193,15 +244,20 @@ def test_another_tenant_s_subscription_answers_byte_for_byte_like_one_that_never
     happens(desk, "k1", tenant="other")
     delivery = desk.get(f"/v1/subscriptions/{theirs}/deliveries", tenant="other").json()["items"][0]["id"]
     calls = [
-        ("GET", "/v1/subscriptions/{}", None), ("PATCH", "/v1/subscriptions/{}", {"enabled": False, "rotate_secret": True}), ("GET", "/v1/subscriptions/{}/deliveries", None),
-        ("POST", f"/v1/subscriptions/{{}}/deliveries/{delivery}/replay", None), ("DELETE", "/v1/subscriptions/{}", None),
+        ("GET", "/v1/subscriptions/{}", None),
+        ("PATCH", "/v1/subscriptions/{}", {"enabled": False, "rotate_secret": True}),
+        ("GET", "/v1/subscriptions/{}/deliveries", None),
+        ("POST", f"/v1/subscriptions/{{}}/deliveries/{delivery}/replay", None),
+        ("DELETE", "/v1/subscriptions/{}", None),
     ]
     for method, path, body in calls:
         found = [desk.request(method, path.format(one), json=body) for one in (theirs, "sub_nosuch")]
         assert [answer.status_code for answer in found] == [404, 404], (method, path)
         assert found[0].content == found[1].content
         assert set(found[0].headers.items()) == set(found[1].headers.items())
-    borrowed, unknown = (desk.post(f"/v1/subscriptions/{mine}/deliveries/{one}/replay") for one in (delivery, "dlv_nosuch"))
+    borrowed, unknown = (
+        desk.post(f"/v1/subscriptions/{mine}/deliveries/{one}/replay") for one in (delivery, "dlv_nosuch")
+    )
     assert (borrowed.status_code, borrowed.content) == (404, unknown.content)
     assert desk.get(f"/v1/subscriptions/{theirs}", tenant="other").json()["enabled"] is True
     assert [item["id"] for item in desk.get("/v1/subscriptions").json()["items"]] == [mine]
@@ -210,22 +266,55 @@ def test_another_tenant_s_subscription_answers_byte_for_byte_like_one_that_never
 def test_every_call_needs_the_scope_admin(desk: Api) -> None:
     made = create(desk)["id"]
     for method, path in (
-        ("GET", "/v1/subscriptions"), ("POST", "/v1/subscriptions"), ("GET", f"/v1/subscriptions/{made}"), ("PATCH", f"/v1/subscriptions/{made}"), ("DELETE", f"/v1/subscriptions/{made}"),
-        ("GET", f"/v1/subscriptions/{made}/deliveries"), ("POST", f"/v1/subscriptions/{made}/deliveries/d/replay"),
+        ("GET", "/v1/subscriptions"),
+        ("POST", "/v1/subscriptions"),
+        ("GET", f"/v1/subscriptions/{made}"),
+        ("PATCH", f"/v1/subscriptions/{made}"),
+        ("DELETE", f"/v1/subscriptions/{made}"),
+        ("GET", f"/v1/subscriptions/{made}/deliveries"),
+        ("POST", f"/v1/subscriptions/{made}/deliveries/d/replay"),
     ):
-        assert desk.request(method, path, key=desk.key("default", "ingest", "read", "moderate"), content=b"{").status_code == 403, (method, path)
+        assert (
+            desk.request(method, path, key=desk.key("default", "ingest", "read", "moderate"), content=b"{").status_code
+            == 403
+        ), (method, path)
         assert desk.request(method, path, key="bw_none", content=b"{").status_code == 401, (method, path)
 
 
 WRONG: list[tuple[Any, str]] = [
-    ({}, "/url"), ({"url": None}, "/url"), ({"url": 5}, "/url"), ({"url": ""}, "/url"), ({"url": "https://" + "a" * 2050}, "/url"), ({"url": URL, "extra": 1}, "/extra"), ([], ""), ("x", ""), (7, ""),
-    ({"url": URL, "events": "cluster.flagged"}, "/events"), ({"url": URL, "events": ["cluster.exploded"]}, "/events/0"), ({"url": URL, "events": [None]}, "/events/0"),
-    ({"url": URL, "events": ["target.hold"] * 51}, "/events"), ({"url": URL, "events": None}, "/events"), ({"url": URL, "description": "x" * 257}, "/description"),
-    ({"url": URL, "description": "a\u0000b"}, "/description"), ({"url": URL, "description": "a\u009bb"}, "/description"), ({"url": URL, "secret": "whsec_mine"}, "/secret"),
-    ({"url": "http://127.0.0.1/"}, "/url"), ({"url": "http://169.254.169.254/latest"}, "/url"), ({"url": "https://10.1.2.3/"}, "/url"), ({"url": "https://10.2.2.3:8443/"}, "/url"),
-    ({"url": "http://localhost:8000/"}, "/url"), ({"url": "http://[::1]/"}, "/url"), ({"url": "http://2130706433/"}, "/url"), ({"url": "ftp://example.org/"}, "/url"), ({"url": "example.org"}, "/url"),
-    ({"url": "https://user:pass@example.org/"}, "/url"), ({"url": "https://example.org/\n"}, "/url"), ({"url": "javascript:alert(1)"}, "/url"), ({"url": "http://\u0000/"}, "/url"),
-    ({"url": "https://example.org:99999/"}, "/url"), ({"url": "http://[fe80::1%25eth0]/"}, "/url"),
+    ({}, "/url"),
+    ({"url": None}, "/url"),
+    ({"url": 5}, "/url"),
+    ({"url": ""}, "/url"),
+    ({"url": "https://" + "a" * 2050}, "/url"),
+    ({"url": URL, "extra": 1}, "/extra"),
+    ([], ""),
+    ("x", ""),
+    (7, ""),
+    ({"url": URL, "events": "cluster.flagged"}, "/events"),
+    ({"url": URL, "events": ["cluster.exploded"]}, "/events/0"),
+    ({"url": URL, "events": [None]}, "/events/0"),
+    ({"url": URL, "events": ["target.hold"] * 51}, "/events"),
+    ({"url": URL, "events": None}, "/events"),
+    ({"url": URL, "description": "x" * 257}, "/description"),
+    ({"url": URL, "description": "a\u0000b"}, "/description"),
+    ({"url": URL, "description": "a\u009bb"}, "/description"),
+    ({"url": URL, "secret": "whsec_mine"}, "/secret"),
+    ({"url": "http://127.0.0.1/"}, "/url"),
+    ({"url": "http://169.254.169.254/latest"}, "/url"),
+    ({"url": "https://10.1.2.3/"}, "/url"),
+    ({"url": "https://10.2.2.3:8443/"}, "/url"),
+    ({"url": "http://localhost:8000/"}, "/url"),
+    ({"url": "http://[::1]/"}, "/url"),
+    ({"url": "http://2130706433/"}, "/url"),
+    ({"url": "ftp://example.org/"}, "/url"),
+    ({"url": "example.org"}, "/url"),
+    ({"url": "https://user:pass@example.org/"}, "/url"),
+    ({"url": "https://example.org/\n"}, "/url"),
+    ({"url": "javascript:alert(1)"}, "/url"),
+    ({"url": "http://\u0000/"}, "/url"),
+    ({"url": "https://example.org:99999/"}, "/url"),
+    ({"url": "http://[fe80::1%25eth0]/"}, "/url"),
 ]
 
 
@@ -238,7 +327,16 @@ def test_what_does_not_fit_is_pointed_at_and_nothing_is_made(desk: Api) -> None:
 
 
 WRONG_CHANGES: list[dict[str, Any]] = [
-    {"url": "http://127.0.0.1/"}, {"url": 1}, {"events": ["x"]}, {"events": {}}, {"enabled": "yes"}, {"enabled": 1}, {"rotate_secret": "true"}, {"description": 3}, {"id": "sub_1"}, {"secret": "whsec_x"},
+    {"url": "http://127.0.0.1/"},
+    {"url": 1},
+    {"events": ["x"]},
+    {"events": {}},
+    {"enabled": "yes"},
+    {"enabled": 1},
+    {"rotate_secret": "true"},
+    {"description": 3},
+    {"id": "sub_1"},
+    {"secret": "whsec_x"},
     {"disabled_because": ""},
 ]
 
@@ -255,9 +353,14 @@ def test_a_change_that_does_not_fit_changes_nothing(desk: Api) -> None:
 
 JSON = {"Content-Type": "application/json"}
 UNREADABLE: list[tuple[bytes, dict[str, str], int]] = [
-    (b"", JSON, 400), (b"{", JSON, 400), (b"\xff\xfe", JSON, 400),
-    (b"{}", {"Content-Type": "text/plain"}, 415), (b"{}", {**JSON, "Content-Encoding": "br"}, 415), (b'{"url":"\\ud800"}', JSON, 400),
-    (b"[" * 5000, JSON, 400), (b" " * (9 * 1024 * 1024), JSON, 413),
+    (b"", JSON, 400),
+    (b"{", JSON, 400),
+    (b"\xff\xfe", JSON, 400),
+    (b"{}", {"Content-Type": "text/plain"}, 415),
+    (b"{}", {**JSON, "Content-Encoding": "br"}, 415),
+    (b'{"url":"\\ud800"}', JSON, 400),
+    (b"[" * 5000, JSON, 400),
+    (b" " * (9 * 1024 * 1024), JSON, 413),
 ]
 
 
@@ -266,12 +369,24 @@ def test_a_body_that_is_none_is_refused(desk: Api) -> None:
     for content, headers, status in UNREADABLE:
         for method, path in (("POST", "/v1/subscriptions"), ("PATCH", f"/v1/subscriptions/{made}")):
             answer = desk.request(method, path, content=content, headers=headers)
-            assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), content[:20]
+            assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), (
+                content[:20]
+            )
 
 
 def test_a_tenant_has_a_hundred_at_most(desk: Api) -> None:
     with write(desk.engine) as connection:
-        rows = [{"id": f"sub_{n}", "tenant_id": tenant_id(desk.engine, "default"), "url": URL, "events": "[]", "secret": "s", "created_us": n} for n in range(100)]
+        rows = [
+            {
+                "id": f"sub_{n}",
+                "tenant_id": tenant_id(desk.engine, "default"),
+                "url": URL,
+                "events": "[]",
+                "secret": "s",
+                "created_us": n,
+            }
+            for n in range(100)
+        ]
         connection.execute(insert(schema.subscriptions), rows)
     answer = desk.post("/v1/subscriptions", json={"url": URL})
     assert (answer.status_code, "100" in answer.json()["detail"]) == (409, True)
@@ -288,7 +403,9 @@ def test_the_document_describes_every_call_with_its_scope_and_types_of_events(de
     document = desk.get("/openapi.json").json()
     assert document["components"]["schemas"]["NewSecret"]["properties"]["secret"]
     for path, methods in {
-        "/v1/subscriptions": ("get", "post"), "/v1/subscriptions/{id}": ("get", "patch", "delete"), "/v1/subscriptions/{id}/deliveries": ("get",),
+        "/v1/subscriptions": ("get", "post"),
+        "/v1/subscriptions/{id}": ("get", "patch", "delete"),
+        "/v1/subscriptions/{id}/deliveries": ("get",),
         "/v1/subscriptions/{id}/deliveries/{delivery}/replay": ("post",),
     }.items():
         for method in methods:

@@ -40,7 +40,13 @@ def test_a_target_never_seen_is_all_zeros(api: Api) -> None:
     as_of = datetime.fromisoformat(body.pop("as_of"))
     assert abs((datetime.now(UTC) - as_of).total_seconds()) < 60
     assert body == {
-        "target_id": "never", "complaints": 0, "independent_complaints": 0.0, "coordinated_probability": 0.0, "recommendation": "none", "clusters": [], "without_clusters": {},
+        "target_id": "never",
+        "complaints": 0,
+        "independent_complaints": 0.0,
+        "coordinated_probability": 0.0,
+        "recommendation": "none",
+        "clusters": [],
+        "without_clusters": {},
         "pending": False,
     }
 
@@ -53,23 +59,35 @@ def test_a_target_that_a_cluster_carries_is_held(asked: Api) -> None:
     assert body["without_clusters"] == {"k-1": 12.0}
 
 
-@pytest.mark.parametrize(("threshold", "expected"), [("1", "review"), ("3", "review"), ("4", "hold"), ("12", "hold"), ("13", "none"), ("999999999999", "none")])
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [("1", "review"), ("3", "review"), ("4", "hold"), ("12", "hold"), ("13", "none"), ("999999999999", "none")],
+)
 def test_the_platform_names_its_threshold(asked: Api, threshold: str, expected: str) -> None:
     assert asked.get(f"/v1/targets/hot?threshold={threshold}").json()["recommendation"] == expected
 
 
 def test_a_whole_number_is_an_integer_however_it_is_written(asked: Api) -> None:
-    found = [asked.post("/v1/targets/assess", json={"target_ids": ["hot"], "threshold": threshold}).json()["items"][0]["recommendation"] for threshold in (9.0, 9, 13.0)]
+    found = [
+        asked.post("/v1/targets/assess", json={"target_ids": ["hot"], "threshold": threshold}).json()["items"][0][
+            "recommendation"
+        ]
+        for threshold in (9.0, 9, 13.0)
+    ]
     assert found == ["hold", "hold", "none"]
     assert asked.get(f"/v1/targets/hot?threshold={10**15}").status_code == 200
 
 
-@pytest.mark.parametrize("threshold", ["0", "-1", str(10**15 + 1), "8.5", "eight", "", " 8", "1e3", "٨", "9" * 400, "8&threshold=9"])
+@pytest.mark.parametrize(
+    "threshold", ["0", "-1", str(10**15 + 1), "8.5", "eight", "", " 8", "1e3", "٨", "9" * 400, "8&threshold=9"]
+)
 def test_a_threshold_that_is_no_integer_from_one_is_refused(asked: Api, threshold: str) -> None:
     assert is_problem(asked.get(f"/v1/targets/hot?threshold={threshold}"), 422)["errors"][0]["pointer"] == "/threshold"
 
 
-@pytest.mark.parametrize("identifier", [".", "..", "a/brief", "assess", "%", "%2F", "😀", "a b+c", "é" * 128, "?x=1#y", "..;/x", "//"])
+@pytest.mark.parametrize(
+    "identifier", [".", "..", "a/brief", "assess", "%", "%2F", "😀", "a b+c", "é" * 128, "?x=1#y", "..;/x", "//"]
+)
 def test_every_permitted_id_can_be_asked_for(asked: Api, identifier: str) -> None:
     write_totals(asked.redis.blocking, "default", {key_of(identifier): 4})
     escaped = "".join(f"%{byte:02x}" for byte in identifier.encode()).encode()
@@ -79,18 +97,27 @@ def test_every_permitted_id_can_be_asked_for(asked: Api, identifier: str) -> Non
 
 
 def test_dots_and_signs_may_be_sent_as_they_are(asked: Api) -> None:
-    for raw, identifier in ((b"/v1/targets/..", ".."), (b"/v1/targets/.", "."), (b"/v1/targets/a+b:c@d", "a+b:c@d"), ("/v1/targets/é".encode(), "é")):
+    for raw, identifier in (
+        (b"/v1/targets/..", ".."),
+        (b"/v1/targets/.", "."),
+        (b"/v1/targets/a+b:c@d", "a+b:c@d"),
+        ("/v1/targets/é".encode(), "é"),
+    ):
         assert asked.request("GET", "/", raw_path=raw).json()["target_id"] == identifier
 
 
-@pytest.mark.parametrize("raw", [b"/v1/targets/a/b", b"/v1/targets/", b"/v1/targets", b"/v1//targets/a", b"/v1/targets/a/"])
+@pytest.mark.parametrize(
+    "raw", [b"/v1/targets/a/b", b"/v1/targets/", b"/v1/targets", b"/v1//targets/a", b"/v1/targets/a/"]
+)
 def test_what_is_no_single_segment_is_another_path(asked: Api, raw: bytes) -> None:
     is_problem(asked.request("GET", "/", raw_path=raw), 404)
 
 
 @pytest.mark.parametrize("escaped", [b"%FF", b"%00", b"%C2%9F", b"x" * 129, b"%ED%A0%80"])
 def test_what_could_be_no_id_is_refused_with_a_pointer(asked: Api, escaped: bytes) -> None:
-    assert is_problem(asked.request("GET", "/", raw_path=b"/v1/targets/" + escaped), 422)["errors"][0]["pointer"] == "/id"
+    assert (
+        is_problem(asked.request("GET", "/", raw_path=b"/v1/targets/" + escaped), 422)["errors"][0]["pointer"] == "/id"
+    )
 
 
 def test_head_is_get_without_a_body(asked: Api) -> None:
@@ -102,28 +129,57 @@ def test_head_is_get_without_a_body(asked: Api) -> None:
 def test_many_targets_are_answered_in_the_order_asked_repeats_included(asked: Api) -> None:
     ids = ["hot", "never", "calm", "hot", ".."]
     items = asked.post("/v1/targets/assess", json={"target_ids": ids, "threshold": 9}).json()["items"]
-    assert [(item["target_id"], item["complaints"], item["recommendation"]) for item in items] == [("hot", 12, "hold"), ("never", 0, "none"), ("calm", 9, "none"), ("hot", 12, "hold"), ("..", 0, "none")]
+    assert [(item["target_id"], item["complaints"], item["recommendation"]) for item in items] == [
+        ("hot", 12, "hold"),
+        ("never", 0, "none"),
+        ("calm", 9, "none"),
+        ("hot", 12, "hold"),
+        ("..", 0, "none"),
+    ]
     assert items[0] == items[3]
     assert items[0] == {**asked.get("/v1/targets/hot?threshold=9").json(), "as_of": items[0]["as_of"]}
 
 
 def test_five_hundred_targets_at_once_and_not_one_more(asked: Api) -> None:
     assert len(asked.post("/v1/targets/assess", json={"target_ids": ["😀" * 128] * 500}).json()["items"]) == 500
-    assert is_problem(asked.post("/v1/targets/assess", json={"target_ids": ["a"] * 501}), 422)["errors"][0]["pointer"] == "/target_ids"
+    assert (
+        is_problem(asked.post("/v1/targets/assess", json={"target_ids": ["a"] * 501}), 422)["errors"][0]["pointer"]
+        == "/target_ids"
+    )
 
 
-@pytest.mark.parametrize(("body", "pointer"), [
-    ({"target_ids": []}, "/target_ids"), ({}, "/target_ids"), ({"target_ids": ["a", 5]}, "/target_ids/1"), ({"target_ids": ["a", ""]}, "/target_ids/1"), ({"target_ids": "a"}, "/target_ids"),
-    ({"target_ids": ["a"], "threshold": 0}, "/threshold"), ({"target_ids": ["a"], "threshold": "8"}, "/threshold"), ({"target_ids": ["a"], "threshold": 8.5}, "/threshold"), ({"target_ids": ["a"], "threshold": 1e300}, "/threshold"),
-    ({"target_ids": ["a"], "threshold": True}, "/threshold"), ({"target_ids": ["a"], "other": 1}, "/other"), (["a"], ""), ("a", ""),
-])
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"target_ids": []}, "/target_ids"),
+        ({}, "/target_ids"),
+        ({"target_ids": ["a", 5]}, "/target_ids/1"),
+        ({"target_ids": ["a", ""]}, "/target_ids/1"),
+        ({"target_ids": "a"}, "/target_ids"),
+        ({"target_ids": ["a"], "threshold": 0}, "/threshold"),
+        ({"target_ids": ["a"], "threshold": "8"}, "/threshold"),
+        ({"target_ids": ["a"], "threshold": 8.5}, "/threshold"),
+        ({"target_ids": ["a"], "threshold": 1e300}, "/threshold"),
+        ({"target_ids": ["a"], "threshold": True}, "/threshold"),
+        ({"target_ids": ["a"], "other": 1}, "/other"),
+        (["a"], ""),
+        ("a", ""),
+    ],
+)
 def test_a_question_that_does_not_fit_is_pointed_at(asked: Api, body: Any, pointer: str) -> None:
     assert is_problem(asked.post("/v1/targets/assess", json=body), 422)["errors"][0]["pointer"] == pointer
 
 
 def test_a_question_that_is_no_json_is_refused(asked: Api) -> None:
     headers = {"content-type": "application/json"}
-    for content, status in ((b"{", 422), (b"\xff", 422), (b'{"target_ids": ["\\ud800"]}', 422), (b"[" * 50_000, 422), (b"", 400), (b" " * 1_100_000, 413)):
+    for content, status in (
+        (b"{", 422),
+        (b"\xff", 422),
+        (b'{"target_ids": ["\\ud800"]}', 422),
+        (b"[" * 50_000, 422),
+        (b"", 400),
+        (b" " * 1_100_000, 413),
+    ):
         is_problem(asked.post("/v1/targets/assess", content=content, headers=headers), status)
     is_problem(asked.post("/v1/targets/assess", content=b"{}", headers={"content-type": "text/plain"}), 415)
 
@@ -137,7 +193,10 @@ def test_asking_needs_the_scope_read(asked: Api) -> None:
 
 
 def test_another_tenants_target_answers_as_one_never_seen(asked: Api) -> None:
-    theirs, never = asked.get("/v1/targets/hot", tenant="other").json(), asked.get("/v1/targets/never", tenant="other").json()
+    theirs, never = (
+        asked.get("/v1/targets/hot", tenant="other").json(),
+        asked.get("/v1/targets/never", tenant="other").json(),
+    )
     assert {**theirs, "target_id": "", "as_of": ""} == {**never, "target_id": "", "as_of": ""}
 
 
@@ -176,8 +235,18 @@ def test_answers_are_observed(asked: Api) -> None:
 class TestPipeline:
     def test_a_tenant_that_never_sent_anything_is_at_zero(self, api: Api) -> None:
         assert api.get("/v1/pipeline").json() == {
-            "accepted": 0, "archived": 0, "duplicates": 0, "conflicting": 0, "late": 0, "analysed": 0, "pending": 0, "dead_letters": 0, "analysed_position": 0, "swept_position": 0,
-            "lag_seconds": 0.0, "watermark": None,
+            "accepted": 0,
+            "archived": 0,
+            "duplicates": 0,
+            "conflicting": 0,
+            "late": 0,
+            "analysed": 0,
+            "pending": 0,
+            "dead_letters": 0,
+            "analysed_position": 0,
+            "swept_position": 0,
+            "lag_seconds": 0.0,
+            "watermark": None,
         }
 
     def test_what_is_in_the_stream_is_pending_and_ages(self, api: Api) -> None:
@@ -192,14 +261,55 @@ class TestPipeline:
         api.post("/v1/complaints", json=[complaint(str(n)) for n in range(10)])
         with write(api.engine) as connection:
             tenant = 1
-            connection.execute(update(ingest_state).where(ingest_state.c.tenant_id == tenant).values(archived_position=8, archived=7, duplicates=2, last_seq=5, watermark_us=1_000_000))
-            connection.execute(update(analysis_state).where(analysis_state.c.tenant_id == tenant).values(cursor_seq=2, analysed_position=4, analysed=2))
-            row = {"tenant_id": tenant, "first_seq": 1, "last_seq": 2, "last_position": 4, "items": 4, "received_us": 10, "oldest_received_us": 10, "payload": b""}
-            connection.execute(insert(feed), [row, {**row, "first_seq": 3, "last_seq": 5, "last_position": 8, "items": 3, "received_us": 30, "oldest_received_us": 20}])
-            connection.execute(insert(dead_letters).values(tenant_id=tenant, position=8, received_us=30, dead_us=40, error="broken", line="c{}"))
+            connection.execute(
+                update(ingest_state)
+                .where(ingest_state.c.tenant_id == tenant)
+                .values(archived_position=8, archived=7, duplicates=2, last_seq=5, watermark_us=1_000_000)
+            )
+            connection.execute(
+                update(analysis_state)
+                .where(analysis_state.c.tenant_id == tenant)
+                .values(cursor_seq=2, analysed_position=4, analysed=2)
+            )
+            row = {
+                "tenant_id": tenant,
+                "first_seq": 1,
+                "last_seq": 2,
+                "last_position": 4,
+                "items": 4,
+                "received_us": 10,
+                "oldest_received_us": 10,
+                "payload": b"",
+            }
+            connection.execute(
+                insert(feed),
+                [
+                    row,
+                    {
+                        **row,
+                        "first_seq": 3,
+                        "last_seq": 5,
+                        "last_position": 8,
+                        "items": 3,
+                        "received_us": 30,
+                        "oldest_received_us": 20,
+                    },
+                ],
+            )
+            connection.execute(
+                insert(dead_letters).values(
+                    tenant_id=tenant, position=8, received_us=30, dead_us=40, error="broken", line="c{}"
+                )
+            )
         api.app.state.parts.now = lambda: moment(1_000_020)
         body = api.get("/v1/pipeline").json()
-        assert (body["accepted"], body["archived"], body["duplicates"], body["analysed"], body["dead_letters"]) == (10, 7, 2, 2, 1)
+        assert (body["accepted"], body["archived"], body["duplicates"], body["analysed"], body["dead_letters"]) == (
+            10,
+            7,
+            2,
+            2,
+            1,
+        )
         assert (body["pending"], body["analysed_position"], body["lag_seconds"]) == (2 + 3, 4, 1.0)
         assert body["watermark"] == "1970-01-01T00:00:01Z"
         with write(api.engine) as connection:
@@ -220,14 +330,30 @@ class TestPipeline:
 class TestDocuments:
     def test_openapi_describes_every_route_with_an_example_and_every_failure_as_a_problem(self, api: Api) -> None:
         document = api.get("/openapi.json").json()
-        operations = {(method.upper(), path): operation for path, methods in document["paths"].items() for method, operation in methods.items()}
+        operations = {
+            (method.upper(), path): operation
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()
+        }
         assert {
-            ("POST", "/v1/complaints"), ("POST", "/v1/outcomes"), ("DELETE", "/v1/complaints/{id}"), ("GET", "/v1/targets/{id}"), ("POST", "/v1/targets/assess"), ("GET", "/v1/pipeline"),
-            ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/v1/clusters"), ("GET", "/v1/clusters/{id}"), ("GET", "/v1/reporters/{id}"), ("POST", "/v1/clusters/{id}/decisions"),
+            ("POST", "/v1/complaints"),
+            ("POST", "/v1/outcomes"),
+            ("DELETE", "/v1/complaints/{id}"),
+            ("GET", "/v1/targets/{id}"),
+            ("POST", "/v1/targets/assess"),
+            ("GET", "/v1/pipeline"),
+            ("GET", "/healthz"),
+            ("GET", "/readyz"),
+            ("GET", "/v1/clusters"),
+            ("GET", "/v1/clusters/{id}"),
+            ("GET", "/v1/reporters/{id}"),
+            ("POST", "/v1/clusters/{id}/decisions"),
         } <= set(operations)
         for name, operation in operations.items():
             good = next(answer for status, answer in operation["responses"].items() if status < "3")
-            assert "204" in operation["responses"] or any("example" in content or "examples" in content for content in good["content"].values()), name
+            assert "204" in operation["responses"] or any(
+                "example" in content or "examples" in content for content in good["content"].values()
+            ), name
             for status, answer in operation["responses"].items():
                 if status >= "4":
                     assert list(answer["content"]) == ["application/problem+json"], (name, status)
@@ -236,20 +362,28 @@ class TestDocuments:
         document = api.get("/openapi.json").json()
 
         def references(part: Any) -> Iterator[str]:
-            for name, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+            for name, value in (
+                part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+            ):
                 if name == "$ref":
                     yield value
                 else:
                     yield from references(value)
 
-        assert {reference.removeprefix("#/components/schemas/") for reference in references(document)} <= set(document["components"]["schemas"])
+        assert {reference.removeprefix("#/components/schemas/") for reference in references(document)} <= set(
+            document["components"]["schemas"]
+        )
 
     def test_the_interactive_documents_load_nothing_from_outside(self, api: Api) -> None:
         page = api.get("/docs")
         assert page.status_code == 200
         assert "http://" not in page.text
         assert "https://" not in page.text
-        for path in ("/static-offline-docs/swagger-ui-bundle.js", "/static-offline-docs/swagger-ui.css", "/static-offline-docs/favicon.png"):
+        for path in (
+            "/static-offline-docs/swagger-ui-bundle.js",
+            "/static-offline-docs/swagger-ui.css",
+            "/static-offline-docs/favicon.png",
+        ):
             assert path in page.text
             assert api.get(path).status_code == 200
 

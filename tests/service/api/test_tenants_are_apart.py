@@ -28,12 +28,49 @@ from tests.conftest import Api, RedisClients
 
 JSON = dict[str, Any]
 # Parameters and fields that hold no id. What is in none of the tables below fails `test_every_place_of_an_id_is_asked`.
-NO_IDS = frozenset({
-    "threshold", "sort", "cursor", "limit", "disposition", "status", "kind", "min_score", "since", "until", "format", "view", "node_limit", "state", "platform",
-    # fields of bodies
-    "account_created_at", "fingerprint", "trusted", "url", "excerpt", "attributes", "occurred_at", "reason", "text", "notice_type", "decided_at", "verdict", "action", "decided_by", "reason_code", "note",
-    "snooze_until", "version", "events", "description", "enabled", "disabled", "rotate_secret",
-})
+NO_IDS = frozenset(
+    {
+        "threshold",
+        "sort",
+        "cursor",
+        "limit",
+        "disposition",
+        "status",
+        "kind",
+        "min_score",
+        "since",
+        "until",
+        "format",
+        "view",
+        "node_limit",
+        "state",
+        "platform",
+        # fields of bodies
+        "account_created_at",
+        "fingerprint",
+        "trusted",
+        "url",
+        "excerpt",
+        "attributes",
+        "occurred_at",
+        "reason",
+        "text",
+        "notice_type",
+        "decided_at",
+        "verdict",
+        "action",
+        "decided_by",
+        "reason_code",
+        "note",
+        "snooze_until",
+        "version",
+        "events",
+        "description",
+        "enabled",
+        "disabled",
+        "rotate_secret",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +88,15 @@ class Place:
         return f"{self.operation} {self.name}"
 
 
-def complaint(identity: str = "new-1", reporter: str = "new-reporter", target: str = "new-target", **target_fields: str) -> JSON:
-    return {"id": identity, "occurred_at": "2026-11-01T01:00:00Z", "reporter": {"id": reporter}, "target": {"id": target, **target_fields}}
+def complaint(
+    identity: str = "new-1", reporter: str = "new-reporter", target: str = "new-target", **target_fields: str
+) -> JSON:
+    return {
+        "id": identity,
+        "occurred_at": "2026-11-01T01:00:00Z",
+        "reporter": {"id": reporter},
+        "target": {"id": target, **target_fields},
+    }
 
 
 def outcome(identity: str = "new-o", target: str = "new-target", **fields: str) -> JSON:
@@ -76,7 +120,13 @@ PLACES = (
     Place("POST /v1/outcomes", "target_id", "target", body=lambda i: outcome(target=i)),
     Place("POST /v1/outcomes", "complaint_id", "complaint", body=lambda i: outcome(complaint_id=i)),
     Place("DELETE /v1/complaints/{id}", "id", "complaint"),
-    Place("POST /v1/webhooks/{platform}/{source}", "source", "source", body=lambda _: {"ping": "OK"}, others={"platform": "discourse"}),
+    Place(
+        "POST /v1/webhooks/{platform}/{source}",
+        "source",
+        "source",
+        body=lambda _: {"ping": "OK"},
+        others={"platform": "discourse"},
+    ),
     Place("GET /v1/clusters", "reporter", "reporter", query="disposition=any&status=any&reporter={}"),
     Place("GET /v1/clusters", "target", "target", query="disposition=any&status=any&target={}"),
     Place("GET /v1/clusters", "author", "author", query="disposition=any&status=any&author={}"),
@@ -85,8 +135,20 @@ PLACES = (
     Place("GET /v1/clusters/{id}/complaints", "id", "cluster"),
     Place("GET /v1/clusters/{id}/decisions", "id", "cluster"),
     Place("POST /v1/clusters/{id}/decisions", "id", "cluster", body=lambda _: decision()),
-    Place("POST /v1/clusters/{id}/decisions", "reverses", "decision", body=lambda i: decision(reverses=i), others={"id": "cluster"}),
-    Place("POST /v1/clusters/{id}/decisions", "excluded_reporters", "reporter", body=lambda i: decision(excluded_reporters=[i]), others={"id": "cluster"}),
+    Place(
+        "POST /v1/clusters/{id}/decisions",
+        "reverses",
+        "decision",
+        body=lambda i: decision(reverses=i),
+        others={"id": "cluster"},
+    ),
+    Place(
+        "POST /v1/clusters/{id}/decisions",
+        "excluded_reporters",
+        "reporter",
+        body=lambda i: decision(excluded_reporters=[i]),
+        others={"id": "cluster"},
+    ),
     Place("GET /v1/reporters/{id}", "id", "reporter"),
     Place("DELETE /v1/reporters/{id}", "id", "reporter"),
     Place("DELETE /v1/sources/{id}", "id", "source"),
@@ -94,10 +156,30 @@ PLACES = (
     Place("PATCH /v1/subscriptions/{id}", "id", "subscription", body=lambda _: {"description": "taken over"}),
     Place("DELETE /v1/subscriptions/{id}", "id", "subscription"),
     Place("GET /v1/subscriptions/{id}/deliveries", "id", "subscription"),
-    Place("POST /v1/subscriptions/{id}/deliveries/{delivery}/replay", "id", "subscription", others={"delivery": "delivery"}),
-    Place("POST /v1/subscriptions/{id}/deliveries/{delivery}/replay", "delivery", "delivery", others={"id": "subscription"}),
+    Place(
+        "POST /v1/subscriptions/{id}/deliveries/{delivery}/replay",
+        "id",
+        "subscription",
+        others={"delivery": "delivery"},
+    ),
+    Place(
+        "POST /v1/subscriptions/{id}/deliveries/{delivery}/replay",
+        "delivery",
+        "delivery",
+        others={"id": "subscription"},
+    ),
 )
-NO_PLACE = frozenset({"GET /v1/pipeline", "GET /healthz", "GET /readyz", "GET /v1/restorations", "GET /v1/sources", "GET /v1/subscriptions", "POST /v1/subscriptions"})
+NO_PLACE = frozenset(
+    {
+        "GET /v1/pipeline",
+        "GET /healthz",
+        "GET /readyz",
+        "GET /v1/restorations",
+        "GET /v1/sources",
+        "GET /v1/subscriptions",
+        "POST /v1/subscriptions",
+    }
+)
 
 
 @dataclass
@@ -115,9 +197,15 @@ class World:
             values[place.name] = identity
         for name, value in values.items():
             path = path.replace("{" + name + "}", quote(value, safe=""))
-        arguments: JSON = {"headers": {"content-type": "application/json"}, "content": json.dumps(place.body(identity))} if place.body is not None else {}
+        arguments: JSON = (
+            {"headers": {"content-type": "application/json"}, "content": json.dumps(place.body(identity))}
+            if place.body is not None
+            else {}
+        )
         asked = f"{path}?{place.query.format(quote(identity, safe=''))}" if place.query else path
-        return self.api.request(method, asked, tenant="asking", raw_path=path.encode() if not place.query else None, **arguments)
+        return self.api.request(
+            method, asked, tenant="asking", raw_path=path.encode() if not place.query else None, **arguments
+        )
 
     def stored(self, tenant: str) -> str:
         """Everything that SQL and Redis have of the tenant, as text."""
@@ -127,7 +215,9 @@ class World:
             for table in schema.metadata.sorted_tables:
                 owner = table.c.get("tenant_id")
                 if owner is not None:
-                    rows += sorted(f"{table.name} {row}" for row in connection.execute(select(table).where(owner == number)))
+                    rows += sorted(
+                        f"{table.name} {row}" for row in connection.execute(select(table).where(owner == number))
+                    )
         redis = self.api.redis.blocking
         return "\n".join(rows + sorted(f"{name!r} {redis.dump(name)!r}" for name in redis.keys(f"bw:{tenant}:*")))
 
@@ -136,9 +226,22 @@ def furnish(api: Api, tenant: str, mark: str) -> dict[str, str]:
     """One of everything, its ids by kind."""
     api.key(tenant)
     number, engine = tenant_id(api.engine, tenant), api.engine
-    ids = {kind: f"{mark}-{kind}-1" for kind in ("reporter", "target", "author")} | {"cluster": f"k{mark}0000000000001", "decision": f"d{mark}000000001", "outcome": "o5"}
-    ids["complaint"] = put_complaint(engine, number, {"asking": 1, "other": 2}[tenant], ids["reporter"], ids["target"], cluster=None)
-    put_cluster(engine, number, ids["cluster"], reporters=(ids["reporter"], f"{mark}-r2", f"{mark}-r3"), targets=(ids["target"],), author=ids["author"])
+    ids = {kind: f"{mark}-{kind}-1" for kind in ("reporter", "target", "author")} | {
+        "cluster": f"k{mark}0000000000001",
+        "decision": f"d{mark}000000001",
+        "outcome": "o5",
+    }
+    ids["complaint"] = put_complaint(
+        engine, number, {"asking": 1, "other": 2}[tenant], ids["reporter"], ids["target"], cluster=None
+    )
+    put_cluster(
+        engine,
+        number,
+        ids["cluster"],
+        reporters=(ids["reporter"], f"{mark}-r2", f"{mark}-r3"),
+        targets=(ids["target"],),
+        author=ids["author"],
+    )
     put_complaint(engine, number, 7, f"{mark}-r2", ids["target"], cluster=ids["cluster"])
     put_outcome(engine, number, 5 if tenant == "other" else 6, ids["target"], "upheld", hours=1)
     put_decision(engine, number, ids["cluster"], ids["decision"])
@@ -146,11 +249,39 @@ def furnish(api: Api, tenant: str, mark: str) -> dict[str, str]:
     with write(engine) as connection:
         event = Event("cluster.flagged", mark, {"cluster_id": ids["cluster"]})
         outbox.record(connection, number, [event], at_us(1))
-        source = add_source(connection, api.app.state.parts.box, number, "discourse", secret="a-secret-of-somebody", url=None, now_us=at_us(0))
-        connection.execute(schema.restorations.insert().values(
-            tenant_id=number, target_key=key_of(ids["target"]), target_id=ids["target"], state="open", harm=1.0, complaints=9, independent=2.0, cluster_ids=json.dumps([ids["cluster"]]),
-            threshold=8, removal_id="o5", opened_seq=7, removed_us=at_us(1), removed_by="automatic", opened_us=at_us(2), changed_us=at_us(2)))
-    ids |= {"subscription": subscription["id"], "source": source.id, "delivery": outbox.delivery_id(subscription["id"], outbox.event_id(number, event))}
+        source = add_source(
+            connection,
+            api.app.state.parts.box,
+            number,
+            "discourse",
+            secret="a-secret-of-somebody",
+            url=None,
+            now_us=at_us(0),
+        )
+        connection.execute(
+            schema.restorations.insert().values(
+                tenant_id=number,
+                target_key=key_of(ids["target"]),
+                target_id=ids["target"],
+                state="open",
+                harm=1.0,
+                complaints=9,
+                independent=2.0,
+                cluster_ids=json.dumps([ids["cluster"]]),
+                threshold=8,
+                removal_id="o5",
+                opened_seq=7,
+                removed_us=at_us(1),
+                removed_by="automatic",
+                opened_us=at_us(2),
+                changed_us=at_us(2),
+            )
+        )
+    ids |= {
+        "subscription": subscription["id"],
+        "source": source.id,
+        "delivery": outbox.delivery_id(subscription["id"], outbox.event_id(number, event)),
+    }
     api.post("/v1/complaints", tenant=tenant, json=complaint(f"{mark}-begun", f"{mark}-r9", f"{mark}-t9"))
     assessments.write_totals(api.redis.blocking, tenant, {key_of(ids["target"]): 9})
     return ids
@@ -174,7 +305,10 @@ def comparable(answer: Any, identity: str) -> tuple[int, dict[str, str], str]:
     text = answer.text.replace(identity, "ID").replace(quote(identity, safe=""), "ID")
     text = re.sub(r'"(position|as_of|job|job_id|erasure)":("[^"]*"|\d+)', r'"\1":0', text)
     # A digest of the body, which names the id; whether there is one is to be the same.
-    headers = {name: "" if name in ("etag", "content-length", "date") else value.replace(quote(identity, safe=""), "ID") for name, value in answer.headers.items()}
+    headers = {
+        name: "" if name in ("etag", "content-length", "date") else value.replace(quote(identity, safe=""), "ID")
+        for name, value in answer.headers.items()
+    }
     return answer.status_code, headers, text
 
 
@@ -207,14 +341,28 @@ def fields_of(document: JSON, schema_: JSON) -> set[str]:
 
 def test_every_place_of_an_id_is_asked(world: World) -> None:
     document = world.api.app.openapi()
-    told = {f"{method.upper()} {path}": operation for path, operations in document["paths"].items() for method, operation in operations.items()}
+    told = {
+        f"{method.upper()} {path}": operation
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
     asked = {place.operation for place in PLACES}
     assert asked | NO_PLACE == set(told), "an operation is new or gone: say above where ids stand in it"
     assert not asked & NO_PLACE
     for name, operation in told.items():
         known = {place.name for place in PLACES if place.operation == name} | NO_IDS
-        parameters = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] in ("path", "query")}
-        bodies = set() if "/webhooks/" in name else {field for content in operation.get("requestBody", {}).get("content", {}).values() for field in fields_of(document, content)}
+        parameters = {
+            parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] in ("path", "query")
+        }
+        bodies = (
+            set()
+            if "/webhooks/" in name
+            else {
+                field
+                for content in operation.get("requestBody", {}).get("content", {}).values()
+                for field in fields_of(document, content)
+            }
+        )
         assert parameters | bodies <= known, name
 
 
@@ -229,17 +377,32 @@ def test_another_tenants_id_answers_as_one_that_never_existed(world: World, plac
     assert world.stored("other") == before
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if place.operation.startswith(("GET", "PATCH")) or "replay" in place.operation or place.name == "reverses"], ids=str)
+@pytest.mark.parametrize(
+    "place",
+    [
+        place
+        for place in PLACES
+        if place.operation.startswith(("GET", "PATCH")) or "replay" in place.operation or place.name == "reverses"
+    ],
+    ids=str,
+)
 def test_ones_own_id_answers_otherwise(world: World, place: Place) -> None:
     """The comparison above could not fail if nobody's things were ever found."""
     mine = world.ids["asking"][place.kind]
     assert comparable(world.call(place, mine), mine) != comparable(world.call(place, never(mine)), never(mine))
 
 
-@pytest.mark.parametrize("path", ["/v1/clusters?disposition=any&status=any", "/v1/restorations", "/v1/sources", "/v1/subscriptions", "/v1/pipeline"])
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/clusters?disposition=any&status=any", "/v1/restorations", "/v1/sources", "/v1/subscriptions", "/v1/pipeline"],
+)
 def test_lists_hold_ones_own_things_alone(world: World, path: str) -> None:
     text = world.api.get(path, tenant="asking").text
-    assert not [identity for kind, identity in world.ids["other"].items() if kind not in ("complaint", "outcome") and identity in text]
+    assert not [
+        identity
+        for kind, identity in world.ids["other"].items()
+        if kind not in ("complaint", "outcome") and identity in text
+    ]
     if path != "/v1/pipeline":
         assert any(identity in text for identity in world.ids["asking"].values())
 
@@ -253,4 +416,8 @@ def test_a_cursor_of_another_tenants_list_leads_to_ones_own_things_alone(world: 
         cursor = world.api.get(path, tenant="other").json()["next_cursor"]
         assert cursor is not None
         answer = world.api.get(f"{path}&cursor={quote(cursor, safe='')}", tenant="asking")
-        assert answer.status_code in (200, 400) and "hers" not in answer.text and world.ids["other"]["subscription"] not in answer.text
+        assert (
+            answer.status_code in (200, 400)
+            and "hers" not in answer.text
+            and world.ids["other"]["subscription"] not in answer.text
+        )

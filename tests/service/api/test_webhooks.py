@@ -28,7 +28,20 @@ from service.storage.tenant_settings import change_settings
 from service.storage.tenants import tenant_id
 from tests.conftest import NOW_US, Api, RedisClients
 from tests.service.api.test_accept import complaint, is_problem, stored
-from tests.service.platforms.payloads import STANDARD_SECRET, account, coop, coral, discourse, encoded, headers, hexdigest, mastodon, score, standard, status
+from tests.service.platforms.payloads import (
+    STANDARD_SECRET,
+    account,
+    coop,
+    coral,
+    discourse,
+    encoded,
+    headers,
+    hexdigest,
+    mastodon,
+    score,
+    standard,
+    status,
+)
 from tests.service.platforms.test_generic import DOCUMENT, MAPPING
 from workers import ingest
 from workers.resources import Resources
@@ -65,11 +78,21 @@ def prepared(api: Api) -> None:
 def source(api: Api, platform: str, *, tenant: str = "default", secret: str | None = SECRET, **fields: Any) -> Source:
     api.key(tenant)
     with write(api.engine) as connection:
-        return add_source(connection, api.app.state.parts.box, tenant_id(api.engine, tenant), platform, secret=secret, now_us=NOW_US, **fields)
+        return add_source(
+            connection,
+            api.app.state.parts.box,
+            tenant_id(api.engine, tenant),
+            platform,
+            secret=secret,
+            now_us=NOW_US,
+            **fields,
+        )
 
 
 def post(api: Api, path: str, body: bytes, signed: dict[str, str], **more: Any) -> httpx.Response:
-    return api.redis.run(api.client.post(path, content=body, headers={"X-Request-ID": "test", **JSON, **signed}, **more))  # type: ignore[no-any-return]
+    return api.redis.run(
+        api.client.post(path, content=body, headers={"X-Request-ID": "test", **JSON, **signed}, **more)
+    )  # type: ignore[no-any-return]
 
 
 def deliver(api: Api, made: Source, document: Any, *, secret: str = SECRET) -> httpx.Response:
@@ -78,22 +101,40 @@ def deliver(api: Api, made: Source, document: Any, *, secret: str = SECRET) -> h
     return post(api, made.path, body, headers(made.platform, secret, body))
 
 
-@pytest.mark.parametrize(("platform", "document", "ids"), [
-    ("discourse", REVIEWABLE, ["1", "2"]), ("mastodon", mastodon(status("501"), status("502")), ["310/501", "310/502"]), ("coop", coop(), None),
-])
-def test_a_signed_delivery_is_in_the_stream_before_it_is_acknowledged(api: Api, counted: Counted, platform: str, document: Any, ids: list[str] | None) -> None:
+@pytest.mark.parametrize(
+    ("platform", "document", "ids"),
+    [
+        ("discourse", REVIEWABLE, ["1", "2"]),
+        ("mastodon", mastodon(status("501"), status("502")), ["310/501", "310/502"]),
+        ("coop", coop(), None),
+    ],
+)
+def test_a_signed_delivery_is_in_the_stream_before_it_is_acknowledged(
+    api: Api, counted: Counted, platform: str, document: Any, ids: list[str] | None
+) -> None:
     answer = deliver(api, source(api, platform), document)
     assert answer.status_code == 202, answer.text
     found = [json.loads(line[1:])["id"] for line in stored(api)]
     assert ids is None or found == ids
-    assert answer.json() == {"accepted": len(found), "rejected": [], "rejected_count": 0, "position": len(found), "repeated": False, "notes": []}
+    assert answer.json() == {
+        "accepted": len(found),
+        "rejected": [],
+        "rejected_count": 0,
+        "position": len(found),
+        "repeated": False,
+        "notes": [],
+    }
     assert counted.results == [(platform, "taken")]
 
 
 @pytest.mark.parametrize("platform", ["discourse", "mastodon", "coral", "coop"])
-def test_a_forged_delivery_is_401_counted_and_leaves_nothing(api: Api, counted: Counted, platform: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_forged_delivery_is_401_counted_and_leaves_nothing(
+    api: Api, counted: Counted, platform: str, caplog: pytest.LogCaptureFixture
+) -> None:
     made = source(api, platform)
-    document = {"discourse": REVIEWABLE, "mastodon": mastodon(status("501")), "coral": coral(), "coop": coop()}[platform]
+    document = {"discourse": REVIEWABLE, "mastodon": mastodon(status("501")), "coral": coral(), "coop": coop()}[
+        platform
+    ]
     body = encoded(document)
     right = headers(platform, SECRET, body)
     refused = [post(api, made.path, body, headers(platform, "guessed", body)), post(api, made.path, body, {})]
@@ -114,9 +155,24 @@ def test_nobody_can_tell_whether_a_path_exists(api: Api, counted: Counted) -> No
     polled = source(api, "coral", url="https://coral.example")
     body = encoded(REVIEWABLE)
     signed = headers("discourse", "guessed", body)
-    paths = [mine.path, theirs.path, gone.path, mine.path.replace("discourse", "mastodon"), polled.path, "/v1/webhooks/discourse/src_0", "/v1/webhooks/generic/x", "/v1/webhooks/coop/%00%ff"]
-    answers = [post(api, path, body, {**signed, **headers("mastodon", SECRET, body), **headers("coral", SECRET, body)}) for path in paths]
-    assert {(answer.status_code, answer.content, answer.headers["content-type"], answer.headers.get("www-authenticate")) for answer in answers} == {
+    paths = [
+        mine.path,
+        theirs.path,
+        gone.path,
+        mine.path.replace("discourse", "mastodon"),
+        polled.path,
+        "/v1/webhooks/discourse/src_0",
+        "/v1/webhooks/generic/x",
+        "/v1/webhooks/coop/%00%ff",
+    ]
+    answers = [
+        post(api, path, body, {**signed, **headers("mastodon", SECRET, body), **headers("coral", SECRET, body)})
+        for path in paths
+    ]
+    assert {
+        (answer.status_code, answer.content, answer.headers["content-type"], answer.headers.get("www-authenticate"))
+        for answer in answers
+    } == {
         (401, answers[0].content, "application/problem+json", 'Signature realm="brigadewatch"'),
     }
     is_problem(post(api, gone.path, body, headers("discourse", SECRET, body)), 401)
@@ -129,7 +185,14 @@ def test_a_replay_is_counted_and_changes_nothing(api: Api, counted: Counted) -> 
     assert deliver(api, made, REVIEWABLE).json()["accepted"] == 2
     again = deliver(api, made, REVIEWABLE)
     assert again.status_code == 202
-    assert again.json() == {"accepted": 0, "rejected": [], "rejected_count": 0, "position": 2, "repeated": True, "notes": []}
+    assert again.json() == {
+        "accepted": 0,
+        "rejected": [],
+        "rejected_count": 0,
+        "position": 2,
+        "repeated": True,
+        "notes": [],
+    }
     assert counted.results == [("discourse", "taken"), ("discourse", "repeated")]
     assert len(stored(api)) == 2
     (mark,) = api.redis.blocking.keys(keys.delivered("default", "*"))
@@ -138,12 +201,21 @@ def test_a_replay_is_counted_and_changes_nothing(api: Api, counted: Counted) -> 
     # An event's number is not signed: with another one it is the same delivery, and with the same one another body is
     # another.
     body = encoded(REVIEWABLE, pretty=True)
-    assert post(api, made.path, body, {**headers("discourse", SECRET, body), "x-discourse-event-id": "18"}).json()["repeated"]
+    assert post(api, made.path, body, {**headers("discourse", SECRET, body), "x-discourse-event-id": "18"}).json()[
+        "repeated"
+    ]
     later = encoded(discourse(score(3, 503, "2024-05-03T10:09:00.000Z")))
-    assert post(api, made.path, later, {**headers("discourse", SECRET, later), "x-discourse-event-id": "17"}).json()["accepted"] == 1
+    assert (
+        post(api, made.path, later, {**headers("discourse", SECRET, later), "x-discourse-event-id": "17"}).json()[
+            "accepted"
+        ]
+        == 1
+    )
 
 
-def test_a_delivery_that_could_not_be_stored_is_taken_when_it_comes_again(make_api: Callable[..., Api], loop: Any, fake_redis: RedisClients, settings: Settings) -> None:
+def test_a_delivery_that_could_not_be_stored_is_taken_when_it_comes_again(
+    make_api: Callable[..., Api], loop: Any, fake_redis: RedisClients, settings: Settings
+) -> None:
     full = make_api(fake_redis, replace(settings, max_stream_items=1))
     prepared(full)
     made = source(full, "discourse")
@@ -164,29 +236,57 @@ def test_a_delivery_that_could_not_be_stored_is_taken_when_it_comes_again(make_a
 
 def test_a_ping_is_answered(api: Api, counted: Counted) -> None:
     made = source(api, "discourse", secret="my_lovely_secret_for_web_hook")
-    vector = {"x-discourse-event": "ping", "x-discourse-event-type": "ping", "x-discourse-event-signature": "sha256=162f107f6b5022353274eb1a7197885cfd35744d8d08e5bcea025d309386b7d6"}
+    vector = {
+        "x-discourse-event": "ping",
+        "x-discourse-event-type": "ping",
+        "x-discourse-event-signature": "sha256=162f107f6b5022353274eb1a7197885cfd35744d8d08e5bcea025d309386b7d6",
+    }
     answer = post(api, made.path, b'{"ping":"OK"}', vector)
     assert (answer.status_code, answer.json()["accepted"], answer.json()["notes"]) == (202, 0, ["a ping"])
     assert not post(api, made.path, b'{"ping":"OK"}', vector).json()["repeated"]
     assert counted.results == [("discourse", "empty")] * 2
 
 
-@pytest.mark.parametrize(("body", "more", "code"), [
-    (b"", {}, 400), (b"{", {}, 400), (b"\xff", {}, 400), (b"[]", {}, 422), (b'{"reviewable": 1}', {}, 422), (b"[" * 100_000, {}, 400),
-    (encoded(REVIEWABLE), {"content-type": "application/x-www-form-urlencoded"}, 415), (encoded(REVIEWABLE), {"content-type": ""}, 415), (encoded(REVIEWABLE), {"content-encoding": "gzip"}, 415),
-    (b'"' + b"x" * (8 * 1024 * 1024) + b'"', {}, 413), (encoded(discourse(*[score(n, n, "2024-05-03T10:00:00Z") for n in range(10_001)])), {}, 413),
-    (encoded(discourse(score(1, 1, "no time"))), {}, 422), (encoded({"reviewable": {"id": 1, "post_id": "x" * 129, "reviewable_scores": [{}]}}), {}, 422),
-])
-def test_a_signed_delivery_that_cannot_be_used_is_a_problem_and_never_a_500(api: Api, counted: Counted, body: bytes, more: dict[str, str], code: int) -> None:
+@pytest.mark.parametrize(
+    ("body", "more", "code"),
+    [
+        (b"", {}, 400),
+        (b"{", {}, 400),
+        (b"\xff", {}, 400),
+        (b"[]", {}, 422),
+        (b'{"reviewable": 1}', {}, 422),
+        (b"[" * 100_000, {}, 400),
+        (encoded(REVIEWABLE), {"content-type": "application/x-www-form-urlencoded"}, 415),
+        (encoded(REVIEWABLE), {"content-type": ""}, 415),
+        (encoded(REVIEWABLE), {"content-encoding": "gzip"}, 415),
+        (b'"' + b"x" * (8 * 1024 * 1024) + b'"', {}, 413),
+        (encoded(discourse(*[score(n, n, "2024-05-03T10:00:00Z") for n in range(10_001)])), {}, 413),
+        (encoded(discourse(score(1, 1, "no time"))), {}, 422),
+        (encoded({"reviewable": {"id": 1, "post_id": "x" * 129, "reviewable_scores": [{}]}}), {}, 422),
+    ],
+)
+def test_a_signed_delivery_that_cannot_be_used_is_a_problem_and_never_a_500(
+    api: Api, counted: Counted, body: bytes, more: dict[str, str], code: int
+) -> None:
     made = source(api, "discourse")
     is_problem(post(api, made.path, body, {**headers("discourse", SECRET, body), **more}), code)
     assert stored(api) == []
 
 
 def test_valid_items_are_taken_and_the_others_listed(api: Api, counted: Counted) -> None:
-    answer = deliver(api, source(api, "discourse"), discourse(score(1, 1, "2024-05-03T10:00:00Z"), score(2, 2, "2124-05-03T10:00:00Z"), score(3, 3, "2024-05-03T10:00:00Z")))
+    answer = deliver(
+        api,
+        source(api, "discourse"),
+        discourse(
+            score(1, 1, "2024-05-03T10:00:00Z"),
+            score(2, 2, "2124-05-03T10:00:00Z"),
+            score(3, 3, "2024-05-03T10:00:00Z"),
+        ),
+    )
     assert (answer.status_code, answer.json()["accepted"], answer.json()["rejected_count"]) == (202, 2, 1)
-    assert [(item["line"], item["id"], item["pointer"]) for item in answer.json()["rejected"]] == [(2, "2", "/occurred_at")]
+    assert [(item["line"], item["id"], item["pointer"]) for item in answer.json()["rejected"]] == [
+        (2, "2", "/occurred_at")
+    ]
 
 
 def test_what_was_refused_may_be_right_when_the_delivery_comes_again(api: Api, counted: Counted) -> None:
@@ -198,13 +298,17 @@ def test_what_was_refused_may_be_right_when_the_delivery_comes_again(api: Api, c
     assert deliver(api, made, event).json()["repeated"]
 
 
-def test_refusals_are_logged_once_in_a_while_by_platform_and_reason_alone(api: Api, counted: Counted, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_are_logged_once_in_a_while_by_platform_and_reason_alone(
+    api: Api, counted: Counted, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(senders, "_said_at", {})
     made = source(api, "mastodon")
     body = encoded(mastodon(status("501")))
     for _ in range(5):
         is_problem(post(api, made.path, body, headers("mastodon", "guessed", body)), 401)
-    assert [record.getMessage() for record in caplog.records if record.name == "service.api.senders"] == ["a delivery for mastodon was refused: wrong"]
+    assert [record.getMessage() for record in caplog.records if record.name == "service.api.senders"] == [
+        "a delivery for mastodon was refused: wrong"
+    ]
     assert counted.results == [("mastodon", "wrong")] * 5
 
 
@@ -217,7 +321,14 @@ def test_scores_that_are_ids_only_are_said_in_the_answer(api: Api, counted: Coun
 def test_both_secrets_are_taken_while_rotating_and_then_the_new_one_alone(api: Api, counted: Counted) -> None:
     made = source(api, "mastodon", secret="first")
     with write(api.engine) as connection:
-        rotate_secret(connection, api.app.state.parts.box, made.tenant_id, made.id, "second", now_us=int(NOW.timestamp()) * 1_000_000)
+        rotate_secret(
+            connection,
+            api.app.state.parts.box,
+            made.tenant_id,
+            made.id,
+            "second",
+            now_us=int(NOW.timestamp()) * 1_000_000,
+        )
     assert deliver(api, made, mastodon(status("1")), secret="first").status_code == 202
     assert deliver(api, made, mastodon(status("1"), id="311"), secret="second").status_code == 202
     api.app.state.parts.now = lambda: NOW + timedelta(days=1)
@@ -225,7 +336,9 @@ def test_both_secrets_are_taken_while_rotating_and_then_the_new_one_alone(api: A
     assert deliver(api, made, mastodon(status("1"), id="312"), secret="second").status_code == 202
 
 
-def test_a_source_without_a_secret_takes_what_is_unsigned_and_nothing_that_it_cannot_verify(api: Api, counted: Counted) -> None:
+def test_a_source_without_a_secret_takes_what_is_unsigned_and_nothing_that_it_cannot_verify(
+    api: Api, counted: Counted
+) -> None:
     made = source(api, "discourse", secret=None)
     body = encoded(REVIEWABLE)
     assert post(api, made.path, body, {}).status_code == 202
@@ -244,13 +357,19 @@ def test_coral_wakes_its_pollers_behind_the_answer(api: Api, counted: Counted) -
         record_poll(connection, poller, next_poll_us=NOW_US * 2, cursor=None)
         timers.move_to(connection, poller.tenant_id, "poll", NOW_US * 2)
     answer = deliver(api, webhook, coral())
-    assert (answer.status_code, answer.json()["accepted"], answer.json()["notes"]) == (202, 0, ["the platform is asked what there is"])
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["notes"]) == (
+        202,
+        0,
+        ["the platform is asked what there is"],
+    )
     with api.engine.connect() as connection:
         assert pollers(connection, poller.tenant_id)[0].next_poll_us == int(NOW.timestamp()) * 1_000_000
         assert timers.due(connection, int(NOW.timestamp()) * 1_000_000) == [("poll", "default")]
 
 
-def test_coral_is_answered_while_redis_is_away_so_that_it_does_not_give_the_endpoint_up(make_api: Callable[..., Api], loop: Any) -> None:
+def test_coral_is_answered_while_redis_is_away_so_that_it_does_not_give_the_endpoint_up(
+    make_api: Callable[..., Api], loop: Any
+) -> None:
     nowhere = RedisClients(None, connect("redis://127.0.0.1:1/0", 0.3), loop, None)
     api = make_api(nowhere)
     prepared(api)
@@ -290,19 +409,51 @@ def test_a_standard_signature_is_as_good_as_a_key(api: Api, counted: Counted) ->
     answer = post(api, "/v1/complaints", body, signed)
     assert (answer.status_code, answer.json()["accepted"], answer.json()["rejected_count"]) == (202, 1, 1)
     outcome = json.dumps({"id": "o", "target_id": "t", "decided_at": "2024-05-03T10:00:00Z", "action": "kept"}).encode()
-    assert post(api, "/v1/outcomes", outcome, {**standard(STANDARD_SECRET, "msg_2", seconds, outcome), "webhook-source": made.id}).status_code == 202
+    assert (
+        post(
+            api,
+            "/v1/outcomes",
+            outcome,
+            {**standard(STANDARD_SECRET, "msg_2", seconds, outcome), "webhook-source": made.id},
+        ).status_code
+        == 202
+    )
     assert [line[0] for line in stored(api)] == ["c", "o"]
     refused = [
-        post(api, "/v1/complaints", body, {**signed, "webhook-source": "src_0"}), post(api, "/v1/complaints", body, {k: v for k, v in signed.items() if k != "webhook-source"}),
-        post(api, "/v1/complaints", body.replace(b"a", b"z"), signed), post(api, "/v1/complaints", body, {**signed, "webhook-timestamp": str(seconds - 301)}),
-        post(api, "/v1/complaints", body, {**standard(STANDARD_SECRET, "msg_1", seconds - 301, body), "webhook-source": made.id}),
-        post(api, "/v1/complaints", body, {**signed, "X-Signature": f"sha256={hexdigest(SECRET, body)}", "webhook-source": mapped.id}),
+        post(api, "/v1/complaints", body, {**signed, "webhook-source": "src_0"}),
+        post(api, "/v1/complaints", body, {k: v for k, v in signed.items() if k != "webhook-source"}),
+        post(api, "/v1/complaints", body.replace(b"a", b"z"), signed),
+        post(api, "/v1/complaints", body, {**signed, "webhook-timestamp": str(seconds - 301)}),
+        post(
+            api,
+            "/v1/complaints",
+            body,
+            {**standard(STANDARD_SECRET, "msg_1", seconds - 301, body), "webhook-source": made.id},
+        ),
+        post(
+            api,
+            "/v1/complaints",
+            body,
+            {**signed, "X-Signature": f"sha256={hexdigest(SECRET, body)}", "webhook-source": mapped.id},
+        ),
     ]
     assert len({answer.content for answer in refused}) == 1
     for answer in refused:
         is_problem(answer, 401)
     packed = gzip.compress(body)
-    is_problem(post(api, "/v1/complaints", packed, {**standard(STANDARD_SECRET, "msg_3", seconds, body), "webhook-source": made.id, "content-encoding": "gzip"}), 415)
+    is_problem(
+        post(
+            api,
+            "/v1/complaints",
+            packed,
+            {
+                **standard(STANDARD_SECRET, "msg_3", seconds, body),
+                "webhook-source": made.id,
+                "content-encoding": "gzip",
+            },
+        ),
+        415,
+    )
     # a key that is named is what counts
     is_problem(post(api, "/v1/complaints", body, {**signed, "Authorization": "Bearer bw_wrong"}), 401)
     is_problem(api.redis.run(api.client.delete("/v1/complaints/a", headers=signed)), 401)
@@ -311,13 +462,22 @@ def test_a_standard_signature_is_as_good_as_a_key(api: Api, counted: Counted) ->
 def test_a_signed_post_needs_no_form_of_its_own(api: Api, counted: Counted) -> None:
     made = source(api, "generic", secret=STANDARD_SECRET)
     body = b"\n".join(json.dumps(complaint(str(n))).encode() for n in range(3))
-    signed = {**standard(STANDARD_SECRET, "msg_1", int(NOW.timestamp()), body), "webhook-source": made.id, "content-type": "application/x-ndjson"}
+    signed = {
+        **standard(STANDARD_SECRET, "msg_1", int(NOW.timestamp()), body),
+        "webhook-source": made.id,
+        "content-type": "application/x-ndjson",
+    }
     assert post(api, "/v1/complaints", body, signed).json()["accepted"] == 3
 
 
 def rows(api: Api, table: Any) -> list[dict[str, Any]]:
     with api.engine.connect() as connection:
-        return [json.loads(content) for content in connection.execute(table.select().with_only_columns(table.c.content).order_by(table.c.row_key)).scalars()]
+        return [
+            json.loads(content)
+            for content in connection.execute(
+                table.select().with_only_columns(table.c.content).order_by(table.c.row_key)
+            ).scalars()
+        ]
 
 
 def everything(api: Api) -> Iterator[bytes]:
@@ -330,7 +490,9 @@ def everything(api: Api) -> Iterator[bytes]:
         yield api.redis.blocking.dump(key)
 
 
-def test_from_the_signature_to_the_archive_with_nobodys_address_anywhere(make_api: Callable[..., Api], real_redis: RedisClients, caplog: pytest.LogCaptureFixture) -> None:
+def test_from_the_signature_to_the_archive_with_nobodys_address_anywhere(
+    make_api: Callable[..., Api], real_redis: RedisClients, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     api = make_api(real_redis)
     prepared(api)
@@ -338,22 +500,49 @@ def test_from_the_signature_to_the_archive_with_nobodys_address_anywhere(make_ap
     made = source(api, "mastodon")
     created = mastodon(status("501"), status("502"))
     from_afar = mastodon(status("501"), id="311", account=account("8001", domain="other.example"))
-    closed = mastodon(status("501"), status("502"), event="report.updated", action_taken=True, action_taken_at="2024-05-03T12:00:00Z", updated_at="2024-05-03T12:00:00.100Z",
-                      action_taken_by_account=account("9"), target_account=account("7001", suspended=True))
+    closed = mastodon(
+        status("501"),
+        status("502"),
+        event="report.updated",
+        action_taken=True,
+        action_taken_at="2024-05-03T12:00:00Z",
+        updated_at="2024-05-03T12:00:00.100Z",
+        action_taken_by_account=account("9"),
+        target_account=account("7001", suspended=True),
+    )
     for document in (closed, created, from_afar, created, closed):  # out of order, and twice
         assert deliver(api, made, document).status_code == 202
     before = set(everything(api))
     while real_redis.blocking.xlen(keys.stream("default")):
         ingest.run("default", resources)
-    assert sorted((c["id"], c.get("machine", False)) for c in rows(api, complaints)) == [("310/501", False), ("310/502", False), ("311/501", True)]
-    assert [(o["target_id"], o["verdict"], o["action"]) for o in rows(api, outcomes)] == [("501", "upheld", "removed"), ("502", "upheld", "removed")]
+    assert sorted((c["id"], c.get("machine", False)) for c in rows(api, complaints)) == [
+        ("310/501", False),
+        ("310/502", False),
+        ("311/501", True),
+    ]
+    assert [(o["target_id"], o["verdict"], o["action"]) for o in rows(api, outcomes)] == [
+        ("501", "upheld", "removed"),
+        ("502", "upheld", "removed"),
+    ]
     with api.engine.connect() as connection:
         assert connection.execute(text("SELECT duplicates, conflicting FROM ingest_state")).one() == (2, 0)
-        assert dict(connection.execute(text("SELECT complaints.target_id, targets.complaints FROM targets JOIN complaints USING (target_key)")).all()) == {"501": 1, "502": 1}
+        assert dict(
+            connection.execute(
+                text("SELECT complaints.target_id, targets.complaints FROM targets JOIN complaints USING (target_key)")
+            ).all()
+        ) == {"501": 1, "502": 1}
     # that is the test's own client
     said = "\n".join(record.getMessage() for record in caplog.records if record.name != "httpx")
     stored_bytes = b"".join([*before, *everything(api)]) + said.encode()
-    for address in (b"mail.example", b"198.51.100.7", b"203.0.113.9", b"2001:db8::17", b"let me in", b"words that were edited", SECRET.encode()):
+    for address in (
+        b"mail.example",
+        b"198.51.100.7",
+        b"203.0.113.9",
+        b"2001:db8::17",
+        b"let me in",
+        b"words that were edited",
+        SECRET.encode(),
+    ):
         assert address not in stored_bytes, address
     assert made.id not in said
 
@@ -361,14 +550,30 @@ def test_from_the_signature_to_the_archive_with_nobodys_address_anywhere(make_ap
 def test_no_log_line_shows_the_end_of_a_path(caplog: pytest.LogCaptureFixture) -> None:
     identifier = "src_" + "0f" * 24
     lines = [
-        (f'127.0.0.1:5 - "POST /v1/webhooks/discourse/{identifier} HTTP/1.1" 202', '127.0.0.1:5 - "POST /v1/webhooks/discourse/… HTTP/1.1" 202'),
-        (f"/v1/webhooks/coop/{identifier}?x=1", "/v1/webhooks/coop/…?x=1"), ("POST /v1/webhooks/coral/half-an-id", "POST /v1/webhooks/coral/…"), (f"DELETE /v1/sources/{identifier}", "DELETE /v1/sources/…"),
-        (f"source {identifier} failed", "source src_… failed"), ("GET /v1/sources?limit=2", "GET /v1/sources?limit=2"),
+        (
+            f'127.0.0.1:5 - "POST /v1/webhooks/discourse/{identifier} HTTP/1.1" 202',
+            '127.0.0.1:5 - "POST /v1/webhooks/discourse/… HTTP/1.1" 202',
+        ),
+        (f"/v1/webhooks/coop/{identifier}?x=1", "/v1/webhooks/coop/…?x=1"),
+        ("POST /v1/webhooks/coral/half-an-id", "POST /v1/webhooks/coral/…"),
+        (f"DELETE /v1/sources/{identifier}", "DELETE /v1/sources/…"),
+        (f"source {identifier} failed", "source src_… failed"),
+        ("GET /v1/sources?limit=2", "GET /v1/sources?limit=2"),
         ("GET /v1/sources?cursor=nr9NYh7MWyJ&limit=2", "GET /v1/sources?cursor=…&limit=2"),
     ]
     assert [redacted(line) for line, _ in lines] == [expected for _, expected in lines]
-    access = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', ("127.0.0.1:5", "POST", f"/v1/webhooks/discourse/{identifier}", "1.1", 202), None)
-    assert '"POST /v1/webhooks/discourse/… HTTP/1.1\\" 202' in Logfmt("api").format(access) and identifier not in Logfmt("api").format(access)
+    access = logging.LogRecord(
+        "uvicorn.access",
+        logging.INFO,
+        "",
+        0,
+        '%s - "%s %s HTTP/%s" %d',
+        ("127.0.0.1:5", "POST", f"/v1/webhooks/discourse/{identifier}", "1.1", 202),
+        None,
+    )
+    assert '"POST /v1/webhooks/discourse/… HTTP/1.1\\" 202' in Logfmt("api").format(
+        access
+    ) and identifier not in Logfmt("api").format(access)
     try:
         raise RuntimeError(f"at /v1/webhooks/discourse/{identifier}")
     except RuntimeError as error:
@@ -376,7 +581,9 @@ def test_no_log_line_shows_the_end_of_a_path(caplog: pytest.LogCaptureFixture) -
     assert "RuntimeError" in Logfmt("api").format(failed) and identifier not in Logfmt("api").format(failed)
 
 
-def test_an_unexpected_failure_does_not_log_the_path(api: Api, counted: Counted, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_failure_does_not_log_the_path(
+    api: Api, counted: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
     made = source(api, "discourse")
 
     async def broken(*arguments: Any) -> int:

@@ -31,7 +31,10 @@ def anna(api: Api) -> Visitor:
         for at, (reporter, target) in enumerate((r, t) for r in ("r1", "r2", "r3") for t in targets):
             put_complaint(api.engine, 1, 100 * number + at + 1, reporter, target, hours=at / 10, cluster=name)
         with write(api.engine) as connection:
-            connection.execute(sa.insert(schema.targets), [{"tenant_id": 1, "target_key": key_of(target), "complaints": 3} for target in targets])
+            connection.execute(
+                sa.insert(schema.targets),
+                [{"tenant_id": 1, "target_key": key_of(target), "complaints": 3} for target in targets],
+            )
     return visitor
 
 
@@ -54,7 +57,9 @@ def state(api: Api, case: str) -> tuple[str, str]:
 
 
 def test_the_effect_is_told_before_anything_is_decided(api: Api, anna: Visitor) -> None:
-    page = anna.post("/console/queue/chosen", {"case": ["k-1:1", "k-2:1"], "back": "/console/clusters?sort=found_at"}).text
+    page = anna.post(
+        "/console/queue/chosen", {"case": ["k-1:1", "k-2:1"], "back": "/console/clusters?sort=found_at"}
+    ).text
     assert "2 chosen cases" in page
     effects = dict(re.findall(r'id="effect-(\w+)">([^<]+)<', page))
     assert "4 targets" in effects["coordinated"]
@@ -66,10 +71,21 @@ def test_the_effect_is_told_before_anything_is_decided(api: Api, anna: Visitor) 
 
 def test_all_chosen_cases_are_decided_under_the_persons_name_and_can_be_taken_back(api: Api, anna: Visitor) -> None:
     anna.post("/console/queue/chosen", {"case": ["k-1:1", "k-2:1"]})
-    done = anna.post("/console/queue/decide", {"case": ["k-1:1", "k-2:1"], "verdict": "not_coordinated", "reason_code": "outrage", "note": "seen on air", "back": "/console/clusters?kind=repeat"})
+    done = anna.post(
+        "/console/queue/decide",
+        {
+            "case": ["k-1:1", "k-2:1"],
+            "verdict": "not_coordinated",
+            "reason_code": "outrage",
+            "note": "seen on air",
+            "back": "/console/clusters?kind=repeat",
+        },
+    )
     assert done.headers["location"] == "/console/clusters?kind=repeat"
     assert state(api, "k-1") == state(api, "k-2") == ("revoked", "decided")
-    assert [(d.by, d.verdict, d.reason_code, d.note) for d in logged(api, "k-1")] == [("anna", "not_coordinated", "outrage", "seen on air")]
+    assert [(d.by, d.verdict, d.reason_code, d.note) for d in logged(api, "k-1")] == [
+        ("anna", "not_coordinated", "outrage", "seen on air")
+    ]
     page = anna.get("/console/clusters").text
     assert "2 cases decided: not coordinated." in page
     ids = re.search(r'name="decisions" value="([^"]+)"', page)
@@ -91,7 +107,10 @@ def test_what_somebody_changed_meanwhile_is_left_and_named_and_the_rest_is_decid
     decide_elsewhere(api, "k-3", "olga")
     anna.post("/console/queue/decide", {"case": ["k-1:1", "k-3:1", "k-nothing:1"], "verdict": "coordinated"})
     page = anna.get("/console/clusters?tab=all").text
-    assert "1 case decided: coordinated. 2 cases left as they are: k-3 was changed by olga meanwhile; k-nothing is not there." in page
+    assert (
+        "1 case decided: coordinated. 2 cases left as they are: k-3 was changed by olga meanwhile; k-nothing is not there."
+        in page
+    )
     assert state(api, "k-1") == ("flagged", "decided")
     assert [d.by for d in logged(api, "k-3")] == ["olga"]
 
@@ -103,8 +122,19 @@ def test_snoozing_and_escalating_go_the_same_way(api: Api, anna: Visitor) -> Non
     assert (state(api, "k-1")[1], state(api, "k-2")[1]) == ("snoozed", "escalated")
 
 
-@pytest.mark.parametrize("form", [{"verdict": ""}, {"verdict": "guilty"}, {"verdict": "coordinated", "reason_code": "because"}, {"verdict": "snoozed", "snooze_for": "0"}, {"verdict": "snoozed", "snooze_for": "x"}])
-def test_an_unfit_decision_comes_back_in_words_with_what_was_typed(api: Api, anna: Visitor, form: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"verdict": ""},
+        {"verdict": "guilty"},
+        {"verdict": "coordinated", "reason_code": "because"},
+        {"verdict": "snoozed", "snooze_for": "0"},
+        {"verdict": "snoozed", "snooze_for": "x"},
+    ],
+)
+def test_an_unfit_decision_comes_back_in_words_with_what_was_typed(
+    api: Api, anna: Visitor, form: dict[str, str]
+) -> None:
     answer = anna.post("/console/queue/decide", {"case": ["k-1:1"], "note": "keep <me>", **form})
     assert answer.status_code == 422
     assert "keep &lt;me&gt;" in answer.text
@@ -118,7 +148,12 @@ def test_choosing_nothing_or_nonsense_is_told(api: Api, anna: Visitor) -> None:
         assert "hoose cases first" in (page := anna.get("/console/clusters").text) or "No case was chosen" in page
     nonsense = anna.post("/console/queue/chosen", {"case": ["k-1", "k-1:x", ":1", "\x00:1", "k" * 90 + ":1"]})
     assert nonsense.status_code in (200, 303)
-    assert anna.post("/console/queue/decide", {"case": [f"k-{n}:1" for n in range(101)], "verdict": "coordinated"}).status_code == 422
+    assert (
+        anna.post(
+            "/console/queue/decide", {"case": [f"k-{n}:1" for n in range(101)], "verdict": "coordinated"}
+        ).status_code
+        == 422
+    )
 
 
 def test_undo_asks_about_ones_own_last_decision_that_stands(api: Api, anna: Visitor) -> None:
@@ -131,7 +166,12 @@ def test_undo_asks_about_ones_own_last_decision_that_stands(api: Api, anna: Visi
     assert 'href="/console/clusters?tab=mine"' in page
     decision = re.search(r'name="decisions" value="([^"]+)"', page)
     assert decision is not None
-    assert anna.post("/console/queue/undo", {"decisions": decision[1], "back": "/console/clusters?tab=mine"}).headers["location"] == "/console/clusters?tab=mine"
+    assert (
+        anna.post("/console/queue/undo", {"decisions": decision[1], "back": "/console/clusters?tab=mine"}).headers[
+            "location"
+        ]
+        == "/console/clusters?tab=mine"
+    )
     assert "first" in anna.get("/console/queue/undo").text
     anna.post("/console/queue/undo", {"decisions": "d-k-3-ben,nonsense"})
     told = anna.get("/console/clusters").text
@@ -143,7 +183,11 @@ def test_undo_asks_about_ones_own_last_decision_that_stands(api: Api, anna: Visi
 def test_a_decision_about_a_case_that_was_merged_since_is_taken_back_in_its_survivor(api: Api, anna: Visitor) -> None:
     anna.post("/console/queue/decide", {"case": ["k-1:1"], "verdict": "coordinated"})
     with write(api.engine) as connection:
-        connection.execute(sa.update(schema.clusters).where(schema.clusters.c.id == "k-1").values(disposition="merged", merged_into="k-2"))
+        connection.execute(
+            sa.update(schema.clusters)
+            .where(schema.clusters.c.id == "k-1")
+            .values(disposition="merged", merged_into="k-2")
+        )
     decision = logged(api, "k-2")[0].id
     anna.post("/console/queue/undo", {"decisions": decision})
     assert "1 decision taken back" in anna.get("/console/clusters").text

@@ -36,7 +36,9 @@ def desk(fake_redis: RedisClients, make_api: Callable[..., Api]) -> Api:
     tenant = tenant_id(api.engine, "default")
     put_case(api.engine, tenant)
     put_removal(api.engine, tenant, "comment/0", seq=900, hours=3)
-    put_removal(api.engine, tenant, "comment/1", seq=901, hours=30, verdict="rejected", action=None, decided_by="person")
+    put_removal(
+        api.engine, tenant, "comment/1", seq=901, hours=30, verdict="rejected", action=None, decided_by="person"
+    )
     return api
 
 
@@ -59,27 +61,57 @@ def test_the_page_shows_why_who_what_and_when(anna: Visitor) -> None:
     page = anna.get(CASE)
     assert page.status_code == 200
     for words in (
-        "8 accounts complained about the same 6 targets", "In step", "Across threads", "Fresh accounts", "5 of 6 targets are by author a-9", "r-3", "comment/4", "What was said, number 5.", "Judge these first",
-        "automatically", "rejected", "near-duplicates", "device A", "found the group k1", "The platform, automatically", "Nobody has it",
+        "8 accounts complained about the same 6 targets",
+        "In step",
+        "Across threads",
+        "Fresh accounts",
+        "5 of 6 targets are by author a-9",
+        "r-3",
+        "comment/4",
+        "What was said, number 5.",
+        "Judge these first",
+        "automatically",
+        "rejected",
+        "near-duplicates",
+        "device A",
+        "found the group k1",
+        "The platform, automatically",
+        "Nobody has it",
     ):
         assert words in page.text, words
     assert page.text.count("data-reporter=") == 8 and page.text.count("data-target=") == 6
-    assert "style=" not in page.text and "<script>" not in page.text, "nothing that the Content-Security-Policy would refuse"
+    assert "style=" not in page.text and "<script>" not in page.text, (
+        "nothing that the Content-Security-Policy would refuse"
+    )
 
 
 def test_the_effect_is_told_beside_each_verdict_before_it_is_chosen(anna: Visitor) -> None:
     page = anna.get(CASE).text
-    assert "Lifts 36 complaints on 6 targets out of the counts, suggests 1 restoration" in page, "seven of eight can be discounted: one is exempt"
+    assert "Lifts 36 complaints on 6 targets out of the counts, suggests 1 restoration" in page, (
+        "seven of eight can be discounted: one is exempt"
+    )
 
 
 def test_a_case_of_another_tenant_answers_as_one_that_never_was(desk: Api, anna: Visitor) -> None:
     other = sign_in(desk, "eve", tenant="other")
-    for path in (CASE, f"{CASE}/pictures.json", f"{CASE}/graph.json", f"{CASE}/export.json", f"{CASE}/export.csv", f"{CASE}/export.graphml", f"{CASE}/print", f"{CASE}/tables/raster", f"{CASE}/tables/pairs.csv"):
+    for path in (
+        CASE,
+        f"{CASE}/pictures.json",
+        f"{CASE}/graph.json",
+        f"{CASE}/export.json",
+        f"{CASE}/export.csv",
+        f"{CASE}/export.graphml",
+        f"{CASE}/print",
+        f"{CASE}/tables/raster",
+        f"{CASE}/tables/pairs.csv",
+    ):
         mine, never = other.get(path), other.get(path.replace("k1", "k404"))
         assert (mine.status_code, never.status_code) == (404, 404), path
         assert mine.text.replace("k404", "k1") == never.text.replace("k404", "k1"), path
     for action in ("decide", "preview", "claim", "unclaim", "notes", "undo"):
-        answer = other.post(f"{CASE}/{action}", {"version": "1", "verdict": "coordinated", "text": "x", "decision": "d1"})
+        answer = other.post(
+            f"{CASE}/{action}", {"version": "1", "verdict": "coordinated", "text": "x", "decision": "d1"}
+        )
         assert answer.status_code == 404, action
     assert anna.get(CASE).status_code == 200
 
@@ -94,7 +126,9 @@ def test_deciding_goes_to_the_next_case_of_the_list_and_says_what_it_did(desk: A
     assert "Coordinated: Lifts 36 complaints" in page and f"{CASE}#history" in page
     assert "decided: coordinated (brigade)" in anna.get(CASE).text
     with desk.engine.connect() as connection:
-        row = connection.execute(sa.select(schema.decisions.c.by, schema.decisions.c.reason_code, schema.decisions.c.version)).one()
+        row = connection.execute(
+            sa.select(schema.decisions.c.by, schema.decisions.c.reason_code, schema.decisions.c.version)
+        ).one()
     assert tuple(row) == ("anna", "brigade", 1)
     assert desk.redis.blocking.smembers(keys.TENANTS_DIRTY) == {b"default"}, "detection is woken"
 
@@ -117,11 +151,21 @@ def test_who_was_too_late_keeps_what_they_typed_and_sees_what_changed(desk: Api,
     bob = sign_in(desk, "bob")
     typed = fields(anna.get(CASE).text)
     assert decide(bob, "not_coordinated", note="readers of one paper").status_code == 303
-    answer = anna.post(f"{CASE}/decide", {**typed, "verdict": "coordinated", "note": "my long note", "excluded_reporters": ["r-3"]})
+    answer = anna.post(
+        f"{CASE}/decide", {**typed, "verdict": "coordinated", "note": "my long note", "excluded_reporters": ["r-3"]}
+    )
     assert answer.status_code == 409
-    for words in ("bob changed this case first", "bob decided “not coordinated”", "readers of one paper", "my long note", "Its status is decided, it was open"):
+    for words in (
+        "bob changed this case first",
+        "bob decided “not coordinated”",
+        "readers of one paper",
+        "my long note",
+        "Its status is decided, it was open",
+    ):
         assert words in answer.text, words
-    assert re.search(r'value="r-3" form="decision" checked', answer.text) and re.search(r'value="coordinated" checked', answer.text)
+    assert re.search(r'value="r-3" form="decision" checked', answer.text) and re.search(
+        r'value="coordinated" checked', answer.text
+    )
     again = anna.post(f"{CASE}/decide", {**fields(answer.text), "verdict": "coordinated"})
     assert again.status_code == 303, "the page that told of it is up to date"
 
@@ -129,9 +173,17 @@ def test_who_was_too_late_keeps_what_they_typed_and_sees_what_changed(desk: Api,
 def test_growth_meanwhile_is_told_as_well(desk: Api, anna: Visitor) -> None:
     typed = fields(anna.get(CASE).text)
     with write(desk.engine) as connection:
-        connection.execute(sa.update(schema.clusters).where(schema.clusters.c.id == "k1").values(version=2, reporter_count=9, changed_by="detector"))
+        connection.execute(
+            sa.update(schema.clusters)
+            .where(schema.clusters.c.id == "k1")
+            .values(version=2, reporter_count=9, changed_by="detector")
+        )
     answer = anna.post(f"{CASE}/decide", {**typed, "verdict": "coordinated"})
-    assert answer.status_code == 409 and "The group has 1 account more: 9 now." in answer.text and "detector changed this case first" in answer.text
+    assert (
+        answer.status_code == 409
+        and "The group has 1 account more: 9 now." in answer.text
+        and "detector changed this case first" in answer.text
+    )
 
 
 def test_undo_is_a_new_decision_and_the_log_keeps_both(desk: Api, anna: Visitor) -> None:
@@ -141,25 +193,52 @@ def test_undo_is_a_new_decision_and_the_log_keeps_both(desk: Api, anna: Visitor)
     answer = anna.post(f"{CASE}/undo", {**fields(page), "decision": decision})
     assert answer.status_code == 303
     page = anna.get(CASE).text
-    assert "Taken back" in page and f"took a decision back ({decision})" in page and "taken back since" in page and "○" in page
-    assert anna.post(f"{CASE}/undo", {**fields(page), "decision": decision}).status_code == 422, "it is taken back already"
+    assert (
+        "Taken back" in page
+        and f"took a decision back ({decision})" in page
+        and "taken back since" in page
+        and "○" in page
+    )
+    assert anna.post(f"{CASE}/undo", {**fields(page), "decision": decision}).status_code == 422, (
+        "it is taken back already"
+    )
     assert anna.post(f"{CASE}/undo", {**fields(page), "decision": "d-none"}).status_code in (409, 422)
 
 
-@pytest.mark.parametrize(("typed", "told"), [
-    ({"verdict": ""}, "Choose what it is"), ({"verdict": "guilty"}, "Choose what it is"), ({"verdict": "coordinated", "reason_code": "spite"}, "Choose one of the reasons"),
-    ({"verdict": "coordinated", "note": "x" * 5_000}, "note"), ({"verdict": "coordinated", "note": "a\0b"}, "NUL"), ({"verdict": "coordinated", "excluded_reporters": ["nobody"]}, "no member"),
-    ({"verdict": "snoozed", "snooze_for": "0"}, "1 to 366 days"), ({"verdict": "snoozed", "snooze_for": "²"}, "1 to 366 days"), ({"verdict": "snoozed", "snooze_until": "soon"}, "is no time"),
-    ({"verdict": "snoozed", "snooze_until": "2020-01-01T00:00"}, "has to lie after now"), ({"verdict": "snoozed", "snooze_until": "0001-01-01T00:00"}, "snooze_until"),
-])
-def test_what_does_not_fit_is_said_in_words_and_nothing_is_lost(anna: Visitor, typed: dict[str, Any], told: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({"verdict": ""}, "Choose what it is"),
+        ({"verdict": "guilty"}, "Choose what it is"),
+        ({"verdict": "coordinated", "reason_code": "spite"}, "Choose one of the reasons"),
+        ({"verdict": "coordinated", "note": "x" * 5_000}, "note"),
+        ({"verdict": "coordinated", "note": "a\0b"}, "NUL"),
+        ({"verdict": "coordinated", "excluded_reporters": ["nobody"]}, "no member"),
+        ({"verdict": "snoozed", "snooze_for": "0"}, "1 to 366 days"),
+        ({"verdict": "snoozed", "snooze_for": "²"}, "1 to 366 days"),
+        ({"verdict": "snoozed", "snooze_until": "soon"}, "is no time"),
+        ({"verdict": "snoozed", "snooze_until": "2020-01-01T00:00"}, "has to lie after now"),
+        ({"verdict": "snoozed", "snooze_until": "0001-01-01T00:00"}, "snooze_until"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_words_and_nothing_is_lost(
+    anna: Visitor, typed: dict[str, Any], told: str
+) -> None:
     answer = decide(anna, **{"note": "keep me", **typed})
     assert answer.status_code == 422 and told in answer.text
     assert "note" in typed or "keep me" in answer.text
     assert "<b>anna</b>" not in anna.get(CASE).text, "nothing happened"
 
 
-@pytest.mark.parametrize("data", [{"verdict": "coordinated"}, {"verdict": "coordinated", "version": "-1"}, {"verdict": "coordinated", "version": "x"}, {"verdict": "x" * 100, "version": "1"}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"verdict": "coordinated"},
+        {"verdict": "coordinated", "version": "-1"},
+        {"verdict": "coordinated", "version": "x"},
+        {"verdict": "x" * 100, "version": "1"},
+    ],
+)
 def test_a_form_that_is_none_of_ours_is_refused(anna: Visitor, data: dict[str, str]) -> None:
     assert anna.post(f"{CASE}/decide", data).status_code == 422
 
@@ -177,8 +256,15 @@ def test_who_is_ticked_is_taken_out_and_the_score_without_them_is_told_before(an
     typed = {**fields(anna.get(CASE).text), "verdict": "coordinated", "excluded_reporters": ["r-0", "r-1"]}
     part = anna.post(f"{CASE}/preview", typed, htmx=True)
     assert part.status_code == 200 and "<html" not in part.text
-    assert "Without 2 accounts:" in part.text and "takes 2 accounts out of the group" in part.text and "Signal by signal" in part.text
-    assert "no group is left" in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": [f"r-{k}" for k in range(6)]}, htmx=True).text
+    assert (
+        "Without 2 accounts:" in part.text
+        and "takes 2 accounts out of the group" in part.text
+        and "Signal by signal" in part.text
+    )
+    assert (
+        "no group is left"
+        in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": [f"r-{k}" for k in range(6)]}, htmx=True).text
+    )
     assert "no member" in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": ["nobody"]}, htmx=True).text
     assert anna.post(f"{CASE}/decide", typed).status_code == 303
     page = anna.get(CASE).text
@@ -186,16 +272,28 @@ def test_who_is_ticked_is_taken_out_and_the_score_without_them_is_told_before(an
 
 
 def test_without_a_script_the_preview_is_the_page_with_what_was_typed(anna: Visitor) -> None:
-    page = anna.post(f"{CASE}/preview", {**fields(anna.get(CASE).text), "verdict": "not_coordinated", "note": "unsure", "excluded_reporters": ["r-0"]})
+    page = anna.post(
+        f"{CASE}/preview",
+        {**fields(anna.get(CASE).text), "verdict": "not_coordinated", "note": "unsure", "excluded_reporters": ["r-0"]},
+    )
     assert page.status_code == 200 and "unsure" in page.text and "What it does:" in page.text and "<html" in page.text
 
 
 def test_a_viewer_reads_and_may_not_decide(desk: Api) -> None:
     viewer = sign_in(desk, "vic", role="viewer")
     page = viewer.get(CASE).text
-    assert "Deciding needs the role moderator" in page and "Submit and next" not in page and 'name="excluded_reporters"' not in page
+    assert (
+        "Deciding needs the role moderator" in page
+        and "Submit and next" not in page
+        and 'name="excluded_reporters"' not in page
+    )
     for action in ("decide", "claim", "unclaim", "notes", "undo"):
-        assert viewer.post(f"{CASE}/{action}", {"version": "1", "verdict": "coordinated", "text": "x", "decision": "d"}).status_code == 403, action
+        assert (
+            viewer.post(
+                f"{CASE}/{action}", {"version": "1", "verdict": "coordinated", "text": "x", "decision": "d"}
+            ).status_code
+            == 403
+        ), action
 
 
 def test_claims_and_notes(desk: Api, anna: Visitor) -> None:
@@ -220,7 +318,10 @@ def test_tables_are_narrowed_by_the_address_and_by_htmx_alike(anna: Visitor) -> 
     assert "<html" not in part and "1 complaint of 48" in part and "r-3" in part and "r-4</a>" not in part
     assert "8 complaints of 48" in anna.get(f"{CASE}?target=comment%2F2", htmx=True).text
     assert "No complaint fits" in anna.get(f"{CASE}?reporter=nobody", htmx=True).text
-    assert "8 complaints of 48" in anna.get(f"{CASE}?since=2026-11-02T00:00:00Z&until=2026-11-03T00:00:00Z", htmx=True).text
+    assert (
+        "8 complaints of 48"
+        in anna.get(f"{CASE}?since=2026-11-02T00:00:00Z&until=2026-11-03T00:00:00Z", htmx=True).text
+    )
     assert "48 complaints" in anna.get(f"{CASE}?since=rubbish&page=999999", htmx=True).text
     group = anna.get(f"{CASE}?text=g1", htmx=True).text
     assert "36 complaints of 48" in group and "shown, click again for all" in group
@@ -239,7 +340,12 @@ def test_relatives_are_shown_with_how_they_are_related(desk: Api, anna: Visitor)
     put_cluster(desk.engine, tenant, "k8", reporters=["r-5"], targets=["t9"])
     put_cluster(desk.engine, tenant, "k9", reporters=[], targets=[], disposition="merged", merged_into="k1")
     page = anna.get(CASE).text
-    assert "the same group, later" in page and "2 of 3" in page and "shares members" in page and "merged into this one" in page
+    assert (
+        "the same group, later" in page
+        and "2 of 3" in page
+        and "shares members" in page
+        and "merged into this one" in page
+    )
     merged = anna.get("/console/clusters/k9").text
     assert "It goes on as" in merged and "Submit and next" not in merged
     assert anna.post("/console/clusters/k9/decide", {"version": "1", "verdict": "coordinated"}).status_code == 422
@@ -258,11 +364,17 @@ def test_the_pictures_data_are_json_and_whole(anna: Visitor) -> None:
     assert len(data["timeline"]["others_ms"]) == 12 and data["timeline"]["usual_per_hour"] == 0.12
     for view, nodes in (("bipartite", 14), ("co-report", 8)):
         graph = anna.get(f"{CASE}/graph.json?view={view}").json()
-        assert len(graph["nodes"]) == nodes and all(0 <= n[2] <= 1 and 0 <= n[3] <= 1 for n in graph["nodes"]) and graph["nodes_left_out"] == 0
+        assert (
+            len(graph["nodes"]) == nodes
+            and all(0 <= n[2] <= 1 and 0 <= n[3] <= 1 for n in graph["nodes"])
+            and graph["nodes_left_out"] == 0
+        )
     assert anna.get(f"{CASE}/graph.json?view=square").status_code == 422
 
 
-@pytest.mark.parametrize(("name", "rows", "cell"), [("raster", 8, "first"), ("timeline", None, "2026"), ("pairs", 28, "r-1")])
+@pytest.mark.parametrize(
+    ("name", "rows", "cell"), [("raster", 8, "first"), ("timeline", None, "2026"), ("pairs", 28, "r-1")]
+)
 def test_every_picture_has_an_equal_table_and_csv(anna: Visitor, name: str, rows: int | None, cell: str) -> None:
     page = anna.get(f"{CASE}/tables/{name}")
     assert page.status_code == 200 and cell in page.text
@@ -277,13 +389,31 @@ def test_every_picture_has_an_equal_table_and_csv(anna: Visitor, name: str, rows
 def test_a_case_of_which_nothing_is_left_but_its_row_is_shown(desk: Api, anna: Visitor) -> None:
     put_cluster(desk.engine, tenant_id(desk.engine, "default"), "k6", reporters=[], targets=[], evidence="[]")
     path = "/console/clusters/k6"
-    for page in (path, f"{path}/print", f"{path}/pictures.json", f"{path}/graph.json", f"{path}/tables/timeline", f"{path}/tables/raster", f"{path}/export.json", f"{path}/export.graphml"):
+    for page in (
+        path,
+        f"{path}/print",
+        f"{path}/pictures.json",
+        f"{path}/graph.json",
+        f"{path}/tables/timeline",
+        f"{path}/tables/raster",
+        f"{path}/export.json",
+        f"{path}/export.graphml",
+    ):
         assert anna.get(page).status_code == 200, page
     assert decide(anna, path=path).status_code == 303
 
 
 def test_a_large_case_shows_the_busiest_reporters_and_says_how_many_are_left_out(desk: Api, anna: Visitor) -> None:
-    put_case(desk.engine, tenant_id(desk.engine, "default"), "k500", people=350, targets=3, others=0, first_seq=5_000, say="w{0}")
+    put_case(
+        desk.engine,
+        tenant_id(desk.engine, "default"),
+        "k500",
+        people=350,
+        targets=3,
+        others=0,
+        first_seq=5_000,
+        say="w{0}",
+    )
     page = anna.get("/console/clusters/k500").text
     assert page.count("data-reporter=") == 150 and "200 reporters with fewer complaints are not in this table" in page
     assert anna.get("/console/clusters/k500?reporters=all").text.count("data-reporter=") == 350
@@ -294,7 +424,9 @@ def test_ids_of_every_kind_can_be_asked_for_and_filtered_by(desk: Api, anna: Vis
     tenant = tenant_id(desk.engine, "default")
     put_case(desk.engine, tenant, "k77", first_seq=9_000, say=strange + "{0}")
     page = anna.get("/console/clusters/k77")
-    assert page.status_code == 200 and "\u202e" not in re.sub(r'(?:value|data-[a-z-]+|href)="[^"]*"', "", page.text), "what reorders text is written out"
+    assert page.status_code == 200 and "\u202e" not in re.sub(r'(?:value|data-[a-z-]+|href)="[^"]*"', "", page.text), (
+        "what reorders text is written out"
+    )
     name = quote(f"{strange}r-3", safe="")
     assert "6 complaints of 48" in anna.get(f"/console/clusters/k77?reporter={name}", htmx=True).text
     assert json.loads(anna.get("/console/clusters/k77/export.json").text)["cluster"]["reporter_count"] == 8

@@ -23,22 +23,41 @@ def target(**changes: Any) -> TargetRow:
 
 
 def test_accounts_are_described_by_what_is_far_more_frequent_among_them_than_usual() -> None:
-    common = [Evidence(signal="shared_fingerprints", value=0.3, usual=0.25, contribution=1, text=""), Evidence(signal="near_duplicate_texts", value=0.1, usual=0.0, contribution=1, text="")]
+    common = [
+        Evidence(signal="shared_fingerprints", value=0.3, usual=0.25, contribution=1, text=""),
+        Evidence(signal="near_duplicate_texts", value=0.1, usual=0.0, contribution=1, text=""),
+    ]
     seen = glance_of([*EVIDENCE_READ, *common], signals_of(EVIDENCE_READ), [], 8)
     assert seen.who == ("50 % have fresh accounts",)
 
 
 def test_targets_are_told_by_what_the_group_did_to_them() -> None:
-    rows = [target(recommendation="hold", action="removed"), target(recommendation="hold"), target(action="restored"), target()]
-    assert glance_of([], [], rows, 8).what == ("2 reach the threshold of 8 only because of them", "1 removed", "1 put back")
+    rows = [
+        target(recommendation="hold", action="removed"),
+        target(recommendation="hold"),
+        target(action="restored"),
+        target(),
+    ]
+    assert glance_of([], [], rows, 8).what == (
+        "2 reach the threshold of 8 only because of them",
+        "1 removed",
+        "1 put back",
+    )
     assert glance_of([], [], [target()], 8).what == ()
 
 
 def test_the_three_signals_that_speak_most_for_coordination_are_named() -> None:
-    assert glance_of(EVIDENCE_READ, signals_of(EVIDENCE_READ), [], 8).why == ("Not by chance", "Across threads", "Devoted to these targets")
+    assert glance_of(EVIDENCE_READ, signals_of(EVIDENCE_READ), [], 8).why == (
+        "Not by chance",
+        "Across threads",
+        "Devoted to these targets",
+    )
 
 
 def test_what_people_judged_is_counted() -> None:
     assert glance_of([], [], [target()], 8).judged == "nobody has judged a target yet"
     assert glance_of([], [], [target(verdict="rejected")], 8).judged == "people rejected 1 of 1 judged target"
-    assert glance_of([], [], [target(verdict="rejected"), target(verdict="upheld"), target()], 8).judged == "people rejected 1 of 2 judged targets"
+    assert (
+        glance_of([], [], [target(verdict="rejected"), target(verdict="upheld"), target()], 8).judged
+        == "people rejected 1 of 2 judged targets"
+    )

@@ -6,7 +6,19 @@ import json
 import time
 from datetime import UTC, datetime
 
-from service.console.case_scene import BINS, aims_of, bins_of, delay, in_span, raster_data, raster_of, raster_rows, signals_of, time_line_data, time_line_of
+from service.console.case_scene import (
+    BINS,
+    aims_of,
+    bins_of,
+    delay,
+    in_span,
+    raster_data,
+    raster_of,
+    raster_rows,
+    signals_of,
+    time_line_data,
+    time_line_of,
+)
 from service.model import Evidence, microseconds
 from service.moderation.lineage import Membership
 
@@ -17,13 +29,21 @@ TARGETS = {k: f"t{k}" for k in range(1_000)}
 
 
 def filed(*rows: tuple[int, int, float], exempt: tuple[int, ...] = ()) -> list[Membership]:
-    return [Membership(seq, who, what, T0 + round(seconds * SECOND), seq in exempt) for seq, (who, what, seconds) in enumerate(rows)]
+    return [
+        Membership(seq, who, what, T0 + round(seconds * SECOND), seq in exempt)
+        for seq, (who, what, seconds) in enumerate(rows)
+    ]
 
 
 def test_rows_and_columns_are_in_time_and_lags_count_from_the_members_first() -> None:
     raster = raster_of(filed((2, 7, 0), (1, 7, 40), (1, 5, 7_200), (2, 5, 7_260)), frozenset({1, 2}), NAMES, TARGETS)
     assert (raster.reporters, raster.targets) == ((2, 1), (7, 5))
-    assert list(zip(raster.rows, raster.columns, raster.lags, strict=True)) == [(0, 0, 0), (0, 1, 60), (1, 0, 40), (1, 1, 0)]
+    assert list(zip(raster.rows, raster.columns, raster.lags, strict=True)) == [
+        (0, 0, 0),
+        (0, 1, 60),
+        (1, 0, 40),
+        (1, 1, 0),
+    ]
     assert raster.soon_share == 1.0
 
 
@@ -45,14 +65,20 @@ def test_exempt_cells_are_named_by_their_number() -> None:
 def test_five_hundred_reporters_on_sixty_targets_go_out_quickly_and_small() -> None:
     mine = filed(*((w, t, t * 3_600 + w) for t in range(60) for w in range(500)))
     began = time.perf_counter()
-    text = json.dumps(raster_data(raster_of(mine, frozenset(range(500)), NAMES, TARGETS), NAMES, TARGETS, frozenset()), separators=(",", ":"))
+    text = json.dumps(
+        raster_data(raster_of(mine, frozenset(range(500)), NAMES, TARGETS), NAMES, TARGETS, frozenset()),
+        separators=(",", ":"),
+    )
     assert time.perf_counter() - began < 5, "0.3 s alone; other tests share the machine"
     assert len(text) < 500_000
 
 
 def test_the_table_of_the_raster_has_every_cell() -> None:
     raster = raster_of(filed((2, 7, 0), (1, 7, 40), (1, 5, 7_200)), frozenset({1, 2}), NAMES, TARGETS)
-    assert [(row.number, row.key, row.cells) for row in raster_rows(raster)] == [(1, 2, ((1, 0.0),)), (2, 1, ((1, 40.0), (2, 0.0)))]
+    assert [(row.number, row.key, row.cells) for row in raster_rows(raster)] == [
+        (1, 2, ((1, 0.0),)),
+        (2, 1, ((1, 40.0), (2, 0.0))),
+    ]
 
 
 def test_the_time_line_has_everybody_in_parts_of_a_round_length() -> None:
@@ -81,15 +107,39 @@ def evidence(signal: str, contribution: float, value: float = 0.5, text: str = "
 
 
 def test_signals_come_strongest_first_with_their_share_of_what_was_said() -> None:
-    rows = signals_of([evidence("base", -10), evidence("lockstep", 2), evidence("span", 6), evidence("outcomes", -2), evidence("burst", 0, 12), evidence("aim_author", 0), evidence("novel_signal", 0)])
+    rows = signals_of(
+        [
+            evidence("base", -10),
+            evidence("lockstep", 2),
+            evidence("span", 6),
+            evidence("outcomes", -2),
+            evidence("burst", 0, 12),
+            evidence("aim_author", 0),
+            evidence("novel_signal", 0),
+        ]
+    )
     assert [r.name for r in rows] == ["span", "lockstep", "outcomes", "base", "burst", "novel_signal"]
-    assert [round(r.share, 2) for r in rows[:4]] == [0.3, 0.1, 0.1, 0.5] and rows[0].value == "50 %" and rows[4].value == "12"
-    assert {r.name: r.question for r in rows} == {"span": "coordinated", "lockstep": "coordinated", "base": "coordinated", "outcomes": "unfounded", "burst": "shown", "novel_signal": "shown"}
+    assert (
+        [round(r.share, 2) for r in rows[:4]] == [0.3, 0.1, 0.1, 0.5]
+        and rows[0].value == "50 %"
+        and rows[4].value == "12"
+    )
+    assert {r.name: r.question for r in rows} == {
+        "span": "coordinated",
+        "lockstep": "coordinated",
+        "base": "coordinated",
+        "outcomes": "unfounded",
+        "burst": "shown",
+        "novel_signal": "shown",
+    }
     assert rows[5].title == "Novel signal" and signals_of([]) == []
 
 
 def test_aims_are_apart_largest_share_first() -> None:
-    assert [a.title for a in aims_of([evidence("aim_author", 0, 0.3), evidence("aim_word", 0, 0.9), evidence("lockstep", 1)])] == ["Word", "Author"]
+    assert [
+        a.title
+        for a in aims_of([evidence("aim_author", 0, 0.3), evidence("aim_word", 0, 0.9), evidence("lockstep", 1)])
+    ] == ["Word", "Author"]
 
 
 def test_a_span_of_time_is_half_open() -> None:

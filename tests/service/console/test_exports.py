@@ -54,7 +54,11 @@ def test_json_has_everything_that_is_known(anna: Visitor) -> None:
     body = answer.json()
     assert body["schema"] == "brigadewatch.case/1" and not body["pseudonymised"]
     assert (len(body["reporters"]), len(body["targets"]), len(body["complaints"])) == (8, 6, 48)
-    assert body["targets"][0]["action"] == "removed" and body["targets"][0]["complaints"] == 10 and body["targets"][0]["independent_complaints"] < 10
+    assert (
+        body["targets"][0]["action"] == "removed"
+        and body["targets"][0]["complaints"] == 10
+        and body["targets"][0]["independent_complaints"] < 10
+    )
     assert {entry["who"] for entry in body["history"]} == {"The detector", "The platform, automatically", "ann", "bob"}
     assert body["complaints"][0]["text"] and body["cluster"]["evidence"]
 
@@ -63,7 +67,12 @@ def test_csv_has_a_line_a_complaint_and_no_formula(desk: Api) -> None:
     put_case(desk.engine, tenant_id(desk.engine, "default"), say="=HYPERLINK({0})")
     answer = sign_in(desk).get(f"{CASE}/export.csv")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
-    assert len(rows) == 48 and rows[0]["text"].startswith("'=HYPERLINK(") and rows[0]["withdrawn"] == "no" and rows[0]["occurred_at"].endswith("Z")
+    assert (
+        len(rows) == 48
+        and rows[0]["text"].startswith("'=HYPERLINK(")
+        and rows[0]["withdrawn"] == "no"
+        and rows[0]["occurred_at"].endswith("Z")
+    )
     assert not any(value.startswith("=") for row in rows for value in row.values() if value)
 
 
@@ -84,17 +93,33 @@ def test_names_are_replaced_everywhere_and_alike_each_time(anna: Visitor) -> Non
         assert "P-1" in words, path
     body = anna.get(f"{CASE}/export.json?pseudonymise=1").json()
     assert body == anna.get(f"{CASE}/export.json?pseudonymise=1").json() and body["pseudonymised"]
-    assert [r["id"] for r in body["reporters"]] == [f"P-{k}" for k in range(1, 9)] and body["complaints"][0]["id"] == "C-1"
+    assert [r["id"] for r in body["reporters"]] == [f"P-{k}" for k in range(1, 9)] and body["complaints"][0][
+        "id"
+    ] == "C-1"
     assert {entry["who"] for entry in body["history"]} == {"The detector", "The platform, automatically", "M-1", "M-2"}
-    assert any("one author" in e["text"] for e in body["cluster"]["evidence"]), "the signal that names an author says it without"
+    assert any("one author" in e["text"] for e in body["cluster"]["evidence"]), (
+        "the signal that names an author says it without"
+    )
     assert {c["reporter_id"] for c in body["complaints"]} == {r["id"] for r in body["reporters"]}
 
 
 def test_a_summary_that_names_an_author_does_so_no_more() -> None:
-    told = Evidence(signal="aim_author", value=0.9, usual=0.02, p_value=None, contribution=0, text="5 of 6 targets are by author a-9, where 2 % are.")
+    told = Evidence(
+        signal="aim_author",
+        value=0.9,
+        usual=0.02,
+        p_value=None,
+        contribution=0,
+        text="5 of 6 targets are by author a-9, where 2 % are.",
+    )
     names = Names.replacing(["r"], ["a-9"])
-    assert names.words("8 accounts; 5 of 6 targets are by author a-9, where 2 % are; not judged yet.", [told]) == "8 accounts; 90 % of the targets are by one author, where 2 % are usual; not judged yet."
-    assert Names().words("as it is", [told]) == "as it is" and Names().reporter("r") == "r" and names.author(None) is None
+    assert (
+        names.words("8 accounts; 5 of 6 targets are by author a-9, where 2 % are; not judged yet.", [told])
+        == "8 accounts; 90 % of the targets are by one author, where 2 % are usual; not judged yet."
+    )
+    assert (
+        Names().words("as it is", [told]) == "as it is" and Names().reporter("r") == "r" and names.author(None) is None
+    )
 
 
 def test_the_printed_page_has_the_pictures_and_needs_no_script(anna: Visitor) -> None:
@@ -110,7 +135,10 @@ def test_the_printed_page_has_the_pictures_and_needs_no_script(anna: Visitor) ->
 def test_the_printed_page_says_when_ids_are_pseudonyms_anyway(desk: Api, anna: Visitor) -> None:
     with write(desk.engine) as connection:
         change_settings(connection, tenant_id(desk.engine, "default"), actor="test", now_us=1, pseudonyms=True)
-    assert "this service&#39;s pseudonyms" in anna.get(f"{CASE}/print").text or "this service's pseudonyms" in anna.get(f"{CASE}/print").text
+    assert (
+        "this service&#39;s pseudonyms" in anna.get(f"{CASE}/print").text
+        or "this service's pseudonyms" in anna.get(f"{CASE}/print").text
+    )
 
 
 class Elements(HTMLParser):
@@ -143,7 +171,14 @@ def test_a_case_with_forty_targets_and_script_tags_in_every_field_shows_them_as_
         add_note(connection, tenant, "k1", HOSTILE.format("note"), by=HOSTILE.format("bob"), now=NOW)
     put_decision(desk.engine, tenant, "k1", "d-1", "escalated", note=HOSTILE.format("decision"))
     anna = sign_in(desk)
-    for path in (CASE, f"{CASE}?page=3", f"{CASE}/print", f"{CASE}/print?pseudonymise=1", f"{CASE}/tables/raster", f"{CASE}/tables/pairs"):
+    for path in (
+        CASE,
+        f"{CASE}?page=3",
+        f"{CASE}/print",
+        f"{CASE}/print?pseudonymise=1",
+        f"{CASE}/tables/raster",
+        f"{CASE}/tables/pairs",
+    ):
         answer = anna.get(path)
         assert answer.status_code == 200, path
         page = Elements()
@@ -155,7 +190,11 @@ def test_a_case_with_forty_targets_and_script_tags_in_every_field_shows_them_as_
         assert "\u202e" not in shown and "\\u{202e}" in shown, "what reorders text is written out"
     for path in (f"{CASE}/export.json", f"{CASE}/pictures.json", f"{CASE}/graph.json"):
         answer = anna.get(path)
-        assert answer.status_code == 200 and answer.headers["content-type"].startswith("application/json") and answer.headers["x-content-type-options"] == "nosniff"
+        assert (
+            answer.status_code == 200
+            and answer.headers["content-type"].startswith("application/json")
+            and answer.headers["x-content-type-options"] == "nosniff"
+        )
     ET.fromstring(anna.get(f"{CASE}/export.graphml").text)
     part = Elements()
     part.feed(anna.get(CASE, htmx=True).text)

@@ -43,7 +43,9 @@ def test_every_answer_carries_the_policy_that_allows_nothing_inline_and_no_other
 def test_no_template_holds_a_script_a_style_or_a_handler() -> None:
     for path in sorted(TEMPLATES.rglob("*.html")):
         text = path.read_text()
-        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|hx-on|\|\s*safe\b", text), path.name
+        assert not re.search(
+            r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|hx-on|\|\s*safe\b", text
+        ), path.name
         assert not re.search(r"(?:src|href|action)=[\"']?(?:https?:)?//", text), path.name
 
 
@@ -104,12 +106,24 @@ def test_files_are_cached_for_ever_under_their_hash_and_compressed(api: Api) -> 
         assert answer.content == (static_files.FOLDER / name).read_bytes()
         assert "immutable" in answer.headers["cache-control"]
     assert visitor.get("/console/static/console.css").headers["cache-control"] == "no-cache"
-    assert visitor.get("/console/static/console.css", headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
+    assert (
+        visitor.get("/console/static/console.css", headers={"Accept-Encoding": "gzip"}).headers["content-encoding"]
+        == "gzip"
+    )
     etag = visitor.get("/console/static/console.css").headers["etag"]
     assert visitor.get("/console/static/console.css", headers={"If-None-Match": etag}).status_code == 304
 
 
-@pytest.mark.parametrize("path", ["/console/static/../site.py", "/console/static/%2e%2e/site.py", "/console/static//etc/passwd", "/console/static/", "/console/static/vendor"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/console/static/../site.py",
+        "/console/static/%2e%2e/site.py",
+        "/console/static//etc/passwd",
+        "/console/static/",
+        "/console/static/vendor",
+    ],
+)
 def test_nothing_outside_the_folder_is_served(api: Api, path: str) -> None:
     assert Visitor(api).get(path, raw_path=path.encode()).status_code == 404
 
@@ -132,7 +146,11 @@ def test_every_template_compiles() -> None:
 def test_what_a_page_tells_after_a_redirect_it_tells_once(api: Api) -> None:
     anna = sign_in(api)
     with write(api.engine) as connection:
-        connection.execute(sa.update(schema.sessions).values(flash=json.dumps({"text": "<b>kept</b>", "kind": "good", "link": None, "link_text": None})))
+        connection.execute(
+            sa.update(schema.sessions).values(
+                flash=json.dumps({"text": "<b>kept</b>", "kind": "good", "link": None, "link_text": None})
+            )
+        )
     assert "&lt;b&gt;kept&lt;/b&gt;" in anna.get("/console/clusters").text
     assert "kept" not in anna.get("/console/clusters").text
 

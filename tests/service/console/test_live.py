@@ -37,14 +37,25 @@ class World:
         with self.engine.connect() as connection:
             self.session = connection.scalar(sa.select(schema.sessions.c.hash)) or ""
         with write(self.engine) as connection:
-            connection.execute(sa.update(schema.sessions).values(seen_us=microseconds(NOW), expires_us=microseconds(NOW + timedelta(days=7))))
+            connection.execute(
+                sa.update(schema.sessions).values(
+                    seen_us=microseconds(NOW), expires_us=microseconds(NOW + timedelta(days=7))
+                )
+            )
         self.live = Live(self.engine, lambda: self.now, poll_seconds=0.01, heartbeat_seconds=0.05)
 
     def found(self, case: str, version: int = 1, tenant_id: int = 1, type: str = "cluster.flagged") -> None:
         with write(self.engine) as connection:
-            outbox.record(connection, tenant_id, [Event(type, f"{case}/{version}", {"cluster_id": case, "version": version})], microseconds(self.now))
+            outbox.record(
+                connection,
+                tenant_id,
+                [Event(type, f"{case}/{version}", {"cluster_id": case, "version": version})],
+                microseconds(self.now),
+            )
 
-    def stream(self, since: datetime = NOW - timedelta(seconds=30), tenant_id: int = 1) -> AsyncIterator[dict[str, Any]]:
+    def stream(
+        self, since: datetime = NOW - timedelta(seconds=30), tenant_id: int = 1
+    ) -> AsyncIterator[dict[str, Any]]:
         return messages(self.live.listen(tenant_id, self.session, microseconds(since)))
 
 
@@ -81,7 +92,9 @@ def test_a_page_hears_of_new_cases_and_of_what_people_do(world: World, run: Call
         heard += await first(1, stream)
         with write(world.engine) as connection:
             asked = DecisionRequest(verdict="not_coordinated", reason_code="outrage", version=1)
-            cases.record_decision(connection, 1, "k-1", asked, decision_id="d-1", by="ben", now=world.now + timedelta(seconds=1))
+            cases.record_decision(
+                connection, 1, "k-1", asked, decision_id="d-1", by="ben", now=world.now + timedelta(seconds=1)
+            )
         heard += await first(1, stream)
         world.now += timedelta(seconds=2)
         world.found("k-2", 7)
@@ -89,11 +102,16 @@ def test_a_page_hears_of_new_cases_and_of_what_people_do(world: World, run: Call
 
     heard = run(go())
     assert [(one["case"], one["what"], one["by"], one["version"]) for one in heard] == [
-        ("k-1", "flagged", "detector", 1), ("k-1", "claimed", "ben", None), ("k-1", "decided", "ben", 2), ("k-2", "flagged", "detector", 7),
+        ("k-1", "flagged", "detector", 1),
+        ("k-1", "claimed", "ben", None),
+        ("k-1", "decided", "ben", 2),
+        ("k-2", "flagged", "detector", 7),
     ]
 
 
-def test_what_happened_between_rendering_and_listening_is_told_and_nothing_older(world: World, run: Callable[..., Any]) -> None:
+def test_what_happened_between_rendering_and_listening_is_told_and_nothing_older(
+    world: World, run: Callable[..., Any]
+) -> None:
     world.found("old")
     world.now += timedelta(seconds=60)
     world.found("missed")
@@ -118,10 +136,16 @@ def test_another_tenants_cases_are_never_told(world: World, run: Callable[..., A
     assert [one["case"] for one in run(go())] == ["ours"]
 
 
-def test_one_poller_serves_everybody_and_rests_when_nobody_listens(world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_poller_serves_everybody_and_rests_when_nobody_listens(
+    world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads: list[int] = []
     real = live_module.changes_since
-    monkeypatch.setattr(live_module, "changes_since", lambda connection, tenant_id, since_us: reads.append(tenant_id) or real(connection, tenant_id, since_us))
+    monkeypatch.setattr(
+        live_module,
+        "changes_since",
+        lambda connection, tenant_id, since_us: reads.append(tenant_id) or real(connection, tenant_id, since_us),
+    )
 
     async def go() -> None:
         raw = [world.live.listen(1, world.session, 0) for _ in range(20)]
@@ -160,7 +184,9 @@ def test_a_stream_ends_with_its_session_and_with_the_process(world: World, run: 
     run(go())
 
 
-def test_a_reader_who_does_not_keep_up_is_let_go(world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_who_does_not_keep_up_is_let_go(
+    world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def go() -> int:
         stream = world.live.listen(1, world.session, microseconds(NOW - timedelta(seconds=30)))
         await anext(stream)
@@ -175,7 +201,9 @@ def test_a_reader_who_does_not_keep_up_is_let_go(world: World, run: Callable[...
     assert run(asyncio.wait_for(go(), 20)) < live_module._WAITING
 
 
-def test_a_database_that_fails_is_asked_again(world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_fails_is_asked_again(
+    world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     real, failures = live_module.changes_since, iter([True, True])
 
     def shaky(*arguments: Any) -> Any:
@@ -212,12 +240,21 @@ def test_over_a_real_connection_with_the_cookie_alone(api: Api) -> None:
     assert Visitor(api).get("/console/live").status_code == 303
     with listening(api.app) as port:
         cookie = "; ".join(f"{name}={value}" for name, value in anna.cookies.items())
-        with httpx.stream("GET", f"http://127.0.0.1:{port}/console/live", headers={"Cookie": cookie}, timeout=10) as answer:
+        with httpx.stream(
+            "GET", f"http://127.0.0.1:{port}/console/live", headers={"Cookie": cookie}, timeout=10
+        ) as answer:
             assert answer.status_code == 200
             assert answer.headers["content-type"].startswith("text/event-stream")
             lines = answer.iter_lines()
             assert next(lines) == "retry: 3000"
             with write(api.engine) as connection:
-                outbox.record(connection, 1, [Event("cluster.flagged", "k-9/1", {"cluster_id": "k-9", "version": 1})], microseconds(datetime.now(UTC)))
-            assert next(line for line in lines if line.startswith("data: ")) .startswith('data: {"case": "k-9", "what": "flagged"')
+                outbox.record(
+                    connection,
+                    1,
+                    [Event("cluster.flagged", "k-9/1", {"cluster_id": "k-9", "version": 1})],
+                    microseconds(datetime.now(UTC)),
+                )
+            assert next(line for line in lines if line.startswith("data: ")).startswith(
+                'data: {"case": "k-9", "what": "flagged"'
+            )
         api.app.state.live.close()

@@ -45,7 +45,9 @@ def decide(api: Api, verdict: str = "coordinated", version: int = 1) -> str:
     with write(api.engine) as connection:
         made = f"d-{version}{verdict[:3]}"
         request = DecisionRequest(verdict=verdict, reason_code="brigade", version=version)  # type: ignore[arg-type]
-        cases.record_decision(connection, tenant_id(api.engine, "default"), "k-1", request, decision_id=made, by="bea", now=parts.now())
+        cases.record_decision(
+            connection, tenant_id(api.engine, "default"), "k-1", request, decision_id=made, by="bea", now=parts.now()
+        )
     return made
 
 
@@ -65,10 +67,17 @@ def test_a_decision_is_taken_back_by_a_new_one_and_the_effect_is_told_before(mod
     form = moderator.get(f"/console/decisions/{made}/reverse")
     assert "The case decided, coordinated open" in texts(form.text)
     assert "Complaints taken out of the counts of 2 targets 2.0 1.4" in texts(form.text)
-    answer = moderator.post(f"/console/decisions/{made}/reverse", {"version": version_on(form), "note": " I was wrong "})
+    answer = moderator.post(
+        f"/console/decisions/{made}/reverse", {"version": version_on(form), "note": " I was wrong "}
+    )
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/decisions")
     first, second = rows(moderator.api, schema.decisions)
-    assert (second["reverses"], second["verdict"], second["by"], second["note"]) == (first["id"], "coordinated", "anna", "I was wrong")
+    assert (second["reverses"], second["verdict"], second["by"], second["note"]) == (
+        first["id"],
+        "coordinated",
+        "anna",
+        "I was wrong",
+    )
     (case,) = rows(moderator.api, schema.clusters)
     assert (case["status"], case["verdict"], case["changed_by"]) == ("open", None, "anna")
     assert moderator.api.redis.blocking.smembers(keys.TENANTS_DIRTY) == {b"default"}
@@ -100,14 +109,20 @@ def test_a_decision_of_a_merged_case_is_taken_back_on_the_survivor(moderator: Vi
     number = tenant_id(moderator.api.engine, "default")
     put_cluster(moderator.api.engine, number, "k-2", targets=("t9",))
     with write(moderator.api.engine) as connection:
-        connection.execute(sa.update(schema.clusters).where(schema.clusters.c.id == "k-1").values(disposition="merged", merged_into="k-2"))
+        connection.execute(
+            sa.update(schema.clusters)
+            .where(schema.clusters.c.id == "k-1")
+            .values(disposition="merged", merged_into="k-2")
+        )
     form = moderator.get(f"/console/decisions/{made}/reverse")
     assert 'href="/console/clusters/k-2"' in form.text
     assert moderator.post(f"/console/decisions/{made}/reverse", {"version": version_on(form)}).status_code == 303
     assert [row["cluster_id"] for row in rows(moderator.api, schema.decisions)] == ["k-1", "k-2"]
 
 
-@pytest.mark.parametrize("data", [{}, {"version": "x"}, {"version": "-1"}, {"version": str(2**40)}, {"version": "2", "note": "x" * 4097}])
+@pytest.mark.parametrize(
+    "data", [{}, {"version": "x"}, {"version": "-1"}, {"version": str(2**40)}, {"version": "2", "note": "x" * 4097}]
+)
 def test_a_form_that_does_not_fit_changes_nothing(moderator: Visitor, data: dict[str, str]) -> None:
     made = decide(moderator.api)
     assert moderator.post(f"/console/decisions/{made}/reverse", data).status_code == 422
@@ -122,8 +137,12 @@ def chosen_form(moderator: Visitor, choice: str, targets: list[str]) -> tuple[An
     return preview, {"choice": choice, "nonce": nonce[1] if nonce else "", "target": sent}
 
 
-@pytest.mark.parametrize(("choice", "verdict", "action"), [("restored", "rejected", "restored"), ("stands", "upheld", None)])
-def test_a_word_about_a_removal_is_an_outcome_of_a_person_that_goes_through_the_stream(moderator: Visitor, choice: str, verdict: str, action: str | None) -> None:
+@pytest.mark.parametrize(
+    ("choice", "verdict", "action"), [("restored", "rejected", "restored"), ("stands", "upheld", None)]
+)
+def test_a_word_about_a_removal_is_an_outcome_of_a_person_that_goes_through_the_stream(
+    moderator: Visitor, choice: str, verdict: str, action: str | None
+) -> None:
     api, number = moderator.api, tenant_id(moderator.api.engine, "default")
     preview, form = chosen_form(moderator, choice, ["t/1", "never-seen"])
     assert "1 chosen target has no restoration" in texts(preview.text)
@@ -135,7 +154,9 @@ def test_a_word_about_a_removal_is_an_outcome_of_a_person_that_goes_through_the_
     assert "Recorded: 1 target" in texts(moderator.get("/console/restorations").text)
     ingest.run("default", Resources(api.settings, api.engine, api.redis.blocking))
     with api.engine.connect() as connection:
-        told = [o for o in outcomes_of(connection, number, [key_of("t/1")])[key_of("t/1")] if o.id.startswith("console-")]
+        told = [
+            o for o in outcomes_of(connection, number, [key_of("t/1")])[key_of("t/1")] if o.id.startswith("console-")
+        ]
     assert [(o.verdict, o.action, o.decided_by, o.complaint) for o in told] == [(verdict, action, "person", 0)]
     assert told[0].decided_us >= before
     entry = rows(api, schema.audit_trail)[-1]
@@ -143,10 +164,21 @@ def test_a_word_about_a_removal_is_an_outcome_of_a_person_that_goes_through_the_
 
 
 def test_a_word_needs_targets_a_choice_and_a_fresh_form(moderator: Visitor) -> None:
-    for data in ({"choice": "burn", "target": ["t/1"]}, {"choice": "restored", "target": [f"x{n}" for n in range(201)]}):
+    for data in (
+        {"choice": "burn", "target": ["t/1"]},
+        {"choice": "restored", "target": [f"x{n}" for n in range(201)]},
+    ):
         assert moderator.post("/console/restorations/preview", data).status_code == 422
-    assert moderator.post("/console/restorations/handle", {"choice": "restored", "nonce": "no", "target": ["t/1"]}).status_code == 422
-    assert moderator.post("/console/restorations/preview", {"choice": "restored"}).headers["location"] == "/console/restorations"
+    assert (
+        moderator.post(
+            "/console/restorations/handle", {"choice": "restored", "nonce": "no", "target": ["t/1"]}
+        ).status_code
+        == 422
+    )
+    assert (
+        moderator.post("/console/restorations/preview", {"choice": "restored"}).headers["location"]
+        == "/console/restorations"
+    )
     assert moderator.api.redis.blocking.xlen(keys.stream("default")) == 0
 
 
@@ -160,7 +192,10 @@ def test_nothing_is_recorded_while_redis_is_being_rebuilt(moderator: Visitor) ->
 def test_what_a_person_made_of_a_suggested_warning_is_noted(moderator: Visitor) -> None:
     shown = moderator.get("/console/reporters/r1")
     assert "I have warned them" in texts(shown.text)
-    assert moderator.post("/console/reporters/r1/warning", {"choice": "warned"}).headers["location"] == "/console/reporters/r1"
+    assert (
+        moderator.post("/console/reporters/r1/warning", {"choice": "warned"}).headers["location"]
+        == "/console/reporters/r1"
+    )
     assert "anna has warned them" in texts(moderator.get("/console/reporters/r1").text)
     assert moderator.post("/console/reporters/r2/warning", {"choice": "warned"}).status_code == 404
     assert moderator.post("/console/reporters/r1/warning", {"choice": "ban"}).status_code == 422
@@ -181,9 +216,13 @@ def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Vi
     record_job(redis, "sweep", "default", 2.0, "done")
     record_job(redis, "sweep", "default", 2.0, "failed")
     record_job(redis, "detect", "other", 2.0, "failed")
-    redis.hset(keys.PROCESSES, mapping={
-        "worker-detect|a": json.dumps({"at": redis.time()[0], "resident": 123_000_000, "peak": 2_500_000_000}), "clock|b": json.dumps({"at": redis.time()[0] - 60, "resident": 1}),
-    })
+    redis.hset(
+        keys.PROCESSES,
+        mapping={
+            "worker-detect|a": json.dumps({"at": redis.time()[0], "resident": 123_000_000, "peak": 2_500_000_000}),
+            "clock|b": json.dumps({"at": redis.time()[0] - 60, "resident": 1}),
+        },
+    )
     said = texts(admin.get("/console/ops").text)
     assert re.search(r"sweep 1 0 0 ! ?1\b", said), said
     assert "detect 0 0 0" not in said  # another tenant's
@@ -192,12 +231,26 @@ def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Vi
     assert "This Redis does not say how it is." in said  # the pretended one of the tests
 
 
-@pytest.mark.parametrize(("state", "words"), [
-    (RedisState(900_000_000, 1_000_000_000, True, True), "Redis uses 900 MB of 1.0 GB ▲ nearly full . Its append-only file is ✓ on ."),
-    (RedisState(5_000_000, 0, False, True), "Redis uses 5 MB . Its append-only file is ! off : what is acknowledged would not survive its end."),
-    (RedisState(5_000_000, 10_000_000, True, False), "Redis uses 5 MB of 10 MB . Its append-only file ! cannot be written : is its disk full?"),
-])
-def test_operations_warn_of_a_redis_that_keeps_no_promise(moderator: Visitor, monkeypatch: pytest.MonkeyPatch, state: RedisState, words: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (
+            RedisState(900_000_000, 1_000_000_000, True, True),
+            "Redis uses 900 MB of 1.0 GB ▲ nearly full . Its append-only file is ✓ on .",
+        ),
+        (
+            RedisState(5_000_000, 0, False, True),
+            "Redis uses 5 MB . Its append-only file is ! off : what is acknowledged would not survive its end.",
+        ),
+        (
+            RedisState(5_000_000, 10_000_000, True, False),
+            "Redis uses 5 MB of 10 MB . Its append-only file ! cannot be written : is its disk full?",
+        ),
+    ],
+)
+def test_operations_warn_of_a_redis_that_keeps_no_promise(
+    moderator: Visitor, monkeypatch: pytest.MonkeyPatch, state: RedisState, words: str
+) -> None:
     admin, read = admin_of(moderator.api), ops.read_machinery
 
     async def with_state(*asked: Any) -> Machinery:
@@ -211,19 +264,29 @@ def test_dead_letters_are_sent_again_or_dropped_once_more_asked_and_noted(modera
     api = moderator.api
     admin = admin_of(api)
     (letter,) = rows(api, schema.dead_letters)
-    assert admin.post("/console/ops/dead-letters", {"action": "resend", "letter": [str(letter["id"]), "77", "x"]}).status_code == 303
+    assert (
+        admin.post(
+            "/console/ops/dead-letters", {"action": "resend", "letter": [str(letter["id"]), "77", "x"]}
+        ).status_code
+        == 303
+    )
     assert api.redis.blocking.xlen(keys.stream("default")) == 1
     said = texts(admin.get("/console/ops").text)
     assert "1 was sent again" in said
     assert "on its way again" in said
-    assert admin.post("/console/ops/dead-letters", {"action": "resend", "letter": [str(letter["id"])]}).status_code == 303
+    assert (
+        admin.post("/console/ops/dead-letters", {"action": "resend", "letter": [str(letter["id"])]}).status_code == 303
+    )
     assert "no dead letters any more" in texts(admin.get("/console/ops").text)
     asked = admin.post("/console/ops/dead-letters", {"action": "drop", "letter": [str(letter["id"])]})
     assert "Drop 1 dead letter for good?" in texts(asked.text)
     assert len(rows(api, schema.dead_letters)) == 1
     admin.post("/console/ops/dead-letters", {"action": "drop", "letter": [str(letter["id"])], "sure": "yes"})
     assert rows(api, schema.dead_letters) == []
-    assert [row["action"] for row in rows(api, schema.audit_trail) if row["subject"] == "dead letters"] == ["dead letters sent again", "dead letters dropped"]
+    assert [row["action"] for row in rows(api, schema.audit_trail) if row["subject"] == "dead letters"] == [
+        "dead letters sent again",
+        "dead letters dropped",
+    ]
 
 
 def test_another_tenants_dead_letters_are_out_of_reach(moderator: Visitor) -> None:
@@ -237,12 +300,19 @@ def test_another_tenants_dead_letters_are_out_of_reach(moderator: Visitor) -> No
     assert rows(api, schema.dead_letters)[0]["resent_us"] is None
 
 
-@pytest.mark.parametrize(("path", "data", "least"), [
-    ("/console/decisions/d-1coo/reverse", {"version": "2"}, "moderator"), ("/console/restorations/preview", {"choice": "restored", "target": ["t/1"]}, "moderator"),
-    ("/console/restorations/handle", {"choice": "restored", "target": ["t/1"], "nonce": "0" * 16}, "moderator"), ("/console/reporters/r1/warning", {"choice": "warned"}, "moderator"),
-    ("/console/ops/dead-letters", {"action": "drop", "sure": "yes", "letter": ["1"]}, "admin"),
-])
-def test_whoever_may_not_or_comes_from_elsewhere_changes_nothing(moderator: Visitor, path: str, data: dict[str, Any], least: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "data", "least"),
+    [
+        ("/console/decisions/d-1coo/reverse", {"version": "2"}, "moderator"),
+        ("/console/restorations/preview", {"choice": "restored", "target": ["t/1"]}, "moderator"),
+        ("/console/restorations/handle", {"choice": "restored", "target": ["t/1"], "nonce": "0" * 16}, "moderator"),
+        ("/console/reporters/r1/warning", {"choice": "warned"}, "moderator"),
+        ("/console/ops/dead-letters", {"action": "drop", "sure": "yes", "letter": ["1"]}, "admin"),
+    ],
+)
+def test_whoever_may_not_or_comes_from_elsewhere_changes_nothing(
+    moderator: Visitor, path: str, data: dict[str, Any], least: str
+) -> None:
     decide(moderator.api)
     before = [len(rows(moderator.api, table)) for table in (schema.decisions, schema.dead_letters)]
     viewer = sign_in(moderator.api, "vic", role="viewer" if least == "moderator" else "moderator")

@@ -23,8 +23,15 @@ from service.storage.database import write
 from service.storage.tenants import tenant_id
 
 PAGES = (
-    "/console/decisions", "/console/targets", f"/console/targets/{quote('t/1', safe='')}", "/console/reporters", "/console/reporters/r1", "/console/restorations", "/console/restorations?state=any",
-    "/console/overview", "/console/overview?period=week",
+    "/console/decisions",
+    "/console/targets",
+    f"/console/targets/{quote('t/1', safe='')}",
+    "/console/reporters",
+    "/console/reporters/r1",
+    "/console/restorations",
+    "/console/restorations?state=any",
+    "/console/overview",
+    "/console/overview?period=week",
 )
 
 
@@ -68,14 +75,25 @@ def test_another_tenants_things_are_not_there(api: Api) -> None:
 def test_a_target_tells_counts_advice_groups_outcomes_and_the_brief(world: Visitor) -> None:
     answer = world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1")
     said = texts(answer.text)
-    for words in ("hold", "12", "5.5", "Only a coordinated group carries it over the threshold of 8", "reaches 8", "complaints rejected", "in no group", "group k-1"):
+    for words in (
+        "hold",
+        "12",
+        "5.5",
+        "Only a coordinated group carries it over the threshold of 8",
+        "reaches 8",
+        "complaints rejected",
+        "in no group",
+        "group k-1",
+    ):
         assert words in said, words
     assert "At a threshold of 8 only coordinated complaints carry it over" in said
     assert '<svg class="column-chart"' in answer.text
     assert "/console/targets/t%2F1/complaints.csv" in answer.text
 
 
-def test_a_target_is_shown_from_the_archive_while_redis_is_away(world: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_is_shown_from_the_archive_while_redis_is_away(
+    world: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.api.redis.blocking.delete(keys.position("default"))
     said = texts(world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1").text)
     assert "cannot be read at this moment" in said
@@ -88,11 +106,30 @@ def test_what_a_target_says_stands_on_its_page_and_beside_its_restoration(api: A
     person = sign_in(api, role="viewer")
     number = furnish(api)
     with write(api.engine) as connection:
-        content = {"id": "c1", "reporter": {"id": "r1"}, "target": {"id": "t/1", "excerpt": f"The tram is late. {BAD}", "author_id": "a-9", "url": "javascript:alert(1)"}, "occurred_at": at_text(1)}
-        connection.execute(sa.update(schema.complaints).where(schema.complaints.c.tenant_id == number).values(content=json.dumps(content)))
+        content = {
+            "id": "c1",
+            "reporter": {"id": "r1"},
+            "target": {
+                "id": "t/1",
+                "excerpt": f"The tram is late. {BAD}",
+                "author_id": "a-9",
+                "url": "javascript:alert(1)",
+            },
+            "occurred_at": at_text(1),
+        }
+        connection.execute(
+            sa.update(schema.complaints)
+            .where(schema.complaints.c.tenant_id == number)
+            .values(content=json.dumps(content))
+        )
     for path in ("/console/targets/t%2F1", "/console/restorations"):
         answer = person.get(path, raw_path=path.encode()).text
-        assert "The tram is late. &lt;script&gt;" in answer and "a-9" in answer and "javascript:alert" not in answer and "<script>alert" not in answer
+        assert (
+            "The tram is late. &lt;script&gt;" in answer
+            and "a-9" in answer
+            and "javascript:alert" not in answer
+            and "<script>alert" not in answer
+        )
 
 
 def test_complaints_are_paged_and_a_cursor_of_another_list_is_refused(world: Visitor) -> None:
@@ -114,7 +151,15 @@ def test_complaints_are_paged_and_a_cursor_of_another_list_is_refused(world: Vis
 def test_a_reporter_tells_history_reputation_and_the_suggested_warning(world: Visitor) -> None:
     answer = world.get("/console/reporters/r1")
     said = texts(answer.text)
-    for words in ("1 complaint", "consider a warning", "12", "92 %", "90 % interval", "0 right and 1 wrong", "Art. 23 DSA"):
+    for words in (
+        "1 complaint",
+        "consider a warning",
+        "12",
+        "92 %",
+        "90 % interval",
+        "0 right and 1 wrong",
+        "Art. 23 DSA",
+    ):
         assert words in said, words
     assert "I have warned them" not in said  # a viewer reads
     assert '<svg class="interval"' in answer.text
@@ -129,7 +174,14 @@ def test_looking_something_up_leads_to_its_page(world: Visitor) -> None:
 
 def test_the_overview_tells_what_came_in_and_what_waits(world: Visitor) -> None:
     said = texts(world.get("/console/overview").text)
-    for words in ("4 0.00 a minute; 75 % (3) in flagged groups", "Cases that wait for you 1", "unknown: none is decided yet", "Restorations to look at 1", "The latest complaint is of 1 Nov", "t/1"):
+    for words in (
+        "4 0.00 a minute; 75 % (3) in flagged groups",
+        "Cases that wait for you 1",
+        "unknown: none is decided yet",
+        "Restorations to look at 1",
+        "The latest complaint is of 1 Nov",
+        "t/1",
+    ):
         assert words in said, words
     assert world.get("/console/overview?period=year").status_code == 422
 
@@ -141,12 +193,16 @@ def rows_of(answer: Any) -> list[list[str]]:
 
 
 def test_tables_are_files_too_and_no_cell_is_a_formula(world: Visitor) -> None:
-    put_decision(world.api.engine, tenant_id(world.api.engine, "default"), "k-1", "d-2", "escalated", hours=4, note="=1+1")
+    put_decision(
+        world.api.engine, tenant_id(world.api.engine, "default"), "k-1", "d-2", "escalated", hours=4, note="=1+1"
+    )
     log = rows_of(world.get("/console/decisions.csv"))
     assert [row[1] for row in log[1:]] == ["d-2", "d-1"]
     assert log[1][log[0].index("note")] == "'=1+1"
     assert [row[1] for row in rows_of(world.get("/console/decisions.csv?verdict=coordinated"))[1:]] == ["d-1"]
-    complaints = rows_of(world.get("/console/targets/t%2F1/complaints.csv", raw_path=b"/console/targets/t%2F1/complaints.csv"))
+    complaints = rows_of(
+        world.get("/console/targets/t%2F1/complaints.csv", raw_path=b"/console/targets/t%2F1/complaints.csv")
+    )
     assert [row[0] for row in complaints[1:]] == ["c4", "c3", "c2", "c1"]
     assert complaints[2][-1] == "k-1"
     assert rows_of(world.get("/console/reporters/r1/complaints.csv"))[1][0] == "c1"
@@ -154,7 +210,19 @@ def test_tables_are_files_too_and_no_cell_is_a_formula(world: Visitor) -> None:
     assert sum(int(row[1]) for row in rows_of(world.get("/console/overview.csv"))[1:]) == 4
 
 
-@pytest.mark.parametrize("query", ["verdict=x", "reason=x", "since=yesterday", "since=2026-11-02&until=2026-11-01", "until=9999-12-31", "by=" + "x" * 300, "case=%00", "cursor=x"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "verdict=x",
+        "reason=x",
+        "since=yesterday",
+        "since=2026-11-02&until=2026-11-01",
+        "until=9999-12-31",
+        "by=" + "x" * 300,
+        "case=%00",
+        "cursor=x",
+    ],
+)
 def test_filters_that_do_not_fit_are_told_and_never_a_failure(world: Visitor, query: str) -> None:
     assert world.get(f"/console/decisions?{query}").status_code in (400, 422)
 
@@ -162,6 +230,7 @@ def test_filters_that_do_not_fit_are_told_and_never_a_failure(world: Visitor, qu
 def test_filters_are_in_the_address_and_choose(world: Visitor) -> None:
     number = tenant_id(world.api.engine, "default")
     put_decision(world.api.engine, number, "k-1", "d-2", "escalated", hours=30)
+
     def shown(query: str) -> list[str]:
         return re.findall(r'<tr id="(d-\d)"', world.get(f"/console/decisions?{query}").text)
 

@@ -15,7 +15,9 @@ FRESH = "a staple is no horse"
 
 def change(visitor: Visitor, present: str = PASSWORD, fresh: str = FRESH, again: str | None = None) -> tuple[int, str]:
     visitor.get("/console/password")
-    answer = visitor.post("/console/password", {"present": present, "fresh": fresh, "again": fresh if again is None else again})
+    answer = visitor.post(
+        "/console/password", {"present": present, "fresh": fresh, "again": fresh if again is None else again}
+    )
     return answer.status_code, answer.text
 
 
@@ -32,8 +34,11 @@ def test_a_person_changes_the_password_and_other_browsers_are_signed_out(api: Ap
 def test_a_wrong_present_password_a_weak_a_mistyped_and_the_same_one_change_nothing(api: Api) -> None:
     anna = sign_in(api)
     for status, said, (present, fresh, again) in (
-        (422, "another one", ("not this one at all", FRESH, FRESH)), (422, "12 to", (PASSWORD, "short", "short")), (422, "twice alike", (PASSWORD, FRESH, FRESH + "!")),
-        (422, "choose another one", (PASSWORD, PASSWORD, PASSWORD)), (422, "12 to", (PASSWORD, "", "")),
+        (422, "another one", ("not this one at all", FRESH, FRESH)),
+        (422, "12 to", (PASSWORD, "short", "short")),
+        (422, "twice alike", (PASSWORD, FRESH, FRESH + "!")),
+        (422, "choose another one", (PASSWORD, PASSWORD, PASSWORD)),
+        (422, "12 to", (PASSWORD, "", "")),
     ):
         found, text = change(anna, present, fresh, again)
         assert (found, said in text) == (status, True), text
@@ -54,7 +59,16 @@ def test_with_a_one_time_password_everything_leads_to_choosing_another(api: Api)
     put_user(api, "root", role="admin")
     with write(api.engine) as connection:
         tenant = connection.scalar(sa.select(schema.tenants.c.id))
-        users.create_user(connection, int(tenant or 0), "bert", "moderator", hash_password("made by an admin"), actor="root", now_us=NOW_US, one_time=True)
+        users.create_user(
+            connection,
+            int(tenant or 0),
+            "bert",
+            "moderator",
+            hash_password("made by an admin"),
+            actor="root",
+            now_us=NOW_US,
+            one_time=True,
+        )
     bert = Visitor(api)
     assert bert.sign_in("default", "bert", "made by an admin").status_code == 303
     assert bert.get("/console/clusters").headers["location"] == "/console/password"

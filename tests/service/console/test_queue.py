@@ -60,8 +60,21 @@ def test_every_tab_holds_its_cases_and_counts_them(api: Api, anna: Visitor) -> N
     take(api, "k-mine", "anna")
     take(api, "k-bens", "ben")
     expected = {
-        "new": {"k-new", "k-awake"}, "mine": {"k-mine"}, "escalated": {"k-escalated"}, "decided": {"k-decided"},
-        "all": {"k-new", "k-mine", "k-bens", "k-escalated", "k-decided", "k-asleep", "k-awake", "k-revoked", "k-merged"},
+        "new": {"k-new", "k-awake"},
+        "mine": {"k-mine"},
+        "escalated": {"k-escalated"},
+        "decided": {"k-decided"},
+        "all": {
+            "k-new",
+            "k-mine",
+            "k-bens",
+            "k-escalated",
+            "k-decided",
+            "k-asleep",
+            "k-awake",
+            "k-revoked",
+            "k-merged",
+        },
     }
     for tab, cases in expected.items():
         page = anna.get(f"/console/clusters?tab={tab}").text
@@ -73,19 +86,46 @@ def test_the_strongest_come_first_unless_the_address_says_otherwise(api: Api, an
     put_cluster(api.engine, 1, "k-a", score=2.0, found_us=at_us(1), last=9, reporters=["r1", "r2"])
     put_cluster(api.engine, 1, "k-b", score=9.0, found_us=at_us(3), last=3, reporters=["r1", "r2", "r3", "r4"])
     put_cluster(api.engine, 1, "k-c", score=5.0, found_us=at_us(2), last=6, reporters=["r1", "r2", "r3"])
-    orders = {"": ["b", "c", "a"], "found_at": ["a", "c", "b"], "-found_at": ["b", "c", "a"], "-last_at": ["a", "c", "b"], "-reporter_count": ["b", "c", "a"], "nonsense": ["b", "c", "a"]}
+    orders = {
+        "": ["b", "c", "a"],
+        "found_at": ["a", "c", "b"],
+        "-found_at": ["b", "c", "a"],
+        "-last_at": ["a", "c", "b"],
+        "-reporter_count": ["b", "c", "a"],
+        "nonsense": ["b", "c", "a"],
+    }
     for sort, order in orders.items():
         assert shown(anna.get(f"/console/clusters?sort={sort}").text) == [f"k-{one}" for one in order], sort
 
 
 def test_a_row_says_what_has_to_be_known(api: Api, anna: Visitor) -> None:
-    put_cluster(api.engine, 1, "k-1", first=2, last=26, score=7.42, found_us=at_us(27), summary="3 accounts complained together about 2 targets; not judged yet.", reporters=[f"r{n}" for n in range(1_234)])
+    put_cluster(
+        api.engine,
+        1,
+        "k-1",
+        first=2,
+        last=26,
+        score=7.42,
+        found_us=at_us(27),
+        summary="3 accounts complained together about 2 targets; not judged yet.",
+        reporters=[f"r{n}" for n in range(1_234)],
+    )
     for seq, hours in enumerate((2, 2.1, 13, 26), 1):
         put_complaint(api.engine, 1, seq, f"r{seq}", "t1", hours=hours, cluster="k-1")
     take(api, "k-1", "ben")
     page = anna.get("/console/clusters?tab=all").text
     row = page[page.index('id="case-k-1"') : page.index("</tbody>")]
-    for said in ("7.4", "3 accounts complained together", "<b>1,234</b> × <b>2</b>", "open", "ben", ">3 h<", 'value="k-1:1"', "1 Nov, 02:00", "2 Nov, 02:00"):
+    for said in (
+        "7.4",
+        "3 accounts complained together",
+        "<b>1,234</b> × <b>2</b>",
+        "open",
+        "ben",
+        ">3 h<",
+        'value="k-1:1"',
+        "1 Nov, 02:00",
+        "2 Nov, 02:00",
+    ):
         assert said in row, said
     picture = row[row.index('<svg class="spark"') :]
     assert picture[: picture.index("</svg>")].count("<rect") == 3
@@ -101,11 +141,25 @@ def test_waiting_is_told_in_the_tenants_own_time_where_a_history_was_replayed(ap
     assert "oldest 6 days" in anna.get("/console/clusters").text
 
 
-@pytest.mark.parametrize(("filters", "expected"), [
-    ({"kind": "one_shot"}, {"k-once"}), ({"min_score": "4.5"}, {"k-once"}), ({"min_score": "4,5"}, {"k-once"}), ({"reporter": "r9"}, {"k-two"}), ({"target": "t9"}, {"k-two"}),
-    ({"author": "a-9"}, {"k-two"}), ({"since": "2026-11-02"}, {"k-two"}), ({"until": "2026-11-01"}, {"k-once"}), ({"text": "FERRY"}, {"k-once"}), ({"text": "k-t"}, {"k-two"}),
-    ({"text": "100%"}, set()), ({"disposition": "revoked"}, {"k-revoked"}), ({"disposition": "any"}, {"k-once", "k-two", "k-revoked"}), ({"kind": "repeat", "min_score": "9"}, set()),
-])
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"kind": "one_shot"}, {"k-once"}),
+        ({"min_score": "4.5"}, {"k-once"}),
+        ({"min_score": "4,5"}, {"k-once"}),
+        ({"reporter": "r9"}, {"k-two"}),
+        ({"target": "t9"}, {"k-two"}),
+        ({"author": "a-9"}, {"k-two"}),
+        ({"since": "2026-11-02"}, {"k-two"}),
+        ({"until": "2026-11-01"}, {"k-once"}),
+        ({"text": "FERRY"}, {"k-once"}),
+        ({"text": "k-t"}, {"k-two"}),
+        ({"text": "100%"}, set()),
+        ({"disposition": "revoked"}, {"k-revoked"}),
+        ({"disposition": "any"}, {"k-once", "k-two", "k-revoked"}),
+        ({"kind": "repeat", "min_score": "9"}, set()),
+    ],
+)
 def test_filters_are_in_the_address(api: Api, anna: Visitor, filters: dict[str, str], expected: set[str]) -> None:
     put_cluster(api.engine, 1, "k-once", kind="one_shot", score=5.0, first=1, last=3, summary="all about the ferry")
     put_cluster(api.engine, 1, "k-two", score=3.0, first=25, last=27, reporters=["r9"], targets=["t9"], author="a-9")
@@ -118,15 +172,31 @@ def test_filters_are_in_the_address(api: Api, anna: Visitor, filters: dict[str, 
 
 
 async def _get(visitor: Visitor, params: dict[str, str]) -> str:
-    answer = await visitor.api.client.get("/console/clusters", params=params, headers={"Cookie": "; ".join(f"{n}={v}" for n, v in visitor.cookies.items())})
+    answer = await visitor.api.client.get(
+        "/console/clusters",
+        params=params,
+        headers={"Cookie": "; ".join(f"{n}={v}" for n, v in visitor.cookies.items())},
+    )
     assert answer.status_code == 200
     return str(answer.text)
 
 
-@pytest.mark.parametrize("filters", [
-    {"min_score": "lots"}, {"min_score": "inf"}, {"since": "yesterday"}, {"since": "2026-13-45"}, {"until": "0001-01-01T00:00:00+23:59"}, {"kind": "odd"}, {"disposition": "odd"}, {"reporter": "x" * 300},
-    {"target": "a\u0007b"}, {"since": "2026-11-05", "until": "2026-11-02"}, {"text": "x" * 200},
-])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"min_score": "lots"},
+        {"min_score": "inf"},
+        {"since": "yesterday"},
+        {"since": "2026-13-45"},
+        {"until": "0001-01-01T00:00:00+23:59"},
+        {"kind": "odd"},
+        {"disposition": "odd"},
+        {"reporter": "x" * 300},
+        {"target": "a\u0007b"},
+        {"since": "2026-11-05", "until": "2026-11-02"},
+        {"text": "x" * 200},
+    ],
+)
 def test_a_filter_that_does_not_fit_is_told_and_left_out(api: Api, anna: Visitor, filters: dict[str, str]) -> None:
     put_cluster(api.engine, 1, "k-1")
     page = api.redis.run(_get(anna, filters))
@@ -134,7 +204,9 @@ def test_a_filter_that_does_not_fit_is_told_and_left_out(api: Api, anna: Visitor
     assert shown(page) == ["k-1"] or "until" in filters
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(api: Api, anna: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_follow_each_other_without_gap_or_repeat(
+    api: Api, anna: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("service.console.queue.PAGE", 7)
     names = [f"k-{number:02}" for number in range(20)]
     for name in names:
@@ -183,19 +255,26 @@ def test_another_tenants_cases_are_not_there(api: Api, anna: Visitor) -> None:
 def test_claiming_moves_a_case_to_mine_and_back(api: Api, anna: Visitor) -> None:
     for name in ("k-1", "k-2", "k-3"):
         put_cluster(api.engine, 1, name)
-    assert anna.post("/console/queue/claim", {"case": ["k-1:1", "k-2:1"], "back": "/console/clusters?tab=new"}).headers["location"] == "/console/clusters?tab=new"
+    assert (
+        anna.post("/console/queue/claim", {"case": ["k-1:1", "k-2:1"], "back": "/console/clusters?tab=new"}).headers[
+            "location"
+        ]
+        == "/console/clusters?tab=new"
+    )
     page = anna.get("/console/clusters").text
     assert "2 cases claimed." in page
     assert shown(page) == ["k-3"]
     assert set(shown(anna.get("/console/clusters?tab=mine").text)) == {"k-1", "k-2"}
     row = anna.post("/console/queue/unclaim", {"only": "k-1", "back": "/console/clusters?tab=mine"}, htmx=True)
     assert row.status_code == 200
-    assert row.text.lstrip().startswith("<tr id=\"case-k-1\"")
+    assert row.text.lstrip().startswith('<tr id="case-k-1"')
     assert ">Claim</button>" in row.text
     assert "queue=tab%3Dmine" in row.text
     assert set(shown(anna.get("/console/clusters?tab=mine").text)) == {"k-2"}
     assert anna.post("/console/queue/claim", {"only": "k-nothing"}, htmx=True).status_code == 404
-    assert anna.post("/console/queue/claim", {"back": "https://evil.example"}).headers["location"] == "/console/clusters"
+    assert (
+        anna.post("/console/queue/claim", {"back": "https://evil.example"}).headers["location"] == "/console/clusters"
+    )
 
 
 def test_a_viewer_reads_and_changes_nothing(api: Api) -> None:
@@ -239,10 +318,21 @@ def test_the_next_case_is_the_first_other_one_of_the_same_list(api: Api, anna: V
 
 
 def test_a_question_is_the_same_after_a_trip_through_an_address() -> None:
-    said: dict[str, Any] = {"tab": "all", "sort": "found_at", "text": "a b&c=d", "min_score": "2.5", "reporter": "r/1?x", "since": "2026-11-01", "status": "open"}
+    said: dict[str, Any] = {
+        "tab": "all",
+        "sort": "found_at",
+        "text": "a b&c=d",
+        "min_score": "2.5",
+        "reporter": "r/1?x",
+        "since": "2026-11-01",
+        "status": "open",
+    }
     question = read_question(said)
     assert question_of(question.text) == question
     assert {name: values[0] for name, values in parse_qs(urlsplit(question.url()).query).items()} == said
-    assert question.url(text=None, tab="new") == "/console/clusters?sort=found_at&min_score=2.5&reporter=r%2F1%3Fx&since=2026-11-01"
+    assert (
+        question.url(text=None, tab="new")
+        == "/console/clusters?sort=found_at&min_score=2.5&reporter=r%2F1%3Fx&since=2026-11-01"
+    )
     assert Question().url() == "/console/clusters"
     assert question.filters["since_us"] == str(microseconds(datetime(2026, 11, 1, tzinfo=UTC)))

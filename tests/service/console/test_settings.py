@@ -38,7 +38,9 @@ def tenant_of(api: Api, name: str = "default") -> int:
 def trail_of(api: Api, *actions: str) -> list[tuple[str, str, str, Any]]:
     table = schema.audit_trail.c
     with api.engine.connect() as connection:
-        rows = connection.execute(sa.select(table.actor, table.action, table.subject, table.detail).order_by(table.id)).all()
+        rows = connection.execute(
+            sa.select(table.actor, table.action, table.subject, table.detail).order_by(table.id)
+        ).all()
     return [(row.actor, row.action, row.subject, json.loads(row.detail)) for row in rows if row.action in actions]
 
 
@@ -70,7 +72,9 @@ def test_every_section_is_there_for_admins_and_for_nobody_else(api: Api, root: V
 
 
 @pytest.mark.parametrize("path", POSTS)
-def test_no_form_works_without_its_token_from_another_site_or_for_a_moderator(api: Api, root: Visitor, path: str) -> None:
+def test_no_form_works_without_its_token_from_another_site_or_for_a_moderator(
+    api: Api, root: Visitor, path: str
+) -> None:
     there = re.sub(r"\{[^}]*\}", "1", path)
     assert root.post(there, csrf="").status_code == 403
     assert root.post(there, csrf="guessed").status_code == 403
@@ -82,7 +86,11 @@ def test_no_form_works_without_its_token_from_another_site_or_for_a_moderator(ap
 def test_what_there_is_not_and_what_is_anothers_is_not_found(api: Api, root: Visitor, path: str) -> None:
     for wrong in ("1", "999999", "x" * 200, "%00", "%3Cscript%3E", "..%2F..", "1e9", "%F0%9F%98%80"):
         there = re.sub(r"\{[^}]*\}", wrong, path)
-        answer = root.post(there, raw_path=there.encode()) if path in POSTS and path not in GETS else root.get(there, raw_path=there.encode())
+        answer = (
+            root.post(there, raw_path=there.encode())
+            if path in POSTS and path not in GETS
+            else root.get(there, raw_path=there.encode())
+        )
         if wrong == "1" and "/people/" in path:
             continue  # that is root's own account
         assert answer.status_code == (404 if len(wrong) < 100 and wrong != "%00" else 422), (there, answer.text)
@@ -102,11 +110,20 @@ def test_another_tenants_things_are_not_found(api: Api, root: Visitor) -> None:
     root.post("/console/settings/thresholds/try", {"min_members": "5"})
     with api.engine.connect() as connection:
         run = connection.scalar(sa.select(schema.dry_runs.c.id))
-    for path in (f"/console/settings/people/{user_id}", f"/console/settings/subscriptions/{subscription}", f"/console/settings/thresholds/runs/{run}"):
+    for path in (
+        f"/console/settings/people/{user_id}",
+        f"/console/settings/subscriptions/{subscription}",
+        f"/console/settings/thresholds/runs/{run}",
+    ):
         assert (root.get(path).status_code, other.get(path).status_code) == (200, 404), path
     for path in (
-        f"/console/settings/keys/{key_id}/revoke", f"/console/settings/people/{user_id}/disable", f"/console/settings/people/{user_id}/reset", f"/console/settings/subscriptions/{subscription}/remove",
-        f"/console/settings/subscriptions/{subscription}/rotate", f"/console/settings/thresholds/runs/{run}/cancel", f"/console/settings/thresholds/runs/{run}/apply",
+        f"/console/settings/keys/{key_id}/revoke",
+        f"/console/settings/people/{user_id}/disable",
+        f"/console/settings/people/{user_id}/reset",
+        f"/console/settings/subscriptions/{subscription}/remove",
+        f"/console/settings/subscriptions/{subscription}/rotate",
+        f"/console/settings/thresholds/runs/{run}/cancel",
+        f"/console/settings/thresholds/runs/{run}/apply",
     ):
         assert other.post(path).status_code == 404, path
     assert find_key(api.engine, key) is not None
@@ -123,11 +140,58 @@ def ask(visitor: Visitor, **values: str) -> Any:
 def done(api: Api, run: str, **found: Any) -> None:
     """What the job leaves."""
     result = {
-        "days": 7, "until": "2026-03-08T00:00:00+00:00", "complaints": 1500, "policy_now": "2026.11", "policy_then": "2026.11+x", "seconds": 1.0,
-        "cases": {"now": 1, "then": 1, "stay": 0, "decided": 1, "new_now": 1, "new_then": 1, "held_back_now": 0, "held_back_then": 2}, "comes_count": 1, "goes_count": 1,
-        "comes": [{"cluster": None, "kind": "repeat", "score": 3.1, "accounts": 5, "target_count": 7, "summary": f"5 accounts {HOSTILE}", "first_at": "2026-03-01T00:00:00+00:00", "last_at": "2026-03-07T00:00:00+00:00"}],
-        "goes": [{"cluster": "k1", "kind": "repeat", "score": 0.4, "accounts": 3, "target_count": 4, "summary": "3 accounts", "first_at": "2026-03-01T00:00:00+00:00", "last_at": "2026-03-07T00:00:00+00:00", "why": "below"}],
-        "holds": {"now": 4, "then": 3, "comes": 0, "goes": 1, "targets_that_come": [], "targets_that_go": [{"target": f"t/{HOSTILE}", "complaints": 12}]}, **found,
+        "days": 7,
+        "until": "2026-03-08T00:00:00+00:00",
+        "complaints": 1500,
+        "policy_now": "2026.11",
+        "policy_then": "2026.11+x",
+        "seconds": 1.0,
+        "cases": {
+            "now": 1,
+            "then": 1,
+            "stay": 0,
+            "decided": 1,
+            "new_now": 1,
+            "new_then": 1,
+            "held_back_now": 0,
+            "held_back_then": 2,
+        },
+        "comes_count": 1,
+        "goes_count": 1,
+        "comes": [
+            {
+                "cluster": None,
+                "kind": "repeat",
+                "score": 3.1,
+                "accounts": 5,
+                "target_count": 7,
+                "summary": f"5 accounts {HOSTILE}",
+                "first_at": "2026-03-01T00:00:00+00:00",
+                "last_at": "2026-03-07T00:00:00+00:00",
+            }
+        ],
+        "goes": [
+            {
+                "cluster": "k1",
+                "kind": "repeat",
+                "score": 0.4,
+                "accounts": 3,
+                "target_count": 4,
+                "summary": "3 accounts",
+                "first_at": "2026-03-01T00:00:00+00:00",
+                "last_at": "2026-03-07T00:00:00+00:00",
+                "why": "below",
+            }
+        ],
+        "holds": {
+            "now": 4,
+            "then": 3,
+            "comes": 0,
+            "goes": 1,
+            "targets_that_come": [],
+            "targets_that_go": [{"target": f"t/{HOSTILE}", "complaints": 12}],
+        },
+        **found,
     }
     with write(api.engine) as connection:
         assert dry_runs.note_progress(connection, tenant_of(api), run, 0.5)
@@ -137,7 +201,12 @@ def done(api: Api, run: str, **found: Any) -> None:
 def test_thresholds_are_proposed_in_the_units_of_people_and_tried_before_they_hold(api: Api, root: Visitor) -> None:
     page = root.get("/console/settings/thresholds").text
     assert 'name="window_seconds" value="14"' in page and "days" in page
-    assert 'name="flag_score"' in page and 'name="neighbours"' in page and 'name="weights"' not in page and 'name="lag_scales"' not in page
+    assert (
+        'name="flag_score"' in page
+        and 'name="neighbours"' in page
+        and 'name="weights"' not in page
+        and 'name="lag_scales"' not in page
+    )
     there = ask(root, window_seconds="21", flag_score="0.5", min_members="", default_threshold="8").headers["location"]
     run = there.rpartition("/")[2]
     waiting = root.get(there)
@@ -175,9 +244,24 @@ def test_a_result_is_shown_whole_and_put_in_force_by_a_button(api: Api, root: Vi
 
 
 def test_impossible_thresholds_are_told_beside_the_field_with_what_was_typed(api: Api, root: Visitor) -> None:
-    answer = ask(root, min_members="2", window_seconds="0.3", flag_score="high", flags_per_day="1.5", prior_unfounded="nan", default_threshold="9" * 30)
+    answer = ask(
+        root,
+        min_members="2",
+        window_seconds="0.3",
+        flag_score="high",
+        flags_per_day="1.5",
+        prior_unfounded="nan",
+        default_threshold="9" * 30,
+    )
     assert answer.status_code == 422
-    for name in ("min_members", "window_seconds", "flag_score", "flags_per_day", "prior_unfounded", "default_threshold"):
+    for name in (
+        "min_members",
+        "window_seconds",
+        "flag_score",
+        "flags_per_day",
+        "prior_unfounded",
+        "default_threshold",
+    ):
         assert f'id="t-{name}-error"' in answer.text, name
     assert 'value="high"' in answer.text and "between 3 and 20" in answer.text and "between 1 and 90" in answer.text
     for typed in (HOSTILE, "1" * 5_000, "1e400", "-inf", "٣", " "):
@@ -196,7 +280,9 @@ def test_a_dry_run_is_stopped_and_a_failed_one_says_why(api: Api, root: Visitor)
     there = ask(root, flag_score="0.5").headers["location"]
     assert "is under way" in root.get("/console/settings/thresholds").text
     with write(api.engine) as connection:
-        dry_runs.finish(connection, tenant_of(api), there.rpartition("/")[2], None, error="it failed: MemoryError", now_us=NOW_US)
+        dry_runs.finish(
+            connection, tenant_of(api), there.rpartition("/")[2], None, error="it failed: MemoryError", now_us=NOW_US
+        )
     assert "it failed: MemoryError" in root.get(there).text
     root.post(f"{there}/apply")
     assert "only one that is done can be put in force" in root.get(there).text
@@ -208,7 +294,12 @@ def test_a_dry_run_is_stopped_and_a_failed_one_says_why(api: Api, root: Visitor)
 def test_a_patrol_is_put_on_the_list_after_its_effect_was_told_and_taken_off_again(api: Api, root: Visitor) -> None:
     asked = root.get("/console/settings/patrols?reporter=r%2F1").text
     assert "Put on the list?" in asked and "Changes nothing now" in asked and "never complained here" in asked
-    assert root.post("/console/settings/patrols/add", {"reporter": "r/1", "note": f"spam since 2019 {HOSTILE}"}).status_code == 303
+    assert (
+        root.post(
+            "/console/settings/patrols/add", {"reporter": "r/1", "note": f"spam since 2019 {HOSTILE}"}
+        ).status_code
+        == 303
+    )
     page = root.get("/console/settings/patrols").text
     assert "is a good patrol now" in page and 'href="/console/reporters/r%2F1"' in page and "<script>alert" not in page
     again = root.post("/console/settings/patrols/add", {"reporter": "r/1"})
@@ -216,7 +307,9 @@ def test_a_patrol_is_put_on_the_list_after_its_effect_was_told_and_taken_off_aga
     assert "Take off the list?" in root.get("/console/settings/patrols?reporter=r%2F1").text
     assert root.post("/console/settings/patrols/remove", {"reporter": "r/1"}).status_code == 303
     assert root.post("/console/settings/patrols/remove", {"reporter": "r/1"}).status_code == 422
-    assert [(actor, action, subject) for actor, action, subject, _ in trail_of(api, "allowed", "allowed no longer")] == [("root", "allowed", "reporter:r/1"), ("root", "allowed no longer", "reporter:r/1")]
+    assert [
+        (actor, action, subject) for actor, action, subject, _ in trail_of(api, "allowed", "allowed no longer")
+    ] == [("root", "allowed", "reporter:r/1"), ("root", "allowed no longer", "reporter:r/1")]
     for wrong in ("", "x" * 129, "a\nb", "\0"):
         assert root.post("/console/settings/patrols/add", {"reporter": wrong}).status_code == 422
     assert root.get("/console/settings/patrols", params={"reporter": "x" * 129}).status_code == 422
@@ -242,15 +335,26 @@ def test_somebody_is_invited_with_a_one_time_password_that_is_shown_once(api: Ap
     answer = root.post("/console/settings/people/add", {"name": "bert", "role": "moderator"})
     password = shown_once(answer.text)
     assert answer.headers["cache-control"] == "no-store"
-    assert password not in root.get("/console/settings/people").text and "one-time password not used yet" in root.get("/console/settings/people").text
+    assert (
+        password not in root.get("/console/settings/people").text
+        and "one-time password not used yet" in root.get("/console/settings/people").text
+    )
     bert = Visitor(api)
     assert bert.sign_in("default", "bert", password).status_code == 303
     assert bert.get("/console/clusters").headers["location"] == "/console/password"
     assert root.post("/console/settings/people/add", {"name": "bert", "role": "viewer"}).status_code == 422
-    for name, role in (("", "viewer"), ("a\nb", "viewer"), ("x" * 129, "viewer"), ("carl", "owner"), (HOSTILE * 5, "viewer")):
+    for name, role in (
+        ("", "viewer"),
+        ("a\nb", "viewer"),
+        ("x" * 129, "viewer"),
+        ("carl", "owner"),
+        (HOSTILE * 5, "viewer"),
+    ):
         refused = root.post("/console/settings/people/add", {"name": name, "role": role})
         assert refused.status_code == 422 and "<script>alert" not in refused.text, name
-    assert len({new_password() for _ in range(50)}) == 50 and all(re.fullmatch(r"([a-z2-9]{4}-){4}[a-z2-9]{4}", new_password()) for _ in range(20))
+    assert len({new_password() for _ in range(50)}) == 50 and all(
+        re.fullmatch(r"([a-z2-9]{4}-){4}[a-z2-9]{4}", new_password()) for _ in range(20)
+    )
 
 
 def test_roles_are_changed_accounts_disabled_and_passwords_reset(api: Api, root: Visitor) -> None:
@@ -270,8 +374,10 @@ def test_roles_are_changed_accounts_disabled_and_passwords_reset(api: Api, root:
     assert "disabled" in root.get("/console/settings/people").text
     root.post(f"{there}/enable")
     assert Visitor(api).sign_in("default", "anna", password).status_code == 303
-    assert [(actor, action) for actor, action, *_ in trail_of(api, "user-role", "user-password", "user-disabled", "user-enabled")] == [
-        ("root", "user-role"), ("root", "user-password"), ("root", "user-disabled"), ("root", "user-enabled")]
+    assert [
+        (actor, action)
+        for actor, action, *_ in trail_of(api, "user-role", "user-password", "user-disabled", "user-enabled")
+    ] == [("root", "user-role"), ("root", "user-password"), ("root", "user-disabled"), ("root", "user-enabled")]
 
 
 def test_nobody_locks_out_themselves_or_the_last_admin(api: Api, root: Visitor) -> None:
@@ -308,8 +414,17 @@ def test_a_key_is_made_shown_once_used_and_revoked(api: Api, root: Visitor) -> N
     assert root.post(f"/console/settings/keys/{found.id}/revoke").status_code == 303
     assert find_key(api.engine, key) is None
     assert root.post(f"/console/settings/keys/{found.id}/revoke").status_code == 404
-    assert [(actor, action, subject) for actor, action, subject, _ in trail_of(api, "key-created", "key-revoked")] == [("root", "key-created", f"key:{found.id}"), ("root", "key-revoked", f"key:{found.id}")]
-    for wrong in ({"name": "", "scope": "read"}, {"name": "x", "scope": []}, {"name": "x", "scope": "root"}, {"name": "x" * 129, "scope": "read"}, {"name": "a\0", "scope": "read"}):
+    assert [(actor, action, subject) for actor, action, subject, _ in trail_of(api, "key-created", "key-revoked")] == [
+        ("root", "key-created", f"key:{found.id}"),
+        ("root", "key-revoked", f"key:{found.id}"),
+    ]
+    for wrong in (
+        {"name": "", "scope": "read"},
+        {"name": "x", "scope": []},
+        {"name": "x", "scope": "root"},
+        {"name": "x" * 129, "scope": "read"},
+        {"name": "a\0", "scope": "read"},
+    ):
         assert root.post("/console/settings/keys/add", wrong).status_code == 422, wrong
 
 
@@ -317,7 +432,10 @@ def test_a_key_is_made_shown_once_used_and_revoked(api: Api, root: Visitor) -> N
 
 
 def test_a_webhook_is_made_changed_rotated_disabled_and_deleted(api: Api, root: Visitor) -> None:
-    answer = root.post("/console/settings/subscriptions/add", {"url": "https://93.184.216.34/hook", "description": HOSTILE, "event": ["cluster.flagged", "target.hold"]})
+    answer = root.post(
+        "/console/settings/subscriptions/add",
+        {"url": "https://93.184.216.34/hook", "description": HOSTILE, "event": ["cluster.flagged", "target.hold"]},
+    )
     first = shown_once(answer.text)
     assert first.startswith("whsec_")
     with api.engine.connect() as connection:
@@ -326,7 +444,12 @@ def test_a_webhook_is_made_changed_rotated_disabled_and_deleted(api: Api, root: 
     there = f"/console/settings/subscriptions/{made.id}"
     page = root.get(there).text
     assert first not in page and "<script>alert" not in page and "&lt;script&gt;" in page
-    assert root.post(f"{there}/change", {"url": made.url, "description": "chat", "event": list(outbox.EVENT_TYPES)}).status_code == 303
+    assert (
+        root.post(
+            f"{there}/change", {"url": made.url, "description": "chat", "event": list(outbox.EVENT_TYPES)}
+        ).status_code
+        == 303
+    )
     second = shown_once(root.post(f"{there}/rotate").text)
     assert second != first and "Old secret signs too" in root.get(there).text
     root.post(f"{there}/disable")
@@ -337,16 +460,43 @@ def test_a_webhook_is_made_changed_rotated_disabled_and_deleted(api: Api, root: 
     assert "enabled" in root.get("/console/settings/subscriptions").text
     assert root.post(f"{there}/remove").headers["location"] == "/console/settings/subscriptions"
     assert root.get(there).status_code == 404
-    assert [action for _, action, *_ in trail_of(api, *(f"subscription.{what}" for what in ("created", "changed", "secret_rotated", "disabled", "enabled", "deleted")))] == [
-        f"subscription.{what}" for what in ("created", "changed", "secret_rotated", "disabled", "enabled", "deleted")]
+    assert [
+        action
+        for _, action, *_ in trail_of(
+            api,
+            *(
+                f"subscription.{what}"
+                for what in ("created", "changed", "secret_rotated", "disabled", "enabled", "deleted")
+            ),
+        )
+    ] == [f"subscription.{what}" for what in ("created", "changed", "secret_rotated", "disabled", "enabled", "deleted")]
 
 
 def test_addresses_inside_and_events_that_there_are_not_are_refused(api: Api, root: Visitor) -> None:
-    for url in ("http://127.0.0.1/x", "http://169.254.169.254/latest", "https://localhost/", "ftp://x.example", "javascript:alert(1)", "", HOSTILE, "https://u:p@x.example/"):
+    for url in (
+        "http://127.0.0.1/x",
+        "http://169.254.169.254/latest",
+        "https://localhost/",
+        "ftp://x.example",
+        "javascript:alert(1)",
+        "",
+        HOSTILE,
+        "https://u:p@x.example/",
+    ):
         answer = root.post("/console/settings/subscriptions/add", {"url": url})
         assert answer.status_code == 422 and "<script>alert" not in answer.text, url
-    assert root.post("/console/settings/subscriptions/add", {"url": "https://93.184.216.34/", "event": "cluster.exploded"}).status_code == 422
-    assert root.post("/console/settings/subscriptions/add", {"url": "https://93.184.216.34/", "description": "x" * 257}).status_code == 422
+    assert (
+        root.post(
+            "/console/settings/subscriptions/add", {"url": "https://93.184.216.34/", "event": "cluster.exploded"}
+        ).status_code
+        == 422
+    )
+    assert (
+        root.post(
+            "/console/settings/subscriptions/add", {"url": "https://93.184.216.34/", "description": "x" * 257}
+        ).status_code
+        == 422
+    )
 
 
 def test_the_log_of_deliveries_pages_filters_and_sends_again(api: Api, root: Visitor) -> None:
@@ -358,7 +508,11 @@ def test_the_log_of_deliveries_pages_filters_and_sends_again(api: Api, root: Vis
         d = schema.deliveries
         first = connection.scalar(sa.select(d.c.id).order_by(d.c.id).limit(1))
         connection.execute(sa.update(d).where(d.c.id == first).values(state="failed", next_us=None, finished_us=NOW_US))
-        connection.execute(sa.insert(schema.delivery_attempts).values(delivery_id=first, tenant_id=number, at_us=NOW_US, seconds=0.2, status=None, error=f"refused {HOSTILE}"))
+        connection.execute(
+            sa.insert(schema.delivery_attempts).values(
+                delivery_id=first, tenant_id=number, at_us=NOW_US, seconds=0.2, status=None, error=f"refused {HOSTILE}"
+            )
+        )
     there, seen = f"/console/settings/subscriptions/{made}", 0
     while True:
         page = root.get(there).text
@@ -408,7 +562,9 @@ def one_source(api: Api) -> sources.Source:
     return found
 
 
-def test_a_platform_is_connected_its_path_shown_once_its_secret_changed_and_it_is_ended(api: Api, root: Visitor) -> None:
+def test_a_platform_is_connected_its_path_shown_once_its_secret_changed_and_it_is_ended(
+    api: Api, root: Visitor
+) -> None:
     answer = root.post("/console/settings/sources/add", {"platform": "discourse", "secret": "first secret"})
     path = shown_once(answer.text)
     source = one_source(api)
@@ -425,40 +581,78 @@ def test_a_platform_is_connected_its_path_shown_once_its_secret_changed_and_it_i
     assert root.post(f"{there}/rotate", {"secret": ""}).status_code == 422
     assert root.post(f"{there}/remove").status_code == 303
     assert root.get(there).status_code == 404
-    assert [(actor, action) for actor, action, *_ in trail_of(api, "source added", "source rotated", "source removed")] == [
-        ("root", "source added"), ("root", "source rotated"), ("root", "source rotated"), ("root", "source removed")]
+    assert [
+        (actor, action) for actor, action, *_ in trail_of(api, "source added", "source rotated", "source removed")
+    ] == [("root", "source added"), ("root", "source rotated"), ("root", "source rotated"), ("root", "source removed")]
 
 
-def test_an_unsigned_connection_is_warned_about_and_one_that_is_asked_needs_an_address_outside(api: Api, root: Visitor) -> None:
+def test_an_unsigned_connection_is_warned_about_and_one_that_is_asked_needs_an_address_outside(
+    api: Api, root: Visitor
+) -> None:
     assert "UNSIGNED" in root.post("/console/settings/sources/add", {"platform": "discourse"}).text
     assert "unsigned" in root.get("/console/settings/sources").text
-    asked = root.post("/console/settings/sources/add", {"platform": "lemmy", "url": "https://93.184.216.34", "secret": "token"})
+    asked = root.post(
+        "/console/settings/sources/add", {"platform": "lemmy", "url": "https://93.184.216.34", "secret": "token"}
+    )
     assert asked.headers["location"] == "/console/settings/sources"
     assert "is asked at https://93.184.216.34" in root.get("/console/settings/sources").text
     for wrong in (
-        {"platform": "lemmy", "secret": "token"}, {"platform": "lemmy", "url": "http://127.0.0.1", "secret": "t"}, {"platform": "mastodon"}, {"platform": "myspace", "secret": "x"},
-        {"platform": "generic", "secret": "whsec_!!", "mapping": "{}"}, {"platform": "generic", "secret": "x", "mapping": "[1]"}, {"platform": "generic", "secret": "x", "mapping": "{" * 2_000},
-        {"platform": "discourse", "secret": "a\nb"}, {"platform": HOSTILE, "secret": "x"}, {"platform": "discourse", "secret": "x", "mapping": "{}"}, {"platform": "discourse", "url": HOSTILE},
+        {"platform": "lemmy", "secret": "token"},
+        {"platform": "lemmy", "url": "http://127.0.0.1", "secret": "t"},
+        {"platform": "mastodon"},
+        {"platform": "myspace", "secret": "x"},
+        {"platform": "generic", "secret": "whsec_!!", "mapping": "{}"},
+        {"platform": "generic", "secret": "x", "mapping": "[1]"},
+        {"platform": "generic", "secret": "x", "mapping": "{" * 2_000},
+        {"platform": "discourse", "secret": "a\nb"},
+        {"platform": HOSTILE, "secret": "x"},
+        {"platform": "discourse", "secret": "x", "mapping": "{}"},
+        {"platform": "discourse", "url": HOSTILE},
     ):
         answer = root.post("/console/settings/sources/add", wrong)
-        assert answer.status_code == 422 and "<script>alert" not in answer.text and "--" not in re.sub(r"<[^>]*>", "", answer.text), wrong
+        assert (
+            answer.status_code == 422
+            and "<script>alert" not in answer.text
+            and "--" not in re.sub(r"<[^>]*>", "", answer.text)
+        ), wrong
 
 
 # --- privacy and limits
 
 
 def test_privacy_and_limits_are_kept_told_and_on_record(api: Api, root: Visitor) -> None:
-    assert root.post("/console/settings/privacy/change", {"pseudonyms": "on", "keep_text": "on", "retention_days": "", "rate": "12.5"}).status_code == 303
+    assert (
+        root.post(
+            "/console/settings/privacy/change",
+            {"pseudonyms": "on", "keep_text": "on", "retention_days": "", "rate": "12.5"},
+        ).status_code
+        == 303
+    )
     page = root.get("/console/settings/privacy").text
     assert "What is stored already keeps its ids" in page and 'value="12.5"' in page
     with api.engine.connect() as connection:
         now = settings_of(connection, tenant_of(api))
     assert (now.pseudonyms, now.keep_text, now.retention_days, now.rate_per_second) == (True, True, None, 12.5)
     assert len(trail_of(api, "settings")) == 1
-    root.post("/console/settings/privacy/change", {"pseudonyms": "on", "keep_text": "on", "retention_days": "", "rate": "12.5"})
+    root.post(
+        "/console/settings/privacy/change",
+        {"pseudonyms": "on", "keep_text": "on", "retention_days": "", "rate": "12.5"},
+    )
     assert "Nothing was changed" in root.get("/console/settings/privacy").text and len(trail_of(api, "settings")) == 1
-    for wrong in ({"retention_days": "13"}, {"retention_days": "ten"}, {"retention_days": "9" * 40}, {"rate": "0"}, {"rate": "nan"}, {"rate": "-1"}, {"rate": HOSTILE}, {"pseudonyms": "maybe"}):
-        answer = root.post("/console/settings/privacy/change", {"pseudonyms": "on", "keep_text": "on", "confirmed": str(wrong.get("retention_days", "")), **wrong})
+    for wrong in (
+        {"retention_days": "13"},
+        {"retention_days": "ten"},
+        {"retention_days": "9" * 40},
+        {"rate": "0"},
+        {"rate": "nan"},
+        {"rate": "-1"},
+        {"rate": HOSTILE},
+        {"pseudonyms": "maybe"},
+    ):
+        answer = root.post(
+            "/console/settings/privacy/change",
+            {"pseudonyms": "on", "keep_text": "on", "confirmed": str(wrong.get("retention_days", "")), **wrong},
+        )
         assert answer.status_code == 422 and "<script>alert" not in answer.text, wrong
 
 
@@ -468,16 +662,30 @@ def test_a_shorter_retention_says_what_it_deletes_and_asks_once_more(api: Api, r
     with write(api.engine) as connection:
         for k, days in enumerate((400, 90, 5), 1):
             received = now_us - days * 86_400_000_000
-            connection.execute(sa.insert(schema.feed).values(
-                tenant_id=number, last_seq=k * 1_000, first_seq=k, last_position=k * 1_000, items=1_000, oldest_received_us=received, received_us=received, payload=b""))
+            connection.execute(
+                sa.insert(schema.feed).values(
+                    tenant_id=number,
+                    last_seq=k * 1_000,
+                    first_seq=k,
+                    last_position=k * 1_000,
+                    items=1_000,
+                    oldest_received_us=received,
+                    received_us=received,
+                    payload=b"",
+                )
+            )
     values = {"pseudonyms": "off", "keep_text": "off", "retention_days": "30"}
     asked = root.post("/console/settings/privacy/change", values)
     assert asked.status_code == 200 and "about <b>2,000 items</b>" in asked.text
     with api.engine.connect() as connection:
         assert settings_of(connection, number).retention_days is None
-    assert root.post("/console/settings/privacy/change", {**values, "confirmed": "60"}).status_code == 200, "confirmed was another number"
+    assert root.post("/console/settings/privacy/change", {**values, "confirmed": "60"}).status_code == 200, (
+        "confirmed was another number"
+    )
     assert root.post("/console/settings/privacy/change", {**values, "confirmed": "30"}).status_code == 303
-    assert root.post("/console/settings/privacy/change", {**values, "retention_days": "100"}).status_code == 303, "a longer one deletes nothing"
+    assert root.post("/console/settings/privacy/change", {**values, "retention_days": "100"}).status_code == 303, (
+        "a longer one deletes nothing"
+    )
     assert root.post("/console/settings/privacy/change", {**values, "retention_days": ""}).status_code == 303
     with api.engine.connect() as connection:
         assert settings_of(connection, number).retention_days is None
@@ -490,9 +698,21 @@ def test_the_trail_is_paged_filtered_and_given_out_as_csv(api: Api, root: Visito
     number = tenant_of(api)
     with write(api.engine) as connection:
         for k in range(120):
-            connection.execute(sa.insert(schema.audit_trail).values(
-                tenant_id=number, at_us=NOW_US + k * 86_400_000_000, actor=f"=cmd|{k % 2}", action="decision", subject=f"cluster:k{k}", detail=json.dumps({"verdict": HOSTILE, "score": {"before": 1, "after": None}})))
-        connection.execute(sa.insert(schema.audit_trail).values(tenant_id=number + 1_000, at_us=NOW_US, actor="eve", action="spying", subject="tenant", detail="{}"))
+            connection.execute(
+                sa.insert(schema.audit_trail).values(
+                    tenant_id=number,
+                    at_us=NOW_US + k * 86_400_000_000,
+                    actor=f"=cmd|{k % 2}",
+                    action="decision",
+                    subject=f"cluster:k{k}",
+                    detail=json.dumps({"verdict": HOSTILE, "score": {"before": 1, "after": None}}),
+                )
+            )
+        connection.execute(
+            sa.insert(schema.audit_trail).values(
+                tenant_id=number + 1_000, at_us=NOW_US, actor="eve", action="spying", subject="tenant", detail="{}"
+            )
+        )
     there, seen = "/console/settings/audit?action=decision", 0
     while True:
         page = root.get(there).text
@@ -505,7 +725,9 @@ def test_the_trail_is_paged_filtered_and_given_out_as_csv(api: Api, root: Visito
     assert seen == 120
     assert "1 → none" in page
     assert root.get("/console/settings/audit?actor=%3Dcmd%7C1&subject=k11").text.count('href="/console/clusters/') == 6
-    some = root.get("/console/settings/audit", params={"action": "decision", "since": "2026-12-01", "until": "2026-12-02"}).text
+    some = root.get(
+        "/console/settings/audit", params={"action": "decision", "since": "2026-12-01", "until": "2026-12-02"}
+    ).text
     assert some.count('href="/console/clusters/') == 2
     table = root.get("/console/settings/audit.csv?action=decision")
     assert table.headers["content-type"].startswith("text/csv") and len(table.text.splitlines()) == 121

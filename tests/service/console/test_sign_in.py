@@ -32,13 +32,21 @@ def test_a_page_without_a_session_leads_to_the_form_and_back_to_the_page(api: Ap
     sent_away = visitor.get("/console/clusters?status=any&min_score=2")
     assert sent_away.status_code == 303
     assert sent_away.headers["location"] == "/console/sign-in?next=%2Fconsole%2Fclusters%3Fstatus%3Dany%26min_score%3D2"
-    assert visitor.sign_in("default", "anna", next="/console/clusters?status=any&min_score=2").headers["location"] == "/console/clusters?status=any&min_score=2"
+    assert (
+        visitor.sign_in("default", "anna", next="/console/clusters?status=any&min_score=2").headers["location"]
+        == "/console/clusters?status=any&min_score=2"
+    )
 
 
 def test_htmx_and_scripts_are_told_in_their_own_way_that_the_session_has_ended(api: Api) -> None:
     visitor = Visitor(api)
-    part = visitor.get("/console/clusters", htmx=True, headers={"HX-Current-URL": "http://testserver/console/clusters?kind=repeat"})
-    assert (part.status_code, part.headers["hx-redirect"]) == (401, "/console/sign-in?next=%2Fconsole%2Fclusters%3Fkind%3Drepeat")
+    part = visitor.get(
+        "/console/clusters", htmx=True, headers={"HX-Current-URL": "http://testserver/console/clusters?kind=repeat"}
+    )
+    assert (part.status_code, part.headers["hx-redirect"]) == (
+        401,
+        "/console/sign-in?next=%2Fconsole%2Fclusters%3Fkind%3Drepeat",
+    )
     assert visitor.get("/console/clusters", headers={"Accept": "application/json"}).json()["status"] == 401
 
 
@@ -62,7 +70,17 @@ def test_the_right_password_opens_a_new_session_that_only_its_cookie_knows(api: 
     assert visitor.get("/console/clusters").status_code == 200
 
 
-@pytest.mark.parametrize(("tenant", "name", "password"), [("default", "anna", "wrong horse battery"), ("default", "nobody", PASSWORD), ("elsewhere", "anna", PASSWORD), ("", "", ""), ("default", "anna", ""), ("default", "a\x00b", "\ud800".encode("utf-8", "surrogatepass"))])
+@pytest.mark.parametrize(
+    ("tenant", "name", "password"),
+    [
+        ("default", "anna", "wrong horse battery"),
+        ("default", "nobody", PASSWORD),
+        ("elsewhere", "anna", PASSWORD),
+        ("", "", ""),
+        ("default", "anna", ""),
+        ("default", "a\x00b", "\ud800".encode("utf-8", "surrogatepass")),
+    ],
+)
 def test_whatever_is_wrong_the_words_are_the_same(api: Api, tenant: str, name: str, password: str | bytes) -> None:
     put_user(api)
     answer = Visitor(api).sign_in(tenant, name, password)  # type: ignore[arg-type]
@@ -77,12 +95,22 @@ def test_unknown_names_cost_a_hash_too(api: Api, monkeypatch: pytest.MonkeyPatch
     put_user(api)
     verified: list[str] = []
     hasher = passwords._HASHER
-    monkeypatch.setattr(passwords, "_HASHER", type("Counting", (), {"verify": lambda self, h, p: verified.append(h) or hasher.verify(h, p), "hash": hasher.hash})())
+    monkeypatch.setattr(
+        passwords,
+        "_HASHER",
+        type(
+            "Counting",
+            (),
+            {"verify": lambda self, h, p: verified.append(h) or hasher.verify(h, p), "hash": hasher.hash},
+        )(),
+    )
     Visitor(api).sign_in("default", "nobody")
     assert len(verified) == 1
 
 
-def test_after_five_wrong_passwords_even_the_right_one_has_to_wait_longer_each_time(api: Api, clock: list[datetime]) -> None:
+def test_after_five_wrong_passwords_even_the_right_one_has_to_wait_longer_each_time(
+    api: Api, clock: list[datetime]
+) -> None:
     put_user(api)
     visitor = Visitor(api)
     for _ in range(5):
@@ -96,11 +124,19 @@ def test_after_five_wrong_passwords_even_the_right_one_has_to_wait_longer_each_t
     assert visitor.sign_in("default", "anna").status_code == 303
     with api.engine.connect() as connection:
         assert connection.scalar(sa.select(schema.users.c.failures)) == 0
-        locked = connection.execute(sa.select(schema.audit_trail.c.subject).where(schema.audit_trail.c.action == "user-locked")).scalars().all()
+        locked = (
+            connection.execute(
+                sa.select(schema.audit_trail.c.subject).where(schema.audit_trail.c.action == "user-locked")
+            )
+            .scalars()
+            .all()
+        )
     assert locked == ["user:anna"] * 2
 
 
-def test_an_address_that_tries_many_names_has_to_wait_and_is_told_how_long(api: Api, clock: list[datetime], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_tries_many_names_has_to_wait_and_is_told_how_long(
+    api: Api, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sessions, "FREE_ATTEMPTS_OF_ADDRESS", 3)
     visitor = Visitor(api)
     for number in range(3):
@@ -111,7 +147,9 @@ def test_an_address_that_tries_many_names_has_to_wait_and_is_told_how_long(api: 
     assert visitor.sign_in("default", "guess-5").status_code == 401
 
 
-def test_attempts_are_counted_by_what_came_of_them(api: Api, clock: list[datetime], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attempts_are_counted_by_what_came_of_them(
+    api: Api, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Seen(Observe):
         results: list[str] = []  # noqa: RUF012
 
@@ -183,18 +221,34 @@ def test_a_post_needs_the_sessions_own_token(api: Api) -> None:
         assert refused.status_code == 403
         assert "out of date" in refused.text
     assert anna.post("/console/preferences", {"theme": "dark"}).status_code == 303
-    assert anna.post("/console/preferences", {"theme": "dark"}, csrf="", headers={"X-CSRF-Token": anna.csrf}).status_code == 303
+    assert (
+        anna.post("/console/preferences", {"theme": "dark"}, csrf="", headers={"X-CSRF-Token": anna.csrf}).status_code
+        == 303
+    )
     assert anna.request("POST", "/console/preferences", json={"csrf": anna.csrf, "theme": "light"}).status_code == 403
     assert 'data-theme="dark"' in anna.get("/console/clusters").text
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
 def test_another_sites_page_can_send_nothing_even_with_a_token(api: Api, headers: dict[str, str]) -> None:
     anna = sign_in(api)
     assert anna.post("/console/preferences", {"theme": "dark"}, headers=headers).status_code == 403
     fresh = Visitor(api)
     fresh.get("/console/sign-in")
-    assert fresh.post("/console/sign-in", {"tenant": "default", "name": "anna", "password": PASSWORD}, headers=headers).status_code == 403
+    assert (
+        fresh.post(
+            "/console/sign-in", {"tenant": "default", "name": "anna", "password": PASSWORD}, headers=headers
+        ).status_code
+        == 403
+    )
 
 
 def test_the_form_of_another_browser_signs_nobody_in(api: Api) -> None:
@@ -202,12 +256,27 @@ def test_the_form_of_another_browser_signs_nobody_in(api: Api) -> None:
     other = Visitor(api)
     other.get("/console/sign-in")
     visitor = Visitor(api)
-    answer = visitor.post("/console/sign-in", {"tenant": "default", "name": "anna", "password": PASSWORD}, csrf=other.csrf)
+    answer = visitor.post(
+        "/console/sign-in", {"tenant": "default", "name": "anna", "password": PASSWORD}, csrf=other.csrf
+    )
     assert answer.status_code == 403
     assert "expired" in answer.text
 
 
-@pytest.mark.parametrize("next", ["https://evil.example/", "//evil.example", "/console//evil.example", "/console\\evil", "/v1/clusters", "/console/sign-out", "javascript:alert(1)", "/console/clusters\r\nX: y", "/console/ü"])
+@pytest.mark.parametrize(
+    "next",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/console//evil.example",
+        "/console\\evil",
+        "/v1/clusters",
+        "/console/sign-out",
+        "javascript:alert(1)",
+        "/console/clusters\r\nX: y",
+        "/console/ü",
+    ],
+)
 def test_signing_in_never_leads_to_another_place(api: Api, next: str) -> None:
     put_user(api)
     assert Visitor(api).sign_in("default", "anna", next=next).headers["location"] == "/console/clusters"
@@ -218,9 +287,18 @@ def test_over_https_the_cookie_is_bound_to_the_host_and_never_sent_in_the_clear(
     visitor = Visitor(api)
     secure = {"Origin": "https://testserver"}
     page = visitor.get("https://testserver/console/sign-in")
-    assert all(line.startswith("__Host-") and "Secure" in line and "Domain" not in line for line in page.headers.get_list("set-cookie"))
-    answer = visitor.post("https://testserver/console/sign-in", {"tenant": "default", "name": "anna", "password": PASSWORD}, headers=secure)
-    assert any(line.startswith("__Host-brigadewatch=") and "Secure" in line for line in answer.headers.get_list("set-cookie"))
+    assert all(
+        line.startswith("__Host-") and "Secure" in line and "Domain" not in line
+        for line in page.headers.get_list("set-cookie")
+    )
+    answer = visitor.post(
+        "https://testserver/console/sign-in",
+        {"tenant": "default", "name": "anna", "password": PASSWORD},
+        headers=secure,
+    )
+    assert any(
+        line.startswith("__Host-brigadewatch=") and "Secure" in line for line in answer.headers.get_list("set-cookie")
+    )
 
 
 def test_hashes_are_made_anew_when_the_parameters_changed(api: Api) -> None:
@@ -248,7 +326,9 @@ def test_everything_about_accounts_is_in_the_audit_trail(api: Api) -> None:
     anna = sign_in(api)
     anna.post("/console/sign-out")
     with api.engine.connect() as connection:
-        actions = connection.execute(sa.select(schema.audit_trail.c.action).order_by(schema.audit_trail.c.id)).scalars().all()
+        actions = (
+            connection.execute(sa.select(schema.audit_trail.c.action).order_by(schema.audit_trail.c.id)).scalars().all()
+        )
     assert actions == ["user-created", "sign-in", "sign-out"]
 
 

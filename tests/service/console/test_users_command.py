@@ -18,7 +18,14 @@ SECRET = "correct horse battery"
 
 
 def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "service.cli", *arguments], input=text, capture_output=True, text=True, timeout=60, env=environment())
+    return subprocess.run(
+        [sys.executable, "-m", "service.cli", *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+    )
 
 
 @pytest.fixture
@@ -37,20 +44,50 @@ def stored(data: str) -> dict[str, str]:
 
 
 def test_an_account_is_made_listed_given_another_password_and_shut(data: str, tmp_path: Path) -> None:
-    made = run("users", "create", "--tenant", "news", "--role", "moderator", "anna", "--password-file", "-", "--data", data, text=f"{SECRET}\n")
+    made = run(
+        "users",
+        "create",
+        "--tenant",
+        "news",
+        "--role",
+        "moderator",
+        "anna",
+        "--password-file",
+        "-",
+        "--data",
+        data,
+        text=f"{SECRET}\n",
+    )
     assert (made.returncode, made.stdout) == (0, ""), made.stderr
     assert verify_password(stored(data)["anna"], SECRET)
     assert stored(data)["anna"].startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     (tmp_path / "new").write_text("another horse battery\n")
-    assert run("users", "set-password", "anna", "--tenant", "news", "--password-file", str(tmp_path / "new"), "--data", data).returncode == 0
+    assert (
+        run(
+            "users",
+            "set-password",
+            "anna",
+            "--tenant",
+            "news",
+            "--password-file",
+            str(tmp_path / "new"),
+            "--data",
+            data,
+        ).returncode
+        == 0
+    )
     assert verify_password(stored(data)["anna"], "another horse battery")
     assert run("users", "disable", "anna", "--tenant", "news", "--data", data).returncode == 0
     listed = [json.loads(line) for line in run("users", "list", "--tenant", "news", "--data", data).stdout.splitlines()]
-    assert [(one["name"], one["role"], one["disabled_at"] is not None) for one in listed] == [("anna", "moderator", True)]
+    assert [(one["name"], one["role"], one["disabled_at"] is not None) for one in listed] == [
+        ("anna", "moderator", True)
+    ]
 
 
 def test_what_cannot_be_is_refused_in_words(data: str) -> None:
-    def create(*more: str, password: str = SECRET, tenant: str = "news", role: str = "viewer") -> subprocess.CompletedProcess[str]:
+    def create(
+        *more: str, password: str = SECRET, tenant: str = "news", role: str = "viewer"
+    ) -> subprocess.CompletedProcess[str]:
         return run("users", "create", "--tenant", tenant, "--role", role, *more, "--data", data, text=password)
 
     no_terminal = create("ben")

@@ -14,11 +14,22 @@ LONG = "this comment insults everybody who lives in our town and has to go at on
 
 
 def said(*texts: str | None, reason: str | None = None) -> list[Written]:
-    return [written_of(seq, seq, {"text": text, "reason": reason} if text else {"reason": reason}) for seq, text in enumerate(texts)]
+    return [
+        written_of(seq, seq, {"text": text, "reason": reason} if text else {"reason": reason})
+        for seq, text in enumerate(texts)
+    ]
 
 
 def test_near_duplicates_stand_together_whatever_few_words_differ() -> None:
-    groups = text_groups(said(LONG, LONG.upper().casefold(), LONG.replace("at once", "now please"), "something else entirely was written here by another person"), 0.4)
+    groups = text_groups(
+        said(
+            LONG,
+            LONG.upper().casefold(),
+            LONG.replace("at once", "now please"),
+            "something else entirely was written here by another person",
+        ),
+        0.4,
+    )
     assert [(g.name, g.kind, len(g.seqs)) for g in groups] == [("g1", "copied", 3), ("g2", "same", 1)]
     assert groups[0].sample == LONG and groups[0].wordings == 2
 

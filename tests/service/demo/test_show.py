@@ -21,7 +21,11 @@ from service.demo.world import World
 def test_the_whole_demo_flags_the_brigade_holds_a_removal_and_ends_on_ctrl_c(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with out.open("wb") as file:
-        demo = subprocess.Popen([sys.executable, "-m", "service.cli", "demo", "--complaints", "9000", "--seed", "1"], stdout=file, stderr=file)
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "demo", "--complaints", "9000", "--seed", "1"],
+            stdout=file,
+            stderr=file,
+        )
     try:
         deadline = time.monotonic() + 110
         while "Ctrl-C ends all of it." not in out.read_text():
@@ -60,16 +64,25 @@ def signs_in_with_what_is_printed(printed: str) -> None:
         with httpx.Client(follow_redirects=True) as browser:
             form = re.search(r'name="csrf" value="([^"]+)"', browser.get(address[1]).text)
             assert form is not None
-            cases = browser.post(f"{address[1]}/sign-in", data={"csrf": form[1], "tenant": "default", "name": name, "password": password})
+            cases = browser.post(
+                f"{address[1]}/sign-in", data={"csrf": form[1], "tenant": "default", "name": name, "password": password}
+            )
             assert cases.url.path == "/console/clusters"
             assert f">{name}<" in cases.text
 
 
 def test_the_protected_target_is_the_one_with_most_to_hold_back() -> None:
     def assessment(name: str, complaints: int, independent: float, recommendation: str) -> dict[str, object]:
-        return {"target_id": name, "complaints": complaints, "independent_complaints": independent, "recommendation": recommendation}
+        return {
+            "target_id": name,
+            "complaints": complaints,
+            "independent_complaints": independent,
+            "recommendation": recommendation,
+        }
 
-    found = protected_target([assessment("a", 40, 38.0, "review"), assessment("b", 20, 4.0, "hold"), assessment("c", 12, 1.0, "hold")])
+    found = protected_target(
+        [assessment("a", 40, 38.0, "review"), assessment("b", 20, 4.0, "hold"), assessment("c", 12, 1.0, "hold")]
+    )
     assert found is not None
     assert found["target_id"] == "b"
     assert protected_target([assessment("a", 40, 38.0, "review")]) is None
@@ -82,5 +95,7 @@ def test_a_cluster_is_named_by_what_its_accounts_were_planted_as() -> None:
 
 @pytest.mark.parametrize("complaints", ["8999", "many"])
 def test_a_world_too_small_for_its_campaigns_is_wrong_usage(complaints: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "service.cli", "demo", "--complaints", complaints], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", "demo", "--complaints", complaints], capture_output=True, text=True
+    )
     assert done.returncode == 2

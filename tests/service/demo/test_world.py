@@ -45,7 +45,10 @@ def test_documents_come_in_the_order_of_their_times_and_inside_the_28_days(world
 def test_a_world_that_begins_at_another_time_is_the_same_world_moved(world: World) -> None:
     moved = draw_world(7, 6_000, START + timedelta(days=100))
     assert [c["id"] for c in moved.complaints] == [c["id"] for c in world.complaints]
-    for before, after in ((world.complaints[0]["occurred_at"], moved.complaints[0]["occurred_at"]), (world.outcomes[-1]["decided_at"], moved.outcomes[-1]["decided_at"])):
+    for before, after in (
+        (world.complaints[0]["occurred_at"], moved.complaints[0]["occurred_at"]),
+        (world.outcomes[-1]["decided_at"], moved.outcomes[-1]["decided_at"]),
+    ):
         assert datetime.fromisoformat(after) - datetime.fromisoformat(before) == timedelta(days=100)
 
 
@@ -58,7 +61,9 @@ def test_all_four_campaigns_complain_about_their_targets(world: World) -> None:
     hits = Counter(
         world.campaign_by_account[c["reporter"]["id"]]
         for c in world.complaints
-        if world.campaign_by_account.get(c["reporter"]["id"]) == world.campaign_by_target.get(c["target"]["id"]) is not None
+        if world.campaign_by_account.get(c["reporter"]["id"])
+        == world.campaign_by_target.get(c["target"]["id"])
+        is not None
     )
     for plan in CAMPAIGNS:
         assert hits[plan.name] >= 0.6 * plan.accounts * plan.targets * plan.share
@@ -76,7 +81,9 @@ def test_people_decide_about_three_fifths_and_mostly_uphold_the_patrol(world: Wo
     judged = {o["target_id"]: o["verdict"] for o in world.outcomes if o["decided_by"] == "person"}
     about = {c["target"]["id"] for c in world.complaints}
     assert 0.5 < len(judged) / len(about) < 0.7
-    patrol = [judged[target] for target, crowd in world.crowd_by_target.items() if crowd == "patrol" and target in judged]
+    patrol = [
+        judged[target] for target, crowd in world.crowd_by_target.items() if crowd == "patrol" and target in judged
+    ]
     assert patrol.count("upheld") > 0.85 * len(patrol) > 0
 
 

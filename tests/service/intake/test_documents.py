@@ -11,14 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from service.intake.documents import MAX_ARRAY_ITEMS, MAX_LINES, Batch, Form, TooManyItems, UnreadableDocument, read_document
+from service.intake.documents import (
+    MAX_ARRAY_ITEMS,
+    MAX_LINES,
+    Batch,
+    Form,
+    TooManyItems,
+    UnreadableDocument,
+    read_document,
+)
 from service.intake.items import COMPLAINT, OUTCOME, Noun, withdrawal
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def complaint(**changes: Any) -> dict[str, Any]:
-    return {"id": "c-1", "occurred_at": "2026-11-22T10:00:00Z", "reporter": {"id": "r-1"}, "target": {"id": "t-1"}, **changes}
+    return {
+        "id": "c-1",
+        "occurred_at": "2026-11-22T10:00:00Z",
+        "reporter": {"id": "r-1"},
+        "target": {"id": "t-1"},
+        **changes,
+    }
 
 
 def read(document: bytes, form: Form = "json", noun: Noun = COMPLAINT) -> Batch:
@@ -31,14 +45,20 @@ def read(document: bytes, form: Form = "json", noun: Noun = COMPLAINT) -> Batch:
 def refusal(item: Any, noun: Noun = COMPLAINT) -> tuple[str | None, str]:
     """(id, pointer) of the one refused item, the same whether it comes alone, in an array or as a line."""
     text = json.dumps(item).encode()
-    found = {(r.id, r.pointer) for document, form in ((text, "json"), (b"[" + text + b"]", "json"), (text, "ndjson")) for r in read(document, form, noun).rejected}  # type: ignore[arg-type]
+    found = {
+        (r.id, r.pointer)
+        for document, form in ((text, "json"), (b"[" + text + b"]", "json"), (text, "ndjson"))
+        for r in read(document, form, noun).rejected
+    }  # type: ignore[arg-type]
     assert len(found) == 1, found
     return found.pop()
 
 
 def test_a_complaint_becomes_its_canonical_line_in_utc_without_nulls() -> None:
     batch = read(json.dumps(complaint(occurred_at="2026-11-22t12:00:00.5+02:00", reason=None)).encode())
-    assert batch.lines == [b'c{"id":"c-1","occurred_at":"2026-11-22T10:00:00.500000Z","reporter":{"id":"r-1","trusted":false},"target":{"id":"t-1"}}']
+    assert batch.lines == [
+        b'c{"id":"c-1","occurred_at":"2026-11-22T10:00:00.500000Z","reporter":{"id":"r-1","trusted":false},"target":{"id":"t-1"}}'
+    ]
     assert batch.rejected_count == 0
 
 
@@ -49,40 +69,43 @@ def test_the_three_forms_of_a_document_give_the_same_lines() -> None:
     assert json.loads(alone.lines[0][1:])["target"]["attributes"] == {"a": 1, "b": 1.5, "c": True, "d": "x"}
 
 
-@pytest.mark.parametrize(("change", "pointer"), [
-    ({"id": 5}, "/id"),
-    ({"id": ""}, "/id"),
-    ({"id": "x" * 129}, "/id"),
-    ({"id": "x" * 10_000}, "/id"),
-    ({"id": "a\x00"}, "/id"),
-    ({"id": "a\x85"}, "/id"),
-    ({"id": "\ud800"}, "/id"),
-    ({"occurred_at": "2026-11-22T10:00:00"}, "/occurred_at"),
-    ({"occurred_at": "yesterday"}, "/occurred_at"),
-    ({"occurred_at": 1_700_000_000}, "/occurred_at"),
-    ({"occurred_at": "2026-02-30T10:00:00Z"}, "/occurred_at"),
-    ({"occurred_at": "2026-11-22T10:00:00+99:00"}, "/occurred_at"),
-    ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "/occurred_at"),
-    ({"occurred_at": "٢٠٢٦-11-22T10:00:00Z"}, "/occurred_at"),
-    ({"occurred_at": None}, "/occurred_at"),
-    ({"reporter": {"id": "r", "trusted": "yes"}}, "/reporter/trusted"),
-    ({"reporter": "r"}, "/reporter"),
-    ({"target": {}}, "/target/id"),
-    ({"target": {"id": "t", "attributes": {"a/~b": [1]}}}, "/target/attributes/a~1~0b"),
-    ({"target": {"id": "t", "attributes": {"a": None}}}, "/target/attributes/a"),
-    ({"target": {"id": "t", "attributes": {"a": {"b": 1}}}}, "/target/attributes/a"),
-    ({"target": {"id": "t", "attributes": {"a": float("nan")}}}, "/target/attributes/a"),
-    ({"target": {"id": "t", "attributes": {"a": float("inf")}}}, "/target/attributes/a"),
-    ({"target": {"id": "t", "attributes": {"": 1}}}, "/target/attributes/"),
-    ({"target": {"id": "t", "attributes": {str(n): n for n in range(33)}}}, "/target/attributes"),
-    ({"reason": "x" * 65}, "/reason"),
-    ({"text": "x" * 4097}, "/text"),
-    ({"text": "\udfff"}, "/text"),
-    ({"notice_type": "other"}, "/notice_type"),
-    ({"machine": True}, "/machine"),
-    ({"a/b": 1}, "/a~1b"),
-    ({"reporter": {"id": "r", "ip": "10.0.0.1"}}, "/reporter/ip"),
-])
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"id": 5}, "/id"),
+        ({"id": ""}, "/id"),
+        ({"id": "x" * 129}, "/id"),
+        ({"id": "x" * 10_000}, "/id"),
+        ({"id": "a\x00"}, "/id"),
+        ({"id": "a\x85"}, "/id"),
+        ({"id": "\ud800"}, "/id"),
+        ({"occurred_at": "2026-11-22T10:00:00"}, "/occurred_at"),
+        ({"occurred_at": "yesterday"}, "/occurred_at"),
+        ({"occurred_at": 1_700_000_000}, "/occurred_at"),
+        ({"occurred_at": "2026-02-30T10:00:00Z"}, "/occurred_at"),
+        ({"occurred_at": "2026-11-22T10:00:00+99:00"}, "/occurred_at"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "/occurred_at"),
+        ({"occurred_at": "٢٠٢٦-11-22T10:00:00Z"}, "/occurred_at"),
+        ({"occurred_at": None}, "/occurred_at"),
+        ({"reporter": {"id": "r", "trusted": "yes"}}, "/reporter/trusted"),
+        ({"reporter": "r"}, "/reporter"),
+        ({"target": {}}, "/target/id"),
+        ({"target": {"id": "t", "attributes": {"a/~b": [1]}}}, "/target/attributes/a~1~0b"),
+        ({"target": {"id": "t", "attributes": {"a": None}}}, "/target/attributes/a"),
+        ({"target": {"id": "t", "attributes": {"a": {"b": 1}}}}, "/target/attributes/a"),
+        ({"target": {"id": "t", "attributes": {"a": float("nan")}}}, "/target/attributes/a"),
+        ({"target": {"id": "t", "attributes": {"a": float("inf")}}}, "/target/attributes/a"),
+        ({"target": {"id": "t", "attributes": {"": 1}}}, "/target/attributes/"),
+        ({"target": {"id": "t", "attributes": {str(n): n for n in range(33)}}}, "/target/attributes"),
+        ({"reason": "x" * 65}, "/reason"),
+        ({"text": "x" * 4097}, "/text"),
+        ({"text": "\udfff"}, "/text"),
+        ({"notice_type": "other"}, "/notice_type"),
+        ({"machine": True}, "/machine"),
+        ({"a/b": 1}, "/a~1b"),
+        ({"reporter": {"id": "r", "ip": "10.0.0.1"}}, "/reporter/ip"),
+    ],
+)
 def test_what_is_wrong_with_a_complaint_is_pointed_at(change: dict[str, Any], pointer: str) -> None:
     identifier, found = refusal(complaint(**change))
     assert found == pointer
@@ -95,13 +118,16 @@ def test_what_is_no_object_is_refused_as_a_whole(item: Any) -> None:
     assert [(r.line, r.id, r.pointer) for r in batch.rejected] == [(1, None, "")]
 
 
-@pytest.mark.parametrize(("change", "pointer"), [
-    ({"verdict": None}, ""),
-    ({"verdict": "guilty"}, "/verdict"),
-    ({"decided_by": "robot"}, "/decided_by"),
-    ({"complaint_id": ""}, "/complaint_id"),
-    ({"target_id": None}, "/target_id"),
-])
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"verdict": None}, ""),
+        ({"verdict": "guilty"}, "/verdict"),
+        ({"decided_by": "robot"}, "/decided_by"),
+        ({"complaint_id": ""}, "/complaint_id"),
+        ({"target_id": None}, "/target_id"),
+    ],
+)
 def test_what_is_wrong_with_an_outcome_is_pointed_at(change: dict[str, Any], pointer: str) -> None:
     outcome = {"id": "o-1", "target_id": "t-1", "decided_at": "2026-11-22T10:00:00Z", "verdict": "upheld"}
     assert read(json.dumps(outcome).encode(), noun=OUTCOME).rejected_count == 0
@@ -110,18 +136,30 @@ def test_what_is_wrong_with_an_outcome_is_pointed_at(change: dict[str, Any], poi
 
 def test_a_clock_may_run_ahead_by_five_minutes_and_no_more() -> None:
     at = [NOW + timedelta(minutes=5), NOW + timedelta(minutes=5, microseconds=1), NOW + timedelta(days=300)]
-    batch = read(json.dumps([complaint(id=str(n), occurred_at=moment.isoformat()) for n, moment in enumerate(at)]).encode())
+    batch = read(
+        json.dumps([complaint(id=str(n), occurred_at=moment.isoformat()) for n, moment in enumerate(at)]).encode()
+    )
     assert len(batch.lines) == 1
     assert [(r.line, r.id, r.pointer) for r in batch.rejected] == [(2, "1", "/occurred_at"), (3, "2", "/occurred_at")]
 
 
 def test_an_outcome_is_not_bounded_by_the_clock() -> None:
-    assert read(b'{"id": "o", "target_id": "t", "decided_at": "2030-01-01T00:00:00Z", "action": "kept"}', noun=OUTCOME).rejected_count == 0
+    assert (
+        read(
+            b'{"id": "o", "target_id": "t", "decided_at": "2030-01-01T00:00:00Z", "action": "kept"}', noun=OUTCOME
+        ).rejected_count
+        == 0
+    )
 
 
 def test_a_broken_line_costs_itself_only() -> None:
     good = json.dumps(complaint()).encode()
-    batch = read(b"\n".join([good, b'{"id": "c-2"', b"\xff\xfe", b"", b"  ", b"{" * 5_000, b'{"a":' * 5_000, good, b"[1]", b"1" * 5_000]), "ndjson")
+    batch = read(
+        b"\n".join(
+            [good, b'{"id": "c-2"', b"\xff\xfe", b"", b"  ", b"{" * 5_000, b'{"a":' * 5_000, good, b"[1]", b"1" * 5_000]
+        ),
+        "ndjson",
+    )
     assert len(batch.lines) == 2
     assert [r.line for r in batch.rejected] == [2, 3, 6, 7, 9, 10]
     assert batch.rejected_count == 6
@@ -142,7 +180,10 @@ def test_one_item_with_thousands_of_unknown_fields_is_refused_in_short() -> None
     assert len(refused[0].detail) < 100
 
 
-@pytest.mark.parametrize("document", [b"{", b"", b"   ", b"\xff", b"[1,]", b"[" * 100_000, b'{"id": "\\ud8', b"\xef\xbb\xbf{}", b"{} {}", b"9" * 5_000])
+@pytest.mark.parametrize(
+    "document",
+    [b"{", b"", b"   ", b"\xff", b"[1,]", b"[" * 100_000, b'{"id": "\\ud8', b"\xef\xbb\xbf{}", b"{} {}", b"9" * 5_000],
+)
 def test_an_unreadable_document_is_refused_as_a_whole(document: bytes) -> None:
     with pytest.raises(UnreadableDocument):
         read(document)
@@ -151,7 +192,11 @@ def test_an_unreadable_document_is_refused_as_a_whole(document: bytes) -> None:
 def test_a_document_with_too_many_items_is_refused_before_anything_is_read() -> None:
     assert read(b"[" + b",".join([b"1"] * MAX_ARRAY_ITEMS) + b"]").rejected_count == MAX_ARRAY_ITEMS
     assert read(b"1\n" * MAX_LINES, "ndjson").rejected_count == MAX_LINES
-    for document, form in ((b"[" + b",".join([b"1"] * (MAX_ARRAY_ITEMS + 1)) + b"]", "json"), (b"\n" * (MAX_LINES + 1), "ndjson"), (b"1\n" * MAX_LINES + b"1", "ndjson")):
+    for document, form in (
+        (b"[" + b",".join([b"1"] * (MAX_ARRAY_ITEMS + 1)) + b"]", "json"),
+        (b"\n" * (MAX_LINES + 1), "ndjson"),
+        (b"1\n" * MAX_LINES + b"1", "ndjson"),
+    ):
         batch = Batch()
         with pytest.raises(TooManyItems):
             list(read_document(document, COMPLAINT, form, NOW, batch))  # type: ignore[arg-type]
@@ -166,10 +211,26 @@ def test_the_work_is_cut_into_slices() -> None:
     assert sum(1 for _ in read_document(b"[" + b",".join([line] * 1_000) + b"]", COMPLAINT, "json", NOW, Batch())) >= 20
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
 
 
-@given(st.lists(st.one_of(JSON, st.builds(lambda field, value: complaint(**{field: value}), st.sampled_from(["id", "occurred_at", "reporter", "target", "text", "x"]), JSON)), max_size=6))
+@given(
+    st.lists(
+        st.one_of(
+            JSON,
+            st.builds(
+                lambda field, value: complaint(**{field: value}),
+                st.sampled_from(["id", "occurred_at", "reporter", "target", "text", "x"]),
+                JSON,
+            ),
+        ),
+        max_size=6,
+    )
+)
 def test_whatever_comes_every_item_is_either_kept_or_refused(items: list[Any]) -> None:
     batch = read(json.dumps(items).encode())
     assert len(batch.lines) + batch.rejected_count == len(items)
@@ -186,9 +247,19 @@ def test_bytes_that_are_no_json_never_raise_as_lines(lines: list[bytes]) -> None
 IDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=128)
 
 
-@given(IDS, IDS, st.datetimes(min_value=datetime.fromisoformat("1990-01-01"), max_value=datetime.fromisoformat("2026-11-01"), timezones=st.just(UTC)))
+@given(
+    IDS,
+    IDS,
+    st.datetimes(
+        min_value=datetime.fromisoformat("1990-01-01"),
+        max_value=datetime.fromisoformat("2026-11-01"),
+        timezones=st.just(UTC),
+    ),
+)
 def test_a_canonical_line_reads_back_as_itself(identifier: str, target: str, at: datetime) -> None:
-    line = read(json.dumps(complaint(id=identifier, target={"id": target}, occurred_at=at.isoformat())).encode()).lines[0]
+    line = read(json.dumps(complaint(id=identifier, target={"id": target}, occurred_at=at.isoformat())).encode()).lines[
+        0
+    ]
     assert read(line[1:], "ndjson").lines == [line]
     assert b"\n" not in line
 

@@ -25,8 +25,13 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 def body(**more: Any) -> dict[str, Any]:
     return {
-        "id": "c-1", "occurred_at": "2026-10-31T10:00:00Z", "reporter": {"id": "r-77", "account_created_at": "2026-10-30T10:00:00Z", "fingerprint": "hmac:5f1c"},
-        "target": {"id": "t-1", "author_id": "r-77", "excerpt": TEXT}, "reason": "abuse", "text": TEXT, **more,
+        "id": "c-1",
+        "occurred_at": "2026-10-31T10:00:00Z",
+        "reporter": {"id": "r-77", "account_created_at": "2026-10-30T10:00:00Z", "fingerprint": "hmac:5f1c"},
+        "target": {"id": "t-1", "author_id": "r-77", "excerpt": TEXT},
+        "reason": "abuse",
+        "text": TEXT,
+        **more,
     }
 
 
@@ -56,7 +61,11 @@ def test_neither_id_nor_words_nor_fingerprint_of_the_reporter_are_in_the_line_th
     stored = HIDING.line(line(body(target={"id": "t-1", "excerpt": "what the target says"})))
     found = json.loads(stored[1:])
     assert b"r-77" not in stored and b"insults" not in stored and b"hmac:5f1c" not in stored
-    assert found["reporter"] == {"id": HIDING.reporter("r-77"), "account_created_at": "2026-10-30T10:00:00Z", "fingerprint": found["reporter"]["fingerprint"]}
+    assert found["reporter"] == {
+        "id": HIDING.reporter("r-77"),
+        "account_created_at": "2026-10-30T10:00:00Z",
+        "fingerprint": found["reporter"]["fingerprint"],
+    }
     assert found["reporter"]["fingerprint"].startswith("f-")
     assert b64decode(found["text_signature"]) == signature_of(TEXT, KEY)
     assert set(found) == {"id", "occurred_at", "reporter", "target", "reason", "text_hash", "text_signature"}
@@ -118,11 +127,18 @@ def test_who_wrote_the_target_of_somebody_elses_complaint_is_named_by_the_token_
 
 def test_a_batch_lists_what_an_erased_reporter_sent_beside_what_was_taken() -> None:
     batch = Batch(Edge(KEY, keep_text=False, erased={HIDING.mark("r-77"): "erased-1"}))
-    document = b"\n".join(line({**body(), "id": f"c-{k}", "reporter": {"id": who}})[1:] for k, who in enumerate(("r-76", "r-77", "r-78")))
+    document = b"\n".join(
+        line({**body(), "id": f"c-{k}", "reporter": {"id": who}})[1:] for k, who in enumerate(("r-76", "r-77", "r-78"))
+    )
     assert list(read_document(document, COMPLAINT, "ndjson", NOW, batch))
     assert [json.loads(kept[1:])["id"] for kept in batch.lines] == ["c-0", "c-2"]
     (refused,) = batch.rejected
-    assert (refused.line, refused.id, refused.pointer, refused.detail.split(":")[0]) == (2, "c-1", "/reporter/id", "erased")
+    assert (refused.line, refused.id, refused.pointer, refused.detail.split(":")[0]) == (
+        2,
+        "c-1",
+        "/reporter/id",
+        "erased",
+    )
 
 
 def test_the_key_is_in_no_representation() -> None:

@@ -7,7 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from service.intake.signatures import COMMON_KEY, LEAST_WORDS, SIGNATURE_BYTES, jaccard, signature_of, slots_alike, slots_of, word_count
+from service.intake.signatures import (
+    COMMON_KEY,
+    LEAST_WORDS,
+    SIGNATURE_BYTES,
+    jaccard,
+    signature_of,
+    slots_alike,
+    slots_of,
+    word_count,
+)
 
 OTHER_KEY = bytes(range(32))
 
@@ -21,7 +30,9 @@ def signed(text: str, key: bytes = COMMON_KEY) -> bytes:
 def pair(common: int, apart: int, number: int) -> tuple[str, str]:
     """Two texts with so many words in common and so many of its own each."""
     both = [f"w{number}-{k}" for k in range(common)]
-    return " ".join([*both, *(f"a{number}-{k}" for k in range(apart))]), " ".join([*(f"b{number}-{k}" for k in range(apart)), *both])
+    return " ".join([*both, *(f"a{number}-{k}" for k in range(apart))]), " ".join(
+        [*(f"b{number}-{k}" for k in range(apart)), *both]
+    )
 
 
 @pytest.mark.parametrize(("common", "apart"), [(0, 10), (4, 8), (8, 6), (10, 5), (18, 1), (20, 0)])

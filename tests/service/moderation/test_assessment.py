@@ -10,13 +10,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.moderation.assessment import NO_CLUSTERS, ClusterPart, assess, discount_probability, independent_count, recommend, summarise
+from service.moderation.assessment import (
+    NO_CLUSTERS,
+    ClusterPart,
+    assess,
+    discount_probability,
+    independent_count,
+    recommend,
+    summarise,
+)
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def part(name: str, reporters: range | set[int], pi: float, *, exempt: int = 0, flagged: bool = True) -> ClusterPart:
-    return ClusterPart(name, probability=pi, unfounded_probability=1.0, discount_probability=pi, flagged=flagged, reporters=set(reporters), exempt=exempt)
+    return ClusterPart(
+        name,
+        probability=pi,
+        unfounded_probability=1.0,
+        discount_probability=pi,
+        flagged=flagged,
+        reporters=set(reporters),
+        exempt=exempt,
+    )
 
 
 def count(complaints: int, *parts: ClusterPart) -> float:
@@ -60,7 +76,12 @@ def test_without_a_cluster_its_accounts_fall_back_to_the_next() -> None:
 
 def test_a_target_never_seen_is_all_zeros() -> None:
     answer = assess("t", 0, NO_CLUSTERS, threshold=1, as_of=NOW, pending=False)
-    assert (answer.complaints, answer.independent_complaints, answer.coordinated_probability, answer.recommendation) == (0, 0.0, 0.0, "none")
+    assert (
+        answer.complaints,
+        answer.independent_complaints,
+        answer.coordinated_probability,
+        answer.recommendation,
+    ) == (0, 0.0, 0.0, "none")
     assert answer.clusters == []
     assert answer.without_clusters == {}
 
@@ -70,28 +91,48 @@ def test_totals_that_fell_since_the_last_tick_give_no_negative_count() -> None:
     assert [independent_count(complaints, summary.discount) for complaints in (12, 3, 1, 0)] == [1, 1, 1, 0]
 
 
-@pytest.mark.parametrize(("complaints", "independent", "flagged", "expected"), [
-    (7, 1.0, True, "none"),
-    (8, 7.999_999, True, "hold"),
-    (8, 7.999_999_9, True, "review"),
-    (8, 8.0, False, "none"),
-    (30, 7.0, False, "hold"),  # a held back cluster is not flagged and still holds
-    (30, 20.0, True, "review"),
-])
+@pytest.mark.parametrize(
+    ("complaints", "independent", "flagged", "expected"),
+    [
+        (7, 1.0, True, "none"),
+        (8, 7.999_999, True, "hold"),
+        (8, 7.999_999_9, True, "review"),
+        (8, 8.0, False, "none"),
+        (30, 7.0, False, "hold"),  # a held back cluster is not flagged and still holds
+        (30, 20.0, True, "review"),
+    ],
+)
 def test_recommendations_at_eight(complaints: int, independent: float, flagged: bool, expected: str) -> None:
     assert recommend(complaints, independent, 8, flagged=flagged) == expected
 
 
-@pytest.mark.parametrize(("disposition", "verdict", "expected"), [
-    ("flagged", None, 0.4), ("held_back", None, 0.4), ("reliable", None, 0.0), ("revoked", None, 0.0), ("merged", None, 0.0),
-    ("flagged", "coordinated", 1.0), ("reliable", "coordinated", 1.0), ("flagged", "not_coordinated", 0.0), ("merged", "coordinated", 0.0),
-])
+@pytest.mark.parametrize(
+    ("disposition", "verdict", "expected"),
+    [
+        ("flagged", None, 0.4),
+        ("held_back", None, 0.4),
+        ("reliable", None, 0.0),
+        ("revoked", None, 0.0),
+        ("merged", None, 0.0),
+        ("flagged", "coordinated", 1.0),
+        ("reliable", "coordinated", 1.0),
+        ("flagged", "not_coordinated", 0.0),
+        ("merged", "coordinated", 0.0),
+    ],
+)
 def test_who_is_discounted(disposition: str, verdict: str | None, expected: float) -> None:
     assert discount_probability(disposition, verdict, 0.8, 0.5) == pytest.approx(expected)  # type: ignore[arg-type]
 
 
 def test_an_assessment_lists_its_clusters_and_the_largest_probability() -> None:
-    answer = assess("t", 12, summarise([part("b", range(6), 0.25, flagged=False), part("a", range(6, 10), 0.75)]), threshold=8, as_of=NOW, pending=True)
+    answer = assess(
+        "t",
+        12,
+        summarise([part("b", range(6), 0.25, flagged=False), part("a", range(6, 10), 0.75)]),
+        threshold=8,
+        as_of=NOW,
+        pending=True,
+    )
     assert [cluster.id for cluster in answer.clusters] == ["a", "b"]
     assert answer.coordinated_probability == 0.75
     assert set(answer.without_clusters) == {"a", "b"}
@@ -100,7 +141,9 @@ def test_an_assessment_lists_its_clusters_and_the_largest_probability() -> None:
 
 
 PI = st.floats(0, 1)
-PARTS = st.lists(st.tuples(st.sets(st.integers(0, 30), max_size=12), PI, st.integers(0, 3)), max_size=5).map(lambda rows: [part(f"c{n}", reporters, pi, exempt=exempt) for n, (reporters, pi, exempt) in enumerate(rows)])
+PARTS = st.lists(st.tuples(st.sets(st.integers(0, 30), max_size=12), PI, st.integers(0, 3)), max_size=5).map(
+    lambda rows: [part(f"c{n}", reporters, pi, exempt=exempt) for n, (reporters, pi, exempt) in enumerate(rows)]
+)
 
 
 def total_of(parts: list[ClusterPart], organic: int) -> int:
@@ -140,9 +183,14 @@ def test_without_a_cluster_is_what_would_be_had_it_never_been(parts: list[Cluste
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), PI), min_size=1, max_size=4), st.integers(0, 9), PI, st.data())
-def test_apart_from_each_other_a_larger_pi_or_one_more_member_never_raises_the_count(sizes: list[tuple[int, float]], organic: int, more: float, data: st.DataObject) -> None:
+def test_apart_from_each_other_a_larger_pi_or_one_more_member_never_raises_the_count(
+    sizes: list[tuple[int, float]], organic: int, more: float, data: st.DataObject
+) -> None:
     starts = [sum(size for size, _ in sizes[:n]) for n in range(len(sizes))]
-    parts = [part(f"c{n}", range(start, start + size), pi) for n, (start, (size, pi)) in enumerate(zip(starts, sizes, strict=True))]
+    parts = [
+        part(f"c{n}", range(start, start + size), pi)
+        for n, (start, (size, pi)) in enumerate(zip(starts, sizes, strict=True))
+    ]
     total = total_of(parts, organic + 1)
     chosen = data.draw(st.integers(0, len(parts) - 1))
     surer, larger = parts[:], parts[:]

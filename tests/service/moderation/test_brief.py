@@ -10,10 +10,21 @@ import pytest
 
 from service.model import Assessment, Decision
 from service.moderation.assessment import ClusterPart, assess, summarise
-from service.moderation.brief import ComplaintFigures, Dossier, GroupOnTarget, OutcomeTold, RestorationTold, fragment, not_known, sentences
+from service.moderation.brief import (
+    ComplaintFigures,
+    Dossier,
+    GroupOnTarget,
+    OutcomeTold,
+    RestorationTold,
+    fragment,
+    not_known,
+    sentences,
+)
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
-GROUP = GroupOnTarget("k1", "repeat", "flagged", "open", "10 accounts complained about the same 31 targets; not judged yet.", None)
+GROUP = GroupOnTarget(
+    "k1", "repeat", "flagged", "open", "10 accounts complained about the same 31 targets; not judged yet.", None
+)
 FIGURES = ComplaintFigures(standing=12, first_at=NOW, last_at=NOW)
 
 
@@ -24,7 +35,18 @@ def asked(complaints: int = 12, members: int = 10, **fields: Any) -> Assessment:
 
 def outcome(identity: str, hours: float, **fields: Any) -> OutcomeTold:
     at = NOW + timedelta(hours=hours)
-    return OutcomeTold(**{"id": identity, "decided_at": at, "received_at": at, "verdict": None, "action": None, "decided_by": "automatic", "complaint_id": None, **fields})
+    return OutcomeTold(
+        **{
+            "id": identity,
+            "decided_at": at,
+            "received_at": at,
+            "verdict": None,
+            "action": None,
+            "decided_by": "automatic",
+            "complaint_id": None,
+            **fields,
+        }
+    )
 
 
 def text(assessment: Assessment, dossier: Dossier) -> str:
@@ -35,7 +57,14 @@ def test_a_target_never_seen_has_a_brief_of_zeros() -> None:
     empty = asked(0, 0)
     assert sentences(empty, Dossier(), 8) == ["No complaint about this target stands."]
     told = fragment(empty, Dossier(), 8, "v")
-    assert (told.restriction, told.source_type, told.automated_detection, told.automated_decision, told.complaints, told.independent_complaints) == (None, None, None, None, 0, 0.0)
+    assert (
+        told.restriction,
+        told.source_type,
+        told.automated_detection,
+        told.automated_decision,
+        told.complaints,
+        told.independent_complaints,
+    ) == (None, None, None, None, 0, 0.0)
     assert not told.crossed_by_complaints
 
 
@@ -43,24 +72,47 @@ def test_a_held_target_says_who_carries_it_and_what_would_be_without() -> None:
     said = text(asked(), Dossier(FIGURES, [GROUP]))
     assert "12 people complained" in said and "leaves 3 independent complaints" in said
     assert "only coordinated complaints carry it over" in said and "not judged yet" in said
-    assert "10 of the complaints are of group k1 (flagged, no person has decided yet)" in said and "Had group k1 not been found, 12 complaints would count." in said
+    assert (
+        "10 of the complaints are of group k1 (flagged, no person has decided yet)" in said
+        and "Had group k1 not been found, 12 complaints would count." in said
+    )
     assert any("estimate" in line for line in not_known(asked(), Dossier(FIGURES, [GROUP])))
 
 
 def test_honest_outrage_is_told_as_such() -> None:
     said = text(asked(300, 0), Dossier(replace(FIGURES, standing=300)))
-    assert "300 people complained about this target, as far as we can tell independently" in said and "Enough people complained independently" in said and "group" not in said
-    assert "It does not reach the threshold of 8." in text(asked(1, 0), Dossier(FIGURES)) and "1 person complained" in text(asked(1, 0), Dossier(FIGURES))
+    assert (
+        "300 people complained about this target, as far as we can tell independently" in said
+        and "Enough people complained independently" in said
+        and "group" not in said
+    )
+    assert "It does not reach the threshold of 8." in text(
+        asked(1, 0), Dossier(FIGURES)
+    ) and "1 person complained" in text(asked(1, 0), Dossier(FIGURES))
 
 
 def test_what_a_person_decided_is_told_with_its_reversal() -> None:
-    first = Decision(id="d1", cluster_id="k1", at=NOW, by="ann", verdict="not_coordinated", reason_code="outrage", version=1)
+    first = Decision(
+        id="d1", cluster_id="k1", at=NOW, by="ann", verdict="not_coordinated", reason_code="outrage", version=1
+    )
     second = first.model_copy(update={"id": "d2", "reverses": "d1", "by": "bob"})
     said = text(asked(), Dossier(FIGURES, [replace(GROUP, verdict="coordinated", decisions=[first, second])]))
-    assert "a person decided: coordinated" in said and "ann decided on 2026-11-02 12:00 UTC: not coordinated (outrage)." in said and "bob decided" in said and "taking back d1" in said
+    assert (
+        "a person decided: coordinated" in said
+        and "ann decided on 2026-11-02 12:00 UTC: not coordinated (outrage)." in said
+        and "bob decided" in said
+        and "taking back d1" in said
+    )
 
 
-@pytest.mark.parametrize(("disposition", "words"), [("reliable", "people found its complaints right"), ("revoked", "no longer thought to be a group"), ("held_back", "beyond the day's quota")])
+@pytest.mark.parametrize(
+    ("disposition", "words"),
+    [
+        ("reliable", "people found its complaints right"),
+        ("revoked", "no longer thought to be a group"),
+        ("held_back", "beyond the day's quota"),
+    ],
+)
 def test_every_kind_of_group_is_explained(disposition: Any, words: str) -> None:
     assert words in text(asked(12, 0), Dossier(FIGURES, [replace(GROUP, disposition=disposition)]))
 
@@ -68,18 +120,28 @@ def test_every_kind_of_group_is_explained(disposition: Any, words: str) -> None:
 def test_notices_of_illegal_content_are_set_apart() -> None:
     figures = replace(FIGURES, illegal_content_notices=2, trusted=1, withdrawn=1, machine=3)
     said = text(asked(), Dossier(figures))
-    assert "2 of the complaints are each a notice of illegal content: never discounted" in said and "1 of the complaints is by a trusted flagger" in said
-    assert "1 more complaint was withdrawn and counted nowhere." in said and "3 more reports were sent by machines" in said
+    assert (
+        "2 of the complaints are each a notice of illegal content: never discounted" in said
+        and "1 of the complaints is by a trusted flagger" in said
+    )
+    assert (
+        "1 more complaint was withdrawn and counted nowhere." in said and "3 more reports were sent by machines" in said
+    )
 
 
-@pytest.mark.parametrize(("figures", "source", "detection"), [
-    (FIGURES, "SOURCE_TYPE_OTHER_NOTIFICATION", "No"),
-    (replace(FIGURES, illegal_content_notices=1), "SOURCE_ARTICLE_16", "No"),
-    (replace(FIGURES, illegal_content_notices=1, trusted=1, trusted_notices=1), "SOURCE_TRUSTED_FLAGGER", "No"),
-    (replace(FIGURES, illegal_content_notices=1, trusted=1), "SOURCE_ARTICLE_16", "No"),
-    (ComplaintFigures(machine=2), None, "Yes"),
-])
-def test_the_source_is_told_in_the_databases_words(figures: ComplaintFigures, source: str | None, detection: str) -> None:
+@pytest.mark.parametrize(
+    ("figures", "source", "detection"),
+    [
+        (FIGURES, "SOURCE_TYPE_OTHER_NOTIFICATION", "No"),
+        (replace(FIGURES, illegal_content_notices=1), "SOURCE_ARTICLE_16", "No"),
+        (replace(FIGURES, illegal_content_notices=1, trusted=1, trusted_notices=1), "SOURCE_TRUSTED_FLAGGER", "No"),
+        (replace(FIGURES, illegal_content_notices=1, trusted=1), "SOURCE_ARTICLE_16", "No"),
+        (ComplaintFigures(machine=2), None, "Yes"),
+    ],
+)
+def test_the_source_is_told_in_the_databases_words(
+    figures: ComplaintFigures, source: str | None, detection: str
+) -> None:
     told = fragment(asked(), Dossier(figures), 8, "v")
     assert (told.source_type, told.automated_detection) == (source, detection)
 
@@ -87,17 +149,34 @@ def test_the_source_is_told_in_the_databases_words(figures: ComplaintFigures, so
 AUTOMATIC = outcome("o1", 0, action="removed")
 
 
-@pytest.mark.parametrize(("outcomes", "restriction", "automated"), [
-    ([AUTOMATIC], "removed", "AUTOMATED_DECISION_FULLY"),
-    ([AUTOMATIC, outcome("o2", 1, verdict="upheld", decided_by="person")], "removed", "AUTOMATED_DECISION_PARTIALLY"),
-    ([AUTOMATIC, outcome("o2", 1, action="removed", decided_by="appeal")], "removed", "AUTOMATED_DECISION_PARTIALLY"),
-    ([outcome("o2", 1, action="removed", decided_by="person")], "removed", "AUTOMATED_DECISION_NOT_AUTOMATED"),
-    ([AUTOMATIC, outcome("o2", 1, action="restored", decided_by="person")], None, None),
-    ([AUTOMATIC, outcome("o2", 1, verdict="upheld", decided_by="person", complaint_id="c9")], "removed", "AUTOMATED_DECISION_FULLY"),
-    ([outcome("o2", 1, verdict="rejected", decided_by="person")], None, None),
-    ([], None, None),
-])
-def test_what_was_automatic_is_told_for_the_removal_that_stands(outcomes: list[OutcomeTold], restriction: str | None, automated: str | None) -> None:
+@pytest.mark.parametrize(
+    ("outcomes", "restriction", "automated"),
+    [
+        ([AUTOMATIC], "removed", "AUTOMATED_DECISION_FULLY"),
+        (
+            [AUTOMATIC, outcome("o2", 1, verdict="upheld", decided_by="person")],
+            "removed",
+            "AUTOMATED_DECISION_PARTIALLY",
+        ),
+        (
+            [AUTOMATIC, outcome("o2", 1, action="removed", decided_by="appeal")],
+            "removed",
+            "AUTOMATED_DECISION_PARTIALLY",
+        ),
+        ([outcome("o2", 1, action="removed", decided_by="person")], "removed", "AUTOMATED_DECISION_NOT_AUTOMATED"),
+        ([AUTOMATIC, outcome("o2", 1, action="restored", decided_by="person")], None, None),
+        (
+            [AUTOMATIC, outcome("o2", 1, verdict="upheld", decided_by="person", complaint_id="c9")],
+            "removed",
+            "AUTOMATED_DECISION_FULLY",
+        ),
+        ([outcome("o2", 1, verdict="rejected", decided_by="person")], None, None),
+        ([], None, None),
+    ],
+)
+def test_what_was_automatic_is_told_for_the_removal_that_stands(
+    outcomes: list[OutcomeTold], restriction: str | None, automated: str | None
+) -> None:
     told = fragment(asked(), Dossier(FIGURES, outcomes=outcomes), 8, "v")
     assert (told.restriction, told.automated_decision) == (restriction, automated)
     assert (told.decided_at is None) == (restriction is None)
@@ -105,15 +184,31 @@ def test_what_was_automatic_is_told_for_the_removal_that_stands(outcomes: list[O
 
 def test_outcomes_are_told_in_order_and_what_nobody_has_looked_at_is_said() -> None:
     said = text(asked(), Dossier(FIGURES, outcomes=[AUTOMATIC]))
-    assert "2026-11-02 12:00 UTC, automatically: it was removed." in said and "no person is known to have looked at it since" in said
-    both = text(asked(), Dossier(FIGURES, outcomes=[AUTOMATIC, outcome("o2", 1, action="restored", verdict="rejected", decided_by="appeal")]))
-    assert "on appeal: the complaints about it were rejected and it was restored." in both and "no person is known" not in both
+    assert (
+        "2026-11-02 12:00 UTC, automatically: it was removed." in said
+        and "no person is known to have looked at it since" in said
+    )
+    both = text(
+        asked(),
+        Dossier(
+            FIGURES, outcomes=[AUTOMATIC, outcome("o2", 1, action="restored", verdict="rejected", decided_by="appeal")]
+        ),
+    )
+    assert (
+        "on appeal: the complaints about it were rejected and it was restored." in both
+        and "no person is known" not in both
+    )
     assert both.index("automatically") < both.index("on appeal")
-    one = text(asked(), Dossier(FIGURES, outcomes=[outcome("o3", 0, verdict="upheld", decided_by="person", complaint_id="c-9")]))
+    one = text(
+        asked(),
+        Dossier(FIGURES, outcomes=[outcome("o3", 0, verdict="upheld", decided_by="person", complaint_id="c-9")]),
+    )
     assert "by a person: complaint c-9 alone was upheld." in one
 
 
-@pytest.mark.parametrize(("state", "words"), [("open", "open question"), ("restored", "has been restored"), ("stands", "removal stands")])
+@pytest.mark.parametrize(
+    ("state", "words"), [("open", "open question"), ("restored", "has been restored"), ("stands", "removal stands")]
+)
 def test_a_restoration_says_what_the_count_was_made_of(state: Any, words: str) -> None:
     said = text(asked(), Dossier(FIGURES, restoration=RestorationTold(state, 12, 3.0, 8, NOW, "automatic")))
     assert "12 complaints stood, 3 of them independent, at a threshold of 8" in said and words in said
@@ -121,6 +216,14 @@ def test_a_restoration_says_what_the_count_was_made_of(state: Any, words: str) -
 
 def test_what_is_not_known_is_never_left_out() -> None:
     unknown = " ".join(not_known(asked(pending=True), Dossier(FIGURES, [GROUP])))
-    assert all(words in unknown for words in ("no person's verdict", "belong to different people", "no outcome with an action", "came in after"))
-    known = " ".join(not_known(asked(), Dossier(FIGURES, outcomes=[outcome("o", 0, verdict="upheld", action="removed", decided_by="person")])))
+    assert all(
+        words in unknown
+        for words in ("no person's verdict", "belong to different people", "no outcome with an action", "came in after")
+    )
+    known = " ".join(
+        not_known(
+            asked(),
+            Dossier(FIGURES, outcomes=[outcome("o", 0, verdict="upheld", action="removed", decided_by="person")]),
+        )
+    )
     assert "verdict" not in known and "action" not in known and "What the content says" in known

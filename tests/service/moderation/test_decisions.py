@@ -12,12 +12,33 @@ from hypothesis import strategies as st
 
 from service.errors import Refused, StaleVersion
 from service.model import Decision, DecisionRequest
-from service.moderation.decisions import DECIDED_NOT_COORDINATED, Case, Unfit, decide, effective_status, in_force, standing
+from service.moderation.decisions import (
+    DECIDED_NOT_COORDINATED,
+    Case,
+    Unfit,
+    decide,
+    effective_status,
+    in_force,
+    standing,
+)
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 OPEN = Case(
-    id="k1", version=3, changed_by="detector", disposition="flagged", status="open", verdict=None, snooze_until=None, revoked_at=None, revoked_because=None,
-    merged_into=None, members=frozenset("abcdef"), excluded=frozenset(), target_count=7, decided_reporters=None, decided_targets=None,
+    id="k1",
+    version=3,
+    changed_by="detector",
+    disposition="flagged",
+    status="open",
+    verdict=None,
+    snooze_until=None,
+    revoked_at=None,
+    revoked_because=None,
+    merged_into=None,
+    members=frozenset("abcdef"),
+    excluded=frozenset(),
+    target_count=7,
+    decided_reporters=None,
+    decided_targets=None,
 )
 
 
@@ -29,8 +50,12 @@ class Desk:
 
     def say(self, verdict: str, **fields: Any) -> Decision:
         self.now += timedelta(minutes=1)
-        request = DecisionRequest(verdict=verdict, reason_code="other", version=fields.pop("version", self.case.version), **fields)
-        self.case, entry = decide(self.case, self.log, request, decision_id=f"d{len(self.log) + 1}", by="ann", now=self.now)
+        request = DecisionRequest(
+            verdict=verdict, reason_code="other", version=fields.pop("version", self.case.version), **fields
+        )
+        self.case, entry = decide(
+            self.case, self.log, request, decision_id=f"d{len(self.log) + 1}", by="ann", now=self.now
+        )
         self.log.append(entry)
         return entry
 
@@ -54,7 +79,12 @@ def test_coordinated_flags_whatever_the_detector_thought(before: Any) -> None:
 def test_not_coordinated_revokes_and_says_that_a_person_did() -> None:
     desk = Desk()
     desk.say("not_coordinated")
-    assert (desk.case.disposition, desk.case.status, desk.case.revoked_because, desk.case.revoked_at) == ("revoked", "decided", DECIDED_NOT_COORDINATED, desk.now)
+    assert (desk.case.disposition, desk.case.status, desk.case.revoked_because, desk.case.revoked_at) == (
+        "revoked",
+        "decided",
+        DECIDED_NOT_COORDINATED,
+        desk.now,
+    )
 
 
 def test_taking_not_coordinated_back_flags_again() -> None:
@@ -68,7 +98,11 @@ def test_what_the_detector_revoked_stays_revoked_when_a_person_takes_the_verdict
     desk = Desk(replace(OPEN, disposition="revoked", revoked_at=NOW, revoked_because="its complaints were upheld"))
     first = desk.say("not_coordinated")
     desk.say("not_coordinated", reverses=first.id)
-    assert (desk.case.disposition, desk.case.revoked_because, desk.case.status) == ("revoked", "its complaints were upheld", "open")
+    assert (desk.case.disposition, desk.case.revoked_because, desk.case.status) == (
+        "revoked",
+        "its complaints were upheld",
+        "open",
+    )
 
 
 def test_a_reversal_with_another_verdict_puts_that_verdict_in_its_place() -> None:
@@ -86,7 +120,12 @@ def test_undoing_an_undo_brings_everything_back() -> None:
     desk.say("coordinated", excluded_reporters=["a", "b"])
     decided = desk.case
     desk.say("coordinated", reverses="d1")
-    assert (desk.case.status, desk.case.verdict, desk.case.excluded, desk.case.decided_reporters) == ("open", None, frozenset(), None)
+    assert (desk.case.status, desk.case.verdict, desk.case.excluded, desk.case.decided_reporters) == (
+        "open",
+        None,
+        frozenset(),
+        None,
+    )
     desk.say("coordinated", reverses="d2")
     assert replace(desk.case, version=decided.version) == decided
 
@@ -180,7 +219,9 @@ def test_a_note_with_a_nul_is_refused() -> None:
 def test_a_case_that_the_detector_reopened_is_not_decided_again_by_a_snooze() -> None:
     desk = Desk()
     desk.say("coordinated")
-    desk.case = replace(desk.case, status="open", members=desk.case.members | {"g", "h"}, version=5, changed_by="detector")
+    desk.case = replace(
+        desk.case, status="open", members=desk.case.members | {"g", "h"}, version=5, changed_by="detector"
+    )
     desk.say("snoozed", snooze_until=NOW + timedelta(days=1))
     # growth is still measured from the verdict
     assert (desk.case.status, desk.case.decided_reporters) == ("snoozed", 6)
@@ -197,7 +238,8 @@ def logs(draw: st.DrawFn) -> Desk:
         live = [decision.id for decision in in_force(desk.log)]
         verdict = draw(st.sampled_from(["coordinated", "not_coordinated", "escalated", "snoozed"]))
         desk.say(
-            verdict, excluded_reporters=draw(st.lists(st.sampled_from("abcdef"), max_size=2)),
+            verdict,
+            excluded_reporters=draw(st.lists(st.sampled_from("abcdef"), max_size=2)),
             snooze_until=desk.now + timedelta(days=draw(st.integers(1, 3))) if verdict == "snoozed" else None,
             reverses=draw(st.none() | st.sampled_from(live)) if live else None,
         )
@@ -207,16 +249,31 @@ def logs(draw: st.DrawFn) -> Desk:
 @given(logs())
 def test_the_case_is_what_its_log_folds_to(desk: Desk) -> None:
     folded = standing(desk.log)
-    assert (desk.case.status, desk.case.verdict, desk.case.excluded, desk.case.snooze_until) == (folded.status, folded.verdict, folded.excluded, folded.snooze_until)
+    assert (desk.case.status, desk.case.verdict, desk.case.excluded, desk.case.snooze_until) == (
+        folded.status,
+        folded.verdict,
+        folded.excluded,
+        folded.snooze_until,
+    )
     assert desk.case.version == OPEN.version + len(desk.log)
     assert desk.case.disposition == ("revoked" if folded.verdict == "not_coordinated" else "flagged")
     assert (desk.case.decided_reporters is None) == (folded.verdict is None)
 
 
-@given(logs(), st.sampled_from(["coordinated", "not_coordinated", "escalated"]), st.lists(st.sampled_from("abcdef"), max_size=3))
+@given(
+    logs(),
+    st.sampled_from(["coordinated", "not_coordinated", "escalated"]),
+    st.lists(st.sampled_from("abcdef"), max_size=3),
+)
 def test_a_decision_and_its_undo_leave_the_case_as_it_was(desk: Desk, verdict: str, excluded: list[str]) -> None:
     before = desk.case
     entry = desk.say(verdict, excluded_reporters=excluded)
     desk.say(verdict, reverses=entry.id)
-    unchanged = replace(desk.case, version=before.version, changed_by=before.changed_by, revoked_at=before.revoked_at, decided_reporters=before.decided_reporters)
+    unchanged = replace(
+        desk.case,
+        version=before.version,
+        changed_by=before.changed_by,
+        revoked_at=before.revoked_at,
+        decided_reporters=before.decided_reporters,
+    )
     assert unchanged == before

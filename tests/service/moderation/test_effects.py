@@ -35,8 +35,23 @@ def cluster(identity: str, people: Iterable[int], targets: Iterable[int], **chan
     who, what = list(people), list(targets)
     memberships = {1_000 * t + w: Membership(1_000 * t + w, w, t, t * HOUR + w, False) for t in what for w in who}
     state = ClusterState(
-        id=identity, kind="repeat", disposition="flagged", status="open", members=frozenset(who), excluded=frozenset(), memberships=memberships, author_by_target=dict.fromkeys(what, 0), evidence=(),
-        score=5, probability=0.5, unfounded_probability=0.5, settle_with=(), summary="", policy_version="", version=1, found_us=0,
+        id=identity,
+        kind="repeat",
+        disposition="flagged",
+        status="open",
+        members=frozenset(who),
+        excluded=frozenset(),
+        memberships=memberships,
+        author_by_target=dict.fromkeys(what, 0),
+        evidence=(),
+        score=5,
+        probability=0.5,
+        unfounded_probability=0.5,
+        settle_with=(),
+        summary="",
+        policy_version="",
+        version=1,
+        found_us=0,
     )
     return replace(state, **changes)
 
@@ -51,14 +66,31 @@ def facts(totals: dict[int, int], *removals: Told, stood: dict[int, int] | None 
 def after(state: ClusterState, verdict: str, excluded: Iterable[int] = ()) -> ClusterState:
     names = {f"r{w}": w for w in state.members | state.excluded}
     case = Case(
-        id=state.id, version=1, changed_by="detector", disposition=state.disposition, status=state.status, verdict=state.verdict, snooze_until=None, revoked_at=None, revoked_because=None,
-        merged_into=None, members=frozenset(names), excluded=frozenset(), target_count=len(state.author_by_target), decided_reporters=None, decided_targets=None,
+        id=state.id,
+        version=1,
+        changed_by="detector",
+        disposition=state.disposition,
+        status=state.status,
+        verdict=state.verdict,
+        snooze_until=None,
+        revoked_at=None,
+        revoked_because=None,
+        merged_into=None,
+        members=frozenset(names),
+        excluded=frozenset(),
+        target_count=len(state.author_by_target),
+        decided_reporters=None,
+        decided_targets=None,
     )
-    asked = DecisionRequest.model_validate({"verdict": verdict, "reason_code": "other", "version": 1, "excluded_reporters": [f"r{w}" for w in excluded]})
+    asked = DecisionRequest.model_validate(
+        {"verdict": verdict, "reason_code": "other", "version": 1, "excluded_reporters": [f"r{w}" for w in excluded]}
+    )
     return decided_state(state, decide(case, [], asked, decision_id="d", by="ann", now=NOW)[0], names)
 
 
-def effect(state: ClusterState, verdict: str, known: Facts, excluded: Iterable[int] = (), *others: ClusterState) -> Effect:
+def effect(
+    state: ClusterState, verdict: str, known: Facts, excluded: Iterable[int] = (), *others: ClusterState
+) -> Effect:
     return effect_of({s.id: s for s in (state, *others)}, {state.id: after(state, verdict, excluded)}, known)
 
 
@@ -71,10 +103,17 @@ def test_coordinated_lifts_all_but_one_voice_a_target() -> None:
 
 
 def test_not_coordinated_counts_them_again_and_releases_the_holds() -> None:
-    found = effect(cluster("k1", range(10), [1, 2], probability=0.99, unfounded_probability=0.99), "not_coordinated", facts({1: 12, 2: 30}))
+    found = effect(
+        cluster("k1", range(10), [1, 2], probability=0.99, unfounded_probability=0.99),
+        "not_coordinated",
+        facts({1: 12, 2: 30}),
+    )
     assert found.lifted == 0 and found.counted_again == pytest.approx(found.lifted_before)
     assert (found.held_before, found.held) == (1, 0)
-    assert sentence(found, "coordinated") == "18 complaints on 2 targets count in full again, releases 1 target at the removal threshold."
+    assert (
+        sentence(found, "coordinated")
+        == "18 complaints on 2 targets count in full again, releases 1 target at the removal threshold."
+    )
 
 
 def test_a_removal_that_the_group_carried_is_suggested_for_restoration() -> None:
@@ -82,9 +121,13 @@ def test_a_removal_that_the_group_carried_is_suggested_for_restoration() -> None
     found = effect(cluster("k1", range(10), [1, 2], probability=0.1), "coordinated", facts({1: 12, 2: 30}, removed))
     assert (found.restorations_before, found.restorations) == (0, 1)
     assert "suggests 1 restoration" in sentence(found, "coordinated")
-    assert effect(cluster("k1", range(10), [1]), "coordinated", facts({1: 30}, removed)).restorations == 0, "enough others complained"
+    assert effect(cluster("k1", range(10), [1]), "coordinated", facts({1: 30}, removed)).restorations == 0, (
+        "enough others complained"
+    )
     restored = Told("o2", 51, 1, 21 * HOUR, action="restored", decided_by="person")
-    assert effect(cluster("k1", range(10), [1]), "coordinated", facts({1: 12}, removed, restored)).restorations == 0, "it is back already"
+    assert effect(cluster("k1", range(10), [1]), "coordinated", facts({1: 12}, removed, restored)).restorations == 0, (
+        "it is back already"
+    )
 
 
 def test_who_is_excluded_counts_for_himself() -> None:
@@ -122,8 +165,15 @@ def test_a_restoration_that_falls_with_its_cluster_is_taken_back() -> None:
     opened = effect(state, "coordinated", facts({1: 12}, removed))
     assert opened.restorations == 1
 
-
-    before = review(1, None, [removed], inflations([state], {1: removed.decided_us}, {1: 12})[1], (), threshold=8, at=Moment(0, 40, 7))
+    before = review(
+        1,
+        None,
+        [removed],
+        inflations([state], {1: removed.decided_us}, {1: 12})[1],
+        (),
+        threshold=8,
+        at=Moment(0, 40, 7),
+    )
     assert before is not None and before.state == "open"
     known = replace(facts({1: 12}, removed), restorations={1: before})
     found = effect_of({"k1": state}, {"k1": after(state, "not_coordinated")}, known)

@@ -23,7 +23,14 @@ def tie(reporter: str, target: str, complaints: int = 1, minute: int = 0) -> Tie
     return Tie(reporter, target, complaints, at, at)
 
 
-TRIANGLE = [tie("ann", "t1", minute=1), tie("bob", "t1", minute=5), tie("ann", "t2", minute=9), tie("bob", "t2", minute=7), tie("cyd", "t1", minute=3), tie("cyd", "t3", 2)]
+TRIANGLE = [
+    tie("ann", "t1", minute=1),
+    tie("bob", "t1", minute=5),
+    tie("ann", "t2", minute=9),
+    tie("bob", "t2", minute=7),
+    tie("cyd", "t1", minute=3),
+    tie("cyd", "t3", 2),
+]
 
 
 def read(picture: Picture) -> nx.Graph:
@@ -32,7 +39,13 @@ def read(picture: Picture) -> nx.Graph:
 
 def test_the_bipartite_view_joins_reporters_and_their_targets() -> None:
     picture = draw(TRIANGLE, "bipartite", node_limit=500)
-    assert picture.graph.nodes["reporter:cyd"] == {"kind": "reporter", "name": "cyd", "complaints": 3, "first_at": "2026-11-01T00:00:00Z", "last_at": "2026-11-01T00:03:00Z"}
+    assert picture.graph.nodes["reporter:cyd"] == {
+        "kind": "reporter",
+        "name": "cyd",
+        "complaints": 3,
+        "first_at": "2026-11-01T00:00:00Z",
+        "last_at": "2026-11-01T00:03:00Z",
+    }
     assert picture.graph.nodes["target:t1"]["complaints"] == 3
     assert picture.graph.edges["reporter:cyd", "target:t3"]["weight"] == 2
     assert (picture.graph.number_of_nodes(), picture.graph.number_of_edges()) == (6, 6)
@@ -43,7 +56,9 @@ def test_the_co_report_view_weighs_pairs_by_the_targets_they_share() -> None:
     picture = draw(TRIANGLE, "co-report", node_limit=500)
     edges = {frozenset(edge[:2]): edge[2] for edge in picture.graph.edges(data=True)}
     assert {pair: data["weight"] for pair, data in edges.items()} == {
-        frozenset({"reporter:ann", "reporter:bob"}): 2, frozenset({"reporter:ann", "reporter:cyd"}): 1, frozenset({"reporter:bob", "reporter:cyd"}): 1,
+        frozenset({"reporter:ann", "reporter:bob"}): 2,
+        frozenset({"reporter:ann", "reporter:cyd"}): 1,
+        frozenset({"reporter:bob", "reporter:cyd"}): 1,
     }
     both = edges[frozenset({"reporter:ann", "reporter:bob"})]
     # when the second of the two had complained
@@ -93,7 +108,10 @@ def test_a_limit_of_no_node_is_refused() -> None:
 def test_what_is_left_out_stands_in_both_exports() -> None:
     picture = draw(TRIANGLE, "bipartite", node_limit=3)
     assert node_link(picture, cluster="k1")["graph"] == {"cluster": "k1", "truncated": {"nodes": 3, "edges": 4}}
-    assert read(picture).graph.items() >= {"cluster": "k1", "view": "bipartite", "truncated_nodes": 3, "truncated_edges": 4}.items()
+    assert (
+        read(picture).graph.items()
+        >= {"cluster": "k1", "view": "bipartite", "truncated_nodes": 3, "truncated_edges": 4}.items()
+    )
 
 
 def test_characters_that_xml_cannot_hold_are_escaped_and_never_taken_for_another_id() -> None:
@@ -106,12 +124,18 @@ def test_characters_that_xml_cannot_hold_are_escaped_and_never_taken_for_another
     assert back.nodes["reporter:<b>&\"'"]["name"] == "<b>&\"'"
 
 
-ties = st.lists(st.builds(tie, st.sampled_from("abcde") | ids, st.sampled_from("uvw") | ids, st.integers(1, 3), st.integers(0, 90)), unique_by=lambda t: (t.reporter, t.target), max_size=14)
+ties = st.lists(
+    st.builds(tie, st.sampled_from("abcde") | ids, st.sampled_from("uvw") | ids, st.integers(1, 3), st.integers(0, 90)),
+    unique_by=lambda t: (t.reporter, t.target),
+    max_size=14,
+)
 
 
 @settings(max_examples=60)
 @given(ties, st.sampled_from(["bipartite", "co-report"]), st.integers(1, 12), st.randoms())
-def test_pictures_are_order_free_bounded_and_survive_both_exports(drawn: list[Tie], view: graphs.View, node_limit: int, random: object) -> None:
+def test_pictures_are_order_free_bounded_and_survive_both_exports(
+    drawn: list[Tie], view: graphs.View, node_limit: int, random: object
+) -> None:
     picture = draw(drawn, view, node_limit=node_limit)
     shuffled = list(drawn)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -121,6 +145,11 @@ def test_pictures_are_order_free_bounded_and_survive_both_exports(drawn: list[Ti
     assert picture.graph.number_of_nodes() == min(node_limit, whole.graph.number_of_nodes())
     assert picture.truncated.nodes == whole.graph.number_of_nodes() - picture.graph.number_of_nodes()
     assert picture.truncated.edges == whole.graph.number_of_edges() - picture.graph.number_of_edges()
-    assert nx.utils.graphs_equal(nx.node_link_graph(json.loads(json.dumps(data)), edges="edges"), nx.Graph(picture.graph, **data["graph"]))
+    assert nx.utils.graphs_equal(
+        nx.node_link_graph(json.loads(json.dumps(data)), edges="edges"), nx.Graph(picture.graph, **data["graph"])
+    )
     back = read(picture)
-    assert (back.number_of_nodes(), back.number_of_edges()) == (picture.graph.number_of_nodes(), picture.graph.number_of_edges())
+    assert (back.number_of_nodes(), back.number_of_edges()) == (
+        picture.graph.number_of_nodes(),
+        picture.graph.number_of_edges(),
+    )

@@ -22,7 +22,10 @@ WINDOW_DAYS = 14
 def evidence(total: float, lockstep: float = 0.5) -> tuple[Evidence, ...]:
     """Structural evidence that sums to `total`."""
     rows = [("base", -1.5, 1.0), ("lockstep", 2 * lockstep, lockstep), ("group", total + 1.5 - 2 * lockstep, 3.0)]
-    return tuple(Evidence(signal=name, value=value, usual=0, p_value=None, contribution=part, text=name) for name, part, value in rows)
+    return tuple(
+        Evidence(signal=name, value=value, usual=0, p_value=None, contribution=part, text=name)
+        for name, part, value in rows
+    )
 
 
 STRONG, WEAK = evidence(2.5), evidence(-1.0)
@@ -41,12 +44,18 @@ class Gang:
 
 
 def complaint(who: int, target: int, exempt: bool = False) -> Membership:
-    return Membership(seq=1_000 * target + who, reporter=who, target=target, time_us=target * DAY_US + who * 1_000_000, exempt=exempt)
+    return Membership(
+        seq=1_000 * target + who, reporter=who, target=target, time_us=target * DAY_US + who * 1_000_000, exempt=exempt
+    )
 
 
-def gang(people: Iterable[int], targets: Iterable[int], told: tuple[Evidence, ...] = STRONG, exempt: Iterable[int] = ()) -> Gang:
+def gang(
+    people: Iterable[int], targets: Iterable[int], told: tuple[Evidence, ...] = STRONG, exempt: Iterable[int] = ()
+) -> Gang:
     who, what, spared = sorted(people), sorted(targets), set(exempt)
-    return Gang(frozenset(who), tuple(complaint(w, t, w in spared) for t in what for w in who), told, dict.fromkeys(what, 7))
+    return Gang(
+        frozenset(who), tuple(complaint(w, t, w in spared) for t in what for w in who), told, dict.fromkeys(what, 7)
+    )
 
 
 class Keeper:
@@ -76,8 +85,15 @@ class Keeper:
         state, out = self.states[cluster], frozenset(excluding)
         members = state.members - out
         self.states[cluster] = replace(
-            state, status="decided", verdict=verdict, members=members, excluded=state.excluded | out, version=state.version + 1,  # type: ignore[arg-type]
-            disposition="flagged" if verdict == "coordinated" else "revoked", decided_reporters=len(members), decided_targets=len(state.author_by_target),
+            state,
+            status="decided",
+            verdict=verdict,
+            members=members,
+            excluded=state.excluded | out,
+            version=state.version + 1,  # type: ignore[arg-type]
+            disposition="flagged" if verdict == "coordinated" else "revoked",
+            decided_reporters=len(members),
+            decided_targets=len(state.author_by_target),
             memberships={s: replace(m, verdict=verdict) for s, m in state.memberships.items()},  # type: ignore[arg-type]
         )
 
@@ -85,7 +101,9 @@ class Keeper:
         return self.states[cluster]
 
 
-def outcome(target: int, verdict: str | None, *, day: float | None = None, by: str = "person", name: str = "", about: int = 0) -> FeedOutcome:
+def outcome(
+    target: int, verdict: str | None, *, day: float | None = None, by: str = "person", name: str = "", about: int = 0
+) -> FeedOutcome:
     decided = round((target + 0.5 if day is None else day) * DAY_US)
     return FeedOutcome(1, name or f"o{target}-{decided}-{by}-{verdict}", target, decided, verdict, None, by, about)
 
@@ -127,7 +145,10 @@ def test_the_same_people_on_another_target_at_another_time_are_another_crowd(kee
     crowds = [replace(gang(range(10), [target], CROWD), kind="one_shot") for target in (1, 2)]
     keeper.sees(3, *crowds)
     keeper.sees(4, *crowds)
-    assert [(s.disposition, set(s.author_by_target)) for s in keeper.states.values()] == [("flagged", {1}), ("flagged", {2})]
+    assert [(s.disposition, set(s.author_by_target)) for s in keeper.states.values()] == [
+        ("flagged", {1}),
+        ("flagged", {2}),
+    ]
 
 
 def test_in_a_merge_the_oldest_survives_and_the_others_point_to_it(keeper: Keeper) -> None:
@@ -136,9 +157,15 @@ def test_in_a_merge_the_oldest_survives_and_the_others_point_to_it(keeper: Keepe
     versions = {i: s.version for i, s in keeper.states.items()}
     keeper.sees(6, gang([*range(5), *range(10, 16), *range(20, 28)], [1, 2, 3, 4, 5]))
     survivor = keeper[ids[0]]
-    assert survivor.disposition == "flagged" and len(survivor.members) == 19 and survivor.version == versions[ids[0]] + 1
+    assert (
+        survivor.disposition == "flagged" and len(survivor.members) == 19 and survivor.version == versions[ids[0]] + 1
+    )
     for other in (ids[10], ids[20]):
-        assert (keeper[other].disposition, keeper[other].merged_into, keeper[other].version) == ("merged", ids[0], versions[other] + 1)
+        assert (keeper[other].disposition, keeper[other].merged_into, keeper[other].version) == (
+            "merged",
+            ids[0],
+            versions[other] + 1,
+        )
         assert keeper[other].members, "what it was can still be read"
 
 
@@ -215,7 +242,12 @@ def test_what_is_all_in_the_window_and_not_seen_by_a_sweep_is_revoked(keeper: Ke
     keeper.sees(4, gang(range(6), [1, 2, 3]))
     assert keeper.sees(4.5, complete=False) == {}, "a tick sees but a part and revokes nothing"
     keeper.sees(5)
-    assert keeper["k1"].disposition == "revoked" and keeper["k1"].revoked_us == 5 * DAY_US and keeper["k1"].revoked_because and keeper["k1"].version == 2
+    assert (
+        keeper["k1"].disposition == "revoked"
+        and keeper["k1"].revoked_us == 5 * DAY_US
+        and keeper["k1"].revoked_because
+        and keeper["k1"].version == 2
+    )
     assert keeper.sees(6) == {}
 
 
@@ -228,7 +260,9 @@ def test_a_member_whose_complaints_are_all_in_the_window_leaves_with_the_group_t
     keeper.sees(16, gang(range(8), [1, 2, 16]))
     state = keeper["k1"]
     newcomer = complaint(50, 16)
-    keeper.states["k1"] = replace(state, members=state.members | {50}, memberships={**state.memberships, newcomer.seq: newcomer})
+    keeper.states["k1"] = replace(
+        state, members=state.members | {50}, memberships={**state.memberships, newcomer.seq: newcomer}
+    )
     keeper.sees(16.5, gang(range(4), [16, 2]))
     assert keeper["k1"].members == frozenset(range(8)), "0..7 have complaints that left, 50 has none"
 
@@ -242,7 +276,12 @@ def test_a_revoked_group_that_is_found_again_is_flagged_under_its_old_id(keeper:
     keeper.sees(5)
     keeper.sees(6, gang(range(6), [1, 2, 3]))
     state = keeper["k1"]
-    assert set(keeper.states) == {"k1"} and (state.disposition, state.revoked_us, state.revoked_because, state.version) == ("flagged", None, None, 3)
+    assert set(keeper.states) == {"k1"} and (
+        state.disposition,
+        state.revoked_us,
+        state.revoked_because,
+        state.version,
+    ) == ("flagged", None, None, 3)
 
 
 # --- decisions
@@ -258,14 +297,24 @@ def test_a_decided_cluster_is_neither_revoked_nor_flagged_again(keeper: Keeper) 
     keeper.sees(6.4, gang(range(6), [1, 2, 3], WEAK), gang(range(10, 16), [4, 5], evidence(9)))
     assert (keeper[good].disposition, keeper[good].status) == ("flagged", "decided")
     assert (keeper[bad].disposition, keeper[bad].status) == ("revoked", "decided")
-    keeper.learns(7, *(outcome(t, "upheld", day=6.5) for t in (1, 2, 3)), *(outcome(t, "rejected", day=6.5) for t in (4, 5)))
+    keeper.learns(
+        7, *(outcome(t, "upheld", day=6.5) for t in (1, 2, 3)), *(outcome(t, "rejected", day=6.5) for t in (4, 5))
+    )
     assert (keeper[good].disposition, keeper[bad].disposition) == ("flagged", "revoked")
 
 
-@pytest.mark.parametrize(("targets", "people", "reopened"), [
-    ([1, 2, 3, 4, 5], range(10), False), ([1, 2, 3, 4, 5, 6], range(10), True), ([1, 2, 3], range(11), False), ([1, 2, 3], range(12), True),
-])
-def test_three_new_targets_or_a_fifth_more_people_reopen(keeper: Keeper, targets: list[int], people: range, reopened: bool) -> None:
+@pytest.mark.parametrize(
+    ("targets", "people", "reopened"),
+    [
+        ([1, 2, 3, 4, 5], range(10), False),
+        ([1, 2, 3, 4, 5, 6], range(10), True),
+        ([1, 2, 3], range(11), False),
+        ([1, 2, 3], range(12), True),
+    ],
+)
+def test_three_new_targets_or_a_fifth_more_people_reopen(
+    keeper: Keeper, targets: list[int], people: range, reopened: bool
+) -> None:
     keeper.sees(4, gang(range(10), [1, 2, 3]))
     keeper.decides("k1", "coordinated")
     keeper.sees(7, gang(people, targets))
@@ -327,7 +376,9 @@ def test_the_excluded_stay_out_whatever_the_detector_finds(keeper: Keeper) -> No
     keeper.sees(5, gang(range(8), [1, 2, 3, 5]))
     assert keeper["k1"].members == frozenset(range(2, 8)) and keeper["k1"].excluded == {0, 1}
     assert all(p.reporters == frozenset(range(2, 8)) for p in parts_by_target(keeper["k1"]).values())
-    assert {m.reporter for m in keeper["k1"].memberships.values()} == set(range(8)), "kept, so that an undo brings them back"
+    assert {m.reporter for m in keeper["k1"].memberships.values()} == set(range(8)), (
+        "kept, so that an undo brings them back"
+    )
 
 
 def merged_with(one: str | None, other: str | None) -> tuple[ClusterState, int]:
@@ -339,8 +390,15 @@ def merged_with(one: str | None, other: str | None) -> tuple[ClusterState, int]:
             keeper.decides(identity, verdict)
     version = keeper[older].version
     one_of_both, both_of_both = gang(range(6), [1, 2]), gang(range(10, 16), [3, 4])
-    keeper.sees(5, Gang(
-        one_of_both.reporters | both_of_both.reporters, one_of_both.memberships + both_of_both.memberships, STRONG, dict(one_of_both.author_by_target) | dict(both_of_both.author_by_target)))
+    keeper.sees(
+        5,
+        Gang(
+            one_of_both.reporters | both_of_both.reporters,
+            one_of_both.memberships + both_of_both.memberships,
+            STRONG,
+            dict(one_of_both.author_by_target) | dict(both_of_both.author_by_target),
+        ),
+    )
     assert keeper[younger].merged_into == older
     return keeper[older], version
 
@@ -369,9 +427,16 @@ def test_an_undecided_survivor_takes_over_the_verdict_with_what_it_did(verdict: 
 
 def test_beyond_the_quota_of_the_day_the_lower_scores_are_held_back_and_still_discount() -> None:
     keeper = Keeper(replace(DEFAULT_POLICY, flags_per_day=1))
-    keeper.sees(3.9, gang(range(6), [1, 3], evidence(3)), gang(range(10, 16), [2, 3], evidence(1)), gang(range(20, 26), [1, 2], evidence(2)))
+    keeper.sees(
+        3.9,
+        gang(range(6), [1, 3], evidence(3)),
+        gang(range(10, 16), [2, 3], evidence(1)),
+        gang(range(20, 26), [1, 2], evidence(2)),
+    )
     by_first = {min(s.members): s for s in keeper.states.values()}
-    assert [by_first[k].disposition for k in (0, 10, 20)] == ["flagged", "held_back", "flagged"], "20's last complaint is of another day"
+    assert [by_first[k].disposition for k in (0, 10, 20)] == ["flagged", "held_back", "flagged"], (
+        "20's last complaint is of another day"
+    )
     held = parts_by_target(by_first[10])[2]
     assert held.discount_probability > 0 and not held.flagged
 
@@ -437,9 +502,13 @@ def test_outcomes_of_people_clear_a_patrol_and_their_reversal_flags_it_again(kee
     cleared = keeper["k1"]
     assert (cleared.disposition, cleared.version) == ("reliable", 2) and cleared.unfounded_probability < 0.1
     assert all(p.discount_probability == 0 for p in parts_by_target(cleared).values())
-    assert cleared.probability == pytest.approx(1 / (1 + 2.718281828**-2.5)), "outcomes are not in the probability of coordination"
+    assert cleared.probability == pytest.approx(1 / (1 + 2.718281828**-2.5)), (
+        "outcomes are not in the probability of coordination"
+    )
     keeper.learns(61, *(outcome(t, "rejected", day=30, by="appeal") for t in range(1, 6)))
-    assert (keeper["k1"].disposition, keeper["k1"].version) == ("flagged", 3) and keeper["k1"].unfounded_probability > 0.9
+    assert (keeper["k1"].disposition, keeper["k1"].version) == ("flagged", 3) and keeper[
+        "k1"
+    ].unfounded_probability > 0.9
     assert "upheld 0 and rejected 5" in keeper["k1"].summary
 
 
@@ -525,7 +594,14 @@ def scenes(draw: st.DrawFn) -> list[tuple[float, list[Gang]]]:
     for _ in range(draw(st.integers(1, 4))):
         parts = draw(st.lists(st.integers(0, 4), min_size=12, max_size=12))
         targets = sorted({max(1, int(day) - back) for back in range(4)})
-        groups = [gang([w for w, p in enumerate(parts) if p == part], targets, draw(st.sampled_from([STRONG, WEAK, evidence(1)]))) for part in range(1, 5)]
+        groups = [
+            gang(
+                [w for w, p in enumerate(parts) if p == part],
+                targets,
+                draw(st.sampled_from([STRONG, WEAK, evidence(1)])),
+            )
+            for part in range(1, 5)
+        ]
         scene.append((day, [g for g in groups if len(g.reporters) >= 3]))
         day += draw(st.sampled_from([0.5, 3.0, 16.0]))
     return scene
@@ -533,7 +609,9 @@ def scenes(draw: st.DrawFn) -> list[tuple[float, list[Gang]]]:
 
 @settings(max_examples=60, deadline=None)
 @given(scenes(), st.booleans())
-def test_the_order_in_which_groups_are_found_is_irrelevant(scene: Sequence[tuple[float, list[Gang]]], complete: bool) -> None:
+def test_the_order_in_which_groups_are_found_is_irrelevant(
+    scene: Sequence[tuple[float, list[Gang]]], complete: bool
+) -> None:
     one, two = Keeper(), Keeper()
     for day, groups in scene:
         one.sees(day, *groups, complete=complete)
@@ -543,7 +621,9 @@ def test_the_order_in_which_groups_are_found_is_irrelevant(scene: Sequence[tuple
 
 @settings(max_examples=60, deadline=None)
 @given(scenes())
-def test_every_visible_change_raises_the_version_by_one_and_nothing_is_lost(scene: Sequence[tuple[float, list[Gang]]]) -> None:
+def test_every_visible_change_raises_the_version_by_one_and_nothing_is_lost(
+    scene: Sequence[tuple[float, list[Gang]]],
+) -> None:
     keeper = Keeper()
     for day, groups in scene:
         before = dict(keeper.states)

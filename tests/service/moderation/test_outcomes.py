@@ -14,12 +14,19 @@ from service.moderation.outcomes import Filed, log_likelihood_ratio, standing, t
 from service.storage.feed import FeedOutcome
 
 
-def outcome(name: str, verdict: str | None = "upheld", at: int = 100, by: str = "person", target: int = 1, about: int = 0) -> FeedOutcome:
+def outcome(
+    name: str, verdict: str | None = "upheld", at: int = 100, by: str = "person", target: int = 1, about: int = 0
+) -> FeedOutcome:
     return FeedOutcome(1, name, target, at, verdict, None, by, about)
 
 
 def test_the_latest_decision_wins_and_of_equal_times_the_larger_id() -> None:
-    told = [outcome("a", "upheld", 100), outcome("b", "rejected", 200), outcome("c", "upheld", 200), outcome("z", "rejected", 50)]
+    told = [
+        outcome("a", "upheld", 100),
+        outcome("b", "rejected", 200),
+        outcome("c", "upheld", 200),
+        outcome("z", "rejected", 50),
+    ]
     for order in permutations(told):
         found = standing(order)
         assert found is not None and found.id == "c"
@@ -60,10 +67,20 @@ def test_where_the_complaints_of_a_target_differ_a_tie_is_for_the_complainers() 
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.integers(0, 6)), max_size=8),
-    st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["upheld", "rejected", None]), st.integers(0, 6), st.sampled_from(["person", "appeal", "automatic"])), max_size=8),
+    st.lists(
+        st.tuples(
+            st.integers(1, 3),
+            st.sampled_from(["upheld", "rejected", None]),
+            st.integers(0, 6),
+            st.sampled_from(["person", "appeal", "automatic"]),
+        ),
+        max_size=8,
+    ),
     st.randoms(use_true_random=False),
 )
-def test_every_target_counts_once_in_any_order(complaints: list[tuple[int, int]], told: list[tuple[int, str | None, int, str]], random: object) -> None:
+def test_every_target_counts_once_in_any_order(
+    complaints: list[tuple[int, int]], told: list[tuple[int, str | None, int, str]], random: object
+) -> None:
     filed = [Filed(k, target, time) for k, (target, time) in enumerate(complaints, 1)]
     outcomes: dict[int, list[FeedOutcome]] = {}
     for k, (target, verdict, at, by) in enumerate(told):
@@ -83,10 +100,18 @@ def test_every_target_counts_once_in_any_order(complaints: list[tuple[int, int]]
 
 @pytest.mark.parametrize(("upheld", "rejected"), [(0, 0), (3, 1), (0, 7), (12, 0)])
 def test_the_ratio_is_that_of_the_two_beta_binomials(upheld: int, rejected: int) -> None:
-    expected = math.log(beta(1 + upheld, 4 + rejected) / beta(1, 4)) - math.log(beta(4 + upheld, 2 + rejected) / beta(4, 2))
+    expected = math.log(beta(1 + upheld, 4 + rejected) / beta(1, 4)) - math.log(
+        beta(4 + upheld, 2 + rejected) / beta(4, 2)
+    )
     assert log_likelihood_ratio(upheld, rejected) == pytest.approx(expected, abs=1e-12)
 
 
 def test_nothing_known_says_nothing_and_each_verdict_pulls_its_way() -> None:
     assert log_likelihood_ratio(0, 0) == 0
-    assert log_likelihood_ratio(0, 5) > log_likelihood_ratio(0, 4) > 0 > log_likelihood_ratio(4, 0) > log_likelihood_ratio(5, 0)
+    assert (
+        log_likelihood_ratio(0, 5)
+        > log_likelihood_ratio(0, 4)
+        > 0
+        > log_likelihood_ratio(4, 0)
+        > log_likelihood_ratio(5, 0)
+    )

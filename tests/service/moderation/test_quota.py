@@ -11,12 +11,26 @@ from hypothesis import strategies as st
 from service.model import microseconds
 from service.moderation.quota import Candidate, admit, day_of
 
-candidates = st.lists(st.builds(Candidate, id=st.text("abcdefgh", min_size=1, max_size=3), day=st.integers(0, 3), score=st.integers(-3, 3).map(float)), unique_by=lambda c: c.id, max_size=12)
+candidates = st.lists(
+    st.builds(
+        Candidate,
+        id=st.text("abcdefgh", min_size=1, max_size=3),
+        day=st.integers(0, 3),
+        score=st.integers(-3, 3).map(float),
+    ),
+    unique_by=lambda c: c.id,
+    max_size=12,
+)
 used = st.dictionaries(st.integers(0, 3), st.integers(0, 6))
 
 
 def test_the_highest_scores_get_the_day_s_room() -> None:
-    found = [Candidate("low", 5, 1.0), Candidate("high", 5, 9.0), Candidate("mid", 5, 4.0), Candidate("other-day", 6, 0.1)]
+    found = [
+        Candidate("low", 5, 1.0),
+        Candidate("high", 5, 9.0),
+        Candidate("mid", 5, 4.0),
+        Candidate("other-day", 6, 0.1),
+    ]
     assert admit(found, {5: 1}, 3) == {"high", "mid", "other-day"}
 
 
@@ -43,14 +57,23 @@ def test_the_day_is_utc_whatever_the_offset() -> None:
     assert day_of(-1) == -1
 
 
-@pytest.mark.parametrize(("found", "limit", "told"), [([], -1, "below 0"), ([Candidate("a", 0, 1), Candidate("a", 1, 1)], 5, "twice"), ([Candidate("a", 0, float("nan"))], 5, "no number")])
+@pytest.mark.parametrize(
+    ("found", "limit", "told"),
+    [
+        ([], -1, "below 0"),
+        ([Candidate("a", 0, 1), Candidate("a", 1, 1)], 5, "twice"),
+        ([Candidate("a", 0, float("nan"))], 5, "no number"),
+    ],
+)
 def test_what_cannot_be_ranked_is_refused(found: list[Candidate], limit: int, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         admit(found, {}, limit)
 
 
 @given(candidates, used, st.integers(0, 6), st.randoms())
-def test_days_are_filled_exactly_by_the_best_in_any_order(found: list[Candidate], used_by_day: dict[int, int], limit: int, random: object) -> None:
+def test_days_are_filled_exactly_by_the_best_in_any_order(
+    found: list[Candidate], used_by_day: dict[int, int], limit: int, random: object
+) -> None:
     admitted = admit(found, used_by_day, limit)
     shuffled = list(found)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -63,5 +86,7 @@ def test_days_are_filled_exactly_by_the_best_in_any_order(found: list[Candidate]
 
 
 @given(candidates, used, st.integers(0, 6))
-def test_a_higher_limit_never_takes_a_flag_away(found: list[Candidate], used_by_day: dict[int, int], limit: int) -> None:
+def test_a_higher_limit_never_takes_a_flag_away(
+    found: list[Candidate], used_by_day: dict[int, int], limit: int
+) -> None:
     assert admit(found, used_by_day, limit) <= admit(found, used_by_day, limit + 1)

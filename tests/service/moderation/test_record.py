@@ -15,7 +15,9 @@ from service.storage.feed import FeedOutcome
 NOW = 1_000_000
 
 
-def told(verdicts_by_member: Sequence[Sequence[str]], *, others: int = 0, own: Sequence[int] = ()) -> tuple[float, float, str] | None:
+def told(
+    verdicts_by_member: Sequence[Sequence[str]], *, others: int = 0, own: Sequence[int] = ()
+) -> tuple[float, float, str] | None:
     """(share rejected, contribution, text) of members with these verdicts, each on a target of its own."""
     complaints, outcomes, target = {}, {}, 0
     for member, verdicts in enumerate(verdicts_by_member):
@@ -37,7 +39,10 @@ def test_members_who_were_right_elsewhere_speak_for_the_group_and_the_other_way_
     right, wrong = told([["upheld"] * 3] * 5), told([["rejected"] * 3] * 5)
     assert right is not None and wrong is not None
     assert right[0] == 0 and right[1] < 0 and wrong[0] == 1 and wrong[1] > 0
-    assert wrong[2] == "Elsewhere people upheld 0 and rejected 15 complaints of 5 members; what everybody reported counts little."
+    assert (
+        wrong[2]
+        == "Elsewhere people upheld 0 and rejected 15 complaints of 5 members; what everybody reported counts little."
+    )
 
 
 def test_a_long_history_of_one_member_is_one_voice() -> None:

@@ -17,10 +17,14 @@ from service.storage.feed import FeedOutcome
 NOW = 10 * HALF_LIFE_US
 
 
-def earned(verdicts: Sequence[str | None], *, others: int = 0, age_us: int = 0, decided_by: str = "person") -> Reputation | None:
+def earned(
+    verdicts: Sequence[str | None], *, others: int = 0, age_us: int = 0, decided_by: str = "person"
+) -> Reputation | None:
     """The reputation from one complaint a verdict, each on a target of its own that `others` complained about too."""
     filed = [Filed(k, k, NOW - age_us) for k in range(1, len(verdicts) + 1)]
-    outcomes = {k: [FeedOutcome(0, f"o{k}", k, NOW + 1, v, None, decided_by, 0)] for k, v in enumerate(verdicts, 1) if v}
+    outcomes = {
+        k: [FeedOutcome(0, f"o{k}", k, NOW + 1, v, None, decided_by, 0)] for k, v in enumerate(verdicts, 1) if v
+    }
     return reputation(filed, outcomes, {c.target: 1 + others for c in filed}, NOW)
 
 
@@ -73,15 +77,22 @@ def test_whoever_is_joined_in_every_right_complaint_does_not_fall_below_the_prio
 def test_farming_a_hundred_crowds_does_not_pay_for_a_dozen_wrong_hits() -> None:
     verdicts = ["upheld"] * 100
     farmed = reputation(
-        [Filed(k, k, NOW) for k in range(112)], {k: [FeedOutcome(0, "o", k, NOW + 1, "upheld" if k < len(verdicts) else "rejected", None, "person", 0)] for k in range(112)},
-        dict.fromkeys(range(112), 60), NOW,
+        [Filed(k, k, NOW) for k in range(112)],
+        {
+            k: [FeedOutcome(0, "o", k, NOW + 1, "upheld" if k < len(verdicts) else "rejected", None, "person", 0)]
+            for k in range(112)
+        },
+        dict.fromkeys(range(112), 60),
+        NOW,
     )
     assert farmed is not None
     assert farmed.high < 0.5
 
 
 def test_a_target_without_a_count_has_no_others() -> None:
-    assert reputation([Filed(1, 1, NOW)], {1: [FeedOutcome(0, "o", 1, NOW + 1, "upheld", None, "person", 0)]}, {}, NOW) == known(["upheld"])
+    assert reputation(
+        [Filed(1, 1, NOW)], {1: [FeedOutcome(0, "o", 1, NOW + 1, "upheld", None, "person", 0)]}, {}, NOW
+    ) == known(["upheld"])
 
 
 def test_a_count_that_leaves_the_reporter_out_is_refused() -> None:
@@ -90,7 +101,9 @@ def test_a_count_that_leaves_the_reporter_out_is_refused() -> None:
 
 
 @given(st.lists(st.sampled_from(["upheld", "rejected", None])), st.integers(0, 50), st.integers(0, 4 * HALF_LIFE_US))
-def test_a_right_complaint_more_never_lowers_and_a_wrong_one_never_raises(verdicts: list[str | None], others: int, age_us: int) -> None:
+def test_a_right_complaint_more_never_lowers_and_a_wrong_one_never_raises(
+    verdicts: list[str | None], others: int, age_us: int
+) -> None:
     before = earned(verdicts, others=others, age_us=age_us)
     mean = 0.5 if before is None else before.mean
     assert known([*verdicts, "upheld"], others=others, age_us=age_us).mean >= mean - 1e-12

@@ -20,23 +20,43 @@ NOBODY = Tally(0, 0, 6)
 
 def evidence(lockstep: float = 1.0, devotion: float = 1.0, span: float = 1.0, **counted: float) -> list[Evidence]:
     weights = DEFAULT_POLICY.weights
-    rows = [("base", 1.0, weights.base), ("lockstep", lockstep, weights.lockstep * lockstep), ("devotion", devotion, weights.devotion * devotion), ("group", 3.0, 3 * weights.group),
-            ("span", span, weights.span * span), *((name, value, 0.0) for name, value in counted.items())]
-    return [Evidence(signal=name, value=value, usual=0.0, p_value=None, contribution=part, text=name) for name, value, part in rows]
+    rows = [
+        ("base", 1.0, weights.base),
+        ("lockstep", lockstep, weights.lockstep * lockstep),
+        ("devotion", devotion, weights.devotion * devotion),
+        ("group", 3.0, 3 * weights.group),
+        ("span", span, weights.span * span),
+        *((name, value, 0.0) for name, value in counted.items()),
+    ]
+    return [
+        Evidence(signal=name, value=value, usual=0.0, p_value=None, contribution=part, text=name)
+        for name, value, part in rows
+    ]
 
 
 def raid(people: int = 8, targets: int = 6) -> list[Said]:
-    return [Said(w, t, t * DAY + w, context=f"a{t}", author="a-1" if t < targets - 1 else "a-2") for t in range(targets) for w in range(people)]
+    return [
+        Said(w, t, t * DAY + w, context=f"a{t}", author="a-1" if t < targets - 1 else "a-2")
+        for t in range(targets)
+        for w in range(people)
+    ]
 
 
-def without(said: Sequence[Said], left_out: set[int], rows: Sequence[Evidence] | None = None, **changes: object) -> Rescored:
+def without(
+    said: Sequence[Said], left_out: set[int], rows: Sequence[Evidence] | None = None, **changes: object
+) -> Rescored:
     arguments = {"elsewhere": {}, "told": (NOBODY, NOBODY), "kind": "repeat", "policy": DEFAULT_POLICY, **changes}
     return rescore_without(rows if rows is not None else evidence(), said, left_out, **arguments)  # type: ignore[arg-type]
 
 
 def test_without_nobody_nothing_changes() -> None:
     found = without(raid(), set())
-    assert found.score == pytest.approx(found.score_before) and found.members == 8 and found.targets == 6 and not found.too_few
+    assert (
+        found.score == pytest.approx(found.score_before)
+        and found.members == 8
+        and found.targets == 6
+        and not found.too_few
+    )
     assert all(row.change == pytest.approx(0) for row in found.rows)
 
 
@@ -44,7 +64,9 @@ def test_a_bystander_who_strays_raises_the_score_when_taken_out() -> None:
     said = [*raid(), Said(99, 0, HOUR, "a0"), Said(99, 3, 3 * DAY + HOUR, "a0")]
     found = without(said, {99}, evidence(lockstep=0.85, devotion=0.5, span=8 / 9), elsewhere={99: 60})
     changes = {row.signal: row.change for row in found.rows}
-    assert changes["lockstep"] > 0 and changes["devotion"] > 0 and changes["span"] > 0 and found.score > found.score_before
+    assert (
+        changes["lockstep"] > 0 and changes["devotion"] > 0 and changes["span"] > 0 and found.score > found.score_before
+    )
     assert found.members == 8 and not found.too_few
 
 
@@ -69,7 +91,14 @@ def test_fresh_accounts_are_counted_anew_where_our_count_is_the_detectors() -> N
 
 
 def test_fingerprints_texts_and_the_author_are_counted_anew() -> None:
-    said = [replace(s, fingerprint="f1" if s.reporter < 2 else f"own{s.reporter}", wording="g1" if s.reporter in (5, 6) and s.target == 0 else None) for s in raid()]
+    said = [
+        replace(
+            s,
+            fingerprint="f1" if s.reporter < 2 else f"own{s.reporter}",
+            wording="g1" if s.reporter in (5, 6) and s.target == 0 else None,
+        )
+        for s in raid()
+    ]
     said += [Said(7, 5, 9 * DAY, wording="g2")]
     rows = evidence(shared_fingerprints=2 / 8, near_duplicate_texts=2 / 3, one_author=5 / 6)
     told = {row.signal: row for row in without(said, {0, 5}, rows).rows}
@@ -87,7 +116,9 @@ def test_a_crowd_on_one_target_is_judged_by_its_one_target() -> None:
     said = [Said(w, 0, w) for w in range(9)]
     rows = [Evidence(signal="slice", value=6, usual=0, p_value=1e-6, contribution=3.5, text="")]
     found = without(said, {1}, rows, kind="one_shot")
-    assert (found.members, found.targets, found.too_few) == (8, 1, False) and found.score == pytest.approx(found.score_before)
+    assert (found.members, found.targets, found.too_few) == (8, 1, False) and found.score == pytest.approx(
+        found.score_before
+    )
 
 
 @given(st.sets(st.integers(0, 7)), st.randoms())

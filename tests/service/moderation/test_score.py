@@ -31,17 +31,30 @@ def signal(name: str, contribution: float, value: float = 0.5, p: float | None =
 
 
 def judged(evidence: list[Evidence], upheld: int = 0, rejected: int = 0, targets: int = 10) -> Verdict:
-    return judge(evidence, Tally(upheld, rejected, targets - upheld - rejected), targets, prior_unfounded=0.5, flag_score=0.0)
+    return judge(
+        evidence, Tally(upheld, rejected, targets - upheld - rejected), targets, prior_unfounded=0.5, flag_score=0.0
+    )
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(-4, 4), min_size=1, max_size=5), st.lists(st.floats(0, 4), max_size=3), st.integers(0, 5), st.integers(0, 5))
-def test_the_score_is_the_sum_of_what_is_shown_and_each_probability_of_its_own_question(about_group: list[float], about_complaints: list[float], upheld: int, rejected: int) -> None:
-    evidence = [signal(name, part) for name, part in zip(COORDINATION, about_group, strict=False)] + [signal(name, part) for name, part in zip(DEVICES, about_complaints, strict=False)]
+@given(
+    st.lists(st.floats(-4, 4), min_size=1, max_size=5),
+    st.lists(st.floats(0, 4), max_size=3),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+def test_the_score_is_the_sum_of_what_is_shown_and_each_probability_of_its_own_question(
+    about_group: list[float], about_complaints: list[float], upheld: int, rejected: int
+) -> None:
+    evidence = [signal(name, part) for name, part in zip(COORDINATION, about_group, strict=False)] + [
+        signal(name, part) for name, part in zip(DEVICES, about_complaints, strict=False)
+    ]
     verdict = judged(evidence, upheld, rejected)
     first = sum(e.contribution for e in verdict.evidence if e.signal in COORDINATION)
     second = FLAG_PRIOR + sum(e.contribution for e in verdict.evidence if e.signal not in COORDINATION)
-    assert verdict.evidence[-1].signal == OUTCOMES and verdict.evidence[-1].contribution == pytest.approx(log_likelihood_ratio(upheld, rejected))
+    assert verdict.evidence[-1].signal == OUTCOMES and verdict.evidence[-1].contribution == pytest.approx(
+        log_likelihood_ratio(upheld, rejected)
+    )
     assert verdict.score == pytest.approx(sum(e.contribution for e in verdict.evidence))
     assert verdict.probability == pytest.approx(sigmoid(first)), "outcomes are not in it"
     assert verdict.unfounded_probability == pytest.approx(sigmoid(second - FLAG_PRIOR)), "the tenant's prior, here even"
@@ -58,7 +71,9 @@ def test_coordinated_and_right_is_reliable_and_neither_is_revoked() -> None:
     assert judged([signal("base", 2)]).disposition == "flagged"
     assert judged([signal("base", 2)], upheld=8).disposition == "reliable"
     assert judged([signal("base", -1)]).disposition == "revoked"
-    assert judged([signal("base", -1)], rejected=8).disposition == "revoked", "that complaints were wrong does not make them one hand"
+    assert judged([signal("base", -1)], rejected=8).disposition == "revoked", (
+        "that complaints were wrong does not make them one hand"
+    )
     assert judged([signal("base", 0)]).disposition == "revoked", "flagged is above the bound"
 
 
@@ -71,13 +86,17 @@ def test_unfounded_is_the_prior_where_nothing_speaks_and_moves_with_outcomes() -
     assert judged([signal("base", 5)]).unfounded_probability == 0.5
     assert judged([signal("base", 5)], rejected=5).unfounded_probability > 0.9
     assert judged([signal("base", 5)], upheld=5).unfounded_probability < 0.1
-    assert judge([signal("base", 5)], Tally(0, 0, 3), 3, prior_unfounded=0.84, flag_score=0).unfounded_probability == pytest.approx(0.84)
+    assert judge(
+        [signal("base", 5)], Tally(0, 0, 3), 3, prior_unfounded=0.84, flag_score=0
+    ).unfounded_probability == pytest.approx(0.84)
 
 
 def test_what_no_honest_volunteer_shows_speaks_for_unfounded_and_outweighs_an_upheld_target() -> None:
     devices = [signal(name, DEVICE_WEIGHT * 3, p=1e-3) for name in DEVICES]
     assert log_odds(judged(devices).unfounded_probability) == pytest.approx(3 * 3 * DEVICE_WEIGHT)
-    assert judged([signal("base", 2), *devices], upheld=3).disposition == "flagged", "bought accounts are not people, whatever they complain about"
+    assert judged([signal("base", 2), *devices], upheld=3).disposition == "flagged", (
+        "bought accounts are not people, whatever they complain about"
+    )
 
 
 def test_one_signal_says_so_much_at_most_and_an_ordinary_one_nothing() -> None:
@@ -96,8 +115,19 @@ def test_sigmoid_is_the_inverse_of_the_log_odds(x: float) -> None:
 
 
 def test_the_sentence_says_who_what_how_closely_and_that_nobody_has_judged() -> None:
-    text = summarise(12, 5, [signal("burst", 0, value=9, p=3e-15), signal("one_author", 0, value=0.8), signal("fresh_accounts", 1, value=0.5, p=1e-4)], Tally(0, 0, 5))
-    assert text.startswith("12 accounts complained about the same 5 targets; up to 9 of them within one hour, where 0.1 are usual;")
+    text = summarise(
+        12,
+        5,
+        [
+            signal("burst", 0, value=9, p=3e-15),
+            signal("one_author", 0, value=0.8),
+            signal("fresh_accounts", 1, value=0.5, p=1e-4),
+        ],
+        Tally(0, 0, 5),
+    )
+    assert text.startswith(
+        "12 accounts complained about the same 5 targets; up to 9 of them within one hour, where 0.1 are usual;"
+    )
     assert "50 % of the accounts are fresh" in text and "80 % of the targets are by one author" in text
     assert text.endswith("not judged yet.") and text.count(".") - text.count("0.1") == 1
 
@@ -113,7 +143,14 @@ def test_the_sentence_says_how_people_judged() -> None:
 
 
 def aim(name: str, p: float, value: float = 1.0, usual: float = 0.1) -> Evidence:
-    return Evidence(signal=f"aim_{name}", value=value, usual=usual, p_value=p, contribution=0.0, text=f"12 of 12 targets share {name}.")
+    return Evidence(
+        signal=f"aim_{name}",
+        value=value,
+        usual=usual,
+        p_value=p,
+        contribution=0.0,
+        text=f"12 of 12 targets share {name}.",
+    )
 
 
 def test_the_sentence_says_the_strongest_thing_that_half_of_the_targets_have_in_common() -> None:
@@ -133,4 +170,8 @@ def test_the_sentence_names_the_common_author_once() -> None:
 
 def test_aims_change_no_score() -> None:
     with_aims, without = judged([signal("base", 2), aim("author", 1e-9)]), judged([signal("base", 2)])
-    assert (with_aims.score, with_aims.unfounded_probability, with_aims.disposition) == (without.score, without.unfounded_probability, without.disposition)
+    assert (with_aims.score, with_aims.unfounded_probability, with_aims.disposition) == (
+        without.score,
+        without.unfounded_probability,
+        without.disposition,
+    )

@@ -20,13 +20,21 @@ tallies = st.builds(Tally, st.integers(0, 12), st.integers(0, 12), st.just(3))
 probabilities = st.floats(0.01, 0.99)
 
 
-def outcome(target: int, verdict: str | None = "upheld", *, decided_us: int = 10, action: str | None = None, by: str = "person") -> FeedOutcome:
+def outcome(
+    target: int, verdict: str | None = "upheld", *, decided_us: int = 10, action: str | None = None, by: str = "person"
+) -> FeedOutcome:
     return FeedOutcome(0, f"o{target}-{decided_us}", target, decided_us, verdict, action, by, 0)
 
 
-def named(members_by_target: Mapping[int, int], *outcomes: FeedOutcome, now: float = 0.5, time_us: int = 5) -> tuple[int, ...]:
+def named(
+    members_by_target: Mapping[int, int], *outcomes: FeedOutcome, now: float = 0.5, time_us: int = 5
+) -> tuple[int, ...]:
     """What is named when so many members complained about each target."""
-    filed = [Filed(100 * target + k, target, time_us) for target, members in members_by_target.items() for k in range(members)]
+    filed = [
+        Filed(100 * target + k, target, time_us)
+        for target, members in members_by_target.items()
+        for k in range(members)
+    ]
     known = {o.target: [x for x in outcomes if x.target == o.target] for o in outcomes}
     return settle_with(filed, known, tally(filed, known), now)
 
@@ -77,7 +85,9 @@ def test_nobody_is_asked_where_no_verdict_would_change_anything() -> None:
 
 
 @given(probabilities, tallies, st.integers(1, MOST))
-def test_the_forecast_is_a_distribution_and_the_mean_of_its_posteriors_is_now(now: float, told: Tally, looks: int) -> None:
+def test_the_forecast_is_a_distribution_and_the_mean_of_its_posteriors_is_now(
+    now: float, told: Tally, looks: int
+) -> None:
     weight, posterior = forecast(now, told, looks)
     assert weight.sum() == pytest.approx(1)
     # The bound on what outcomes may say breaks the martingale; inside it, no forecast may know better than now.
@@ -93,7 +103,9 @@ def test_the_posteriors_are_those_that_judging_the_cluster_would_give(now: float
 
     beside = log_odds(now) - log_odds(unfounded(told.upheld, told.rejected, 0))
     _, posterior = forecast(now, told, 2)
-    assert posterior.tolist() == pytest.approx([unfounded(told.upheld + i, told.rejected + 2 - i, beside) for i in range(3)])
+    assert posterior.tolist() == pytest.approx(
+        [unfounded(told.upheld + i, told.rejected + 2 - i, beside) for i in range(3)]
+    )
 
 
 def test_the_forecast_equals_a_simulation_of_the_two_kinds_of_groups() -> None:

@@ -7,7 +7,9 @@ from service.moderation.track_record import TrackRecord, track_record
 from service.storage.feed import FeedOutcome
 
 
-def outcome(number: int, verdict: str | None, decided_us: int, decided_by: str = "person", complaint: int = 0) -> FeedOutcome:
+def outcome(
+    number: int, verdict: str | None, decided_us: int, decided_by: str = "person", complaint: int = 0
+) -> FeedOutcome:
     return FeedOutcome(number, f"o{number}", 1, decided_us, verdict, None, decided_by, complaint)
 
 
@@ -39,4 +41,6 @@ def test_an_outcome_about_one_complaint_concerns_that_one_alone() -> None:
 
 
 def test_each_complaint_counts_for_itself() -> None:
-    assert track_record([Filed(1, 1, 0), Filed(2, 2, 0), Filed(3, 3, 0)], {1: [outcome(1, "upheld", 9)], 2: [outcome(2, "rejected", 9)]}) == TrackRecord(1, 1)
+    assert track_record(
+        [Filed(1, 1, 0), Filed(2, 2, 0), Filed(3, 3, 0)], {1: [outcome(1, "upheld", 9)], 2: [outcome(2, "rejected", 9)]}
+    ) == TrackRecord(1, 1)

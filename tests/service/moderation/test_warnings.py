@@ -31,9 +31,17 @@ def filed(n: int, *, days_ago: float = 5, trusted: bool = False, brigade: str | 
     return Noticed(Filed(n, n, NOW - round(days_ago * DAY * 1_000_000)), trusted, brigade)
 
 
-def looked(rejected: int, upheld: int = 0, *, decided_by: str = "person", warned_us: int | None = None, **complaint: Any) -> Suggestion | None:
+def looked(
+    rejected: int, upheld: int = 0, *, decided_by: str = "person", warned_us: int | None = None, **complaint: Any
+) -> Suggestion | None:
     outcomes = {n: [Told(n, "rejected" if n < rejected else "upheld", decided_by)] for n in range(rejected + upheld)}
-    return suggest([filed(n, **complaint) for n in range(rejected + upheld)], outcomes, DEFAULT_POLICY, now_us=NOW, warned_us=warned_us)
+    return suggest(
+        [filed(n, **complaint) for n in range(rejected + upheld)],
+        outcomes,
+        DEFAULT_POLICY,
+        now_us=NOW,
+        warned_us=warned_us,
+    )
 
 
 def test_ten_of_which_eight_in_ten_are_wrong_and_no_fewer() -> None:
@@ -65,7 +73,9 @@ def test_a_decided_brigade_counts_where_no_outcome_speaks() -> None:
     found = suggest(complaints, {}, DEFAULT_POLICY, now_us=NOW)
     assert found == Suggestion(12, 12, 0, 12, 90 * DAY, ("k1", "k2"))
     outcomes = {n: [Told(n, "upheld")] for n in range(6)}
-    assert suggest(complaints, outcomes, DEFAULT_POLICY, now_us=NOW) is None, "found right by a person: right, whoever else complained"
+    assert suggest(complaints, outcomes, DEFAULT_POLICY, now_us=NOW) is None, (
+        "found right by a person: right, whoever else complained"
+    )
 
 
 def test_a_trusted_flagger_has_another_way() -> None:

@@ -22,7 +22,17 @@ from service.ops.routes import create_ops_app
 from service.ops.tallies import CUT_PAIRS, DELIVERY_ATTEMPTS, POLLS, WINDOW_COMPLAINTS, Tally, record_job
 from service.storage import keys
 from service.storage.database import write
-from service.storage.schema import analysis_state, clusters, dead_letters, deliveries, feed, ingest_state, sources, subscriptions, sweeps
+from service.storage.schema import (
+    analysis_state,
+    clusters,
+    dead_letters,
+    deliveries,
+    feed,
+    ingest_state,
+    sources,
+    subscriptions,
+    sweeps,
+)
 from service.storage.tenants import create_tenant
 
 NOW_US = 1_795_000_000_000_000
@@ -55,23 +65,103 @@ def seeded(engine: Engine, server: Any) -> Engine:
     number = create_tenant(engine, "news", NOW_US)
     create_tenant(engine, "quiet", NOW_US)
     with write(engine) as connection:
-        connection.execute(update(ingest_state).where(ingest_state.c.tenant_id == number).values(archived_position=90, archived=90, duplicates=3, late=1, watermark_us=NOW_US))
-        connection.execute(update(analysis_state).where(analysis_state.c.tenant_id == number).values(analysed_position=80, swept_position=70, cursor_seq=80))
-        connection.execute(insert(feed).values(tenant_id=number, last_seq=90, first_seq=81, last_position=90, items=10, received_us=NOW_US - 1_000_000, oldest_received_us=NOW_US - 4_000_000, payload=b""))
-        connection.execute(insert(dead_letters).values(tenant_id=number, position=5, received_us=1, dead_us=2, error="e", line="c{}"))
-        connection.execute(insert(dead_letters).values(tenant_id=number, position=6, received_us=1, dead_us=2, error="e", line="c{}", resent_us=3))
+        connection.execute(
+            update(ingest_state)
+            .where(ingest_state.c.tenant_id == number)
+            .values(archived_position=90, archived=90, duplicates=3, late=1, watermark_us=NOW_US)
+        )
+        connection.execute(
+            update(analysis_state)
+            .where(analysis_state.c.tenant_id == number)
+            .values(analysed_position=80, swept_position=70, cursor_seq=80)
+        )
+        connection.execute(
+            insert(feed).values(
+                tenant_id=number,
+                last_seq=90,
+                first_seq=81,
+                last_position=90,
+                items=10,
+                received_us=NOW_US - 1_000_000,
+                oldest_received_us=NOW_US - 4_000_000,
+                payload=b"",
+            )
+        )
+        connection.execute(
+            insert(dead_letters).values(tenant_id=number, position=5, received_us=1, dead_us=2, error="e", line="c{}")
+        )
+        connection.execute(
+            insert(dead_letters).values(
+                tenant_id=number, position=6, received_us=1, dead_us=2, error="e", line="c{}", resent_us=3
+            )
+        )
         for k, (disposition, status) in enumerate([("flagged", "open"), ("flagged", "open"), ("held_back", "open")]):
-            connection.execute(insert(clusters).values(
-                id=f"k{k}", tenant_id=number, kind="repeat", disposition=disposition, status=status, score=1, probability=1, unfounded_probability=0.5, first_us=1, last_us=2,
-                reporter_count=3, target_count=3, summary="", evidence="[]", policy_version="v", version=1, found_us=1,
-            ))
+            connection.execute(
+                insert(clusters).values(
+                    id=f"k{k}",
+                    tenant_id=number,
+                    kind="repeat",
+                    disposition=disposition,
+                    status=status,
+                    score=1,
+                    probability=1,
+                    unfounded_probability=0.5,
+                    first_us=1,
+                    last_us=2,
+                    reporter_count=3,
+                    target_count=3,
+                    summary="",
+                    evidence="[]",
+                    policy_version="v",
+                    version=1,
+                    found_us=1,
+                )
+            )
         for seconds in (9.0, 2.5):
-            connection.execute(insert(sweeps).values(tenant_id=number, seq=1, position=1, finished_us=NOW_US, seconds=seconds, payload=b""))
-        for k, (polled_us, failures, url) in enumerate([(NOW_US - 5_000_000, 0, "https://a"), (None, 3, "https://b"), (NOW_US, 9, None)]):
-            connection.execute(insert(sources).values(id=f"s{k}", tenant_id=number, platform="coral", url=url, created_us=NOW_US - 9_000_000, polled_us=polled_us, failures=failures))
-        for k, (state, next_us, off_us) in enumerate([("pending", 5, None), ("pending", None, 4), ("delivered", None, None)]):
-            connection.execute(insert(deliveries).values(id=f"d{k}", tenant_id=number, subscription_id=f"w{k}", event_id="e", state=state, next_us=next_us, created_us=1))
-            connection.execute(insert(subscriptions).values(id=f"w{k}", tenant_id=number, url="https://a", events="[]", secret="s", created_us=1, disabled_us=off_us))
+            connection.execute(
+                insert(sweeps).values(
+                    tenant_id=number, seq=1, position=1, finished_us=NOW_US, seconds=seconds, payload=b""
+                )
+            )
+        for k, (polled_us, failures, url) in enumerate(
+            [(NOW_US - 5_000_000, 0, "https://a"), (None, 3, "https://b"), (NOW_US, 9, None)]
+        ):
+            connection.execute(
+                insert(sources).values(
+                    id=f"s{k}",
+                    tenant_id=number,
+                    platform="coral",
+                    url=url,
+                    created_us=NOW_US - 9_000_000,
+                    polled_us=polled_us,
+                    failures=failures,
+                )
+            )
+        for k, (state, next_us, off_us) in enumerate(
+            [("pending", 5, None), ("pending", None, 4), ("delivered", None, None)]
+        ):
+            connection.execute(
+                insert(deliveries).values(
+                    id=f"d{k}",
+                    tenant_id=number,
+                    subscription_id=f"w{k}",
+                    event_id="e",
+                    state=state,
+                    next_us=next_us,
+                    created_us=1,
+                )
+            )
+            connection.execute(
+                insert(subscriptions).values(
+                    id=f"w{k}",
+                    tenant_id=number,
+                    url="https://a",
+                    events="[]",
+                    secret="s",
+                    created_us=1,
+                    disabled_us=off_us,
+                )
+            )
     server.set(keys.position("news"), 100)
     server.xadd(keys.stream("news"), {"at": NOW_US - 1_500_000, "lines": "x"})
     server.rpush("rq:queue:ingest", "a", "b")
@@ -112,7 +202,9 @@ def samples(web: Web) -> dict[str, dict[tuple[str, ...], float]]:
     found: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(web.get("/metrics").text):
         for sample in family.samples:
-            found.setdefault(sample.name, {})[tuple(sample.labels[label] for label in sorted(sample.labels))] = sample.value
+            found.setdefault(sample.name, {})[tuple(sample.labels[label] for label in sorted(sample.labels))] = (
+                sample.value
+            )
     return found
 
 
@@ -144,7 +236,12 @@ def test_polls_are_counted_by_result_and_the_oldest_success_of_a_source_is_shown
 
 def test_deliveries_are_counted_by_result_and_what_waits_or_is_disabled_is_shown(web: Web) -> None:
     found = samples(web)
-    assert found["brigadewatch_delivery_attempts_total"] == {("delivered", "news"): 2, ("retried", "news"): 1, ("given_up", "news"): 0, ("disabled", "news"): 0}
+    assert found["brigadewatch_delivery_attempts_total"] == {
+        ("delivered", "news"): 2,
+        ("retried", "news"): 1,
+        ("given_up", "news"): 0,
+        ("disabled", "news"): 0,
+    }
     assert found["brigadewatch_deliveries_waiting"] == {("news",): 1, ("quiet",): 0}
     assert found["brigadewatch_subscriptions_disabled"] == {("news",): 1, ("quiet",): 0}
 
@@ -155,7 +252,12 @@ def test_jobs_and_counts_of_other_processes_are_exported(web: Web) -> None:
     assert found["brigadewatch_job_duration_seconds_bucket"][("300", "ingest")] == 1
     assert found["brigadewatch_job_duration_seconds_bucket"][("+Inf", "ingest")] == 2
     assert found["brigadewatch_job_duration_seconds_sum"][("ingest",)] == pytest.approx(700.02)
-    assert found["brigadewatch_jobs_total"] == {("done", "news", "ingest"): 1, ("failed", "news", "ingest"): 1, ("interrupted", "news", "ingest"): 0, ("superseded", "news", "ingest"): 0}
+    assert found["brigadewatch_jobs_total"] == {
+        ("done", "news", "ingest"): 1,
+        ("failed", "news", "ingest"): 1,
+        ("interrupted", "news", "ingest"): 0,
+        ("superseded", "news", "ingest"): 0,
+    }
     assert found["brigadewatch_job_busy_seconds_total"] == {("news", "ingest"): pytest.approx(700.02)}
     assert found["brigadewatch_detection_cut_pairs_total"][("news",)] == 5
     assert found["brigadewatch_detection_window_complaints"][("news",)] == 12

@@ -14,7 +14,9 @@ from service.storage import keys
 
 
 def living(client: Any) -> dict[str, Kind]:
-    return {name: kind for name, kind in read_kinds(client.hgetall(keys.PROCESSES), client.time()[0]).items() if kind.count}
+    return {
+        name: kind for name, kind in read_kinds(client.hgetall(keys.PROCESSES), client.time()[0]).items() if kind.count
+    }
 
 
 def told(client: Any) -> threading.Event:
@@ -42,7 +44,12 @@ def test_a_process_is_known_with_its_memory_while_it_lives_and_leaves_nothing(cl
 
 
 def test_every_kind_is_told_also_where_nobody_lives_and_the_largest_stands_for_its_kind() -> None:
-    fields = {"worker-ingest|a": '{"at": 100.0, "resident": 5, "peak": 9}', b"worker-ingest|b": b'{"at": 90.0, "resident": 7, "peak": 8}', "clock|c": '{"at": 100.0}', "else|d": '{"at": 100.0}'}
+    fields = {
+        "worker-ingest|a": '{"at": 100.0, "resident": 5, "peak": 9}',
+        b"worker-ingest|b": b'{"at": 90.0, "resident": 7, "peak": 8}',
+        "clock|c": '{"at": 100.0}',
+        "else|d": '{"at": 100.0}',
+    }
     found = read_kinds(fields, 101.0)
     assert tuple(found) == KINDS
     assert found["worker-ingest"] == Kind(2, 7, 9)
@@ -51,7 +58,10 @@ def test_every_kind_is_told_also_where_nobody_lives_and_the_largest_stands_for_i
 
 def test_who_was_killed_falls_silent_and_is_forgotten_in_the_end(clients: Any) -> None:
     now = clients.blocking.time()[0]
-    clients.blocking.hset(keys.PROCESSES, mapping={"api|killed": f'{{"at": {now - SILENT_SECONDS - 5}}}', "api|long ago": f'{{"at": {now - 4_000}}}'})
+    clients.blocking.hset(
+        keys.PROCESSES,
+        mapping={"api|killed": f'{{"at": {now - SILENT_SECONDS - 5}}}', "api|long ago": f'{{"at": {now - 4_000}}}'},
+    )
     assert living(clients.blocking) == {}
     seen = told(clients.blocking)
     with beating(clients.blocking, "api"):
@@ -66,7 +76,9 @@ def test_without_redis_a_process_lives_all_the_same() -> None:
         pass
 
 
-def test_where_memory_cannot_be_read_the_process_is_counted_without_it(clients: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_where_memory_cannot_be_read_the_process_is_counted_without_it(
+    clients: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     monkeypatch.setattr(processes, "_STATUS", tmp_path / "nothing")
     seen = told(clients.blocking)
     with beating(clients.blocking, "clock"):

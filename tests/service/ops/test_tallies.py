@@ -8,16 +8,35 @@ import pytest
 import redis
 from prometheus_client.core import Metric
 
-from service.ops.tallies import ANALYSIS_LAG, FAMILIES, JOBS, POLLS, WINDOW_COMPLAINTS, Tally, counted, metrics_of, record_job
+from service.ops.tallies import (
+    ANALYSIS_LAG,
+    FAMILIES,
+    JOBS,
+    POLLS,
+    WINDOW_COMPLAINTS,
+    Tally,
+    counted,
+    metrics_of,
+    record_job,
+)
 from service.storage import keys
 
 
 def shown(client: Any, *tenants: str) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics_of({name: client.hgetall(keys.tallies(name)) for name in tenants}, client.hgetall(keys.tallies("")))}
+    return {
+        metric.name: metric
+        for metric in metrics_of(
+            {name: client.hgetall(keys.tallies(name)) for name in tenants}, client.hgetall(keys.tallies(""))
+        )
+    }
 
 
 def values(metric: Metric, suffix: str = "") -> dict[tuple[str, ...], float]:
-    return {tuple(sample.labels.values()): sample.value for sample in metric.samples if sample.name.removeprefix(metric.name) == suffix}
+    return {
+        tuple(sample.labels.values()): sample.value
+        for sample in metric.samples
+        if sample.name.removeprefix(metric.name) == suffix
+    }
 
 
 def test_counters_add_up_and_gauges_are_replaced_for_each_tenant(clients: Any) -> None:
@@ -33,7 +52,12 @@ def test_counters_add_up_and_gauges_are_replaced_for_each_tenant(clients: Any) -
 def test_a_first_failure_is_a_rise_from_zero(clients: Any) -> None:
     record_job(clients.blocking, "sweep", "news", 0.2, "done")
     before = values(shown(clients.blocking, "news")["brigadewatch_jobs"], "_total")
-    assert before == {("sweep", "done", "news"): 1, ("sweep", "failed", "news"): 0, ("sweep", "interrupted", "news"): 0, ("sweep", "superseded", "news"): 0}
+    assert before == {
+        ("sweep", "done", "news"): 1,
+        ("sweep", "failed", "news"): 0,
+        ("sweep", "interrupted", "news"): 0,
+        ("sweep", "superseded", "news"): 0,
+    }
 
 
 def test_a_histogram_counts_every_item_at_or_below_each_bound(clients: Any) -> None:
@@ -42,8 +66,16 @@ def test_a_histogram_counts_every_item_at_or_below_each_bound(clients: Any) -> N
         tally.observe(ANALYSIS_LAG, 0.6, times=5)
         tally.observe(ANALYSIS_LAG, 86_400.0)
     buckets = values(shown(clients.blocking, "news")["brigadewatch_analysis_lag_seconds"], "_bucket")
-    assert {bound: n for (_, bound), n in buckets.items() if bound in ("0.25", "0.5", "1", "3600", "+Inf")} == {"0.25": 0, "0.5": 10, "1": 15, "3600": 15, "+Inf": 16}
-    assert values(shown(clients.blocking, "news")["brigadewatch_analysis_lag_seconds"], "_sum") == {("news",): pytest.approx(86_408)}
+    assert {bound: n for (_, bound), n in buckets.items() if bound in ("0.25", "0.5", "1", "3600", "+Inf")} == {
+        "0.25": 0,
+        "0.5": 10,
+        "1": 15,
+        "3600": 15,
+        "+Inf": 16,
+    }
+    assert values(shown(clients.blocking, "news")["brigadewatch_analysis_lag_seconds"], "_sum") == {
+        ("news",): pytest.approx(86_408)
+    }
 
 
 def test_what_another_version_counted_is_passed_over(clients: Any) -> None:

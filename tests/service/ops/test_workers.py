@@ -22,7 +22,9 @@ from workers.resources import Resources
 NOW = datetime.now(UTC)
 
 
-def test_a_real_worker_is_found_by_its_queue_and_falls_silent(real_redis: Any, engine: Engine, settings: Settings) -> None:
+def test_a_real_worker_is_found_by_its_queue_and_falls_silent(
+    real_redis: Any, engine: Engine, settings: Settings
+) -> None:
     used = read_settings(settings.data, {"REDIS_URL": real_redis.url})
     worker = QueueWorker("detect", Resources(used, engine, real_redis.blocking), threading.Event())
     worker.register_birth()
@@ -63,7 +65,9 @@ def test_what_waits_and_what_failed_is_the_tenants_own(clients: Any) -> None:
 
 def test_a_worker_whose_row_is_no_worker_does_not_break_the_page(fake_redis: Any) -> None:
     fake_redis.blocking.sadd("rq:workers", "rq:worker:gone", "rq:worker:odd")
-    fake_redis.blocking.hset("rq:worker:odd", mapping={"queues": "detect", "birth": "yesterday", "successful_job_count": "many"})
+    fake_redis.blocking.hset(
+        "rq:worker:odd", mapping={"queues": "detect", "birth": "yesterday", "successful_job_count": "many"}
+    )
     (odd,) = fake_redis.run(read_machinery(fake_redis.asyncio, "paper", NOW)).workers
     assert (odd.queue, odd.born, odd.done, odd.silent(NOW)) == ("detect", None, 0, True)
 

@@ -36,7 +36,10 @@ def test_hostile_words_are_text() -> None:
     assert ET.fromstring(svg).find("title").text == bad  # type: ignore[union-attr]
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 50)), min_size=1, max_size=60), st.integers(60, 40 * 86_400))
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 50)), min_size=1, max_size=60),
+    st.integers(60, 40 * 86_400),
+)
 def test_everything_stays_inside_and_times_do_not_crowd(counts: list[tuple[int, int]], seconds: int) -> None:
     step = timedelta(seconds=seconds)
     drawn = [Column(START + place * step, each, "x") for place, each in enumerate(counts)]

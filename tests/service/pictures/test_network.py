@@ -16,7 +16,11 @@ HOSTILE = '"><script>alert(1)</script>'
 
 
 def ties(people: int, targets: int) -> list[Tie]:
-    return [Tie(f"r{w}", f"t{t}", 1, AT + timedelta(days=t), AT + timedelta(days=t)) for t in range(targets) for w in range(people)]
+    return [
+        Tie(f"r{w}", f"t{t}", 1, AT + timedelta(days=t), AT + timedelta(days=t))
+        for t in range(targets)
+        for w in range(people)
+    ]
 
 
 def drawn(view: str, people: int = 4, targets: int = 3) -> Network:
@@ -26,7 +30,11 @@ def drawn(view: str, people: int = 4, targets: int = 3) -> Network:
 def test_reporters_and_targets_stand_in_two_columns_in_the_raster_s_order() -> None:
     found = drawn("bipartite")
     left = [n.id for n in sorted(found.nodes, key=lambda n: n.y) if n.kind == "reporter"]
-    assert left == ["r0", "r1", "r2", "r3"] and {n.x for n in found.nodes if n.kind == "reporter"} == {0.0} and {n.x for n in found.nodes if n.kind == "target"} == {1.0}
+    assert (
+        left == ["r0", "r1", "r2", "r3"]
+        and {n.x for n in found.nodes if n.kind == "reporter"} == {0.0}
+        and {n.x for n in found.nodes if n.kind == "target"} == {1.0}
+    )
     assert len(found.edges) == 12 and found.nodes_left_out == 0 and found.edges_left_out == 0
 
 

@@ -18,7 +18,9 @@ HOSTILE = '"><script>alert(1)</script><!-- &amp;'
 
 
 def lockstep(reporters=("ann", "bob"), columns=3, cells=THREE):  # type: ignore[no-untyped-def]
-    return Lockstep(tuple(reporters), tuple(Column(k + 1, AT + timedelta(hours=20 * k)) for k in range(columns)), tuple(cells), 0, 0)
+    return Lockstep(
+        tuple(reporters), tuple(Column(k + 1, AT + timedelta(hours=20 * k)) for k in range(columns)), tuple(cells), 0, 0
+    )
 
 
 def burst(members=(0, 9, 0, 1), others=(1, 0, 0, 0), usual_high=2):  # type: ignore[no-untyped-def]
@@ -34,7 +36,14 @@ def marks(svg: str) -> dict[str, int]:
     return {e.get("class", ""): e.get("d", "").count("M") for e in ET.fromstring(svg).iter("path")}
 
 
-@pytest.mark.parametrize("svg", [raster(lockstep(), "a"), raster(lockstep(columns=1, cells=(Cell(0, 0, 0), Cell(1, 0, 60))), "a"), burst_chart(burst(), "a")])
+@pytest.mark.parametrize(
+    "svg",
+    [
+        raster(lockstep(), "a"),
+        raster(lockstep(columns=1, cells=(Cell(0, 0, 0), Cell(1, 0, 60))), "a"),
+        burst_chart(burst(), "a"),
+    ],
+)
 def test_a_picture_is_well_formed_and_says_in_words_what_it_shows(svg: str) -> None:
     root = ET.fromstring(svg)
     title = root.find("title")
@@ -52,7 +61,10 @@ def test_a_mark_lies_in_the_row_and_column_of_its_complaint() -> None:
     svg = raster(lockstep(cells=(Cell(1, 2, 0),)), "a")
     ground = next(e for e in ET.fromstring(svg).iter("rect"))
     x0, y0, width, height = (float(ground.get(k, "")) for k in ("x", "y", "width", "height"))
-    x, y, wide, high = map(float, re.match(r"M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)", next(ET.fromstring(svg).iter("path")).get("d", "")).groups())  # type: ignore[union-attr]
+    x, y, wide, high = map(
+        float,
+        re.match(r"M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)", next(ET.fromstring(svg).iter("path")).get("d", "")).groups(),
+    )  # type: ignore[union-attr]
     assert x0 + 2 * width / 3 <= x <= x + wide <= x0 + width
     assert y0 + height / 2 <= y <= y + high <= y0 + height
 
@@ -135,7 +147,16 @@ def test_letters_of_every_script_stay_as_they_are() -> None:
         assert visible(text) == text
 
 
-@pytest.mark.parametrize(("text", "expected"), [("short", "short"), ("x" * 18, "x" * 18), ("x" * 19, "x" * 17 + "…"), ("日" * 9, "日" * 9), ("日" * 10, "日" * 8 + "…")])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("short", "short"),
+        ("x" * 18, "x" * 18),
+        ("x" * 19, "x" * 17 + "…"),
+        ("日" * 9, "日" * 9),
+        ("日" * 10, "日" * 8 + "…"),
+    ],
+)
 def test_long_names_are_cut_by_the_room_they_take(text: str, expected: str) -> None:
     assert cut(text) == expected
     assert columns_of(cut(text)) <= 18
@@ -146,6 +167,18 @@ def test_a_cut_without_room_is_refused() -> None:
         cut("abc", 1)
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (90, "1.5 min"), (3600, "1 h"), (5400, "1.5 h"), (45_000, "12 h"), (1_209_600, "14 d")])
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (90, "1.5 min"),
+        (3600, "1 h"),
+        (5400, "1.5 h"),
+        (45_000, "12 h"),
+        (1_209_600, "14 d"),
+    ],
+)
 def test_lengths_of_time_are_told_in_the_largest_unit(seconds: float, told: str) -> None:
     assert lasting(seconds) == told

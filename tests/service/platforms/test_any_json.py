@@ -20,13 +20,29 @@ from tests.service.platforms.test_coral_and_coop import ACTION
 from tests.service.platforms.test_generic import DOCUMENT, MAPPING
 
 CASES: list[tuple[str, Any]] = [
-    ("discourse", discourse(score(1, 501, "2024-05-03T10:00:00.000Z"), status=1, version=1)), ("mastodon", mastodon(status("501"), action_taken=True)),
-    ("coral", coral("COMMENT_LEFT_MODERATION_QUEUE", status="REJECTED")), ("coop", coop()), ("coop", ACTION), ("generic", DOCUMENT),
+    ("discourse", discourse(score(1, 501, "2024-05-03T10:00:00.000Z"), status=1, version=1)),
+    ("mastodon", mastodon(status("501"), action_taken=True)),
+    ("coral", coral("COMMENT_LEFT_MODERATION_QUEUE", status="REJECTED")),
+    ("coop", coop()),
+    ("coop", ACTION),
+    ("generic", DOCUMENT),
 ]
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-(10**60), 10**60), st.floats(), st.text(max_size=30), st.just("\ud800"), st.just("x" * 5_000), st.just("2024-05-03T10:00:00Z"), st.just("9999-12-31T23:59:59Z"),
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**60), 10**60),
+    st.floats(),
+    st.text(max_size=30),
+    st.just("\ud800"),
+    st.just("x" * 5_000),
+    st.just("2024-05-03T10:00:00Z"),
+    st.just("9999-12-31T23:59:59Z"),
 )
-VALUES = st.recursive(SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=10), inner, max_size=3)), max_leaves=12)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=10), inner, max_size=3)),
+    max_leaves=12,
+)
 
 
 def survives(platform: str, document: object) -> None:

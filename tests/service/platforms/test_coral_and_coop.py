@@ -12,8 +12,14 @@ from tests.service.platforms.payloads import coop, coral
 from tests.service.platforms.reading import NOW, read, taken
 
 ACTION = {
-    "item": {"id": "m-88", "typeId": "message"}, "action": {"id": "delete"}, "policies": [{"id": "harassment", "name": "Harassment", "penalty": "LOW"}], "rules": [], "custom": {},
-    "actorEmail": "moderator@mail.example", "actorNote": "plain", "creator": {"id": "u-1", "typeId": "account"},
+    "item": {"id": "m-88", "typeId": "message"},
+    "action": {"id": "delete"},
+    "policies": [{"id": "harassment", "name": "Harassment", "penalty": "LOW"}],
+    "rules": [],
+    "custom": {},
+    "actorEmail": "moderator@mail.example",
+    "actorNote": "plain",
+    "creator": {"id": "u-1", "typeId": "account"},
 }
 
 
@@ -36,11 +42,19 @@ def test_a_coop_report_is_a_complaint_with_an_id_of_its_own() -> None:
     (item,) = taken(read("coop", coop()))
     assert item["id"].startswith("report/") and len(item["id"]) < 64
     assert {name: value for name, value in item.items() if name != "id"} == {
-        "kind": "c", "occurred_at": "2024-05-03T10:00:00Z", "reporter": {"id": "u-12", "trusted": False}, "target": {"id": "m-88", "kind": "message"}, "reason": "harassment",
+        "kind": "c",
+        "occurred_at": "2024-05-03T10:00:00Z",
+        "reporter": {"id": "u-12", "trusted": False},
+        "target": {"id": "m-88", "kind": "message"},
+        "reason": "harassment",
         "text": "he calls me names",
     }
     assert taken(read("coop", coop(additionalItems=[{"id": "x"}])))[0]["id"] == item["id"]
-    for other in ({"reportedAt": "2024-05-03T10:00:01.000Z"}, {"reporter": {"kind": "user", "typeId": "account", "id": "u-13"}}, {"reportedForReason": {"policyId": "spam"}}):
+    for other in (
+        {"reportedAt": "2024-05-03T10:00:01.000Z"},
+        {"reporter": {"kind": "user", "typeId": "account", "id": "u-13"}},
+        {"reportedForReason": {"policyId": "spam"}},
+    ):
         assert taken(read("coop", coop(**other)))[0]["id"] != item["id"]
 
 
@@ -49,7 +63,9 @@ def test_without_the_tenants_key_nobody_tries_reporters_against_the_id_of_a_coop
     keys = [Edge(bytes([n]) * 32, pseudonyms=True) for n in (1, 2)]
     ids = [item.read(NOW, edge).id for edge in keys]
     assert len({*ids, item.id}) == 3 and all(one.startswith("report/") for one in ids)
-    assert ids[0] == item.read(NOW, Edge(bytes([1]) * 32)).id, "the same when pseudonyms are turned on or off: it comes again"
+    assert ids[0] == item.read(NOW, Edge(bytes([1]) * 32)).id, (
+        "the same when pseudonyms are turned on or off: it comes again"
+    )
 
 
 def test_illegal_material_is_a_notice_and_what_no_user_sent_a_machines() -> None:
@@ -57,16 +73,30 @@ def test_illegal_material_is_a_notice_and_what_no_user_sent_a_machines() -> None
     assert taken(read("coop", coop(reporter={"kind": "rule", "id": "r"})))[0]["machine"] is True
 
 
-@pytest.mark.parametrize(("changes", "by"), [({}, "person"), ({"rules": [{"id": "r1", "name": "spam"}]}, "automatic"), ({"actorEmail": None}, "automatic")])
+@pytest.mark.parametrize(
+    ("changes", "by"),
+    [({}, "person"), ({"rules": [{"id": "r1", "name": "spam"}]}, "automatic"), ({"actorEmail": None}, "automatic")],
+)
 def test_an_action_under_a_policy_is_an_outcome(changes: dict[str, Any], by: str) -> None:
     (item,) = taken(read("coop", {**ACTION, **changes}))
     assert (item["target_id"], item["verdict"], item["decided_by"]) == ("m-88", "upheld", by)
 
 
-@pytest.mark.parametrize(("decision", "verdict", "action"), [("ACCEPT", "rejected", "restored"), ("REJECT", "upheld", None)])
+@pytest.mark.parametrize(
+    ("decision", "verdict", "action"), [("ACCEPT", "rejected", "restored"), ("REJECT", "upheld", None)]
+)
 def test_an_appeals_decision_is_an_outcome_on_appeal(decision: str, verdict: str, action: str | None) -> None:
-    (item,) = taken(read("coop", {"appealId": "a-1", "item": {"id": "m-88"}, "appealedBy": {"id": "u-1"}, "appealDecision": decision}))
-    assert (item["id"], item["verdict"], item.get("action"), item["decided_by"]) == ("appeal/a-1", verdict, action, "appeal")
+    (item,) = taken(
+        read(
+            "coop", {"appealId": "a-1", "item": {"id": "m-88"}, "appealedBy": {"id": "u-1"}, "appealDecision": decision}
+        )
+    )
+    assert (item["id"], item["verdict"], item.get("action"), item["decided_by"]) == (
+        "appeal/a-1",
+        verdict,
+        action,
+        "appeal",
+    )
 
 
 def test_nobodys_mail_passes_the_edge() -> None:
@@ -79,7 +109,17 @@ def test_what_says_too_little_is_said() -> None:
         assert delivery.items == [] and len(delivery.notes) == 1
 
 
-@pytest.mark.parametrize(("platform", "document"), [("coral", []), ("coral", {"type": 1}), ("coop", []), ("coop", {}), ("coop", {"appealDecision": "MAYBE"}), ("coop", {"appealDecision": []})])
+@pytest.mark.parametrize(
+    ("platform", "document"),
+    [
+        ("coral", []),
+        ("coral", {"type": 1}),
+        ("coop", []),
+        ("coop", {}),
+        ("coop", {"appealDecision": "MAYBE"}),
+        ("coop", {"appealDecision": []}),
+    ],
+)
 def test_what_they_never_send_is_refused(platform: str, document: object) -> None:
     with pytest.raises(Unusable):
         read(platform, document)

@@ -18,21 +18,55 @@ FIRST, SECOND = score(1, 501, "2024-05-03T10:00:00.000Z"), score(2, 502, "2024-0
 def test_each_score_is_a_complaint_under_its_own_id() -> None:
     first, second = taken(read("discourse", discourse(FIRST, SECOND)))
     assert first == {
-        "kind": "c", "id": "1", "occurred_at": "2024-05-03T10:00:00Z", "reporter": {"id": "501", "trusted": False},
-        "target": {"id": "9001", "kind": "post", "author_id": "600", "context_id": "77", "url": "https://forum.example/t/bread/77/9"}, "reason": "spam",
+        "kind": "c",
+        "id": "1",
+        "occurred_at": "2024-05-03T10:00:00Z",
+        "reporter": {"id": "501", "trusted": False},
+        "target": {
+            "id": "9001",
+            "kind": "post",
+            "author_id": "600",
+            "context_id": "77",
+            "url": "https://forum.example/t/bread/77/9",
+        },
+        "reason": "spam",
     }
-    assert (second["id"], second["occurred_at"], second["reporter"]["id"], second["reason"]) == ("2", "2024-05-03T10:05:00.250000Z", "502", "inappropriate")
+    assert (second["id"], second["occurred_at"], second["reporter"]["id"], second["reason"]) == (
+        "2",
+        "2024-05-03T10:05:00.250000Z",
+        "502",
+        "inappropriate",
+    )
 
 
 def test_a_flag_is_the_same_complaint_in_every_later_event_whatever_else_changed() -> None:
     alone = taken(read("discourse", discourse(FIRST)))
-    later = taken(read("discourse", discourse({**FIRST, "status": 1, "score": 9.0, "agree_stats": {"agreed": 4}}, SECOND, version=7, score=12.5, cooked="edited", post_version=3)))
+    later = taken(
+        read(
+            "discourse",
+            discourse(
+                {**FIRST, "status": 1, "score": 9.0, "agree_stats": {"agreed": 4}},
+                SECOND,
+                version=7,
+                score=12.5,
+                cooked="edited",
+                post_version=3,
+            ),
+        )
+    )
     assert later[:1] == alone
 
 
 def test_an_approved_reviewable_upholds_and_a_rejected_one_rejects_exactly_the_flags_in_it() -> None:
     *_, upheld = taken(read("discourse", discourse(FIRST, SECOND, status=1, version=1)))
-    assert upheld == {"kind": "o", "id": "reviewable/41/000001/1", "target_id": "9001", "decided_at": "2024-05-03T10:05:00.252000Z", "verdict": "upheld", "decided_by": "person"}
+    assert upheld == {
+        "kind": "o",
+        "id": "reviewable/41/000001/1",
+        "target_id": "9001",
+        "decided_at": "2024-05-03T10:05:00.252000Z",
+        "verdict": "upheld",
+        "decided_by": "person",
+    }
     *_, rejected = taken(read("discourse", discourse(FIRST, SECOND, status=2, version=3)))
     assert (rejected["verdict"], rejected["action"], rejected["id"]) == ("rejected", "kept", "reviewable/41/000003/2")
     assert rejected["decided_at"] > upheld["decided_at"]
@@ -44,7 +78,12 @@ def test_pending_ignored_and_deleted_decide_nothing(status: Any) -> None:
 
 
 def test_the_order_and_number_of_deliveries_change_nothing() -> None:
-    events = [discourse(FIRST), discourse(FIRST, SECOND), discourse(FIRST, SECOND, status=2, version=1), discourse(FIRST, SECOND, score(3, 503, "2024-05-03T11:00:00.000Z"), version=1)]
+    events = [
+        discourse(FIRST),
+        discourse(FIRST, SECOND),
+        discourse(FIRST, SECOND, status=2, version=1),
+        discourse(FIRST, SECOND, score(3, 503, "2024-05-03T11:00:00.000Z"), version=1),
+    ]
     events.append(discourse(FIRST, SECOND, score(3, 503, "2024-05-03T11:00:00.000Z"), status=1, version=2))
 
     def archived(order: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
@@ -59,21 +98,32 @@ def test_the_order_and_number_of_deliveries_change_nothing() -> None:
     for seed in range(20):
         shuffled = random.Random(seed).choices(events, k=12) + random.Random(seed).sample(events, k=5)
         assert archived(shuffled) == expected
-    decided = sorted((item["decided_at"], item["id"], item["verdict"]) for (kind, _), item in expected.items() if kind == "o")
+    decided = sorted(
+        (item["decided_at"], item["id"], item["verdict"]) for (kind, _), item in expected.items() if kind == "o"
+    )
     assert [verdict for _, _, verdict in decided] == ["rejected", "upheld"]
 
 
 def test_what_the_system_flags_is_a_machine_and_what_it_decides_is_automatic() -> None:
     reviewed = {"reviewed_at": "2024-05-03T12:00:00.000Z", "reviewed_by": {"id": -1, "username": "system"}, "status": 1}
-    by_system, by_person, decision = taken(read("discourse", discourse(score(1, -1, FIRST["created_at"]), {**SECOND, **reviewed}, status=1, version=1)))
+    by_system, by_person, decision = taken(
+        read("discourse", discourse(score(1, -1, FIRST["created_at"]), {**SECOND, **reviewed}, status=1, version=1))
+    )
     assert by_system["machine"] is True and "machine" not in by_person
     assert (decision["decided_by"], decision["decided_at"]) == ("automatic", "2024-05-03T12:00:00.002000Z")
-    *_, decision = taken(read("discourse", discourse({**FIRST, **reviewed, "reviewed_by": {"id": 3}}, {**SECOND, **reviewed}, status=1, version=1)))
+    *_, decision = taken(
+        read(
+            "discourse",
+            discourse({**FIRST, **reviewed, "reviewed_by": {"id": 3}}, {**SECOND, **reviewed}, status=1, version=1),
+        )
+    )
     assert decision["decided_by"] == "person"
 
 
 def test_scores_that_are_ids_only_are_said_and_the_first_flag_is_kept_all_the_same() -> None:
-    delivery = read("discourse", discourse(reviewable_score_ids=[12, 11, 13], reviewable_scores=..., status=1, version=1))
+    delivery = read(
+        "discourse", discourse(reviewable_score_ids=[12, 11, 13], reviewable_scores=..., status=1, version=1)
+    )
     first, decision = taken(delivery)
     assert (first["id"], first["reporter"]["id"], first["occurred_at"]) == ("11", "501", "2024-05-03T10:00:00Z")
     assert (decision["verdict"], decision["decided_at"]) == ("upheld", "2026-11-22T12:00:00Z")
@@ -85,24 +135,51 @@ def test_scores_that_are_ids_only_are_said_and_the_first_flag_is_kept_all_the_sa
 
 def test_scores_beside_the_reviewable_and_bare_user_ids_are_read_too() -> None:
     event = discourse(reviewable_score_ids=[1], reviewable_scores=...)
-    event["reviewable_scores"] = [{"id": 1, "user_id": 88, "created_at": "2024-05-03T10:00:00.000Z", "score_type_id": 10}]
+    event["reviewable_scores"] = [
+        {"id": 1, "user_id": 88, "created_at": "2024-05-03T10:00:00.000Z", "score_type_id": 10}
+    ]
     (item,) = taken(read("discourse", event))
     assert (item["reporter"]["id"], item["reason"], item["notice_type"]) == ("88", "illegal", "illegal_content")
     assert read("discourse", event).notes == []
 
 
 def test_a_flagged_chat_message_is_a_target_of_its_own_kind() -> None:
-    (item,) = taken(read("discourse", {"reviewable": {"id": 5, "type": "ReviewableChatMessage", "chatmessage_id": 3, "status": 0, "reviewable_scores": [FIRST]}}))
+    (item,) = taken(
+        read(
+            "discourse",
+            {
+                "reviewable": {
+                    "id": 5,
+                    "type": "ReviewableChatMessage",
+                    "chatmessage_id": 3,
+                    "status": 0,
+                    "reviewable_scores": [FIRST],
+                }
+            },
+        )
+    )
     assert (item["target"]["id"], item["target"]["kind"]) == ("chat-message/3", "chat-message")
 
 
-@pytest.mark.parametrize("document", [{"ping": "OK"}, {"post": {"id": 1}}, {"flag": {"id": 1}}, discourse(FIRST, type="ReviewableQueuedPost"), discourse(FIRST, post_id=...)])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"ping": "OK"},
+        {"post": {"id": 1}},
+        {"flag": {"id": 1}},
+        discourse(FIRST, type="ReviewableQueuedPost"),
+        discourse(FIRST, post_id=...),
+    ],
+)
 def test_what_is_no_complaint_is_answered_and_said(document: object) -> None:
     delivery = read("discourse", document)
     assert delivery.items == [] and len(delivery.notes) == 1
 
 
-@pytest.mark.parametrize("document", [[], None, "ping", 1, {"reviewable": []}, {"reviewable": {}}, {"reviewable": {"id": True, "post_id": 1}}])
+@pytest.mark.parametrize(
+    "document",
+    [[], None, "ping", 1, {"reviewable": []}, {"reviewable": {}}, {"reviewable": {"id": True, "post_id": 1}}],
+)
 def test_what_discourse_never_sends_is_refused(document: object) -> None:
     with pytest.raises(Unusable):
         read("discourse", document)

@@ -21,15 +21,26 @@ MAPPING: dict[str, Any] = {
     "complaint": {
         "when": {"path": "$.type", "in": ["flag"]},
         "fields": {
-            "id": {"path": "$.id", "prefix": "flag/"}, "occurred_at": {"path": "$.at", "as": "unix"}, "reporter.id": "$.by.id", "reporter.trusted": {"path": "$.by.staff", "default": False},
-            "target.id": {"path": "$.post", "prefix": "post/"}, "target.kind": "post", "target.context_id": {"path": "$.site", "from": "document"},
-            "target.attributes.lang": "$.lang", "reason": {"path": "$.why", "map": {"1": "spam", "2": "abuse"}, "default": "other"}, "text": "$.note", "machine": "$.by.bot",
+            "id": {"path": "$.id", "prefix": "flag/"},
+            "occurred_at": {"path": "$.at", "as": "unix"},
+            "reporter.id": "$.by.id",
+            "reporter.trusted": {"path": "$.by.staff", "default": False},
+            "target.id": {"path": "$.post", "prefix": "post/"},
+            "target.kind": "post",
+            "target.context_id": {"path": "$.site", "from": "document"},
+            "target.attributes.lang": "$.lang",
+            "reason": {"path": "$.why", "map": {"1": "spam", "2": "abuse"}, "default": "other"},
+            "text": "$.note",
+            "machine": "$.by.bot",
         },
     },
     "outcome": {
         "when": {"path": "$.type", "in": ["closed"]},
         "fields": {
-            "id": "$.id", "target_id": {"path": "$.post", "prefix": "post/"}, "decided_at": {"path": "$.at", "as": "unix_ms"}, "verdict": {"path": "$.ok", "map": {"true": "rejected", "false": "upheld"}},
+            "id": "$.id",
+            "target_id": {"path": "$.post", "prefix": "post/"},
+            "decided_at": {"path": "$.at", "as": "unix_ms"},
+            "verdict": {"path": "$.ok", "map": {"true": "rejected", "false": "upheld"}},
             "decided_by": {"path": "$.auto", "map": {"true": "automatic"}, "default": "person"},
         },
     },
@@ -37,7 +48,16 @@ MAPPING: dict[str, Any] = {
 DOCUMENT: dict[str, Any] = {
     "site": "s-1",
     "events": [
-        {"type": "flag", "id": 7, "at": 1_714_730_400, "by": {"id": 55, "staff": True}, "post": 9, "why": 2, "note": "x" * 5_000, "lang": "de"},
+        {
+            "type": "flag",
+            "id": 7,
+            "at": 1_714_730_400,
+            "by": {"id": 55, "staff": True},
+            "post": 9,
+            "why": 2,
+            "note": "x" * 5_000,
+            "lang": "de",
+        },
         {"type": "flag", "id": 8, "at": 1_714_730_401.5, "by": {"id": 56, "bot": True}, "post": 9, "why": "unheard of"},
         {"type": "closed", "id": "o-1", "at": 1_714_730_500_000, "post": 9, "ok": False, "auto": True},
         {"type": "liked", "id": 9},
@@ -64,29 +84,73 @@ def test_a_batch_holds_complaints_and_outcomes() -> None:
     delivery = read("generic", DOCUMENT, mapping=MAPPING)
     first, second, closed = taken(delivery)
     assert first == {
-        "kind": "c", "id": "flag/7", "occurred_at": "2024-05-03T10:00:00Z", "reporter": {"id": "55", "trusted": True}, "reason": "abuse", "text": "x" * 4_096,
+        "kind": "c",
+        "id": "flag/7",
+        "occurred_at": "2024-05-03T10:00:00Z",
+        "reporter": {"id": "55", "trusted": True},
+        "reason": "abuse",
+        "text": "x" * 4_096,
         "target": {"id": "post/9", "kind": "post", "context_id": "s-1", "attributes": {"lang": "de"}},
     }
-    assert (second["occurred_at"], second["reason"], second["machine"]) == ("2024-05-03T10:00:01.500000Z", "other", True)
-    assert closed == {"kind": "o", "id": "o-1", "target_id": "post/9", "decided_at": "2024-05-03T10:01:40Z", "verdict": "upheld", "decided_by": "automatic"}
+    assert (second["occurred_at"], second["reason"], second["machine"]) == (
+        "2024-05-03T10:00:01.500000Z",
+        "other",
+        True,
+    )
+    assert closed == {
+        "kind": "o",
+        "id": "o-1",
+        "target_id": "post/9",
+        "decided_at": "2024-05-03T10:01:40Z",
+        "verdict": "upheld",
+        "decided_by": "automatic",
+    }
     assert delivery.notes == ["1 of 4 elements are neither complaint nor outcome by the source's mapping"]
 
 
 def test_one_document_may_be_one_complaint_with_constants() -> None:
     mapping = {
         "signature": {"scheme": "bearer"},
-        "complaint": {"fields": {"id": "$['the id']", "occurred_at": "$.t", "reporter.id": "$.u[0].id", "target.id": {"value": "$money"}, "target.attributes.n": 3, "notice_type": "terms"}},
+        "complaint": {
+            "fields": {
+                "id": "$['the id']",
+                "occurred_at": "$.t",
+                "reporter.id": "$.u[0].id",
+                "target.id": {"value": "$money"},
+                "target.attributes.n": 3,
+                "notice_type": "terms",
+            }
+        },
     }
-    (item,) = taken(read("generic", {"the id": "c", "t": "2024-05-03T12:00:00+02:00", "u": [{"id": "r"}]}, mapping=mapping))
+    (item,) = taken(
+        read("generic", {"the id": "c", "t": "2024-05-03T12:00:00+02:00", "u": [{"id": "r"}]}, mapping=mapping)
+    )
     assert item["target"] == {"id": "$money", "attributes": {"n": 3}} and item["occurred_at"] == "2024-05-03T10:00:00Z"
 
 
 def test_what_is_missing_is_refused_by_the_contracts_field() -> None:
-    batch = batch_of(read("generic", {"events": [{"type": "flag", "id": 7, "at": "yesterday", "post": 9, "by": []}]}, mapping=MAPPING))
+    batch = batch_of(
+        read(
+            "generic", {"events": [{"type": "flag", "id": 7, "at": "yesterday", "post": 9, "by": []}]}, mapping=MAPPING
+        )
+    )
     assert batch.lines == [] and batch.rejected[0].pointer in ("/occurred_at", "/reporter")
 
 
-@pytest.mark.parametrize("document", [None, 1, "[]", '{"events": []}', [], {}, {"events": "x"}, {"events": [1, None, "s", []]}, {"events": {"a": {"type": "flag"}}}])
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        1,
+        "[]",
+        '{"events": []}',
+        [],
+        {},
+        {"events": "x"},
+        {"events": [1, None, "s", []]},
+        {"events": {"a": {"type": "flag"}}},
+    ],
+)
 def test_documents_of_another_shape_are_no_items(document: object) -> None:
     delivery = read("generic", document, mapping=MAPPING)
     assert taken(delivery) == []
@@ -97,28 +161,59 @@ def test_without_a_mapping_the_documents_are_the_contracts_own_and_machine_is_no
     outcome = {"id": "o", "target_id": "t", "decided_at": "2024-05-03T10:00:00Z", "action": "kept"}
     assert [item["kind"] for item in taken(read("generic", [complaint, outcome]))] == ["c", "o"]
     assert [item["id"] for item in taken(read("generic", complaint))] == ["c"]
-    assert [refused.pointer for refused in batch_of(read("generic", {**complaint, "machine": True})).rejected] == ["/machine"]
+    assert [refused.pointer for refused in batch_of(read("generic", {**complaint, "machine": True})).rejected] == [
+        "/machine"
+    ]
     for document in (None, "c", [complaint, 1]):
         with pytest.raises(Unusable):
             read("generic", document)
 
 
-@pytest.mark.parametrize(("mapping", "why"), [
-    ({}, "needs 'complaint'"), ({"complaint": {}}, "/complaint/fields"), (changed(signature=...), "/signature says"), (changed(signature={"scheme": "magic"}), "one of 'standard'"),
-    (changed(signature={"scheme": "hmac"}), "/signature/header"), (changed(signature={"scheme": "hmac", "header": "X S"}), "/signature/header"),
-    (changed(signature__algorithm="md5"), "algorithm is one of sha256"), (changed(signature__encoding="hex64"), "encoding is"), (changed(signature__separator="x"), "separator is"),
-    (changed(signature__secret="s"), "has no 'secret'"), (changed(signature={"scheme": "standard", "header": "x"}), "has no 'header'"), (changed(extra=1), "has no 'extra'"),
-    (changed(items="events"), "no JSONPath"), (changed(items="$..events"), "no filter and no"), (changed(items="$.events[?@.a==1]"), "no filter and no"), (changed(items=7), "is a JSONPath of at most"),
-    (changed(complaint__fields__id="$.a[*]"), "has to lead to one value"), (changed(complaint__fields__id="$..a"), "has to lead to one value"), (changed(complaint__fields__id="$["), "no JSONPath"),
-    (changed(complaint__fields__id="$" + ".a" * 101), "at most 200"), (changed(complaint__fields__id=...), "lacks id"), (changed(outcome__fields__verdict=...), "lacks verdict or action"),
-    (changed(complaint__fields__colour="$.c"), "fields are id"), (changed(complaint__fields={"target.attributes.": "$.a"}), "fields are id"), (changed(complaint__fields__id=None), "has to be an object"),
-    (changed(complaint__fields__id={"path": "$.a", "map": [1]}), "/map is an object"), (changed(complaint__fields__id={"path": "$.a", "map": {"a": []}}), "/map is an object"),
-    (changed(complaint__fields__id={"path": "$.a", "default": {}}), "/default is"), (changed(complaint__fields__text={"path": "$.a", "prefix": "p"}), "before an id"),
-    (changed(complaint__fields__text={"path": "$.a", "as": "unix"}), "/as is one of"), (changed(complaint__fields__occurred_at={"path": "$.a", "as": "days"}), "/as is one of"),
-    (changed(complaint__fields__id={"path": "$.a", "from": "moon"}), "/from is"), (changed(complaint__fields__id={"value": []}), "/value stands alone"), (changed(complaint__fields__id={}), "is a JSONPath"),
-    (changed(complaint__when=...), "each needs a 'when'"), (changed(complaint__when={"path": "$.a"}), "/when/in is a list"), (changed(complaint__when={"path": "$.a", "in": []}), "/when/in is a list"),
-    (changed(complaint__when={"path": "$.a", "in": [{}]}), "/when/in is a list"), (changed(complaint__when={"in": ["a"]}), "is a JSONPath"), (changed(complaint=[]), "has to be an object"),
-])
+@pytest.mark.parametrize(
+    ("mapping", "why"),
+    [
+        ({}, "needs 'complaint'"),
+        ({"complaint": {}}, "/complaint/fields"),
+        (changed(signature=...), "/signature says"),
+        (changed(signature={"scheme": "magic"}), "one of 'standard'"),
+        (changed(signature={"scheme": "hmac"}), "/signature/header"),
+        (changed(signature={"scheme": "hmac", "header": "X S"}), "/signature/header"),
+        (changed(signature__algorithm="md5"), "algorithm is one of sha256"),
+        (changed(signature__encoding="hex64"), "encoding is"),
+        (changed(signature__separator="x"), "separator is"),
+        (changed(signature__secret="s"), "has no 'secret'"),
+        (changed(signature={"scheme": "standard", "header": "x"}), "has no 'header'"),
+        (changed(extra=1), "has no 'extra'"),
+        (changed(items="events"), "no JSONPath"),
+        (changed(items="$..events"), "no filter and no"),
+        (changed(items="$.events[?@.a==1]"), "no filter and no"),
+        (changed(items=7), "is a JSONPath of at most"),
+        (changed(complaint__fields__id="$.a[*]"), "has to lead to one value"),
+        (changed(complaint__fields__id="$..a"), "has to lead to one value"),
+        (changed(complaint__fields__id="$["), "no JSONPath"),
+        (changed(complaint__fields__id="$" + ".a" * 101), "at most 200"),
+        (changed(complaint__fields__id=...), "lacks id"),
+        (changed(outcome__fields__verdict=...), "lacks verdict or action"),
+        (changed(complaint__fields__colour="$.c"), "fields are id"),
+        (changed(complaint__fields={"target.attributes.": "$.a"}), "fields are id"),
+        (changed(complaint__fields__id=None), "has to be an object"),
+        (changed(complaint__fields__id={"path": "$.a", "map": [1]}), "/map is an object"),
+        (changed(complaint__fields__id={"path": "$.a", "map": {"a": []}}), "/map is an object"),
+        (changed(complaint__fields__id={"path": "$.a", "default": {}}), "/default is"),
+        (changed(complaint__fields__text={"path": "$.a", "prefix": "p"}), "before an id"),
+        (changed(complaint__fields__text={"path": "$.a", "as": "unix"}), "/as is one of"),
+        (changed(complaint__fields__occurred_at={"path": "$.a", "as": "days"}), "/as is one of"),
+        (changed(complaint__fields__id={"path": "$.a", "from": "moon"}), "/from is"),
+        (changed(complaint__fields__id={"value": []}), "/value stands alone"),
+        (changed(complaint__fields__id={}), "is a JSONPath"),
+        (changed(complaint__when=...), "each needs a 'when'"),
+        (changed(complaint__when={"path": "$.a"}), "/when/in is a list"),
+        (changed(complaint__when={"path": "$.a", "in": []}), "/when/in is a list"),
+        (changed(complaint__when={"path": "$.a", "in": [{}]}), "/when/in is a list"),
+        (changed(complaint__when={"in": ["a"]}), "is a JSONPath"),
+        (changed(complaint=[]), "has to be an object"),
+    ],
+)
 def test_a_mapping_that_cannot_be_used_is_refused_with_its_place(mapping: dict[str, Any], why: str) -> None:
     with pytest.raises(BadMapping, match=why.replace("[", r"\[")):
         adapters.check("generic", "secret", mapping)
@@ -126,9 +221,15 @@ def test_a_mapping_that_cannot_be_used_is_refused_with_its_place(mapping: dict[s
 
 def test_the_mapping_states_the_signature() -> None:
     assert adapters.scheme_of("generic", MAPPING) == Hmac("x-signature", prefix="sha256=")
-    assert adapters.scheme_of("generic", changed(signature={"scheme": "standard"})) == adapters.scheme_of("generic") == Standard()
+    assert (
+        adapters.scheme_of("generic", changed(signature={"scheme": "standard"}))
+        == adapters.scheme_of("generic")
+        == Standard()
+    )
     assert adapters.scheme_of("generic", changed(signature={"scheme": "bearer"})) == BEARER
-    assert adapters.scheme_of("generic", changed(signature={"scheme": "bearer", "header": "X-Token"})) == Shared("x-token")
+    assert adapters.scheme_of("generic", changed(signature={"scheme": "bearer", "header": "X-Token"})) == Shared(
+        "x-token"
+    )
     with pytest.raises(ValueError, match="whsec_"):
         adapters.check("generic", "secret", None)
     assert len(read_mapping(MAPPING).shapes) == 2
@@ -137,14 +238,37 @@ def test_the_mapping_states_the_signature() -> None:
 def test_the_mapping_in_the_documents_works() -> None:
     page = (Path(__file__).parents[3] / "docs" / "integrations" / "README.md").read_text()
     mapping = json.loads(page.partition("```json\n")[2].partition("```")[0])
-    event = {"type": "flag", "id": 1, "at": 1_714_730_400, "by": {"id": 2}, "comment": 3, "author": 4, "reply": True, "why": 1}
+    event = {
+        "type": "flag",
+        "id": 1,
+        "at": 1_714_730_400,
+        "by": {"id": 2},
+        "comment": 3,
+        "author": 4,
+        "reply": True,
+        "why": 1,
+    }
     closed = {"type": "closed", "id": 5, "at": 1_714_730_500, "comment": 3, "result": "removed", "auto": True}
     first, second = taken(read("generic", {"article": "a-1", "events": [event, closed]}, mapping=mapping))
-    assert (first["target"], first["reason"]) == ({"id": "3", "kind": "comment", "author_id": "4", "context_id": "a-1", "attributes": {"is_reply": True}}, "spam")
+    assert (first["target"], first["reason"]) == (
+        {"id": "3", "kind": "comment", "author_id": "4", "context_id": "a-1", "attributes": {"is_reply": True}},
+        "spam",
+    )
     assert (second["verdict"], second["action"], second["decided_by"]) == ("upheld", "removed", "automatic")
 
 
 @pytest.mark.parametrize("path", ["", " ", "$[", "$.a b", "\ud800"])
 def test_a_path_that_is_none_is_told_so_whatever_the_library_makes_of_it(path: str) -> None:
     with pytest.raises(BadMapping, match="is no JSONPath of RFC 9535: "):
-        read_mapping({"complaint": {"fields": {"id": {"path": path}, "occurred_at": "$.at", "reporter.id": "$.by", "target.id": "$.post"}}})
+        read_mapping(
+            {
+                "complaint": {
+                    "fields": {
+                        "id": {"path": path},
+                        "occurred_at": "$.at",
+                        "reporter.id": "$.by",
+                        "target.id": "$.post",
+                    }
+                }
+            }
+        )

@@ -21,16 +21,83 @@ from service.polling.ozone import Ozone
 from service.polling.walks import Pace, Walk, stored_of, walk_of
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-LEAVES = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats() | st.text(st.characters(), max_size=8) | st.sampled_from(
-    ["2026-11-01T11:00:00Z", "2026-11-01T11:00:00", "COMMENT_REPORTED_SPAM", "REJECTED", "did:plc:a", "at://did:plc:a/app.bsky.feed.post/1", ozone.REPORT, ozone.TAKEDOWN, ozone.LABEL, "x#reasonSpam"])
-NAMES = st.sampled_from([
-    "node", "id", "createdAt", "reason", "flagger", "comment", "author", "story", "statusHistory", "edges", "status", "moderator", "comment_report", "post_report", "community_report", "post", "community",
-    "private_message_report", "creator", "creator_id", "comment_id", "post_id", "published", "published_at", "resolved", "removed", "updated", "resolver", "bot_account", "local", "ap_id", "event", "$type", "subject", "uri",
-    "did", "messageId", "createdBy", "reportType", "createLabelVals", "modTool", "name",
-])
-JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=8), max_leaves=25)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats()
+    | st.text(st.characters(), max_size=8)
+    | st.sampled_from(
+        [
+            "2026-11-01T11:00:00Z",
+            "2026-11-01T11:00:00",
+            "COMMENT_REPORTED_SPAM",
+            "REJECTED",
+            "did:plc:a",
+            "at://did:plc:a/app.bsky.feed.post/1",
+            ozone.REPORT,
+            ozone.TAKEDOWN,
+            ozone.LABEL,
+            "x#reasonSpam",
+        ]
+    )
+)
+NAMES = st.sampled_from(
+    [
+        "node",
+        "id",
+        "createdAt",
+        "reason",
+        "flagger",
+        "comment",
+        "author",
+        "story",
+        "statusHistory",
+        "edges",
+        "status",
+        "moderator",
+        "comment_report",
+        "post_report",
+        "community_report",
+        "post",
+        "community",
+        "private_message_report",
+        "creator",
+        "creator_id",
+        "comment_id",
+        "post_id",
+        "published",
+        "published_at",
+        "resolved",
+        "removed",
+        "updated",
+        "resolver",
+        "bot_account",
+        "local",
+        "ap_id",
+        "event",
+        "$type",
+        "subject",
+        "uri",
+        "did",
+        "messageId",
+        "createdBy",
+        "reportType",
+        "createLabelVals",
+        "modTool",
+        "name",
+    ]
+)
+JSON = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=8), max_leaves=25
+)
 VIEW = st.fixed_dictionaries(
-    {"comment_report": st.dictionaries(NAMES, LEAVES, max_size=8), "comment": st.dictionaries(NAMES, LEAVES, max_size=5), "creator": st.dictionaries(NAMES, LEAVES, max_size=4)})
+    {
+        "comment_report": st.dictionaries(NAMES, LEAVES, max_size=8),
+        "comment": st.dictionaries(NAMES, LEAVES, max_size=5),
+        "creator": st.dictionaries(NAMES, LEAVES, max_size=4),
+    }
+)
 
 
 def takes(listing: Listing) -> None:
@@ -56,9 +123,16 @@ def test_no_entry_of_nearly_the_right_shape_does(views: list[Any], entries: list
 
 
 @pytest.mark.parametrize("platform", [Coral(), Lemmy(), Ozone()])
-@given(answer=JSON | st.fixed_dictionaries({"reports": JSON, "events": JSON, "cursor": JSON, "next_page": JSON}) | st.fixed_dictionaries({"data": st.fixed_dictionaries({"flags": JSON})}), cursor=st.dictionaries(NAMES | st.just("walks"), JSON, max_size=3))
+@given(
+    answer=JSON
+    | st.fixed_dictionaries({"reports": JSON, "events": JSON, "cursor": JSON, "next_page": JSON})
+    | st.fixed_dictionaries({"data": st.fixed_dictionaries({"flags": JSON})}),
+    cursor=st.dictionaries(NAMES | st.just("walks"), JSON, max_size=3),
+)
 @settings(max_examples=100)
-def test_no_answer_and_no_cursor_makes_a_platform_raise_anything_but_its_own_refusal(platform: Platform, answer: Any, cursor: Any) -> None:
+def test_no_answer_and_no_cursor_makes_a_platform_raise_anything_but_its_own_refusal(
+    platform: Platform, answer: Any, cursor: Any
+) -> None:
     ask = platform.ask(cursor, NOW)
     assert ask is not None
     try:
@@ -88,11 +162,21 @@ def test_a_walk_goes_back_a_little_before_the_newest_it_knows() -> None:
     walk = Walk().begun(pace, NOW)
     assert walk.bound == NOW - timedelta(days=30)
     walk = walk.onward([NOW - timedelta(hours=1)], "2", NOW)
-    assert walk.under_way and walk.begun(pace, NOW + timedelta(days=9)) == walk and walk_of(json.loads(json.dumps(stored_of(walk)))) == walk
+    assert (
+        walk.under_way
+        and walk.begun(pace, NOW + timedelta(days=9)) == walk
+        and walk_of(json.loads(json.dumps(stored_of(walk)))) == walk
+    )
     # An entry from the future is somebody's clock: it must not hide what comes before it.
     done = walk.onward([NOW - timedelta(hours=2), NOW + timedelta(days=365)], None, NOW)
-    assert not done.under_way and done.begun(pace, NOW + timedelta(minutes=1)).bound == NOW - timedelta(hours=1, minutes=10)
-    assert not done.due(pace, NOW) and done.due(pace, NOW + timedelta(seconds=1)) and done.due(pace, NOW - timedelta(hours=1))
+    assert not done.under_way and done.begun(pace, NOW + timedelta(minutes=1)).bound == NOW - timedelta(
+        hours=1, minutes=10
+    )
+    assert (
+        not done.due(pace, NOW)
+        and done.due(pace, NOW + timedelta(seconds=1))
+        and done.due(pace, NOW - timedelta(hours=1))
+    )
 
 
 def test_a_review_always_goes_back_the_whole_way_and_waits_for_its_time() -> None:

@@ -11,23 +11,48 @@ from service.platforms.delivery import Unusable
 from tests.service.platforms.payloads import account, encoded, mastodon, status
 from tests.service.platforms.reading import read, taken
 
-CLOSED = {"event": "report.updated", "action_taken": True, "action_taken_at": "2024-05-03T12:00:00.500Z", "updated_at": "2024-05-03T12:00:00.501Z", "action_taken_by_account": account("9")}
+CLOSED = {
+    "event": "report.updated",
+    "action_taken": True,
+    "action_taken_at": "2024-05-03T12:00:00.500Z",
+    "updated_at": "2024-05-03T12:00:00.501Z",
+    "action_taken_by_account": account("9"),
+}
 
 
 def test_a_report_of_three_statuses_is_three_complaints() -> None:
     items = taken(read("mastodon", mastodon(status("501"), status("502", in_reply_to_id="4"), status("503"))))
-    assert [(item["id"], item["target"]["id"]) for item in items] == [("310/501", "501"), ("310/502", "502"), ("310/503", "503")]
+    assert [(item["id"], item["target"]["id"]) for item in items] == [
+        ("310/501", "501"),
+        ("310/502", "502"),
+        ("310/503", "503"),
+    ]
     assert items[1] == {
-        "kind": "c", "id": "310/502", "occurred_at": "2024-05-03T10:00:00.123000Z", "reporter": {"id": "4001", "account_created_at": "2023-02-01T08:00:00Z", "trusted": False},
-        "target": {"id": "502", "kind": "status", "author_id": "7001", "url": "https://social.example/@x/502", "attributes": {"is_reply": True}},
-        "reason": "violation", "text": "insults in every line",
+        "kind": "c",
+        "id": "310/502",
+        "occurred_at": "2024-05-03T10:00:00.123000Z",
+        "reporter": {"id": "4001", "account_created_at": "2023-02-01T08:00:00Z", "trusted": False},
+        "target": {
+            "id": "502",
+            "kind": "status",
+            "author_id": "7001",
+            "url": "https://social.example/@x/502",
+            "attributes": {"is_reply": True},
+        },
+        "reason": "violation",
+        "text": "insults in every line",
     }
 
 
 def test_no_address_of_anybody_passes_the_edge() -> None:
     payload = mastodon(status("501"), **CLOSED)
     sent, kept = encoded(payload).decode(), str(taken(read("mastodon", payload)))
-    addresses = set(re.findall(r"[\w.+-]+@[\w-]+\.[\w.]+", sent)) | {"198.51.100.7", "203.0.113.9", "2001:db8::17", "let me in"}
+    addresses = set(re.findall(r"[\w.+-]+@[\w-]+\.[\w.]+", sent)) | {
+        "198.51.100.7",
+        "203.0.113.9",
+        "2001:db8::17",
+        "let me in",
+    }
     assert len(addresses) >= 7
     assert [address for address in addresses if address in kept] == []
     assert "edited" not in kept
@@ -35,30 +60,53 @@ def test_no_address_of_anybody_passes_the_edge() -> None:
 
 def test_a_report_without_statuses_is_about_the_account() -> None:
     (item,) = taken(read("mastodon", mastodon()))
-    assert (item["id"], item["target"]["id"], item["target"]["kind"], item["target"]["author_id"]) == ("310/account", "account/7001", "account", "7001")
+    assert (item["id"], item["target"]["id"], item["target"]["kind"], item["target"]["author_id"]) == (
+        "310/account",
+        "account/7001",
+        "account",
+        "7001",
+    )
 
 
 def test_ids_of_statuses_are_enough() -> None:
-    assert [item["target"]["id"] for item in taken(read("mastodon", mastodon(statuses=None, status_ids=["501", 502])))] == ["501", "502"]
+    assert [
+        item["target"]["id"] for item in taken(read("mastodon", mastodon(statuses=None, status_ids=["501", 502])))
+    ] == ["501", "502"]
 
 
-@pytest.mark.parametrize(("fields", "machine"), [
-    ({"account": account("4001", domain="other.example")}, True), ({"account": account("-99")}, True),
-    ({"forwarded": True}, False),  # a person here, whose report was also sent to the other server
-    ({"forwarded": True, "account": account("4001", domain="other.example")}, True),
-])
+@pytest.mark.parametrize(
+    ("fields", "machine"),
+    [
+        ({"account": account("4001", domain="other.example")}, True),
+        ({"account": account("-99")}, True),
+        ({"forwarded": True}, False),  # a person here, whose report was also sent to the other server
+        ({"forwarded": True, "account": account("4001", domain="other.example")}, True),
+    ],
+)
 def test_a_report_that_came_from_another_server_is_no_persons(fields: dict[str, Any], machine: bool) -> None:
     (item,) = taken(read("mastodon", mastodon(status("501"), **fields)))
     assert item.get("machine", False) is machine
 
 
 def test_a_closed_report_with_a_sanction_is_upheld_on_each_target() -> None:
-    *_, first, second = taken(read("mastodon", mastodon(status("501"), status("502"), **CLOSED, target_account=account("7001", suspended=True))))
+    *_, first, second = taken(
+        read(
+            "mastodon", mastodon(status("501"), status("502"), **CLOSED, target_account=account("7001", suspended=True))
+        )
+    )
     assert first == {
-        "kind": "o", "id": "310/501/20240503T120000.500000Z", "target_id": "501", "decided_at": "2024-05-03T12:00:00.500000Z", "verdict": "upheld", "action": "removed", "decided_by": "person",
+        "kind": "o",
+        "id": "310/501/20240503T120000.500000Z",
+        "target_id": "501",
+        "decided_at": "2024-05-03T12:00:00.500000Z",
+        "verdict": "upheld",
+        "action": "removed",
+        "decided_by": "person",
     }
     assert second["target_id"] == "502"
-    *_, silenced = taken(read("mastodon", mastodon(status("501"), **CLOSED, target_account=account("7001", silenced=True))))
+    *_, silenced = taken(
+        read("mastodon", mastodon(status("501"), **CLOSED, target_account=account("7001", silenced=True)))
+    )
     assert silenced["verdict"] == "upheld" and "action" not in silenced
 
 
@@ -70,19 +118,26 @@ def test_a_closed_report_without_a_sanction_teaches_nothing_and_says_so() -> Non
 
 
 def test_closing_by_the_server_itself_is_automatic() -> None:
-    *_, closed = taken(read("mastodon", mastodon(status("501"), **{**CLOSED, "action_taken_by_account": account("-99")})))
+    *_, closed = taken(
+        read("mastodon", mastodon(status("501"), **{**CLOSED, "action_taken_by_account": account("-99")}))
+    )
     assert closed["decided_by"] == "automatic"
 
 
 def test_created_and_updated_tell_the_same_complaint_in_either_order() -> None:
     created = taken(read("mastodon", mastodon(status("501"))))
-    updated = taken(read("mastodon", mastodon(status("501", edited_at="2024-05-03T11:00:00.000Z", content="other"), **CLOSED)))
+    updated = taken(
+        read("mastodon", mastodon(status("501", edited_at="2024-05-03T11:00:00.000Z", content="other"), **CLOSED))
+    )
     assert updated[:1] == created
     assert updated == taken(read("mastodon", mastodon(status("501"), **CLOSED)))
 
 
 def test_the_event_is_known_again_by_what_is_signed() -> None:
-    keys = {read("mastodon", mastodon(status("501"), **fields)).key for fields in ({}, {"updated_at": "2024-05-03T10:00:01.000Z"}, {"id": "311"}, {"event": "report.updated"})}
+    keys = {
+        read("mastodon", mastodon(status("501"), **fields)).key
+        for fields in ({}, {"updated_at": "2024-05-03T10:00:01.000Z"}, {"id": "311"}, {"event": "report.updated"})
+    }
     assert len(keys) == 4 and None not in keys
     assert read("mastodon", mastodon(status("501"))).key in keys
 
@@ -92,11 +147,16 @@ def test_a_notice_of_illegal_content_is_one() -> None:
 
 
 def test_other_events_are_answered_and_taken_for_nothing() -> None:
-    delivery = read("mastodon", {"event": "account.created", "created_at": "2024-05-03T10:00:00.000Z", "object": account("1")})
+    delivery = read(
+        "mastodon", {"event": "account.created", "created_at": "2024-05-03T10:00:00.000Z", "object": account("1")}
+    )
     assert delivery.items == [] and "mail" not in str(delivery)
 
 
-@pytest.mark.parametrize("document", [[], None, {}, {"event": 1}, {"event": "report.created"}, {"event": "report.created", "object": {"id": None}}])
+@pytest.mark.parametrize(
+    "document",
+    [[], None, {}, {"event": 1}, {"event": "report.created"}, {"event": "report.created", "object": {"id": None}}],
+)
 def test_what_mastodon_never_sends_is_refused(document: object) -> None:
     with pytest.raises(Unusable):
         read("mastodon", document)

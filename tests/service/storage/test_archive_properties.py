@@ -39,7 +39,10 @@ def worlds(draw: st.DrawFn) -> tuple[dict[str, tuple[int, str, str, bool]], set[
     """Complaints by id, withdrawn ids (known or not), outcomes with the complaint that they name."""
     facts = draw(st.lists(complaint_facts, min_size=1, max_size=9))
     machines = draw(st.sets(st.integers(0, 8), max_size=2))
-    made = {f"c{number}": (time, reporter, target, number in machines) for number, (time, reporter, target) in enumerate(facts)}
+    made = {
+        f"c{number}": (time, reporter, target, number in machines)
+        for number, (time, reporter, target) in enumerate(facts)
+    }
     withdrawn = draw(st.sets(st.sampled_from([*made, "never"]), max_size=4))
     named = draw(st.lists(st.sampled_from([None, *made, "absent"]), max_size=3))
     return made, withdrawn, {f"o{number}": name for number, name in enumerate(named)}
@@ -50,7 +53,8 @@ def expected_states(made: dict[str, tuple[int, str, str, bool]], withdrawn: set[
     found: dict[str, int] = {}
     for identity, (time, reporter, target, machine) in made.items():
         rivals = [
-            (other_time, other) for other, (other_time, *pair, other_machine) in made.items()
+            (other_time, other)
+            for other, (other_time, *pair, other_machine) in made.items()
             if pair == [reporter, target] and not other_machine and other not in withdrawn
         ]
         if identity in withdrawn:
@@ -66,7 +70,10 @@ def expected_states(made: dict[str, tuple[int, str, str, bool]], withdrawn: set[
 @given(world=worlds(), data=st.data())
 def test_any_order_and_any_batching_leave_the_same_archive(shared: Engine, world: Any, data: st.DataObject) -> None:
     made, withdrawn, named = world
-    lines = [complaint(identity, time, reporter, target, **({"machine": True} if machine else {})) for identity, (time, reporter, target, machine) in made.items()]
+    lines = [
+        complaint(identity, time, reporter, target, **({"machine": True} if machine else {}))
+        for identity, (time, reporter, target, machine) in made.items()
+    ]
     lines += [withdrawal(identity) for identity in sorted(withdrawn)]
     lines += [outcome(identity, **({"complaint_id": name} if name else {})) for identity, name in named.items()]
     repeats = data.draw(st.lists(st.sampled_from(lines), max_size=4))
@@ -91,8 +98,12 @@ def test_any_order_and_any_batching_leave_the_same_archive(shared: Engine, world
     rows = feed_of(shared, tenant)
     with shared.connect() as connection:
         state = ingest_state_of(connection, tenant)
-        held = {seq: body["id"] for seq, body in contents_of(connection, tenant, sorted(standing_by_feed(rows))).items()}
-        everything = {body["id"]: seq for seq, body in contents_of(connection, tenant, range(1, state.last_seq + 1)).items()}
+        held = {
+            seq: body["id"] for seq, body in contents_of(connection, tenant, sorted(standing_by_feed(rows))).items()
+        }
+        everything = {
+            body["id"]: seq for seq, body in contents_of(connection, tenant, range(1, state.last_seq + 1)).items()
+        }
     assert set(held.values()) == standing
     assert (state.archived, state.duplicates, state.conflicting, state.late) == (len(order), len(repeats), 0, 0)
     assert state.archived_position == len(order)

@@ -13,12 +13,22 @@ from hypothesis import strategies as st
 from service.model import microseconds, moment
 from service.moderation.assessment import ClusterPart, ClusterShare, TargetSummary, summarise
 from service.storage import keys, stream
-from service.storage.assessments import Standings, pack, read_targets, unpack, write_memberships, write_progress, write_totals
+from service.storage.assessments import (
+    Standings,
+    pack,
+    read_targets,
+    unpack,
+    write_memberships,
+    write_progress,
+    write_totals,
+)
 from service.storage.hashing import key_of
 from service.storage.stream import Batch, PositionAbsent
 from tests.conftest import RedisClients
 
-SUMMARY = summarise([ClusterPart("k-1", 0.97, 0.86, 0.83, True, {1, 2, 3}, exempt=1), ClusterPart("k-2", 0.5, 0.5, 0.0, False, {3, 4})])
+SUMMARY = summarise(
+    [ClusterPart("k-1", 0.97, 0.86, 0.83, True, {1, 2, 3}, exempt=1), ClusterPart("k-2", 0.5, 0.5, 0.0, False, {3, 4})]
+)
 
 
 def read(clients: RedisClients, *targets: str, tenant: str = "t") -> Standings:
@@ -66,7 +76,9 @@ def test_writing_nothing_writes_nothing(clients: RedisClients) -> None:
 def test_many_thousands_are_written_and_five_hundred_are_read_at_once(clients: RedisClients) -> None:
     begin(clients)
     write_totals(clients.blocking, "t", {key_of(f"t-{n}"): n for n in range(1, 5_001)})
-    assert [t.complaints for t in read(clients, *(f"t-{n}" for n in range(4_501, 5_001))).targets] == list(range(4_501, 5_001))
+    assert [t.complaints for t in read(clients, *(f"t-{n}" for n in range(4_501, 5_001))).targets] == list(
+        range(4_501, 5_001)
+    )
 
 
 def test_an_answer_is_as_of_now_once_everything_is_analysed(clients: RedisClients) -> None:
@@ -99,8 +111,21 @@ def test_tenants_are_apart(clients: RedisClients) -> None:
     assert read(clients, "a", tenant="u").targets[0].complaints == 0
 
 
-SHARES = st.builds(ClusterShare, st.text("abc-", min_size=1, max_size=5), st.integers(1, 10**6), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.booleans())
-SUMMARIES = st.builds(TargetSummary, st.lists(SHARES, max_size=4).map(tuple), st.floats(0, 1e6), st.dictionaries(st.text("abc-", min_size=1, max_size=5), st.floats(0, 1e6), max_size=4))
+SHARES = st.builds(
+    ClusterShare,
+    st.text("abc-", min_size=1, max_size=5),
+    st.integers(1, 10**6),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.booleans(),
+)
+SUMMARIES = st.builds(
+    TargetSummary,
+    st.lists(SHARES, max_size=4).map(tuple),
+    st.floats(0, 1e6),
+    st.dictionaries(st.text("abc-", min_size=1, max_size=5), st.floats(0, 1e6), max_size=4),
+)
 
 
 @given(SUMMARIES)

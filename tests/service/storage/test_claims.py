@@ -35,26 +35,47 @@ def test_a_case_changes_hands_and_the_trail_says_so(engine: Engine, tenant: int)
         assert claim(connection, tenant, ["k2", "k1", "k1"], by="ann", now=NOW) == ["k2", "k1"]
         assert claim(connection, tenant, ["k1"], by="ann", now=NOW) == [], "she has it"
         assert claim(connection, tenant, ["k1"], by="bob", now=NOW + timedelta(hours=1)) == ["k1"]
-        assert {k: c.by for k, c in claims_of(connection, tenant, ["k1", "k2", "k3"]).items()} == {"k1": "bob", "k2": "ann"}
+        assert {k: c.by for k, c in claims_of(connection, tenant, ["k1", "k2", "k3"]).items()} == {
+            "k1": "bob",
+            "k2": "ann",
+        }
         assert unclaim(connection, tenant, ["k1", "k3"], by="ann", now=NOW) == ["k1"]
         assert set(claims_of(connection, tenant, ["k1", "k2"])) == {"k2"}
-        trail = connection.execute(sa.select(schema.audit_trail.c.actor, schema.audit_trail.c.action, schema.audit_trail.c.subject).order_by(schema.audit_trail.c.id)).all()
-    assert [tuple(row) for row in trail] == [("ann", "claim", "cluster:k2"), ("ann", "claim", "cluster:k1"), ("bob", "claim", "cluster:k1"), ("ann", "unclaim", "cluster:k1")]
+        trail = connection.execute(
+            sa.select(schema.audit_trail.c.actor, schema.audit_trail.c.action, schema.audit_trail.c.subject).order_by(
+                schema.audit_trail.c.id
+            )
+        ).all()
+    assert [tuple(row) for row in trail] == [
+        ("ann", "claim", "cluster:k2"),
+        ("ann", "claim", "cluster:k1"),
+        ("bob", "claim", "cluster:k1"),
+        ("ann", "unclaim", "cluster:k1"),
+    ]
 
 
 def test_anothers_case_and_no_case_at_all_are_passed_over_alike(engine: Engine, tenant: int) -> None:
     with write(engine) as connection:
         assert claim(connection, tenant, ["k9", "k404", "x" * 200, "a\0b"], by="ann", now=NOW) == []
         claim(connection, tenant_id(engine, "other"), ["k9"], by="eve", now=NOW)
-        assert claims_of(connection, tenant, ["k9"]) == {} and unclaim(connection, tenant, ["k9"], by="ann", now=NOW) == []
+        assert (
+            claims_of(connection, tenant, ["k9"]) == {} and unclaim(connection, tenant, ["k9"], by="ann", now=NOW) == []
+        )
 
 
 def test_notes_are_appended_and_follow_a_merge(engine: Engine, tenant: int) -> None:
     with write(engine) as connection:
         add_note(connection, tenant, "k1", "  <b>looks</b> like them  ", by="ann", now=NOW)
         add_note(connection, tenant, "k2", "again", by="bob", now=NOW)
-        connection.execute(sa.update(schema.clusters).where(schema.clusters.c.id == "k1").values(merged_into="k2", disposition="merged"))
-        assert [(n.cluster_id, n.by, n.text) for n in notes_of(connection, tenant, "k2")] == [("k1", "ann", "<b>looks</b> like them"), ("k2", "bob", "again")]
+        connection.execute(
+            sa.update(schema.clusters)
+            .where(schema.clusters.c.id == "k1")
+            .values(merged_into="k2", disposition="merged")
+        )
+        assert [(n.cluster_id, n.by, n.text) for n in notes_of(connection, tenant, "k2")] == [
+            ("k1", "ann", "<b>looks</b> like them"),
+            ("k2", "bob", "again"),
+        ]
         for number in range(SHOWN):
             add_note(connection, tenant, "k2", f"note {number}", by="bob", now=NOW)
         latest = notes_of(connection, tenant, "k2")

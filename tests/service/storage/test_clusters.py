@@ -30,23 +30,52 @@ def tenant(engine: Engine) -> int:
     """
     number = create_tenant(engine, "paper", 0)
     create_tenant(engine, "other", 0)
-    lines = [complaint(f"c{p}-{t}", 60 * p + t, f"r{p}", f"t{t}", target_more={"author_id": f"a{t % 2}"} if t else {}) for p in PEOPLE for t in TARGETS]
+    lines = [
+        complaint(f"c{p}-{t}", 60 * p + t, f"r{p}", f"t{t}", target_more={"author_id": f"a{t % 2}"} if t else {})
+        for p in PEOPLE
+        for t in TARGETS
+    ]
     archive(engine, number, take_epoch(engine, schema.ingest_state, number), batches(lines))
     return number
 
 
 def state_of(identity: str, people: list[int], targets: list[int], **more: object) -> ClusterState:
-    kept = {1 + 4 * p + t: Membership(1 + 4 * p + t, key_of(f"r{p}"), key_of(f"t{t}"), 1_000_000 * (60 * p + t), exempt=p == 5) for p in people for t in targets}
+    kept = {
+        1 + 4 * p + t: Membership(
+            1 + 4 * p + t, key_of(f"r{p}"), key_of(f"t{t}"), 1_000_000 * (60 * p + t), exempt=p == 5
+        )
+        for p in people
+        for t in targets
+    }
     state = ClusterState(
-        id=identity, kind="repeat", disposition="flagged", status="open", members=frozenset(key_of(f"r{p}") for p in people), excluded=frozenset(), memberships=kept,
+        id=identity,
+        kind="repeat",
+        disposition="flagged",
+        status="open",
+        members=frozenset(key_of(f"r{p}") for p in people),
+        excluded=frozenset(),
+        memberships=kept,
         author_by_target={key_of(f"t{t}"): key_of(f"a{t % 2}") if t else 0 for t in targets},
-        evidence=(Evidence(signal="base", value=1, usual=1, p_value=1e-9, contribution=-1.5, text="»base«"),), score=2.25, probability=0.9, unfounded_probability=0.5,
-        settle_with=tuple(key_of(f"t{t}") for t in targets[:2]), summary="six accounts; not judged yet.", policy_version="2026.11", version=1, found_us=77,
+        evidence=(Evidence(signal="base", value=1, usual=1, p_value=1e-9, contribution=-1.5, text="»base«"),),
+        score=2.25,
+        probability=0.9,
+        unfounded_probability=0.5,
+        settle_with=tuple(key_of(f"t{t}") for t in targets[:2]),
+        summary="six accounts; not judged yet.",
+        policy_version="2026.11",
+        version=1,
+        found_us=77,
     )
     return replace(state, **more)  # type: ignore[arg-type]
 
 
-def save(engine: Engine, tenant: int, before: dict[str, ClusterState], *changed: ClusterState, withdrawn: set[int] | None = None) -> None:
+def save(
+    engine: Engine,
+    tenant: int,
+    before: dict[str, ClusterState],
+    *changed: ClusterState,
+    withdrawn: set[int] | None = None,
+) -> None:
     with write(engine) as connection:
         clusters.save(connection, tenant, before, {s.id: s for s in changed}, withdrawn or set())
 
@@ -57,7 +86,18 @@ def load(engine: Engine, tenant: int, *ids: str) -> dict[str, ClusterState]:
 
 
 def test_what_is_saved_comes_back_whole(engine: Engine, tenant: int) -> None:
-    one = state_of("k1", [0, 1, 2, 5], [0, 1, 2], split_from="k0", earlier="k9", revoked_us=5, revoked_because="why", verdict="coordinated", decided_reporters=4, decided_targets=3)
+    one = state_of(
+        "k1",
+        [0, 1, 2, 5],
+        [0, 1, 2],
+        split_from="k0",
+        earlier="k9",
+        revoked_us=5,
+        revoked_because="why",
+        verdict="coordinated",
+        decided_reporters=4,
+        decided_targets=3,
+    )
     two = state_of("k2", [3, 4], [3], disposition="merged", merged_into="k1")
     save(engine, tenant, {}, one, two)
     assert load(engine, tenant) == {"k1": one, "k2": two}
@@ -68,7 +108,10 @@ def test_names_are_those_of_the_archive(engine: Engine, tenant: int) -> None:
     save(engine, tenant, {}, state_of("k1", [0, 1], [0, 1]))
     with engine.connect() as connection:
         assert set(connection.scalars(select(schema.cluster_members.c.reporter_id))) == {"r0", "r1"}
-        assert {(r.target_id, r.author_id) for r in connection.execute(select(schema.cluster_targets))} == {("t0", None), ("t1", "a1")}
+        assert {(r.target_id, r.author_id) for r in connection.execute(select(schema.cluster_targets))} == {
+            ("t0", None),
+            ("t1", "a1"),
+        }
 
 
 def test_another_tenant_s_clusters_are_not_seen(engine: Engine, tenant: int) -> None:
@@ -77,8 +120,20 @@ def test_another_tenant_s_clusters_are_not_seen(engine: Engine, tenant: int) -> 
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sets(st.sampled_from(PEOPLE), min_size=1), st.sets(st.sampled_from(TARGETS), min_size=1), st.sets(st.sampled_from(PEOPLE), max_size=2)), min_size=1, max_size=4))
-def test_any_sequence_of_changes_ends_in_the_last_state(engine: Engine, tenant: int, steps: list[tuple[set[int], set[int], set[int]]]) -> None:
+@given(
+    st.lists(
+        st.tuples(
+            st.sets(st.sampled_from(PEOPLE), min_size=1),
+            st.sets(st.sampled_from(TARGETS), min_size=1),
+            st.sets(st.sampled_from(PEOPLE), max_size=2),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_any_sequence_of_changes_ends_in_the_last_state(
+    engine: Engine, tenant: int, steps: list[tuple[set[int], set[int], set[int]]]
+) -> None:
     with write(engine) as connection:
         for table in (schema.cluster_complaints, schema.cluster_targets, schema.cluster_members, schema.clusters):
             connection.execute(table.delete())
@@ -97,7 +152,9 @@ def test_a_decision_that_came_in_between_is_not_overwritten(engine: Engine, tena
     first = state_of("k1", [0, 1, 2], [0, 1])
     save(engine, tenant, {}, first)
     with write(engine) as connection:
-        connection.execute(update(schema.clusters).values(version=2, status="decided", verdict="not_coordinated", changed_by="ann"))
+        connection.execute(
+            update(schema.clusters).values(version=2, status="decided", verdict="not_coordinated", changed_by="ann")
+        )
     with pytest.raises(StaleVersion, match="k1"):
         save(engine, tenant, {"k1": first}, replace(first, score=9.0))
     stored = load(engine, tenant)["k1"]
@@ -126,11 +183,18 @@ def test_a_withdrawn_complaint_stays_to_be_seen_and_counts_no_more(engine: Engin
     with engine.connect() as connection:
         rows = {r.row_key & (1 << SEQ_BITS) - 1: r.gone for r in connection.execute(select(schema.cluster_complaints))}
     assert rows == {**dict.fromkeys(kept, False), 1: True}, "5 only left the cluster"
-    save(engine, tenant, {"k1": replace(first, memberships=kept)}, replace(first, memberships={**kept, 1: first.memberships[1]}))
+    save(
+        engine,
+        tenant,
+        {"k1": replace(first, memberships=kept)},
+        replace(first, memberships={**kept, 1: first.memberships[1]}),
+    )
     assert load(engine, tenant)["k1"].memberships == {**kept, 1: first.memberships[1]}
 
 
-def test_the_verdict_is_noted_on_every_complaint_it_was_made_about_and_taken_off_again(engine: Engine, tenant: int) -> None:
+def test_the_verdict_is_noted_on_every_complaint_it_was_made_about_and_taken_off_again(
+    engine: Engine, tenant: int
+) -> None:
     save(engine, tenant, {}, state_of("k1", [0, 1], [0, 1]), state_of("k2", [2, 3], [0, 1]))
     for verdict in ("coordinated", None):
         with write(engine) as connection:
@@ -141,9 +205,16 @@ def test_the_verdict_is_noted_on_every_complaint_it_was_made_about_and_taken_off
 
 
 def test_summaries_speak_of_standing_clusters_only(engine: Engine, tenant: int) -> None:
-    one, two, merged = state_of("k1", [0, 1, 2], [0, 1]), state_of("k2", [3, 4, 5], [1]), state_of("k3", [0, 1], [0, 1, 2], disposition="merged")
+    one, two, merged = (
+        state_of("k1", [0, 1, 2], [0, 1]),
+        state_of("k2", [3, 4, 5], [1]),
+        state_of("k3", [0, 1], [0, 1, 2], disposition="merged"),
+    )
     told = clusters.summaries([one, two, merged])
-    assert {t: [c.id for c in s.clusters] for t, s in told.items()} == {key_of("t0"): ["k1"], key_of("t1"): ["k1", "k2"]}
+    assert {t: [c.id for c in s.clusters] for t, s in told.items()} == {
+        key_of("t0"): ["k1"],
+        key_of("t1"): ["k1", "k2"],
+    }
     assert clusters.summaries([one, two], {key_of("t0")}).keys() == {key_of("t0")}
     share = next(c for c in told[key_of("t1")].clusters if c.id == "k2")
     assert share.complaints == 3
@@ -157,5 +228,8 @@ def test_nothing_is_left_of_what_a_cluster_lost(engine: Engine, tenant: int) -> 
     second = state_of("k1", [1, 2], [1], version=2)
     save(engine, tenant, {"k1": first}, second)
     with engine.connect() as connection:
-        counts = [connection.scalar(select(func.count()).select_from(t)) for t in (schema.cluster_members, schema.cluster_targets, schema.cluster_complaints)]
+        counts = [
+            connection.scalar(select(func.count()).select_from(t))
+            for t in (schema.cluster_members, schema.cluster_targets, schema.cluster_complaints)
+        ]
     assert counts == [2, 1, 2]

@@ -58,12 +58,33 @@ def test_a_changed_character_is_noticed(place: int, character: str) -> None:
             read(changed)
 
 
-@pytest.mark.parametrize("document", [
-    5, None, [], {}, ["clusters", "-last_at", {}], ["clusters", "-last_at", {}, [1]], ["clusters", "-last_at", {}, ["1", "k"]], ["clusters", "-last_at", {}, [2**63, "k"]],
-    ["clusters", "-last_at", {}, [True, "k"]], ["clusters", "-last_at", {}, [1, "\ud800"]], ["clusters", "-last_at", {}, [1, "a\0"]], ["clusters", "-last_at", {"kind": 1}, [1, "k"]],
-    ["clusters", "-last_at", [], [1, "k"]], ["clusters", "first_at", {}, [1, "k"]], ["clusters", ["-last_at"], {}, [1, "k"]], ["decisions", "-last_at", {}, [1, "k"]],
-    ["clusters", "-score", {}, [float("nan"), "k"]], ["clusters", "-score", {}, [float("inf"), "k"]], ["clusters", "-score", {}, [10**400, "k"]], b"\xff", b"[" * 5000, b"",
-])
+@pytest.mark.parametrize(
+    "document",
+    [
+        5,
+        None,
+        [],
+        {},
+        ["clusters", "-last_at", {}],
+        ["clusters", "-last_at", {}, [1]],
+        ["clusters", "-last_at", {}, ["1", "k"]],
+        ["clusters", "-last_at", {}, [2**63, "k"]],
+        ["clusters", "-last_at", {}, [True, "k"]],
+        ["clusters", "-last_at", {}, [1, "\ud800"]],
+        ["clusters", "-last_at", {}, [1, "a\0"]],
+        ["clusters", "-last_at", {"kind": 1}, [1, "k"]],
+        ["clusters", "-last_at", [], [1, "k"]],
+        ["clusters", "first_at", {}, [1, "k"]],
+        ["clusters", ["-last_at"], {}, [1, "k"]],
+        ["decisions", "-last_at", {}, [1, "k"]],
+        ["clusters", "-score", {}, [float("nan"), "k"]],
+        ["clusters", "-score", {}, [float("inf"), "k"]],
+        ["clusters", "-score", {}, [10**400, "k"]],
+        b"\xff",
+        b"[" * 5000,
+        b"",
+    ],
+)
 def test_a_forged_cursor_with_a_right_checksum_is_still_checked(document: Any) -> None:
     with pytest.raises(InvalidCursor):
         read(forged(document))
@@ -80,9 +101,14 @@ def test_sort_and_filters_may_be_left_out_or_repeated() -> None:
     assert continued(page, sort="-score", filters={"kind": "repeat"}) is page
 
 
-@pytest.mark.parametrize(("sort", "filters", "told"), [
-    ("-last_at", {}, "sort=-score, the call says -last_at"), (None, {"kind": "one_shot"}, "kind=repeat, the call says kind=one_shot"), (None, {"author": "a"}, "no author, the call says author=a"),
-])
+@pytest.mark.parametrize(
+    ("sort", "filters", "told"),
+    [
+        ("-last_at", {}, "sort=-score, the call says -last_at"),
+        (None, {"kind": "one_shot"}, "kind=repeat, the call says kind=one_shot"),
+        (None, {"author": "a"}, "no author, the call says author=a"),
+    ],
+)
 def test_what_differs_is_named(sort: str | None, filters: dict[str, str], told: str) -> None:
     with pytest.raises(InvalidCursor, match=told):
         continued(Page("clusters", "-score", {"kind": "repeat"}, (1.5, "k")), sort=sort, filters=filters)

@@ -14,7 +14,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from service.storage.database import HEAD, insert_rows, migrate, migration_config, open_database, run_for_each, schema_version, select_by_keys, write
+from service.storage.database import (
+    HEAD,
+    insert_rows,
+    migrate,
+    migration_config,
+    open_database,
+    run_for_each,
+    schema_version,
+    select_by_keys,
+    write,
+)
 from service.storage.schema import metadata, targets, tenants
 
 
@@ -37,7 +47,10 @@ def test_the_folder_is_made_and_an_empty_database_has_no_version(tmp_path: Path)
 
 
 def test_the_text_of_an_error_bears_no_values_since_it_ends_up_in_logs(engine: Engine) -> None:
-    with pytest.raises((OperationalError, ProgrammingError), match="no_such_thing") as missing, engine.connect() as connection:
+    with (
+        pytest.raises((OperationalError, ProgrammingError), match="no_such_thing") as missing,
+        engine.connect() as connection,
+    ):
         connection.execute(text("SELECT no_such_thing FROM tenants WHERE name = :name"), {"name": "r-77"})
     with pytest.raises(IntegrityError) as twice, write(engine) as connection:
         insert_rows(connection, tenants, ("id", "name", "created_us"), [(77, "r-77", 0), (77, "r-77", 0)])
@@ -111,7 +124,10 @@ def test_rows_are_inserted_updated_and_found_by_lists_of_any_length(engine: Engi
         insert_rows(connection, targets, ("tenant_id", "target_key", "complaints"), [])
         run_for_each(connection, "UPDATE targets SET complaints = ? WHERE tenant_id = 1 AND target_key = ?", [(9, 700)])
         found = select_by_keys(
-            connection, "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key = k.column1", (1,), [(key,) for key in range(-1_000, 1_001)],
+            connection,
+            "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key = k.column1",
+            (1,),
+            [(key,) for key in range(-1_000, 1_001)],
         )
         assert dict(found) == {**{key: key for key in range(-700, 700)}, 700: 9}
         assert select_by_keys(connection, "SELECT 1 FROM k", (), []) == []

@@ -21,7 +21,9 @@ def tenant(engine: Engine) -> int:
     number = create_tenant(engine, "paper", 0)
     for one in ("k-1", "k-2"):
         put_cluster(engine, number, one)
-    for place, (cluster, verdict) in enumerate([("k-1", "coordinated"), ("k-2", "escalated"), ("k-1", "coordinated"), ("k-2", "not_coordinated")]):
+    for place, (cluster, verdict) in enumerate(
+        [("k-1", "coordinated"), ("k-2", "escalated"), ("k-1", "coordinated"), ("k-2", "not_coordinated")]
+    ):
         put_decision(engine, number, cluster, f"d-{place}", verdict, hours=place)
     return number
 
@@ -45,10 +47,17 @@ def test_the_newest_comes_first_and_pages_join_without_a_gap(engine: Engine, ten
     assert page[0].summary == "k-2: not judged yet"
 
 
-@pytest.mark.parametrize(("chosen", "found"), [
-    (LogFilter(verdict="escalated"), ["d-1"]), (LogFilter(case="k-1"), ["d-2", "d-0"]), (LogFilter(by="nobody"), []), (LogFilter(by="ann", reason="brigade"), ["d-3", "d-2", "d-1", "d-0"]),
-    (LogFilter(since_us=at_us(1), until_us=at_us(3)), ["d-2", "d-1"]), (LogFilter(case="k\0"), []),
-])
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        (LogFilter(verdict="escalated"), ["d-1"]),
+        (LogFilter(case="k-1"), ["d-2", "d-0"]),
+        (LogFilter(by="nobody"), []),
+        (LogFilter(by="ann", reason="brigade"), ["d-3", "d-2", "d-1", "d-0"]),
+        (LogFilter(since_us=at_us(1), until_us=at_us(3)), ["d-2", "d-1"]),
+        (LogFilter(case="k\0"), []),
+    ],
+)
 def test_filters_choose(engine: Engine, tenant: int, chosen: LogFilter, found: list[str]) -> None:
     assert ids(engine, tenant, chosen) == found
     assert filter_of(chosen.named()) == chosen
@@ -60,7 +69,9 @@ def test_a_filter_from_elsewhere_is_refused() -> None:
             filter_of(wrong)
 
 
-def test_undone_is_what_a_decision_in_force_reverses_and_an_undone_undo_brings_it_back(engine: Engine, tenant: int) -> None:
+def test_undone_is_what_a_decision_in_force_reverses_and_an_undone_undo_brings_it_back(
+    engine: Engine, tenant: int
+) -> None:
     reverse(engine, "d-2", "d-0")
     with engine.connect() as connection:
         assert reversals_of(connection, tenant, ["d-0", "d-2"]) == {"d-0": "d-2"}
@@ -82,8 +93,12 @@ def test_another_tenants_decision_is_none_that_exists(engine: Engine, tenant: in
 def test_the_filter_by_person_offers_the_tenants_own_users(engine: Engine, tenant: int) -> None:
     other = create_tenant(engine, "other", 0)
     with write(engine) as connection:
-        connection.execute(sa.insert(schema.users), [
-            {"tenant_id": number, "name": name, "password_hash": "-", "role": "viewer", "created_us": 0} for number, name in ((tenant, "zoe"), (tenant, "ann"), (other, "eve"))
-        ])
+        connection.execute(
+            sa.insert(schema.users),
+            [
+                {"tenant_id": number, "name": name, "password_hash": "-", "role": "viewer", "created_us": 0}
+                for number, name in ((tenant, "zoe"), (tenant, "ann"), (other, "eve"))
+            ],
+        )
     with engine.connect() as connection:
         assert people_of(connection, tenant) == ["ann", "zoe"]

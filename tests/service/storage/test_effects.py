@@ -32,17 +32,32 @@ def attacked(engine: Engine, name: str = "default", *, members: int = 9, others:
     cluster_id = "k1" if name == "default" else f"k1-{name}"
     put_cluster(engine, tenant, cluster_id, reporters=people, targets=["t1"])
     for seq, reporter in enumerate([*people, *(f"o{i}" for i in range(others))]):
-        put_complaint(engine, tenant, seq + 1, reporter, "t1", hours=seq / 60, cluster=cluster_id if seq < members else None)
+        put_complaint(
+            engine, tenant, seq + 1, reporter, "t1", hours=seq / 60, cluster=cluster_id if seq < members else None
+        )
     body = {"id": "x1", "target_id": "t1", "decided_at": at_text(1), "action": "removed", "decided_by": "automatic"}
     with write(engine) as connection:
-        connection.execute(sa.insert(schema.targets).values(tenant_id=tenant, target_key=key_of("t1"), complaints=members + others))
-        connection.execute(sa.insert(schema.outcomes).values(
-            row_key=tenant << 40 | 900, tenant_id=tenant, id="x1", target_key=key_of("t1"), decided_us=at_us(1), received_us=at_us(1), content=json.dumps(body)))
+        connection.execute(
+            sa.insert(schema.targets).values(tenant_id=tenant, target_key=key_of("t1"), complaints=members + others)
+        )
+        connection.execute(
+            sa.insert(schema.outcomes).values(
+                row_key=tenant << 40 | 900,
+                tenant_id=tenant,
+                id="x1",
+                target_key=key_of("t1"),
+                decided_us=at_us(1),
+                received_us=at_us(1),
+                content=json.dumps(body),
+            )
+        )
     return tenant
 
 
 def effect(engine: Engine, tenant: int, cluster_id: str = "k1", **fields: object) -> Effect:
-    asked = DecisionRequest.model_validate({"verdict": "coordinated", "reason_code": "brigade", "version": 77, **fields})
+    asked = DecisionRequest.model_validate(
+        {"verdict": "coordinated", "reason_code": "brigade", "version": 77, **fields}
+    )
     with engine.connect() as connection:
         return effect_of_decisions(connection, tenant, {cluster_id: asked}, now=NOW)
 

@@ -53,8 +53,15 @@ def person(paper: Newspaper, reporter: str) -> dict[str, Any]:
 
 def told(paper: Newspaper) -> None:
     paper.accepts(
-        complaint("a", reporter="ann", text="what she wrote herself", reporter_more={"fingerprint": "f"}), complaint("b", 5, reporter="ann", target="u"), complaint("c", 6, reporter="bob"),
-        complaint("d", 7, reporter="ann"), withdrawal("b"), outcome("o1"), outcome("o2", complaint_id="c"), outcome("o3", complaint_id="a", verdict="rejected"), outcome("o4", target="elsewhere"),
+        complaint("a", reporter="ann", text="what she wrote herself", reporter_more={"fingerprint": "f"}),
+        complaint("b", 5, reporter="ann", target="u"),
+        complaint("c", 6, reporter="bob"),
+        complaint("d", 7, reporter="ann"),
+        withdrawal("b"),
+        outcome("o1"),
+        outcome("o2", complaint_id="c"),
+        outcome("o3", complaint_id="a", verdict="rejected"),
+        outcome("o4", target="elsewhere"),
     )
     paper.works()
 
@@ -65,7 +72,11 @@ def test_a_person_gets_what_is_kept_about_them_and_nobody_else_s(paper: Newspape
     put_cluster(paper.engine, paper.id, "k2", reporters=["zoe-2", "zoe-3", "dan"])
     put_decision(paper.engine, paper.id, "k1", "d1", excluded=["ann", "zoe-2"], note="ann is fine, zoe-2 is not")
     found = person(paper, "ann")
-    assert [(one["complaint"]["id"], one["state"]) for one in found["complaints"]] == [("a", "standing"), ("b", "withdrawn"), ("d", "repeat")]
+    assert [(one["complaint"]["id"], one["state"]) for one in found["complaints"]] == [
+        ("a", "standing"),
+        ("b", "withdrawn"),
+        ("d", "repeat"),
+    ]
     assert found["complaints"][0]["complaint"]["text"] == "what she wrote herself"
     assert [one["id"] for one in found["outcomes"]] == ["o1", "o3"]
     assert [(one["id"], one["reporter_count"], one["excluded"]) for one in found["clusters"]] == [("k1", 2, True)]
@@ -84,7 +95,9 @@ def test_both_the_id_and_the_pseudonym_are_looked_up(paper: Newspaper) -> None:
 def test_after_an_erasure_there_is_the_erasure_and_nothing_else(paper: Newspaper) -> None:
     told(paper)
     with write(paper.engine) as connection:
-        job = erasures.ask(connection, paper.id, edge_of(paper), SecretBox(paper.resources.settings), "ann", actor="test", now_us=7)
+        job = erasures.ask(
+            connection, paper.id, edge_of(paper), SecretBox(paper.resources.settings), "ann", actor="test", now_us=7
+        )
     erase.run(paper.name, paper.resources)
     found = person(paper, "ann")
     assert (found["complaints"], found["clusters"], found["outcomes"]) == ([], [], [])
@@ -97,11 +110,17 @@ def test_somebody_never_seen_has_an_export_too_and_another_tenant_s_person_is_ne
     with paper.engine.connect() as connection:
         found = export.person(connection, other, Edge(), "ann", now_us=1)
     assert "ann" in found["reporter_ids"]
-    assert all(found[name] == [] for name in ("complaints", "outcomes", "clusters", "decisions", "warnings_suggested", "erasures"))
+    assert all(
+        found[name] == []
+        for name in ("complaints", "outcomes", "clusters", "decisions", "warnings_suggested", "erasures")
+    )
 
 
 def exported(paper: Newspaper, out: Path, *arguments: str) -> Any:
-    return RUN.invoke(app, ["export", "--tenant", paper.name, "--out", str(out), *arguments, "--data", str(paper.resources.settings.data)])
+    return RUN.invoke(
+        app,
+        ["export", "--tenant", paper.name, "--out", str(out), *arguments, "--data", str(paper.resources.settings.data)],
+    )
 
 
 def test_the_command_writes_a_person_s_file_for_its_owner_alone(paper: Newspaper, tmp_path: Path) -> None:
@@ -114,7 +133,10 @@ def test_the_command_writes_a_person_s_file_for_its_owner_alone(paper: Newspaper
 
 def test_a_tenant_s_files_hold_everything_in_its_place(paper: Newspaper, tmp_path: Path) -> None:
     told(paper)
-    paper.accepts(complaint("m", reporter="server", machine=True), complaint("s", reporter="eve", text_hash="00", text_signature="AA=="))
+    paper.accepts(
+        complaint("m", reporter="server", machine=True),
+        complaint("s", reporter="eve", text_hash="00", text_signature="AA=="),
+    )
     paper.works()
     put_cluster(paper.engine, paper.id, "k1", reporters=["ann", "bob", "cid"], excluded=["cid"])
     put_decision(paper.engine, paper.id, "k1", "d1", excluded=["cid"], note="a note")
@@ -122,25 +144,46 @@ def test_a_tenant_s_files_hold_everything_in_its_place(paper: Newspaper, tmp_pat
     assert exported(paper, out).exit_code == 0
     files = {path.name: [json.loads(line) for line in path.read_text().splitlines()] for path in out.iterdir()}
     assert {name: len(lines) for name, lines in files.items()} == {
-        "complaints.ndjson": 4, "outcomes.ndjson": 4, "withdrawn.ndjson": 1, "machine.ndjson": 1, "withdrawals.ndjson": 1, "clusters.ndjson": 1, "decisions.ndjson": 1,
+        "complaints.ndjson": 4,
+        "outcomes.ndjson": 4,
+        "withdrawn.ndjson": 1,
+        "machine.ndjson": 1,
+        "withdrawals.ndjson": 1,
+        "clusters.ndjson": 1,
+        "decisions.ndjson": 1,
         "audit_trail.ndjson": 0,
     }
-    assert files["clusters.ndjson"][0]["reporters"] == ["ann", "bob"] and files["clusters.ndjson"][0]["excluded_reporters"] == ["cid"]
+    assert files["clusters.ndjson"][0]["reporters"] == ["ann", "bob"] and files["clusters.ndjson"][0][
+        "excluded_reporters"
+    ] == ["cid"]
     assert files["decisions.ndjson"][0]["note"] == "a note"
     assert set(files["complaints.ndjson"][3]) == {"id", "occurred_at", "reporter", "target"}
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in out.iterdir())
 
 
-def test_a_tenant_s_files_are_read_by_audit_and_by_replay_and_give_the_same_group(paper: Newspaper, tmp_path: Path) -> None:
+def test_a_tenant_s_files_are_read_by_audit_and_by_replay_and_give_the_same_group(
+    paper: Newspaper, tmp_path: Path
+) -> None:
     town = draw_town(2)
     documents = [document(row) for row in town.rows]
     paper.posts(documents, batch=500)
     out = tmp_path / "all"
     assert exported(paper, out).exit_code == 0
-    report = run_audit([out / "complaints.ndjson"], outcomes=[out / "outcomes.ndjson"], out=tmp_path / "report.json", html=None, now=datetime(2027, 1, 1, tzinfo=UTC), window_seconds=14 * 86_400, step_seconds=86_400, as_of=None)
+    report = run_audit(
+        [out / "complaints.ndjson"],
+        outcomes=[out / "outcomes.ndjson"],
+        out=tmp_path / "report.json",
+        html=None,
+        now=datetime(2027, 1, 1, tzinfo=UTC),
+        window_seconds=14 * 86_400,
+        step_seconds=86_400,
+        as_of=None,
+    )
     flagged = {frozenset(cluster["reporters"]) for cluster in report["clusters"] if cluster["disposition"] == "flagged"}
     assert flagged == {frozenset(f"r{r}" for r in town.brigades[0])}
-    assert {s.members for s in audited(documents)[0] if s.disposition == "flagged"} == {keys_of(people) for people in flagged}
+    assert {s.members for s in audited(documents)[0] if s.disposition == "flagged"} == {
+        keys_of(people) for people in flagged
+    }
     reading = Reading()
     for name, noun in (("complaints.ndjson", COMPLAINT), ("outcomes.ndjson", OUTCOME)):
         list(read_items(out / name, noun, datetime(2027, 1, 1, tzinfo=UTC), reading, lambda _: None))

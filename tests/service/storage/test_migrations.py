@@ -65,12 +65,19 @@ def fill(engine: Engine) -> None:
     with write(engine) as connection:
         for table in tables(connection):
             if connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() == 0:
-                connection.execute(sa.insert(table).values({column.name: value(column) for column in table.columns if not numbered(column)}))
+                connection.execute(
+                    sa.insert(table).values(
+                        {column.name: value(column) for column in table.columns if not numbered(column)}
+                    )
+                )
 
 
 def content(engine: Engine) -> dict[str, list[dict[str, Any]]]:
     with engine.connect() as connection:
-        return {table.name: [dict(row) for row in connection.execute(sa.select(table)).mappings()] for table in tables(connection)}
+        return {
+            table.name: [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+            for table in tables(connection)
+        }
 
 
 @pytest.mark.parametrize("version", VERSIONS)

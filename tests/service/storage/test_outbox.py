@@ -26,7 +26,17 @@ def tenant(engine: Engine) -> int:
 
 def subscribe(engine: Engine, tenant: int, name: str, *types: str, disabled_us: int | None = None) -> None:
     with write(engine) as connection:
-        connection.execute(insert(subscriptions).values(id=name, tenant_id=tenant, url="https://example.org", events=json.dumps(types), secret="sealed", created_us=1, disabled_us=disabled_us))
+        connection.execute(
+            insert(subscriptions).values(
+                id=name,
+                tenant_id=tenant,
+                url="https://example.org",
+                events=json.dumps(types),
+                secret="sealed",
+                created_us=1,
+                disabled_us=disabled_us,
+            )
+        )
 
 
 def rows(engine: Engine, table: Any) -> list[Any]:
@@ -39,7 +49,10 @@ def test_an_event_is_kept_once_however_often_it_is_found(engine: Engine, tenant:
     with write(engine) as connection:
         assert record(connection, tenant, [FLAGGED, FLAGGED], 10) == 1
     with write(engine) as connection:
-        assert record(connection, tenant, [Event("cluster.flagged", "k1", {"cluster_id": "changed since"}), GROWN], 20) == 1
+        assert (
+            record(connection, tenant, [Event("cluster.flagged", "k1", {"cluster_id": "changed since"}), GROWN], 20)
+            == 1
+        )
     kept = {row.id: row for row in rows(engine, events)}
     assert set(kept) == {event_id(tenant, FLAGGED), event_id(tenant, GROWN)}
     first = kept[event_id(tenant, FLAGGED)]
@@ -49,7 +62,9 @@ def test_an_event_is_kept_once_however_often_it_is_found(engine: Engine, tenant:
 
 
 def test_type_key_and_tenant_make_the_id_and_nothing_else(engine: Engine) -> None:
-    ids = {event_id(1, Event(kind, key)) for kind in EVENT_TYPES for key in ("a", "b", "", "a:b")} | {event_id(2, Event("cluster.flagged", "a"))}
+    ids = {event_id(1, Event(kind, key)) for kind in EVENT_TYPES for key in ("a", "b", "", "a:b")} | {
+        event_id(2, Event("cluster.flagged", "a"))
+    }
     assert len(ids) == 4 * len(EVENT_TYPES) + 1
     assert event_id(1, Event("cluster.flagged", "a", {"x": 1})) == event_id(1, Event("cluster.flagged", "a"))
     assert delivery_id("a", "bc") != delivery_id("ab", "c")
@@ -65,8 +80,13 @@ def test_each_subscription_gets_what_it_wants_and_a_disabled_one_nothing(engine:
         record(connection, tenant, [FLAGGED, GROWN], 10)
         assert timers.due(connection, 10) == [("deliver", "paper")]
         assert timers.due(connection, 9) == []
-    sent = {(row.subscription_id, row.event_id, row.state, row.next_us, row.attempts) for row in rows(engine, deliveries)}
-    assert sent == {(to, event_id(tenant, about), "pending", 10, 0) for to, about in (("all", FLAGGED), ("all", GROWN), ("grown", GROWN))}
+    sent = {
+        (row.subscription_id, row.event_id, row.state, row.next_us, row.attempts) for row in rows(engine, deliveries)
+    }
+    assert sent == {
+        (to, event_id(tenant, about), "pending", 10, 0)
+        for to, about in (("all", FLAGGED), ("all", GROWN), ("grown", GROWN))
+    }
 
 
 def test_without_a_subscription_the_event_is_kept_and_no_job_is_asked_for(engine: Engine, tenant: int) -> None:
@@ -98,7 +118,14 @@ def test_what_is_rolled_back_was_never_told(engine: Engine, tenant: int) -> None
         assert timers.due(connection, 10**18) == []
 
 
-@pytest.mark.parametrize("wrong", [Event("cluster.exploded", "k", {}), Event("cluster.flagged", "k", {"x": float("nan")}), Event("cluster.flagged", "k", {"x": object()})])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Event("cluster.exploded", "k", {}),
+        Event("cluster.flagged", "k", {"x": float("nan")}),
+        Event("cluster.flagged", "k", {"x": object()}),
+    ],
+)
 def test_what_could_not_be_told_is_a_mistake_of_the_caller(engine: Engine, tenant: int, wrong: Event) -> None:
     with write(engine) as connection, pytest.raises(ValueError):
         record(connection, tenant, [wrong], 10)
@@ -114,9 +141,16 @@ def test_old_events_are_forgotten_with_their_log_even_what_still_waits(engine: E
         record(connection, other, [FLAGGED], 10)
         kept = delivery_id("all", event_id(tenant, Event("target.hold", "t")))
         for delivery in (kept, delivery_id("all", event_id(tenant, GROWN))):
-            connection.execute(insert(delivery_attempts).values(delivery_id=delivery, tenant_id=tenant, at_us=10, seconds=0.1, status=200))
+            connection.execute(
+                insert(delivery_attempts).values(
+                    delivery_id=delivery, tenant_id=tenant, at_us=10, seconds=0.1, status=200
+                )
+            )
         assert forget_before(connection, tenant, 20) == 2
         assert forget_before(connection, tenant, 20) == 0
-    assert {row.id for row in rows(engine, events)} == {event_id(tenant, Event("target.hold", "t")), event_id(other, FLAGGED)}
+    assert {row.id for row in rows(engine, events)} == {
+        event_id(tenant, Event("target.hold", "t")),
+        event_id(other, FLAGGED),
+    }
     assert [row.id for row in rows(engine, deliveries)] == [kept]
     assert [row.delivery_id for row in rows(engine, delivery_attempts)] == [kept]

@@ -39,12 +39,21 @@ def test_slots_tell_all_complaints_and_those_in_flagged_clusters_each_once(engin
     with write(engine) as connection:
         tempo.add(connection, tenant, [at_us(46.0), at_us(46.05), at_us(46.1), at_us(47.0)])
         # the complaint of k-1 is in k-2 as well
-        row = connection.execute(sa.select(schema.cluster_complaints).where(schema.cluster_complaints.c.cluster_id == "k-1")).mappings().one()
+        row = (
+            connection.execute(
+                sa.select(schema.cluster_complaints).where(schema.cluster_complaints.c.cluster_id == "k-1")
+            )
+            .mappings()
+            .one()
+        )
         connection.execute(sa.insert(schema.cluster_complaints).values({**row, "cluster_id": "k-2"}))
     with engine.connect() as connection:
         slots = overview.read_slots(connection, tenant, period_of("day", NOW, NOW))
     assert len(slots) == 144
-    assert [(s.start_us, s.complaints, s.coordinated) for s in slots if s.complaints] == [(at_us(46), 3, 1), (at_us(47), 1, 1)]
+    assert [(s.start_us, s.complaints, s.coordinated) for s in slots if s.complaints] == [
+        (at_us(46), 3, 1),
+        (at_us(47), 1, 1),
+    ]
 
 
 def test_cases_are_counted_by_age_state_and_verdict(engine: Engine, tenant: int) -> None:
@@ -84,8 +93,13 @@ def test_time_to_decision_is_from_the_flag_as_told_to_the_first_verdict(engine: 
 def test_attacked_is_whom_most_members_of_flagged_clusters_complained_about(engine: Engine, tenant: int) -> None:
     put_cluster(engine, tenant, "k-1", targets=("t1", "t2"), last=47)
     put_cluster(engine, tenant, "k-2", targets=("t2",), last=47)
-    for seq, (reporter, target, hours, cluster) in enumerate([("a", "t1", 46, "k-1"), ("b", "t1", 47, "k-1"), ("a", "t2", 47, "k-2"), ("c", "t2", 1, "k-1")], 1):
+    for seq, (reporter, target, hours, cluster) in enumerate(
+        [("a", "t1", 46, "k-1"), ("b", "t1", 47, "k-1"), ("a", "t2", 47, "k-2"), ("c", "t2", 1, "k-1")], 1
+    ):
         put_complaint(engine, tenant, seq, reporter, target, hours=hours, cluster=cluster)
     with engine.connect() as connection:
         found = overview.read_attacked(connection, tenant, since_us=NOW - DAY_US, until_us=NOW)
-    assert [(one.target_id, one.reporters, one.clusters, one.cluster_id) for one in found] == [("t1", 2, 1, "k-1"), ("t2", 1, 1, "k-2")]
+    assert [(one.target_id, one.reporters, one.clusters, one.cluster_id) for one in found] == [
+        ("t1", 2, 1, "k-1"),
+        ("t2", 1, 1, "k-2"),
+    ]

@@ -10,7 +10,17 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from service.storage import keys
-from service.storage.queue import QUEUE_OF, QUEUES, RefusedJob, TenantJob, begun, enqueue, open_queue, others_wait, waiting_jobs
+from service.storage.queue import (
+    QUEUE_OF,
+    QUEUES,
+    RefusedJob,
+    TenantJob,
+    begun,
+    enqueue,
+    open_queue,
+    others_wait,
+    waiting_jobs,
+)
 
 
 def test_one_job_of_a_kind_waits_for_a_tenant(clients: Any) -> None:
@@ -45,10 +55,20 @@ def test_a_job_carries_two_names_in_json_and_is_kept_for_no_time(clients: Any) -
     assert 0 < redis.ttl(job.key) <= 60
 
 
-@pytest.mark.parametrize("data", [
-    ["os.system", None, ["true"], {}], ["ingest", None, [], {}], ["ingest", None, ["paper", "more"], {}], ["ingest", None, [["paper"]], {}], ["ingest", None, ["paper"], {"x": 1}],
-    ["ingest", "an instance", ["paper"], {}], ["workers.ingest.run", None, ["paper"], {}], ["__class__", None, ["paper"], {}], [None, None, ["paper"], {}],
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        ["os.system", None, ["true"], {}],
+        ["ingest", None, [], {}],
+        ["ingest", None, ["paper", "more"], {}],
+        ["ingest", None, [["paper"]], {}],
+        ["ingest", None, ["paper"], {"x": 1}],
+        ["ingest", "an instance", ["paper"], {}],
+        ["workers.ingest.run", None, ["paper"], {}],
+        ["__class__", None, ["paper"], {}],
+        [None, None, ["paper"], {}],
+    ],
+)
 def test_any_other_name_and_any_other_argument_is_refused(clients: Any, data: list[Any]) -> None:
     job = TenantJob(connection=clients.blocking, serializer=JSONSerializer)
     job.data = JSONSerializer.dumps(data)
@@ -58,11 +78,23 @@ def test_any_other_name_and_any_other_argument_is_refused(clients: Any, data: li
 
 def test_a_job_read_from_redis_has_lost_its_callbacks_webhooks_and_repeats(clients: Any) -> None:
     redis = clients.blocking
-    redis.hset("rq:job:evil", mapping={
-        "data": JSONSerializer.dumps(["ingest", None, ["paper"], {}]), "created_at": "2026-01-01T00:00:00.000000Z", "success_callback_name": "os.getpid", "failure_callback_name": "os.getpid",
-        "stopped_callback_name": "os.getpid", "webhooks": '[{"url": "http://127.0.0.1:9/", "job_status": "finished"}]', "repeats_left": 5, "repeat_intervals": "[1]", "retries_left": 3,
-        "meta": pickle.dumps({"x": 1}), "dependency_ids": '["other"]', "group_id": "g",
-    })
+    redis.hset(
+        "rq:job:evil",
+        mapping={
+            "data": JSONSerializer.dumps(["ingest", None, ["paper"], {}]),
+            "created_at": "2026-01-01T00:00:00.000000Z",
+            "success_callback_name": "os.getpid",
+            "failure_callback_name": "os.getpid",
+            "stopped_callback_name": "os.getpid",
+            "webhooks": '[{"url": "http://127.0.0.1:9/", "job_status": "finished"}]',
+            "repeats_left": 5,
+            "repeat_intervals": "[1]",
+            "retries_left": 3,
+            "meta": pickle.dumps({"x": 1}),
+            "dependency_ids": '["other"]',
+            "group_id": "g",
+        },
+    )
     job: Job = TenantJob.fetch("evil", connection=redis, serializer=JSONSerializer)
     assert job.success_callback is None and job.failure_callback is None and job.stopped_callback is None
     assert (job.webhooks, job.repeats_left, job.should_retry, job.group_id) == ([], None, False, None)

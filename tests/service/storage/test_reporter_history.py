@@ -36,13 +36,26 @@ def test_complaints_are_counted_by_what_became_of_them(engine: Engine, tenant: i
     put_complaint(engine, tenant, 3, "ann", "t2", hours=3, state=schema.WITHDRAWN)
     put_complaint(engine, tenant, 4, "bob", "t3", hours=1)
     seen = history(engine, tenant)
-    assert (seen.complaints, seen.standing, seen.repeats, seen.withdrawn, seen.machine, seen.targets) == (3, 1, 1, 1, 0, 2)
+    assert (seen.complaints, seen.standing, seen.repeats, seen.withdrawn, seen.machine, seen.targets) == (
+        3,
+        1,
+        1,
+        1,
+        0,
+        2,
+    )
     assert (seen.first_at, seen.last_at) == (START + timedelta(hours=3), START + timedelta(hours=6))
     assert (seen.judged, seen.clusters, seen.cluster_count) == (TrackRecord(0, 0), [], 0)
 
 
 def test_judged_complaints_are_those_that_stand_and_were_filed_before(engine: Engine, tenant: int) -> None:
-    for seq, target, hours, state in [(1, "good", 1, schema.STANDING), (2, "bad", 1, schema.STANDING), (3, "late", 9, schema.STANDING), (4, "gone", 1, schema.WITHDRAWN), (5, "machine", 1, schema.STANDING)]:
+    for seq, target, hours, state in [
+        (1, "good", 1, schema.STANDING),
+        (2, "bad", 1, schema.STANDING),
+        (3, "late", 9, schema.STANDING),
+        (4, "gone", 1, schema.WITHDRAWN),
+        (5, "machine", 1, schema.STANDING),
+    ]:
         put_complaint(engine, tenant, seq, "ann", target, hours=hours, state=state)
     for seq, target in enumerate(["good", "late", "gone"], 10):
         put_outcome(engine, tenant, seq, target, "upheld", hours=5)
@@ -54,13 +67,19 @@ def test_judged_complaints_are_those_that_stand_and_were_filed_before(engine: En
     assert history(engine, tenant).judged == TrackRecord(0, 2)
 
 
-def test_the_reputation_is_shared_with_who_else_complained_and_fades_by_the_tenant_s_own_time(engine: Engine, tenant: int) -> None:
+def test_the_reputation_is_shared_with_who_else_complained_and_fades_by_the_tenant_s_own_time(
+    engine: Engine, tenant: int
+) -> None:
     put_complaint(engine, tenant, 1, "ann", "t1", hours=1)
     assert history(engine, tenant).reputation is None
     put_outcome(engine, tenant, 2, "t1", "upheld", hours=5)
     with write(engine) as connection:
         connection.execute(sa.insert(schema.targets).values(tenant_id=tenant, target_key=key_of("t1"), complaints=4))
-        connection.execute(sa.update(schema.ingest_state).where(schema.ingest_state.c.tenant_id == tenant).values(watermark_us=at_us(1 + 180 * 24)))
+        connection.execute(
+            sa.update(schema.ingest_state)
+            .where(schema.ingest_state.c.tenant_id == tenant)
+            .values(watermark_us=at_us(1 + 180 * 24))
+        )
     earned = history(engine, tenant).reputation
     assert earned is not None
     assert (earned.weight, earned.upheld, earned.rejected) == (1 / 8, 1, 0)
@@ -72,7 +91,10 @@ def test_clusters_are_the_latest_first_without_those_that_exclude_the_reporter(e
     put_cluster(engine, tenant, "k2", reporters=["ann"], last=2, status="snoozed", snooze_until_us=0)
     put_cluster(engine, tenant, "k3", reporters=["ann"], excluded=["ann"], last=3)
     seen = history(engine, tenant)
-    assert [(one.id, one.disposition, one.status) for one in seen.clusters] == [("k2", "flagged", "open"), ("k1", "revoked", "open")]
+    assert [(one.id, one.disposition, one.status) for one in seen.clusters] == [
+        ("k2", "flagged", "open"),
+        ("k1", "revoked", "open"),
+    ]
     assert seen.cluster_count == 2
 
 

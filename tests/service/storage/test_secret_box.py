@@ -78,7 +78,21 @@ def test_without_any_key_the_error_says_what_to_set_and_only_when_one_is_needed(
         empty.check()
 
 
-@pytest.mark.parametrize("value", ["x", OLD + ",", f"{OLD},short", OLD[:-1], OLD + "0", "g" * 64, NEW[:-1], NEW.replace("=", "a"), "é" * 64, NEW + " " + OLD])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x",
+        OLD + ",",
+        f"{OLD},short",
+        OLD[:-1],
+        OLD + "0",
+        "g" * 64,
+        NEW[:-1],
+        NEW.replace("=", "a"),
+        "é" * 64,
+        NEW + " " + OLD,
+    ],
+)
 def test_a_malformed_key_is_wrong_usage_and_is_not_shown(value: str) -> None:
     with pytest.raises(ValueError, match="BRIGADEWATCH_SECRET_KEY: key [12] of") as told:
         read_settings(environ={"BRIGADEWATCH_SECRET_KEY": value})

@@ -32,7 +32,14 @@ def tenant(engine: Engine) -> int:
     return create_tenant(engine, "paper", NOW_US)
 
 
-def add(engine: Engine, box: SecretBox, tenant: int, platform: str = "mastodon", secret: str | None = "as long as it takes", **fields: Any) -> sources.Source:
+def add(
+    engine: Engine,
+    box: SecretBox,
+    tenant: int,
+    platform: str = "mastodon",
+    secret: str | None = "as long as it takes",
+    **fields: Any,
+) -> sources.Source:
     with write(engine) as connection:
         return sources.add_source(connection, box, tenant, platform, secret=secret, now_us=NOW_US, **fields)
 
@@ -62,7 +69,9 @@ def test_secrets_lie_sealed_and_are_shown_by_no_representation(engine: Engine, b
     assert made.id not in str(stored.rpartition("source added")[2])
 
 
-def test_while_rotating_both_secrets_are_valid_and_then_the_new_one_alone(engine: Engine, box: SecretBox, tenant: int) -> None:
+def test_while_rotating_both_secrets_are_valid_and_then_the_new_one_alone(
+    engine: Engine, box: SecretBox, tenant: int
+) -> None:
     made = add(engine, box, tenant, secret="first")
     with write(engine) as connection:
         turned = sources.rotate_secret(connection, box, tenant, made.id, "second", now_us=NOW_US)
@@ -86,13 +95,39 @@ def test_a_removed_source_never_existed_and_its_secret_is_gone(engine: Engine, b
             sources.remove_source(connection, tenant, made.id, now_us=NOW_US)
 
 
-@pytest.mark.parametrize(("platform", "fields", "why"), [
-    ("myspace", {}, "is no platform"), ("lemmy", {}, "--url"), ("ozone", {"secret": None, "url": "https://o.example"}, "needs its secret"),
-    ("mastodon", {"secret": None}, "needs its secret"), ("generic", {"secret": None}, "needs its secret"), ("mastodon", {"mapping": {}}, "belongs to the platform generic"),
-    ("mastodon", {"secret": ""}, "no secret"), ("mastodon", {"secret": " padded"}, "no secret"), ("mastodon", {"secret": "a\nb"}, "no secret"), ("mastodon", {"secret": "x" * 4_097}, "no secret"),
-    *(("lemmy", {"url": url}, "no address") for url in ("", "ftp://a", "http://", "https://u:p@h", "https://h/#f", "https://h:99999", "https://[::1", "https://h/\n", "https://" + "h" * 2_048, "h.example")),
-])
-def test_what_could_be_no_source_is_refused(engine: Engine, box: SecretBox, tenant: int, platform: str, fields: dict[str, Any], why: str) -> None:
+@pytest.mark.parametrize(
+    ("platform", "fields", "why"),
+    [
+        ("myspace", {}, "is no platform"),
+        ("lemmy", {}, "--url"),
+        ("ozone", {"secret": None, "url": "https://o.example"}, "needs its secret"),
+        ("mastodon", {"secret": None}, "needs its secret"),
+        ("generic", {"secret": None}, "needs its secret"),
+        ("mastodon", {"mapping": {}}, "belongs to the platform generic"),
+        ("mastodon", {"secret": ""}, "no secret"),
+        ("mastodon", {"secret": " padded"}, "no secret"),
+        ("mastodon", {"secret": "a\nb"}, "no secret"),
+        ("mastodon", {"secret": "x" * 4_097}, "no secret"),
+        *(
+            ("lemmy", {"url": url}, "no address")
+            for url in (
+                "",
+                "ftp://a",
+                "http://",
+                "https://u:p@h",
+                "https://h/#f",
+                "https://h:99999",
+                "https://[::1",
+                "https://h/\n",
+                "https://" + "h" * 2_048,
+                "h.example",
+            )
+        ),
+    ],
+)
+def test_what_could_be_no_source_is_refused(
+    engine: Engine, box: SecretBox, tenant: int, platform: str, fields: dict[str, Any], why: str
+) -> None:
     with pytest.raises(Refused, match=why):
         add(engine, box, tenant, platform, **fields)
     with engine.connect() as connection:
@@ -103,15 +138,25 @@ def test_discourse_may_be_unsigned(engine: Engine, box: SecretBox, tenant: int) 
     assert sources.open_secrets(add(engine, box, tenant, "discourse", None), box, NOW_US) == ()
 
 
-def test_a_poller_is_due_at_once_keeps_its_cursor_and_no_path_leads_to_it(engine: Engine, box: SecretBox, tenant: int) -> None:
+def test_a_poller_is_due_at_once_keeps_its_cursor_and_no_path_leads_to_it(
+    engine: Engine, box: SecretBox, tenant: int
+) -> None:
     made = add(engine, box, tenant, platform="lemmy", url="https://lemmy.example")
     with write(engine) as connection:
         assert made.polled and sources.find_source(connection, "lemmy", made.id) is None
         assert timers.due(connection, NOW_US) == [("poll", "paper")]
         assert sources.record_poll(connection, made, next_poll_us=NOW_US + 60, cursor={"page": 3}, polled_us=NOW_US + 5)
         (now,) = sources.pollers(connection, tenant)
-        assert (now.cursor, now.next_poll_us, now.polled_us, now.failures, now.last_error) == ({"page": 3}, NOW_US + 60, NOW_US + 5, 0, None)
-        assert sources.record_poll(connection, now, next_poll_us=NOW_US + 90, cursor=now.cursor, failures=2, last_error="503")
+        assert (now.cursor, now.next_poll_us, now.polled_us, now.failures, now.last_error) == (
+            {"page": 3},
+            NOW_US + 60,
+            NOW_US + 5,
+            0,
+            None,
+        )
+        assert sources.record_poll(
+            connection, now, next_poll_us=NOW_US + 90, cursor=now.cursor, failures=2, last_error="503"
+        )
         (now,) = sources.pollers(connection, tenant)
         assert (now.cursor, now.polled_us, now.failures, now.last_error) == ({"page": 3}, NOW_US + 5, 2, "503")
         turned = sources.rotate_secret(connection, box, tenant, made.id, "another token", now_us=NOW_US + 7)
@@ -119,8 +164,13 @@ def test_a_poller_is_due_at_once_keeps_its_cursor_and_no_path_leads_to_it(engine
         assert sources.open_secrets(turned, box, NOW_US + 7) == ("another token",)
 
 
-def test_a_webhook_wakes_the_pollers_of_its_platform_but_none_that_backs_off(engine: Engine, box: SecretBox, tenant: int) -> None:
-    calm, failing, other = (add(engine, box, tenant, platform=p, url=f"https://{n}.example") for n, p in enumerate(("coral", "coral", "lemmy")))
+def test_a_webhook_wakes_the_pollers_of_its_platform_but_none_that_backs_off(
+    engine: Engine, box: SecretBox, tenant: int
+) -> None:
+    calm, failing, other = (
+        add(engine, box, tenant, platform=p, url=f"https://{n}.example")
+        for n, p in enumerate(("coral", "coral", "lemmy"))
+    )
     with write(engine) as connection:
         for source, failures in ((calm, 0), (failing, 3), (other, 0)):
             sources.record_poll(connection, source, next_poll_us=NOW_US + DAY_US, cursor=None, failures=failures)

@@ -16,7 +16,9 @@ NO_LIMIT = 10**18
 
 
 def append(clients: RedisClients, *batches: tuple[int, bytes], limit: int = NO_LIMIT) -> list[int | None]:
-    found: list[int | None] = clients.run(stream.append(clients.asyncio, "t", [Batch(n, lines) for n, lines in batches], limit))
+    found: list[int | None] = clients.run(
+        stream.append(clients.asyncio, "t", [Batch(n, lines) for n, lines in batches], limit)
+    )
     return found
 
 
@@ -35,7 +37,11 @@ def test_positions_count_items_and_entries_are_read_back(clients: RedisClients) 
     assert append(clients, (2, b"c{}\nc{}"), (1, b"w{}")) == [2, 3]
     assert append(clients, (5, b"x")) == [8]
     entries = stream.read_entries(clients.blocking, "t", "worker", 10)
-    assert [(e.first, e.n, e.lines, e.deliveries) for e in entries] == [(1, 2, b"c{}\nc{}", 1), (3, 1, b"w{}", 1), (4, 5, b"x", 1)]
+    assert [(e.first, e.n, e.lines, e.deliveries) for e in entries] == [
+        (1, 2, b"c{}\nc{}", 1),
+        (3, 1, b"w{}", 1),
+        (4, 5, b"x", 1),
+    ]
     assert entries[0].received_us == entries[1].received_us <= entries[2].received_us
     assert clients.blocking.smembers(keys.TENANTS_WAITING) == {b"t"}
 
@@ -57,7 +63,9 @@ def test_acknowledged_entries_are_gone(clients: RedisClients) -> None:
     begin(clients)
     append(clients, (1, b"a"), (1, b"b"))
     assert stream.waiting(clients.blocking, "t") == 2
-    stream.acknowledge(clients.blocking, "t", [e.entry_id for e in stream.read_entries(clients.blocking, "t", "worker", 10)])
+    stream.acknowledge(
+        clients.blocking, "t", [e.entry_id for e in stream.read_entries(clients.blocking, "t", "worker", 10)]
+    )
     stream.acknowledge(clients.blocking, "t", [])
     assert stream.waiting(clients.blocking, "t") == 0
     assert stream.read_entries(clients.blocking, "t", "worker", 10) == []
@@ -83,7 +91,9 @@ def test_reading_ends_at_the_count_or_with_enough_items(clients: RedisClients) -
     assert [e.lines for e in some] == [b"%d" % n for n in range(3, 33)]
     assert [e.deliveries for e in stream.read_entries(clients.blocking, "t", "worker", 90, max_items=300)] == [2] * 30
     stream.acknowledge(clients.blocking, "t", [e.entry_id for e in some])
-    assert [e.lines for e in stream.read_entries(clients.blocking, "t", "worker", 1000)] == [b"%d" % n for n in range(33, 100)]
+    assert [e.lines for e in stream.read_entries(clients.blocking, "t", "worker", 1000)] == [
+        b"%d" % n for n in range(33, 100)
+    ]
 
 
 def test_a_full_stream_takes_no_more_until_items_are_archived(clients: RedisClients) -> None:
@@ -113,7 +123,12 @@ def test_an_entry_carries_the_ids_of_those_who_posted_it(clients: RedisClients) 
     clients.run(stream.append(clients.asyncio, "t", [Batch(1, b"a", "id-1,id-2"), Batch(1, b"b")], NO_LIMIT))
     assert stream.append_blocking(clients.blocking, "t", Batch(1, b"c", "poll-3"), NO_LIMIT) == 3
     clients.blocking.xadd("bw:t:stream", {"first": 4, "n": 1, "at": 1, "lines": b"d"})  # of a version before ids
-    assert [e.requests for e in stream.read_entries(clients.blocking, "t", "worker", 5)] == ["id-1,id-2", "", "poll-3", ""]
+    assert [e.requests for e in stream.read_entries(clients.blocking, "t", "worker", 5)] == [
+        "id-1,id-2",
+        "",
+        "poll-3",
+        "",
+    ]
 
 
 def test_the_oldest_entry_tells_its_receipt(clients: RedisClients) -> None:
@@ -130,7 +145,9 @@ def test_concurrent_appends_never_share_a_position(clients: RedisClients) -> Non
     begin(clients)
 
     async def many() -> list[Any]:
-        return await asyncio.gather(*(stream.append(clients.asyncio, "t", [Batch(n % 3 + 1, b"x")], NO_LIMIT) for n in range(60)))
+        return await asyncio.gather(
+            *(stream.append(clients.asyncio, "t", [Batch(n % 3 + 1, b"x")], NO_LIMIT) for n in range(60))
+        )
 
     last = sorted(position for answer in clients.run(many()) for position in answer)
     entries = stream.read_entries(clients.blocking, "t", "worker", 100)

@@ -26,7 +26,9 @@ def tenant(engine: Engine) -> int:
     number = create_tenant(engine, "paper", 0)
     with write(engine) as connection:
         for place, name in enumerate(("r1", "r2", "r3")):
-            warnings.save(connection, number, [Warned(key_of(name), name, FOUND)], (), watermark_us=at_us(1), now_us=at_us(place))
+            warnings.save(
+                connection, number, [Warned(key_of(name), name, FOUND)], (), watermark_us=at_us(1), now_us=at_us(place)
+            )
     return number
 
 
@@ -35,7 +37,13 @@ def test_suggestions_come_newest_first_in_pages(engine: Engine, tenant: int) -> 
         page, after = warnings.list_suggested(connection, tenant, after=None, limit=2)
         rest, end = warnings.list_suggested(connection, tenant, after=after, limit=2)
     assert [s.reporter_id for s in page + rest] == ["r3", "r2", "r1"]
-    assert (page[0].suggestion, page[0].at, page[0].until, page[0].handled, end) == (FOUND, moment(at_us(2)), moment(at_us(1)), None, None)
+    assert (page[0].suggestion, page[0].at, page[0].until, page[0].handled, end) == (
+        FOUND,
+        moment(at_us(2)),
+        moment(at_us(1)),
+        None,
+        None,
+    )
 
 
 def test_what_a_person_made_of_it_is_kept_and_in_the_audit_trail(engine: Engine, tenant: int) -> None:
@@ -43,7 +51,9 @@ def test_what_a_person_made_of_it_is_kept_and_in_the_audit_trail(engine: Engine,
         warnings.handle(connection, tenant, "r1", "warned", by="ann", now_us=at_us(5))
     with engine.connect() as connection:
         told = warnings.read_suggested(connection, tenant, "r1")
-        trail = connection.execute(sa.select(schema.audit_trail.c.actor, schema.audit_trail.c.action, schema.audit_trail.c.detail)).one()
+        trail = connection.execute(
+            sa.select(schema.audit_trail.c.actor, schema.audit_trail.c.action, schema.audit_trail.c.detail)
+        ).one()
     assert told is not None
     assert told.handled is not None
     assert (told.handled.choice, told.handled.by, told.handled.at) == ("warned", "ann", moment(at_us(5)))

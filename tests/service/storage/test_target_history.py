@@ -32,7 +32,9 @@ def test_points_are_the_standing_complaints_by_cluster(engine: Engine, tenant: i
     assert (points.others, points.left_out) == ([moment(at_us(3))], 0)
 
 
-def test_only_the_latest_points_are_drawn_and_the_rest_is_counted(engine: Engine, tenant: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_latest_points_are_drawn_and_the_rest_is_counted(
+    engine: Engine, tenant: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(target_history, "POINTS_DRAWN", 2)
     with engine.connect() as connection:
         points = read_points(connection, tenant, "t1", ["k-1"])
@@ -43,7 +45,12 @@ def test_complaints_come_newest_first_in_pages_with_state_and_clusters(engine: E
     with engine.connect() as connection:
         page, after = list_of_target(connection, tenant, "t1", after=None, limit=3)
         rest, end = list_of_target(connection, tenant, "t1", after=after, limit=3)
-    assert [(c.id, c.state, c.clusters) for c in page + rest] == [("c4", "repeat", ()), ("c3", "stands", ()), ("c2", "stands", ("k-1",)), ("c1", "stands", ("k-1",))]
+    assert [(c.id, c.state, c.clusters) for c in page + rest] == [
+        ("c4", "repeat", ()),
+        ("c3", "stands", ()),
+        ("c2", "stands", ("k-1",)),
+        ("c1", "stands", ("k-1",)),
+    ]
     assert end is None
     assert page[0].text == "<b>rude</b>"
 

@@ -18,7 +18,11 @@ def described(engine: Engine, tenant: int, seq: int, target: str, **words: str) 
     put_complaint(engine, tenant, seq, f"r{seq}", target, hours=seq)
     with write(engine) as connection:
         content = {"id": f"c{seq}", "reporter": {"id": f"r{seq}"}, "target": {"id": target, **words}}
-        connection.execute(sa.update(schema.complaints).where(schema.complaints.c.row_key == tenant << 40 | seq).values(content=json.dumps(content)))
+        connection.execute(
+            sa.update(schema.complaints)
+            .where(schema.complaints.c.row_key == tenant << 40 | seq)
+            .values(content=json.dumps(content))
+        )
 
 
 def test_words_are_those_of_the_targets_that_are_asked_for_and_of_no_other_tenants(engine: Engine) -> None:
@@ -29,4 +33,7 @@ def test_words_are_those_of_the_targets_that_are_asked_for_and_of_no_other_tenan
     described(engine, theirs, 1, "t3", excerpt="not yours")
     with engine.connect() as connection:
         found = words_of(connection, mine, ["t2", "t1", "t1", "t3", "t4"])
-    assert found == {"t1": TargetWords("The tram is late.", "a1", "https://news.example/t1"), "t2": TargetWords(None, None, None)}
+    assert found == {
+        "t1": TargetWords("The tram is late.", "a1", "https://news.example/t1"),
+        "t2": TargetWords(None, None, None),
+    }

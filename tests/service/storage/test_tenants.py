@@ -13,7 +13,15 @@ from service.storage.archive import analysis_state_of, ingest_state_of
 from service.storage.database import write
 from service.storage.overrides import policy_of, set_overrides
 from service.storage.schema import api_keys
-from service.storage.tenants import create_key, create_tenant, ensure_tenant, find_key, list_tenants, revoke_key, tenant_id
+from service.storage.tenants import (
+    create_key,
+    create_tenant,
+    ensure_tenant,
+    find_key,
+    list_tenants,
+    revoke_key,
+    tenant_id,
+)
 
 
 def test_a_tenant_begins_at_nothing_archived_and_nothing_analysed(engine: Engine) -> None:
@@ -58,7 +66,9 @@ def test_a_key_is_found_by_itself_alone_and_is_stored_as_a_hash(engine: Engine) 
     record = find_key(engine, key)
     assert record is not None
     assert (record.tenant_id, record.tenant, record.scopes) == (number, "paper", {"ingest", "read"})
-    assert [find_key(engine, wrong) for wrong in ("", key[:-1], key + "x", key.upper(), "bw_", "\ud800", "é")] == [None] * 7
+    assert [find_key(engine, wrong) for wrong in ("", key[:-1], key + "x", key.upper(), "bw_", "\ud800", "é")] == [
+        None
+    ] * 7
     with engine.connect() as connection:
         row = connection.execute(select(api_keys)).one()
     assert key not in str(row) and len(row.hash) == 64

@@ -44,7 +44,10 @@ def test_the_last_admin_stays_unless_the_operator_says_so(engine: Engine, tenant
     anna, ben = make(engine, tenant, "anna"), make(engine, tenant, "ben")
     with write(engine) as connection:
         users.disable_user(connection, anna, actor="ben", now_us=NOW_US)
-        for change in (lambda: users.disable_user(connection, ben, actor="ben", now_us=NOW_US), lambda: users.set_role(connection, ben, "viewer", actor="ben", now_us=NOW_US)):
+        for change in (
+            lambda: users.disable_user(connection, ben, actor="ben", now_us=NOW_US),
+            lambda: users.set_role(connection, ben, "viewer", actor="ben", now_us=NOW_US),
+        ):
             with pytest.raises(Refused, match="only admin"):
                 change()
         users.disable_user(connection, ben, actor="cli", now_us=NOW_US, last_admin_too=True)
@@ -58,7 +61,10 @@ def test_another_tenants_people_are_nobody(engine: Engine, tenant: int) -> None:
     other = create_tenant(engine, "forum", NOW_US)
     with engine.connect() as connection:
         assert users.list_users(connection, other) == []
-        for look in (lambda: users.find_user(connection, other, "anna"), lambda: users.read_user(connection, other, anna.id)):
+        for look in (
+            lambda: users.find_user(connection, other, "anna"),
+            lambda: users.read_user(connection, other, anna.id),
+        ):
             with pytest.raises(NotFound):
                 look()
 
@@ -69,13 +75,22 @@ def test_every_change_is_in_the_audit_trail(engine: Engine, tenant: int) -> None
         users.set_role(connection, anna, "moderator", actor="cli", now_us=NOW_US)
         users.set_password(connection, anna, "other", actor="cli", now_us=NOW_US)
         users.disable_user(connection, anna, actor="cli", now_us=NOW_US)
-        rows = connection.execute(sa.select(schema.audit_trail.c.action, schema.audit_trail.c.subject, schema.audit_trail.c.actor).order_by(schema.audit_trail.c.id)).all()
+        rows = connection.execute(
+            sa.select(schema.audit_trail.c.action, schema.audit_trail.c.subject, schema.audit_trail.c.actor).order_by(
+                schema.audit_trail.c.id
+            )
+        ).all()
     assert [tuple(row) for row in rows] == [
-        ("user-created", "user:anna", "test"), ("user-role", "user:anna", "cli"), ("user-password", "user:anna", "cli"), ("user-disabled", "user:anna", "cli"),
+        ("user-created", "user:anna", "test"),
+        ("user-role", "user:anna", "cli"),
+        ("user-password", "user:anna", "cli"),
+        ("user-disabled", "user:anna", "cli"),
     ]
 
 
-@pytest.mark.parametrize("password", ["short", "x" * 1_025, "aaaaaaaaaaaaaaaa", "anna-of-the-desk", "\ud800" + "abcdefghijklmnop"])
+@pytest.mark.parametrize(
+    "password", ["short", "x" * 1_025, "aaaaaaaaaaaaaaaa", "anna-of-the-desk", "\ud800" + "abcdefghijklmnop"]
+)
 def test_passwords_that_are_guessed_or_cannot_be_hashed_are_refused(password: str) -> None:
     with pytest.raises(Refused):
         checked_password(password, name="anna-of-the-desk")

@@ -16,7 +16,9 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 def test_the_published_vector_verifies() -> None:
     headers = signed_headers("msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}', [SECRET], 1_614_265_330)
     assert headers == {
-        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330", "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
     }
 
 
@@ -35,7 +37,11 @@ def test_while_rotating_each_secret_verifies_and_no_other(monkeypatch: pytest.Mo
     headers = signed_headers("evt_1", body, [new, old], int(datetime.now(UTC).timestamp()))
     assert headers["webhook-signature"].count("v1,") == 2
     for secret in (old, new):
-        assert Webhook(secret).verify(body, headers) == {"type": "cluster.flagged", "timestamp": "2026-11-18T11:06:40Z", "data": {"summary": "ä 😀"}}
+        assert Webhook(secret).verify(body, headers) == {
+            "type": "cluster.flagged",
+            "timestamp": "2026-11-18T11:06:40Z",
+            "data": {"summary": "ä 😀"},
+        }
     with pytest.raises(WebhookVerificationError):
         Webhook(other).verify(body, headers)
     with pytest.raises(WebhookVerificationError):
@@ -45,4 +51,8 @@ def test_while_rotating_each_secret_verifies_and_no_other(monkeypatch: pytest.Mo
 def test_the_body_is_json_of_the_three_fields_and_the_same_each_time() -> None:
     made = body_of("target.hold", 1_795_000_000_123_456, '{"target_id":"</script>\\u0000"}')
     assert made == body_of("target.hold", 1_795_000_000_123_456, '{"target_id":"</script>\\u0000"}')
-    assert json.loads(made) == {"type": "target.hold", "timestamp": "2026-11-18T11:06:40.123456Z", "data": {"target_id": "</script>\0"}}
+    assert json.loads(made) == {
+        "type": "target.hold",
+        "timestamp": "2026-11-18T11:06:40.123456Z",
+        "data": {"target_id": "</script>\0"},
+    }

@@ -48,7 +48,9 @@ def test_each_target_s_traits_are_collected_from_its_first_complaint(history: Hi
     collector, row = Collector(5), Row(1, 7, 3, 0.0)
     collector.add(complaint(row, "sports"))
     collector.add(complaint(replace(row, seq=2, reporter=8), "politics"))
-    assert dict(collector.history()[0].traits) == {key_of("t3"): traits_of({"attributes": {"section": "sports"}, "excerpt": "Ein Kommentar Nummer sports"})}
+    assert dict(collector.history()[0].traits) == {
+        key_of("t3"): traits_of({"attributes": {"section": "sports"}, "excerpt": "Ein Kommentar Nummer sports"})
+    }
 
 
 def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(history: History) -> None:
@@ -62,7 +64,9 @@ def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(history: History)
         assert " targets " in cluster.summary and "politics" in cluster.summary
 
 
-def test_the_base_rate_is_asked_for_only_when_a_group_is_new_or_aims_elsewhere(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_rate_is_asked_for_only_when_a_group_is_new_or_aims_elsewhere(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int] = []
     usual = TargetTraits.usual
 

@@ -26,13 +26,21 @@ Documents = list[dict[str, Any]]
 def documents() -> Documents:
     """A town with its brigade, and a text and a trusted reporter somewhere."""
     rows = [document(r) for r in draw_town(1).rows]
-    rows[3]["text"] = "a comma, a \"quote\"\nand a new line with ümläuts"
+    rows[3]["text"] = 'a comma, a "quote"\nand a new line with ümläuts'
     rows[5]["reporter"]["trusted"] = True
     rows[7]["target"]["attributes"] = {"section": "politics"}
     return rows
 
 
-OUTCOMES: Documents = [{"id": "o1", "target_id": "t1640", "decided_at": "2026-03-20T00:00:00Z", "verdict": "rejected", "decided_by": "person"}]
+OUTCOMES: Documents = [
+    {
+        "id": "o1",
+        "target_id": "t1640",
+        "decided_at": "2026-03-20T00:00:00Z",
+        "verdict": "rejected",
+        "decided_by": "person",
+    }
+]
 
 
 def flat(doc: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +85,12 @@ def as_parquet(path: Path, docs: Documents) -> Path:
     return path
 
 
-WRITERS: dict[str, Callable[[Path, Documents], Path]] = {"in.ndjson": as_ndjson, "in.ndjson.gz": as_gzip, "in.csv": as_csv, "in.parquet": as_parquet}
+WRITERS: dict[str, Callable[[Path, Documents], Path]] = {
+    "in.ndjson": as_ndjson,
+    "in.ndjson.gz": as_gzip,
+    "in.csv": as_csv,
+    "in.parquet": as_parquet,
+}
 
 
 def audit(tmp_path: Path, *paths: Path, outcomes: tuple[Path, ...] = (), **more: Any) -> JsonObject:
@@ -87,7 +100,9 @@ def audit(tmp_path: Path, *paths: Path, outcomes: tuple[Path, ...] = (), **more:
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> JsonObject:
     folder = tmp_path_factory.mktemp("plain")
-    return audit(folder, as_ndjson(folder / "in.ndjson", documents()), outcomes=(as_ndjson(folder / "o.ndjson", OUTCOMES),))
+    return audit(
+        folder, as_ndjson(folder / "in.ndjson", documents()), outcomes=(as_ndjson(folder / "o.ndjson", OUTCOMES),)
+    )
 
 
 def test_the_report_is_the_contract_s(plain: JsonObject, tmp_path: Path) -> None:
@@ -115,11 +130,17 @@ def test_every_kind_of_file_gives_the_same_report(tmp_path: Path, plain: JsonObj
 
 def test_several_files_in_any_order_are_one_history(tmp_path: Path, plain: JsonObject) -> None:
     docs = documents()
-    paths = [as_ndjson(tmp_path / "b.ndjson", docs[900:]), as_csv(tmp_path / "a.csv", docs[:500]), as_gzip(tmp_path / "c.ndjson.gz", docs[500:900][::-1])]
+    paths = [
+        as_ndjson(tmp_path / "b.ndjson", docs[900:]),
+        as_csv(tmp_path / "a.csv", docs[:500]),
+        as_gzip(tmp_path / "c.ndjson.gz", docs[500:900][::-1]),
+    ]
     assert audit(tmp_path, *paths, outcomes=(as_ndjson(tmp_path / "o", OUTCOMES),)) == plain
 
 
-def test_the_same_complaint_again_and_a_second_one_about_the_same_target_change_nothing_and_are_noted(tmp_path: Path, plain: JsonObject) -> None:
+def test_the_same_complaint_again_and_a_second_one_about_the_same_target_change_nothing_and_are_noted(
+    tmp_path: Path, plain: JsonObject
+) -> None:
     docs = documents()
     again = [*docs, *docs[:40], {**docs[2], "id": "again", "occurred_at": docs[-1]["occurred_at"]}]
     report = audit(tmp_path, as_ndjson(tmp_path / "in.ndjson", again), outcomes=(as_ndjson(tmp_path / "o", OUTCOMES),))
@@ -152,9 +173,18 @@ def test_what_came_after_as_of_is_left_out(tmp_path: Path, plain: JsonObject) ->
     report = audit(tmp_path, path, as_of=middle, outcomes=(as_ndjson(tmp_path / "o", OUTCOMES),))
     assert report["complaints"] == sum(datetime.fromisoformat(d["occurred_at"]) <= middle for d in docs)
     assert datetime.fromisoformat(report["to"]) <= middle
-    told = as_ndjson(tmp_path / "o2", [{**OUTCOMES[0], "id": f"o{k}", "target_id": t, "verdict": "upheld"} for k, t in enumerate(plain["clusters"][0]["targets"])])
+    told = as_ndjson(
+        tmp_path / "o2",
+        [
+            {**OUTCOMES[0], "id": f"o{k}", "target_id": t, "verdict": "upheld"}
+            for k, t in enumerate(plain["clusters"][0]["targets"])
+        ],
+    )
     assert audit(tmp_path, path, outcomes=(told,))["clusters"][0]["disposition"] == "reliable"
-    assert audit(tmp_path, path, outcomes=(told,), as_of=datetime(2026, 3, 19, tzinfo=UTC))["clusters"][0]["disposition"] == "flagged"
+    assert (
+        audit(tmp_path, path, outcomes=(told,), as_of=datetime(2026, 3, 19, tzinfo=UTC))["clusters"][0]["disposition"]
+        == "flagged"
+    )
 
 
 def refused(tmp_path: Path, *paths: Path, **more: Any) -> str:

@@ -18,11 +18,28 @@ NOW = datetime(2026, 4, 1, tzinfo=UTC)
 def write_world(folder: Path) -> Path:
     """Twenty accounts that hit eight targets in eight articles within minutes, among readers of forty."""
     draw, start, lines = random.Random(5), datetime(2026, 3, 1, tzinfo=UTC), []
-    filed = [(f"reader{draw.randrange(400)}", f"t{(t := draw.randrange(300))}", t % 40, draw.uniform(0, 10 * 86_400)) for _ in range(1_500)]
-    filed += [(f"brigade{r}", f"hit{v}", v, 86_400 * (v + 1) + draw.uniform(0, 600)) for v in range(8) for r in range(20) if draw.random() < 0.8]
+    filed = [
+        (f"reader{draw.randrange(400)}", f"t{(t := draw.randrange(300))}", t % 40, draw.uniform(0, 10 * 86_400))
+        for _ in range(1_500)
+    ]
+    filed += [
+        (f"brigade{r}", f"hit{v}", v, 86_400 * (v + 1) + draw.uniform(0, 600))
+        for v in range(8)
+        for r in range(20)
+        if draw.random() < 0.8
+    ]
     for k, (reporter, target, article, seconds) in enumerate(filed):
         at = (start + timedelta(seconds=seconds)).isoformat()
-        lines.append(json.dumps({"id": f"c{k}", "occurred_at": at, "reporter": {"id": reporter}, "target": {"id": target, "context_id": f"article{article}"}}))
+        lines.append(
+            json.dumps(
+                {
+                    "id": f"c{k}",
+                    "occurred_at": at,
+                    "reporter": {"id": reporter},
+                    "target": {"id": target, "context_id": f"article{article}"},
+                }
+            )
+        )
     path = folder / "complaints.ndjson"
     path.write_text("\n".join(lines))
     return path
@@ -47,7 +64,13 @@ def test_without_html_there_is_no_page(tmp_path: Path) -> None:
 
 def test_a_page_in_a_missing_folder_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="--html needs one that exists"):
-        run([tmp_path / "never-read"], outcomes=[], out=tmp_path / "r.json", html=tmp_path / "missing" / "r.html", now=NOW)
+        run(
+            [tmp_path / "never-read"],
+            outcomes=[],
+            out=tmp_path / "r.json",
+            html=tmp_path / "missing" / "r.html",
+            now=NOW,
+        )
 
 
 def test_one_file_cannot_hold_both_reports(tmp_path: Path) -> None:

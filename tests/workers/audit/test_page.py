@@ -22,13 +22,35 @@ from workers.audit.scenes import Scope, scenes_of, told_parts
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 HOSTILE = [
-    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "'onmouseover='alert(1)", "</style></title><svg onload=alert(1)>", "javascript:alert(1)", "{{ 7*7 }}{% raw %}",
-    "&lt;b&gt;", "a\u202egnp.exe", "x\u200by", "-->", "]]>", "http://elsewhere.example/", "日本" * 30, "c1", "</td></tr></table>",
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'onmouseover='alert(1)",
+    "</style></title><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    "{{ 7*7 }}{% raw %}",
+    "&lt;b&gt;",
+    "a\u202egnp.exe",
+    "x\u200by",
+    "-->",
+    "]]>",
+    "http://elsewhere.example/",
+    "日本" * 30,
+    "c1",
+    "</td></tr></table>",
 ]
 EVIDENCE = (
     Evidence(signal="lockstep", value=0.8, usual=0, contribution=2.4, text="Together <b>often</b>."),
-    Evidence(signal="aim_is_reply", value=1, usual=0.4, p_value=1e-5, contribution=0, text="12 of 12 targets are stand-alone, where 40 % are."),
-    Evidence(signal="outcomes", value=0, usual=0.4, contribution=0, text="No person has judged any of its targets yet."),
+    Evidence(
+        signal="aim_is_reply",
+        value=1,
+        usual=0.4,
+        p_value=1e-5,
+        contribution=0,
+        text="12 of 12 targets are stand-alone, where 40 % are.",
+    ),
+    Evidence(
+        signal="outcomes", value=0, usual=0.4, contribution=0, text="No person has judged any of its targets yet."
+    ),
 )
 
 
@@ -70,10 +92,22 @@ class Read(HTMLParser):
 
 def written(states: list[ClusterState], history, outcomes=None, notes=(), **scope: Any) -> str:  # type: ignore[no-untyped-def]
     known = {
-        "files": ("complaints.ndjson",), "outcome_files": (), "reporters": 9, "targets": 9, "judged_targets": 0, "windows": 1, "window_seconds": 1_209_600, "step_seconds": 86_400,
-        "as_of": None, "threshold": 8, "told": told_parts(history), **scope,
+        "files": ("complaints.ndjson",),
+        "outcome_files": (),
+        "reporters": 9,
+        "targets": 9,
+        "judged_targets": 0,
+        "windows": 1,
+        "window_seconds": 1_209_600,
+        "step_seconds": 86_400,
+        "as_of": None,
+        "threshold": 8,
+        "told": told_parts(history),
+        **scope,
     }
-    return page_of(report_of(states, history, "test", list(notes)), scenes_of(states, history, outcomes or {}), Scope(**known))
+    return page_of(
+        report_of(states, history, "test", list(notes)), scenes_of(states, history, outcomes or {}), Scope(**known)
+    )
 
 
 def campaign(reporters: list[str], targets: list[str], **changed: Any) -> tuple[list[ClusterState], Any]:
@@ -83,12 +117,28 @@ def campaign(reporters: list[str], targets: list[str], **changed: Any) -> tuple[
 
 def test_whatever_ids_files_and_notes_hold_nothing_of_it_becomes_markup() -> None:
     plain = [f"t{k}" for k in range(len(HOSTILE))]
-    harmless = Read(written(*campaign(plain, plain, settle_with=tuple(map(key_of, plain)), split_from="k9"), notes=["a"] * len(HOSTILE), files=("f",) * len(HOSTILE)))
-    states, history = campaign(HOSTILE, HOSTILE, id=HOSTILE[0], summary=HOSTILE[1], settle_with=tuple(map(key_of, HOSTILE)), policy_version=HOSTILE[2], split_from=HOSTILE[3])
+    harmless = Read(
+        written(
+            *campaign(plain, plain, settle_with=tuple(map(key_of, plain)), split_from="k9"),
+            notes=["a"] * len(HOSTILE),
+            files=("f",) * len(HOSTILE),
+        )
+    )
+    states, history = campaign(
+        HOSTILE,
+        HOSTILE,
+        id=HOSTILE[0],
+        summary=HOSTILE[1],
+        settle_with=tuple(map(key_of, HOSTILE)),
+        policy_version=HOSTILE[2],
+        split_from=HOSTILE[3],
+    )
     text = written(states, history, notes=HOSTILE, files=tuple(HOSTILE))
     hostile = Read(text)
     assert {tag for tag, _ in hostile.elements} == {tag for tag, _ in harmless.elements}
-    assert {(tag, name) for tag, attributes in hostile.elements for name in attributes} == {(tag, name) for tag, attributes in harmless.elements for name in attributes}
+    assert {(tag, name) for tag, attributes in hostile.elements for name in attributes} == {
+        (tag, name) for tag, attributes in harmless.elements for name in attributes
+    }
     assert "<script>alert(1)</script>" in hostile.text
     assert "{{ 7*7 }}" in hostile.text
     assert "a\\u{202e}gnp.exe" in hostile.text
@@ -98,7 +148,12 @@ def test_whatever_ids_files_and_notes_hold_nothing_of_it_becomes_markup() -> Non
 def test_the_page_needs_no_script_and_no_other_host() -> None:
     read = Read(written(*campaign(["ann", "bob", "cid"], ["t1", "t2"])))
     assert {tag for tag, _ in read.elements} & {"script", "link", "img", "iframe", "object", "base", "form"} == set()
-    addresses = [value for _, attributes in read.elements for name, value in attributes.items() if name in ("src", "href", "action", "srcset", "xlink:href")]
+    addresses = [
+        value
+        for _, attributes in read.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "action", "srcset", "xlink:href")
+    ]
     assert addresses
     assert all(str(a).startswith("#") for a in addresses)
     assert "url(" not in style()
@@ -113,7 +168,9 @@ def test_links_and_labels_lead_to_ids_that_stand_once() -> None:
     read = Read(written(both, history))
     ids = Counter(attributes["id"] for _, attributes in read.elements if "id" in attributes)
     assert max(ids.values()) == 1
-    asked = {str(a["href"])[1:] for a in read.all("a")} | {str(attributes["aria-labelledby"]) for _, attributes in read.elements if "aria-labelledby" in attributes}
+    asked = {str(a["href"])[1:] for a in read.all("a")} | {
+        str(attributes["aria-labelledby"]) for _, attributes in read.elements if "aria-labelledby" in attributes
+    }
     assert asked <= set(ids)
 
 
@@ -128,7 +185,16 @@ def test_every_picture_is_named_and_has_a_table_beside_it() -> None:
 def test_a_cluster_is_told_with_its_sentence_figures_evidence_aim_and_counts() -> None:
     states, history = campaign([f"r{k}" for k in range(9)], ["t1", "t2"])
     words = Read(written(states, history, {key_of("t1"): [outcome("t1", "rejected")]})).text
-    for told in ("Some accounts complained about the same targets.", "9 × 2", "+4.0", "97 %", "90 %", "Together <b>often</b>.", "12 of 12 targets are stand-alone, where 40 % are.", "1 × 10⁻⁵"):
+    for told in (
+        "Some accounts complained about the same targets.",
+        "9 × 2",
+        "+4.0",
+        "97 %",
+        "90 %",
+        "Together <b>often</b>.",
+        "12 of 12 targets are stand-alone, where 40 % are.",
+        "1 × 10⁻⁵",
+    ):
         assert told in words
     assert "2 of them reach 8 complaints only through a group" in words
     assert words.count("hold") >= 2
@@ -155,10 +221,19 @@ def test_clusters_beyond_the_drawn_stand_in_the_table_alone(monkeypatch: pytest.
     assert "1 more stands in this table alone" in read.text
 
 
-@pytest.mark.parametrize(("disposition", "changed", "why"), [
-    ("reliable", {}, "people found its complaints right"), ("revoked", {"revoked_because": "a sweep no longer finds it", "revoked_us": 1_772_700_000_000_000}, "A sweep no longer finds it (since 2026-03-05 08:40 UTC)"),
-    ("merged", {"merged_into": "k9"}, "The same group as k9"), ("held_back", {}, "Held back by the quota"),
-])
+@pytest.mark.parametrize(
+    ("disposition", "changed", "why"),
+    [
+        ("reliable", {}, "people found its complaints right"),
+        (
+            "revoked",
+            {"revoked_because": "a sweep no longer finds it", "revoked_us": 1_772_700_000_000_000},
+            "A sweep no longer finds it (since 2026-03-05 08:40 UTC)",
+        ),
+        ("merged", {"merged_into": "k9"}, "The same group as k9"),
+        ("held_back", {}, "Held back by the quota"),
+    ],
+)
 def test_what_is_not_flagged_is_told_with_its_reason(disposition: str, changed: dict[str, Any], why: str) -> None:
     assert why in Read(written(*campaign(["ann", "bob", "cid"], ["t1", "t2"], disposition=disposition, **changed))).text
 
@@ -166,7 +241,10 @@ def test_what_is_not_flagged_is_told_with_its_reason(disposition: str, changed: 
 def test_what_the_complaints_do_not_say_is_told_with_what_it_hides() -> None:
     history = history_of([("ann", "t1", 0)], context_id="article")
     words = Read(written([], history)).text
-    assert "Author of the target: told in 0 % of the complaints. Where it is missing, whether a group follows one author stays unknown." in words
+    assert (
+        "Author of the target: told in 0 % of the complaints. Where it is missing, whether a group follows one author stays unknown."
+        in words
+    )
     assert "readers of one popular article cannot" not in words
 
 
@@ -205,14 +283,31 @@ def contrast(one: str, other: str) -> float:
 
 
 def schemes() -> list[dict[str, str]]:
-    return [dict(re.findall(r"--([a-z0-9]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\}", style(), re.DOTALL)]
+    return [
+        dict(re.findall(r"--([a-z0-9]+): (#[0-9a-f]{6})", block))
+        for block in re.findall(r":root \{(.*?)\}", style(), re.DOTALL)
+    ]
 
 
 @pytest.mark.parametrize("colours", schemes(), ids=["light", "dark"])
 def test_text_and_marks_stand_out_as_wcag_aa_asks(colours: dict[str, str]) -> None:
-    low = {name: contrast(colours[name], colours["page"]) for name in ("text", "muted", "link", "flagged", "reliable", "aside") if contrast(colours[name], colours["page"]) < 4.5}
-    low |= {f"{name} on {ground}": c for name in ("lag0", "lag1", "lag2", "lag3", "muted", "text") for ground in ("ground", "page") if (c := contrast(colours[name], colours[ground])) < 3}
-    low |= {f"{name} on {ground}": c for name in ("bar", "ring", "text") for ground in ("band", "page") if (c := contrast(colours[name], colours[ground])) < 3}
+    low = {
+        name: contrast(colours[name], colours["page"])
+        for name in ("text", "muted", "link", "flagged", "reliable", "aside")
+        if contrast(colours[name], colours["page"]) < 4.5
+    }
+    low |= {
+        f"{name} on {ground}": c
+        for name in ("lag0", "lag1", "lag2", "lag3", "muted", "text")
+        for ground in ("ground", "page")
+        if (c := contrast(colours[name], colours[ground])) < 3
+    }
+    low |= {
+        f"{name} on {ground}": c
+        for name in ("bar", "ring", "text")
+        for ground in ("band", "page")
+        if (c := contrast(colours[name], colours[ground])) < 3
+    }
     assert low == {}
 
 
@@ -224,17 +319,44 @@ def test_light_and_dark_name_the_same_colours_and_every_colour_used_is_named() -
 # --- values
 
 
-@pytest.mark.parametrize(("value", "told"), [(0, "0"), (3.0, "3"), (0.84523, "0.845"), (-1.5, "−1.5"), (12_345.6, "12,346"), (0.00002, "2 × 10⁻⁵"), (-0.00002, "−2 × 10⁻⁵"), (float("inf"), "∞"), (float("nan"), "unknown")])
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0, "0"),
+        (3.0, "3"),
+        (0.84523, "0.845"),
+        (-1.5, "−1.5"),
+        (12_345.6, "12,346"),
+        (0.00002, "2 × 10⁻⁵"),
+        (-0.00002, "−2 × 10⁻⁵"),
+        (float("inf"), "∞"),
+        (float("nan"), "unknown"),
+    ],
+)
 def test_figures(value: float, told: str) -> None:
     assert figure(value) == told
 
 
-@pytest.mark.parametrize(("p", "told"), [(None, "no test"), (0.0, "< 10⁻¹²"), (1e-13, "< 10⁻¹²"), (3.4e-7, "3 × 10⁻⁷"), (0.0123, "0.012"), (1.0, "1")])
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [(None, "no test"), (0.0, "< 10⁻¹²"), (1e-13, "< 10⁻¹²"), (3.4e-7, "3 × 10⁻⁷"), (0.0123, "0.012"), (1.0, "1")],
+)
 def test_p_values(p: float | None, told: str) -> None:
     assert p_value(p) == told
 
 
-@pytest.mark.parametrize(("probability", "told"), [(0, "0 %"), (0.0001, "< 0.1 %"), (0.00146, "0.15 %"), (0.5, "50 %"), (0.998, "99.8 %"), (0.9999, "> 99.9 %"), (1, "100 %")])
+@pytest.mark.parametrize(
+    ("probability", "told"),
+    [
+        (0, "0 %"),
+        (0.0001, "< 0.1 %"),
+        (0.00146, "0.15 %"),
+        (0.5, "50 %"),
+        (0.998, "99.8 %"),
+        (0.9999, "> 99.9 %"),
+        (1, "100 %"),
+    ],
+)
 def test_a_probability_is_never_certain_where_it_is_not(probability: float, told: str) -> None:
     assert share(probability) == told
 

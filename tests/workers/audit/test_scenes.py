@@ -14,7 +14,15 @@ from service.pictures.lockstep import COLUMNS, ROWS, Cell
 from service.storage.hashing import key_of
 from workers.audit.scenes import TARGET_LINES, scenes_of, told_parts
 
-FILED = [("ann", "t2", 0), ("bob", "t2", 60), ("eve", "t2", 90), ("bob", "t1", 7200), ("cid", "t1", 7260), ("ann", "t1", 9000), ("eve", "t3", 10)]
+FILED = [
+    ("ann", "t2", 0),
+    ("bob", "t2", 60),
+    ("eve", "t2", 90),
+    ("bob", "t1", 7200),
+    ("cid", "t1", 7260),
+    ("ann", "t1", 9000),
+    ("eve", "t3", 10),
+]
 MEMBERS = ("ann", "bob", "cid")
 
 
@@ -60,7 +68,10 @@ def test_a_target_s_line_has_everybody_s_complaints_and_the_members_own() -> Non
     assert (first.number, first.id, first.complaints, first.by_members, first.spread_seconds) == (1, "t2", 3, 2, 60)
 
 
-@pytest.mark.parametrize(("by", "after", "judged"), [("person", 1e6, "rejected"), ("appeal", 1e6, "rejected"), ("automatic", 1e6, None), ("person", -1, None)])
+@pytest.mark.parametrize(
+    ("by", "after", "judged"),
+    [("person", 1e6, "rejected"), ("appeal", 1e6, "rejected"), ("automatic", 1e6, None), ("person", -1, None)],
+)
 def test_only_people_judge_and_only_what_was_filed_before(by: str, after: float, judged: str | None) -> None:
     seen = scene(outcomes={key_of("t2"): [outcome("t2", "rejected", decided_by=by, after=after)]})
     assert [line.judged for line in seen.targets] == [judged, None]
@@ -68,7 +79,9 @@ def test_only_people_judge_and_only_what_was_filed_before(by: str, after: float,
 
 
 def test_the_burst_lies_around_the_densest_day_and_tells_members_from_others() -> None:
-    filed = [("ann", "t1", 0), ("eve", "t1", 50 * 86_400 + 4000)] + [(r, t, 50 * 86_400 + k) for k, (r, t) in enumerate((r, t) for r in MEMBERS for t in ("t2", "t3"))]
+    filed = [("ann", "t1", 0), ("eve", "t1", 50 * 86_400 + 4000)] + [
+        (r, t, 50 * 86_400 + k) for k, (r, t) in enumerate((r, t) for r in MEMBERS for t in ("t2", "t3"))
+    ]
     burst = scene([*filed, ("bob", "t1", 50 * 86_400 + 7300)]).burst
     assert len(burst.members) == len(burst.others) == BURST_HOURS
     assert burst.start == START + timedelta(days=50, hours=-HOURS_BEFORE)

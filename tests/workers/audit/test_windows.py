@@ -36,7 +36,9 @@ def result(rows: list[Row], outcomes: dict[int, list[FeedOutcome]] | None = None
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 1000), st.integers(0, 500), st.integers(1, 200), st.integers(1, 90))
-def test_the_first_window_ends_one_window_after_the_first_complaint_then_every_step_the_last_at_the_latest(first: int, length: int, window: int, step: int) -> None:
+def test_the_first_window_ends_one_window_after_the_first_complaint_then_every_step_the_last_at_the_latest(
+    first: int, length: int, window: int, step: int
+) -> None:
     last = first + length
     ends = list(window_ends(first, last, window, step))
     assert ends[-1] == last
@@ -50,14 +52,20 @@ def test_shorter_data_is_one_window() -> None:
 
 
 def shifted(rows: list[Row], days: float, seq: int) -> list[Row]:
-    return [replace(r, seq=seq + r.seq, at=r.at + days * DAY, target=r.target + 100_000, context=r.context + 100_000) for r in rows]
+    return [
+        replace(r, seq=seq + r.seq, at=r.at + days * DAY, target=r.target + 100_000, context=r.context + 100_000)
+        for r in rows
+    ]
 
 
 def test_a_group_seen_in_many_windows_is_one_cluster_with_all_it_did() -> None:
     """The brigade strikes for three weeks: no window sees all of it."""
     town = draw_town(1)
     rows = [*town.rows, *shifted(town.rows, 7, 10_000), *shifted(town.rows, 14, 20_000)]
-    rows = [replace(r, target=r.target + r.seq // 10_000 * 50_000, context=r.context + r.seq // 10_000 * 50_000) for r in rows]
+    rows = [
+        replace(r, target=r.target + r.seq // 10_000 * 50_000, context=r.context + r.seq // 10_000 * 50_000)
+        for r in rows
+    ]
     found = result(rows)
     assert found.windows > 5
     (cluster,) = found.clusters
@@ -81,7 +89,10 @@ def test_outcomes_are_known_from_their_decision_on_and_all_of_them_at_the_end() 
     town = draw_town(1)
     hits = sorted({r.target for r in town.rows if r.reporter in town.brigades[0]})
     long_after = (town.rows[-1].time_ms + 90 * 86_400_000) * 1000
-    told = {key_of(f"t{t}"): [FeedOutcome(0, f"o{t}", key_of(f"t{t}"), long_after, "upheld", None, "person", 0)] for t in hits}
+    told = {
+        key_of(f"t{t}"): [FeedOutcome(0, f"o{t}", key_of(f"t{t}"), long_after, "upheld", None, "person", 0)]
+        for t in hits
+    }
     (cluster,) = result(town.rows, told).clusters
     assert cluster.disposition == "reliable"
     automatic = {t: [replace(o, decided_by="automatic") for o in told[t]] for t in told}

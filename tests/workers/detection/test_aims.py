@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from service.model import Evidence
-from workers.detection.aims import DISTINCT_NUMBERS, FEATURES_PER_TARGET, P_LIMIT, SHOWN, TargetTraits, Usual, aims_of, traits_of, usual_of
+from workers.detection.aims import (
+    DISTINCT_NUMBERS,
+    FEATURES_PER_TARGET,
+    P_LIMIT,
+    SHOWN,
+    TargetTraits,
+    Usual,
+    aims_of,
+    traits_of,
+    usual_of,
+)
 
 
 def town(targets: int = 1000) -> dict[int, dict[str, Any]]:
@@ -22,8 +32,16 @@ def town(targets: int = 1000) -> dict[int, dict[str, Any]]:
     words = [f"wort{'abcdefghij'[k // 100]}{'abcdefghij'[k // 10 % 10]}{'abcdefghij'[k % 10]}" for k in range(1000)]
     return {
         t: {
-            "id": f"t{t}", "kind": "comment", "author_id": f"a{rng.zipf(1.6) % 400}", "context_id": f"article-{t // 8}",
-            "attributes": {"is_reply": bool(rng.random() < 0.6), "section": f"s{rng.integers(10)}", "length": int(rng.integers(5000)), "stars": int(rng.integers(1, 6))},
+            "id": f"t{t}",
+            "kind": "comment",
+            "author_id": f"a{rng.zipf(1.6) % 400}",
+            "context_id": f"article-{t // 8}",
+            "attributes": {
+                "is_reply": bool(rng.random() < 0.6),
+                "section": f"s{rng.integers(10)}",
+                "length": int(rng.integers(5000)),
+                "stars": int(rng.integers(1, 6)),
+            },
             "excerpt": " ".join(words[int(k)] for k in rng.zipf(1.3, 12) % 1000),
         }
         for t in range(targets)
@@ -51,27 +69,53 @@ def aims(contents: Mapping[int, Mapping[str, Any]], group: list[int]) -> dict[st
 
 def test_a_target_is_what_it_is_by_whom_where_with_what_attributes_and_words() -> None:
     target = {
-        "id": "t-5", "kind": "comment", "author_id": "a-9", "context_id": "article-3", "url": "https://example.org/5",
-        "attributes": {"is_reply": False, "depth": 2, "score": 1.5, "section": "Politik"}, "excerpt": "Die FLÜCHTLINGE, die kommen; und 2015 die flüchtlinge!",
+        "id": "t-5",
+        "kind": "comment",
+        "author_id": "a-9",
+        "context_id": "article-3",
+        "url": "https://example.org/5",
+        "attributes": {"is_reply": False, "depth": 2, "score": 1.5, "section": "Politik"},
+        "excerpt": "Die FLÜCHTLINGE, die kommen; und 2015 die flüchtlinge!",
     }
     assert traits_of(target) == {
-        "kind comment", "author a-9", "context article-3", "attribute is_reply = false", "attribute depth = 2", "attribute score = 1.5", "attribute section = Politik",
-        "word flüchtlinge", "word kommen",
+        "kind comment",
+        "author a-9",
+        "context article-3",
+        "attribute is_reply = false",
+        "attribute depth = 2",
+        "attribute score = 1.5",
+        "attribute section = Politik",
+        "word flüchtlinge",
+        "word kommen",
     }
 
 
 def test_what_nobody_told_is_no_feature() -> None:
-    assert traits_of({"id": "t"}) == traits_of({"id": "t", "kind": None, "author_id": None, "excerpt": None, "attributes": None}) == frozenset()
+    assert (
+        traits_of({"id": "t"})
+        == traits_of({"id": "t", "kind": None, "author_id": None, "excerpt": None, "attributes": None})
+        == frozenset()
+    )
 
 
 def test_a_value_is_the_same_typed_and_as_text_composed_and_decomposed() -> None:
     assert traits_of({"attributes": {"x": 2, "y": True}}) == traits_of({"attributes": {"x": 2.0, "y": "true"}})
-    assert traits_of({"excerpt": "na\u00efve cre\u0301dule"}) == traits_of({"excerpt": "nai\u0308ve cr\u00e9dule"}) == {"word naïve", "word crédule"}
+    assert (
+        traits_of({"excerpt": "na\u00efve cre\u0301dule"})
+        == traits_of({"excerpt": "nai\u0308ve cr\u00e9dule"})
+        == {"word naïve", "word crédule"}
+    )
 
 
 def test_features_of_a_target_are_bounded_and_words_give_way_first() -> None:
     attributes = {f"n{k}": "x" for k in range(32)}
-    found = traits_of({"author_id": "a", "attributes": attributes, "excerpt": " ".join(f"wort{chr(97 + k // 26)}{chr(97 + k % 26)}" for k in range(300))})
+    found = traits_of(
+        {
+            "author_id": "a",
+            "attributes": attributes,
+            "excerpt": " ".join(f"wort{chr(97 + k // 26)}{chr(97 + k % 26)}" for k in range(300)),
+        }
+    )
     assert len(found) == FEATURES_PER_TARGET
     assert {"author a", *(f"attribute {n} = x" for n in attributes)} < found
     assert traits_of({"attributes": {"essay": "x" * 81}}) == frozenset()
@@ -88,7 +132,10 @@ def test_twelve_stand_alone_comments_where_forty_percent_are() -> None:
     found = aims(contents, group)
     assert list(found) == ["aim_is_reply"]
     told = found["aim_is_reply"]
-    assert told.text == f"12 of 12 targets are stand-alone comments (is_reply = false), where {100 * len(alone) / 1000:.0f} % are."
+    assert (
+        told.text
+        == f"12 of 12 targets are stand-alone comments (is_reply = false), where {100 * len(alone) / 1000:.0f} % are."
+    )
     assert (told.value, told.usual, told.contribution) == (1.0, len(alone) / 1000, 0.0)
 
 
@@ -102,7 +149,12 @@ def test_the_p_value_is_the_hypergeometric_tail_times_what_was_tested() -> None:
 def test_a_common_author_context_kind_section_and_word_are_found_strongest_first() -> None:
     contents = town()
     for t in range(0, 80, 8):
-        contents[t] |= {"author_id": "victim", "kind": "review", "context_id": "one-page", "excerpt": f"{contents[t]['excerpt']} Windräder"}
+        contents[t] |= {
+            "author_id": "victim",
+            "kind": "review",
+            "context_id": "one-page",
+            "excerpt": f"{contents[t]['excerpt']} Windräder",
+        }
         contents[t]["attributes"]["section"] = "energy"
     found = aims(contents, list(range(0, 80, 8)))
     assert set(found) == {"aim_author", "aim_kind", "aim_context", "aim_section", "aim_word"}
@@ -110,8 +162,11 @@ def test_a_common_author_context_kind_section_and_word_are_found_strongest_first
     p = [e.p_value for e in found.values()]
     assert p == sorted(p, key=lambda x: x or 0)
     assert [found[f"aim_{name}"].text for name in ("author", "kind", "context", "section", "word")] == [
-        "10 of 10 targets are by author victim, where 1 % are.", "10 of 10 targets are of kind review, where 1 % are.", "10 of 10 targets belong to context one-page, where 1 % do.",
-        "10 of 10 targets have section = energy, where 1 % have.", "10 of 10 targets contain the word “windräder”, where 1 % do.",
+        "10 of 10 targets are by author victim, where 1 % are.",
+        "10 of 10 targets are of kind review, where 1 % are.",
+        "10 of 10 targets belong to context one-page, where 1 % do.",
+        "10 of 10 targets have section = energy, where 1 % have.",
+        "10 of 10 targets contain the word “windräder”, where 1 % do.",
     ]
 
 
@@ -135,7 +190,9 @@ def test_single_values_of_a_measurement_say_nothing_and_few_numbers_do() -> None
     found = aims(contents, list(range(12)))
     assert "aim_stars" in found and "aim_length" not in found
     counted = Counter(f for t in range(1000) for f in traits_of(contents[t]))
-    sampled = {e.signal for e in aims_of(range(12), {t: traits_of(contents[t]) for t in range(12)}, usual_of(counted, 1000))}
+    sampled = {
+        e.signal for e in aims_of(range(12), {t: traits_of(contents[t]) for t in range(12)}, usual_of(counted, 1000))
+    }
     assert sampled == set(found), "the same from a plain count"
 
 

@@ -24,9 +24,19 @@ def swept(rows: Sequence[Row]) -> list[Group]:
     return Detector.sweep(POLICY, columns(rows))[1]
 
 
-def canonical(groups: Sequence[Group]) -> set[tuple[frozenset[int], frozenset[int], tuple[int, ...], tuple[tuple[str, float], ...]]]:
+def canonical(
+    groups: Sequence[Group],
+) -> set[tuple[frozenset[int], frozenset[int], tuple[int, ...], tuple[tuple[str, float], ...]]]:
     """All that a group says; contributions rounded, since sums in another order differ in the last digits."""
-    return {(g.reporters, g.targets, tuple(sorted(g.seq.tolist())), tuple((e.signal, round(e.contribution, 6)) for e in g.evidence)) for g in groups}
+    return {
+        (
+            g.reporters,
+            g.targets,
+            tuple(sorted(g.seq.tolist())),
+            tuple((e.signal, round(e.contribution, 6)) for e in g.evidence),
+        )
+        for g in groups
+    }
 
 
 def ticked(rows: Sequence[Row], sizes: Sequence[int]) -> Detector:
@@ -86,8 +96,19 @@ def test_other_names_change_nothing_but_names(seed: int, salt: int) -> None:
     def renamed(key: int) -> int:
         return other.setdefault(key, int(rng.integers(-(2**62), 2**62)))
 
-    fresh = [replace(r, reporter=renamed(r.reporter), target=renamed(r.target), context=renamed(r.context), author=renamed(r.author)) for r in rows]
-    expected = {(frozenset(other[x] for x in g[0]), frozenset(other[x] for x in g[1]), *g[2:]) for g in canonical(swept(rows))}
+    fresh = [
+        replace(
+            r,
+            reporter=renamed(r.reporter),
+            target=renamed(r.target),
+            context=renamed(r.context),
+            author=renamed(r.author),
+        )
+        for r in rows
+    ]
+    expected = {
+        (frozenset(other[x] for x in g[0]), frozenset(other[x] for x in g[1]), *g[2:]) for g in canonical(swept(rows))
+    }
     assert canonical(swept(fresh)) == expected
 
 
@@ -96,14 +117,23 @@ def test_other_names_change_nothing_but_names(seed: int, salt: int) -> None:
 def test_a_shift_in_time_changes_nothing(seed: int, shift_ms: int) -> None:
     rows = draw_town(seed).rows
     # Whole milliseconds, so that no rounding moves a complaint over the edge of a scale.
-    moved = [replace(r, at=(round(r.at * 1000) + shift_ms) / 1000, created=None if r.created is None else (round(r.created * 1000) + shift_ms) / 1000) for r in rows]
+    moved = [
+        replace(
+            r,
+            at=(round(r.at * 1000) + shift_ms) / 1000,
+            created=None if r.created is None else (round(r.created * 1000) + shift_ms) / 1000,
+        )
+        for r in rows
+    ]
     assert canonical(swept(moved)) == canonical(swept(rows))
 
 
 def test_the_same_input_gives_the_same_answer_to_the_last_digit() -> None:
     rows = draw_town(3, brigades=2).rows
     one, two = swept(rows), swept(rows)
-    assert [(g.reporters, g.targets, g.evidence, g.seq.tolist()) for g in one] == [(g.reporters, g.targets, g.evidence, g.seq.tolist()) for g in two]
+    assert [(g.reporters, g.targets, g.evidence, g.seq.tolist()) for g in one] == [
+        (g.reporters, g.targets, g.evidence, g.seq.tolist()) for g in two
+    ]
 
 
 @settings(max_examples=15, deadline=None)
@@ -118,7 +148,9 @@ def test_one_more_coordinated_reporter_never_makes_the_group_smaller_or_clears_i
     assert after.targets >= before.targets
     # Shares and means may dip a little with one more; the verdict may not.
     assert sum(e.contribution for e in after.evidence) > POLICY.flag_score
-    assert max(e.value for e in after.evidence if e.signal == "burst") >= max(e.value for e in before.evidence if e.signal == "burst")
+    assert max(e.value for e in after.evidence if e.signal == "burst") >= max(
+        e.value for e in before.evidence if e.signal == "burst"
+    )
 
 
 @settings(max_examples=12, deadline=None)
@@ -132,11 +164,15 @@ def test_ticks_of_any_size_and_a_handover_end_where_one_sweep_does(seed: int, si
 
 @settings(max_examples=10, deadline=None)
 @given(SEEDS, SEEDS)
-def test_after_late_arrivals_and_withdrawals_a_handover_gives_what_a_sweep_of_what_stands_gives(seed: int, salt: int) -> None:
+def test_after_late_arrivals_and_withdrawals_a_handover_gives_what_a_sweep_of_what_stands_gives(
+    seed: int, salt: int
+) -> None:
     town = draw_town(seed, brigades=2)
     delay = np.random.default_rng(salt).uniform(0, 12 * HOUR, len(town.rows))
     order = [town.rows[k] for k in np.argsort([r.at for r in town.rows] + delay)]
-    withdrawn = {r.seq for r in town.rows if r.reporter in town.brigades[0] and r.reporter % 100 < 3} | {r.seq for r in town.rows[::17]}
+    withdrawn = {r.seq for r in town.rows if r.reporter in town.brigades[0] and r.reporter % 100 < 3} | {
+        r.seq for r in town.rows[::17]
+    }
     detector = Detector(POLICY)
     for at in range(0, len(order), 150):
         part = order[at : at + 150]
@@ -205,7 +241,12 @@ def test_a_complaint_of_a_member_on_a_known_target_joins_the_group_at_the_next_t
     town = draw_town(6, members=14, hits=20)
     brigade = town.brigades[0]
     hits = [r for r in town.rows if r.reporter in brigade]
-    absent = next((who, target) for target in {r.target for r in hits} for who in brigade if not any(r.target == target and r.reporter == who for r in hits))
+    absent = next(
+        (who, target)
+        for target in {r.target for r in hits}
+        for who in brigade
+        if not any(r.target == target and r.reporter == who for r in hits)
+    )
     detector = ticked(town.rows, [100])
     taken_over(detector, town.rows)
     like = next(r for r in hits if r.target == absent[1])
@@ -218,7 +259,9 @@ def test_a_new_target_of_a_coordinated_group_is_its_own_in_the_tick_that_brings_
     detector = ticked(town.rows, [100])
     taken_over(detector, town.rows)
     some = sorted(town.brigades[0])[:7]
-    (group,) = detector.tick(columns([Row(9_001 + k, who, 88_888, 8.1 * DAY + 60 * k, context=88_000) for k, who in enumerate(some)]))
+    (group,) = detector.tick(
+        columns([Row(9_001 + k, who, 88_888, 8.1 * DAY + 60 * k, context=88_000) for k, who in enumerate(some)])
+    )
     assert 88_888 in group.targets and {9_001, 9_007} <= set(group.seq.tolist())
 
 
@@ -229,11 +272,20 @@ def brigade_and_patrol() -> tuple[list[Row], frozenset[int], frozenset[int]]:
     rows = [Row(0, 1_000 + k, 5_000 + k % 211, k * 1_500.0, context=7_000 + k % 97) for k in range(600)]
     for comment in range(14):
         at = (0.4 + 0.6 * comment) * DAY
-        rows += [Row(0, who, 300 + comment, at + float(rng.exponential(120)), context=400 + comment, author=1) for who in brigade]
+        rows += [
+            Row(0, who, 300 + comment, at + float(rng.exponential(120)), context=400 + comment, author=1)
+            for who in brigade
+        ]
         if comment % 2:
-            rows += [Row(0, who, 300 + comment, at + 1_800 + float(rng.exponential(120)), context=400 + comment, author=1) for who in patrol]
+            rows += [
+                Row(0, who, 300 + comment, at + 1_800 + float(rng.exponential(120)), context=400 + comment, author=1)
+                for who in patrol
+            ]
         else:
-            rows += [Row(0, who, 350 + comment, at + 9 * HOUR + float(rng.exponential(120)), context=450 + comment, author=2) for who in patrol]
+            rows += [
+                Row(0, who, 350 + comment, at + 9 * HOUR + float(rng.exponential(120)), context=450 + comment, author=2)
+                for who in patrol
+            ]
     return [replace(r, seq=k) for k, r in enumerate(sorted(rows, key=lambda r: r.at), 1)], brigade, patrol
 
 

@@ -18,7 +18,12 @@ from workers.detection.window import Window
 
 POLICY = DEFAULT_POLICY
 AFFINITY = Affinity(POLICY.default_shape, POLICY.default_rate)
-CROWD = columns([Row(0, 10_000 + k, 20_000 + k % 2_011, k * 60.0, context=30_000 + k % 701, created=-400 * DAY) for k in range(12_000)])
+CROWD = columns(
+    [
+        Row(0, 10_000 + k, 20_000 + k % 2_011, k * 60.0, context=30_000 + k % 701, created=-400 * DAY)
+        for k in range(12_000)
+    ]
+)
 
 
 def window_of(rows: list[Row]) -> Window:
@@ -37,11 +42,17 @@ def keys(window: Window, members: MemberSet) -> set[int]:
 
 
 def raid(people: range, targets: range, *, first: float = DAY, gap: float = HOUR / 60, author: int = 1) -> list[Row]:
-    return [Row(0, who, target, first + k * 8 * HOUR + i * gap, context=500 + target, author=author) for k, target in enumerate(targets) for i, who in enumerate(people)]
+    return [
+        Row(0, who, target, first + k * 8 * HOUR + i * gap, context=500 + target, author=author)
+        for k, target in enumerate(targets)
+        for i, who in enumerate(people)
+    ]
 
 
 def test_a_seed_takes_in_who_hits_the_same_targets_in_the_same_hours_and_nobody_else() -> None:
-    window = window_of([*raid(range(1, 9), range(20)), Row(0, 900, 0, 5 * DAY, context=500), Row(0, 900, 1, 9 * DAY, context=501)])
+    window = window_of(
+        [*raid(range(1, 9), range(20)), Row(0, 900, 0, 5 * DAY, context=500), Row(0, 900, 1, 9 * DAY, context=501)]
+    )
     assert keys(window, grow(window, numbers(window, range(1, 6)), (), AFFINITY, POLICY)) == set(range(1, 9))
 
 
@@ -57,16 +68,29 @@ def test_two_seeds_on_one_author_do_not_become_one() -> None:
     brigade, patrol = numbers(window, range(1, 9)), numbers(window, range(11, 15))
     one, two = grow(window, brigade, patrol, AFFINITY, POLICY), grow(window, patrol, brigade, AFFINITY, POLICY)
     assert sorted(merge([one, two], POLICY.merge_share), key=min) == sorted([brigade, patrol], key=min)
-    assert brigade | patrol <= grow(window, brigade, (), AFFINITY, POLICY), "without the guard they would be one: the test has lost its point"
+    assert brigade | patrol <= grow(window, brigade, (), AFFINITY, POLICY), (
+        "without the guard they would be one: the test has lost its point"
+    )
 
 
 def test_a_seed_without_two_common_targets_grows_into_nothing() -> None:
-    window = window_of([Row(0, who, 40 + who, DAY) for who in range(1, 6)] + [Row(0, who, 39, DAY) for who in range(1, 6)])
+    window = window_of(
+        [Row(0, who, 40 + who, DAY) for who in range(1, 6)] + [Row(0, who, 39, DAY) for who in range(1, 6)]
+    )
     assert grow(window, numbers(window, range(1, 6)), (), AFFINITY, POLICY) == frozenset()
 
 
 def test_targets_are_those_of_a_tenth_of_the_members_and_of_two_at_least() -> None:
-    window = window_of([*raid(range(1, 31), range(2)), Row(0, 1, 7, DAY), Row(0, 2, 7, DAY), Row(0, 1, 8, DAY), Row(0, 2, 8, DAY), Row(0, 3, 8, DAY)])
+    window = window_of(
+        [
+            *raid(range(1, 31), range(2)),
+            Row(0, 1, 7, DAY),
+            Row(0, 2, 7, DAY),
+            Row(0, 1, 8, DAY),
+            Row(0, 2, 8, DAY),
+            Row(0, 3, 8, DAY),
+        ]
+    )
     people = np.array(sorted(numbers(window, range(1, 31))))
     assert window.targets.keys[targets_of(window, people, POLICY.target_share)].tolist() == [0, 1, 8]
 
@@ -77,19 +101,31 @@ def test_decoys_on_popular_targets_are_no_aims() -> None:
     liked = 1 / np.arange(5, 605)
 
     def on_popular(who: int, number: int, first: float, last: float) -> list[Row]:
-        return [Row(0, who, 40_000 + int(v), float(rng.uniform(first, last)), context=50_000 + int(v)) for v in rng.choice(len(liked), number, replace=False, p=liked / liked.sum())]
+        return [
+            Row(0, who, 40_000 + int(v), float(rng.uniform(first, last)), context=50_000 + int(v))
+            for v in rng.choice(len(liked), number, replace=False, p=liked / liked.sum())
+        ]
 
     everybody = [row for who in range(60_000, 64_000) for row in on_popular(who, 2, 0, 8 * DAY)]
     decoys = [row for who in range(1, 21) for row in on_popular(who, 60, 2 * DAY, 5 * DAY)]
     window = window_of([*raid(range(1, 21), range(10), first=2 * DAY), *everybody, *decoys])
     who = np.array(sorted(numbers(window, range(1, 21))))
-    told = [set(window.targets.keys[found(window, who, POLICY.target_share)].tolist()) for found in (aims_among, targets_of)]
+    told = [
+        set(window.targets.keys[found(window, who, POLICY.target_share)].tolist()) for found in (aims_among, targets_of)
+    ]
     assert told[0] >= set(range(10)) and len(told[0]) <= 12
     assert len(told[1]) > len(told[0]), "without the correction more would count: the test has lost its point"
 
 
 def test_the_aim_is_the_members_hours_and_one_at_each_end() -> None:
-    rows = [Row(1, 1, 7, DAY), Row(2, 2, 7, DAY + HOUR), Row(3, 8, 7, DAY - HOUR), Row(4, 9, 7, DAY - HOUR - 1), Row(5, 10, 7, DAY + 2 * HOUR), Row(6, 11, 7, DAY + 2 * HOUR + 1)]
+    rows = [
+        Row(1, 1, 7, DAY),
+        Row(2, 2, 7, DAY + HOUR),
+        Row(3, 8, 7, DAY - HOUR),
+        Row(4, 9, 7, DAY - HOUR - 1),
+        Row(5, 10, 7, DAY + 2 * HOUR),
+        Row(6, 11, 7, DAY + 2 * HOUR + 1),
+    ]
     window = window_of(rows)
     aim = aim_of(window, np.array(sorted(numbers(window, range(1, 3)))), window.targets.find(np.array([7])), 3_600_000)
     assert sorted(window.reporters.keys[window.reporter[aim.hits]].tolist()) == [1, 2, 8, 10]
@@ -110,7 +146,9 @@ def test_merging_loses_nobody_and_is_the_same_for_any_order(groups: list[MemberS
 def test_merging_does_not_depend_on_who_is_who(groups: list[MemberSet], salt: int) -> None:
     renamed = np.random.default_rng(salt).permutation(16).tolist()
     merged = merge(groups, 0.3)
-    assert set(merge([frozenset(renamed[x] for x in g) for g in groups], 0.3)) == {frozenset(renamed[x] for x in g) for g in merged}
+    assert set(merge([frozenset(renamed[x] for x in g) for g in groups], 0.3)) == {
+        frozenset(renamed[x] for x in g) for g in merged
+    }
 
 
 @settings(max_examples=60, deadline=None)
@@ -124,7 +162,9 @@ def evidence_of(rows: list[Row], people: range, contexts: str = "told") -> dict[
     window = window_of(rows)
     who = np.array(sorted(numbers(window, people)), np.int64)
     targets = targets_of(window, who, POLICY.target_share)
-    measured = measure(window, who, targets, 6.0, 2.0, contexts, fresh_share(window, POLICY.fresh_account_seconds * 1000), POLICY)
+    measured = measure(
+        window, who, targets, 6.0, 2.0, contexts, fresh_share(window, POLICY.fresh_account_seconds * 1000), POLICY
+    )
     return {e.signal: e for e in structural_evidence(measured, len(who), len(targets), POLICY.weights)}
 
 
@@ -144,9 +184,14 @@ def test_lockstep_and_devotion_are_shares() -> None:
 def test_fresh_accounts_count_where_their_age_was_told_and_more_than_a_quarter_is_unusual() -> None:
     rows = raid(range(1, 9), range(6))
     assert evidence_of(rows, range(1, 9))["fresh_accounts"].contribution == 0
-    fresh = evidence_of([Row(0, r.reporter, r.target, r.at, r.context, created=r.at - DAY if r.reporter < 8 else None) for r in rows], range(1, 9))["fresh_accounts"]
+    fresh = evidence_of(
+        [Row(0, r.reporter, r.target, r.at, r.context, created=r.at - DAY if r.reporter < 8 else None) for r in rows],
+        range(1, 9),
+    )["fresh_accounts"]
     assert fresh.value == 1.0 and fresh.p_value is not None and fresh.p_value < 1e-3 and fresh.contribution > 0
-    old = evidence_of([Row(0, r.reporter, r.target, r.at, r.context, created=r.at - 400 * DAY) for r in rows], range(1, 9))["fresh_accounts"]
+    old = evidence_of(
+        [Row(0, r.reporter, r.target, r.at, r.context, created=r.at - 400 * DAY) for r in rows], range(1, 9)
+    )["fresh_accounts"]
     assert old.value == 0.0 and old.contribution == 0
 
 
@@ -159,7 +204,10 @@ def test_a_fingerprint_that_many_others_use_is_an_office() -> None:
 
 def test_near_duplicate_texts_need_five_words() -> None:
     rows = raid(range(1, 9), range(6))
-    copied = [Row(k + 1, r.reporter, r.target, r.at, r.context, text=f"this comment insults all people of number{k % 3} town") for k, r in enumerate(rows)]
+    copied = [
+        Row(k + 1, r.reporter, r.target, r.at, r.context, text=f"this comment insults all people of number{k % 3} town")
+        for k, r in enumerate(rows)
+    ]
     assert evidence_of(copied, range(1, 9))["near_duplicate_texts"].value == 1.0
     canned = [Row(k + 1, r.reporter, r.target, r.at, r.context, text="please remove spam") for k, r in enumerate(rows)]
     assert evidence_of(canned, range(1, 9))["near_duplicate_texts"].contribution == 0
@@ -183,10 +231,22 @@ def test_the_burst_is_the_densest_hour_against_what_others_do_there() -> None:
 def test_one_author_counts_from_four_targets_on() -> None:
     assert evidence_of(raid(range(1, 9), range(6)), range(1, 9))["one_author"].contribution == 8 * 0.5
     assert evidence_of(raid(range(1, 9), range(3)), range(1, 9))["one_author"].contribution == 0.0
-    assert evidence_of([Row(0, r.reporter, r.target, r.at, r.context) for r in raid(range(1, 9), range(6))], range(1, 9))["one_author"].value == 0.0
+    assert (
+        evidence_of([Row(0, r.reporter, r.target, r.at, r.context) for r in raid(range(1, 9), range(6))], range(1, 9))[
+            "one_author"
+        ].value
+        == 0.0
+    )
 
 
-@pytest.mark.parametrize(("contexts", "words"), [("told", "readers of the same articles considered"), ("inferred", "inferred contexts considered"), ("none", "shared reading is not considered")])
+@pytest.mark.parametrize(
+    ("contexts", "words"),
+    [
+        ("told", "readers of the same articles considered"),
+        ("inferred", "inferred contexts considered"),
+        ("none", "shared reading is not considered"),
+    ],
+)
 def test_the_evidence_says_what_the_control_had_to_look_at(contexts: str, words: str) -> None:
     rows = raid(range(1, 9), range(6))
     assert words in evidence_of(rows, range(1, 9), contexts)["pairs"].text

@@ -29,7 +29,10 @@ def formula(rows: list[Row], one: int, two: int) -> float:
     n, reach = len(rows), SCALES[-1]
 
     def near(row: Row, scale: int, context: bool = False) -> int:
-        return sum((r.context == row.context if context else r.target == row.target) and abs(r.time_ms - row.time_ms) <= scale for r in rows)
+        return sum(
+            (r.context == row.context if context else r.target == row.target) and abs(r.time_ms - row.time_ms) <= scale
+            for r in rows
+        )
 
     of = {who: {r.target: r for r in rows if r.reporter == who} for who in (one, two)}
     shared = [(of[one][t], of[two][t]) for t in of[one].keys() & of[two].keys()]
@@ -41,7 +44,10 @@ def formula(rows: list[Row], one: int, two: int) -> float:
     best = 1.0
     for scale in SCALES:
         for bound in (*STRATA, 10**9):
-            x = sum(abs(a.time_ms - b.time_ms) <= scale and near(max(a, b, key=lambda r: r.time_ms), reach) <= bound for a, b in shared)
+            x = sum(
+                abs(a.time_ms - b.time_ms) <= scale and near(max(a, b, key=lambda r: r.time_ms), reach) <= bound
+                for a, b in shared
+            )
             if x < 2:
                 continue
             e = {who: sum(near(r, scale) - 1 for r in of[who].values() if near(r, reach) <= bound) / n for who in of}
@@ -95,7 +101,9 @@ def test_nobody_passes_where_nothing_was_tested() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.dictionaries(st.integers(0, 12), st.floats(1e-9, 0.05), max_size=8), max_size=6), st.integers(1, 3_000))
+@given(
+    st.lists(st.dictionaries(st.integers(0, 12), st.floats(1e-9, 0.05), max_size=8), max_size=6), st.integers(1, 3_000)
+)
 def test_kept_pairs_are_a_table_of_the_latest_small_p(updates: list[dict[int, float]], tests: int) -> None:
     edges, table = Edges(0.02), dict[int, float]()
     for update in updates:
@@ -130,7 +138,12 @@ def test_the_affinity_is_the_likeliest_one() -> None:
 
     assert SHAPE_BOUNDS[0] < shape < SHAPE_BOUNDS[1] and RATE_BOUNDS[0] < rate < RATE_BOUNDS[1]
     best = likelihood(shape, rate)
-    assert all(best > likelihood(shape * one, rate * other) for one in (0.8, 1, 1.25) for other in (0.8, 1, 1.25) if (one, other) != (1, 1))
+    assert all(
+        best > likelihood(shape * one, rate * other)
+        for one in (0.8, 1, 1.25)
+        for other in (0.8, 1, 1.25)
+        if (one, other) != (1, 1)
+    )
 
 
 def test_too_few_pairs_leave_the_affinity_as_it_was() -> None:

@@ -45,7 +45,11 @@ def met_in(rows: list[Row], limit: int) -> Counter[frozenset[int]]:
     for target in {r.target for r in rows}:
         mine = sorted((r for r in rows if r.target == target), key=lambda r: (r.time_ms, r.reporter))
         for k, row in enumerate(mine):
-            times.update(frozenset((row.reporter, other.reporter)) for other in mine[max(0, k - limit) : k] if row.time_ms - other.time_ms <= SCALES[-1])
+            times.update(
+                frozenset((row.reporter, other.reporter))
+                for other in mine[max(0, k - limit) : k]
+                if row.time_ms - other.time_ms <= SCALES[-1]
+            )
     return times
 
 
@@ -101,7 +105,10 @@ def test_join_counts_meetings_by_scale_and_rarity_as_nested_loops_do(rows: list[
     numbers = np.array(list(combinations(range(len(window.reporters)), 2)), np.int64).reshape(-1, 2)
     found = join(window, numbers[:, 0], numbers[:, 1], STRATA)
     keys = window.reporters.keys
-    told = {frozenset((int(keys[a]), int(keys[b]))): (x, int(y)) for a, b, x, y in zip(found.first, found.second, found.meetings, found.elsewhere, strict=True)}
+    told = {
+        frozenset((int(keys[a]), int(keys[b]))): (x, int(y))
+        for a, b, x, y in zip(found.first, found.second, found.meetings, found.elsewhere, strict=True)
+    }
     single = 0
     for one, two in combinations(sorted({r.reporter for r in rows}), 2):
         mine, theirs = ({r.target: r for r in rows if r.reporter == who} for who in (one, two))

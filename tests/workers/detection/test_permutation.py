@@ -7,8 +7,10 @@ from worlds import Row, columns
 
 from workers.detection.permutation import permuted_within_contexts
 
-ROWS = [Row(k, reporter, target, 60.0 * k, context=target // 10 + 1 , created=-86_400.0 * reporter) for k, (reporter, target) in enumerate(
-    [(r, t) for r in range(1, 12) for t in range(r, r + 30, 3)], 1)]
+ROWS = [
+    Row(k, reporter, target, 60.0 * k, context=target // 10 + 1, created=-86_400.0 * reporter)
+    for k, (reporter, target) in enumerate([(r, t) for r in range(1, 12) for t in range(r, r + 30, 3)], 1)
+]
 
 
 def test_everybody_stays_in_the_context_and_brings_the_own_account_along() -> None:
@@ -29,4 +31,6 @@ def test_a_reporter_stands_once_on_a_target_and_times_and_targets_are_untouched(
 
 
 def test_the_same_seed_gives_the_same_window() -> None:
-    assert np.array_equal(permuted_within_contexts(columns(ROWS), 3).reporter, permuted_within_contexts(columns(ROWS), 3).reporter)
+    assert np.array_equal(
+        permuted_within_contexts(columns(ROWS), 3).reporter, permuted_within_contexts(columns(ROWS), 3).reporter
+    )

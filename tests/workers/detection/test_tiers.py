@@ -24,7 +24,15 @@ def crowd(size: int, *, fresh: int, shared: int = 0, at: float = 3 * DAY) -> lis
     `shared` share a device in pairs.
     """
     return [
-        Row(900_000 + k, 500_000 + k, 600_000, at + 20.0 * k, context=700_000, created=at - (2 if k * 7 % size < fresh else 900) * DAY, fingerprint=800_000 + k // 2 if k < shared else 0)
+        Row(
+            900_000 + k,
+            500_000 + k,
+            600_000,
+            at + 20.0 * k,
+            context=700_000,
+            created=at - (2 if k * 7 % size < fresh else 900) * DAY,
+            fingerprint=800_000 + k // 2 if k < shared else 0,
+        )
         for k in range(size)
     ]
 
@@ -33,8 +41,10 @@ def flagged_crowds(rows: list[Row]) -> list[int]:
     """Sizes of the one-shot groups that would be flagged with nothing judged."""
     _, groups = Detector.sweep(POLICY, columns([*TOWN, *rows]))
     return [
-        len(g.reporters) for g in groups
-        if g.kind == "one_shot" and judge(g.evidence, Tally(0, 0, 1), 1, prior_unfounded=0.5, flag_score=0).disposition == "flagged"
+        len(g.reporters)
+        for g in groups
+        if g.kind == "one_shot"
+        and judge(g.evidence, Tally(0, 0, 1), 1, prior_unfounded=0.5, flag_score=0).disposition == "flagged"
     ]
 
 
@@ -69,8 +79,20 @@ def test_random_subsets_against_one_author_are_found(share: float) -> None:
     for target in range(30):
         for who in np.flatnonzero(rng.random(30) < share).tolist():
             seq += 1
-            rows.append(Row(seq, 510_000 + who, 610_000 + target, DAY + 6 * HOUR * target + float(rng.exponential(HOUR)), context=710_000 + target, author=77))
-    found = [len({int(k) for k in m} & {int(k) for k in columns(rows).reporter.tolist()}) for m in members_of(Detector.sweep(POLICY, columns([*TOWN, *rows]))[1])]
+            rows.append(
+                Row(
+                    seq,
+                    510_000 + who,
+                    610_000 + target,
+                    DAY + 6 * HOUR * target + float(rng.exponential(HOUR)),
+                    context=710_000 + target,
+                    author=77,
+                )
+            )
+    found = [
+        len({int(k) for k in m} & {int(k) for k in columns(rows).reporter.tolist()})
+        for m in members_of(Detector.sweep(POLICY, columns([*TOWN, *rows]))[1])
+    ]
     assert max(found, default=0) >= 20
 
 
@@ -79,14 +101,33 @@ def little_forum(places: str = "many") -> list[Row]:
     many places, in one, or in none that is told.
     """
     rng = np.random.default_rng(2)
-    readers = [Row(0, 1_000 + int(rng.integers(150)), 5_000 + k % 60, float(rng.uniform(0, 5 * DAY)), context=6_000 + k % 60 // 4) for k in range(300)]
-    gang = [Row(0, who, 700 + k, k * 9 * HOUR + float(rng.exponential(300)), context=800 + (k if places == "many" else 0)) for k in range(6) for who in range(1, 13) if rng.random() < 0.8]
+    readers = [
+        Row(
+            0,
+            1_000 + int(rng.integers(150)),
+            5_000 + k % 60,
+            float(rng.uniform(0, 5 * DAY)),
+            context=6_000 + k % 60 // 4,
+        )
+        for k in range(300)
+    ]
+    gang = [
+        Row(0, who, 700 + k, k * 9 * HOUR + float(rng.exponential(300)), context=800 + (k if places == "many" else 0))
+        for k in range(6)
+        for who in range(1, 13)
+        if rng.random() < 0.8
+    ]
     once = {(r.reporter, r.target): r for r in sorted([*readers, *gang], key=lambda r: -r.at)}
-    return [replace(r, seq=k, context=0 if places == "none" else r.context) for k, r in enumerate(sorted(once.values(), key=lambda r: r.at), 1)]
+    return [
+        replace(r, seq=k, context=0 if places == "none" else r.context)
+        for k, r in enumerate(sorted(once.values(), key=lambda r: r.at), 1)
+    ]
 
 
 def coordinated(rows: list[Row]) -> list[frozenset[int]]:
-    return [g.reporters for g in Detector.sweep(POLICY, columns(rows))[1] if coordination(g.evidence) > POLICY.flag_score]
+    return [
+        g.reporters for g in Detector.sweep(POLICY, columns(rows))[1] if coordination(g.evidence) > POLICY.flag_score
+    ]
 
 
 def test_in_a_little_forum_where_pairs_say_nothing_twins_are_found() -> None:
@@ -111,7 +152,15 @@ def sittings() -> list[Row]:
         article = int(rng.integers(40))
         for comment in rng.choice(8, 3, replace=False).tolist():
             seq = len(rows) + 1
-            rows.append(Row(seq, 1_000 + reader, 10 * article + comment, article * HOUR + 60.0 * seq % HOUR, context=5_000 + article))
+            rows.append(
+                Row(
+                    seq,
+                    1_000 + reader,
+                    10 * article + comment,
+                    article * HOUR + 60.0 * seq % HOUR,
+                    context=5_000 + article,
+                )
+            )
     return rows
 
 
@@ -123,7 +172,9 @@ def test_places_that_nobody_named_are_found_again_from_sittings() -> None:
     inferred = infer(window, POLICY.neighbours)
     label = dict(zip(inferred.targets.tolist(), inferred.labels.tolist(), strict=True))
     place = dict(zip(named.target.tolist(), named.context.tolist(), strict=True))
-    together = [(place[a] == place[b], label[a] == label[b]) for k, a in enumerate(sorted(label)) for b in sorted(label)[:k]]
+    together = [
+        (place[a] == place[b], label[a] == label[b]) for k, a in enumerate(sorted(label)) for b in sorted(label)[:k]
+    ]
     right = sum(t and i for t, i in together)
     assert right / sum(i for _, i in together) > 0.95 and right / sum(t for t, _ in together) > 0.9
     assert inferred.coverage > 0.9 and inferred.largest < 0.1
@@ -135,6 +186,7 @@ def in_own_places(rows: list[Row]) -> list[Row]:
 
 def test_a_platform_that_gives_each_target_a_context_of_its_own_tells_none() -> None:
     """Everybody would follow everybody into many contexts, and half the town would be one hand."""
+
     def found(rows: list[Row]) -> list[tuple[frozenset[int], frozenset[int]]]:
         return [(g.reporters, g.targets) for g in Detector.sweep(POLICY, columns(rows))[1]]
 
@@ -177,7 +229,16 @@ def test_what_comes_live_at_such_a_platform_joins_what_its_readers_were_in_just_
             detector.tick(columns(rows[start : start + 100]))
         assert detector.groups.contexts == "inferred"
         window = detector.window
-        return [int(key) for _, key in sorted(zip(window.seq[: window.size].tolist(), window.contexts.keys[window.context[: window.size]].tolist(), strict=True))]
+        return [
+            int(key)
+            for _, key in sorted(
+                zip(
+                    window.seq[: window.size].tolist(),
+                    window.contexts.keys[window.context[: window.size]].tolist(),
+                    strict=True,
+                )
+            )
+        ]
 
     unnamed = live([replace(r, context=0) for r in rows])
     assert live(in_own_places(rows)) == unnamed

@@ -37,7 +37,9 @@ class Oracle:
 
     def counts(self, row: Row) -> list[int]:
         def near(same: Any, scale: int) -> int:
-            return sum(same(other) == same(row) and abs(other.time_ms - row.time_ms) <= scale for other in self.rows.values())
+            return sum(
+                same(other) == same(row) and abs(other.time_ms - row.time_ms) <= scale for other in self.rows.values()
+            )
 
         return [*(near(lambda r: r.target, scale) for scale in SCALES), near(place, SCALES[-1])]
 
@@ -61,13 +63,20 @@ def agrees(window: Window, oracle: Oracle) -> None:
     for target, number in zip(window.targets.keys.tolist(), range(len(window.targets)), strict=True):
         mine = sorted((r.time_ms, r.seq) for r in rows if r.target == target)
         found = window.runs(window.by_target, np.array([number]))[1]
-        assert sorted(zip((window.time[found] + window.origin).tolist(), window.seq[found].tolist(), strict=True)) == mine
+        assert (
+            sorted(zip((window.time[found] + window.origin).tolist(), window.seq[found].tolist(), strict=True)) == mine
+        )
         assert window.time[found].tolist() == sorted(window.time[found].tolist())
         assert window.crowd[number] == len(mine)
     if rows:
-        who, what, where = (np.array([x[event_by_seq[r.seq]] for r in rows], np.int64) for x in (window.reporter, window.target, window.context))
+        who, what, where = (
+            np.array([x[event_by_seq[r.seq]] for r in rows], np.int64)
+            for x in (window.reporter, window.target, window.context)
+        )
         assert window.find_pairs(who, what).tolist() == events.tolist()
-        assert window.context_share(who, where).tolist() == [sum(o.reporter == r.reporter and place(o) == place(r) for o in rows) for r in rows]
+        assert window.context_share(who, where).tolist() == [
+            sum(o.reporter == r.reporter and place(o) == place(r) for o in rows) for r in rows
+        ]
         assert window.context_crowd[where].tolist() == [sum(place(o) == place(r) for o in rows) for r in rows]
 
 
@@ -90,7 +99,9 @@ def histories(draw: st.DrawFn) -> list[tuple[list[Row], list[int]]]:
 
 @settings(max_examples=60, deadline=None)
 @given(histories())
-def test_counts_runs_and_pairs_are_those_of_plain_lists_through_late_arrivals_expiry_and_removal(steps: list[tuple[list[Row], list[int]]]) -> None:
+def test_counts_runs_and_pairs_are_those_of_plain_lists_through_late_arrivals_expiry_and_removal(
+    steps: list[tuple[list[Row], list[int]]],
+) -> None:
     window, oracle = Window(SPAN, SCALES), Oracle()
     for batch, gone in steps:
         window.append(columns(batch))
@@ -104,7 +115,9 @@ def test_counts_runs_and_pairs_are_those_of_plain_lists_through_late_arrivals_ex
 
 @settings(max_examples=40, deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
-def test_the_digest_is_that_of_a_window_that_was_given_what_is_left_at_once_and_of_no_other(steps: list[tuple[list[Row], list[int]]], random: Any) -> None:
+def test_the_digest_is_that_of_a_window_that_was_given_what_is_left_at_once_and_of_no_other(
+    steps: list[tuple[list[Row], list[int]]], random: Any
+) -> None:
     window, oracle = Window(SPAN, SCALES), Oracle()
     for batch, gone in steps:
         window.append(columns(batch))
@@ -122,7 +135,16 @@ def test_the_digest_is_that_of_a_window_that_was_given_what_is_left_at_once_and_
     assert digest(rows) == window.digest()
     if rows:
         one = rows[0]
-        for changed in ({"seq": 999}, {"at": one.at + 0.001}, {"reporter": 77}, {"author": 5}, {"created": 1.0}, {"fingerprint": 5}, {"exempt": True}, {"text": "six words are enough for this one text"}):
+        for changed in (
+            {"seq": 999},
+            {"at": one.at + 0.001},
+            {"reporter": 77},
+            {"author": 5},
+            {"created": 1.0},
+            {"fingerprint": 5},
+            {"exempt": True},
+            {"text": "six words are enough for this one text"},
+        ):
             assert digest([replace(one, **changed), *rows[1:]]) != window.digest(), changed
         assert digest(rows[1:]) != window.digest()
 
@@ -154,7 +176,16 @@ def test_counts_stay_right_when_the_columns_are_compacted() -> None:
     window, oracle = Window(SPAN, SCALES), Oracle()
     compacted = 0
     for step in range(8):
-        rows = [Row(step * 500 + k, int(rng.integers(1, 60)), int(10_000 * step + k), step * 40 + float(rng.uniform(0, 40)), context=1 + k % 40) for k in range(500)]
+        rows = [
+            Row(
+                step * 500 + k,
+                int(rng.integers(1, 60)),
+                int(10_000 * step + k),
+                step * 40 + float(rng.uniform(0, 40)),
+                context=1 + k % 40,
+            )
+            for k in range(500)
+        ]
         before = window.size
         window.append(columns(rows))
         oracle.append(rows)
@@ -166,7 +197,9 @@ def test_counts_stay_right_when_the_columns_are_compacted() -> None:
     kept = sorted(oracle.rows.values(), key=lambda r: r.seq)[::37]
     event_by_seq = {int(window.seq[e]): e for e in np.flatnonzero(~window.gone[: window.size])}
     assert window.live == len(oracle.rows) == len(event_by_seq)
-    assert window.counts(np.array([event_by_seq[r.seq] for r in kept], np.int32)).tolist() == [oracle.counts(r) for r in kept]
+    assert window.counts(np.array([event_by_seq[r.seq] for r in kept], np.int32)).tolist() == [
+        oracle.counts(r) for r in kept
+    ]
 
 
 def test_removing_twice_or_something_unknown_changes_nothing() -> None:
@@ -198,7 +231,7 @@ def test_a_complaint_dated_1970_does_not_spoil_the_years_that_follow(together: b
     window, oracle = Window(SPAN, SCALES), Oracle()
     long_ago = Row(1, 9, 1, -56 * 366 * 86_400.0)
     now = [Row(2, 1, 1, 0), Row(3, 2, 1, 0.5), Row(4, 1, 2, 1)]
-    for batch in ([[long_ago, *now]] if together else [[long_ago], now]):
+    for batch in [[long_ago, *now]] if together else [[long_ago], now]:
         window.append(columns(batch))
         oracle.append(batch)
         agrees(window, oracle)
@@ -208,7 +241,9 @@ def test_a_complaint_dated_1970_does_not_spoil_the_years_that_follow(together: b
 def test_a_window_that_lives_for_decades_moves_its_origin() -> None:
     window, oracle = Window(SPAN, SCALES), Oracle()
     for year in range(0, 30, 3):
-        rows = [Row(10 * year + k, 1 + k % 2, 1 + k // 2, year * 365 * 86_400.0 + 8 * k, created=0.0) for k in range(1, 8)]
+        rows = [
+            Row(10 * year + k, 1 + k % 2, 1 + k // 2, year * 365 * 86_400.0 + 8 * k, created=0.0) for k in range(1, 8)
+        ]
         window.append(columns(rows))
         oracle.append(rows)
         agrees(window, oracle)

@@ -10,11 +10,33 @@
 """
 
 from brigadewatch_client.asynchronous import AsyncClient
-from brigadewatch_client.documents import Advice, Assessment, ClusterOnTarget, Complaint, Outcome, Receipt, Recommendation, Rejected, WhenUnreachable
+from brigadewatch_client.documents import (
+    Advice,
+    Assessment,
+    ClusterOnTarget,
+    Complaint,
+    Outcome,
+    Receipt,
+    Recommendation,
+    Rejected,
+    WhenUnreachable,
+)
 from brigadewatch_client.errors import BrigadewatchError, Refused, Unreachable
 from brigadewatch_client.synchronous import Client
 
 __all__ = [
-    "Advice", "Assessment", "AsyncClient", "BrigadewatchError", "Client", "ClusterOnTarget", "Complaint", "Outcome", "Receipt", "Recommendation", "Refused", "Rejected",
-    "Unreachable", "WhenUnreachable",
+    "Advice",
+    "Assessment",
+    "AsyncClient",
+    "BrigadewatchError",
+    "Client",
+    "ClusterOnTarget",
+    "Complaint",
+    "Outcome",
+    "Receipt",
+    "Recommendation",
+    "Refused",
+    "Rejected",
+    "Unreachable",
+    "WhenUnreachable",
 ]

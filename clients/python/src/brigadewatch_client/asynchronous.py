@@ -39,7 +39,15 @@ class AsyncClient:
     """
 
     def __init__(
-        self, url: str, key: str, *, when_unreachable: WhenUnreachable, timeout: float = 0.3, send_timeout: float = 10.0, retry_for: float = 30.0, verify: Any = True,
+        self,
+        url: str,
+        key: str,
+        *,
+        when_unreachable: WhenUnreachable,
+        timeout: float = 0.3,
+        send_timeout: float = 10.0,
+        retry_for: float = 30.0,
+        verify: Any = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         check(url, key, when_unreachable, timeout, send_timeout, retry_for)
@@ -48,8 +56,14 @@ class AsyncClient:
         # Every call has one bound on its whole (_ask); httpx' own are per phase, and a server that trickles bytes meets
         # each of them.
         self._http = httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {key}", "User-Agent": "brigadewatch-client"}, timeout=max(timeout, send_timeout), verify=verify, transport=transport, trust_env=False,
-            follow_redirects=False, limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS),
+            base_url=url,
+            headers={"Authorization": f"Bearer {key}", "User-Agent": "brigadewatch-client"},
+            timeout=max(timeout, send_timeout),
+            verify=verify,
+            transport=transport,
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS),
         )
 
     async def aclose(self) -> None:
@@ -59,7 +73,9 @@ class AsyncClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.aclose()
 
     async def may_remove(self, target_id: str, threshold: int, *, counted: int | None = None) -> Advice:
@@ -82,7 +98,9 @@ class AsyncClient:
 
         Raises Unreachable.
         """
-        return exchange.read_assessment(await self._ask(exchange.ask_one(target_id, threshold), self._timeout), target_id)
+        return exchange.read_assessment(
+            await self._ask(exchange.ask_one(target_id, threshold), self._timeout), target_id
+        )
 
     async def assess_many(self, target_ids: Iterable[str], threshold: int | None = None) -> list[Assessment]:
         """One assessment per id, in their order. Every 500 ids are one question, with a `timeout` of its own.
@@ -160,7 +178,9 @@ class AsyncClient:
                 return read(await self._ask(question, self._send_timeout))
             except Unreachable as error:
                 # A little later than asked, and not everybody at once.
-                wait = (pause if error.retry_after is None else max(error.retry_after, 0.05)) * random.uniform(1.0, 1.25)
+                wait = (pause if error.retry_after is None else max(error.retry_after, 0.05)) * random.uniform(
+                    1.0, 1.25
+                )
                 if time.monotonic() + wait >= give_up:
                     raise
                 await asyncio.sleep(wait)
@@ -181,19 +201,28 @@ class AsyncClient:
             raise Unreachable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
 
     async def _exchange(self, question: Question) -> Answer:
-        async with self._http.stream(question.method, question.path, content=question.content or None, headers=question.headers) as response:
+        async with self._http.stream(
+            question.method, question.path, content=question.content or None, headers=question.headers
+        ) as response:
             content = bytearray()
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > MAX_ANSWER_BYTES:
-                    raise Unreachable(f"an answer of more than {MAX_ANSWER_BYTES} bytes came back: is this brigadewatch?", status=response.status_code)
+                    raise Unreachable(
+                        f"an answer of more than {MAX_ANSWER_BYTES} bytes came back: is this brigadewatch?",
+                        status=response.status_code,
+                    )
             return Answer(response.status_code, response.headers, bytes(content), datetime.now(UTC))
 
 
-def check(url: str, key: object, when_unreachable: object, timeout: object, send_timeout: object, retry_for: object) -> None:
+def check(
+    url: str, key: object, when_unreachable: object, timeout: object, send_timeout: object, retry_for: object
+) -> None:
     """Raises ValueError for arguments of a client that make no sense."""
     if when_unreachable not in get_args(WhenUnreachable):
-        raise ValueError(f'when_unreachable is {when_unreachable!r} and has to be "open" (remove as without brigadewatch) or "closed" (hold)')
+        raise ValueError(
+            f'when_unreachable is {when_unreachable!r} and has to be "open" (remove as without brigadewatch) or "closed" (hold)'
+        )
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, TypeError) as error:
@@ -201,11 +230,19 @@ def check(url: str, key: object, when_unreachable: object, timeout: object, send
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ValueError(f"url is {url!r:.200} and has to be like https://watch.example")
     if parsed.query or parsed.fragment or parsed.userinfo:
-        raise ValueError("url holds a query, a fragment or a password: give the address of the service alone, and the key beside it")
+        raise ValueError(
+            "url holds a query, a fragment or a password: give the address of the service alone, and the key beside it"
+        )
     if not isinstance(key, str) or not key or not key.isascii() or not key.isprintable() or " " in key:
         # the key itself is not shown
-        raise ValueError("key is empty or holds characters that no key has: give what `brigadewatch keys create` printed")
-    for name, value, least in (("timeout", timeout, 0.001), ("send_timeout", send_timeout, 0.001), ("retry_for", retry_for, 0.0)):
+        raise ValueError(
+            "key is empty or holds characters that no key has: give what `brigadewatch keys create` printed"
+        )
+    for name, value, least in (
+        ("timeout", timeout, 0.001),
+        ("send_timeout", send_timeout, 0.001),
+        ("retry_for", retry_for, 0.0),
+    ):
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= 86_400:
             raise ValueError(f"{name} is {value!r:.60} and has to be a number of seconds from {least:g} to 86400")
 
@@ -219,6 +256,13 @@ def whole(receipt: Receipt) -> Receipt:
     """The receipt of a single item. Raises Refused when it was not taken."""
     if receipt.accepted or not receipt.rejected_count:
         return receipt
-    errors: Sequence[dict[str, Any]] = [{"id": r.id, "detail": r.detail, "pointer": r.pointer} for r in receipt.rejected]
+    errors: Sequence[dict[str, Any]] = [
+        {"id": r.id, "detail": r.detail, "pointer": r.pointer} for r in receipt.rejected
+    ]
     first = receipt.rejected[0] if receipt.rejected else None
-    raise Refused(f"422: {first.pointer or 'the item'}: {first.detail}" if first else "422", status=422, errors=errors, rejected_count=receipt.rejected_count)
+    raise Refused(
+        f"422: {first.pointer or 'the item'}: {first.detail}" if first else "422",
+        status=422,
+        errors=errors,
+        rejected_count=receipt.rejected_count,
+    )

@@ -38,15 +38,32 @@ class Complaint:
 
     def document(self) -> dict[str, Any]:
         """As it is posted. Raises ValueError for a time without an offset."""
-        reporter = {"id": self.reporter, "account_created_at": time_text(self.account_created_at), "fingerprint": self.fingerprint, "trusted": self.trusted or None}
+        reporter = {
+            "id": self.reporter,
+            "account_created_at": time_text(self.account_created_at),
+            "fingerprint": self.fingerprint,
+            "trusted": self.trusted or None,
+        }
         target = {
-            "id": self.target, "kind": self.kind, "author_id": self.author, "context_id": self.context, "url": self.url, "excerpt": self.excerpt,
+            "id": self.target,
+            "kind": self.kind,
+            "author_id": self.author,
+            "context_id": self.context,
+            "url": self.url,
+            "excerpt": self.excerpt,
             "attributes": None if self.attributes is None else dict(self.attributes),
         }
-        return _without_nulls({
-            "id": self.id, "occurred_at": time_text(self.occurred_at), "reporter": _without_nulls(reporter), "target": _without_nulls(target), "reason": self.reason, "text": self.text,
-            "notice_type": self.notice_type,
-        })
+        return _without_nulls(
+            {
+                "id": self.id,
+                "occurred_at": time_text(self.occurred_at),
+                "reporter": _without_nulls(reporter),
+                "target": _without_nulls(target),
+                "reason": self.reason,
+                "text": self.text,
+                "notice_type": self.notice_type,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +84,17 @@ class Outcome:
 
     def document(self) -> dict[str, Any]:
         """As it is posted. Raises ValueError for a time without an offset."""
-        return _without_nulls({
-            "id": self.id, "target_id": self.target, "decided_at": time_text(self.decided_at), "verdict": self.verdict, "action": self.action, "decided_by": self.decided_by,
-            "complaint_id": self.complaint_id,
-        })
+        return _without_nulls(
+            {
+                "id": self.id,
+                "target_id": self.target,
+                "decided_at": time_text(self.decided_at),
+                "verdict": self.verdict,
+                "action": self.action,
+                "decided_by": self.decided_by,
+                "complaint_id": self.complaint_id,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +132,22 @@ class Assessment:
             if recommendation not in ("hold", "review", "none"):
                 raise ValueError(f"recommendation {recommendation!r}")
             clusters = tuple(
-                ClusterOnTarget(str(c["id"]), int(c["complaints"]), float(c["probability"]), float(c["unfounded_probability"])) for c in document["clusters"]
+                ClusterOnTarget(
+                    str(c["id"]), int(c["complaints"]), float(c["probability"]), float(c["unfounded_probability"])
+                )
+                for c in document["clusters"]
             )
             return cls(
-                target_id=str(document["target_id"]), complaints=int(document["complaints"]), independent_complaints=float(document["independent_complaints"]),
-                coordinated_probability=float(document["coordinated_probability"]), recommendation=recommendation, clusters=clusters,
-                without_clusters={str(k): float(v) for k, v in document["without_clusters"].items()}, as_of=datetime.fromisoformat(document["as_of"]),
-                pending=bool(document["pending"]), document=document,
+                target_id=str(document["target_id"]),
+                complaints=int(document["complaints"]),
+                independent_complaints=float(document["independent_complaints"]),
+                coordinated_probability=float(document["coordinated_probability"]),
+                recommendation=recommendation,
+                clusters=clusters,
+                without_clusters={str(k): float(v) for k, v in document["without_clusters"].items()},
+                as_of=datetime.fromisoformat(document["as_of"]),
+                pending=bool(document["pending"]),
+                document=document,
             )
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ValueError(f"this is no assessment: {type(error).__name__}: {error}") from None
@@ -165,7 +198,12 @@ class Receipt:
 
     def __add__(self, later: Receipt) -> Receipt:
         position = self.position if later.position is None else later.position
-        return Receipt(self.accepted + later.accepted, self.rejected + later.rejected, self.rejected_count + later.rejected_count, position)
+        return Receipt(
+            self.accepted + later.accepted,
+            self.rejected + later.rejected,
+            self.rejected_count + later.rejected_count,
+            position,
+        )
 
 
 def time_text(value: datetime | None) -> str | None:

@@ -18,7 +18,9 @@ class Refused(BrigadewatchError):
     100.
     """
 
-    def __init__(self, message: str, *, status: int, errors: Sequence[dict[str, Any]] = (), rejected_count: int = 0) -> None:
+    def __init__(
+        self, message: str, *, status: int, errors: Sequence[dict[str, Any]] = (), rejected_count: int = 0
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.errors = list(errors)
@@ -33,7 +35,9 @@ class Unreachable(BrigadewatchError):
     it harmless.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None, done: int = 0) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None, done: int = 0
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after

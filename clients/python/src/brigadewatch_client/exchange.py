@@ -135,7 +135,10 @@ def read_document(answer: Answer, *expected: int) -> Any:
     try:
         return json.loads(answer.content)
     except ValueError:
-        raise Unreachable(f"an answer that is not JSON came back: is this brigadewatch? {_beginning(answer.content)}", status=answer.status) from None
+        raise Unreachable(
+            f"an answer that is not JSON came back: is this brigadewatch? {_beginning(answer.content)}",
+            status=answer.status,
+        ) from None
 
 
 def read_assessment(answer: Answer, target_id: str) -> Assessment:
@@ -160,8 +163,13 @@ def advise(assessment: Assessment, threshold: int, counted: int | None) -> Advic
     count as independent.
     """
     unseen = 0 if counted is None else max(0, _counted(counted) - assessment.complaints)
-    held = unseen > 0 and round(assessment.independent_complaints + unseen, 6) < threshold <= assessment.complaints + unseen
-    return Advice(assessment.target_id, "hold" if held else assessment.recommendation, reached=True, assessment=assessment)
+    held = (
+        unseen > 0
+        and round(assessment.independent_complaints + unseen, 6) < threshold <= assessment.complaints + unseen
+    )
+    return Advice(
+        assessment.target_id, "hold" if held else assessment.recommendation, reached=True, assessment=assessment
+    )
 
 
 def read_receipt(answer: Answer, batch: Batch) -> Receipt:
@@ -178,9 +186,16 @@ def read_receipt(answer: Answer, batch: Batch) -> Receipt:
     document = read_document(answer, 202)
     try:
         rejected = tuple(_rejected(error, batch) for error in document["rejected"])
-        return Receipt(int(document["accepted"]), (*batch.refused, *rejected), len(batch.refused) + int(document["rejected_count"]), int(document["position"]))
+        return Receipt(
+            int(document["accepted"]),
+            (*batch.refused, *rejected),
+            len(batch.refused) + int(document["rejected_count"]),
+            int(document["position"]),
+        )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise Unreachable("an answer that is no receipt came back: is this brigadewatch?", status=answer.status) from None
+        raise Unreachable(
+            "an answer that is no receipt came back: is this brigadewatch?", status=answer.status
+        ) from None
 
 
 def failure(answer: Answer) -> BrigadewatchError:
@@ -189,12 +204,26 @@ def failure(answer: Answer) -> BrigadewatchError:
     said = problem.get("detail")
     detail = said if isinstance(said, str) else _beginning(answer.content)
     if 400 <= answer.status < 500 and answer.status not in _BUSY:
-        errors = [e for e in problem["errors"] if isinstance(e, dict)] if isinstance(problem.get("errors"), list) else []
+        errors = (
+            [e for e in problem["errors"] if isinstance(e, dict)] if isinstance(problem.get("errors"), list) else []
+        )
         count = problem.get("rejected_count")
-        return Refused(f"{answer.status}: {detail}", status=answer.status, errors=errors, rejected_count=count if isinstance(count, int) else len(errors))
+        return Refused(
+            f"{answer.status}: {detail}",
+            status=answer.status,
+            errors=errors,
+            rejected_count=count if isinstance(count, int) else len(errors),
+        )
     if 300 <= answer.status < 400:
-        return Refused(f"{answer.status}: redirected to {answer.headers.get('location', 'nowhere')!r:.200}; redirects are not followed, give the final address", status=answer.status)
-    return Unreachable(f"{answer.status}: {detail}", status=answer.status, retry_after=retry_after(answer.headers.get("retry-after"), answer.at))
+        return Refused(
+            f"{answer.status}: redirected to {answer.headers.get('location', 'nowhere')!r:.200}; redirects are not followed, give the final address",
+            status=answer.status,
+        )
+    return Unreachable(
+        f"{answer.status}: {detail}",
+        status=answer.status,
+        retry_after=retry_after(answer.headers.get("retry-after"), answer.at),
+    )
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
@@ -251,7 +280,9 @@ def _assessment(document: Any, target_id: str, status: int) -> Assessment:
     except ValueError as error:
         raise Unreachable(f"{error}: is this brigadewatch?", status=status) from None
     if assessment.target_id != target_id:
-        raise Unreachable(f"asked about {target_id!r}, and the answer is about {assessment.target_id!r:.150}", status=status)
+        raise Unreachable(
+            f"asked about {target_id!r}, and the answer is about {assessment.target_id!r:.150}", status=status
+        )
     return assessment
 
 
@@ -259,7 +290,12 @@ def _rejected(error: Mapping[str, Any], batch: Batch) -> Rejected:
     line = error.get("line")
     index = batch.indexes[line - 1] if isinstance(line, int) and 1 <= line <= len(batch.indexes) else -1
     identifier, pointer = error.get("id"), error.get("pointer")
-    return Rejected(index, identifier if isinstance(identifier, str) else None, str(error.get("detail", "")), pointer if isinstance(pointer, str) else "")
+    return Rejected(
+        index,
+        identifier if isinstance(identifier, str) else None,
+        str(error.get("detail", "")),
+        pointer if isinstance(pointer, str) else "",
+    )
 
 
 def _problem(answer: Answer) -> dict[str, Any]:

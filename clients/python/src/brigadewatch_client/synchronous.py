@@ -25,15 +25,32 @@ class Client:
     """
 
     def __init__(
-        self, url: str, key: str, *, when_unreachable: WhenUnreachable, timeout: float = 0.3, send_timeout: float = 10.0, retry_for: float = 30.0, verify: Any = True,
+        self,
+        url: str,
+        key: str,
+        *,
+        when_unreachable: WhenUnreachable,
+        timeout: float = 0.3,
+        send_timeout: float = 10.0,
+        retry_for: float = 30.0,
+        verify: Any = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         check(url, key, when_unreachable, timeout, send_timeout, retry_for)
         self._when_unreachable: WhenUnreachable = when_unreachable
         self._timeout, self._send_timeout = timeout, send_timeout
-        self._background = Background(lambda: AsyncClient(
-            url, key, when_unreachable=when_unreachable, timeout=timeout, send_timeout=send_timeout, retry_for=retry_for, verify=verify, transport=transport,
-        ))
+        self._background = Background(
+            lambda: AsyncClient(
+                url,
+                key,
+                when_unreachable=when_unreachable,
+                timeout=timeout,
+                send_timeout=send_timeout,
+                retry_for=retry_for,
+                verify=verify,
+                transport=transport,
+            )
+        )
 
     def close(self) -> None:
         """Give up all connections and end the thread."""
@@ -42,7 +59,9 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def may_remove(self, target_id: str, threshold: int, *, counted: int | None = None) -> Advice:
@@ -55,7 +74,9 @@ class Client:
         nobody, and the answer could be `none`.
         """
         try:
-            return self._background.run(lambda client: client.may_remove(target_id, threshold, counted=counted), self._timeout)
+            return self._background.run(
+                lambda client: client.may_remove(target_id, threshold, counted=counted), self._timeout
+            )
         except Unreachable as error:
             return unreached(target_id, self._when_unreachable, error)
 
@@ -112,7 +133,9 @@ class Client:
             # here, so that reading and compressing hold up no question of another thread
             question = exchange.post_batch(path, batch)
             try:
-                receipt += self._background.run(lambda client, question=question, batch=batch: client.send_batch(question, batch), None)  # type: ignore[misc]
+                receipt += self._background.run(
+                    lambda client, question=question, batch=batch: client.send_batch(question, batch), None
+                )  # type: ignore[misc]
             except Unreachable as error:
                 error.done = done
                 raise
