@@ -103,7 +103,8 @@ async def measure_lag(settings: Settings, engine: Any, url: str, key: str, round
     ):
         idle = await lag_of(lambda: asyncio.sleep(2))
         print(
-            f"lag of a 1 ms timer with nothing going on: median {statistics.median(idle):.2f}, p99 {quantile(idle, 0.99):.2f}, largest {max(idle):.2f} ms"
+            f"lag of a 1 ms timer with nothing going on: median {statistics.median(idle):.2f}, p99"
+            f" {quantile(idle, 0.99):.2f}, largest {max(idle):.2f} ms"
         )
         for name, (body, media, encoding, bar) in documents.items():
             headers = {

@@ -182,7 +182,9 @@ def wait_for(url: str) -> None:
 
 
 def paths_of(client: Client, lines: list[bytes]) -> tuple[list[bytes], int]:
-    """Paths of targets of flagged clusters (and how many those are), and of the targets that are complained about most."""
+    """Paths of targets of flagged clusters (and how many those are), and of the targets that are complained
+    about most.
+    """
     clustered: list[str] = []
     for cluster in client.get("/v1/clusters?status=any&limit=100")["items"]:
         clustered += client.get(f"/v1/clusters/{cluster['id']}")["targets"]
@@ -262,7 +264,8 @@ def main() -> None:
             client.wait_until(position, swept=True)
             paths, clustered = paths_of(client, lines[: before + count])
             print(
-                f"    {before:,} complaints are there; of the {len(paths)} targets asked for {clustered} are in flagged clusters",
+                f"    {before:,} complaints are there; of the {len(paths)} targets asked for {clustered} are in flagged"
+                " clusters",
                 flush=True,
             )
             measure("idle", port, key, paths, chosen, None)

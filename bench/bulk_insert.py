@@ -54,7 +54,10 @@ def rows_of(count: int) -> list[tuple[Any, ...]]:
     made = []
     for number in range(count):
         reporter, target = f"reader-{number * 7919 % 60_000}", f"comment-{number // 8}"
-        body = f'{{"id":"c-{number * 2654435761 % 2**32:08x}","occurred_at":"2026-01-01T00:00:00Z","reporter":{{"id":"{reporter}"}},"target":{{"id":"{target}"}},"text":"{"an insult to everyone " * 10}"}}'
+        body = (
+            f'{{"id":"c-{number * 2654435761 % 2**32:08x}","occurred_at":"2026-01-01T00:00:00Z",'
+            f'"reporter":{{"id":"{reporter}"}},"target":{{"id":"{target}"}},"text":"{"an insult to everyone " * 10}"}}'
+        )
         at = 1_795_000_000_000_000 + number * 1_000
         made.append(
             (
@@ -124,8 +127,9 @@ def measure(engine: Engine, name: str, insert: Callable[[Connection, Rows], None
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT COUNT(*) FROM complaints")) == len(rows)
     print(
-        f"{engine.dialect.name:<12}{name:<44}{len(rows) / (over - began):>9,.0f}/s, the last eighth {(len(rows) - from_here) / (over - last):>8,.0f}/s,"
-        f" CPU of our process {(time.process_time() - cpu) / len(rows) * 1e6:5.1f} µs a row",
+        f"{engine.dialect.name:<12}{name:<44}{len(rows) / (over - began):>9,.0f}/s, the last eighth"
+        f" {(len(rows) - from_here) / (over - last):>8,.0f}/s, CPU of our process"
+        f" {(time.process_time() - cpu) / len(rows) * 1e6:5.1f} µs a row",
         flush=True,
     )
 

@@ -238,12 +238,15 @@ def print_table(found: list[Size]) -> None:
     )
     micro = last.ingest_us + last.detect_us
     print(
-        f"\nmemory: detect {detect[0] / 1e6:.0f} MB + {detect[1]:.0f} bytes, sweep {sweep[0] / 1e6:.0f} MB + {sweep[1]:.0f} bytes a complaint of the window; sweep {seconds[0]:.1f} s + {seconds[1] * 1e6:.1f} s a million; "
-        f"Redis {redis[0] / 1e6:.0f} MB + {redis[1]:.0f} bytes an archived complaint; {last.item_bytes:.0f} bytes an item that waits; "
-        f"SQLite {sqlite:.0f}, PostgreSQL {0 if postgresql is None else postgresql:.0f} bytes a complaint; archiving and detection {micro:.0f} µs a complaint\n"
+        f"\nmemory: detect {detect[0] / 1e6:.0f} MB + {detect[1]:.0f} bytes, sweep {sweep[0] / 1e6:.0f} MB +"
+        f" {sweep[1]:.0f} bytes a complaint of the window; sweep {seconds[0]:.1f} s + {seconds[1] * 1e6:.1f} s a"
+        f" million; Redis {redis[0] / 1e6:.0f} MB + {redis[1]:.0f} bytes an archived complaint; {last.item_bytes:.0f}"
+        f" bytes an item that waits; SQLite {sqlite:.0f}, PostgreSQL {0 if postgresql is None else postgresql:.0f}"
+        f" bytes a complaint; archiving and detection {micro:.0f} µs a complaint\n"
     )
     print(
-        "| complaints a day | window | detect worker | a sweep | Redis after a year | SQLite, a year | PostgreSQL, a year | cores at ten times the mean |"
+        "| complaints a day | window | detect worker | a sweep | Redis after a year | SQLite, a year | PostgreSQL, a"
+        " year | cores at ten times the mean |"
     )
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     largest = max(windows)
@@ -251,8 +254,10 @@ def print_table(found: list[Size]) -> None:
         window, year = day * WINDOW_DAYS, day * YEAR
         cores = micro / 1e6 * day / 86_400 * PEAK + max(0.0, seconds[0] + seconds[1] * window) * SWEEPS_A_DAY / 86_400
         print(
-            f"| {day:,}{' *' if window > largest * 1.2 else ''} | {window:,} | {(detect[0] + detect[1] * window) / 1e6:,.0f} MB | {(sweep[0] + sweep[1] * window) / 1e6:,.0f} MB | {(redis[0] + redis[1] * year) / 1e6:,.0f} MB | "
-            f"{sqlite * year / 1e9:,.1f} GB | {'–' if postgresql is None else f'{postgresql * year / 1e9:,.1f} GB'} | {max(0.01, cores):.2f} |"
+            f"| {day:,}{' *' if window > largest * 1.2 else ''} | {window:,} |"
+            f" {(detect[0] + detect[1] * window) / 1e6:,.0f} MB | {(sweep[0] + sweep[1] * window) / 1e6:,.0f} MB |"
+            f" {(redis[0] + redis[1] * year) / 1e6:,.0f} MB | {sqlite * year / 1e9:,.1f} GB |"
+            f" {'–' if postgresql is None else f'{postgresql * year / 1e9:,.1f} GB'} | {max(0.01, cores):.2f} |"
         )
     print("\n* beyond what was measured")
 

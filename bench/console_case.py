@@ -41,7 +41,13 @@ document.addEventListener("picture:drawn", (event) => {
 _READ = """() => {
   const host = document.getElementById("raster"), page = performance.getEntriesByType("navigation")[0];
   const data = performance.getEntriesByType("resource").find((one) => one.name.endsWith("/pictures.json"));
-  const steps = { "the page's first byte": page.responseStart, "the page's last byte": page.responseEnd, "parsed, scripts run": page.domContentLoadedEventEnd, "picture data asked for": data.requestStart, "picture data there": data.responseEnd };
+  const steps = {
+    "the page's first byte": page.responseStart,
+    "the page's last byte": page.responseEnd,
+    "parsed, scripts run": page.domContentLoadedEventEnd,
+    "picture data asked for": data.requestStart,
+    "picture data there": data.responseEnd,
+  };
   return [window.shownMs, steps, Number(host.dataset.drawnMs), Number(host.dataset.cells)];
 }"""
 
@@ -125,7 +131,8 @@ def main() -> None:
             token = sessions.open_session(connection, attempt.user_id, attempt.password_hash or "", "127.0.0.1", now_us)
             assert token is not None
         print(
-            f"{chosen.reporters:,} reporters x {chosen.targets:,} targets, {marks:,} complaints; opened {chosen.times} times",
+            f"{chosen.reporters:,} reporters x {chosen.targets:,} targets, {marks:,} complaints; opened {chosen.times}"
+            " times",
             flush=True,
         )
         with sync_playwright() as playwright:

@@ -44,7 +44,10 @@ BAR_MS = 300.0
 TENANT, PERSON = "default", "anna"
 WEEK_US = 7 * 86_400_000_000
 CLUSTERS, LARGE, RESTORATIONS, CROWD = 10_000, 400, 5_000, 5_000
-TEXT = "%d accounts complained about the same %d targets; up to %d of them within one hour, where none is usual; not judged yet."
+TEXT = (
+    "%d accounts complained about the same %d targets; up to %d of them within one hour, where none is usual; not"
+    " judged yet."
+)
 PAGES = {
     "overview, a day": "/console/overview",
     "overview, a week": "/console/overview?period=week",

@@ -291,7 +291,8 @@ def measure(bench: Bench, jobs: Sequence[tuple[str, str]]) -> None:
             continue
         if state_of_code() != bench.state:
             sys.exit(
-                f"the detecting code changed since the start ({bench.state}): what is left would be of another state; start again"
+                f"the detecting code changed since the start ({bench.state}): what is left would be of another state;"
+                " start again"
             )
         found = PARTS[part][0](bench, files_of(name, bench.chosen, bench.folder))
         draft = kept.with_suffix(".draft")
@@ -313,7 +314,8 @@ def draw(results: Path, out: Path) -> None:
     """The pictures, where matplotlib is installed; else the reason why there are none."""
     if find_spec("matplotlib") is None:
         print(
-            f"no pictures: matplotlib is not installed here; PYTHON bench/detection_pictures.py {results} {out} draws them with a Python that has it",
+            f"no pictures: matplotlib is not installed here; PYTHON bench/detection_pictures.py {results} {out} draws"
+            " them with a Python that has it",
             flush=True,
         )
         return

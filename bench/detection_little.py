@@ -104,7 +104,8 @@ def main() -> None:
             for seed in range(1, worlds + 1):
                 flagged += quiet(folder, seed, organic, crowds)
             print(
-                f"{organic:,} | {'yes' if crowds else 'no'} | {worlds} | {', '.join(f'{n} {kind}' for kind, n in flagged.items()) or 'none'}",
+                f"{organic:,} | {'yes' if crowds else 'no'} | {worlds} |"
+                f" {', '.join(f'{n} {kind}' for kind, n in flagged.items()) or 'none'}",
                 flush=True,
             )
 

@@ -196,14 +196,16 @@ def main() -> None:
         )
         r = shares(every[name])
         print(
-            f"    {name}: {r['targets']:.0f} targets, at once {r['at_once']:.3f} (oracle {r['oracle']:.3f}), an hour later {r['later']:.3f} (oracle {r['oracle_later']:.3f}); {time.process_time() - began:.0f} s CPU",
+            f"    {name}: {r['targets']:.0f} targets, at once {r['at_once']:.3f} (oracle {r['oracle']:.3f}), an hour"
+            f" later {r['later']:.3f} (oracle {r['oracle_later']:.3f}); {time.process_time() - began:.0f} s CPU",
             flush=True,
         )
     together = [c for found in every.values() for c in found]
     print(
         "    by kind, at once / oracle, an hour later / oracle: "
         + ", ".join(
-            f"{kind} ({k['targets']:.0f}) {k['at_once']:.2f} / {k['oracle']:.2f}, {k['later']:.2f} / {k['oracle_later']:.2f}"
+            f"{kind} ({k['targets']:.0f}) {k['at_once']:.2f} / {k['oracle']:.2f}, {k['later']:.2f} /"
+            f" {k['oracle_later']:.2f}"
             for kind, k in by_kind(together).items()
         ),
         flush=True,

@@ -42,7 +42,8 @@ def reliability(found: dict[str, Any], out: Path) -> None:
     )
     every = found["all"]
     axes.set_title(
-        f"{every['candidates']} candidates, base rate {every['base_rate']:.2f}\nexpected error {every['expected_error']:.3f}, Brier {every['brier']:.4f}",
+        f"{every['candidates']} candidates, base rate {every['base_rate']:.2f}\nexpected error"
+        f" {every['expected_error']:.3f}, Brier {every['brier']:.4f}",
         fontsize=10,
     )
     axes.legend(frameon=False, fontsize=8, loc="lower right")

@@ -62,11 +62,13 @@ def run(
     seconds = time.perf_counter() - started
     print_cpu(before, up.cpu(), complaints)
     print(
-        f"    {complaints:,} complaints, {position:,} items: sent in {sent:.1f} s (a request p50 {quantile(answered, 0.5):.1f}, p99 {quantile(answered, 0.99):.1f} ms), pending 0 after {seconds:.1f} s"
+        f"    {complaints:,} complaints, {position:,} items: sent in {sent:.1f} s (a request p50"
+        f" {quantile(answered, 0.5):.1f}, p99 {quantile(answered, 0.99):.1f} ms), pending 0 after {seconds:.1f} s"
     )
     client.wait_until(position, swept=True, pause=0.2)
     print(
-        f"    swept after {time.perf_counter() - started:.1f} s; clusters {len(client.get('/v1/clusters?status=any&limit=100')['items'])} on the first page",
+        f"    swept after {time.perf_counter() - started:.1f} s; clusters"
+        f" {len(client.get('/v1/clusters?status=any&limit=100')['items'])} on the first page",
         flush=True,
     )
     client.close()

@@ -76,7 +76,8 @@ def run(rows: int, batch: int) -> None:
                     commit(connection, tenant, epoch, entries[start : start + size])
             count = min(STEP, rows - begin)
             print(
-                f"{begin + count:>9,} rows: {(time.process_time() - cpu) / count * 1e6:5.1f} µs CPU, {(time.perf_counter() - wall) / count * 1e6:5.1f} µs wall a complaint",
+                f"{begin + count:>9,} rows: {(time.process_time() - cpu) / count * 1e6:5.1f} µs CPU,"
+                f" {(time.perf_counter() - wall) / count * 1e6:5.1f} µs wall a complaint",
                 flush=True,
             )
         engine.dispose()

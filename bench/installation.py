@@ -151,7 +151,9 @@ class Installation:
 
 @contextmanager
 def installation(data: Path | None = None, *, environment: dict[str, str] | None = None) -> Iterator[Installation]:
-    """A ready `brigadewatch up` on free ports, in `data` or a temporary folder; ended at the end, with all it started."""
+    """A ready `brigadewatch up` on free ports, in `data` or a temporary folder; ended at the end, with all it
+    started.
+    """
     with tempfile.TemporaryDirectory(prefix="brigadewatch-bench-", ignore_cleanup_errors=True) as scratch:
         folder = data or Path(scratch) / "data"
         inherited = {
@@ -216,6 +218,7 @@ def print_cpu(before: dict[str, float], after: dict[str, float], complaints: int
     parts = ", ".join(f"{name} {value:.1f}" for name, value in sorted(used.items(), key=lambda item: -item[1]))
     print(f"    µs CPU a complaint: {parts}; in all {sum(used.values()):.0f}")
     print(
-        f"    of {psutil.cpu_count()} cores these had {sum(spent.values()) / seconds:.2f}, others {max(0.0, machine - sum(spent.values())) / seconds:.2f}",
+        f"    of {psutil.cpu_count()} cores these had {sum(spent.values()) / seconds:.2f}, others"
+        f" {max(0.0, machine - sum(spent.values())) / seconds:.2f}",
         flush=True,
     )

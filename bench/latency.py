@@ -83,7 +83,8 @@ def main() -> None:
         found = delays(acknowledged, seen)
         seconds = acknowledged[-1][1] - acknowledged[0][1]
         print(
-            f"    {len(bodies):,} batches of {BATCH} in {seconds:.0f} s, {(len(bodies) - 1) * BATCH / seconds:.0f} complaints/s; the client was {behind * 1e3:.0f} ms late at most"
+            f"    {len(bodies):,} batches of {BATCH} in {seconds:.0f} s, {(len(bodies) - 1) * BATCH / seconds:.0f}"
+            f" complaints/s; the client was {behind * 1e3:.0f} ms late at most"
         )
         for share in (0.5, 0.95, 0.99, 1.0):
             show(

@@ -178,8 +178,9 @@ def measure(chosen: argparse.Namespace) -> None:
             for process in floods:
                 process.kill()
         print(
-            f"    the noisy tenant: {state['accepted']:,} accepted, {state['archived']:,} archived, {state['analysed']:,} analysed, behind by {state['lag_seconds']:.0f} s"
-            f"{'; it had no more to send' if any(code == 0 for code in ended) else ''}",
+            f"    the noisy tenant: {state['accepted']:,} accepted, {state['archived']:,} archived,"
+            f" {state['analysed']:,} analysed, behind by {state['lag_seconds']:.0f}"
+            f" s{'; it had no more to send' if any(code == 0 for code in ended) else ''}",
             flush=True,
         )
         if any(code not in (None, 0) for code in ended):

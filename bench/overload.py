@@ -357,7 +357,8 @@ def _overload(
         caught_up = time.perf_counter() - ended
     answers = {int(status): count for status, count in sent["answers"].items()}
     print(
-        f"    offered {sent['offered'] * BATCH / sent['took']:,.0f} items/s for {sent['took']:.0f} s in batches of {BATCH}; the senders were {sent['behind']:.1f} s late at most"
+        f"    offered {sent['offered'] * BATCH / sent['took']:,.0f} items/s for {sent['took']:.0f} s in batches of"
+        f" {BATCH}; the senders were {sent['behind']:.1f} s late at most"
     )
     for status in sorted(answers):
         show(f"batches answered {status or 'not at all'}", answers[status], digits=0)

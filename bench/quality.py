@@ -91,8 +91,9 @@ def print_scores(found: list[dict[str, Any]], window: str, quick: bool) -> None:
         + f"; false clusters a day {mean(s['false_clusters_per_day'] for s in found):.3f}"
     )
     print(
-        f"    honest removals at {THRESHOLD} lost: {sum(a['other_removals_lost'] for a in at)} of {sum(a['other_removals'] for a in at)}, "
-        f"the patrol's {sum(a['patrol_removals_lost'] for a in at)} of {sum(a['patrol_removals'] for a in at)}"
+        f"    honest removals at {THRESHOLD} lost: {sum(a['other_removals_lost'] for a in at)} of"
+        f" {sum(a['other_removals'] for a in at)}, the patrol's {sum(a['patrol_removals_lost'] for a in at)} of"
+        f" {sum(a['patrol_removals'] for a in at)}"
     )
     kinds = sorted({kind for s in found for kind in s["campaigns_found"]})
     print(
@@ -118,7 +119,8 @@ def main() -> None:
         for files in worlds:
             found.append(scores(judge, files, window))
             print(
-                f"    {files.name}, window {window}: P {found[-1]['P']:.3f} R {found[-1]['R']:.3f}, {found[-1]['clusters']} flagged clusters, {found[-1]['flagged']} accounts",
+                f"    {files.name}, window {window}: P {found[-1]['P']:.3f} R {found[-1]['R']:.3f},"
+                f" {found[-1]['clusters']} flagged clusters, {found[-1]['flagged']} accounts",
                 flush=True,
             )
         print_scores(found, window, chosen.quick)

@@ -90,20 +90,24 @@ def describe(
     days = len({c["occurred_at"][:10] for c in theirs})
     return [
         (
-            f"  {cluster['kind']}, {cluster['disposition']}: {len(members)} accounts, {len(targets)} targets, {len(theirs)} complaints on {days} days, of {everyone} on these targets; "
-            f"score {cluster['score']:.1f}, P(coordinated) {cluster['probability']:.2f}, P(unfounded) {cluster['unfounded_probability']:.2f}"
+            f"  {cluster['kind']}, {cluster['disposition']}: {len(members)} accounts, {len(targets)} targets,"
+            f" {len(theirs)} complaints on {days} days, of {everyone} on these targets; score {cluster['score']:.1f},"
+            f" P(coordinated) {cluster['probability']:.2f}, P(unfounded) {cluster['unfounded_probability']:.2f}"
         ),
         f"    of what the accounts did {devoted:.0%} went there; complaints an account in all: "
         + "/".join(str(n) for n in quartiles([complaints_of[m] for m in members])),
-        f"    members a target: median {median(Counter(c['target']['id'] for c in theirs).values()):.1f}; seconds from one member to the next: "
-        + "/".join(f"{n:.0f}" for n in quartiles(lags)),
+        f"    members a target: median {median(Counter(c['target']['id'] for c in theirs).values()):.1f}; seconds from"
+        " one member to the next: " + "/".join(f"{n:.0f}" for n in quartiles(lags)),
         (
-            f"    largest share of one author {author:.0%} ({authors} authors), of one context {context:.0%} ({contexts} contexts), of one reason {reason:.0%}; "
-            f"one account came first on {max(first_places.values(), default=0)} of {first_places.total()} targets"
+            f"    largest share of one author {author:.0%} ({authors} authors), of one context {context:.0%}"
+            f" ({contexts} contexts), of one reason {reason:.0%}; one account came first on"
+            f" {max(first_places.values(), default=0)} of {first_places.total()} targets"
         ),
         (
-            f"    {len(members & busiest)} of them are among the 20 most active of all; two of them give the same reason in {agreement(by_target, targets, members):.0%} of cases, "
-            f"two others in {agreement(by_target, by_target, set(complaints_of) - members):.0%}; fullest contexts: {Counter(by_target[t][0]['target'].get('context_id') for t in targets).most_common(1)[0][1]} targets"
+            f"    {len(members & busiest)} of them are among the 20 most active of all; two of them give the same"
+            f" reason in {agreement(by_target, targets, members):.0%} of cases, two others in"
+            f" {agreement(by_target, by_target, set(complaints_of) - members):.0%}; fullest contexts:"
+            f" {Counter(by_target[t][0]['target'].get('context_id') for t in targets).most_common(1)[0][1]} targets"
         ),
         "    " + "; ".join(signals),
     ]
@@ -127,7 +131,9 @@ def source(reporter: str) -> str:
 def steps(
     by_target: dict[str, list[dict[str, Any]]], targets: Iterable[str], people: set[str] | None
 ) -> list[tuple[float, bool]]:
-    """(seconds from one of the people to the next on a target, whether they are of different sources); None: everybody."""
+    """(seconds from one of the people to the next on a target, whether they are of different sources); None:
+    everybody.
+    """
     found = []
     for target in targets:
         hits = [
@@ -153,8 +159,10 @@ def print_pace(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str
                 for c in some
             )
             print(
-                f"    {low}-{high}: {len(some)} groups, {sum(c['reporter_count'] for c in some)} accounts, {sum(c['target_count'] for c in some)} targets, "
-                f"median of their share of all on these targets {own:.0%}, of lockstep {median(signals[id(c)]['lockstep'] for c in some):.2f}, of devotion {median(signals[id(c)]['devotion'] for c in some):.2f}"
+                f"    {low}-{high}: {len(some)} groups, {sum(c['reporter_count'] for c in some)} accounts,"
+                f" {sum(c['target_count'] for c in some)} targets, median of their share of all on these targets"
+                f" {own:.0%}, of lockstep {median(signals[id(c)]['lockstep'] for c in some):.2f}, of devotion"
+                f" {median(signals[id(c)]['devotion'] for c in some):.2f}"
             )
     fast = [c for c in flagged if paces[id(c)] < 600 and signals[id(c)]["devotion"] >= 0.85]
     others = [c for c in flagged if c not in fast]
@@ -165,9 +173,10 @@ def print_pace(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str
         if c not in several and signals[id(c)]["devotion"] >= 0.85 and signals[id(c)]["lockstep"] >= 0.7
     ]
     print(
-        f"    under 10 min and devotion of .85 and more: {len(fast)} groups, {sum(c['reporter_count'] for c in fast)} accounts; of the others {len(several)} in several sources, "
-        f"{len(tight)} slow but tight (devotion of .85, lockstep of .7 and more), {len(others) - len(several) - len(tight)} neither; "
-        f"devotion under .7 in {sum(signals[id(c)]['devotion'] < 0.7 for c in flagged)} of all {len(flagged)}"
+        f"    under 10 min and devotion of .85 and more: {len(fast)} groups, {sum(c['reporter_count'] for c in fast)}"
+        f" accounts; of the others {len(several)} in several sources, {len(tight)} slow but tight (devotion of .85,"
+        f" lockstep of .7 and more), {len(others) - len(several) - len(tight)} neither; devotion under .7 in"
+        f" {sum(signals[id(c)]['devotion'] < 0.7 for c in flagged)} of all {len(flagged)}"
     )
     in_groups = [lag for c in flagged for lag, cross in steps(by_target, c["targets"], set(c["reporters"])) if cross]
     people = {r for c in flagged for r in c["reporters"]}
@@ -181,7 +190,8 @@ def print_pace(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str
     for name, lags in (("members of flagged groups", in_groups), ("others", apart)):
         if lags:
             print(
-                f"    {name} of different sources: {sum(13_800 <= lag <= 15_600 for lag in lags) / len(lags):.0%} of {len(lags):,} steps take between 3 h 50 and 4 h 20"
+                f"    {name} of different sources: {sum(13_800 <= lag <= 15_600 for lag in lags) / len(lags):.0%} of"
+                f" {len(lags):,} steps take between 3 h 50 and 4 h 20"
             )
     popular = [t for t, hits in by_target.items() if len(hits) >= 50]
     touched = {t for c in flagged for t in c["targets"]}
@@ -198,7 +208,8 @@ def print_sizes(
     )
     small = [c for c in flagged if c["reporter_count"] <= 4 and c["target_count"] <= 3]
     print(
-        f"  accounts a group: {dict(sizes)}; {sum(c['target_count'] == 2 for c in flagged)} groups have two targets; four accounts and three targets at most: {len(small)}"
+        f"  accounts a group: {dict(sizes)}; {sum(c['target_count'] == 2 for c in flagged)} groups have two targets;"
+        f" four accounts and three targets at most: {len(small)}"
     )
     told_more = [0, 0, 0]
     span = 0
@@ -218,7 +229,8 @@ def print_sizes(
             told_more[k] += wrong
         span += "span" in signals and c["score"] <= signals["span"]["contribution"]
     print(
-        f"  told of the group but not true of the whole of it by .2 and more: lockstep of {told_more[0]}, devotion of {told_more[1]}, either of {told_more[2]}; {span} groups are flagged for their span alone"
+        f"  told of the group but not true of the whole of it by .2 and more: lockstep of {told_more[0]}, devotion of"
+        f" {told_more[1]}, either of {told_more[2]}; {span} groups are flagged for their span alone"
     )
 
 
@@ -253,8 +265,9 @@ def print_file(path: Path, window: str) -> None:
             by_target[pair[1]].append(c)
     contexts = {c["target"].get("context_id") for c in complaints}
     print(
-        f"== {path.name.removesuffix('.ndjson.gz')}, window {window}: {len(complaints):,} rows, {len(complaints) - len(pairs):,} repeats, {len(complaints_of):,} accounts, {len(by_target):,} targets, "
-        f"{len(contexts):,} contexts; {report['from'][:10]} to {report['to'][:10]}; audited in {seconds:.1f} s"
+        f"== {path.name.removesuffix('.ndjson.gz')}, window {window}: {len(complaints):,} rows,"
+        f" {len(complaints) - len(pairs):,} repeats, {len(complaints_of):,} accounts, {len(by_target):,} targets,"
+        f" {len(contexts):,} contexts; {report['from'][:10]} to {report['to'][:10]}; audited in {seconds:.1f} s"
     )
     for note in report["notes"]:
         print(f"  note: {note[:220]}")
@@ -264,13 +277,15 @@ def print_file(path: Path, window: str) -> None:
     touched = {t for c in flagged for t in c["targets"]}
     accounts = {r for c in flagged for r in c["reporters"]}
     print(
-        f"  flagged: {len(accounts)} accounts ({len(accounts) / len(complaints_of):.1%}), {len(touched)} targets ({len(touched) / len(by_target):.1%}); "
-        f"{sum(complaints_of[r] for r in accounts) / len(pairs):.1%} of all complaints are theirs"
+        f"  flagged: {len(accounts)} accounts ({len(accounts) / len(complaints_of):.1%}), {len(touched)} targets"
+        f" ({len(touched) / len(by_target):.1%}); {sum(complaints_of[r] for r in accounts) / len(pairs):.1%} of all"
+        " complaints are theirs"
     )
     discounts = [(t["complaints"], t["independent_complaints"]) for t in report["targets"]]
     crossing = sum(n >= 8 > independent for n, independent in discounts)
     print(
-        f"  {len(discounts)} targets count less; {crossing} of them fall below 8 that had 8 or more (of {sum(len(v) >= 8 for v in by_target.values())} with so many)"
+        f"  {len(discounts)} targets count less; {crossing} of them fall below 8 that had 8 or more (of"
+        f" {sum(len(v) >= 8 for v in by_target.values())} with so many)"
     )
     overlaps = sum(
         1 for i, a in enumerate(flagged) for b in flagged[i + 1 :] if set(a["reporters"]) & set(b["reporters"])

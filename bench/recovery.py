@@ -122,8 +122,8 @@ def main() -> None:
             built = re.findall(r"window of (\d+) complaints built in ([\d.]+) s", up.log("worker-detect"))[-1]
             memory = up.parts()["worker-detect"].memory_info().rss / 2**20
             print(
-                f"    kill {number + 1}: caught up {seconds:.1f} s after it; window of {int(built[0]):,} complaints built in {built[1]} s, {memory:.0f} MB"
-                + (", 5,000 after the sweep" if more else ""),
+                f"    kill {number + 1}: caught up {seconds:.1f} s after it; window of {int(built[0]):,} complaints"
+                f" built in {built[1]} s, {memory:.0f} MB" + (", 5,000 after the sweep" if more else ""),
                 flush=True,
             )
             client.wait_until(client.get("/v1/pipeline")["accepted"], swept=True, seconds=600, pause=0.5)

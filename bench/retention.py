@@ -75,7 +75,10 @@ def load(engine: Engine, tenant: int, rows: int) -> None:
         made, entries, targets = [], [], {}
         for seq in range(first, min(first + AT_ONCE, rows + 1)):
             at, reporter, target = START_US + seq * SPAN_US // rows, odd(seq * 7919 % REPORTERS), odd(seq // PER_TARGET)
-            body = f'{{"id":"c-{odd(seq):x}","occurred_at":"2025-01-01T00:00:00Z","reporter":{{"id":"r-{reporter:x}"}},"target":{{"id":"t-{target:x}"}},"reason":"abuse","text_signature":"{"A" * 88}"}}'
+            body = (
+                f'{{"id":"c-{odd(seq):x}","occurred_at":"2025-01-01T00:00:00Z","reporter":{{"id":"r-{reporter:x}"}},'
+                f'"target":{{"id":"t-{target:x}"}},"reason":"abuse","text_signature":"{"A" * 88}"}}'
+            )
             made.append(
                 (
                     tenant << 40 | seq,
@@ -118,7 +121,10 @@ def load(engine: Engine, tenant: int, rows: int) -> None:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             insert_rows(connection, schema.complaints, _COMPLAINT_COLUMNS, made)
             insert_rows(connection, schema.feed, columns, entries)
-            upsert = "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = targets.complaints + excluded.complaints"
+            upsert = (
+                "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = targets.complaints +"
+                " excluded.complaints"
+            )
             insert_rows(
                 connection,
                 schema.targets,
@@ -286,7 +292,8 @@ def plans(engine: Engine, tenant: int, upto: int) -> bool:
             told = [str(row[-1]).strip() for row in connection.exec_driver_sql(explain + statement)]
             fine = fine and any("Index" in line or "INDEX" in line or "PRIMARY KEY" in line for line in told)
             print(
-                f"    {statement[:70]:72} {next((line for line in told if 'ndex' in line or 'SEARCH' in line), told[0])}"
+                f"    {statement[:70]:72}"
+                f" {next((line for line in told if 'ndex' in line or 'SEARCH' in line), told[0])}"
             )
     return fine
 

@@ -157,7 +157,10 @@ async def measure(
     complaint = json.dumps(
         {"id": "c-1", "occurred_at": datetime.now(UTC).isoformat(), "reporter": {"id": "r"}, "target": {"id": "t-1"}}
     )
-    post = f"POST /v1/complaints HTTP/1.1\r\n{authorized}Content-Type: application/json\r\nContent-Length: {len(complaint)}\r\n\r\n{complaint}".encode()
+    post = (
+        f"POST /v1/complaints HTTP/1.1\r\n{authorized}Content-Type: application/json\r\nContent-Length:"
+        f" {len(complaint)}\r\n\r\n{complaint}".encode()
+    )
     seen = Seen()
     first: list[float] = []
     await ask(host, port, post, 202, 0.0, time.monotonic() + 0.1, first, seen.failures)

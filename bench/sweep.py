@@ -65,7 +65,8 @@ def print_sweep(files: WorldFiles, quick: bool) -> None:
         quick=quick,
     )
     print(
-        f"    {met:,.0f} pairs met, {cut:,.0f} cut at the cap, {groups:.0f} groups, a = {shape:.3f}, b = {rate:.3f}, {size / 1e6:.1f} MB handed over"
+        f"    {met:,.0f} pairs met, {cut:,.0f} cut at the cap, {groups:.0f} groups, a = {shape:.3f}, b = {rate:.3f},"
+        f" {size / 1e6:.1f} MB handed over"
     )
 
 

@@ -112,7 +112,8 @@ def evaluation(chosen: argparse.Namespace) -> Path:
     folder: Path = chosen.shared / "evaluation"
     if not (folder / "worlds.py").exists():
         not_measured(
-            f"{folder} is not there; --shared names the folder that holds evaluation/, --worlds one with ready-made worlds"
+            f"{folder} is not there; --shared names the folder that holds evaluation/, --worlds one with ready-made"
+            " worlds"
         )
     return folder
 

@@ -197,7 +197,9 @@ def stack(overrides: Sequence[Path]) -> Iterator[Stack]:
 
 @contextmanager
 def second_host(first: Stack) -> Iterator[Stack]:
-    """deploy/second-host.yml beside it, as a project of its own that reaches the first one's stores over their network."""
+    """deploy/second-host.yml beside it, as a project of its own that reaches the first one's stores over their
+    network.
+    """
     with tempfile.TemporaryDirectory(prefix="brigadewatch-compose-") as scratch:
         override = Path(scratch) / "second.json"
         database = first.execute("worker-detect", "printenv", "DATABASE_URL").strip()

@@ -266,7 +266,8 @@ def share_out(of: Stack, seen: Seen, complaints: int) -> None:
         until(lambda: all(tenant.done() for tenant in tenants), "the first host's taking over", TAKE_OVER_SECONDS)
         seen.say(
             "the second one is killed",
-            f"the first has all three tenants up to date {time.time() - killed:.1f} s later, {sum(t[2] >= killed for t in turns({'first': of}))} ticks",
+            f"the first has all three tenants up to date {time.time() - killed:.1f} s later,"
+            f" {sum(t[2] >= killed for t in turns({'first': of}))} ticks",
         )
         for start in range(rest, len(worlds[0].complaints), 500):
             for tenant, world in zip(tenants, worlds, strict=True):
@@ -278,7 +279,9 @@ def share_out(of: Stack, seen: Seen, complaints: int) -> None:
     honest = sum(found_campaigns(tenant.groups(), world) for tenant, world in zip(tenants, worlds, strict=True))
     seen.say(
         "their complaints",
-        f"{sum(len(tenant.acknowledged) for tenant in tenants):,} acknowledged, each in the archive once; all {len(CAMPAIGNS)} campaigns of each found, and {honest} honest crowds flagged as not judged yet: no outcomes were sent here",
+        f"{sum(len(tenant.acknowledged) for tenant in tenants):,} acknowledged, each in the archive once; all"
+        f" {len(CAMPAIGNS)} campaigns of each found, and {honest} honest crowds flagged as not judged yet: no outcomes"
+        " were sent here",
     )
 
 
@@ -313,7 +316,8 @@ def ask_prometheus(of: Stack, seen: Seen) -> None:
     ]
     seen.say(
         "Prometheus",
-        f"{len(targets())} target up, {len(rules(url))} rules evaluated without an error, {len(up)} dependencies up, firing: {', '.join(alerts) or 'nothing'}",
+        f"{len(targets())} target up, {len(rules(url))} rules evaluated without an error, {len(up)} dependencies up,"
+        f" firing: {', '.join(alerts) or 'nothing'}",
     )
 
 
@@ -353,14 +357,16 @@ def versions(of: Stack, seen: Seen) -> None:
         "api",
         "python",
         "-c",
-        "import importlib.util as u; print(*[name for name in ('pip', 'setuptools', 'wheel', 'hatchling') if u.find_spec(name)])",
+        "import importlib.util as u; print(*[name for name in ('pip', 'setuptools', 'wheel', 'hatchling') if"
+        " u.find_spec(name)])",
     ).strip()
     who = of.execute("api", "id", "-u").strip()
     if pip or who == "0":
         raise Failed(f"in the image are {pip or 'no build tools'}, and its user is {who}")
     seen.say(
         "image",
-        f"{size / 1e6:,.0f} MB, {own / 1e6:,.0f} MB of it ours (/opt/brigadewatch); user {who}, no pip, setuptools, wheel or hatchling",
+        f"{size / 1e6:,.0f} MB, {own / 1e6:,.0f} MB of it ours (/opt/brigadewatch); user {who}, no pip, setuptools,"
+        " wheel or hatchling",
     )
 
 
@@ -382,7 +388,9 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
             raise Failed(f"{honest} clusters of honest accounts are flagged")
         seen.say(
             "a world replayed",
-            f"{len(world.complaints):,} complaints and {len(world.outcomes):,} outcomes, analysed and swept after {seconds:.0f} s; all {len(CAMPAIGNS)} campaigns found, in {len(before)} clusters, and nobody else flagged",
+            f"{len(world.complaints):,} complaints and {len(world.outcomes):,} outcomes, analysed and swept after"
+            f" {seconds:.0f} s; all {len(CAMPAIGNS)} campaigns found, in {len(before)} clusters, and nobody else"
+            " flagged",
         )
     for service, used in of.memory((*OURS, *STORES, "prometheus")).items():
         seen.say(f"memory of {service}", used)
@@ -395,17 +403,20 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
         lost, doubled = tenant.lost_and_doubled(of)
         if lost or doubled:
             raise Failed(
-                f"{tenant.name}: of {len(tenant.acknowledged)} acknowledged complaints {lost} are not in the archive, {doubled} twice"
+                f"{tenant.name}: of {len(tenant.acknowledged)} acknowledged complaints {lost} are not in the archive,"
+                f" {doubled} twice"
             )
     if first.groups() != before:
         raise Failed("the clusters are not those from before the restarts")
     seen.say(
         "each container killed and started",
-        f"{len(healed)} in turn; analysed again after {', '.join(f'{name} {seconds:.1f} s' for name, seconds in healed.items())}",
+        f"{len(healed)} in turn; analysed again after"
+        f" {', '.join(f'{name} {seconds:.1f} s' for name, seconds in healed.items())}",
     )
     seen.say(
         "meanwhile",
-        f"{len(posted.acknowledged):,} complaints acknowledged in batches of {BATCH} ({posted.refusals} tries refused and repeated), all in the archive once; the first tenant's clusters are the same",
+        f"{len(posted.acknowledged):,} complaints acknowledged in batches of {BATCH} ({posted.refusals} tries refused"
+        " and repeated), all in the archive once; the first tenant's clusters are the same",
     )
     share_out(of, seen, max(LEAST_COMPLAINTS, complaints // 2))
     ask_prometheus(of, seen)

@@ -41,8 +41,9 @@ from service.storage.stream import AsyncRedis
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 DESCRIPTION = (
-    "Tells coordinated complaining from honest outrage. Post complaints as they come in, ask before you remove anything, decide about the clusters that are flagged. "
-    "Ids in paths are one percent-encoded segment. Every failure is application/problem+json."
+    "Tells coordinated complaining from honest outrage. Post complaints as they come in, ask before you remove"
+    " anything, decide about the clusters that are flagged. Ids in paths are one percent-encoded segment. Every failure"
+    " is application/problem+json."
 )
 
 

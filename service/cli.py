@@ -20,9 +20,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     add_completion=False,
-    help="Tells coordinated complaining from honest outrage, and counts how many people complained independently.\n\n"
-    "Start with `brigadewatch demo`. In production: `up` (everything on one machine) or `api`, `worker` and `clock` (one process each). "
-    "Settings come from the environment (README, Configuration); --data is the same folder for every command.",
+    help=(
+        "Tells coordinated complaining from honest outrage, and counts how many people complained"
+        " independently.\n\nStart with `brigadewatch demo`. In production: `up` (everything on one machine) or `api`,"
+        " `worker` and `clock` (one process each). Settings come from the environment (README, Configuration); --data"
+        " is the same folder for every command."
+    ),
 )
 for commands in (running.commands, histories.commands, upkeep.commands):
     app.add_typer(commands)

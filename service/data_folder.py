@@ -41,7 +41,8 @@ def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
             migrate(engine)
     except OSError as error:
         raise Refused(
-            f"the data folder {settings.data} cannot be used: {error.strerror or error}; name another with --data or BRIGADEWATCH_DATA"
+            f"the data folder {settings.data} cannot be used: {error.strerror or error}; name another with --data or"
+            " BRIGADEWATCH_DATA"
         ) from error
     return engine
 

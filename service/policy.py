@@ -101,14 +101,16 @@ class Policy:
     warn_unfounded: int = _threshold(
         10,
         "complaints",
-        'judged unfounded by people, within the period, before a warning is suggested: "frequently", DSA Art. 23(2); Stack Exchange looks from 10 on',
+        'judged unfounded by people, within the period, before a warning is suggested: "frequently", DSA Art. 23(2);'
+        " Stack Exchange looks from 10 on",
         1,
         10_000,
     )
     warn_share: float = _threshold(
         0.8,
         "",
-        "share of a reporter's judged complaints that are unfounded: Art. 23(3) wants the proportion; honest readers are wrong in four of ten, so eight of ten happens to hardly any",
+        "share of a reporter's judged complaints that are unfounded: Art. 23(3) wants the proportion; honest readers"
+        " are wrong in four of ten, so eight of ten happens to hardly any",
         0.1,
         1,
     )
@@ -132,7 +134,8 @@ class Policy:
         }
         if not changed:
             return BASE_VERSION
-        return f"{BASE_VERSION}+{hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()[:8]}"
+        digest = hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()
+        return f"{BASE_VERSION}+{digest[:8]}"
 
     def overridden(self, values: dict[str, Any]) -> Policy:
         """This policy with a tenant's overrides.

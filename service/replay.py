@@ -150,8 +150,8 @@ class Replay:
         watermark = self._get("/v1/pipeline").get("watermark")
         if watermark and first and datetime.fromisoformat(watermark) > first:
             raise Refused(
-                f"the tenant has complaints up to {watermark}, the files begin at {first.isoformat()}: what is older than its window would not be analysed; "
-                "use a fresh tenant, or --force to send it all the same"
+                f"the tenant has complaints up to {watermark}, the files begin at {first.isoformat()}: what is older"
+                " than its window would not be analysed; use a fresh tenant, or --force to send it all the same"
             )
 
     def _post(self, kind: str, lines: list[bytes]) -> None:
@@ -191,7 +191,8 @@ class Replay:
                 problem = f"{type(error).__name__}: {error}"
             if time.monotonic() + pause > deadline:
                 raise StoreUnavailable(
-                    f"no answer to {method} {str(self._client.base_url).rstrip('/')}{path} for {GIVE_UP_SECONDS:.0f} s: {problem}"
+                    f"no answer to {method} {str(self._client.base_url).rstrip('/')}{path} for {GIVE_UP_SECONDS:.0f} s:"
+                    f" {problem}"
                 )
             self._summary.retries += 1
             self._sleep(pause)
@@ -210,8 +211,8 @@ class Replay:
                 moved_at, before = time.monotonic(), now
             if time.monotonic() - moved_at > GIVE_UP_SECONDS:
                 raise StoreUnavailable(
-                    f"nothing moved for {GIVE_UP_SECONDS:.0f} s: {state['pending']} pending, swept to {state['swept_position']} of {self._summary.position}; "
-                    "do the workers and the clock run?"
+                    f"nothing moved for {GIVE_UP_SECONDS:.0f} s: {state['pending']} pending, swept to"
+                    f" {state['swept_position']} of {self._summary.position}; do the workers and the clock run?"
                 )
             self._sleep(0.25)
 
@@ -289,13 +290,15 @@ def print_summary(summary: Summary) -> None:
     """The summary, for a person, on stdout."""
     rate = (summary.accepted + summary.rejected) / summary.sending_seconds if summary.sending_seconds else 0.0
     print(
-        f"accepted {summary.accepted:,}, rejected {summary.rejected:,}; sent in {summary.sending_seconds:.1f} s ({rate:,.0f} a second), analysed after {summary.total_seconds:.1f} s"
+        f"accepted {summary.accepted:,}, rejected {summary.rejected:,}; sent in {summary.sending_seconds:.1f} s"
+        f" ({rate:,.0f} a second), analysed after {summary.total_seconds:.1f} s"
     )
     if summary.retries:
         print(f"sent again after a refusal or a lost answer: {summary.retries} times")
     for error in summary.first_errors:
         print(
-            f"  rejected {error.get('id') or 'a line without an id'}: {error.get('pointer', '')} {error.get('detail', '')}"
+            f"  rejected {error.get('id') or 'a line without an id'}: {error.get('pointer', '')}"
+            f" {error.get('detail', '')}"
         )
     print(f"flagged clusters: {summary.flagged}")
 

@@ -81,7 +81,8 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
 def _public_url(text: str) -> str | None:
     if text and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", text):
         raise ValueError(
-            f"BRIGADEWATCH_PUBLIC_URL is {text!r}, and has to be an address without a path, like https://moderation.example.org"
+            f"BRIGADEWATCH_PUBLIC_URL is {text!r}, and has to be an address without a path, like"
+            " https://moderation.example.org"
         )
     return text.rstrip("/") or None
 
@@ -91,7 +92,8 @@ def _secret_keys(text: str) -> tuple[str, ...]:
     for number, key in enumerate(keys, 1):
         if not _SECRET_KEY.fullmatch(key):  # not shown: it may be nearly a key
             raise ValueError(
-                f"BRIGADEWATCH_SECRET_KEY: key {number} of {len(keys)} has {len(key)} characters and is none; a key is 32 bytes, as 64 hexadecimal digits "
-                "(made with: openssl rand -hex 32) or as a Fernet key of 44 characters; commas stand between keys"
+                f"BRIGADEWATCH_SECRET_KEY: key {number} of {len(keys)} has {len(key)} characters and is none; a key is"
+                " 32 bytes, as 64 hexadecimal digits (made with: openssl rand -hex 32) or as a Fernet key of 44"
+                " characters; commas stand between keys"
             )
     return keys

@@ -228,7 +228,8 @@ def listening(host: str, port: int | None, *, default: int) -> Iterator[socket.s
             sock.close()
             if number == tried[-1]:
                 raise Refused(
-                    f"port {number} on {host} cannot be used: {error.strerror or error}; name another, or leave it out for a free one"
+                    f"port {number} on {host} cannot be used: {error.strerror or error}; name another, or leave it out"
+                    " for a free one"
                 ) from error
             continue
         with sock:
@@ -279,13 +280,14 @@ def _embedded_redis(settings: Settings) -> tuple[Child, str]:
     configuration = folder / "server.conf"
     configuration.touch(mode=0o600)
     configuration.write_text(
-        f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {quoted}\ndaemonize no\nsave ""\nappendonly yes\nappendfsync always\n'
-        "maxmemory-policy noeviction\n"
+        f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {quoted}\ndaemonize no\nsave ""\nappendonly'
+        " yes\nappendfsync always\nmaxmemory-policy noeviction\n"
     )
     log = settings.data / "logs" / "redis.log"
-    return Child(
-        "redis", [binary, str(configuration)], log, dict(os.environ)
-    ), f"redis://:{password}@127.0.0.1:{port}/0"
+    return (
+        Child("redis", [binary, str(configuration)], log, dict(os.environ)),
+        f"redis://:{password}@127.0.0.1:{port}/0",
+    )
 
 
 def _packaged_valkey() -> str | None:

@@ -26,7 +26,8 @@ def main(pip_audit: str, lock: str = "requirements.lock") -> int:
         dependencies = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
         print(
-            f"nobody could be asked about vulnerabilities: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no answer'}",
+            "nobody could be asked about vulnerabilities:"
+            f" {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no answer'}",
             file=sys.stderr,
         )
         return 3
@@ -35,16 +36,19 @@ def main(pip_audit: str, lock: str = "requirements.lock") -> int:
     for name, version, vulnerability in found:
         reason = EXPLAINED.get(vulnerability["id"])
         print(
-            f"{name} {version}: {vulnerability['id']}, mended in {', '.join(vulnerability['fix_versions']) or 'no version'}{f': explained: {reason}' if reason else ''}"
+            f"{name} {version}: {vulnerability['id']}, mended in"
+            f" {', '.join(vulnerability['fix_versions']) or 'no version'}{f': explained: {reason}' if reason else ''}"
         )
     print(
-        f"{len(asked)} of {len(dependencies)} locked packages were asked about; {len(found)} known vulnerabilities, {sum(v['id'] in EXPLAINED for *_, v in found)} explained"
+        f"{len(asked)} of {len(dependencies)} locked packages were asked about; {len(found)} known vulnerabilities,"
+        f" {sum(v['id'] in EXPLAINED for *_, v in found)} explained"
     )
     if any(vulnerability["id"] not in EXPLAINED for *_, vulnerability in found):
         return 1
     if len(asked) < len(dependencies):
         print(
-            "the others are not known to the service that was asked (or it could not be reached): run this where PyPI's own JSON interface answers",
+            "the others are not known to the service that was asked (or it could not be reached): run this where PyPI's"
+            " own JSON interface answers",
             file=sys.stderr,
         )
         return 3

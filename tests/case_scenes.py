@@ -55,7 +55,9 @@ EVIDENCE = [
         "usual": 0.3,
         "p_value": None,
         "contribution": 6.2,
-        "text": "100 % of the members follow the group into two or more contexts; readers of one popular article do not.",
+        "text": (
+            "100 % of the members follow the group into two or more contexts; readers of one popular article do not."
+        ),
     },
     {
         "signal": "fresh_accounts",

@@ -43,7 +43,9 @@ def put_cluster(
     excluded: Sequence[str] = (),
     **columns: Any,
 ) -> None:
-    """A flagged, open cluster with members and targets; `first` and `last` are hours after START, `columns` override."""
+    """A flagged, open cluster with members and targets; `first` and `last` are hours after START, `columns`
+    override.
+    """
     row = {
         "id": cluster_id,
         "tenant_id": tenant_id,

@@ -114,7 +114,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database",
         choices=("sqlite", "postgresql"),
         default="sqlite",
-        help="where the tests keep their tables; postgresql: on the server that DATABASE_URL names, without one on a server of their own",
+        help=(
+            "where the tests keep their tables; postgresql: on the server that DATABASE_URL names, without one on a"
+            " server of their own"
+        ),
     )
 
 

@@ -118,7 +118,8 @@ class Visitor:
             .response["violations"]
         )
         return [
-            f"{one['id']} ({one['impact']}): {one['help']}: {node['html'][:200]} {' '.join(node['failureSummary'].split()[:40])}"
+            f"{one['id']} ({one['impact']}): {one['help']}: {node['html'][:200]}"
+            f" {' '.join(node['failureSummary'].split()[:40])}"
             for one in found
             if one["impact"] in ("serious", "critical")
             for node in one["nodes"][:5]

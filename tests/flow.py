@@ -1,4 +1,6 @@
-"""The whole way of the data in one process: stream, archive, ticks, sweeps; and the audit of the same items beside it."""
+"""The whole way of the data in one process: stream, archive, ticks, sweeps; and the audit of the same items
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -137,9 +139,10 @@ def audited(documents: Iterable[dict[str, Any]]) -> tuple[list[ClusterState], Hi
             assert isinstance(complaint, Complaint)
             collector.add(complaint)
     history, rows = collector.history()
-    return audit(
-        history, outcomes_by_target(outcomes, rows), DEFAULT_POLICY, 86_400, lambda done, total: None
-    ).clusters, history
+    return (
+        audit(history, outcomes_by_target(outcomes, rows), DEFAULT_POLICY, 86_400, lambda done, total: None).clusters,
+        history,
+    )
 
 
 def groups_of(states: Iterable[ClusterState], *dispositions: str) -> set[frozenset[int]]:

@@ -70,7 +70,8 @@ def _waits(engine: Engine, begins: threading.Event) -> bool:
         return bool(
             connection.scalar(
                 text(
-                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type ="
+                    " 'Lock'"
                 )
             )
         )

@@ -1,4 +1,6 @@
-"""Servers that speak as Coral, Lemmy and Ozone do: pages, cursors, tokens, and the faults that they are told to have."""
+"""Servers that speak as Coral, Lemmy and Ozone do: pages, cursors, tokens, and the faults that they are told to
+have.
+"""
 
 from __future__ import annotations
 

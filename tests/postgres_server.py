@@ -44,7 +44,8 @@ class PostgresServer:
         found = binaries()
         if found is None:
             raise RuntimeError(
-                "no PostgreSQL server is installed; `make test-postgres` installs it (Debian: apt-get install postgresql-15), or name one with DATABASE_URL"
+                "no PostgreSQL server is installed; `make test-postgres` installs it (Debian: apt-get install"
+                " postgresql-15), or name one with DATABASE_URL"
             )
         self._bin, self._settings = found, settings
         self.folder = folder = Path(tempfile.mkdtemp(prefix="brigadewatch-postgres-"))
@@ -146,7 +147,9 @@ class Databases:
     """Databases of the tests on one server: each a copy of a migrated one."""
 
     def __init__(self, address: str) -> None:
-        """`address` is the URL of any database on the server whose user may make databases; it is not touched itself."""
+        """`address` is the URL of any database on the server whose user may make databases; it is not touched
+        itself.
+        """
         self._connection = psycopg.connect(address, autocommit=True)
         self._address = address
         self._run = secrets.token_hex(4)

@@ -21,7 +21,8 @@ TABLES = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE wp_options (option_id INTEGER PRIMARY KEY, option_name TEXT UNIQUE, option_value TEXT);
 CREATE TABLE wp_comments (
-    comment_ID INTEGER PRIMARY KEY, comment_post_ID INTEGER, comment_parent INTEGER DEFAULT 0, user_id INTEGER DEFAULT 0, comment_author_email TEXT DEFAULT '', comment_content TEXT DEFAULT '',
+    comment_ID INTEGER PRIMARY KEY, comment_post_ID INTEGER, comment_parent INTEGER DEFAULT 0,
+    user_id INTEGER DEFAULT 0, comment_author_email TEXT DEFAULT '', comment_content TEXT DEFAULT '',
     comment_type TEXT DEFAULT 'comment', comment_approved TEXT DEFAULT '1'
 );
 CREATE TABLE wp_commentmeta (meta_id INTEGER PRIMARY KEY, comment_id INTEGER, meta_key TEXT, meta_value TEXT);
@@ -88,7 +89,8 @@ class Site:
     ) -> None:
         """A comment."""
         self.sql(
-            "INSERT INTO wp_comments (comment_ID, comment_post_ID, comment_parent, user_id, comment_author_email, comment_content, comment_approved) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO wp_comments (comment_ID, comment_post_ID, comment_parent, user_id, comment_author_email,"
+            " comment_content, comment_approved) VALUES (?, ?, ?, ?, ?, ?, ?)",
             comment,
             post,
             parent,
@@ -129,7 +131,8 @@ class Site:
     def queued(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The documents that wait to be sent."""
         rows = self.sql(
-            "SELECT option_value FROM wp_options WHERE option_name LIKE 'brigadewatch!_queue!_%' ESCAPE '!' ORDER BY option_id"
+            "SELECT option_value FROM wp_options WHERE option_name LIKE 'brigadewatch!_queue!_%' ESCAPE '!' ORDER BY"
+            " option_id"
         )
         items = [json.loads(row["option_value"]) for row in rows]
         return [json.loads(item["line"]) for item in items if kind in (None, item["kind"])]

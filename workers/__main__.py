@@ -1,4 +1,6 @@
-"""`python -m workers QUEUE` works on one queue, `python -m workers clock` is the clock; settings from the environment."""
+"""`python -m workers QUEUE` works on one queue, `python -m workers clock` is the clock; settings from the
+environment.
+"""
 
 from __future__ import annotations
 

@@ -245,7 +245,8 @@ class Analysis:
             self.state = analysis_state_of(connection, self.number)
             if self.state.epoch != self.epoch:
                 raise LostLease(
-                    f"tenant {self.tenant}: analysis epoch {self.epoch} was replaced by {self.state.epoch}; another worker goes on"
+                    f"tenant {self.tenant}: analysis epoch {self.epoch} was replaced by {self.state.epoch}; another"
+                    " worker goes on"
                 )
             decided = connection.execute(
                 select(schema.decisions.c.seq, schema.decisions.c.cluster_id).where(

@@ -39,7 +39,8 @@ def open_resources(settings: Settings) -> Resources:
     """
     if settings.redis_url is None:
         raise ValueError(
-            "REDIS_URL is not set; `brigadewatch up` starts a Redis of its own, single processes need the address of one"
+            "REDIS_URL is not set; `brigadewatch up` starts a Redis of its own, single processes need the address"
+            " of one"
         )
     engine = open_database(settings.database_url)
     migrate(engine)

@@ -34,7 +34,10 @@ log = logging.getLogger(__name__)
 
 TARGETS_AT_ONCE = 5_000
 _LOOK = "return {redis.call('GET', KEYS[1]), redis.call('XLEN', KEYS[2])}"
-_RAISE = "if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end return 1"
+_RAISE = (
+    "if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end"
+    " return 1"
+)
 
 
 def run(tenant: str, resources: Resources) -> None:
@@ -103,7 +106,8 @@ def _pass_over_lost(redis: Any, resources: Resources, tenant: str, number: int) 
             return
         pass_over(connection, number, state.epoch, Batch(state.archived_entry, int(position), resources.now_us(), b"-"))
     log.warning(
-        "tenant %s: the items at positions %d to %d were acknowledged and are in no place any more: have them sent again",
+        "tenant %s: the items at positions %d to %d were acknowledged and are in no place any more: have them sent"
+        " again",
         tenant,
         state.archived_position + 1,
         int(position),

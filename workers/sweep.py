@@ -58,7 +58,8 @@ def run(tenant: str, resources: Resources) -> None:
             now = analysis_state_of(connection, number, lock=True)
             if now.epoch != state.epoch:
                 raise LostLease(
-                    f"tenant {tenant}: what this sweep has read was rewritten meanwhile (epoch {now.epoch} after {state.epoch}); the next one reads it anew"
+                    f"tenant {tenant}: what this sweep has read was rewritten meanwhile (epoch {now.epoch} after"
+                    f" {state.epoch}); the next one reads it anew"
                 )
             last = connection.scalar(select(func.max(table.c.finished_us)).where(table.c.tenant_id == number)) or 0
             connection.execute(

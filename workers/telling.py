@@ -118,7 +118,9 @@ class Telling:
             )
 
     def _take_summaries(self, change: Change, news: News) -> set[int]:
-        """Bring what clusters say about their targets up to date; the targets about which they say something else now."""
+        """Bring what clusters say about their targets up to date; the targets about which they say something
+        else now.
+        """
         targets = {
             t
             for i, state in change.changed.items()

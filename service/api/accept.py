@@ -156,4 +156,7 @@ def _nothing_valid(noun: Noun, batch: Batch) -> str:
     if not batch.rejected_count:
         return f"the document holds no {noun.plural}"
     first = batch.rejected[0]
-    return f"none of {batch.rejected_count} {noun.plural} is valid; the first: {first.pointer or 'the item'}: {first.detail}"
+    return (
+        f"none of {batch.rejected_count} {noun.plural} is valid; the first: {first.pointer or 'the item'}:"
+        f" {first.detail}"
+    )

@@ -1,4 +1,6 @@
-"""What the routes share, hung on `app.state`: `parts` is for this room, `engine`, `redis` and `observe` for everybody."""
+"""What the routes share, hung on `app.state`: `parts` is for this room, `engine`, `redis` and `observe` for
+everybody.
+"""
 
 from __future__ import annotations
 

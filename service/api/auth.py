@@ -134,7 +134,8 @@ async def authenticate(request: Request, scope: str) -> KeyRecord:
     if scope not in record.scopes:
         raise HTTPException(
             403,
-            f"this key has no scope {scope!r}, only {', '.join(sorted(record.scopes)) or 'none'}: make one with `brigadewatch keys create --scope {scope}`",
+            f"this key has no scope {scope!r}, only {', '.join(sorted(record.scopes)) or 'none'}: make one with"
+            f" `brigadewatch keys create --scope {scope}`",
         )
     return record
 

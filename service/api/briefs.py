@@ -39,14 +39,23 @@ _FRAGMENT: dict[str, Any] = {
     "crossed_by_complaints": True,
     "crossed_by_independent": False,
     "policy_version": "2026.11",
-    "decision_facts": "12 people complained; counted independently 4.3. 7.7 were discounted as coordinated. Removed automatically on 2021-12-23 14:05 UTC.",
+    "decision_facts": (
+        "12 people complained; counted independently 4.3. 7.7 were discounted as coordinated. Removed automatically on"
+        " 2021-12-23 14:05 UTC."
+    ),
 }
 BRIEF_EXAMPLE: dict[str, Any] = {
     "target_id": "comment/5",
     "policy_version": "2026.11",
     "text": [
-        "12 people complained about this target. A group that complains together counts as one voice: that leaves 4.3 independent complaints.",
-        "At a threshold of 8 only coordinated complaints carry it over. We recommend not to remove it by its count, and to look at it.",
+        (
+            "12 people complained about this target. A group that complains together counts as one voice: that leaves"
+            " 4.3 independent complaints."
+        ),
+        (
+            "At a threshold of 8 only coordinated complaints carry it over. We recommend not to remove it by its count,"
+            " and to look at it."
+        ),
     ],
     "assessment": ASSESSMENT_EXAMPLE,
     "complaints": {
@@ -164,7 +173,10 @@ class StatementFragment(BaseModel):
     decided_by: DecidedBy | None
     source_type: SourceType | None = Field(description="by the complaints that were told; null without any")
     automated_detection: str | None = Field(
-        description="Yes where a filter or another server reported, No where people alone did; a platform's own filters are not seen here"
+        description=(
+            "Yes where a filter or another server reported, No where people alone did; a platform's own filters are not"
+            " seen here"
+        )
     )
     automated_decision: AutomatedDecision | None
     notices_of_illegal_content: int

@@ -22,7 +22,9 @@ CLUSTER_ITEM: dict[str, Any] = {
     "last_at": "2021-12-23T14:02:11Z",
     "reporter_count": 3,
     "target_count": 2,
-    "summary": "3 accounts complained together about 2 targets of author a-9 within minutes of each other; not judged yet.",
+    "summary": (
+        "3 accounts complained together about 2 targets of author a-9 within minutes of each other; not judged yet."
+    ),
     "evidence": [
         {
             "signal": "lockstep",

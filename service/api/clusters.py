@@ -84,13 +84,19 @@ async def cluster_filters(
     disposition: Annotated[
         _Dispositions | None,
         Query(
-            description="flagged (default), reliable, revoked, merged, held_back; several separated by commas or repeated; any: all of them"
+            description=(
+                "flagged (default), reliable, revoked, merged, held_back; several separated by commas or repeated; any:"
+                " all of them"
+            )
         ),
     ] = None,
     status: Annotated[
         _Statuses | None,
         Query(
-            description="open, escalated (default: these two), snoozed, decided; several separated by commas or repeated; any: all of them. A snooze that has run out counts as open"
+            description=(
+                "open, escalated (default: these two), snoozed, decided; several separated by commas or repeated; any:"
+                " all of them. A snooze that has run out counts as open"
+            )
         ),
     ] = None,
     kind: Annotated[
@@ -203,7 +209,9 @@ def read_graph(
     view: Annotated[
         View,
         Query(
-            description="bipartite: reporters and targets; co-report: reporters, joined by the number of targets they share"
+            description=(
+                "bipartite: reporters and targets; co-report: reporters, joined by the number of targets they share"
+            )
         ),
     ] = "bipartite",
     node_limit: Annotated[

@@ -89,7 +89,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._timer = self.loop.call_later(self._bounds.wait_seconds, self._look)
         if len(self.connections) > self._bounds.connections:
             self._say(
-                f"more than {self._bounds.connections} connections: the one that waited longest for a request was closed"
+                f"more than {self._bounds.connections} connections: the one that waited longest for a request was"
+                " closed"
             )
             next(iter(self.shared.waiting)).transport.abort()  # at worst this one itself
 
@@ -222,7 +223,8 @@ class BoundedConnection(HttpToolsProtocol):
             elif now >= body_due:
                 self._cut(
                     408,
-                    f"the body came too slowly: {self._body_size} bytes; it has {self._bounds.wait_seconds:g} s, and another for each {self._bounds.bytes_a_second} bytes",
+                    f"the body came too slowly: {self._body_size} bytes; it has {self._bounds.wait_seconds:g} s, and"
+                    f" another for each {self._bounds.bytes_a_second} bytes",
                 )
             elif now >= head_due:
                 self._cut(
@@ -296,5 +298,8 @@ def within(bounds: Bounds) -> type[BoundedConnection]:
 def _problem(status: int, detail: str) -> bytes:
     phrase = HTTPStatus(status).phrase
     body = to_json({"type": "about:blank", "title": phrase, "status": status, "detail": detail, "errors": []})
-    head = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/problem+json\r\ncontent-length:"
+        f" {len(body)}\r\nconnection: close\r\n\r\n"
+    )
     return head.encode("ascii") + body

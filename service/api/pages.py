@@ -17,7 +17,9 @@ Cursor = Annotated[
     str | None,
     Query(
         max_length=8192,
-        description="next_cursor of the page before; it carries sort and filters, which may be left out or repeated with it",
+        description=(
+            "next_cursor of the page before; it carries sort and filters, which may be left out or repeated with it"
+        ),
     ),
 ]
 

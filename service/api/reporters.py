@@ -48,7 +48,10 @@ class ReporterReputation(BaseModel):
     high: float = Field(ge=0, le=1, description="upper end of it")
     weight: float = Field(
         ge=0,
-        description="decided complaints that it rests on: halved every 180 days; an upheld one is shared among all who complained about the target",
+        description=(
+            "decided complaints that it rests on: halved every 180 days; an upheld one is shared among all who"
+            " complained about the target"
+        ),
     )
     upheld: int = Field(description="decided complaints that were found right, each once")
     rejected: int = Field(description="and wrong")

@@ -42,10 +42,16 @@ class RestorationItem(BaseModel):
 
     target_id: str
     state: RestorationState = Field(
-        description="open: nobody has looked since; stands: a person or an appeal has found it rightly removed, knowing of the cluster; restored: it is back"
+        description=(
+            "open: nobody has looked since; stands: a person or an appeal has found it rightly removed, knowing of the"
+            " cluster; restored: it is back"
+        )
     )
     harm: float = Field(
-        description="what to look at first: 1 for an automatic removal, plus how far the independent count fell short of the threshold times the share that was discounted; 0 to 2"
+        description=(
+            "what to look at first: 1 for an automatic removal, plus how far the independent count fell short of the"
+            " threshold times the share that was discounted; 0 to 2"
+        )
     )
     complaints: int = Field(description="that stood when it was removed")
     independent_complaints: float = Field(description="of these, by what is known now")

@@ -29,7 +29,10 @@ from service.storage.tenant_settings import settings_of
 from service.storage.tenants import KeyRecord
 
 log = logging.getLogger(__name__)
-REFUSAL = "this is signed by nobody who may post here: the signature is missing, wrong or out of date, or there is no such source"
+REFUSAL = (
+    "this is signed by nobody who may post here: the signature is missing, wrong or out of date, or there is no such"
+    " source"
+)
 SOURCE_HEADER = "webhook-source"  # of a signed post to /v1/complaints or /v1/outcomes: whose secret it is
 LOG_EVERY_SECONDS = 10.0  # one line a platform and reason; the metric counts all of them
 _said_at: dict[tuple[str, str], float] = {}

@@ -86,7 +86,9 @@ THRESHOLD_PARAMETER = {
     "name": "threshold",
     "in": "query",
     "required": False,
-    "description": "complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise",
+    "description": (
+        "complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise"
+    ),
     "schema": {"type": "integer", "minimum": 1, "maximum": 10**15},
     "example": 8,
 }

@@ -79,7 +79,10 @@ class SubscriptionChange(Frozen):
     description: Description | None = None
     enabled: bool | None = Field(
         None,
-        description="false: nothing is sent; what waits is held and goes out when it is true again, what happens meanwhile is not kept for it",
+        description=(
+            "false: nothing is sent; what waits is held and goes out when it is true again, what happens meanwhile is"
+            " not kept for it"
+        ),
     )
     rotate_secret: bool | None = Field(
         None, description="true: a new secret, shown in this answer alone; the old one signs too for 24 hours"

@@ -37,7 +37,9 @@ class AssessRequest(Frozen):
     target_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
     threshold: Annotated[int, Field(ge=1, le=MOST_THRESHOLD), Whole] | None = Field(
         None,
-        description="complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise",
+        description=(
+            "complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise"
+        ),
     )
 
 

@@ -154,7 +154,8 @@ async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> 
         observe.webhook(source.platform, "unusable")
         await parts.rates.charge(key, batch.rejected_count)
         raise Invalid(
-            f"none of the {batch.rejected_count} items in it is valid; the first: {batch.rejected[0].pointer}: {batch.rejected[0].detail}",
+            f"none of the {batch.rejected_count} items in it is valid; the first: {batch.rejected[0].pointer}:"
+            f" {batch.rejected[0].detail}",
             batch.rejected,
             batch.rejected_count,
         )

@@ -190,7 +190,8 @@ def secrets_rotate(data: Data = None) -> None:
     say(f"encrypted again: {done}")
     if unreadable:
         raise Refused(
-            f"{len(unreadable)} secret(s) stay as they were: add the key that they were sealed with to BRIGADEWATCH_SECRET_KEY and run this again, or set them anew"
+            f"{len(unreadable)} secret(s) stay as they were: add the key that they were sealed with to"
+            " BRIGADEWATCH_SECRET_KEY and run this again, or set them anew"
         )
 
 
@@ -200,7 +201,8 @@ def _password(file: str | None, name: str) -> str:
 
     if file is None and not sys.stdin.isatty():
         raise UsageError(
-            "there is no terminal to ask for the password on: name it with --password-file FILE, or - for standard input"
+            "there is no terminal to ask for the password on: name it with --password-file FILE, or - for standard"
+            " input"
         )
     password = (
         typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)

@@ -108,7 +108,8 @@ def audit(
         )
     flagged = sum(cluster["disposition"] == "flagged" for cluster in report["clusters"])
     say(
-        f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets whose independent count differs: {out}{f', {html}' if html else ''}"
+        f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets whose"
+        f" independent count differs: {out}{f', {html}' if html else ''}"
     )
 
 
@@ -161,7 +162,8 @@ def export(
         raise UsageError(f"{out} is no folder that can be written to: {error.strerror or error}") from None
     if taken:
         raise UsageError(
-            f"{out} holds files already: name a new folder, so that nothing of an earlier export is taken for this one's"
+            f"{out} holds files already: name a new folder, so that nothing of an earlier export is taken for this"
+            " one's"
         )
     with engine.connect() as connection:  # one view for all files
         for name, objects in going_out.tenant(connection, number):

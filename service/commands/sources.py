@@ -50,7 +50,9 @@ def sources_add(
         PlatformName,
         typer.Option(
             "--platform",
-            help="discourse, mastodon, coral, coop or generic post here; lemmy, ozone, and coral with --url, are asked.",
+            help=(
+                "discourse, mastodon, coral, coop or generic post here; lemmy, ozone, and coral with --url, are asked."
+            ),
         ),
     ],
     url: Annotated[
@@ -115,7 +117,8 @@ def sources_add(
         raise UsageError(str(error)) from None
     if secret is None:
         say(
-            f"WARNING: {platform.value} posts UNSIGNED: whoever learns the path can invent complaints. Set a secret there and here: brigadewatch sources rotate"
+            f"WARNING: {platform.value} posts UNSIGNED: whoever learns the path can invent complaints. Set a secret"
+            " there and here: brigadewatch sources rotate"
         )
     if source.polled:
         say(f"{platform.value} is asked at {url}; nothing has to be posted")

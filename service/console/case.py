@@ -194,7 +194,8 @@ def decide(
         decision_id = _record(request, person, id, asked)
     except StaleVersion as stale:
         said = Message(
-            f"Nothing was decided: {stale.changed_by} changed this case first. What you typed is still here; look at what changed, then decide again.",
+            f"Nothing was decided: {stale.changed_by} changed this case first. What you typed is still here; look at"
+            " what changed, then decide again.",
             "bad",
         )
         return _page(request, person, id, Narrowed(), typed, way, status=409, messages=(said,), seen=seen)

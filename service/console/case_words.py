@@ -52,10 +52,15 @@ def _words(entry: Entry) -> tuple[str, str]:
         held = entry.data.get("from")
         if entry.what == "claim":
             return entry.by or "", f"took the case over from {held}" if held else "claimed the case"
-        return entry.by or "", "gave the case back" if held in (
-            None,
-            entry.by,
-        ) else f"took the case out of the hands of {held}"
+        return entry.by or "", (
+            "gave the case back"
+            if held
+            in (
+                None,
+                entry.by,
+            )
+            else f"took the case out of the hands of {held}"
+        )
     if entry.kind == "outcome":
         return _WHO.get(entry.by or "", entry.by or ""), f"decided: {entry.what}" + (
             " (about one complaint)" if entry.data.get("complaint_id") else ""
@@ -89,5 +94,8 @@ def _event(entry: Entry) -> str:
             ", and opened the case again" if data.get("reopened") else ""
         )
     if entry.what == "cluster.flagged":
-        return f"flagged it: {plural(data.get('reporter_count', 0), 'account')} on {plural(data.get('target_count', 0), 'target')}"
+        return (
+            f"flagged it: {plural(data.get('reporter_count', 0), 'account')} on"
+            f" {plural(data.get('target_count', 0), 'target')}"
+        )
     return "revoked it"

@@ -187,7 +187,8 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
             )
     except StaleVersion as stale:
         told = Message(
-            f"{stale.changed_by} changed the case meanwhile. Below is what taking the decision back would do now; your note is kept.",
+            f"{stale.changed_by} changed the case meanwhile. Below is what taking the decision back would do now; your"
+            " note is kept.",
             "bad",
         )
         return _form(request, person, decision_id, note=note, status=409, messages=(told,))

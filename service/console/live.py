@@ -189,7 +189,9 @@ class Live:
 
 @router.get("/live")
 async def stream(request: Request, person: Viewer, since: int = 0) -> Response:
-    """What happens to the tenant's cases from `since` (microseconds) on; 204 (do not come back) where there is no room."""
+    """What happens to the tenant's cases from `since` (microseconds) on; 204 (do not come back) where there is
+    no room.
+    """
     live: Live = request.app.state.live
     if not live.has_room(person.session.hash):
         return Response(status_code=204)

@@ -28,7 +28,9 @@ MENU = (
 
 
 def menu(role: Role, routed: Container[str]) -> list[Place]:
-    """The entries that a person of this role may open and that this installation has (`routed`: paths below /console)."""
+    """The entries that a person of this role may open and that this installation has (`routed`: paths below
+    /console).
+    """
     return [
         place
         for place in MENU

@@ -185,7 +185,10 @@ def picture(bars: Sequence[Bar], complaints: int, coordinated: int, when: str) -
 
 def _says(bar: Bar) -> str:
     start, end = moment(bar.start_us), moment(bar.start_us) + timedelta(minutes=bar.minutes)
-    return f"{start:%d %b, %H:%M} to {end:%H:%M} UTC: {bar.complaints:,} complaints ({bar.per_minute:.1f} a minute), {bar.coordinated:,} in flagged groups"
+    return (
+        f"{start:%d %b, %H:%M} to {end:%H:%M} UTC: {bar.complaints:,} complaints ({bar.per_minute:.1f} a minute),"
+        f" {bar.coordinated:,} in flagged groups"
+    )
 
 
 async def _pipeline(request: Request, person: Person, progress: Progress) -> Pipeline | None:

@@ -117,15 +117,18 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
         "allowed": allowed,
         "patrols_url": patrols,
         "lasting": (history.last_at - history.first_at).total_seconds(),
-        "next_url": None
-        if following is None
-        else address(f"/console/reporters/{segment(reporter_id)}", cursor=following),
+        "next_url": (
+            None if following is None else address(f"/console/reporters/{segment(reporter_id)}", cursor=following)
+        ),
     }
 
 
 def picture(reputation: Reputation) -> Markup:
     """The reputation with its interval."""
-    says = f"A complaint of this reporter is right in {percent(reputation.mean)} of cases, between {percent(reputation.low)} and {percent(reputation.high)}"
+    says = (
+        f"A complaint of this reporter is right in {percent(reputation.mean)} of cases, between"
+        f" {percent(reputation.low)} and {percent(reputation.high)}"
+    )
     return interval(
         reputation.mean, min(reputation.low, reputation.mean), max(reputation.high, reputation.mean), "reputation", says
     )

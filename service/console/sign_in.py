@@ -37,7 +37,10 @@ SIGN_IN = "/console/sign-in"
 LIVE = "/console/live"
 COOKIE = "brigadewatch"
 FORM_COOKIE = "brigadewatch-form"  # the sign-in form's token, before there is a session
-NOT_RIGHT = "Tenant, name and password do not match. After several attempts in a row an account rests for a while: wait a few minutes, then try once more."
+NOT_RIGHT = (
+    "Tenant, name and password do not match. After several attempts in a row an account rests for a while: wait a few"
+    " minutes, then try once more."
+)
 _HASHES_AT_ONCE = 2  # 64 MiB each
 _WAITING = 20  # attempts that may wait for their turn
 _FORM_SECONDS = 3_600
@@ -77,9 +80,9 @@ class Hashing:
 
         def work() -> tuple[bool, str | None]:
             right = verify_password(password_hash, password)
-            return right, hash_password(password) if right and password_hash is not None and is_outdated(
-                password_hash
-            ) else None
+            return right, (
+                hash_password(password) if right and password_hash is not None and is_outdated(password_hash) else None
+            )
 
         return await anyio.to_thread.run_sync(work, limiter=self._turns)
 
@@ -132,7 +135,8 @@ def check_origin(request: Request) -> None:
     if origin is not None and urlsplit(origin).netloc.lower() not in _own_hosts(request):
         raise HTTPException(
             403,
-            "This request came from another site's page, and was not done. Behind a proxy, set BRIGADEWATCH_PUBLIC_URL.",
+            "This request came from another site's page, and was not done. Behind a proxy, set"
+            " BRIGADEWATCH_PUBLIC_URL.",
         )
 
 

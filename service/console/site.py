@@ -157,7 +157,8 @@ def _told(request: Request, failure: Exception) -> tuple[int, str]:
         return failure.status_code, words.get(failure.status_code, failure.detail) if plain else str(failure.detail)
     if isinstance(failure, RequestValidationError):
         told = [
-            f"{'.'.join(str(part) for part in error['loc'][1:]) or 'the form'}: {str(error['msg']).removeprefix('Value error, ')}"
+            f"{'.'.join(str(part) for part in error['loc'][1:]) or 'the form'}:"
+            f" {str(error['msg']).removeprefix('Value error, ')}"
             for error in list(failure.errors())[:5]
         ]
         return 422, "; ".join(told) or "The form does not fit."

@@ -215,9 +215,9 @@ def _read(
         "restoration": dossier.restoration,
         "brief": said,
         "unknown": [] if assessment is None else not_known(assessment, dossier),
-        "statement": None
-        if assessment is None
-        else fragment(assessment, dossier, policy.default_threshold, policy.version),
+        "statement": (
+            None if assessment is None else fragment(assessment, dossier, policy.default_threshold, policy.version)
+        ),
         "timeline": timeline(points, dossier.outcomes, dossier.groups),
         "complaints": complaints,
         "next_url": None if following is None else address(f"/console/targets/{segment(target_id)}", cursor=following),
@@ -284,7 +284,10 @@ def timeline(points: Points, outcomes: Sequence[OutcomeTold], groups: Sequence[G
         for place, each in enumerate(counts)
     ]
     marks = [Mark(o.decided_at, _letter(o), f"{_words(o)}, {o.decided_at:%d %b %Y, %H:%M} UTC") for o in near]
-    says = f"{plural(len(every), 'complaint')} from {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC; of groups: {sum(map(len, points.by_cluster.values())):,}"
+    says = (
+        f"{plural(len(every), 'complaint')} from {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC; of groups:"
+        f" {sum(map(len, points.by_cluster.values())):,}"
+    )
     svg = column_chart(columns, step, "timeline", says, parts=classes, marks=marks, unit="complaints")
     return Timeline(
         svg,

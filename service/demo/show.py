@@ -66,7 +66,8 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
                 running(settings, host="127.0.0.1", port=None, ops_port=None, say=_say)
             ).addresses
             _say(
-                f"replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} decisions of moderators ..."
+                f"replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} decisions of"
+                " moderators ..."
             )
             replay = Replay(
                 addresses.api, key, rate=max(LEAST_RATE, (len(world.complaints) + len(world.outcomes)) / REPLAY_SECONDS)
@@ -122,7 +123,8 @@ def show(
     if there is none.
     """
     console.print(
-        f"\n[bold]{summary.accepted:,} items[/bold] accepted and analysed in {summary.total_seconds:.0f} s, {summary.rejected} rejected.\n"
+        f"\n[bold]{summary.accepted:,} items[/bold] accepted and analysed in {summary.total_seconds:.0f} s,"
+        f" {summary.rejected} rejected.\n"
     )
     clusters = sorted((reader.cluster(item["id"]) for item in flagged), key=lambda cluster: -cluster["score"])
     table = Table(title="Flagged clusters, highest score first", show_lines=True, title_justify="left")
@@ -187,10 +189,12 @@ def _show_protected(console: Console, world: World, assessment: dict[str, Any]) 
     excerpt = next(c["target"]["excerpt"] for c in world.complaints if c["target"]["id"] == assessment["target_id"])
     console.print(f'[bold]One comment[/bold], {assessment["target_id"]}: "{excerpt}"')
     console.print(
-        f"  complaints            {assessment['complaints']:>6}     (removed at {REMOVAL_COUNT}: the count alone has it taken down)"
+        f"  complaints            {assessment['complaints']:>6}     (removed at {REMOVAL_COUNT}: the count alone has it"
+        " taken down)"
     )
     console.print(
-        f"  independent people    {assessment['independent_complaints']:>6.1f}     -> recommendation: {assessment['recommendation']}, a person looks first\n"
+        f"  independent people    {assessment['independent_complaints']:>6.1f}     -> recommendation:"
+        f" {assessment['recommendation']}, a person looks first\n"
     )
 
 
@@ -200,7 +204,8 @@ def show_addresses(
     """Where to look further: the console with its accounts first, then two calls that work as they stand."""
     plain: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
     console.print(
-        f"console  {addresses.api}/console   (the pages for moderators: open it in a browser and sign in; passwords are of this run)",
+        f"console  {addresses.api}/console   (the pages for moderators: open it in a browser and sign in; passwords are"
+        " of this run)",
         **plain,
     )
     for name, password in people.items():

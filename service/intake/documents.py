@@ -76,7 +76,8 @@ def _read_json(document: bytes, noun: Noun, now: datetime, batch: Batch) -> Iter
         return
     if len(value) > MAX_ARRAY_ITEMS:
         raise TooManyItems(
-            f"the array holds {len(value)} items; at most {MAX_ARRAY_ITEMS} are taken at once: split it, or send NDJSON with up to {MAX_LINES} lines"
+            f"the array holds {len(value)} items; at most {MAX_ARRAY_ITEMS} are taken at once: split it, or send NDJSON"
+            f" with up to {MAX_LINES} lines"
         )
     for number, element in enumerate(value, 1):
         batch.add(read_value(element, noun, now, number), noun, number)

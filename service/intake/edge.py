@@ -73,7 +73,9 @@ class Edge:
         return body if self.keep_text or "text" not in body else self._without_text(body)
 
     def reporter(self, identity: str) -> str:
-        """The id under which the reporter is stored: the same without pseudonyms, and for what is a pseudonym already."""
+        """The id under which the reporter is stored: the same without pseudonyms, and for what is a pseudonym
+        already.
+        """
         return self.pseudonym(identity) if self.pseudonyms else identity
 
     def pseudonym(self, identity: str) -> str:
@@ -96,7 +98,9 @@ class Edge:
         return bool(self.erased) and self.mark(identity) in self.erased
 
     def signature(self, body: JsonObject) -> bytes | None:
-        """The signature of a stored complaint's text, made now where the text was kept; None: no text, or a short one."""
+        """The signature of a stored complaint's text, made now where the text was kept; None: no text, or a
+        short one.
+        """
         if "text" in body:
             return signature_of(body["text"], self.key)
         stored: str | None = body.get("text_signature")

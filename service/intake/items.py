@@ -98,7 +98,10 @@ def parsed(raw: bytes) -> Any:
 
 def _timely(item: Frozen, noun: Noun, now: datetime, line: int | None) -> Frozen | RejectedItem:
     if noun.time_of is not None and noun.time_of(item) > now + LEEWAY:
-        detail = f"occurred_at is later than {now + LEEWAY:%Y-%m-%dT%H:%M:%SZ}, five minutes from now: check the clock that set it"
+        detail = (
+            f"occurred_at is later than {now + LEEWAY:%Y-%m-%dT%H:%M:%SZ}, five minutes from now: check the clock that"
+            " set it"
+        )
         return RejectedItem(line=line, id=item.id, detail=detail, pointer="/occurred_at")  # type: ignore[attr-defined]
     return item
 

@@ -172,15 +172,20 @@ def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int) ->
         said = [f"{_people(n)} complained about this target, as far as we can tell independently of each other."]
     else:
         said = [
-            f"{_people(n)} complained about this target. A group that complains together counts as one voice: that leaves {_number(independent)} independent {'complaint' if independent == 1 else 'complaints'}."
+            (
+                f"{_people(n)} complained about this target. A group that complains together counts as one voice: that"
+                f" leaves {_number(independent)} independent {'complaint' if independent == 1 else 'complaints'}."
+            )
         ]
     if assessment.recommendation == "hold":
         said.append(
-            f"At a threshold of {threshold} only coordinated complaints carry it over. We recommend not to remove it by its count, and to look at it."
+            f"At a threshold of {threshold} only coordinated complaints carry it over. We recommend not to remove it by"
+            " its count, and to look at it."
         )
     elif assessment.recommendation == "review":
         said.append(
-            f"Enough people complained independently to reach the threshold of {threshold}, but a flagged group is among those who complained: look before you decide."
+            f"Enough people complained independently to reach the threshold of {threshold}, but a flagged group is"
+            " among those who complained: look before you decide."
         )
     elif n >= threshold:
         said.append(f"Enough people complained independently to reach the threshold of {threshold}.")
@@ -209,11 +214,13 @@ def _groups(assessment: Assessment, groups: Sequence[GroupOnTarget]) -> list[str
         for decision in group.decisions:
             undone = f", taking back {decision.reverses}" if decision.reverses else ""
             said.append(
-                f"About this group {decision.by} decided on {_time(decision.at)}: {decision.verdict.replace('_', ' ')} ({decision.reason_code}){undone}."
+                f"About this group {decision.by} decided on {_time(decision.at)}: {decision.verdict.replace('_', ' ')}"
+                f" ({decision.reason_code}){undone}."
             )
         if part is not None and assessment.without_clusters.get(group.id) is not None:
             said.append(
-                f"Had group {group.id} not been found, {_number(assessment.without_clusters[group.id])} complaints would count."
+                f"Had group {group.id} not been found, {_number(assessment.without_clusters[group.id])} complaints"
+                " would count."
             )
     return said
 
@@ -234,7 +241,8 @@ def _notices(figures: ComplaintFigures) -> list[str]:
     said = []
     if figures.illegal_content_notices:
         said.append(
-            f"{figures.illegal_content_notices} of the complaints {_are(figures.illegal_content_notices)} a notice of illegal content: never discounted, and to be examined by itself whatever the count."
+            f"{figures.illegal_content_notices} of the complaints {_are(figures.illegal_content_notices)} a notice of"
+            " illegal content: never discounted, and to be examined by itself whatever the count."
         )
     if figures.trusted:
         said.append(
@@ -274,7 +282,10 @@ def _outcomes(dossier: Dossier) -> list[str]:
 def _restoration(told: RestorationTold | None) -> list[str]:
     if told is None:
         return []
-    then = f"When it was removed on {_time(told.removed_at)}, {told.complaints} complaints stood, {_number(told.independent_complaints)} of them independent, at a threshold of {told.threshold}."
+    then = (
+        f"When it was removed on {_time(told.removed_at)}, {told.complaints} complaints stood,"
+        f" {_number(told.independent_complaints)} of them independent, at a threshold of {told.threshold}."
+    )
     state = {
         "open": "Whether to restore it is an open question.",
         "restored": "It has been restored since.",

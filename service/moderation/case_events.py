@@ -224,7 +224,10 @@ def warn_event(reporter_id: str, found: Suggestion, at_us: int) -> Event:
             "rejected_by_outcome": found.by_outcome,
             "in_decided_brigades": found.by_decision,
             "clusters": list(found.clusters[:10]),
-            "note": "A suggestion to look at the case (DSA Art. 23): whether the notices were manifestly unfounded, and with what intention, only a person can judge.",
+            "note": (
+                "A suggestion to look at the case (DSA Art. 23): whether the notices were manifestly unfounded, and"
+                " with what intention, only a person can judge."
+            ),
         },
     )
 

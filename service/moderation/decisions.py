@@ -128,7 +128,8 @@ def decide(
         raise Refused(f"cluster {case.id} was merged into {case.merged_into}: decide on {case.merged_into}")
     if request.version != case.version:
         raise StaleVersion(
-            f"cluster {case.id} is at version {case.version}, changed by {case.changed_by}; the decision was made on version {request.version}: read it again",
+            f"cluster {case.id} is at version {case.version}, changed by {case.changed_by}; the decision was made on"
+            f" version {request.version}: read it again",
             current_version=case.version,
             changed_by=case.changed_by,
         )
@@ -152,13 +153,16 @@ def decide(
         before = Standing(
             status=case.status, verdict=case.verdict, snooze_until=case.snooze_until, excluded=case.excluded
         )
-        return _with(
-            case,
-            _after(before, entry, plain_undo=False),
-            verdict_is_new=entry.verdict in ("coordinated", "not_coordinated"),
-            by=by,
-            now=now,
-        ), entry
+        return (
+            _with(
+                case,
+                _after(before, entry, plain_undo=False),
+                verdict_is_new=entry.verdict in ("coordinated", "not_coordinated"),
+                by=by,
+                now=now,
+            ),
+            entry,
+        )
     before, after = standing(log), standing([*log, entry])
     return _with(case, after, verdict_is_new=after.verdict_from != before.verdict_from, by=by, now=now), entry
 

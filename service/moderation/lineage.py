@@ -113,7 +113,9 @@ class ClusterState:
         return self.trimmed_us or ()
 
     def untold(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Members and targets without a complaint: retention deleted theirs, and what cannot be seen cannot be judged."""
+        """Members and targets without a complaint: retention deleted theirs, and what cannot be seen cannot be
+        judged.
+        """
         if self.trimmed_us is None:
             return frozenset(), frozenset()
         return self.members - {m.reporter for m in self.memberships.values()}, frozenset(
@@ -121,7 +123,9 @@ class ClusterState:
         )
 
     def beyond(self, since_us: int) -> bool:
-        """Whether a complaint of it is older than that, or deleted: then what lies after does not show the whole of it."""
+        """Whether a complaint of it is older than that, or deleted: then what lies after does not show the whole
+        of it.
+        """
         return self.trimmed_us is not None or any(m.time_us < since_us for m in self.counted)
 
 
@@ -178,7 +182,9 @@ def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
 
 
 def summaries(states: Iterable[ClusterState], targets: Collection[int] | None = None) -> dict[int, TargetSummary]:
-    """What the clusters say about each target (or about those of `targets`); merged ones speak through their survivor."""
+    """What the clusters say about each target (or about those of `targets`); merged ones speak through their
+    survivor.
+    """
     parts: dict[int, list[ClusterPart]] = defaultdict(list)
     for state in states:
         if state.disposition == "merged":
@@ -495,9 +501,11 @@ def _judged(state: ClusterState, found: Recomputation, policy: Policy) -> Cluste
         probability=verdict.probability,
         unfounded_probability=verdict.unfounded_probability,
         evidence=verdict.evidence,
-        settle_with=settle_with(filed, found.outcomes, told, verdict.unfounded_probability)
-        if disposition in ("flagged", "held_back")
-        else (),
+        settle_with=(
+            settle_with(filed, found.outcomes, told, verdict.unfounded_probability)
+            if disposition in ("flagged", "held_back")
+            else ()
+        ),
         policy_version=policy.version,
         summary=summarise(len(state.members), len(state.author_by_target), verdict.evidence, told),
         revoked_us=found.now_us if revoked else (state.revoked_us if disposition == "revoked" else None),

@@ -58,5 +58,8 @@ def record_evidence(
         usual=USUAL,
         p_value=None,
         contribution=ratio,
-        text=f"Elsewhere people upheld {upheld} and rejected {rejected} complaints of {speaking} members; what everybody reported counts little.",
+        text=(
+            f"Elsewhere people upheld {upheld} and rejected {rejected} complaints of {speaking} members; what everybody"
+            " reported counts little."
+        ),
     )

@@ -78,7 +78,8 @@ def earned(
             crowd = reporters_by_target.get(complaint.target, 1)
             if crowd < 1:
                 raise ValueError(
-                    f"{crowd} reporters stand on target {complaint.target}, below 1, though this one is among them: count standing complaints only"
+                    f"{crowd} reporters stand on target {complaint.target}, below 1, though this one is among them:"
+                    " count standing complaints only"
                 )
             up, upheld = up + weight / crowd, upheld + 1
         else:

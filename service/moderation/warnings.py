@@ -94,9 +94,10 @@ def letter(suggestion: Suggestion) -> str:
     """
     days = suggestion.period_seconds // 86_400
     return (
-        f"Hello,\n\nin the last {days} days our moderators looked at {suggestion.judged:,} of your reports and found {suggestion.unfounded:,} of them to be without ground: "
-        "what was reported did not break our rules. Reports are read by people, and help us most where they are about such breaches.\n\n"
-        "Please report only what breaks our rules. If many more of your reports turn out to be without ground, we may stop processing reports from your account for a limited time; "
-        "our terms say when and for how long.\n\n"
-        "If you think that we judged your reports wrongly, answer this message: a person will look at them again.\n"
+        f"Hello,\n\nin the last {days} days our moderators looked at {suggestion.judged:,} of your reports and found"
+        f" {suggestion.unfounded:,} of them to be without ground: what was reported did not break our rules. Reports"
+        " are read by people, and help us most where they are about such breaches.\n\nPlease report only what breaks"
+        " our rules. If many more of your reports turn out to be without ground, we may stop processing reports from"
+        " your account for a limited time; our terms say when and for how long.\n\nIf you think that we judged your"
+        " reports wrongly, answer this message: a person will look at them again.\n"
     )

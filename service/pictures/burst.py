@@ -87,10 +87,14 @@ def burst_chart(burst: Burst, name: str) -> Markup:
     def y(count: float) -> float:
         return round(bottom - plot * count / highest, 1)
 
-    said = f"Members' complaints an hour from {burst.start:%Y-%m-%d %H:%M} UTC for {hours} hours: at most {max(burst.members)}, where 0 to {burst.usual_high} are usual"
+    said = (
+        f"Members' complaints an hour from {burst.start:%Y-%m-%d %H:%M} UTC for {hours} hours: at most"
+        f" {max(burst.members)}, where 0 to {burst.usual_high} are usual"
+    )
     parts = [
         Markup(
-            '<svg class="burst" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>'
+            '<svg class="burst" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1}'
+            ' {2}"><title id="{0}-t">{3}</title>'
         ).format(name, width, bottom + 36, said),
         Markup('<rect class="usual" x="{}" y="{}" width="{}" height="{}"/>').format(
             left, y(burst.usual_high), hours * bar, round(bottom - y(burst.usual_high), 1)

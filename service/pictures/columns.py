@@ -86,7 +86,8 @@ def column_chart(
 
     drawn = [
         Markup(
-            '<svg class="column-chart" role="img" aria-labelledby="{0}-t" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>'
+            '<svg class="column-chart" role="img" aria-labelledby="{0}-t" viewBox="0 0 {1} {2}"><title'
+            ' id="{0}-t">{3}</title>'
         ).format(name, WIDTH, bottom + _AXIS, says),
         *(_level(count, bottom - PLOT * count / highest) for count in range(0, highest + 1, tick)),
     ]
@@ -180,5 +181,6 @@ def _times(begin: datetime, seconds: float, x: object, bottom: float) -> list[Ma
 
 def _mark(mark: Mark, x: float, top: float, bottom: float) -> Markup:
     return Markup(
-        '<g class="mark"><title>{0}</title><line x1="{1}" x2="{1}" y1="{2}" y2="{3}"/><circle cx="{1}" cy="{4}" r="8"/><text class="middle" x="{1}" y="{5}">{6}</text></g>'
+        '<g class="mark"><title>{0}</title><line x1="{1}" x2="{1}" y1="{2}" y2="{3}"/><circle cx="{1}" cy="{4}"'
+        ' r="8"/><text class="middle" x="{1}" y="{5}">{6}</text></g>'
     ).format(mark.says, x, top - 3, bottom, top - 11, round(top - 7.2, 1), mark.letter[:1])

@@ -26,6 +26,7 @@ def interval(mean: float, low: float, high: float, name: str, says: str) -> Mark
         for at in (0, 50, 100)
     )
     return Markup(
-        '<svg class="interval" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>'
-        '<line class="grid" x1="{4}" x2="{5}" y1="11" y2="11"/>{6}<rect class="range" x="{7}" y="7" width="{8}" height="8" rx="4"/><circle class="dot" cx="{9}" cy="11" r="5.5"/></svg>'
+        '<svg class="interval" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title'
+        ' id="{0}-t">{3}</title><line class="grid" x1="{4}" x2="{5}" y1="11" y2="11"/>{6}<rect class="range" x="{7}"'
+        ' y="7" width="{8}" height="8" rx="4"/><circle class="dot" cx="{9}" cy="11" r="5.5"/></svg>'
     ).format(name, _WIDTH, _HEIGHT, says, x(0), x(1), ticks, x(low), round(x(high) - x(low), 1), x(mean))

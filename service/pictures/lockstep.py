@@ -140,7 +140,8 @@ def lag_class(seconds: float) -> int:
 def swatch(k: int) -> Markup:
     """The mark of LAGS[k] alone, for a legend."""
     return Markup(
-        '<svg class="swatch" width="14" height="14" viewBox="0 0 14 14" aria-hidden="true"><rect class="ground" width="14" height="14"/>{}</svg>'
+        '<svg class="swatch" width="14" height="14" viewBox="0 0 14 14" aria-hidden="true"><rect class="ground"'
+        ' width="14" height="14"/>{}</svg>'
     ).format(_marks([(0, 0)], k, 14, 14))
 
 
@@ -155,7 +156,10 @@ def raster(lockstep: Lockstep, name: str) -> Markup:
     rows, columns = len(lockstep.reporters), len(lockstep.columns)
     named, numbered = rows <= NAMED_ROWS, columns <= NAMED_COLUMNS
     across, down = (18 if numbered else 10), (14 if named else 8)
-    said = f"{rows} reporters in rows, {columns} targets in columns, {len(lockstep.cells)} of {rows * columns} cells filled, {_at_once(lockstep)} of them {LAGS[0][2]} of the target's first complaint by a member"
+    said = (
+        f"{rows} reporters in rows, {columns} targets in columns, {len(lockstep.cells)} of {rows * columns} cells"
+        f" filled, {_at_once(lockstep)} of them {LAGS[0][2]} of the target's first complaint by a member"
+    )
     left, top, parts = _grid(lockstep, name, said, columns, across, down)
     for column, target in enumerate(lockstep.columns):
         if numbered or column % 5 == 0:
@@ -186,7 +190,10 @@ def _crowd(lockstep: Lockstep, name: str) -> Markup:
     rows, across = len(lockstep.reporters), 9
     down = 14 if rows <= NAMED_ROWS else 8
     span = max((c.lag_seconds for c in lockstep.cells), default=0.0)
-    said = f"{rows} reporters in rows, their complaints about one target from left to right over {span / 60:.0f} minutes, {_at_once(lockstep)} of them {LAGS[0][2]} of the first"
+    said = (
+        f"{rows} reporters in rows, their complaints about one target from left to right over {span / 60:.0f} minutes,"
+        f" {_at_once(lockstep)} of them {LAGS[0][2]} of the first"
+    )
     left, top, parts = _grid(lockstep, name, said, SLOTS, across, down)
     bottom = top + rows * down
     for part in range(5):
@@ -214,7 +221,9 @@ def _at_once(lockstep: Lockstep) -> int:
 def _grid(
     lockstep: Lockstep, name: str, said: str, columns: int, across: int, down: int
 ) -> tuple[int, int, list[Markup]]:
-    """Where the cells begin (x, y), and the picture so far: its head, its ground and the names or numbers of the rows."""
+    """Where the cells begin (x, y), and the picture so far: its head, its ground and the names or numbers of the
+    rows.
+    """
     rows = len(lockstep.reporters)
     named = rows <= NAMED_ROWS
     names = [cut(reporter) for reporter in lockstep.reporters] if named else []
@@ -222,7 +231,8 @@ def _grid(
     width, height = left + max(columns * across, _DATE_PX) + 28, top + rows * down + 22
     parts = [
         Markup(
-            '<svg class="raster" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>'
+            '<svg class="raster" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1}'
+            ' {2}"><title id="{0}-t">{3}</title>'
         ).format(name, width, height, said),
         Markup('<rect class="ground" x="{}" y="{}" width="{}" height="{}"/>').format(
             left, top, columns * across, rows * down

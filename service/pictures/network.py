@@ -104,7 +104,10 @@ def network_svg(network: Network, name: str) -> Markup:
             f"Reporters on the left and targets on the right, {len(network.edges)} lines for who complained about what"
         )
     else:
-        said = f"{len(network.nodes)} reporters; {len(network.edges)} lines join those who complained about the same targets"
+        said = (
+            f"{len(network.nodes)} reporters; {len(network.edges)} lines join those who complained about the same"
+            " targets"
+        )
     left, right = (170, _WIDTH - 170) if network.view == "bipartite" else (_MARGIN, _WIDTH - _MARGIN)
     tall = (
         max(
@@ -119,7 +122,8 @@ def network_svg(network: Network, name: str) -> Markup:
     ]
     parts = [
         Markup(
-            '<svg class="network" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title id="{0}-t">{3}</title>'
+            '<svg class="network" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1}'
+            ' {2}"><title id="{0}-t">{3}</title>'
         ).format(name, _WIDTH, tall, said)
     ]
     most = max((weight for _, _, weight in network.edges), default=1)

@@ -57,7 +57,8 @@ def read(document: object, now: datetime) -> Delivery:
     if missing:
         delivery.items += _first_of_ids(reviewable, scores, missing, target)
         delivery.notes.append(
-            f"scores are ids only: {len(missing)} of {len(missing) + len(scores)} flags came without who flagged and when"
+            f"scores are ids only: {len(missing)} of {len(missing) + len(scores)} flags came without who flagged and"
+            " when"
         )
     decided = _decision(reviewable, scores, target, now)
     return delivery if decided is None else Delivery([*delivery.items, decided], delivery.notes)

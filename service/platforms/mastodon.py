@@ -46,7 +46,8 @@ def read(document: object, now: datetime) -> Delivery:
         delivery.items += [_outcome(report, f"{number}/{end}", target, now) for end, target in targets]
         if not _sanctioned(report):
             delivery.notes.append(
-                "the report is closed without a sanction on the account: the payload does not say whether it was found right"
+                "the report is closed without a sanction on the account: the payload does not say whether it was found"
+                " right"
             )
     return delivery
 

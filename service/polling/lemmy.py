@@ -69,7 +69,8 @@ class Lemmy:
         version, proven = _version(cursor), cursor.get("proven") is True
         if version == 3 and not proven:
             raise Unexpected(
-                "404: there is no report list at this address, neither at /api/v4/report/list nor at /api/v3/comment/report/list"
+                "404: there is no report list at this address, neither at /api/v4/report/list nor at"
+                " /api/v3/comment/report/list"
             )
         # The lists of the other version have other names: their walks begin anew, and what is known is told apart by
         # its id.

@@ -141,7 +141,10 @@ def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed:
     """
     key = _key(reporter_id)
     others = keys_of(connection, tenant_id) - {key}
-    statement = "SELECT DISTINCT m.cluster_id FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key = k.column1"
+    statement = (
+        "SELECT DISTINCT m.cluster_id FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key ="
+        " k.column1"
+    )
     own = clusters.load(
         connection, tenant_id, {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(key,)])}
     )

@@ -245,7 +245,10 @@ def outcomes_of(
 
     A target without an outcome is not among the keys.
     """
-    statement = "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.target_key = k.column1"
+    statement = (
+        "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.target_key ="
+        " k.column1"
+    )
     found = select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in dict.fromkeys(target_keys)])
     rows = [(row_key & SEQ_MASK, identity, from_json(content)) for row_key, identity, content in found]
     rows = sorted((row for row in rows if upto_seq is None or row[0] <= upto_seq), key=lambda row: row[0])
@@ -301,7 +304,10 @@ def _names(connection: Connection, tenant_id: int, noun: str, of_clusters: str, 
     wanted = [int(key) for key in dict.fromkeys(keys)]
     for table in ("complaints", of_clusters):  # a cluster outlives its complaints
         missing = [(key,) for key in wanted if key not in found]
-        statement = f"SELECT k.column1, (SELECT c.{noun}_id FROM {table} c WHERE c.tenant_id = ? AND c.{noun}_key = k.column1 LIMIT 1) FROM k WHERE k.column1 IS NOT NULL"
+        statement = (
+            f"SELECT k.column1, (SELECT c.{noun}_id FROM {table} c WHERE c.tenant_id = ? AND c.{noun}_key = k.column1"
+            " LIMIT 1) FROM k WHERE k.column1 IS NOT NULL"
+        )
         found.update(
             {
                 key: name
@@ -331,8 +337,9 @@ def judged_complaints_of(
     the keys.
     """
     statement = (
-        "SELECT c.reporter_key, c.row_key, c.target_key, c.occurred_us FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = ? "
-        "AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id = c.tenant_id AND o.target_key = c.target_key)"
+        "SELECT c.reporter_key, c.row_key, c.target_key, c.occurred_us FROM k CROSS JOIN complaints c WHERE c.tenant_id"
+        " = ? AND c.reporter_key = k.column1 AND c.state = ? AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id ="
+        " c.tenant_id AND o.target_key = c.target_key)"
     )
     found: dict[int, list[Filed]] = {}
     for reporter, row_key, target, occurred_us in select_by_keys(
@@ -344,7 +351,10 @@ def judged_complaints_of(
 
 def totals_of(connection: Connection, tenant_id: int, target_keys: Iterable[int]) -> dict[int, int]:
     """Standing complaints of each target among the keys that ever had one."""
-    statement = "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key = k.column1"
+    statement = (
+        "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key ="
+        " k.column1"
+    )
     return dict(
         select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in dict.fromkeys(target_keys)])
     )

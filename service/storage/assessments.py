@@ -30,7 +30,9 @@ local position = redis.call('GET', KEYS[3])
 if not position then return false end
 local progress = redis.call('HMGET', KEYS[4], 'analysed', 'as_of_us')
 local time = redis.call('TIME')
-return {position, progress[1] or '0', progress[2] or '0', time[1], time[2], redis.call('HMGET', KEYS[1], unpack(ARGV)), redis.call('HMGET', KEYS[2], unpack(ARGV))}
+local totals = redis.call('HMGET', KEYS[1], unpack(ARGV))
+local memberships = redis.call('HMGET', KEYS[2], unpack(ARGV))
+return {position, progress[1] or '0', progress[2] or '0', time[1], time[2], totals, memberships}
 """)
 
 

@@ -175,7 +175,10 @@ def others_on(
     """(time in microseconds, target key) of other people's standing complaints on the case's targets; the latest
     `limit`.
     """
-    statement = f"SELECT c.occurred_us, c.target_key, c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND c.state = {schema.STANDING}"
+    statement = (
+        "SELECT c.occurred_us, c.target_key, c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND"
+        f" c.target_key = k.column1 AND c.state = {schema.STANDING}"
+    )
     own = file.state.members | file.state.excluded
     found = [
         (at, target)
@@ -197,8 +200,9 @@ def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: S
         here[filed.reporter] = here.get(filed.reporter, 0) + 1
     contents = contents_of(connection, tenant_id, [first[key].seq for key in keys if key in first])
     statement = (
-        f"SELECT c.reporter_key, COUNT(*), SUM(CASE WHEN c.state = {schema.STANDING} THEN 1 ELSE 0 END), MIN(c.occurred_us) FROM k CROSS JOIN complaints c"
-        " WHERE c.tenant_id = ? AND c.reporter_key = k.column1 GROUP BY c.reporter_key"
+        f"SELECT c.reporter_key, COUNT(*), SUM(CASE WHEN c.state = {schema.STANDING} THEN 1 ELSE 0 END),"
+        " MIN(c.occurred_us) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 GROUP"
+        " BY c.reporter_key"
     )
     totals = {row[0]: row[1:] for row in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in keys])}
     earned = _earned(connection, tenant_id, keys, microseconds(file.watermark))
@@ -243,7 +247,9 @@ def _earned(
 
 
 def targets_of(connection: Connection, tenant_id: int, file: CaseFile) -> list[TargetRow]:
-    """The table's rows for all targets of the case, in order of the members' first complaint (those without one last)."""
+    """The table's rows for all targets of the case, in order of the members' first complaint (those without one
+    last).
+    """
     keys = list(file.target_ids)
     mine: dict[int, list[Membership]] = {}
     for filed in file.filed:
@@ -309,8 +315,8 @@ def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict
     margin_us = max(0, file.policy.window_seconds * 1_000_000 - (filed[-1].time_us - filed[0].time_us))
     low, high = filed[0].time_us - margin_us, filed[-1].time_us
     statement = (
-        f"SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = {schema.STANDING}"
-        " AND c.occurred_us BETWEEN ? AND ? GROUP BY c.reporter_key"
+        "SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key ="
+        f" k.column1 AND c.state = {schema.STANDING} AND c.occurred_us BETWEEN ? AND ? GROUP BY c.reporter_key"
     )
     here: dict[int, int] = {}
     for m in filed:
@@ -327,7 +333,10 @@ def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dic
     """The complaints by seq: content as stored, receipt in microseconds, and state (schema.STANDING ...); what is
     deleted is left out.
     """
-    statement = "SELECT c.row_key, c.content, c.received_us, c.state FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
+    statement = (
+        "SELECT c.row_key, c.content, c.received_us, c.state FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1"
+        " AND c.tenant_id = ?"
+    )
     rows = select_by_keys(connection, statement, (tenant_id,), [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs])
     return {
         row_key & SEQ_MASK: (from_json(content), received_us, state) for row_key, content, received_us, state in rows
@@ -337,7 +346,10 @@ def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dic
 def related_to(connection: Connection, tenant_id: int, file: CaseFile, *, now: datetime) -> list[Related]:
     """Clusters that are related by history or share members, at most RELATED_SHOWN, the closest first."""
     own = file.cluster
-    statement = "SELECT m.cluster_id, COUNT(*) FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key = k.column1 GROUP BY m.cluster_id"
+    statement = (
+        "SELECT m.cluster_id, COUNT(*) FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key ="
+        " k.column1 GROUP BY m.cluster_id"
+    )
     shared: dict[str, int] = {}
     for other, count in select_by_keys(
         connection, statement, (tenant_id,), [(key,) for key in sorted(file.state.members)]

@@ -587,6 +587,8 @@ def _store_audit(connection: Connection, tenant_id: int, before: Case, after: Ca
 
 
 def name_of_key(connection: Connection, key_id: int) -> str:
-    """Who decides, for logs and for whoever meets a newer version: the API key's name, or key:<id> where it has none."""
+    """Who decides, for logs and for whoever meets a newer version: the API key's name, or key:<id> where it has
+    none.
+    """
     name = connection.scalar(sa.select(schema.api_keys.c.name).where(schema.api_keys.c.id == key_id))
     return name or f"key:{key_id}"

@@ -169,7 +169,9 @@ def commit(
 
 
 def pass_over(connection: Connection, tenant_id: int, epoch: int, batch: Batch) -> None:
-    """Count the positions of a batch as done without archiving it: it goes to the dead letters in the same transaction."""
+    """Count the positions of a batch as done without archiving it: it goes to the dead letters in the same
+    transaction.
+    """
     state = _state(connection, tenant_id, epoch)
     draft = _Draft(
         tenant_id,
@@ -422,7 +424,8 @@ def _settle(connection: Connection, draft: _Draft) -> None:
     counted = [target for target, gain in gains.items() if gain]
     rows = select_by_keys(
         connection,
-        "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key = k.column1",
+        "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key ="
+        " k.column1",
         (draft.tenant_id,),
         [(key,) for key in counted],
     )
@@ -595,7 +598,8 @@ def _feed_outcomes(connection: Connection, draft: _Draft) -> tuple[FeedOutcome, 
     ):
         waited = select_by_keys(
             connection,
-            "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.complaint_id = k.column1",
+            "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.complaint_id ="
+            " k.column1",
             (draft.tenant_id,),
             [(identity,) for identity in draft.complaints],
         )
@@ -680,8 +684,8 @@ def _archived_pairs(
 ) -> dict[tuple[int, int], list[_Row]]:
     """The complaints that stand or could, by (target, reporter)."""
     statement = (
-        f"SELECT {_ROW} FROM k CROSS JOIN complaints c"
-        f" WHERE c.tenant_id = ? AND c.target_key = k.column1 AND c.reporter_key = k.column2 AND c.state IN ({STANDING}, {REPEAT})"
+        f"SELECT {_ROW} FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND"
+        f" c.reporter_key = k.column2 AND c.state IN ({STANDING}, {REPEAT})"
     )
     found: dict[tuple[int, int], list[_Row]] = {}
     for values in select_by_keys(connection, statement, (tenant_id,), pairs):

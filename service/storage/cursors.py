@@ -84,13 +84,15 @@ def continued(page: Page, *, sort: str | None, filters: Mapping[str, str]) -> Pa
     """
     if sort is not None and sort != page.sort:
         raise InvalidCursor(
-            f"the cursor was made with sort={page.sort}, the call says {sort}: leave it out, or begin again without the cursor"
+            f"the cursor was made with sort={page.sort}, the call says {sort}: leave it out, or begin again without the"
+            " cursor"
         )
     for name, value in filters.items():
         if page.filters.get(name) != value:
             made_with = f"{name}={page.filters[name]}" if name in page.filters else f"no {name}"
             raise InvalidCursor(
-                f"the cursor was made with {made_with}, the call says {name}={value}: leave it out, or begin again without the cursor"
+                f"the cursor was made with {made_with}, the call says {name}={value}: leave it out, or begin again"
+                " without the cursor"
             )
     return page
 

@@ -115,7 +115,8 @@ def migrate(engine: Engine) -> None:
         with engine.connect() as connection, connection.begin():
             connection.execute(
                 text(
-                    "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+                    "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL"
+                    " idle_in_transaction_session_timeout = 0"
                 )
             )
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})

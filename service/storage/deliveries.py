@@ -267,7 +267,8 @@ def replay(connection: Connection, tenant_id: int, subscription_id: str, deliver
         raise NotFound("this subscription has no delivery with this id")
     if subscription.disabled_us is not None:
         raise Refused(
-            f'the subscription is disabled ({subscription.disabled_because}): enable it first, with PATCH and {{"enabled": true}}'
+            f"the subscription is disabled ({subscription.disabled_because}): enable it first, with PATCH and"
+            ' {"enabled": true}'
         )
     # the subscription before the delivery, as whoever writes both: no two wait for each other
     answered(connection, subscription_id)

@@ -96,5 +96,8 @@ def facts_of(connection: Connection, tenant_id: int, targets: Collection[int], *
 
 def clusters_on(connection: Connection, tenant_id: int, targets: Collection[int]) -> set[str]:
     """Ids of all clusters on any of the targets (keys), merged and revoked ones included."""
-    statement = "SELECT DISTINCT t.cluster_id FROM k CROSS JOIN cluster_targets t WHERE t.tenant_id = ? AND t.target_key = k.column1"
+    statement = (
+        "SELECT DISTINCT t.cluster_id FROM k CROSS JOIN cluster_targets t WHERE t.tenant_id = ? AND t.target_key ="
+        " k.column1"
+    )
     return {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in targets])}

@@ -131,8 +131,9 @@ def _coordinated(connection: Connection, tenant_id: int, period: Period) -> dict
     Read as the driver's tuples: a busy week has 10^5, which SQL would group more slowly.
     """
     statement = (
-        "SELECT cc.row_key, cc.occurred_us FROM clusters c JOIN cluster_complaints cc ON cc.cluster_id = c.id"
-        " WHERE c.tenant_id = ? AND c.last_us >= ? AND c.disposition = 'flagged' AND cc.occurred_us >= ? AND cc.occurred_us < ? AND cc.gone = ?"
+        "SELECT cc.row_key, cc.occurred_us FROM clusters c JOIN cluster_complaints cc ON cc.cluster_id = c.id WHERE"
+        " c.tenant_id = ? AND c.last_us >= ? AND c.disposition = 'flagged' AND cc.occurred_us >= ? AND cc.occurred_us <"
+        " ? AND cc.gone = ?"
     )
     result = connection.exec_driver_sql(
         statement.replace("?", mark(connection)), (tenant_id, period.start_us, period.start_us, period.end_us, False)

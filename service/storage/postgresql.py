@@ -50,7 +50,8 @@ def open_postgresql(url: URL) -> Engine:
     """
     if url.drivername not in _NAMES:
         raise Refused(
-            f"DATABASE_URL begins with {url.drivername}://, and has to begin with postgresql:// (the driver is psycopg), or with sqlite:///"
+            f"DATABASE_URL begins with {url.drivername}://, and has to begin with postgresql:// (the driver is"
+            " psycopg), or with sqlite:///"
         )
     try:
         engine = create_engine(
@@ -64,7 +65,8 @@ def open_postgresql(url: URL) -> Engine:
         )
     except ModuleNotFoundError as missing:
         raise Refused(
-            f"DATABASE_URL names PostgreSQL, and {missing.name} is not installed: pip install 'brigadewatch[postgresql]'"
+            f"DATABASE_URL names PostgreSQL, and {missing.name} is not installed: pip install"
+            " 'brigadewatch[postgresql]'"
         ) from missing
     event.listen(engine, "do_executemany", _copy)
     event.listen(engine, "handle_error", _leave_values_out)

@@ -77,7 +77,8 @@ class TenantJob(Job):
             or not isinstance(arguments[0], str)
         ):
             raise RefusedJob(
-                f"job {self.id} asks for {str(work)[:80]!r} with {str(arguments)[:80]}: works are {', '.join(QUEUE_OF)}, with one tenant's name"
+                f"job {self.id} asks for {str(work)[:80]!r} with {str(arguments)[:80]}: works are"
+                f" {', '.join(QUEUE_OF)}, with one tenant's name"
             )
         return work, arguments[0]
 

@@ -279,7 +279,9 @@ class Renaming:
         return count
 
     def _notes(self, connection: Connection, table: sa.Table, number: sa.Column[Any], said: sa.Column[Any]) -> int:
-        """What moderators wrote about cases that these people are in: there a name is a name, whatever it looks like."""
+        """What moderators wrote about cases that these people are in: there a name is a name, whatever it looks
+        like.
+        """
         m, count = schema.cluster_members.c, 0
         theirs = sa.select(m.cluster_id).where(m.tenant_id == self.tenant_id, m.reporter_key.in_(list(self.keys)))
         mine = sa.select(number, said).where(

@@ -99,8 +99,8 @@ def save(
 def complaints_until(connection: Connection, tenant_id: int, moments_us: Mapping[int, int]) -> dict[int, int]:
     """How many complaints that stand now were filed on each target up to its moment (microseconds since 1970)."""
     statement = (
-        f"SELECT k.column1, (SELECT COUNT(*) FROM complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND c.state = {schema.STANDING} AND c.occurred_us <= k.column2)"
-        " FROM k WHERE k.column1 IS NOT NULL"
+        "SELECT k.column1, (SELECT COUNT(*) FROM complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND"
+        f" c.state = {schema.STANDING} AND c.occurred_us <= k.column2) FROM k WHERE k.column1 IS NOT NULL"
     )
     return dict(select_by_keys(connection, statement, (tenant_id,), list(moments_us.items())))
 

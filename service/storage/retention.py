@@ -120,8 +120,10 @@ def delete_rest(connection: Connection, tenant_id: int, before_us: int) -> dict[
     w, d, s, r = schema.withdrawals.c, schema.dead_letters.c, schema.sweeps.c, schema.reporter_warnings.c
     statements = {
         "withdrawals": sa.delete(schema.withdrawals).where(w.tenant_id == tenant_id, w.received_us < before_us),
-        "dead_letters": sa.delete(schema.dead_letters).where(
-            d.tenant_id == tenant_id, d.received_us < before_us, d.resent_us.is_(None)
+        "dead_letters": (
+            sa.delete(schema.dead_letters).where(
+                d.tenant_id == tenant_id, d.received_us < before_us, d.resent_us.is_(None)
+            )
         ),
         "sweeps": sa.delete(schema.sweeps).where(s.tenant_id == tenant_id, s.finished_us < before_us),
         "reporter_warnings": sa.delete(schema.reporter_warnings).where(r.tenant_id == tenant_id, r.at_us < before_us),
@@ -152,8 +154,9 @@ def _upto(connection: Connection, tenant_id: int, before_us: int, at_most: int) 
 def _settle(connection: Connection, tenant_id: int, upto: int, gone: Sequence[Any]) -> tuple[list[int], dict[int, int]]:
     """The row keys of complaints that stand from now on, and the totals that change."""
     statement = (
-        f"SELECT c.row_key, c.target_key, c.reporter_key, c.occurred_us, c.id FROM k CROSS JOIN complaints c"
-        f" WHERE c.tenant_id = ? AND c.target_key = k.column1 AND c.reporter_key = k.column2 AND c.state = {REPEAT} AND c.row_key > ?"
+        "SELECT c.row_key, c.target_key, c.reporter_key, c.occurred_us, c.id FROM k CROSS JOIN complaints c WHERE"
+        f" c.tenant_id = ? AND c.target_key = k.column1 AND c.reporter_key = k.column2 AND c.state = {REPEAT} AND"
+        " c.row_key > ?"
     )
     pairs = [(row.target_key, row.reporter_key) for row in gone]
     heirs: dict[tuple[int, int], tuple[int, str, int]] = {}
@@ -231,7 +234,9 @@ def _forget_refed(connection: Connection, tenant_id: int, refed: Refed, gone: se
 
 
 def items_before(connection: Connection, tenant_id: int, before_us: int) -> int:
-    """How many items were received before that time and are kept still (to the batch: one is counted by its last item)."""
+    """How many items were received before that time and are kept still (to the batch: one is counted by its last
+    item).
+    """
     f = schema.feed.c
     return int(
         connection.scalar(

@@ -66,12 +66,16 @@ class SecretBox:
     def _unreadable(self) -> SealedWithAnotherKey:
         where = f"the {len(self._keys)} key(s) of BRIGADEWATCH_SECRET_KEY" if self._keys else f"the key in {self._path}"
         return SealedWithAnotherKey(
-            f"a stored secret is opened by none of {where}: add the key that it was sealed with to BRIGADEWATCH_SECRET_KEY (commas between keys), or set the secret anew"
+            f"a stored secret is opened by none of {where}: add the key that it was sealed with to"
+            " BRIGADEWATCH_SECRET_KEY (commas between keys), or set the secret anew"
         )
 
 
 def _key_in(path: Path) -> Fernet:
-    way_out = f"set BRIGADEWATCH_SECRET_KEY (made with: openssl rand -hex 32), or begin with `brigadewatch up`, which makes {path}"
+    way_out = (
+        "set BRIGADEWATCH_SECRET_KEY (made with: openssl rand -hex 32), or begin with `brigadewatch up`, which makes"
+        f" {path}"
+    )
     try:
         text = path.read_text().strip()
     except OSError as error:

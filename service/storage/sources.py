@@ -349,7 +349,8 @@ def _check_url(platform: str, url: str | None) -> None:
         fits = False
     if not fits or len(url) > MAX_URL_CHARACTERS or not _PRINTABLE.match(url) or " " in url:
         raise Refused(
-            f"{url[:200]!r} is no address like https://forum.example: http or https, a host, no user, no fragment, at most {MAX_URL_CHARACTERS} characters"
+            f"{url[:200]!r} is no address like https://forum.example: http or https, a host, no user, no fragment, at"
+            f" most {MAX_URL_CHARACTERS} characters"
         )
 
 

@@ -48,7 +48,8 @@ for i = 3, #ARGV, 3 do
     last[#last + 1] = 0
   else
     local now = redis.call('INCRBY', KEYS[1], ARGV[i])
-    redis.call('XADD', KEYS[2], '*', 'first', string.format('%.0f', now - n + 1), 'n', ARGV[i], 'at', at, 'lines', ARGV[i + 1], 'requests', ARGV[i + 2])
+    redis.call('XADD', KEYS[2], '*', 'first', string.format('%.0f', now - n + 1), 'n', ARGV[i], 'at', at,
+        'lines', ARGV[i + 1], 'requests', ARGV[i + 2])
     waiting = waiting + n
     last[#last + 1] = now
     added = true

@@ -94,11 +94,13 @@ def _check(connection: Connection, tenant_id: int, changes: dict[str, Any]) -> N
         least = math.ceil(window_seconds / DAY_SECONDS)
         if not least <= days <= MAX_RETENTION_DAYS:
             raise Refused(
-                f"a retention of {days} days is outside {least}..{MAX_RETENTION_DAYS}: detection compares the complaints of the last {window_seconds / DAY_SECONDS:g} days with each other, "
-                "and could not find a group whose earlier complaints are deleted meanwhile; `off` keeps them without end"
+                f"a retention of {days} days is outside {least}..{MAX_RETENTION_DAYS}: detection compares the"
+                f" complaints of the last {window_seconds / DAY_SECONDS:g} days with each other, and could not find a"
+                " group whose earlier complaints are deleted meanwhile; `off` keeps them without end"
             )
     rate = changes.get("rate_per_second")
     if rate is not None and not 0 < rate <= MAX_RATE:
         raise Refused(
-            f"a rate of {rate:g} items a second is outside what can be kept to: above 0, at most {MAX_RATE:g}; `off` means unlimited"
+            f"a rate of {rate:g} items a second is outside what can be kept to: above 0, at most {MAX_RATE:g}; `off`"
+            " means unlimited"
         )

@@ -12,7 +12,10 @@ from sqlalchemy import Connection, delete, select, text
 from service.storage.schema import tenants, timers
 
 # One statement each, since two processes may plan at the same time and neither is to fail or to be lost.
-_INSERT = "INSERT INTO timers (tenant_id, work, due_us) VALUES (:tenant_id, :work, :due_us) ON CONFLICT (tenant_id, work) DO UPDATE SET due_us = "
+_INSERT = (
+    "INSERT INTO timers (tenant_id, work, due_us) VALUES (:tenant_id, :work, :due_us) ON CONFLICT (tenant_id, work) DO"
+    " UPDATE SET due_us = "
+)
 _HOLD = text(f"{_INSERT} timers.due_us")
 _PLAN = text(f"{_INSERT} excluded.due_us")
 _PLAN_AT_LATEST = text(

@@ -144,7 +144,10 @@ def judged_since(connection: Connection, tenant_id: int, after_seq: int, upto_se
 
 
 def _reporters_on(connection: Connection, tenant_id: int, targets: Collection[int]) -> set[int]:
-    statement = f"SELECT DISTINCT c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND c.state = {schema.STANDING}"
+    statement = (
+        "SELECT DISTINCT c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.target_key ="
+        f" k.column1 AND c.state = {schema.STANDING}"
+    )
     return {key for (key,) in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in targets])}
 
 
@@ -225,7 +228,10 @@ def _warned(connection: Connection, tenant_id: int, reporters: Collection[int]) 
     """The event time of each one's suggestion."""
     if not reporters or not _any_warned(connection, tenant_id):
         return {}
-    statement = "SELECT w.reporter_key, w.detail FROM k CROSS JOIN reporter_warnings w WHERE w.tenant_id = ? AND w.reporter_key = k.column1"
+    statement = (
+        "SELECT w.reporter_key, w.detail FROM k CROSS JOIN reporter_warnings w WHERE w.tenant_id = ? AND w.reporter_key"
+        " = k.column1"
+    )
     return {
         reporter: int(from_json(detail)["watermark_us"])
         for reporter, detail in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
@@ -237,8 +243,9 @@ def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], 
     # The state is asked for so that no index covers the question: SQLite would prefer one that does, and read all of
     # it.
     statement = (
-        f"SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = {schema.STANDING}"
-        " AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id = c.tenant_id AND o.target_key = c.target_key) GROUP BY c.reporter_key"
+        "SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key ="
+        f" k.column1 AND c.state = {schema.STANDING} AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id ="
+        " c.tenant_id AND o.target_key = c.target_key) GROUP BY c.reporter_key"
     )
     counted = select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
     return {reporter for reporter, count in counted if count >= policy.warn_unfounded}
@@ -276,9 +283,10 @@ def _brigades(connection: Connection, tenant_id: int, reporters: Iterable[int]) 
     if connection.execute(decided).first() is None:
         return {}
     statement = (
-        "SELECT m.reporter_key, m.cluster_id FROM k CROSS JOIN cluster_members m CROSS JOIN clusters cl"
-        " WHERE m.tenant_id = ? AND m.reporter_key = k.column1 AND m.excluded = ? AND cl.id = m.cluster_id AND cl.verdict = 'coordinated' AND cl.disposition = 'flagged'"
-        " AND (SELECT d.reason_code FROM decisions d WHERE d.cluster_id = cl.id AND d.verdict = 'coordinated' ORDER BY d.seq DESC LIMIT 1) = 'brigade'"
+        "SELECT m.reporter_key, m.cluster_id FROM k CROSS JOIN cluster_members m CROSS JOIN clusters cl WHERE"
+        " m.tenant_id = ? AND m.reporter_key = k.column1 AND m.excluded = ? AND cl.id = m.cluster_id AND cl.verdict ="
+        " 'coordinated' AND cl.disposition = 'flagged' AND (SELECT d.reason_code FROM decisions d WHERE d.cluster_id ="
+        " cl.id AND d.verdict = 'coordinated' ORDER BY d.seq DESC LIMIT 1) = 'brigade'"
     )
     found: dict[int, list[str]] = defaultdict(list)
     for reporter, cluster in select_by_keys(connection, statement, (tenant_id, False), [(key,) for key in reporters]):

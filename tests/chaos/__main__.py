@@ -157,8 +157,8 @@ def main() -> int:
         ]
         installation.run("tenants", "set", TENANT, "--keep-text", "on", "--data", str(installation.data))
         print(
-            f"{len(documents):,} documents, {chosen.kills} kills, database {chosen.database}, seed {chosen.seed}, in {folder}"
-            + "".join(f"; not to be had here: {m}" for m in run.missing),
+            f"{len(documents):,} documents, {chosen.kills} kills, database {chosen.database}, seed {chosen.seed}, in"
+            f" {folder}" + "".join(f"; not to be had here: {m}" for m in run.missing),
             flush=True,
         )
         posters = Posters(installation.url, installation.key, documents, rate=chosen.rate, seed=chosen.seed)

@@ -115,7 +115,8 @@ class Installation:
         while not holds():
             if time.monotonic() - began > seconds:
                 raise TimeoutError(
-                    f"{what}: not within {seconds:.0f} s; pipeline {self.pipeline()}, running {sorted(self.parts())}; logs in {self.data / 'logs'}"
+                    f"{what}: not within {seconds:.0f} s; pipeline {self.pipeline()}, running {sorted(self.parts())};"
+                    f" logs in {self.data / 'logs'}"
                 )
             time.sleep(0.05)
         return time.monotonic() - began

@@ -79,7 +79,10 @@ def _archived(engine: Engine, journal: Journal, documents: Sequence[Document]) -
     held = not lost and not twice and not strange and bool(archived)
     return (
         held,
-        f"{len(journal.acknowledged):,} acknowledged, {len(rows):,} rows; lost {len(lost)}, twice {twice}, unknown or changed {strange}",
+        (
+            f"{len(journal.acknowledged):,} acknowledged, {len(rows):,} rows; lost {len(lost)}, twice {twice}, unknown"
+            f" or changed {strange}"
+        ),
     )
 
 
@@ -93,7 +96,10 @@ def _outcomes_and_withdrawals(engine: Engine, journal: Journal) -> Found:
     held = gone == journal.withdrawn and outcomes == len(journal.outcomes)
     return (
         held,
-        f"{len(journal.withdrawn):,} withdrawals acknowledged, {len(gone):,} complaints withdrawn; {len(journal.outcomes):,} outcomes acknowledged, {outcomes:,} rows",
+        (
+            f"{len(journal.withdrawn):,} withdrawals acknowledged, {len(gone):,} complaints withdrawn;"
+            f" {len(journal.outcomes):,} outcomes acknowledged, {outcomes:,} rows"
+        ),
     )
 
 
@@ -105,18 +111,22 @@ def _positions(installation: Installation, journal: Journal) -> Found:
         and state["dead_letters"] == 0
         and state["analysed_position"] == state["swept_position"] == state["accepted"] >= journal.position
     )
-    return held, ", ".join(
-        f"{name} {state[name]:,}"
-        for name in (
-            "accepted",
-            "archived",
-            "duplicates",
-            "analysed_position",
-            "swept_position",
-            "pending",
-            "dead_letters",
+    return (
+        held,
+        ", ".join(
+            f"{name} {state[name]:,}"
+            for name in (
+                "accepted",
+                "archived",
+                "duplicates",
+                "analysed_position",
+                "swept_position",
+                "pending",
+                "dead_letters",
+            )
         )
-    ) + f"; highest position told {journal.position:,}"
+        + f"; highest position told {journal.position:,}",
+    )
 
 
 def _window(installation: Installation) -> Found:
@@ -139,7 +149,10 @@ def _window(installation: Installation) -> Found:
     ) and int(live) > 0
     return (
         held,
-        f"{int(live):,} complaints up to seq {int(seq):,}, digest {digest}; built anew: {anew.detector.window.live:,}, {anew.detector.window.digest()}",
+        (
+            f"{int(live):,} complaints up to seq {int(seq):,}, digest {digest}; built anew:"
+            f" {anew.detector.window.live:,}, {anew.detector.window.digest()}"
+        ),
     )
 
 

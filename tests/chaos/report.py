@@ -46,15 +46,21 @@ class Run:
         lines = [
             f"### {self.database}, seed {self.seed}",
             "",
-            f"`{self.command}` on {platform.system()}, Python {platform.python_version()}: {self.seconds / 60:.1f} minutes, {self.documents:,} documents posted, **{self.kills} processes killed** in {len(self.healing)} volleys.",
+            (
+                f"`{self.command}` on {platform.system()}, Python {platform.python_version()}: {self.seconds / 60:.1f}"
+                f" minutes, {self.documents:,} documents posted, **{self.kills} processes killed** in"
+                f" {len(self.healing)} volleys."
+            ),
             "",
             "| fault | times |",
             "| --- | ---: |",
             *(f"| {name} | {n} |" for name, n in sorted(self.strikes.items())),
             "",
             (
-                f"Healed (every process runs; an item that is sent from then on is acknowledged and analysed, and with it everything before it) after the last fault of a volley was over: median {statistics.median(seconds):.1f} s, "
-                f"p95 {seconds[int(len(seconds) * 0.95)]:.1f} s, longest {worst:.1f} s (bar {HEAL_SECONDS:.0f} s; after {', '.join(after)})."
+                "Healed (every process runs; an item that is sent from then on is acknowledged and analysed, and with"
+                " it everything before it) after the last fault of a volley was over: median"
+                f" {statistics.median(seconds):.1f} s, p95 {seconds[int(len(seconds) * 0.95)]:.1f} s, longest"
+                f" {worst:.1f} s (bar {HEAL_SECONDS:.0f} s; after {', '.join(after)})."
             ),
             "",
             "| claim | held | counted |",

@@ -127,9 +127,10 @@ def main() -> int:
         ][0]["value"][1]
     with_data = sum(not one.may_be_empty for one in everything)
     sys.stdout.write(
-        f"{len(everything)} expressions asked ({with_data} have to have data, the others are conditions), {len(states)} rules evaluated, {len(faults)} faults\n"
-        f"{series} series of brigadewatch, {size} samples a scrape, the slowest scrape took {float(took) * 1e3:.0f} ms; {SCRAPES} scrapes in {time.monotonic() - began:.0f} s\n"
-        f"alerts that fired: {', '.join(firing) or 'none'}\n",
+        f"{len(everything)} expressions asked ({with_data} have to have data, the others are conditions), {len(states)}"
+        f" rules evaluated, {len(faults)} faults\n{series} series of brigadewatch, {size} samples a scrape, the slowest"
+        f" scrape took {float(took) * 1e3:.0f} ms; {SCRAPES} scrapes in {time.monotonic() - began:.0f} s\nalerts that"
+        f" fired: {', '.join(firing) or 'none'}\n",
     )
     for place, why in faults.items():
         sys.stdout.write(f"FAULT {place}\n      {why}\n")

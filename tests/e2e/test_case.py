@@ -22,7 +22,8 @@ from bench.large_case import CASE
 def drawn(page: Page, name: str, cells: int | None = None) -> None:
     """Wait until a picture of the case is drawn, with so many marks."""
     page.wait_for_function(
-        "([id, cells]) => { const host = document.getElementById(id); return host && host.dataset.drawnMs && (cells === null || host.dataset.cells === String(cells)); }",
+        "([id, cells]) => { const host = document.getElementById(id); return host && host.dataset.drawnMs && (cells ==="
+        " null || host.dataset.cells === String(cells)); }",
         arg=[name, cells],
     )
 
@@ -178,7 +179,8 @@ def test_five_hundred_reporters_on_sixty_targets_are_drawn_whole(
     drawn(page, "raster", complaints)
     assert complaints > 20_000
     ink = page.evaluate("""() => {
-        const canvas = document.querySelector("#raster canvas"), data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        const canvas = document.querySelector("#raster canvas");
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         const colours = new Set();
         for (let k = 0; k < data.length; k += 4 * 97) colours.add(data[k] << 16 | data[k + 1] << 8 | data[k + 2]);
         return colours.size;

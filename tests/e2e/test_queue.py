@@ -25,7 +25,8 @@ def rows(page: Page) -> list[str]:
 def places(page: Page) -> dict[str, float]:
     """Where each row stands on the page."""
     found: dict[str, float] = page.locator("table.queue tbody tr").evaluate_all(
-        "rows => Object.fromEntries(rows.map(row => [row.dataset.case, row.getBoundingClientRect().top + window.scrollY]))"
+        "rows => Object.fromEntries(rows.map(row => [row.dataset.case, row.getBoundingClientRect().top +"
+        " window.scrollY]))"
     )
     return found
 
@@ -207,8 +208,13 @@ def later(documents: list[dict[str, Any]], *, days: float) -> list[dict[str, Any
             "id": f"later-{one['id']}",
             "occurred_at": at.isoformat(),
             "reporter": one["reporter"] | {"id": f"later-{one['reporter']['id']}"},
-            "target": one["target"]
-            | {"id": f"later-{one['target']['id']}", "context_id": f"later-{one['target']['context_id']}"},
+            "target": (
+                one["target"]
+                | {
+                    "id": f"later-{one['target']['id']}",
+                    "context_id": f"later-{one['target']['context_id']}",
+                }
+            ),
         }
 
     return [moved(one) for one in documents]

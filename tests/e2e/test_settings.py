@@ -73,7 +73,8 @@ def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(
     # as over plain http, where browsers have none
     page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.evaluate(
-        "() => document.addEventListener('copy', () => { window.copied = String(document.getSelection()) || document.activeElement.value; })"
+        "() => document.addEventListener('copy', () => { window.copied = String(document.getSelection()) ||"
+        " document.activeElement.value; })"
     )
     page.locator("[data-copy]").click()
     expect(page.locator("[data-copy]")).to_have_text("Copied")

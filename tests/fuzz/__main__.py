@@ -175,7 +175,8 @@ class Search:
         )
         found = re.search(r"(\d+) generated", done.stdout)
         print(
-            f"openapi, {name}: {found[1] if found else 'no'} cases in {time.monotonic() - began:.0f} s: {'nothing found' if done.returncode == 0 else 'FAILED'}",
+            f"openapi, {name}: {found[1] if found else 'no'} cases in {time.monotonic() - began:.0f} s:"
+            f" {'nothing found' if done.returncode == 0 else 'FAILED'}",
             flush=True,
         )
         if done.returncode != 0:

@@ -1,4 +1,6 @@
-"""What people put into addresses: cursors, the console's questions, ways back after signing in, and where webhooks go."""
+"""What people put into addresses: cursors, the console's questions, ways back after signing in, and where
+webhooks go.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Flag, unflag, flag: a withdrawn complaint counts nowhere, gains nothing, and is kept as evidence that it was there."""
+"""Flag, unflag, flag: a withdrawn complaint counts nowhere, gains nothing, and is kept as evidence that it was
+there.
+"""
 
 from __future__ import annotations
 
@@ -154,9 +156,11 @@ def test_what_a_brigade_takes_back_counts_in_no_total_cluster_brief_or_evidence(
     for t in {f"t{r.target}" for r in mine}:
         assert desk.asks(t)["clusters"] == [] and desk.asks(t)["complaints"] == desk.asks(t)["independent_complaints"]
     history = desk.reporter(member)
-    assert (history["complaints"], history["withdrawn"], history["standing"]) == (filed, filed, 0), (
-        "kept as evidence, and told"
-    )
+    assert (history["complaints"], history["withdrawn"], history["standing"]) == (
+        filed,
+        filed,
+        0,
+    ), "kept as evidence, and told"
     with paper.engine.connect() as connection:
         rows = (
             connection.execute(

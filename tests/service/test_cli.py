@@ -64,7 +64,10 @@ def test_help_names_every_command_and_loads_no_heavy_library() -> None:
         [
             sys.executable,
             "-c",
-            "import sys, service.cli; print([m for m in ('numpy', 'scipy', 'sqlalchemy', 'fastapi', 'rq', 'workers') if m in sys.modules])",
+            (
+                "import sys, service.cli; print([m for m in ('numpy', 'scipy', 'sqlalchemy', 'fastapi', 'rq',"
+                " 'workers') if m in sys.modules])"
+            ),
         ],
         capture_output=True,
         text=True,

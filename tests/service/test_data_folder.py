@@ -38,8 +38,9 @@ def test_a_second_time_changes_nothing(here: Settings) -> None:
 
 def test_several_processes_at_once_agree_on_one_secret(here: Settings) -> None:
     script = (
-        "import sys; from pathlib import Path; from service import data_folder; from service.settings import read_settings\n"
-        "settings = read_settings(Path(sys.argv[1]), {}); data_folder.prepare(settings).dispose(); print((settings.data / 'secret.key').read_text())"
+        "import sys; from pathlib import Path; from service import data_folder; from service.settings import"
+        " read_settings\nsettings = read_settings(Path(sys.argv[1]), {}); data_folder.prepare(settings).dispose();"
+        " print((settings.data / 'secret.key').read_text())"
     )
 
     def prepare(_: int) -> str:

@@ -107,7 +107,11 @@ def test_a_hanging_child_is_killed_after_the_grace(
 
 
 def test_redis_ends_after_those_who_need_it(made: Callable[..., Supervisor], tmp_path: Path) -> None:
-    note = "import signal, sys, time, pathlib\ndef end(*_):\n    pathlib.Path({path!r}).write_text(repr(time.monotonic()))\n    sys.exit(0)\nsignal.signal(signal.SIGTERM, end)\nprint('up', flush=True)\ntime.sleep(60)"
+    note = (
+        "import signal, sys, time, pathlib\ndef end(*_):\n   "
+        " pathlib.Path({path!r}).write_text(repr(time.monotonic()))\n    sys.exit(0)\nsignal.signal(signal.SIGTERM,"
+        " end)\nprint('up', flush=True)\ntime.sleep(60)"
+    )
     supervisor = made(
         redis=note.format(path=str(tmp_path / "redis.end")), api=note.format(path=str(tmp_path / "api.end"))
     )
@@ -120,8 +124,9 @@ def test_redis_ends_after_those_who_need_it(made: Callable[..., Supervisor], tmp
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux alone")
 def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     script = (
-        "import os, sys, time; from pathlib import Path; from service.supervisor import Child\n"
-        f"child = Child('c', [sys.executable, '-c', {SLEEPING!r}], Path({str(tmp_path / 'c.log')!r}), dict(os.environ)); child.start(); print(child.process.pid, flush=True); time.sleep(60)"
+        "import os, sys, time; from pathlib import Path; from service.supervisor import Child\nchild = Child('c',"
+        f" [sys.executable, '-c', {SLEEPING!r}], Path({str(tmp_path / 'c.log')!r}), dict(os.environ)); child.start();"
+        " print(child.process.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

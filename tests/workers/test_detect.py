@@ -111,8 +111,8 @@ def test_a_window_tells_its_digest_after_the_turn_and_one_built_anew_tells_the_s
     anew = detect.rebuild(paper.name, paper.resources)
     window = anew.detector.window
     assert (
-        resident
-        == f"tenant {paper.name}: window of {window.live} complaints up to seq {anew.state.cursor_seq}, digest {window.digest()}"
+        resident == f"tenant {paper.name}: window of {window.live} complaints up to seq {anew.state.cursor_seq}, digest"
+        f" {window.digest()}"
     )
     assert window.live == len(town.rows) - 14
 

@@ -1,4 +1,6 @@
-"""Erasing a person: nothing of the name is left in any row, key or file, and everything that was counted still counts."""
+"""Erasing a person: nothing of the name is left in any row, key or file, and everything that was counted still
+counts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Pseudonyms and signatures in place of ids and texts: the same groups, the same evidence, the same independent counts."""
+"""Pseudonyms and signatures in place of ids and texts: the same groups, the same evidence, the same independent
+counts.
+"""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ def run(
         raise Refused(f"--window is {window_seconds} s and --step {step_seconds} s: both have to be at least an hour")
     if window_seconds > MAX_WINDOW_DAYS * 86_400:
         raise Refused(
-            f"--window is {window_seconds // 86_400} d: {MAX_WINDOW_DAYS} d is the most; a group that acts for longer is followed from window to window"
+            f"--window is {window_seconds // 86_400} d: {MAX_WINDOW_DAYS} d is the most; a group that acts for longer"
+            " is followed from window to window"
         )
     policy = replace(policy, window_seconds=window_seconds)
     _check_destinations(out, html)
@@ -185,12 +186,15 @@ def _notes(history: History, result: AuditResult, reading: Reading, outcome_read
         )
     if (told := share_told(history.complaints)) < WELL_TOLD:
         notes.append(
-            f"{percent(told)} of the complaints tell a context (thread, article) that targets share. The others' was inferred from what readers visit in one sitting: readers of one article cannot be told from a group as well as they could be."
+            f"{percent(told)} of the complaints tell a context (thread, article) that targets share. The others' was"
+            " inferred from what readers visit in one sitting: readers of one article cannot be told from a group as"
+            " well as they could be."
         )
     cut = result.counters.get("cut", 0)
     if cut:
         notes.append(
-            f"{cut:,} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint is paired with the latest 32 before it."
+            f"{cut:,} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint"
+            " is paired with the latest 32 before it."
         )
     return notes
 

@@ -18,7 +18,9 @@ from workers.detection.window import UNKNOWN_MS, Complaints, Ints
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Standing complaints in time order (seq = row + 1: an outcome's 0 means the whole target), and how to name keys."""
+    """Standing complaints in time order (seq = row + 1: an outcome's 0 means the whole target), and how to name
+    keys.
+    """
 
     complaints: Complaints
     reporter_ids: dict[int, str]
@@ -107,7 +109,9 @@ class Collector:
         return key
 
     def history(self) -> tuple[History, dict[str, int]]:
-        """Everything in time order, one standing complaint a reporter and target; and the row of each wanted complaint."""
+        """Everything in time order, one standing complaint a reporter and target; and the row of each wanted
+        complaint.
+        """
         c = {
             name: np.frombuffer(column, np.int64) if len(column) else np.empty(0, np.int64)
             for name, column in self._numbers.items()

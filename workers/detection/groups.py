@@ -189,7 +189,9 @@ class Groups:
             known.pending += known.size if len(gone) and np.isin(self.window.reporter[gone], known.people).any() else 0
 
     def _has_new_target(self, known: Grown, targets: Ints) -> bool:
-        """Whether a coordinated group has turned to one of these: a target is protected from the moment that is known."""
+        """Whether a coordinated group has turned to one of these: a target is protected from the moment that is
+        known.
+        """
         if not len(targets):
             return False
         owner, events = self.window.runs(self.window.by_target, targets)

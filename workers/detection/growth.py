@@ -66,7 +66,9 @@ def aims_among(window: Window, members: Ints, share: float) -> Ints:
 
 
 def _shared_targets(window: Window, members: Ints, share: float) -> tuple[Events, Ints, Ints, int]:
-    """The members' complaints; the targets of max(2, share) of them, by how many; how many targets they touched in all."""
+    """The members' complaints; the targets of max(2, share) of them, by how many; how many targets they touched
+    in all.
+    """
     _, events = window.runs(window.by_pair, members)
     targets, count = np.unique(window.target[events], return_counts=True)
     shared = count >= max(2, share * len(members))

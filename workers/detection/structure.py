@@ -13,7 +13,9 @@ from workers.detection.one_shot import Slice
 _PLACES = {"told": "contexts", "inferred": "inferred contexts", "none": "targets"}
 _CONTROL = {
     "told": "readers of the same articles considered",
-    "inferred": "contexts were not told for all targets, or said nothing; readers of the same inferred contexts considered",
+    "inferred": (
+        "contexts were not told for all targets, or said nothing; readers of the same inferred contexts considered"
+    ),
     "none": "no contexts were told that say anything, so shared reading is not considered",
 }
 
@@ -60,7 +62,10 @@ def structural_evidence(m: Measured, members: int, targets: int, weights: Weight
             usual=0.3,
             p_value=None,
             contribution=weights.span * m.span,
-            text=f"{percent(m.span)} of the members follow the group into two or more {_PLACES[m.contexts]}; readers of one popular article do not.",
+            text=(
+                f"{percent(m.span)} of the members follow the group into two or more {_PLACES[m.contexts]}; readers of"
+                " one popular article do not."
+            ),
         ),
         Evidence(
             signal="pairs",
@@ -78,7 +83,8 @@ def structural_evidence(m: Measured, members: int, targets: int, weights: Weight
         _device(
             "shared_fingerprints",
             m.fingerprint,
-            f"{m.fingerprint.count} of {m.fingerprint.total} accounts share a device or network fingerprint that few others use.",
+            f"{m.fingerprint.count} of {m.fingerprint.total} accounts share a device or network fingerprint that few"
+            " others use.",
         ),
         _device(
             "near_duplicate_texts",
@@ -108,7 +114,10 @@ def slice_evidence(found: Slice, burst: Signal) -> tuple[Evidence, ...]:
             usual=0.0,
             p_value=found.p_value,
             contribution=math.log(10) * (strength - 3) / 2,
-            text=f"{len(found.carriers)} of {found.complaints} complaints within a few hours carry signs of one hand; one such crowd in 10^{strength:.0f} is chance.",
+            text=(
+                f"{len(found.carriers)} of {found.complaints} complaints within a few hours carry signs of one hand;"
+                f" one such crowd in 10^{strength:.0f} is chance."
+            ),
         ),
         _device(
             "fresh_accounts",
@@ -118,7 +127,8 @@ def slice_evidence(found: Slice, burst: Signal) -> tuple[Evidence, ...]:
         _device(
             "shared_fingerprints",
             found.fingerprint,
-            f"{found.fingerprint.count} of {found.fingerprint.total} accounts share a device or network fingerprint that few others use.",
+            f"{found.fingerprint.count} of {found.fingerprint.total} accounts share a device or network fingerprint"
+            " that few others use.",
         ),
         _device(
             "near_duplicate_texts",
@@ -137,7 +147,10 @@ def burst_evidence(burst: Signal, members: int) -> Evidence:
         usual=burst.usual,
         p_value=burst.p_value,
         contribution=0.0,
-        text=f"{burst.count} of {members} members complained within the densest hour, where these targets draw {burst.usual:.2f} others.",
+        text=(
+            f"{burst.count} of {members} members complained within the densest hour, where these targets draw"
+            f" {burst.usual:.2f} others."
+        ),
     )
 
 

@@ -23,7 +23,9 @@ SURPRISE = 0.5  # -log10 p a member that a group of twins gets: only a tight and
 
 @dataclass(frozen=True, slots=True)
 class Meetings:
-    """Complaints of two reporters within an hour of each other on one target, of reporters who did enough to be twins."""
+    """Complaints of two reporters within an hour of each other on one target, of reporters who did enough to be
+    twins.
+    """
 
     mine: Events
     other: Events

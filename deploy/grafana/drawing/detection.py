@@ -59,7 +59,8 @@ _FOUND = [
         "flagged discounts; revoked and merged are history.",
         [
             Query(
-                f"sum by (kind, disposition) (max by (tenant, kind, disposition, status) (brigadewatch_clusters{{{T}}}))",
+                "sum by (kind, disposition) (max by (tenant, kind, disposition, status)"
+                f" (brigadewatch_clusters{{{T}}}))",
                 "{{kind}} {{disposition}}",
             )
         ],
@@ -79,7 +80,8 @@ _FOUND = [
 _RIGHT = [
     lines(
         "Decisions of people",
-        "coordinated: they agree with the flag. not_coordinated in numbers: its thresholds are too low for this community.",
+        "coordinated: they agree with the flag. not_coordinated in numbers: its thresholds are too low for this"
+        " community.",
         [
             Query(
                 f"sum by (verdict) (max by (tenant, verdict, reason) (brigadewatch_decisions_total{{{T}}}))",
@@ -101,8 +103,9 @@ _RIGHT = [
         "coordinated among coordinated and not_coordinated, ever. Few decisions say little.",
         [
             Query(
-                f'sum by (tenant) (max by (tenant, verdict, reason) (brigadewatch_decisions_total{{verdict="coordinated", {T}}}))'
-                f' / sum by (tenant) (max by (tenant, verdict, reason) (brigadewatch_decisions_total{{verdict=~"coordinated|not_coordinated", {T}}}))',
+                "sum by (tenant) (max by (tenant, verdict, reason)"
+                f' (brigadewatch_decisions_total{{verdict="coordinated", {T}}})) / sum by (tenant) (max by (tenant,'
+                f' verdict, reason) (brigadewatch_decisions_total{{verdict=~"coordinated|not_coordinated", {T}}}))',
                 "{{tenant}}",
             )
         ],
@@ -153,7 +156,8 @@ _WINDOW = [
     ),
     lines(
         "Slices that were capped",
-        "Meetings that were not paired, since too many complaints stood on the target before them. Much of it: a target with a crowd.",
+        "Meetings that were not paired, since too many complaints stood on the target before them. Much of it: a target"
+        " with a crowd.",
         [Query(f"max by (tenant) (rate(brigadewatch_detection_cut_pairs_total{{{T}}}[5m]))", "{{tenant}}")],
         "cps",
     ),
@@ -192,7 +196,8 @@ _FRESH = [
         "Items that the last sweep had not seen.",
         [
             Query(
-                f'max by (tenant) (brigadewatch_position{{stage="analysed", {T}}}) - max by (tenant) (brigadewatch_position{{stage="swept", {T}}})',
+                f'max by (tenant) (brigadewatch_position{{stage="analysed", {T}}}) - max by (tenant)'
+                f' (brigadewatch_position{{stage="swept", {T}}})',
                 "{{tenant}}",
             )
         ],

@@ -58,7 +58,8 @@ _ANSWERS = [
 _TRAFFIC = [
     lines(
         "Items in and out",
-        "Accepted with 202, refused as invalid, and archived. Archived lags behind accepted in a burst, and catches up.",
+        "Accepted with 202, refused as invalid, and archived. Archived lags behind accepted in a burst, and"
+        " catches up.",
         [
             Query("sum(tenant:brigadewatch_accepted_items:rate5m)", "accepted"),
             Query("sum(tenant:brigadewatch_rejected_items:rate5m)", "refused as invalid"),
@@ -81,7 +82,8 @@ _TRAFFIC = [
     ),
     lines(
         "Refused or cut by a limit",
-        "429, 408 and 413, by which limit it was: backlog, redis-memory and bodies-held mean that there is no room; rates are what an operator allowed.",
+        "429, 408 and 413, by which limit it was: backlog, redis-memory and bodies-held mean that there is no room;"
+        " rates are what an operator allowed.",
         [Query("cause:brigadewatch_limited_requests:rate5m", "{{cause}}")],
         "reqps",
         alert="BrigadewatchTurnsComplaintsAway",
@@ -91,7 +93,8 @@ _TRAFFIC = [
         "From a request's head to the head of its answer; its body is read in between.",
         [
             Query(
-                "histogram_quantile(0.95, sum by (route, le) (rate(brigadewatch_http_request_duration_seconds_bucket[5m])))",
+                "histogram_quantile(0.95, sum by (route, le)"
+                " (rate(brigadewatch_http_request_duration_seconds_bucket[5m])))",
                 "{{route}}",
             )
         ],
@@ -132,7 +135,8 @@ _PIPELINE = [
     ),
     lines(
         "From accepted to in the answers",
-        "Of items that were analysed: what they waited. Nothing is drawn while nothing is analysed; what waits then is on the left.",
+        "Of items that were analysed: what they waited. Nothing is drawn while nothing is analysed; what waits then is"
+        " on the left.",
         [
             Query("max(tenant:brigadewatch_analysis_lag_seconds:p50_5m)", "half of them at most"),
             Query("max(tenant:brigadewatch_analysis_lag_seconds:p95_5m)", "95 % of them at most"),
@@ -154,7 +158,8 @@ _PIPELINE = [
     ),
     lines(
         "Jobs that did not end well",
-        "failed: a fault of ours. interrupted: a store did not answer. superseded: another worker went on, as it should be.",
+        "failed: a fault of ours. interrupted: a store did not answer. superseded: another worker went on, as it"
+        " should be.",
         [Query('sum by (work, result) (work_result:brigadewatch_jobs:rate5m{result!="done"})', "{{work}} {{result}}")],
         "ops",
         alert="BrigadewatchJobsFail",
@@ -218,7 +223,8 @@ _SAFE = [
     number("Database", "Without its log.", Query("max(brigadewatch_database_size_bytes)"), "bytes"),
     lines(
         "Memory by kind of process",
-        "The largest process of each kind. The detect worker keeps the window; the sweep needs its memory while it runs.",
+        "The largest process of each kind. The detect worker keeps the window; the sweep needs its memory while it"
+        " runs.",
         [Query("max by (process) (brigadewatch_process_resident_memory_bytes)", "{{process}}")],
         "bytes",
         width=12,

@@ -42,7 +42,8 @@ _SENDS = [
     ),
     lines(
         "What archived items were",
-        "duplicates: sent again. conflicting: an id with other content; the first one stays. late: older than the window.",
+        "duplicates: sent again. conflicting: an id with other content; the first one stays. late: older than the"
+        " window.",
         [
             Query(
                 f"sum by (result) (max by (tenant, result) (rate(brigadewatch_archived_items_total{{{T}}}[5m])))",
@@ -128,7 +129,8 @@ _TOLD = [
         "By what came of them.",
         [
             Query(
-                f"sum by (tenant, result) (max by (tenant, result) (rate(brigadewatch_delivery_attempts_total{{{T}}}[5m])))",
+                "sum by (tenant, result) (max by (tenant, result)"
+                f" (rate(brigadewatch_delivery_attempts_total{{{T}}}[5m])))",
                 "{{tenant}} {{result}}",
             )
         ],
@@ -152,7 +154,8 @@ _TOLD = [
         "By how they ended.",
         [
             Query(
-                f"sum by (tenant, platform, result) (max by (tenant, platform, result) (rate(brigadewatch_polls_total{{{T}}}[5m])))",
+                "sum by (tenant, platform, result) (max by (tenant, platform, result)"
+                f" (rate(brigadewatch_polls_total{{{T}}}[5m])))",
                 "{{tenant}} {{platform}} {{result}}",
             )
         ],

@@ -62,7 +62,10 @@ def add(
         label=f"Key of {name}",
         shown=key,
         back=HERE,
-        told=f"It may: {', '.join(scope)}. Put it where the platform keeps its secrets; it goes along as “Authorization: Bearer …”.",
+        told=(
+            f"It may: {', '.join(scope)}. Put it where the platform keeps its secrets; it goes along as “Authorization:"
+            " Bearer …”."
+        ),
         after="If it gets lost, revoke it and make another one.",
     )
 

@@ -153,7 +153,10 @@ def _password(request: Request, person: Admin, user: User, password: str, title:
         label=f"One-time password of {user.name}",
         shown=password,
         back=f"{HERE}/{user.id}",
-        told=f"Give it to {user.name} ({user.role} of {person.tenant}) by a way that you trust. At the first sign-in they choose a password of their own.",
+        told=(
+            f"Give it to {user.name} ({user.role} of {person.tenant}) by a way that you trust. At the first sign-in"
+            " they choose a password of their own."
+        ),
         after="If it gets lost, reset the password: that makes a new one.",
     )
 

@@ -152,7 +152,8 @@ def disable(request: Request, person: Admin, id: str) -> Response:
     flash(
         request,
         person,
-        "Nothing is sent any more. What waits is held until it is enabled again; what happens meanwhile is not kept for it.",
+        "Nothing is sent any more. What waits is held until it is enabled again; what happens meanwhile is not kept"
+        " for it.",
     )
     return see_other(request, f"{HERE}/{segment(id)}")
 
@@ -201,7 +202,8 @@ def ping(request: Request, person: Admin, id: str) -> Response:
         flash(
             request,
             person,
-            "A test (the event ping) is on its way: what the receiver answers stands below within seconds; load the page anew.",
+            "A test (the event ping) is on its way: what the receiver answers stands below within seconds; load the"
+            " page anew.",
         )
     return see_other(request, f"{HERE}/{segment(id)}")
 

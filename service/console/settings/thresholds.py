@@ -78,7 +78,8 @@ FAMILIES = (
             Named(
                 "flag_score",
                 "Evidence that makes a case",
-                "Higher: fewer cases, and surer ones. 0 is as likely as not, 2 about seven to one, 4 about fifty to one.",
+                "Higher: fewer cases, and surer ones. 0 is as likely as not, 2 about seven to one, 4 about fifty to"
+                " one.",
                 "log-odds",
             ),
             Named(
@@ -108,7 +109,8 @@ FAMILIES = (
             Named(
                 "prior_unfounded",
                 "Doubt while nobody has judged",
-                "How likely a coordinated group's complaints are taken to be unfounded before anybody has judged one of its targets. Higher: held more often.",
+                "How likely a coordinated group's complaints are taken to be unfounded before anybody has judged one of"
+                " its targets. Higher: held more often.",
                 "0 to 1",
             ),
         ),
@@ -128,7 +130,8 @@ FAMILIES = (
     ),
     Family(
         "Warnings to reporters",
-        "When it is suggested that somebody be warned about unfounded complaints. A person always decides (Digital Services Act, Art. 23).",
+        "When it is suggested that somebody be warned about unfounded complaints. A person always decides (Digital"
+        " Services Act, Art. 23).",
         (
             Named(
                 "warn_unfounded",
@@ -232,7 +235,8 @@ def put_in_force(request: Request, person: Admin, id: str) -> Response:
     flash(
         request,
         person,
-        f"These thresholds are in force (policy {policy.version}). Cases of the window are judged anew within a minute or so.",
+        f"These thresholds are in force (policy {policy.version}). Cases of the window are judged anew within a minute"
+        " or so.",
     )
     return see_other(request, HERE)
 

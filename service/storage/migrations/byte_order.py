@@ -7,8 +7,10 @@ from itertools import groupby
 from sqlalchemy import Connection, text
 
 _OTHERS = text(
-    "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_collation l ON l.oid = a.attcollation"
-    " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relname <> 'alembic_version' AND NOT a.attisdropped AND l.collname <> 'C' ORDER BY c.relname, a.attnum"
+    "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid ="
+    " a.attrelid JOIN pg_collation l ON l.oid = a.attcollation WHERE c.relnamespace = current_schema()::regnamespace"
+    " AND c.relkind = 'r' AND c.relname <> 'alembic_version' AND NOT a.attisdropped AND l.collname <> 'C' ORDER BY"
+    " c.relname, a.attnum"
 )
 
 

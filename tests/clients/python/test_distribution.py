@@ -32,7 +32,10 @@ def test_the_wheel_builds_offline_and_holds_types_and_one_dependency(tmp_path: P
             sys.executable,
             "-I",
             "-c",
-            f"import sys; sys.path.insert(0, {str(wheel)!r}); import brigadewatch_client as b; print(*sorted(b.__all__)[:3])",
+            (
+                f"import sys; sys.path.insert(0, {str(wheel)!r}); import brigadewatch_client as b;"
+                " print(*sorted(b.__all__)[:3])"
+            ),
         ],
         capture_output=True,
         text=True,

@@ -1,4 +1,6 @@
-"""A tenant with pseudonyms: what is stored of a post, and that a platform may ask by its own ids and by what it read."""
+"""A tenant with pseudonyms: what is stored of a post, and that a platform may ask by its own ids and by what it
+read.
+"""
 
 from __future__ import annotations
 

@@ -103,7 +103,8 @@ def test_a_client_that_leaves_half_way_harms_nobody(served: tuple[int, str]) -> 
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", port)) as line:
             line.sendall(
-                f"POST /v1/complaints HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{".encode()
+                f"POST /v1/complaints HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {key}\r\nContent-Type:"
+                " application/json\r\nContent-Length: 1000\r\n\r\n{".encode()
             )
             time.sleep(0.02)  # long enough for the request to have begun
     body = json.dumps(

@@ -108,8 +108,8 @@ def test_what_somebody_changed_meanwhile_is_left_and_named_and_the_rest_is_decid
     anna.post("/console/queue/decide", {"case": ["k-1:1", "k-3:1", "k-nothing:1"], "verdict": "coordinated"})
     page = anna.get("/console/clusters?tab=all").text
     assert (
-        "1 case decided: coordinated. 2 cases left as they are: k-3 was changed by olga meanwhile; k-nothing is not there."
-        in page
+        "1 case decided: coordinated. 2 cases left as they are: k-3 was changed by olga meanwhile; k-nothing is not"
+        " there." in page
     )
     assert state(api, "k-1") == ("flagged", "decided")
     assert [d.by for d in logged(api, "k-3")] == ["olga"]

@@ -1,4 +1,6 @@
-"""What people change on these pages: a decision taken back, a word about a removal, a suggested warning, dead letters."""
+"""What people change on these pages: a decision taken back, a word about a removal, a suggested warning, dead
+letters.
+"""
 
 from __future__ import annotations
 

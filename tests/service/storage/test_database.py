@@ -78,7 +78,10 @@ def test_commits_are_written_ahead_and_synced(engine: Engine) -> None:
 def test_writers_wait_and_readers_see_one_view(engine: Engine) -> None:
     def add(number: int) -> None:
         with write(engine) as connection:
-            upsert = "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = targets.complaints + excluded.complaints"
+            upsert = (
+                "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = targets.complaints +"
+                " excluded.complaints"
+            )
             insert_rows(connection, targets, ("tenant_id", "target_key", "complaints"), [(1, 5, 1)], upsert)
 
     with engine.connect() as reader:
@@ -125,7 +128,8 @@ def test_rows_are_inserted_updated_and_found_by_lists_of_any_length(engine: Engi
         run_for_each(connection, "UPDATE targets SET complaints = ? WHERE tenant_id = 1 AND target_key = ?", [(9, 700)])
         found = select_by_keys(
             connection,
-            "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key = k.column1",
+            "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key ="
+            " k.column1",
             (1,),
             [(key,) for key in range(-1_000, 1_001)],
         )

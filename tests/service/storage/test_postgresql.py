@@ -108,8 +108,9 @@ def test_ids_are_ordered_by_their_bytes_whatever_the_server_s_language(engine: E
     with engine.connect() as connection:
         others = connection.execute(
             text(
-                "SELECT table_name, column_name, collation_name FROM information_schema.columns WHERE table_schema = 'public' AND data_type IN ('text', 'character varying')"
-                " AND table_name <> 'alembic_version' AND collation_name IS DISTINCT FROM 'C'"
+                "SELECT table_name, column_name, collation_name FROM information_schema.columns WHERE table_schema ="
+                " 'public' AND data_type IN ('text', 'character varying') AND table_name <> 'alembic_version' AND"
+                " collation_name IS DISTINCT FROM 'C'"
             )
         ).all()
     assert others == [] and len(metadata.tables) > 30

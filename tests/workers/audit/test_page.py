@@ -242,8 +242,8 @@ def test_what_the_complaints_do_not_say_is_told_with_what_it_hides() -> None:
     history = history_of([("ann", "t1", 0)], context_id="article")
     words = Read(written([], history)).text
     assert (
-        "Author of the target: told in 0 % of the complaints. Where it is missing, whether a group follows one author stays unknown."
-        in words
+        "Author of the target: told in 0 % of the complaints. Where it is missing, whether a group follows one author"
+        " stays unknown." in words
     )
     assert "readers of one popular article cannot" not in words
 

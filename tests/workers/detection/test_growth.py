@@ -96,7 +96,9 @@ def test_targets_are_those_of_a_tenth_of_the_members_and_of_two_at_least() -> No
 
 
 def test_decoys_on_popular_targets_are_no_aims() -> None:
-    """Each member lays sixty beside ten hits, where everybody complains: on many of these targets they meet by chance."""
+    """Each member lays sixty beside ten hits, where everybody complains: on many of these targets they meet by
+    chance.
+    """
     rng = np.random.default_rng(3)
     liked = 1 / np.arange(5, 605)
 

@@ -221,7 +221,8 @@ def check(
     """Raises ValueError for arguments of a client that make no sense."""
     if when_unreachable not in get_args(WhenUnreachable):
         raise ValueError(
-            f'when_unreachable is {when_unreachable!r} and has to be "open" (remove as without brigadewatch) or "closed" (hold)'
+            f'when_unreachable is {when_unreachable!r} and has to be "open" (remove as without brigadewatch) or'
+            ' "closed" (hold)'
         )
     try:
         parsed = httpx.URL(url)

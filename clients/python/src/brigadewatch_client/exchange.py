@@ -216,7 +216,8 @@ def failure(answer: Answer) -> BrigadewatchError:
         )
     if 300 <= answer.status < 400:
         return Refused(
-            f"{answer.status}: redirected to {answer.headers.get('location', 'nowhere')!r:.200}; redirects are not followed, give the final address",
+            f"{answer.status}: redirected to {answer.headers.get('location', 'nowhere')!r:.200}; redirects are not"
+            " followed, give the final address",
             status=answer.status,
         )
     return Unreachable(

@@ -49,8 +49,9 @@ def upgrade() -> None:
     # Of what is archived already: state 3 is machines, a slot is ten minutes, and the division rounds down also before
     # 1970.
     op.execute(
-        "INSERT INTO complaint_counts (tenant_id, slot_us, complaints) SELECT tenant_id, slot, COUNT(*) FROM"
-        " (SELECT tenant_id, occurred_us - ((occurred_us % 600000000) + 600000000) % 600000000 AS slot FROM complaints WHERE state <> 3) AS filed GROUP BY tenant_id, slot"
+        "INSERT INTO complaint_counts (tenant_id, slot_us, complaints) SELECT tenant_id, slot, COUNT(*) FROM (SELECT"
+        " tenant_id, occurred_us - ((occurred_us % 600000000) + 600000000) % 600000000 AS slot FROM complaints WHERE"
+        " state <> 3) AS filed GROUP BY tenant_id, slot"
     )
     with op.batch_alter_table("decisions", schema=None) as batch_op:
         batch_op.create_index("decisions_by_reversed", ["tenant_id", "reverses"], unique=False)
