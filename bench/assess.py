@@ -41,7 +41,7 @@ from worlds import DEMO, add_options, world
 
 from service.app import create_app
 from service.settings import read_settings
-from service.storage.database import open_database
+from service.storage.sql.engine import open_database
 
 BATCH = 500
 BARE_KEY = "bench:bare"

@@ -40,12 +40,12 @@ from sqlalchemy import create_engine, select, text
 from service.data_folder import prepare
 from service.demo.world import draw_world
 from service.settings import read_settings
-from service.storage import keys
-from service.storage.commit import Batch, commit
-from service.storage.database import migrate, open_database, write
-from service.storage.leases import take_epoch
-from service.storage.schema import ingest_state, sweeps
-from service.storage.tenants import create_tenant
+from service.storage.accounts.tenants import create_tenant
+from service.storage.complaints.archive_writer import ArchiveBatch, commit
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.leases import take_epoch
+from service.storage.sql.engine import migrate, open_database, write
+from service.storage.sql.schema import ingest_state, sweeps
 
 KEPT_BACK = ENTRY  # of the world: posted when the detect worker is killed
 WINDOW_DAYS, YEAR, PEAK, SWEEPS_A_DAY = 14, 365, 10, 24
@@ -128,7 +128,7 @@ def measure(count: int, postgresql: Callable[[], str] | None) -> Size:
 
 def stream_bytes(redis: Redis, lines: list[bytes]) -> float:
     """What an item that waits takes in Redis: batches of 500, as platforms send them."""
-    name = f"{keys.PREFIX}:bench:capacity"
+    name = f"{redis_keys.PREFIX}:bench:capacity"
     for first in range(0, min(len(lines), 20_000), ENTRY):
         redis.xadd(
             name,
@@ -159,7 +159,7 @@ def in_postgresql(url: str, lines: list[bytes]) -> int:
                 number,
                 epoch,
                 [
-                    Batch(
+                    ArchiveBatch(
                         f"{at // 1000}-{first + start}",
                         first + start + 1,
                         at,

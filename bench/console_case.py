@@ -24,10 +24,10 @@ from large_case import CASE, plant
 from playwright.sync_api import Browser, BrowserContext, Request, sync_playwright
 
 from service.settings import read_settings
-from service.storage import sessions
-from service.storage.database import open_database, write
-from service.storage.passwords import hash_password
-from service.storage.users import create_user
+from service.storage.accounts import sessions
+from service.storage.accounts.passwords import hash_password
+from service.storage.accounts.users import create_user
+from service.storage.sql.engine import open_database, write
 
 BAR_MS, BAR_KILOBYTES = 1_000.0, 150.0
 PERSON = "anna"

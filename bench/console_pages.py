@@ -32,13 +32,16 @@ from service.data_folder import prepare
 from service.model import Evidence, microseconds
 from service.policy import DEFAULT_POLICY
 from service.settings import read_settings
-from service.storage import assessments, keys, schema, sessions, tempo
-from service.storage.archive import SEQ_BITS
-from service.storage.database import insert_rows, write
-from service.storage.hashing import key_of
-from service.storage.passwords import hash_password
-from service.storage.tenants import create_tenant
-from service.storage.users import create_user
+from service.storage.accounts import sessions
+from service.storage.accounts.passwords import hash_password
+from service.storage.accounts.tenants import create_tenant
+from service.storage.accounts.users import create_user
+from service.storage.complaints import complaint_counts
+from service.storage.complaints.archive_reader import SEQ_BITS
+from service.storage.redis_store import assessments, redis_keys
+from service.storage.sql import schema
+from service.storage.sql.engine import insert_rows, write
+from service.storage.sql.hashing import key_of
 
 BAR_MS = 300.0
 TENANT, PERSON = "default", "anna"
@@ -154,7 +157,7 @@ def _plant_complaints(
             )
         with write(engine) as connection:
             insert_rows(connection, schema.complaints, columns, rows)
-            tempo.add(connection, tenant, (row[3] for row in rows))
+            complaint_counts.add(connection, tenant, (row[3] for row in rows))
 
 
 def _plant_clusters(
@@ -345,7 +348,7 @@ async def ask(engine: Engine, folder: str, requests: int, now: datetime) -> dict
         )
     server = fakeredis.FakeServer()
     blocking = fakeredis.FakeRedis(server=server)
-    blocking.set(keys.position(TENANT), 1)
+    blocking.set(redis_keys.position(TENANT), 1)
     assessments.write_totals(blocking, TENANT, {key_of(f"t{n}"): 12 for n in range(1_000)})
     app = create_app(read_settings(Path(folder), {}), engine=engine, redis=fakeredis.FakeAsyncRedis(server=server))
     took: dict[str, list[tuple[float, float]]] = {name: [] for name in PAGES}

@@ -30,13 +30,14 @@ from service.data_folder import prepare
 from service.model import Evidence, microseconds
 from service.policy import DEFAULT_POLICY
 from service.settings import read_settings
-from service.storage import schema, sessions
-from service.storage.archive import SEQ_BITS
-from service.storage.database import insert_rows, write
-from service.storage.hashing import key_of
-from service.storage.passwords import hash_password
-from service.storage.tenants import create_tenant
-from service.storage.users import create_user
+from service.storage.accounts import sessions
+from service.storage.accounts.passwords import hash_password
+from service.storage.accounts.tenants import create_tenant
+from service.storage.accounts.users import create_user
+from service.storage.complaints.archive_reader import SEQ_BITS
+from service.storage.sql import schema
+from service.storage.sql.engine import insert_rows, write
+from service.storage.sql.hashing import key_of
 
 BAR_MS = 150.0
 TENANT, PERSON = "default", "anna"

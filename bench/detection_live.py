@@ -30,15 +30,15 @@ from figures import parser_of, print_machine, show
 from worlds import ARGUMENTS, OUT, add_options, evaluation, world
 
 from service.moderation.assessment import independent_count, summarise
-from service.moderation.lineage import ClusterState, Recomputation, parts_by_target, reconcile, rescore
+from service.moderation.cluster_identity import ClusterState, Recomputation, parts_by_target, reconcile, rescore
 from service.policy import DEFAULT_POLICY
-from service.storage.feed import FeedOutcome
-from service.storage.hashing import key_of
+from service.storage.complaints.feed import FeedOutcome
+from service.storage.sql.hashing import key_of
 from workers.audit.records import Records
 from workers.audit.windows import _KnownBy
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
-from workers.findings import FoundGroup, found_group
+from workers.group_adapter import AdaptedGroup, found_group
 
 THRESHOLD = 8
 LATER_MS = HOUR_MS = 3_600_000
@@ -54,7 +54,7 @@ class Live:
     sweep_ms: int
     detector: Detector = field(default_factory=lambda: Detector(POLICY))
     states: dict[str, ClusterState] = field(default_factory=dict)
-    found: dict[Group, FoundGroup] = field(default_factory=dict)
+    found: dict[Group, AdaptedGroup] = field(default_factory=dict)
     swept_ms: int = 0
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     records: Records = field(init=False)

@@ -22,13 +22,13 @@ from worlds import WorldFiles
 import workers
 from service.intake.items import COMPLAINT, OUTCOME
 from service.model import JsonObject
-from service.moderation.outcomes import Tally
+from service.moderation.outcomes import VerdictTally
 from service.moderation.score import judge
 from service.policy import DEFAULT_POLICY, Policy
-from service.storage.feed import FeedOutcome
+from service.storage.complaints.feed import FeedOutcome
 from workers.audit import windows
 from workers.audit.files import Reading, read_items
-from workers.audit.history import Collector, History, outcomes_by_target
+from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.report import report_of
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
@@ -39,9 +39,9 @@ STEP_SECONDS = 86_400
 DETECTING = (  # what decides who is flagged, and how a target's count is discounted
     "workers/detection",
     *(f"workers/audit/{name}.py" for name in ("windows", "history", "records")),
-    "workers/findings.py",
+    "workers/group_adapter.py",
     "service/policy.py",
-    "service/intake/signatures.py",
+    "service/intake/text_fingerprints.py",
     *(
         f"service/moderation/{name}.py"
         for name in (
@@ -101,7 +101,7 @@ class _Counted:
 class Read:
     """A world in memory."""
 
-    history: History
+    history: ComplaintHistory
     outcomes: Mapping[int, Sequence[FeedOutcome]]
     seconds: float  # CPU of reading
 
@@ -170,7 +170,7 @@ def _flagged(groups: Sequence[Group]) -> list[Group]:
     return [
         g
         for g in groups
-        if judge(g.evidence, Tally(0, 0, 0), len(g.targets), prior_unfounded=prior, flag_score=bound).disposition
+        if judge(g.evidence, VerdictTally(0, 0, 0), len(g.targets), prior_unfounded=prior, flag_score=bound).disposition
         == "flagged"
     ]
 

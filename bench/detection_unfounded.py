@@ -18,10 +18,10 @@ from unittest import mock
 from detection_calibration import DAYS_APART
 from detection_runs import Read, Sweeps, audited
 
-from service.moderation.lineage import ClusterState, Recomputation, reconcile
+from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile
 from service.moderation.score import OUTCOMES
 from service.policy import Policy
-from service.storage.feed import FeedOutcome
+from service.storage.complaints.feed import FeedOutcome
 from workers.audit import windows
 
 

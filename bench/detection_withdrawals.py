@@ -20,7 +20,7 @@ from typing import Any
 from detection_live import HOUR_MS, THRESHOLD, Live
 from detection_runs import Read
 
-from service.storage.hashing import key_of
+from service.storage.sql.hashing import key_of
 
 # hours
 DELAYS: dict[str, float | None] = {

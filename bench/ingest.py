@@ -16,11 +16,11 @@ from pathlib import Path
 
 from figures import parser_of, print_machine
 
-from service.storage.commit import Batch, commit
-from service.storage.database import migrate, open_database, write
-from service.storage.leases import take_epoch
-from service.storage.schema import ingest_state
-from service.storage.tenants import create_tenant
+from service.storage.accounts.tenants import create_tenant
+from service.storage.complaints.archive_writer import ArchiveBatch, commit
+from service.storage.redis_store.leases import take_epoch
+from service.storage.sql.engine import migrate, open_database, write
+from service.storage.sql.schema import ingest_state
 from workers.jobs import COLLECTOR_THRESHOLDS
 
 STEP, GROUP = 50_000, 8_000
@@ -61,7 +61,7 @@ def run(rows: int, batch: int) -> None:
         epoch = take_epoch(engine, ingest_state, tenant)
         for begin in range(0, rows, STEP):
             entries = [
-                Batch(
+                ArchiveBatch(
                     f"{first + 1}-0",
                     first + 1,
                     first + 1,

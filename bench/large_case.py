@@ -16,10 +16,10 @@ from sqlalchemy import Engine
 
 from service.model import Evidence, microseconds
 from service.policy import DEFAULT_POLICY
-from service.storage import schema
-from service.storage.archive import SEQ_BITS
-from service.storage.database import write
-from service.storage.hashing import key_of
+from service.storage.complaints.archive_reader import SEQ_BITS
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 CASE = "large"
 FIRST = datetime(2026, 10, 1, 8, tzinfo=UTC)

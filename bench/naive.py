@@ -17,11 +17,11 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy import Engine
 
-from service.storage.commit import Batch, commit
-from service.storage.database import open_database, write
-from service.storage.leases import take_epoch
-from service.storage.schema import ingest_state
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.complaints.archive_writer import ArchiveBatch, commit
+from service.storage.redis_store.leases import take_epoch
+from service.storage.sql.engine import open_database, write
+from service.storage.sql.schema import ingest_state
 
 TENANT, QUEUE = "naive", "naive"
 PIPELINE = 500
@@ -35,7 +35,12 @@ def archive(position: int, line: str) -> None:
     global _archived
     assert _engine is not None
     with write(_engine) as connection:
-        commit(connection, _tenant, _epoch, [Batch(f"{position}-0", position, time.time_ns() // 1000, line.encode())])
+        commit(
+            connection,
+            _tenant,
+            _epoch,
+            [ArchiveBatch(f"{position}-0", position, time.time_ns() // 1000, line.encode())],
+        )
     _archived += 1
     if _archived == _expected:
         print("done", _archived, flush=True)

@@ -42,7 +42,7 @@ from redis import Redis
 from sqlalchemy import create_engine, func, select
 
 from service.demo.world import DAYS, START, draw_world
-from service.storage.schema import complaints
+from service.storage.sql.schema import complaints
 
 BATCH = 500
 CONNECTIONS = 6

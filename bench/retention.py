@@ -31,15 +31,16 @@ from sqlalchemy import Connection, Engine, insert, select, text, update
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from postgres_server import Databases, PostgresServer, binaries
 
-from service.intake.edge import Edge
-from service.storage import retention, schema
-from service.storage.archive import totals_of
-from service.storage.commit import _COMPLAINT_COLUMNS, _OUTCOME_COLUMNS, Batch, commit
-from service.storage.database import insert_rows, migrate, open_database, write
-from service.storage.feed import COMPLAINT, FeedBatch, pack
-from service.storage.leases import take_epoch
-from service.storage.retention import Refed
-from service.storage.tenants import create_tenant
+from service.intake.privacy_filter import PrivacyFilter
+from service.storage.accounts.tenants import create_tenant
+from service.storage.complaints.archive_reader import totals_of
+from service.storage.complaints.archive_writer import _COMPLAINT_COLUMNS, _OUTCOME_COLUMNS, ArchiveBatch, commit
+from service.storage.complaints.feed import COMPLAINT, FeedBatch, pack
+from service.storage.privacy import retention
+from service.storage.privacy.retention import Refed
+from service.storage.redis_store.leases import take_epoch
+from service.storage.sql import schema
+from service.storage.sql.engine import insert_rows, migrate, open_database, write
 from workers.retain import LONGEST_PAUSE_SECONDS, next_items
 
 PER_ENTRY, PER_TARGET, REPORTERS = 500, 8, 400_000
@@ -258,7 +259,7 @@ class Beside:
                     }
                 ).encode()
             )
-        batch = Batch(f"{first + PER_ENTRY}-0", first, START_US + SPAN_US + first, b"\n".join(lines))
+        batch = ArchiveBatch(f"{first + PER_ENTRY}-0", first, START_US + SPAN_US + first, b"\n".join(lines))
         with write(self.engine) as connection:
             commit(connection, self.tenant, self._epoch, [batch])
         self._next += PER_ENTRY
@@ -313,7 +314,7 @@ def delete(engine: Engine, tenant: int, seconds: float) -> tuple[int, float, lis
                 tenant,
                 before_us,
                 refed,
-                Edge(),
+                PrivacyFilter(),
                 now_us=START_US + SPAN_US,
                 window_seconds=WINDOW_SECONDS,
                 items=items,

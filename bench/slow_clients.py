@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from figures import parser_of, print_machine, quantile, show
 from installation import installation
 
-LIMIT_SECONDS = 10.0  # service/api/connections.py, Bounds.wait_seconds
+LIMIT_SECONDS = 10.0  # service/api/bounded_protocol.py, Bounds.wait_seconds
 LATE_SECONDS = 2.0  # one for the grain of its timer, one for a busy machine
 KEPT_SECONDS = 5.0  # after an answer, uvicorn's
 

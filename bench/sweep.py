@@ -20,7 +20,7 @@ from figures import parser_of, print_machine, show
 from worlds import DEMO, WorldFiles, add_options, columns, world
 
 from service.policy import DEFAULT_POLICY
-from workers import handover
+from workers import sweep_codec
 from workers.detection.detector import Detector
 
 
@@ -30,7 +30,7 @@ def sweep(folder: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, cpu = time.perf_counter(), time.process_time()
     detector, groups = Detector.sweep(DEFAULT_POLICY, c)
-    size = len(handover.pack(detector.fitted()))
+    size = len(sweep_codec.pack(detector.fitted()))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(

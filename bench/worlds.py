@@ -24,7 +24,7 @@ import numpy as np
 
 from service.demo.world import draw_world
 from service.intake.items import COMPLAINT
-from service.intake.signatures import SIGNATURE_BYTES
+from service.intake.text_fingerprints import SIGNATURE_BYTES
 from service.policy import DEFAULT_POLICY
 from workers.audit.files import Reading, read_items
 from workers.audit.history import Collector

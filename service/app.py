@@ -12,7 +12,6 @@ from fastapi_offline import FastAPIOffline
 from sqlalchemy import Engine
 
 from service.api import (
-    accept,
     briefs,
     clusters,
     openapi,
@@ -21,23 +20,24 @@ from service.api import (
     reporters,
     restorations,
     sources,
+    submissions,
     subscriptions,
     targets,
     webhooks,
 )
-from service.api.app_state import Observe, Parts
+from service.api.access_log import AccessLog
+from service.api.api_context import ApiContext, MetricsSink
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
-from service.api.edges import Edges
 from service.api.headers import SafeHeaders
 from service.api.limits import BodyBudget, Rates
-from service.api.rawpath import RawPath, decoded_path
-from service.api.request_line import RequestLine
-from service.console.site import add_console
+from service.api.privacy_filters import PrivacyFilters
+from service.api.raw_path import RawPath, decoded_path
+from service.console.app import add_console
 from service.settings import Settings
-from service.storage import stream
-from service.storage.secret_box import SecretBox
-from service.storage.stream import AsyncRedis
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store import stream
+from service.storage.redis_store.stream import AsyncRedis
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 DESCRIPTION = (
@@ -50,14 +50,14 @@ DESCRIPTION = (
 def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None = None) -> FastAPI:
     """The application. Opens no connection before the first request; closes the Redis client that it made itself.
 
-    Plug a counter in as `app.state.observe` (service/api/app_state.py, Observe).
+    Plug a counter in as `app.state.observe` (service/api/api_context.py, Observe).
     """
     client = (
         stream.connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds)
         if redis is None
         else redis
     )
-    parts = Parts(
+    parts = ApiContext(
         settings=settings,
         engine=engine,
         redis=client,
@@ -66,7 +66,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client),
         bodies=BodyBudget(),
         box=SecretBox(settings),
-        edges=Edges(engine, SecretBox(settings)),
+        edges=PrivacyFilters(engine, SecretBox(settings)),
     )
 
     @asynccontextmanager
@@ -93,13 +93,13 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         settings,
         engine,
         client,
-        Observe(),
+        MetricsSink(),
     )
     problems.install(app)
     app.add_middleware(SafeHeaders)
-    app.add_middleware(RequestLine)
+    app.add_middleware(AccessLog)
     app.add_middleware(RawPath)  # the last one added is the outer one: the line is told of the path that routes matched
-    for router in (targets.router, briefs.router, accept.router, webhooks.router, pipeline.router):
+    for router in (targets.router, briefs.router, submissions.router, webhooks.router, pipeline.router):
         app.include_router(router)
     for router in (clusters.router, restorations.router, reporters.router, sources.router, subscriptions.router):
         app.include_router(router, dependencies=[Depends(decoded_path)])

@@ -32,7 +32,7 @@ _SOURCE = re.compile(
 
 
 @dataclass(slots=True)
-class Line:
+class LogLine:
     """What one request or job will have told at its end."""
 
     id: str
@@ -49,14 +49,14 @@ class Line:
         return told
 
 
-_line: ContextVar[Line | None] = ContextVar("line", default=None)
+_line: ContextVar[LogLine | None] = ContextVar("line", default=None)
 
 
-def begin(asked: str | None = None) -> Line:
+def begin(asked: str | None = None) -> LogLine:
     """Begin the line of a request or job, under the id that was asked for; under a new one where that is none, or not
     one to be written down.
     """
-    line = Line(asked if asked is not None and _ID.match(asked) else token_hex(8))
+    line = LogLine(asked if asked is not None and _ID.match(asked) else token_hex(8))
     _line.set(line)
     return line
 

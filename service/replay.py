@@ -40,7 +40,7 @@ Line = tuple[str, str, bytes]  # UTC time, kind, line
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ReplayBatch:
     """One request's worth: complaints of a stretch of time, and the outcomes inside it."""
 
     complaints: list[bytes]
@@ -260,15 +260,15 @@ def merged(complaints: Sequence[Path], outcomes: Sequence[Path], survey: Survey)
     return heapq.merge(*streams, key=_by_time)
 
 
-def cut(lines: Iterable[Line], size: int) -> Iterator[Batch]:
+def cut(lines: Iterable[Line], size: int) -> Iterator[ReplayBatch]:
     """Batches of at most `size` complaints, each with the outcomes of its stretch of time."""
-    batch, n_bytes = Batch([], []), 0
+    batch, n_bytes = ReplayBatch([], []), 0
     for _, kind, line in lines:
         (batch.complaints if kind == COMPLAINTS else batch.outcomes).append(line)
         n_bytes += len(line) + 1
         if len(batch.complaints) >= size or len(batch.outcomes) >= MAX_OUTCOMES or n_bytes >= MAX_BATCH_BYTES:
             yield batch
-            batch, n_bytes = Batch([], []), 0
+            batch, n_bytes = ReplayBatch([], []), 0
     if len(batch):
         yield batch
 

@@ -24,9 +24,9 @@ from prometheus_client import (
 )
 from sqlalchemy import Engine
 
-from service.alive import say_alive
-from service.api.connections import Bounds, within
+from service.api.bounded_protocol import Bounds, within
 from service.app import create_app
+from service.liveness import say_alive
 from service.ops.collector import StoreCollector
 from service.ops.observations import Observations
 from service.ops.processes import beating

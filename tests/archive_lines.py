@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from service.storage.archive import FeedRow, read_feed
-from service.storage.commit import Batch, CommitResult, commit
-from service.storage.database import write
-from service.storage.schema import complaints, targets
+from service.storage.complaints.archive_reader import FeedRow, read_feed
+from service.storage.complaints.archive_writer import ArchiveBatch, CommitResult, commit
+from service.storage.sql.engine import write
+from service.storage.sql.schema import complaints, targets
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 RECEIVED_US = 1_790_000_000_000_000
@@ -45,20 +45,20 @@ def withdrawal(identity: str) -> bytes:
     return b"w" + json.dumps({"id": identity}, separators=(",", ":")).encode()
 
 
-def batches(lines: Sequence[bytes], sizes: Sequence[int] = (), first: int = 1) -> list[Batch]:
+def batches(lines: Sequence[bytes], sizes: Sequence[int] = (), first: int = 1) -> list[ArchiveBatch]:
     """The lines as stream entries of these sizes (the rest in one), with positions from `first`."""
-    made: list[Batch] = []
+    made: list[ArchiveBatch] = []
     start = 0
     for size in [*sizes, len(lines)]:
         part = lines[start : start + size]
         if part:
             position = first + start
-            made.append(Batch(f"{position}-0", position, RECEIVED_US + position, b"\n".join(part)))
+            made.append(ArchiveBatch(f"{position}-0", position, RECEIVED_US + position, b"\n".join(part)))
         start += len(part)
     return made
 
 
-def archive(engine: Engine, tenant_id: int, epoch: int, entries: Sequence[Batch]) -> CommitResult:
+def archive(engine: Engine, tenant_id: int, epoch: int, entries: Sequence[ArchiveBatch]) -> CommitResult:
     """One commit."""
     with write(engine) as connection:
         return commit(connection, tenant_id, epoch, entries)

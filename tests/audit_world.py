@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from service.model import Complaint, Evidence, Reporter, Target, microseconds
-from service.moderation.lineage import ClusterState, Membership
-from service.storage.feed import FeedOutcome
-from service.storage.hashing import key_of
-from workers.audit.history import Collector, History
+from service.moderation.cluster_identity import ClusterState, Membership
+from service.storage.complaints.feed import FeedOutcome
+from service.storage.sql.hashing import key_of
+from workers.audit.history import Collector, ComplaintHistory
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
 
-def history_of(filed: Iterable[tuple[str, str, float]], **target: str) -> History:
+def history_of(filed: Iterable[tuple[str, str, float]], **target: str) -> ComplaintHistory:
     """A history of (reporter, target, seconds after START); `target` are further fields of every target."""
     collector = Collector(5)
     for k, (reporter, about, seconds) in enumerate(filed):
@@ -30,7 +30,7 @@ def history_of(filed: Iterable[tuple[str, str, float]], **target: str) -> Histor
 
 
 def cluster_in(
-    history: History,
+    history: ComplaintHistory,
     members: Iterable[str],
     *,
     id: str = "k1",

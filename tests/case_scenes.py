@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from case_world import at_text, at_us, put_cluster
 from sqlalchemy import Engine
 
-from service.storage import schema
-from service.storage.database import write
-from service.storage.hashing import key_of
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 WORDS = "this comment insults everybody who lives here and has to be removed at once please"
 EVIDENCE = [

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from service.model import microseconds
-from service.storage import schema
-from service.storage.database import write
-from service.storage.hashing import key_of
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR_US = 3_600_000_000

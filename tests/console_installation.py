@@ -18,11 +18,11 @@ from up import Up
 from worlds import document, draw_town
 
 from service.settings import Settings, read_settings
-from service.storage.database import open_database, write
-from service.storage.passwords import hash_password
-from service.storage.tenant_settings import change_settings
-from service.storage.tenants import create_key, create_tenant
-from service.storage.users import Role, create_user
+from service.storage.accounts.passwords import hash_password
+from service.storage.accounts.tenant_settings import change_settings
+from service.storage.accounts.tenants import create_key, create_tenant
+from service.storage.accounts.users import Role, create_user
+from service.storage.sql.engine import open_database, write
 
 PASSWORD = "correct horse battery staple 7"
 PEOPLE: dict[str, Role] = {"viewer": "viewer", "moderator": "moderator", "second": "moderator", "admin": "admin"}

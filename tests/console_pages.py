@@ -11,11 +11,14 @@ from conftest import Api
 
 from service.moderation.assessment import ClusterShare, TargetSummary
 from service.moderation.warnings import Suggestion
-from service.storage import assessments, keys, schema, tempo, warnings
-from service.storage.database import write
-from service.storage.hashing import key_of
-from service.storage.tenants import tenant_id
-from service.storage.warnings import Warned
+from service.storage.accounts.tenants import tenant_id
+from service.storage.cases import warnings
+from service.storage.cases.warnings import Warned
+from service.storage.complaints import complaint_counts
+from service.storage.redis_store import assessments, redis_keys
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 BAD = "<script>alert(1)</script>\"'&"
 WARNED = Suggestion(
@@ -66,7 +69,7 @@ def furnish(api: Api, tenant: str = "default", mark: str = "") -> int:
                 opened_seq=5,
             )
         )
-        tempo.add(connection, number, [at_us(1.1), at_us(1.2), at_us(1.3), at_us(1.5)])
+        complaint_counts.add(connection, number, [at_us(1.1), at_us(1.2), at_us(1.3), at_us(1.5)])
         warnings.save(
             connection, number, [Warned(key_of("r1"), "r1", WARNED)], (), watermark_us=at_us(2), now_us=at_us(3)
         )
@@ -81,7 +84,7 @@ def furnish(api: Api, tenant: str = "default", mark: str = "") -> int:
             )
         )
     redis = api.redis.blocking
-    redis.set(keys.position(tenant), 5)
+    redis.set(redis_keys.position(tenant), 5)
     assessments.write_totals(redis, tenant, {key_of("t/1"): 12})
     assessments.write_memberships(
         redis,

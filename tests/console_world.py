@@ -15,11 +15,11 @@ import argon2
 import httpx
 from conftest import NOW_US, Api
 
-from service.storage import passwords
-from service.storage.database import write
-from service.storage.passwords import hash_password
-from service.storage.tenants import ensure_tenant
-from service.storage.users import Role, create_user
+from service.storage.accounts import passwords
+from service.storage.accounts.passwords import hash_password
+from service.storage.accounts.tenants import ensure_tenant
+from service.storage.accounts.users import Role, create_user
+from service.storage.sql.engine import write
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://testserver"

@@ -16,15 +16,16 @@ from service.demo.world import World, draw_world
 from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_value, withdrawal
 from service.model import Assessment, Complaint, DecisionRequest, Frozen, Outcome, RejectedItem
 from service.moderation.assessment import assess
-from service.moderation.lineage import ClusterState
+from service.moderation.cluster_identity import ClusterState
 from service.policy import DEFAULT_POLICY
-from service.storage import assessments, clusters
-from service.storage.archive import AnalysisState, analysis_state_of, ingest_state_of
-from service.storage.cases import record_decision
-from service.storage.database import write
-from service.storage.schema import decisions
+from service.storage.cases import clusters
+from service.storage.cases.cases import record_decision
+from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of, ingest_state_of
+from service.storage.redis_store import assessments
+from service.storage.sql.engine import write
+from service.storage.sql.schema import decisions
 from workers import detect, ingest, sweep
-from workers.audit.history import Collector, History, outcomes_by_target
+from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.windows import audit
 
 LONG_AFTER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -123,7 +124,7 @@ class Newspaper(Paper):
         detect._resident.pop(self.name, None)
 
 
-def audited(documents: Iterable[dict[str, Any]]) -> tuple[list[ClusterState], History]:
+def audited(documents: Iterable[dict[str, Any]]) -> tuple[list[ClusterState], ComplaintHistory]:
     """The clusters of an audit of the same items."""
     collector, outcomes = Collector(DEFAULT_POLICY.text_min_words), list[Outcome]()
     withdrawn = {d["withdraws"] for d in documents if "withdraws" in d}

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from service.settings import Settings
-from service.storage import keys, stream
-from service.storage.archive import IngestState, ingest_state_of
-from service.storage.schema import complaints
-from service.storage.tenants import create_tenant
+from service.storage.accounts.tenants import create_tenant
+from service.storage.complaints.archive_reader import IngestState, ingest_state_of
+from service.storage.redis_store import redis_keys, stream
+from service.storage.sql.schema import complaints
 from workers.resources import Resources
 
 
@@ -22,12 +22,14 @@ class Paper:
         self.clients, self.redis, self.engine, self.name = clients, clients.blocking, engine, name
         self.id = create_tenant(engine, name, 0)
         self.resources = Resources(settings, engine, self.redis)
-        self.redis.set(keys.position(name), 0)
+        self.redis.set(redis_keys.position(name), 0)
 
     def accepts(self, *lines: bytes) -> int:
         """Append one batch; the position of its last item."""
         (position,) = self.clients.run(
-            stream.append(self.clients.asyncio, self.name, [stream.Batch(len(lines), b"\n".join(lines))], 1_000_000)
+            stream.append(
+                self.clients.asyncio, self.name, [stream.StreamBatch(len(lines), b"\n".join(lines))], 1_000_000
+            )
         )
         assert position is not None
         return int(position)
@@ -46,7 +48,7 @@ class Paper:
         return stream.waiting(self.redis, self.name)
 
     def progress(self, name: str) -> int:
-        return int(self.redis.hget(keys.progress(self.name), name) or -1)
+        return int(self.redis.hget(redis_keys.progress(self.name), name) or -1)
 
     def count(self, table: Any) -> int:
         with self.engine.connect() as connection:

@@ -2,7 +2,7 @@
 the tests.
 
 It forgets to sync, which no test needs: what a crash leaves behind is tried with a server of its own
-(tests/service/storage/test_postgresql.py).
+(tests/service/storage/sql/test_postgresql.py).
 """
 
 from __future__ import annotations

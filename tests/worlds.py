@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from service.intake.signatures import signature_of
-from service.storage.hashing import key_of
+from service.intake.text_fingerprints import signature_of
+from service.storage.sql.hashing import key_of
 from workers.detection.detector import Group
 from workers.detection.window import UNKNOWN_MS, Complaints
 

@@ -17,13 +17,14 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.alive import say_alive
+from service.liveness import say_alive
 from service.ops.processes import beating
 from service.policy import Policy
-from service.storage import keys, timers
-from service.storage.overrides import policy_of
-from service.storage.queue import enqueue
-from service.storage.schema import analysis_state, dead_letters, decisions, ingest_state, sweeps, tenants
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_queue import enqueue
+from service.storage.sql import timers
+from service.storage.sql.schema import analysis_state, dead_letters, decisions, ingest_state, sweeps, tenants
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ class Clock:
         redis: Any = self.resources.redis
         busy = {
             name.decode() if isinstance(name, bytes) else str(name)
-            for name in redis.sunion([keys.TENANTS_WAITING, keys.TENANTS_DIRTY])
+            for name in redis.sunion([redis_keys.TENANTS_WAITING, redis_keys.TENANTS_DIRTY])
         }
         everyone = time.monotonic() - self._round_at >= ROUND_SECONDS
         with self.resources.engine.connect() as connection:
@@ -161,11 +162,11 @@ class Clock:
                 if work == "detect":
                     self._ticked_us[name] = now_us
                 elif work == "selfcheck":
-                    redis.set(keys.checked(name), 1, ex=CHECK_SECONDS)
+                    redis.set(redis_keys.checked(name), 1, ex=CHECK_SECONDS)
             if not works and name in busy and _idle(state):
                 # A tenant that becomes busy in this moment is found by the next full round.
-                redis.srem(keys.TENANTS_WAITING, name)
-                redis.srem(keys.TENANTS_DIRTY, name)
+                redis.srem(redis_keys.TENANTS_WAITING, name)
+                redis.srem(redis_keys.TENANTS_DIRTY, name)
         return asked
 
     def _look(self, connection: Connection, names: Iterable[str] | None) -> dict[str, tuple[TenantState, Policy]]:
@@ -176,11 +177,11 @@ class Clock:
         rows = connection.execute(_tenants_statement(wanted)).all()
         with self.resources.redis.pipeline(transaction=False) as pipeline:
             for row in rows:
-                pipeline.get(keys.position(row.name))
-                pipeline.xlen(keys.stream(row.name))
+                pipeline.get(redis_keys.position(row.name))
+                pipeline.xlen(redis_keys.stream(row.name))
                 for work in ("ingest", "detect", "sweep"):
-                    pipeline.exists(keys.lease(work, row.name))
-                pipeline.exists(keys.checked(row.name))
+                    pipeline.exists(redis_keys.lease(work, row.name))
+                pipeline.exists(redis_keys.checked(row.name))
             answers = pipeline.execute()
         found: dict[str, tuple[TenantState, Policy]] = {}
         for number, row in enumerate(rows):

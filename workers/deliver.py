@@ -18,16 +18,17 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import BrigadewatchError
-from service.ops import tallies
+from service.ops import worker_metrics
 from service.outbound.client import outbound_client
-from service.storage import deliveries, subscriptions, timers
-from service.storage.database import write
-from service.storage.leases import held
-from service.storage.outbox import DELIVERED, FAILED, WORK
-from service.storage.queue import others_wait
-from service.storage.secret_box import SecretBox
-from service.storage.tenants import tenant_id
-from service.webhooks.attempt import GONE, TIMEOUT_SECONDS, Message, Result, attempt
+from service.storage.accounts.tenants import tenant_id
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store.job_queue import others_wait
+from service.storage.redis_store.leases import held
+from service.storage.sql import timers
+from service.storage.sql.engine import write
+from service.storage.webhooks import deliveries, subscriptions
+from service.storage.webhooks.outbox import DELIVERED, FAILED, WORK
+from service.webhooks.attempt import GONE, TIMEOUT_SECONDS, Result, WebhookMessage, attempt
 from service.webhooks.schedule import ATTEMPTS, JITTER, PAUSES_SECONDS, next_attempt_us, rest_until_us
 from workers.resources import Resources
 
@@ -161,11 +162,11 @@ class Courier:
             claimed = deliveries.claim(connection, delivery_id, now_us=now_us, until_us=now_us + CLAIM_US)
         if claimed is None:
             return True  # another worker has it, or it was cancelled
-        message = Message(claimed.event_id, claimed.type, claimed.at_us, claimed.data, claimed.url)
+        message = WebhookMessage(claimed.event_id, claimed.type, claimed.at_us, claimed.data, claimed.url)
         result = attempt(self._client, message, [self._box.open(sealed) for sealed in claimed.sealed_secrets], now_us)
         came_of_it, goes_on = self._store(claimed, result, now_us)
-        with tallies.Tally(self.resources.redis, tenant) as tally:
-            tally.count(tallies.DELIVERY_ATTEMPTS, came_of_it)
+        with worker_metrics.WorkerMetrics(self.resources.redis, tenant) as tally:
+            tally.count(worker_metrics.DELIVERY_ATTEMPTS, came_of_it)
         return goes_on
 
     def _store(self, claimed: deliveries.Claimed, result: Result, began_us: int) -> tuple[str, bool]:
@@ -173,7 +174,7 @@ class Courier:
         now_us = self.resources.now_us()
         with write(self.resources.engine) as connection:
             deliveries.note_attempt(
-                connection, claimed, deliveries.Attempt(began_us, result.seconds, result.status, result.error)
+                connection, claimed, deliveries.LoggedAttempt(began_us, result.seconds, result.status, result.error)
             )
             if result.silent:
                 rest = rest_until_us(claimed.silences + 1, now_us, retry_after_seconds=result.retry_after_seconds)

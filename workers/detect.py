@@ -20,12 +20,13 @@ from sqlalchemy import Connection, func, select, update
 
 from service import logs
 from service.errors import LostLease
-from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
+from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
 from service.moderation.restorations import Moment
-from service.ops import tallies
+from service.ops import worker_metrics
 from service.policy import Policy
-from service.storage import allowed, assessments, clusters, schema, timers, warnings
-from service.storage.archive import (
+from service.storage.accounts.tenants import tenant_id
+from service.storage.cases import clusters, warnings
+from service.storage.complaints.archive_reader import (
     AnalysisState,
     FeedRow,
     analysis_state_of,
@@ -34,21 +35,23 @@ from service.storage.archive import (
     read_feed_before,
     read_feed_window,
 )
-from service.storage.database import write
-from service.storage.feed import FeedBatch, FeedOutcome
-from service.storage.leases import Lease, held, take_epoch
-from service.storage.overrides import policy_of
-from service.storage.queue import enqueue, others_wait
-from service.storage.tenants import tenant_id
-from workers import handover, residence
-from workers.aiming import Aiming
+from service.storage.complaints.feed import FeedBatch, FeedOutcome
+from service.storage.detection import allow_list
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.redis_store import assessments
+from service.storage.redis_store.job_queue import enqueue, others_wait
+from service.storage.redis_store.leases import Lease, held, take_epoch
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
+from workers import sweep_codec, tenant_assignment
+from workers.change_notifications import Change, ChangeNotifier, PendingEffects
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
-from workers.feeding import columns_of, joined, slices, standing
-from workers.findings import FoundGroup, found_group
-from workers.recording import Recording
+from workers.feed_columns import columns_of, joined, slices, standing
+from workers.group_adapter import AdaptedGroup, found_group
+from workers.record_evidence import RecordEvidence
 from workers.resources import Resources
-from workers.telling import Change, News, Telling
+from workers.shared_traits import SharedTraits
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ SECOND_US = 1_000_000
 # names that left the window are forgotten by a rebuild once there are so many, and four times the live ones
 _STALE_NAMES = 200_000
 
-_resident: dict[str, Analysis] = {}  # by tenant, of this process
+_resident: dict[str, TenantAnalyzer] = {}  # by tenant, of this process
 _turning = False  # a window may be half a tick ahead of what is stored
 _asked = False  # tell_windows was called meanwhile
 
@@ -76,7 +79,7 @@ def run(tenant: str, resources: Resources) -> None:
     Raises LostLease where another worker has the tenant.
     """
     global _turning
-    if not residence.has(tenant):
+    if not tenant_assignment.has(tenant):
         _resident.pop(tenant, None)
         enqueue(resources.redis, "detect", tenant)
         time.sleep(PASSED_ON_SECONDS)
@@ -128,7 +131,7 @@ def _turn(tenant: str, resources: Resources, lease: Lease) -> None:
             return
 
 
-def _resident_analysis(tenant: str, resources: Resources) -> Analysis:
+def _resident_analysis(tenant: str, resources: Resources) -> TenantAnalyzer:
     number = tenant_id(resources.engine, tenant)
     analysis = _resident.get(tenant)
     with resources.engine.connect() as connection:
@@ -148,19 +151,19 @@ def _resident_analysis(tenant: str, resources: Resources) -> Analysis:
     return analysis
 
 
-def rebuild(tenant: str, resources: Resources) -> Analysis:
+def rebuild(tenant: str, resources: Resources) -> TenantAnalyzer:
     """The window as it stands in SQL: loaded up to the last sweep, ticked from there to the cursor."""
     number = tenant_id(resources.engine, tenant)
     epoch = take_epoch(resources.engine, schema.analysis_state, number)
     with resources.engine.connect() as connection:
         state, policy = analysis_state_of(connection, number), policy_of(connection, number)
         sweep = _latest_sweep(connection, number)
-        analysis = Analysis(tenant, number, epoch, policy, state, clusters.load(connection, number))
+        analysis = TenantAnalyzer(tenant, number, epoch, policy, state, clusters.load(connection, number))
         loaded = 0 if sweep is None else int(sweep.seq)
         if sweep is not None:
             since = (sweep.watermark_us or 0) - policy.window_seconds * SECOND_US
             rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, loaded)])
-            fitted = handover.unpack(sweep.payload)
+            fitted = sweep_codec.unpack(sweep.payload)
             analysis.detector.inferred = fitted.contexts
             analysis.detector.load(columns_of(rows[rows["time_us"] >= since], texts))
             analysis.detector.adopt(fitted, loaded)
@@ -181,7 +184,7 @@ def _latest_sweep(connection: Connection, number: int) -> Any:
 
 
 @dataclass
-class Analysis:
+class TenantAnalyzer:
     """One tenant's resident window with the clusters it belongs to."""
 
     tenant: str
@@ -191,12 +194,12 @@ class Analysis:
     state: AnalysisState
     clusters: dict[str, ClusterState]
     detector: Detector = field(init=False)
-    _aiming: Aiming = field(init=False)
-    _recording: Recording = field(init=False)
-    _telling: Telling = field(init=False)
+    _aiming: SharedTraits = field(init=False)
+    _recording: RecordEvidence = field(init=False)
+    _telling: ChangeNotifier = field(init=False)
     # the allow-list as it is applied to the clusters; None: to be looked through
     _allowed: frozenset[int] | None = None
-    _found: dict[Group, FoundGroup] = field(default_factory=dict)  # groups as they were last reconciled
+    _found: dict[Group, AdaptedGroup] = field(default_factory=dict)  # groups as they were last reconciled
     _outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)  # of targets that were asked for
     _items_per_second: float = 100_000.0  # of the last ticks, on this machine as it is now
     _told: Counter[str] = field(default_factory=Counter)  # what the metrics know already
@@ -204,9 +207,9 @@ class Analysis:
 
     def __post_init__(self) -> None:
         self.detector = Detector(self.policy)
-        self._aiming = Aiming(self.number)
-        self._recording = Recording(self.number, self.policy.flag_score)
-        self._telling = Telling(self.number, self.policy)
+        self._aiming = SharedTraits(self.number)
+        self._recording = RecordEvidence(self.number, self.policy.flag_score)
+        self._telling = ChangeNotifier(self.number, self.policy)
         for cluster in self.clusters.values():
             self._index(cluster)
 
@@ -232,8 +235,8 @@ class Analysis:
 
     def begin_allowing(self, connection: Connection) -> None:
         """Know the allow-list, if the clusters go by it as they are stored; otherwise the next step sees to that."""
-        now = allowed.keys_of(connection, self.number)
-        if not allowed.changed_clusters(connection, self.number, list(self.clusters.values()), now):
+        now = allow_list.keys_of(connection, self.number)
+        if not allow_list.changed_clusters(connection, self.number, list(self.clusters.values()), now):
             self._allowed = now
 
     def step(self, resources: Resources, at_most: int = ITEMS_AT_ONCE) -> bool:
@@ -265,7 +268,7 @@ class Analysis:
                 else None
             )
             at_most = min(at_most, max(LEAST_ITEMS, int(self._items_per_second * TICK_SECONDS)))
-            asked = self._allowed is None or timers.planned(connection, self.number, allowed.WORK)
+            asked = self._allowed is None or timers.planned(connection, self.number, allow_list.WORK)
             rows = (
                 []
                 if decided or asked or sweep is not None
@@ -381,7 +384,7 @@ class Analysis:
         logs.note(position=self.state.analysed_position)
 
     def _take_sweep(self, resources: Resources, sweep: Any) -> None:
-        self.detector.adopt(handover.unpack(sweep.payload), int(sweep.seq))
+        self.detector.adopt(sweep_codec.unpack(sweep.payload), int(sweep.seq))
         self._found.clear()
         changed: dict[str, ClusterState] = {}
         before = dict(self.clusters)
@@ -442,9 +445,9 @@ class Analysis:
         with write(resources.engine) as connection:
             self._hold(connection)
             # Before the list is read: what is changed from now on plans another turn.
-            timers.move_to(connection, self.number, allowed.WORK, None)
-            now = allowed.keys_of(connection, self.number)
-            changed = allowed.changed_clusters(connection, self.number, list(self.clusters.values()), now)
+            timers.move_to(connection, self.number, allow_list.WORK, None)
+            now = allow_list.keys_of(connection, self.number)
+            changed = allow_list.changed_clusters(connection, self.number, list(self.clusters.values()), now)
             self._keep(changed)
             at = Moment(self.state.cursor_seq, self.state.cursor_seq, resources.now_us())
             news = self._telling.look(connection, self._change(connection, before, changed, at, by_detector=False))
@@ -561,7 +564,7 @@ class Analysis:
         now = {i: self.clusters[i] for i in changed}
         return Change(before, now, self.clusters, self._clusters_by_target, known, at, **more)
 
-    def _publish(self, redis: Redis, news: News, totals: dict[int, int]) -> None:
+    def _publish(self, redis: Redis, news: PendingEffects, totals: dict[int, int]) -> None:
         """Totals and memberships of what changed, then the progress that vouches for them."""
         assessments.write_totals(redis, self.tenant, totals)
         if news.summaries:
@@ -596,24 +599,26 @@ class Analysis:
         """
         now, window = Counter(self.detector.counters), self.detector.window
         counters, self._told = now - self._told, now
-        with tallies.Tally(resources.redis, self.tenant) as tally:
+        with worker_metrics.WorkerMetrics(resources.redis, self.tenant) as tally:
             for family, name in (
-                (tallies.CUT_PAIRS, "cut"),
-                (tallies.JOINED_PAIRS, "joined"),
-                (tallies.GROWN_GROUPS, "grown"),
+                (worker_metrics.CUT_PAIRS, "cut"),
+                (worker_metrics.JOINED_PAIRS, "joined"),
+                (worker_metrics.GROWN_GROUPS, "grown"),
             ):
                 tally.count(family, by=counters[name])
-            tally.put(tallies.WINDOW_COMPLAINTS, window.live)
-            tally.put(tallies.VALIDATED_PAIRS, self.detector.graph.number_of_edges())
-            tally.put(tallies.KEPT_PAIRS, len(self.detector.edges.p))
+            tally.put(worker_metrics.WINDOW_COMPLAINTS, window.live)
+            tally.put(worker_metrics.VALIDATED_PAIRS, self.detector.graph.number_of_edges())
+            tally.put(worker_metrics.KEPT_PAIRS, len(self.detector.edges.p))
             inferred = self.detector.inferred
             if inferred is not None:
-                tally.put(tallies.INFERRED_COVERAGE, inferred.coverage)
-                tally.put(tallies.INFERRED_LARGEST, inferred.largest)
+                tally.put(worker_metrics.INFERRED_COVERAGE, inferred.coverage)
+                tally.put(worker_metrics.INFERRED_LARGEST, inferred.largest)
             now_us = resources.now_us()
             for row in rows:
                 tally.observe(
-                    tallies.ANALYSIS_LAG, max(0.0, (now_us - row.oldest_received_us) / SECOND_US), times=row.items
+                    worker_metrics.ANALYSIS_LAG,
+                    max(0.0, (now_us - row.oldest_received_us) / SECOND_US),
+                    times=row.items,
                 )
 
 

@@ -1,4 +1,6 @@
-"""What would other thresholds have flagged in the last seven days? Asked in the console (service/storage/dry_runs.py).
+"""What would other thresholds have flagged in the last seven days?
+
+Asked in the console (service/storage/detection/dry_runs.py).
 
 Both runs begin from nothing and go the same way as an audit (workers/audit/windows.py): the window as it was seven days
 before the watermark, then day by day up to it, each a sweep, reconciled with the one before, with the tenant's quota,
@@ -27,25 +29,34 @@ from sqlalchemy.exc import OperationalError
 
 from service.errors import LostLease
 from service.model import JsonObject, moment
-from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
+from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
 from service.moderation.what_if import Comparison, compare, held_targets, is_case, paired, targets_of, with_verdicts
 from service.policy import Policy
-from service.storage import allowed, clusters, dry_runs, keys, schema, timers
-from service.storage.archive import analysis_state_of, names_of, outcomes_of, read_feed_window, totals_of
-from service.storage.database import write
-from service.storage.dry_runs import WORK, DryRun
-from service.storage.feed import FeedOutcome
-from service.storage.leases import Lease, held
-from service.storage.overrides import policy_of
-from service.storage.queue import others_wait
-from service.storage.tenants import tenant_id
-from workers.aiming import Aiming
+from service.storage.accounts.tenants import tenant_id
+from service.storage.cases import clusters
+from service.storage.complaints.archive_reader import (
+    analysis_state_of,
+    names_of,
+    outcomes_of,
+    read_feed_window,
+    totals_of,
+)
+from service.storage.complaints.feed import FeedOutcome
+from service.storage.detection import allow_list, dry_runs
+from service.storage.detection.dry_runs import WORK, DryRun
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_queue import others_wait
+from service.storage.redis_store.leases import Lease, held
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
-from workers.feeding import columns_of, standing
-from workers.findings import found_group
-from workers.recording import Recording
+from workers.feed_columns import columns_of, standing
+from workers.group_adapter import found_group
+from workers.record_evidence import RecordEvidence
 from workers.resources import Resources
+from workers.shared_traits import SharedTraits
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +127,7 @@ def run(tenant: str, resources: Resources) -> None:
 
 def _claimed_elsewhere(resources: Resources, tenant: str, asked: DryRun) -> bool:
     redis: Any = resources.redis
-    claim, mine = keys.lease("dry_run_claim", tenant), f"{_me}/{asked.id}".encode()
+    claim, mine = redis_keys.lease("dry_run_claim", tenant), f"{_me}/{asked.id}".encode()
     holder = redis.get(claim)
     if holder is not None and holder != mine and holder.endswith(f"/{asked.id}".encode()):
         return True
@@ -160,7 +171,7 @@ def _go_on(work: Work, tenant: str, resources: Resources, lease: Lease) -> None:
             work.step(connection)
         work.seconds += time.monotonic() - began
         lease.check()
-        resources.redis.set(keys.lease("dry_run_claim", tenant), f"{_me}/{work.run.id}", px=CLAIM_MS)
+        resources.redis.set(redis_keys.lease("dry_run_claim", tenant), f"{_me}/{work.run.id}", px=CLAIM_MS)
         with write(resources.engine) as connection:
             going = dry_runs.note_progress(connection, work.number, work.run.id, work.progress)
         if not going:
@@ -193,7 +204,7 @@ class Side:
     """One of the two runs."""
 
     policy: Policy
-    recording: Recording
+    recording: RecordEvidence
     states: dict[str, ClusterState] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -211,7 +222,7 @@ class Work:
     watermark_us: int
     now: Side
     then: Side
-    aiming: Aiming
+    aiming: SharedTraits
     exempt: frozenset[int]  # the allow-list
     outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)
     done: int = 0  # windows
@@ -245,10 +256,10 @@ class Work:
             texts,
             ends,
             watermark_us,
-            Side(now, Recording(number, now.flag_score)),
-            Side(then, Recording(number, then.flag_score)),
-            Aiming(number),
-            allowed.keys_of(connection, number),
+            Side(now, RecordEvidence(number, now.flag_score)),
+            Side(then, RecordEvidence(number, then.flag_score)),
+            SharedTraits(number),
+            allow_list.keys_of(connection, number),
         )
 
     @property

@@ -8,8 +8,8 @@ the old
 2. Once no API process takes complaints of theirs any more and the stream holds none that came before that, the database
    and Redis write their files anew.
 
-What ingest meets in between it refuses by the mark (service/storage/commit.py), so step 1 is not undone by what was on
-its way.
+What ingest meets in between it refuses by the mark (service/storage/complaints/archive_writer.py), so step 1 is not
+undone by what was on its way.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from service.errors import StoreUnavailable
-from service.intake.edge import Edge
-from service.storage import erasures, keys, schema, timers
-from service.storage.database import write
-from service.storage.edges import REMEMBERED_SECONDS, open_edge
-from service.storage.erasures import ASKED, DONE, REPLACED, Erasure
-from service.storage.leases import held
-from service.storage.queue import enqueue
-from service.storage.raw_files import rewrite_database, rewrite_redis
-from service.storage.renaming import Renaming
-from service.storage.secret_box import SecretBox
-from service.storage.tenants import tenant_id
+from service.intake.privacy_filter import PrivacyFilter
+from service.storage.accounts.tenants import tenant_id
+from service.storage.privacy import erasures
+from service.storage.privacy.erasure_rewrite import ErasureRewrite
+from service.storage.privacy.erasures import ASKED, DONE, REPLACED, Erasure
+from service.storage.privacy.privacy_filters import REMEMBERED_SECONDS, open_privacy_filter
+from service.storage.privacy.scrubbing import rewrite_database, rewrite_redis
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_queue import enqueue
+from service.storage.redis_store.leases import held
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ def run(tenant: str, resources: Resources) -> None:
         with resources.engine.connect() as connection:
             waiting = erasures.unfinished(connection, number)
         if waiting:
-            edge = open_edge(resources.engine, box, number)
+            edge = open_privacy_filter(resources.engine, box, number)
             _replace(tenant, resources, number, edge, box, [e for e in waiting if e.state == ASKED])
             lease.check()
             _clean(tenant, resources, number, edge, box, waiting)
@@ -62,11 +64,11 @@ def run(tenant: str, resources: Resources) -> None:
 
 
 def _replace(
-    tenant: str, resources: Resources, number: int, edge: Edge, box: SecretBox, asked: Sequence[Erasure]
+    tenant: str, resources: Resources, number: int, edge: PrivacyFilter, box: SecretBox, asked: Sequence[Erasure]
 ) -> None:
     if not asked:
         return
-    renaming = Renaming(number, _names(asked, edge, box))
+    renaming = ErasureRewrite(number, _names(asked, edge, box))
     found = renaming.find(resources.engine)
     with write(resources.engine) as connection:
         # First of all: on PostgreSQL these rows' locks hold back whoever would commit by the old name.
@@ -79,12 +81,12 @@ def _replace(
     enqueue(resources.redis, "detect", tenant)
 
 
-def _names(found: Sequence[Erasure], edge: Edge, box: SecretBox) -> dict[str, str]:
+def _names(found: Sequence[Erasure], edge: PrivacyFilter, box: SecretBox) -> dict[str, str]:
     return {old: new for erasure in found for old, new in erasures.names_of(erasure, edge, box).items()}
 
 
 def _clean(
-    tenant: str, resources: Resources, number: int, edge: Edge, box: SecretBox, waiting: Sequence[Erasure]
+    tenant: str, resources: Resources, number: int, edge: PrivacyFilter, box: SecretBox, waiting: Sequence[Erasure]
 ) -> None:
     """Write the files anew for those whose name nothing brings back any more."""
     now_us = resources.now_us()
@@ -92,7 +94,7 @@ def _clean(
     if not ready or not _drained(resources.redis, tenant, max(e.asked_us for e in ready) + SETTLING_US):
         return
     with write(resources.engine) as connection:
-        Renaming(number, _names(ready, edge, box)).drop_dead_letters(connection)  # one may have died on its way
+        ErasureRewrite(number, _names(ready, edge, box)).drop_dead_letters(connection)  # one may have died on its way
     try:
         done = {"redis": rewrite_redis(resources.redis), "database": rewrite_database(resources.engine)}
     except StoreUnavailable as error:
@@ -111,4 +113,4 @@ def _finish(connection: Connection, number: int, ready: Sequence[Erasure], now_u
 
 def _drained(redis: Any, tenant: str, before_us: int) -> bool:
     """Whether the stream holds nothing that was appended before that time."""
-    return not redis.xrange(keys.stream(tenant), "-", str(before_us // 1_000), count=1)
+    return not redis.xrange(redis_keys.stream(tenant), "-", str(before_us // 1_000), count=1)

@@ -22,18 +22,18 @@ from sqlalchemy.exc import OperationalError
 
 from service import logs
 from service.errors import LostLease, UnknownTenant
-from service.intake.edge import Edge
-from service.storage import assessments, keys, stream
-from service.storage.archive import ingest_state_of
-from service.storage.commit import Batch, CommitResult, commit
-from service.storage.database import write
-from service.storage.dead_letters import bury
-from service.storage.edges import erased_marks, open_edge
-from service.storage.leases import Lease, held, take_epoch
-from service.storage.queue import others_wait
-from service.storage.schema import ingest_state
-from service.storage.secret_box import SecretBox
-from service.storage.tenants import tenant_id
+from service.intake.privacy_filter import PrivacyFilter
+from service.storage.accounts.tenants import tenant_id
+from service.storage.complaints.archive_reader import ingest_state_of
+from service.storage.complaints.archive_writer import ArchiveBatch, CommitResult, commit
+from service.storage.complaints.dead_letters import bury
+from service.storage.privacy.privacy_filters import erased_marks, open_privacy_filter
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store import assessments, redis_keys, stream
+from service.storage.redis_store.job_queue import others_wait
+from service.storage.redis_store.leases import Lease, held, take_epoch
+from service.storage.sql.engine import write
+from service.storage.sql.schema import ingest_state
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -66,13 +66,13 @@ def run(tenant: str, resources: Resources) -> None:
         )
 
 
-def by_day(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
+def by_day(batches: Sequence[ArchiveBatch]) -> Iterator[list[ArchiveBatch]]:
     """The batches in groups that span about a day of event time each, in order; a batch of several days is cut.
 
     Each group becomes one row of the feed, and detection sweeps between rows: history that is replayed months at a
     time is analysed as it would have been then.
     """
-    group: list[Batch] = []
+    group: list[ArchiveBatch] = []
     begin: datetime | None = None
     for batch in batches:
         for part in _cut(batch):
@@ -86,7 +86,7 @@ def by_day(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
         yield group
 
 
-def _cut(batch: Batch) -> Iterator[Batch]:
+def _cut(batch: ArchiveBatch) -> Iterator[ArchiveBatch]:
     """The batch, or the parts of it that span a day each where its ends lie further apart."""
     lines = batch.lines.split(b"\n")
     first, last = _time_of(lines[0]), _time_of(lines[-1])
@@ -97,9 +97,9 @@ def _cut(batch: Batch) -> Iterator[Batch]:
     for number, line in enumerate(lines):
         time = _time_of(line)
         if time is not None and abs(time - begin) > DAY and number > start:
-            yield Batch(batch.entry, batch.first + start, batch.received_us, b"\n".join(lines[start:number]))
+            yield ArchiveBatch(batch.entry, batch.first + start, batch.received_us, b"\n".join(lines[start:number]))
             start, begin = number, time
-    yield Batch(batch.entry, batch.first + start, batch.received_us, b"\n".join(lines[start:]))
+    yield ArchiveBatch(batch.entry, batch.first + start, batch.received_us, b"\n".join(lines[start:]))
 
 
 def _time_of(line: bytes) -> datetime | None:
@@ -122,7 +122,7 @@ class _Drain:
         self.epoch = take_epoch(resources.engine, ingest_state, number)
         with resources.engine.connect() as connection:  # from here on, nobody else moves it
             self.position = ingest_state_of(connection, number).archived_position
-        self._edge = open_edge(resources.engine, SecretBox(resources.settings), number)
+        self._edge = open_privacy_filter(resources.engine, SecretBox(resources.settings), number)
 
     def until(self, deadline: float, sooner: float = math.inf) -> None:
         """Drain until the stream is empty or the deadline (monotonic seconds) has passed; the sooner one where another
@@ -138,7 +138,7 @@ class _Drain:
             if now >= deadline or (now >= sooner and others_wait(self.redis, "ingest")):
                 return
 
-    def _next(self) -> list[stream.Entry]:
+    def _next(self) -> list[stream.StreamEntry]:
         """The next entries in the order of their positions."""
         entries = self._read()
         if self._gap(entries):
@@ -147,10 +147,10 @@ class _Drain:
             entries = self._read()
         return entries
 
-    def _read(self) -> list[stream.Entry]:
+    def _read(self) -> list[stream.StreamEntry]:
         return stream.read_entries(self.redis, self.tenant, CONSUMER, ENTRIES_AT_ONCE, ITEMS_AT_ONCE)
 
-    def _gap(self, entries: Sequence[stream.Entry]) -> bool:
+    def _gap(self, entries: Sequence[stream.StreamEntry]) -> bool:
         expected = self.position + 1
         for entry in entries:
             if entry.first > expected:
@@ -159,7 +159,7 @@ class _Drain:
                 expected = max(expected, entry.first + entry.n)
         return False
 
-    def _archive(self, entries: list[stream.Entry]) -> None:
+    def _archive(self, entries: list[stream.StreamEntry]) -> None:
         if all(entry.deliveries < DELIVERIES for entry in entries):
             try:
                 self._commit(entries)
@@ -176,7 +176,7 @@ class _Drain:
                 return
         self._archive_singly(entries)
 
-    def _archive_singly(self, entries: list[stream.Entry]) -> None:
+    def _archive_singly(self, entries: list[stream.StreamEntry]) -> None:
         """One transaction an entry, in order.
 
         The first that fails waits for its next delivery, and the rest behind it.
@@ -187,7 +187,7 @@ class _Drain:
             else:
                 self._commit([entry])
 
-    def _archive_items(self, entry: stream.Entry) -> None:
+    def _archive_items(self, entry: stream.StreamEntry) -> None:
         """Halves, halves of halves, until what fails is alone: that is buried with its error, all else is archived."""
         buried = self._archive_part(entry, 0, entry.lines.split(b"\n"))
         log.warning(
@@ -200,8 +200,8 @@ class _Drain:
             state = ingest_state_of(connection, self.number)
         self._finish([entry], state.archived_position)
 
-    def _archive_part(self, entry: stream.Entry, offset: int, lines: list[bytes]) -> int:
-        part = Batch(
+    def _archive_part(self, entry: stream.StreamEntry, offset: int, lines: list[bytes]) -> int:
+        part = ArchiveBatch(
             entry.entry_id,
             entry.first + offset if entry.first > 0 else entry.first,
             entry.received_us,
@@ -232,8 +232,8 @@ class _Drain:
             logs.add(dead=1)
             return 1
 
-    def _commit(self, entries: list[stream.Entry]) -> CommitResult:
-        batches = [Batch(entry.entry_id, entry.first, entry.received_us, entry.lines) for entry in entries]
+    def _commit(self, entries: list[stream.StreamEntry]) -> CommitResult:
+        batches = [ArchiveBatch(entry.entry_id, entry.first, entry.received_us, entry.lines) for entry in entries]
         with write(self.resources.engine) as connection:
             edge = self._edge_now(connection)
             for group in by_day(batches):
@@ -241,16 +241,16 @@ class _Drain:
         self._finish(entries, result.archived_position)
         return result
 
-    def _edge_now(self, connection: Connection) -> Edge:
+    def _edge_now(self, connection: Connection) -> PrivacyFilter:
         """Who is erased as of this transaction: an erasure takes the epoch, so whoever commits after it has seen it."""
         return replace(self._edge, erased=erased_marks(connection, self.number))
 
-    def _finish(self, entries: list[stream.Entry], position: int) -> None:
+    def _finish(self, entries: list[stream.StreamEntry], position: int) -> None:
         """Tell Redis what SQL has: only now, so that a crash in between repeats work and loses none."""
         logs.add(entries=len(entries), items=sum(entry.n for entry in entries))
         logs.note(position=position)
         logs.collect("requests", (request for entry in entries for request in entry.requests.split(",") if request))
         self.position = position
         assessments.write_progress(self.redis, self.tenant, archived=position)
-        self.redis.sadd(keys.TENANTS_DIRTY, self.tenant)
+        self.redis.sadd(redis_keys.TENANTS_DIRTY, self.tenant)
         stream.acknowledge(self.redis, self.tenant, [entry.entry_id for entry in entries])

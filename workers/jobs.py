@@ -23,13 +23,13 @@ from rq.worker import WorkerStatus
 from sqlalchemy.exc import OperationalError
 
 from service import logs
-from service.alive import BELIEVED_SECONDS, say_alive
 from service.errors import LostLease, StaleVersion
+from service.liveness import BELIEVED_SECONDS, say_alive
 from service.ops.processes import beating
-from service.ops.tallies import JobResult, record_job
-from service.storage.queue import TenantJob, TenantQueue, begun, open_queue
-from workers.residence import resident
+from service.ops.worker_metrics import JobResult, record_job
+from service.storage.redis_store.job_queue import TenantJob, TenantQueue, begun, open_queue
 from workers.resources import Resources, connect_redis
+from workers.tenant_assignment import resident
 
 log = logging.getLogger(__name__)
 job_log = logging.getLogger("job")  # one line each
@@ -54,7 +54,7 @@ JOBS: dict[str, str] = {
     "ingest": "workers.ingest",  # archive what waits in the stream
     "detect": "workers.detect",  # analyse what was archived since the last tick
     "sweep": "workers.sweep",  # analyse the whole window anew
-    "restore": "workers.restore",  # fill an emptied Redis from SQL
+    "restore": "workers.rebuild_redis",  # fill an emptied Redis from SQL
     "selfcheck": "workers.selfcheck",  # count what would be flagged if nobody complained together
     "deliver": "workers.deliver",  # send the webhooks that are due
     "poll": "workers.poll",  # ask the platforms that do not post

@@ -20,26 +20,35 @@ import httpx
 
 from service import logs
 from service.errors import Overloaded, Refused, StoreUnavailable, UnknownTenant
-from service.intake.edge import Edge, Erased
+from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.model import JsonObject, moment
-from service.ops import tallies
+from service.ops import worker_metrics
 from service.outbound.client import outbound_client
 from service.platforms.items import Item
 from service.platforms.listed import Listing
-from service.polling.asking import Platform, Unexpected
 from service.polling.coral import Coral
 from service.polling.fetch import MAX_BYTES, TIMEOUT_SECONDS, Absent, PollFailed, fetch
 from service.polling.lemmy import Lemmy
 from service.polling.ozone import Ozone
-from service.storage import schema, stream, timers
-from service.storage.archive import archived_ids, never_archived
-from service.storage.database import write
-from service.storage.edges import open_edge
-from service.storage.leases import held
-from service.storage.secret_box import SecretBox
-from service.storage.sources import Source, claim_poll, lock_source, open_secrets, pollers, record_cursor, record_poll
-from service.storage.stream import Batch, PositionAbsent
-from service.storage.tenants import tenant_id
+from service.polling.poll_protocol import Platform, Unexpected
+from service.storage.accounts.tenants import tenant_id
+from service.storage.complaints.archive_reader import archived_ids, never_archived
+from service.storage.privacy.privacy_filters import open_privacy_filter
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store import stream
+from service.storage.redis_store.leases import held
+from service.storage.redis_store.stream import PositionAbsent, StreamBatch
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
+from service.storage.webhooks.sources import (
+    Source,
+    claim_poll,
+    lock_source,
+    open_secrets,
+    pollers,
+    record_cursor,
+    record_poll,
+)
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -118,8 +127,8 @@ class Turn:
             result, error, failures = "waiting", f"waits for our own stream: {ours}", source.failures
             pause_us = int(getattr(ours, "retry_after_seconds", 5) * SECOND_US)
         self._record(source, poll.cursor, began_us + interval_us, pause_us, failures, error)
-        with tallies.Tally(self.resources.redis, self.tenant) as tally:
-            tally.count(tallies.POLLS, source.platform, result)
+        with worker_metrics.WorkerMetrics(self.resources.redis, self.tenant) as tally:
+            tally.count(worker_metrics.POLLS, source.platform, result)
         told = ", ".join(f"{number} {what}" for what, number in poll.told.items())
         log.log(
             logging.INFO if error is None else logging.WARNING,
@@ -159,7 +168,7 @@ class _Poll:
         self.turn, self.source, self.now = turn, source, now
         self.cursor: JsonObject = source.cursor if isinstance(source.cursor, dict) else {}
         self.told: Counter[str] = Counter()
-        self.edge = Edge()  # the tenant's own, once the poll begins
+        self.edge = PrivacyFilter()  # the tenant's own, once the poll begins
         self.sent: set[tuple[bool, str]] = set()  # on its way to the archive, and met again by the review
 
     def go(self) -> bool:
@@ -195,7 +204,7 @@ class _Poll:
         resources, box = self.turn.resources, SecretBox(self.turn.resources.settings)
         try:
             found = open_secrets(self.source, box, resources.now_us())
-            self.edge = open_edge(resources.engine, box, self.turn.number)
+            self.edge = open_privacy_filter(resources.engine, box, self.turn.number)
         except Refused as error:
             raise PollFailed(str(error), "unauthorized") from None
         if not found:
@@ -220,7 +229,7 @@ class _Poll:
                 self.told["erased"] += 1
         self.told.update({"read": len(listing.items), "sent": len(lines), **listing.left_out})
         if lines:
-            self._append(Batch(len(lines), b"\n".join(lines), logs.current_id() or ""))
+            self._append(StreamBatch(len(lines), b"\n".join(lines), logs.current_id() or ""))
 
     def _unknown(self, items: list[Item]) -> list[Item]:
         complaints = [item.id for item in items if not item.is_outcome]
@@ -236,7 +245,7 @@ class _Poll:
             if item.id not in known[item.is_outcome] and (item.is_outcome, item.id) not in self.sent
         ]
 
-    def _append(self, batch: Batch) -> None:
+    def _append(self, batch: StreamBatch) -> None:
         resources, tenant = self.turn.resources, self.turn.tenant
         try:
             stream.append_blocking(resources.redis, tenant, batch, resources.settings.max_stream_items)

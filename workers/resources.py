@@ -11,7 +11,7 @@ from redis.retry import Retry
 from sqlalchemy import Engine
 
 from service.settings import Settings
-from service.storage.database import migrate, open_database
+from service.storage.sql.engine import migrate, open_database
 
 
 @dataclass(frozen=True, slots=True)

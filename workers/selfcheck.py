@@ -14,18 +14,18 @@ import time
 import numpy as np
 from sqlalchemy import select
 
-from service.moderation.outcomes import Tally
+from service.moderation.outcomes import VerdictTally
 from service.moderation.score import judge
-from service.ops import tallies
-from service.storage.archive import analysis_state_of, read_feed_window
-from service.storage.leases import held
-from service.storage.overrides import policy_of
-from service.storage.schema import cluster_members
-from service.storage.tenants import tenant_id
+from service.ops import worker_metrics
+from service.storage.accounts.tenants import tenant_id
+from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.redis_store.leases import held
+from service.storage.sql.schema import cluster_members
 from workers.detection.contexts import WELL_TOLD, labelled, share_told
 from workers.detection.detector import Detector
 from workers.detection.permutation import permuted_within_contexts
-from workers.feeding import columns_of, standing
+from workers.feed_columns import columns_of, standing
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def run(tenant: str, resources: Resources) -> None:
             inferred = Detector.sweep(policy, batch)[0].inferred
             batch = labelled(batch, inferred) if inferred is not None else batch
         _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq))
-        nobody = Tally(0, 0, 0)
+        nobody = VerdictTally(0, 0, 0)
         flagged = sum(
             judge(
                 g.evidence, nobody, len(g.targets), prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score
@@ -59,10 +59,10 @@ def run(tenant: str, resources: Resources) -> None:
             == "flagged"
             for g in groups
         )
-        with tallies.Tally(resources.redis, tenant) as tally:
-            tally.put(tallies.SELFCHECK_FALSE, flagged)
-            tally.put(tallies.SELFCHECK_COMPLAINTS, len(batch))
-            tally.put(tallies.SELFCHECK_FINISHED, resources.now_us() / 1e6)
+        with worker_metrics.WorkerMetrics(resources.redis, tenant) as tally:
+            tally.put(worker_metrics.SELFCHECK_FALSE, flagged)
+            tally.put(worker_metrics.SELFCHECK_COMPLAINTS, len(batch))
+            tally.put(worker_metrics.SELFCHECK_FINISHED, resources.now_us() / 1e6)
         log.info(
             "tenant %s: self-check of %d shuffled complaints would flag %d clusters, %.2f s",
             tenant,

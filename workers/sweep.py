@@ -12,16 +12,17 @@ import time
 from sqlalchemy import delete, func, insert, select
 
 from service.errors import LostLease
-from service.storage import keys, schema, timers
-from service.storage.archive import analysis_state_of, read_feed_window
-from service.storage.database import write
-from service.storage.leases import held
-from service.storage.overrides import SWEEP_WORK, policy_of
-from service.storage.queue import enqueue
-from service.storage.tenants import tenant_id
-from workers import handover
+from service.storage.accounts.tenants import tenant_id
+from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
+from service.storage.detection.policy_overrides import SWEEP_WORK, policy_of
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_queue import enqueue
+from service.storage.redis_store.leases import held
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
+from workers import sweep_codec
 from workers.detection.detector import Detector
-from workers.feeding import columns_of, standing
+from workers.feed_columns import columns_of, standing
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def run(tenant: str, resources: Resources) -> None:
         complaints, texts = standing([row.batch for row in rows])
         complaints = complaints[complaints["time_us"] >= since]
         detector, groups = Detector.sweep(policy, columns_of(complaints, texts))
-        payload = handover.pack(detector.fitted())
+        payload = sweep_codec.pack(detector.fitted())
         lease.check()
         seconds = time.monotonic() - began
         with write(resources.engine) as connection:
@@ -79,7 +80,7 @@ def run(tenant: str, resources: Resources) -> None:
             timers.move_to(connection, number, SWEEP_WORK, None)
             if policy_of(connection, number) != policy:
                 timers.at_latest(connection, number, SWEEP_WORK, resources.now_us())
-        resources.redis.sadd(keys.TENANTS_DIRTY, tenant)
+        resources.redis.sadd(redis_keys.TENANTS_DIRTY, tenant)
         enqueue(resources.redis, "detect", tenant)  # in a backlog ticks wait for this result
         log.info(
             "tenant %s: sweep of %d complaints, %d pairs met, %d groups, %.2f s",

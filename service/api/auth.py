@@ -24,7 +24,7 @@ from starlette.requests import Request
 
 from service import logs
 from service.errors import StoreUnavailable
-from service.storage.tenants import KeyRecord, find_key, is_key
+from service.storage.accounts.tenants import KeyRecord, find_key, is_key
 
 REMEMBERED_SECONDS = 5.0  # how long a revoked key may still work
 GRACE_SECONDS = 3_600.0  # how long a key is believed that was valid when the database last answered
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Known:
+class _CachedKey:
     """A key that was found: when the database said so last, and when to ask it again."""
 
     record: KeyRecord
@@ -49,7 +49,7 @@ class KeyRing:
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._clock = clock
-        self._known: dict[bytes, _Known] = {}
+        self._known: dict[bytes, _CachedKey] = {}
         self._asking: dict[bytes, asyncio.Task[KeyRecord | None]] = {}
         self._away = False  # the last question to the database failed
 
@@ -107,7 +107,7 @@ class KeyRing:
         if len(self._known) >= _REMEMBERED_KEYS:
             self._known.clear()
         now = self._clock()
-        self._known[digest] = _Known(record, now, now + REMEMBERED_SECONDS)
+        self._known[digest] = _CachedKey(record, now, now + REMEMBERED_SECONDS)
         return record
 
     def _asked(self, digest: bytes, task: asyncio.Task[KeyRecord | None]) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from service import logs
 from service.errors import Overloaded
-from service.storage import stream
-from service.storage.stream import AsyncRedis, Batch
+from service.storage.redis_store import stream
+from service.storage.redis_store.stream import AsyncRedis, StreamBatch
 
 _BYTES_PER_WRITE = 16 * 1024 * 1024  # a write is one script call; Redis serves nobody else meanwhile
 _ITEMS_PER_ENTRY = 1_000  # single items that share an entry
@@ -63,7 +63,8 @@ class StreamWriter:
 
     async def _write(self, tenant: str, entries: list[list[_Waiting]]) -> None:
         batches = [
-            Batch(sum(w.n for w in entry), b"\n".join([w.lines for w in entry]), _requests(entry)) for entry in entries
+            StreamBatch(sum(w.n for w in entry), b"\n".join([w.lines for w in entry]), _requests(entry))
+            for entry in entries
         ]
         try:
             last = await stream.append(self._client, tenant, batches, self._max_items)

@@ -10,18 +10,18 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.auth import authenticate
-from service.api.rawpath import segment
-from service.api.shapes import ASSESSMENT_EXAMPLE, ID_PARAMETER, THRESHOLD_PARAMETER, answers, described
+from service.api.openapi_parts import ASSESSMENT_EXAMPLE, ID_PARAMETER, THRESHOLD_PARAMETER, answers, described
+from service.api.raw_path import segment
 from service.api.targets import asked_threshold, standings_of
 from service.model import Action, Assessment, DecidedBy, Decision, Disposition, Kind, Status, Verdict
 from service.moderation.assessment import assess
 from service.moderation.brief import AutomatedDecision, Dossier, SourceType, fragment, not_known, sentences
 from service.moderation.restorations import RestorationState
 from service.policy import Policy
-from service.storage.dossiers import read_dossier
-from service.storage.overrides import policy_of
+from service.storage.cases.brief_reads import read_dossier
+from service.storage.detection.policy_overrides import policy_of
 
 router = APIRouter(tags=["targets"])
 _FRAGMENT: dict[str, Any] = {
@@ -219,7 +219,7 @@ async def get_brief(request: Request) -> Brief:
     In plain words, and as a fragment for a statement of reasons.
     """
     key = await authenticate(request, "read")
-    target_id, threshold, parts = segment(request, "id"), asked_threshold(request, key), parts_of(request)
+    target_id, threshold, parts = segment(request, "id"), asked_threshold(request, key), api_context(request)
     standings = await standings_of(request, key, [target_id])
     standing = standings.targets[0]
     assessment = assess(

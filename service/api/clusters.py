@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, cast, get_args
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -15,13 +15,13 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.auth import require
 from service.api.case_documents import CLUSTER, CLUSTER_ITEM, COMPLAINT, DECISION, NODE_LINK, decision_body, told
 from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked, several
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
-from service.intake.edge import Edge
+from service.intake.privacy_filter import PrivacyFilter
 from service.model import (
     Cluster,
     ClusterItem,
@@ -37,12 +37,13 @@ from service.model import (
     microseconds,
 )
 from service.moderation.graphs import View, draw, graphml, node_link
-from service.storage import cases, keys
-from service.storage.cases import ClusterFilter, Sort, filter_of
-from service.storage.cursors import Page
-from service.storage.database import write
-from service.storage.stream import AsyncRedis
-from service.storage.tenants import KeyRecord
+from service.storage.accounts.tenants import KeyRecord
+from service.storage.cases import cases
+from service.storage.cases.cases import ClusterFilter, Sort, filter_of
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.stream import AsyncRedis
+from service.storage.sql.cursors import Page
+from service.storage.sql.engine import write
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["clusters"])
@@ -50,18 +51,20 @@ _WAKE_SECONDS = 1.0  # the clock sees decisions in SQL as well, so a slow Redis 
 
 
 def _now(request: Request) -> datetime:
-    return parts_of(request).now()
+    return api_context(request).now()
 
 
 Reading = Annotated[KeyRecord, Depends(require("read"))]
 Moderating = Annotated[KeyRecord, Depends(require("moderate"))]
 
 
-async def _edge(request: Request, key: Reading) -> Edge:
-    return await parts_of(request).edges.of(key.tenant_id)
+async def _edge(request: Request, key: Reading) -> PrivacyFilter:
+    return await api_context(request).edges.of(key.tenant_id)
 
 
-TenantEdge = Annotated[Edge, Depends(_edge)]  # maps reporters' ids that a caller names to those that are stored
+TenantEdge = Annotated[
+    PrivacyFilter, Depends(_edge)
+]  # maps reporters' ids that a caller names to those that are stored
 _Dispositions = Annotated[list[str], several(*get_args(Disposition))]
 _Statuses = Annotated[list[str], several(*get_args(Status))]
 Now = Annotated[datetime, Depends(_now)]  # what snoozes run out against and decisions are dated by
@@ -162,10 +165,12 @@ def list_clusters(
         filters=filters,
     )
     chosen = _chosen(filters, page)
-    with parts_of(request).engine.connect() as connection:
+    known = cast(cases.Sort, by)  # page_asked lets only known sorts through
+    after_key = page.after if page else None
+    with api_context(request).engine.connect() as connection:
         items, after = cases.list_clusters(
-            connection, key.tenant_id, chosen, sort=by, after=page.after if page else None, limit=limit, now=now
-        )  # type: ignore[arg-type]  # page_asked lets only known sorts through
+            connection, key.tenant_id, chosen, sort=known, after=after_key, limit=limit, now=now
+        )
     next_cursor = link_next(response, "/v1/clusters", limit, Page("clusters", by, chosen.named(), ()), after)
     return ListOf(items=items, next_cursor=next_cursor)
 
@@ -182,7 +187,7 @@ def _chosen(filters: Mapping[str, str], page: Page | None) -> ClusterFilter:
 @router.get("/v1/clusters/{id}", response_model=Cluster, summary="One cluster", responses=told(CLUSTER, 404))
 def read_cluster(request: Request, key: Reading, id: str, now: Now) -> Cluster:
     """The cluster with its reporters and targets; one that was merged still answers, and names its survivor."""
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         return cases.read_cluster(connection, key.tenant_id, id, now=now)
 
 
@@ -221,7 +226,7 @@ def read_graph(
     """Who complained about what, or who together with whom, for networkx (`node_link_graph(data, edges="edges")`),
     Gephi and the like.
     """
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         ties = cases.read_ties(connection, key.tenant_id, id)
     picture = draw(ties, view, node_limit=node_limit)
     if format == "graphml":
@@ -247,7 +252,7 @@ def list_complaints(
         default_sort="occurred_at",
         filters={"cluster": id},
     )
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         found, after = cases.list_complaints(
             connection, key.tenant_id, id, after=page.after if page else None, limit=limit
         )
@@ -281,7 +286,7 @@ def list_decisions(
         default_sort="at",
         filters={"cluster": id},
     )
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         items, after = cases.list_decisions(
             connection, key.tenant_id, id, after=page.after if page else None, limit=limit
         )
@@ -342,12 +347,12 @@ async def decide(
     another one, that stands in its place.
     """
     if asked.excluded_reporters:
-        edge = await parts_of(request).edges.of(key.tenant_id)
+        edge = await api_context(request).edges.of(key.tenant_id)
         asked = asked.model_copy(
             update={"excluded_reporters": [edge.reporter(one) for one in asked.excluded_reporters]}
         )
-    cluster = await run_in_threadpool(_decide, parts_of(request).engine, key, id, asked, now)
-    await wake(parts_of(request).redis, key.tenant)
+    cluster = await run_in_threadpool(_decide, api_context(request).engine, key, id, asked, now)
+    await wake(api_context(request).redis, key.tenant)
     return cluster
 
 
@@ -362,7 +367,7 @@ def _decide(engine: Engine, key: KeyRecord, cluster_id: str, asked: DecisionRequ
 async def wake(redis: AsyncRedis, tenant: str) -> None:
     """Tell the clock that there is something to analyse; best effort, since it sees the decision in SQL too."""
     try:
-        await asyncio.wait_for(redis.sadd(keys.TENANTS_DIRTY, tenant), _WAKE_SECONDS)
+        await asyncio.wait_for(redis.sadd(redis_keys.TENANTS_DIRTY, tenant), _WAKE_SECONDS)
     except Exception:
         log.warning(
             "decision stored, but Redis did not take the hint; the clock will find it",

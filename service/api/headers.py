@@ -1,8 +1,8 @@
 """What every answer of the API says to browsers, which are not who it is for: do not frame it, do not guess its type,
 run nothing from it.
 
-The console says more (service/console/guard.py). The interactive documentation is a page with a script in it, and may
-run that.
+The console says more (service/console/security_middleware.py). The interactive documentation is a page with a script in
+it, and may run that.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.body import media_type, read_body
 from service.api.problems import Invalid
 from service.intake.documents import UnreadableDocument
@@ -24,7 +24,7 @@ async def model_body(request: Request, model: type[Model], noun: str) -> Model:
     Invalid (422) with the place of each fault.
     """
     media_type(request, "application/json")
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.bodies.reserve() as hold:
         body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
         try:

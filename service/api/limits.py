@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from service.errors import Overloaded, StoreUnavailable
-from service.storage import keys
-from service.storage.stream import AsyncRedis, Script, unavailable_when_it_fails
-from service.storage.tenants import KeyRecord
+from service.storage.accounts.tenants import KeyRecord
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.stream import AsyncRedis, Script, unavailable_when_it_fails
 
 BURST_SECONDS = 1.0  # a bucket holds the items of one second
 MAX_BODY_BYTES_HELD = 256 * 1024 * 1024
@@ -111,7 +111,9 @@ class Rates:
                 with unavailable_when_it_fails():
                     # Another rate is another bucket: what was owed at the old one is forgotten.
                     left = await _SPEND.ask(
-                        self._redis, [keys.spent(key.tenant, policy, owner, bucket.per_second)], [f"{cost_us:.0f}"]
+                        self._redis,
+                        [redis_keys.spent(key.tenant, policy, owner, bucket.per_second)],
+                        [f"{cost_us:.0f}"],
                     )
             except (StoreUnavailable, Overloaded):
                 continue

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from service.api import problems, shapes, targets
+from service.api import openapi_parts, problems, targets
 
 SECURITY_SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "made with `brigadewatch keys create`"},
@@ -67,7 +67,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     _, extra = models_json_schema(
-        [(model, "validation") for model in (*shapes.EXTRA_MODELS, targets.AssessRequest)],
+        [(model, "validation") for model in (*openapi_parts.EXTRA_MODELS, targets.AssessRequest)],
         ref_template="#/components/schemas/{model}",
     )
     for name, schema in extra["$defs"].items():
@@ -95,7 +95,7 @@ def _complete(operation: dict[str, Any]) -> None:
         if parameter["in"] == "path" and parameter["name"] not in ("platform", "source")
     ]
     for parameter in identified:
-        parameter["schema"] = shapes.ID_PARAMETER["schema"]
+        parameter["schema"] = openapi_parts.ID_PARAMETER["schema"]
     statuses = [
         *_ANYWHERE,
         *(_WITH_A_KEY if operation.get("security", True) else ()),
@@ -103,7 +103,7 @@ def _complete(operation: dict[str, Any]) -> None:
         *(_WITH_AN_ID if identified else ()),
     ]
     responses = operation.setdefault("responses", {})
-    for status, answer in shapes.refusals(*statuses).items():
+    for status, answer in openapi_parts.refusals(*statuses).items():
         responses.setdefault(str(status), answer)
     for status, answer in responses.items():
         if status >= "4":

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Response
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from service.storage.cursors import Key, Page, continued, read_cursor, write_cursor
+from service.storage.sql.cursors import Key, Page, continued, read_cursor, write_cursor
 
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=100, description="items a page; may change from page to page")]

@@ -7,15 +7,15 @@ from pydantic import BaseModel
 from sqlalchemy import Engine, text
 from starlette.concurrency import run_in_threadpool
 
-from service.api.accept import when_begun
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.auth import authenticate
-from service.api.shapes import PIPELINE_EXAMPLE, answers, described
+from service.api.openapi_parts import PIPELINE_EXAMPLE, answers, described
+from service.api.submissions import with_tenant_initialised
 from service.errors import StoreUnavailable
 from service.model import Pipeline, microseconds, moment
-from service.storage import stream
-from service.storage.pipeline import Progress, read_progress
-from service.storage.tenants import KeyRecord
+from service.storage.accounts.tenants import KeyRecord
+from service.storage.complaints.progress import TenantProgress, read_progress
+from service.storage.redis_store import stream
 
 router = APIRouter(tags=["operations"])
 
@@ -38,15 +38,17 @@ async def get_pipeline(request: Request) -> Response:
     `position` to know that everything up to it is analysed (or swept).
     """
     key = await authenticate(request, "read")
-    parts = parts_of(request)
+    parts = api_context(request)
     # SQL first: an item that is archived between the two readings counts as pending for once, never as lost.
     progress = await run_in_threadpool(_progress, parts.engine, key)
-    accepted, oldest_us = await when_begun(request, key, lambda: stream.position_and_oldest(parts.redis, key.tenant))
+    accepted, oldest_us = await with_tenant_initialised(
+        request, key, lambda: stream.position_and_oldest(parts.redis, key.tenant)
+    )
     answer = pipeline_of(progress, accepted, oldest_us, microseconds(parts.now()))
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
-def pipeline_of(progress: Progress, accepted: int, oldest_us: int | None, now_us: int) -> Pipeline:
+def pipeline_of(progress: TenantProgress, accepted: int, oldest_us: int | None, now_us: int) -> Pipeline:
     """The counters as they are answered; `oldest_us` is the receipt of the stream's oldest entry."""
     # The stream may hold entries that are archived and only wait to be deleted: those are not pending.
     unarchived = max(0, accepted - progress.archived_position)
@@ -90,7 +92,7 @@ async def healthz() -> Response:
 )
 async def readyz(request: Request) -> Response:
     """Redis and the database answer. Which of them does not is told on the operations port only."""
-    parts = parts_of(request)
+    parts = api_context(request)
     try:
         with stream.unavailable_when_it_fails():
             await parts.redis.ping()
@@ -100,7 +102,7 @@ async def readyz(request: Request) -> Response:
     return Response(b'{"status":"ready"}', media_type="application/json")
 
 
-def _progress(engine: Engine, key: KeyRecord) -> Progress:
+def _progress(engine: Engine, key: KeyRecord) -> TenantProgress:
     with engine.connect() as connection:
         return read_progress(connection, key.tenant_id)
 

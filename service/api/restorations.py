@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.case_documents import told
 from service.api.clusters import Reading
 from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked, several
@@ -17,8 +17,8 @@ from service.api.problems import Invalid
 from service.errors import InvalidCursor
 from service.model import RejectedItem
 from service.moderation.restorations import RestorationState
-from service.storage import restorations
-from service.storage.cursors import Page
+from service.storage.cases import restorations
+from service.storage.sql.cursors import Page
 
 router = APIRouter(tags=["restorations"])
 STATES: tuple[RestorationState, ...] = get_args(RestorationState)
@@ -97,7 +97,7 @@ def list_restorations(
         filters=filters,
     )
     chosen = filters.get("state", "open") if page is None else page.filters.get("state", "")
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         items, after = restorations.list_restorations(
             connection, key.tenant_id, _states(chosen), after=page.after if page else None, limit=limit
         )

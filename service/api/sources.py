@@ -11,16 +11,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.auth import require
+from service.api.openapi_parts import answers, refusals
 from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
-from service.api.shapes import answers, refusals
 from service.model import microseconds, moment
-from service.storage.cases import name_of_key
-from service.storage.cursors import Page
-from service.storage.database import write
-from service.storage.sources import Source, list_sources, remove_source
-from service.storage.tenants import KeyRecord
+from service.storage.accounts.tenants import KeyRecord
+from service.storage.cases.cases import name_of_key
+from service.storage.sql.cursors import Page
+from service.storage.sql.engine import write
+from service.storage.webhooks.sources import Source, list_sources, remove_source
 
 router = APIRouter(tags=["sources"])
 Administering = Annotated[KeyRecord, Depends(require("admin"))]
@@ -96,7 +96,7 @@ def get_sources(
     page, sort = page_asked(
         cursor, list_name="sources", key_types_by_sort={_SORT: (str,)}, sort=None, default_sort=_SORT, filters={}
     )
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         found = list_sources(connection, key.tenant_id, after=str(page.after[0]) if page else "", limit=limit + 1)
     more = (found[limit - 1].id,) if len(found) > limit else None
@@ -114,7 +114,7 @@ def get_sources(
 )
 def delete_source(request: Request, key: Administering, id: str) -> None:
     """What is posted to its path from now on is answered as if the source had never been. What it sent stays."""
-    parts = parts_of(request)
+    parts = api_context(request)
     with write(parts.engine) as connection:
         remove_source(
             connection, key.tenant_id, id, now_us=microseconds(parts.now()), actor=name_of_key(connection, key.id)

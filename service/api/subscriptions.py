@@ -8,22 +8,22 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from service.api.app_state import Parts, parts_of
+from service.api.api_context import ApiContext, api_context
 from service.api.auth import require
 from service.api.json_body import model_body
+from service.api.openapi_parts import answers, refusals
 from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
 from service.api.problems import Invalid
-from service.api.shapes import answers, refusals
 from service.model import ID_PATTERN, Frozen, RejectedItem, microseconds, moment
 from service.moderation.events import EventType
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import MAX_URL_CHARACTERS, check_url
-from service.storage import deliveries, subscriptions
-from service.storage.cases import name_of_key
-from service.storage.cursors import Page
-from service.storage.database import write
-from service.storage.secret_box import SecretBox
-from service.storage.tenants import KeyRecord
+from service.storage.accounts.tenants import KeyRecord
+from service.storage.cases.cases import name_of_key
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql.cursors import Page
+from service.storage.sql.engine import write
+from service.storage.webhooks import deliveries, subscriptions
 from service.webhooks.signing import new_secret
 
 router = APIRouter(tags=["webhooks"])
@@ -178,7 +178,7 @@ def _body(model: type[BaseModel], examples: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def shown(found: subscriptions.Subscription, now_us: int) -> Subscription:
+def shown(found: subscriptions.StoredSubscription, now_us: int) -> Subscription:
     """The subscription as it is answered."""
     until = found.previous_until_us
     return Subscription(
@@ -194,7 +194,7 @@ def shown(found: subscriptions.Subscription, now_us: int) -> Subscription:
     )
 
 
-def _shown_delivery(found: deliveries.Delivery) -> Delivery:
+def _shown_delivery(found: deliveries.DeliveryRecord) -> Delivery:
     attempts = [
         DeliveryAttempt(at=moment(one.at_us), seconds=round(one.seconds, 3), status=one.status, error=one.error)
         for one in found.attempts
@@ -234,7 +234,7 @@ def list_subscriptions(
         default_sort=_CREATED,
         filters={},
     )
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         found, after = subscriptions.list_page(
             connection, key.tenant_id, after=page.after if page else None, limit=limit
@@ -263,7 +263,7 @@ def create_subscription(
     """Events from now on are posted to the URL, signed by Standard Webhooks with the secret that is answered here and
     never again.
     """
-    parts, secret = parts_of(request), new_secret()
+    parts, secret = api_context(request), new_secret()
     url = _checked(asked.url, parts)
     now_us, sealed = _now_us(parts), SecretBox(parts.settings).seal(secret)
     with write(parts.engine) as connection:
@@ -291,7 +291,7 @@ def create_subscription(
 )
 def read_subscription(request: Request, key: Administering, id: str) -> Subscription:
     """One subscription, without its secret."""
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         return shown(subscriptions.read(connection, key.tenant_id, id), _now_us(parts))
 
@@ -323,7 +323,7 @@ def change_subscription(
     request: Request, key: Administering, id: str, asked: Annotated[SubscriptionChange, Depends(_change)]
 ) -> NewSecret | Subscription:
     """Enabling one that was disabled sends what was held for it."""
-    parts = parts_of(request)
+    parts = api_context(request)
     values = {
         name: getattr(asked, name) for name in ("url", "events", "description") if getattr(asked, name) is not None
     }
@@ -355,7 +355,7 @@ def change_subscription(
 )
 def delete_subscription(request: Request, key: Administering, id: str) -> None:
     """Nothing more is sent, what waits included; its log can be read no longer."""
-    parts = parts_of(request)
+    parts = api_context(request)
     with write(parts.engine) as connection:
         subscriptions.remove(connection, key.tenant_id, id, by=name_of_key(connection, key.id), now_us=_now_us(parts))
 
@@ -389,7 +389,7 @@ def list_deliveries(
         filters=filters,
     )
     wanted = page.filters.get("state") if page else state
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         found, after = deliveries.list_page(
             connection, key.tenant_id, id, state=wanted, after=page.after if page else None, limit=limit
         )
@@ -414,17 +414,17 @@ def list_deliveries(
 )
 def replay_delivery(request: Request, key: Administering, id: str, delivery: str) -> Delivery:
     """Whatever came of it before: the same event with the same webhook-id, and the whole schedule of attempts anew."""
-    parts = parts_of(request)
+    parts = api_context(request)
     with write(parts.engine) as connection:
         return _shown_delivery(deliveries.replay(connection, key.tenant_id, id, delivery, now_us=_now_us(parts)))
 
 
-def _checked(url: str, parts: Parts) -> str:
+def _checked(url: str, parts: ApiContext) -> str:
     try:
         return check_url(url, parts.settings)
     except OutboundRefused as error:
         raise Invalid(f"url: {error}", [RejectedItem(detail=str(error), pointer="/url")]) from None
 
 
-def _now_us(parts: Parts) -> int:
+def _now_us(parts: ApiContext) -> int:
     return microseconds(parts.now())

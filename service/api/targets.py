@@ -11,18 +11,25 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field, ValidationError
 from pydantic_core import to_json
 
-from service.api.accept import when_begun
-from service.api.app_state import observe_of, parts_of
+from service.api.api_context import api_context, metrics_sink
 from service.api.auth import authenticate
 from service.api.body import media_type, read_body
+from service.api.openapi_parts import (
+    ASSESS_BODY,
+    ASSESSMENT_EXAMPLE,
+    ID_PARAMETER,
+    THRESHOLD_PARAMETER,
+    answers,
+    described,
+)
 from service.api.problems import Invalid
-from service.api.rawpath import segment
-from service.api.shapes import ASSESS_BODY, ASSESSMENT_EXAMPLE, ID_PARAMETER, THRESHOLD_PARAMETER, answers, described
+from service.api.raw_path import segment
+from service.api.submissions import with_tenant_initialised
 from service.intake.pointers import first_error
 from service.model import Assessment, Frozen, Id, RejectedItem, Whole
 from service.moderation.assessment import assess
-from service.storage.assessments import Standings, read_targets
-from service.storage.tenants import KeyRecord
+from service.storage.accounts.tenants import KeyRecord
+from service.storage.redis_store.assessments import Standings, read_targets
 
 router = APIRouter(tags=["targets"])
 _INTEGER = re.compile(r"0*[0-9]{1,16}\Z", re.ASCII)
@@ -81,7 +88,7 @@ async def get_target(request: Request) -> Response:
     )
     serializer = answer.__pydantic_serializer__
     headers = {"ETag": entity_tag(serializer.to_json(answer, exclude=_FRESHNESS)), "Cache-Control": "private, no-cache"}
-    observe_of(request).assessed(time.perf_counter() - started)
+    metrics_sink(request).assessed(time.perf_counter() - started)
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(serializer.to_json(answer), headers=headers, media_type="application/json")
@@ -109,7 +116,7 @@ async def assess_targets(request: Request) -> Response:
     started = time.perf_counter()
     key = await authenticate(request, "read")
     media_type(request, "application/json")
-    with parts_of(request).bodies.reserve() as hold:
+    with api_context(request).bodies.reserve() as hold:
         asked = _question(await read_body(request, limit=MAX_QUESTION_BYTES, hold=hold))
     standings = await standings_of(request, key, asked.target_ids)
     threshold = key.default_threshold if asked.threshold is None else asked.threshold
@@ -124,14 +131,14 @@ async def assess_targets(request: Request) -> Response:
         )
         for target_id, standing in zip(asked.target_ids, standings.targets, strict=True)
     ]
-    observe_of(request).assessed(time.perf_counter() - started)
+    metrics_sink(request).assessed(time.perf_counter() - started)
     return Response(to_json({"items": items}), media_type="application/json")
 
 
 async def standings_of(request: Request, key: KeyRecord, target_ids: list[str]) -> Standings:
     """What Redis has about the targets. Raises StoreUnavailable or PositionAbsent while it has nothing to say."""
-    parts = parts_of(request)
-    return await when_begun(request, key, lambda: read_targets(parts.redis, key.tenant, target_ids))
+    parts = api_context(request)
+    return await with_tenant_initialised(request, key, lambda: read_targets(parts.redis, key.tenant, target_ids))
 
 
 def entity_tag(answer: bytes) -> str:

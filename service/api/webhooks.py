@@ -20,22 +20,22 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from service import platforms
-from service.api.accept import append, when_begun
-from service.api.app_state import Parts, observe_of, parts_of
+from service.api.api_context import ApiContext, api_context, metrics_sink
 from service.api.body import media_type, read_body
+from service.api.openapi_parts import ACCEPTED_EXAMPLE, answers
 from service.api.problems import Invalid
-from service.api.senders import Sender, check_plain, verified
-from service.api.shapes import ACCEPTED_EXAMPLE, answers
-from service.intake.documents import MAX_LINES, Batch, TooManyItems, UnreadableDocument
+from service.api.submissions import append, with_tenant_initialised
+from service.api.webhook_auth import Sender, check_plain, verified
+from service.intake.documents import MAX_LINES, Submission, TooManyItems, UnreadableDocument
 from service.intake.items import parsed
 from service.model import Accepted, RejectedItem, microseconds
 from service.platforms import adapters
-from service.platforms.delivery import Delivery, Unusable
+from service.platforms.payload import Payload, Unusable
 from service.platforms.signatures import Standard
-from service.storage import replays, stream
-from service.storage.database import write
-from service.storage.sources import Source, wake_pollers
-from service.storage.tenants import KeyRecord
+from service.storage.accounts.tenants import KeyRecord
+from service.storage.redis_store import stream, webhook_dedup
+from service.storage.sql.engine import write
+from service.storage.webhooks.sources import Source, wake_pollers
 
 router = APIRouter(tags=["accept"])
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ async def post_webhook(request: Request) -> Response:
     202 only after they are stored safely; Coral's only wakes its poller (`position` 0). A delivery that comes again
     changes nothing. 401 without the right signature, also for a path that does not exist.
     """
-    parts, platform = parts_of(request), request.path_params["platform"]
+    parts, platform = api_context(request), request.path_params["platform"]
     if platform not in platforms.POSTING:
         raise HTTPException(
             404, f"no platform of that name posts here; those that do are {', '.join(platforms.POSTING)}"
@@ -125,8 +125,8 @@ async def post_webhook(request: Request) -> Response:
         return await _take(request, parts, sender, body)
 
 
-async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> Response:
-    source, key, observe = sender.source, sender.key, observe_of(request)
+async def _take(request: Request, parts: ApiContext, sender: Sender, body: bytes) -> Response:
+    source, key, observe = sender.source, sender.key, metrics_sink(request)
     now = parts.now()
     try:
         delivery = await run_in_threadpool(_delivery, source, body, now)
@@ -141,11 +141,11 @@ async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> 
     if delivery.wakes:
         observe.webhook(source.platform, "taken")
         return _woken(parts.engine, source, microseconds(now))
-    mark = replays.digest(source.id, _event(request, source, delivery, body))
-    if await replays.is_known(parts.redis, key.tenant, mark):
+    mark = webhook_dedup.digest(source.id, _event(request, source, delivery, body))
+    if await webhook_dedup.is_known(parts.redis, key.tenant, mark):
         observe.webhook(source.platform, "repeated")
         return await _nothing_taken(request, key, delivery.notes, repeated=True)
-    batch = Batch(await parts.edges.of(key.tenant_id))
+    batch = Submission(await parts.edges.of(key.tenant_id))
     await run_in_threadpool(_fill, batch, delivery, now)
     if batch.lines:
         answer = await append(request, key, batch.lines, batch, repeated=False, notes=delivery.notes)
@@ -163,11 +163,11 @@ async def _take(request: Request, parts: Parts, sender: Sender, body: bytes) -> 
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
     observe.webhook(source.platform, "taken" if batch.lines else "empty")
     if batch.lines and not batch.rejected_count:  # what was refused may be right when it comes again: a clock was wrong
-        await replays.remember(parts.redis, key.tenant, mark)
+        await webhook_dedup.remember(parts.redis, key.tenant, mark)
     return answer
 
 
-def _delivery(source: Source, body: bytes, now: datetime) -> Delivery:
+def _delivery(source: Source, body: bytes, now: datetime) -> Payload:
     try:
         document = parsed(body)
     except ValueError:
@@ -179,21 +179,21 @@ def _delivery(source: Source, body: bytes, now: datetime) -> Delivery:
     return delivery
 
 
-def _event(request: Request, source: Source, delivery: Delivery, body: bytes) -> bytes:
+def _event(request: Request, source: Source, delivery: Payload, body: bytes) -> bytes:
     """What tells this event from others: its own id where the signature covers it, else the whole body."""
     if isinstance(adapters.scheme_of(source.platform, source.mapping), Standard):
         return request.headers["webhook-id"].encode("latin-1", "replace")
     return body if delivery.key is None else delivery.key.encode("utf-8", "surrogatepass")
 
 
-def _fill(batch: Batch, delivery: Delivery, now: datetime) -> None:
+def _fill(batch: Submission, delivery: Payload, now: datetime) -> None:
     for number, item in enumerate(delivery.items, 1):
         batch.add(item.read(now, batch.edge, number), item.noun)
 
 
 async def _nothing_taken(request: Request, key: KeyRecord, notes: list[str], *, repeated: bool) -> Response:
-    position, _ = await when_begun(
-        request, key, lambda: stream.position_and_oldest(parts_of(request).redis, key.tenant)
+    position, _ = await with_tenant_initialised(
+        request, key, lambda: stream.position_and_oldest(api_context(request).redis, key.tenant)
     )
     answer = WebhookAccepted(
         accepted=0, rejected=[], rejected_count=0, position=position, repeated=repeated, notes=notes

@@ -29,7 +29,7 @@ secret_keys = typer.Typer(
 )
 
 
-class Scope(StrEnum):
+class KeyScope(StrEnum):
     """What a key may do."""
 
     INGEST = "ingest"
@@ -64,13 +64,13 @@ PersonName = Annotated[
 @keys.command("create")
 def keys_create(
     tenant: TenantName,
-    scope: Annotated[list[Scope], typer.Option("--scope", help="What the key may do; repeat it for more than one.")],
+    scope: Annotated[list[KeyScope], typer.Option("--scope", help="What the key may do; repeat it for more than one.")],
     create: Annotated[bool, typer.Option("--create", help="Make the tenant if it is missing.")] = False,
     name: Annotated[str, typer.Option("--name", help="Who uses the key; stands beside decisions made with it.")] = "",
     data: Data = None,
 ) -> None:
     """Make a key and print it, once, alone on stdout; only its hash is kept."""
-    from service.storage.tenants import create_key
+    from service.storage.accounts.tenants import create_key
 
     engine = prepared(settings_from(data))
     if create:
@@ -89,10 +89,10 @@ def users_create(
     data: Data = None,
 ) -> None:
     """Make an account for the console; the person can sign in as soon as this has ended."""
-    from service.storage.database import write
-    from service.storage.passwords import hash_password
-    from service.storage.tenants import tenant_id
-    from service.storage.users import checked_name, create_user
+    from service.storage.accounts.passwords import hash_password
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.accounts.users import checked_name, create_user
+    from service.storage.sql.engine import write
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, tenant)
@@ -107,8 +107,8 @@ def users_create(
 def users_list(tenant: TenantName = "default", data: Data = None) -> None:
     """The tenant's accounts, one JSON object a line."""
     from service.model import moment
-    from service.storage.tenants import tenant_id
-    from service.storage.users import list_users
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.accounts.users import list_users
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, tenant)
@@ -134,10 +134,10 @@ def users_set_password(
     name: PersonName, tenant: TenantName = "default", password_file: PasswordFile = None, data: Data = None
 ) -> None:
     """Give a person another password; ends all their sessions and the lock-out."""
-    from service.storage.database import write
-    from service.storage.passwords import hash_password
-    from service.storage.tenants import tenant_id
-    from service.storage.users import find_user, set_password
+    from service.storage.accounts.passwords import hash_password
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.accounts.users import find_user, set_password
+    from service.storage.sql.engine import write
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, tenant)
@@ -157,9 +157,9 @@ def users_disable(
     data: Data = None,
 ) -> None:
     """Let a person in no more, from this moment on. Their decisions stay, under their name."""
-    from service.storage.database import write
-    from service.storage.tenants import tenant_id
-    from service.storage.users import disable_user, enable_user, find_user
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.accounts.users import disable_user, enable_user, find_user
+    from service.storage.sql.engine import write
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, tenant)
@@ -177,9 +177,9 @@ def secrets_rotate(data: Data = None) -> None:
     """Encrypt every stored secret again, with the first key of BRIGADEWATCH_SECRET_KEY; the others can be taken out
     afterwards.
     """
-    from service.storage.database import write
-    from service.storage.secret_box import SecretBox
-    from service.storage.secret_rotation import rotate_all
+    from service.storage.privacy.secret_box import SecretBox
+    from service.storage.privacy.secret_rotation import rotate_all
+    from service.storage.sql.engine import write
 
     settings = settings_from(data)
     engine = prepared(settings)
@@ -197,7 +197,7 @@ def secrets_rotate(data: Data = None) -> None:
 
 def _password(file: str | None, name: str) -> str:
     """The password from a file or asked for twice on the terminal, checked."""
-    from service.storage.passwords import checked_password
+    from service.storage.accounts.passwords import checked_password
 
     if file is None and not sys.stdin.isatty():
         raise UsageError(

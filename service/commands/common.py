@@ -120,7 +120,7 @@ def read_secret(file: str) -> str:
 
 def make_tenant_if_missing(engine: Engine, name: str) -> None:
     """Make the tenant unless it is there."""
-    from service.storage.tenants import ensure_tenant
+    from service.storage.accounts.tenants import ensure_tenant
 
     ensure_tenant(engine, name, now_us())
 

@@ -87,10 +87,10 @@ def sources_add(
     The secret is the one that the platform signs with (coop: its key; of a platform that is asked: the token). Whoever
     has the path alone can do nothing with it, and it is redacted in logs.
     """
-    from service.storage.database import write
-    from service.storage.secret_box import SecretBox
-    from service.storage.sources import add_source
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.privacy.secret_box import SecretBox
+    from service.storage.sql.engine import write
+    from service.storage.webhooks.sources import add_source
 
     settings = settings_from(data)
     engine = prepared(settings)
@@ -129,8 +129,8 @@ def sources_add(
 def sources_list(tenant: TenantName, data: Data = None) -> None:
     """The tenant's sources, one JSON object a line; no secrets."""
     from service.api.sources import shown
-    from service.storage.sources import list_sources
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.webhooks.sources import list_sources
 
     engine = prepared(settings_from(data))
     number, after = tenant_id(engine, tenant), ""
@@ -147,9 +147,9 @@ def sources_list(tenant: TenantName, data: Data = None) -> None:
 @sources.command("remove")
 def sources_remove(source: SourceId, tenant: TenantName, data: Data = None) -> None:
     """End a source; its path answers from now on as if it had never been, and its secret is forgotten."""
-    from service.storage.database import write
-    from service.storage.sources import remove_source
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.sql.engine import write
+    from service.storage.webhooks.sources import remove_source
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, tenant)
@@ -169,10 +169,10 @@ def sources_rotate(
     data: Data = None,
 ) -> None:
     """Give a source a new secret; the old one stays valid for a while, so that nothing is lost in between."""
-    from service.storage.database import write
-    from service.storage.secret_box import SecretBox
-    from service.storage.sources import rotate_secret
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.privacy.secret_box import SecretBox
+    from service.storage.sql.engine import write
+    from service.storage.webhooks.sources import rotate_secret
 
     settings = settings_from(data)
     engine = prepared(settings)

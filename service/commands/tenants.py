@@ -21,7 +21,7 @@ def tenants_create(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, at most 40.")], data: Data = None
 ) -> None:
     """Make a tenant; it can be used as soon as this has ended."""
-    from service.storage.tenants import create_tenant
+    from service.storage.accounts.tenants import create_tenant
 
     if not re.fullmatch(TENANT_NAME, name):
         raise typer.BadParameter(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -")
@@ -32,7 +32,7 @@ def tenants_create(
 @tenants.command("list")
 def tenants_list(data: Data = None) -> None:
     """The tenants' names, one a line."""
-    from service.storage.tenants import list_tenants
+    from service.storage.accounts.tenants import list_tenants
 
     for name in list_tenants(prepared(settings_from(data))):
         typer.echo(name)
@@ -81,9 +81,9 @@ def tenants_set(
 ) -> None:
     """Change a tenant's settings; a running service follows within seconds. What is not named stays."""
     from service.errors import Refused
-    from service.storage.database import write
-    from service.storage.tenant_settings import change_settings
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenant_settings import change_settings
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.sql.engine import write
 
     changes: dict[str, Any] = {}
     if pseudonyms is not None:
@@ -113,8 +113,8 @@ def tenants_show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name.")], data: Data = None
 ) -> None:
     """A tenant's settings, as JSON."""
-    from service.storage.tenant_settings import settings_of
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenant_settings import settings_of
+    from service.storage.accounts.tenants import tenant_id
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, name)
@@ -138,8 +138,8 @@ def policy_show(
 ) -> None:
     """The tenant's thresholds, one JSON object a line: name, value, default, unit, range and why; then the version."""
     from service.policy import thresholds
-    from service.storage.overrides import policy_of
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.detection.policy_overrides import policy_of
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, tenant)
@@ -200,9 +200,9 @@ def policy_reset(
 
 
 def _change_policy(tenant: str, data: Path | None, **change: Any) -> None:
-    from service.storage.database import write
-    from service.storage.overrides import change_overrides
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.detection.policy_overrides import change_overrides
+    from service.storage.sql.engine import write
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, tenant)

@@ -13,7 +13,7 @@ from service.errors import UnknownTenant
 from service.settings import read_settings
 
 if TYPE_CHECKING:
-    from service.storage.dead_letters import DeadLetter
+    from service.storage.complaints.dead_letters import DeadLetter
 
 commands = typer.Typer()
 
@@ -28,22 +28,22 @@ def rebuild(
     ] = None,
 ) -> None:
     """Write totals, memberships and position counters into Redis again, from SQL."""
-    from service.storage.tenants import list_tenants
-    from workers.restore import restore
+    from service.storage.accounts.tenants import list_tenants
+    from workers.rebuild_redis import rebuild_redis
 
     resources = stores(data, None)
     known = list(list_tenants(resources.engine))
     if tenant and tenant not in known:
         raise UnknownTenant(f"no tenant is called {tenant!r}")
     for name in [tenant] if tenant else known:
-        say(f"rebuilt {name}, up to position {restore(name, resources)}")
+        say(f"rebuilt {name}, up to position {rebuild_redis(name, resources)}")
 
 
 @dead_letters.command("list")
 def dead_letters_list(tenant: TenantName = "default", data: Data = None) -> None:
     """The tenant's dead letters, one JSON object a line: id, position, times, error and the item."""
-    from service.storage import dead_letters as letters
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.complaints import dead_letters as letters
 
     engine = prepared(settings_from(data))
     number, after = tenant_id(engine, tenant), 0
@@ -66,8 +66,8 @@ def dead_letters_retry(
     data: Data = None,
 ) -> None:
     """Send dead letters again; they become pending."""
-    from service.storage import dead_letters as letters
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.complaints import dead_letters as letters
 
     resources = stores(data, None)
     sent = letters.retry(
@@ -84,8 +84,8 @@ def dead_letters_drop(
     data: Data = None,
 ) -> None:
     """Forget dead letters for good."""
-    from service.storage import dead_letters as letters
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.complaints import dead_letters as letters
 
     if bool(ids) == every:
         raise typer.BadParameter("name the ids, or say --all")
@@ -111,11 +111,11 @@ def erase(
     from pydantic import TypeAdapter, ValidationError
 
     from service.model import Id
-    from service.storage import erasures
-    from service.storage.database import write
-    from service.storage.edges import open_edge
-    from service.storage.secret_box import SecretBox
-    from service.storage.tenants import tenant_id
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.privacy import erasures
+    from service.storage.privacy.privacy_filters import open_privacy_filter
+    from service.storage.privacy.secret_box import SecretBox
+    from service.storage.sql.engine import write
 
     try:
         TypeAdapter(Id).validate_python(reporter)
@@ -126,7 +126,7 @@ def erase(
     settings = settings_from(data)
     engine, box = prepared(settings), SecretBox(settings)
     number = tenant_id(engine, tenant)
-    edge = open_edge(engine, box, number)
+    edge = open_privacy_filter(engine, box, number)
     with write(engine) as connection:
         job = erasures.ask(connection, number, edge, box, reporter, actor="cli", now_us=now_us())
     typer.echo(job)

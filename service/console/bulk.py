@@ -16,21 +16,21 @@ import anyio.from_thread
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from service.api.app_state import Parts, parts_of
+from service.api.api_context import ApiContext, api_context
 from service.api.clusters import wake
 from service.console.decision_form import REASONS, SNOOZES, VERDICTS, Typed, undo_request
+from service.console.formatting import plural
 from service.console.person import Person
-from service.console.rendering import Message, flash, render, see_other
+from service.console.rendering import FlashMessage, flash, render, see_other
 from service.console.sign_in import Moderator, safe_path
-from service.console.wording import plural
 from service.errors import BrigadewatchError, NotFound, Refused, StaleVersion
 from service.model import DecisionRequest
-from service.moderation.effects import sentence
-from service.storage import case_queue, cases
-from service.storage.case_queue import QueueItem
-from service.storage.database import write
-from service.storage.decision_log import last_of, read_entry
-from service.storage.effects import effect_of_decisions
+from service.moderation.decision_preview import sentence
+from service.storage.cases import case_queue, cases
+from service.storage.cases.case_queue import QueueItem
+from service.storage.cases.decision_log import last_of, read_entry
+from service.storage.cases.decision_preview import effect_of_decisions
+from service.storage.sql.engine import write
 
 router = APIRouter()
 MOST = 100  # cases at once
@@ -77,7 +77,7 @@ def decide(
     snooze_for: Annotated[str, Form(max_length=4)] = "3",
 ) -> Response:
     """Decide the chosen cases, each on the version that was seen."""
-    parts, versions = parts_of(request), _versions(case or [])
+    parts, versions = api_context(request), _versions(case or [])
     typed = Typed(verdict=verdict, reason_code=reason_code, note=note, snooze_for=snooze_for)
     if not versions:
         flash(request, person, "No case was chosen.", "info")
@@ -85,7 +85,9 @@ def decide(
     try:
         asked = typed.request(0, parts.now())
     except Refused as refused:
-        return _preview(request, person, versions, typed, back, status=422, messages=(Message(str(refused), "bad"),))
+        return _preview(
+            request, person, versions, typed, back, status=422, messages=(FlashMessage(str(refused), "bad"),)
+        )
     decided, left = _decide_each(parts, person, versions, asked)
     if decided:
         anyio.from_thread.run(wake, parts.redis, person.tenant)
@@ -108,7 +110,7 @@ def decide(
 @router.get("/queue/undo")
 def ask_undo(request: Request, person: Moderator) -> Response:
     """The person's last decision that stands, and whether to take it back."""
-    parts, came_from = parts_of(request), urlsplit(request.headers.get("referer", ""))
+    parts, came_from = api_context(request), urlsplit(request.headers.get("referer", ""))
     with parts.engine.connect() as connection:
         last = last_of(connection, person.tenant_id, person.name)
         rows = (
@@ -135,7 +137,7 @@ def undo(
     back: Annotated[str, Form()] = "",
 ) -> Response:
     """Take decisions back, each by a new one that reverses it."""
-    parts = parts_of(request)
+    parts = api_context(request)
     taken, left = [], []
     for decision in list(dict.fromkeys(one for one in decisions.split(",") if one))[:MOST]:
         try:
@@ -157,9 +159,9 @@ def _preview(
     back: str,
     *,
     status: int = 200,
-    messages: tuple[Message, ...] = (),
+    messages: tuple[FlashMessage, ...] = (),
 ) -> Response:
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         rows = case_queue.read_items(connection, person.tenant_id, list(versions), now=parts.now())
         chosen = [ChosenCase(row, versions[row.item.id]) for row in rows]
@@ -195,7 +197,7 @@ def _preview(
 
 
 def _decide_each(
-    parts: Parts, person: Person, versions: dict[str, int], asked: DecisionRequest
+    parts: ApiContext, person: Person, versions: dict[str, int], asked: DecisionRequest
 ) -> tuple[list[str], list[str]]:
     """Ids of the decisions, and why the other cases were left as they are."""
     decided, left = [], []
@@ -222,7 +224,7 @@ def _decide_each(
     return decided, left
 
 
-def _take_back(parts: Parts, person: Person, decision_id: str) -> str:
+def _take_back(parts: ApiContext, person: Person, decision_id: str) -> str:
     """Reverse one decision of the person's own. Raises Refused for another's, or one that was taken back already."""
     with write(parts.engine) as connection:
         entry = read_entry(connection, person.tenant_id, decision_id)

@@ -15,27 +15,27 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.clusters import wake
 from service.console import case_page as pages
 from service.console.case_page import Narrowed
-from service.console.case_scene import delay
-from service.console.case_words import entry_of
+from service.console.chart_data import delay
 from service.console.conflict import Seen, seen_of, what_changed
 from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, Typed, undo_request
+from service.console.history_text import entry_of
 from service.console.person import Person
 from service.console.queue import TenantEdge, next_case
-from service.console.queue_question import LONGEST_ADDRESS, question_of
-from service.console.rendering import Message, flash, render, see_other, segment, wants_fragment
+from service.console.queue_filters import LONGEST_ADDRESS, question_of
+from service.console.rendering import FlashMessage, flash, render, see_other, segment, wants_fragment
 from service.console.sign_in import Moderator, Viewer
 from service.errors import NotFound, Refused, StaleVersion
-from service.intake.edge import Edge
+from service.intake.privacy_filter import PrivacyFilter
 from service.model import DecisionRequest, Time, microseconds
-from service.storage import cases, claims, notes
-from service.storage.case_files import read_case_file
-from service.storage.case_history import Entry
-from service.storage.case_queue import tenant_now
-from service.storage.database import write
+from service.storage.cases import cases, claims, notes
+from service.storage.cases.case_files import read_case_file
+from service.storage.cases.case_history import CaseHistoryItem
+from service.storage.cases.case_queue import tenant_now
+from service.storage.sql.engine import write
 
 router = APIRouter()
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
@@ -91,11 +91,11 @@ Shown = Annotated[Seen, Depends(_seen)]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class QueueContext:
     """The list that a case is worked through from."""
 
     queue: str  # as Question.text writes it
-    edge: Edge
+    edge: PrivacyFilter
 
     @property
     def back(self) -> str:
@@ -111,16 +111,16 @@ class Way:
         return next_case(connection, person.tenant_id, person.name, self.edge, self.queue, done=done, now=now)
 
 
-def _way(edge: TenantEdge, queue: Queue = "") -> Way:
-    return Way(question_of(queue).text, edge)
+def _way(edge: TenantEdge, queue: Queue = "") -> QueueContext:
+    return QueueContext(question_of(queue).text, edge)
 
 
-def _way_sent(edge: TenantEdge, queue: QueueField = "") -> Way:
-    return Way(question_of(queue).text, edge)
+def _way_sent(edge: TenantEdge, queue: QueueField = "") -> QueueContext:
+    return QueueContext(question_of(queue).text, edge)
 
 
-FromList = Annotated[Way, Depends(_way)]
-FromListSent = Annotated[Way, Depends(_way_sent)]
+FromList = Annotated[QueueContext, Depends(_way)]
+FromListSent = Annotated[QueueContext, Depends(_way_sent)]
 
 
 def path_of(cluster_id: str, queue: str = "") -> str:
@@ -140,7 +140,7 @@ def show_case(
     """The whole page, or for htmx the table of complaints alone."""
     if not wants_fragment(request):
         return _page(request, person, id, narrowed, Typed(), way, all_reporters=reporters == "all")
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=parts.now())
         lines = pages.complaint_lines(connection, person.tenant_id, file, narrowed)
@@ -166,7 +166,7 @@ def preview(request: Request, person: Viewer, id: str, typed: Panel, way: FromLi
     """
     if not wants_fragment(request):
         return _page(request, person, id, Narrowed(), typed, way, all_reporters=bool(typed.excluded))
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=parts.now())
         effects = pages.effects(connection, person.tenant_id, file, typed, now=parts.now())
@@ -186,14 +186,14 @@ def decide(
     """Decide on the version that was shown; what was typed comes back where somebody changed the case first, or it
     cannot be done.
     """
-    parts = parts_of(request)
+    parts = api_context(request)
     try:
         asked = typed.request(seen.version, parts.now())
         with parts.engine.connect() as connection:
             told = pages.told_before(connection, person.tenant_id, id, asked, now=parts.now())
         decision_id = _record(request, person, id, asked)
     except StaleVersion as stale:
-        said = Message(
+        said = FlashMessage(
             f"Nothing was decided: {stale.changed_by} changed this case first. What you typed is still here; look at"
             " what changed, then decide again.",
             "bad",
@@ -202,7 +202,9 @@ def decide(
     except NotFound:
         raise
     except Refused as refused:
-        return _page(request, person, id, Narrowed(), typed, way, status=422, messages=(Message(str(refused), "bad"),))
+        return _page(
+            request, person, id, Narrowed(), typed, way, status=422, messages=(FlashMessage(str(refused), "bad"),)
+        )
     verdict = dict(VERDICTS).get(asked.verdict, asked.verdict)
     flash(request, person, f"{verdict}: {told}", link=f"{way.to(id)}#history", link_text=f"Show {id}", undo=decision_id)
     return see_other(request, _onward(request, person, id, way) if then == "next" else way.to(id))
@@ -218,7 +220,7 @@ def undo(
     way: FromListSent,
 ) -> Response:
     """Take a decision back by a new one that reverses it."""
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         _, log = cases.read_case(connection, person.tenant_id, id)
     undone = next((one for one in log if one.id == decision), None)
@@ -227,7 +229,9 @@ def undo(
     try:
         _record(request, person, id, undo_request(undone.verdict, undone.snooze_until, undone.id, seen.version))
     except StaleVersion as stale:
-        said = Message(f"Nothing was undone: {stale.changed_by} changed this case first. Look at what changed.", "bad")
+        said = FlashMessage(
+            f"Nothing was undone: {stale.changed_by} changed this case first. Look at what changed.", "bad"
+        )
         return _page(request, person, id, Narrowed(), Typed(), way, status=409, messages=(said,), seen=seen)
     flash(
         request,
@@ -251,8 +255,8 @@ def unclaim(request: Request, person: Moderator, id: str, way: FromListSent) -> 
     return _handed(request, person, id, way, take=False)
 
 
-def _handed(request: Request, person: Person, cluster_id: str, way: Way, *, take: bool) -> Response:
-    parts = parts_of(request)
+def _handed(request: Request, person: Person, cluster_id: str, way: QueueContext, *, take: bool) -> Response:
+    parts = api_context(request)
     with write(parts.engine) as connection:
         cases.family_of(connection, person.tenant_id, cluster_id)  # NotFound for what is none of ours
         change = claims.claim if take else claims.unclaim
@@ -265,7 +269,7 @@ def add_note(
     request: Request, person: Moderator, id: str, way: FromListSent, text: Annotated[str, Form()] = ""
 ) -> Response:
     """Write a note beside the case."""
-    parts = parts_of(request)
+    parts = api_context(request)
     with write(parts.engine) as connection:
         notes.add_note(connection, person.tenant_id, id, text, by=person.name, now=parts.now())
     return see_other(request, f"{way.to(id)}#notes")
@@ -277,14 +281,14 @@ def go_on(request: Request, person: Viewer, id: str, way: FromList) -> Response:
     return see_other(request, _onward(request, person, id, way))
 
 
-def _onward(request: Request, person: Person, done: str, way: Way) -> str:
-    with parts_of(request).engine.connect() as connection:
-        following = way.onward(connection, person, done, parts_of(request).now())
+def _onward(request: Request, person: Person, done: str, way: QueueContext) -> str:
+    with api_context(request).engine.connect() as connection:
+        following = way.onward(connection, person, done, api_context(request).now())
     return way.back if following is None else way.to(following)
 
 
 def _record(request: Request, person: Person, cluster_id: str, asked: DecisionRequest) -> str:
-    parts, decision_id = parts_of(request), f"d-{secrets.token_hex(8)}"
+    parts, decision_id = api_context(request), f"d-{secrets.token_hex(8)}"
     with write(parts.engine) as connection:
         cases.record_decision(
             connection, person.tenant_id, cluster_id, asked, decision_id=decision_id, by=person.name, now=parts.now()
@@ -299,14 +303,14 @@ def _page(
     cluster_id: str,
     narrowed: Narrowed,
     typed: Typed,
-    way: Way,
+    way: QueueContext,
     *,
     status: int = 200,
     all_reporters: bool = False,
-    messages: tuple[Message, ...] = (),
+    messages: tuple[FlashMessage, ...] = (),
     seen: Seen | None = None,
 ) -> Response:
-    parts = parts_of(request)
+    parts = api_context(request)
     now = parts.now()
     with parts.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, cluster_id, now=now)
@@ -348,7 +352,7 @@ def _page(
     return render(request, person, "case.html", status=status, messages=messages, **context)
 
 
-def _undoable(history: Sequence[Entry]) -> str | None:
+def _undoable(history: Sequence[CaseHistoryItem]) -> str | None:
     """The latest decision that stands: what the key `u` goes to."""
     return next(
         (entry.decision.id for entry in reversed(history) if entry.decision is not None and entry.standing), None

@@ -10,11 +10,12 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
-from service.console.case_glance import Glance, glance_of
-from service.console.case_scene import (
-    Aim,
+from service.charts.lockstep import most
+from service.console.case_answers import CaseAnswers, case_answers
+from service.console.chart_data import (
     Raster,
-    Signal,
+    SharedTrait,
+    SignalBar,
     TimeLine,
     aims_of,
     in_span,
@@ -23,17 +24,15 @@ from service.console.case_scene import (
     time_line_of,
 )
 from service.console.decision_form import Typed, shared_letters
-from service.console.wording import web_address
-from service.console.written import TextGroup, text_groups, written_of
+from service.console.formatting import web_address
+from service.console.text_groups import TextGroup, text_groups, written_of
 from service.errors import Refused
 from service.model import DecisionRequest, JsonObject, microseconds, moment
-from service.moderation.effects import Effect, sentence
-from service.moderation.lineage import Membership
+from service.moderation.cluster_identity import Membership
+from service.moderation.decision_preview import Effect, sentence
 from service.moderation.rescoring import Rescored, Said, rescore_without
 from service.moderation.score import OUTCOMES
-from service.pictures.lockstep import most
-from service.storage import schema
-from service.storage.case_files import (
+from service.storage.cases.case_files import (
     OTHERS_SHOWN,
     CaseFile,
     Related,
@@ -48,9 +47,10 @@ from service.storage.case_files import (
     tallies_of,
     targets_of,
 )
-from service.storage.case_history import Entry, history_of
-from service.storage.effects import effects_of_choices
-from service.storage.hashing import key_of
+from service.storage.cases.case_history import CaseHistoryItem, history_of
+from service.storage.cases.decision_preview import effects_of_choices
+from service.storage.sql import schema
+from service.storage.sql.hashing import key_of
 
 REPORTERS_SHOWN, ALL_REPORTERS = 150, 2_000
 COMPLAINTS_PER_PAGE = 25
@@ -95,7 +95,7 @@ class Narrowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Reporter:
+class CaseReporter:
     """A row of the reporters' table."""
 
     row: ReporterRow
@@ -105,7 +105,7 @@ class Reporter:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class CaseTarget:
     """A row of the targets' table."""
 
     row: TargetRow
@@ -116,7 +116,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ComplaintLine:
     """A row of the complaints' table."""
 
     at: datetime
@@ -133,10 +133,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class ComplaintLines:
     """One page of complaints, and the groups of what was written."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ComplaintLine, ...]
     total: int  # that fit what the tables are narrowed to
     page: int
     pages: int
@@ -161,16 +161,16 @@ class CasePage:
     """Everything on the page but its pictures' data."""
 
     raster: Raster
-    glance: Glance
-    signals: list[Signal]
+    glance: CaseAnswers
+    signals: list[SignalBar]
     strongest: float  # the largest share of the score, for the bars
-    aims: list[Aim]
-    reporters: list[Reporter]
+    aims: list[SharedTrait]
+    reporters: list[CaseReporter]
     reporters_left_out: int
-    targets: list[Target]
-    lines: Lines
+    targets: list[CaseTarget]
+    lines: ComplaintLines
     related: list[Related]
-    history: list[Entry]
+    history: list[CaseHistoryItem]
 
 
 def case_page(
@@ -185,7 +185,7 @@ def case_page(
     targets = target_rows(connection, tenant_id, file, raster)
     return CasePage(
         raster=raster,
-        glance=glance_of(file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold),
+        glance=case_answers(file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold),
         signals=signals,
         strongest=max((s.share for s in signals), default=1.0) or 1.0,
         aims=aims_of(file.cluster.evidence),
@@ -211,7 +211,7 @@ def line_of(connection: Connection, tenant_id: int, file: CaseFile) -> TimeLine:
 
 def reporter_rows(
     connection: Connection, tenant_id: int, file: CaseFile, raster: Raster, limit: int
-) -> tuple[list[Reporter], int]:
+) -> tuple[list[CaseReporter], int]:
     """The reporters in the raster's order; where there are more than `limit`, those with most complaints, and how many
     are left out.
     """
@@ -227,7 +227,7 @@ def reporter_rows(
     rows = reporters_of(connection, tenant_id, file, keys)
     letters = shared_letters([row.fingerprint for row in rows])
     return [
-        Reporter(
+        CaseReporter(
             row,
             number[row.key],
             letter,
@@ -239,7 +239,7 @@ def reporter_rows(
     ], len(everybody) - len(keys)
 
 
-def target_rows(connection: Connection, tenant_id: int, file: CaseFile, raster: Raster) -> list[Target]:
+def target_rows(connection: Connection, tenant_id: int, file: CaseFile, raster: Raster) -> list[CaseTarget]:
     """The targets in the raster's order."""
     number = {key: n for n, key in enumerate(raster.targets, 1)}
     rows = targets_of(connection, tenant_id, file)
@@ -248,7 +248,7 @@ def target_rows(connection: Connection, tenant_id: int, file: CaseFile, raster: 
     settle = set(file.cluster.settle_with)
     return sorted(
         (
-            Target(
+            CaseTarget(
                 row, number[row.key], row.id in settle, web_address(row.content.get("url")), row.content.get("excerpt")
             )
             for row in rows
@@ -259,7 +259,7 @@ def target_rows(connection: Connection, tenant_id: int, file: CaseFile, raster: 
 
 def complaint_lines(
     connection: Connection, tenant_id: int, file: CaseFile, narrowed: Narrowed, raster: Raster | None = None
-) -> Lines:
+) -> ComplaintLines:
     """One page of the complaints that fit, oldest first, and all groups of texts."""
     filed = file.filed
     read = archived(connection, tenant_id, [m.seq for m in filed[:TEXTS_READ]])
@@ -278,7 +278,7 @@ def complaint_lines(
     numbers = {key: n for n, key in enumerate((raster or picture_of(file)).targets, 1)}
     lines = tuple(_line(m, file, contents[m.seq], numbers.get(m.target, 0)) for m in shown if m.seq in contents)
     shared = [g for g in groups if len(g.seqs) > 1 and g.kind != "none"]
-    return Lines(
+    return ComplaintLines(
         lines,
         len(fitting),
         page,
@@ -302,9 +302,9 @@ def _fits(m: Membership, file: CaseFile, narrowed: Narrowed, group_of: Mapping[i
     )
 
 
-def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], number: int) -> Line:
+def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], number: int) -> ComplaintLine:
     content, received_us, state = stored
-    return Line(
+    return ComplaintLine(
         at=moment(m.time_us),
         received_at=moment(received_us),
         reporter=file.reporter_ids[m.reporter],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.console.wording import plural
+from service.console.formatting import plural
 from service.model import Cluster, Decision
 
 

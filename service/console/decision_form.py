@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import cast, get_args
 
 from pydantic import ValidationError
 
@@ -63,11 +63,11 @@ class Typed:
             raise Refused("Choose one of the reasons.")
         try:
             return DecisionRequest(
-                verdict=self.verdict,
-                reason_code=reason,
+                verdict=cast(DecisionVerdict, self.verdict),
+                reason_code=cast(ReasonCode, reason),
                 note=self.note.strip() or None,
                 excluded_reporters=list(dict.fromkeys(self.excluded)),
-                version=version,  # type: ignore[arg-type]  # checked above
+                version=version,
                 snooze_until=self._until(now) if self.verdict == "snoozed" else None,
             )
         except ValidationError as error:
@@ -97,13 +97,13 @@ def undo_request(
 ) -> DecisionRequest:
     """The decision that takes another back: it repeats its verdict, and says no more than why."""
     return DecisionRequest(
-        verdict=verdict,
+        verdict=cast(DecisionVerdict, verdict),  # of a stored decision
         reason_code="other",
         note=note.strip() or None,
         reverses=reverses,
         snooze_until=snooze_until,
         version=version,
-    )  # type: ignore[arg-type]  # of a stored decision
+    )
 
 
 def shared_letters(fingerprints: Sequence[str | None]) -> list[str | None]:

@@ -11,21 +11,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.clusters import wake
 from service.console.csv_files import Cell, csv_response
 from service.console.decision_form import LONGEST_NOTE, VERDICT_WORDS, undo_request
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, day_us, every_page, place_of
 from service.console.person import Person
-from service.console.rendering import Message, flash, render, see_other, segment
+from service.console.rendering import FlashMessage, flash, render, see_other, segment
 from service.console.sign_in import Moderator, Viewer
 from service.errors import Refused, StaleVersion
 from service.model import Decision, DecisionVerdict, ReasonCode
 from service.moderation.decisions import Case, decide
-from service.storage import cases, decision_log
-from service.storage.database import write
-from service.storage.decision_log import Entry, LogFilter, list_entries
-from service.storage.effects import effect_of_decisions
+from service.storage.cases import cases, decision_log
+from service.storage.cases.decision_log import DecisionLogEntry, LogFilter, list_entries
+from service.storage.cases.decision_preview import effect_of_decisions
+from service.storage.sql.engine import write
 
 router = APIRouter()
 NAME, SORT = "decision-log", "-at"
@@ -85,7 +85,7 @@ def show_decisions(
     chosen = _chosen(by, verdict, reason, case, since, until)
     filters = {"by": by, "verdict": verdict, "reason": reason, "case": case, "since": since, "until": until}
     after = place_of(cursor, NAME, decision_log.KEY_TYPES_BY_SORT, SORT, chosen.named())
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         entries, behind = list_entries(connection, person.tenant_id, chosen, after=after, limit=PAGE)
         people = decision_log.people_of(connection, person.tenant_id)
     following = cursor_behind(behind, NAME, SORT, chosen.named())
@@ -119,13 +119,13 @@ def download_decisions(
     """The same as a file, without pages."""
     chosen = _chosen(by, verdict, reason, case, since, until)
     entries = every_page(
-        parts_of(request).engine,
+        api_context(request).engine,
         lambda connection, after: list_entries(connection, person.tenant_id, chosen, after=after, limit=AT_ONCE),
     )
     return csv_response(f"decisions-{person.tenant}", _HEADER, lambda: map(_row, entries))
 
 
-def _row(entry: Entry) -> tuple[Cell, ...]:
+def _row(entry: DecisionLogEntry) -> tuple[Cell, ...]:
     d = entry.decision
     return (
         d.at.isoformat(),
@@ -159,7 +159,7 @@ async def reverse(
     note: Annotated[str, Form(max_length=LONGEST_NOTE)] = "",
 ) -> Response:
     """Take it back, by a new decision that repeats its verdict and names it."""
-    parts = parts_of(request)
+    parts = api_context(request)
     case_id = await run_in_threadpool(_reverse, request, person, id, version, note)
     if isinstance(case_id, Response):
         return case_id
@@ -168,7 +168,7 @@ async def reverse(
 
 
 def _reverse(request: Request, person: Person, decision_id: str, version: int, note: str) -> Response | str:
-    parts = parts_of(request)
+    parts = api_context(request)
     try:
         with write(parts.engine) as connection:
             entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
@@ -186,14 +186,14 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
                 now=parts.now(),
             )
     except StaleVersion as stale:
-        told = Message(
+        told = FlashMessage(
             f"{stale.changed_by} changed the case meanwhile. Below is what taking the decision back would do now; your"
             " note is kept.",
             "bad",
         )
         return _form(request, person, decision_id, note=note, status=409, messages=(told,))
     except Refused as refused:
-        return _form(request, person, decision_id, note=note, status=422, messages=(Message(str(refused), "bad"),))
+        return _form(request, person, decision_id, note=note, status=422, messages=(FlashMessage(str(refused), "bad"),))
     flash(
         request,
         person,
@@ -204,7 +204,7 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
     return made.id
 
 
-def _standing_case(connection: Connection, tenant_id: int, entry: Entry) -> tuple[Case, list[Decision]]:
+def _standing_case(connection: Connection, tenant_id: int, entry: DecisionLogEntry) -> tuple[Case, list[Decision]]:
     """The case that the decision belongs to now, the survivor where it was merged; with its decisions."""
     case, log = cases.read_case(connection, tenant_id, entry.decision.cluster_id)
     return (
@@ -221,9 +221,9 @@ def _form(
     *,
     note: str = "",
     status: int = 200,
-    messages: tuple[Message, ...] = (),
+    messages: tuple[FlashMessage, ...] = (),
 ) -> Response:
-    parts = parts_of(request)
+    parts = api_context(request)
     told: dict[str, Any] = {"effect": None, "after": None, "refused": None}
     with parts.engine.connect() as connection:
         entry = decision_log.read_entry(connection, person.tenant_id, decision_id)

@@ -10,25 +10,34 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
+from service.charts.burst import burst_chart, burst_in_rows, burst_of
+from service.charts.lockstep import LAGS, lockstep_of, raster, swatch
+from service.charts.network import network_of, network_svg
 from service.console import case_page as pages
 from service.console.case_page import ALL_REPORTERS
-from service.console.case_scene import Raster, aims_of, signals_of
-from service.console.case_words import entry_of
+from service.console.chart_data import Raster, aims_of, signals_of
+from service.console.charts import file_of
 from service.console.csv_files import csv_response, file_name, written
-from service.console.pictures import file_of
-from service.console.pseudonyms import Names
+from service.console.history_text import entry_of
+from service.console.pseudonyms import ExportNames
 from service.console.rendering import render, segment
 from service.console.sign_in import Viewer
 from service.model import JsonObject, moment
 from service.moderation.graphs import Tie, View, draw, graphml
-from service.pictures.burst import burst_chart, burst_in_rows, burst_of
-from service.pictures.lockstep import LAGS, lockstep_of, raster, swatch
-from service.pictures.network import network_of, network_svg
-from service.storage import schema, tenant_settings
-from service.storage.case_files import CaseFile, ReporterRow, archived, others_on, related_to, reporters_of, targets_of
-from service.storage.case_history import history_of
-from service.storage.cases import read_ties
+from service.storage.accounts import tenant_settings
+from service.storage.cases.case_files import (
+    CaseFile,
+    ReporterRow,
+    archived,
+    others_on,
+    related_to,
+    reporters_of,
+    targets_of,
+)
+from service.storage.cases.case_history import history_of
+from service.storage.cases.cases import read_ties
+from service.storage.sql import schema
 
 router = APIRouter()
 SCHEMA = "brigadewatch.case/1"
@@ -38,13 +47,13 @@ Pseudonymise = Annotated[
 ]
 
 
-def names_in(file: CaseFile, replace: bool, order: Raster | None = None) -> Names:
+def names_in(file: CaseFile, replace: bool, order: Raster | None = None) -> ExportNames:
     """How people are called in this export: in the raster's order, so that the same case gives the same names."""
     if not replace:
-        return Names()
+        return ExportNames()
     order = order or pages.picture_of(file)
     authors = [file.author_ids[key] for key in order.targets if key in file.author_ids]
-    return Names.replacing(
+    return ExportNames.replacing(
         [file.reporter_ids[key] for key in order.reporters] + sorted(file.reporter_ids.values()), authors
     )
 
@@ -52,7 +61,7 @@ def names_in(file: CaseFile, replace: bool, order: Raster | None = None) -> Name
 @router.get("/clusters/{id}/export.json")
 def export_json(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
     """The whole case as one document."""
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         file = file_of(request, person, id, connection)
         order = pages.picture_of(file)
@@ -63,7 +72,7 @@ def export_json(request: Request, person: Viewer, id: str, pseudonymise: Pseudon
 @router.get("/clusters/{id}/export.csv")
 def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
     """Its complaints as CSV."""
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         names = names_in(file, pseudonymise)
         complaints = _complaints(connection, person.tenant_id, file, names)
@@ -94,7 +103,7 @@ def export_graphml(
     request: Request, person: Viewer, id: str, view: View = "bipartite", pseudonymise: Pseudonymise = False
 ) -> Response:
     """Its graph for Gephi, networkx and the like."""
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         names = names_in(file, pseudonymise)
         ties = [_renamed(tie, names) for tie in read_ties(connection, person.tenant_id, id)]
@@ -108,7 +117,7 @@ def export_graphml(
 @router.get("/clusters/{id}/print")
 def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
     """The case on paper, with its pictures."""
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         file = file_of(request, person, id, connection)
         order = pages.picture_of(file)
@@ -157,7 +166,7 @@ def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
 
 
 def document(
-    connection: Connection, tenant_id: int, file: CaseFile, order: Raster, names: Names, *, now: datetime
+    connection: Connection, tenant_id: int, file: CaseFile, order: Raster, names: ExportNames, *, now: datetime
 ) -> JsonObject:
     """The case as JSON; names of people as `names` has them, the reporters in the raster's order."""
     cluster = file.cluster.model_dump(mode="json")
@@ -218,7 +227,7 @@ def document(
     }
 
 
-def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: Names) -> list[JsonObject]:
+def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: ExportNames) -> list[JsonObject]:
     filed = file.filed
     stored = archived(connection, tenant_id, [m.seq for m in filed])
     found = []
@@ -249,7 +258,7 @@ def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: N
     return found
 
 
-def _reporter(row: ReporterRow, names: Names) -> JsonObject:
+def _reporter(row: ReporterRow, names: ExportNames) -> JsonObject:
     return {
         "id": names.reporter(row.id),
         "excluded": row.excluded,
@@ -266,7 +275,7 @@ def _reporter(row: ReporterRow, names: Names) -> JsonObject:
     }
 
 
-def _renamed(tie: Tie, names: Names) -> Tie:
+def _renamed(tie: Tie, names: ExportNames) -> Tie:
     return Tie(names.reporter(tie.reporter), tie.target, tie.complaints, tie.first_at, tie.last_at)
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from service.api.pages import page_asked
 from service.model import microseconds
-from service.storage.cursors import Key, Page, write_cursor
+from service.storage.sql.cursors import Key, Page, write_cursor
 
 PAGE = 50
 AT_ONCE = 400  # items of a list that is read whole

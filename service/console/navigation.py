@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
-from service.storage.users import ROLES, Role
+from service.storage.accounts.users import ROLES, Role
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MenuEntry:
     """One entry of the menu."""
 
     path: str
@@ -18,16 +18,16 @@ class Place:
 
 
 MENU = (
-    Place("/console/clusters", "Cases"),
-    Place("/console/decisions", "Decisions"),
-    Place("/console/restorations", "Restorations"),
-    Place("/console/overview", "Overview"),
-    Place("/console/settings", "Settings", "admin"),
-    Place("/console/ops", "Operations", "admin"),
+    MenuEntry("/console/clusters", "Cases"),
+    MenuEntry("/console/decisions", "Decisions"),
+    MenuEntry("/console/restorations", "Restorations"),
+    MenuEntry("/console/overview", "Overview"),
+    MenuEntry("/console/settings", "Settings", "admin"),
+    MenuEntry("/console/ops", "Operations", "admin"),
 )
 
 
-def menu(role: Role, routed: Container[str]) -> list[Place]:
+def menu(role: Role, routed: Container[str]) -> list[MenuEntry]:
     """The entries that a person of this role may open and that this installation has (`routed`: paths below
     /console).
     """

@@ -16,8 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.pipeline import pipeline_of
+from service.charts.columns import StackedColumn, column_chart
 from service.console.csv_files import Cell, csv_response
 from service.console.person import Person
 from service.console.rendering import render
@@ -25,12 +26,13 @@ from service.console.sign_in import Viewer
 from service.console.targets import assessment_of, standings_of
 from service.errors import StoreUnavailable
 from service.model import Pipeline, microseconds, moment
-from service.pictures.columns import Column, column_chart
-from service.storage import overview, restorations, stream, tempo
-from service.storage.archive import ingest_state_of
-from service.storage.overrides import policy_of
-from service.storage.overview import Period, Slot
-from service.storage.pipeline import Progress, read_progress
+from service.storage.cases import overview, restorations
+from service.storage.cases.overview import Period, Slot
+from service.storage.complaints import complaint_counts
+from service.storage.complaints.archive_reader import ingest_state_of
+from service.storage.complaints.progress import TenantProgress, read_progress
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.redis_store import stream
 
 router = APIRouter()
 PERIODS = {"day": "Last 24 hours", "week": "Last 7 days"}
@@ -66,7 +68,7 @@ class Precision:
 
 def bars_of(slots: Sequence[Slot], together: int) -> list[Bar]:
     """So many neighbouring slots as one bar."""
-    minutes = together * tempo.SLOT_US // 60_000_000
+    minutes = together * complaint_counts.SLOT_US // 60_000_000
     parts = [slots[start : start + together] for start in range(0, len(slots), together)]
     return [
         Bar(part[0].start_us, sum(s.complaints for s in part), sum(s.coordinated for s in part), minutes)
@@ -109,7 +111,7 @@ async def show_overview(request: Request, person: Viewer, period: str = "day") -
 def download_overview(request: Request, person: Viewer, period: str = "day") -> Response:
     """The picture's figures as a file, by ten minutes."""
     _check(period)
-    parts = parts_of(request)
+    parts = api_context(request)
 
     def rows() -> Iterator[tuple[Cell, ...]]:
         with parts.engine.connect() as connection:
@@ -127,11 +129,11 @@ def _check(period: str) -> None:
 
 
 def _period(request: Request, person: Person, watermark_us: int | None, name: str) -> Period:
-    return overview.period_of(name, watermark_us, microseconds(parts_of(request).now()))
+    return overview.period_of(name, watermark_us, microseconds(api_context(request).now()))
 
 
 def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
-    parts = parts_of(request)
+    parts = api_context(request)
     now_us, tenant_id = microseconds(parts.now()), person.tenant_id
     with parts.engine.connect() as connection:
         watermark_us = ingest_state_of(connection, tenant_id).watermark_us
@@ -173,7 +175,7 @@ def picture(bars: Sequence[Bar], complaints: int, coordinated: int, when: str) -
     """Complaints over the period, those in flagged groups below."""
     step = timedelta(minutes=bars[0].minutes)
     columns = [
-        Column(start, (bar.coordinated, bar.complaints - bar.coordinated), _says(bar))
+        StackedColumn(start, (bar.coordinated, bar.complaints - bar.coordinated), _says(bar))
         for bar in bars
         for start in (moment(bar.start_us),)
     ]
@@ -191,9 +193,9 @@ def _says(bar: Bar) -> str:
     )
 
 
-async def _pipeline(request: Request, person: Person, progress: Progress) -> Pipeline | None:
+async def _pipeline(request: Request, person: Person, progress: TenantProgress) -> Pipeline | None:
     """How far the tenant's items are; None while Redis does not say."""
-    parts = parts_of(request)
+    parts = api_context(request)
     try:
         accepted, oldest_us = await stream.position_and_oldest(parts.redis, person.tenant)
     except StoreUnavailable:

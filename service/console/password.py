@@ -8,15 +8,15 @@ from fastapi import APIRouter, Form, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.console.person import Person
-from service.console.rendering import Message, flash, render, see_other
+from service.console.rendering import FlashMessage, flash, render, see_other
 from service.console.sign_in import HOME, TooBusy, Viewer, address_of
 from service.errors import Refused
 from service.model import microseconds
-from service.storage import sessions, users
-from service.storage.database import write
-from service.storage.passwords import MOST_CHARACTERS, checked_password, hash_password
+from service.storage.accounts import sessions, users
+from service.storage.accounts.passwords import MOST_CHARACTERS, checked_password, hash_password
+from service.storage.sql.engine import write
 
 router = APIRouter()
 
@@ -36,7 +36,7 @@ async def change_password(
     again: Annotated[str, Form()] = "",
 ) -> Response:
     """Take a new password from whoever knows the present one; the person's other sessions end."""
-    parts = parts_of(request)
+    parts = api_context(request)
     attempt = await run_in_threadpool(_begin, request, person)
     if attempt.user_id is None:
         return await run_in_threadpool(
@@ -74,26 +74,26 @@ async def change_password(
     return await run_in_threadpool(keep)
 
 
-def _begin(request: Request, person: Person) -> sessions.Attempt:
+def _begin(request: Request, person: Person) -> sessions.SignInAttempt:
     """Counted as an attempt to sign in is: a session that somebody left open is no way to guess the password."""
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         return sessions.begin_attempt(
-            connection, person.tenant, person.name, address_of(request), microseconds(parts_of(request).now())
+            connection, person.tenant, person.name, address_of(request), microseconds(api_context(request).now())
         )
 
 
-def _note_failure(request: Request, attempt: sessions.Attempt) -> None:
-    with write(parts_of(request).engine) as connection:
-        sessions.note_failure(connection, attempt, address_of(request), microseconds(parts_of(request).now()))
+def _note_failure(request: Request, attempt: sessions.SignInAttempt) -> None:
+    with write(api_context(request).engine) as connection:
+        sessions.note_failure(connection, attempt, address_of(request), microseconds(api_context(request).now()))
 
 
-def _note_success(request: Request, attempt: sessions.Attempt) -> None:
-    with write(parts_of(request).engine) as connection:
+def _note_success(request: Request, attempt: sessions.SignInAttempt) -> None:
+    with write(api_context(request).engine) as connection:
         sessions.note_success(connection, attempt, address_of(request))
 
 
 def _form(request: Request, person: Person, error: str | None = None, status: int = 200) -> Response:
-    told = (Message(error, "bad"),) if error else ()
+    told = (FlashMessage(error, "bad"),) if error else ()
     return render(
         request,
         person,

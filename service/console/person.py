@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from service.storage.sessions import SessionRow
-from service.storage.users import ROLES, Role
+from service.storage.accounts.sessions import SessionRow
+from service.storage.accounts.users import ROLES, Role
 
 Theme = Literal["auto", "light", "dark"]
 

@@ -18,7 +18,7 @@ _AUTHOR_SIGNAL = f"{AIM}author"
 
 
 @dataclass(slots=True)
-class Names:
+class ExportNames:
     """How people are called in one export."""
 
     replaces: bool = False
@@ -28,9 +28,9 @@ class Names:
     _moderators: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def replacing(reporters: Iterable[str], authors: Iterable[str]) -> Names:
+    def replacing(reporters: Iterable[str], authors: Iterable[str]) -> ExportNames:
         """Names for these people, numbered in this order."""
-        names = Names(True)
+        names = ExportNames(True)
         for one in reporters:
             names.reporter(one)
         for one in authors:

@@ -9,18 +9,18 @@ from fastapi import APIRouter, Depends, Form, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
+from service.console.formatting import plural, span
 from service.console.lists import PAGE, cursor_behind, place_of
-from service.console.queue_question import FIELDS, LABELS, Question, question_of, read_question
+from service.console.queue_filters import FIELDS, LABELS, Question, question_of, read_question
 from service.console.rendering import flash, render, see_other, wants_fragment
 from service.console.sign_in import Moderator, Viewer, safe_path
-from service.console.wording import plural, span
 from service.errors import InvalidCursor, NotFound
-from service.intake.edge import Edge
+from service.intake.privacy_filter import PrivacyFilter
 from service.model import microseconds
-from service.storage import case_queue, claims
-from service.storage.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
-from service.storage.database import write
+from service.storage.cases import case_queue, claims
+from service.storage.cases.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
+from service.storage.sql.engine import write
 
 router = APIRouter()
 NAME = "queue"
@@ -50,19 +50,19 @@ _EMPTY = {
 }
 
 
-async def _edge(request: Request, person: Viewer) -> Edge:
-    return await parts_of(request).edges.of(person.tenant_id)
+async def _edge(request: Request, person: Viewer) -> PrivacyFilter:
+    return await api_context(request).edges.of(person.tenant_id)
 
 
-TenantEdge = Annotated[Edge, Depends(_edge)]  # maps a reporter's id that is typed to the one that is stored
+TenantEdge = Annotated[PrivacyFilter, Depends(_edge)]  # maps a reporter's id that is typed to the one that is stored
 
 
 @router.get("/clusters")
 def show_queue(request: Request, person: Viewer, edge: TenantEdge, cursor: str | None = None) -> Response:
     """One tab of the queue, filtered and sorted as the address says."""
-    now, question = parts_of(request).now(), read_question(request.query_params)
+    now, question = api_context(request).now(), read_question(request.query_params)
     chosen = chosen_of(question, person.name, edge)
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         counts = case_queue.count_tabs(connection, person.tenant_id, person.name, now=now)
         rows, next_cursor, again = _page(connection, person.tenant_id, question, chosen, cursor, now)
         their_now = case_queue.tenant_now(connection, person.tenant_id, now)
@@ -86,7 +86,7 @@ def show_queue(request: Request, person: Viewer, edge: TenantEdge, cursor: str |
     )
 
 
-def chosen_of(question: Question, person: str, edge: Edge) -> QueueFilter:
+def chosen_of(question: Question, person: str, edge: PrivacyFilter) -> QueueFilter:
     """Which cases a person's question means."""
     filters = dict(question.filters)
     if "reporter" in filters:
@@ -96,7 +96,7 @@ def chosen_of(question: Question, person: str, edge: Edge) -> QueueFilter:
 
 
 def next_case(
-    connection: Connection, tenant_id: int, person: str, edge: Edge, queue: str, *, done: str, now: datetime
+    connection: Connection, tenant_id: int, person: str, edge: PrivacyFilter, queue: str, *, done: str, now: datetime
 ) -> str | None:
     """The first case of the list that `queue` (Question.text) stands for, but `done`; None when there is no other that
     waits.
@@ -144,7 +144,7 @@ def unclaim(
 def _handed(
     request: Request, person: Moderator, case: list[str] | None, only: str, back: str, *, take: bool
 ) -> Response:
-    parts, asked = parts_of(request), [only] if only else [one.partition(":")[0] for one in case or ()]
+    parts, asked = api_context(request), [only] if only else [one.partition(":")[0] for one in case or ()]
     with write(parts.engine) as connection:
         changed = (claims.claim if take else claims.unclaim)(
             connection, person.tenant_id, asked, by=person.name, now=parts.now()

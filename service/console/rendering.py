@@ -22,20 +22,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from service.api.app_state import parts_of
-from service.console import wording
+from service.api.api_context import api_context
+from service.charts.words import visible
+from service.console import formatting
 from service.console.navigation import menu
 from service.console.person import Person
 from service.console.static_files import static
-from service.pictures.words import visible
-from service.storage import sessions
-from service.storage.database import write
+from service.storage.accounts import sessions
+from service.storage.sql.engine import write
 
 MessageKind = Literal["good", "bad", "info"]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class FlashMessage:
     """Something told to a person once: what was done, or why not; with a way on (`link`) where there is one."""
 
     text: str
@@ -63,15 +63,15 @@ def environment() -> Environment:
         auto_reload=False,
     )
     for each in (
-        wording.number,
-        wording.percent,
-        wording.plural,
-        wording.span,
-        wording.ago,
-        wording.utc,
-        wording.when,
-        wording.since,
-        wording.web_address,
+        formatting.number,
+        formatting.percent,
+        formatting.plural,
+        formatting.span,
+        formatting.ago,
+        formatting.utc,
+        formatting.when,
+        formatting.since,
+        formatting.web_address,
         segment,
         visible,
     ):
@@ -99,7 +99,7 @@ def render(
     fragment: str | None = None,
     status: int = 200,
     headers: dict[str, str] | None = None,
-    messages: tuple[Message, ...] = (),
+    messages: tuple[FlashMessage, ...] = (),
     **context: Any,
 ) -> Response:
     """The page, or the block `fragment` of it when htmx asks; `messages` are told at its head, or out of band beside
@@ -113,7 +113,7 @@ def render(
     full: dict[str, Any] = {
         "request": request,
         "person": person,
-        "now": parts_of(request).now(),
+        "now": api_context(request).now(),
         "path": request.url.path,
         "messages": told,
         "places": [] if person is None else menu(person.role, request.app.state.routed),
@@ -140,9 +140,9 @@ def flash(
     undo: str | None = None,
 ) -> None:
     """Tell the person on their next whole page (after a redirect)."""
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         sessions.set_flash(
-            connection, person.session.hash, json.dumps(asdict(Message(text, kind, link, link_text, undo)))
+            connection, person.session.hash, json.dumps(asdict(FlashMessage(text, kind, link, link_text, undo)))
         )
 
 
@@ -153,9 +153,9 @@ def see_other(request: Request, path: str) -> Response:
     return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
 
 
-def _taken_flash(request: Request, person: Person) -> tuple[Message, ...]:
+def _taken_flash(request: Request, person: Person) -> tuple[FlashMessage, ...]:
     if person.session.flash is None:
         return ()
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         sessions.set_flash(connection, person.session.hash, None)
-    return (Message(**json.loads(person.session.flash)),)
+    return (FlashMessage(**json.loads(person.session.flash)),)

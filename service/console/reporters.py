@@ -8,24 +8,25 @@ from fastapi import APIRouter, Form, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
+from service.charts.interval import interval
 from service.console.csv_files import csv_response
+from service.console.formatting import percent
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.queue import TenantEdge
 from service.console.rendering import flash, render, see_other, segment
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import CSV_HEADER, csv_row
-from service.console.wording import percent
 from service.model import microseconds
 from service.moderation.reputation import Reputation
 from service.moderation.warnings import letter
-from service.pictures.interval import interval
-from service.storage import cases, target_history, warnings
-from service.storage.allowed import find_allowed
-from service.storage.database import write
-from service.storage.reporters import read_reporter
-from service.storage.target_history import list_of_reporter
+from service.storage.cases import cases, warnings
+from service.storage.complaints import target_history
+from service.storage.complaints.reporters import read_reporter
+from service.storage.complaints.target_history import list_of_reporter
+from service.storage.detection.allow_list import find_allowed
+from service.storage.sql.engine import write
 
 router = APIRouter()
 NAME, SORT = "reporter-complaints", "-occurred_at"
@@ -39,7 +40,7 @@ def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = 
     if id.strip():
         return see_other(request, f"/console/reporters/{segment(id.strip()[:128])}")
     after = place_of(cursor, WARNINGS, warnings.KEY_TYPES_BY_SORT, WARNINGS_SORT, {})
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         suggested, behind = warnings.list_suggested(connection, person.tenant_id, after=after, limit=PAGE)
     following = cursor_behind(behind, WARNINGS, WARNINGS_SORT, {})
     return render(
@@ -71,7 +72,7 @@ def download_complaints(request: Request, person: Viewer, edge: TenantEdge, id: 
     """Their complaints as a file."""
     stored = edge.reporter(id)
     found = every_page(
-        parts_of(request).engine,
+        api_context(request).engine,
         lambda connection, after: list_of_reporter(connection, person.tenant_id, stored, after=after, limit=AT_ONCE),
     )
     return csv_response(f"complaints-of-{stored}", CSV_HEADER, lambda: map(csv_row, found))
@@ -86,7 +87,7 @@ def handle_warning(
     choice: Annotated[Literal["warned", "declined"], Form()],
 ) -> Response:
     """Write down what the person made of the suggestion. Nothing is sent to anybody."""
-    parts, stored = parts_of(request), edge.reporter(id)
+    parts, stored = api_context(request), edge.reporter(id)
     with write(parts.engine) as connection:
         warnings.handle(connection, person.tenant_id, stored, choice, by=person.name, now_us=microseconds(parts.now()))
     flash(request, person, "Noted: you have warned them." if choice == "warned" else "Noted: no warning.")
@@ -94,7 +95,7 @@ def handle_warning(
 
 
 def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, ...] | None) -> dict[str, Any]:
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         history = read_reporter(connection, person.tenant_id, reporter_id, now=parts.now())
         suggested = warnings.read_suggested(connection, person.tenant_id, reporter_id)

@@ -19,24 +19,25 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from service.api.app_state import observe_of, parts_of
+from service.api.api_context import api_context, metrics_sink
 from service.console.csv_files import Cell, csv_response
+from service.console.formatting import plural
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import flash, render, see_other
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import assessment_of, standings_of
-from service.console.wording import plural
 from service.intake.items import OUTCOME, canonical
 from service.model import Assessment, microseconds
-from service.moderation.handling import CHOICES, Choice, outcome_of
+from service.moderation.restoration_outcomes import CHOICES, Choice, outcome_of
 from service.moderation.restorations import RestorationState
-from service.storage import restorations, trail
-from service.storage.database import write
-from service.storage.hashing import key_of
-from service.storage.overrides import policy_of
-from service.storage.restorations import SORT_KEY_TYPES, RestorationItem
-from service.storage.target_words import UNKNOWN, TargetWords, words_of
+from service.storage.accounts import audit_log
+from service.storage.cases import restorations
+from service.storage.cases.restorations import SORT_KEY_TYPES, RestorationRow
+from service.storage.complaints.target_content import UNKNOWN, TargetWords, words_of
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 router = APIRouter()
 NAME, SORT = "console-restorations", "-harm"
@@ -64,10 +65,10 @@ _HEADER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ShownRestoration:
     """One restoration, with what the target says, and what is counted now."""
 
-    item: RestorationItem
+    item: RestorationRow
     words: TargetWords
     now: Assessment | None
 
@@ -78,8 +79,8 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
     _, states = _state(state)
     after = place_of(cursor, NAME, SORT_KEY_TYPES, SORT, {"state": state})
 
-    def read() -> tuple[list[RestorationItem], tuple[Any, ...] | None, dict[str, int], int]:
-        with parts_of(request).engine.connect() as connection:
+    def read() -> tuple[list[RestorationRow], tuple[Any, ...] | None, dict[str, int], int]:
+        with api_context(request).engine.connect() as connection:
             items, behind = restorations.list_restorations(
                 connection, person.tenant_id, states, after=after, limit=PAGE
             )
@@ -125,7 +126,7 @@ def download_restorations(request: Request, person: Viewer, state: str = "open")
     """The list as a file."""
     _, states = _state(state)
     items = every_page(
-        parts_of(request).engine,
+        api_context(request).engine,
         lambda connection, after: restorations.list_restorations(
             connection, person.tenant_id, states, after=after, limit=AT_ONCE
         ),
@@ -133,7 +134,7 @@ def download_restorations(request: Request, person: Viewer, state: str = "open")
     return csv_response(f"restorations-{person.tenant}", _HEADER, lambda: map(_cells, items))
 
 
-def _cells(item: RestorationItem) -> tuple[Cell, ...]:
+def _cells(item: RestorationRow) -> tuple[Cell, ...]:
     return (
         item.target_id,
         item.state,
@@ -196,7 +197,7 @@ async def handle(
     items = await run_in_threadpool(_items_of, request, person, wanted)
     if not items:
         return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
-    parts = parts_of(request)
+    parts = api_context(request)
     now = parts.now()
     outcomes = [
         outcome_of(
@@ -209,7 +210,7 @@ async def handle(
     ]
     lines = [canonical(outcome, OUTCOME) for outcome in outcomes]
     await parts.writer.append(person.tenant, len(lines), b"\n".join(lines))
-    observe_of(request).accepted(person.tenant, len(lines))
+    metrics_sink(request).accepted(person.tenant, len(lines))
 
     def note() -> None:
         with write(parts.engine) as connection:
@@ -221,7 +222,7 @@ async def handle(
                     "before": item.state,
                     "clusters": item.clusters,
                 }
-                trail.enter(
+                audit_log.enter(
                     connection,
                     person.tenant_id,
                     actor=person.name,
@@ -247,7 +248,7 @@ async def handle(
 _SETTLE_SECONDS, _LOOK_SECONDS = 2.0, 0.2
 
 
-async def _settled(request: Request, person: Person, choice: Choice, items: Sequence[RestorationItem]) -> None:
+async def _settled(request: Request, person: Person, choice: Choice, items: Sequence[RestorationRow]) -> None:
     """Wait a little for detection to take the outcomes over, so that the list that comes next mostly knows of them."""
     deadline = asyncio.get_running_loop().time() + _SETTLE_SECONDS
     wanted = [item.target_id for item in items]
@@ -274,13 +275,13 @@ def _asked(choice: str, targets: Sequence[str]) -> tuple[Choice, list[str]]:
     return chosen, wanted
 
 
-def _items_of(request: Request, person: Person, target_ids: Sequence[str]) -> list[RestorationItem]:
-    with parts_of(request).engine.connect() as connection:
+def _items_of(request: Request, person: Person, target_ids: Sequence[str]) -> list[RestorationRow]:
+    with api_context(request).engine.connect() as connection:
         return restorations.read_items(connection, person.tenant_id, target_ids)
 
 
 def _threshold_of(request: Request, person: Person) -> int:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         return policy_of(connection, person.tenant_id).default_threshold
 
 
@@ -289,7 +290,9 @@ def _nothing(request: Request, person: Person, why: str) -> Response:
     return see_other(request, "/console/restorations")
 
 
-async def _with_counts(request: Request, person: Person, items: Sequence[RestorationItem], threshold: int) -> list[Row]:
+async def _with_counts(
+    request: Request, person: Person, items: Sequence[RestorationRow], threshold: int
+) -> list[ShownRestoration]:
     if not items:
         return []
     targets = [item.target_id for item in items]
@@ -298,11 +301,13 @@ async def _with_counts(request: Request, person: Person, items: Sequence[Restora
         await run_in_threadpool(_words_of, request, person, targets),
     )
     return [
-        Row(item, words.get(item.target_id, UNKNOWN), assessment_of(item.target_id, standings, place, threshold))
+        ShownRestoration(
+            item, words.get(item.target_id, UNKNOWN), assessment_of(item.target_id, standings, place, threshold)
+        )
         for place, item in enumerate(items)
     ]
 
 
 def _words_of(request: Request, person: Person, targets: Sequence[str]) -> dict[str, TargetWords]:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         return words_of(connection, person.tenant_id, targets)

@@ -22,15 +22,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from service import logs
-from service.api.app_state import observe_of, parts_of
+from service.api.api_context import api_context, metrics_sink
 from service.console.person import Person, person_of
-from service.console.rendering import Message, render, see_other
+from service.console.rendering import FlashMessage, render, see_other
 from service.errors import Refused
 from service.model import microseconds
-from service.storage import sessions, users
-from service.storage.database import write
-from service.storage.passwords import hash_password, is_outdated, verify_password
-from service.storage.users import Role
+from service.storage.accounts import sessions, users
+from service.storage.accounts.passwords import hash_password, is_outdated, verify_password
+from service.storage.accounts.users import Role
+from service.storage.sql.engine import write
 
 HOME = "/console/clusters"
 SIGN_IN = "/console/sign-in"
@@ -141,13 +141,13 @@ def check_origin(request: Request) -> None:
 
 
 def _own_hosts(request: Request) -> set[str]:
-    public = parts_of(request).settings.public_url
+    public = api_context(request).settings.public_url
     return {request.headers.get("host", "").lower()} | ({urlsplit(public).netloc.lower()} if public else set())
 
 
 def is_secure(request: Request) -> bool:
     """Do people reach this page by https? Then cookies are for https alone."""
-    public = parts_of(request).settings.public_url or ""
+    public = api_context(request).settings.public_url or ""
     return request.url.scheme == "https" or public.startswith("https:")
 
 
@@ -168,7 +168,7 @@ def _person(request: Request) -> Person | None:
     token = request.cookies.get(_cookie_name(request))
     if not token or len(token) > 128:
         return None
-    engine, now_us = parts_of(request).engine, _now_us(request)
+    engine, now_us = api_context(request).engine, _now_us(request)
     with engine.connect() as connection:
         row = sessions.read_session(connection, token, now_us)
     if row is None:
@@ -249,7 +249,7 @@ async def do_sign_in(
 @router.post("/sign-out")
 def sign_out(request: Request, person: Viewer, everywhere: Annotated[str, Form()] = "") -> Response:
     """End this session, or (`everywhere`) all of the person's."""
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         sessions.close_sessions(connection, person.session, _now_us(request), everywhere=bool(everywhere))
     answer = see_other(request, SIGN_IN)
     answer.delete_cookie(_cookie_name(request), secure=is_secure(request), path="/")
@@ -257,26 +257,26 @@ def sign_out(request: Request, person: Viewer, everywhere: Annotated[str, Form()
 
 
 def _count(request: Request, result: str, cause: str | None = None) -> None:
-    observe_of(request).signed_in(result)
+    metrics_sink(request).signed_in(result)
     logs.note(sign_in=result, cause=cause)
 
 
-def _begin(request: Request, tenant: str, name: str, address: str) -> sessions.Attempt:
+def _begin(request: Request, tenant: str, name: str, address: str) -> sessions.SignInAttempt:
     try:
         name = users.checked_name(name)
     except Refused:
         name = ""  # counted for the address, found nowhere
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         return sessions.begin_attempt(connection, tenant, name, address, _now_us(request))
 
 
 def _conclude(
-    request: Request, attempt: sessions.Attempt, right: bool, address: str, new_hash: str | None
+    request: Request, attempt: sessions.SignInAttempt, right: bool, address: str, new_hash: str | None
 ) -> str | None:
     """The new session's token; None where the password was wrong, or the account has gone meanwhile."""
     if attempt.user_id is None or attempt.password_hash is None or not (right or attempt.locks_until_us):
         return None
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         if not right:
             sessions.note_failure(connection, attempt, address, _now_us(request))
             return None
@@ -298,10 +298,10 @@ def _form(
     message: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         named = users.tenant_names(connection)
     token = secrets.token_urlsafe(32)
-    told = (Message(message, "bad"),) if message else ()
+    told = (FlashMessage(message, "bad"),) if message else ()
     answer = render(
         request,
         None,
@@ -379,4 +379,4 @@ def sign_in_path(path: str) -> str:
 
 
 def _now_us(request: Request) -> int:
-    return microseconds(parts_of(request).now())
+    return microseconds(api_context(request).now())

@@ -15,26 +15,27 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
+from service.charts.columns import Mark, StackedColumn, column_chart
 from service.console.csv_files import Cell, csv_response
+from service.console.formatting import plural
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import render, see_other, segment
 from service.console.sign_in import Viewer
-from service.console.wording import plural
 from service.errors import StoreUnavailable
 from service.model import Assessment, microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, assess
 from service.moderation.brief import Dossier, GroupOnTarget, OutcomeTold, fragment, not_known, sentences
-from service.pictures.columns import Column, Mark, column_chart
-from service.storage import overview, target_history
-from service.storage.archive import ingest_state_of, never_archived
-from service.storage.assessments import Standings, read_targets
-from service.storage.dossiers import read_dossier
-from service.storage.overrides import policy_of
-from service.storage.stream import PositionAbsent
-from service.storage.target_history import Filed, Points, list_of_target, read_points
-from service.storage.target_words import UNKNOWN, words_of
+from service.storage.cases import overview
+from service.storage.cases.brief_reads import read_dossier
+from service.storage.complaints import target_history
+from service.storage.complaints.archive_reader import ingest_state_of, never_archived
+from service.storage.complaints.target_content import UNKNOWN, words_of
+from service.storage.complaints.target_history import FiledComplaint, Points, list_of_target, read_points
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.redis_store.assessments import Standings, read_targets
+from service.storage.redis_store.stream import PositionAbsent
 
 router = APIRouter()
 NAME, SORT = "target-complaints", "-occurred_at"
@@ -87,7 +88,7 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class TargetGroup:
     """A cluster on the target, as the page lists it."""
 
     told: GroupOnTarget
@@ -102,8 +103,8 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
     """A form to look one up; and the targets under attack now."""
     if id.strip():
         return see_other(request, f"/console/targets/{segment(id.strip()[:128])}")
-    now_us = microseconds(parts_of(request).now())
-    with parts_of(request).engine.connect() as connection:
+    now_us = microseconds(api_context(request).now())
+    with api_context(request).engine.connect() as connection:
         period = overview.period_of("week", ingest_state_of(connection, person.tenant_id).watermark_us, now_us)
         attacked = overview.read_attacked(
             connection, person.tenant_id, since_us=period.start_us, until_us=period.end_us
@@ -128,13 +129,13 @@ async def show_target(request: Request, person: Viewer, id: str, cursor: str = "
 def download_complaints(request: Request, person: Viewer, id: str) -> Response:
     """Its complaints as a file."""
     found = every_page(
-        parts_of(request).engine,
+        api_context(request).engine,
         lambda connection, after: list_of_target(connection, person.tenant_id, id, after=after, limit=AT_ONCE),
     )
     return csv_response(f"complaints-{id}", CSV_HEADER, lambda: map(csv_row, found))
 
 
-def csv_row(filed: Filed) -> tuple[Cell, ...]:
+def csv_row(filed: FiledComplaint) -> tuple[Cell, ...]:
     """One complaint of a list as cells of CSV_HEADER."""
     return (
         filed.id,
@@ -156,7 +157,7 @@ async def standings_of(request: Request, person: Person, target_ids: Sequence[st
 
     A new tenant has zeros.
     """
-    parts = parts_of(request)
+    parts = api_context(request)
     try:
         return await read_targets(parts.redis, person.tenant, list(target_ids))
     except PositionAbsent:
@@ -180,14 +181,14 @@ def assessment_of(target_id: str, standings: Standings | None, place: int, thres
 
 
 def _is_new(request: Request, person: Person) -> bool:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         return never_archived(connection, person.tenant_id)
 
 
 def _read(
     request: Request, person: Person, target_id: str, standings: Standings | None, after: tuple[Any, ...] | None
 ) -> dict[str, Any]:
-    parts = parts_of(request)
+    parts = api_context(request)
     with parts.engine.connect() as connection:
         policy = policy_of(connection, person.tenant_id)
         dossier = read_dossier(connection, person.tenant_id, target_id, now=parts.now())
@@ -234,11 +235,11 @@ def _read(
     }
 
 
-def _groups(dossier: Dossier, assessment: Assessment | None) -> list[Group]:
+def _groups(dossier: Dossier, assessment: Assessment | None) -> list[TargetGroup]:
     shares = {} if assessment is None else {share.id: share for share in assessment.clusters}
     without = {} if assessment is None else assessment.without_clusters
     return [
-        Group(
+        TargetGroup(
             group,
             shares[group.id].complaints if group.id in shares else 0,
             shares[group.id].probability if group.id in shares else None,
@@ -280,7 +281,7 @@ def timeline(points: Points, outcomes: Sequence[OutcomeTold], groups: Sequence[G
         for at in each:
             counts[min(count - 1, int((at - start) // step))][part] += 1
     columns = [
-        Column(start + place * step, tuple(each), _says(start + place * step, step, names, each))
+        StackedColumn(start + place * step, tuple(each), _says(start + place * step, step, names, each))
         for place, each in enumerate(counts)
     ]
     marks = [Mark(o.decided_at, _letter(o), f"{_words(o)}, {o.decided_at:%d %b %Y, %H:%M} UTC") for o in near]

@@ -24,11 +24,11 @@ from service.data_folder import prepare
 from service.demo.world import DAYS, REMOVAL_COUNT, World, draw_world
 from service.replay import Replay, Summary
 from service.settings import Settings, read_settings
-from service.storage.database import write
-from service.storage.passwords import hash_password
-from service.storage.tenant_settings import change_settings
-from service.storage.tenants import create_key, ensure_tenant
-from service.storage.users import Role, create_user, enable_user, list_users, set_password
+from service.storage.accounts.passwords import hash_password
+from service.storage.accounts.tenant_settings import change_settings
+from service.storage.accounts.tenants import create_key, ensure_tenant
+from service.storage.accounts.users import Role, create_user, enable_user, list_users, set_password
+from service.storage.sql.engine import write
 from service.supervisor import Addresses, one_interrupt, running
 
 INTERRUPTED = 130  # exit code, as shells have it

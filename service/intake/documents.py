@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from service.intake.edge import Edge, Erased
 from service.intake.items import Noun, canonical, parsed, read_line, read_value
+from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.model import Frozen, RejectedItem
 
 MAX_ARRAY_ITEMS = 1_000
@@ -36,10 +36,12 @@ class TooManyItems(ValueError):
 
 
 @dataclass(slots=True)
-class Batch:
+class Submission:
     """What a document held, as it may be stored."""
 
-    edge: Edge = field(default_factory=Edge)  # the tenant's; the default lets everything pass as it is
+    edge: PrivacyFilter = field(
+        default_factory=PrivacyFilter
+    )  # the tenant's; the default lets everything pass as it is
     lines: list[bytes] = field(default_factory=list)  # canonical, in the document's order
     rejected: list[RejectedItem] = field(default_factory=list)  # the first MAX_REPORTED
     rejected_count: int = 0
@@ -57,7 +59,7 @@ class Batch:
             self.rejected.append(item)
 
 
-def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch: Batch) -> Iterator[None]:
+def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch: Submission) -> Iterator[None]:
     """Fill `batch` from the document, yielding after each slice.
 
     Raises UnreadableDocument and TooManyItems, both before anything is in the batch.
@@ -65,7 +67,7 @@ def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch:
     return _read_lines(document, noun, now, batch) if form == "ndjson" else _read_json(document, noun, now, batch)
 
 
-def _read_json(document: bytes, noun: Noun, now: datetime, batch: Batch) -> Iterator[None]:
+def _read_json(document: bytes, noun: Noun, now: datetime, batch: Submission) -> Iterator[None]:
     try:
         value = parsed(document)
     except ValueError as error:
@@ -85,7 +87,7 @@ def _read_json(document: bytes, noun: Noun, now: datetime, batch: Batch) -> Iter
             yield
 
 
-def _read_lines(document: bytes, noun: Noun, now: datetime, batch: Batch) -> Iterator[None]:
+def _read_lines(document: bytes, noun: Noun, now: datetime, batch: Submission) -> Iterator[None]:
     # Counted before splitting: eight megabytes of newlines would be eight million objects.
     count = document.count(b"\n") + (not document.endswith(b"\n"))
     if count > MAX_LINES:

@@ -14,7 +14,7 @@ from scipy.special import betaln
 
 
 class Judgement(Protocol):
-    """An outcome, wherever it comes from (service.storage.feed.FeedOutcome, an audit's file)."""
+    """An outcome, wherever it comes from (service.storage.complaints.feed.FeedOutcome, an audit's file)."""
 
     @property
     def id(self) -> str: ...
@@ -33,7 +33,7 @@ class Judgement(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class JudgedComplaint:
     """One complaint of a cluster's member on one of its targets."""
 
     seq: int
@@ -42,7 +42,7 @@ class Filed:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VerdictTally:
     """How people judged the targets of a cluster."""
 
     upheld: int
@@ -59,14 +59,14 @@ def standing(outcomes: Iterable[Judgement]) -> Judgement | None:
     return max(taught, key=lambda o: (_RANK[o.decided_by], o.decided_us, o.id), default=None)
 
 
-def tally(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Iterable[Judgement]]) -> Tally:
+def tally(complaints: Iterable[JudgedComplaint], outcomes_by_target: Mapping[int, Iterable[Judgement]]) -> VerdictTally:
     """Targets upheld, rejected and unjudged, each counted once.
 
     A target's verdict holds for the complaints filed before it; a verdict about one complaint holds for that one
     alone and goes before the target's. Where the judged complaints of a target differ, the majority counts, a tie
     as upheld.
     """
-    filed: dict[int, list[Filed]] = {}
+    filed: dict[int, list[JudgedComplaint]] = {}
     for complaint in complaints:
         filed.setdefault(complaint.target, []).append(complaint)
     upheld = rejected = 0
@@ -86,7 +86,7 @@ def tally(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Iterable
             good, bad = good + (verdict.verdict == "upheld"), bad + (verdict.verdict == "rejected")
         upheld += good >= bad and good > 0
         rejected += bad > good
-    return Tally(upheld, rejected, len(filed) - upheld - rejected)
+    return VerdictTally(upheld, rejected, len(filed) - upheld - rejected)
 
 
 def log_likelihood_ratio(upheld: float, rejected: float) -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from service.model import Evidence
-from service.moderation.outcomes import Filed, Judgement, log_likelihood_ratio
+from service.moderation.outcomes import JudgedComplaint, Judgement, log_likelihood_ratio
 from service.moderation.reputation import earned
 
 RECORD = "record"
@@ -23,7 +23,7 @@ USUAL = 0.4  # share rejected
 
 
 def record_evidence(
-    complaints_by_member: Mapping[int, Iterable[Filed]],
+    complaints_by_member: Mapping[int, Iterable[JudgedComplaint]],
     own_targets: Iterable[int],
     outcomes_by_target: Mapping[int, Sequence[Judgement]],
     reporters_by_target: Mapping[int, int],

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 from scipy.stats import beta
 
-from service.moderation.outcomes import Filed, Judgement
+from service.moderation.outcomes import JudgedComplaint, Judgement
 from service.moderation.track_record import verdict_on
 
 PRIOR_UPHELD, PRIOR_REJECTED = 2.0, 2.0
@@ -61,7 +61,7 @@ class Earned:
 
 
 def earned(
-    complaints: Iterable[Filed],
+    complaints: Iterable[JudgedComplaint],
     outcomes_by_target: Mapping[int, Sequence[Judgement]],
     reporters_by_target: Mapping[int, int],
     now_us: int,
@@ -88,7 +88,7 @@ def earned(
 
 
 def reputation(
-    complaints: Iterable[Filed],
+    complaints: Iterable[JudgedComplaint],
     outcomes_by_target: Mapping[int, Sequence[Judgement]],
     reporters_by_target: Mapping[int, int],
     now_us: int,

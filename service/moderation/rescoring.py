@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.model import Disposition, Evidence, Kind
-from service.moderation.outcomes import Tally
+from service.moderation.outcomes import VerdictTally
 from service.moderation.score import (
     FEWEST_TEXTS,
     OUTCOMES,
@@ -49,7 +49,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RescoredSignal:
     """One signal, for the whole group and for who is left."""
 
     signal: str
@@ -75,7 +75,7 @@ class Rescored:
     unfounded_probability: float
     disposition: Disposition  # flagged, reliable or revoked
     too_few: bool  # no group is left
-    rows: tuple[Row, ...]
+    rows: tuple[RescoredSignal, ...]
 
 
 def rescore_without(
@@ -83,7 +83,7 @@ def rescore_without(
     said: Sequence[Said],
     left_out: Collection[int],
     elsewhere: Mapping[int, int],
-    told: tuple[Tally, Tally],
+    told: tuple[VerdictTally, VerdictTally],
     kind: Kind,
     policy: Policy,
 ) -> Rescored:
@@ -127,7 +127,7 @@ def rescore_without(
         disposition="revoked" if too_few else verdict.disposition,
         too_few=too_few,
         rows=tuple(
-            Row(e.signal, e, new[e.signal], e.signal == OUTCOMES or after.get(e.signal) is not None)
+            RescoredSignal(e.signal, e, new[e.signal], e.signal == OUTCOMES or after.get(e.signal) is not None)
             for e in before.evidence
         ),
     )

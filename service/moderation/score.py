@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from scipy.stats import binom
 
 from service.model import Disposition, Evidence
-from service.moderation.outcomes import Tally, log_likelihood_ratio
+from service.moderation.outcomes import VerdictTally, log_likelihood_ratio
 
 OUTCOMES = "outcomes"
 COORDINATION = ("base", "lockstep", "devotion", "group", "span", "slice")  # the signals that answer the first question
@@ -96,7 +96,12 @@ def coordination(evidence: Iterable[Evidence]) -> float:
 
 
 def judge(
-    structural: Sequence[Evidence], outcomes: Tally, target_count: int, *, prior_unfounded: float, flag_score: float
+    structural: Sequence[Evidence],
+    outcomes: VerdictTally,
+    target_count: int,
+    *,
+    prior_unfounded: float,
+    flag_score: float,
 ) -> Verdict:
     """Put the outcomes known by now to a cluster's structural evidence.
 
@@ -127,7 +132,7 @@ def judge(
     )
 
 
-def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outcomes: Tally) -> str:
+def summarise(reporters: int, targets: int, structural: Sequence[Evidence], outcomes: VerdictTally) -> str:
     """One plain sentence for a list: who, what, how closely, and how it was judged."""
     by_signal = {e.signal: e for e in structural}
     parts = [

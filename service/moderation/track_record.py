@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.moderation.outcomes import Filed, Judgement, standing
+from service.moderation.outcomes import JudgedComplaint, Judgement, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,15 @@ class TrackRecord:
     rejected: int = 0
 
 
-def track_record(complaints: Iterable[Filed], outcomes_by_target: Mapping[int, Sequence[Judgement]]) -> TrackRecord:
+def track_record(
+    complaints: Iterable[JudgedComplaint], outcomes_by_target: Mapping[int, Sequence[Judgement]]
+) -> TrackRecord:
     """Count the judged among `complaints`, each for itself (see `verdict_on`); the order of both is irrelevant."""
     verdicts = [verdict_on(complaint, outcomes_by_target.get(complaint.target, ())) for complaint in complaints]
     return TrackRecord(verdicts.count("upheld"), verdicts.count("rejected"))
 
 
-def verdict_on(complaint: Filed, outcomes: Sequence[Judgement]) -> str | None:
+def verdict_on(complaint: JudgedComplaint, outcomes: Sequence[Judgement]) -> str | None:
     """How people judged this complaint, given all outcomes about its target: "upheld", "rejected" or None.
 
     An outcome about the complaint alone goes before one about its target, and judges only what was filed before it.

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.moderation.outcomes import Filed, Judgement
+from service.moderation.outcomes import JudgedComplaint, Judgement
 from service.moderation.track_record import verdict_on
 from service.policy import Policy
 
@@ -30,7 +30,7 @@ SECOND_US = 1_000_000
 class Noticed:
     """A standing complaint of the reporter."""
 
-    filed: Filed
+    filed: JudgedComplaint
     trusted: bool
     brigade: str | None  # the cluster that a person decided to be a brigade, where the complaint is one of its
 

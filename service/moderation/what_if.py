@@ -2,8 +2,8 @@
 
 Two runs of the same detection over the same complaints, one by the thresholds in force and one by those proposed, each
 from nothing. A case of one run is the same as a case of the other under the rule of identity
-(service/moderation/lineage.py): half of the smaller one's members, and of a crowd on one target the same target. What
-people decided stands in both: no threshold overturns it.
+(service/moderation/cluster_identity.py): half of the smaller one's members, and of a crowd on one target the same
+target. What people decided stands in both: no threshold overturns it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from service.moderation.case_events import is_held
-from service.moderation.lineage import ClusterState, common_people, summaries
+from service.moderation.cluster_identity import ClusterState, common_people, summaries
 
 Why = Literal["held_back", "reliable", "not_found", "below"]
 

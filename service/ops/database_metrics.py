@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from sqlalchemy import Connection, func, select, text
 
 from service.platforms import POLLED
-from service.storage.schema import (
+from service.storage.sql.schema import (
     analysis_state,
     clusters,
     dead_letters,

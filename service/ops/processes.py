@@ -19,8 +19,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from service.storage import keys
-from service.storage.queue import QUEUES
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_queue import QUEUES
 
 KINDS = ("api", *(f"worker-{queue}" for queue in QUEUES), "clock")
 BEAT_SECONDS = 10.0
@@ -57,7 +57,7 @@ def beating(client: Redis, kind: str) -> Iterator[None]:
         over.set()
         thread.join(BEAT_SECONDS)
         with suppress(RedisError, OSError):  # it falls silent
-            client.hdel(keys.PROCESSES, field)
+            client.hdel(redis_keys.PROCESSES, field)
 
 
 def read_kinds(fields: Mapping[Any, Any], now_seconds: float) -> dict[str, Kind]:
@@ -75,11 +75,11 @@ def read_kinds(fields: Mapping[Any, Any], now_seconds: float) -> dict[str, Kind]
 def _say(client: Any, field: str) -> None:
     seconds, micro = client.time()
     now = seconds + micro / 1e6
-    known = client.hgetall(keys.PROCESSES)
+    known = client.hgetall(redis_keys.PROCESSES)
     gone = [name for name, value in known.items() if now - json.loads(value)["at"] > _FORGOTTEN_SECONDS]
     if gone:
-        client.hdel(keys.PROCESSES, *gone)
-    client.hset(keys.PROCESSES, field, json.dumps({"at": now, **_memory()}))
+        client.hdel(redis_keys.PROCESSES, *gone)
+    client.hset(redis_keys.PROCESSES, field, json.dumps({"at": now, **_memory()}))
 
 
 def _memory() -> dict[str, int]:

@@ -11,9 +11,9 @@ import redis
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from service.ops.processes import read_kinds
-from service.ops.tallies import metrics_of
-from service.storage import keys, stream
-from service.storage.queue import QUEUES
+from service.ops.worker_metrics import metrics_of
+from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.job_queue import QUEUES
 
 _A_TENANT = 4  # answers about each
 
@@ -22,14 +22,14 @@ def read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[M
     """Two round trips. Raises RedisError."""
     pipe = client.pipeline(transaction=False)
     for name in names:
-        pipe.get(keys.position(name))
-        pipe.xlen(keys.stream(name))
-        stream.OLDEST.run(pipe, [keys.stream(name)], [])
-        pipe.hgetall(keys.tallies(name))
+        pipe.get(redis_keys.position(name))
+        pipe.xlen(redis_keys.stream(name))
+        stream.OLDEST.run(pipe, [redis_keys.stream(name)], [])
+        pipe.hgetall(redis_keys.tallies(name))
     for queue in QUEUES:
         pipe.llen(f"rq:queue:{queue}")
-    pipe.hgetall(keys.tallies(""))
-    pipe.hgetall(keys.PROCESSES)
+    pipe.hgetall(redis_keys.tallies(""))
+    pipe.hgetall(redis_keys.PROCESSES)
     pipe.time()
     answers = pipe.execute()
     told, (everybody, processes, time) = (

@@ -13,11 +13,11 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from service.model import moment
-from service.ops import tallies
+from service.ops import worker_metrics
 from service.ops.processes import Kind, read_kinds
-from service.storage import keys, stream
-from service.storage.queue import QUEUES
-from service.storage.stream import AsyncRedis, unavailable_when_it_fails
+from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.stream import AsyncRedis, unavailable_when_it_fails
 
 _WORKERS = "rq:workers"
 _FIELDS = ("queues", "state", "birth", "last_heartbeat", "successful_job_count", "failed_job_count")
@@ -94,11 +94,11 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         pipe.smembers(_WORKERS)
         for queue in QUEUES:
             pipe.llen(f"rq:queue:{queue}")
-        pipe.get(keys.position(tenant))
-        pipe.xlen(keys.stream(tenant))
-        stream.OLDEST.run(pipe, [keys.stream(tenant)], [])
-        pipe.hgetall(keys.tallies(tenant))
-        pipe.hgetall(keys.PROCESSES)
+        pipe.get(redis_keys.position(tenant))
+        pipe.xlen(redis_keys.stream(tenant))
+        stream.OLDEST.run(pipe, [redis_keys.stream(tenant)], [])
+        pipe.hgetall(redis_keys.tallies(tenant))
+        pipe.hgetall(redis_keys.PROCESSES)
         pipe.time()
         names, *rest = await pipe.execute()
         waiting, (position, batches, oldest_us, told, processes, time) = rest[: len(QUEUES)], rest[len(QUEUES) :]
@@ -109,7 +109,7 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         pipe.info("persistence")
         *found, memory, persistence = await pipe.execute(raise_on_error=False)
         workers = [_worker(values) for values in found if not isinstance(values, RedisError) and values[0] is not None]
-    window = tallies.counted(told, tallies.WINDOW_COMPLAINTS).get(())
+    window = worker_metrics.counted(told, worker_metrics.WINDOW_COMPLAINTS).get(())
     return Machinery(
         workers=sorted(workers, key=lambda w: (w.queue, w.born or now)),
         kinds=read_kinds(processes, time[0] + time[1] / 1e6),
@@ -143,15 +143,19 @@ def _redis_state(memory: Any, persistence: Any) -> RedisState | None:
 
 def _jobs(told: Mapping[Any, Any]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
-    for (work, result), count in sorted(tallies.counted(told, tallies.JOBS).items()):
-        found.setdefault(work, dict.fromkeys(tallies.JOB_RESULTS, 0))[result] = round(count)
+    for (work, result), count in sorted(worker_metrics.counted(told, worker_metrics.JOBS).items()):
+        found.setdefault(work, dict.fromkeys(worker_metrics.JOB_RESULTS, 0))[result] = round(count)
     return found
 
 
 def _selfcheck(told: Mapping[Any, Any]) -> SelfCheck | None:
     false, complaints, finished = (
-        tallies.counted(told, family).get(())
-        for family in (tallies.SELFCHECK_FALSE, tallies.SELFCHECK_COMPLAINTS, tallies.SELFCHECK_FINISHED)
+        worker_metrics.counted(told, family).get(())
+        for family in (
+            worker_metrics.SELFCHECK_FALSE,
+            worker_metrics.SELFCHECK_COMPLAINTS,
+            worker_metrics.SELFCHECK_FINISHED,
+        )
     )
     if false is None or complaints is None or finished is None:
         return None

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from service.platforms import coop, coral, discourse, generic, mastodon
-from service.platforms.delivery import Delivery
+from service.platforms.payload import Payload
 from service.platforms.signatures import SCHEME_BY_PLATFORM, Scheme, check_secret
 
-_READ_BY_PLATFORM: dict[str, Callable[[object, datetime], Delivery]] = {
+_READ_BY_PLATFORM: dict[str, Callable[[object, datetime], Payload]] = {
     "discourse": discourse.read,
     "mastodon": mastodon.read,
     "coral": coral.read,
@@ -25,7 +25,7 @@ def scheme_of(platform: str, mapping: Mapping[str, Any] | None = None) -> Scheme
     return SCHEME_BY_PLATFORM.get(platform) or _checked(mapping).scheme
 
 
-def read(platform: str, document: object, now: datetime, mapping: Mapping[str, Any] | None = None) -> Delivery:
+def read(platform: str, document: object, now: datetime, mapping: Mapping[str, Any] | None = None) -> Payload:
     """What a verified document holds; `now` dates what bears no time.
 
     Raises Unusable for what the platform does not send.

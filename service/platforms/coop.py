@@ -13,13 +13,13 @@ import json
 from datetime import datetime
 
 from service.model import JsonObject
-from service.platforms.delivery import Delivery, Unusable, identity, instant, record, records
 from service.platforms.items import REASON_CHARACTERS, complaint, outcome, words
+from service.platforms.payload import Payload, Unusable, identity, instant, record, records
 
 _APPEALS = {"ACCEPT": ("rejected", "restored"), "REJECT": ("upheld", None)}
 
 
-def read(document: object, now: datetime) -> Delivery:
+def read(document: object, now: datetime) -> Payload:
     """The complaint or outcome in one request. Raises Unusable for what is none of Coop's."""
     if not isinstance(document, dict):
         raise Unusable("a request of Coop is a JSON object")
@@ -28,13 +28,13 @@ def read(document: object, now: datetime) -> Delivery:
     if "appealDecision" in document:
         return _appeal(document, now)
     if "appealId" in document:
-        return Delivery(notes=["an appeal that nobody has decided yet: nothing to take"])
+        return Payload(notes=["an appeal that nobody has decided yet: nothing to take"])
     if "action" in document and "item" in document:
         return _action(document, now)
     raise Unusable("a request of Coop has 'reportedItem', 'appealDecision', or 'action' and 'item'")
 
 
-def _report(document: JsonObject) -> Delivery:
+def _report(document: JsonObject) -> Payload:
     reporter, item, why = (
         record(document.get("reporter")),
         record(document.get("reportedItem")),
@@ -50,7 +50,7 @@ def _report(document: JsonObject) -> Delivery:
         document.get("reportedAt"),
         policy,
     )
-    return Delivery(
+    return Payload(
         [
             complaint(
                 id=name,
@@ -67,13 +67,13 @@ def _report(document: JsonObject) -> Delivery:
     )
 
 
-def _appeal(document: JsonObject, now: datetime) -> Delivery:
+def _appeal(document: JsonObject, now: datetime) -> Payload:
     decision = document["appealDecision"]
     if not isinstance(decision, str) or decision not in _APPEALS:
         raise Unusable(f"'appealDecision' is one of {', '.join(_APPEALS)}")
     verdict, action = _APPEALS[decision]
     name = identity(document.get("appealId"))
-    return Delivery(
+    return Payload(
         [
             outcome(
                 id=None if name is None else f"appeal/{name}",
@@ -87,7 +87,7 @@ def _appeal(document: JsonObject, now: datetime) -> Delivery:
     )
 
 
-def _action(document: JsonObject, now: datetime) -> Delivery:
+def _action(document: JsonObject, now: datetime) -> Payload:
     """An action was triggered: by a moderator (Coop names an actor), else by a rule or by a user's strikes."""
     item, action, policies, rules = (
         record(document["item"]),
@@ -96,9 +96,7 @@ def _action(document: JsonObject, now: datetime) -> Delivery:
         records(document.get("rules")),
     )
     if not policies:
-        return Delivery(
-            notes=["an action without a policy: the callback does not say whether anything was found wrong"]
-        )
+        return Payload(notes=["an action without a policy: the callback does not say whether anything was found wrong"])
     person = isinstance(document.get("actorEmail"), str) and not rules
     name = _digest(
         "action",
@@ -108,7 +106,7 @@ def _action(document: JsonObject, now: datetime) -> Delivery:
         sorted(identity(p.get("id")) or "" for p in policies),
         sorted(identity(r.get("id")) or "" for r in rules),
     )
-    return Delivery(
+    return Payload(
         [
             outcome(
                 id=name,

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from service.platforms.delivery import Delivery, Unusable, identity
+from service.platforms.payload import Payload, Unusable, identity
 
 _QUEUES = ("COMMENT_ENTERED_MODERATION_QUEUE", "COMMENT_LEFT_MODERATION_QUEUE")
 
 
-def read(document: object, now: datetime) -> Delivery:
+def read(document: object, now: datetime) -> Payload:
     """Whether to fetch flags. Raises Unusable for what is no event of Coral."""
     if not isinstance(document, dict) or not isinstance(document.get("type"), str):
         raise Unusable("an event of Coral is a JSON object with the field 'type'")
     wakes = document["type"] in _QUEUES
-    return Delivery(
+    return Payload(
         notes=[] if wakes else ["an event about something else than moderation queues"],
         key=identity(document.get("id")),
         wakes=wakes,

@@ -13,8 +13,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from service.model import JsonObject
-from service.platforms.delivery import Delivery, Unusable, identity, instant, latest, record, records
 from service.platforms.items import REASON_CHARACTERS, Item, complaint, link, outcome, words
+from service.platforms.payload import Payload, Unusable, identity, instant, latest, record, records
 
 # Which field names the target, and what kind of thing it is. A queued post or an account waits for approval: nobody
 # complained.
@@ -38,21 +38,21 @@ _SCORE_TYPES = {
 _MOST_VERSIONS = 999_999
 
 
-def read(document: object, now: datetime) -> Delivery:
+def read(document: object, now: datetime) -> Payload:
     """The flags and the decision in one event. Raises Unusable for what is no event of Discourse."""
     if not isinstance(document, dict):
         raise Unusable("an event of Discourse is a JSON object")
     if "reviewable" not in document:
         said = "a ping" if "ping" in document else "no reviewable in it: let Discourse send the reviewable events alone"
-        return Delivery(notes=[said])
+        return Payload(notes=[said])
     reviewable = record(document["reviewable"])
     if identity(reviewable.get("id")) is None:
         raise Unusable("'reviewable' is an object with an id")
     target = _target(reviewable)
     if target is None:
-        return Delivery(notes=["the reviewable is about neither a post nor a chat message: nothing to take"])
+        return Payload(notes=["the reviewable is about neither a post nor a chat message: nothing to take"])
     scores = records(reviewable.get("reviewable_scores")) or records(document.get("reviewable_scores"))
-    delivery = Delivery(items=[_complaint(score, target) for score in scores])
+    delivery = Payload(items=[_complaint(score, target) for score in scores])
     missing = _missing(reviewable, scores)
     if missing:
         delivery.items += _first_of_ids(reviewable, scores, missing, target)
@@ -61,7 +61,7 @@ def read(document: object, now: datetime) -> Delivery:
             " when"
         )
     decided = _decision(reviewable, scores, target, now)
-    return delivery if decided is None else Delivery([*delivery.items, decided], delivery.notes)
+    return delivery if decided is None else Payload([*delivery.items, decided], delivery.notes)
 
 
 def _target(reviewable: JsonObject) -> JsonObject | None:

@@ -28,8 +28,8 @@ from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError
 
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun
 from service.model import EARLIEST, LATEST, JsonObject
-from service.platforms.delivery import Delivery, Unusable, identity, records
 from service.platforms.items import REASON_CHARACTERS, TEXT_CHARACTERS, Item, link, words
+from service.platforms.payload import Payload, Unusable, identity, records
 from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
 
 MAX_PATH_CHARACTERS = 200
@@ -81,7 +81,7 @@ class BadMapping(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FieldPath:
     """Where one field's value comes from."""
 
     path: JSONPath | None  # None: a constant
@@ -111,8 +111,8 @@ class Shape:
     """How items of one kind are made, and which ones are of it."""
 
     noun: Noun
-    fields: Mapping[str, Place]
-    when: Place | None = None
+    fields: Mapping[str, FieldPath]
+    when: FieldPath | None = None
     among: frozenset[str] = frozenset()
 
     def fits(self, item: object, document: object) -> bool:
@@ -147,7 +147,7 @@ def read_mapping(mapping: Mapping[str, Any] | None) -> FieldMap:
     return FieldMap(_scheme(mapping.get("signature")), items, tuple(shapes))
 
 
-def read(document: object, fields: FieldMap) -> Delivery:
+def read(document: object, fields: FieldMap) -> Payload:
     """The items in one document. Raises Unusable where it holds none at all."""
     if not fields.shapes:
         return _plain(document)
@@ -158,7 +158,7 @@ def read(document: object, fields: FieldMap) -> Delivery:
         if isinstance(document, (dict, list))
         else []
     )
-    delivery = Delivery()
+    delivery = Payload()
     passed_over = 0
     for item in items:
         shape = next((shape for shape in fields.shapes if shape.fits(item, document)), None)
@@ -173,13 +173,13 @@ def read(document: object, fields: FieldMap) -> Delivery:
     return delivery
 
 
-def _plain(document: object) -> Delivery:
+def _plain(document: object) -> Payload:
     """The contract's own documents; an outcome is what names a target and no reporter."""
     elements = document if isinstance(document, list) else [document]
     found = records(elements)
     if len(found) < len(elements):
         raise Unusable("complaints and outcomes are JSON objects, one or an array of them")
-    return Delivery([Item(OUTCOME if "target_id" in element else COMPLAINT, element) for element in found])
+    return Payload([Item(OUTCOME if "target_id" in element else COMPLAINT, element) for element in found])
 
 
 def _made(shape: Shape, item: object, document: object) -> Item:
@@ -244,17 +244,17 @@ def _shape(name: str, noun: Noun, value: object) -> Shape:
     )
 
 
-def _place(spec: object, place: str, name: str) -> Place:
+def _place(spec: object, place: str, name: str) -> FieldPath:
     if isinstance(spec, str) and spec.startswith("$"):
-        return Place(_path(spec, place))
+        return FieldPath(_path(spec, place))
     if isinstance(spec, (str, bool, int, float)):
-        return Place(None, default=spec)
+        return FieldPath(None, default=spec)
     _only(spec, place, "path", "from", "map", "default", "prefix", "as", "value")
     assert isinstance(spec, Mapping)
     if "value" in spec:  # a constant that begins with $
         if len(spec) > 1 or not isinstance(spec["value"], (str, bool, int, float)):
             raise BadMapping(f"{place}/value stands alone, and is a text, number or boolean")
-        return Place(None, default=spec["value"])
+        return FieldPath(None, default=spec["value"])
     values, default, prefix, unit = spec.get("map"), spec.get("default"), spec.get("prefix", ""), spec.get("as")
     if spec.get("from", "item") not in ("item", "document"):
         raise BadMapping(f"{place}/from is 'item' or 'document'")
@@ -270,7 +270,7 @@ def _place(spec: object, place: str, name: str) -> Place:
         raise BadMapping(f"{place}/prefix is a text, before an id")
     if unit is not None and (unit not in _UNITS or name not in _TIMES):
         raise BadMapping(f"{place}/as is one of {', '.join(_UNITS)}, for {', '.join(_TIMES)}")
-    return Place(
+    return FieldPath(
         _path(spec.get("path"), f"{place}/path"),
         spec.get("from") == "document",
         values,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from service.intake.edge import Edge
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, canonical, read_value
+from service.intake.privacy_filter import PrivacyFilter
 from service.model import Frozen, JsonObject, RejectedItem
 
 TEXT_CHARACTERS = 4_096
@@ -39,14 +39,14 @@ class Item:
         """Whether it says what was decided; otherwise it is a complaint."""
         return self.noun is OUTCOME
 
-    def read(self, now: datetime, edge: Edge, number: int | None = None) -> Frozen | RejectedItem:
+    def read(self, now: datetime, edge: PrivacyFilter, number: int | None = None) -> Frozen | RejectedItem:
         """The contract's item, or why it is none; `number` is only handed on to the refusal."""
         document = self.document
         if self.id_tells_reporter and isinstance(document.get("id"), str):
             document = {**document, "id": edge.derived(document["id"])}
         return read_value(document, self.noun, now, number)
 
-    def line(self, now: datetime, edge: Edge) -> bytes:
+    def line(self, now: datetime, edge: PrivacyFilter) -> bytes:
         """Its canonical line. Raises ValueError for an item that the contract does not take."""
         read = self.read(now, edge)
         if isinstance(read, RejectedItem):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from service.intake.edge import Edge
+from service.intake.privacy_filter import PrivacyFilter
 from service.model import EARLIEST, LATEST, JsonObject, RejectedItem
 from service.platforms.items import LARGEST_NUMBER, Item
 
@@ -31,7 +31,7 @@ class Listing:
     left_out: Counter[str] = field(default_factory=Counter)
     times: list[datetime] = field(default_factory=list)  # when each entry that tells it was made
 
-    def valid(self, now: datetime, edge: Edge) -> list[Item]:
+    def valid(self, now: datetime, edge: PrivacyFilter) -> list[Item]:
         """The items that the contract takes; the others are counted as refused."""
         valid: list[Item] = []
         for item in self.items:

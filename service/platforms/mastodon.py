@@ -16,19 +16,19 @@ from __future__ import annotations
 from datetime import datetime
 
 from service.model import JsonObject
-from service.platforms.delivery import Delivery, Unusable, identity, instant, record, records
 from service.platforms.items import REASON_CHARACTERS, Item, complaint, link, outcome, words
+from service.platforms.payload import Payload, Unusable, identity, instant, record, records
 
 INSTANCE_ACTOR = "-99"
 _SANCTIONS = ("suspended", "silenced", "sensitized", "disabled")
 
 
-def read(document: object, now: datetime) -> Delivery:
+def read(document: object, now: datetime) -> Payload:
     """The complaints and outcomes in one event. Raises Unusable for what is no event of Mastodon."""
     if not isinstance(document, dict) or not isinstance(document.get("event"), str):
         raise Unusable("an event of Mastodon is a JSON object with the field 'event'")
     if document["event"] not in ("report.created", "report.updated"):
-        return Delivery(
+        return Payload(
             notes=[
                 "an event about something else than reports: let Mastodon send report.created and report.updated alone"
             ]
@@ -38,7 +38,7 @@ def read(document: object, now: datetime) -> Delivery:
     if number is None:
         raise Unusable("'object' is a report with an id")
     targets = _targets(report)
-    delivery = Delivery(items=[_complaint(report, f"{number}/{end}", target) for end, target in targets])
+    delivery = Payload(items=[_complaint(report, f"{number}/{end}", target) for end, target in targets])
     updated = identity(report.get("updated_at"))
     if updated is not None:
         delivery.key = f"{document['event']} {number} {updated}"

@@ -13,7 +13,18 @@ from datetime import UTC, datetime, timedelta
 from service.model import JsonObject
 from service.platforms import coral_flags
 from service.platforms.listed import Unreadable, moment_if_any
-from service.polling.asking import NEWS, REVIEW, Ask, Taken, Unexpected, bearer, due_walk, same_page, walk_in, with_walk
+from service.polling.poll_protocol import (
+    NEWS,
+    REVIEW,
+    Ask,
+    Taken,
+    Unexpected,
+    bearer,
+    due_walk,
+    same_page,
+    walk_in,
+    with_walk,
+)
 
 _WALKS = {"news": NEWS, "review": REVIEW}
 _STEP = timedelta(milliseconds=1)

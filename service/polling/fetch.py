@@ -11,7 +11,7 @@ import httpx
 from service.errors import BrigadewatchError
 from service.intake.items import parsed
 from service.outbound.addresses import OutboundRefused
-from service.polling.asking import Ask
+from service.polling.poll_protocol import Ask
 
 MAX_BYTES = 8 * 1024 * 1024  # a page of a hundred reports with their texts is below one
 TIMEOUT_SECONDS = 8.0  # jobs of other tenants wait behind this one

@@ -10,8 +10,19 @@ from datetime import datetime
 
 from service.model import JsonObject
 from service.platforms import lemmy
-from service.polling.asking import NEWS, REVIEW, Ask, Taken, Unexpected, bearer, due_walk, same_page, walk_in, with_walk
-from service.polling.walks import Pace
+from service.polling.poll_pagination import Pace
+from service.polling.poll_protocol import (
+    NEWS,
+    REVIEW,
+    Ask,
+    Taken,
+    Unexpected,
+    bearer,
+    due_walk,
+    same_page,
+    walk_in,
+    with_walk,
+)
 
 PAGE = 50
 _LISTS = {4: ("all",), 3: ("comment", "post")}

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from service.model import JsonObject
 from service.platforms import ozone
-from service.polling.asking import (
+from service.polling.poll_pagination import Pace
+from service.polling.poll_protocol import (
     FIRST_LOOKBACK,
     Ask,
     Taken,
@@ -18,7 +19,6 @@ from service.polling.asking import (
     walk_in,
     with_walk,
 )
-from service.polling.walks import Pace
 
 PAGE = 100
 # A log changes only at its end; the overlap is for transactions that commit after a later one.

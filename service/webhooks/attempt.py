@@ -22,7 +22,7 @@ _LONGEST_ERROR = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class WebhookMessage:
     """An event on its way to one URL."""
 
     event_id: str
@@ -59,7 +59,7 @@ class Result:
         )
 
 
-def attempt(client: httpx.Client, message: Message, signing_secrets: Sequence[str], now_us: int) -> Result:
+def attempt(client: httpx.Client, message: WebhookMessage, signing_secrets: Sequence[str], now_us: int) -> Result:
     """Post the message once, signed, with the attempt's own time.
 
     Never raises for what the receiver or the network does.

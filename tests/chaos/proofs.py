@@ -16,9 +16,9 @@ from sqlalchemy import Engine, func, select
 from up import environment
 
 from service.settings import read_settings
-from service.storage import schema
-from service.storage.database import open_database
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.sql import schema
+from service.storage.sql.engine import open_database
 from workers.detect import rebuild
 from workers.resources import open_resources
 

@@ -13,7 +13,7 @@ import httpx
 from hypothesis import strategies as st
 
 from service.console import csv_files
-from service.console.queue_question import FIELDS, question_of, read_question
+from service.console.queue_filters import FIELDS, question_of, read_question
 from service.console.rendering import segment
 from service.console.sign_in import HOME, safe_path, sign_in_path
 from service.errors import InvalidCursor
@@ -21,8 +21,8 @@ from service.logs import redacted
 from service.outbound.addresses import OutboundRefused, is_inside, parse_address, parse_openings
 from service.outbound.client import check_url
 from service.settings import read_settings
-from service.storage.cases import SORT_KEY_TYPES, filter_of
-from service.storage.cursors import Page, read_cursor, write_cursor
+from service.storage.cases.cases import SORT_KEY_TYPES, filter_of
+from service.storage.sql.cursors import Page, read_cursor, write_cursor
 from tests.fuzz.cases import NASTY, SURROGATES, TEXTS, cases, json_values
 
 SETTINGS = read_settings(Path("nowhere"), {})
@@ -232,7 +232,7 @@ def test_no_source_is_named_in_a_log(before: str, identifier: str, after: str) -
 
 @cases(value=json_values(), text=st.text(SURROGATES, max_size=20))
 def test_a_cursor_of_any_json_with_a_right_checksum_is_still_checked(value: object, text: str) -> None:
-    from service.storage.cursors import _check
+    from service.storage.sql.cursors import _check
 
     try:
         body = json.dumps(value).encode()

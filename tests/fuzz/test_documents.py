@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
 from service.api.body import Gunzip
-from service.intake.documents import Batch, Form, TooManyItems, UnreadableDocument, read_document
-from service.intake.edge import Edge
+from service.intake.documents import Form, Submission, TooManyItems, UnreadableDocument, read_document
 from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_line
+from service.intake.privacy_filter import PrivacyFilter
 from service.model import RejectedItem
 from tests.fuzz.cases import SCALARS, TEXTS, cases, json_values
 
@@ -83,11 +83,11 @@ LINES = st.one_of(
         ]
     ),
 )
-EDGES = st.builds(Edge, key=st.just(b"k" * 32), pseudonyms=st.booleans(), keep_text=st.booleans())
+EDGES = st.builds(PrivacyFilter, key=st.just(b"k" * 32), pseudonyms=st.booleans(), keep_text=st.booleans())
 
 
-def read(document: bytes, form: Form, noun: Noun, edge: Edge | None = None) -> Batch:
-    batch = Batch(edge or Edge())
+def read(document: bytes, form: Form, noun: Noun, edge: PrivacyFilter | None = None) -> Submission:
+    batch = Submission(edge or PrivacyFilter())
     for _ in read_document(document, noun, form, NOW, batch):
         pass
     return batch
@@ -109,7 +109,7 @@ def test_a_document_is_read_or_refused_in_our_own_words(document: bytes, form: F
 
 @cases(before=st.lists(LINES, max_size=6), after=st.lists(LINES, max_size=6), edge=EDGES)
 def test_a_good_line_among_any_others_is_taken_and_each_other_has_its_own_fate(
-    before: list[bytes], after: list[bytes], edge: Edge
+    before: list[bytes], after: list[bytes], edge: PrivacyFilter
 ) -> None:
     good = json.dumps(GOOD).encode()
     batch = read(b"\n".join([*before, good, *after]), "ndjson", COMPLAINT, edge)
@@ -121,7 +121,7 @@ def test_a_good_line_among_any_others_is_taken_and_each_other_has_its_own_fate(
 
 @cases(items=st.lists(NEARLY | json_values(FIELDS), max_size=6), noun=NOUNS)
 def test_an_array_and_its_lines_are_the_same(items: list[Any], noun: Noun) -> None:
-    array = read(json.dumps(items).encode(), "json", noun) if items else Batch()
+    array = read(json.dumps(items).encode(), "json", noun) if items else Submission()
     lines = read(b"\n".join(json.dumps(item).encode() for item in items), "ndjson", noun)
     assert array.lines == lines.lines
     assert [(item.line, item.id, item.pointer) for item in array.rejected] == [

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from service import platforms
-from service.intake.edge import Edge
 from service.intake.items import parsed
-from service.platforms.delivery import Unusable
+from service.intake.privacy_filter import PrivacyFilter
 from service.platforms.generic import BadMapping, read_mapping
 from service.platforms.generic import read as read_generic
+from service.platforms.payload import Unusable
 from service.platforms.signatures import BEARER, SCHEME_BY_PLATFORM, Hmac, Scheme, Shared, Standard, fault
-from service.polling.asking import Platform, Unexpected
 from service.polling.coral import Coral
 from service.polling.lemmy import Lemmy
 from service.polling.ozone import Ozone
+from service.polling.poll_protocol import Platform, Unexpected
 from tests.fuzz.cases import TEXTS, cases, json_values
 from tests.service.platforms.test_any_json import CASES as PAYLOADS
 from tests.service.platforms.test_any_json import replaced, survives
@@ -193,7 +193,7 @@ def test_a_mapping_is_one_or_says_what_is_wrong_and_reads_any_document(mapping: 
     except Unusable:
         return
     for item in delivery.items:
-        item.read(NOW, Edge())
+        item.read(NOW, PrivacyFilter())
 
 
 @cases(

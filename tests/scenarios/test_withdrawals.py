@@ -14,8 +14,8 @@ from sqlalchemy import Engine, select
 from worlds import DAY, Row, Town, document, draw_town
 
 from service.settings import Settings
-from service.storage import schema
-from service.storage.tenants import create_key
+from service.storage.accounts.tenants import create_key
+from service.storage.sql import schema
 from workers import ingest
 
 

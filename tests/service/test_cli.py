@@ -19,8 +19,8 @@ from up import Up, environment
 
 from service.commands.histories import spread_outcomes
 from service.settings import read_settings
-from service.storage.database import open_database
-from service.storage.tenants import find_key
+from service.storage.accounts.tenants import find_key
+from service.storage.sql.engine import open_database
 
 COMMANDS = (
     "demo",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service import logs
-from service.logs import Line, Logfmt
+from service.logs import Logfmt, LogLine
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_what_is_noted_is_told_at_the_end_added_up_and_bounded() -> None:
     told = line.pairs()
     assert told.pop("requests") == ",".join(["a", "b", *map(str, range(98))])
     assert told == {"tenant": "news", "position": 2, "items": 7, "entries": 1, "requests_left_out": 102}
-    assert Line("x").pairs() == {}
+    assert LogLine("x").pairs() == {}
 
 
 def test_a_level_that_there_is_not_is_an_error() -> None:

@@ -22,9 +22,9 @@ from loopback import Answer, Receiver, serving
 from up import Up, environment, make_key
 
 from service.moderation.events import Event
-from service.storage import outbox
-from service.storage.database import open_database, write
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.sql.engine import open_database, write
+from service.storage.webhooks import outbox
 
 PASSWORD = "a password that nobody guesses 4711"
 WRONG_PASSWORD = "a password that was mistyped 4712"

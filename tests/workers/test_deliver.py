@@ -25,15 +25,17 @@ from standardwebhooks import Webhook
 
 from service.errors import NotFound, Refused
 from service.moderation.events import Event
-from service.ops.tallies import DELIVERY_ATTEMPTS, counted
+from service.ops.worker_metrics import DELIVERY_ATTEMPTS, counted
 from service.settings import Settings
-from service.storage import deliveries as log
-from service.storage import keys, schema, subscriptions, timers
-from service.storage.database import write
-from service.storage.outbox import event_id, record
-from service.storage.queue import enqueue
-from service.storage.secret_box import SecretBox
-from service.storage.tenants import create_tenant
+from service.storage.accounts.tenants import create_tenant
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_queue import enqueue
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
+from service.storage.webhooks import deliveries as log
+from service.storage.webhooks import subscriptions
+from service.storage.webhooks.outbox import event_id, record
 from service.webhooks.schedule import PAUSES_SECONDS
 from service.webhooks.signing import new_secret
 from workers import deliver
@@ -134,16 +136,16 @@ class Desk:
             self.work()
         raise AssertionError("the job asks for itself again and again")
 
-    def deliveries(self, subscription: str) -> list[log.Delivery]:
+    def deliveries(self, subscription: str) -> list[log.DeliveryRecord]:
         with self.engine.connect() as connection:
             return log.list_page(connection, self.tenant, subscription, state=None, after=None, limit=100)[0]
 
-    def subscription(self, subscription: str) -> subscriptions.Subscription:
+    def subscription(self, subscription: str) -> subscriptions.StoredSubscription:
         with self.engine.connect() as connection:
             return subscriptions.read(connection, self.tenant, subscription)
 
     def counted(self) -> dict[str, int]:
-        found: Any = self.resources.redis.hgetall(keys.tallies("paper"))
+        found: Any = self.resources.redis.hgetall(redis_keys.tallies("paper"))
         return {result: int(value) for (result,), value in counted(found, DELIVERY_ATTEMPTS).items()}
 
     def audit(self) -> list[tuple[str, str]]:
@@ -508,7 +510,7 @@ def test_one_job_a_tenant(desk: Desk, start: Callable[..., Receiver]) -> None:
     receiver = start()
     desk.subscribe(receiver)
     desk.happens(flagged(1))
-    desk.resources.redis.set(keys.lease("deliver", "paper"), "another")
+    desk.resources.redis.set(redis_keys.lease("deliver", "paper"), "another")
     desk.work()
     assert receiver.asked == []
     assert desk.due_us() == NOW_US, "asked for again, until whoever has it is done"

@@ -15,11 +15,12 @@ from worlds import DAY, Row, Town, document, draw_town, keys_of
 
 from service.errors import StaleVersion
 from service.settings import Settings
-from service.storage import assessments, clusters, keys
-from service.storage.database import write
-from service.storage.hashing import field_of, key_of, key_of_field
-from service.storage.overrides import set_overrides
-from service.storage.queue import enqueue
+from service.storage.cases import clusters
+from service.storage.detection.policy_overrides import set_overrides
+from service.storage.redis_store import assessments, redis_keys
+from service.storage.redis_store.job_queue import enqueue
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import field_of, key_of, key_of_field
 from workers import detect, ingest
 from workers.detection.detector import Detector
 from workers.resources import Resources
@@ -43,12 +44,13 @@ def brigade(town: Town) -> frozenset[int]:
 
 def in_redis(paper: Newspaper) -> dict[int, Any]:
     return {
-        key_of_field(f): assessments.unpack(v) for f, v in paper.redis.hgetall(keys.memberships(paper.name)).items()
+        key_of_field(f): assessments.unpack(v)
+        for f, v in paper.redis.hgetall(redis_keys.memberships(paper.name)).items()
     }
 
 
 def totals_in_redis(paper: Newspaper) -> dict[str, int]:
-    return {f.decode(): int(v) for f, v in paper.redis.hgetall(keys.totals(paper.name)).items()}
+    return {f.decode(): int(v) for f, v in paper.redis.hgetall(redis_keys.totals(paper.name)).items()}
 
 
 def raid_target(paper: Newspaper, town: Town) -> str:
@@ -96,12 +98,12 @@ def test_a_window_tells_its_digest_after_the_turn_and_one_built_anew_tells_the_s
         *({"withdraws": d["id"]} for d in documents[:40:3]),
     ]
 
-    def asked_in_the_middle(analysis: detect.Analysis, *_: object) -> None:
+    def asked_in_the_middle(analysis: detect.TenantAnalyzer, *_: object) -> None:
         before = len(caplog.messages)
         detect.tell_windows()
         assert len(caplog.messages) == before, "half a tick is nothing to tell"
 
-    monkeypatch.setattr(detect.Analysis, "_count", asked_in_the_middle)
+    monkeypatch.setattr(detect.TenantAnalyzer, "_count", asked_in_the_middle)
     paper.posts(mixed, batch=100)
     paper.sweeps()
     assert caplog.messages
@@ -292,7 +294,7 @@ def test_in_a_backlog_ticks_wait_for_a_sweep_after_a_week_of_event_time(paper: N
 def test_while_another_worker_holds_the_lease_nothing_is_done(paper: Newspaper) -> None:
     paper.accepts(line(document(Row(1, 1, 1, 0))))
     ingest.run(paper.name, paper.resources)
-    paper.redis.set(keys.lease("detect", paper.name), "another")
+    paper.redis.set(redis_keys.lease("detect", paper.name), "another")
     detect.run(paper.name, paper.resources)
     assert paper.analysis().cursor_seq == 0
 

@@ -13,11 +13,12 @@ from worlds import Row, document, draw_town
 from service.errors import NotFound, Refused
 from service.moderation.allowances import sentence
 from service.settings import Settings
-from service.storage import allowed, schema, timers
-from service.storage.database import write
-from service.storage.hashing import key_of
-from service.storage.overrides import change_overrides
-from service.storage.tenants import create_tenant
+from service.storage.accounts.tenants import create_tenant
+from service.storage.detection import allow_list
+from service.storage.detection.policy_overrides import change_overrides
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 from workers import detect, sweep
 from workers.clock import Clock
 
@@ -47,13 +48,15 @@ def raided(paper: Newspaper) -> str:
 def allow(paper: Newspaper, *reporters: str) -> None:
     with write(paper.engine) as connection:
         for reporter in reporters:
-            allowed.allow(connection, paper.id, reporter, note="knows spam", by="ann", now_us=paper.resources.now_us())
+            allow_list.allow(
+                connection, paper.id, reporter, note="knows spam", by="ann", now_us=paper.resources.now_us()
+            )
 
 
 def disallow(paper: Newspaper, *reporters: str) -> None:
     with write(paper.engine) as connection:
         for reporter in reporters:
-            allowed.disallow(connection, paper.id, reporter, by="ann", now_us=paper.resources.now_us())
+            allow_list.disallow(connection, paper.id, reporter, by="ann", now_us=paper.resources.now_us())
 
 
 def test_what_a_patrol_said_counts_at_once_and_no_longer_when_it_is_off_the_list(paper: Newspaper) -> None:
@@ -79,8 +82,8 @@ def test_what_a_patrol_said_counts_at_once_and_no_longer_when_it_is_off_the_list
 def test_the_effect_is_told_before_and_is_what_happens(paper: Newspaper) -> None:
     one = PATROL[0]
     with paper.engine.connect() as connection:
-        told = allowed.effect(connection, paper.id, one, allowed=True)
-        assert allowed.effect(connection, paper.id, "nobody ever", allowed=True).clusters == 0
+        told = allow_list.effect(connection, paper.id, one, allowed=True)
+        assert allow_list.effect(connection, paper.id, "nobody ever", allowed=True).clusters == 0
         (cluster,) = paper.clusters().values()
         targets = {f"t{row.target}" for row in TOWN.rows if key_of(f"t{row.target}") in cluster.author_by_target}
     before = sum(paper.independent(t) for t in targets)
@@ -93,7 +96,7 @@ def test_the_effect_is_told_before_and_is_what_happens(paper: Newspaper) -> None
     assert told.counted > 1
     assert "more count as independent" in sentence(told)
     with paper.engine.connect() as connection:
-        back = allowed.effect(connection, paper.id, one, allowed=False)
+        back = allow_list.effect(connection, paper.id, one, allowed=False)
     assert (back.complaints, back.counted) == (told.complaints, pytest.approx(-told.counted))
 
 
@@ -159,19 +162,19 @@ def test_the_list_names_each_once_refuses_what_is_none_and_is_each_tenants_own(p
     allow(paper, "é 'quoted' <b>")
     with write(paper.engine) as connection:
         with pytest.raises(Refused, match="already"):
-            allowed.allow(connection, paper.id, "é 'quoted' <b>", note=None, by="ann", now_us=1)
+            allow_list.allow(connection, paper.id, "é 'quoted' <b>", note=None, by="ann", now_us=1)
         for wrong in ("", "x" * 129, "a\nb", "a\0", "\ud800"):
             with pytest.raises(Refused, match="no reporter's id"):
-                allowed.allow(connection, paper.id, wrong, note=None, by="ann", now_us=1)
-            assert allowed.find_allowed(connection, paper.id, wrong) is None
+                allow_list.allow(connection, paper.id, wrong, note=None, by="ann", now_us=1)
+            assert allow_list.find_allowed(connection, paper.id, wrong) is None
         with pytest.raises(Refused, match="too long"):
-            allowed.allow(connection, paper.id, "r1", note="x" * 1_001, by="ann", now_us=1)
+            allow_list.allow(connection, paper.id, "r1", note="x" * 1_001, by="ann", now_us=1)
         with pytest.raises(NotFound):
-            allowed.disallow(connection, other, "é 'quoted' <b>", by="ann", now_us=1)
-        assert allowed.list_allowed(connection, other) == []
-        found = allowed.find_allowed(connection, paper.id, "é 'quoted' <b>")
+            allow_list.disallow(connection, other, "é 'quoted' <b>", by="ann", now_us=1)
+        assert allow_list.list_allowed(connection, other) == []
+        found = allow_list.find_allowed(connection, paper.id, "é 'quoted' <b>")
         assert found is not None and (found.by, found.note) == ("ann", "knows spam")
-        allowed.disallow(connection, paper.id, "é 'quoted' <b>", by="bob", now_us=2)
+        allow_list.disallow(connection, paper.id, "é 'quoted' <b>", by="bob", now_us=2)
         trail = connection.execute(
             select(schema.audit_trail.c.action, schema.audit_trail.c.actor, schema.audit_trail.c.subject).where(
                 schema.audit_trail.c.tenant_id == paper.id

@@ -15,11 +15,13 @@ from worlds import DAY, Row, document, draw_town
 from service.errors import NotFound, Refused
 from service.model import JsonObject
 from service.settings import Settings
-from service.storage import dry_runs, keys, schema, timers
-from service.storage.database import write
-from service.storage.overrides import change_overrides, overrides_of, policy_of
-from service.storage.queue import open_queue
-from service.storage.tenants import create_tenant
+from service.storage.accounts.tenants import create_tenant
+from service.storage.detection import dry_runs
+from service.storage.detection.policy_overrides import change_overrides, overrides_of, policy_of
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_queue import open_queue
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
 from workers import detect, dry_run, sweep
 from workers.clock import Clock
 from workers.detection.detector import Detector
@@ -154,7 +156,7 @@ def test_between_two_steps_others_have_their_turn_and_it_goes_on_where_it_was(pa
         Clock(paper.resources).beat()
         queue = open_queue(paper.redis, "chores")
         queue.empty()
-        paper.redis.delete(keys.enqueued("dry_run", paper.name))
+        paper.redis.delete(redis_keys.enqueued("dry_run", paper.name))
         queue.enqueue_call("restore", args=("somebody else",))
         dry_run.run(paper.name, paper.resources)
         if not read(paper, run).unfinished:
@@ -204,7 +206,7 @@ def test_a_killed_worker_is_begun_anew_once_and_then_it_is_given_up(paper: Newsp
     try:
         dry_run.run(paper.name, paper.resources)
         assert read(paper, run).error is None, "the claim of the one that died has not run out yet"
-        paper.redis.delete(keys.lease("dry_run_claim", paper.name))
+        paper.redis.delete(redis_keys.lease("dry_run_claim", paper.name))
         killed_in_the_middle()
         assert "began once more" in str(read(paper, run).error) and read(paper, run).unfinished
         dry_run.run(paper.name, paper.resources)

@@ -30,16 +30,20 @@ from service.cli import app
 from service.model import moment
 from service.moderation.events import Event
 from service.settings import Settings
-from service.storage import allowed, erasures, outbox, schema, stream
-from service.storage.database import write
-from service.storage.edges import open_edge
-from service.storage.feed import COMPLAINT, UNKNOWN_US, FeedBatch, mentions, pack, renamed, unpack
-from service.storage.hashing import field_of, key_of
-from service.storage.notes import add_note
-from service.storage.renaming import Renaming
-from service.storage.secret_box import SecretBox
-from service.storage.tenant_settings import change_settings
-from service.storage.tenants import create_key
+from service.storage.accounts.tenant_settings import change_settings
+from service.storage.accounts.tenants import create_key
+from service.storage.cases.notes import add_note
+from service.storage.complaints.feed import COMPLAINT, UNKNOWN_US, FeedBatch, mentions, pack, renamed, unpack
+from service.storage.detection import allow_list
+from service.storage.privacy import erasures
+from service.storage.privacy.erasure_rewrite import ErasureRewrite
+from service.storage.privacy.privacy_filters import open_privacy_filter
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store import stream
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import field_of, key_of
+from service.storage.webhooks import outbox
 from workers import detect, erase, ingest
 from workers.resources import Resources
 
@@ -265,7 +269,7 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
                 detail=json.dumps({"reporter_id": VERA}),
             )
         )
-        allowed.allow(connection, house.id, VERA, note=f"{VERA} reports spam since 2019", by="ann", now_us=1)
+        allow_list.allow(connection, house.id, VERA, note=f"{VERA} reports spam since 2019", by="ann", now_us=1)
         add_note(connection, house.id, cluster.id, f"Ask {VERA} first.", by="ann", now=moment(1))
         connection.execute(
             schema.dead_letters.insert().values(
@@ -452,7 +456,7 @@ def test_with_pseudonyms_both_what_was_stored_before_and_after_is_erased(house: 
         change_settings(connection, house.id, actor="test", now_us=0, pseudonyms=True)
     house.api.app.state.parts.edges.forget(house.id)
     archived(house, complaint("c2", target="t2"))
-    pseudonym = open_edge(house.engine, SecretBox(house.resources.settings), house.id).pseudonym(VERA)
+    pseudonym = open_privacy_filter(house.engine, SecretBox(house.resources.settings), house.id).pseudonym(VERA)
     assert {"complaints"} <= in_rows(house.engine, forms(pseudonym)).keys()
     house.forgotten(VERA if asked == "own id" else pseudonym)
     assert in_rows(house.engine, forms(pseudonym)) == {}
@@ -522,7 +526,7 @@ def test_a_name_that_is_also_something_else_goes_alone(house: House, name: str) 
 
 
 def test_prose_is_changed_only_where_a_name_can_be_told_from_a_word() -> None:
-    renaming = Renaming(1, {"r-77": "TOKEN", "this": "OTHER", "7": "SEVENTH"})
+    renaming = ErasureRewrite(1, {"r-77": "TOKEN", "this": "OTHER", "7": "SEVENTH"})
     assert (
         renaming.column("note", "r-77 and r-777 did this 7 times; also r-77.")
         == "TOKEN and r-777 did this 7 times; also TOKEN."

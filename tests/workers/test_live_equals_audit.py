@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 
 from service.errors import LostLease
 from service.settings import Settings
-from service.storage import keys
-from service.storage.hashing import key_of
-from service.storage.leases import take_epoch
-from service.storage.schema import analysis_state
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.leases import take_epoch
+from service.storage.sql.hashing import key_of
+from service.storage.sql.schema import analysis_state
 from workers import detect, ingest
 from workers.audit.report import counts
 
@@ -123,7 +123,7 @@ def test_results_of_an_older_epoch_are_refused_and_change_nothing(paper: Newspap
     take_epoch(paper.engine, analysis_state, paper.id)
     paper.accepts(line({"withdraws": "nobody"}))
     ingest.run(paper.name, paper.resources)
-    before = (paper.analysis(), paper.clusters(), paper.redis.hgetall(keys.memberships(paper.name)))
+    before = (paper.analysis(), paper.clusters(), paper.redis.hgetall(redis_keys.memberships(paper.name)))
     with pytest.raises(LostLease, match="epoch"):
         stale.step(paper.resources)
-    assert (paper.analysis(), paper.clusters(), paper.redis.hgetall(keys.memberships(paper.name))) == before
+    assert (paper.analysis(), paper.clusters(), paper.redis.hgetall(redis_keys.memberships(paper.name))) == before

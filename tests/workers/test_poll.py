@@ -19,17 +19,25 @@ from starlette.responses import JSONResponse, Response
 
 from service.errors import Overloaded, StoreUnavailable
 from service.model import JsonObject, microseconds
-from service.ops.tallies import POLLS, counted
+from service.ops.worker_metrics import POLLS, counted
 from service.outbound.client import outbound_client
 from service.polling.fetch import MAX_BYTES
 from service.settings import Settings
-from service.storage import keys, schema, timers
-from service.storage.database import write
-from service.storage.edges import open_edge
-from service.storage.secret_box import SecretBox
-from service.storage.sources import Source, add_source, list_sources, remove_source, rotate_secret, wake_pollers
-from service.storage.tenant_settings import change_settings
-from service.storage.tenants import create_tenant
+from service.storage.accounts.tenant_settings import change_settings
+from service.storage.accounts.tenants import create_tenant
+from service.storage.privacy.privacy_filters import open_privacy_filter
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store import redis_keys
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
+from service.storage.webhooks.sources import (
+    Source,
+    add_source,
+    list_sources,
+    remove_source,
+    rotate_secret,
+    wake_pollers,
+)
 from workers import ingest, poll
 from workers.resources import Resources
 
@@ -110,12 +118,12 @@ class World:
             }
 
     def position(self) -> int:
-        return int(self.resources.redis.get(keys.position(self.name)) or 0)  # type: ignore[arg-type]
+        return int(self.resources.redis.get(redis_keys.position(self.name)) or 0)  # type: ignore[arg-type]
 
     def polls(self) -> dict[str, int]:
         return {
             "|".join(labels): int(value)
-            for labels, value in counted(self.resources.redis.hgetall(keys.tallies("paper")), POLLS).items()
+            for labels, value in counted(self.resources.redis.hgetall(redis_keys.tallies("paper")), POLLS).items()
         }  # type: ignore[arg-type]
 
 
@@ -610,7 +618,7 @@ def test_what_is_polled_passes_the_tenants_edge(make: Make) -> None:
     world = make(ozone)
     with write(world.resources.engine) as connection:
         change_settings(connection, world.number, actor="test", now_us=1, keep_text=False, pseudonyms=True)
-    edge = open_edge(world.resources.engine, SecretBox(world.resources.settings), world.number)
+    edge = open_privacy_filter(world.resources.engine, SecretBox(world.resources.settings), world.number)
     with write(world.resources.engine) as connection:
         row = {
             "id": "job",
@@ -740,10 +748,10 @@ def test_the_job_itself_runs_with_the_real_clock_and_a_lease(make: Make) -> None
     ozone = Ozone()
     world = make(ozone)
     resources = Resources(world.resources.settings, world.resources.engine, world.resources.redis)
-    world.resources.redis.set(keys.lease("poll", "paper"), "another")
+    world.resources.redis.set(redis_keys.lease("poll", "paper"), "another")
     poll.run("paper", resources)
     assert ozone.asked == []
-    world.resources.redis.delete(keys.lease("poll", "paper"))
+    world.resources.redis.delete(redis_keys.lease("poll", "paper"))
     poll.run("paper", resources)
     assert len(ozone.asked) == 1
     poll.run("nobody", resources)

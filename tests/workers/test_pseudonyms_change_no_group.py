@@ -14,13 +14,13 @@ from flow import Newspaper, audited, groups_of
 from sqlalchemy import Engine
 from worlds import document, draw_town, keys_of
 
-from service.intake.edge import Edge
+from service.intake.privacy_filter import PrivacyFilter
 from service.settings import Settings
-from service.storage.database import write
-from service.storage.edges import open_edge
-from service.storage.hashing import key_of
-from service.storage.secret_box import SecretBox
-from service.storage.tenant_settings import change_settings
+from service.storage.accounts.tenant_settings import change_settings
+from service.storage.privacy.privacy_filters import open_privacy_filter
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 OPENINGS = (
     "this comment insults every reader here",
@@ -32,8 +32,8 @@ OPENINGS = (
 class Edged(Newspaper):
     """A newspaper whose items pass its own edge."""
 
-    def edge(self) -> Edge:
-        return open_edge(self.engine, SecretBox(self.resources.settings), self.id)
+    def edge(self) -> PrivacyFilter:
+        return open_privacy_filter(self.engine, SecretBox(self.resources.settings), self.id)
 
     def accepts(self, *lines: bytes) -> int:
         edge = self.edge()

@@ -18,13 +18,15 @@ from worlds import document, draw_town, keys_of
 
 from service.moderation.events import Event
 from service.settings import Settings
-from service.storage import keys, outbox, schema
-from service.storage.database import write
-from service.storage.hashing import field_of, key_of
-from service.storage.schema import REPEAT, STANDING
-from service.storage.tenant_settings import change_settings
-from service.storage.timers import due
-from workers import detect, restore, retain
+from service.storage.accounts.tenant_settings import change_settings
+from service.storage.redis_store import redis_keys
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import field_of, key_of
+from service.storage.sql.schema import REPEAT, STANDING
+from service.storage.sql.timers import due
+from service.storage.webhooks import outbox
+from workers import detect, rebuild_redis, retain
 from workers.detection.detector import Detector
 from workers.retain import next_items
 
@@ -68,7 +70,7 @@ class Archive(Newspaper):
 
     def total(self, target: str) -> int:
         """As Redis has it."""
-        return int(self.redis.hget(keys.totals(self.name), field_of(key_of(target))) or 0)
+        return int(self.redis.hget(redis_keys.totals(self.name), field_of(key_of(target))) or 0)
 
     def window(self) -> set[int]:
         """Seqs that are resident."""
@@ -123,7 +125,7 @@ def test_what_was_received_before_the_time_goes_with_its_count_and_the_rest_stay
     assert (paper.asks("t").complaints, paper.asks("u").complaints) == (1, 0)
     assert [paper.count(table) for table in (schema.outcomes, schema.withdrawals, schema.targets)] == [1, 0, 1]
     assert paper.window() == {6}
-    restore.restore(paper.name, paper.resources)
+    rebuild_redis.rebuild_redis(paper.name, paper.resources)
     assert (paper.total("t"), paper.total("u")) == (1, 0)
 
 
@@ -236,7 +238,7 @@ def test_a_turn_that_ends_early_goes_on_at_once(paper: Archive, monkeypatch: pyt
         told(paper, complaint(f"c{k}", reporter=f"r{k}"))
     paper.ages(31)
     paper.keeps(30)
-    monkeypatch.setattr("service.storage.retention.ITEMS_AT_ONCE", 1)
+    monkeypatch.setattr("service.storage.privacy.retention.ITEMS_AT_ONCE", 1)
     monkeypatch.setattr(retain, "TURN_SECONDS", -1.0)
     for left in (2, 1, 0):
         with paper.engine.connect() as connection:
@@ -249,7 +251,7 @@ def test_a_turn_that_ends_early_goes_on_at_once(paper: Archive, monkeypatch: pyt
 
 
 def test_a_window_that_was_made_longer_since_is_not_cut(paper: Archive) -> None:
-    from service.storage.overrides import set_overrides
+    from service.storage.detection.policy_overrides import set_overrides
 
     told(paper, complaint("old"))
     paper.ages(40)
@@ -307,7 +309,7 @@ def test_a_cluster_outlives_its_complaints_as_it_was_found(raided: tuple[Archive
     assert {name: after[name] for name in KEPT} == {name: before[name] for name in KEPT}
     state = paper.clusters()[cluster]
     assert (len(state.members), len(state.author_by_target)) == (before["reporter_count"], before["target_count"])
-    assert paper.redis.hget(keys.memberships(paper.name), field_of(hit)) is None  # nothing is left to discount
+    assert paper.redis.hget(redis_keys.memberships(paper.name), field_of(hit)) is None  # nothing is left to discount
     told(paper, outcome("late", target=name_of(paper, hit), verdict="upheld"))
     after = row_of(paper, cluster)
     assert {name: after[name] for name in KEPT} == {name: before[name] for name in KEPT}
@@ -351,7 +353,7 @@ def test_half_of_a_cluster_s_complaints_may_go_and_a_sweep_neither_shrinks_nor_r
     }
     for target in {m.target for m in left.values()}:
         on_it = sum(m.target == target for m in left.values())
-        (share,) = [s for s in json.loads(paper.redis.hget(keys.memberships(paper.name), field_of(target)))[0]]
+        (share,) = [s for s in json.loads(paper.redis.hget(redis_keys.memberships(paper.name), field_of(target)))[0]]
         assert share[1] == on_it
 
 

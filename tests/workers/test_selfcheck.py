@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from worlds import document, draw_town
 
 from service.settings import Settings
-from service.storage import keys
+from service.storage.redis_store import redis_keys
 from workers import selfcheck
 
 
@@ -23,7 +23,7 @@ def paper(fake_redis: Any, engine: Engine, settings: Settings) -> Iterator[Newsp
 
 
 def told(paper: Newspaper, name: str) -> float:
-    value: Any = paper.redis.hget(keys.tallies(paper.name), name)
+    value: Any = paper.redis.hget(redis_keys.tallies(paper.name), name)
     return float(value)
 
 

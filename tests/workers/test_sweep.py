@@ -12,8 +12,9 @@ from worlds import DAY, Row, columns, document, draw_town
 
 from service.policy import DEFAULT_POLICY
 from service.settings import Settings
-from service.storage import keys, schema
-from workers import handover, sweep
+from service.storage.redis_store import redis_keys
+from service.storage.sql import schema
+from workers import sweep, sweep_codec
 from workers.detection.detector import Detector
 
 
@@ -40,11 +41,11 @@ def test_it_leaves_what_a_detector_of_the_whole_window_fits(paper: Newspaper) ->
     *_, row = rows_of(paper)  # ticks may have waited for others on the way
     assert (row.seq, row.position) == (len(town.rows), len(town.rows))  # type: ignore[attr-defined]
     expected = Detector.sweep(DEFAULT_POLICY, columns(town.rows))[0].fitted()
-    told = handover.unpack(row.payload)  # type: ignore[attr-defined]
+    told = sweep_codec.unpack(row.payload)  # type: ignore[attr-defined]
     assert told.pairs_met == expected.pairs_met and len(told.p) == len(expected.p)
     assert sorted(told.p.tolist()) == pytest.approx(sorted(expected.p.tolist()))
     assert told.affinity.shape == pytest.approx(expected.affinity.shape, rel=1e-6)
-    assert paper.redis.sismember(keys.TENANTS_DIRTY, paper.name), "so that it is taken over soon"
+    assert paper.redis.sismember(redis_keys.TENANTS_DIRTY, paper.name), "so that it is taken over soon"
 
 
 def test_only_the_window_is_swept_and_only_what_stands(paper: Newspaper) -> None:
@@ -64,7 +65,7 @@ def test_only_the_window_is_swept_and_only_what_stands(paper: Newspaper) -> None
     paper.posts([{"withdraws": "c5"}])
     sweep.run(paper.name, paper.resources)
     row = rows_of(paper)[-1]
-    assert handover.unpack(row.payload).pairs_met == 1  # type: ignore[attr-defined]
+    assert sweep_codec.unpack(row.payload).pairs_met == 1  # type: ignore[attr-defined]
     assert row.position == 6  # type: ignore[attr-defined]
 
 
@@ -87,6 +88,6 @@ def test_a_tenant_without_a_complaint_can_be_swept(paper: Newspaper) -> None:
 
 
 def test_while_another_sweeps_nothing_is_done(paper: Newspaper) -> None:
-    paper.redis.set(keys.lease("sweep", paper.name), "another")
+    paper.redis.set(redis_keys.lease("sweep", paper.name), "another")
     sweep.run(paper.name, paper.resources)
     assert rows_of(paper) == []

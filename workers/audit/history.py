@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.intake.signatures import signature_of, word_count
+from service.intake.text_fingerprints import signature_of, word_count
 from service.model import Complaint, Outcome, microseconds
-from service.storage.feed import FeedOutcome
-from service.storage.hashing import key_of
-from workers.detection.aims import TargetTraits
+from service.storage.complaints.feed import FeedOutcome
+from service.storage.sql.hashing import key_of
+from workers.detection.target_traits import TargetTraits
 from workers.detection.window import UNKNOWN_MS, Complaints, Ints
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class ComplaintHistory:
     """Standing complaints in time order (seq = row + 1: an outcome's 0 means the whole target), and how to name
     keys.
     """
@@ -108,7 +108,7 @@ class Collector:
         names.setdefault(key, text)
         return key
 
-    def history(self) -> tuple[History, dict[str, int]]:
+    def history(self) -> tuple[ComplaintHistory, dict[str, int]]:
         """Everything in time order, one standing complaint a reporter and target; and the row of each wanted
         complaint.
         """
@@ -134,7 +134,9 @@ class Collector:
             {int(place[row]): text for row, text in self._texts.items() if place[row] > 0},
         )
         rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] > 0}
-        return History(complaints, self._reporters, self._targets, self.duplicates, repeats, self._traits), rows
+        return ComplaintHistory(
+            complaints, self._reporters, self._targets, self.duplicates, repeats, self._traits
+        ), rows
 
 
 def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

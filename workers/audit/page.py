@@ -17,20 +17,20 @@ from datetime import datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from service.charts.burst import burst_chart, burst_in_rows
+from service.charts.lockstep import LAGS, complaints_in_rows, raster, soon_share, swatch
+from service.charts.words import at, figure, label, lasting, p_value, question, share, signed, visible
 from service.model import Cluster, Evidence, JsonObject
 from service.moderation.assessment import recommend
 from service.moderation.score import AIM
-from service.pictures.burst import burst_chart, burst_in_rows
-from service.pictures.lockstep import LAGS, complaints_in_rows, raster, soon_share, swatch
-from service.pictures.words import at, figure, label, lasting, p_value, question, share, signed, visible
-from workers.audit.scenes import Scene, Scope, TargetLine
+from workers.audit.scenes import AuditScope, Scene, TargetLine
 
 DRAWN = 200  # clusters with a section of their own; a page of thousands of pictures opens nowhere
 AUTHOR = "one_author"
 
 
 @dataclass(frozen=True, slots=True)
-class TargetRow:
+class ReportTarget:
     """A target of a cluster with both of its counts."""
 
     line: TargetLine
@@ -39,7 +39,7 @@ class TargetRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ClusterSection:
     """A cluster as the template takes it."""
 
     anchor: str  # plain letters and digits, whatever the cluster's id holds
@@ -49,10 +49,10 @@ class Section:
     scene: Scene | None
     raster: Markup | None
     burst: Markup | None
-    targets: tuple[TargetRow, ...]
+    targets: tuple[ReportTarget, ...]
 
 
-def page_of(report: JsonObject, scenes: Mapping[str, Scene], scope: Scope) -> str:
+def page_of(report: JsonObject, scenes: Mapping[str, Scene], scope: AuditScope) -> str:
     """The whole page. The same report gives the same page; no clock is read.
 
     `scenes` is by cluster id (workers.audit.scenes.scenes_of); a cluster without one gets no pictures. The first DRAWN
@@ -80,15 +80,17 @@ def page_of(report: JsonObject, scenes: Mapping[str, Scene], scope: Scope) -> st
 
 def _section(
     anchor: str, cluster: Cluster, scene: Scene | None, independent: Mapping[str, tuple[int, float]], threshold: int
-) -> Section:
+) -> ClusterSection:
     aims = tuple(e for e in cluster.evidence if e.signal.startswith(AIM) or e.signal == AUTHOR)
     rows = []
     for line in scene.targets if scene else ():
         own = independent.get(line.id, (line.complaints, float(line.complaints)))[1]
         rows.append(
-            TargetRow(line, own, recommend(line.complaints, own, threshold, flagged=cluster.disposition == "flagged"))
+            ReportTarget(
+                line, own, recommend(line.complaints, own, threshold, flagged=cluster.disposition == "flagged")
+            )
         )
-    return Section(
+    return ClusterSection(
         anchor=anchor,
         cluster=cluster,
         evidence=tuple(e for e in cluster.evidence if not e.signal.startswith(AIM)),

@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.moderation.outcomes import Filed, Judgement
+from service.moderation.outcomes import JudgedComplaint, Judgement
 from service.moderation.record import record_evidence
 from service.moderation.score import coordination
-from workers.audit.history import History
+from workers.audit.history import ComplaintHistory
 from workers.detection.groups import Group
 
 
 class Records:
     """The complaints of a history that outcomes are about, by reporter."""
 
-    def __init__(self, history: History, judged: Collection[int]) -> None:
+    def __init__(self, history: ComplaintHistory, judged: Collection[int]) -> None:
         c = history.complaints
         rows = np.flatnonzero(np.isin(c.target, np.fromiter(judged, np.int64, len(judged))))
         rows = rows[np.argsort(c.reporter[rows], kind="stable")]
@@ -37,13 +37,13 @@ class Records:
         )
         return group if evidence is None else replace(group, evidence=(*group.evidence, evidence))
 
-    def _until(self, reporter: int, now_us: int) -> list[Filed]:
+    def _until(self, reporter: int, now_us: int) -> list[JudgedComplaint]:
         c = self._history.complaints
         first, last = np.searchsorted(self._reporters, [reporter, reporter + 1]).tolist()
         rows = self._rows[first:last]
         rows = rows[c.time_ms[rows] * 1000 <= now_us]
         return [
-            Filed(seq, target, time * 1000)
+            JudgedComplaint(seq, target, time * 1000)
             for seq, target, time in zip(
                 c.seq[rows].tolist(), c.target[rows].tolist(), c.time_ms[rows].tolist(), strict=True
             )

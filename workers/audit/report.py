@@ -9,13 +9,13 @@ import numpy as np
 
 from service.model import Cluster, JsonObject, moment
 from service.moderation.assessment import ClusterPart, independent_count, summarise
-from service.moderation.lineage import ClusterState, parts_by_target
-from workers.audit.history import History
+from service.moderation.cluster_identity import ClusterState, parts_by_target
+from workers.audit.history import ComplaintHistory
 
 SCHEMA = "brigadewatch.report/1"
 
 
-def cluster_of(state: ClusterState, history: History) -> Cluster:
+def cluster_of(state: ClusterState, history: ComplaintHistory) -> Cluster:
     """A cluster in the contract's terms."""
     return Cluster(
         id=state.id,
@@ -44,7 +44,7 @@ def cluster_of(state: ClusterState, history: History) -> Cluster:
     )
 
 
-def counts(states: Sequence[ClusterState], history: History) -> list[JsonObject]:
+def counts(states: Sequence[ClusterState], history: ComplaintHistory) -> list[JsonObject]:
     """Raw and independent count of every target where the two differ."""
     targets, total = np.unique(history.complaints.target, return_counts=True)
     total_by_target = dict(zip(targets.tolist(), total.tolist(), strict=True))
@@ -62,7 +62,9 @@ def counts(states: Sequence[ClusterState], history: History) -> list[JsonObject]
     return sorted(rows, key=lambda row: row["id"])
 
 
-def report_of(states: Sequence[ClusterState], history: History, policy_version: str, notes: list[str]) -> JsonObject:
+def report_of(
+    states: Sequence[ClusterState], history: ComplaintHistory, policy_version: str, notes: list[str]
+) -> JsonObject:
     """The whole report. Clusters: flagged first, then by score."""
     time = history.complaints.time_ms
     ordered = sorted(states, key=lambda s: (s.disposition != "flagged", -s.score, s.id))

@@ -12,13 +12,13 @@ from typing import Literal
 
 import numpy as np
 
+from service.charts.burst import Burst, burst_of
+from service.charts.lockstep import Lockstep, by_target, lockstep_of, most
+from service.charts.lockstep import PlottedComplaint as Filing
 from service.model import moment
-from service.moderation.lineage import ClusterState, Membership
-from service.moderation.outcomes import Filed, Judgement, tally
-from service.pictures.burst import Burst, burst_of
-from service.pictures.lockstep import Filed as Filing
-from service.pictures.lockstep import Lockstep, by_target, lockstep_of, most
-from workers.audit.history import History
+from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.outcomes import JudgedComplaint, Judgement, tally
+from workers.audit.history import ComplaintHistory
 from workers.detection.window import UNKNOWN_MS, Ints
 
 TARGET_LINES = 200  # of a cluster's table of targets
@@ -27,7 +27,7 @@ Judged = Literal["upheld", "rejected"] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class GivenFields:
     """An optional part of a complaint: how often the platform told it, and what nobody can see where it did not."""
 
     what: str
@@ -36,7 +36,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class AuditScope:
     """What was looked at."""
 
     files: tuple[str, ...]  # names without folders
@@ -49,7 +49,7 @@ class Scope:
     step_seconds: int
     as_of: datetime | None
     threshold: int  # complaints at which a platform removes, the policy's default
-    told: tuple[Told, ...]
+    told: tuple[GivenFields, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +76,36 @@ class Scene:
     unjudged: int  # of all its targets
 
 
-def told_parts(history: History) -> tuple[Told, ...]:
+def given_fields(history: ComplaintHistory) -> tuple[GivenFields, ...]:
     """How often the optional parts of a complaint were told."""
     c, total = history.complaints, max(len(history.complaints), 1)
     return (
-        Told(
+        GivenFields(
             "context (thread, article) of the target",
             float((c.context != 0).sum()) / total,
             "readers of one popular article cannot be told from a group as well as they could be",
         ),
-        Told(
+        GivenFields(
             "author of the target",
             float((c.author != 0).sum()) / total,
             "whether a group follows one author stays unknown",
         ),
-        Told(
+        GivenFields(
             "age of the reporter's account",
             float((c.created_ms != UNKNOWN_MS).sum()) / total,
             "a crowd of fresh accounts is not recognised",
         ),
-        Told(
+        GivenFields(
             "fingerprint of device or network",
             float((c.fingerprint != 0).sum()) / total,
             "accounts that share a device or network are not recognised",
         ),
-        Told("text of five words or more", len(c.texts) / total, "copied wording is not recognised"),
+        GivenFields("text of five words or more", len(c.texts) / total, "copied wording is not recognised"),
     )
 
 
 def scenes_of(
-    states: Sequence[ClusterState], history: History, outcomes: Mapping[int, Sequence[Judgement]]
+    states: Sequence[ClusterState], history: ComplaintHistory, outcomes: Mapping[int, Sequence[Judgement]]
 ) -> dict[str, Scene]:
     """The scene of every cluster that still has complaints; merged ones are seen through their survivor."""
     order = np.argsort(history.complaints.target, kind="stable")  # stable: by time within a target
@@ -126,7 +126,7 @@ def _scene(
     state: ClusterState,
     counted: Sequence[Membership],
     rows_by_target: Mapping[int, Ints],
-    history: History,
+    history: ComplaintHistory,
     outcomes: Mapping[int, Sequence[Judgement]],
 ) -> Scene:
     on_target = by_target(counted, history.target_ids)
@@ -156,12 +156,12 @@ def _scene(
 
 def _judged(mine: Sequence[Filing], outcomes: Mapping[int, Sequence[Judgement]]) -> Judged:
     """The verdict as the score takes it: of people alone, and about complaints filed before it."""
-    told = tally([Filed(m.seq, m.target, m.time_us) for m in mine], outcomes)
+    told = tally([JudgedComplaint(m.seq, m.target, m.time_us) for m in mine], outcomes)
     return "upheld" if told.upheld else ("rejected" if told.rejected else None)
 
 
 def _burst(
-    state: ClusterState, counted: Sequence[Membership], rows_by_target: Mapping[int, Ints], history: History
+    state: ClusterState, counted: Sequence[Membership], rows_by_target: Mapping[int, Ints], history: ComplaintHistory
 ) -> Burst:
     rows = np.concatenate(list(rows_by_target.values()))
     everyone = history.complaints.time_ms[rows] * 1000

@@ -10,16 +10,16 @@ from itertools import count
 import numpy as np
 
 from service.model import Evidence
-from service.moderation.lineage import ClusterState, Recomputation, reconcile, rescore
+from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
 from service.policy import Policy
-from service.storage.feed import FeedOutcome
-from workers.audit.history import History
+from service.storage.complaints.feed import FeedOutcome
+from workers.audit.history import ComplaintHistory
 from workers.audit.records import Records
-from workers.detection.aims import aims_of
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
+from workers.detection.target_traits import aims_of
 from workers.detection.window import Ints
-from workers.findings import found_group
+from workers.group_adapter import found_group
 
 UNLIMITED = 2**62  # no quota in an audit: nobody is buried by a report
 
@@ -59,7 +59,7 @@ def window_ends(first_ms: int, last_ms: int, window_ms: int, step_ms: int) -> It
 
 
 def audit(
-    history: History,
+    history: ComplaintHistory,
     outcomes: Mapping[int, Sequence[FeedOutcome]],
     policy: Policy,
     step_seconds: int,
@@ -104,7 +104,7 @@ def audit(
 
 
 def aims_by_targets(
-    history: History,
+    history: ComplaintHistory,
     window_targets: Ints,
     groups: Sequence[Group],
     known: Mapping[frozenset[int], tuple[Evidence, ...]],

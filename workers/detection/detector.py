@@ -18,10 +18,10 @@ from workers.detection import contexts, pairs
 from workers.detection.authors import author_groups
 from workers.detection.contexts import Inferred
 from workers.detection.crossings import crossing_pairs
-from workers.detection.edges import Edges
 from workers.detection.groups import Group, Groups, Lead
 from workers.detection.growth import Affinity, MemberSet
 from workers.detection.null_model import Floats, fit_affinity, pair_p_values
+from workers.detection.pair_store import PairStore
 from workers.detection.seeds import components
 from workers.detection.twins import SURPRISE, twin_pairs
 from workers.detection.window import Complaints, Ints, Window
@@ -53,7 +53,7 @@ class Detector:
         self.policy = policy
         self.window = Window(policy.window_seconds * 1000, tuple(s * 1000 for s in policy.lag_scales))
         self.met = pairs.MetBefore()
-        self.edges = Edges(policy.weak_p)
+        self.edges = PairStore(policy.weak_p)
         self.groups = Groups(policy, self.window, self.edges)
         self.inferred: Inferred | None = None
         # (latest seq, pairs met so far) after each tick since the last handover

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import poisson
 
-from service.intake.signatures import slots_alike, slots_of, word_count
+from service.intake.text_fingerprints import slots_alike, slots_of, word_count
 from service.moderation.score import FEWEST_TEXTS, TEXTS_COMPARED, USUAL_SHARE, fresh_chance, tail
 from service.policy import Policy
 from workers.detection.surprise import span

@@ -16,10 +16,10 @@ from service.model import Evidence, Kind
 from service.moderation.score import coordination
 from service.policy import Policy
 from workers.detection import evidence, growth, pairs, surprise
-from workers.detection.edges import Edges
 from workers.detection.growth import Affinity, MemberSet
 from workers.detection.null_model import Floats
 from workers.detection.one_shot import MINIMUM, SPANS_MS, Slice, one_shots
+from workers.detection.pair_store import PairStore
 from workers.detection.seeds import weak_seeds
 from workers.detection.structure import slice_evidence, structural_evidence
 from workers.detection.window import Events, Ints, Window
@@ -81,7 +81,7 @@ class Grown:
 class Groups:
     """The groups of one window."""
 
-    def __init__(self, policy: Policy, window: Window, edges: Edges) -> None:
+    def __init__(self, policy: Policy, window: Window, edges: PairStore) -> None:
         self.policy, self.window, self.edges = policy, window, edges
         self.graph: nx.Graph[int] = nx.Graph()  # validated co-reports
         self.counters: Counter[str] = Counter()

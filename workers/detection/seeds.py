@@ -6,8 +6,8 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
-from workers.detection.edges import Edges
 from workers.detection.growth import MemberSet
+from workers.detection.pair_store import PairStore
 from workers.detection.pairs import PAIR_BITS
 from workers.detection.window import Ints
 
@@ -42,7 +42,7 @@ def in_triangles(keys: Ints) -> Ints:
 
 
 def weak_seeds(
-    edges: Edges, validated: Ints, smallest: int, cut: list[MemberSet] | None
+    edges: PairStore, validated: Ints, smallest: int, cut: list[MemberSet] | None
 ) -> tuple[list[MemberSet], list[MemberSet]]:
     """Components of weak pairs in triangles, with the validated pairs that hold them together; and the communities that
     large ones are cut into.

@@ -22,7 +22,7 @@ SURPRISE = 0.5  # -log10 p a member that a group of twins gets: only a tight and
 
 
 @dataclass(frozen=True, slots=True)
-class Meetings:
+class TwinMeetings:
     """Complaints of two reporters within an hour of each other on one target, of reporters who did enough to be
     twins.
     """
@@ -34,7 +34,7 @@ class Meetings:
     count: Ints  # meetings of each pair
 
 
-def meetings_of(window: Window, limit: int) -> Meetings:
+def meetings_of(window: Window, limit: int) -> TwinMeetings:
     """All such meetings among complaints that are at most `limit` apart on a target."""
     events = np.flatnonzero(~window.gone[: window.size]).astype(np.int32)
     mine, other = neighbours(window, events, limit)
@@ -44,7 +44,7 @@ def meetings_of(window: Window, limit: int) -> Meetings:
     keys, which, count = np.unique(
         pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True, return_counts=True
     )
-    return Meetings(mine, other, which.astype(np.int64), keys, count)
+    return TwinMeetings(mine, other, which.astype(np.int64), keys, count)
 
 
 def twin_pairs(window: Window, limit: int) -> Ints:

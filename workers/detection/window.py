@@ -39,7 +39,9 @@ class Complaints:
     created_ms: Ints  # of the reporter's account; UNKNOWN_MS where nobody told
     fingerprint: Ints  # 0: none
     exempt: Bools  # trusted reporter or illegal-content notice
-    texts: dict[int, bytes]  # seq -> signature of the text (service/intake/signatures.py), where it has enough words
+    texts: dict[
+        int, bytes
+    ]  # seq -> signature of the text (service/intake/text_fingerprints.py), where it has enough words
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -97,7 +99,7 @@ def _woven(old: npt.NDArray, new: npt.NDArray, edges: list[int], runs: list[int]
     return np.concatenate(pieces)
 
 
-class Names:
+class NameIndex:
     """Dense numbers for 64-bit keys, in order of first sight."""
 
     __slots__ = ("_number_by_key", "keys")
@@ -154,7 +156,7 @@ class Window:
         self.origin = 0
         self.watermark = -1  # latest time seen; -1: nothing yet
         self.since = 0  # complaints older than this have left
-        self.reporters, self.targets, self.contexts, self.authors = Names(), Names(), Names(), Names()
+        self.reporters, self.targets, self.contexts, self.authors = NameIndex(), NameIndex(), NameIndex(), NameIndex()
         self.size = 0  # rows used, gone ones included
         self.live = 0  # N
         self.seq: Ints = np.empty(0, np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from service.console.settings import allowed, keys, people, privacy, sources, subscriptions, thresholds, trail
+from service.console.settings import allow_list, audit_log, keys, people, privacy, sources, subscriptions, thresholds
 from service.console.settings.frame import SECTIONS
 from service.console.sign_in import Admin
 
@@ -20,13 +20,13 @@ def show_settings(person: Admin) -> Response:
 
 SECTION_ROUTERS = (
     thresholds.router,
-    allowed.router,
+    allow_list.router,
     people.router,
     keys.router,
     subscriptions.router,
     sources.router,
     privacy.router,
-    trail.router,
+    audit_log.router,
 )
 for _section in SECTION_ROUTERS:
     router.include_router(_section)

@@ -8,15 +8,15 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.console.person import Person
-from service.console.rendering import Message, render
+from service.console.rendering import FlashMessage, render
 from service.errors import BrigadewatchError
 from service.model import microseconds
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class SettingsSection:
     """One page of settings."""
 
     name: str
@@ -29,14 +29,14 @@ class Section:
 
 
 SECTIONS = (
-    Section("thresholds", "Thresholds"),
-    Section("patrols", "Good patrols"),
-    Section("people", "People"),
-    Section("keys", "Keys"),
-    Section("subscriptions", "Webhooks out"),
-    Section("sources", "Connections in"),
-    Section("privacy", "Privacy and limits"),
-    Section("audit", "Audit trail"),
+    SettingsSection("thresholds", "Thresholds"),
+    SettingsSection("patrols", "Good patrols"),
+    SettingsSection("people", "People"),
+    SettingsSection("keys", "Keys"),
+    SettingsSection("subscriptions", "Webhooks out"),
+    SettingsSection("sources", "Connections in"),
+    SettingsSection("privacy", "Privacy and limits"),
+    SettingsSection("audit", "Audit trail"),
 )
 
 
@@ -55,7 +55,7 @@ def page(
     `error` is told at its head, with 422 unless `status` says otherwise.
     """
     tabs = [{"url": one.path, "label": one.label, "current": one.name == section} for one in SECTIONS]
-    told = (Message(sentence(error), "bad"),) if error else context.pop("messages", ())
+    told = (FlashMessage(sentence(error), "bad"),) if error else context.pop("messages", ())
     return render(
         request,
         person,
@@ -105,4 +105,4 @@ def sentence(text: object) -> str:
 
 def now_us(request: Request) -> int:
     """Wall clock, microseconds since 1970."""
-    return microseconds(parts_of(request).now())
+    return microseconds(api_context(request).now())

@@ -7,15 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.api.auth import REMEMBERED_SECONDS
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, secret, sentence
 from service.console.sign_in import Admin
 from service.errors import NotFound, Refused
 from service.model import moment
-from service.storage.database import write
-from service.storage.tenants import end_key, list_keys, make_key
+from service.storage.accounts.tenants import end_key, list_keys, make_key
+from service.storage.sql.engine import write
 
 HERE = "/console/settings/keys"
 SECTION = "keys"
@@ -50,7 +50,7 @@ def add(
             )
         if not scope:
             raise Refused("choose what the key may do")
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             _, key = make_key(connection, person.tenant_id, scope, name, by=person.name, now_us=now_us(request))
     except Refused as error:
         return _page(request, person, name=name, scopes=scope, error=sentence(error))
@@ -75,7 +75,7 @@ def revoke(request: Request, person: Admin, id: str) -> Response:
     """End a key."""
     if not id.isascii() or not id.isdigit() or len(id) > 9:
         raise NotFound("no key in use has this id")
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         end_key(connection, person.tenant_id, int(id), by=person.name, now_us=now_us(request))
     flash(
         request, person, f"The key is revoked. Within {REMEMBERED_SECONDS:.0f} seconds whoever calls with it gets 401."
@@ -86,7 +86,7 @@ def revoke(request: Request, person: Admin, id: str) -> Response:
 def _page(
     request: Request, person: Admin, *, name: str = "", scopes: list[str] | None = None, error: str | None = None
 ) -> Response:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         found = list_keys(connection, person.tenant_id)
     listed = [
         {

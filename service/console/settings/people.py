@@ -9,16 +9,16 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, secret, sentence
 from service.console.sign_in import Admin
 from service.errors import NotFound, Refused
 from service.model import moment
-from service.storage import sessions, trail, users
-from service.storage.database import write
-from service.storage.passwords import hash_password
-from service.storage.users import ROLES, Role, User
+from service.storage.accounts import audit_log, sessions, users
+from service.storage.accounts.passwords import hash_password
+from service.storage.accounts.users import ROLES, Role, User
+from service.storage.sql.engine import write
 
 HERE = "/console/settings/people"
 SECTION = "people"
@@ -49,7 +49,7 @@ def add(
     try:
         chosen = _role(role)
         password_hash = hash_password(password)
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             user = users.create_user(
                 connection,
                 person.tenant_id,
@@ -77,7 +77,7 @@ def set_role(request: Request, person: Admin, id: str, role: Annotated[str, Form
 
     def change(user: User) -> str:
         chosen = _role(role)
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             users.set_role(
                 connection,
                 users.read_user(connection, person.tenant_id, user.id),
@@ -95,7 +95,7 @@ def disable(request: Request, person: Admin, id: str) -> Response:
     """Let the person in no more, at once."""
 
     def change(user: User) -> str:
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             users.disable_user(
                 connection,
                 users.read_user(connection, person.tenant_id, user.id),
@@ -112,7 +112,7 @@ def enable(request: Request, person: Admin, id: str) -> Response:
     """Let the person in again."""
 
     def change(user: User) -> str:
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             users.enable_user(
                 connection,
                 users.read_user(connection, person.tenant_id, user.id),
@@ -132,7 +132,7 @@ def reset(request: Request, person: Admin, id: str) -> Response:
         return _one(request, person, id, error="Your own password you change yourself, in the menu at your name.")
     password = new_password()
     password_hash = hash_password(password)
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         user = users.read_user(connection, person.tenant_id, user.id)
         users.set_password(connection, user, password_hash, actor=person.name, now_us=now_us(request), one_time=True)
     return _password(request, person, user, password, "The password is reset")
@@ -185,16 +185,16 @@ def _role(text: str) -> Role:
 def _user(request: Request, person: Admin, id: str) -> User:
     if not id.isascii() or not id.isdigit() or len(id) > 9:
         raise NotFound("no such user")
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         return users.read_user(connection, person.tenant_id, int(id))
 
 
 def _one(request: Request, person: Admin, id: str, *, error: str | None = None) -> Response:
     user = _user(request, person, id)
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         open_sessions = sessions.count_sessions(connection, user.id, now_us(request))
-        lines, _ = trail.list_page(
-            connection, person.tenant_id, trail.TrailFilter(actor=user.name), before_id=None, limit=_LINES_SHOWN
+        lines, _ = audit_log.list_page(
+            connection, person.tenant_id, audit_log.AuditFilter(actor=user.name), before_id=None, limit=_LINES_SHOWN
         )
     done = [{"at": moment(line.at_us), "action": line.action, "subject": line.subject} for line in lines]
     return page(
@@ -218,7 +218,7 @@ def _one(request: Request, person: Admin, id: str, *, error: str | None = None) 
 def _list(
     request: Request, person: Admin, *, name: str = "", role: str = "moderator", error: str | None = None
 ) -> Response:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         found = users.list_users(connection, person.tenant_id)
     listed = [
         {"user": user, "made": moment(user.created_us), "locked": _locked(user, request)}

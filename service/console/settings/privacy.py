@@ -11,21 +11,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, sentence
 from service.console.sign_in import Admin
 from service.errors import Refused
-from service.storage import retention
-from service.storage.database import write
-from service.storage.overrides import policy_of
-from service.storage.tenant_settings import (
+from service.storage.accounts.tenant_settings import (
     DAY_SECONDS,
     MAX_RETENTION_DAYS,
     TenantSettings,
     change_settings,
     settings_of,
 )
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.privacy import retention
+from service.storage.sql.engine import write
 
 HERE = "/console/settings/privacy"
 SECTION = "privacy"
@@ -57,11 +57,11 @@ def change(
             "retention_days": _days(retention_days),
             "rate_per_second": _rate(rate),
         }
-        with parts_of(request).engine.connect() as connection:
+        with api_context(request).engine.connect() as connection:
             before = settings_of(connection, person.tenant_id)
         if _deletes(before, wanted["retention_days"]) and confirmed != str(wanted["retention_days"]):
             return _page(request, person, typed=typed, asks=_asked_about(request, person, wanted["retention_days"]))
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             after = change_settings(connection, person.tenant_id, actor=person.name, now_us=now_us(request), **wanted)
     except Refused as error:
         return _page(request, person, typed=typed, error=sentence(error).replace("; `off` ", "; leaving it empty "))
@@ -112,7 +112,7 @@ def _deletes(before: TenantSettings, days: int | None) -> bool:
 
 def _asked_about(request: Request, person: Admin, days: int) -> dict[str, int]:
     """What the shorter retention would delete."""
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         return {
             "days": days,
             "items": retention.items_before(
@@ -129,7 +129,7 @@ def _page(
     error: str | None = None,
     asks: dict[str, int] | None = None,
 ) -> Response:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         now = settings_of(connection, person.tenant_id)
         least_days = math.ceil(policy_of(connection, person.tenant_id).window_seconds / DAY_SECONDS)
     shown = typed or {

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from service import platforms
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, secret, sentence
 from service.console.sign_in import Admin
@@ -22,9 +22,16 @@ from service.errors import NotFound, Refused
 from service.model import moment
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import check_url
-from service.storage.database import write
-from service.storage.secret_box import SecretBox
-from service.storage.sources import OVERLAP_SECONDS, Source, add_source, list_sources, remove_source, rotate_secret
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql.engine import write
+from service.storage.webhooks.sources import (
+    OVERLAP_SECONDS,
+    Source,
+    add_source,
+    list_sources,
+    remove_source,
+    rotate_secret,
+)
 
 HERE = "/console/settings/sources"
 SECTION = "sources"
@@ -61,10 +68,10 @@ def add(
         source_url, fields = url.strip() or None, _mapping(mapping)
         if source_url is not None and platform in platforms.POLLED:
             source_url = _asked_at(request, source_url)
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             made = add_source(
                 connection,
-                SecretBox(parts_of(request).settings),
+                SecretBox(api_context(request).settings),
                 person.tenant_id,
                 platform,
                 secret=signing.strip("\r\n") or None,
@@ -110,10 +117,10 @@ def rotate(
     try:
         if not signing.strip("\r\n"):
             raise Refused("type the new secret, the one that the platform signs with from now on")
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             rotate_secret(
                 connection,
-                SecretBox(parts_of(request).settings),
+                SecretBox(api_context(request).settings),
                 person.tenant_id,
                 source.id,
                 signing.strip("\r\n"),
@@ -132,7 +139,7 @@ def rotate(
 def remove(request: Request, person: Admin, handle: str) -> Response:
     """End the connection."""
     source = _source(request, person, handle)
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         remove_source(connection, person.tenant_id, source.id, now_us=now_us(request), actor=person.name)
     flash(
         request,
@@ -155,7 +162,7 @@ def _source(request: Request, person: Admin, handle: str) -> Source:
 
 
 def _every(request: Request, person: Admin) -> list[Source]:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         return list_sources(connection, person.tenant_id)
 
 
@@ -174,7 +181,7 @@ def _mapping(text: str) -> dict[str, Any] | None:
 def _asked_at(request: Request, url: str) -> str:
     """The address, where requests may go at all. Raises Refused."""
     try:
-        check_url(url, parts_of(request).settings)
+        check_url(url, api_context(request).settings)
     except OutboundRefused as error:
         raise Refused(f"this address is not possible: {error}") from None
     return url
@@ -191,7 +198,7 @@ def _in_a_form(error: Refused) -> str:
 
 
 def _path(request: Request, person: Admin, made: Source) -> Response:
-    public = parts_of(request).settings.public_url or str(request.base_url)
+    public = api_context(request).settings.public_url or str(request.base_url)
     unsigned = (
         ""
         if made.secret is not None

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.console.rendering import flash, see_other, segment
 from service.console.settings.frame import now_us, page, secret, sentence
 from service.console.sign_in import Admin
@@ -16,11 +16,11 @@ from service.model import moment
 from service.moderation.events import EVENT_TYPES
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import check_url
-from service.storage import deliveries, subscriptions
-from service.storage.cursors import Page, read_cursor, write_cursor
-from service.storage.database import write
-from service.storage.secret_box import SecretBox
-from service.storage.subscriptions import Subscription
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql.cursors import Page, read_cursor, write_cursor
+from service.storage.sql.engine import write
+from service.storage.webhooks import deliveries, subscriptions
+from service.storage.webhooks.subscriptions import StoredSubscription
 from service.webhooks.signing import new_secret
 
 HERE = "/console/settings/subscriptions"
@@ -57,8 +57,8 @@ def add(
     made_secret = new_secret()
     try:
         values = _values(request, url, description, event)
-        sealed = SecretBox(parts_of(request).settings).seal(made_secret)
-        with write(parts_of(request).engine) as connection:
+        sealed = SecretBox(api_context(request).settings).seal(made_secret)
+        with write(api_context(request).engine) as connection:
             made = subscriptions.create(
                 connection,
                 person.tenant_id,
@@ -98,7 +98,7 @@ def change(
     """Another address, other events, other words."""
     try:
         values = _values(request, url, description, event)
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             known = subscriptions.read(connection, person.tenant_id, id)
             changed = {
                 name: value
@@ -127,8 +127,8 @@ def change(
 def rotate(request: Request, person: Admin, id: str) -> Response:
     """A new signing secret, shown in this answer alone; the old one signs too for a day."""
     made_secret = new_secret()
-    sealed = SecretBox(parts_of(request).settings).seal(made_secret)
-    with write(parts_of(request).engine) as connection:
+    sealed = SecretBox(api_context(request).settings).seal(made_secret)
+    with write(api_context(request).engine) as connection:
         found = subscriptions.read(connection, person.tenant_id, id)
         subscriptions.rotate_secret(connection, person.tenant_id, id, sealed, by=person.name, now_us=now_us(request))
     return _secret(
@@ -144,7 +144,7 @@ def rotate(request: Request, person: Admin, id: str) -> Response:
 @router.post("/{id}/disable")
 def disable(request: Request, person: Admin, id: str) -> Response:
     """Send nothing; what waits is held."""
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         subscriptions.read(connection, person.tenant_id, id)
         subscriptions.disable(
             connection, person.tenant_id, id, f"disabled by {person.name}", by=person.name, now_us=now_us(request)
@@ -161,7 +161,7 @@ def disable(request: Request, person: Admin, id: str) -> Response:
 @router.post("/{id}/enable")
 def enable(request: Request, person: Admin, id: str) -> Response:
     """Send again, what was held first."""
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         subscriptions.read(connection, person.tenant_id, id)
         subscriptions.enable(connection, person.tenant_id, id, by=person.name, now_us=now_us(request))
     flash(request, person, "Enabled. What was held is sent first.")
@@ -171,7 +171,7 @@ def enable(request: Request, person: Admin, id: str) -> Response:
 @router.post("/{id}/remove")
 def remove(request: Request, person: Admin, id: str) -> Response:
     """Forget it; what waits is cancelled."""
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         subscriptions.remove(connection, person.tenant_id, id, by=person.name, now_us=now_us(request))
     flash(request, person, "The webhook is deleted. What waited for it is cancelled.")
     return see_other(request, HERE)
@@ -181,7 +181,7 @@ def remove(request: Request, person: Admin, id: str) -> Response:
 def replay(request: Request, person: Admin, id: str, delivery: str) -> Response:
     """Send one again."""
     try:
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             sent = deliveries.replay(connection, person.tenant_id, id, delivery, now_us=now_us(request))
     except Refused:
         flash(request, person, "It is disabled: enable it first, then send again.", "bad")
@@ -194,7 +194,7 @@ def replay(request: Request, person: Admin, id: str, delivery: str) -> Response:
 def ping(request: Request, person: Admin, id: str) -> Response:
     """Send a test to this webhook alone."""
     try:
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             deliveries.ping(connection, person.tenant_id, id, now_us=now_us(request))
     except Refused:
         flash(request, person, "It is disabled: enable it first, then send a test.", "bad")
@@ -217,7 +217,7 @@ def _values(request: Request, url: str, description: str, events: list[str]) -> 
     if len(description) > 256 or not description.isprintable():
         raise Refused("the description has at most 256 characters, on one line")
     try:
-        checked = check_url(url.strip(), parts_of(request).settings)
+        checked = check_url(url.strip(), api_context(request).settings)
     except OutboundRefused as error:
         raise Refused(f"this address is not possible: {error}") from None
     chosen = list(dict.fromkeys(events))
@@ -227,7 +227,7 @@ def _values(request: Request, url: str, description: str, events: list[str]) -> 
 def _secret(
     request: Request,
     person: Admin,
-    found: Subscription,
+    found: StoredSubscription,
     made_secret: str,
     title: str,
     after: str = "If it gets lost, make a new one here.",
@@ -254,7 +254,7 @@ def _list(
     events: list[str] | None = None,
     error: str | None = None,
 ) -> Response:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         found, _ = subscriptions.list_page(connection, person.tenant_id, after=None, limit=subscriptions.MOST)
         waiting = deliveries.unsettled(connection, person.tenant_id)
     listed = [
@@ -298,7 +298,7 @@ def _one(
     if cursor:
         asked = read_cursor(cursor, list_name=_LIST, key_types_by_sort={_SORT: (int, str)})
         filters, after = dict(asked.filters) | {"subscription": id}, asked.after
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         found = subscriptions.read(connection, person.tenant_id, id)
         sent, more = deliveries.list_page(
             connection, person.tenant_id, id, state=filters.get("state"), after=after, limit=_DELIVERIES_A_PAGE
@@ -326,7 +326,7 @@ def _one(
     )
 
 
-def _shown(one: deliveries.Delivery) -> dict[str, Any]:
+def _shown(one: deliveries.DeliveryRecord) -> dict[str, Any]:
     last = one.attempts[-1] if one.attempts else None
     answer = "" if last is None else (f"{last.status}" if last.status is not None else (last.error or "no answer"))
     return {

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from service.api.app_state import parts_of
+from service.api.api_context import api_context
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, sentence
 from service.console.sign_in import Admin
@@ -23,9 +23,9 @@ from service.errors import Refused
 from service.model import moment
 from service.policy import DEFAULT_POLICY, Policy, Threshold
 from service.policy import thresholds as all_thresholds
-from service.storage import dry_runs
-from service.storage.database import write
-from service.storage.overrides import overrides_of, policy_of, versions
+from service.storage.detection import dry_runs
+from service.storage.detection.policy_overrides import overrides_of, policy_of, versions
+from service.storage.sql.engine import write
 
 HERE = "/console/settings/thresholds"
 SECTION = "thresholds"
@@ -46,7 +46,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class ThresholdFamily:
     """Thresholds that belong together."""
 
     title: str
@@ -71,7 +71,7 @@ class Field:
 
 
 FAMILIES = (
-    Family(
+    ThresholdFamily(
         "What becomes a case",
         "How much has to speak for a group before you are asked about it, and how many cases a day you can look at.",
         (
@@ -96,7 +96,7 @@ FAMILIES = (
             ),
         ),
     ),
-    Family(
+    ThresholdFamily(
         "What counts",
         "How complaints are weighed when your platform asks before it removes something.",
         (
@@ -115,7 +115,7 @@ FAMILIES = (
             ),
         ),
     ),
-    Family(
+    ThresholdFamily(
         "How far back",
         "Complaints are compared with each other inside this time.",
         (
@@ -128,7 +128,7 @@ FAMILIES = (
             ),
         ),
     ),
-    Family(
+    ThresholdFamily(
         "Warnings to reporters",
         "When it is suggested that somebody be warned about unfounded complaints. A person always decides (Digital"
         " Services Act, Art. 23).",
@@ -174,7 +174,7 @@ def _proposed(request: Request, person: Admin, form: FormData) -> Response:
         if errors:
             return _form(request, person, asked, errors, "Not everything can be set like that: see below.")
     try:
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             run = dry_runs.ask(connection, person.tenant_id, values, by=person.name, now_us=now_us(request))
     except (Refused, ValueError) as error:
         return _form(request, person, asked, {}, sentence(error))
@@ -184,7 +184,7 @@ def _proposed(request: Request, person: Admin, form: FormData) -> Response:
 @router.get("/runs/{id}")
 def show_run(request: Request, person: Admin, id: str) -> Response:
     """One dry run: how far it is, and what it found."""
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         run = dry_runs.read(connection, person.tenant_id, id)
         current = policy_of(connection, person.tenant_id)
     usable = (
@@ -214,7 +214,7 @@ def show_run(request: Request, person: Admin, id: str) -> Response:
 @router.post("/runs/{id}/cancel")
 def cancel_run(request: Request, person: Admin, id: str) -> Response:
     """Stop it."""
-    with write(parts_of(request).engine) as connection:
+    with write(api_context(request).engine) as connection:
         dry_runs.read(connection, person.tenant_id, id)
         stopped = dry_runs.cancel(connection, person.tenant_id, id, now_us=now_us(request))
     flash(
@@ -227,7 +227,7 @@ def cancel_run(request: Request, person: Admin, id: str) -> Response:
 def put_in_force(request: Request, person: Admin, id: str) -> Response:
     """Make its thresholds the tenant's."""
     try:
-        with write(parts_of(request).engine) as connection:
+        with write(api_context(request).engine) as connection:
             policy = dry_runs.put_in_force(connection, person.tenant_id, id, by=person.name, now_us=now_us(request))
     except Refused as error:
         flash(request, person, sentence(error), "bad")
@@ -305,7 +305,7 @@ def _form(
     errors: Mapping[str, str] | None = None,
     error: str | None = None,
 ) -> Response:
-    with parts_of(request).engine.connect() as connection:
+    with api_context(request).engine.connect() as connection:
         policy = policy_of(connection, person.tenant_id)
         own = overrides_of(connection, person.tenant_id)
         run = dry_runs.newest(connection, person.tenant_id)

@@ -34,7 +34,7 @@
     return body;
   }
 
-  /** Hear what happens to cases (service/console/live.py): `heard` gets {case, what, by, version, at_us}. One stream a page, and only
+  /** Hear what happens to cases (service/console/sse.py): `heard` gets {case, what, by, version, at_us}. One stream a page, and only
       while the page is in sight: a browser has few connections to one host. */
   function live(path, heard) {
     let source = null, last = 0;

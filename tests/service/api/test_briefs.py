@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from worlds import DAY, Row, Town, document, draw_town
 
 from service.settings import Settings
-from service.storage.tenants import create_key
-from tests.service.api.test_accept import is_problem
+from service.storage.accounts.tenants import create_key
+from tests.service.api.test_submissions import is_problem
 from workers import detect
 
 

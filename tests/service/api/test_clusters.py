@@ -17,8 +17,9 @@ from conftest import Api, RedisClients
 from fakeredis import FakeAsyncRedis
 
 from service.model import Cluster
-from service.storage import keys, schema
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.redis_store import redis_keys
+from service.storage.sql import schema
 
 NOW = START + timedelta(days=1)
 
@@ -290,7 +291,7 @@ def test_a_decision_answers_201_with_the_cluster_and_wakes_the_analysis(desk: Ap
         ["r1", "r3"],
         2,
     )
-    assert desk.redis.run(desk.redis.asyncio.smembers(keys.TENANTS_DIRTY)) in ({b"default"}, {"default"})
+    assert desk.redis.run(desk.redis.asyncio.smembers(redis_keys.TENANTS_DIRTY)) in ({b"default"}, {"default"})
     (entry,) = desk.get("/v1/clusters/k1/decisions").json()["items"]
     assert (entry["verdict"], entry["by"], entry["note"], entry["excluded_reporters"], entry["version"]) == (
         "coordinated",

@@ -15,10 +15,10 @@ from sqlalchemy import Engine
 
 from service.errors import Refused
 from service.settings import Settings
-from service.storage import schema
-from service.storage.tenants import KEY_PREFIX, create_tenant, ensure_tenant
+from service.storage.accounts.tenants import KEY_PREFIX, create_tenant, ensure_tenant
+from service.storage.sql import schema
 from tests.conftest import Api, RedisClients
-from tests.service.api.test_accept import is_problem
+from tests.service.api.test_submissions import is_problem
 from workers import detect, ingest
 from workers.resources import Resources
 

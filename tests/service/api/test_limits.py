@@ -13,9 +13,9 @@ from service.api.auth import REMEMBERED_SECONDS, KeyRing
 from service.api.limits import BodyBudget, RateExceeded, Rates
 from service.errors import Overloaded
 from service.settings import read_settings
-from service.storage import stream
-from service.storage.tenant_settings import TenantSettings
-from service.storage.tenants import KeyRecord, create_key, create_tenant, find_key, revoke_key
+from service.storage.accounts.tenant_settings import TenantSettings
+from service.storage.accounts.tenants import KeyRecord, create_key, create_tenant, find_key, revoke_key
+from service.storage.redis_store import stream
 from tests.conftest import RedisClients
 
 

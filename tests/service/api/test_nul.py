@@ -14,8 +14,8 @@ from console_world import sign_in
 from fastapi.routing import APIRoute
 
 from service.console import settings
-from service.console.site import PAGES
-from service.storage.tenants import tenant_id
+from service.console.app import PAGES
+from service.storage.accounts.tenants import tenant_id
 
 NUL = "a\0b"
 HUGE = 2**40  # beyond an integer, within 64 bits

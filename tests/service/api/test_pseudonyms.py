@@ -14,13 +14,13 @@ from conftest import NOW_US, Api, RedisClients
 
 from service.model import moment
 from service.settings import read_settings
-from service.storage import keys
-from service.storage.database import write
-from service.storage.edges import open_edge
-from service.storage.schema import cluster_complaints, complaints, tenant_settings
-from service.storage.secret_box import SecretBox
-from service.storage.tenant_settings import change_settings
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenant_settings import change_settings
+from service.storage.accounts.tenants import tenant_id
+from service.storage.privacy.privacy_filters import open_privacy_filter
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store import redis_keys
+from service.storage.sql.engine import write
+from service.storage.sql.schema import cluster_complaints, complaints, tenant_settings
 from workers import ingest
 from workers.resources import Resources
 
@@ -51,7 +51,9 @@ def complaint(identity: str = "c-1", reporter: str = "r/77 é", **more: Any) -> 
 
 def stored(desk: Api, tenant: str = "default") -> list[bytes]:
     return [
-        line for _, fields in desk.redis.blocking.xrange(keys.stream(tenant)) for line in fields[b"lines"].split(b"\n")
+        line
+        for _, fields in desk.redis.blocking.xrange(redis_keys.stream(tenant))
+        for line in fields[b"lines"].split(b"\n")
     ]
 
 
@@ -60,7 +62,9 @@ def archive(desk: Api, tenant: str = "default") -> None:
 
 
 def pseudonym(desk: Api, identity: str, tenant: str = "default") -> str:
-    return open_edge(desk.engine, SecretBox(desk.settings), tenant_id(desk.engine, tenant)).pseudonym(identity)
+    return open_privacy_filter(desk.engine, SecretBox(desk.settings), tenant_id(desk.engine, tenant)).pseudonym(
+        identity
+    )
 
 
 @pytest.mark.parametrize("form", ["one", "array", "ndjson"])

@@ -19,11 +19,11 @@ from service.api.auth import GRACE_SECONDS, REMEMBERED_SECONDS, KeyRing
 from service.errors import StoreUnavailable
 from service.moderation.assessment import ClusterPart, summarise
 from service.settings import Settings
-from service.storage.assessments import write_memberships, write_progress, write_totals
-from service.storage.database import write
-from service.storage.hashing import key_of
-from service.storage.overrides import set_overrides
-from service.storage.tenants import KeyRecord, create_key, create_tenant, find_key, revoke_key, tenant_id
+from service.storage.accounts.tenants import KeyRecord, create_key, create_tenant, find_key, revoke_key, tenant_id
+from service.storage.detection.policy_overrides import set_overrides
+from service.storage.redis_store.assessments import write_memberships, write_progress, write_totals
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 CERTAIN = summarise([ClusterPart("k-1", 1.0, 0.9, 0.9, True, set(range(10)))])
 

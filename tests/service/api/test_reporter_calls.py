@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from case_world import at_text, at_us, put_cluster, put_complaint, put_outcome
 from conftest import Api, RedisClients
 
-from service.storage import schema
-from service.storage.database import write
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.sql import schema
+from service.storage.sql.engine import write
 
 HOSTILE = "..%2F..%2Fetc%3Fx=%25%F0%9F%98%80"
 

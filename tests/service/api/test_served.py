@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from service.app import create_app
 from service.settings import Settings, read_settings
-from service.storage.tenants import create_key, create_tenant
+from service.storage.accounts.tenants import create_key, create_tenant
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import pytest
 from service.cli import main
 from service.data_folder import prepare
 from service.settings import read_settings
-from service.storage.database import write
-from service.storage.secret_box import SecretBox
-from service.storage.sources import Source, add_source, list_sources
-from service.storage.tenants import create_tenant, tenant_id
+from service.storage.accounts.tenants import create_tenant, tenant_id
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql.engine import write
+from service.storage.webhooks.sources import Source, add_source, list_sources
 from tests.conftest import NOW_US, Api
-from tests.service.api.test_accept import is_problem
+from tests.service.api.test_submissions import is_problem
 
 
 def added(api: Api, tenant: str = "default", platform: str = "mastodon", **fields: str) -> Source:

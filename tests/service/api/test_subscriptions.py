@@ -15,11 +15,11 @@ from sqlalchemy import insert, select, update
 
 from service.moderation.events import EVENT_TYPES, Event
 from service.settings import Settings
-from service.storage import schema, timers
-from service.storage.database import write
-from service.storage.outbox import record
-from service.storage.secret_box import SecretBox
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
+from service.storage.webhooks.outbox import record
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, update
 
-from service.api.app_state import Observe
+from service.api.api_context import MetricsSink
 from service.model import moment
 from service.moderation.assessment import ClusterPart, summarise
-from service.storage import stream
-from service.storage.assessments import write_memberships, write_progress, write_totals
-from service.storage.database import write
-from service.storage.hashing import key_of
-from service.storage.schema import analysis_state, dead_letters, feed, ingest_state
+from service.storage.redis_store import stream
+from service.storage.redis_store.assessments import write_memberships, write_progress, write_totals
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
+from service.storage.sql.schema import analysis_state, dead_letters, feed, ingest_state
 from tests.conftest import Api, RedisClients
-from tests.service.api.test_accept import complaint, is_problem
+from tests.service.api.test_submissions import complaint, is_problem
 
 CERTAIN = summarise([ClusterPart("k-1", 1.0, 0.9, 0.9, True, set(range(10)))])
 
@@ -211,7 +211,7 @@ def test_items_that_wait_are_told(asked: Api) -> None:
 
 def test_answers_are_observed(asked: Api) -> None:
     @dataclass
-    class Seen(Observe):
+    class Seen(MetricsSink):
         accepted_items: int = 0
         rejected_items: int = 0
         questions: int = 0

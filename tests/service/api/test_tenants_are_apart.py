@@ -19,11 +19,13 @@ from case_world import at_us, put_cluster, put_complaint, put_decision, put_outc
 from sqlalchemy import select
 
 from service.moderation.events import Event
-from service.storage import assessments, outbox, schema
-from service.storage.database import write
-from service.storage.hashing import key_of
-from service.storage.sources import add_source
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.redis_store import assessments
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
+from service.storage.webhooks import outbox
+from service.storage.webhooks.sources import add_source
 from tests.conftest import Api, RedisClients
 
 JSON = dict[str, Any]

@@ -15,19 +15,20 @@ import httpx
 import pytest
 from sqlalchemy import inspect, text
 
-from service.api import senders
-from service.api.app_state import Observe
+from service.api import webhook_auth
+from service.api.api_context import MetricsSink
 from service.logs import Logfmt, redacted
 from service.settings import Settings
-from service.storage import keys, timers
-from service.storage.database import write
-from service.storage.schema import complaints, outcomes
-from service.storage.sources import Source, add_source, pollers, record_poll, remove_source, rotate_secret
-from service.storage.stream import connect
-from service.storage.tenant_settings import change_settings
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenant_settings import change_settings
+from service.storage.accounts.tenants import tenant_id
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.stream import connect
+from service.storage.sql import timers
+from service.storage.sql.engine import write
+from service.storage.sql.schema import complaints, outcomes
+from service.storage.webhooks.sources import Source, add_source, pollers, record_poll, remove_source, rotate_secret
 from tests.conftest import NOW_US, Api, RedisClients
-from tests.service.api.test_accept import complaint, is_problem, stored
+from tests.service.api.test_submissions import complaint, is_problem, stored
 from tests.service.platforms.payloads import (
     STANDARD_SECRET,
     account,
@@ -52,7 +53,7 @@ SECRET = "secret of the house"
 REVIEWABLE = discourse(score(1, 501, "2024-05-03T10:00:00.000Z"), score(2, 502, "2024-05-03T10:05:00.000Z"))
 
 
-class Counted(Observe):
+class Counted(MetricsSink):
     """Counts what the API says about deliveries."""
 
     def __init__(self) -> None:
@@ -195,7 +196,7 @@ def test_a_replay_is_counted_and_changes_nothing(api: Api, counted: Counted) -> 
     }
     assert counted.results == [("discourse", "taken"), ("discourse", "repeated")]
     assert len(stored(api)) == 2
-    (mark,) = api.redis.blocking.keys(keys.delivered("default", "*"))
+    (mark,) = api.redis.blocking.keys(redis_keys.delivered("default", "*"))
     assert 6.9 * 86_400 < api.redis.blocking.ttl(mark) <= 7 * 86_400
     assert made.id.encode() not in mark
     # An event's number is not signed: with another one it is the same delivery, and with the same one another body is
@@ -223,7 +224,7 @@ def test_a_delivery_that_could_not_be_stored_is_taken_when_it_comes_again(
     answer = deliver(full, made, REVIEWABLE)
     is_problem(answer, 429)
     assert int(answer.headers["retry-after"]) >= 1
-    assert fake_redis.blocking.keys(keys.delivered("default", "*")) == []
+    assert fake_redis.blocking.keys(redis_keys.delivered("default", "*")) == []
     roomy = make_api(fake_redis)
     prepared(roomy)
     assert deliver(roomy, made, REVIEWABLE).json()["accepted"] == 2
@@ -301,12 +302,12 @@ def test_what_was_refused_may_be_right_when_the_delivery_comes_again(api: Api, c
 def test_refusals_are_logged_once_in_a_while_by_platform_and_reason_alone(
     api: Api, counted: Counted, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(senders, "_said_at", {})
+    monkeypatch.setattr(webhook_auth, "_said_at", {})
     made = source(api, "mastodon")
     body = encoded(mastodon(status("501")))
     for _ in range(5):
         is_problem(post(api, made.path, body, headers("mastodon", "guessed", body)), 401)
-    assert [record.getMessage() for record in caplog.records if record.name == "service.api.senders"] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "service.api.webhook_auth"] == [
         "a delivery for mastodon was refused: wrong"
     ]
     assert counted.results == [("mastodon", "wrong")] * 5
@@ -513,7 +514,7 @@ def test_from_the_signature_to_the_archive_with_nobodys_address_anywhere(
     for document in (closed, created, from_afar, created, closed):  # out of order, and twice
         assert deliver(api, made, document).status_code == 202
     before = set(everything(api))
-    while real_redis.blocking.xlen(keys.stream("default")):
+    while real_redis.blocking.xlen(redis_keys.stream("default")):
         ingest.run("default", resources)
     assert sorted((c["id"], c.get("machine", False)) for c in rows(api, complaints)) == [
         ("310/501", False),

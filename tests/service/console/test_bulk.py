@@ -12,9 +12,10 @@ from conftest import Api
 from console_world import Visitor, sign_in
 
 from service.model import Decision, DecisionRequest
-from service.storage import cases, schema
-from service.storage.database import write
-from service.storage.hashing import key_of
+from service.storage.cases import cases
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 NOW = START + timedelta(hours=30)
 

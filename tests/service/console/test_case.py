@@ -16,10 +16,11 @@ from case_world import START, put_cluster, put_decision
 from conftest import Api, RedisClients
 from console_world import Visitor, sign_in
 
-from service.storage import keys, schema
-from service.storage.claims import claims_of
-from service.storage.database import write
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.cases.claims import claims_of
+from service.storage.redis_store import redis_keys
+from service.storage.sql import schema
+from service.storage.sql.engine import write
 
 NOW = START + timedelta(days=9)
 CASE = "/console/clusters/k1"
@@ -130,7 +131,7 @@ def test_deciding_goes_to_the_next_case_of_the_list_and_says_what_it_did(desk: A
             sa.select(schema.decisions.c.by, schema.decisions.c.reason_code, schema.decisions.c.version)
         ).one()
     assert tuple(row) == ("anna", "brigade", 1)
-    assert desk.redis.blocking.smembers(keys.TENANTS_DIRTY) == {b"default"}, "detection is woken"
+    assert desk.redis.blocking.smembers(redis_keys.TENANTS_DIRTY) == {b"default"}, "detection is woken"
 
 
 def test_the_next_case_is_that_of_the_list_which_the_moderator_came_from(desk: Api, anna: Visitor) -> None:

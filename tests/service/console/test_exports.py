@@ -17,12 +17,12 @@ from case_world import START, put_decision
 from conftest import Api, RedisClients
 from console_world import Visitor, sign_in
 
-from service.console.pseudonyms import Names
+from service.console.pseudonyms import ExportNames
 from service.model import Evidence
-from service.storage.database import write
-from service.storage.notes import add_note
-from service.storage.tenant_settings import change_settings
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenant_settings import change_settings
+from service.storage.accounts.tenants import tenant_id
+from service.storage.cases.notes import add_note
+from service.storage.sql.engine import write
 
 NOW = START + timedelta(days=60)
 CASE = "/console/clusters/k1"
@@ -112,13 +112,15 @@ def test_a_summary_that_names_an_author_does_so_no_more() -> None:
         contribution=0,
         text="5 of 6 targets are by author a-9, where 2 % are.",
     )
-    names = Names.replacing(["r"], ["a-9"])
+    names = ExportNames.replacing(["r"], ["a-9"])
     assert (
         names.words("8 accounts; 5 of 6 targets are by author a-9, where 2 % are; not judged yet.", [told])
         == "8 accounts; 90 % of the targets are by one author, where 2 % are usual; not judged yet."
     )
     assert (
-        Names().words("as it is", [told]) == "as it is" and Names().reporter("r") == "r" and names.author(None) is None
+        ExportNames().words("as it is", [told]) == "as it is"
+        and ExportNames().reporter("r") == "r"
+        and names.author(None) is None
     )
 
 

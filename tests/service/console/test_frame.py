@@ -15,8 +15,8 @@ from outages import take_away
 
 from service.console import static_files
 from service.console.rendering import environment
-from service.storage import schema
-from service.storage.database import write
+from service.storage.sql import schema
+from service.storage.sql.engine import write
 
 TEMPLATES = Path(static_files.FOLDER).with_name("templates")
 VENDOR = static_files.FOLDER / "vendor"

@@ -17,17 +17,19 @@ from conftest import Api
 from console_pages import furnish, texts
 from console_world import Visitor, put_user, sign_in
 
-from service.api.app_state import Parts
-from service.console import ops
+from service.api.api_context import ApiContext
+from service.console import operations
 from service.console import restorations as page
 from service.model import DecisionRequest, microseconds
-from service.ops.tallies import record_job
+from service.ops.worker_metrics import record_job
 from service.ops.workers import Machinery, RedisState
-from service.storage import cases, keys, schema
-from service.storage.archive import outcomes_of
-from service.storage.database import write
-from service.storage.hashing import key_of
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.cases import cases
+from service.storage.complaints.archive_reader import outcomes_of
+from service.storage.redis_store import redis_keys
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 from workers import ingest
 from workers.resources import Resources
 
@@ -43,7 +45,7 @@ def moderator(api: Api, monkeypatch: pytest.MonkeyPatch) -> Visitor:
 
 
 def decide(api: Api, verdict: str = "coordinated", version: int = 1) -> str:
-    parts: Parts = api.app.state.parts
+    parts: ApiContext = api.app.state.parts
     with write(api.engine) as connection:
         made = f"d-{version}{verdict[:3]}"
         request = DecisionRequest(verdict=verdict, reason_code="brigade", version=version)  # type: ignore[arg-type]
@@ -82,7 +84,7 @@ def test_a_decision_is_taken_back_by_a_new_one_and_the_effect_is_told_before(mod
     )
     (case,) = rows(moderator.api, schema.clusters)
     assert (case["status"], case["verdict"], case["changed_by"]) == ("open", None, "anna")
-    assert moderator.api.redis.blocking.smembers(keys.TENANTS_DIRTY) == {b"default"}
+    assert moderator.api.redis.blocking.smembers(redis_keys.TENANTS_DIRTY) == {b"default"}
     log = texts(moderator.get("/console/decisions").text)
     assert "Taken back. The case is open now." in log
     assert "no longer in force" in log
@@ -181,12 +183,12 @@ def test_a_word_needs_targets_a_choice_and_a_fresh_form(moderator: Visitor) -> N
         moderator.post("/console/restorations/preview", {"choice": "restored"}).headers["location"]
         == "/console/restorations"
     )
-    assert moderator.api.redis.blocking.xlen(keys.stream("default")) == 0
+    assert moderator.api.redis.blocking.xlen(redis_keys.stream("default")) == 0
 
 
 def test_nothing_is_recorded_while_redis_is_being_rebuilt(moderator: Visitor) -> None:
     _, form = chosen_form(moderator, "restored", ["t/1"])
-    moderator.api.redis.blocking.delete(keys.position("default"))
+    moderator.api.redis.blocking.delete(redis_keys.position("default"))
     assert moderator.post("/console/restorations/handle", form).status_code == 503
     assert all(row["action"] != "restoration" for row in rows(moderator.api, schema.audit_trail))
 
@@ -219,7 +221,7 @@ def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Vi
     record_job(redis, "sweep", "default", 2.0, "failed")
     record_job(redis, "detect", "other", 2.0, "failed")
     redis.hset(
-        keys.PROCESSES,
+        redis_keys.PROCESSES,
         mapping={
             "worker-detect|a": json.dumps({"at": redis.time()[0], "resident": 123_000_000, "peak": 2_500_000_000}),
             "clock|b": json.dumps({"at": redis.time()[0] - 60, "resident": 1}),
@@ -253,12 +255,12 @@ def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Vi
 def test_operations_warn_of_a_redis_that_keeps_no_promise(
     moderator: Visitor, monkeypatch: pytest.MonkeyPatch, state: RedisState, words: str
 ) -> None:
-    admin, read = admin_of(moderator.api), ops.read_machinery
+    admin, read = admin_of(moderator.api), operations.read_machinery
 
     async def with_state(*asked: Any) -> Machinery:
         return replace(await read(*asked), redis=state)
 
-    monkeypatch.setattr(ops, "read_machinery", with_state)
+    monkeypatch.setattr(operations, "read_machinery", with_state)
     assert words.replace(" ", "") in texts(admin.get("/console/ops").text).replace(" ", "")
 
 
@@ -272,7 +274,7 @@ def test_dead_letters_are_sent_again_or_dropped_once_more_asked_and_noted(modera
         ).status_code
         == 303
     )
-    assert api.redis.blocking.xlen(keys.stream("default")) == 1
+    assert api.redis.blocking.xlen(redis_keys.stream("default")) == 1
     said = texts(admin.get("/console/ops").text)
     assert "1 was sent again" in said
     assert "on its way again" in said
@@ -295,7 +297,7 @@ def test_another_tenants_dead_letters_are_out_of_reach(moderator: Visitor) -> No
     api = moderator.api
     (letter,) = rows(api, schema.dead_letters)
     stranger = sign_in(api, "eve", role="admin", tenant="other")
-    api.redis.blocking.set(keys.position("other"), 0)
+    api.redis.blocking.set(redis_keys.position("other"), 0)
     for sent in ({"action": "resend"}, {"action": "drop", "sure": "yes"}):
         stranger.post("/console/ops/dead-letters", {**sent, "letter": [str(letter["id"])]})
     assert len(rows(api, schema.dead_letters)) == 1
@@ -324,4 +326,4 @@ def test_whoever_may_not_or_comes_from_elsewhere_changes_nothing(
     assert person.post(path, data, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert Visitor(moderator.api).post(path, data).status_code in (303, 403)
     assert [len(rows(moderator.api, table)) for table in (schema.decisions, schema.dead_letters)] == before
-    assert moderator.api.redis.blocking.xlen(keys.stream("default")) == 0
+    assert moderator.api.redis.blocking.xlen(redis_keys.stream("default")) == 0

@@ -18,9 +18,10 @@ from conftest import Api
 from console_pages import BAD, furnish, texts
 from console_world import Visitor, put_user, sign_in
 
-from service.storage import keys, schema
-from service.storage.database import write
-from service.storage.tenants import tenant_id
+from service.storage.accounts.tenants import tenant_id
+from service.storage.redis_store import redis_keys
+from service.storage.sql import schema
+from service.storage.sql.engine import write
 
 PAGES = (
     "/console/decisions",
@@ -94,7 +95,7 @@ def test_a_target_tells_counts_advice_groups_outcomes_and_the_brief(world: Visit
 def test_a_target_is_shown_from_the_archive_while_redis_is_away(
     world: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.api.redis.blocking.delete(keys.position("default"))
+    world.api.redis.blocking.delete(redis_keys.position("default"))
     said = texts(world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1").text)
     assert "cannot be read at this moment" in said
     assert "complaints rejected" in said
@@ -252,5 +253,5 @@ def test_operations_are_for_admins(api: Api) -> None:
     assert answer.status_code == 200
     assert "Nobody works on ingest, detect, sweep, deliver, chores" in said
     assert "ValueError: &lt;script&gt;" in answer.text
-    api.redis.blocking.delete(keys.position("default"))
+    api.redis.blocking.delete(redis_keys.position("default"))
     assert "Not to be had at this moment" in texts(admin.get("/console/ops").text)

@@ -6,9 +6,10 @@ import sqlalchemy as sa
 from conftest import NOW_US, Api
 from console_world import PASSWORD, Visitor, put_user, sign_in
 
-from service.storage import schema, users
-from service.storage.database import write
-from service.storage.passwords import hash_password
+from service.storage.accounts import users
+from service.storage.accounts.passwords import hash_password
+from service.storage.sql import schema
+from service.storage.sql.engine import write
 
 FRESH = "a staple is no horse"
 

@@ -14,10 +14,11 @@ from conftest import Api
 from console_world import Visitor, put_user, sign_in
 
 from service.console.queue import next_case
-from service.console.queue_question import Question, question_of, read_question
+from service.console.queue_filters import Question, question_of, read_question
 from service.model import microseconds
-from service.storage import claims, schema
-from service.storage.database import write
+from service.storage.cases import claims
+from service.storage.sql import schema
+from service.storage.sql.engine import write
 
 HOSTILE = '<script>alert("x")</script>\'"><img src=x onerror=alert(1)>'
 

@@ -17,12 +17,15 @@ from service.console.settings.frame import SECTIONS
 from service.console.settings.people import new_password
 from service.model import microseconds
 from service.moderation.events import Event
-from service.storage import dry_runs, outbox, schema, sources, subscriptions, users
-from service.storage.database import write
-from service.storage.overrides import overrides_of
-from service.storage.secret_box import SecretBox
-from service.storage.tenant_settings import change_settings, settings_of
-from service.storage.tenants import find_key
+from service.storage.accounts import users
+from service.storage.accounts.tenant_settings import change_settings, settings_of
+from service.storage.accounts.tenants import find_key
+from service.storage.detection import dry_runs
+from service.storage.detection.policy_overrides import overrides_of
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.webhooks import outbox, sources, subscriptions
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 _ROUTES = [route for router in settings.SECTION_ROUTERS for route in router.routes if isinstance(route, Route)]

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from conftest import Api
 from console_world import PASSWORD, Visitor, put_user, sign_in
 
-from service.api.app_state import Observe
+from service.api.api_context import MetricsSink
 from service.ops.observations import SIGN_INS
-from service.storage import schema, sessions, users
-from service.storage.database import write
+from service.storage.accounts import sessions, users
+from service.storage.sql import schema
+from service.storage.sql.engine import write
 
 NOT_RIGHT = "do not match"
 
@@ -90,7 +91,7 @@ def test_whatever_is_wrong_the_words_are_the_same(api: Api, tenant: str, name: s
 
 
 def test_unknown_names_cost_a_hash_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    from service.storage import passwords
+    from service.storage.accounts import passwords
 
     put_user(api)
     verified: list[str] = []
@@ -150,7 +151,7 @@ def test_an_address_that_tries_many_names_has_to_wait_and_is_told_how_long(
 def test_attempts_are_counted_by_what_came_of_them(
     api: Api, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Seen(Observe):
+    class Seen(MetricsSink):
         results: list[str] = []  # noqa: RUF012
 
         def signed_in(self, result: str) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from up import environment
 
-from service.storage.database import open_database
-from service.storage.passwords import verify_password
-from service.storage.schema import users
+from service.storage.accounts.passwords import verify_password
+from service.storage.sql.engine import open_database
+from service.storage.sql.schema import users
 
 SECRET = "correct horse battery"
 

@@ -14,8 +14,8 @@ from pydantic_core import from_json
 from service.intake.documents import (
     MAX_ARRAY_ITEMS,
     MAX_LINES,
-    Batch,
     Form,
+    Submission,
     TooManyItems,
     UnreadableDocument,
     read_document,
@@ -35,8 +35,8 @@ def complaint(**changes: Any) -> dict[str, Any]:
     }
 
 
-def read(document: bytes, form: Form = "json", noun: Noun = COMPLAINT) -> Batch:
-    batch = Batch()
+def read(document: bytes, form: Form = "json", noun: Noun = COMPLAINT) -> Submission:
+    batch = Submission()
     for _ in read_document(document, noun, form, NOW, batch):
         pass
     return batch
@@ -197,18 +197,21 @@ def test_a_document_with_too_many_items_is_refused_before_anything_is_read() -> 
         (b"\n" * (MAX_LINES + 1), "ndjson"),
         (b"1\n" * MAX_LINES + b"1", "ndjson"),
     ):
-        batch = Batch()
+        batch = Submission()
         with pytest.raises(TooManyItems):
             list(read_document(document, COMPLAINT, form, NOW, batch))  # type: ignore[arg-type]
-        assert batch == Batch()
+        assert batch == Submission()
 
 
 def test_the_work_is_cut_into_slices() -> None:
     line = json.dumps(complaint()).encode()
-    assert sum(1 for _ in read_document(b"\n".join([line] * 1_000), COMPLAINT, "ndjson", NOW, Batch())) >= 20
+    assert sum(1 for _ in read_document(b"\n".join([line] * 1_000), COMPLAINT, "ndjson", NOW, Submission())) >= 20
     long = json.dumps(complaint(text="x" * 4_000, target={"id": "t", "excerpt": "x" * 4_000})).encode()
-    assert sum(1 for _ in read_document(b"\n".join([long] * 1_000), COMPLAINT, "ndjson", NOW, Batch())) >= 60
-    assert sum(1 for _ in read_document(b"[" + b",".join([line] * 1_000) + b"]", COMPLAINT, "json", NOW, Batch())) >= 20
+    assert sum(1 for _ in read_document(b"\n".join([long] * 1_000), COMPLAINT, "ndjson", NOW, Submission())) >= 60
+    assert (
+        sum(1 for _ in read_document(b"[" + b",".join([line] * 1_000) + b"]", COMPLAINT, "json", NOW, Submission()))
+        >= 20
+    )
 
 
 JSON = st.recursive(

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import beta
 
-from service.moderation.outcomes import Filed, log_likelihood_ratio, standing, tally
-from service.storage.feed import FeedOutcome
+from service.moderation.outcomes import JudgedComplaint, log_likelihood_ratio, standing, tally
+from service.storage.complaints.feed import FeedOutcome
 
 
 def outcome(
@@ -45,12 +45,12 @@ def test_what_a_machine_removed_or_nobody_gave_a_verdict_on_teaches_nothing() ->
 
 def test_only_complaints_filed_before_the_decision_are_judged_by_it() -> None:
     told = {1: [outcome("a", "upheld", at=100)]}
-    assert tally([Filed(1, 1, 99)], told).upheld == 1
-    assert tally([Filed(1, 1, 100)], told).upheld == 0
+    assert tally([JudgedComplaint(1, 1, 99)], told).upheld == 1
+    assert tally([JudgedComplaint(1, 1, 100)], told).upheld == 0
 
 
 def test_a_verdict_about_one_complaint_is_about_that_one_and_goes_before_the_targets() -> None:
-    filed = [Filed(1, 1, 10), Filed(2, 1, 10), Filed(3, 1, 10)]
+    filed = [JudgedComplaint(1, 1, 10), JudgedComplaint(2, 1, 10), JudgedComplaint(3, 1, 10)]
     alone = [outcome("a", "rejected", about=1)]
     assert (tally(filed, {1: alone}).upheld, tally(filed, {1: alone}).rejected) == (0, 1)
     both = [*alone, outcome("w", "upheld")]
@@ -59,7 +59,7 @@ def test_a_verdict_about_one_complaint_is_about_that_one_and_goes_before_the_tar
 
 
 def test_where_the_complaints_of_a_target_differ_a_tie_is_for_the_complainers() -> None:
-    filed = [Filed(1, 1, 10), Filed(2, 1, 10)]
+    filed = [JudgedComplaint(1, 1, 10), JudgedComplaint(2, 1, 10)]
     told = {1: [outcome("a", "rejected", about=1), outcome("b", "upheld", about=2)]}
     assert (tally(filed, told).upheld, tally(filed, told).rejected) == (1, 0)
 
@@ -81,7 +81,7 @@ def test_where_the_complaints_of_a_target_differ_a_tie_is_for_the_complainers() 
 def test_every_target_counts_once_in_any_order(
     complaints: list[tuple[int, int]], told: list[tuple[int, str | None, int, str]], random: object
 ) -> None:
-    filed = [Filed(k, target, time) for k, (target, time) in enumerate(complaints, 1)]
+    filed = [JudgedComplaint(k, target, time) for k, (target, time) in enumerate(complaints, 1)]
     outcomes: dict[int, list[FeedOutcome]] = {}
     for k, (target, verdict, at, by) in enumerate(told):
         outcomes.setdefault(target, []).append(outcome(f"o{k}", verdict, at, by, target))

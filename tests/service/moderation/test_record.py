@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.moderation.outcomes import Filed
+from service.moderation.outcomes import JudgedComplaint
 from service.moderation.record import BOUND, record_evidence
 from service.moderation.score import FLAG_PRIOR
-from service.storage.feed import FeedOutcome
+from service.storage.complaints.feed import FeedOutcome
 
 NOW = 1_000_000
 
@@ -24,7 +24,7 @@ def told(
         complaints[member] = []
         for verdict in verdicts:
             target += 1
-            complaints[member].append(Filed(target, target, NOW - 1))
+            complaints[member].append(JudgedComplaint(target, target, NOW - 1))
             outcomes[target] = [FeedOutcome(0, f"o{target}", target, NOW, verdict, None, "person", 0)]
     found = record_evidence(complaints, own, outcomes, dict.fromkeys(outcomes, 1 + others), NOW)
     return None if found is None else (found.value, found.contribution, found.text)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import beta
 
-from service.moderation.outcomes import Filed
+from service.moderation.outcomes import JudgedComplaint
 from service.moderation.reputation import HALF_LIFE_US, Reputation, reputation
-from service.storage.feed import FeedOutcome
+from service.storage.complaints.feed import FeedOutcome
 
 NOW = 10 * HALF_LIFE_US
 
@@ -21,7 +21,7 @@ def earned(
     verdicts: Sequence[str | None], *, others: int = 0, age_us: int = 0, decided_by: str = "person"
 ) -> Reputation | None:
     """The reputation from one complaint a verdict, each on a target of its own that `others` complained about too."""
-    filed = [Filed(k, k, NOW - age_us) for k in range(1, len(verdicts) + 1)]
+    filed = [JudgedComplaint(k, k, NOW - age_us) for k in range(1, len(verdicts) + 1)]
     outcomes = {
         k: [FeedOutcome(0, f"o{k}", k, NOW + 1, v, None, decided_by, 0)] for k, v in enumerate(verdicts, 1) if v
     }
@@ -59,7 +59,7 @@ def test_after_a_half_life_a_verdict_weighs_half() -> None:
 
 def test_a_complaint_from_after_now_is_not_worth_more_than_one_from_now() -> None:
     outcome = FeedOutcome(0, "o", 1, 2 * NOW, "upheld", None, "person", 0)
-    assert reputation([Filed(1, 1, NOW + HALF_LIFE_US)], {1: [outcome]}, {}, NOW) == known(["upheld"])
+    assert reputation([JudgedComplaint(1, 1, NOW + HALF_LIFE_US)], {1: [outcome]}, {}, NOW) == known(["upheld"])
 
 
 def test_thirty_accounts_on_one_obvious_case_earn_together_what_one_alone_would() -> None:
@@ -77,7 +77,7 @@ def test_whoever_is_joined_in_every_right_complaint_does_not_fall_below_the_prio
 def test_farming_a_hundred_crowds_does_not_pay_for_a_dozen_wrong_hits() -> None:
     verdicts = ["upheld"] * 100
     farmed = reputation(
-        [Filed(k, k, NOW) for k in range(112)],
+        [JudgedComplaint(k, k, NOW) for k in range(112)],
         {
             k: [FeedOutcome(0, "o", k, NOW + 1, "upheld" if k < len(verdicts) else "rejected", None, "person", 0)]
             for k in range(112)
@@ -91,7 +91,7 @@ def test_farming_a_hundred_crowds_does_not_pay_for_a_dozen_wrong_hits() -> None:
 
 def test_a_target_without_a_count_has_no_others() -> None:
     assert reputation(
-        [Filed(1, 1, NOW)], {1: [FeedOutcome(0, "o", 1, NOW + 1, "upheld", None, "person", 0)]}, {}, NOW
+        [JudgedComplaint(1, 1, NOW)], {1: [FeedOutcome(0, "o", 1, NOW + 1, "upheld", None, "person", 0)]}, {}, NOW
     ) == known(["upheld"])
 
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.model import Evidence
-from service.moderation.outcomes import Tally
+from service.moderation.outcomes import VerdictTally
 from service.moderation.rescoring import Rescored, Said, rescore_without
 from service.policy import DEFAULT_POLICY
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
-NOBODY = Tally(0, 0, 6)
+NOBODY = VerdictTally(0, 0, 6)
 
 
 def evidence(lockstep: float = 1.0, devotion: float = 1.0, span: float = 1.0, **counted: float) -> list[Evidence]:
@@ -108,7 +108,7 @@ def test_fingerprints_texts_and_the_author_are_counted_anew() -> None:
 
 
 def test_outcomes_of_who_is_left_count() -> None:
-    good = without(raid(), {1}, told=(NOBODY, Tally(6, 0, 0)))
+    good = without(raid(), {1}, told=(NOBODY, VerdictTally(6, 0, 0)))
     assert good.score < good.score_before and good.unfounded_probability < 0.5
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.model import Evidence
-from service.moderation.outcomes import Tally, log_likelihood_ratio
+from service.moderation.outcomes import VerdictTally, log_likelihood_ratio
 from service.moderation.score import (
     COORDINATION,
     DEVICE_WEIGHT,
@@ -32,7 +32,11 @@ def signal(name: str, contribution: float, value: float = 0.5, p: float | None =
 
 def judged(evidence: list[Evidence], upheld: int = 0, rejected: int = 0, targets: int = 10) -> Verdict:
     return judge(
-        evidence, Tally(upheld, rejected, targets - upheld - rejected), targets, prior_unfounded=0.5, flag_score=0.0
+        evidence,
+        VerdictTally(upheld, rejected, targets - upheld - rejected),
+        targets,
+        prior_unfounded=0.5,
+        flag_score=0.0,
     )
 
 
@@ -87,7 +91,7 @@ def test_unfounded_is_the_prior_where_nothing_speaks_and_moves_with_outcomes() -
     assert judged([signal("base", 5)], rejected=5).unfounded_probability > 0.9
     assert judged([signal("base", 5)], upheld=5).unfounded_probability < 0.1
     assert judge(
-        [signal("base", 5)], Tally(0, 0, 3), 3, prior_unfounded=0.84, flag_score=0
+        [signal("base", 5)], VerdictTally(0, 0, 3), 3, prior_unfounded=0.84, flag_score=0
     ).unfounded_probability == pytest.approx(0.84)
 
 
@@ -123,7 +127,7 @@ def test_the_sentence_says_who_what_how_closely_and_that_nobody_has_judged() -> 
             signal("one_author", 0, value=0.8),
             signal("fresh_accounts", 1, value=0.5, p=1e-4),
         ],
-        Tally(0, 0, 5),
+        VerdictTally(0, 0, 5),
     )
     assert text.startswith(
         "12 accounts complained about the same 5 targets; up to 9 of them within one hour, where 0.1 are usual;"
@@ -135,11 +139,11 @@ def test_the_sentence_says_who_what_how_closely_and_that_nobody_has_judged() -> 
 @pytest.mark.parametrize(("usual", "words"), [(0.01, "none is"), (1.0, "one is"), (2.34, "2.3 are")])
 def test_the_sentence_says_what_is_usual_in_words(usual: float, words: str) -> None:
     burst = Evidence(signal="burst", value=9, usual=usual, p_value=1e-9, contribution=0, text="")
-    assert f"up to 9 of them within one hour, where {words} usual" in summarise(12, 5, [burst], Tally(0, 0, 5))
+    assert f"up to 9 of them within one hour, where {words} usual" in summarise(12, 5, [burst], VerdictTally(0, 0, 5))
 
 
 def test_the_sentence_says_how_people_judged() -> None:
-    assert summarise(12, 5, [], Tally(1, 3, 1)).endswith("people upheld 1 and rejected 3 of 4 judged targets.")
+    assert summarise(12, 5, [], VerdictTally(1, 3, 1)).endswith("people upheld 1 and rejected 3 of 4 judged targets.")
 
 
 def aim(name: str, p: float, value: float = 1.0, usual: float = 0.1) -> Evidence:
@@ -157,14 +161,14 @@ def test_the_sentence_says_the_strongest_thing_that_half_of_the_targets_have_in_
     aims = [aim("is_reply", 1e-5), aim("section", 1e-7), aim("author", 1e-9, value=0.4)]
     assert summary_clause(aims) == summary_clause(aims[::-1]) == "12 of 12 targets share section"
     assert summary_clause([aims[2]]) is summary_clause([signal("lockstep", 1)]) is None
-    assert "; 12 of 12 targets share section; not judged yet." in summarise(12, 12, aims, Tally(0, 0, 12))
+    assert "; 12 of 12 targets share section; not judged yet." in summarise(12, 12, aims, VerdictTally(0, 0, 12))
 
 
 def test_the_sentence_names_the_common_author_once() -> None:
     one_author = signal("one_author", 0, value=0.8)
-    named = summarise(12, 5, [one_author, aim("author", 1e-9)], Tally(0, 0, 5))
+    named = summarise(12, 5, [one_author, aim("author", 1e-9)], VerdictTally(0, 0, 5))
     assert "12 of 12 targets share author" in named and "by one author" not in named
-    beside = summarise(12, 5, [one_author, aim("author", 1e-5), aim("section", 1e-7)], Tally(0, 0, 5))
+    beside = summarise(12, 5, [one_author, aim("author", 1e-5), aim("section", 1e-7)], VerdictTally(0, 0, 5))
     assert "12 of 12 targets share section; 80 % of the targets are by one author" in beside
 
 

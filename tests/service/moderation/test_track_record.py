@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service.moderation.outcomes import Filed
+from service.moderation.outcomes import JudgedComplaint
 from service.moderation.track_record import TrackRecord, track_record
-from service.storage.feed import FeedOutcome
+from service.storage.complaints.feed import FeedOutcome
 
 
 def outcome(
@@ -14,7 +14,7 @@ def outcome(
 
 
 def judged(*outcomes: FeedOutcome, filed_us: int = 5) -> TrackRecord:
-    return track_record([Filed(7, 1, filed_us)], {1: list(outcomes)})
+    return track_record([JudgedComplaint(7, 1, filed_us)], {1: list(outcomes)})
 
 
 def test_nobody_judged_is_in_neither_number() -> None:
@@ -42,5 +42,6 @@ def test_an_outcome_about_one_complaint_concerns_that_one_alone() -> None:
 
 def test_each_complaint_counts_for_itself() -> None:
     assert track_record(
-        [Filed(1, 1, 0), Filed(2, 2, 0), Filed(3, 3, 0)], {1: [outcome(1, "upheld", 9)], 2: [outcome(2, "rejected", 9)]}
+        [JudgedComplaint(1, 1, 0), JudgedComplaint(2, 2, 0), JudgedComplaint(3, 3, 0)],
+        {1: [outcome(1, "upheld", 9)], 2: [outcome(2, "rejected", 9)]},
     ) == TrackRecord(1, 1)

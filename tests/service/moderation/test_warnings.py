@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.moderation.outcomes import Filed
+from service.moderation.outcomes import JudgedComplaint
 from service.moderation.warnings import Noticed, Suggestion, suggest
 from service.policy import DAY, DEFAULT_POLICY
 
@@ -28,7 +28,7 @@ class Told:
 
 
 def filed(n: int, *, days_ago: float = 5, trusted: bool = False, brigade: str | None = None) -> Noticed:
-    return Noticed(Filed(n, n, NOW - round(days_ago * DAY * 1_000_000)), trusted, brigade)
+    return Noticed(JudgedComplaint(n, n, NOW - round(days_ago * DAY * 1_000_000)), trusted, brigade)
 
 
 def looked(

@@ -19,10 +19,11 @@ from sqlalchemy import Engine, insert, update
 from service.ops.collector import StoreCollector
 from service.ops.observations import Observations
 from service.ops.routes import create_ops_app
-from service.ops.tallies import CUT_PAIRS, DELIVERY_ATTEMPTS, POLLS, WINDOW_COMPLAINTS, Tally, record_job
-from service.storage import keys
-from service.storage.database import write
-from service.storage.schema import (
+from service.ops.worker_metrics import CUT_PAIRS, DELIVERY_ATTEMPTS, POLLS, WINDOW_COMPLAINTS, WorkerMetrics, record_job
+from service.storage.accounts.tenants import create_tenant
+from service.storage.redis_store import redis_keys
+from service.storage.sql.engine import write
+from service.storage.sql.schema import (
     analysis_state,
     clusters,
     dead_letters,
@@ -33,7 +34,6 @@ from service.storage.schema import (
     subscriptions,
     sweeps,
 )
-from service.storage.tenants import create_tenant
 
 NOW_US = 1_795_000_000_000_000
 DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "brigadewatch.json"
@@ -162,10 +162,10 @@ def seeded(engine: Engine, server: Any) -> Engine:
                     disabled_us=off_us,
                 )
             )
-    server.set(keys.position("news"), 100)
-    server.xadd(keys.stream("news"), {"at": NOW_US - 1_500_000, "lines": "x"})
+    server.set(redis_keys.position("news"), 100)
+    server.xadd(redis_keys.stream("news"), {"at": NOW_US - 1_500_000, "lines": "x"})
     server.rpush("rq:queue:ingest", "a", "b")
-    with Tally(server, "news") as tally:
+    with WorkerMetrics(server, "news") as tally:
         for result in ("ok", "ok", "limited"):
             tally.count(POLLS, "coral", result)
         for result in ("delivered", "delivered", "retried"):
@@ -173,7 +173,7 @@ def seeded(engine: Engine, server: Any) -> Engine:
     record_job(server, "ingest", "news", 0.02, "done")
     record_job(server, "ingest", "news", 700.0, "failed")
     for cut, live in ((2, 10), (3, 12)):
-        with Tally(server, "news") as tally:
+        with WorkerMetrics(server, "news") as tally:
             tally.count(CUT_PAIRS, by=cut)
             tally.put(WINDOW_COMPLAINTS, live)
     return engine

@@ -10,12 +10,14 @@ import redis
 
 from service.ops import processes
 from service.ops.processes import KINDS, SILENT_SECONDS, Kind, beating, read_kinds
-from service.storage import keys
+from service.storage.redis_store import redis_keys
 
 
 def living(client: Any) -> dict[str, Kind]:
     return {
-        name: kind for name, kind in read_kinds(client.hgetall(keys.PROCESSES), client.time()[0]).items() if kind.count
+        name: kind
+        for name, kind in read_kinds(client.hgetall(redis_keys.PROCESSES), client.time()[0]).items()
+        if kind.count
     }
 
 
@@ -40,7 +42,7 @@ def test_a_process_is_known_with_its_memory_while_it_lives_and_leaves_nothing(cl
         assert clock.count == 1
         assert clock.resident_bytes is not None and clock.peak_bytes is not None
         assert 10_000_000 < clock.resident_bytes <= clock.peak_bytes
-    assert clients.blocking.hlen(keys.PROCESSES) == 0
+    assert clients.blocking.hlen(redis_keys.PROCESSES) == 0
 
 
 def test_every_kind_is_told_also_where_nobody_lives_and_the_largest_stands_for_its_kind() -> None:
@@ -59,7 +61,7 @@ def test_every_kind_is_told_also_where_nobody_lives_and_the_largest_stands_for_i
 def test_who_was_killed_falls_silent_and_is_forgotten_in_the_end(clients: Any) -> None:
     now = clients.blocking.time()[0]
     clients.blocking.hset(
-        keys.PROCESSES,
+        redis_keys.PROCESSES,
         mapping={"api|killed": f'{{"at": {now - SILENT_SECONDS - 5}}}', "api|long ago": f'{{"at": {now - 4_000}}}'},
     )
     assert living(clients.blocking) == {}
@@ -67,8 +69,8 @@ def test_who_was_killed_falls_silent_and_is_forgotten_in_the_end(clients: Any) -
     with beating(clients.blocking, "api"):
         assert seen.wait(10)
         assert living(clients.blocking)["api"].count == 1
-        assert b"api|killed" in clients.blocking.hkeys(keys.PROCESSES)
-    assert clients.blocking.hkeys(keys.PROCESSES) == [b"api|killed"]
+        assert b"api|killed" in clients.blocking.hkeys(redis_keys.PROCESSES)
+    assert clients.blocking.hkeys(redis_keys.PROCESSES) == [b"api|killed"]
 
 
 def test_without_redis_a_process_lives_all_the_same() -> None:

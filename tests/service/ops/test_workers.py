@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 
 from service.errors import StoreUnavailable
 from service.model import moment
-from service.ops import tallies
+from service.ops import worker_metrics
 from service.ops.workers import read_machinery
 from service.settings import Settings, read_settings
-from service.storage import keys
-from service.storage.queue import enqueue
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_queue import enqueue
 from workers.jobs import QueueWorker
 from workers.resources import Resources
 
@@ -42,15 +42,15 @@ def test_what_waits_and_what_failed_is_the_tenants_own(clients: Any) -> None:
     redis = clients.blocking
     enqueue(redis, "ingest", "paper")
     enqueue(redis, "ingest", "other")
-    tallies.record_job(redis, "sweep", "paper", 1.0, "failed")
-    tallies.record_job(redis, "sweep", "other", 1.0, "failed")
-    with tallies.Tally(redis, "paper") as tally:
-        tally.put(tallies.SELFCHECK_FALSE, 2)
-        tally.put(tallies.SELFCHECK_COMPLAINTS, 500)
-        tally.put(tallies.SELFCHECK_FINISHED, NOW.timestamp() - 3_600)
-        tally.put(tallies.WINDOW_COMPLAINTS, 480)
-    redis.set(keys.position("paper"), 41)
-    redis.xadd(keys.stream("paper"), {"first": 1, "at": 1_795_000_000_000_000})
+    worker_metrics.record_job(redis, "sweep", "paper", 1.0, "failed")
+    worker_metrics.record_job(redis, "sweep", "other", 1.0, "failed")
+    with worker_metrics.WorkerMetrics(redis, "paper") as tally:
+        tally.put(worker_metrics.SELFCHECK_FALSE, 2)
+        tally.put(worker_metrics.SELFCHECK_COMPLAINTS, 500)
+        tally.put(worker_metrics.SELFCHECK_FINISHED, NOW.timestamp() - 3_600)
+        tally.put(worker_metrics.WINDOW_COMPLAINTS, 480)
+    redis.set(redis_keys.position("paper"), 41)
+    redis.xadd(redis_keys.stream("paper"), {"first": 1, "at": 1_795_000_000_000_000})
     found = clients.run(read_machinery(clients.asyncio, "paper", NOW))
     assert found.waiting_by_queue == {"ingest": 2, "detect": 0, "sweep": 0, "deliver": 0, "chores": 0}
     assert (found.position, found.stream_batches, found.window_complaints) == (41, 1, 480)
@@ -75,7 +75,7 @@ def test_a_worker_whose_row_is_no_worker_does_not_break_the_page(fake_redis: Any
 def test_a_redis_that_is_away_is_said_so() -> None:
     import asyncio
 
-    from service.storage import stream
+    from service.storage.redis_store import stream
 
     async def ask() -> None:
         client = stream.connect("redis://127.0.0.1:1/0", 0.2)

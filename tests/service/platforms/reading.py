@@ -7,25 +7,25 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from service.intake.documents import Batch
+from service.intake.documents import Submission
 from service.model import JsonObject
 from service.platforms import adapters
-from service.platforms.delivery import Delivery
+from service.platforms.payload import Payload
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-def read(platform: str, document: object, *, now: datetime = NOW, mapping: Mapping[str, Any] | None = None) -> Delivery:
+def read(platform: str, document: object, *, now: datetime = NOW, mapping: Mapping[str, Any] | None = None) -> Payload:
     return adapters.read(platform, document, now, mapping)
 
 
-def taken(delivery: Delivery, *, now: datetime = NOW) -> list[JsonObject]:
+def taken(delivery: Payload, *, now: datetime = NOW) -> list[JsonObject]:
     """The canonical documents of the items that the contract takes, each with its kind's letter as `kind`."""
     return [{"kind": line[:1].decode(), **json.loads(line[1:])} for line in batch_of(delivery, now=now).lines]
 
 
-def batch_of(delivery: Delivery, *, now: datetime = NOW) -> Batch:
-    batch = Batch()
+def batch_of(delivery: Payload, *, now: datetime = NOW) -> Submission:
+    batch = Submission()
     for number, item in enumerate(delivery.items, 1):
         batch.add(item.read(now, batch.edge, number), item.noun)
     return batch

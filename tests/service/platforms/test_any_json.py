@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from service import platforms
-from service.platforms.delivery import Unusable
+from service.platforms.payload import Unusable
 from tests.service.platforms.payloads import coop, coral, discourse, mastodon, score, status
 from tests.service.platforms.reading import batch_of, read
 from tests.service.platforms.test_coral_and_coop import ACTION

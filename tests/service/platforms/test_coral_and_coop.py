@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.intake.edge import Edge
-from service.platforms.delivery import Unusable
+from service.intake.privacy_filter import PrivacyFilter
+from service.platforms.payload import Unusable
 from tests.service.platforms.payloads import coop, coral
 from tests.service.platforms.reading import NOW, read, taken
 
@@ -60,10 +60,10 @@ def test_a_coop_report_is_a_complaint_with_an_id_of_its_own() -> None:
 
 def test_without_the_tenants_key_nobody_tries_reporters_against_the_id_of_a_coop_report() -> None:
     (item,) = read("coop", coop()).items
-    keys = [Edge(bytes([n]) * 32, pseudonyms=True) for n in (1, 2)]
+    keys = [PrivacyFilter(bytes([n]) * 32, pseudonyms=True) for n in (1, 2)]
     ids = [item.read(NOW, edge).id for edge in keys]
     assert len({*ids, item.id}) == 3 and all(one.startswith("report/") for one in ids)
-    assert ids[0] == item.read(NOW, Edge(bytes([1]) * 32)).id, (
+    assert ids[0] == item.read(NOW, PrivacyFilter(bytes([1]) * 32)).id, (
         "the same when pseudonyms are turned on or off: it comes again"
     )
 

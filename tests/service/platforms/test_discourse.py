@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.platforms.delivery import Unusable
+from service.platforms.payload import Unusable
 from tests.service.platforms.payloads import discourse, score
 from tests.service.platforms.reading import NOW, read, taken
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from service.platforms import adapters
-from service.platforms.delivery import Unusable
 from service.platforms.generic import BadMapping, read_mapping
+from service.platforms.payload import Unusable
 from service.platforms.signatures import BEARER, Hmac, Shared, Standard
 from tests.service.platforms.reading import batch_of, read, taken
 

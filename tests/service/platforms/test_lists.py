@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.intake.edge import Edge
+from service.intake.privacy_filter import PrivacyFilter
 from service.platforms import coral_flags, lemmy, ozone
 from service.platforms.items import words
 from service.platforms.listed import Listing, Unreadable, moment
-from service.polling.asking import Platform, Unexpected
 from service.polling.coral import Coral
 from service.polling.lemmy import Lemmy
 from service.polling.ozone import Ozone
-from service.polling.walks import Pace, Walk, stored_of, walk_of
+from service.polling.poll_pagination import Pace, Walk, stored_of, walk_of
+from service.polling.poll_protocol import Platform, Unexpected
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LEAVES = (
@@ -101,8 +101,8 @@ VIEW = st.fixed_dictionaries(
 
 
 def takes(listing: Listing) -> None:
-    for item in listing.valid(NOW, Edge()):
-        line = item.line(NOW, Edge())
+    for item in listing.valid(NOW, PrivacyFilter()):
+        line = item.line(NOW, PrivacyFilter())
         assert line[:1] in (b"c", b"o") and json.loads(line[1:])["id"] == item.id and b"\n" not in line
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.platforms.delivery import Unusable
+from service.platforms.payload import Unusable
 from tests.service.platforms.payloads import account, encoded, mastodon, status
 from tests.service.platforms.reading import read, taken
 

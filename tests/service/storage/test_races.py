@@ -17,35 +17,24 @@ from interleaving import interleave
 from sqlalchemy import Connection, Engine
 
 from service.errors import LostLease, NotFound, Refused, StaleVersion
-from service.intake.edge import Edge
+from service.intake.privacy_filter import PrivacyFilter
 from service.model import DecisionRequest
 from service.moderation.events import Event
 from service.settings import Settings
-from service.storage import (
-    allowed,
-    cases,
-    claims,
-    clusters,
-    dry_runs,
-    erasures,
-    outbox,
-    overrides,
-    retention,
-    schema,
-    sessions,
-    sources,
-    subscriptions,
-    timers,
-    users,
-)
-from service.storage.archive import analysis_state_of
-from service.storage.database import write
-from service.storage.edges import open_edge
-from service.storage.leases import take_epoch
-from service.storage.retention import Refed
-from service.storage.secret_box import SecretBox
-from service.storage.tenant_settings import change_settings, settings_of
-from service.storage.tenants import create_tenant, ensure_tenant
+from service.storage.accounts import sessions, users
+from service.storage.accounts.tenant_settings import change_settings, settings_of
+from service.storage.accounts.tenants import create_tenant, ensure_tenant
+from service.storage.cases import cases, claims, clusters
+from service.storage.complaints.archive_reader import analysis_state_of
+from service.storage.detection import allow_list, dry_runs, policy_overrides
+from service.storage.privacy import erasures, retention
+from service.storage.privacy.privacy_filters import open_privacy_filter
+from service.storage.privacy.retention import Refed
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store.leases import take_epoch
+from service.storage.sql import schema, timers
+from service.storage.sql.engine import write
+from service.storage.webhooks import outbox, sources, subscriptions
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 PASSED = b"of a password"
@@ -145,9 +134,13 @@ def test_two_thresholds_changed_at_once_are_both_changed(engine: Engine, tenant:
     one, other = interleave(
         engine,
         writing(
-            engine, lambda c: overrides.change_overrides(c, tenant, put={"default_threshold": 9}, by="ann", now_us=1)
+            engine,
+            lambda c: policy_overrides.change_overrides(c, tenant, put={"default_threshold": 9}, by="ann", now_us=1),
         ),
-        writing(engine, lambda c: overrides.change_overrides(c, tenant, put={"text_min_words": 7}, by="bob", now_us=2)),
+        writing(
+            engine,
+            lambda c: policy_overrides.change_overrides(c, tenant, put={"text_min_words": 7}, by="bob", now_us=2),
+        ),
         after="FROM policy_overrides",
     )
     assert one.exception() is None
@@ -200,8 +193,8 @@ def test_a_tenant_has_one_secret_key_whoever_is_first(engine: Engine, tenant: in
     """Two keys would make two pseudonyms of one person."""
     one, other = interleave(
         engine,
-        lambda: open_edge(engine, box, tenant),
-        lambda: open_edge(engine, box, tenant),
+        lambda: open_privacy_filter(engine, box, tenant),
+        lambda: open_privacy_filter(engine, box, tenant),
         after="INSERT INTO tenant_settings",
     )
     with engine.connect() as connection:
@@ -220,13 +213,13 @@ def test_two_settings_changed_at_once_are_both_changed(engine: Engine, tenant: i
 
 
 def test_two_that_put_one_reporter_on_the_list_are_told_of_each_other(engine: Engine, tenant: int) -> None:
-    allow = writing(engine, lambda c: allowed.allow(c, tenant, "r-1", note=None, by="ann", now_us=1))
+    allow = writing(engine, lambda c: allow_list.allow(c, tenant, "r-1", note=None, by="ann", now_us=1))
     one, other = interleave(engine, allow, allow, after="FROM allowed_reporters")
     assert one.exception() is None and isinstance(other.exception(), Refused)
 
 
 def test_two_erasures_of_one_person_are_one(engine: Engine, tenant: int, box: SecretBox) -> None:
-    edge = open_edge(engine, box, tenant)
+    edge = open_privacy_filter(engine, box, tenant)
     ask = writing(engine, lambda c: erasures.ask(c, tenant, edge, box, "vera", actor="ann", now_us=1))
     one, other = interleave(engine, ask, ask, after="FROM erasures")
     assert one.result() == other.result()
@@ -237,7 +230,7 @@ def test_work_that_is_asked_for_while_a_job_looks_is_not_forgotten(
     engine: Engine, tenant: int, box: SecretBox, after: str
 ) -> None:
     """As jobs end: hold, look, move."""
-    edge = open_edge(engine, box, tenant)
+    edge = open_privacy_filter(engine, box, tenant)
     with write(engine) as connection:
         timers.at_latest(connection, tenant, erasures.WORK, 5)
 
@@ -357,7 +350,7 @@ def test_retention_and_a_step_of_detection_are_never_under_way_together(engine: 
             raise LostLease("another")
 
     deletes = writing(
-        engine, lambda c: retention.delete_step(c, tenant, 10, Refed(), Edge(), now_us=20, window_seconds=1)
+        engine, lambda c: retention.delete_step(c, tenant, 10, Refed(), PrivacyFilter(), now_us=20, window_seconds=1)
     )
     for first, second in ((writing(engine, step), deletes), (deletes, writing(engine, step))):
         one, other = interleave(engine, first, second, after="FROM analysis_state")

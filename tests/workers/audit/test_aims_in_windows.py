@@ -12,12 +12,12 @@ from worlds import Row, Town, document, draw_town
 
 from service.model import Complaint
 from service.policy import DEFAULT_POLICY
-from service.storage.hashing import key_of
+from service.storage.sql.hashing import key_of
 from workers.audit import windows
-from workers.audit.history import Collector, History
+from workers.audit.history import Collector, ComplaintHistory
 from workers.audit.windows import audit
-from workers.detection.aims import TargetTraits, Usual, traits_of
 from workers.detection.detector import Detector
+from workers.detection.target_traits import TargetTraits, Usual, traits_of
 
 DAY = 86_400
 POLICY = replace(DEFAULT_POLICY, window_seconds=6 * DAY)
@@ -29,7 +29,7 @@ def complaint(row: Row, section: str) -> Complaint:
     return Complaint.model_validate_json(json.dumps(body))
 
 
-def collected(town: Town) -> History:
+def collected(town: Town) -> ComplaintHistory:
     """The brigade's targets are in politics, of the others one in ten."""
     aimed = {row.target for row in town.rows if row.reporter in town.brigades[0]}
     collector = Collector(DEFAULT_POLICY.text_min_words)
@@ -39,11 +39,11 @@ def collected(town: Town) -> History:
 
 
 @pytest.fixture(scope="module")
-def history() -> History:
+def history() -> ComplaintHistory:
     return collected(draw_town(5, brigades=1, hits=16, complaints=800))
 
 
-def test_each_target_s_traits_are_collected_from_its_first_complaint(history: History) -> None:
+def test_each_target_s_traits_are_collected_from_its_first_complaint(history: ComplaintHistory) -> None:
     assert set(history.traits) == set(history.complaints.target.tolist())
     collector, row = Collector(5), Row(1, 7, 3, 0.0)
     collector.add(complaint(row, "sports"))
@@ -53,7 +53,7 @@ def test_each_target_s_traits_are_collected_from_its_first_complaint(history: Hi
     }
 
 
-def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(history: History) -> None:
+def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(history: ComplaintHistory) -> None:
     result = audit(history, {}, POLICY, DAY, lambda done, total: None)
     flagged = [c for c in result.clusters if c.disposition == "flagged"]
     assert flagged
@@ -65,7 +65,7 @@ def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(history: History)
 
 
 def test_the_base_rate_is_asked_for_only_when_a_group_is_new_or_aims_elsewhere(
-    history: History, monkeypatch: pytest.MonkeyPatch
+    history: ComplaintHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
     usual = TargetTraits.usual

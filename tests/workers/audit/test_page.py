@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from audit_world import cluster_in, history_of, outcome
 
+from service.charts.words import figure, label, p_value, question, share, signed
 from service.model import Evidence
-from service.moderation.lineage import ClusterState
-from service.pictures.words import figure, label, p_value, question, share, signed
-from service.storage.hashing import key_of
+from service.moderation.cluster_identity import ClusterState
+from service.storage.sql.hashing import key_of
 from workers.audit import page
 from workers.audit.page import page_of
 from workers.audit.report import report_of
-from workers.audit.scenes import Scope, scenes_of, told_parts
+from workers.audit.scenes import AuditScope, given_fields, scenes_of
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 HOSTILE = [
@@ -102,11 +102,11 @@ def written(states: list[ClusterState], history, outcomes=None, notes=(), **scop
         "step_seconds": 86_400,
         "as_of": None,
         "threshold": 8,
-        "told": told_parts(history),
+        "told": given_fields(history),
         **scope,
     }
     return page_of(
-        report_of(states, history, "test", list(notes)), scenes_of(states, history, outcomes or {}), Scope(**known)
+        report_of(states, history, "test", list(notes)), scenes_of(states, history, outcomes or {}), AuditScope(**known)
     )
 
 

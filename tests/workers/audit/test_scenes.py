@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from audit_world import START, cluster_in, history_of, outcome
 
+from service.charts.burst import HOURS as BURST_HOURS
+from service.charts.burst import HOURS_BEFORE
+from service.charts.lockstep import COLUMNS, ROWS, Cell
 from service.model import Evidence
-from service.pictures.burst import HOURS as BURST_HOURS
-from service.pictures.burst import HOURS_BEFORE
-from service.pictures.lockstep import COLUMNS, ROWS, Cell
-from service.storage.hashing import key_of
-from workers.audit.scenes import TARGET_LINES, scenes_of, told_parts
+from service.storage.sql.hashing import key_of
+from workers.audit.scenes import TARGET_LINES, given_fields, scenes_of
 
 FILED = [
     ("ann", "t2", 0),
@@ -108,6 +108,6 @@ def test_a_cluster_whose_complaints_are_gone_has_no_scene() -> None:
 
 
 def test_what_no_complaint_says_is_told_in_none_of_them() -> None:
-    shares = {told.what: told.share for told in told_parts(history_of(FILED, context_id="article"))}
+    shares = {told.what: told.share for told in given_fields(history_of(FILED, context_id="article"))}
     assert shares.pop("context (thread, article) of the target") == 1
     assert set(shares.values()) == {0}

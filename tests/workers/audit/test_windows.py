@@ -13,15 +13,15 @@ from worlds import DAY, HOUR, Row, document, draw_town, keys_of
 from service.intake.items import COMPLAINT, read_value
 from service.model import Complaint
 from service.policy import DEFAULT_POLICY
-from service.storage.feed import FeedOutcome
-from service.storage.hashing import key_of
-from workers.audit.history import Collector, History
+from service.storage.complaints.feed import FeedOutcome
+from service.storage.sql.hashing import key_of
+from workers.audit.history import Collector, ComplaintHistory
 from workers.audit.windows import AuditResult, audit, window_ends
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def history_of(rows: list[Row]) -> History:
+def history_of(rows: list[Row]) -> ComplaintHistory:
     collector = Collector(DEFAULT_POLICY.text_min_words)
     for row in rows:
         complaint = read_value(document(row), COMPLAINT, LATER)

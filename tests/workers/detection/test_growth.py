@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import DAY, HOUR, Row, columns
 
-from service.intake.signatures import signature_of
+from service.intake.text_fingerprints import signature_of
 from service.model import Evidence
 from service.policy import DEFAULT_POLICY
 from workers.detection.evidence import fresh_share, measure, near_duplicates

@@ -13,9 +13,9 @@ from scipy.stats import nbinom
 from worlds import Row, columns, draw_town
 
 from service.policy import DEFAULT_POLICY
-from workers.detection import discovery
-from workers.detection.edges import Edges
+from workers.detection import false_discovery
 from workers.detection.null_model import RATE_BOUNDS, SHAPE_BOUNDS, at_least, expectations, fit_affinity, pair_p_values
+from workers.detection.pair_store import PairStore
 from workers.detection.pairs import join, meet, pair_keys, shared_contexts, shared_targets
 from workers.detection.window import Window
 
@@ -93,11 +93,11 @@ def test_who_meets_as_often_elsewhere_is_less_surprising() -> None:
 def test_the_threshold_is_the_largest_p_that_its_rank_allows(p: list[float], more: int, rate: float) -> None:
     tests = max(1, len(p) + more)
     passing = [value for value in p if value <= rate * sum(other <= value for other in p) / tests]
-    assert discovery.threshold(np.array(p), tests, rate) == max(passing, default=0.0)
+    assert false_discovery.threshold(np.array(p), tests, rate) == max(passing, default=0.0)
 
 
 def test_nobody_passes_where_nothing_was_tested() -> None:
-    assert discovery.threshold(np.empty(0), 0, 0.01) == 0.0
+    assert false_discovery.threshold(np.empty(0), 0, 0.01) == 0.0
 
 
 @settings(max_examples=40, deadline=None)
@@ -105,14 +105,14 @@ def test_nobody_passes_where_nothing_was_tested() -> None:
     st.lists(st.dictionaries(st.integers(0, 12), st.floats(1e-9, 0.05), max_size=8), max_size=6), st.integers(1, 3_000)
 )
 def test_kept_pairs_are_a_table_of_the_latest_small_p(updates: list[dict[int, float]], tests: int) -> None:
-    edges, table = Edges(0.02), dict[int, float]()
+    edges, table = PairStore(0.02), dict[int, float]()
     for update in updates:
         keys = np.array(list(update), np.int64)
         edges.update(pair_keys(keys, keys + 20), np.array(list(update.values())))
         table |= update
     small = {k: p for k, p in table.items() if p <= 0.02}
     assert edges.keys.tolist() == sorted(pair_keys(np.array([k]), np.array([k + 20]))[0] for k in small)
-    limit = discovery.threshold(np.array(list(small.values())), tests, 0.01)
+    limit = false_discovery.threshold(np.array(list(small.values())), tests, 0.01)
     assert sorted(edges.validated(tests, 0.01)[1].tolist()) == sorted(p for p in small.values() if p <= limit)
     active = np.full(40, 2, np.int32)
     active[3] = active[25] = 1

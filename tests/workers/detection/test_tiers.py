@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from worlds import DAY, HOUR, Row, columns, draw_town, members_of
 
-from service.moderation.outcomes import Tally
+from service.moderation.outcomes import VerdictTally
 from service.moderation.score import coordination, judge
 from service.policy import DEFAULT_POLICY
 from workers.detection.contexts import infer, told
@@ -44,7 +44,7 @@ def flagged_crowds(rows: list[Row]) -> list[int]:
         len(g.reporters)
         for g in groups
         if g.kind == "one_shot"
-        and judge(g.evidence, Tally(0, 0, 1), 1, prior_unfounded=0.5, flag_score=0).disposition == "flagged"
+        and judge(g.evidence, VerdictTally(0, 0, 1), 1, prior_unfounded=0.5, flag_score=0).disposition == "flagged"
     ]
 
 

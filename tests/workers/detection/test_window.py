@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import Row, columns
 
-from service.intake.signatures import signature_of
+from service.intake.text_fingerprints import signature_of
 from workers.detection.window import TIME_MASK, Complaints, Index, Window, spread
 
 SPAN, SCALES = 120_000, (1_000, 10_000, 40_000)  # milliseconds

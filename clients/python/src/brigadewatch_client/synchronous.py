@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -131,11 +132,9 @@ class Client:
         receipt, done = Receipt(), 0
         for batch in exchange.batches(items):
             # here, so that reading and compressing hold up no question of another thread
-            question = exchange.post_batch(path, batch)
+            send = partial(AsyncClient.send_batch, question=exchange.post_batch(path, batch), batch=batch)
             try:
-                receipt += self._background.run(
-                    lambda client, question=question, batch=batch: client.send_batch(question, batch), None
-                )  # type: ignore[misc]
+                receipt += self._background.run(send, None)
             except Unreachable as error:
                 error.done = done
                 raise

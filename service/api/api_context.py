@@ -1,0 +1,78 @@
+"""What the routes share, hung on `app.state`: `parts` is for this room, `engine`, `redis` and `observe` for
+everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+from starlette.requests import Request
+
+from service.api.auth import KeyRing
+from service.api.batching import StreamWriter
+from service.api.limits import BodyBudget, Rates
+from service.api.privacy_filters import PrivacyFilters
+from service.settings import Settings
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.redis_store.stream import AsyncRedis
+
+
+class MetricsSink:
+    """Who counts what the API does: nobody. A served process has service/ops/observations.py in its place."""
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered, its head after `seconds`; `route` is a template."""
+
+    def limited(self, cause: str) -> None:
+        """A request was refused or cut by a limit (LIMITS in service/ops/observations.py)."""
+
+    def accepted(self, tenant: str, n: int) -> None:
+        """`n` items are in the stream."""
+
+    def rejected(self, tenant: str, n: int) -> None:
+        """`n` items were refused one by one."""
+
+    def assessed(self, seconds: float) -> None:
+        """A question about targets was answered."""
+
+    def webhook(self, platform: str, result: str) -> None:
+        """A delivery of a platform was taken, repeated, empty, unusable, or refused (the reason)."""
+
+    def signed_in(self, result: str) -> None:
+        """Somebody tried to sign in (SIGN_INS in service/ops/observations.py)."""
+
+
+def wall_clock() -> datetime:
+    """The time by which a complaint may not be later than five minutes from now."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class ApiContext:
+    """One API process's parts."""
+
+    settings: Settings
+    engine: Engine
+    redis: AsyncRedis
+    writer: StreamWriter
+    key_ring: KeyRing
+    rates: Rates
+    bodies: BodyBudget
+    box: SecretBox  # opens what sources sign with
+    edges: PrivacyFilters  # what a complaint loses before it is stored; every way in asks for the tenant's
+    now: Callable[[], datetime] = wall_clock
+
+
+def api_context(request: Request) -> ApiContext:
+    """The parts of the app that this request came to."""
+    parts: ApiContext = request.app.state.parts
+    return parts
+
+
+def metrics_sink(request: Request) -> MetricsSink:
+    """Who counts; looked up at each call, since it may be plugged in later."""
+    observe: MetricsSink = request.app.state.observe
+    return observe

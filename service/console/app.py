@@ -1,0 +1,183 @@
+"""The console, put together: a small application of its own below /console, with HTML failures, its own headers and
+bounds.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import Depends, FastAPI, Form, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from service.api import problems
+from service.api.api_context import ApiContext, api_context
+from service.api.raw_path import decoded_path
+from service.console import (
+    bulk,
+    case,
+    charts,
+    decisions,
+    exports,
+    operations,
+    overview,
+    password,
+    queue,
+    reporters,
+    restorations,
+    settings,
+    sign_in,
+    sse,
+    static_files,
+    targets,
+)
+from service.console.person import Person, Theme
+from service.console.rendering import render, see_other, wants_fragment
+from service.console.security_middleware import SecurityMiddleware
+from service.console.sign_in import HOME, PASSWORD, Hashing, NewPasswordFirst, SignInFirst, Viewer, sign_in_path
+from service.errors import BrigadewatchError
+from service.storage.accounts import users
+from service.storage.sql.engine import write
+
+log = logging.getLogger(__name__)
+
+# Whatever pages there are: one router a subject. A path parameter is an id, decoded from its one segment.
+PAGES = (
+    queue.router,
+    bulk.router,
+    case.router,
+    charts.router,
+    exports.router,
+    sse.router,
+    decisions.router,
+    targets.router,
+    reporters.router,
+    restorations.router,
+    overview.router,
+    settings.router,
+    operations.router,
+)
+
+
+def add_console(app: FastAPI, parts: ApiContext) -> None:
+    """Put the console below /console of the API's app."""
+    console = FastAPI(
+        title="brigadewatch console", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    console.state = app.state  # also what is plugged in later (who counts: `observe`) is one for both
+    console.state.parts, console.state.hashing = parts, Hashing()
+    app.state.live = console.state.live = sse.CaseEvents(parts.engine, lambda: parts.now())
+    console.include_router(static_files.router)
+    console.include_router(sign_in.router)
+    console.include_router(password.router)
+    for router in PAGES:
+        console.include_router(router, dependencies=[Depends(decoded_path)])
+    console.add_api_route("/preferences", set_preferences, methods=["POST"])
+    console.state.routed = {route.path for router in PAGES for route in router.routes if isinstance(route, Route)}
+    _answer_failures(console)
+    app.add_api_route("/console", _home, include_in_schema=False)
+    app.add_api_route("/console/", _home, include_in_schema=False)
+    app.mount(
+        "/console", SecurityMiddleware(console)
+    )  # outside of it: the page of an unexpected failure is guarded too
+
+
+async def _home() -> Response:
+    return RedirectResponse(HOME, 303)
+
+
+def set_preferences(
+    request: Request,
+    person: Viewer,
+    theme: Annotated[Theme | None, Form()] = None,
+    keys: Annotated[Literal["on", "off"] | None, Form()] = None,
+    back: Annotated[str, Form()] = "",
+) -> Response:
+    """Theme and keys of the person, kept with the account."""
+    changed = {
+        name: value
+        for name, value in (("theme", theme), ("keys", None if keys is None else keys == "on"))
+        if value is not None
+    }
+    with write(api_context(request).engine) as connection:
+        users.set_preferences(connection, person.user_id, **changed)
+    if wants_fragment(request):
+        return Response(status_code=204)
+    return see_other(request, sign_in.safe_path(back))
+
+
+def _answer_failures(console: FastAPI) -> None:
+    for kind, _ in problems.STATUS_BY_FAILURE:
+        console.add_exception_handler(kind, _failed)
+    for kind in (BrigadewatchError, HTTPException, RequestValidationError, Exception):
+        console.add_exception_handler(kind, _failed)
+    console.add_exception_handler(SignInFirst, _to_sign_in)
+    console.add_exception_handler(NewPasswordFirst, _to_new_password)
+
+
+async def _to_sign_in(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, SignInFirst)
+    there = sign_in_path(failure.path)
+    if _wants_json(request):
+        return problems.problem(401, "sign in first", headers={"Cache-Control": "no-store"})
+    if request.headers.get("hx-request") == "true":
+        return Response(status_code=401, headers={"HX-Redirect": there, "Cache-Control": "no-store"})
+    return RedirectResponse(there, 303, {"Cache-Control": "no-store"})
+
+
+async def _to_new_password(request: Request, failure: Exception) -> Response:
+    if _wants_json(request):
+        return problems.problem(403, "choose a password of your own first", headers={"Cache-Control": "no-store"})
+    return see_other(request, PASSWORD)
+
+
+def _failed(request: Request, failure: Exception) -> Response:
+    """The failure in words: as a page, as a message at the head of the page that htmx is on, or as a problem for a
+    script.
+    """
+    status, text = _told(request, failure)
+    if _wants_json(request):
+        return problems.answer_to(failure) if isinstance(failure, BrigadewatchError) else problems.problem(status, text)
+    person: Person | None = getattr(request.state, "person", None)
+    title = HTTPStatus(status).phrase
+    headers = dict(getattr(failure, "headers", None) or {})
+    if request.headers.get("hx-request") == "true":
+        headers |= {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
+    return render(
+        request, person, "error.html", fragment="failure", status=status, headers=headers, title=title, text=text
+    )
+
+
+def _told(request: Request, failure: Exception) -> tuple[int, str]:
+    if isinstance(failure, HTTPException):
+        plain = failure.detail == HTTPStatus(failure.status_code).phrase
+        words = {404: "There is nothing at this address.", 405: "This cannot be done here."}
+        return failure.status_code, words.get(failure.status_code, failure.detail) if plain else str(failure.detail)
+    if isinstance(failure, RequestValidationError):
+        told = [
+            f"{'.'.join(str(part) for part in error['loc'][1:]) or 'the form'}:"
+            f" {str(error['msg']).removeprefix('Value error, ')}"
+            for error in list(failure.errors())[:5]
+        ]
+        return 422, "; ".join(told) or "The form does not fit."
+    if isinstance(failure, BrigadewatchError):
+        status = (
+            422
+            if getattr(failure, "pointer", None)
+            else next((status for kind, status in problems.STATUS_BY_FAILURE if isinstance(failure, kind)), 500)
+        )
+        return status, str(failure)
+    if any(isinstance(failure, kind) for kind, _ in problems.STATUS_BY_FAILURE):
+        log.warning("the console could not answer: %s", failure)
+        return 503, "The database does not answer at this moment. Nothing was changed; try again in a few seconds."
+    log.error("unexpected failure", exc_info=failure)  # the request's own line, of the same id, names the route
+    return 500, "Something unexpected failed; it was logged. What you sent was not stored."
+
+
+def _wants_json(request: Request) -> bool:
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted

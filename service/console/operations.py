@@ -1,0 +1,157 @@
+"""The machinery, for an administrator of one tenant: workers, queues, stream, dead letters, sweeps, deliveries, sources
+that are asked.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service.api.api_context import api_context
+from service.api.pipeline import pipeline_of
+from service.console.lists import address, cursor_behind, place_of
+from service.console.person import Person
+from service.console.rendering import flash, render, see_other
+from service.console.sign_in import Admin
+from service.errors import StoreUnavailable
+from service.model import Pipeline, microseconds, moment
+from service.ops.workers import Machinery, read_machinery
+from service.storage.accounts import admin_status, audit_log
+from service.storage.complaints import dead_letters
+from service.storage.complaints.archive_reader import analysis_state_of
+from service.storage.complaints.progress import TenantProgress, read_progress
+from service.storage.sql.engine import write
+
+router = APIRouter()
+NAME, SORT = "dead-letters", "-id"
+LETTERS = 20  # a page
+MOST_AT_ONCE = 500
+WORK_WORDS = {
+    "deliver": "send webhooks",
+    "poll": "ask platforms",
+    "retain": "delete what is no longer kept",
+    "erase": "erase a person's data",
+    "dry_run": "try thresholds",
+    "detect": "look at clusters again",
+    "sweep": "sweep",
+}
+
+
+@router.get("/ops")
+async def show_operations(request: Request, person: Admin, cursor: str = "") -> Response:
+    """All of it on one page."""
+    after = place_of(cursor, NAME, admin_status.DEAD_KEY_TYPES, SORT, {})
+    found = await run_in_threadpool(_read, request, person, after)
+    now = api_context(request).now()
+    try:
+        machinery: Machinery | None = await read_machinery(api_context(request).redis, person.tenant, now)
+    except StoreUnavailable:
+        machinery = None
+    pipeline = _pipeline(found.pop("progress"), machinery, microseconds(now))
+    return await run_in_threadpool(
+        lambda: render(
+            request,
+            person,
+            "ops.html",
+            machinery=machinery,
+            pipeline=pipeline,
+            missing=machinery.missing(now) if machinery else [],
+            works=WORK_WORDS,
+            size=size,
+            first_url="/console/ops#dead" if cursor else None,
+            **found,
+        )
+    )
+
+
+@router.post("/ops/dead-letters")
+async def handle_dead_letters(
+    request: Request,
+    person: Admin,
+    action: Annotated[Literal["resend", "drop"], Form()],
+    sure: Annotated[str, Form()] = "",
+    letter: Annotated[list[str], Form()] = [],  # noqa: B006  (FastAPI copies it)
+) -> Response:
+    """Send the chosen ones again, or drop them for good: asked once more before."""
+    parts = api_context(request)
+    ids = sorted({int(one) for one in letter if one.isdecimal() and len(one) <= 18})
+    if len(ids) > MOST_AT_ONCE:
+        raise HTTPException(422, f"{len(ids):,} are too many at once: {MOST_AT_ONCE} are possible")
+    if not ids:
+        await run_in_threadpool(lambda: flash(request, person, "None was chosen. Nothing was changed.", "info"))
+        return see_other(request, "/console/ops#dead")
+    if action == "resend":
+        done = len(
+            await dead_letters.send_again(
+                parts.engine, parts.redis, person.tenant, person.tenant_id, microseconds(parts.now()), ids
+            )
+        )
+    elif not sure:
+        return await run_in_threadpool(lambda: render(request, person, "drop.html", ids=ids))
+    else:
+        done = await run_in_threadpool(dead_letters.drop, parts.engine, person.tenant_id, ids)
+    await run_in_threadpool(_note, request, person, action, ids, done)
+    return see_other(request, "/console/ops#dead")
+
+
+def size(count: int | None) -> str:
+    """Bytes as they are talked about; a dash for what is not known."""
+    if count is None:
+        return "–"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
+
+
+def _note(request: Request, person: Person, action: str, ids: list[int], done: int) -> None:
+    parts = api_context(request)
+    if done:
+        with write(parts.engine) as connection:
+            audit_log.enter(
+                connection,
+                person.tenant_id,
+                actor=person.name,
+                action=f"dead letters {'sent again' if action == 'resend' else 'dropped'}",
+                subject="dead letters",
+                now_us=microseconds(parts.now()),
+                detail={"count": done, "ids": ids},
+            )
+    words = "sent again: they are on their way" if action == "resend" else "dropped for good"
+    flash(
+        request,
+        person,
+        f"{done:,} {'was' if done == 1 else 'were'} {words}."
+        if done
+        else "Those are no dead letters any more. Nothing was changed.",
+        "good" if done else "info",
+    )
+
+
+def _read(request: Request, person: Person, after: tuple[Any, ...] | None) -> dict[str, Any]:
+    parts, tenant_id = api_context(request), person.tenant_id
+    with parts.engine.connect() as connection:
+        letters, behind = admin_status.list_dead(connection, tenant_id, after=after, limit=LETTERS)
+        analysis = analysis_state_of(connection, tenant_id)
+        found: dict[str, Any] = {
+            "letters": letters,
+            "progress": read_progress(connection, tenant_id),
+            "sweeps": admin_status.read_sweeps(connection, tenant_id),
+            "troubled": admin_status.read_troubled(connection, tenant_id),
+            "subscribers": admin_status.read_subscribers(connection, tenant_id),
+            "pollers": admin_status.read_pollers(connection, tenant_id),
+            "timers": admin_status.read_timers(connection, tenant_id),
+        }
+    following = cursor_behind(behind, NAME, SORT, {})
+    found["next_url"] = None if following is None else address("/console/ops", cursor=following) + "#dead"
+    found["letter_times"] = {one.id: moment(one.dead_us) for one in letters}
+    found["policy_version"] = analysis.policy_version
+    return found
+
+
+def _pipeline(progress: TenantProgress, machinery: Machinery | None, now_us: int) -> Pipeline | None:
+    if machinery is None or machinery.position is None:
+        return None
+    oldest_us = None if machinery.stream_oldest is None else microseconds(machinery.stream_oldest)
+    return pipeline_of(progress, machinery.position, oldest_us, now_us)

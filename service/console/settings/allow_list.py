@@ -1,0 +1,107 @@
+"""Good patrols: reporters whose complaints are shown and never discounted.
+
+What a change does is told before it is made.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import Response
+
+from service.api.api_context import api_context
+from service.console.queue import TenantEdge
+from service.console.rendering import flash, see_other
+from service.console.settings.frame import now_us, page, sentence
+from service.console.sign_in import Admin
+from service.errors import NotFound, Refused
+from service.intake.privacy_filter import PrivacyFilter
+from service.model import moment
+from service.moderation.allowances import sentence as effect_sentence
+from service.storage.complaints.reporters import read_reporter
+from service.storage.detection import allow_list
+from service.storage.sql.engine import write
+
+HERE = "/console/settings/patrols"
+SECTION = "patrols"
+router = APIRouter(prefix="/patrols")
+
+
+@router.get("")
+def show_patrols(
+    request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Query(max_length=400)] = ""
+) -> Response:
+    """The list; with `reporter`, what it would do to put them on it or to take them off."""
+    return _page(request, person, edge, reporter.strip())
+
+
+@router.post("/add")
+def add(
+    request: Request,
+    person: Admin,
+    edge: TenantEdge,
+    reporter: Annotated[str, Form(max_length=400)] = "",
+    note: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
+    """Put a reporter on the list."""
+    name = edge.reporter(reporter.strip())
+    try:
+        with write(api_context(request).engine) as connection:
+            allow_list.allow(
+                connection, person.tenant_id, name, note=note.strip() or None, by=person.name, now_us=now_us(request)
+            )
+    except Refused as error:
+        return _page(request, person, edge, reporter.strip(), note=note, error=sentence(error))
+    flash(request, person, f"{name} is a good patrol now. Within seconds what they complained about counts in full.")
+    return see_other(request, HERE)
+
+
+@router.post("/remove")
+def remove(
+    request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Form(max_length=400)] = ""
+) -> Response:
+    """Take a reporter off the list."""
+    name = edge.reporter(reporter.strip())
+    try:
+        with write(api_context(request).engine) as connection:
+            allow_list.disallow(connection, person.tenant_id, name, by=person.name, now_us=now_us(request))
+    except (NotFound, Refused) as error:
+        return _page(request, person, edge, "", error=sentence(error))
+    flash(request, person, f"{name} is treated as everybody else again, within seconds.")
+    return see_other(request, HERE)
+
+
+def _page(
+    request: Request, person: Admin, edge: PrivacyFilter, asked: str, *, note: str = "", error: str | None = None
+) -> Response:
+    effect = entry = known = None
+    name = edge.reporter(asked) if asked else ""
+    with api_context(request).engine.connect() as connection:
+        listed = allow_list.list_allowed(connection, person.tenant_id)
+        if name:
+            try:
+                entry = allow_list.find_allowed(connection, person.tenant_id, name)
+                effect = allow_list.effect(connection, person.tenant_id, name, allowed=entry is None)
+                known = read_reporter(connection, person.tenant_id, name, now=api_context(request).now())
+            except NotFound:
+                known = None
+            except Refused as refused:
+                error, name = error or sentence(refused), ""
+    told = None if effect is None else effect_sentence(effect)
+    people = [{"id": one.reporter_id, "at": moment(one.at_us), "by": one.by, "note": one.note} for one in listed]
+    return page(
+        request,
+        person,
+        SECTION,
+        "patrols.html",
+        error=error,
+        people=people,
+        asked=asked,
+        name=name,
+        entry=entry,
+        effect=told,
+        known=known,
+        note=note,
+        pseudonyms=edge.pseudonyms,
+    )

@@ -1,0 +1,177 @@
+"""The audit trail: who changed what, and when. Read here, and as a CSV file; changed by nobody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from service.api.api_context import api_context
+from service.console.csv_files import Cell, csv_response
+from service.console.settings.frame import page, sentence
+from service.console.sign_in import Admin
+from service.errors import Refused
+from service.model import microseconds, moment
+from service.storage.accounts import audit_log
+from service.storage.accounts.audit_log import AuditEntry, AuditFilter
+from service.storage.sql.cursors import Page, read_cursor, write_cursor
+
+HERE = "/console/settings/audit"
+SECTION = "audit"
+LINES_A_PAGE = 50
+LINES_IN_A_FILE = 1_000_000
+_LIST, _SORT = "audit", "-id"
+_NAMES = ("actor", "action", "subject", "since", "until")
+router = APIRouter(prefix="/audit")
+
+Text = Annotated[str, Query(max_length=200)]
+
+
+@router.get("")
+def show_trail(
+    request: Request,
+    person: Admin,
+    actor: Text = "",
+    action: Text = "",
+    subject: Text = "",
+    since: Text = "",
+    until: Text = "",
+    cursor: Annotated[str, Query(max_length=8192)] = "",
+) -> Response:
+    """A page of the trail, newest first."""
+    asked = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
+    before_id = None
+    if cursor:
+        found = read_cursor(cursor, list_name=_LIST, key_types_by_sort={_SORT: (int,)})
+        asked, before_id = {name: found.filters.get(name, "") for name in _NAMES}, int(found.after[0])
+    try:
+        chosen, error = read_filter(asked), None
+    except Refused as refused:
+        chosen, error = AuditFilter(), sentence(refused)
+    with api_context(request).engine.connect() as connection:
+        lines, more = audit_log.list_page(connection, person.tenant_id, chosen, before_id=before_id, limit=LINES_A_PAGE)
+        actions = audit_log.actions(connection, person.tenant_id)
+    filters = {name: value for name, value in asked.items() if value}
+    query = f"?{urlencode(filters)}" if filters else ""
+    return page(
+        request,
+        person,
+        SECTION,
+        "audit.html",
+        error=error,
+        lines=[_shown(line) for line in lines],
+        asked=asked,
+        actions=actions,
+        filtered=bool(filters),
+        csv_url=f"{HERE}.csv{query}",
+        first_url=f"{HERE}{query}" if cursor else None,
+        next_url=None
+        if more is None
+        else f"{HERE}?{urlencode({'cursor': write_cursor(Page(_LIST, _SORT, filters, (more,)))})}",
+    )
+
+
+@router.get(".csv")
+def trail_file(
+    request: Request,
+    person: Admin,
+    actor: Text = "",
+    action: Text = "",
+    subject: Text = "",
+    since: Text = "",
+    until: Text = "",
+) -> Response:
+    """The same lines as a file."""
+    asked = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
+    chosen, engine = read_filter(asked), api_context(request).engine
+
+    def rows() -> Iterator[tuple[Cell, ...]]:
+        with engine.connect() as connection:
+            for line in audit_log.each_line(connection, person.tenant_id, chosen, at_most=LINES_IN_A_FILE):
+                yield (
+                    moment(line.at_us).isoformat().replace("+00:00", "Z"),
+                    line.actor,
+                    line.action,
+                    line.subject,
+                    json.dumps(line.detail, ensure_ascii=False),
+                )
+
+    return csv_response(f"audit-{person.tenant}", ("at", "actor", "action", "subject", "detail"), rows)
+
+
+def read_filter(asked: dict[str, str]) -> AuditFilter:
+    """The filter that the form's fields say; `until` is a whole day, itself included.
+
+    Raises Refused for a date that is none.
+    """
+    since, until = _day(asked["since"]), _day(asked["until"])
+    # No line of ours holds a NUL, which PostgreSQL would not even take as a question.
+    actor, action, subject = (
+        asked[name].replace("\0", "\N{REPLACEMENT CHARACTER}") or None for name in ("actor", "action", "subject")
+    )
+    return AuditFilter(
+        actor,
+        action,
+        subject,
+        None if since is None else _us(since),
+        None if until is None else _us(until + timedelta(days=1)),
+    )
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or not 1970 <= found.year < 9999:
+        raise Refused(f"{text[:20]!r} is no day like 2026-03-01")
+    return found
+
+
+def _us(day: date) -> int:
+    return microseconds(datetime.combine(day, time(), UTC))
+
+
+def _shown(line: AuditEntry) -> dict[str, Any]:
+    kind, _, rest = line.subject.partition(":")
+    link = {"cluster": "/console/clusters/", "reporter": "/console/reporters/", "target": "/console/targets/"}.get(kind)
+    return {
+        "at": moment(line.at_us),
+        "actor": line.actor,
+        "action": line.action,
+        "kind": kind if rest else "",
+        "subject": rest or line.subject,
+        "link": link,
+        "detail": told(line.detail),
+    }
+
+
+def told(detail: dict[str, Any]) -> list[tuple[str, str]]:
+    """A line's details as pairs of words: what was so before and after is one of them."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in detail.items():
+        label = name.replace("_", " ")
+        if isinstance(value, dict) and value.keys() == {"before", "after"}:
+            pairs.append((label, f"{_plain(value['before'])} → {_plain(value['after'])}"))
+        else:
+            pairs.append((label, "all" if name == "events" and value == [] else _plain(value)))
+    return pairs
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_plain(one) for one in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(one)}" for name, one in value.items()) or "none"
+    return str(value)

@@ -1,0 +1,215 @@
+"""Server-sent events: pages that stay open hear what happened to cases, without asking again and again.
+
+One poller a process reads the database every POLL_SECONDS while somebody listens, for all listeners together, and
+nothing while nobody does. A page says since when it knows (`since`: microseconds, of its rendering), so that nothing
+between its rendering and its listening is lost. Messages: `case` {"case", "what", "by", "version", "at_us"}, what being
+flagged, grown, revoked (by the detector), decided, claimed, unclaimed, noted; a comment every HEARTBEAT_SECONDS. A
+stream ends with its session, with the process, after LONGEST_SECONDS, and when its reader does not keep up; browsers
+then connect again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from service.api.api_context import api_context
+from service.console.sign_in import Viewer
+from service.model import microseconds
+from service.storage.accounts import sessions
+from service.storage.cases.recent_changes import OVERLAP_SECONDS, CaseChange, changes_since
+
+POLL_SECONDS = 2.0
+HEARTBEAT_SECONDS = 15.0
+LONGEST_SECONDS = 900.0
+REMEMBERED_SECONDS = 600  # how long ago a page may have been rendered to miss nothing
+MOST_LISTENERS = 500  # of a process
+MOST_OF_ONE = 12  # of a session: a browser has that many tabs in sight only with effort
+_WAITING = 200  # messages that a reader may be behind
+_RETRY_MS = 3_000
+_SECOND = 1_000_000
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+
+@dataclass(eq=False, slots=True)
+class _Listener:
+    """One open page."""
+
+    tenant_id: int
+    session: str
+    since_us: int
+    waiting: asyncio.Queue[CaseChange | None] = field(default_factory=lambda: asyncio.Queue(_WAITING))  # None: the end
+
+    def tell(self, change: CaseChange) -> None:
+        try:
+            self.waiting.put_nowait(change)
+        except asyncio.QueueFull:
+            self.end()
+
+    def end(self) -> None:
+        while self.waiting.full():
+            self.waiting.get_nowait()
+        self.waiting.put_nowait(None)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is known of one tenant that somebody listens to."""
+
+    recent: deque[CaseChange] = field(default_factory=deque)
+    had: set[str] = field(default_factory=set)  # keys of `recent`
+    begun: bool = False
+
+
+class CaseEvents:
+    """The listeners of one process and their poller."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        now: Callable[[], datetime],
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._engine, self._now = engine, now
+        self._poll_seconds, self._heartbeat_seconds = poll_seconds, heartbeat_seconds
+        self._listeners: set[_Listener] = set()
+        self._watches: dict[int, _Watch] = {}
+        self._poller: asyncio.Task[None] | None = None
+        self._closed = False
+        self._failing = False
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def has_room(self, session: str) -> bool:
+        """May this session open another stream?"""
+        return (
+            not self._closed
+            and len(self._listeners) < MOST_LISTENERS
+            and sum(one.session == session for one in self._listeners) < MOST_OF_ONE
+        )
+
+    def close(self) -> None:
+        """End every stream: the process is about to end, and waits for its open answers."""
+        self._closed = True
+        for listener in self._listeners:
+            listener.end()
+
+    async def listen(self, tenant_id: int, session: str, since_us: int) -> AsyncIterator[bytes]:
+        """The bytes of one stream, until it ends."""
+        listener = _Listener(tenant_id, session, since_us)
+        self._listeners.add(listener)
+        for change in self._join(tenant_id).recent:
+            if change.at_us > since_us:
+                listener.tell(change)
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + LONGEST_SECONDS
+        try:
+            yield f"retry: {_RETRY_MS}\n\n".encode()
+            while loop.time() < ends:
+                try:
+                    change_or_end = await asyncio.wait_for(listener.waiting.get(), self._heartbeat_seconds)
+                except TimeoutError:
+                    yield b": still here\n\n"
+                    continue
+                if change_or_end is None:
+                    return
+                yield _message(change_or_end)
+        finally:
+            self._listeners.discard(listener)
+
+    def _join(self, tenant_id: int) -> _Watch:
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.get_running_loop().create_task(self._poll())
+        return self._watches.setdefault(tenant_id, _Watch())
+
+    async def _poll(self) -> None:
+        """Read and tell until nobody listens any more."""
+        while self._listeners and not self._closed:
+            asked = {one.tenant_id for one in self._listeners}
+            now_us = microseconds(self._now())
+            try:
+                found, alive = await run_in_threadpool(
+                    self._read, asked, {one.session for one in self._listeners}, now_us
+                )
+                self._failing = False
+            except Exception as error:  # the next round asks again; pages still work by themselves
+                if not self._failing:
+                    log.warning("pages hear nothing new: %s", error)
+                self._failing = True
+            else:
+                self._tell(found, alive, asked, now_us)
+            await asyncio.sleep(self._poll_seconds)
+        self._watches.clear()
+
+    def _read(
+        self, tenant_ids: set[int], hashes: set[str], now_us: int
+    ) -> tuple[dict[int, list[CaseChange]], set[str]]:
+        with self._engine.connect() as connection:
+            found = {}
+            for tenant_id in tenant_ids:
+                watch = self._watches.get(tenant_id)
+                seconds = OVERLAP_SECONDS if watch is not None and watch.begun else REMEMBERED_SECONDS
+                found[tenant_id] = changes_since(connection, tenant_id, now_us - seconds * _SECOND)
+            return found, sessions.alive(connection, hashes, now_us)
+
+    def _tell(self, found: dict[int, list[CaseChange]], alive: set[str], asked: set[int], now_us: int) -> None:
+        for tenant_id, changes in found.items():
+            watch = self._watches.setdefault(tenant_id, _Watch())
+            watch.begun = True
+            for change in changes:
+                if change.key in watch.had:
+                    continue
+                watch.had.add(change.key)
+                watch.recent.append(change)
+                for listener in self._listeners:
+                    if listener.tenant_id == tenant_id and change.at_us > listener.since_us:
+                        listener.tell(change)
+            while watch.recent and watch.recent[0].at_us < now_us - REMEMBERED_SECONDS * _SECOND:
+                watch.had.discard(watch.recent.popleft().key)
+        wanted = {one.tenant_id for one in self._listeners}
+        for tenant_id in [one for one in self._watches if one not in wanted and one in asked]:
+            del self._watches[tenant_id]
+        for listener in [one for one in self._listeners if one.session not in alive]:
+            listener.end()
+
+
+@router.get("/live")
+async def stream(request: Request, person: Viewer, since: int = 0) -> Response:
+    """What happens to the tenant's cases from `since` (microseconds) on; 204 (do not come back) where there is
+    no room.
+    """
+    live: CaseEvents = request.app.state.live
+    if not live.has_room(person.session.hash):
+        return Response(status_code=204)
+    since_us = _since(request, since)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(
+        live.listen(person.tenant_id, person.session.hash, since_us), media_type="text/event-stream", headers=headers
+    )
+
+
+def _since(request: Request, since: int) -> int:
+    """From where to tell: the last message that this page had, or its rendering, and never more than is remembered."""
+    last = request.headers.get("last-event-id", "")
+    known = int(last) if last.isascii() and last.isdigit() and len(last) < 20 else since
+    now_us = microseconds(api_context(request).now())
+    return min(max(known or now_us, now_us - REMEMBERED_SECONDS * _SECOND), now_us)
+
+
+def _message(change: CaseChange) -> bytes:
+    data = {"case": change.case, "what": change.what, "by": change.by, "version": change.version, "at_us": change.at_us}
+    return f"id: {change.at_us}\nevent: case\ndata: {json.dumps(data)}\n\n".encode()

@@ -1,0 +1,126 @@
+"""Complaints grouped by what was written: copied wording, the same short words, or the same canned reason. PURE."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from service.intake.text_fingerprints import SIGNATURE_BYTES, signature_of, slots_alike, slots_of
+from service.model import JsonObject
+
+COMPARED = 1_000  # different texts that are compared with each other; k^2 comparisons
+GroupKind = Literal["copied", "same", "reason", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one complaint says."""
+
+    seq: int
+    reporter: int
+    text: str | None
+    signature: bytes | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextGroup:
+    """Complaints that say the same."""
+
+    name: str  # g1 is the largest
+    kind: GroupKind  # copied: near-duplicates; same: equal short words; reason: no text, one reason; none: neither
+    sample: str | None  # the most frequent wording; None where the tenant keeps no texts
+    wordings: int  # different ones
+    reporters: int
+    seqs: frozenset[int]
+
+
+def written_of(seq: int, reporter: int, content: JsonObject, known: dict[str, bytes | None] | None = None) -> Written:
+    """What a stored complaint says; a text that was replaced by its signature has only that.
+
+    `known` remembers the signatures of texts from one complaint to the next: campaigns repeat themselves.
+    """
+    text = content.get("text")
+    signature = None
+    if text:
+        known = {} if known is None else known
+        if text not in known:
+            known[text] = signature_of(text)
+        signature = known[text]
+    stored = content.get("text_signature")
+    if not text and isinstance(stored, str):
+        try:
+            raw = b64decode(stored, validate=True)
+        except Base64Error:
+            raw = b""
+        signature = raw if len(raw) == SIGNATURE_BYTES else None
+    return Written(seq, reporter, text or None, signature, content.get("reason"))
+
+
+def text_groups(complaints: Sequence[Written], jaccard: float) -> list[TextGroup]:
+    """All complaints in groups, the largest first; texts that nobody shares are groups of one. Order is irrelevant."""
+    by_words: dict[tuple[str, object], list[Written]] = defaultdict(list)
+    for c in sorted(complaints, key=lambda c: c.seq):
+        by_words[_words(c)].append(c)
+    bundles = [(kind, mine) for (kind, _), mine in by_words.items() if kind != "long"]
+    bundles += [
+        ("copied" if len(mine) > 1 else "same", mine)
+        for mine in _alike([mine for (kind, _), mine in by_words.items() if kind == "long"], jaccard)
+    ]
+    ranked = sorted(bundles, key=lambda bundle: (-len(bundle[1]), min(c.seq for c in bundle[1])))
+    return [_group(f"g{n}", kind, mine) for n, (kind, mine) in enumerate(ranked, 1)]
+
+
+def _words(c: Written) -> tuple[str, object]:
+    if c.signature is not None:
+        return "long", " ".join(c.text.split()).casefold() if c.text else c.signature
+    if c.text:
+        return "same", " ".join(c.text.split()).casefold()
+    return ("reason", c.reason) if c.reason else ("none", "")
+
+
+def _alike(bundles: list[list[Written]], jaccard: float) -> list[list[Written]]:
+    """Bundles of equal texts, those that are near-duplicates put together (also over a third one)."""
+    compared, rest = bundles[:COMPARED], bundles[COMPARED:]
+    if not compared:
+        return rest
+    slots, enough = slots_of([mine[0].signature or b"" for mine in compared]), slots_alike(jaccard)
+    ends = [np.flatnonzero(np.count_nonzero(slots[:k] == slots[k], axis=1) >= enough) for k in range(len(compared))]
+    lines = np.repeat(np.arange(len(compared)), [len(found) for found in ends])
+    _, label = connected_components(
+        coo_array((np.ones(len(lines), np.int8), (lines, np.concatenate(ends))), shape=(len(compared), len(compared))),
+        directed=False,
+    )
+    together: dict[int, list[Written]] = defaultdict(list)
+    for mine, one in zip(compared, label.tolist(), strict=True):
+        together[one] += mine
+    return [*together.values(), *rest]
+
+
+def _group(name: str, kind: str, mine: Sequence[Written]) -> TextGroup:
+    count: Mapping[str, list[int]] = defaultdict(list)
+    for c in mine:
+        if c.text:
+            count[c.text].append(c.seq)
+    sample = (
+        min(count, key=lambda text: (-len(count[text]), min(count[text])))
+        if count
+        else (mine[0].reason if kind == "reason" else None)
+    )
+    known: dict[str, GroupKind] = {"copied": "copied", "reason": "reason", "none": "none"}
+    return TextGroup(
+        name,
+        known.get(kind, "same"),
+        sample,
+        max(1, len(count)),
+        len({c.reporter for c in mine}),
+        frozenset(c.seq for c in mine),
+    )

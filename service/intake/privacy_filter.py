@@ -1,0 +1,140 @@
+"""What a complaint loses before it is stored anywhere: the reporter's own id (where the tenant wants pseudonyms) and
+the words of the text.
+
+Everything that comes from outside passes here once, before the stream: posts, webhooks, pollers. What goes back in
+(paths, filters, bodies of decisions) has its reporter ids mapped alike, and a pseudonym stays what it is; so a platform
+may ask by its own ids, and by what it read in an answer.
+
+A pseudonym is `p-` and 32 letters: 16 bytes of HMAC-SHA256 of the id under a random key of the tenant, and 4 bytes of
+HMAC over those, by which it is known again. Without the key nobody turns it back, nor tries ids; with another tenant's
+it is another one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import b32decode, b32encode, b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic_core import from_json, to_json
+
+from service.intake.text_fingerprints import COMMON_KEY, signature_of
+from service.model import JsonObject
+
+KEY_BYTES = 32
+_TAG_BYTES, _CHECK_BYTES = 16, 4
+_FORM = re.compile(r"[pf]-[a-z2-7]{32}\Z")
+
+
+class Erased(ValueError):
+    """The reporter of the complaint was erased: nothing of them is taken again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyFilter:
+    """One tenant's rules for what may be stored, with its secret key."""
+
+    key: bytes = field(default=COMMON_KEY, repr=False)
+    pseudonyms: bool = False
+    keep_text: bool = True
+    # by the mark (`mark`) of an erased reporter what took the name's place
+    erased: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def line(self, line: bytes) -> bytes:
+        """A canonical line as it may be stored.
+
+        Lines of outcomes and withdrawals name no reporter and stay as they are.
+
+        Raises Erased for a complaint of an erased reporter.
+        """
+        if line[:1] != b"c" or not (self.pseudonyms or self.erased or (not self.keep_text and b'"text":' in line)):
+            return line
+        return b"c" + to_json(self.body(from_json(line[1:])))
+
+    def body(self, body: JsonObject) -> JsonObject:
+        """The same for a parsed complaint; what it is given stays unchanged.
+
+        Where an erased person wrote the target, their token stands for them. Raises Erased.
+        """
+        reporter = body["reporter"]
+        if self.is_erased(reporter["id"]):
+            raise Erased("erased: this reporter's data were erased, and no complaint of theirs is taken any more")
+        if self.pseudonyms:
+            reporter = {**reporter, "id": self.reporter(reporter["id"])}
+            if "fingerprint" in reporter:
+                reporter["fingerprint"] = self._keyed("f", reporter["fingerprint"])
+            body = {**body, "reporter": reporter}
+        author = body["target"].get("author_id")
+        if author is not None and self.is_erased(author):
+            # platforms number people once
+            body = {**body, "target": {**body["target"], "author_id": self.erased[self.mark(author)]}}
+        return body if self.keep_text or "text" not in body else self._without_text(body)
+
+    def reporter(self, identity: str) -> str:
+        """The id under which the reporter is stored: the same without pseudonyms, and for what is a pseudonym
+        already.
+        """
+        return self.pseudonym(identity) if self.pseudonyms else identity
+
+    def pseudonym(self, identity: str) -> str:
+        """The reporter's pseudonym, whether or not the tenant wants them."""
+        return self._keyed("p", identity)
+
+    def derived(self, identity: str) -> str:
+        """An id of a complaint that an adapter made from the reporter's, so that nobody tries reporters against it
+        without the key. What stands before the last slash stays.
+        """
+        kind, slash, rest = identity.rpartition("/")
+        return f"{kind}{slash}{hmac.digest(self.key, b'id' + bytes(1) + _bytes(rest), 'sha256')[:_TAG_BYTES].hex()}"
+
+    def mark(self, identity: str) -> str:
+        """What is kept of an erased reporter: the same for the id and for its pseudonym, 64 hexadecimal digits."""
+        return hmac.digest(self.key, b"erased\0" + _bytes(self.pseudonym(identity)), "sha256").hex()
+
+    def is_erased(self, identity: str) -> bool:
+        """Whether this reporter, by id or pseudonym, was erased."""
+        return bool(self.erased) and self.mark(identity) in self.erased
+
+    def signature(self, body: JsonObject) -> bytes | None:
+        """The signature of a stored complaint's text, made now where the text was kept; None: no text, or a
+        short one.
+        """
+        if "text" in body:
+            return signature_of(body["text"], self.key)
+        stored: str | None = body.get("text_signature")
+        return None if stored is None else b64decode(stored)
+
+    def comparable(self, body: JsonObject) -> JsonObject:
+        """A stored complaint as it would be under the strictest rules: equal for what was the same when it was sent."""
+        return replace(self, pseudonyms=True, keep_text=False, erased={}).body(body)
+
+    def _without_text(self, body: JsonObject) -> JsonObject:
+        text = body["text"]
+        kept = {name: value for name, value in body.items() if name != "text"}
+        # first content wins: does it come again with other words?
+        kept["text_hash"] = hmac.digest(self.key, b"text\0" + _bytes(text), "sha256")[:_TAG_BYTES].hex()
+        signature = signature_of(text, self.key)
+        if signature is not None:
+            kept["text_signature"] = b64encode(signature).decode()
+        return kept
+
+    def _keyed(self, letter: str, text: str) -> str:
+        if self._is_keyed(letter, text):
+            return text
+        tag = hmac.digest(self.key, letter.encode() + b"\0" + _bytes(text), "sha256")[:_TAG_BYTES]
+        return f"{letter}-{b32encode(tag + self._check(letter, tag)).decode().lower()}"
+
+    def _is_keyed(self, letter: str, text: str) -> bool:
+        if text[:1] != letter or not _FORM.match(text):
+            return False
+        raw = b32decode(text[2:].upper())
+        return hmac.compare_digest(raw[_TAG_BYTES:], self._check(letter, raw[:_TAG_BYTES]))
+
+    def _check(self, letter: str, tag: bytes) -> bytes:
+        return hmac.digest(self.key, letter.encode() + b" check\0" + tag, "sha256")[:_CHECK_BYTES]
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,223 @@
+"""What would a decision do?
+
+Told before it is made: which complaints it lifts out of the counts, which restorations it suggests. PURE.
+
+Compared are three worlds over the same archive: as it is, as it would be after the decisions, and as it would be had
+the decided clusters never been. What a decision lifts is the difference of the last two, so that "lifts 138 complaints"
+says what the verdict stands for, also where the estimate had discounted most of them before; the difference of the
+first two is what changes by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
+from service.moderation.cluster_identity import ClusterState, summaries
+from service.moderation.decisions import Case
+from service.moderation.restorations import Moment, Received, Restoration, inflations, latest_removal, review
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the archive knows of the targets that the decided clusters are on."""
+
+    totals: Mapping[int, int]  # standing complaints
+    outcomes: Mapping[int, Sequence[Received]]
+    restorations: Mapping[int, Restoration]  # as they stand
+    stood_at_removal: Mapping[int, int]  # complaints that stood when the target was last removed
+    threshold: int  # the tenant's removal threshold
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What decisions about clusters do, in complaints, targets and restorations."""
+
+    clusters: int
+    targets: int  # that the clusters are on
+    lifted: float  # complaints that count for nothing after it because of these clusters
+    lifted_targets: int
+    lifted_before: float  # the same as it is now, by estimate or an earlier decision
+    held: int  # targets whose recommendation is `hold` after it
+    held_before: int
+    restorations: int  # open after it, on these targets
+    restorations_before: int
+    excluded: int  # reporters whom it takes out of a group
+
+    @property
+    def counted_again(self) -> float:
+        """Complaints that count again after it."""
+        return max(0.0, self.lifted_before - self.lifted)
+
+
+def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str, int]) -> ClusterState:
+    """The cluster once the detect worker has taken the decision over, as far as counts go by it; `case` is it after the
+    decision.
+
+    A verdict that stands is the whole cluster's, so that which complaint it was made about is only looked at where none
+    does.
+    """
+    excluded = frozenset(key_by_reporter[name] for name in case.excluded if name in key_by_reporter)
+    everybody = state.members | state.excluded
+    after = replace(
+        state,
+        members=everybody - excluded,
+        excluded=everybody & excluded,
+        disposition=case.disposition,
+        status=case.status,
+        verdict=case.verdict,
+        version=case.version,
+        decided_reporters=case.decided_reporters,
+        decided_targets=case.decided_targets,
+    )
+    if case.verdict is None and any(m.verdict is not None for m in after.memberships.values()):
+        after = replace(after, memberships={seq: replace(m, verdict=None) for seq, m in after.memberships.items()})
+    return after
+
+
+def effect_of(states: Mapping[str, ClusterState], decided: Mapping[str, ClusterState], facts: Facts) -> Effect:
+    """What changes when the clusters in `decided` become as they are there.
+
+    `states` holds, as they are now, all clusters on any target of the decided ones, these among them. Raises KeyError
+    for a decided cluster that is not among them.
+    """
+    return effects_of(states, [decided], facts)[0]
+
+
+def effects_of(
+    states: Mapping[str, ClusterState], choices: Sequence[Mapping[str, ClusterState]], facts: Facts
+) -> list[Effect]:
+    """The same for several choices about the same clusters: what stays is summed up once."""
+    identities = {identity for decided in choices for identity in decided}
+    befores = [states[identity] for identity in sorted(identities)]
+    others = [state for identity, state in states.items() if identity not in identities]
+    targets = {
+        t
+        for decided in (*choices, {s.id: s for s in befores})
+        for state in decided.values()
+        for t in state.author_by_target
+    }
+    without, now = summaries(others, targets), summaries((*others, *befores), targets)
+    return [
+        _effect(
+            decided,
+            [states[one] for one in sorted(identities - decided.keys())],
+            states,
+            others,
+            targets,
+            without,
+            now,
+            facts,
+        )
+        for decided in choices
+    ]
+
+
+def _effect(
+    decided: Mapping[str, ClusterState],
+    untouched: Sequence[ClusterState],
+    states: Mapping[str, ClusterState],
+    others: Sequence[ClusterState],
+    targets: set[int],
+    without: Mapping[int, TargetSummary],
+    now: Mapping[int, TargetSummary],
+    facts: Facts,
+) -> Effect:
+    world = [*others, *untouched, *decided.values()]
+    after = summaries(world, targets)
+    lifted = {t: _discount(after, t, facts) - _discount(without, t, facts) for t in targets}
+    before = sum(_discount(now, t, facts) - _discount(without, t, facts) for t in targets)
+    return Effect(
+        clusters=len(decided),
+        targets=len(targets),
+        lifted=max(0.0, sum(lifted.values())),
+        lifted_targets=sum(value > 1e-6 for value in lifted.values()),
+        lifted_before=max(0.0, before),
+        held=sum(_held(after, t, facts) for t in targets),
+        held_before=sum(_held(now, t, facts) for t in targets),
+        restorations=_open(_reviewed(targets, world, states, facts)),
+        restorations_before=_open({t: facts.restorations.get(t) for t in targets}),
+        excluded=sum(len(after_one.excluded - states[identity].excluded) for identity, after_one in decided.items()),
+    )
+
+
+def sentence(effect: Effect, verdict: str) -> str:
+    """The effect of decisions with this verdict, in one plain sentence.
+
+    A verdict about coordination is told by what it stands for, also where the estimate had discounted most of it;
+    escalating and snoozing say nothing about the group, and are told by what changes.
+    """
+    said = []
+    waits = verdict in ("escalated", "snoozed")
+    if waits and abs(effect.lifted - effect.lifted_before) < 0.5:
+        said.append("changes no count")
+    elif effect.lifted >= 0.5:
+        said.append(f"lifts {_complaints(effect.lifted)} on {_many(effect.lifted_targets, 'target')} out of the counts")
+    elif effect.counted_again >= 0.5:
+        said.append(f"{_complaints(effect.counted_again)} on {_many(effect.targets, 'target')} count in full again")
+    else:
+        said.append("changes no count")
+    new = effect.restorations - effect.restorations_before
+    if effect.restorations and new >= 0 and (new or not waits):
+        said.append(
+            f"suggests {_many(effect.restorations, 'restoration')}"
+            + (f" ({new:,} of them new)" if 0 < new < effect.restorations else "")
+        )
+    elif new < 0:
+        said.append(f"takes back {_many(-new, 'suggested restoration')}")
+    holds = effect.held - effect.held_before
+    if holds:
+        said.append(f"{'holds' if holds > 0 else 'releases'} {_many(abs(holds), 'target')} at the removal threshold")
+    if effect.excluded:
+        said.append(f"takes {_many(effect.excluded, 'account')} out of the group")
+    text = ", ".join(said)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _discount(told: Mapping[int, TargetSummary], target: int, facts: Facts) -> float:
+    total = facts.totals.get(target, 0)
+    return total - independent_count(total, told.get(target, NO_CLUSTERS).discount)
+
+
+def _held(told: Mapping[int, TargetSummary], target: int, facts: Facts) -> bool:
+    total = facts.totals.get(target, 0)
+    return (
+        recommend(
+            total, independent_count(total, told.get(target, NO_CLUSTERS).discount), facts.threshold, flagged=False
+        )
+        == "hold"
+    )
+
+
+def _reviewed(
+    targets: set[int], world: Sequence[ClusterState], known: Mapping[str, ClusterState], facts: Facts
+) -> dict[int, Restoration | None]:
+    removals = {t: removal for t in targets if (removal := latest_removal(facts.outcomes.get(t, ()))) is not None}
+    found = inflations(world, {t: r.decided_us for t, r in removals.items()}, facts.stood_at_removal)
+    discounting = {s.id for s in known.values() if s.disposition in ("flagged", "held_back")}
+    return {
+        t: review(
+            t,
+            facts.restorations.get(t),
+            facts.outcomes.get(t, ()),
+            found.get(t),
+            discounting,
+            threshold=facts.threshold,
+            at=facts.at,
+        )
+        for t in targets
+    }
+
+
+def _open(restorations: Mapping[int, Restoration | None]) -> int:
+    return sum(r is not None and r.state == "open" for r in restorations.values())
+
+
+def _complaints(count: float) -> str:
+    return _many(round(count), "complaint")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,114 @@
+"""Which one, two or three targets should a person judge, so that the question "unfounded?" is settled soonest?
+
+The model of outcomes (service/moderation/outcomes.log_likelihood_ratio) knows two kinds of coordinated groups: abusive
+ones, whose targets are upheld with a probability drawn from Beta(1, 4), and fair ones, Beta(4, 2). With w the cluster's
+unfounded_probability by now, u upheld and r rejected, the next k verdicts are upheld i times with probability
+
+    P(i) = C(k, i) [w B(1+u+i, 4+r+k-i) / B(1+u, 4+r) + (1 - w) B(4+u+i, 2+r+k-i) / B(4+u, 2+r)]
+
+and each i has its posterior. To the model one unjudged target is as good as another: that says how many are needed, and
+that nobody's time is asked for where no verdict would move anything. Which ones: those that carry the most complaints
+of the members, since their verdict speaks about most; of equal ones, first what has been removed already, where the
+look may also undo a wrong. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import betaln
+
+from service.moderation.outcomes import JudgedComplaint, Judgement, VerdictTally, log_likelihood_ratio, tally
+from service.moderation.score import OUTCOME_BOUND, log_odds, sigmoid
+
+MOST = 3  # targets named
+SETTLED = 0.1, 0.9  # outside, the question counts as answered
+IDLE = 0.001  # an expected change below it, by the most looks, is not worth anybody's time
+_NEARLY = 1e-9  # a probability of 0 or 1 has no log-odds
+
+Floats = npt.NDArray[np.float64]
+
+
+def settle_with(
+    complaints: Iterable[JudgedComplaint],
+    outcomes_by_target: Mapping[int, Sequence[Judgement]],
+    told: VerdictTally,
+    unfounded_probability: float,
+) -> tuple[int, ...]:
+    """The unjudged targets to judge first, at most three; none if all are judged or no verdict would change anything.
+
+    `complaints` are the members' on the cluster's targets, `told` their tally, `unfounded_probability` the cluster's by
+    now. A target whose every complaint came after its verdict is unjudged, as the tally has it. As few are named as
+    bring the probability outside .1 to .9 more likely than not; three where that is out of reach. Order is irrelevant.
+    """
+    filed: dict[int, list[JudgedComplaint]] = {}
+    for complaint in complaints:
+        filed.setdefault(complaint.target, []).append(complaint)
+    unjudged = [
+        t for t, mine in filed.items() if not outcomes_by_target.get(t) or tally(mine, outcomes_by_target).unjudged
+    ]
+    looks = looks_needed(unfounded_probability, told, min(MOST, len(unjudged)))
+    ranked = sorted(unjudged, key=lambda t: (-len(filed[t]), not _removed(outcomes_by_target.get(t, ())), t))
+    return tuple(ranked[:looks])
+
+
+def looks_needed(unfounded_probability: float, told: VerdictTally, available: int) -> int:
+    """How many further verdicts settle the question more likely than not; `available` where so few cannot, 0 where none
+    helps.
+    """
+    if not available or expected_change(unfounded_probability, told, available) < IDLE:
+        return 0
+    low, high = SETTLED
+    for looks in range(1, available):
+        weight, posterior = forecast(unfounded_probability, told, looks)
+        if float(weight[(posterior < low) | (posterior > high)].sum()) > 0.5:
+            return looks
+    return available
+
+
+def expected_change(unfounded_probability: float, told: VerdictTally, looks: int) -> float:
+    """E |posterior - now| over the verdicts on `looks` further targets."""
+    weight, posterior = forecast(unfounded_probability, told, looks)
+    return float((weight * np.abs(posterior - unfounded_probability)).sum())
+
+
+def forecast(unfounded_probability: float, told: VerdictTally, looks: int) -> tuple[Floats, Floats]:
+    """For 0..looks upheld among the next `looks` verdicts: how probable that is, and the unfounded_probability after
+    it.
+
+    Raises ValueError for a probability outside 0..1 or fewer than one look.
+    """
+    if not 0 <= unfounded_probability <= 1:
+        raise ValueError(f"unfounded_probability = {unfounded_probability} is outside 0..1")
+    if looks < 1:
+        raise ValueError(f"{looks} looks: at least 1 is needed to forecast a verdict")
+    now = log_odds(min(max(unfounded_probability, _NEARLY), 1 - _NEARLY))
+    upheld = np.arange(looks + 1)
+    rejected = looks - upheld
+    ways = np.array([math.comb(looks, i) for i in range(looks + 1)], float)
+    abusive = np.exp(
+        betaln(1 + told.upheld + upheld, 4 + told.rejected + rejected) - betaln(1 + told.upheld, 4 + told.rejected)
+    )
+    fair = np.exp(
+        betaln(4 + told.upheld + upheld, 2 + told.rejected + rejected) - betaln(4 + told.upheld, 2 + told.rejected)
+    )
+    weight = ways * (sigmoid(now) * abusive + sigmoid(-now) * fair)
+    before = _ratio(told.upheld, told.rejected)
+    posterior = np.array(
+        [sigmoid(now - before + _ratio(told.upheld + i, told.rejected + looks - i)) for i in range(looks + 1)]
+    )
+    return weight, posterior
+
+
+def _ratio(upheld: int, rejected: int) -> float:
+    """What the verdicts add to the log-odds of the cluster, bounded as in its score."""
+    return max(-OUTCOME_BOUND, min(OUTCOME_BOUND, log_likelihood_ratio(upheld, rejected)))
+
+
+def _removed(outcomes: Iterable[Judgement]) -> bool:
+    """Whether the target is removed by now, whoever removed it."""
+    acts = [o for o in outcomes if o.action is not None and o.complaint == 0]
+    return bool(acts) and max(acts, key=lambda o: (o.decided_us, o.id)).action == "removed"

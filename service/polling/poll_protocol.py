@@ -1,0 +1,94 @@
+"""What a poll consists of: an ask, its answer, and what it changes. PURE.
+
+A platform is two functions of its cursor: what to ask next, and what an answer means. So a job may end, or be killed,
+between any two pages, and goes on from the cursor that was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from service.errors import BrigadewatchError
+from service.model import JsonObject
+from service.platforms.listed import Listing
+from service.polling.poll_pagination import Pace, Walk, stored_of, walk_of
+
+FIRST_LOOKBACK = timedelta(days=30)  # twice the window: older complaints would only be archived
+NEWS = Pace(every=timedelta(0), lookback=FIRST_LOOKBACK, overlap=timedelta(minutes=10))
+# Decisions change entries that were read long ago: the last week is read again, slowly.
+REVIEW = Pace(every=timedelta(minutes=15), lookback=timedelta(days=7), overlap=None)
+
+
+class Unexpected(BrigadewatchError):
+    """The platform's answer is not what it is known to answer; the text says what is wrong, and carries no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, relative to the source's address."""
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: JsonObject | None = None  # JSON: the request is a POST
+    walk: str = "news"  # which walk it belongs to
+    review: bool = False  # not urgent: it may wait for the next poll
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an answer held, and the cursor behind it."""
+
+    listing: Listing
+    cursor: JsonObject
+
+
+class Platform(Protocol):
+    """How one platform is polled."""
+
+    def authorization(self, secret: str) -> str:
+        """The Authorization header's value."""
+
+    def ask(self, cursor: JsonObject, now: datetime) -> Ask | None:
+        """The next request of the poll at `now`; None: caught up."""
+
+    def read(self, cursor: JsonObject, ask: Ask, answer: object, now: datetime) -> Taken:
+        """What the answer (parsed JSON) means. Raises Unexpected."""
+
+    def absent(self, cursor: JsonObject) -> JsonObject:
+        """The cursor after a 404. Raises Unexpected where that says that the address is wrong."""
+
+
+def bearer(secret: str) -> str:
+    """`Bearer <secret>`."""
+    return f"Bearer {secret}"
+
+
+def walk_in(cursor: JsonObject, name: str) -> Walk:
+    """The named walk of a cursor; a new one where the cursor has none."""
+    walks = cursor.get("walks")
+    return walk_of(walks.get(name) if isinstance(walks, Mapping) else None)
+
+
+def with_walk(cursor: JsonObject, name: str, walk: Walk) -> JsonObject:
+    """The cursor with that walk in it."""
+    walks = cursor.get("walks")
+    return {**cursor, "walks": {**(walks if isinstance(walks, Mapping) else {}), name: stored_of(walk)}}
+
+
+def due_walk(cursor: JsonObject, names: Mapping[str, Pace], now: datetime) -> tuple[str, Walk] | None:
+    """The first of the walks, in their order, that has something to do at `now`, under way."""
+    for name, pace in names.items():
+        walk = walk_in(cursor, name)
+        if walk.due(pace, now):
+            return name, walk.begun(pace, now)
+    return None
+
+
+def same_page(walk: Walk, page: str | None) -> str | None:
+    """`page`, unless the walk is there already. Raises Unexpected: such a list would never end."""
+    if page is not None and page == walk.page:
+        raise Unexpected(f"the list gives the same page again and again ({page[:40]!r})")
+    return page

@@ -1,0 +1,1 @@
+"""Tenants and people: keys, users, sessions, the audit log."""

@@ -1,0 +1,240 @@
+"""People who sign in to the console: one tenant and one role each. Every change is in the audit trail.
+
+Functions over a Connection. Passwords come in hashed (storage/accounts/passwords.py): hashing takes its time, and no
+transaction waits for it. Whoever is disabled, or gets another password, has no session any more from that moment on.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from service.errors import NotFound, Refused
+from service.storage.accounts import audit_log
+from service.storage.sql.engine import lock_tenant
+from service.storage.sql.schema import sessions, tenants, users
+
+Role = Literal["viewer", "moderator", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
+MOST_CHARACTERS = 128  # of a name
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One person's account."""
+
+    id: int
+    tenant_id: int
+    name: str
+    role: Role
+    created_us: int
+    disabled_us: int | None
+    locked_until_us: int | None
+    one_time: bool = False  # the password was made by somebody else, and is to be changed at the first sign-in
+
+
+def checked_name(name: str) -> str:
+    """The name as it is stored (NFKC, without spaces around). Raises Refused for what could be no name."""
+    text = unicodedata.normalize("NFKC", name).strip()
+    if not 1 <= len(text) <= MOST_CHARACTERS:
+        raise Refused(f"a name has 1 to {MOST_CHARACTERS} characters, this one {len(text)}")
+    if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in text):
+        raise Refused("a name holds no control characters and nothing invisible")
+    return text
+
+
+def create_user(
+    connection: Connection,
+    tenant_id: int,
+    name: str,
+    role: Role,
+    password_hash: str,
+    *,
+    actor: str,
+    now_us: int,
+    one_time: bool = False,
+) -> User:
+    """A new account; `one_time`: the password holds for the first sign-in.
+
+    Raises Refused for a name that is taken (by a disabled account too) or unfit.
+    """
+    name = checked_name(name)
+    lock_tenant(connection, tenant_id)
+    if connection.scalar(select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.name == name)) is not None:
+        raise Refused(f"there is a user called {name!r} already: set a new password, or enable the account again")
+    made = connection.execute(
+        insert(users).values(
+            tenant_id=tenant_id, name=name, role=role, password_hash=password_hash, created_us=now_us, one_time=one_time
+        )
+    ).inserted_primary_key
+    assert made is not None
+    audit_log.enter(
+        connection,
+        tenant_id,
+        actor=actor,
+        action="user-created",
+        subject=f"user:{name}",
+        now_us=now_us,
+        detail={"role": role},
+    )
+    return User(int(made[0]), tenant_id, name, role, now_us, None, None, one_time)
+
+
+def list_users(connection: Connection, tenant_id: int) -> list[User]:
+    """All accounts of the tenant by name, the disabled ones included."""
+    return [
+        _user(row) for row in connection.execute(_users().where(users.c.tenant_id == tenant_id).order_by(users.c.name))
+    ]
+
+
+def find_user(connection: Connection, tenant_id: int, name: str) -> User:
+    """The account of that name. Raises NotFound."""
+    row = connection.execute(
+        _users().where(users.c.tenant_id == tenant_id, users.c.name == unicodedata.normalize("NFKC", name).strip())
+    ).first()
+    if row is None:
+        raise NotFound(f"no user is called {name!r}")
+    return _user(row)
+
+
+def read_user(connection: Connection, tenant_id: int, user_id: int) -> User:
+    """The account of that number, within the tenant. Raises NotFound."""
+    row = connection.execute(_users().where(users.c.tenant_id == tenant_id, users.c.id == user_id)).first()
+    if row is None:
+        raise NotFound("no such user")
+    return _user(row)
+
+
+def set_password(
+    connection: Connection,
+    user: User,
+    password_hash: str,
+    *,
+    actor: str,
+    now_us: int,
+    one_time: bool = False,
+    but_session: str | None = None,
+) -> None:
+    """Another password: ends the lock-out and every session of the person (but the one of that hash).
+
+    `one_time`: it holds for the first sign-in.
+    """
+    connection.execute(
+        update(users)
+        .where(users.c.id == user.id)
+        .values(password_hash=password_hash, failures=0, locked_until_us=None, one_time=one_time)
+    )
+    _end_sessions(connection, user, but_session)
+    audit_log.enter(
+        connection, user.tenant_id, actor=actor, action="user-password", subject=f"user:{user.name}", now_us=now_us
+    )
+
+
+def set_role(
+    connection: Connection, user: User, role: Role, *, actor: str, now_us: int, last_admin_too: bool = False
+) -> None:
+    """Another role, from the next request on.
+
+    Raises Refused when nobody else would be admin (unless `last_admin_too`).
+    """
+    if role == user.role:
+        return
+    if user.role == "admin" and not last_admin_too:
+        _refuse_the_last_admin(connection, user)
+    connection.execute(update(users).where(users.c.id == user.id).values(role=role))
+    audit_log.enter(
+        connection,
+        user.tenant_id,
+        actor=actor,
+        action="user-role",
+        subject=f"user:{user.name}",
+        now_us=now_us,
+        detail={"before": user.role, "after": role},
+    )
+
+
+def disable_user(connection: Connection, user: User, *, actor: str, now_us: int, last_admin_too: bool = False) -> None:
+    """Let the person in no more, and end their sessions.
+
+    Raises Refused when nobody else would be admin (unless `last_admin_too`).
+    """
+    if user.disabled_us is not None:
+        return
+    if user.role == "admin" and not last_admin_too:
+        _refuse_the_last_admin(connection, user)
+    connection.execute(update(users).where(users.c.id == user.id).values(disabled_us=now_us))
+    _end_sessions(connection, user)
+    audit_log.enter(
+        connection, user.tenant_id, actor=actor, action="user-disabled", subject=f"user:{user.name}", now_us=now_us
+    )
+
+
+def enable_user(connection: Connection, user: User, *, actor: str, now_us: int) -> None:
+    """Let the person in again."""
+    if user.disabled_us is None:
+        return
+    connection.execute(
+        update(users).where(users.c.id == user.id).values(disabled_us=None, failures=0, locked_until_us=None)
+    )
+    audit_log.enter(
+        connection, user.tenant_id, actor=actor, action="user-enabled", subject=f"user:{user.name}", now_us=now_us
+    )
+
+
+def set_preferences(connection: Connection, user_id: int, **changed: Any) -> None:
+    """Keep what a person prefers (theme, keys): JSON values by name; what is not named stays."""
+    stored = connection.scalar(select(users.c.preferences).where(users.c.id == user_id).with_for_update())
+    connection.execute(
+        update(users)
+        .where(users.c.id == user_id)
+        .values(preferences=json.dumps({**json.loads(stored or "{}"), **changed}, sort_keys=True))
+    )
+
+
+def tenant_names(connection: Connection) -> list[str]:
+    """Tenants that somebody could sign in to: at most two names, enough to know whether there is only one."""
+    named = (
+        select(tenants.c.name)
+        .where(tenants.c.id.in_(select(users.c.tenant_id).where(users.c.disabled_us.is_(None))))
+        .order_by(tenants.c.name)
+        .limit(2)
+    )
+    return list(connection.scalars(named))
+
+
+def _users() -> Select[Any]:
+    c = users.c
+    return select(c.id, c.tenant_id, c.name, c.role, c.created_us, c.disabled_us, c.locked_until_us, c.one_time)
+
+
+def _user(row: Row[Any]) -> User:
+    return User(
+        row.id,
+        row.tenant_id,
+        row.name,
+        row.role,
+        row.created_us,
+        row.disabled_us,
+        row.locked_until_us,
+        bool(row.one_time),
+    )
+
+
+def _end_sessions(connection: Connection, user: User, but: str | None = None) -> None:
+    connection.execute(delete(sessions).where(sessions.c.user_id == user.id, sessions.c.hash != (but or "")))
+
+
+def _refuse_the_last_admin(connection: Connection, user: User) -> None:
+    lock_tenant(connection, user.tenant_id)  # two admins who take each other's role
+    others = select(users.c.id).where(
+        users.c.tenant_id == user.tenant_id,
+        users.c.role == "admin",
+        users.c.disabled_us.is_(None),
+        users.c.id != user.id,
+    )
+    if user.disabled_us is None and connection.scalar(others.limit(1)) is None:
+        raise Refused(f"{user.name} is the only admin: make somebody else admin first")

@@ -1,0 +1,411 @@
+"""Everything that a moderator looks at in one case, read in few, bounded statements. Reads only.
+
+`read_case_file` is what pictures need: members, targets and who complained about what when. The other reads add what
+one table or picture shows beside it, for the reporters, targets or complaints that are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic_core import from_json
+from sqlalchemy import Connection
+
+from service.errors import NotFound
+from service.model import Cluster, JsonObject, microseconds, moment
+from service.moderation.assessment import NO_CLUSTERS, independent_count, recommend
+from service.moderation.cluster_identity import ClusterState, Membership, summaries
+from service.moderation.decisions import effective_status
+from service.moderation.outcomes import JudgedComplaint, Judgement, VerdictTally, tally
+from service.moderation.reputation import Reputation, reputation
+from service.moderation.restorations import Restoration, latest_action
+from service.moderation.track_record import TrackRecord, track_record
+from service.policy import Policy
+from service.storage.cases import clusters, restorations
+from service.storage.cases.cases import read_cluster
+from service.storage.cases.claims import Claim, claims_of
+from service.storage.cases.decision_preview import clusters_on
+from service.storage.complaints.archive_reader import (
+    SEQ_BITS,
+    SEQ_MASK,
+    contents_of,
+    ingest_state_of,
+    judged_complaints_of,
+    outcomes_of,
+    totals_of,
+)
+from service.storage.complaints.feed import FeedOutcome
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.sql import schema
+from service.storage.sql.engine import select_by_keys
+
+OTHERS_SHOWN = 20_000  # complaints of other people on the case's targets, the latest
+RELATED_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """One case: the cluster with names for the keys inside."""
+
+    cluster: Cluster
+    state: ClusterState
+    reporter_ids: Mapping[int, str]  # the excluded too
+    target_ids: Mapping[int, str]
+    author_ids: Mapping[int, str]  # by target; those that were told
+    changed_by: str  # who made its version: a person, or "detector"
+    snooze_until: datetime | None
+    claim: Claim | None
+    policy: Policy
+    watermark: datetime  # the tenant's time: what reputation fades by
+    filed: tuple[Membership, ...]  # the complaints of members and of the excluded on its targets, by time
+    # All clusters on its targets, itself among them; read when first asked for (`states_on`).
+    neighbours: dict[str, ClusterState]
+
+
+@dataclass(frozen=True, slots=True)
+class ReporterRow:
+    """A member (or who was taken out) as the case's table shows it."""
+
+    key: int
+    id: str
+    excluded: bool
+    trusted: bool
+    here: int  # complaints on the case's targets
+    first_at: datetime | None  # the first of them
+    account_created_at: datetime | None
+    fingerprint: str | None
+    complaints: int  # all that are archived
+    standing: int
+    since: datetime | None  # of the first of all
+    judged: TrackRecord
+    reputation: Reputation | None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """A target as the case's table shows it."""
+
+    key: int
+    id: str
+    content: JsonObject  # as a complaint described it: kind, author_id, context_id, url, excerpt
+    complaints: int  # raw
+    here: int  # by members who are not excluded
+    independent: float
+    recommendation: str  # at the tenant's threshold
+    first_at: datetime | None  # of the members' first complaint
+    verdict: str | None  # what people decided: upheld, rejected
+    action: str | None  # what was done last: removed, kept, restored
+    action_by: str | None
+    action_at: datetime | None
+    restoration: Restoration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another cluster of the same people, or of the same history."""
+
+    id: str
+    relation: str  # earlier | later | split_from | split_off | merged_into | merged | shares
+    shared: int  # members in common
+    reporter_count: int
+    target_count: int
+    summary: str
+    disposition: str
+    status: str
+    verdict: str | None
+    last_at: datetime
+
+
+def read_case_file(connection: Connection, tenant_id: int, cluster_id: str, *, now: datetime) -> CaseFile:
+    """The case. Raises NotFound."""
+    cluster = read_cluster(connection, tenant_id, cluster_id, now=now)
+    loaded = clusters.load(connection, tenant_id, [cluster_id])
+    if cluster_id not in loaded:
+        raise NotFound("no such cluster")
+    c, m, t = schema.clusters.c, schema.cluster_members.c, schema.cluster_targets.c
+    row = connection.execute(
+        sa.select(c.changed_by, c.snooze_until_us).where(c.id == cluster_id, c.tenant_id == tenant_id)
+    ).one()
+    targets = connection.execute(
+        sa.select(t.target_key, t.target_id, t.author_id).where(t.cluster_id == cluster_id, t.tenant_id == tenant_id)
+    ).all()
+    watermark_us = ingest_state_of(connection, tenant_id).watermark_us
+    reporter_ids = {
+        key: name
+        for key, name in connection.execute(
+            sa.select(m.reporter_key, m.reporter_id).where(m.cluster_id == cluster_id, m.tenant_id == tenant_id)
+        )
+    }
+    target_ids = {row.target_key: row.target_id for row in targets}
+    filed = sorted(
+        (f for f in loaded[cluster_id].memberships.values() if f.target in target_ids and f.reporter in reporter_ids),
+        key=lambda f: (f.time_us, f.seq),
+    )
+    return CaseFile(
+        cluster=cluster,
+        state=loaded[cluster_id],
+        reporter_ids=reporter_ids,
+        target_ids=target_ids,
+        filed=tuple(filed),
+        neighbours={},
+        author_ids={row.target_key: row.author_id for row in targets if row.author_id is not None},
+        changed_by=row.changed_by,
+        snooze_until=None if row.snooze_until_us is None else moment(row.snooze_until_us),
+        claim=claims_of(connection, tenant_id, [cluster_id]).get(cluster_id),
+        policy=policy_of(connection, tenant_id),
+        watermark=now if watermark_us is None else moment(watermark_us),
+    )
+
+
+def states_on(connection: Connection, tenant_id: int, file: CaseFile) -> dict[str, ClusterState]:
+    """All clusters on the case's targets, itself among them: read once a file."""
+    if not file.neighbours:
+        others = clusters_on(connection, tenant_id, file.target_ids) - {file.cluster.id}
+        file.neighbours.update(clusters.load(connection, tenant_id, others) if others else {})
+        file.neighbours[file.cluster.id] = file.state
+    return file.neighbours
+
+
+def others_on(
+    connection: Connection, tenant_id: int, file: CaseFile, limit: int = OTHERS_SHOWN
+) -> list[tuple[int, int]]:
+    """(time in microseconds, target key) of other people's standing complaints on the case's targets; the latest
+    `limit`.
+    """
+    statement = (
+        "SELECT c.occurred_us, c.target_key, c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND"
+        f" c.target_key = k.column1 AND c.state = {schema.STANDING}"
+    )
+    own = file.state.members | file.state.excluded
+    found = [
+        (at, target)
+        for at, target, reporter in select_by_keys(
+            connection, statement, (tenant_id,), [(key,) for key in file.target_ids]
+        )
+        if reporter not in own
+    ]
+    return sorted(found)[-limit:]
+
+
+def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: Sequence[int]) -> list[ReporterRow]:
+    """The table's rows for these reporters of the case, in that order."""
+    first: dict[int, Membership] = {}
+    here: dict[int, int] = {}
+    trusted: set[int] = set()
+    for filed in file.filed:
+        first.setdefault(filed.reporter, filed)
+        here[filed.reporter] = here.get(filed.reporter, 0) + 1
+    contents = contents_of(connection, tenant_id, [first[key].seq for key in keys if key in first])
+    statement = (
+        f"SELECT c.reporter_key, COUNT(*), SUM(CASE WHEN c.state = {schema.STANDING} THEN 1 ELSE 0 END),"
+        " MIN(c.occurred_us) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 GROUP"
+        " BY c.reporter_key"
+    )
+    totals = {row[0]: row[1:] for row in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in keys])}
+    earned = _earned(connection, tenant_id, keys, microseconds(file.watermark))
+    rows = []
+    for key in keys:
+        told: JsonObject = contents[first[key].seq]["reporter"] if key in first and first[key].seq in contents else {}
+        if told.get("trusted"):
+            trusted.add(key)
+        complaints, standing, since_us = totals.get(key, (0, 0, None))
+        created = told.get("account_created_at")
+        judged, reputed = earned.get(key, (TrackRecord(), None))
+        rows.append(
+            ReporterRow(
+                key,
+                file.reporter_ids[key],
+                key in file.state.excluded,
+                key in trusted,
+                here.get(key, 0),
+                moment(first[key].time_us) if key in first else None,
+                datetime.fromisoformat(created) if created else None,
+                told.get("fingerprint"),
+                int(complaints),
+                int(standing),
+                None if since_us is None else moment(since_us),
+                judged,
+                reputed,
+            )
+        )
+    return rows
+
+
+def _earned(
+    connection: Connection, tenant_id: int, keys: Sequence[int], now_us: int
+) -> dict[int, tuple[TrackRecord, Reputation | None]]:
+    filed = judged_complaints_of(connection, tenant_id, keys)
+    targets = {f.target for mine in filed.values() for f in mine}
+    outcomes = outcomes_of(connection, tenant_id, targets)
+    crowds = {target: max(1, count) for target, count in totals_of(connection, tenant_id, targets).items()}
+    return {
+        key: (track_record(mine, outcomes), reputation(mine, outcomes, crowds, now_us)) for key, mine in filed.items()
+    }
+
+
+def targets_of(connection: Connection, tenant_id: int, file: CaseFile) -> list[TargetRow]:
+    """The table's rows for all targets of the case, in order of the members' first complaint (those without one
+    last).
+    """
+    keys = list(file.target_ids)
+    mine: dict[int, list[Membership]] = {}
+    for filed in file.filed:
+        mine.setdefault(filed.target, []).append(filed)
+    contents = contents_of(connection, tenant_id, [found[0].seq for found in mine.values()])
+    totals, outcomes = totals_of(connection, tenant_id, keys), outcomes_of(connection, tenant_id, keys)
+    restored = restorations.read_some(connection, tenant_id, keys)
+    told = summaries(states_on(connection, tenant_id, file).values(), set(keys))
+    rows = []
+    for key in sorted(keys, key=lambda k: (k not in mine, mine[k][0].time_us if k in mine else 0, file.target_ids[k])):
+        filed_here, known = mine.get(key, []), outcomes.get(key, [])
+        action = latest_action(known)
+        total = totals.get(key, 0)
+        summary = told.get(key, NO_CLUSTERS)
+        independent = independent_count(total, summary.discount)
+        content = contents.get(filed_here[0].seq, {}).get("target", {}) if filed_here else {}
+        rows.append(
+            TargetRow(
+                key,
+                file.target_ids[key],
+                content,
+                total,
+                sum(m.reporter in file.state.members for m in filed_here),
+                independent,
+                recommend(
+                    total, independent, file.policy.default_threshold, flagged=any(s.flagged for s in summary.clusters)
+                ),
+                moment(filed_here[0].time_us) if filed_here else None,
+                _judged(filed_here, outcomes),
+                action.action if action else None,
+                action.decided_by if action else None,
+                moment(action.decided_us) if action else None,
+                restored.get(key),
+            )
+        )
+    return rows
+
+
+def _judged(mine: Sequence[Membership], outcomes: Mapping[int, Sequence[FeedOutcome]]) -> str | None:
+    told = tally([JudgedComplaint(m.seq, m.target, m.time_us) for m in mine], outcomes)
+    return "upheld" if told.upheld else ("rejected" if told.rejected else None)
+
+
+def tallies_of(
+    connection: Connection, tenant_id: int, file: CaseFile, left_out: Collection[int]
+) -> tuple[VerdictTally, VerdictTally]:
+    """How people judged the case's targets: for all members, and for those who are not in `left_out`."""
+    outcomes: Mapping[int, Sequence[Judgement]] = outcomes_of(connection, tenant_id, file.target_ids)
+    counted = [m for m in file.filed if m.reporter in file.state.members]
+    whole = [JudgedComplaint(m.seq, m.target, m.time_us) for m in counted]
+    return tally(whole, outcomes), tally(
+        [f for f, m in zip(whole, counted, strict=True) if m.reporter not in left_out], outcomes
+    )
+
+
+def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict[int, int]:
+    """How many standing complaints each member has on other targets, within the window around the case's first and last
+    complaint.
+    """
+    filed = file.filed
+    if not filed:
+        return {}
+    margin_us = max(0, file.policy.window_seconds * 1_000_000 - (filed[-1].time_us - filed[0].time_us))
+    low, high = filed[0].time_us - margin_us, filed[-1].time_us
+    statement = (
+        "SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key ="
+        f" k.column1 AND c.state = {schema.STANDING} AND c.occurred_us BETWEEN ? AND ? GROUP BY c.reporter_key"
+    )
+    here: dict[int, int] = {}
+    for m in filed:
+        here[m.reporter] = here.get(m.reporter, 0) + 1
+    return {
+        key: max(0, int(n) - here.get(key, 0))
+        for key, n in select_by_keys(
+            connection, statement, (tenant_id, low, high), [(key,) for key in file.state.members]
+        )
+    }
+
+
+def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, tuple[JsonObject, int, int]]:
+    """The complaints by seq: content as stored, receipt in microseconds, and state (schema.STANDING ...); what is
+    deleted is left out.
+    """
+    statement = (
+        "SELECT c.row_key, c.content, c.received_us, c.state FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1"
+        " AND c.tenant_id = ?"
+    )
+    rows = select_by_keys(connection, statement, (tenant_id,), [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs])
+    return {
+        row_key & SEQ_MASK: (from_json(content), received_us, state) for row_key, content, received_us, state in rows
+    }
+
+
+def related_to(connection: Connection, tenant_id: int, file: CaseFile, *, now: datetime) -> list[Related]:
+    """Clusters that are related by history or share members, at most RELATED_SHOWN, the closest first."""
+    own = file.cluster
+    statement = (
+        "SELECT m.cluster_id, COUNT(*) FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key ="
+        " k.column1 GROUP BY m.cluster_id"
+    )
+    shared: dict[str, int] = {}
+    for other, count in select_by_keys(
+        connection, statement, (tenant_id,), [(key,) for key in sorted(file.state.members)]
+    ):
+        shared[other] = shared.get(other, 0) + int(count)
+    shared.pop(own.id, None)
+    named = {one for one in (own.earlier, own.split_from, own.merged_into) if one is not None}
+    c = schema.clusters.c
+    merged = set(
+        connection.scalars(
+            sa.select(c.id).where(c.tenant_id == tenant_id, c.merged_into == own.id).limit(RELATED_SHOWN)
+        )
+    )
+    closest = sorted(shared, key=lambda one: (-shared[one], one))[: 2 * RELATED_SHOWN]
+    columns: tuple[Any, ...] = (
+        c.id,
+        c.summary,
+        c.disposition,
+        c.status,
+        c.snooze_until_us,
+        c.verdict,
+        c.reporter_count,
+        c.target_count,
+        c.last_us,
+        c.earlier,
+        c.split_from,
+    )
+    rows = connection.execute(
+        sa.select(*columns).where(c.tenant_id == tenant_id, c.id.in_([*named, *merged, *closest]))
+    ).all()
+    found = [
+        Related(
+            row.id,
+            _relation(own, row, row.id in merged),
+            shared.get(row.id, 0),
+            row.reporter_count,
+            row.target_count,
+            row.summary,
+            row.disposition,
+            effective_status(row.status, None if row.snooze_until_us is None else moment(row.snooze_until_us), now),
+            row.verdict,
+            moment(row.last_us),
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda r: (r.relation == "shares", -r.shared, r.id))[:RELATED_SHOWN]
+
+
+def _relation(own: Cluster, row: Any, merged: bool) -> str:
+    if row.id == own.merged_into:
+        return "merged_into"
+    if merged:
+        return "merged"
+    if row.id == own.earlier:
+        return "earlier"
+    if row.id == own.split_from:
+        return "split_from"
+    return "later" if row.earlier == own.id else ("split_off" if row.split_from == own.id else "shares")

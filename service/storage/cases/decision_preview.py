@@ -1,0 +1,104 @@
+"""What decisions would do, read from the archive as it is now (service/moderation/decision_preview.py says how it is
+reckoned).
+
+Reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from service.model import DecisionRequest, microseconds
+from service.moderation.cluster_identity import ClusterState
+from service.moderation.decision_preview import Effect, Facts, decided_state, effects_of
+from service.moderation.decisions import decide
+from service.moderation.restorations import Moment, latest_removal
+from service.storage.cases import clusters, restorations
+from service.storage.cases.cases import read_case
+from service.storage.complaints.archive_reader import analysis_state_of, outcomes_of, totals_of
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.sql.engine import select_by_keys
+from service.storage.sql.hashing import key_of
+
+
+def effect_of_decisions(
+    connection: Connection, tenant_id: int, asked: Mapping[str, DecisionRequest], *, now: datetime
+) -> Effect:
+    """What the decisions, by cluster id, would do together if they were made now.
+
+    Their versions are not looked at: what is told is what would happen to the clusters as they are. Raises NotFound for
+    a cluster that there is not, and whatever service/moderation/decisions.py refuses with.
+    """
+    return effects_of_choices(connection, tenant_id, list(asked), [asked], now=now)[0]
+
+
+def effects_of_choices(
+    connection: Connection,
+    tenant_id: int,
+    cluster_ids: Collection[str],
+    choices: Sequence[Mapping[str, DecisionRequest]],
+    *,
+    now: datetime,
+    states: Mapping[str, ClusterState] | None = None,
+) -> list[Effect]:
+    """The same for several choices, of which one will be made, on the same clusters: the archive is read once.
+
+    `states` are all clusters on the targets of these, where the caller has them by now.
+    """
+    cases = {cluster_id: read_case(connection, tenant_id, cluster_id) for cluster_id in cluster_ids}
+    if states is None:
+        own = clusters.load(connection, tenant_id, cases)
+        states = own | clusters.load(
+            connection,
+            tenant_id,
+            clusters_on(connection, tenant_id, {t for state in own.values() for t in state.author_by_target})
+            - own.keys(),
+        )
+    facts = facts_of(
+        connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].author_by_target}, now=now
+    )
+    worlds = []
+    for choice in choices:
+        decided = {}
+        for cluster_id, request in choice.items():
+            case, log = cases[cluster_id]
+            after, _ = decide(
+                case,
+                log,
+                request.model_copy(update={"version": case.version}),
+                decision_id="preview",
+                by="preview",
+                now=now,
+            )
+            decided[cluster_id] = decided_state(
+                states[cluster_id], after, {name: key_of(name) for name in after.members}
+            )
+        worlds.append(decided)
+    return effects_of(states, worlds, facts)
+
+
+def facts_of(connection: Connection, tenant_id: int, targets: Collection[int], *, now: datetime) -> Facts:
+    """What the archive knows of these targets (keys)."""
+    outcomes = outcomes_of(connection, tenant_id, targets)
+    removed_us = {t: removal.decided_us for t in outcomes if (removal := latest_removal(outcomes[t])) is not None}
+    seq = analysis_state_of(connection, tenant_id).cursor_seq
+    return Facts(
+        totals=totals_of(connection, tenant_id, targets),
+        outcomes=outcomes,
+        restorations=restorations.read_some(connection, tenant_id, targets),
+        stood_at_removal=restorations.complaints_until(connection, tenant_id, removed_us),
+        threshold=policy_of(connection, tenant_id).default_threshold,
+        at=Moment(seq, seq, microseconds(now)),
+    )
+
+
+def clusters_on(connection: Connection, tenant_id: int, targets: Collection[int]) -> set[str]:
+    """Ids of all clusters on any of the targets (keys), merged and revoked ones included."""
+    statement = (
+        "SELECT DISTINCT t.cluster_id FROM k CROSS JOIN cluster_targets t WHERE t.tenant_id = ? AND t.target_key ="
+        " k.column1"
+    )
+    return {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in targets])}

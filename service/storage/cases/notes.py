@@ -1,0 +1,67 @@
+"""What moderators write beside a case, for each other: appended, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from service.model import microseconds, moment
+from service.moderation.decisions import Unfit
+from service.storage.cases.cases import family_of
+from service.storage.sql.schema import notes
+
+LONGEST = 4_096  # characters, as a decision's note
+SHOWN = 200  # the latest of a case
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note."""
+
+    id: int
+    cluster_id: str
+    at: datetime
+    by: str
+    text: str
+
+
+def add_note(connection: Connection, tenant_id: int, cluster_id: str, text: str, *, by: str, now: datetime) -> Note:
+    """Append a note in the caller's writing transaction.
+
+    Raises NotFound for what is no cluster of the tenant, Unfit for an empty, overlong or unstorable text.
+    """
+    family_of(connection, tenant_id, cluster_id)
+    text = text.strip()
+    if not text or len(text) > LONGEST:
+        raise Unfit(
+            f"a note of {len(text):,} characters: 1 to {LONGEST:,} are kept"
+            if text
+            else "the note is empty: write something, or leave it",
+            pointer="/text",
+        )
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise Unfit(
+            "a note holds no NUL character and no lone surrogate: not every database can store it", pointer="/text"
+        )
+    row = {"tenant_id": tenant_id, "cluster_id": cluster_id, "at_us": microseconds(now), "by": by, "text": text}
+    identity = connection.execute(sa.insert(notes).values(row)).inserted_primary_key
+    assert identity is not None
+    return Note(int(identity[0]), cluster_id, now, by, text)
+
+
+def notes_of(connection: Connection, tenant_id: int, cluster_id: str) -> list[Note]:
+    """The latest SHOWN notes on the case and on those merged into it, oldest first. Raises NotFound."""
+    family = family_of(connection, tenant_id, cluster_id)
+    newest = (
+        sa.select(notes)
+        .where(notes.c.tenant_id == tenant_id, notes.c.cluster_id.in_(family))
+        .order_by(notes.c.id.desc())
+        .limit(SHOWN)
+    )
+    return [
+        Note(row.id, row.cluster_id, moment(row.at_us), row.by, row.text)
+        for row in reversed(connection.execute(newest).all())
+    ]

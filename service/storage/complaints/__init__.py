@@ -1,0 +1,1 @@
+"""Complaints, outcomes and withdrawals: written once by ingest, read by everybody else."""

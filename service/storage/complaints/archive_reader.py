@@ -1,0 +1,361 @@
+"""The archive, read back: feed rows for detection, outcomes, names, contents, and where a tenant is.
+
+What writes it: service/storage/complaints/archive_writer.py. Every function takes a connection, so that a caller's
+reads are of one view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, Row, Table, exists, func, select
+
+from service.model import JsonObject, microseconds
+from service.moderation.outcomes import JudgedComplaint
+from service.storage.complaints.feed import NOT_ARCHIVED, FeedBatch, FeedOutcome, unpack
+from service.storage.sql import schema
+from service.storage.sql.engine import select_by_keys
+from service.storage.sql.hashing import key_of
+
+SEQ_BITS = 40
+SEQ_MASK = (1 << SEQ_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """One ingest transaction as detection reads it."""
+
+    first_seq: int
+    last_seq: int
+    last_position: int
+    items: int
+    oldest_received_us: int
+    received_us: int
+    watermark_us: int | None
+    newest_us: int | None
+    batch: FeedBatch
+
+
+@dataclass(frozen=True, slots=True)
+class IngestState:
+    """Where the tenant's archive is; counters in items."""
+
+    epoch: int
+    archived_position: int
+    archived_entry: str
+    archived: int
+    duplicates: int
+    conflicting: int
+    late: int
+    last_seq: int
+    watermark_us: int | None
+    received_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisState:
+    """Where the tenant's analysis is."""
+
+    epoch: int
+    cursor_seq: int
+    analysed_position: int
+    analysed: int
+    watermark_us: int | None
+    as_of_us: int | None
+    swept_seq: int
+    swept_position: int
+    swept_watermark_us: int | None
+    swept_us: int | None
+    decision_cursor: int
+    policy_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What is archived or dead, but not done with; counters in items."""
+
+    unanalysed: int  # archived, not yet read by detection
+    oldest_unanalysed_us: int | None  # receipt of the oldest of them
+    dead: int  # in the dead letters
+    resent: int  # sent again from there, on their way: pending
+
+
+def never_archived(connection: Connection, tenant_id: int) -> bool:
+    """Whether nothing of the tenant was ever archived or buried: then no position can be lost."""
+    state = connection.execute(
+        select(schema.ingest_state.c.archived_position, schema.ingest_state.c.last_seq).where(
+            schema.ingest_state.c.tenant_id == tenant_id
+        )
+    ).first()
+    known = exists().where(schema.dead_letters.c.tenant_id == tenant_id) | exists().where(
+        schema.feed.c.tenant_id == tenant_id
+    )
+    return (state is None or (state.archived_position == 0 and state.last_seq == 0)) and not connection.scalar(
+        select(known)
+    )
+
+
+def archived_ids(connection: Connection, tenant_id: int, table: Table, ids: Sequence[str]) -> set[str]:
+    """Which of these ids (of schema.complaints or schema.outcomes) the archive has; a few hundred at most."""
+    if not ids:
+        return set()
+    return set(connection.scalars(select(table.c.id).where(table.c.tenant_id == tenant_id, table.c.id.in_(ids))))
+
+
+def pending_items(accepted: int, ingest: IngestState, unfinished: Unfinished) -> int:
+    """The contract's `pending`, of the tenant's `accepted` (its position counter) and what SQL says.
+
+    Counted from positions, so that dropped dead letters and a Redis that lost data leave no remainder.
+    """
+    return max(0, accepted - ingest.archived_position) + unfinished.resent + unfinished.unanalysed
+
+
+def ingest_state_of(connection: Connection, tenant_id: int) -> IngestState:
+    """The row that the ingest worker writes; NoResultFound for a tenant that there is not."""
+    table = schema.ingest_state
+    return IngestState(
+        *connection.execute(
+            select(*(table.c[name] for name in IngestState.__slots__)).where(table.c.tenant_id == tenant_id)
+        ).one()
+    )
+
+
+def analysis_state_of(connection: Connection, tenant_id: int, *, lock: bool = False) -> AnalysisState:
+    """The row that the detect worker writes; NoResultFound for a tenant that there is not.
+
+    `lock`: nobody changes it until the transaction ends.
+    """
+    table = schema.analysis_state
+    statement = select(*(table.c[name] for name in AnalysisState.__slots__)).where(table.c.tenant_id == tenant_id)
+    return AnalysisState(*connection.execute(statement.with_for_update() if lock else statement).one())
+
+
+def unfinished_of(connection: Connection, tenant_id: int) -> Unfinished:
+    """What `pending` and `dead_letters` are made of.
+
+    Cheap while detection keeps up: it reads the rows beyond its cursor.
+    """
+    feed, dead = schema.feed, schema.dead_letters
+    cursor = (
+        select(schema.analysis_state.c.cursor_seq)
+        .where(schema.analysis_state.c.tenant_id == tenant_id)
+        .scalar_subquery()
+    )
+    items, oldest = connection.execute(
+        select(func.coalesce(func.sum(feed.c["items"]), 0), func.min(feed.c.oldest_received_us)).where(
+            feed.c.tenant_id == tenant_id, feed.c.last_seq > cursor
+        )
+    ).one()
+    letters, resent = connection.execute(
+        select(func.count(), func.count(dead.c.resent_us)).where(dead.c.tenant_id == tenant_id)
+    ).one()
+    return Unfinished(int(items), oldest, int(letters - resent), int(resent))
+
+
+_FEED_COLUMNS: tuple[Any, ...] = (
+    schema.feed.c.first_seq,
+    schema.feed.c.last_seq,
+    schema.feed.c.last_position,
+    schema.feed.c["items"],
+    schema.feed.c.oldest_received_us,
+    schema.feed.c.received_us,
+    schema.feed.c.watermark_us,
+    schema.feed.c.newest_us,
+    schema.feed.c.payload,
+)
+
+
+def read_feed(connection: Connection, tenant_id: int, after_seq: int, limit_items: int) -> list[FeedRow]:
+    """The feed beyond `after_seq`, in order: as many rows as hold `limit_items` items, at least one if there is any."""
+    feed = schema.feed
+    rows: list[FeedRow] = []
+    items = 0
+    statement = (
+        select(*_FEED_COLUMNS)
+        .where(feed.c.tenant_id == tenant_id, feed.c.last_seq > after_seq)
+        .order_by(feed.c.last_seq)
+    )
+    result = connection.execute(statement.execution_options(yield_per=8))
+    for row in result:
+        if rows and items + row.items > limit_items:
+            break
+        rows.append(_feed_row(row))
+        items += row.items
+    result.close()
+    return rows
+
+
+def read_feed_window(connection: Connection, tenant_id: int, since_us: int, upto_seq: int) -> list[FeedRow]:
+    """The feed rows that say something about complaints of `since_us` and later, up to and with `upto_seq`, in order.
+
+    Rows of outcomes alone are not among them (`outcomes_of` reads those); a removal is, when what it removes is that
+    new.
+    """
+    feed = schema.feed
+    statement = (
+        select(*_FEED_COLUMNS)
+        .where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq, feed.c.newest_us >= since_us)
+        .order_by(feed.c.last_seq)
+    )
+    return [_feed_row(row) for row in connection.execute(statement.execution_options(yield_per=64))]
+
+
+def read_feed_before(connection: Connection, tenant_id: int, upto_seq: int, items: int) -> list[FeedBatch]:
+    """The last rows of the feed up to and with `upto_seq` that hold so many items between them (one row at least), in
+    order.
+    """
+    feed = schema.feed
+    statement = (
+        select(feed.c["items"], feed.c.payload)
+        .where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq)
+        .order_by(feed.c.last_seq.desc())
+    )
+    found: list[FeedBatch] = []
+    result = connection.execute(statement.execution_options(yield_per=8))
+    for row in result:
+        found.append(unpack(row.payload))
+        items -= row.items
+        if items <= 0:
+            break
+    result.close()
+    return found[::-1]
+
+
+def _feed_row(row: Row[Any]) -> FeedRow:
+    return FeedRow(
+        row.first_seq,
+        row.last_seq,
+        row.last_position,
+        row.items,
+        row.oldest_received_us,
+        row.received_us,
+        row.watermark_us,
+        row.newest_us,
+        unpack(row.payload),
+    )
+
+
+def outcomes_of(
+    connection: Connection, tenant_id: int, target_keys: Iterable[int], upto_seq: int | None = None
+) -> dict[int, list[FeedOutcome]]:
+    """All archived outcomes of the targets, by target key, ordered by seq; up to and with `upto_seq` if given.
+
+    A target without an outcome is not among the keys.
+    """
+    statement = (
+        "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.target_key ="
+        " k.column1"
+    )
+    found = select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in dict.fromkeys(target_keys)])
+    rows = [(row_key & SEQ_MASK, identity, from_json(content)) for row_key, identity, content in found]
+    rows = sorted((row for row in rows if upto_seq is None or row[0] <= upto_seq), key=lambda row: row[0])
+    seqs = complaint_seqs(
+        connection, tenant_id, {body["complaint_id"] for _, _, body in rows if "complaint_id" in body}
+    )
+    if upto_seq is not None:
+        seqs = {identity: seq for identity, seq in seqs.items() if seq <= upto_seq}
+    by_target: dict[int, list[FeedOutcome]] = {}
+    for seq, identity, body in rows:
+        outcome = feed_outcome(seq, identity, body, seqs)
+        by_target.setdefault(outcome.target, []).append(outcome)
+    return by_target
+
+
+def feed_outcome(seq: int, identity: str, body: JsonObject, complaint_seqs: dict[str, int]) -> FeedOutcome:
+    """An archived outcome as detection needs it. An outcome without `decided_by` is a person's."""
+    named = body.get("complaint_id")
+    return FeedOutcome(
+        seq,
+        identity,
+        key_of(body["target_id"]),
+        microseconds(datetime.fromisoformat(body["decided_at"])),
+        body.get("verdict"),
+        body.get("action"),
+        body.get("decided_by", "person"),
+        0 if named is None else complaint_seqs.get(named, NOT_ARCHIVED),
+    )
+
+
+def complaint_seqs(connection: Connection, tenant_id: int, ids: Iterable[str]) -> dict[str, int]:
+    """The seq of each archived complaint among `ids`."""
+    statement = "SELECT c.id, c.row_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.id = k.column1"
+    return {
+        identity: row_key & SEQ_MASK
+        for identity, row_key in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])
+    }
+
+
+def names_of(
+    connection: Connection, tenant_id: int, *, reporters: Iterable[int], targets: Iterable[int]
+) -> tuple[dict[int, str], dict[int, str]]:
+    """The ids behind the keys, of reporters and of targets; a key that neither a complaint nor a cluster bears is left
+    out.
+    """
+    return _names(connection, tenant_id, "reporter", "cluster_members", reporters), _names(
+        connection, tenant_id, "target", "cluster_targets", targets
+    )
+
+
+def _names(connection: Connection, tenant_id: int, noun: str, of_clusters: str, keys: Iterable[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    wanted = [int(key) for key in dict.fromkeys(keys)]
+    for table in ("complaints", of_clusters):  # a cluster outlives its complaints
+        missing = [(key,) for key in wanted if key not in found]
+        statement = (
+            f"SELECT k.column1, (SELECT c.{noun}_id FROM {table} c WHERE c.tenant_id = ? AND c.{noun}_key = k.column1"
+            " LIMIT 1) FROM k WHERE k.column1 IS NOT NULL"
+        )
+        found.update(
+            {
+                key: name
+                for key, name in select_by_keys(connection, statement, (tenant_id,), missing)
+                if name is not None
+            }
+        )
+    return found
+
+
+def contents_of(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, JsonObject]:
+    """The complaints as they were accepted, by seq; a seq that is no complaint is left out."""
+    statement = (
+        "SELECT c.row_key, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
+    )
+    keys = [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs]
+    return {
+        row_key & SEQ_MASK: from_json(content)
+        for row_key, content in select_by_keys(connection, statement, (tenant_id,), keys)
+    }
+
+
+def judged_complaints_of(
+    connection: Connection, tenant_id: int, reporter_keys: Iterable[int]
+) -> dict[int, list[JudgedComplaint]]:
+    """The standing complaints of each reporter about targets that have outcomes; a reporter without any is not among
+    the keys.
+    """
+    statement = (
+        "SELECT c.reporter_key, c.row_key, c.target_key, c.occurred_us FROM k CROSS JOIN complaints c WHERE c.tenant_id"
+        " = ? AND c.reporter_key = k.column1 AND c.state = ? AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id ="
+        " c.tenant_id AND o.target_key = c.target_key)"
+    )
+    found: dict[int, list[JudgedComplaint]] = {}
+    for reporter, row_key, target, occurred_us in select_by_keys(
+        connection, statement, (tenant_id, schema.STANDING), [(int(key),) for key in reporter_keys]
+    ):
+        found.setdefault(reporter, []).append(JudgedComplaint(row_key & SEQ_MASK, target, occurred_us))
+    return found
+
+
+def totals_of(connection: Connection, tenant_id: int, target_keys: Iterable[int]) -> dict[int, int]:
+    """Standing complaints of each target among the keys that ever had one."""
+    statement = (
+        "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key ="
+        " k.column1"
+    )
+    return dict(
+        select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in dict.fromkeys(target_keys)])
+    )

@@ -1,0 +1,263 @@
+"""What goes out again: all that is kept about one person, and everything of a tenant in the forms in which it came in.
+
+Reads only. A person's export names nobody else: clusters come with counts, decisions without the notes, in which
+moderators write about others too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic_core import from_json
+from sqlalchemy import Connection
+
+from service.intake.privacy_filter import PrivacyFilter
+from service.model import Complaint, JsonObject, moment
+from service.storage.complaints.archive_reader import SEQ_BITS
+from service.storage.privacy import erasures
+from service.storage.sql import schema
+from service.storage.sql.hashing import key_of
+from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN
+
+_STATES = {STANDING: "standing", REPEAT: "repeat", WITHDRAWN: "withdrawn", MACHINE: "machine"}
+_ROWS_AT_ONCE = 500
+_CLUSTER_FIELDS = (
+    "id",
+    "kind",
+    "disposition",
+    "status",
+    "score",
+    "probability",
+    "unfounded_probability",
+    "reporter_count",
+    "target_count",
+    "summary",
+    "policy_version",
+    "version",
+    "merged_into",
+    "split_from",
+    "earlier",
+    "verdict",
+    "revoked_because",
+)
+PERSON_SCHEMA = "brigadewatch.person/1"
+
+
+def person(connection: Connection, tenant_id: int, edge: PrivacyFilter, reporter_id: str, *, now_us: int) -> JsonObject:
+    """All that is kept about a reporter, by the platform's id and by the pseudonym; empty lists for one never seen.
+
+    After an erasure nothing is found any more but the erasure itself.
+    """
+    names = sorted({reporter_id, edge.pseudonym(reporter_id)})
+    c, m = schema.complaints.c, schema.cluster_members.c
+    keys = [key_of(name) for name in names]
+    rows = (
+        connection.execute(
+            sa.select(schema.complaints)
+            .where(c.tenant_id == tenant_id, c.reporter_key.in_(keys), c.reporter_id.in_(names))
+            .order_by(c.row_key)
+        )
+        .mappings()
+        .all()
+    )
+    memberships = connection.execute(
+        sa.select(m.cluster_id, m.excluded).where(
+            m.tenant_id == tenant_id, m.reporter_key.in_(keys), m.reporter_id.in_(names)
+        )
+    ).all()
+    excluded = {row.cluster_id: bool(row.excluded) for row in memberships}
+    warnings = schema.reporter_warnings.c
+    warned = connection.execute(
+        sa.select(warnings.at_us, warnings.detail).where(
+            warnings.tenant_id == tenant_id, warnings.reporter_key.in_(keys), warnings.reporter_id.in_(names)
+        )
+    ).all()
+    return {
+        "schema": PERSON_SCHEMA,
+        "exported_at": _time(now_us),
+        "reporter_ids": names,
+        "complaints": [
+            {
+                "complaint": from_json(row["content"]),
+                "state": _STATES[row["state"]],
+                "late": bool(row["late"]),
+                "received_at": _time(row["received_us"]),
+            }
+            for row in rows
+        ],
+        "outcomes": list(_outcomes_on(connection, tenant_id, rows)),
+        "clusters": [
+            {**cluster, "excluded": excluded[cluster["id"]]} for cluster in _clusters(connection, tenant_id, excluded)
+        ],
+        "decisions": list(_decisions_on(connection, tenant_id, excluded, set(names))),
+        "warnings_suggested": [{"at": _time(row.at_us), **json.loads(row.detail)} for row in warned],
+        "erasures": [
+            {
+                "job": one.id,
+                "state": one.state,
+                "asked_at": _time(one.asked_us),
+                "done_at": None if one.done_us is None else _time(one.done_us),
+            }
+            for one in erasures.of_person(connection, tenant_id, edge, reporter_id)
+        ],
+    }
+
+
+def tenant(connection: Connection, tenant_id: int) -> Iterator[tuple[str, Iterator[JsonObject]]]:
+    """(file name, its objects) of everything of the tenant; the first two are what `audit` and `replay` read.
+
+    Take the objects of one before asking for the next. Complaints that were withdrawn or sent by machines have files of
+    their own: where they are read in again they would count.
+    """
+    yield "complaints.ndjson", _complaints(connection, tenant_id, (STANDING, REPEAT))
+    yield "outcomes.ndjson", (from_json(row.content) for row in _by_seq(connection, schema.outcomes, tenant_id))
+    yield "withdrawn.ndjson", _complaints(connection, tenant_id, (WITHDRAWN,))
+    yield "machine.ndjson", _complaints(connection, tenant_id, (MACHINE,))
+    w = schema.withdrawals
+    yield (
+        "withdrawals.ndjson",
+        (
+            {"id": row.complaint_id, "received_at": _time(row.received_us)}
+            for row in connection.execute(sa.select(w).where(w.c.tenant_id == tenant_id).order_by(w.c.seq))
+        ),
+    )
+    yield "clusters.ndjson", _whole_clusters(connection, tenant_id)
+    yield "decisions.ndjson", _decisions(connection, tenant_id)
+    a = schema.audit_trail
+    yield (
+        "audit_trail.ndjson",
+        (
+            {
+                "at": _time(row.at_us),
+                "actor": row.actor,
+                "action": row.action,
+                "subject": row.subject,
+                "detail": json.loads(row.detail),
+            }
+            for row in connection.execute(
+                sa.select(a)
+                .where(a.c.tenant_id == tenant_id)
+                .order_by(a.c.id)
+                .execution_options(yield_per=_ROWS_AT_ONCE)
+            )
+        ),
+    )
+
+
+def _by_seq(connection: Connection, table: sa.Table, tenant_id: int) -> Iterator[Any]:
+    """The tenant's rows of `complaints` or `outcomes`, in the order in which they were archived."""
+    low, high = tenant_id << SEQ_BITS, (tenant_id + 1) << SEQ_BITS
+    yield from connection.execute(
+        sa.select(table)
+        .where(table.c.row_key > low, table.c.row_key < high)
+        .order_by(table.c.row_key)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+
+
+def _complaints(connection: Connection, tenant_id: int, states: Collection[int]) -> Iterator[JsonObject]:
+    """As they can be posted again: without what stands in place of a text."""
+    return (
+        {name: value for name, value in from_json(row.content).items() if name in Complaint.model_fields}
+        for row in _by_seq(connection, schema.complaints, tenant_id)
+        if row.state in states
+    )
+
+
+def _clusters(connection: Connection, tenant_id: int, ids: Iterable[str]) -> Iterator[JsonObject]:
+    c, wanted = schema.clusters.c, sorted(ids)
+    for start in range(0, len(wanted), _ROWS_AT_ONCE):
+        mine = (
+            sa.select(schema.clusters)
+            .where(c.tenant_id == tenant_id, c.id.in_(wanted[start : start + _ROWS_AT_ONCE]))
+            .order_by(c.id)
+        )
+        for row in connection.execute(mine).mappings():
+            yield {
+                **{name: row[name] for name in _CLUSTER_FIELDS},
+                "first_at": _time(row["first_us"]),
+                "last_at": _time(row["last_us"]),
+                "evidence": json.loads(row["evidence"]),
+            }
+
+
+def _whole_clusters(connection: Connection, tenant_id: int) -> Iterator[JsonObject]:
+    m, t = schema.cluster_members.c, schema.cluster_targets.c
+    ids = connection.scalars(
+        sa.select(schema.clusters.c.id).where(schema.clusters.c.tenant_id == tenant_id).order_by(schema.clusters.c.id)
+    ).all()
+    for cluster in _clusters(connection, tenant_id, ids):
+        members = connection.execute(
+            sa.select(m.reporter_id, m.excluded).where(m.cluster_id == cluster["id"]).order_by(m.reporter_id)
+        ).all()
+        targets = connection.scalars(
+            sa.select(t.target_id).where(t.cluster_id == cluster["id"]).order_by(t.target_id)
+        ).all()
+        yield {
+            **cluster,
+            "reporters": [row.reporter_id for row in members if not row.excluded],
+            "excluded_reporters": [row.reporter_id for row in members if row.excluded],
+            "targets": list(targets),
+        }
+
+
+def _decisions(connection: Connection, tenant_id: int) -> Iterator[JsonObject]:
+    d = schema.decisions
+    for row in connection.execute(sa.select(d).where(d.c.tenant_id == tenant_id).order_by(d.c.seq)):
+        yield {
+            **_decision(row),
+            "by": row.by,
+            "note": row.note,
+            "excluded_reporters": json.loads(row.excluded_reporters),
+        }
+
+
+def _decisions_on(
+    connection: Connection, tenant_id: int, clusters: Collection[str], names: set[str]
+) -> Iterator[JsonObject]:
+    d, wanted = schema.decisions, sorted(clusters)
+    for start in range(0, len(wanted), _ROWS_AT_ONCE):
+        mine = (
+            sa.select(d)
+            .where(d.c.tenant_id == tenant_id, d.c.cluster_id.in_(wanted[start : start + _ROWS_AT_ONCE]))
+            .order_by(d.c.seq)
+        )
+        for row in connection.execute(mine):
+            yield {**_decision(row), "excludes_this_person": not names.isdisjoint(json.loads(row.excluded_reporters))}
+
+
+def _decision(row: Any) -> JsonObject:
+    return {
+        "id": row.id,
+        "cluster_id": row.cluster_id,
+        "at": _time(row.at_us),
+        "verdict": row.verdict,
+        "reason_code": row.reason_code,
+        "reverses": row.reverses,
+        "snooze_until": None if row.snooze_until_us is None else _time(row.snooze_until_us),
+    }
+
+
+def _outcomes_on(connection: Connection, tenant_id: int, complaints: Iterable[Any]) -> Iterator[JsonObject]:
+    """What was decided about the targets as a whole, or about these complaints."""
+    o, targets, ids = schema.outcomes, set(), set()
+    for row in complaints:
+        targets.add(row["target_key"])
+        ids.add(row["id"])
+    wanted = sorted(targets)
+    for start in range(0, len(wanted), _ROWS_AT_ONCE):
+        mine = (
+            sa.select(o.c.content, o.c.complaint_id)
+            .where(o.c.tenant_id == tenant_id, o.c.target_key.in_(wanted[start : start + _ROWS_AT_ONCE]))
+            .order_by(o.c.row_key)
+        )
+        for row in connection.execute(mine):
+            if row.complaint_id is None or row.complaint_id in ids:
+                yield from_json(row.content)
+
+
+def _time(us: int) -> str:
+    return moment(us).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""What detection is told and leaves behind: sweeps, its state, thresholds, allow-list, dry runs."""

@@ -1,0 +1,181 @@
+"""The allow-list of a tenant: reporters whom its admins know to be a good patrol (service/moderation/allowances.py says
+what that does).
+
+The detect worker applies a change to the clusters there are (workers/detect.py), at once: whoever writes here plans a
+turn of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from service.errors import NotFound, Refused
+from service.moderation.allowances import Allowance, allowance_of, to_be_asked, with_allowed
+from service.moderation.cluster_identity import ClusterState
+from service.storage.accounts import audit_log
+from service.storage.cases import clusters
+from service.storage.cases.decision_preview import clusters_on
+from service.storage.complaints.archive_reader import contents_of, totals_of
+from service.storage.detection.policy_overrides import policy_of
+from service.storage.sql import timers
+from service.storage.sql.engine import lock_tenant, select_by_keys
+from service.storage.sql.hashing import key_of
+from service.storage.sql.schema import allowed_reporters
+
+MOST = 10_000  # of a tenant
+LONGEST_ID = 128
+LONGEST_NOTE = 1_000
+WORK = "detect"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One reporter of the list."""
+
+    reporter_id: str
+    at_us: int
+    by: str
+    note: str | None
+
+
+def allow(connection: Connection, tenant_id: int, reporter_id: str, *, note: str | None, by: str, now_us: int) -> None:
+    """Put a reporter on the list, as the archive names them (a pseudonym where the tenant has those).
+
+    In the caller's writing transaction. Raises Refused for one who is on it already, an impossible id, a long note, and
+    a list that is full.
+    """
+    key = _key(reporter_id)
+    if note is not None and (len(note) > LONGEST_NOTE or "\0" in note):
+        raise Refused(
+            f"a note of {len(note):,} characters is too long, {LONGEST_NOTE:,} are possible"
+            if len(note) > LONGEST_NOTE
+            else "a note holds no NUL character"
+        )
+    table = allowed_reporters.c
+    lock_tenant(connection, tenant_id)
+    if (
+        connection.scalar(select(table.at_us).where(table.tenant_id == tenant_id, table.reporter_key == key))
+        is not None
+    ):
+        raise Refused(f"{reporter_id} is on the list already")
+    if (
+        int(
+            connection.scalar(select(func.count()).select_from(allowed_reporters).where(table.tenant_id == tenant_id))
+            or 0
+        )
+        >= MOST
+    ):
+        raise Refused(f"the list holds {MOST:,} reporters, the most it may: take off whoever reports no longer")
+    connection.execute(
+        insert(allowed_reporters).values(
+            tenant_id=tenant_id, reporter_key=key, reporter_id=reporter_id, at_us=now_us, by=by, note=note
+        )
+    )
+    _changed(connection, tenant_id, reporter_id, "allowed", {} if note is None else {"note": note}, by, now_us)
+
+
+def disallow(connection: Connection, tenant_id: int, reporter_id: str, *, by: str, now_us: int) -> None:
+    """Take a reporter off the list. Raises NotFound for one who is not on it."""
+    table = allowed_reporters.c
+    mine = (
+        (table.tenant_id == tenant_id) & (table.reporter_key == _key(reporter_id)) & (table.reporter_id == reporter_id)
+    )
+    if connection.execute(delete(allowed_reporters).where(mine)).rowcount != 1:
+        raise NotFound("this reporter is not on the allow-list")
+    _changed(connection, tenant_id, reporter_id, "allowed no longer", {}, by, now_us)
+
+
+def list_allowed(connection: Connection, tenant_id: int) -> list[Allowed]:
+    """The whole list, newest first."""
+    table = allowed_reporters.c
+    rows = connection.execute(
+        select(table.reporter_id, table.at_us, table.by, table.note)
+        .where(table.tenant_id == tenant_id)
+        .order_by(table.at_us.desc(), table.reporter_id)
+    )
+    return [Allowed(*row) for row in rows]
+
+
+def find_allowed(connection: Connection, tenant_id: int, reporter_id: str) -> Allowed | None:
+    """The reporter's entry; None for one who is not on the list."""
+    table = allowed_reporters.c
+    if not _possible(reporter_id):
+        return None
+    mine = (
+        (table.tenant_id == tenant_id)
+        & (table.reporter_key == key_of(reporter_id))
+        & (table.reporter_id == reporter_id)
+    )
+    row = connection.execute(select(table.reporter_id, table.at_us, table.by, table.note).where(mine)).first()
+    return None if row is None else Allowed(*row)
+
+
+def keys_of(connection: Connection, tenant_id: int) -> frozenset[int]:
+    """Keys of all who are on the list."""
+    return frozenset(
+        connection.scalars(select(allowed_reporters.c.reporter_key).where(allowed_reporters.c.tenant_id == tenant_id))
+    )
+
+
+def changed_clusters(
+    connection: Connection, tenant_id: int, states: Collection[ClusterState], allowed: Collection[int]
+) -> dict[str, ClusterState]:
+    """Those of the clusters in which the list makes a complaint exempt that was not, or the other way round, as they
+    are then.
+    """
+    asked = to_be_asked(states, allowed)
+    contents = contents_of(connection, tenant_id, asked) if asked else {}
+    by_itself = {
+        seq: bool(body["reporter"].get("trusted")) or body.get("notice_type") == "illegal_content"
+        for seq, body in contents.items()
+    }
+    return with_allowed(states, allowed, by_itself)
+
+
+def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed: bool) -> Allowance:
+    """What it would do to put the reporter on the list (`allowed`), or to take them off.
+
+    Raises Refused for an impossible id. Reads only.
+    """
+    key = _key(reporter_id)
+    others = keys_of(connection, tenant_id) - {key}
+    statement = (
+        "SELECT DISTINCT m.cluster_id FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key ="
+        " k.column1"
+    )
+    own = clusters.load(
+        connection, tenant_id, {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(key,)])}
+    )
+    changed = changed_clusters(connection, tenant_id, list(own.values()), others | {key} if allowed else others)
+    targets = {t for state in changed.values() for t in state.author_by_target}
+    states = clusters.load(connection, tenant_id, clusters_on(connection, tenant_id, targets)) | {
+        i: own[i] for i in changed
+    }
+    return allowance_of(
+        states, changed, totals_of(connection, tenant_id, targets), policy_of(connection, tenant_id).default_threshold
+    )
+
+
+def _key(reporter_id: str) -> int:
+    if not _possible(reporter_id):
+        raise Refused(f"{reporter_id[:40]!r} is no reporter's id: 1 to {LONGEST_ID} characters, no control characters")
+    return key_of(reporter_id)
+
+
+def _possible(reporter_id: str) -> bool:
+    return 0 < len(reporter_id) <= LONGEST_ID and not any(
+        c < " " or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udfff" for c in reporter_id
+    )
+
+
+def _changed(
+    connection: Connection, tenant_id: int, reporter_id: str, action: str, detail: dict[str, Any], by: str, now_us: int
+) -> None:
+    timers.at_latest(connection, tenant_id, WORK, now_us)
+    audit_log.enter(
+        connection, tenant_id, actor=by, action=action, subject=f"reporter:{reporter_id}", now_us=now_us, detail=detail
+    )

@@ -1,0 +1,219 @@
+"""Dry runs: thresholds that somebody proposes, what they would have flagged, and putting them in force.
+
+asked -> running -> done, or failed, or cancelled by a newer one. workers/dry_run.py does the work; one at a time is
+under way for a tenant. The row is the only memory: who asked may sign out, and the process that works may be killed.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from sqlalchemy import insert as sql_insert
+
+from service.errors import NotFound, Refused
+from service.model import JsonObject
+from service.policy import DEFAULT_POLICY, Policy, thresholds
+from service.storage.detection.policy_overrides import change_overrides, policy_of
+from service.storage.sql import timers
+from service.storage.sql.engine import lock_tenant
+from service.storage.sql.schema import dry_runs
+
+ASKED, RUNNING, DONE, FAILED, CANCELLED = "asked", "running", "done", "failed", "cancelled"
+WORK = "dry_run"
+KEPT = 20  # of a tenant
+BEGUN_ANEW = "the worker was ended in the middle of it; it began once more"
+VALID_US = 24 * 3_600 * 1_000_000  # what it said about the last seven days says little a day later
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """One dry run. `values` are all overrides that would hold, {} the defaults."""
+
+    id: str
+    asked_us: int
+    by: str
+    values: dict[str, Any]
+    state: str
+    progress: float  # 0..1
+    result: JsonObject | None
+    error: str | None
+    done_us: int | None
+
+    @property
+    def policy(self) -> Policy:
+        """The thresholds that are proposed."""
+        return DEFAULT_POLICY.overridden(self.values)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the job has it still before it."""
+        return self.state in (ASKED, RUNNING)
+
+
+def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> str:
+    """Have it looked at what `values` (all overrides that would hold) would have flagged; the run's id.
+
+    A run under way is cancelled.
+
+    In the caller's writing transaction. Raises ValueError for a name that is no threshold of a tenant's own or a value
+    outside its range, Refused where nothing would change.
+    """
+    lock_tenant(connection, tenant_id)
+    settable = {one.name for one in thresholds(DEFAULT_POLICY) if one.settable}
+    for name in values.keys() - settable:
+        raise ValueError(f"{name} is no threshold that a tenant may set")
+    values = {name: value for name, value in values.items() if value != getattr(DEFAULT_POLICY, name)}
+    if DEFAULT_POLICY.overridden(values) == policy_of(connection, tenant_id):
+        raise Refused("these are the thresholds that are in force: nothing would change")
+    connection.execute(
+        update(dry_runs)
+        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING)))
+        .values(state=CANCELLED, done_us=now_us)
+    )
+    made = f"run_{secrets.token_hex(12)}"
+    connection.execute(
+        sql_insert(dry_runs).values(
+            id=made,
+            tenant_id=tenant_id,
+            asked_us=now_us,
+            by=by,
+            values=json.dumps(values, sort_keys=True),
+            state=ASKED,
+            progress=0.0,
+        )
+    )
+    kept = list(
+        connection.scalars(
+            select(dry_runs.c.id)
+            .where(dry_runs.c.tenant_id == tenant_id)
+            .order_by(dry_runs.c.asked_us.desc(), dry_runs.c.id.desc())
+            .limit(KEPT)
+        )
+    )
+    connection.execute(delete(dry_runs).where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.id.not_in([*kept, made])))
+    timers.at_latest(connection, tenant_id, WORK, now_us)
+    return made
+
+
+def read(connection: Connection, tenant_id: int, run_id: str) -> DryRun:
+    """The tenant's run. Raises NotFound."""
+    row = connection.execute(select(dry_runs).where(_this(tenant_id, run_id))).first()
+    if row is None:
+        raise NotFound("no dry run has this id")
+    return _of(row)
+
+
+def newest(connection: Connection, tenant_id: int) -> DryRun | None:
+    """The one that was asked for last; None while nobody has."""
+    row = connection.execute(
+        select(dry_runs)
+        .where(dry_runs.c.tenant_id == tenant_id)
+        .order_by(dry_runs.c.asked_us.desc(), dry_runs.c.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _of(row)
+
+
+def unfinished(connection: Connection, tenant_id: int) -> DryRun | None:
+    """The one that is to be done; None: nothing is."""
+    row = connection.execute(
+        select(dry_runs)
+        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING)))
+        .order_by(dry_runs.c.asked_us.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _of(row)
+
+
+def cancel(connection: Connection, tenant_id: int, run_id: str, *, now_us: int) -> bool:
+    """Do not go on with it; False when it was over."""
+    return bool(
+        connection.execute(
+            update(dry_runs)
+            .where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING)))
+            .values(state=CANCELLED, done_us=now_us)
+        ).rowcount
+    )
+
+
+def note_progress(connection: Connection, tenant_id: int, run_id: str, progress: float) -> bool:
+    """Say how far it is; False when it was cancelled: stop."""
+    return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": progress})
+
+
+def begin_anew(connection: Connection, tenant_id: int, run_id: str) -> bool:
+    """Say that whoever ran it was ended in the middle, and that it begins once more; False when it was cancelled."""
+    return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": 0.0, "error": BEGUN_ANEW})
+
+
+def _go_on(connection: Connection, tenant_id: int, run_id: str, values: dict[str, Any]) -> bool:
+    return bool(
+        connection.execute(
+            update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values)
+        ).rowcount
+    )
+
+
+def finish(
+    connection: Connection,
+    tenant_id: int,
+    run_id: str,
+    result: JsonObject | None,
+    *,
+    error: str | None = None,
+    now_us: int,
+) -> None:
+    """Write what came of it: the result, or why there is none."""
+    values = {
+        "state": FAILED if result is None else DONE,
+        "progress": 1.0,
+        "result": None if result is None else json.dumps(result, ensure_ascii=False),
+        "error": error,
+        "done_us": now_us,
+    }
+    connection.execute(
+        update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values)
+    )
+
+
+def put_in_force(connection: Connection, tenant_id: int, run_id: str, *, by: str, now_us: int) -> Policy:
+    """Make its thresholds the tenant's, on record (service/storage/detection/policy_overrides.py), and return what then
+    holds.
+
+    Raises NotFound, and Refused unless it is done, not older than a day, and was compared with the thresholds that are
+    in force now.
+    """
+    lock_tenant(connection, tenant_id)
+    run = read(connection, tenant_id, run_id)
+    if run.state != DONE or run.result is None:
+        raise Refused(f"this dry run is {run.state}: only one that is done can be put in force")
+    if run.done_us is None or now_us - run.done_us > VALID_US:
+        raise Refused("this dry run is older than a day: run it again, much may have come in since")
+    if run.result.get("policy_now") != policy_of(connection, tenant_id).version:
+        raise Refused(
+            "the thresholds in force have been changed since this dry run: run it again, to see what it does now"
+        )
+    return change_overrides(connection, tenant_id, put=run.values, drop=None, by=by, now_us=now_us)
+
+
+def _this(tenant_id: int, run_id: str) -> ColumnElement[bool]:
+    return (dry_runs.c.tenant_id == tenant_id) & (dry_runs.c.id == run_id)
+
+
+def _of(row: Row[Any]) -> DryRun:
+    found = row._mapping
+    return DryRun(
+        row.id,
+        row.asked_us,
+        row.by,
+        json.loads(found["values"]),
+        row.state,
+        row.progress,
+        None if row.result is None else json.loads(row.result),
+        row.error,
+        row.done_us,
+    )

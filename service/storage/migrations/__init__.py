@@ -1,1 +1,0 @@
-"""Alembic's migrations, run by service/storage/database.py without a configuration file."""

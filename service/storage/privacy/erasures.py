@@ -1,0 +1,166 @@
+"""Erasures: who asked to be forgotten, how far that is, and what of it stays (a token in place of the name, and a keyed
+mark that refuses it).
+
+asked -> replaced (SQL bears the token) -> done (the files that held the name are written anew). From `asked` on nothing
+of theirs is taken any more. The name itself is kept sealed until it is done, and then forgotten.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from service.intake.privacy_filter import PrivacyFilter
+from service.storage.accounts import audit_log
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql import timers
+from service.storage.sql.engine import lock_tenant
+from service.storage.sql.schema import erasures
+
+ASKED, REPLACED, DONE = "asked", "replaced", "done"  # erasures.state
+WORK = "erase"
+TOKEN_PREFIX = "erased-"  # noqa: S105  (what takes a name's place, no secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One person to be forgotten."""
+
+    id: str
+    sealed_name: str | None = field(repr=False)  # None once it is done
+    token: str
+    state: str
+    asked_us: int
+    done_us: int | None
+
+
+def ask(
+    connection: Connection,
+    tenant_id: int,
+    edge: PrivacyFilter,
+    box: SecretBox,
+    reporter_id: str,
+    *,
+    actor: str,
+    now_us: int,
+) -> str:
+    """Have a reporter erased, whether or not anything is known of them; returns the job's id.
+
+    In the caller's writing transaction. While one is under way for the same person (by id or by pseudonym), that one's
+    id is returned.
+    """
+    lock_tenant(connection, tenant_id)
+    mark = edge.mark(reporter_id)
+    table = erasures.c
+    known = connection.scalar(
+        select(table.id).where(table.tenant_id == tenant_id, table.reporter_hash == mark, table.state != DONE)
+    )
+    if known is None:
+        known = f"erasure_{secrets.token_hex(12)}"
+        connection.execute(
+            insert(erasures).values(
+                id=known,
+                tenant_id=tenant_id,
+                reporter_hash=mark,
+                reporter_id=box.seal(reporter_id),
+                token=TOKEN_PREFIX + secrets.token_hex(16),
+                state=ASKED,
+                asked_us=now_us,
+            )
+        )
+        _note(connection, tenant_id, known, actor, now_us, {"state": ASKED})
+    timers.at_latest(connection, tenant_id, WORK, now_us)
+    return known
+
+
+def unfinished(connection: Connection, tenant_id: int) -> list[Erasure]:
+    """Those that are not done, in the order in which they were asked for."""
+    table = erasures.c
+    return _read(
+        connection.execute(
+            select(*_columns())
+            .where(table.tenant_id == tenant_id, table.state != DONE)
+            .order_by(table.asked_us, table.id)
+        )
+    )
+
+
+def find(connection: Connection, tenant_id: int, job: str) -> Erasure | None:
+    """The erasure of that job; None for one that this tenant never asked for."""
+    return next(
+        iter(
+            _read(
+                connection.execute(select(*_columns()).where(erasures.c.tenant_id == tenant_id, erasures.c.id == job))
+            )
+        ),
+        None,
+    )
+
+
+def of_person(connection: Connection, tenant_id: int, edge: PrivacyFilter, reporter_id: str) -> list[Erasure]:
+    """All erasures of the person, by id or by pseudonym."""
+    table = erasures.c
+    return _read(
+        connection.execute(
+            select(*_columns())
+            .where(table.tenant_id == tenant_id, table.reporter_hash == edge.mark(reporter_id))
+            .order_by(table.asked_us, table.id)
+        )
+    )
+
+
+def names_of(erasure: Erasure, edge: PrivacyFilter, box: SecretBox) -> dict[str, str]:
+    """What takes the place of each name that the person may be stored under: the id, and its pseudonym.
+
+    Empty once it is done.
+    """
+    if erasure.sealed_name is None:
+        return {}
+    own = box.open(erasure.sealed_name)
+    # Two tokens: one would make two complaints of one reporter about a target where pseudonyms were turned on between
+    # them.
+    return {own: erasure.token} | (
+        {pseudonym: f"{erasure.token}-p"} if (pseudonym := edge.pseudonym(own)) != own else {}
+    )
+
+
+def move(
+    connection: Connection,
+    tenant_id: int,
+    found: Iterable[Erasure],
+    state: str,
+    *,
+    now_us: int,
+    changed: Mapping[str, Any] | None = None,
+) -> None:
+    """Note that the erasures are so far; the audit trail says how many rows changed, and nothing of whose.
+
+    Done forgets the name.
+    """
+    for erasure in found:
+        values: dict[str, Any] = (
+            {"state": state} if state != DONE else {"state": state, "done_us": now_us, "reporter_id": None}
+        )
+        connection.execute(
+            update(erasures).where(erasures.c.id == erasure.id, erasures.c.tenant_id == tenant_id).values(values)
+        )
+        _note(connection, tenant_id, erasure.id, "erase", now_us, {"state": state, **(changed or {})})
+
+
+def _note(connection: Connection, tenant_id: int, job: str, actor: str, now_us: int, detail: dict[str, Any]) -> None:
+    audit_log.enter(
+        connection, tenant_id, actor=actor, action="erase", subject=f"erasure:{job}", now_us=now_us, detail=detail
+    )
+
+
+def _columns() -> tuple[Any, ...]:
+    table = erasures.c
+    return table.id, table.reporter_id, table.token, table.state, table.asked_us, table.done_us
+
+
+def _read(rows: Iterable[Any]) -> list[Erasure]:
+    return [Erasure(*row) for row in rows]

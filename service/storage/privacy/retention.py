@@ -1,0 +1,249 @@
+"""What a tenant keeps no longer: everything that was received before a time, deleted from its oldest end in small
+transactions.
+
+The unit is a row of the feed, one ingest transaction: its complaints and outcomes go with it, so that archive, feed and
+totals agree after every step. A step locks the row of `ingest_state` as a commit does, and is never under way together
+with one. What detection has resident is dropped (by its epoch) where a step touches the window or a cluster.
+
+A later complaint of the same reporter about the same target takes the place of a deleted one that stood: whoever
+complained again within the time that is kept still counts. Clusters keep members, targets, evidence and counts; the
+complaints that they are made of go, and with them their part in the discount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from service.intake.privacy_filter import PrivacyFilter
+from service.storage.complaints import feed as packed
+from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, analysis_state_of, totals_of
+from service.storage.complaints.archive_writer import lock_ingest, promote
+from service.storage.sql import schema
+from service.storage.sql.engine import insert_rows, run_for_each, select_by_keys
+from service.storage.sql.schema import REPEAT, STANDING
+from service.storage.webhooks import outbox
+
+ITEMS_AT_ONCE = 2_000  # a transaction of some 50 ms where nothing else runs
+_ROWS_LOOKED_AT = 256
+
+
+@dataclass(slots=True)
+class Refed:
+    """Rows of the feed that hold a complaint older than themselves: one that took a withdrawn one's place."""
+
+    upto_seq: int = 0  # looked at up to here
+    rows_by_seq: dict[int, set[int]] = field(default_factory=dict)  # complaint's seq -> last_seq of rows
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What one step deleted."""
+
+    upto_seq: int
+    complaints: int
+    outcomes: int
+    totals: dict[int, int]  # of the targets whose total changed, by key
+    window_changed: bool
+
+
+def find_refed(connection: Connection, tenant_id: int, known: Refed) -> None:
+    """Look through the feed beyond what is known. Reads the columns alone."""
+    f = schema.feed.c
+    rows = connection.execute(
+        sa.select(f.last_seq, f.first_seq, f.payload)
+        .where(f.tenant_id == tenant_id, f.last_seq > known.upto_seq)
+        .order_by(f.last_seq)
+        .execution_options(yield_per=32)
+    )
+    for row in rows:
+        for seq in packed.seqs_before(row.payload, row.first_seq):
+            known.rows_by_seq.setdefault(seq, set()).add(row.last_seq)
+        known.upto_seq = row.last_seq
+
+
+def delete_step(
+    connection: Connection,
+    tenant_id: int,
+    before_us: int,
+    refed: Refed,
+    edge: PrivacyFilter,
+    *,
+    now_us: int,
+    window_seconds: int,
+    items: int = ITEMS_AT_ONCE,
+) -> Deleted | None:
+    """Delete the oldest rows of the feed that were received before `before_us` (of `items` items together, one row at
+    least), with all that belongs to them; None: there is none.
+
+    In the caller's writing transaction. What detection has not read yet stays.
+    """
+    lock_ingest(connection, tenant_id)
+    analysis_state_of(connection, tenant_id, lock=True)  # and no step of detection, which would write about what goes
+    upto = _upto(connection, tenant_id, before_us, items)
+    if upto is None:
+        return None
+    find_refed(connection, tenant_id, refed)
+    base, c, f = tenant_id << SEQ_BITS, schema.complaints.c, schema.feed.c
+    rows = connection.execute(
+        sa.select(c.row_key, c.reporter_key, c.target_key, c.state, c.occurred_us).where(
+            c.row_key > base, c.row_key <= base | upto
+        )
+    ).all()
+    promoted, totals = _settle(connection, tenant_id, upto, [row for row in rows if row.state == STANDING])
+    trimmed = _trim_clusters(connection, base, upto)
+    refed_gone = _forget_refed(connection, tenant_id, refed, {row.row_key & SEQ_MASK for row in rows}, upto)
+    outcomes = connection.execute(
+        sa.delete(schema.outcomes).where(schema.outcomes.c.row_key > base, schema.outcomes.c.row_key <= base | upto)
+    ).rowcount
+    connection.execute(sa.delete(schema.complaints).where(c.row_key > base, c.row_key <= base | upto))
+    newest = connection.scalar(sa.select(sa.func.max(f.newest_us)).where(f.tenant_id == tenant_id, f.last_seq <= upto))
+    connection.execute(sa.delete(schema.feed).where(f.tenant_id == tenant_id, f.last_seq <= upto))
+    _write_totals(connection, tenant_id, totals)
+    if promoted or totals:
+        promote(connection, tenant_id, promoted, totals, edge, now_us=now_us)
+    watermark = analysis_state_of(connection, tenant_id).watermark_us or 0
+    touched = trimmed or refed_gone or (newest is not None and newest >= watermark - window_seconds * 1_000_000)
+    if touched:
+        state = schema.analysis_state
+        connection.execute(sa.update(state).where(state.c.tenant_id == tenant_id).values(epoch=state.c.epoch + 1))
+    return Deleted(upto, len(rows), outcomes, totals, touched)
+
+
+def delete_rest(connection: Connection, tenant_id: int, before_us: int) -> dict[str, int]:
+    """Delete what belongs to no complaint and is as old: withdrawals, dead letters, events with their deliveries,
+    warnings, sweeps. Rows by table.
+    """
+    w, d, s, r = schema.withdrawals.c, schema.dead_letters.c, schema.sweeps.c, schema.reporter_warnings.c
+    statements = {
+        "withdrawals": sa.delete(schema.withdrawals).where(w.tenant_id == tenant_id, w.received_us < before_us),
+        "dead_letters": (
+            sa.delete(schema.dead_letters).where(
+                d.tenant_id == tenant_id, d.received_us < before_us, d.resent_us.is_(None)
+            )
+        ),
+        "sweeps": sa.delete(schema.sweeps).where(s.tenant_id == tenant_id, s.finished_us < before_us),
+        "reporter_warnings": sa.delete(schema.reporter_warnings).where(r.tenant_id == tenant_id, r.at_us < before_us),
+    }
+    gone = {name: connection.execute(statement).rowcount for name, statement in statements.items()}
+    gone["events"] = outbox.forget_before(connection, tenant_id, before_us)
+    return {name: count for name, count in gone.items() if count}
+
+
+def _upto(connection: Connection, tenant_id: int, before_us: int, at_most: int) -> int | None:
+    """The last_seq of the last row that this step deletes."""
+    f = schema.feed.c
+    cursor = analysis_state_of(connection, tenant_id).cursor_seq
+    oldest = (
+        sa.select(f.last_seq, f.received_us, f["items"])
+        .where(f.tenant_id == tenant_id, f.last_seq <= cursor)
+        .order_by(f.last_seq)
+        .limit(_ROWS_LOOKED_AT)
+    )
+    upto, items = None, 0
+    for row in connection.execute(oldest):
+        if row.received_us >= before_us or (upto is not None and items + row.items > at_most):
+            break
+        upto, items = row.last_seq, items + row.items
+    return upto
+
+
+def _settle(connection: Connection, tenant_id: int, upto: int, gone: Sequence[Any]) -> tuple[list[int], dict[int, int]]:
+    """The row keys of complaints that stand from now on, and the totals that change."""
+    statement = (
+        "SELECT c.row_key, c.target_key, c.reporter_key, c.occurred_us, c.id FROM k CROSS JOIN complaints c WHERE"
+        f" c.tenant_id = ? AND c.target_key = k.column1 AND c.reporter_key = k.column2 AND c.state = {REPEAT} AND"
+        " c.row_key > ?"
+    )
+    pairs = [(row.target_key, row.reporter_key) for row in gone]
+    heirs: dict[tuple[int, int], tuple[int, str, int]] = {}
+    for row_key, target, reporter, occurred, identity in select_by_keys(
+        connection, statement, (tenant_id, tenant_id << SEQ_BITS | upto), pairs
+    ):
+        heirs[target, reporter] = min(
+            heirs.get((target, reporter), (occurred, identity, row_key)), (occurred, identity, row_key)
+        )
+    promoted = [row_key for _, _, row_key in heirs.values()]
+    run_for_each(
+        connection, "UPDATE complaints SET state = ? WHERE row_key = ?", [(STANDING, row_key) for row_key in promoted]
+    )
+    lost: dict[int, int] = {}
+    for pair in pairs:
+        if pair not in heirs:
+            lost[pair[0]] = lost.get(pair[0], 0) + 1
+    before = totals_of(connection, tenant_id, lost)
+    return promoted, {target: max(0, before.get(target, 0) - count) for target, count in lost.items()}
+
+
+def _write_totals(connection: Connection, tenant_id: int, totals: dict[int, int]) -> None:
+    insert_rows(
+        connection,
+        schema.targets,
+        ("tenant_id", "target_key", "complaints"),
+        [(tenant_id, target, count) for target, count in totals.items() if count],
+        "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = excluded.complaints",
+    )
+    run_for_each(
+        connection,
+        "DELETE FROM targets WHERE tenant_id = ? AND target_key = ?",
+        [(tenant_id, target) for target, count in totals.items() if not count],
+    )
+
+
+def _trim_clusters(connection: Connection, base: int, upto: int) -> bool:
+    """Take the complaints out of the clusters, which remember that they had them, and from when to when."""
+    cc, c = schema.cluster_complaints.c, schema.clusters.c
+    gone = sa.and_(cc.row_key > base, cc.row_key <= base | upto)
+    spans = connection.execute(
+        sa.select(cc.cluster_id, sa.func.min(cc.occurred_us), sa.func.max(cc.occurred_us))
+        .where(gone)
+        .group_by(cc.cluster_id)
+    ).all()
+    if spans:
+        connection.execute(sa.delete(schema.cluster_complaints).where(gone))
+    for cluster, first, last in spans:
+        connection.execute(
+            sa.update(schema.clusters)
+            .where(c.id == cluster)
+            .values(
+                trimmed_first_us=sa.case((c.trimmed_first_us < first, c.trimmed_first_us), else_=first),
+                trimmed_last_us=sa.case((c.trimmed_last_us > last, c.trimmed_last_us), else_=last),
+            )
+        )
+    return bool(spans)
+
+
+def _forget_refed(connection: Connection, tenant_id: int, refed: Refed, gone: set[int], upto: int) -> bool:
+    """Take deleted complaints out of younger rows of the feed."""
+    f = schema.feed.c
+    rows = {
+        last_seq
+        for seq in gone & refed.rows_by_seq.keys()
+        for last_seq in refed.rows_by_seq.pop(seq)
+        if last_seq > upto
+    }
+    for last_seq in sorted(rows):
+        mine = sa.and_(f.tenant_id == tenant_id, f.last_seq == last_seq)
+        payload = connection.scalar(sa.select(f.payload).where(mine))
+        if payload is not None:
+            connection.execute(sa.update(schema.feed).where(mine).values(payload=packed.without(payload, gone)))
+    return bool(rows)
+
+
+def items_before(connection: Connection, tenant_id: int, before_us: int) -> int:
+    """How many items were received before that time and are kept still (to the batch: one is counted by its last
+    item).
+    """
+    f = schema.feed.c
+    return int(
+        connection.scalar(
+            sa.select(sa.func.coalesce(sa.func.sum(f["items"]), 0)).where(
+                f.tenant_id == tenant_id, f.received_us < before_us
+            )
+        )
+        or 0
+    )

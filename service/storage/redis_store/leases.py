@@ -1,0 +1,103 @@
+"""Who works on a tenant now: a Redis lease saves double work, the epoch in SQL decides.
+
+A lease may be lost without notice (a long pause, an emptied Redis). Then two workers work for a
+moment, and the commits of the one with the older epoch are refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Engine, Table, select, update
+
+from service.errors import LostLease, UnknownTenant
+from service.storage.redis_store import redis_keys
+from service.storage.sql.engine import write
+
+log = logging.getLogger(__name__)
+
+TTL_MS = 3000
+_RENEW = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
+)
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
+
+
+class Lease:
+    """The right to do one kind of work for one tenant, for 3 s at a time."""
+
+    def __init__(self, redis: Redis, work: str, tenant: str, *, ttl_ms: int = TTL_MS) -> None:
+        self.key = redis_keys.lease(work, tenant)
+        self.lost = False  # another holds it, or it ran out
+        self._redis, self._ttl_ms, self._token = redis, ttl_ms, secrets.token_hex(16)
+
+    def take(self) -> bool:
+        """Take the lease if nobody holds it."""
+        return bool(self._redis.set(self.key, self._token, nx=True, px=self._ttl_ms))
+
+    def renew(self) -> bool:
+        """Hold it for another term; False (and `lost`) when it is no longer ours."""
+        if not self._redis.eval(_RENEW, 1, self.key, self._token, self._ttl_ms):
+            self.lost = True
+        return not self.lost
+
+    def check(self) -> None:
+        """Raise LostLease once a renewal has failed."""
+        if self.lost:
+            raise LostLease(f"the lease {self.key} ran out or is another's; the next holder goes on")
+
+    def release(self) -> None:
+        """Give it back, if it is still ours. A Redis that does not answer is no matter: the lease runs out."""
+        try:
+            self._redis.eval(_RELEASE, 1, self.key, self._token)
+        except RedisError as error:
+            log.info("lease %s not released, it runs out by itself: %s", self.key, error)
+
+
+@contextmanager
+def held(redis: Redis, work: str, tenant: str, *, ttl_ms: int = TTL_MS) -> Iterator[Lease | None]:
+    """The lease for the length of the block, renewed beside it; None when another holds it.
+
+    While Redis does not answer the block goes on: the epoch keeps its commits apart from another's.
+    """
+    lease = Lease(redis, work, tenant, ttl_ms=ttl_ms)
+    if not lease.take():
+        yield None
+        return
+    over = threading.Event()
+    renewing = threading.Thread(
+        target=_renew_until, args=(lease, over, ttl_ms / 3000), name=f"renew {lease.key}", daemon=True
+    )
+    renewing.start()
+    try:
+        yield lease
+    finally:
+        over.set()
+        renewing.join()
+        lease.release()
+
+
+def _renew_until(lease: Lease, over: threading.Event, every_seconds: float) -> None:
+    while not over.wait(every_seconds):
+        try:
+            if not lease.renew():
+                return
+        except RedisError as error:
+            log.warning("lease %s not renewed: %s", lease.key, error)
+
+
+def take_epoch(engine: Engine, table: Table, tenant_id: int) -> int:
+    """Raise and return the epoch of `ingest_state` or `analysis_state`: whoever held the earlier one can commit no
+    more.
+    """
+    with write(engine) as connection:
+        done = connection.execute(update(table).where(table.c.tenant_id == tenant_id).values(epoch=table.c.epoch + 1))
+        if done.rowcount != 1:
+            raise UnknownTenant(f"tenant number {tenant_id} has no row in {table.name}")
+        return int(connection.execute(select(table.c.epoch).where(table.c.tenant_id == tenant_id)).scalar_one())

@@ -1,0 +1,71 @@
+"""Every Redis key's name. A tenant's name is [a-z0-9-]{1,40}, so no id from outside is ever part of a key."""
+
+PREFIX = "bw"
+TENANTS_WAITING = f"{PREFIX}:waiting"  # set: tenants whose stream may hold something (a hint: the stream decides)
+TENANTS_DIRTY = f"{PREFIX}:dirty"  # set: tenants with something to analyse (a hint: SQL decides)
+
+
+def stream(tenant: str) -> str:
+    """The queue of record: one entry a batch."""
+    return f"{PREFIX}:{tenant}:stream"
+
+
+def position(tenant: str) -> str:
+    """Counter of acknowledged items; absent until Redis has been (re)filled from SQL."""
+    return f"{PREFIX}:{tenant}:position"
+
+
+def progress(tenant: str) -> str:
+    """Hash: archived, analysed (positions), as_of_us, dead (items): a copy of SQL for the asking side."""
+    return f"{PREFIX}:{tenant}:progress"
+
+
+def totals(tenant: str) -> str:
+    """Hash: target key (16 hex digits) -> number of standing complaints."""
+    return f"{PREFIX}:{tenant}:totals"
+
+
+def memberships(tenant: str) -> str:
+    """Hash: target key -> JSON of the clusters on it (service/storage/redis_store/assessments.py)."""
+    return f"{PREFIX}:{tenant}:memberships"
+
+
+def lease(work: str, tenant: str) -> str:
+    """Who does `work` (ingest, detect, sweep) for the tenant now."""
+    return f"{PREFIX}:{tenant}:lease:{work}"
+
+
+def spent(tenant: str, policy: str, owner: int, per_second: float) -> str:
+    """When the bucket of the tenant, key or source is full again (microseconds); absent: it is."""
+    return f"{PREFIX}:{tenant}:spent:{policy}:{owner}:{per_second:g}"
+
+
+def checked(tenant: str) -> str:
+    """Set for a day after a self-check was asked for."""
+    return f"{PREFIX}:{tenant}:checked"
+
+
+def enqueued(work: str, tenant: str) -> str:
+    """Set while a job of that kind waits in RQ, so that the clock does not pile up jobs."""
+    return f"{PREFIX}:{tenant}:enqueued:{work}"
+
+
+def delivered(tenant: str, digest: str) -> str:
+    """Set for a week once a webhook delivery's items are in the stream; `digest` is hexadecimal, of the source and the
+    event.
+    """
+    return f"{PREFIX}:{tenant}:delivered:{digest}"
+
+
+def tallies(tenant: str) -> str:
+    """Hash: what workers count for the metrics (service/ops/worker_metrics.py); the empty name: of the whole
+    installation.
+    """
+    return f"{PREFIX}:{tenant}:tallies"
+
+
+DETECTORS = (
+    f"{PREFIX}:detectors"  # sorted set: the living detect workers by their latest beat (workers/tenant_assignment.py)
+)
+HOMES = f"{PREFIX}:homes"  # hash: tenant -> the detect worker that has it; absent where there is but one
+PROCESSES = f"{PREFIX}:processes"  # hash: the living processes by kind (service/ops/processes.py)

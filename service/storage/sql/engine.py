@@ -1,0 +1,263 @@
+"""SQL access: one engine a process, one way to write, rows inserted at the driver's own speed.
+
+SQLite by default (write-ahead log, synchronous FULL: a commit survives SIGKILL and power loss); PostgreSQL
+(service/storage/sql/postgresql.py). Reads: `with engine.connect() as connection`; writes: `with write(engine)`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
+
+from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
+
+HEAD = "0004"  # the newest migration; a test holds it to the files in migrations/versions
+BUSY_SECONDS = 30
+MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock
+KEYS_PER_SELECT = 400
+LEAST_TO_COPY, LEAST_TO_COPY_BESIDE = 100, 1_000  # rows; below that the statements around it cost more
+# options of a writing connection
+_WRITES: dict[str, dict[str, Any]] = {"sqlite": {"writes": True}, "postgresql": {"writes": True, **WRITES}}
+
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA cache_size = -65536",
+    "PRAGMA wal_autocheckpoint = 8000",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+def open_database(url: str) -> Engine:
+    """An engine for the SQLAlchemy URL. Makes SQLite's folder, but no tables (`migrate`); connects lazily.
+
+    Raises Refused for another database than SQLite and PostgreSQL. The text of its errors, which ends up in logs, bears
+    no values: they are people's ids and what they wrote.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return open_postgresql(parsed)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    # the driver's own BEGIN comes too late to keep a reader's view in one piece
+    dbapi_connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        dbapi_connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes its lock first: a transaction that read before it writes could not wait for the lock.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """One writing transaction: committed at the end of the block, rolled back when it raises.
+
+    On SQLite there is one writer at a time; on PostgreSQL there are many, and each has to lock the rows that it decides
+    by (`with_for_update`, `one_at_a_time`). Whoever waits for more than 30 s gets OperationalError.
+    """
+    with engine.connect() as connection:
+        connection = connection.execution_options(**_WRITES[engine.dialect.name])
+        with connection.begin():
+            yield connection
+
+
+def lock_tenant(connection: Connection, tenant_id: int) -> None:
+    """What people change of a tenant, they change one after the other: until this transaction ends nobody else gets
+    beyond this line.
+
+    For whatever is decided by what was read: a count, the last admin, the values before. First of all in its
+    transaction, so that no two wait for each other. On SQLite nobody else writes anyway; on PostgreSQL the lock of the
+    tenant's row, which no reader and no reference waits for.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT id FROM tenants WHERE id = :id FOR NO KEY UPDATE"), {"id": tenant_id})
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version.
+
+    Whoever calls at the same time waits; a current schema costs one query.
+    """
+    if schema_version(engine) == HEAD:
+        return
+    if engine.dialect.name == "sqlite":
+        path = engine.url.database
+        if not path or path == ":memory:":
+            _upgrade(engine)
+            return
+        with open(f"{path}.migrating", "a") as lock:  # released with the file, also by SIGKILL
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _set_write_ahead_log(engine)
+            _upgrade(engine)
+    else:
+        with engine.connect() as connection, connection.begin():
+            connection.execute(
+                text(
+                    "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL"
+                    " idle_in_transaction_session_timeout = 0"
+                )
+            )
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            _upgrade(engine)
+
+
+def schema_version(engine: Engine) -> str | None:
+    """The migration that the database is at; None for an empty one."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return version
+
+
+def migration_config() -> Config:
+    """Alembic's configuration, without a file: the migrations lie inside the distribution."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
+
+
+def run_migrations(engine: Engine, step: Callable[[Config], None]) -> None:
+    """A command of Alembic's (`command.upgrade(config, ...)`) in one writing transaction.
+
+    Raises IntegrityError where it leaves references to nothing.
+    """
+    config = migration_config()
+    with _without_references(engine) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+        config.attributes["connection"] = connection
+        step(config)
+        if (
+            engine.dialect.name == "sqlite"
+            and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None
+        ):
+            raise IntegrityError(
+                "PRAGMA foreign_key_check",
+                None,
+                ValueError("a migration left references to nothing; nothing was changed"),
+            )
+
+
+@contextmanager
+def _without_references(engine: Engine) -> Iterator[Connection]:
+    # SQLite changes a table by writing it anew: while it is dropped, rows that refer to it must not be an error. It can
+    # be told so outside a transaction alone.
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
+        if raw is not None:
+            raw.execute("PRAGMA foreign_keys = OFF")
+        try:
+            yield connection.execution_options(**_WRITES[engine.dialect.name])
+        finally:
+            if raw is not None:
+                raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _upgrade(engine: Engine) -> None:
+    run_migrations(engine, lambda config: command.upgrade(config, "head"))
+
+
+def _set_write_ahead_log(engine: Engine) -> None:
+    # Persistent in the file, and it needs the file for itself: hence here, under the lock, and not at each connect.
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        raw.close()
+
+
+@lru_cache(maxsize=64)
+def _insert_statement(table: Table, columns: tuple[str, ...], on_conflict: str, mark: str) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join([mark] * len(columns))}) {on_conflict}'.strip()
+
+
+def insert_rows(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], on_conflict: str = ""
+) -> None:
+    """Insert tuples in the order of `columns`: on SQLite with the driver's executemany (15-27 µs a row; through the ORM
+    140), on PostgreSQL by COPY where they are many.
+
+    `on_conflict` is SQL behind VALUES that both databases know, like "ON CONFLICT DO NOTHING"; with it no two of the
+    rows may be in conflict with each other.
+    """
+    if (
+        len(rows) >= (LEAST_TO_COPY_BESIDE if on_conflict else LEAST_TO_COPY)
+        and connection.dialect.name == "postgresql"
+    ):
+        copy_rows(connection, table.name, columns, rows, on_conflict)
+    elif rows:
+        connection.exec_driver_sql(
+            _insert_statement(table, tuple(columns), on_conflict, placeholder(connection)), list(rows)
+        )
+
+
+def run_for_each(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Execute an UPDATE or DELETE once for each tuple; `?` stands for the values, whatever the driver's mark is."""
+    if rows:
+        connection.exec_driver_sql(statement.replace("?", placeholder(connection)), list(rows))
+
+
+def select_by_keys(
+    connection: Connection, statement: str, before: tuple[Any, ...], keys: Sequence[tuple[Any, ...]]
+) -> list[Any]:
+    """Rows of a SELECT that joins a list of keys.
+
+    `statement` begins behind the list's definition and names it `k`, with columns column1, column2, ...; `?` in it
+    take the values of `before`. The rows of all slices come back in one list.
+    """
+    if not keys:
+        return []
+    width = len(keys[0])
+    columns = ", ".join(f"column{number + 1}" for number in range(width))
+    if connection.dialect.name == "postgresql":
+        arrays = ", ".join(f"%s::{'bigint' if isinstance(value, int) else 'text'}[]" for value in keys[0])
+        result = connection.exec_driver_sql(
+            f"WITH k({columns}) AS (SELECT * FROM unnest({arrays})) {statement.replace('?', '%s')}",
+            (*(list(column) for column in zip(*keys, strict=True)), *before),
+        )
+        rows = list(result.cursor.fetchall())
+        result.close()
+        return rows
+    # In slices of one size, so that the driver prepares it once.
+    one = placeholder(connection)
+    row = f"({', '.join([one] * width)})"
+    sql = f"WITH k({columns}) AS (VALUES {', '.join([row] * KEYS_PER_SELECT)}) {statement.replace('?', one)}"
+    found: list[Any] = []
+    for start in range(0, len(keys), KEYS_PER_SELECT):
+        part = list(keys[start : start + KEYS_PER_SELECT])
+        if len(part) < KEYS_PER_SELECT:
+            part += [(None,) * width] * (KEYS_PER_SELECT - len(part))  # NULL joins nothing
+        parameters = tuple(value for key in part for value in key) + before
+        result = connection.exec_driver_sql(sql, parameters)
+        found.extend(result.cursor.fetchall())  # the driver's own tuples: no wrapping of 10^5 rows
+        result.close()
+    return found
+
+
+def placeholder(connection: Connection) -> str:
+    """The driver's mark of a parameter by position."""
+    return "?" if connection.dialect.paramstyle == "qmark" else "%s"

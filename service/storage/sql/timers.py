@@ -1,0 +1,64 @@
+"""When the next job of a kind is due for a tenant: the clock enqueues what is due, again and again, until its job moves
+the time.
+
+Whoever makes work for a job says so in its own transaction (`at_latest`); the job ends with `hold`, a look at what is
+still to be done, and `move_to`, in one transaction. So a time is never lost, whoever is killed or plans between.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, select, text
+
+from service.storage.sql.schema import tenants, timers
+
+# One statement each, since two processes may plan at the same time and neither is to fail or to be lost.
+_INSERT = (
+    "INSERT INTO timers (tenant_id, work, due_us) VALUES (:tenant_id, :work, :due_us) ON CONFLICT (tenant_id, work) DO"
+    " UPDATE SET due_us = "
+)
+_HOLD = text(f"{_INSERT} timers.due_us")
+_PLAN = text(f"{_INSERT} excluded.due_us")
+_PLAN_AT_LATEST = text(
+    f"{_INSERT} CASE WHEN excluded.due_us < timers.due_us THEN excluded.due_us ELSE timers.due_us END"
+)
+
+
+def at_latest(connection: Connection, tenant_id: int, work: str, due_us: int) -> None:
+    """Have the work done at `due_us`, or earlier if that is planned already."""
+    connection.execute(_PLAN_AT_LATEST, {"tenant_id": tenant_id, "work": work, "due_us": due_us})
+
+
+def hold(connection: Connection, tenant_id: int, work: str, now_us: int) -> None:
+    """Before the look: who is planning the work is waited for, and his reason is seen; who plans it from here on waits
+    for this transaction.
+
+    Nothing is moved by it (what was not planned is due now, unless `move_to` follows).
+    """
+    connection.execute(_HOLD, {"tenant_id": tenant_id, "work": work, "due_us": now_us})
+
+
+def move_to(connection: Connection, tenant_id: int, work: str, due_us: int | None) -> None:
+    """Have the work done at `due_us` and not before; None: not until somebody asks."""
+    if due_us is None:
+        connection.execute(delete(timers).where(timers.c.tenant_id == tenant_id, timers.c.work == work))
+    else:
+        connection.execute(_PLAN, {"tenant_id": tenant_id, "work": work, "due_us": due_us})
+
+
+def planned(connection: Connection, tenant_id: int, work: str) -> bool:
+    """Whether the work is planned, for whenever."""
+    return (
+        connection.scalar(select(timers.c.due_us).where(timers.c.tenant_id == tenant_id, timers.c.work == work))
+        is not None
+    )
+
+
+def due(connection: Connection, now_us: int) -> list[tuple[str, str]]:
+    """(work, tenant's name) of everything that is due."""
+    statement = (
+        select(timers.c.work, tenants.c.name)
+        .join(tenants, tenants.c.id == timers.c.tenant_id)
+        .where(timers.c.due_us <= now_us)
+        .order_by(timers.c.due_us)
+    )
+    return [(row.work, row.name) for row in connection.execute(statement)]

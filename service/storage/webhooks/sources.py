@@ -1,0 +1,390 @@
+"""Sources: one inbound connection of one tenant each, with its secret, its mapping, and (of a poller) where it is.
+
+A source that posts is known by the unguessable end of its path. Its row is read at every delivery, never remembered:
+what `sources` makes, rotates or removes holds as soon as the command has ended. Removing forgets the secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, Row, Select, insert, or_, select, update
+
+from service import platforms
+from service.errors import NotFound, Refused
+from service.model import JsonObject
+from service.platforms import adapters
+from service.storage.accounts import audit_log
+from service.storage.privacy.secret_box import SecretBox
+from service.storage.sql import timers
+from service.storage.sql.engine import lock_tenant
+from service.storage.sql.schema import sources, tenants
+
+ID_PREFIX = "src_"
+OVERLAP_SECONDS = 86_400  # how long the secret before a rotation is taken too, unless told
+MAX_SECRET_CHARACTERS = 4_096
+MAX_URL_CHARACTERS = 2_048
+_ID = re.compile(ID_PREFIX + r"[0-9a-f]{48}\Z")
+_PRINTABLE = re.compile(r"[\x20-\x7e]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One connection. `secret` and `previous_secret` are sealed: `open_secrets` opens them."""
+
+    id: str
+    tenant_id: int
+    tenant: str
+    platform: str
+    url: str | None  # of a poller: where to ask; otherwise only said
+    secret: str | None = field(repr=False)
+    previous_secret: str | None = field(repr=False)
+    previous_until_us: int | None
+    mapping: JsonObject | None  # of the generic platform
+    created_us: int
+    cursor: JsonObject | None  # of a poller, as are the rest
+    next_poll_us: int | None
+    polled_us: int | None  # the latest poll that succeeded
+    failures: int  # in a row
+    last_error: str | None
+
+    @property
+    def polled(self) -> bool:
+        """Whether it is asked; otherwise it posts."""
+        return _is_poller(self.platform, self.url)
+
+    @property
+    def path(self) -> str:
+        """Where the platform posts to."""
+        return f"/v1/webhooks/{self.platform}/{self.id}"
+
+
+def open_secrets(source: Source, box: SecretBox, now_us: int) -> tuple[str, ...]:
+    """The secrets that are valid now, the newest first; none for a source that has none.
+
+    Raises Refused when no key opens them.
+    """
+    sealed = [source.secret]
+    if source.previous_until_us is not None and now_us < source.previous_until_us:
+        sealed.append(source.previous_secret)
+    return tuple(box.open(text) for text in sealed if text is not None)
+
+
+def add_source(
+    connection: Connection,
+    box: SecretBox,
+    tenant_id: int,
+    platform: str,
+    *,
+    secret: str | None,
+    url: str | None = None,
+    mapping: Mapping[str, Any] | None = None,
+    now_us: int,
+    actor: str = "cli",
+) -> Source:
+    """Make a source in the caller's writing transaction; a poller is due at once.
+
+    Raises Refused for an unknown platform, a missing or impossible secret, a bad URL or mapping.
+    """
+    if platform not in platforms.PLATFORMS:
+        raise Refused(f"{platform[:40]!r} is no platform; platforms are {', '.join(platforms.PLATFORMS)}")
+    _check_url(platform, url)
+    if mapping is not None and platform != "generic":
+        raise Refused(f"a mapping belongs to the platform generic; {platform} has a payload of its own")
+    _check_secret(platform, url, secret, mapping)
+    identifier = ID_PREFIX + secrets.token_hex(24)
+    connection.execute(
+        insert(sources).values(
+            id=identifier,
+            tenant_id=tenant_id,
+            platform=platform,
+            url=url,
+            secret=None if secret is None else box.seal(secret),
+            mapping=None if mapping is None else json.dumps(mapping),
+            created_us=now_us,
+            next_poll_us=now_us if _is_poller(platform, url) else None,
+        )
+    )
+    if _is_poller(platform, url):
+        timers.at_latest(connection, tenant_id, "poll", now_us)
+    _audit(
+        connection,
+        tenant_id,
+        "source added",
+        identifier,
+        {"platform": platform, "url": url, "signed": secret is not None},
+        now_us,
+        actor,
+    )
+    return source_of(connection, tenant_id, identifier)
+
+
+def rotate_secret(
+    connection: Connection,
+    box: SecretBox,
+    tenant_id: int,
+    identifier: str,
+    secret: str,
+    *,
+    now_us: int,
+    overlap_seconds: int = OVERLAP_SECONDS,
+    actor: str = "cli",
+) -> Source:
+    """Give the source a new secret; the present one is valid beside it for `overlap_seconds` (0: not at all).
+
+    A poller has one token at a time, and is asked again at once. Raises NotFound, and Refused for an impossible secret.
+    """
+    lock_tenant(connection, tenant_id)
+    source = source_of(connection, tenant_id, identifier)
+    _check_secret(source.platform, source.url, secret, source.mapping)
+    overlap = source.secret is not None and overlap_seconds > 0 and not source.polled
+    changes: dict[str, Any] = {
+        "secret": box.seal(secret),
+        "previous_secret": source.secret if overlap else None,
+        "previous_until_us": now_us + overlap_seconds * 1_000_000 if overlap else None,
+    }
+    if source.polled:
+        changes |= {"failures": 0, "last_error": None, "next_poll_us": now_us}
+        timers.at_latest(connection, tenant_id, "poll", now_us)
+    connection.execute(update(sources).where(sources.c.id == identifier).values(changes))
+    _audit(
+        connection,
+        tenant_id,
+        "source rotated",
+        identifier,
+        {"platform": source.platform, "overlap_seconds": overlap_seconds if overlap else 0},
+        now_us,
+        actor,
+    )
+    return source_of(connection, tenant_id, identifier)
+
+
+def remove_source(connection: Connection, tenant_id: int, identifier: str, *, now_us: int, actor: str = "cli") -> None:
+    """End a source: its path answers as if it had never been, its secrets are gone. Raises NotFound."""
+    source = source_of(connection, tenant_id, identifier)
+    connection.execute(
+        update(sources)
+        .where(sources.c.id == identifier)
+        .values(removed_us=now_us, secret=None, previous_secret=None, previous_until_us=None, next_poll_us=None)
+    )
+    _audit(connection, tenant_id, "source removed", identifier, {"platform": source.platform}, now_us, actor)
+
+
+def source_of(connection: Connection, tenant_id: int, identifier: str) -> Source:
+    """The tenant's source. Raises NotFound: removed ones and those of others never existed."""
+    row = connection.execute(_statement().where(sources.c.id == identifier, sources.c.tenant_id == tenant_id)).first()
+    if row is None:
+        raise NotFound("no source has this id")
+    return _source(row)
+
+
+def find_source(connection: Connection, platform: str, identifier: str) -> Source | None:
+    """The source that posts to this path, whoever's it is; None for one that does not post, was removed or never
+    existed.
+    """
+    if not _ID.match(identifier):  # no text of another form can be one: nobody is asked
+        return None
+    row = connection.execute(_statement().where(sources.c.id == identifier, sources.c.platform == platform)).first()
+    found = None if row is None else _source(row)
+    return None if found is None or found.polled else found
+
+
+def list_sources(connection: Connection, tenant_id: int, *, after: str = "", limit: int = 1_000) -> list[Source]:
+    """The tenant's sources by id, those behind `after`."""
+    statement = (
+        _statement().where(sources.c.tenant_id == tenant_id, sources.c.id > after).order_by(sources.c.id).limit(limit)
+    )
+    return [_source(row) for row in connection.execute(statement)]
+
+
+def pollers(connection: Connection, tenant_id: int) -> list[Source]:
+    """The tenant's sources that are asked, the one due first in front; due is `next_poll_us` <= now (null: at once)."""
+    statement = _statement().where(
+        sources.c.tenant_id == tenant_id, sources.c.platform.in_(platforms.POLLED), sources.c.url.is_not(None)
+    )
+    return [
+        _source(row)
+        for row in connection.execute(statement.order_by(sources.c.next_poll_us.asc().nulls_first(), sources.c.id))
+    ]
+
+
+def lock_source(connection: Connection, source: Source) -> Source | None:
+    """The source as it is now, which nobody changes until the transaction ends; None: it was removed."""
+    row = connection.execute(_statement().where(sources.c.id == source.id).with_for_update(of=sources)).first()
+    return None if row is None else _source(row)
+
+
+def claim_poll(connection: Connection, source: Source, next_poll_us: int) -> bool:
+    """Say at the begin of a poll when the next one is due, so that whoever wakes the source meanwhile is seen.
+
+    False: it was removed.
+    """
+    return (
+        connection.execute(
+            update(sources)
+            .where(sources.c.id == source.id, sources.c.removed_us.is_(None))
+            .values(next_poll_us=next_poll_us)
+        ).rowcount
+        > 0
+    )
+
+
+def record_cursor(connection: Connection, source: Source, cursor: Mapping[str, Any]) -> bool:
+    """Write where a poll is, between two of its pages; what came before is in the stream.
+
+    False: the source was removed.
+    """
+    return (
+        connection.execute(
+            update(sources)
+            .where(sources.c.id == source.id, sources.c.removed_us.is_(None))
+            .values(cursor=json.dumps(cursor))
+        ).rowcount
+        > 0
+    )
+
+
+def record_poll(
+    connection: Connection,
+    source: Source,
+    *,
+    next_poll_us: int,
+    cursor: Mapping[str, Any] | None,
+    polled_us: int | None = None,
+    failures: int = 0,
+    last_error: str | None = None,
+) -> bool:
+    """Write where a poller is after a poll. `polled_us` None: it failed, the time of the last success stays.
+
+    False when the source was removed meanwhile: nothing is written then.
+    """
+    values: dict[str, Any] = {
+        "next_poll_us": next_poll_us,
+        "cursor": None if cursor is None else json.dumps(cursor),
+        "failures": failures,
+        "last_error": last_error,
+    }
+    if polled_us is not None:
+        values["polled_us"] = polled_us
+    return (
+        connection.execute(
+            update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(values)
+        ).rowcount
+        > 0
+    )
+
+
+def wake_pollers(connection: Connection, tenant_id: int, platform: str, now_us: int) -> int:
+    """Have the tenant's pollers of a platform asked now; how many there are.
+
+    One that backs off after failures is left alone.
+    """
+    mine = (
+        (sources.c.tenant_id == tenant_id)
+        & (sources.c.platform == platform)
+        & sources.c.url.is_not(None)
+        & sources.c.removed_us.is_(None)
+        & (sources.c.failures == 0)
+    )
+    sooner = or_(sources.c.next_poll_us.is_(None), sources.c.next_poll_us > now_us)
+    woken = connection.execute(update(sources).where(mine, sooner).values(next_poll_us=now_us)).rowcount
+    if woken:
+        timers.at_latest(connection, tenant_id, "poll", now_us)
+    return woken
+
+
+def _statement() -> Select[Any]:
+    return (
+        select(sources, tenants.c.name.label("tenant"))
+        .join(tenants, tenants.c.id == sources.c.tenant_id)
+        .where(sources.c.removed_us.is_(None))
+    )
+
+
+def _source(row: Row[Any]) -> Source:
+    return Source(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        tenant=row.tenant,
+        platform=row.platform,
+        url=row.url,
+        secret=row.secret,
+        previous_secret=row.previous_secret,
+        previous_until_us=row.previous_until_us,
+        mapping=None if row.mapping is None else json.loads(row.mapping),
+        created_us=row.created_us,
+        cursor=None if row.cursor is None else json.loads(row.cursor),
+        next_poll_us=row.next_poll_us,
+        polled_us=row.polled_us,
+        failures=row.failures,
+        last_error=row.last_error,
+    )
+
+
+def _is_poller(platform: str, url: str | None) -> bool:
+    return platform in platforms.POLLED and url is not None
+
+
+def _check_url(platform: str, url: str | None) -> None:
+    if url is None:
+        if platform not in platforms.POSTING:
+            raise Refused(f"{platform} sends nothing by itself, it is asked: name its address with --url")
+        return
+    try:
+        parts = urlsplit(url)
+        fits = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and not parts.username
+            and not parts.password
+            and not parts.fragment
+            and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        fits = False
+    if not fits or len(url) > MAX_URL_CHARACTERS or not _PRINTABLE.match(url) or " " in url:
+        raise Refused(
+            f"{url[:200]!r} is no address like https://forum.example: http or https, a host, no user, no fragment, at"
+            f" most {MAX_URL_CHARACTERS} characters"
+        )
+
+
+def _check_secret(platform: str, url: str | None, secret: str | None, mapping: Mapping[str, Any] | None) -> None:
+    if secret is None:
+        if _is_poller(platform, url) or platform not in platforms.MAY_BE_UNSIGNED:
+            raise Refused(f"{platform} needs its secret: --secret-file FILE, or - for standard input")
+        return
+    if not _is_poller(platform, url):
+        try:
+            adapters.check(platform, secret, mapping)
+        except ValueError as error:
+            raise Refused(f"{platform}: {error}") from None
+    if not secret or not secret.isprintable() or secret != secret.strip() or len(secret) > MAX_SECRET_CHARACTERS:
+        raise Refused(f"this is no secret: 1 to {MAX_SECRET_CHARACTERS} printable characters, no space at either end")
+
+
+def _audit(
+    connection: Connection,
+    tenant_id: int,
+    action: str,
+    identifier: str,
+    detail: Mapping[str, Any],
+    now_us: int,
+    actor: str,
+) -> None:
+    # The end of the id alone: whoever reads the trail need not be able to post.
+    audit_log.enter(
+        connection,
+        tenant_id,
+        actor=actor,
+        action=action,
+        subject=f"source:…{identifier[-6:]}",
+        now_us=now_us,
+        detail=detail,
+    )

@@ -1,0 +1,63 @@
+"""The four short answers at the head of a case."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import Any
+
+from case_scenes import EVIDENCE
+
+from service.console.case_answers import case_answers
+from service.console.chart_data import signals_of
+from service.model import Evidence
+from service.storage.cases.case_files import TargetRow
+
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+EVIDENCE_READ = [Evidence(**one) for one in EVIDENCE]
+PLAIN = TargetRow(1, "t1", {}, 24, 22, 1.0, "none", AT, None, None, None, None, None)
+
+
+def target(**changes: Any) -> TargetRow:
+    return dataclasses.replace(PLAIN, **changes)
+
+
+def test_accounts_are_described_by_what_is_far_more_frequent_among_them_than_usual() -> None:
+    common = [
+        Evidence(signal="shared_fingerprints", value=0.3, usual=0.25, contribution=1, text=""),
+        Evidence(signal="near_duplicate_texts", value=0.1, usual=0.0, contribution=1, text=""),
+    ]
+    seen = case_answers([*EVIDENCE_READ, *common], signals_of(EVIDENCE_READ), [], 8)
+    assert seen.who == ("50 % have fresh accounts",)
+
+
+def test_targets_are_told_by_what_the_group_did_to_them() -> None:
+    rows = [
+        target(recommendation="hold", action="removed"),
+        target(recommendation="hold"),
+        target(action="restored"),
+        target(),
+    ]
+    assert case_answers([], [], rows, 8).what == (
+        "2 reach the threshold of 8 only because of them",
+        "1 removed",
+        "1 put back",
+    )
+    assert case_answers([], [], [target()], 8).what == ()
+
+
+def test_the_three_signals_that_speak_most_for_coordination_are_named() -> None:
+    assert case_answers(EVIDENCE_READ, signals_of(EVIDENCE_READ), [], 8).why == (
+        "Not by chance",
+        "Across threads",
+        "Devoted to these targets",
+    )
+
+
+def test_what_people_judged_is_counted() -> None:
+    assert case_answers([], [], [target()], 8).judged == "nobody has judged a target yet"
+    assert case_answers([], [], [target(verdict="rejected")], 8).judged == "people rejected 1 of 1 judged target"
+    assert (
+        case_answers([], [], [target(verdict="rejected"), target(verdict="upheld"), target()], 8).judged
+        == "people rejected 1 of 2 judged targets"
+    )

@@ -1,0 +1,263 @@
+"""Pages that stay open hear what happens to cases."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from case_world import put_cluster
+from conftest import Api
+from console_world import Visitor, put_user, sign_in
+from listening import listening
+
+from service.console import sse as live_module
+from service.console.sse import CaseEvents
+from service.model import DecisionRequest, microseconds
+from service.moderation.events import Event
+from service.storage.accounts import users
+from service.storage.cases import cases, claims
+from service.storage.sql import schema
+from service.storage.sql.engine import write
+from service.storage.webhooks import outbox
+
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+class World:
+    """One tenant with cases, and somebody who listens."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.visitor = sign_in(api)
+        self.engine = api.engine
+        self.now = NOW
+        with self.engine.connect() as connection:
+            self.session = connection.scalar(sa.select(schema.sessions.c.hash)) or ""
+        with write(self.engine) as connection:
+            connection.execute(
+                sa.update(schema.sessions).values(
+                    seen_us=microseconds(NOW), expires_us=microseconds(NOW + timedelta(days=7))
+                )
+            )
+        self.live = CaseEvents(self.engine, lambda: self.now, poll_seconds=0.01, heartbeat_seconds=0.05)
+
+    def found(self, case: str, version: int = 1, tenant_id: int = 1, type: str = "cluster.flagged") -> None:
+        with write(self.engine) as connection:
+            outbox.record(
+                connection,
+                tenant_id,
+                [Event(type, f"{case}/{version}", {"cluster_id": case, "version": version})],
+                microseconds(self.now),
+            )
+
+    def stream(
+        self, since: datetime = NOW - timedelta(seconds=30), tenant_id: int = 1
+    ) -> AsyncIterator[dict[str, Any]]:
+        return messages(self.live.listen(tenant_id, self.session, microseconds(since)))
+
+
+async def messages(stream: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
+    async for part in stream:
+        for line in part.decode().splitlines():
+            if line.startswith("data: "):
+                yield json.loads(line[6:])
+
+
+async def first(count: int, stream: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [await asyncio.wait_for(anext(stream), 5) for _ in range(count)]
+
+
+@pytest.fixture
+def world(api: Api) -> World:
+    return World(api)
+
+
+@pytest.fixture
+def run(world: World) -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    return world.api.redis.run
+
+
+def test_a_page_hears_of_new_cases_and_of_what_people_do(world: World, run: Callable[..., Any]) -> None:
+    put_cluster(world.engine, 1, "k-1")
+
+    async def go() -> list[dict[str, Any]]:
+        stream = world.stream()
+        world.found("k-1")
+        heard = await first(1, stream)
+        with write(world.engine) as connection:
+            claims.claim(connection, 1, ["k-1"], by="ben", now=world.now)
+        heard += await first(1, stream)
+        with write(world.engine) as connection:
+            asked = DecisionRequest(verdict="not_coordinated", reason_code="outrage", version=1)
+            cases.record_decision(
+                connection, 1, "k-1", asked, decision_id="d-1", by="ben", now=world.now + timedelta(seconds=1)
+            )
+        heard += await first(1, stream)
+        world.now += timedelta(seconds=2)
+        world.found("k-2", 7)
+        return heard + await first(1, stream)
+
+    heard = run(go())
+    assert [(one["case"], one["what"], one["by"], one["version"]) for one in heard] == [
+        ("k-1", "flagged", "detector", 1),
+        ("k-1", "claimed", "ben", None),
+        ("k-1", "decided", "ben", 2),
+        ("k-2", "flagged", "detector", 7),
+    ]
+
+
+def test_what_happened_between_rendering_and_listening_is_told_and_nothing_older(
+    world: World, run: Callable[..., Any]
+) -> None:
+    world.found("old")
+    world.now += timedelta(seconds=60)
+    world.found("missed")
+
+    async def go() -> list[dict[str, Any]]:
+        early = await first(1, world.stream(NOW + timedelta(seconds=30)))
+        # and again to a second page, from memory
+        return early + await first(1, world.stream(NOW + timedelta(seconds=30)))
+
+    assert [one["case"] for one in run(go())] == ["missed", "missed"]
+
+
+def test_another_tenants_cases_are_never_told(world: World, run: Callable[..., Any]) -> None:
+    put_user(world.api, "olga", tenant="other")
+
+    async def go() -> list[dict[str, Any]]:
+        stream = world.stream()
+        world.found("theirs", tenant_id=2)
+        world.found("ours")
+        return await first(1, stream)
+
+    assert [one["case"] for one in run(go())] == ["ours"]
+
+
+def test_one_poller_serves_everybody_and_rests_when_nobody_listens(
+    world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    real = live_module.changes_since
+    monkeypatch.setattr(
+        live_module,
+        "changes_since",
+        lambda connection, tenant_id, since_us: reads.append(tenant_id) or real(connection, tenant_id, since_us),
+    )
+
+    async def go() -> None:
+        raw = [world.live.listen(1, world.session, 0) for _ in range(20)]
+        for stream in raw:
+            await anext(stream)
+        assert len(world.live) == 20
+        await asyncio.gather(*(anext(stream) for stream in raw))  # a heartbeat each, some 0.05 s later
+        assert len(reads) <= 10
+        for stream in raw:
+            await stream.aclose()  # type: ignore[attr-defined]
+        poller = world.live._poller
+        assert poller is not None
+        await asyncio.wait_for(poller, 5)
+
+    run(go())
+    assert len(world.live) == 0
+
+
+def test_a_stream_ends_with_its_session_and_with_the_process(world: World, run: Callable[..., Any]) -> None:
+    async def rest(stream: AsyncIterator[bytes]) -> None:
+        async for _ in stream:
+            pass
+
+    async def go() -> None:
+        listening = asyncio.ensure_future(rest(world.live.listen(1, world.session, 0)))
+        await asyncio.sleep(0)
+        with write(world.engine) as connection:
+            users.disable_user(connection, users.find_user(connection, 1, "anna"), actor="test", now_us=1)
+        await asyncio.wait_for(listening, 5)
+        other = world.live.listen(1, world.session, 0)
+        await anext(other)
+        world.live.close()
+        await asyncio.wait_for(rest(other), 5)
+        assert not world.live.has_room(world.session)
+
+    run(go())
+
+
+def test_a_reader_who_does_not_keep_up_is_let_go(
+    world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go() -> int:
+        stream = world.live.listen(1, world.session, microseconds(NOW - timedelta(seconds=30)))
+        await anext(stream)
+        for number in range(live_module._WAITING + 50):
+            world.found(f"k-{number}")
+        told = 0
+        await asyncio.sleep(0.2)
+        async for part in stream:
+            told += part.count(b"event: case")
+        return told
+
+    assert run(asyncio.wait_for(go(), 20)) < live_module._WAITING
+
+
+def test_a_database_that_fails_is_asked_again(
+    world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = live_module.changes_since, iter([True, True])
+
+    def shaky(*arguments: Any) -> Any:
+        if next(failures, False):
+            raise OSError("no database")
+        return real(*arguments)
+
+    monkeypatch.setattr(live_module, "changes_since", shaky)
+
+    async def go() -> list[dict[str, Any]]:
+        stream = world.stream()
+        world.found("k-1")
+        return await first(1, stream)
+
+    assert [one["case"] for one in run(go())] == ["k-1"]
+
+
+def test_there_is_room_for_so_many_and_no_more(world: World, run: Callable[..., Any]) -> None:
+    async def go() -> None:
+        streams = [world.live.listen(1, world.session, 0) for _ in range(live_module.MOST_OF_ONE)]
+        for stream in streams:
+            assert world.live.has_room(world.session)
+            await anext(stream)
+        assert not world.live.has_room(world.session)
+        assert world.live.has_room("somebody else's")
+        for stream in streams:
+            await stream.aclose()  # type: ignore[attr-defined]
+
+    run(go())
+
+
+def test_over_a_real_connection_with_the_cookie_alone(api: Api) -> None:
+    anna = sign_in(api)
+    assert Visitor(api).get("/console/live").status_code == 303
+    with listening(api.app) as port:
+        cookie = "; ".join(f"{name}={value}" for name, value in anna.cookies.items())
+        with httpx.stream(
+            "GET", f"http://127.0.0.1:{port}/console/live", headers={"Cookie": cookie}, timeout=10
+        ) as answer:
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = answer.iter_lines()
+            assert next(lines) == "retry: 3000"
+            with write(api.engine) as connection:
+                outbox.record(
+                    connection,
+                    1,
+                    [Event("cluster.flagged", "k-9/1", {"cluster_id": "k-9", "version": 1})],
+                    microseconds(datetime.now(UTC)),
+                )
+            assert next(line for line in lines if line.startswith("data: ")).startswith(
+                'data: {"case": "k-9", "what": "flagged"'
+            )
+        api.app.state.live.close()

@@ -1,0 +1,62 @@
+"""Complaints grouped by what was written."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.console.text_groups import Written, text_groups, written_of
+from service.intake.text_fingerprints import signature_of
+
+LONG = "this comment insults everybody who lives in our town and has to go at once"
+
+
+def said(*texts: str | None, reason: str | None = None) -> list[Written]:
+    return [
+        written_of(seq, seq, {"text": text, "reason": reason} if text else {"reason": reason})
+        for seq, text in enumerate(texts)
+    ]
+
+
+def test_near_duplicates_stand_together_whatever_few_words_differ() -> None:
+    groups = text_groups(
+        said(
+            LONG,
+            LONG.upper().casefold(),
+            LONG.replace("at once", "now please"),
+            "something else entirely was written here by another person",
+        ),
+        0.4,
+    )
+    assert [(g.name, g.kind, len(g.seqs)) for g in groups] == [("g1", "copied", 3), ("g2", "same", 1)]
+    assert groups[0].sample == LONG and groups[0].wordings == 2
+
+
+def test_short_words_stand_together_when_they_are_the_same() -> None:
+    groups = text_groups(said("Rude  comment", "rude comment", "spam"), 0.4)
+    assert [(g.kind, len(g.seqs)) for g in groups] == [("same", 2), ("same", 1)]
+
+
+def test_without_words_the_reason_speaks() -> None:
+    groups = text_groups([*said(None, None, reason="abuse"), *said(None)], 0.4)
+    assert {(g.kind, g.sample, len(g.seqs)) for g in groups} >= {("reason", "abuse", 2)}
+
+
+def test_where_texts_are_not_kept_their_signatures_still_tell_copies() -> None:
+    stored = b64encode(signature_of(LONG) or b"").decode()
+    groups = text_groups([written_of(k, k, {"text_signature": stored}) for k in range(3)], 0.4)
+    assert [(g.kind, g.sample, len(g.seqs)) for g in groups] == [("copied", None, 3)]
+    for broken in ("!!", b64encode(b"short").decode(), 7):
+        assert written_of(1, 1, {"text_signature": broken}).signature is None
+
+
+@given(st.lists(st.sampled_from(["a b", "A  b", LONG, LONG + " really", None]), max_size=12), st.randoms())
+def test_every_complaint_is_in_one_group_and_order_is_irrelevant(texts: list[str | None], chance: object) -> None:
+    mine = said(*texts)
+    shuffled = list(mine)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    groups = text_groups(mine, 0.4)
+    assert sorted(seq for g in groups for seq in g.seqs) == list(range(len(texts)))
+    assert groups == text_groups(shuffled, 0.4)

@@ -1,0 +1,86 @@
+"""Leases and epochs, on both kinds of Redis."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from sqlalchemy import Engine
+
+from service.errors import LostLease, UnknownTenant
+from service.storage.accounts.tenants import create_tenant
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.leases import Lease, held, take_epoch
+from service.storage.sql.schema import analysis_state, ingest_state
+
+
+def test_one_holds_a_lease_and_gives_it_back(clients: Any) -> None:
+    redis = clients.blocking
+    first, second = Lease(redis, "ingest", "paper"), Lease(redis, "ingest", "paper")
+    assert first.take() and not second.take() and not first.take()
+    assert Lease(redis, "detect", "paper").take()
+    second.release()
+    assert not second.take()
+    first.release()
+    assert second.take()
+
+
+def test_a_lease_runs_out_unless_renewed_and_is_then_lost(clients: Any) -> None:
+    redis = clients.blocking
+    lease = Lease(redis, "ingest", "paper", ttl_ms=60_000)
+    lease.take()
+    assert lease.renew() and 0 < redis.pttl(lease.key) <= 60_000
+    redis.delete(lease.key)
+    other = Lease(redis, "ingest", "paper")
+    assert other.take()
+    assert not lease.renew()
+    with pytest.raises(LostLease):
+        lease.check()
+    lease.release()
+    assert redis.exists(other.key), "the release of a lost lease leaves its new holder alone"
+
+
+def test_a_block_renews_beside_itself_and_releases_at_its_end(clients: Any) -> None:
+    redis = clients.blocking
+    with held(redis, "ingest", "paper", ttl_ms=150) as lease:
+        assert lease is not None
+        with held(redis, "ingest", "paper") as second:
+            assert second is None
+        deadline = time.monotonic() + 5
+        begun = time.monotonic()
+        while time.monotonic() - begun < 0.4:  # far longer than it would last by itself
+            assert redis.exists(lease.key) and time.monotonic() < deadline
+        lease.check()
+    assert not redis.exists(redis_keys.lease("ingest", "paper"))
+
+
+def test_a_block_that_raises_releases_too(clients: Any) -> None:
+    with pytest.raises(RuntimeError), held(clients.blocking, "ingest", "paper"):
+        raise RuntimeError
+    assert not clients.blocking.exists(redis_keys.lease("ingest", "paper"))
+
+
+def test_a_redis_that_is_gone_at_the_end_of_a_block_is_no_failure_of_the_work(clients: Any) -> None:
+    class Gone:
+        """A Redis that grants a lease and is never seen again."""
+
+        def set(self, *_: Any, **__: Any) -> bool:
+            return True
+
+        def eval(self, *_: Any) -> None:
+            raise RedisConnectionError("gone")
+
+    with held(Gone(), "ingest", "paper", ttl_ms=30) as lease:  # type: ignore[arg-type]
+        assert lease is not None
+        time.sleep(0.05)
+        lease.check()
+
+
+def test_epochs_rise_by_one_for_each_state_apart(engine: Engine) -> None:
+    number = create_tenant(engine, "paper", 0)
+    assert [take_epoch(engine, ingest_state, number) for _ in range(3)] == [1, 2, 3]
+    assert take_epoch(engine, analysis_state, number) == 1
+    with pytest.raises(UnknownTenant):
+        take_epoch(engine, ingest_state, number + 1)

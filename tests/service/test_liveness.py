@@ -1,0 +1,87 @@
+"""The health check of a container: believed while its process says so, and for no longer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from service.liveness import BELIEVED_SECONDS, say_alive, silence
+from service.settings import Settings
+from workers.clock import run_clock
+from workers.jobs import QueueWorker
+from workers.resources import Resources, connect_redis
+
+
+def check(file: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "service.liveness", str(file)], capture_output=True, text=True, timeout=30
+    )
+
+
+def test_a_process_is_believed_for_as_long_as_it_said_and_no_longer(tmp_path: Path) -> None:
+    file = tmp_path / "alive"
+    began = time.time()
+    say_alive(file, 5.0)
+    assert silence(file, began + 4.9) is None
+    assert "3 s longer than it had announced" in str(silence(file, file.stat().st_mtime + 3.0))
+
+
+def test_a_process_that_never_spoke_is_not_believed(tmp_path: Path) -> None:
+    assert "No such file" in str(silence(tmp_path / "alive", 0.0))
+
+
+def test_nobody_asks_and_nothing_is_written(tmp_path: Path) -> None:
+    say_alive(None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_check_exits_with_0_for_the_living_and_with_1_and_a_reason_for_the_silent(tmp_path: Path) -> None:
+    file = tmp_path / "alive"
+    say_alive(file)
+    assert check(file).returncode == 0
+    say_alive(file, -60.0)
+    silent = check(file)
+    assert silent.returncode == 1
+    assert "nothing was heard" in silent.stdout
+
+
+def test_the_clock_speaks_also_while_redis_is_away(tmp_path: Path, settings: Settings, engine: Engine) -> None:
+    file = tmp_path / "alive"
+    settings = replace(settings, alive_file=file, redis_url="redis://127.0.0.1:1/0")  # nobody listens there
+    stop = threading.Event()
+    clock = threading.Thread(
+        target=run_clock, args=(Resources(settings, engine, connect_redis(str(settings.redis_url), 0.1)), stop)
+    )
+    clock.start()
+    try:
+        deadline = time.monotonic() + 10
+        while not file.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert silence(file, time.time()) is None
+    finally:
+        stop.set()
+        clock.join(10)
+
+
+def test_a_worker_says_how_long_its_job_may_take(
+    tmp_path: Path, settings: Settings, engine: Engine, real_redis: Any
+) -> None:
+    file = tmp_path / "alive"
+    resources = Resources(
+        replace(settings, alive_file=file, redis_url=real_redis.url), engine, connect_redis(real_redis.url, 1.0)
+    )
+    worker = QueueWorker("detect", resources, threading.Event())
+    now = time.time()
+    worker.heartbeat()
+    assert file.stat().st_mtime - now == pytest.approx(BELIEVED_SECONDS, abs=5)
+    worker.heartbeat(960)
+    assert file.stat().st_mtime - now == pytest.approx(960, abs=5)
+    resources.redis.close()

@@ -1,0 +1,181 @@
+"""Fill Redis from SQL after it lost its data: totals, memberships, progress, and the position counter last.
+
+While the counter is absent everything that needs it answers 503; so nobody sees half a restore, and
+nothing is acknowledged with a position that was handed out before.
+
+And put right a Redis that knows more than SQL, since an older database was put back (`brigadewatch rebuild`): totals
+and memberships that SQL does not have are removed, and positions that were acknowledged, archived after the backup, and
+are gone now, are passed over: nobody waits for them any more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from redis import Redis
+from sqlalchemy import Connection, Engine, func, select
+
+from service.storage.accounts.tenants import tenant_id
+from service.storage.complaints.archive_reader import analysis_state_of, ingest_state_of, totals_of
+from service.storage.complaints.archive_writer import ArchiveBatch, lock_ingest, pass_over
+from service.storage.complaints.dead_letters import bury_lost
+from service.storage.redis_store import assessments, redis_keys
+from service.storage.redis_store.leases import held
+from service.storage.redis_store.stream import initialise_position
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of_field
+from service.storage.sql.schema import cluster_targets, dead_letters, targets
+from workers.resources import Resources
+
+log = logging.getLogger(__name__)
+
+TARGETS_AT_ONCE = 5_000
+_LOOK = "return {redis.call('GET', KEYS[1]), redis.call('XLEN', KEYS[2])}"
+_RAISE = (
+    "if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end"
+    " return 1"
+)
+
+
+def run(tenant: str, resources: Resources) -> None:
+    """Restore one tenant if its position counter is absent, or behind what is archived (Redis fell back to an older
+    state).
+
+    Several at once, and one more than needed, change nothing.
+    """
+    redis = resources.redis
+    with held(redis, "restore", tenant) as lease:
+        if lease is None:
+            return
+        number = tenant_id(resources.engine, tenant)
+        with resources.engine.connect() as connection:
+            archived = ingest_state_of(connection, number).archived_position
+        position: Any = redis.get(redis_keys.position(tenant))
+        if position is not None and int(position) >= archived:
+            return
+        rebuild_redis(tenant, resources)
+
+
+def rebuild_redis(tenant: str, resources: Resources) -> int:
+    """Write everything that Redis holds of a tenant from SQL, whatever is there now; returns the position.
+
+    May run beside a working pipeline: what it writes is what SQL says, and what changes meanwhile is written again
+    by the worker that changes it.
+    """
+    redis, engine = resources.redis, resources.engine
+    number = tenant_id(engine, tenant)
+    lost = not redis.exists(redis_keys.stream(tenant))
+    if lost and (dead := bury_lost(engine, number)):
+        log.warning(
+            "tenant %s: %d dead letters were on their way again when Redis lost them; they are dead letters again",
+            tenant,
+            dead,
+        )
+    stale = bool(redis.exists(redis_keys.totals(tenant), redis_keys.memberships(tenant)))
+    _pass_over_lost(redis, resources, tenant, number)
+    with engine.connect() as connection:
+        restored = _write_totals(connection, redis, tenant, number)
+        _write_memberships(connection, redis, tenant)
+    if stale:
+        _remove_what_sql_has_not(redis, engine, tenant, number)
+    with engine.connect() as connection:
+        position = max(_highest_position(connection, number), _highest_in_stream(redis, tenant))
+        analysis = analysis_state_of(connection, number)
+        archived = ingest_state_of(connection, number).archived_position
+    as_of = analysis.as_of_us if analysis.as_of_us is not None else resources.now_us() if archived == 0 else 0
+    assessments.write_progress(redis, tenant, archived=archived, analysed=analysis.analysed_position, as_of_us=as_of)
+    if not initialise_position(redis, tenant, position):
+        redis.eval(_RAISE, 1, redis_keys.position(tenant), position)
+    log.info("tenant %s: %d totals restored, position %d", tenant, restored, position)
+    return position
+
+
+def _pass_over_lost(redis: Any, resources: Resources, tenant: str, number: int) -> None:
+    """What is neither archived nor in the stream has been archived in a newer database than this one."""
+    # at one moment: an item is counted and appended in one step
+    position, waiting = redis.eval(_LOOK, 2, redis_keys.position(tenant), redis_keys.stream(tenant))
+    if position is None or waiting:
+        return
+    with write(resources.engine) as connection:
+        lock_ingest(connection, number)
+        state = ingest_state_of(connection, number)
+        if int(position) <= state.archived_position:
+            return
+        pass_over(
+            connection, number, state.epoch, ArchiveBatch(state.archived_entry, int(position), resources.now_us(), b"-")
+        )
+    log.warning(
+        "tenant %s: the items at positions %d to %d were acknowledged and are in no place any more: have them sent"
+        " again",
+        tenant,
+        state.archived_position + 1,
+        int(position),
+    )
+
+
+def _remove_what_sql_has_not(redis: Any, engine: Engine, tenant: str, number: int) -> None:
+    found = 0
+    for fields in _parts(redis.hscan_iter(redis_keys.totals(tenant), count=TARGETS_AT_ONCE, no_values=True)):
+        known = {key_of_field(field) for field in fields}
+        with engine.connect() as connection:
+            gone = known - totals_of(connection, number, known).keys()
+        assessments.write_totals(redis, tenant, dict.fromkeys(gone, 0))
+        found += len(gone)
+    with engine.connect() as connection:
+        in_cases = set(
+            connection.scalars(select(cluster_targets.c.target_key).where(cluster_targets.c.tenant_id == number))
+        )
+    gone = set(assessments.targets_with_memberships(redis, tenant)) - in_cases
+    assessments.write_memberships(redis, tenant, dict.fromkeys(gone))
+    if found or gone:
+        log.warning(
+            "tenant %s: %d totals and what cases say about %d targets removed, which the database does not know",
+            tenant,
+            found,
+            len(gone),
+        )
+
+
+def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
+    iterator = iter(values)
+    while part := list(islice(iterator, TARGETS_AT_ONCE)):
+        yield part
+
+
+def _write_totals(connection: Connection, redis: Redis, tenant: str, number: int) -> int:
+    count, after = 0, None
+    while True:
+        statement = (
+            select(targets.c.target_key, targets.c.complaints)
+            .where(targets.c.tenant_id == number)
+            .order_by(targets.c.target_key)
+            .limit(TARGETS_AT_ONCE)
+        )
+        rows = connection.execute(statement if after is None else statement.where(targets.c.target_key > after)).all()
+        if not rows:
+            return count
+        assessments.write_totals(redis, tenant, {row.target_key: row.complaints for row in rows})
+        count, after = count + len(rows), rows[-1].target_key
+
+
+def _write_memberships(connection: Connection, redis: Redis, tenant: str) -> None:
+    # here: the chores worker needs the detection libraries for this alone
+    from workers.detect import write_all_memberships
+
+    write_all_memberships(connection, redis, tenant)
+
+
+def _highest_position(connection: Connection, number: int) -> int:
+    dead = connection.scalar(select(func.max(dead_letters.c.position)).where(dead_letters.c.tenant_id == number))
+    return max(ingest_state_of(connection, number).archived_position, dead or 0)
+
+
+def _highest_in_stream(redis: Any, tenant: str) -> int:
+    """The position of the last item that waits, where the stream outlived its counter."""
+    highest = 0
+    for _, fields in redis.xrevrange(redis_keys.stream(tenant), count=1):
+        highest = int(fields[b"first"]) + int(fields[b"n"]) - 1
+    return highest
