@@ -35,7 +35,7 @@ from service.api.privacy_filters import PrivacyFilters
 from service.api.raw_path import RawPath, decoded_path
 from service.console.app import add_console
 from service.settings import Settings
-from service.storage.privacy.secret_box import SecretBox
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.redis_store import stream
 from service.storage.redis_store.stream import AsyncRedis
 
@@ -57,7 +57,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         if redis is None
         else redis
     )
-    parts = ApiContext(
+    api = ApiContext(
         settings=settings,
         engine=engine,
         redis=client,
@@ -66,7 +66,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client),
         bodies=BodyBudget(),
         box=SecretBox(settings),
-        edges=PrivacyFilters(engine, SecretBox(settings)),
+        privacy_filters=PrivacyFilters(engine, SecretBox(settings)),
     )
 
     @asynccontextmanager
@@ -75,7 +75,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         gc.collect()
         gc.freeze()
         yield
-        await parts.writer.close()
+        await api.writer.close()
         if redis is None:
             await client.aclose()
             await client.connection_pool.disconnect()
@@ -88,8 +88,8 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         lifespan=lifespan,
         redoc_url=None,
     )
-    app.state.parts, app.state.settings, app.state.engine, app.state.redis, app.state.observe = (
-        parts,
+    app.state.api, app.state.settings, app.state.engine, app.state.redis, app.state.observe = (
+        api,
         settings,
         engine,
         client,
@@ -103,7 +103,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         app.include_router(router)
     for router in (clusters.router, restorations.router, reporters.router, sources.router, subscriptions.router):
         app.include_router(router, dependencies=[Depends(decoded_path)])
-    add_console(app, parts)
+    add_console(app, api)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

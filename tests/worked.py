@@ -17,7 +17,7 @@ from loopback import Receiver, serving
 from polled_platforms import Coral
 
 from service.data_folder import redis_url
-from service.storage.privacy.secret_box import SecretBox
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import add_source
 from workers import selfcheck

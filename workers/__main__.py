@@ -11,7 +11,7 @@ import threading
 from service import logs
 from service.outbound.addresses import parse_openings
 from service.settings import read_settings
-from service.storage.privacy.secret_box import NoSecretKey, SecretBox
+from service.storage.accounts.secret_box import NoSecretKey, SecretBox
 from service.storage.redis_store.job_queue import QUEUES
 from workers.clock import run_clock
 from workers.jobs import run_worker

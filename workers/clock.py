@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.liveness import say_alive
 from service.ops.processes import beating
 from service.policy import Policy
-from service.storage.detection.policy_overrides import policy_of
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.sql import timers

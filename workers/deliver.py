@@ -20,8 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.errors import BrigadewatchError
 from service.ops import worker_metrics
 from service.outbound.client import outbound_client
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store.job_queue import others_wait
 from service.storage.redis_store.leases import held
 from service.storage.sql import timers

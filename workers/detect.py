@@ -24,6 +24,7 @@ from service.moderation.cluster_identity import ClusterState, Recomputation, rec
 from service.moderation.restorations import Moment
 from service.ops import worker_metrics
 from service.policy import Policy
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import clusters, warnings
 from service.storage.complaints.archive_reader import (
@@ -37,7 +38,6 @@ from service.storage.complaints.archive_reader import (
 )
 from service.storage.complaints.feed import FeedBatch, FeedOutcome
 from service.storage.detection import allow_list
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.redis_store import assessments
 from service.storage.redis_store.job_queue import enqueue, others_wait
 from service.storage.redis_store.leases import Lease, held, take_epoch

@@ -32,6 +32,7 @@ from service.model import JsonObject, moment
 from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
 from service.moderation.what_if import Comparison, compare, held_targets, is_case, paired, targets_of, with_verdicts
 from service.policy import Policy
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import (
@@ -44,7 +45,6 @@ from service.storage.complaints.archive_reader import (
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.detection import allow_list, dry_runs
 from service.storage.detection.dry_runs import WORK, DryRun
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import others_wait
 from service.storage.redis_store.leases import Lease, held

@@ -22,13 +22,13 @@ from sqlalchemy import Connection, update
 
 from service.errors import StoreUnavailable
 from service.intake.privacy_filter import PrivacyFilter
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.privacy import erasures
 from service.storage.privacy.erasure_rewrite import ErasureRewrite
 from service.storage.privacy.erasures import ASKED, DONE, REPLACED, Erasure
 from service.storage.privacy.privacy_filters import REMEMBERED_SECONDS, open_privacy_filter
 from service.storage.privacy.scrubbing import rewrite_database, rewrite_redis
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import held
@@ -53,10 +53,10 @@ def run(tenant: str, resources: Resources) -> None:
         with resources.engine.connect() as connection:
             waiting = erasures.unfinished(connection, number)
         if waiting:
-            edge = open_privacy_filter(resources.engine, box, number)
-            _replace(tenant, resources, number, edge, box, [e for e in waiting if e.state == ASKED])
+            privacy_filter = open_privacy_filter(resources.engine, box, number)
+            _replace(tenant, resources, number, privacy_filter, box, [e for e in waiting if e.state == ASKED])
             lease.check()
-            _clean(tenant, resources, number, edge, box, waiting)
+            _clean(tenant, resources, number, privacy_filter, box, waiting)
         with write(resources.engine) as connection:
             timers.hold(connection, number, erasures.WORK, resources.now_us())
             left = erasures.unfinished(connection, number)
@@ -64,11 +64,16 @@ def run(tenant: str, resources: Resources) -> None:
 
 
 def _replace(
-    tenant: str, resources: Resources, number: int, edge: PrivacyFilter, box: SecretBox, asked: Sequence[Erasure]
+    tenant: str,
+    resources: Resources,
+    number: int,
+    privacy_filter: PrivacyFilter,
+    box: SecretBox,
+    asked: Sequence[Erasure],
 ) -> None:
     if not asked:
         return
-    renaming = ErasureRewrite(number, _names(asked, edge, box))
+    renaming = ErasureRewrite(number, _names(asked, privacy_filter, box))
     found = renaming.find(resources.engine)
     with write(resources.engine) as connection:
         # First of all: on PostgreSQL these rows' locks hold back whoever would commit by the old name.
@@ -81,12 +86,17 @@ def _replace(
     enqueue(resources.redis, "detect", tenant)
 
 
-def _names(found: Sequence[Erasure], edge: PrivacyFilter, box: SecretBox) -> dict[str, str]:
-    return {old: new for erasure in found for old, new in erasures.names_of(erasure, edge, box).items()}
+def _names(found: Sequence[Erasure], privacy_filter: PrivacyFilter, box: SecretBox) -> dict[str, str]:
+    return {old: new for erasure in found for old, new in erasures.names_of(erasure, privacy_filter, box).items()}
 
 
 def _clean(
-    tenant: str, resources: Resources, number: int, edge: PrivacyFilter, box: SecretBox, waiting: Sequence[Erasure]
+    tenant: str,
+    resources: Resources,
+    number: int,
+    privacy_filter: PrivacyFilter,
+    box: SecretBox,
+    waiting: Sequence[Erasure],
 ) -> None:
     """Write the files anew for those whose name nothing brings back any more."""
     now_us = resources.now_us()
@@ -94,7 +104,9 @@ def _clean(
     if not ready or not _drained(resources.redis, tenant, max(e.asked_us for e in ready) + SETTLING_US):
         return
     with write(resources.engine) as connection:
-        ErasureRewrite(number, _names(ready, edge, box)).drop_dead_letters(connection)  # one may have died on its way
+        ErasureRewrite(number, _names(ready, privacy_filter, box)).drop_dead_letters(
+            connection
+        )  # one may have died on its way
     try:
         done = {"redis": rewrite_redis(resources.redis), "database": rewrite_database(resources.engine)}
     except StoreUnavailable as error:

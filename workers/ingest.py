@@ -23,12 +23,12 @@ from sqlalchemy.exc import OperationalError
 from service import logs
 from service.errors import LostLease, UnknownTenant
 from service.intake.privacy_filter import PrivacyFilter
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import ingest_state_of
 from service.storage.complaints.archive_writer import ArchiveBatch, CommitResult, commit
 from service.storage.complaints.dead_letters import bury
 from service.storage.privacy.privacy_filters import erased_marks, open_privacy_filter
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store import assessments, redis_keys, stream
 from service.storage.redis_store.job_queue import others_wait
 from service.storage.redis_store.leases import Lease, held, take_epoch
@@ -122,7 +122,7 @@ class _Drain:
         self.epoch = take_epoch(resources.engine, ingest_state, number)
         with resources.engine.connect() as connection:  # from here on, nobody else moves it
             self.position = ingest_state_of(connection, number).archived_position
-        self._edge = open_privacy_filter(resources.engine, SecretBox(resources.settings), number)
+        self._privacy_filter = open_privacy_filter(resources.engine, SecretBox(resources.settings), number)
 
     def until(self, deadline: float, sooner: float = math.inf) -> None:
         """Drain until the stream is empty or the deadline (monotonic seconds) has passed; the sooner one where another
@@ -209,7 +209,7 @@ class _Drain:
         )
         try:
             with write(self.resources.engine) as connection:
-                commit(connection, self.number, self.epoch, [part], self._edge_now(connection))
+                commit(connection, self.number, self.epoch, [part], self._filter_now(connection))
             return 0
         except _PASSING:
             raise
@@ -235,15 +235,15 @@ class _Drain:
     def _commit(self, entries: list[stream.StreamEntry]) -> CommitResult:
         batches = [ArchiveBatch(entry.entry_id, entry.first, entry.received_us, entry.lines) for entry in entries]
         with write(self.resources.engine) as connection:
-            edge = self._edge_now(connection)
+            privacy_filter = self._filter_now(connection)
             for group in by_day(batches):
-                result = commit(connection, self.number, self.epoch, group, edge)
+                result = commit(connection, self.number, self.epoch, group, privacy_filter)
         self._finish(entries, result.archived_position)
         return result
 
-    def _edge_now(self, connection: Connection) -> PrivacyFilter:
+    def _filter_now(self, connection: Connection) -> PrivacyFilter:
         """Who is erased as of this transaction: an erasure takes the epoch, so whoever commits after it has seen it."""
-        return replace(self._edge, erased=erased_marks(connection, self.number))
+        return replace(self._privacy_filter, erased=erased_marks(connection, self.number))
 
     def _finish(self, entries: list[stream.StreamEntry], position: int) -> None:
         """Tell Redis what SQL has: only now, so that a crash in between repeats work and loses none."""

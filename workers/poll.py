@@ -31,10 +31,10 @@ from service.polling.fetch import MAX_BYTES, TIMEOUT_SECONDS, Absent, PollFailed
 from service.polling.lemmy import Lemmy
 from service.polling.ozone import Ozone
 from service.polling.poll_protocol import Platform, Unexpected
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import archived_ids, never_archived
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store import stream
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
@@ -168,7 +168,7 @@ class _Poll:
         self.turn, self.source, self.now = turn, source, now
         self.cursor: JsonObject = source.cursor if isinstance(source.cursor, dict) else {}
         self.told: Counter[str] = Counter()
-        self.edge = PrivacyFilter()  # the tenant's own, once the poll begins
+        self.privacy_filter = PrivacyFilter()  # the tenant's own, once the poll begins
         self.sent: set[tuple[bool, str]] = set()  # on its way to the archive, and met again by the review
 
     def go(self) -> bool:
@@ -204,7 +204,7 @@ class _Poll:
         resources, box = self.turn.resources, SecretBox(self.turn.resources.settings)
         try:
             found = open_secrets(self.source, box, resources.now_us())
-            self.edge = open_privacy_filter(resources.engine, box, self.turn.number)
+            self.privacy_filter = open_privacy_filter(resources.engine, box, self.turn.number)
         except Refused as error:
             raise PollFailed(str(error), "unauthorized") from None
         if not found:
@@ -219,11 +219,11 @@ class _Poll:
 
     def _send(self, listing: Listing) -> None:
         """Put into the stream what the archive does not have."""
-        valid = listing.valid(self.now, self.edge)
+        valid = listing.valid(self.now, self.privacy_filter)
         lines: list[bytes] = []
         for item in self._unknown(valid):
             try:
-                lines.append(self.edge.line(item.line(self.now, self.edge)))
+                lines.append(self.privacy_filter.line(item.line(self.now, self.privacy_filter)))
                 self.sent.add((item.is_outcome, item.id))
             except Erased:
                 self.told["erased"] += 1

@@ -7,13 +7,13 @@ from __future__ import annotations
 import logging
 import time
 
+from service.storage.accounts.policy_overrides import policy_of
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import DAY_SECONDS, RETENTION_WORK, settings_of
 from service.storage.accounts.tenants import tenant_id
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.privacy import retention
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.privacy.retention import Refed
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store import assessments
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import held
@@ -58,7 +58,7 @@ def run(tenant: str, resources: Resources) -> None:
 
 def _delete(tenant: str, resources: Resources, number: int, before_us: int, window_seconds: int) -> bool:
     """Whether all of it is done."""
-    edge, refed = open_privacy_filter(resources.engine, SecretBox(resources.settings), number), Refed()
+    privacy_filter, refed = open_privacy_filter(resources.engine, SecretBox(resources.settings), number), Refed()
     with resources.engine.connect() as connection:
         retention.find_refed(connection, number, refed)
     deadline, complaints, upto, window_changed = time.monotonic() + TURN_SECONDS, 0, 0, False
@@ -71,7 +71,7 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
                 number,
                 before_us,
                 refed,
-                edge,
+                privacy_filter,
                 now_us=resources.now_us(),
                 window_seconds=window_seconds,
                 items=items,

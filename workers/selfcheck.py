@@ -17,9 +17,9 @@ from sqlalchemy import select
 from service.moderation.outcomes import VerdictTally
 from service.moderation.score import judge
 from service.ops import worker_metrics
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.redis_store.leases import held
 from service.storage.sql.schema import cluster_members
 from workers.detection.contexts import WELL_TOLD, labelled, share_told

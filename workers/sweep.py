@@ -12,9 +12,9 @@ import time
 from sqlalchemy import delete, func, insert, select
 
 from service.errors import LostLease
+from service.storage.accounts.policy_overrides import SWEEP_WORK, policy_of
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
-from service.storage.detection.policy_overrides import SWEEP_WORK, policy_of
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import held

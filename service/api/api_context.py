@@ -1,6 +1,4 @@
-"""What the routes share, hung on `app.state`: `parts` is for this room, `engine`, `redis` and `observe` for
-everybody.
-"""
+"""What the routes share, kept on `app.state`: `api` for the routes, `engine`, `redis` and `observe` for everything."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from service.api.batching import StreamWriter
 from service.api.limits import BodyBudget, Rates
 from service.api.privacy_filters import PrivacyFilters
 from service.settings import Settings
-from service.storage.privacy.secret_box import SecretBox
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.redis_store.stream import AsyncRedis
 
 
@@ -52,7 +50,7 @@ def wall_clock() -> datetime:
 
 @dataclass(slots=True)
 class ApiContext:
-    """One API process's parts."""
+    """What one API process works with."""
 
     settings: Settings
     engine: Engine
@@ -62,14 +60,14 @@ class ApiContext:
     rates: Rates
     bodies: BodyBudget
     box: SecretBox  # opens what sources sign with
-    edges: PrivacyFilters  # what a complaint loses before it is stored; every way in asks for the tenant's
+    privacy_filters: PrivacyFilters  # what a complaint loses before it is stored; every way in asks for the tenant's
     now: Callable[[], datetime] = wall_clock
 
 
 def api_context(request: Request) -> ApiContext:
-    """The parts of the app that this request came to."""
-    parts: ApiContext = request.app.state.parts
-    return parts
+    """The context of the app that this request came to."""
+    api: ApiContext = request.app.state.api
+    return api
 
 
 def metrics_sink(request: Request) -> MetricsSink:

@@ -122,7 +122,7 @@ async def authenticate(request: Request, scope: str) -> KeyRecord:
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
         raise _unauthorized("send a key as `Authorization: Bearer <key>`", 'Bearer realm="brigadewatch"')
-    ring: KeyRing = request.app.state.parts.key_ring
+    ring: KeyRing = request.app.state.api.key_ring
     # What has not the form of a key is none: nobody is asked.
     record = await ring.find(key) if is_key(key) else None
     if record is None:

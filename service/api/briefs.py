@@ -20,8 +20,8 @@ from service.moderation.assessment import assess
 from service.moderation.brief import AutomatedDecision, Dossier, SourceType, fragment, not_known, sentences
 from service.moderation.restorations import RestorationState
 from service.policy import Policy
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases.brief_reads import read_dossier
-from service.storage.detection.policy_overrides import policy_of
 
 router = APIRouter(tags=["targets"])
 _FRAGMENT: dict[str, Any] = {
@@ -219,7 +219,7 @@ async def get_brief(request: Request) -> Brief:
     In plain words, and as a fragment for a statement of reasons.
     """
     key = await authenticate(request, "read")
-    target_id, threshold, parts = segment(request, "id"), asked_threshold(request, key), api_context(request)
+    target_id, threshold, api = segment(request, "id"), asked_threshold(request, key), api_context(request)
     standings = await standings_of(request, key, [target_id])
     standing = standings.targets[0]
     assessment = assess(
@@ -232,8 +232,8 @@ async def get_brief(request: Request) -> Brief:
     )
 
     def read() -> tuple[Dossier, Policy]:
-        with parts.engine.connect() as connection:
-            return read_dossier(connection, key.tenant_id, target_id, now=parts.now()), policy_of(
+        with api.engine.connect() as connection:
+            return read_dossier(connection, key.tenant_id, target_id, now=api.now()), policy_of(
                 connection, key.tenant_id
             )
 
@@ -242,10 +242,10 @@ async def get_brief(request: Request) -> Brief:
 
 
 def _brief(assessment: Assessment, dossier: Dossier, threshold: int, policy_version: str) -> Brief:
-    parts = {part.id: part for part in assessment.clusters}
+    shares = {share.id: share for share in assessment.clusters}
     clusters = []
     for group in dossier.groups:
-        part, without = parts.get(group.id), assessment.without_clusters.get(group.id)
+        part, without = shares.get(group.id), assessment.without_clusters.get(group.id)
         clusters.append(
             BriefCluster(
                 id=group.id,

@@ -58,12 +58,12 @@ Reading = Annotated[KeyRecord, Depends(require("read"))]
 Moderating = Annotated[KeyRecord, Depends(require("moderate"))]
 
 
-async def _edge(request: Request, key: Reading) -> PrivacyFilter:
-    return await api_context(request).edges.of(key.tenant_id)
+async def _privacy_filter(request: Request, key: Reading) -> PrivacyFilter:
+    return await api_context(request).privacy_filters.of(key.tenant_id)
 
 
-TenantEdge = Annotated[
-    PrivacyFilter, Depends(_edge)
+TenantFilter = Annotated[
+    PrivacyFilter, Depends(_privacy_filter)
 ]  # maps reporters' ids that a caller names to those that are stored
 _Dispositions = Annotated[list[str], several(*get_args(Disposition))]
 _Statuses = Annotated[list[str], several(*get_args(Status))]
@@ -147,7 +147,7 @@ def list_clusters(
     response: Response,
     key: Reading,
     now: Now,
-    edge: TenantEdge,
+    privacy_filter: TenantFilter,
     filters: Annotated[dict[str, str], Depends(cluster_filters)],
     sort: Annotated[Sort | None, Query(description="descending, ties by id; default -last_at")] = None,
     cursor: Cursor = None,
@@ -155,7 +155,7 @@ def list_clusters(
 ) -> ListOf[ClusterItem]:
     """Clusters without their id lists. Without filters: the flagged ones that are open or escalated."""
     if "reporter" in filters:
-        filters = {**filters, "reporter": edge.reporter(filters["reporter"])}
+        filters = {**filters, "reporter": privacy_filter.reporter(filters["reporter"])}
     page, by = page_asked(
         cursor,
         list_name="clusters",
@@ -347,9 +347,9 @@ async def decide(
     another one, that stands in its place.
     """
     if asked.excluded_reporters:
-        edge = await api_context(request).edges.of(key.tenant_id)
+        privacy_filter = await api_context(request).privacy_filters.of(key.tenant_id)
         asked = asked.model_copy(
-            update={"excluded_reporters": [edge.reporter(one) for one in asked.excluded_reporters]}
+            update={"excluded_reporters": [privacy_filter.reporter(one) for one in asked.excluded_reporters]}
         )
     cluster = await run_in_threadpool(_decide, api_context(request).engine, key, id, asked, now)
     await wake(api_context(request).redis, key.tenant)

@@ -24,9 +24,9 @@ async def model_body(request: Request, model: type[Model], noun: str) -> Model:
     Invalid (422) with the place of each fault.
     """
     media_type(request, "application/json")
-    parts = api_context(request)
-    with parts.bodies.reserve() as hold:
-        body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
+    api = api_context(request)
+    with api.bodies.reserve() as hold:
+        body = await read_body(request, limit=api.settings.max_body_bytes, hold=hold)
         try:
             return model.model_validate_json(body)
         except ValidationError as error:

@@ -38,13 +38,13 @@ async def get_pipeline(request: Request) -> Response:
     `position` to know that everything up to it is analysed (or swept).
     """
     key = await authenticate(request, "read")
-    parts = api_context(request)
+    api = api_context(request)
     # SQL first: an item that is archived between the two readings counts as pending for once, never as lost.
-    progress = await run_in_threadpool(_progress, parts.engine, key)
+    progress = await run_in_threadpool(_progress, api.engine, key)
     accepted, oldest_us = await with_tenant_initialised(
-        request, key, lambda: stream.position_and_oldest(parts.redis, key.tenant)
+        request, key, lambda: stream.position_and_oldest(api.redis, key.tenant)
     )
-    answer = pipeline_of(progress, accepted, oldest_us, microseconds(parts.now()))
+    answer = pipeline_of(progress, accepted, oldest_us, microseconds(api.now()))
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
@@ -92,11 +92,11 @@ async def healthz() -> Response:
 )
 async def readyz(request: Request) -> Response:
     """Redis and the database answer. Which of them does not is told on the operations port only."""
-    parts = api_context(request)
+    api = api_context(request)
     try:
         with stream.unavailable_when_it_fails():
-            await parts.redis.ping()
-        await run_in_threadpool(_ask_database, parts.engine)
+            await api.redis.ping()
+        await run_in_threadpool(_ask_database, api.engine)
     except Exception:  # whatever it is, the answer is the same: not ready, and no details
         raise StoreUnavailable("not ready") from None
     return Response(b'{"status":"ready"}', media_type="application/json")

@@ -17,8 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from service.api.auth import GRACE_SECONDS, LONGEST_SECONDS, PATIENCE_SECONDS
 from service.errors import Refused, StoreUnavailable
 from service.intake.privacy_filter import PrivacyFilter
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.privacy.privacy_filters import REMEMBERED_SECONDS, open_privacy_filter
-from service.storage.privacy.secret_box import SecretBox
 
 _REMEMBERED_TENANTS = 10_000
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 class _CachedFilter:
     """An edge that was read: when, and when to read it again."""
 
-    edge: PrivacyFilter
+    privacy_filter: PrivacyFilter
     read_at: float
     ask_at: float
 
@@ -53,13 +53,13 @@ class PrivacyFilters:
         """
         known, now = self._known.get(tenant_id), self._clock()
         if known is not None and known.ask_at > now:
-            return known.edge
+            return known.privacy_filter
         task = self._asking.get(tenant_id) or self._ask(tenant_id)
         if known is not None and known.read_at + GRACE_SECONDS > now:
             await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
             if not task.done() or isinstance(task.exception(), SQLAlchemyError):
                 known.ask_at = self._clock() + REMEMBERED_SECONDS
-                return known.edge
+                return known.privacy_filter
         await asyncio.wait({task}, timeout=LONGEST_SECONDS)
         if not task.done():
             raise StoreUnavailable(

@@ -14,14 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from service.api.api_context import api_context
 from service.api.auth import require
 from service.api.case_documents import REPORTER, told
-from service.api.clusters import Now, Reading, TenantEdge
+from service.api.clusters import Now, Reading, TenantFilter
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Disposition, Kind, Status, microseconds
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.cases.cases import name_of_key
 from service.storage.complaints.reporters import read_reporter
 from service.storage.privacy import erasures
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql.engine import write
 
 router = APIRouter(tags=["reporters"])
@@ -84,10 +84,10 @@ class ReporterHistory(BaseModel):
     summary="What is known of a reporter?",
     responses=told(REPORTER, 404),
 )
-def get_reporter(request: Request, key: Reading, id: str, now: Now, edge: TenantEdge) -> ReporterHistory:
+def get_reporter(request: Request, key: Reading, id: str, now: Now, privacy_filter: TenantFilter) -> ReporterHistory:
     """History, how the complaints were judged, clusters. 404 for one that never complained to this tenant."""
     with api_context(request).engine.connect() as connection:
-        history = read_reporter(connection, key.tenant_id, edge.reporter(id), now=now)
+        history = read_reporter(connection, key.tenant_id, privacy_filter.reporter(id), now=now)
     counts = {name: value for name, value in asdict(history).items() if name != "judged"}
     return ReporterHistory(**counts, upheld=history.judged.upheld, rejected=history.judged.rejected)
 
@@ -113,19 +113,21 @@ async def erase_reporter(request: Request, key: Administering, id: str, now: Now
     Structure and counts stay: assessments answer as before. 202 also for one that is erased already or never
     complained. Done within seconds to minutes: the files that held the id are written anew (docs/privacy.md).
     """
-    parts = api_context(request)
-    edge = await parts.edges.of(key.tenant_id)
-    job = await run_in_threadpool(_ask, parts.engine, SecretBox(parts.settings), key, edge, id, now)
-    parts.edges.forget(key.tenant_id)
+    api = api_context(request)
+    privacy_filter = await api.privacy_filters.of(key.tenant_id)
+    job = await run_in_threadpool(_ask, api.engine, SecretBox(api.settings), key, privacy_filter, id, now)
+    api.privacy_filters.forget(key.tenant_id)
     return ErasureAsked(job=job)
 
 
-def _ask(engine: Engine, box: SecretBox, key: KeyRecord, edge: PrivacyFilter, reporter_id: str, now: datetime) -> str:
+def _ask(
+    engine: Engine, box: SecretBox, key: KeyRecord, privacy_filter: PrivacyFilter, reporter_id: str, now: datetime
+) -> str:
     with write(engine) as connection:
         return erasures.ask(
             connection,
             key.tenant_id,
-            edge,
+            privacy_filter,
             box,
             reporter_id,
             actor=name_of_key(connection, key.id),

@@ -96,12 +96,12 @@ def get_sources(
     page, sort = page_asked(
         cursor, list_name="sources", key_types_by_sort={_SORT: (str,)}, sort=None, default_sort=_SORT, filters={}
     )
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
+    api = api_context(request)
+    with api.engine.connect() as connection:
         found = list_sources(connection, key.tenant_id, after=str(page.after[0]) if page else "", limit=limit + 1)
     more = (found[limit - 1].id,) if len(found) > limit else None
     next_cursor = link_next(response, "/v1/sources", limit, Page("sources", sort, {}, more or ("",)), more)
-    now_us = microseconds(parts.now())
+    now_us = microseconds(api.now())
     return ListOf[SourceItem](items=[shown(source, now_us) for source in found[:limit]], next_cursor=next_cursor)
 
 
@@ -114,8 +114,8 @@ def get_sources(
 )
 def delete_source(request: Request, key: Administering, id: str) -> None:
     """What is posted to its path from now on is answered as if the source had never been. What it sent stays."""
-    parts = api_context(request)
-    with write(parts.engine) as connection:
+    api = api_context(request)
+    with write(api.engine) as connection:
         remove_source(
-            connection, key.tenant_id, id, now_us=microseconds(parts.now()), actor=name_of_key(connection, key.id)
+            connection, key.tenant_id, id, now_us=microseconds(api.now()), actor=name_of_key(connection, key.id)
         )

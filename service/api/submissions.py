@@ -80,8 +80,8 @@ async def post_outcomes(request: Request) -> Response:
 async def withdraw_complaint(request: Request) -> Response:
     """The complaint counts no more. It may arrive before the complaint itself; a withdrawn id never revives."""
     key = await authenticate(request, "ingest")
-    parts = api_context(request)
-    parts.rates.admit(key)
+    api = api_context(request)
+    api.rates.admit(key)
     line = withdrawal(segment(request, "id"))
     return await append(request, key, [line], Submission())
 
@@ -91,10 +91,10 @@ async def with_tenant_initialised(request: Request, key: KeyRecord, ask: Callabl
     try:
         return await ask()
     except PositionAbsent:
-        parts = api_context(request)
-        if not await run_in_threadpool(_is_new, parts.engine, key.tenant_id):
+        api = api_context(request)
+        if not await run_in_threadpool(_is_new, api.engine, key.tenant_id):
             raise
-        await stream.begin(parts.redis, key.tenant, microseconds(parts.now()))
+        await stream.begin(api.redis, key.tenant, microseconds(api.now()))
         return await ask()
 
 
@@ -104,22 +104,22 @@ def _is_new(engine: Engine, tenant_id: int) -> bool:
 
 
 async def _accept(request: Request, noun: Noun) -> Response:
-    parts = api_context(request)
+    api = api_context(request)
     signed = is_signed(request)
     if signed:
         check_plain(request)
     else:
         key = await authenticate(request, "ingest")
-        parts.rates.admit(key)
+        api.rates.admit(key)
     form = _FORMS[media_type(request, *_FORMS)]
-    with parts.bodies.reserve() as hold:
-        body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
+    with api.bodies.reserve() as hold:
+        body = await read_body(request, limit=api.settings.max_body_bytes, hold=hold)
         if signed:
             key = await signed_by(request, body)
-            parts.rates.admit(key)
-        batch = Submission(await parts.edges.of(key.tenant_id))
+            api.rates.admit(key)
+        batch = Submission(await api.privacy_filters.of(key.tenant_id))
         first = True
-        for _ in read_document(body, noun, form, parts.now(), batch):
+        for _ in read_document(body, noun, form, api.now(), batch):
             if not first:  # a single item needs one slice, and no turn of the loop
                 await asyncio.sleep(0)
             first = False
@@ -127,19 +127,19 @@ async def _accept(request: Request, noun: Noun) -> Response:
         if batch.rejected_count:
             metrics_sink(request).rejected(key.tenant, batch.rejected_count)
         if not batch.lines:
-            await parts.rates.charge(key, max(1, batch.rejected_count))
+            await api.rates.charge(key, max(1, batch.rejected_count))
             raise Invalid(_nothing_valid(noun, batch), batch.rejected, batch.rejected_count)
         return await append(request, key, batch.lines, batch)
 
 
 async def append(request: Request, key: KeyRecord, lines: list[bytes], batch: Submission, **members: Any) -> Response:
     """Put the lines into the stream, count them, and answer with 202; `members` are further ones of the answer."""
-    parts = api_context(request)
+    api = api_context(request)
     n, joined = len(lines), b"\n".join(lines)
     if n > 1_000:
         await asyncio.sleep(0)  # so that joining and sending are two slices
-    position = await with_tenant_initialised(request, key, lambda: parts.writer.append(key.tenant, n, joined))
-    await parts.rates.charge(key, n + batch.rejected_count)
+    position = await with_tenant_initialised(request, key, lambda: api.writer.append(key.tenant, n, joined))
+    await api.rates.charge(key, n + batch.rejected_count)
     metrics_sink(request).accepted(key.tenant, n)
     logs.note(accepted=n, rejected=batch.rejected_count, position=position)
     answer: dict[str, Any] = {

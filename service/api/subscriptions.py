@@ -18,9 +18,9 @@ from service.model import ID_PATTERN, Frozen, RejectedItem, microseconds, moment
 from service.moderation.events import EventType
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import MAX_URL_CHARACTERS, check_url
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.cases.cases import name_of_key
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write
 from service.storage.webhooks import deliveries, subscriptions
@@ -234,13 +234,13 @@ def list_subscriptions(
         default_sort=_CREATED,
         filters={},
     )
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
+    api = api_context(request)
+    with api.engine.connect() as connection:
         found, after = subscriptions.list_page(
             connection, key.tenant_id, after=page.after if page else None, limit=limit
         )
     next_cursor = link_next(response, "/v1/subscriptions", limit, Page("subscriptions", sort, {}, ()), after)
-    return ListOf(items=[shown(one, _now_us(parts)) for one in found], next_cursor=next_cursor)
+    return ListOf(items=[shown(one, _now_us(api)) for one in found], next_cursor=next_cursor)
 
 
 async def _request(request: Request, _key: Administering) -> SubscriptionRequest:
@@ -263,10 +263,10 @@ def create_subscription(
     """Events from now on are posted to the URL, signed by Standard Webhooks with the secret that is answered here and
     never again.
     """
-    parts, secret = api_context(request), new_secret()
-    url = _checked(asked.url, parts)
-    now_us, sealed = _now_us(parts), SecretBox(parts.settings).seal(secret)
-    with write(parts.engine) as connection:
+    api, secret = api_context(request), new_secret()
+    url = _checked(asked.url, api)
+    now_us, sealed = _now_us(api), SecretBox(api.settings).seal(secret)
+    with write(api.engine) as connection:
         by = name_of_key(connection, key.id)
         made = subscriptions.create(
             connection,
@@ -291,9 +291,9 @@ def create_subscription(
 )
 def read_subscription(request: Request, key: Administering, id: str) -> Subscription:
     """One subscription, without its secret."""
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
-        return shown(subscriptions.read(connection, key.tenant_id, id), _now_us(parts))
+    api = api_context(request)
+    with api.engine.connect() as connection:
+        return shown(subscriptions.read(connection, key.tenant_id, id), _now_us(api))
 
 
 async def _change(request: Request, _key: Administering) -> SubscriptionChange:
@@ -323,16 +323,16 @@ def change_subscription(
     request: Request, key: Administering, id: str, asked: Annotated[SubscriptionChange, Depends(_change)]
 ) -> NewSecret | Subscription:
     """Enabling one that was disabled sends what was held for it."""
-    parts = api_context(request)
+    api = api_context(request)
     values = {
         name: getattr(asked, name) for name in ("url", "events", "description") if getattr(asked, name) is not None
     }
     if asked.url is not None:
-        values["url"] = _checked(asked.url, parts)
+        values["url"] = _checked(asked.url, api)
     secret = new_secret() if asked.rotate_secret else None
-    sealed = None if secret is None else SecretBox(parts.settings).seal(secret)
-    now_us = _now_us(parts)
-    with write(parts.engine) as connection:
+    sealed = None if secret is None else SecretBox(api.settings).seal(secret)
+    now_us = _now_us(api)
+    with write(api.engine) as connection:
         by = name_of_key(connection, key.id)
         subscriptions.read(connection, key.tenant_id, id)
         subscriptions.change(connection, key.tenant_id, id, values, by=by, now_us=now_us)
@@ -355,9 +355,9 @@ def change_subscription(
 )
 def delete_subscription(request: Request, key: Administering, id: str) -> None:
     """Nothing more is sent, what waits included; its log can be read no longer."""
-    parts = api_context(request)
-    with write(parts.engine) as connection:
-        subscriptions.remove(connection, key.tenant_id, id, by=name_of_key(connection, key.id), now_us=_now_us(parts))
+    api = api_context(request)
+    with write(api.engine) as connection:
+        subscriptions.remove(connection, key.tenant_id, id, by=name_of_key(connection, key.id), now_us=_now_us(api))
 
 
 @router.get(
@@ -414,17 +414,17 @@ def list_deliveries(
 )
 def replay_delivery(request: Request, key: Administering, id: str, delivery: str) -> Delivery:
     """Whatever came of it before: the same event with the same webhook-id, and the whole schedule of attempts anew."""
-    parts = api_context(request)
-    with write(parts.engine) as connection:
-        return _shown_delivery(deliveries.replay(connection, key.tenant_id, id, delivery, now_us=_now_us(parts)))
+    api = api_context(request)
+    with write(api.engine) as connection:
+        return _shown_delivery(deliveries.replay(connection, key.tenant_id, id, delivery, now_us=_now_us(api)))
 
 
-def _checked(url: str, parts: ApiContext) -> str:
+def _checked(url: str, api: ApiContext) -> str:
     try:
-        return check_url(url, parts.settings)
+        return check_url(url, api.settings)
     except OutboundRefused as error:
         raise Invalid(f"url: {error}", [RejectedItem(detail=str(error), pointer="/url")]) from None
 
 
-def _now_us(parts: ApiContext) -> int:
-    return microseconds(parts.now())
+def _now_us(api: ApiContext) -> int:
+    return microseconds(api.now())

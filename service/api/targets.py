@@ -137,8 +137,8 @@ async def assess_targets(request: Request) -> Response:
 
 async def standings_of(request: Request, key: KeyRecord, target_ids: list[str]) -> Standings:
     """What Redis has about the targets. Raises StoreUnavailable or PositionAbsent while it has nothing to say."""
-    parts = api_context(request)
-    return await with_tenant_initialised(request, key, lambda: read_targets(parts.redis, key.tenant, target_ids))
+    api = api_context(request)
+    return await with_tenant_initialised(request, key, lambda: read_targets(api.redis, key.tenant, target_ids))
 
 
 def entity_tag(answer: bytes) -> str:

@@ -56,9 +56,9 @@ async def verified(
     Raises HTTPException 401 unless the source exists, is this platform's, and signed these bytes (by `scheme`, where
     one is asked for).
     """
-    parts = api_context(request)
+    api = api_context(request)
     found = await run_in_threadpool(
-        _verified, parts, platform, identifier, dict(request.headers), body, parts.now(), scheme
+        _verified, api, platform, identifier, dict(request.headers), body, api.now(), scheme
     )
     if isinstance(found, Sender):
         logs.note(tenant=found.source.tenant, platform=platform)
@@ -93,7 +93,7 @@ async def signed_by(request: Request, body: bytes) -> KeyRecord:
 
 
 def _verified(
-    parts: ApiContext,
+    api: ApiContext,
     platform: str,
     identifier: str,
     headers: dict[str, str],
@@ -101,7 +101,7 @@ def _verified(
     now: datetime,
     wanted: type[Scheme] | None,
 ) -> Sender | str:
-    with parts.engine.connect() as connection:
+    with api.engine.connect() as connection:
         source = find_source(connection, platform, identifier)
         settings = None if source is None else settings_of(connection, source.tenant_id)
     if source is None or settings is None:
@@ -109,7 +109,7 @@ def _verified(
         return "unknown"
     try:
         scheme = adapters.scheme_of(platform, source.mapping)
-        valid = open_secrets(source, parts.box, microseconds(now))
+        valid = open_secrets(source, api.box, microseconds(now))
     except (Refused, ValueError) as error:
         log.error("a source of %s cannot be used: %s", platform, error)
         raise StoreUnavailable("this cannot be verified now; whoever tries again is safe") from None

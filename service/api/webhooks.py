@@ -111,23 +111,23 @@ async def post_webhook(request: Request) -> Response:
     202 only after they are stored safely; Coral's only wakes its poller (`position` 0). A delivery that comes again
     changes nothing. 401 without the right signature, also for a path that does not exist.
     """
-    parts, platform = api_context(request), request.path_params["platform"]
+    api, platform = api_context(request), request.path_params["platform"]
     if platform not in platforms.POSTING:
         raise HTTPException(
             404, f"no platform of that name posts here; those that do are {', '.join(platforms.POSTING)}"
         )
     media_type(request, "application/json")
     check_plain(request)
-    with parts.bodies.reserve() as hold:
-        body = await read_body(request, limit=parts.settings.max_body_bytes, hold=hold)
+    with api.bodies.reserve() as hold:
+        body = await read_body(request, limit=api.settings.max_body_bytes, hold=hold)
         sender = await verified(request, platform, request.path_params["source"], body)
-        parts.rates.admit(sender.key)
-        return await _take(request, parts, sender, body)
+        api.rates.admit(sender.key)
+        return await _take(request, api, sender, body)
 
 
-async def _take(request: Request, parts: ApiContext, sender: Sender, body: bytes) -> Response:
+async def _take(request: Request, api: ApiContext, sender: Sender, body: bytes) -> Response:
     source, key, observe = sender.source, sender.key, metrics_sink(request)
-    now = parts.now()
+    now = api.now()
     try:
         delivery = await run_in_threadpool(_delivery, source, body, now)
     except (Unusable, UnreadableDocument) as error:
@@ -140,19 +140,19 @@ async def _take(request: Request, parts: ApiContext, sender: Sender, body: bytes
         log.info("%s: %s", source.platform, note)
     if delivery.wakes:
         observe.webhook(source.platform, "taken")
-        return _woken(parts.engine, source, microseconds(now))
+        return _woken(api.engine, source, microseconds(now))
     mark = webhook_dedup.digest(source.id, _event(request, source, delivery, body))
-    if await webhook_dedup.is_known(parts.redis, key.tenant, mark):
+    if await webhook_dedup.is_known(api.redis, key.tenant, mark):
         observe.webhook(source.platform, "repeated")
         return await _nothing_taken(request, key, delivery.notes, repeated=True)
-    batch = Submission(await parts.edges.of(key.tenant_id))
+    batch = Submission(await api.privacy_filters.of(key.tenant_id))
     await run_in_threadpool(_fill, batch, delivery, now)
     if batch.lines:
         answer = await append(request, key, batch.lines, batch, repeated=False, notes=delivery.notes)
     elif batch.rejected_count:
         observe.rejected(key.tenant, batch.rejected_count)
         observe.webhook(source.platform, "unusable")
-        await parts.rates.charge(key, batch.rejected_count)
+        await api.rates.charge(key, batch.rejected_count)
         raise Invalid(
             f"none of the {batch.rejected_count} items in it is valid; the first: {batch.rejected[0].pointer}:"
             f" {batch.rejected[0].detail}",
@@ -163,7 +163,7 @@ async def _take(request: Request, parts: ApiContext, sender: Sender, body: bytes
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
     observe.webhook(source.platform, "taken" if batch.lines else "empty")
     if batch.lines and not batch.rejected_count:  # what was refused may be right when it comes again: a clock was wrong
-        await webhook_dedup.remember(parts.redis, key.tenant, mark)
+        await webhook_dedup.remember(api.redis, key.tenant, mark)
     return answer
 
 
@@ -188,7 +188,7 @@ def _event(request: Request, source: Source, delivery: Payload, body: bytes) -> 
 
 def _fill(batch: Submission, delivery: Payload, now: datetime) -> None:
     for number, item in enumerate(delivery.items, 1):
-        batch.add(item.read(now, batch.edge, number), item.noun)
+        batch.add(item.read(now, batch.privacy_filter, number), item.noun)
 
 
 async def _nothing_taken(request: Request, key: KeyRecord, notes: list[str], *, repeated: bool) -> Response:

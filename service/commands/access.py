@@ -177,8 +177,8 @@ def secrets_rotate(data: Data = None) -> None:
     """Encrypt every stored secret again, with the first key of BRIGADEWATCH_SECRET_KEY; the others can be taken out
     afterwards.
     """
-    from service.storage.privacy.secret_box import SecretBox
-    from service.storage.privacy.secret_rotation import rotate_all
+    from service.storage.accounts.secret_box import SecretBox
+    from service.storage.accounts.secret_rotation import rotate_all
     from service.storage.sql.engine import write
 
     settings = settings_from(data)

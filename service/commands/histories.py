@@ -140,18 +140,18 @@ def export(
     A tenant's folder holds complaints, outcomes, withdrawn and machine complaints, withdrawals, clusters, decisions and
     the audit trail.
     """
+    from service.storage.accounts.secret_box import SecretBox
     from service.storage.accounts.tenants import tenant_id
-    from service.storage.complaints import export as going_out
+    from service.storage.privacy import export as going_out
     from service.storage.privacy.privacy_filters import open_privacy_filter
-    from service.storage.privacy.secret_box import SecretBox
 
     settings = settings_from(data)
     engine = prepared(settings)
     number = tenant_id(engine, tenant)
     if reporter is not None:
-        edge = open_privacy_filter(engine, SecretBox(settings), number)
+        privacy_filter = open_privacy_filter(engine, SecretBox(settings), number)
         with engine.connect() as connection:
-            found = going_out.person(connection, number, edge, reporter, now_us=now_us())
+            found = going_out.person(connection, number, privacy_filter, reporter, now_us=now_us())
         _write_privately(out, [json.dumps(found, ensure_ascii=False, indent=1)])
         say(f"{len(found['complaints'])} complaints, {len(found['clusters'])} clusters: {out}")
         return

@@ -87,8 +87,8 @@ def sources_add(
     The secret is the one that the platform signs with (coop: its key; of a platform that is asked: the token). Whoever
     has the path alone can do nothing with it, and it is redacted in logs.
     """
+    from service.storage.accounts.secret_box import SecretBox
     from service.storage.accounts.tenants import tenant_id
-    from service.storage.privacy.secret_box import SecretBox
     from service.storage.sql.engine import write
     from service.storage.webhooks.sources import add_source
 
@@ -169,8 +169,8 @@ def sources_rotate(
     data: Data = None,
 ) -> None:
     """Give a source a new secret; the old one stays valid for a while, so that nothing is lost in between."""
+    from service.storage.accounts.secret_box import SecretBox
     from service.storage.accounts.tenants import tenant_id
-    from service.storage.privacy.secret_box import SecretBox
     from service.storage.sql.engine import write
     from service.storage.webhooks.sources import rotate_secret
 

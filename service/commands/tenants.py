@@ -138,8 +138,8 @@ def policy_show(
 ) -> None:
     """The tenant's thresholds, one JSON object a line: name, value, default, unit, range and why; then the version."""
     from service.policy import thresholds
+    from service.storage.accounts.policy_overrides import policy_of
     from service.storage.accounts.tenants import tenant_id
-    from service.storage.detection.policy_overrides import policy_of
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, tenant)
@@ -200,8 +200,8 @@ def policy_reset(
 
 
 def _change_policy(tenant: str, data: Path | None, **change: Any) -> None:
+    from service.storage.accounts.policy_overrides import change_overrides
     from service.storage.accounts.tenants import tenant_id
-    from service.storage.detection.policy_overrides import change_overrides
     from service.storage.sql.engine import write
 
     engine = prepared(settings_from(data))

@@ -111,10 +111,10 @@ def erase(
     from pydantic import TypeAdapter, ValidationError
 
     from service.model import Id
+    from service.storage.accounts.secret_box import SecretBox
     from service.storage.accounts.tenants import tenant_id
     from service.storage.privacy import erasures
     from service.storage.privacy.privacy_filters import open_privacy_filter
-    from service.storage.privacy.secret_box import SecretBox
     from service.storage.sql.engine import write
 
     try:
@@ -126,9 +126,9 @@ def erase(
     settings = settings_from(data)
     engine, box = prepared(settings), SecretBox(settings)
     number = tenant_id(engine, tenant)
-    edge = open_privacy_filter(engine, box, number)
+    privacy_filter = open_privacy_filter(engine, box, number)
     with write(engine) as connection:
-        job = erasures.ask(connection, number, edge, box, reporter, actor="cli", now_us=now_us())
+        job = erasures.ask(connection, number, privacy_filter, box, reporter, actor="cli", now_us=now_us())
     typer.echo(job)
     while wait:
         with engine.connect() as connection:

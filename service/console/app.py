@@ -63,14 +63,14 @@ PAGES = (
 )
 
 
-def add_console(app: FastAPI, parts: ApiContext) -> None:
+def add_console(app: FastAPI, api: ApiContext) -> None:
     """Put the console below /console of the API's app."""
     console = FastAPI(
         title="brigadewatch console", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     console.state = app.state  # also what is plugged in later (who counts: `observe`) is one for both
-    console.state.parts, console.state.hashing = parts, Hashing()
-    app.state.live = console.state.live = sse.CaseEvents(parts.engine, lambda: parts.now())
+    console.state.api, console.state.hashing = api, Hashing()
+    app.state.live = console.state.live = sse.CaseEvents(api.engine, lambda: api.now())
     console.include_router(static_files.router)
     console.include_router(sign_in.router)
     console.include_router(password.router)

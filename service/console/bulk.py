@@ -77,20 +77,20 @@ def decide(
     snooze_for: Annotated[str, Form(max_length=4)] = "3",
 ) -> Response:
     """Decide the chosen cases, each on the version that was seen."""
-    parts, versions = api_context(request), _versions(case or [])
+    api, versions = api_context(request), _versions(case or [])
     typed = Typed(verdict=verdict, reason_code=reason_code, note=note, snooze_for=snooze_for)
     if not versions:
         flash(request, person, "No case was chosen.", "info")
         return see_other(request, safe_path(back))
     try:
-        asked = typed.request(0, parts.now())
+        asked = typed.request(0, api.now())
     except Refused as refused:
         return _preview(
             request, person, versions, typed, back, status=422, messages=(FlashMessage(str(refused), "bad"),)
         )
-    decided, left = _decide_each(parts, person, versions, asked)
+    decided, left = _decide_each(api, person, versions, asked)
     if decided:
-        anyio.from_thread.run(wake, parts.redis, person.tenant)
+        anyio.from_thread.run(wake, api.redis, person.tenant)
     told = (
         f"{plural(len(decided), 'case')} decided: {dict(VERDICTS)[verdict].lower()}."
         if decided
@@ -110,13 +110,13 @@ def decide(
 @router.get("/queue/undo")
 def ask_undo(request: Request, person: Moderator) -> Response:
     """The person's last decision that stands, and whether to take it back."""
-    parts, came_from = api_context(request), urlsplit(request.headers.get("referer", ""))
-    with parts.engine.connect() as connection:
+    api, came_from = api_context(request), urlsplit(request.headers.get("referer", ""))
+    with api.engine.connect() as connection:
         last = last_of(connection, person.tenant_id, person.name)
         rows = (
             []
             if last is None
-            else case_queue.read_items(connection, person.tenant_id, [last.cluster_id], now=parts.now(), pictures=False)
+            else case_queue.read_items(connection, person.tenant_id, [last.cluster_id], now=api.now(), pictures=False)
         )
     return render(
         request,
@@ -137,15 +137,15 @@ def undo(
     back: Annotated[str, Form()] = "",
 ) -> Response:
     """Take decisions back, each by a new one that reverses it."""
-    parts = api_context(request)
+    api = api_context(request)
     taken, left = [], []
     for decision in list(dict.fromkeys(one for one in decisions.split(",") if one))[:MOST]:
         try:
-            taken.append(_take_back(parts, person, decision))
+            taken.append(_take_back(api, person, decision))
         except BrigadewatchError as refused:
             left.append(str(refused))
     if taken:
-        anyio.from_thread.run(wake, parts.redis, person.tenant)
+        anyio.from_thread.run(wake, api.redis, person.tenant)
     text = f"{plural(len(taken), 'decision')} taken back; the log keeps both." if taken else "Nothing was taken back."
     flash(request, person, " ".join([text, *left[:3]]), "bad" if left or not taken else "good")
     return see_other(request, safe_path(back))
@@ -161,9 +161,9 @@ def _preview(
     status: int = 200,
     messages: tuple[FlashMessage, ...] = (),
 ) -> Response:
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
-        rows = case_queue.read_items(connection, person.tenant_id, list(versions), now=parts.now())
+    api = api_context(request)
+    with api.engine.connect() as connection:
+        rows = case_queue.read_items(connection, person.tenant_id, list(versions), now=api.now())
         chosen = [ChosenCase(row, versions[row.item.id]) for row in rows]
         current = [one.row.item.id for one in chosen if not one.stale and one.row.item.disposition != "merged"]
         effects = {}
@@ -171,13 +171,13 @@ def _preview(
             asked = DecisionRequest(verdict=verdict, reason_code="other", version=0)
             effects[verdict] = (
                 sentence(
-                    effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, asked), now=parts.now()),
+                    effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, asked), now=api.now()),
                     verdict,
                 )
                 if current
                 else ""
             )
-        their_now = case_queue.tenant_now(connection, person.tenant_id, parts.now())
+        their_now = case_queue.tenant_now(connection, person.tenant_id, api.now())
     return render(
         request,
         person,
@@ -197,14 +197,14 @@ def _preview(
 
 
 def _decide_each(
-    parts: ApiContext, person: Person, versions: dict[str, int], asked: DecisionRequest
+    api: ApiContext, person: Person, versions: dict[str, int], asked: DecisionRequest
 ) -> tuple[list[str], list[str]]:
     """Ids of the decisions, and why the other cases were left as they are."""
     decided, left = [], []
     for cluster_id, version in versions.items():
         decision_id = f"d-{secrets.token_hex(8)}"
         try:
-            with write(parts.engine) as connection:
+            with write(api.engine) as connection:
                 cases.record_decision(
                     connection,
                     person.tenant_id,
@@ -212,7 +212,7 @@ def _decide_each(
                     asked.model_copy(update={"version": version}),
                     decision_id=decision_id,
                     by=person.name,
-                    now=parts.now(),
+                    now=api.now(),
                 )
             decided.append(decision_id)
         except StaleVersion as stale:
@@ -224,9 +224,9 @@ def _decide_each(
     return decided, left
 
 
-def _take_back(parts: ApiContext, person: Person, decision_id: str) -> str:
+def _take_back(api: ApiContext, person: Person, decision_id: str) -> str:
     """Reverse one decision of the person's own. Raises Refused for another's, or one that was taken back already."""
-    with write(parts.engine) as connection:
+    with write(api.engine) as connection:
         entry = read_entry(connection, person.tenant_id, decision_id)
         found = entry.decision
         if found.by != person.name or entry.reversed_by is not None:
@@ -246,7 +246,7 @@ def _take_back(parts: ApiContext, person: Person, decision_id: str) -> str:
             asked,
             decision_id=f"d-{secrets.token_hex(8)}",
             by=person.name,
-            now=parts.now(),
+            now=api.now(),
         )
     return decision_id
 

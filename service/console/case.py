@@ -24,7 +24,7 @@ from service.console.conflict import Seen, seen_of, what_changed
 from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, Typed, undo_request
 from service.console.history_text import entry_of
 from service.console.person import Person
-from service.console.queue import TenantEdge, next_case
+from service.console.queue import TenantFilter, next_case
 from service.console.queue_filters import LONGEST_ADDRESS, question_of
 from service.console.rendering import FlashMessage, flash, render, see_other, segment, wants_fragment
 from service.console.sign_in import Moderator, Viewer
@@ -95,7 +95,7 @@ class QueueContext:
     """The list that a case is worked through from."""
 
     queue: str  # as Question.text writes it
-    edge: PrivacyFilter
+    privacy_filter: PrivacyFilter
 
     @property
     def back(self) -> str:
@@ -108,15 +108,15 @@ class QueueContext:
 
     def onward(self, connection: Connection, person: Person, done: str, now: datetime) -> str | None:
         """The next case that waits in the list."""
-        return next_case(connection, person.tenant_id, person.name, self.edge, self.queue, done=done, now=now)
+        return next_case(connection, person.tenant_id, person.name, self.privacy_filter, self.queue, done=done, now=now)
 
 
-def _way(edge: TenantEdge, queue: Queue = "") -> QueueContext:
-    return QueueContext(question_of(queue).text, edge)
+def _way(privacy_filter: TenantFilter, queue: Queue = "") -> QueueContext:
+    return QueueContext(question_of(queue).text, privacy_filter)
 
 
-def _way_sent(edge: TenantEdge, queue: QueueField = "") -> QueueContext:
-    return QueueContext(question_of(queue).text, edge)
+def _way_sent(privacy_filter: TenantFilter, queue: QueueField = "") -> QueueContext:
+    return QueueContext(question_of(queue).text, privacy_filter)
 
 
 FromList = Annotated[QueueContext, Depends(_way)]
@@ -140,9 +140,9 @@ def show_case(
     """The whole page, or for htmx the table of complaints alone."""
     if not wants_fragment(request):
         return _page(request, person, id, narrowed, Typed(), way, all_reporters=reporters == "all")
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
-        file = read_case_file(connection, person.tenant_id, id, now=parts.now())
+    api = api_context(request)
+    with api.engine.connect() as connection:
+        file = read_case_file(connection, person.tenant_id, id, now=api.now())
         lines = pages.complaint_lines(connection, person.tenant_id, file, narrowed)
     return render(
         request,
@@ -166,10 +166,10 @@ def preview(request: Request, person: Viewer, id: str, typed: Panel, way: FromLi
     """
     if not wants_fragment(request):
         return _page(request, person, id, Narrowed(), typed, way, all_reporters=bool(typed.excluded))
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
-        file = read_case_file(connection, person.tenant_id, id, now=parts.now())
-        effects = pages.effects(connection, person.tenant_id, file, typed, now=parts.now())
+    api = api_context(request)
+    with api.engine.connect() as connection:
+        file = read_case_file(connection, person.tenant_id, id, now=api.now())
+        effects = pages.effects(connection, person.tenant_id, file, typed, now=api.now())
     return render(request, person, "case.html", fragment="effect", effects=effects, typed=typed, cluster=file.cluster)
 
 
@@ -186,11 +186,11 @@ def decide(
     """Decide on the version that was shown; what was typed comes back where somebody changed the case first, or it
     cannot be done.
     """
-    parts = api_context(request)
+    api = api_context(request)
     try:
-        asked = typed.request(seen.version, parts.now())
-        with parts.engine.connect() as connection:
-            told = pages.told_before(connection, person.tenant_id, id, asked, now=parts.now())
+        asked = typed.request(seen.version, api.now())
+        with api.engine.connect() as connection:
+            told = pages.told_before(connection, person.tenant_id, id, asked, now=api.now())
         decision_id = _record(request, person, id, asked)
     except StaleVersion as stale:
         said = FlashMessage(
@@ -220,8 +220,8 @@ def undo(
     way: FromListSent,
 ) -> Response:
     """Take a decision back by a new one that reverses it."""
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
+    api = api_context(request)
+    with api.engine.connect() as connection:
         _, log = cases.read_case(connection, person.tenant_id, id)
     undone = next((one for one in log if one.id == decision), None)
     if undone is None:
@@ -256,11 +256,11 @@ def unclaim(request: Request, person: Moderator, id: str, way: FromListSent) -> 
 
 
 def _handed(request: Request, person: Person, cluster_id: str, way: QueueContext, *, take: bool) -> Response:
-    parts = api_context(request)
-    with write(parts.engine) as connection:
+    api = api_context(request)
+    with write(api.engine) as connection:
         cases.family_of(connection, person.tenant_id, cluster_id)  # NotFound for what is none of ours
         change = claims.claim if take else claims.unclaim
-        change(connection, person.tenant_id, [cluster_id], by=person.name, now=parts.now())
+        change(connection, person.tenant_id, [cluster_id], by=person.name, now=api.now())
     return see_other(request, way.to(cluster_id))
 
 
@@ -269,9 +269,9 @@ def add_note(
     request: Request, person: Moderator, id: str, way: FromListSent, text: Annotated[str, Form()] = ""
 ) -> Response:
     """Write a note beside the case."""
-    parts = api_context(request)
-    with write(parts.engine) as connection:
-        notes.add_note(connection, person.tenant_id, id, text, by=person.name, now=parts.now())
+    api = api_context(request)
+    with write(api.engine) as connection:
+        notes.add_note(connection, person.tenant_id, id, text, by=person.name, now=api.now())
     return see_other(request, f"{way.to(id)}#notes")
 
 
@@ -288,12 +288,12 @@ def _onward(request: Request, person: Person, done: str, way: QueueContext) -> s
 
 
 def _record(request: Request, person: Person, cluster_id: str, asked: DecisionRequest) -> str:
-    parts, decision_id = api_context(request), f"d-{secrets.token_hex(8)}"
-    with write(parts.engine) as connection:
+    api, decision_id = api_context(request), f"d-{secrets.token_hex(8)}"
+    with write(api.engine) as connection:
         cases.record_decision(
-            connection, person.tenant_id, cluster_id, asked, decision_id=decision_id, by=person.name, now=parts.now()
+            connection, person.tenant_id, cluster_id, asked, decision_id=decision_id, by=person.name, now=api.now()
         )
-    anyio.from_thread.run(wake, parts.redis, person.tenant)
+    anyio.from_thread.run(wake, api.redis, person.tenant)
     return decision_id
 
 
@@ -310,9 +310,9 @@ def _page(
     messages: tuple[FlashMessage, ...] = (),
     seen: Seen | None = None,
 ) -> Response:
-    parts = api_context(request)
-    now = parts.now()
-    with parts.engine.connect() as connection:
+    api = api_context(request)
+    now = api.now()
+    with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, cluster_id, now=now)
         content = pages.case_page(connection, person.tenant_id, file, narrowed, all_reporters=all_reporters, now=now)
         effects = pages.effects(connection, person.tenant_id, file, typed, now=now)

@@ -159,18 +159,18 @@ async def reverse(
     note: Annotated[str, Form(max_length=LONGEST_NOTE)] = "",
 ) -> Response:
     """Take it back, by a new decision that repeats its verdict and names it."""
-    parts = api_context(request)
+    api = api_context(request)
     case_id = await run_in_threadpool(_reverse, request, person, id, version, note)
     if isinstance(case_id, Response):
         return case_id
-    await wake(parts.redis, person.tenant)
+    await wake(api.redis, person.tenant)
     return see_other(request, "/console/decisions")
 
 
 def _reverse(request: Request, person: Person, decision_id: str, version: int, note: str) -> Response | str:
-    parts = api_context(request)
+    api = api_context(request)
     try:
-        with write(parts.engine) as connection:
+        with write(api.engine) as connection:
             entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
             case, _ = _standing_case(connection, person.tenant_id, entry)
             undo = undo_request(
@@ -183,7 +183,7 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
                 undo,
                 decision_id=f"d-{secrets.token_hex(8)}",
                 by=person.name,
-                now=parts.now(),
+                now=api.now(),
             )
     except StaleVersion as stale:
         told = FlashMessage(
@@ -223,15 +223,15 @@ def _form(
     status: int = 200,
     messages: tuple[FlashMessage, ...] = (),
 ) -> Response:
-    parts = api_context(request)
+    api = api_context(request)
     told: dict[str, Any] = {"effect": None, "after": None, "refused": None}
-    with parts.engine.connect() as connection:
+    with api.engine.connect() as connection:
         entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
         case, log = _standing_case(connection, person.tenant_id, entry)
         try:
             undo = undo_request(entry.decision.verdict, entry.decision.snooze_until, entry.decision.id, case.version)
-            told["after"], _ = decide(case, log, undo, decision_id="preview", by=person.name, now=parts.now())
-            told["effect"] = effect_of_decisions(connection, person.tenant_id, {case.id: undo}, now=parts.now())
+            told["after"], _ = decide(case, log, undo, decision_id="preview", by=person.name, now=api.now())
+            told["effect"] = effect_of_decisions(connection, person.tenant_id, {case.id: undo}, now=api.now())
         except Refused as refused:
             told["refused"] = str(refused)
     return render(

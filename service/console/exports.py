@@ -61,11 +61,11 @@ def names_in(file: CaseFile, replace: bool, order: Raster | None = None) -> Expo
 @router.get("/clusters/{id}/export.json")
 def export_json(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
     """The whole case as one document."""
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
+    api = api_context(request)
+    with api.engine.connect() as connection:
         file = file_of(request, person, id, connection)
         order = pages.picture_of(file)
-        body = document(connection, person.tenant_id, file, order, names_in(file, pseudonymise, order), now=parts.now())
+        body = document(connection, person.tenant_id, file, order, names_in(file, pseudonymise, order), now=api.now())
     return JSONResponse(body, headers=_download(f"case-{id}", "json"))
 
 
@@ -117,13 +117,13 @@ def export_graphml(
 @router.get("/clusters/{id}/print")
 def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
     """The case on paper, with its pictures."""
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
+    api = api_context(request)
+    with api.engine.connect() as connection:
         file = file_of(request, person, id, connection)
         order = pages.picture_of(file)
         names = names_in(file, pseudonymise, order)
         ties = [_renamed(tie, names) for tie in read_ties(connection, person.tenant_id, id)]
-        body = document(connection, person.tenant_id, file, order, names, now=parts.now())
+        body = document(connection, person.tenant_id, file, order, names, now=api.now())
         others = [at for at, _ in others_on(connection, person.tenant_id, file)]
         own_pseudonyms = tenant_settings.settings_of(connection, person.tenant_id).pseudonyms
     shown = {key: names.reporter(name) for key, name in file.reporter_ids.items()}

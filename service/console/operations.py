@@ -20,10 +20,11 @@ from service.console.sign_in import Admin
 from service.errors import StoreUnavailable
 from service.model import Pipeline, microseconds, moment
 from service.ops.workers import Machinery, read_machinery
-from service.storage.accounts import admin_status, audit_log
+from service.storage.accounts import audit_log
 from service.storage.complaints import dead_letters
 from service.storage.complaints.archive_reader import analysis_state_of
 from service.storage.complaints.progress import TenantProgress, read_progress
+from service.storage.detection import admin_status
 from service.storage.sql.engine import write
 
 router = APIRouter()
@@ -77,7 +78,7 @@ async def handle_dead_letters(
     letter: Annotated[list[str], Form()] = [],  # noqa: B006  (FastAPI copies it)
 ) -> Response:
     """Send the chosen ones again, or drop them for good: asked once more before."""
-    parts = api_context(request)
+    api = api_context(request)
     ids = sorted({int(one) for one in letter if one.isdecimal() and len(one) <= 18})
     if len(ids) > MOST_AT_ONCE:
         raise HTTPException(422, f"{len(ids):,} are too many at once: {MOST_AT_ONCE} are possible")
@@ -87,13 +88,13 @@ async def handle_dead_letters(
     if action == "resend":
         done = len(
             await dead_letters.send_again(
-                parts.engine, parts.redis, person.tenant, person.tenant_id, microseconds(parts.now()), ids
+                api.engine, api.redis, person.tenant, person.tenant_id, microseconds(api.now()), ids
             )
         )
     elif not sure:
         return await run_in_threadpool(lambda: render(request, person, "drop.html", ids=ids))
     else:
-        done = await run_in_threadpool(dead_letters.drop, parts.engine, person.tenant_id, ids)
+        done = await run_in_threadpool(dead_letters.drop, api.engine, person.tenant_id, ids)
     await run_in_threadpool(_note, request, person, action, ids, done)
     return see_other(request, "/console/ops#dead")
 
@@ -106,16 +107,16 @@ def size(count: int | None) -> str:
 
 
 def _note(request: Request, person: Person, action: str, ids: list[int], done: int) -> None:
-    parts = api_context(request)
+    api = api_context(request)
     if done:
-        with write(parts.engine) as connection:
+        with write(api.engine) as connection:
             audit_log.enter(
                 connection,
                 person.tenant_id,
                 actor=person.name,
                 action=f"dead letters {'sent again' if action == 'resend' else 'dropped'}",
                 subject="dead letters",
-                now_us=microseconds(parts.now()),
+                now_us=microseconds(api.now()),
                 detail={"count": done, "ids": ids},
             )
     words = "sent again: they are on their way" if action == "resend" else "dropped for good"
@@ -130,8 +131,8 @@ def _note(request: Request, person: Person, action: str, ids: list[int], done: i
 
 
 def _read(request: Request, person: Person, after: tuple[Any, ...] | None) -> dict[str, Any]:
-    parts, tenant_id = api_context(request), person.tenant_id
-    with parts.engine.connect() as connection:
+    api, tenant_id = api_context(request), person.tenant_id
+    with api.engine.connect() as connection:
         letters, behind = admin_status.list_dead(connection, tenant_id, after=after, limit=LETTERS)
         analysis = analysis_state_of(connection, tenant_id)
         found: dict[str, Any] = {

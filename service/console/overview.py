@@ -26,12 +26,12 @@ from service.console.sign_in import Viewer
 from service.console.targets import assessment_of, standings_of
 from service.errors import StoreUnavailable
 from service.model import Pipeline, microseconds, moment
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview, restorations
 from service.storage.cases.overview import Period, Slot
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import ingest_state_of
 from service.storage.complaints.progress import TenantProgress, read_progress
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.redis_store import stream
 
 router = APIRouter()
@@ -111,10 +111,10 @@ async def show_overview(request: Request, person: Viewer, period: str = "day") -
 def download_overview(request: Request, person: Viewer, period: str = "day") -> Response:
     """The picture's figures as a file, by ten minutes."""
     _check(period)
-    parts = api_context(request)
+    api = api_context(request)
 
     def rows() -> Iterator[tuple[Cell, ...]]:
-        with parts.engine.connect() as connection:
+        with api.engine.connect() as connection:
             chosen = _period(request, person, ingest_state_of(connection, person.tenant_id).watermark_us, period)
             slots = overview.read_slots(connection, person.tenant_id, chosen)
         for slot in slots:
@@ -133,9 +133,9 @@ def _period(request: Request, person: Person, watermark_us: int | None, name: st
 
 
 def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
-    parts = api_context(request)
-    now_us, tenant_id = microseconds(parts.now()), person.tenant_id
-    with parts.engine.connect() as connection:
+    api = api_context(request)
+    now_us, tenant_id = microseconds(api.now()), person.tenant_id
+    with api.engine.connect() as connection:
         watermark_us = ingest_state_of(connection, tenant_id).watermark_us
         period = _period(request, person, watermark_us, name)
         slots = overview.read_slots(connection, tenant_id, period)
@@ -195,9 +195,9 @@ def _says(bar: Bar) -> str:
 
 async def _pipeline(request: Request, person: Person, progress: TenantProgress) -> Pipeline | None:
     """How far the tenant's items are; None while Redis does not say."""
-    parts = api_context(request)
+    api = api_context(request)
     try:
-        accepted, oldest_us = await stream.position_and_oldest(parts.redis, person.tenant)
+        accepted, oldest_us = await stream.position_and_oldest(api.redis, person.tenant)
     except StoreUnavailable:
         return None
-    return pipeline_of(progress, accepted, oldest_us, microseconds(parts.now()))
+    return pipeline_of(progress, accepted, oldest_us, microseconds(api.now()))

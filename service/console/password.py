@@ -36,7 +36,7 @@ async def change_password(
     again: Annotated[str, Form()] = "",
 ) -> Response:
     """Take a new password from whoever knows the present one; the person's other sessions end."""
-    parts = api_context(request)
+    api = api_context(request)
     attempt = await run_in_threadpool(_begin, request, person)
     if attempt.user_id is None:
         return await run_in_threadpool(
@@ -62,8 +62,8 @@ async def change_password(
     password_hash = await run_in_threadpool(hash_password, chosen)
 
     def keep() -> Response:
-        now_us = microseconds(parts.now())
-        with write(parts.engine) as connection:
+        now_us = microseconds(api.now())
+        with write(api.engine) as connection:
             user = users.read_user(connection, person.tenant_id, person.user_id)
             users.set_password(
                 connection, user, password_hash, actor=person.name, now_us=now_us, but_session=person.session.hash

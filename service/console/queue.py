@@ -50,18 +50,20 @@ _EMPTY = {
 }
 
 
-async def _edge(request: Request, person: Viewer) -> PrivacyFilter:
-    return await api_context(request).edges.of(person.tenant_id)
+async def _privacy_filter(request: Request, person: Viewer) -> PrivacyFilter:
+    return await api_context(request).privacy_filters.of(person.tenant_id)
 
 
-TenantEdge = Annotated[PrivacyFilter, Depends(_edge)]  # maps a reporter's id that is typed to the one that is stored
+TenantFilter = Annotated[
+    PrivacyFilter, Depends(_privacy_filter)
+]  # maps a reporter's id that is typed to the one that is stored
 
 
 @router.get("/clusters")
-def show_queue(request: Request, person: Viewer, edge: TenantEdge, cursor: str | None = None) -> Response:
+def show_queue(request: Request, person: Viewer, privacy_filter: TenantFilter, cursor: str | None = None) -> Response:
     """One tab of the queue, filtered and sorted as the address says."""
     now, question = api_context(request).now(), read_question(request.query_params)
-    chosen = chosen_of(question, person.name, edge)
+    chosen = chosen_of(question, person.name, privacy_filter)
     with api_context(request).engine.connect() as connection:
         counts = case_queue.count_tabs(connection, person.tenant_id, person.name, now=now)
         rows, next_cursor, again = _page(connection, person.tenant_id, question, chosen, cursor, now)
@@ -86,17 +88,24 @@ def show_queue(request: Request, person: Viewer, edge: TenantEdge, cursor: str |
     )
 
 
-def chosen_of(question: Question, person: str, edge: PrivacyFilter) -> QueueFilter:
+def chosen_of(question: Question, person: str, privacy_filter: PrivacyFilter) -> QueueFilter:
     """Which cases a person's question means."""
     filters = dict(question.filters)
     if "reporter" in filters:
-        filters["reporter"] = edge.reporter(filters["reporter"])
+        filters["reporter"] = privacy_filter.reporter(filters["reporter"])
     base = case_queue.of_tab(question.tab, person)
     return case_queue.narrowed(base, filters)
 
 
 def next_case(
-    connection: Connection, tenant_id: int, person: str, edge: PrivacyFilter, queue: str, *, done: str, now: datetime
+    connection: Connection,
+    tenant_id: int,
+    person: str,
+    privacy_filter: PrivacyFilter,
+    queue: str,
+    *,
+    done: str,
+    now: datetime,
 ) -> str | None:
     """The first case of the list that `queue` (Question.text) stands for, but `done`; None when there is no other that
     waits.
@@ -105,7 +114,7 @@ def next_case(
     items, _ = case_queue.list_queue(
         connection,
         tenant_id,
-        chosen_of(question, person, edge),
+        chosen_of(question, person, privacy_filter),
         sort=question.sort,
         after=None,
         limit=20,
@@ -144,15 +153,15 @@ def unclaim(
 def _handed(
     request: Request, person: Moderator, case: list[str] | None, only: str, back: str, *, take: bool
 ) -> Response:
-    parts, asked = api_context(request), [only] if only else [one.partition(":")[0] for one in case or ()]
-    with write(parts.engine) as connection:
+    api, asked = api_context(request), [only] if only else [one.partition(":")[0] for one in case or ()]
+    with write(api.engine) as connection:
         changed = (claims.claim if take else claims.unclaim)(
-            connection, person.tenant_id, asked, by=person.name, now=parts.now()
+            connection, person.tenant_id, asked, by=person.name, now=api.now()
         )
     if only and wants_fragment(request):
-        with parts.engine.connect() as connection:
-            rows = case_queue.read_items(connection, person.tenant_id, asked, now=parts.now())
-            their_now = case_queue.tenant_now(connection, person.tenant_id, parts.now())
+        with api.engine.connect() as connection:
+            rows = case_queue.read_items(connection, person.tenant_id, asked, now=api.now())
+            their_now = case_queue.tenant_now(connection, person.tenant_id, api.now())
         if not rows:
             raise NotFound("This case is not there any more: load the list anew.")
         return render(

@@ -14,7 +14,7 @@ from service.console.csv_files import csv_response
 from service.console.formatting import percent
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
-from service.console.queue import TenantEdge
+from service.console.queue import TenantFilter
 from service.console.rendering import flash, render, see_other, segment
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import CSV_HEADER, csv_row
@@ -54,9 +54,11 @@ def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = 
 
 
 @router.get("/reporters/{id}")
-def show_reporter(request: Request, person: Viewer, edge: TenantEdge, id: str, cursor: str = "") -> Response:
+def show_reporter(
+    request: Request, person: Viewer, privacy_filter: TenantFilter, id: str, cursor: str = ""
+) -> Response:
     """All about one; 404 for one that never complained to this tenant."""
-    stored = edge.reporter(id)
+    stored = privacy_filter.reporter(id)
     after = place_of(cursor, NAME, target_history.KEY_TYPES_BY_SORT, SORT, {"reporter": stored})
     return render(
         request,
@@ -68,9 +70,9 @@ def show_reporter(request: Request, person: Viewer, edge: TenantEdge, id: str, c
 
 
 @router.get("/reporters/{id}/complaints.csv")
-def download_complaints(request: Request, person: Viewer, edge: TenantEdge, id: str) -> Response:
+def download_complaints(request: Request, person: Viewer, privacy_filter: TenantFilter, id: str) -> Response:
     """Their complaints as a file."""
-    stored = edge.reporter(id)
+    stored = privacy_filter.reporter(id)
     found = every_page(
         api_context(request).engine,
         lambda connection, after: list_of_reporter(connection, person.tenant_id, stored, after=after, limit=AT_ONCE),
@@ -82,22 +84,22 @@ def download_complaints(request: Request, person: Viewer, edge: TenantEdge, id: 
 def handle_warning(
     request: Request,
     person: Moderator,
-    edge: TenantEdge,
+    privacy_filter: TenantFilter,
     id: str,
     choice: Annotated[Literal["warned", "declined"], Form()],
 ) -> Response:
     """Write down what the person made of the suggestion. Nothing is sent to anybody."""
-    parts, stored = api_context(request), edge.reporter(id)
-    with write(parts.engine) as connection:
-        warnings.handle(connection, person.tenant_id, stored, choice, by=person.name, now_us=microseconds(parts.now()))
+    api, stored = api_context(request), privacy_filter.reporter(id)
+    with write(api.engine) as connection:
+        warnings.handle(connection, person.tenant_id, stored, choice, by=person.name, now_us=microseconds(api.now()))
     flash(request, person, "Noted: you have warned them." if choice == "warned" else "Noted: no warning.")
     return see_other(request, f"/console/reporters/{segment(stored)}")
 
 
 def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, ...] | None) -> dict[str, Any]:
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
-        history = read_reporter(connection, person.tenant_id, reporter_id, now=parts.now())
+    api = api_context(request)
+    with api.engine.connect() as connection:
+        history = read_reporter(connection, person.tenant_id, reporter_id, now=api.now())
         suggested = warnings.read_suggested(connection, person.tenant_id, reporter_id)
         complaints, behind = list_of_reporter(connection, person.tenant_id, reporter_id, after=after, limit=PAGE)
         summaries = cases.summaries_of(connection, person.tenant_id, [one.id for one in history.clusters])

@@ -32,10 +32,10 @@ from service.model import Assessment, microseconds
 from service.moderation.restoration_outcomes import CHOICES, Choice, outcome_of
 from service.moderation.restorations import RestorationState
 from service.storage.accounts import audit_log
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import restorations
 from service.storage.cases.restorations import SORT_KEY_TYPES, RestorationRow
 from service.storage.complaints.target_content import UNKNOWN, TargetWords, words_of
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
 
@@ -197,8 +197,8 @@ async def handle(
     items = await run_in_threadpool(_items_of, request, person, wanted)
     if not items:
         return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
-    parts = api_context(request)
-    now = parts.now()
+    api = api_context(request)
+    now = api.now()
     outcomes = [
         outcome_of(
             chosen,
@@ -209,11 +209,11 @@ async def handle(
         for item in items
     ]
     lines = [canonical(outcome, OUTCOME) for outcome in outcomes]
-    await parts.writer.append(person.tenant, len(lines), b"\n".join(lines))
+    await api.writer.append(person.tenant, len(lines), b"\n".join(lines))
     metrics_sink(request).accepted(person.tenant, len(lines))
 
     def note() -> None:
-        with write(parts.engine) as connection:
+        with write(api.engine) as connection:
             for outcome, item in zip(outcomes, items, strict=True):
                 detail = {
                     "target": item.target_id,

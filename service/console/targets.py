@@ -27,13 +27,13 @@ from service.errors import StoreUnavailable
 from service.model import Assessment, microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, assess
 from service.moderation.brief import Dossier, GroupOnTarget, OutcomeTold, fragment, not_known, sentences
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview
 from service.storage.cases.brief_reads import read_dossier
 from service.storage.complaints import target_history
 from service.storage.complaints.archive_reader import ingest_state_of, never_archived
 from service.storage.complaints.target_content import UNKNOWN, words_of
 from service.storage.complaints.target_history import FiledComplaint, Points, list_of_target, read_points
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.redis_store.assessments import Standings, read_targets
 from service.storage.redis_store.stream import PositionAbsent
 
@@ -157,13 +157,13 @@ async def standings_of(request: Request, person: Person, target_ids: Sequence[st
 
     A new tenant has zeros.
     """
-    parts = api_context(request)
+    api = api_context(request)
     try:
-        return await read_targets(parts.redis, person.tenant, list(target_ids))
+        return await read_targets(api.redis, person.tenant, list(target_ids))
     except PositionAbsent:
         if not await run_in_threadpool(_is_new, request, person):
             return None
-        return Standings([], parts.now(), pending=False)
+        return Standings([], api.now(), pending=False)
     except StoreUnavailable:
         return None
 
@@ -188,10 +188,10 @@ def _is_new(request: Request, person: Person) -> bool:
 def _read(
     request: Request, person: Person, target_id: str, standings: Standings | None, after: tuple[Any, ...] | None
 ) -> dict[str, Any]:
-    parts = api_context(request)
-    with parts.engine.connect() as connection:
+    api = api_context(request)
+    with api.engine.connect() as connection:
         policy = policy_of(connection, person.tenant_id)
-        dossier = read_dossier(connection, person.tenant_id, target_id, now=parts.now())
+        dossier = read_dossier(connection, person.tenant_id, target_id, now=api.now())
         points = read_points(
             connection,
             person.tenant_id,

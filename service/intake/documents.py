@@ -39,7 +39,7 @@ class TooManyItems(ValueError):
 class Submission:
     """What a document held, as it may be stored."""
 
-    edge: PrivacyFilter = field(
+    privacy_filter: PrivacyFilter = field(
         default_factory=PrivacyFilter
     )  # the tenant's; the default lets everything pass as it is
     lines: list[bytes] = field(default_factory=list)  # canonical, in the document's order
@@ -50,7 +50,7 @@ class Submission:
         """Take an item that was read, or note why it was refused; `number` is its line's, where there are lines."""
         if not isinstance(item, RejectedItem):
             try:
-                self.lines.append(self.edge.line(canonical(item, noun)))
+                self.lines.append(self.privacy_filter.line(canonical(item, noun)))
                 return
             except Erased as refused:
                 item = RejectedItem(line=number, id=item.id, detail=str(refused), pointer="/reporter/id")  # type: ignore[attr-defined]

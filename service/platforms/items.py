@@ -39,16 +39,16 @@ class Item:
         """Whether it says what was decided; otherwise it is a complaint."""
         return self.noun is OUTCOME
 
-    def read(self, now: datetime, edge: PrivacyFilter, number: int | None = None) -> Frozen | RejectedItem:
+    def read(self, now: datetime, privacy_filter: PrivacyFilter, number: int | None = None) -> Frozen | RejectedItem:
         """The contract's item, or why it is none; `number` is only handed on to the refusal."""
         document = self.document
         if self.id_tells_reporter and isinstance(document.get("id"), str):
-            document = {**document, "id": edge.derived(document["id"])}
+            document = {**document, "id": privacy_filter.derived(document["id"])}
         return read_value(document, self.noun, now, number)
 
-    def line(self, now: datetime, edge: PrivacyFilter) -> bytes:
+    def line(self, now: datetime, privacy_filter: PrivacyFilter) -> bytes:
         """Its canonical line. Raises ValueError for an item that the contract does not take."""
-        read = self.read(now, edge)
+        read = self.read(now, privacy_filter)
         if isinstance(read, RejectedItem):
             raise ValueError(read.detail)
         return canonical(read, self.noun)

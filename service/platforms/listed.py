@@ -31,11 +31,11 @@ class Listing:
     left_out: Counter[str] = field(default_factory=Counter)
     times: list[datetime] = field(default_factory=list)  # when each entry that tells it was made
 
-    def valid(self, now: datetime, edge: PrivacyFilter) -> list[Item]:
+    def valid(self, now: datetime, privacy_filter: PrivacyFilter) -> list[Item]:
         """The items that the contract takes; the others are counted as refused."""
         valid: list[Item] = []
         for item in self.items:
-            if isinstance(item.read(now, edge), RejectedItem):
+            if isinstance(item.read(now, privacy_filter), RejectedItem):
                 self.left_out["refused"] += 1
             else:
                 valid.append(item)

@@ -86,8 +86,8 @@ LINES = st.one_of(
 EDGES = st.builds(PrivacyFilter, key=st.just(b"k" * 32), pseudonyms=st.booleans(), keep_text=st.booleans())
 
 
-def read(document: bytes, form: Form, noun: Noun, edge: PrivacyFilter | None = None) -> Submission:
-    batch = Submission(edge or PrivacyFilter())
+def read(document: bytes, form: Form, noun: Noun, privacy_filter: PrivacyFilter | None = None) -> Submission:
+    batch = Submission(privacy_filter or PrivacyFilter())
     for _ in read_document(document, noun, form, NOW, batch):
         pass
     return batch
@@ -107,15 +107,15 @@ def test_a_document_is_read_or_refused_in_our_own_words(document: bytes, form: F
         item.model_dump_json()
 
 
-@cases(before=st.lists(LINES, max_size=6), after=st.lists(LINES, max_size=6), edge=EDGES)
+@cases(before=st.lists(LINES, max_size=6), after=st.lists(LINES, max_size=6), privacy_filter=EDGES)
 def test_a_good_line_among_any_others_is_taken_and_each_other_has_its_own_fate(
-    before: list[bytes], after: list[bytes], edge: PrivacyFilter
+    before: list[bytes], after: list[bytes], privacy_filter: PrivacyFilter
 ) -> None:
     good = json.dumps(GOOD).encode()
-    batch = read(b"\n".join([*before, good, *after]), "ndjson", COMPLAINT, edge)
+    batch = read(b"\n".join([*before, good, *after]), "ndjson", COMPLAINT, privacy_filter)
     filled = [line for line in [*before, good, *after] if line.strip(b" \t\r")]
     assert len(batch.lines) + batch.rejected_count == len(filled)
-    assert edge.line(b"c" + canonical(read_line(good, COMPLAINT, NOW), COMPLAINT)[1:]) in batch.lines  # type: ignore[arg-type]
+    assert privacy_filter.line(b"c" + canonical(read_line(good, COMPLAINT, NOW), COMPLAINT)[1:]) in batch.lines  # type: ignore[arg-type]
     assert all(b"\n" not in line for line in batch.lines)
 
 

@@ -14,7 +14,7 @@ import pytest
 from service import data_folder
 from service.errors import Refused, StoreUnavailable
 from service.settings import Settings, read_settings
-from service.storage.privacy.secret_box import NoSecretKey, SecretBox
+from service.storage.accounts.secret_box import NoSecretKey, SecretBox
 
 
 @pytest.fixture

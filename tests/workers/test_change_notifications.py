@@ -15,8 +15,8 @@ from sqlalchemy import Engine, delete, select
 from worlds import DAY, START, Row, Town, document, draw_town
 
 from service.settings import Settings
+from service.storage.accounts.policy_overrides import set_overrides
 from service.storage.cases import clusters, restorations
-from service.storage.detection.policy_overrides import set_overrides
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of

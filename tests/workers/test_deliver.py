@@ -27,8 +27,8 @@ from service.errors import NotFound, Refused
 from service.moderation.events import Event
 from service.ops.worker_metrics import DELIVERY_ATTEMPTS, counted
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.sql import schema, timers

@@ -15,8 +15,8 @@ from worlds import DAY, Row, Town, document, draw_town, keys_of
 
 from service.errors import StaleVersion
 from service.settings import Settings
+from service.storage.accounts.policy_overrides import set_overrides
 from service.storage.cases import clusters
-from service.storage.detection.policy_overrides import set_overrides
 from service.storage.redis_store import assessments, redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.sql.engine import write

@@ -13,9 +13,9 @@ from worlds import Row, document, draw_town
 from service.errors import NotFound, Refused
 from service.moderation.allowances import sentence
 from service.settings import Settings
+from service.storage.accounts.policy_overrides import change_overrides
 from service.storage.accounts.tenants import create_tenant
 from service.storage.detection import allow_list
-from service.storage.detection.policy_overrides import change_overrides
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of

@@ -15,9 +15,9 @@ from worlds import DAY, Row, document, draw_town
 from service.errors import NotFound, Refused
 from service.model import JsonObject
 from service.settings import Settings
+from service.storage.accounts.policy_overrides import change_overrides, overrides_of, policy_of
 from service.storage.accounts.tenants import create_tenant
 from service.storage.detection import dry_runs
-from service.storage.detection.policy_overrides import change_overrides, overrides_of, policy_of
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import open_queue
 from service.storage.sql import schema, timers

@@ -30,6 +30,7 @@ from service.cli import app
 from service.model import moment
 from service.moderation.events import Event
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import create_key
 from service.storage.cases.notes import add_note
@@ -38,7 +39,6 @@ from service.storage.detection import allow_list
 from service.storage.privacy import erasures
 from service.storage.privacy.erasure_rewrite import ErasureRewrite
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store import stream
 from service.storage.sql import schema
 from service.storage.sql.engine import write
@@ -124,7 +124,7 @@ def house(
     made.api.keys[made.name, frozenset({"ingest", "read", "moderate", "admin"})] = create_key(
         engine, made.name, ["ingest", "read", "moderate", "admin"], "test", 0
     )
-    made.api.app.state.parts.now = lambda: moment(made.resources.now_us())
+    made.api.app.state.api.now = lambda: moment(made.resources.now_us())
     yield made
     made.forgets()
 
@@ -454,7 +454,7 @@ def test_with_pseudonyms_both_what_was_stored_before_and_after_is_erased(house: 
     archived(house, complaint("c1"))
     with write(house.engine) as connection:
         change_settings(connection, house.id, actor="test", now_us=0, pseudonyms=True)
-    house.api.app.state.parts.edges.forget(house.id)
+    house.api.app.state.api.privacy_filters.forget(house.id)
     archived(house, complaint("c2", target="t2"))
     pseudonym = open_privacy_filter(house.engine, SecretBox(house.resources.settings), house.id).pseudonym(VERA)
     assert {"complaints"} <= in_rows(house.engine, forms(pseudonym)).keys()

@@ -183,10 +183,10 @@ def test_a_buried_item_can_be_sent_again_once_and_is_pending_meanwhile(
 ) -> None:
     real = ingest.commit
 
-    def refuse(connection: Any, tenant: int, epoch: int, batches: Any, edge: Any) -> Any:
+    def refuse(connection: Any, tenant: int, epoch: int, batches: Any, privacy_filter: Any) -> Any:
         if any(b'"poison"' in batch.lines for batch in batches):
             raise ValueError("a fault of ours")
-        return real(connection, tenant, epoch, batches, edge)
+        return real(connection, tenant, epoch, batches, privacy_filter)
 
     paper.accepts(complaint("fine", reporter="x"), complaint("poison"))
     with monkeypatch.context() as patch:

@@ -23,10 +23,10 @@ from service.ops.worker_metrics import POLLS, counted
 from service.outbound.client import outbound_client
 from service.polling.fetch import MAX_BYTES
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import create_tenant
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store import redis_keys
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
@@ -618,19 +618,19 @@ def test_what_is_polled_passes_the_tenants_edge(make: Make) -> None:
     world = make(ozone)
     with write(world.resources.engine) as connection:
         change_settings(connection, world.number, actor="test", now_us=1, keep_text=False, pseudonyms=True)
-    edge = open_privacy_filter(world.resources.engine, SecretBox(world.resources.settings), world.number)
+    privacy_filter = open_privacy_filter(world.resources.engine, SecretBox(world.resources.settings), world.number)
     with write(world.resources.engine) as connection:
         row = {
             "id": "job",
             "tenant_id": world.number,
-            "reporter_hash": edge.mark("did:plc:gone"),
+            "reporter_hash": privacy_filter.mark("did:plc:gone"),
             "token": "x",
             "state": "done",
             "asked_us": 1,
         }
         connection.execute(schema.erasures.insert().values(row))
     world.poll()
-    assert [c["reporter"]["id"] for c in world.complaints().values()] == [edge.pseudonym("did:plc:one")]
+    assert [c["reporter"]["id"] for c in world.complaints().values()] == [privacy_filter.pseudonym("did:plc:one")]
     assert "did:plc:one" not in json.dumps(world.complaints()) and "words" not in json.dumps(world.complaints())
 
 

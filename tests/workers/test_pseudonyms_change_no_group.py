@@ -16,9 +16,9 @@ from worlds import document, draw_town, keys_of
 
 from service.intake.privacy_filter import PrivacyFilter
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
 
@@ -32,12 +32,12 @@ OPENINGS = (
 class Edged(Newspaper):
     """A newspaper whose items pass its own edge."""
 
-    def edge(self) -> PrivacyFilter:
+    def privacy_filter(self) -> PrivacyFilter:
         return open_privacy_filter(self.engine, SecretBox(self.resources.settings), self.id)
 
     def accepts(self, *lines: bytes) -> int:
-        edge = self.edge()
-        return super().accepts(*map(edge.line, lines))
+        privacy_filter = self.privacy_filter()
+        return super().accepts(*map(privacy_filter.line, lines))
 
 
 @pytest.fixture
@@ -71,10 +71,10 @@ def test_a_brigade_is_the_same_group_with_the_same_evidence_and_the_same_counts(
         paper.posts(documents, batch=400)
         paper.sweeps()
     shown, hidden = papers
-    edge = hidden.edge()
+    privacy_filter = hidden.privacy_filter()
     (one,), (other,) = shown.clusters().values(), hidden.clusters().values()
     assert one.members == keys_of(brigade)
-    assert other.members == {key_of(edge.pseudonym(name)) for name in brigade}
+    assert other.members == {key_of(privacy_filter.pseudonym(name)) for name in brigade}
     assert [(e.signal, e.text) for e in one.evidence] == [(e.signal, e.text) for e in other.evidence]
     # members come in another order, so sums differ in the last digit
     assert [e.value for e in one.evidence] == pytest.approx([e.value for e in other.evidence])
@@ -111,18 +111,18 @@ def test_a_crowd_that_only_copies_texts_is_found_by_signatures_alone(papers: tup
         paper.posts(documents, batch=400)
         paper.sweeps()
     shown, hidden = papers
-    edge = hidden.edge()
+    privacy_filter = hidden.privacy_filter()
     found = {frozenset(c.members) for c in shown.clusters().values() if c.kind == "one_shot"}
     assert found == {keys_of(f"crowd-{k}" for k in range(24))}
     assert {frozenset(c.members) for c in hidden.clusters().values() if c.kind == "one_shot"} == {
-        frozenset(key_of(edge.pseudonym(f"crowd-{k}")) for k in range(24))
+        frozenset(key_of(privacy_filter.pseudonym(f"crowd-{k}")) for k in range(24))
     }
     assert hidden.asks("victim").independent_complaints == pytest.approx(shown.asks("victim").independent_complaints)
     assert shown.asks("victim").independent_complaints < 24
 
 
 def test_two_tenants_signatures_and_pseudonyms_have_nothing_in_common(papers: tuple[Edged, Edged]) -> None:
-    one, other = (paper.edge() for paper in papers)
+    one, other = (paper.privacy_filter() for paper in papers)
     assert one.pseudonym("r1") != other.pseudonym("r1")
     assert one.mark("r1") != other.mark("r1")
     text = {"id": "c", "reporter": {"id": "r1"}, "text": OPENINGS[0]}

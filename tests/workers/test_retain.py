@@ -251,7 +251,7 @@ def test_a_turn_that_ends_early_goes_on_at_once(paper: Archive, monkeypatch: pyt
 
 
 def test_a_window_that_was_made_longer_since_is_not_cut(paper: Archive) -> None:
-    from service.storage.detection.policy_overrides import set_overrides
+    from service.storage.accounts.policy_overrides import set_overrides
 
     told(paper, complaint("old"))
     paper.ages(40)

@@ -22,8 +22,8 @@ from sqlalchemy import Engine, select
 
 from service.moderation.events import Event
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.webhooks import subscriptions

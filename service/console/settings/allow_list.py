@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from service.api.api_context import api_context
-from service.console.queue import TenantEdge
+from service.console.queue import TenantFilter
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, sentence
 from service.console.sign_in import Admin
@@ -30,53 +30,59 @@ router = APIRouter(prefix="/patrols")
 
 @router.get("")
 def show_patrols(
-    request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Query(max_length=400)] = ""
+    request: Request, person: Admin, privacy_filter: TenantFilter, reporter: Annotated[str, Query(max_length=400)] = ""
 ) -> Response:
     """The list; with `reporter`, what it would do to put them on it or to take them off."""
-    return _page(request, person, edge, reporter.strip())
+    return _page(request, person, privacy_filter, reporter.strip())
 
 
 @router.post("/add")
 def add(
     request: Request,
     person: Admin,
-    edge: TenantEdge,
+    privacy_filter: TenantFilter,
     reporter: Annotated[str, Form(max_length=400)] = "",
     note: Annotated[str, Form(max_length=4000)] = "",
 ) -> Response:
     """Put a reporter on the list."""
-    name = edge.reporter(reporter.strip())
+    name = privacy_filter.reporter(reporter.strip())
     try:
         with write(api_context(request).engine) as connection:
             allow_list.allow(
                 connection, person.tenant_id, name, note=note.strip() or None, by=person.name, now_us=now_us(request)
             )
     except Refused as error:
-        return _page(request, person, edge, reporter.strip(), note=note, error=sentence(error))
+        return _page(request, person, privacy_filter, reporter.strip(), note=note, error=sentence(error))
     flash(request, person, f"{name} is a good patrol now. Within seconds what they complained about counts in full.")
     return see_other(request, HERE)
 
 
 @router.post("/remove")
 def remove(
-    request: Request, person: Admin, edge: TenantEdge, reporter: Annotated[str, Form(max_length=400)] = ""
+    request: Request, person: Admin, privacy_filter: TenantFilter, reporter: Annotated[str, Form(max_length=400)] = ""
 ) -> Response:
     """Take a reporter off the list."""
-    name = edge.reporter(reporter.strip())
+    name = privacy_filter.reporter(reporter.strip())
     try:
         with write(api_context(request).engine) as connection:
             allow_list.disallow(connection, person.tenant_id, name, by=person.name, now_us=now_us(request))
     except (NotFound, Refused) as error:
-        return _page(request, person, edge, "", error=sentence(error))
+        return _page(request, person, privacy_filter, "", error=sentence(error))
     flash(request, person, f"{name} is treated as everybody else again, within seconds.")
     return see_other(request, HERE)
 
 
 def _page(
-    request: Request, person: Admin, edge: PrivacyFilter, asked: str, *, note: str = "", error: str | None = None
+    request: Request,
+    person: Admin,
+    privacy_filter: PrivacyFilter,
+    asked: str,
+    *,
+    note: str = "",
+    error: str | None = None,
 ) -> Response:
     effect = entry = known = None
-    name = edge.reporter(asked) if asked else ""
+    name = privacy_filter.reporter(asked) if asked else ""
     with api_context(request).engine.connect() as connection:
         listed = allow_list.list_allowed(connection, person.tenant_id)
         if name:
@@ -103,5 +109,5 @@ def _page(
         effect=told,
         known=known,
         note=note,
-        pseudonyms=edge.pseudonyms,
+        pseudonyms=privacy_filter.pseudonyms,
     )

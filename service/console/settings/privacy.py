@@ -16,6 +16,7 @@ from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, sentence
 from service.console.sign_in import Admin
 from service.errors import Refused
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenant_settings import (
     DAY_SECONDS,
     MAX_RETENTION_DAYS,
@@ -23,7 +24,6 @@ from service.storage.accounts.tenant_settings import (
     change_settings,
     settings_of,
 )
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.privacy import retention
 from service.storage.sql.engine import write
 

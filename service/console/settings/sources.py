@@ -22,7 +22,7 @@ from service.errors import NotFound, Refused
 from service.model import moment
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import check_url
-from service.storage.privacy.secret_box import SecretBox
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import (
     OVERLAP_SECONDS,

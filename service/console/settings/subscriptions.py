@@ -16,7 +16,7 @@ from service.model import moment
 from service.moderation.events import EVENT_TYPES
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import check_url
-from service.storage.privacy.secret_box import SecretBox
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql.cursors import Page, read_cursor, write_cursor
 from service.storage.sql.engine import write
 from service.storage.webhooks import deliveries, subscriptions

@@ -23,8 +23,8 @@ from service.errors import Refused
 from service.model import moment
 from service.policy import DEFAULT_POLICY, Policy, Threshold
 from service.policy import thresholds as all_thresholds
+from service.storage.accounts.policy_overrides import overrides_of, policy_of, versions
 from service.storage.detection import dry_runs
-from service.storage.detection.policy_overrides import overrides_of, policy_of, versions
 from service.storage.sql.engine import write
 
 HERE = "/console/settings/thresholds"

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from service.errors import Refused
 from service.storage.accounts import audit_log
-from service.storage.detection.policy_overrides import policy_of
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import tenant_settings

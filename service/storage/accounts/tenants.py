@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, insert, select, text, update
 from service.errors import NotFound, Refused, UnknownTenant
 from service.policy import DEFAULT_POLICY
 from service.storage.accounts import audit_log
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenant_settings import TenantSettings, from_row
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.sql.engine import write
 from service.storage.sql.schema import analysis_state, api_keys, ingest_state, tenant_settings, tenants
 

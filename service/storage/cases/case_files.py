@@ -25,6 +25,7 @@ from service.moderation.reputation import Reputation, reputation
 from service.moderation.restorations import Restoration, latest_action
 from service.moderation.track_record import TrackRecord, track_record
 from service.policy import Policy
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters, restorations
 from service.storage.cases.cases import read_cluster
 from service.storage.cases.claims import Claim, claims_of
@@ -39,7 +40,6 @@ from service.storage.complaints.archive_reader import (
     totals_of,
 )
 from service.storage.complaints.feed import FeedOutcome
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
 

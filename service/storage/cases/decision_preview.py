@@ -16,10 +16,10 @@ from service.moderation.cluster_identity import ClusterState
 from service.moderation.decision_preview import Effect, Facts, decided_state, effects_of
 from service.moderation.decisions import decide
 from service.moderation.restorations import Moment, latest_removal
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters, restorations
 from service.storage.cases.cases import read_case
 from service.storage.complaints.archive_reader import analysis_state_of, outcomes_of, totals_of
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.sql.engine import select_by_keys
 from service.storage.sql.hashing import key_of
 

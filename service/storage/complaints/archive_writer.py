@@ -23,10 +23,10 @@ from service.intake.privacy_filter import PrivacyFilter
 from service.intake.text_fingerprints import word_count
 from service.model import JsonObject, microseconds
 from service.policy import Policy
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, complaint_seqs, feed_outcome
 from service.storage.complaints.feed import COMPLAINT, EXEMPT, NO_KEY, TOTAL, UNKNOWN_US, FeedBatch, FeedOutcome, pack
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.sql import schema
 from service.storage.sql.engine import insert_rows, run_for_each, select_by_keys
 from service.storage.sql.hashing import key_of
@@ -104,7 +104,7 @@ class _Draft:
 
     tenant_id: int
     policy: Policy
-    edge: PrivacyFilter
+    privacy_filter: PrivacyFilter
     seq: int
     watermark_us: int | None
     position: int
@@ -135,7 +135,7 @@ def commit(
     tenant_id: int,
     epoch: int,
     batches: Sequence[ArchiveBatch],
-    edge: PrivacyFilter | None = None,
+    privacy_filter: PrivacyFilter | None = None,
 ) -> CommitResult:
     """Archive the batches, in their order, in the caller's writing transaction.
 
@@ -147,7 +147,7 @@ def commit(
     draft = _Draft(
         tenant_id,
         policy_of(connection, tenant_id),
-        edge or PrivacyFilter(),
+        privacy_filter or PrivacyFilter(),
         state.last_seq,
         state.watermark_us,
         state.archived_position,
@@ -211,7 +211,7 @@ def promote(
     tenant_id: int,
     row_keys: Sequence[int],
     totals: Mapping[int, int],
-    edge: PrivacyFilter,
+    privacy_filter: PrivacyFilter,
     *,
     now_us: int,
 ) -> None:
@@ -224,7 +224,7 @@ def promote(
     draft = _Draft(
         tenant_id,
         policy_of(connection, tenant_id),
-        edge,
+        privacy_filter,
         state.last_seq,
         state.watermark_us,
         state.archived_position,
@@ -299,7 +299,7 @@ def _number(connection: Connection, draft: _Draft, items: list[_Item]) -> None:
     draft.archived += len(items)
     for kind, body, content, received in items:
         if kind == "c":
-            if draft.edge.is_erased(body["reporter"]["id"]):
+            if draft.privacy_filter.is_erased(body["reporter"]["id"]):
                 draft.duplicates += 1
             else:
                 _add_complaint(draft, archived, tombstones, body, content, received, window_us)
@@ -372,7 +372,7 @@ def _add_withdrawal(
 
 
 def _count_repeat(draft: _Draft, noun: str, identity: str, first: str, content: str) -> None:
-    fields = [] if first == content else _conflict(draft.edge, noun, from_json(first), from_json(content))
+    fields = [] if first == content else _conflict(draft.privacy_filter, noun, from_json(first), from_json(content))
     if fields:
         draft.conflicting += 1
         log.warning(
@@ -386,10 +386,10 @@ def _count_repeat(draft: _Draft, noun: str, identity: str, first: str, content: 
         draft.duplicates += 1
 
 
-def _conflict(edge: PrivacyFilter, noun: str, first: JsonObject, second: JsonObject) -> list[str]:
+def _conflict(privacy_filter: PrivacyFilter, noun: str, first: JsonObject, second: JsonObject) -> list[str]:
     fields = differing_fields(first, second)
     if fields and noun == "complaint":  # the tenant may have turned pseudonyms or texts on or off between the two
-        fields = differing_fields(edge.comparable(first), edge.comparable(second))
+        fields = differing_fields(privacy_filter.comparable(first), privacy_filter.comparable(second))
     return fields
 
 
@@ -521,7 +521,7 @@ def _write_feed(connection: Connection, draft: _Draft, *, after_seq: int) -> Non
         draft.seq += 1  # repeats alone: a seq that nothing bears, so that the positions still reach detection
     fed = sorted(draft.fed, key=lambda row: row.seq)
     _read_bodies(connection, draft.tenant_id, fed)
-    signatures = {row.seq: draft.edge.signature(row.body) for row in fed if row.body is not None}
+    signatures = {row.seq: draft.privacy_filter.signature(row.body) for row in fed if row.body is not None}
     batch = FeedBatch(
         complaints=np.array([_feed_complaint(row) for row in fed], dtype=COMPLAINT),
         texts={

@@ -17,10 +17,10 @@ from service.errors import NotFound, Refused
 from service.moderation.allowances import Allowance, allowance_of, to_be_asked, with_allowed
 from service.moderation.cluster_identity import ClusterState
 from service.storage.accounts import audit_log
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters
 from service.storage.cases.decision_preview import clusters_on
 from service.storage.complaints.archive_reader import contents_of, totals_of
-from service.storage.detection.policy_overrides import policy_of
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant, select_by_keys
 from service.storage.sql.hashing import key_of

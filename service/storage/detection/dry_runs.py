@@ -17,7 +17,7 @@ from sqlalchemy import insert as sql_insert
 from service.errors import NotFound, Refused
 from service.model import JsonObject
 from service.policy import DEFAULT_POLICY, Policy, thresholds
-from service.storage.detection.policy_overrides import change_overrides, policy_of
+from service.storage.accounts.policy_overrides import change_overrides, policy_of
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import dry_runs
@@ -181,7 +181,7 @@ def finish(
 
 
 def put_in_force(connection: Connection, tenant_id: int, run_id: str, *, by: str, now_us: int) -> Policy:
-    """Make its thresholds the tenant's, on record (service/storage/detection/policy_overrides.py), and return what then
+    """Make its thresholds the tenant's, on record (service/storage/accounts/policy_overrides.py), and return what then
     holds.
 
     Raises NotFound, and Refused unless it is done, not older than a day, and was compared with the thresholds that are

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts import audit_log
-from service.storage.privacy.secret_box import SecretBox
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import erasures
@@ -41,7 +41,7 @@ class Erasure:
 def ask(
     connection: Connection,
     tenant_id: int,
-    edge: PrivacyFilter,
+    privacy_filter: PrivacyFilter,
     box: SecretBox,
     reporter_id: str,
     *,
@@ -54,7 +54,7 @@ def ask(
     id is returned.
     """
     lock_tenant(connection, tenant_id)
-    mark = edge.mark(reporter_id)
+    mark = privacy_filter.mark(reporter_id)
     table = erasures.c
     known = connection.scalar(
         select(table.id).where(table.tenant_id == tenant_id, table.reporter_hash == mark, table.state != DONE)
@@ -101,19 +101,19 @@ def find(connection: Connection, tenant_id: int, job: str) -> Erasure | None:
     )
 
 
-def of_person(connection: Connection, tenant_id: int, edge: PrivacyFilter, reporter_id: str) -> list[Erasure]:
+def of_person(connection: Connection, tenant_id: int, privacy_filter: PrivacyFilter, reporter_id: str) -> list[Erasure]:
     """All erasures of the person, by id or by pseudonym."""
     table = erasures.c
     return _read(
         connection.execute(
             select(*_columns())
-            .where(table.tenant_id == tenant_id, table.reporter_hash == edge.mark(reporter_id))
+            .where(table.tenant_id == tenant_id, table.reporter_hash == privacy_filter.mark(reporter_id))
             .order_by(table.asked_us, table.id)
         )
     )
 
 
-def names_of(erasure: Erasure, edge: PrivacyFilter, box: SecretBox) -> dict[str, str]:
+def names_of(erasure: Erasure, privacy_filter: PrivacyFilter, box: SecretBox) -> dict[str, str]:
     """What takes the place of each name that the person may be stored under: the id, and its pseudonym.
 
     Empty once it is done.
@@ -124,7 +124,7 @@ def names_of(erasure: Erasure, edge: PrivacyFilter, box: SecretBox) -> dict[str,
     # Two tokens: one would make two complaints of one reporter about a target where pseudonyms were turned on between
     # them.
     return {own: erasure.token} | (
-        {pseudonym: f"{erasure.token}-p"} if (pseudonym := edge.pseudonym(own)) != own else {}
+        {pseudonym: f"{erasure.token}-p"} if (pseudonym := privacy_filter.pseudonym(own)) != own else {}
     )
 
 

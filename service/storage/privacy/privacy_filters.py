@@ -10,8 +10,8 @@ from base64 import b64decode, b64encode
 from sqlalchemy import Connection, Engine, select
 
 from service.intake.privacy_filter import KEY_BYTES, PrivacyFilter
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import TenantSettings, settings_of, write_columns
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql.engine import lock_tenant, write
 from service.storage.sql.schema import erasures
 

@@ -71,7 +71,7 @@ def delete_step(
     tenant_id: int,
     before_us: int,
     refed: Refed,
-    edge: PrivacyFilter,
+    privacy_filter: PrivacyFilter,
     *,
     now_us: int,
     window_seconds: int,
@@ -105,7 +105,7 @@ def delete_step(
     connection.execute(sa.delete(schema.feed).where(f.tenant_id == tenant_id, f.last_seq <= upto))
     _write_totals(connection, tenant_id, totals)
     if promoted or totals:
-        promote(connection, tenant_id, promoted, totals, edge, now_us=now_us)
+        promote(connection, tenant_id, promoted, totals, privacy_filter, now_us=now_us)
     watermark = analysis_state_of(connection, tenant_id).watermark_us or 0
     touched = trimmed or refed_gone or (newest is not None and newest >= watermark - window_seconds * 1_000_000)
     if touched:

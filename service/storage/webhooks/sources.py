@@ -21,7 +21,7 @@ from service.errors import NotFound, Refused
 from service.model import JsonObject
 from service.platforms import adapters
 from service.storage.accounts import audit_log
-from service.storage.privacy.secret_box import SecretBox
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import sources, tenants

@@ -1,4 +1,4 @@
-"""Who is told: a tenant's webhook subscriptions. Secrets come and go sealed (service/storage/privacy/secret_box.py)."""
+"""A tenant's webhook subscriptions: addresses, events and secrets, which are kept encrypted (accounts/secret_box.py)."""
 
 from __future__ import annotations
 

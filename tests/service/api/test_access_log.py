@@ -100,7 +100,7 @@ def test_every_failure_names_the_request(api: Api, seen: Seen, lines: Callable[[
     async def broken(*arguments: Any) -> int:
         raise RuntimeError("inside")
 
-    api.app.state.parts.writer.append = broken
+    api.app.state.api.writer.append = broken
     for n, (status, ask) in enumerate(
         [
             (401, lambda h: api.get("/v1/clusters", key="no", headers=h)),

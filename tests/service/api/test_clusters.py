@@ -30,7 +30,7 @@ def desk(fake_redis: RedisClients, make_api: Callable[..., Api]) -> Api:
     api = make_api(fake_redis)
     api.key("default")
     api.key("other")
-    api.app.state.parts.now = lambda: NOW
+    api.app.state.api.now = lambda: NOW
     return api
 
 
@@ -329,7 +329,7 @@ def test_a_snoozed_cluster_leaves_the_list_until_its_time(desk: Api) -> None:
     put_cluster(desk.engine, owner(desk), "k1")
     assert decide(desk, verdict="snoozed", snooze_until="2026-11-03T00:00:00+00:00").json()["status"] == "snoozed"
     assert desk.get("/v1/clusters").json()["items"] == []
-    desk.app.state.parts.now = lambda: START + timedelta(days=2)
+    desk.app.state.api.now = lambda: START + timedelta(days=2)
     assert [item["status"] for item in desk.get("/v1/clusters").json()["items"]] == ["open"]
 
 
@@ -405,7 +405,7 @@ def test_a_decision_stands_when_redis_does_not_take_the_hint(
     put_cluster(desk.engine, owner(desk), "k1")
     deaf = FakeAsyncRedis()
     monkeypatch.setattr(deaf, "sadd", refuse)
-    desk.app.state.parts.redis = deaf
+    desk.app.state.api.redis = deaf
     assert decide(desk).status_code == 201
     assert desk.get("/v1/clusters/k1").json()["status"] == "decided"
     assert "the clock will find it" in caplog.text

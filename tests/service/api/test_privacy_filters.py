@@ -16,10 +16,10 @@ from service.api.privacy_filters import PrivacyFilters
 from service.errors import StoreUnavailable
 from service.intake.privacy_filter import PrivacyFilter
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import create_tenant
 from service.storage.privacy.privacy_filters import REMEMBERED_SECONDS, open_privacy_filter
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql.engine import write
 
 
@@ -95,7 +95,7 @@ def test_many_that_ask_at_once_cost_one_look(
         return await asyncio.gather(*(ring.of(number) for _ in range(50)))
 
     monkeypatch.setattr(privacy_filters, "open_edge", counted)
-    assert len({edge.key for edge in loop.run_until_complete(many())}) == len(asked) == 1
+    assert len({privacy_filter.key for privacy_filter in loop.run_until_complete(many())}) == len(asked) == 1
 
 
 def test_a_key_that_cannot_be_opened_is_no_reason_to_store_by_weaker_rules(

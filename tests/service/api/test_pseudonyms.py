@@ -14,10 +14,10 @@ from conftest import NOW_US, Api, RedisClients
 
 from service.model import moment
 from service.settings import read_settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import tenant_id
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store import redis_keys
 from service.storage.sql.engine import write
 from service.storage.sql.schema import cluster_complaints, complaints, tenant_settings
@@ -31,7 +31,7 @@ COPIED = "he insults every single reader of this page"
 def desk(fake_redis: RedisClients, make_api: Callable[..., Api]) -> Api:
     """The API with a tenant whose reporters get pseudonyms, and another one without."""
     api = make_api(fake_redis)
-    api.app.state.parts.now = lambda: moment(NOW_US)
+    api.app.state.api.now = lambda: moment(NOW_US)
     api.key("default"), api.key("plain")
     with write(api.engine) as connection:
         change_settings(connection, tenant_id(api.engine, "default"), actor="test", now_us=0, pseudonyms=True)
@@ -135,7 +135,7 @@ def test_the_same_complaint_again_is_a_repeat_and_other_words_are_a_conflict(des
         change_settings(
             connection, tenant_id(desk.engine, "default"), actor="test", now_us=0, pseudonyms=False, keep_text=True
         )
-    desk.app.state.parts.edges.forget(tenant_id(desk.engine, "default"))
+    desk.app.state.api.privacy_filters.forget(tenant_id(desk.engine, "default"))
     desk.post("/v1/complaints", json=[complaint(), complaint("c-2", reporter="bob", text=COPIED + " again")])
     archive(desk)
     state = desk.get("/v1/pipeline").json()

@@ -19,8 +19,8 @@ from service.api.auth import GRACE_SECONDS, REMEMBERED_SECONDS, KeyRing
 from service.errors import StoreUnavailable
 from service.moderation.assessment import ClusterPart, summarise
 from service.settings import Settings
+from service.storage.accounts.policy_overrides import set_overrides
 from service.storage.accounts.tenants import KeyRecord, create_key, create_tenant, find_key, revoke_key, tenant_id
-from service.storage.detection.policy_overrides import set_overrides
 from service.storage.redis_store.assessments import write_memberships, write_progress, write_totals
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
@@ -43,7 +43,7 @@ def clock() -> Clock:
 @pytest.fixture
 def asked(api: Api, clock: Clock) -> Api:
     """An API whose key was seen, with a target that a cluster carries."""
-    api.app.state.parts.key_ring = KeyRing(api.engine, clock)
+    api.app.state.api.key_ring = KeyRing(api.engine, clock)
     assert api.get("/v1/targets/anything").status_code == 200
     write_totals(api.redis.blocking, "default", {key_of("hot"): 12, key_of("calm"): 9})
     write_memberships(api.redis.blocking, "default", {key_of("hot"): CERTAIN})

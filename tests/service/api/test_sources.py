@@ -14,8 +14,8 @@ import pytest
 from service.cli import main
 from service.data_folder import prepare
 from service.settings import read_settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant, tenant_id
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import Source, add_source, list_sources
 from tests.conftest import NOW_US, Api

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import create_key
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store import redis_keys, stream
 from service.storage.sql.engine import write
 from service.storage.sql.schema import ingest_state, tenants
@@ -386,7 +386,7 @@ def test_concurrent_single_posts_share_writes_and_keep_positions_of_their_own(
 
 def test_a_client_that_gives_up_harms_nobody(make_api: Callable[..., Api], real_redis: RedisClients) -> None:
     api = make_api(real_redis)
-    writer = api.app.state.parts.writer
+    writer = api.app.state.api.writer
     api.post("/v1/complaints", json=complaint("first"))
 
     async def some_give_up() -> list[Any]:
@@ -423,7 +423,7 @@ def test_an_unexpected_failure_tells_nothing_about_the_inside(api: Api, caplog: 
     async def broken(*arguments: Any) -> int:
         raise RuntimeError("secret of the house")
 
-    api.app.state.parts.writer.append = broken
+    api.app.state.api.writer.append = broken
     answer = api.post("/v1/complaints", json=complaint())
     is_problem(answer, 500)
     assert "secret" not in answer.text
@@ -442,4 +442,4 @@ def test_a_gzip_bomb_is_refused_without_being_held(api: Api) -> None:
         assert tracemalloc.get_traced_memory()[1] < 32 * 1024 * 1024
     finally:
         tracemalloc.stop()
-    assert api.app.state.parts.bodies.held == 0
+    assert api.app.state.api.bodies.held == 0

@@ -15,8 +15,8 @@ from sqlalchemy import insert, select, update
 
 from service.moderation.events import EVENT_TYPES, Event
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
 from service.storage.webhooks.outbox import record
@@ -32,7 +32,7 @@ def desk(fake_redis: RedisClients, make_api: Callable[..., Api], settings: Setti
     api = make_api(fake_redis, replace(settings, outbound_allow="10.1.0.0/16:8443"))
     api.key("default")
     api.key("other")
-    api.app.state.parts.now = lambda: NOW
+    api.app.state.api.now = lambda: NOW
     return api
 
 
@@ -107,7 +107,7 @@ def test_a_new_secret_is_shown_once_and_the_old_one_signs_for_a_day_more(desk: A
         row = connection.execute(select(schema.subscriptions)).one()
     box = SecretBox(desk.settings)
     assert (box.open(row.secret), box.open(row.previous_secret)) == (rotated.json()["secret"], made["secret"])
-    desk.app.state.parts.now = lambda: NOW + timedelta(hours=24)
+    desk.app.state.api.now = lambda: NOW + timedelta(hours=24)
     assert desk.get(f"/v1/subscriptions/{made['id']}").json()["previous_secret_until"] is None
     assert "secret" not in patch(desk, made["id"], rotate_secret=False).json()
 
@@ -209,7 +209,7 @@ def test_the_log_has_every_attempt_and_is_read_page_by_page(desk: Api) -> None:
 def test_subscriptions_are_listed_page_by_page_in_the_order_of_their_making(desk: Api) -> None:
     made = []
     for second in range(5):
-        desk.app.state.parts.now = lambda second=second: NOW + timedelta(seconds=second)
+        desk.app.state.api.now = lambda second=second: NOW + timedelta(seconds=second)
         made.append(create(desk)["id"])
     create(desk, tenant="other")
     first = desk.get("/v1/subscriptions?limit=3")

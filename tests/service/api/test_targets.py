@@ -253,7 +253,7 @@ class TestPipeline:
         api.post("/v1/complaints", json=[complaint("a"), complaint("b")])
         api.post("/v1/complaints", json=complaint("c"))
         oldest = stream.read_entries(api.redis.blocking, "default", "test", 1)[0].received_us
-        api.app.state.parts.now = lambda: moment(oldest + 2_500_000)
+        api.app.state.api.now = lambda: moment(oldest + 2_500_000)
         body = api.get("/v1/pipeline").json()
         assert (body["accepted"], body["archived"], body["pending"], body["lag_seconds"]) == (3, 0, 3, 2.5)
 
@@ -301,7 +301,7 @@ class TestPipeline:
                     tenant_id=tenant, position=8, received_us=30, dead_us=40, error="broken", line="c{}"
                 )
             )
-        api.app.state.parts.now = lambda: moment(1_000_020)
+        api.app.state.api.now = lambda: moment(1_000_020)
         body = api.get("/v1/pipeline").json()
         assert (body["accepted"], body["archived"], body["duplicates"], body["analysed"], body["dead_letters"]) == (
             10,

@@ -253,7 +253,7 @@ def furnish(api: Api, tenant: str, mark: str) -> dict[str, str]:
         outbox.record(connection, number, [event], at_us(1))
         source = add_source(
             connection,
-            api.app.state.parts.box,
+            api.app.state.api.box,
             number,
             "discourse",
             secret="a-secret-of-somebody",

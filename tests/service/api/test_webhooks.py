@@ -73,7 +73,7 @@ def counted(api: Api) -> Counted:
 def prepared(api: Api) -> None:
     """A secret key in the data folder, and a clock that stands still."""
     (api.settings.data / "secret.key").write_text("5a" * 32)
-    api.app.state.parts.now = lambda: NOW
+    api.app.state.api.now = lambda: NOW
 
 
 def source(api: Api, platform: str, *, tenant: str = "default", secret: str | None = SECRET, **fields: Any) -> Source:
@@ -81,7 +81,7 @@ def source(api: Api, platform: str, *, tenant: str = "default", secret: str | No
     with write(api.engine) as connection:
         return add_source(
             connection,
-            api.app.state.parts.box,
+            api.app.state.api.box,
             tenant_id(api.engine, tenant),
             platform,
             secret=secret,
@@ -294,7 +294,7 @@ def test_what_was_refused_may_be_right_when_the_delivery_comes_again(api: Api, c
     made, ahead = source(api, "discourse"), (NOW + timedelta(minutes=6)).isoformat()
     event = discourse(score(1, 1, "2024-05-03T10:00:00Z"), score(2, 2, ahead))
     assert deliver(api, made, event).json()["rejected_count"] == 1
-    api.app.state.parts.now = lambda: NOW + timedelta(minutes=6)
+    api.app.state.api.now = lambda: NOW + timedelta(minutes=6)
     assert deliver(api, made, event).json()["accepted"] == 2  # the first of them is a duplicate for the archive
     assert deliver(api, made, event).json()["repeated"]
 
@@ -324,7 +324,7 @@ def test_both_secrets_are_taken_while_rotating_and_then_the_new_one_alone(api: A
     with write(api.engine) as connection:
         rotate_secret(
             connection,
-            api.app.state.parts.box,
+            api.app.state.api.box,
             made.tenant_id,
             made.id,
             "second",
@@ -332,7 +332,7 @@ def test_both_secrets_are_taken_while_rotating_and_then_the_new_one_alone(api: A
         )
     assert deliver(api, made, mastodon(status("1")), secret="first").status_code == 202
     assert deliver(api, made, mastodon(status("1"), id="311"), secret="second").status_code == 202
-    api.app.state.parts.now = lambda: NOW + timedelta(days=1)
+    api.app.state.api.now = lambda: NOW + timedelta(days=1)
     is_problem(deliver(api, made, mastodon(status("1"), id="312"), secret="first"), 401)
     assert deliver(api, made, mastodon(status("1"), id="312"), secret="second").status_code == 202
 
@@ -348,7 +348,7 @@ def test_a_source_without_a_secret_takes_what_is_unsigned_and_nothing_that_it_ca
 
 def test_a_secret_that_no_key_opens_is_503_and_the_delivery_is_not_lost(api: Api, counted: Counted) -> None:
     made = source(api, "discourse")
-    api.app.state.parts.box = type(api.app.state.parts.box)(replace(api.settings, secret_keys=("11" * 32,)))
+    api.app.state.api.box = type(api.app.state.api.box)(replace(api.settings, secret_keys=("11" * 32,)))
     is_problem(deliver(api, made, REVIEWABLE), 503)
 
 
@@ -590,7 +590,7 @@ def test_an_unexpected_failure_does_not_log_the_path(
     async def broken(*arguments: Any) -> int:
         raise RuntimeError("inside")
 
-    api.app.state.parts.writer.append = broken
+    api.app.state.api.writer.append = broken
     is_problem(deliver(api, made, REVIEWABLE), 500)
     (line,) = [record for record in caplog.records if record.name == "request"]
     assert line.facts["route"] == "/v1/webhooks/{platform}/{source}" and line.facts["status"] == 500  # type: ignore[attr-defined]

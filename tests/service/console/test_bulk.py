@@ -23,7 +23,7 @@ NOW = START + timedelta(hours=30)
 @pytest.fixture
 def anna(api: Api) -> Visitor:
     visitor = sign_in(api)
-    api.app.state.parts.now = lambda: NOW
+    api.app.state.api.now = lambda: NOW
     with write(api.engine) as connection:
         connection.execute(sa.update(schema.sessions).values(seen_us=at_us(9_000), expires_us=at_us(9_000)))
     for number, name in enumerate(("k-1", "k-2", "k-3")):

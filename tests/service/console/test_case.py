@@ -33,7 +33,7 @@ def desk(fake_redis: RedisClients, make_api: Callable[..., Api]) -> Api:
     """
     api = make_api(fake_redis)
     api.key("default")
-    api.app.state.parts.now = lambda: NOW
+    api.app.state.api.now = lambda: NOW
     tenant = tenant_id(api.engine, "default")
     put_case(api.engine, tenant)
     put_removal(api.engine, tenant, "comment/0", seq=900, hours=3)
@@ -249,7 +249,7 @@ def test_snoozing_and_escalating_move_the_case(desk: Api, anna: Visitor) -> None
     assert "▲" in anna.get(CASE).text
     assert decide(anna, "snoozed", snooze_for="7").status_code == 303
     assert "until" in anna.get(CASE).text and "17 Nov" in anna.get(CASE).text
-    desk.app.state.parts.now = lambda: NOW + timedelta(days=8)
+    desk.app.state.api.now = lambda: NOW + timedelta(days=8)
     assert "○" in sign_in(desk, "bob").get(CASE).text, "a snooze that has run out is an open case"
 
 

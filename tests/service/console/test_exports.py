@@ -33,7 +33,7 @@ HOSTILE = '<script>alert("{0}")</script>"\'&amp;<img src=x onerror=alert(1)>\u20
 def desk(fake_redis: RedisClients, make_api: Callable[..., Api]) -> Api:
     api = make_api(fake_redis)
     api.key("default")
-    api.app.state.parts.now = lambda: NOW
+    api.app.state.api.now = lambda: NOW
     return api
 
 

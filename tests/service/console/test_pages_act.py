@@ -45,12 +45,12 @@ def moderator(api: Api, monkeypatch: pytest.MonkeyPatch) -> Visitor:
 
 
 def decide(api: Api, verdict: str = "coordinated", version: int = 1) -> str:
-    parts: ApiContext = api.app.state.parts
+    api: ApiContext = api.app.state.api
     with write(api.engine) as connection:
         made = f"d-{version}{verdict[:3]}"
         request = DecisionRequest(verdict=verdict, reason_code="brigade", version=version)  # type: ignore[arg-type]
         cases.record_decision(
-            connection, tenant_id(api.engine, "default"), "k-1", request, decision_id=made, by="bea", now=parts.now()
+            connection, tenant_id(api.engine, "default"), "k-1", request, decision_id=made, by="bea", now=api.now()
         )
     return made
 
@@ -151,7 +151,7 @@ def test_a_word_about_a_removal_is_an_outcome_of_a_person_that_goes_through_the_
     preview, form = chosen_form(moderator, choice, ["t/1", "never-seen"])
     assert "1 chosen target has no restoration" in texts(preview.text)
     assert form["target"] == ["t/1"]
-    before = microseconds(api.app.state.parts.now())
+    before = microseconds(api.app.state.api.now())
     for _ in range(2):  # a double click
         answer = moderator.post("/console/restorations/handle", form)
         assert (answer.status_code, answer.headers["location"]) == (303, "/console/restorations")

@@ -26,7 +26,7 @@ HOSTILE = '<script>alert("x")</script>\'"><img src=x onerror=alert(1)>'
 @pytest.fixture
 def anna(api: Api) -> Visitor:
     visitor = sign_in(api)
-    api.app.state.parts.now = lambda: START + timedelta(hours=30)
+    api.app.state.api.now = lambda: START + timedelta(hours=30)
     with write(api.engine) as connection:
         connection.execute(sa.update(schema.sessions).values(seen_us=at_us(9_000), expires_us=at_us(9_000)))
         connection.execute(sa.update(schema.ingest_state).values(watermark_us=at_us(30)))
@@ -135,7 +135,7 @@ def test_a_row_says_what_has_to_be_known(api: Api, anna: Visitor) -> None:
 def test_waiting_is_told_in_the_tenants_own_time_where_a_history_was_replayed(api: Api, anna: Visitor) -> None:
     put_cluster(api.engine, 1, "k-1", found_us=at_us(25))
     assert "oldest 5 h" in anna.get("/console/clusters").text
-    api.app.state.parts.now = lambda: START + timedelta(days=6, hours=30)
+    api.app.state.api.now = lambda: START + timedelta(days=6, hours=30)
     assert "oldest 5 h" in anna.get("/console/clusters").text
     with write(api.engine) as connection:
         connection.execute(sa.update(schema.ingest_state).values(watermark_us=at_us(24 * 6)))
@@ -305,12 +305,14 @@ def test_empty_tabs_say_what_comes_there(anna: Visitor) -> None:
 def test_the_next_case_is_the_first_other_one_of_the_same_list(api: Api, anna: Visitor) -> None:
     for name, score in (("k-1", 9.0), ("k-2", 8.0), ("k-3", 7.0)):
         put_cluster(api.engine, 1, name, score=score)
-    edge = api.redis.run(api.app.state.parts.edges.of(1))
+    privacy_filter = api.redis.run(api.app.state.api.privacy_filters.of(1))
     take(api, "k-2", "ben")
 
     def after(done: str, queue: str) -> str | None:
         with api.engine.connect() as connection:
-            return next_case(connection, 1, "anna", edge, queue, done=done, now=datetime(2026, 11, 2, tzinfo=UTC))
+            return next_case(
+                connection, 1, "anna", privacy_filter, queue, done=done, now=datetime(2026, 11, 2, tzinfo=UTC)
+            )
 
     assert after("k-1", "") == "k-3"
     assert after("k-1", "tab=all") == "k-2"

@@ -18,11 +18,11 @@ from service.console.settings.people import new_password
 from service.model import microseconds
 from service.moderation.events import Event
 from service.storage.accounts import users
+from service.storage.accounts.policy_overrides import overrides_of
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings, settings_of
 from service.storage.accounts.tenants import find_key
 from service.storage.detection import dry_runs
-from service.storage.detection.policy_overrides import overrides_of
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.webhooks import outbox, sources, subscriptions
@@ -198,7 +198,7 @@ def done(api: Api, run: str, **found: Any) -> None:
     }
     with write(api.engine) as connection:
         assert dry_runs.note_progress(connection, tenant_of(api), run, 0.5)
-        dry_runs.finish(connection, tenant_of(api), run, result, now_us=microseconds(api.app.state.parts.now()))
+        dry_runs.finish(connection, tenant_of(api), run, result, now_us=microseconds(api.app.state.api.now()))
 
 
 def test_thresholds_are_proposed_in_the_units_of_people_and_tried_before_they_hold(api: Api, root: Visitor) -> None:
@@ -661,7 +661,7 @@ def test_privacy_and_limits_are_kept_told_and_on_record(api: Api, root: Visitor)
 
 def test_a_shorter_retention_says_what_it_deletes_and_asks_once_more(api: Api, root: Visitor) -> None:
     number = tenant_of(api)
-    now_us = int(api.app.state.parts.now().timestamp() * 1e6)
+    now_us = int(api.app.state.api.now().timestamp() * 1e6)
     with write(api.engine) as connection:
         for k, days in enumerate((400, 90, 5), 1):
             received = now_us - days * 86_400_000_000

@@ -23,7 +23,7 @@ NOT_RIGHT = "do not match"
 def clock(api: Api) -> list[datetime]:
     """The API's time, which the tests move."""
     at = [datetime(2026, 11, 22, 9, 0, tzinfo=UTC)]
-    api.app.state.parts.now = lambda: at[0]
+    api.app.state.api.now = lambda: at[0]
     return at
 
 

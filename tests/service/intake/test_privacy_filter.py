@@ -86,9 +86,9 @@ def test_a_short_text_leaves_a_hash_alone_and_no_text_nothing() -> None:
 @pytest.mark.parametrize(
     "edge", [HIDING, PrivacyFilter(KEY, pseudonyms=True), PrivacyFilter(KEY, keep_text=False), PrivacyFilter(KEY)]
 )
-def test_passing_twice_changes_nothing_more(edge: PrivacyFilter) -> None:
-    once = edge.line(line(body()))
-    assert edge.line(once) == once
+def test_passing_twice_changes_nothing_more(privacy_filter: PrivacyFilter) -> None:
+    once = privacy_filter.line(line(body()))
+    assert privacy_filter.line(once) == once
 
 
 def test_where_everything_is_kept_a_line_is_the_same_bytes() -> None:
@@ -98,8 +98,13 @@ def test_where_everything_is_kept_a_line_is_the_same_bytes() -> None:
 
 
 def test_the_same_content_is_recognised_across_settings_and_other_words_are_not() -> None:
-    for edge in (HIDING, PrivacyFilter(KEY, pseudonyms=True), PrivacyFilter(KEY, keep_text=False), PrivacyFilter(KEY)):
-        assert HIDING.comparable(edge.body(body())) == HIDING.comparable(body())
+    for privacy_filter in (
+        HIDING,
+        PrivacyFilter(KEY, pseudonyms=True),
+        PrivacyFilter(KEY, keep_text=False),
+        PrivacyFilter(KEY),
+    ):
+        assert HIDING.comparable(privacy_filter.body(body())) == HIDING.comparable(body())
     assert HIDING.comparable(HIDING.body(body())) != HIDING.comparable(body(text=TEXT + "!"))
     assert HIDING.comparable(HIDING.body(body())) != HIDING.comparable(body(reporter={"id": "r-78"}))
 
@@ -108,23 +113,23 @@ def test_the_same_content_is_recognised_across_settings_and_other_words_are_not(
 @pytest.mark.parametrize("asked", ["id", "pseudonym"])
 def test_an_erased_reporter_is_refused_by_id_and_by_pseudonym(pseudonyms: bool, asked: str) -> None:
     mark = HIDING.mark("r-77" if asked == "id" else HIDING.reporter("r-77"))
-    edge = PrivacyFilter(KEY, pseudonyms=pseudonyms, erased={mark: "erased-1"})
+    privacy_filter = PrivacyFilter(KEY, pseudonyms=pseudonyms, erased={mark: "erased-1"})
     assert "r-77" not in mark and len(mark) == 64
     for sent in ("r-77", HIDING.reporter("r-77")):
         with pytest.raises(Erased, match="erased"):
-            edge.line(line(body(reporter={"id": sent})))
-    assert edge.line(line(body(reporter={"id": "r-7"}))).startswith(b"c")
+            privacy_filter.line(line(body(reporter={"id": sent})))
+    assert privacy_filter.line(line(body(reporter={"id": "r-7"}))).startswith(b"c")
 
 
 @pytest.mark.parametrize("pseudonyms", [False, True])
 def test_who_wrote_the_target_of_somebody_elses_complaint_is_named_by_the_token_once_erased(pseudonyms: bool) -> None:
-    edge = PrivacyFilter(KEY, pseudonyms=pseudonyms, erased={HIDING.mark("r-77"): "erased-1"})
+    privacy_filter = PrivacyFilter(KEY, pseudonyms=pseudonyms, erased={HIDING.mark("r-77"): "erased-1"})
     about = body(reporter={"id": "r-5"}, target={**body()["target"], "author_id": "r-77"})
-    kept = edge.body(about)
+    kept = privacy_filter.body(about)
     assert kept["target"] == {**about["target"], "author_id": "erased-1"} and about["target"]["author_id"] == "r-77"
-    assert edge.body(kept) == kept
+    assert privacy_filter.body(kept) == kept
     other = body(reporter={"id": "r-5"}, target={"id": "t-1", "author_id": "r-7"})
-    assert edge.body(other)["target"] == other["target"]
+    assert privacy_filter.body(other)["target"] == other["target"]
 
 
 def test_a_batch_lists_what_an_erased_reporter_sent_beside_what_was_taken() -> None:

@@ -27,5 +27,5 @@ def taken(delivery: Payload, *, now: datetime = NOW) -> list[JsonObject]:
 def batch_of(delivery: Payload, *, now: datetime = NOW) -> Submission:
     batch = Submission()
     for number, item in enumerate(delivery.items, 1):
-        batch.add(item.read(now, batch.edge, number), item.noun)
+        batch.add(item.read(now, batch.privacy_filter, number), item.noun)
     return batch

@@ -61,7 +61,7 @@ def test_a_coop_report_is_a_complaint_with_an_id_of_its_own() -> None:
 def test_without_the_tenants_key_nobody_tries_reporters_against_the_id_of_a_coop_report() -> None:
     (item,) = read("coop", coop()).items
     keys = [PrivacyFilter(bytes([n]) * 32, pseudonyms=True) for n in (1, 2)]
-    ids = [item.read(NOW, edge).id for edge in keys]
+    ids = [item.read(NOW, privacy_filter).id for privacy_filter in keys]
     assert len({*ids, item.id}) == 3 and all(one.startswith("report/") for one in ids)
     assert ids[0] == item.read(NOW, PrivacyFilter(bytes([1]) * 32)).id, (
         "the same when pseudonyms are turned on or off: it comes again"

@@ -21,16 +21,16 @@ from service.intake.privacy_filter import PrivacyFilter
 from service.model import DecisionRequest
 from service.moderation.events import Event
 from service.settings import Settings
-from service.storage.accounts import sessions, users
+from service.storage.accounts import policy_overrides, sessions, users
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings, settings_of
 from service.storage.accounts.tenants import create_tenant, ensure_tenant
 from service.storage.cases import cases, claims, clusters
 from service.storage.complaints.archive_reader import analysis_state_of
-from service.storage.detection import allow_list, dry_runs, policy_overrides
+from service.storage.detection import allow_list, dry_runs
 from service.storage.privacy import erasures, retention
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.privacy.retention import Refed
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.redis_store.leases import take_epoch
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
@@ -219,8 +219,8 @@ def test_two_that_put_one_reporter_on_the_list_are_told_of_each_other(engine: En
 
 
 def test_two_erasures_of_one_person_are_one(engine: Engine, tenant: int, box: SecretBox) -> None:
-    edge = open_privacy_filter(engine, box, tenant)
-    ask = writing(engine, lambda c: erasures.ask(c, tenant, edge, box, "vera", actor="ann", now_us=1))
+    privacy_filter = open_privacy_filter(engine, box, tenant)
+    ask = writing(engine, lambda c: erasures.ask(c, tenant, privacy_filter, box, "vera", actor="ann", now_us=1))
     one, other = interleave(engine, ask, ask, after="FROM erasures")
     assert one.result() == other.result()
 
@@ -230,7 +230,7 @@ def test_work_that_is_asked_for_while_a_job_looks_is_not_forgotten(
     engine: Engine, tenant: int, box: SecretBox, after: str
 ) -> None:
     """As jobs end: hold, look, move."""
-    edge = open_privacy_filter(engine, box, tenant)
+    privacy_filter = open_privacy_filter(engine, box, tenant)
     with write(engine) as connection:
         timers.at_latest(connection, tenant, erasures.WORK, 5)
 
@@ -241,7 +241,7 @@ def test_work_that_is_asked_for_while_a_job_looks_is_not_forgotten(
         return left
 
     def asks(connection: Connection) -> str:
-        return erasures.ask(connection, tenant, edge, box, "vera", actor="ann", now_us=7)
+        return erasures.ask(connection, tenant, privacy_filter, box, "vera", actor="ann", now_us=7)
 
     for first, second in ((ends, asks), (asks, ends)):
         with write(engine) as connection:

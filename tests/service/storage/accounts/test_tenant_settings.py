@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from service.cli import app
 from service.errors import Refused
 from service.settings import Settings
+from service.storage.accounts.policy_overrides import set_overrides
 from service.storage.accounts.tenant_settings import TenantSettings, change_settings, settings_of
 from service.storage.accounts.tenants import create_key, create_tenant, find_key
-from service.storage.detection.policy_overrides import set_overrides
 from service.storage.sql.engine import write
 from service.storage.sql.schema import audit_trail
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select
 
 from service.errors import Refused, UnknownTenant
 from service.policy import DEFAULT_POLICY
+from service.storage.accounts.policy_overrides import policy_of, set_overrides
 from service.storage.accounts.tenants import (
     create_key,
     create_tenant,
@@ -19,7 +20,6 @@ from service.storage.accounts.tenants import (
     tenant_id,
 )
 from service.storage.complaints.archive_reader import analysis_state_of, ingest_state_of
-from service.storage.detection.policy_overrides import policy_of, set_overrides
 from service.storage.sql.engine import write
 from service.storage.sql.schema import api_keys
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select
 
 from service.errors import LostLease
 from service.intake.text_fingerprints import signature_of
+from service.storage.accounts.policy_overrides import set_overrides
 from service.storage.accounts.tenants import create_tenant
 from service.storage.complaints.archive_reader import (
     contents_of,
@@ -23,7 +24,6 @@ from service.storage.complaints.archive_reader import (
 )
 from service.storage.complaints.archive_writer import ArchiveBatch, differing_fields
 from service.storage.complaints.feed import EXEMPT, NOT_ARCHIVED
-from service.storage.detection.policy_overrides import set_overrides
 from service.storage.redis_store.leases import take_epoch
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of

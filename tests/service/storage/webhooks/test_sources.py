@@ -9,8 +9,8 @@ from sqlalchemy import Engine, select
 
 from service.errors import NotFound, Refused
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql import timers
 from service.storage.sql.engine import write
 from service.storage.sql.schema import audit_trail

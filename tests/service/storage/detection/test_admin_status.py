@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from service.model import moment
-from service.storage.accounts import admin_status
 from service.storage.accounts.tenants import create_tenant
+from service.storage.detection import admin_status
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 

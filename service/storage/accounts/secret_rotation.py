@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Connection, Table, select, update
 
-from service.storage.privacy.secret_box import SealedWithAnotherKey, SecretBox
+from service.storage.accounts.secret_box import SealedWithAnotherKey, SecretBox
 from service.storage.sql.schema import erasures, sources, subscriptions, tenant_settings
 
 # Every column that holds something sealed, with its table's key. A test finds columns that were forgotten.

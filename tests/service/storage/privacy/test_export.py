@@ -23,11 +23,10 @@ from service.intake.items import COMPLAINT, OUTCOME
 from service.intake.privacy_filter import PrivacyFilter
 from service.replay import survey_files
 from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant
-from service.storage.complaints import export
-from service.storage.privacy import erasures
+from service.storage.privacy import erasures, export
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.privacy.secret_box import SecretBox
 from service.storage.sql.engine import write
 from workers import erase
 from workers.audit.command import run as run_audit

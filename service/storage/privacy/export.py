@@ -46,12 +46,14 @@ _CLUSTER_FIELDS = (
 PERSON_SCHEMA = "brigadewatch.person/1"
 
 
-def person(connection: Connection, tenant_id: int, edge: PrivacyFilter, reporter_id: str, *, now_us: int) -> JsonObject:
+def person(
+    connection: Connection, tenant_id: int, privacy_filter: PrivacyFilter, reporter_id: str, *, now_us: int
+) -> JsonObject:
     """All that is kept about a reporter, by the platform's id and by the pseudonym; empty lists for one never seen.
 
     After an erasure nothing is found any more but the erasure itself.
     """
-    names = sorted({reporter_id, edge.pseudonym(reporter_id)})
+    names = sorted({reporter_id, privacy_filter.pseudonym(reporter_id)})
     c, m = schema.complaints.c, schema.cluster_members.c
     keys = [key_of(name) for name in names]
     rows = (
@@ -101,7 +103,7 @@ def person(connection: Connection, tenant_id: int, edge: PrivacyFilter, reporter
                 "asked_at": _time(one.asked_us),
                 "done_at": None if one.done_us is None else _time(one.done_us),
             }
-            for one in erasures.of_person(connection, tenant_id, edge, reporter_id)
+            for one in erasures.of_person(connection, tenant_id, privacy_filter, reporter_id)
         ],
     }
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from service.settings import Settings
+from service.storage.accounts.secret_box import SealedWithAnotherKey, SecretBox
+from service.storage.accounts.secret_rotation import SEALED, rotate_all
 from service.storage.accounts.tenants import create_tenant
-from service.storage.privacy.secret_box import SealedWithAnotherKey, SecretBox
-from service.storage.privacy.secret_rotation import SEALED, rotate_all
 from service.storage.sql.engine import write
 from service.storage.sql.schema import erasures, metadata, sources, subscriptions, tenant_settings
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.settings import Settings, read_settings
-from service.storage.privacy.secret_box import NoSecretKey, SealedWithAnotherKey, SecretBox
+from service.storage.accounts.secret_box import NoSecretKey, SealedWithAnotherKey, SecretBox
 
 OLD, NEW = "01" * 32, Fernet.generate_key().decode()
 
