@@ -1,4 +1,4 @@
-"""A tenant's webhook subscriptions: addresses, events and secrets, which are kept encrypted (accounts/secret_box.py)."""
+"""Webhook subscriptions of a tenant: addresses, events and secrets, kept encrypted (accounts/secret_box.py)."""
 
 from __future__ import annotations
 
