@@ -41,7 +41,8 @@ from installation import Client, Installation, batches, installation
 from redis import Redis
 from sqlalchemy import create_engine, func, select
 
-from service.demo.world import DAYS, START, draw_world
+from service.demo.newspaper import DAYS, START
+from service.demo.world import draw_world
 from service.storage.sql.schema import complaints
 
 BATCH = 500

@@ -28,7 +28,9 @@ from typing import Any
 import httpx
 from compose_stack import OURS, Failed, Stack, fields_of, run, second_host, stack, until, why_no_engine
 
-from service.demo.world import CAMPAIGNS, World, draw_world
+from service.demo.campaigns import CAMPAIGNS
+from service.demo.documents import World
+from service.demo.world import draw_world
 from service.replay import Replay
 
 STORES = ("valkey", "postgres")

@@ -21,7 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from service.data_folder import prepare
-from service.demo.world import DAYS, REMOVAL_COUNT, World, draw_world
+from service.demo.documents import World
+from service.demo.newspaper import DAYS, REMOVAL_COUNT
+from service.demo.world import draw_world
 from service.replay import Replay, Summary
 from service.settings import Settings, read_settings
 from service.storage.accounts.passwords import hash_password

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from service.demo.world import CAMPAIGNS, draw_world
+from service.demo.campaigns import CAMPAIGNS
+from service.demo.world import draw_world
 from service.logs import Logfmt
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 
+from service.demo.documents import World
 from service.demo.show import planted, protected_target
-from service.demo.world import World
 
 
 def test_the_whole_demo_flags_the_brigade_holds_a_removal_and_ends_on_ctrl_c(tmp_path: Path) -> None:

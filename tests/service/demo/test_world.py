@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from service.demo.world import CAMPAIGNS, DAYS, REMOVAL_COUNT, START, World, draw_world
+from service.demo.campaigns import CAMPAIGNS
+from service.demo.documents import World
+from service.demo.newspaper import DAYS, REMOVAL_COUNT, START
+from service.demo.world import draw_world
 from service.model import Complaint, Outcome
 
 
@@ -92,5 +95,5 @@ def test_about_as_many_complaints_as_were_asked_for() -> None:
 
 
 def test_a_world_too_small_for_its_campaigns_is_refused() -> None:
-    with pytest.raises(ValueError, match="2,000 at least"):
+    with pytest.raises(ValueError, match="at least 2,000"):
         draw_world(1, 1_999)
