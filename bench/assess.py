@@ -1,13 +1,12 @@
-"""p99 of the question before a removal while complaints come in, against a bare route in the same process.
+"""Measure the p99 of GET /v1/targets/{id} while complaints come in, against a bare route in the same process.
 
     .venv/bin/python bench/assess.py [--seconds 60] [--rate 2000] [--singles 200] [--every 10] [--world w126]
     [--pseudonyms] [--quick]
 
-`brigadewatch up` runs in a temporary folder with all its workers. Beside it one more API process is started on its
-stores (this script's own app: the service's, and a bare Starlette route with one Redis GET): complaints go in through
-that process, and both routes are asked in it, in turn, a call every `--every` milliseconds each, on a kept-alive
-connection. Asked are targets of flagged clusters, as far as there are any by then, and those that the world complains
-about most, 100 of each.
+`brigadewatch up` runs in a temporary folder with all its workers. Another API process uses the same stores: this
+script's own app, which is the service's plus a bare Starlette route with one Redis GET. Complaints are posted to that
+process, and both routes are called alternately, each every `--every` milliseconds, on a kept-alive connection. The
+targets are 100 of flagged clusters, as far as there are any by then, and the 100 with the most complaints.
 """
 
 from __future__ import annotations
@@ -213,17 +212,17 @@ def measure(
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long is asked, idle and under load")
-    parser.add_argument("--rate", type=float, default=2_000.0, help="complaints a second")
+    parser.add_argument("--seconds", type=float, default=60.0, help="seconds of calls, once idle and once under load")
+    parser.add_argument("--rate", type=float, default=2_000.0, help="complaints per second")
     parser.add_argument(
         "--singles",
         type=float,
         default=200.0,
-        help="of these, so many a second in requests of their own; the others in batches of 500",
+        help="complaints per second, of --rate, in requests of one; the others come in batches of 500",
     )
-    parser.add_argument("--every", type=float, default=10.0, help="milliseconds between two questions")
-    parser.add_argument("--pseudonyms", action="store_true", help="for a tenant whose reporters get pseudonyms")
-    parser.add_argument("--world", default="w126", help="which world (bench/worlds.py)")
+    parser.add_argument("--every", type=float, default=10.0, help="milliseconds between two calls")
+    parser.add_argument("--pseudonyms", action="store_true", help="for a tenant whose reporters are pseudonymised")
+    parser.add_argument("--world", default="w126", help="name of the world (bench/worlds.py)")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
     before = 100_000

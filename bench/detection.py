@@ -1,14 +1,14 @@
-"""Detection against the truth: worlds x ways of looking, comparators, ablations, adversaries, calibration.
+"""Measure detection against known truth: many worlds, comparators, ablations, adversaries, calibration.
 
     nice .venv/bin/python bench/detection.py [--parts PART...] [--worlds DIR] [--toolkit PYTHON] [--quick]
 
-What is measured is kept in bench/out/detection/<state of the detecting code>/, a file a world and part, so that an
-interrupted run goes on where it was; then the tables are written into docs/detection.md between their markers, and the
-pictures into docs/pictures/ where matplotlib is installed (`python bench/detection_pictures.py RESULTS docs/pictures`
-draws them with any Python that has it). The whole takes about half an hour of one core. --quick: two small worlds,
-nothing written outside bench/out.
+Results are stored in bench/out/detection/<state of the detection code>/, one file for each world and part, so that an
+interrupted run continues where it stopped. Then the tables are written into docs/detection.md between their markers,
+and the pictures into docs/pictures/ if matplotlib is installed (`python bench/detection_pictures.py RESULTS
+docs/pictures` draws them with any Python that has it). The whole run takes about half an hour on one core. --quick: two
+small worlds, and nothing is written outside bench/out.
 
---toolkit names a Python in which coordination-network-toolkit is installed (it has its own needs; keep it apart from
+--toolkit names a Python in which coordination-network-toolkit is installed (its dependencies conflict; keep it out of
 .venv).
 """
 
@@ -324,13 +324,15 @@ def draw(results: Path, out: Path) -> None:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--parts", nargs="+", choices=[*PARTS, "tables"], default=[*PARTS, "tables"])
-    parser.add_argument("--only", nargs="+", metavar="WORLD", help="of the worlds of these parts")
+    parser.add_argument(
+        "--parts", nargs="+", choices=[*PARTS, "tables"], default=[*PARTS, "tables"], help="what to measure"
+    )
+    parser.add_argument("--only", nargs="+", metavar="WORLD", help="only these worlds of the parts")
     parser.add_argument(
         "--toolkit",
         type=Path,
         metavar="PYTHON",
-        help="a Python with coordination-network-toolkit, as one more comparator",
+        help="a Python with coordination-network-toolkit, an additional comparator",
     )
     add_options(parser)
     chosen = parser.parse_args()

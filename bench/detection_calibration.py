@@ -1,4 +1,4 @@
-"""Do `probability` and `unfounded_probability` mean what they say? Told against true, over many groups of known worlds.
+"""Calibration of `probability` and `unfounded_probability`: predicted against observed shares over many known groups.
 
 PURE.
 """

@@ -1,8 +1,9 @@
-"""The pictures of docs/detection.md from a summary that bench/detection.py left.
+"""Draw the pictures of docs/detection.md from the results of bench/detection.py.
 
     PYTHON bench/detection_pictures.py RESULTS OUT
 
-RESULTS is bench/out/detection/<state>. Needs matplotlib, which is not in the lock, and nothing else of this repository.
+RESULTS is bench/out/detection/<state>. Needs matplotlib, which is not in the lock file, and nothing else of this
+repository.
 """
 
 from __future__ import annotations

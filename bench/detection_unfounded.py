@@ -1,10 +1,8 @@
-"""Does `unfounded_probability` mean what it says?
+"""Calibration of `unfounded_probability`: every coordinated group of a window against what it really is.
 
-Every coordinated group of a window, as it is kept, against what it is. PURE but for the patch.
-
-The audit runs as it does, with all outcomes, with those of every third target, with none; every third window its
-clusters are read as a moderator would have seen them on that day. Dishonest is a group of which at least half of the
-accounts belong to one campaign; every other one is honest.
+PURE except for the patch. The audit runs unchanged, with all outcomes, with those of every third target, and with none;
+in every third window its clusters are read as a moderator would have seen them on that day. A group is dishonest if at
+least half of its accounts belong to one campaign; every other group is honest.
 """
 
 from __future__ import annotations

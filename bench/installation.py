@@ -1,4 +1,4 @@
-"""A running `brigadewatch up` in a temporary folder, and what its processes use."""
+"""A running `brigadewatch up` in a temporary folder, and the resources that its processes use."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""What one tenant at its maximum rate does to another: accepted-to-analysed, and the question before a removal, with
-and without it.
+"""Measure what one tenant at its maximum rate does to another: latency of the analysis and of assessments.
 
     .venv/bin/python bench/noisy_neighbour.py [--seconds 60] [--rate N] [--world dense] [--quick]
 
-`brigadewatch up` runs with all its workers. A quiet tenant posts five complaints every half second, and asks about its
-targets every 20 ms. For as long again a noisy tenant, in a process of its own on two connections, posts batches of 500
-as fast as they are taken (`--rate`: at the rate that its operator allows it, set with `tenants set`), waiting when it
-gets 429. Another connection polls the quiet tenant's GET /v1/pipeline every 20 ms, so a figure is up to 20 ms and a
-call too high.
+`brigadewatch up` runs with all its workers. A quiet tenant posts five complaints every half second and asks about its
+targets every 20 ms, first alone, then beside a noisy tenant: a separate process with two connections that posts batches
+of 500 as fast as they are accepted (with `--rate`, as fast as its limit allows, set with `tenants set`) and waits when
+it gets 429. Another connection polls the quiet tenant's GET /v1/pipeline every 20 ms, so a figure is up to 20 ms and
+one call too high.
 """
 
 from __future__ import annotations
@@ -200,11 +199,11 @@ def main() -> None:
         flood(sys.argv[2], sys.argv[3], Path(sys.argv[4]), int(sys.argv[5]))
         return
     parser = parser_of(__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long each phase takes")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration of each phase in seconds")
     parser.add_argument(
-        "--rate", type=float, default=None, help="items a second that the noisy tenant is allowed; default: unlimited"
+        "--rate", type=float, default=None, help="rate limit of the noisy tenant, in items per second; None: unlimited"
     )
-    parser.add_argument("--world", default="dense", help="what the noisy tenant sends (bench/worlds.py)")
+    parser.add_argument("--world", default="dense", help="world that the noisy tenant sends (bench/worlds.py)")
     add_options(parser)
     chosen = parser.parse_args()
     if chosen.quick:

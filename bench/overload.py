@@ -1,18 +1,17 @@
-"""Twice what can be sustained, for five minutes: who is refused, what it costs in memory, whether assessments still
-answer, and that nothing is lost.
+"""Offer twice the sustainable rate for five minutes: refusals, memory, assessments, and proof that nothing is lost.
 
     .venv/bin/python bench/overload.py [--find 60] [--seconds 300] [--factor 2] [--room 250000] [--complaints 400000]
     [--quick]
 
-`brigadewatch up` runs in a temporary folder; beside it one more API process on its stores, with a bare route of one
-Redis GET in it (bench/assess.py). First complaints are posted as fast as they are analysed: no more than 20,000
-pending, and the rate of the second half is the sustainable one. Then `--factor` times that is offered, whatever the
-answers are: a batch that was refused is offered again in its turn, without regard for Retry-After. Meanwhile both
-routes are asked in turn, and memory is read every second. Then nothing is sent, until nothing is pending; the archive
-has to hold exactly what was acknowledged.
+`brigadewatch up` runs in a temporary folder; another API process uses its stores and has a bare route with one Redis
+GET (bench/assess.py). First complaints are posted as fast as they are analysed, with at most 20,000 pending; the rate
+of the second half is the sustainable one. Then `--factor` times that rate is offered, whatever the answers: a refused
+batch is offered again in its turn, ignoring Retry-After. Meanwhile both routes are called alternately, and memory is
+read every second. Then nothing is sent until nothing is pending; the archive must contain exactly what was
+acknowledged.
 
-The world is the demo's, drawn larger, and told again under other ids and two weeks later as often as is needed.
-`--room` is BRIGADEWATCH_MAX_STREAM_ITEMS, small enough for the five minutes to reach it.
+The world is a larger version of the demo's, repeated under other ids and two weeks later as often as needed. `--room`
+is BRIGADEWATCH_MAX_STREAM_ITEMS, small enough to be reached within five minutes.
 """
 
 from __future__ import annotations
@@ -396,11 +395,11 @@ def _overload(
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--find", type=float, default=60.0, help="seconds in which the sustainable rate is looked for")
-    parser.add_argument("--seconds", type=float, default=300.0, help="how long the overload lasts")
-    parser.add_argument("--factor", type=float, default=2.0, help="times the sustainable rate")
-    parser.add_argument("--room", type=int, default=250_000, help="items that may wait to be archived; beyond it 429")
-    parser.add_argument("--complaints", type=int, default=400_000, help="of one telling of the world")
+    parser.add_argument("--find", type=float, default=60.0, help="seconds for finding the sustainable rate")
+    parser.add_argument("--seconds", type=float, default=300.0, help="seconds of overload")
+    parser.add_argument("--factor", type=float, default=2.0, help="overload as a multiple of the sustainable rate")
+    parser.add_argument("--room", type=int, default=250_000, help="items that may wait to be archived, beyond that 429")
+    parser.add_argument("--complaints", type=int, default=400_000, help="complaints in one repetition of the world")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.find, chosen.seconds, chosen.room, chosen.complaints = 10.0, 30.0, 30_000, 60_000

@@ -1,10 +1,10 @@
-"""What `audit` flags in real events that nobody here wrote: aggregates only, never an id.
+"""Print what `audit` flags in data of real events: aggregates only, never an id.
 
     .venv/bin/python bench/real_events.py [--window 14d] [--without-contexts] [--quick]
 
-Runs the audit over ../shared/data (birdwatch_not_helpful, german_elections_shares; --files has others) and prints
-numbers: how many groups, of what size, with what signals, and what a reader needs to judge them. docs/real-events.md is
-what was read out of it.
+Runs the audit over ../shared/data (birdwatch_not_helpful, german_elections_shares; --files selects others) and prints
+how many groups there are, of what size and with which signals, and what is needed to judge them. docs/real-events.md
+discusses the results.
 """
 
 from __future__ import annotations
@@ -301,13 +301,13 @@ def print_file(path: Path, window: str) -> None:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--window", default="14d")
+    parser.add_argument("--window", default="14d", help="length of the window")
     parser.add_argument(
         "--without-contexts",
         action="store_true",
-        help="each file a second time, as a platform would send it that knows no contexts",
+        help="audit each file a second time, as a platform without contexts would send it",
     )
-    parser.add_argument("--files", nargs="+", default=list(FILES))
+    parser.add_argument("--files", nargs="+", default=list(FILES), help="names of files")
     add_options(parser)
     chosen = parser.parse_args()
     folder: Path = chosen.shared / "data"

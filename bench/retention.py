@@ -1,14 +1,13 @@
-"""Retention in a large archive: rows deleted a second, its longest transaction, and how ingest and readers fare
-meanwhile.
+"""Measure retention in a large archive: rows deleted per second, the longest transaction, the effect on others.
 
     .venv/bin/python bench/retention.py [--database postgresql] [--rows 1000000] [--seconds 60] [--quick]
 
-One tenant's archive of so many complaints (COPY; 500 in each row of the feed, eight on each target, a fiftieth of them
-in cases, half of them older than what is kept) is deleted from its oldest end by the worker's own steps with the
-worker's pauses, for so many seconds at most. Beside it, before and meanwhile, another thread archives 500 complaints
-five times a second for the same tenant, and a third reads a target's total and a reporter's latest complaints.
-PostgreSQL: the server that DATABASE_URL names, without one a server of its own that syncs each commit. It ends with 1
-when a bar is missed or a plan does not go along an index.
+The archive of one tenant (`--rows` complaints; 500 in each row of the feed, eight on each target, a fiftieth of them in
+cases, half of them older than the retention period) is deleted from its oldest end by the worker's own steps and
+pauses, for at most `--seconds`. Before and during that, one thread archives 500 complaints five times a second for the
+same tenant, and another reads a target's total and a reporter's latest complaints. PostgreSQL is the server at
+DATABASE_URL, or else a temporary server that syncs each commit. The exit code is 1 if a bar is missed or a query plan
+does not use an index.
 """
 
 from __future__ import annotations
@@ -366,9 +365,11 @@ def run(engine: Engine, rows: int, seconds: float, quick: bool) -> bool:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument(
+        "--database", choices=("postgresql", "sqlite"), default="postgresql", help="database to measure"
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000, help="complaints in the archive")
+    parser.add_argument("--seconds", type=float, default=60, help="at most so many seconds of deleting")
     chosen = parser.parse_args()
     rows, seconds = (40_000, 5.0) if chosen.quick else (chosen.rows, chosen.seconds)
     print_machine()

@@ -32,7 +32,7 @@ secret_keys = typer.Typer(
 )
 
 
-_START_SECONDS = 30.0  # how long --shell waits for an `up` that is starting
+_START_SECONDS = 60.0  # how long --shell waits for an `up` that is starting
 
 
 class KeyScope(StrEnum):
@@ -80,7 +80,7 @@ def keys_create(
         typer.Option(
             "--shell",
             help="Print `export API=... KEY=...` for eval: the key, and the address of the `brigadewatch up` on this"
-            " data folder. Waits up to 30 s for it to start.",
+            " data folder. Waits up to a minute for it to start.",
         ),
     ] = False,
     data: Data = None,
@@ -228,8 +228,11 @@ def _address_of_api(settings: Settings) -> str:
     from service.data_folder import api_url
 
     deadline = time.monotonic() + (0 if settings.public_url else _START_SECONDS)
-    while (found := api_url(settings)) is None and time.monotonic() < deadline:
+    if (found := api_url(settings)) is None and not settings.public_url:
+        say(f"waiting for `brigadewatch up` to start on {settings.data} ...")
+    while found is None and time.monotonic() < deadline:
         time.sleep(0.1)
+        found = api_url(settings)
     address = found or settings.public_url
     if address is None:
         raise Refused(

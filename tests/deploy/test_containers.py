@@ -30,8 +30,8 @@ def services(text: str) -> dict[str, str]:
     return {service.split(":")[0]: service for service in found}
 
 
-def test_every_setting_of_the_readme_is_passed_on_to_the_containers_or_set_by_the_image() -> None:
-    table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+def test_every_documented_setting_is_passed_to_the_containers_or_set_by_the_image() -> None:
+    table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE))
     passed = set(re.findall(r"^    ([A-Z_]+): ", COMPOSE, re.MULTILINE))
     assert table - OF_A_COMMAND - SET_BY_THE_IMAGE <= passed
     assert passed >= {"FORWARDED_ALLOW_IPS"}
