@@ -45,7 +45,7 @@ from service.storage.sql.engine import open_database
 BATCH = 500
 BARE_KEY = "bench:bare"
 SINGLE_CONNECTIONS = 8
-ASKED = 100  # different targets of each sort
+TARGETS_EACH = 100  # different targets of each sort
 
 
 def serve(descriptor: int) -> None:
@@ -99,14 +99,14 @@ def ask(
     port: int, key: str, paths: Sequence[bytes], seconds: float, every_ms: float
 ) -> tuple[list[float], list[float]]:
     """Milliseconds of the bare route and of the targets, in turn, at a steady rate."""
-    connection, bare, asked = Raw(port, key), list[float](), list[float]()
+    connection, bare, assessed = Raw(port, key), list[float](), list[float]()
     started = time.perf_counter()
     for number in range(int(seconds * 1e3 / every_ms)):
         time.sleep(max(0.0, started + number * every_ms / 1e3 - time.perf_counter()))
         # Who goes first changes, so that neither always meets what the pause left behind.
         for which in ((0, 1), (1, 0))[number % 2]:
-            (asked if which else bare).append(connection.get(paths[number % len(paths)] if which else b"/bare"))
-    return bare, asked
+            (assessed if which else bare).append(connection.get(paths[number % len(paths)] if which else b"/bare"))
+    return bare, assessed
 
 
 def load(port: int, key: str, path: Path, first: int, count: int, rate: float, singles: float) -> None:
@@ -187,9 +187,9 @@ def paths_of(client: Client, lines: list[bytes]) -> tuple[list[bytes], int]:
     clustered: list[str] = []
     for cluster in client.get("/v1/clusters?status=any&limit=100")["items"]:
         clustered += client.get(f"/v1/clusters/{cluster['id']}")["targets"]
-    clustered = list(dict.fromkeys(clustered))[:ASKED]
+    clustered = list(dict.fromkeys(clustered))[:TARGETS_EACH]
     counted = Counter(from_json(line)["target"]["id"] for line in lines)
-    targets = [*clustered, *(target for target, _ in counted.most_common(ASKED))]
+    targets = [*clustered, *(target for target, _ in counted.most_common(TARGETS_EACH))]
     return [f"/v1/targets/{quote(target, safe='')}".encode() for target in targets], len(clustered)
 
 
@@ -197,13 +197,13 @@ def measure(
     name: str, port: int, key: str, paths: Sequence[bytes], chosen: argparse.Namespace, bar: float | None
 ) -> None:
     """Ask for a while and print."""
-    bare, asked = ask(port, key, paths, chosen.seconds, chosen.every)
+    bare, assessed = ask(port, key, paths, chosen.seconds, chosen.every)
     for share in (0.5, 0.99):
         show(f"{name}, p{share * 100:.0f} of the bare route, ms", quantile(bare, share), digits=2)
-        show(f"{name}, p{share * 100:.0f} of GET /v1/targets/{{id}}, ms", quantile(asked, share), digits=2)
+        show(f"{name}, p{share * 100:.0f} of GET /v1/targets/{{id}}, ms", quantile(assessed, share), digits=2)
     show(
-        f"{name}, ratio of the p99, {len(asked):,} calls of each",
-        quantile(asked, 0.99) / quantile(bare, 0.99),
+        f"{name}, ratio of the p99, {len(assessed):,} calls of each",
+        quantile(assessed, 0.99) / quantile(bare, 0.99),
         at_most=bar,
         digits=2,
         quick=chosen.quick,
@@ -263,7 +263,7 @@ def main() -> None:
             client.wait_until(position, swept=True)
             paths, clustered = paths_of(client, lines[: before + count])
             print(
-                f"    {before:,} complaints are there; of the {len(paths)} targets asked for {clustered} are in flagged"
+                f"    {before:,} complaints are there; of the {len(paths)} assessed targets {clustered} are in flagged"
                 " clusters",
                 flush=True,
             )

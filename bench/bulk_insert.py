@@ -165,14 +165,14 @@ def main() -> None:
         engine = open_database(databases.url(name))
         stack.callback(engine.dispose)
         migrate(engine)
-        for told, insert in (
+        for method, insert in (
             ("executemany", executemany),
             ("INSERT ... SELECT unnest ... ON CONFLICT", unnest),
             ("COPY", copy),
             ("COPY beside, INSERT ... ON CONFLICT", copy_beside),
             ("insert_rows", ours),
         ):
-            measure(engine, told, insert, rows, batch)
+            measure(engine, method, insert, rows, batch)
 
 
 if __name__ == "__main__":

@@ -179,7 +179,7 @@ def in_postgresql(url: str, lines: list[bytes]) -> int:
 
 def databases(stack: contextlib.ExitStack) -> Callable[[], str] | None:
     """Makes an empty database of a server that ends with the stack, and gives its URL; None where no server is
-    installed, which is said.
+    installed, which is printed.
     """
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
     from postgres_server import Databases, PostgresServer
@@ -200,7 +200,7 @@ def print_size(size: Size) -> None:
     print(f"  {size.complaints:,} complaints, {size.window:,} of them in the window")
     for what, value in (
         ("detect worker, after all of it was analysed", size.detect_bytes),
-        ("detect worker, started anew", size.restarted_bytes),
+        ("detect worker, after a restart", size.restarted_bytes),
         ("sweep worker", size.sweep_bytes),
         ("Redis, nothing waiting", size.redis_bytes),
     ):

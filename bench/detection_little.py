@@ -117,8 +117,8 @@ def quiet(folder: Path, seed: int, organic: int, crowds: bool) -> Counter[str]:
     with TemporaryDirectory() as out:
         module.export(frame, truth, out, seed)
         run([Path(out) / "complaints.ndjson.gz"], outcomes=[], out=Path(out) / "report.json", now=datetime.now(UTC))
-        report, told = (json.loads((Path(out) / name).read_text()) for name in ("report.json", "truth.json"))
-    kinds = told["hard_negative_of_reporter"]
+        report, world_truth = (json.loads((Path(out) / name).read_text()) for name in ("report.json", "truth.json"))
+    kinds = world_truth["hard_negative_of_reporter"]
     return Counter(
         kinds.get(reporter, "reader")
         for c in report["clusters"]

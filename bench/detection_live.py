@@ -106,10 +106,10 @@ class Live:
         }
         known = self._known({t for g in self.found.values() for t in g.author_by_target}, now_ms * 1000)
         window = self.detector.window
-        told = Recomputation(
+        recomputation = Recomputation(
             list(self.found.values()), known, (window.since + window.origin) * 1000, now_ms * 1000, complete, settled
         )
-        self.states.update(reconcile(self.states, told, POLICY, lambda: f"k{next(self.numbers)}"))
+        self.states.update(reconcile(self.states, recomputation, POLICY, lambda: f"k{next(self.numbers)}"))
 
     def independent(self, target: int, complaints: int) -> float:
         """The target's independent count by now."""
@@ -209,8 +209,8 @@ def main() -> None:
         ),
         flush=True,
     )
-    told = {name: shares(found) for name, found in every.items()}
-    means = {key: mean(r[key] for r in told.values()) for key in shares(together)}
+    by_world = {name: shares(found) for name, found in every.items()}
+    means = {key: mean(r[key] for r in by_world.values()) for key in shares(together)}
     show("protected at once, %", 100 * means["at_once"], at_least=55, quick=chosen.quick)
     show("the oracle at once, %", 100 * means["oracle"], quick=chosen.quick)
     show("protected an hour later, %", 100 * means["later"], at_least=95, quick=chosen.quick)

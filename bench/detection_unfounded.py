@@ -24,7 +24,7 @@ from workers.audit import windows
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ClusterForecast:
     """One cluster on one day."""
 
     world: str
@@ -42,9 +42,9 @@ def thinned(outcomes: Mapping[int, Sequence[FeedOutcome]], known: str) -> dict[i
     }
 
 
-def told(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known: str) -> list[Told]:
+def forecasts(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known: str) -> list[ClusterForecast]:
     """Every coordinated cluster of windows DAYS_APART days apart."""
-    seen: list[Told] = []
+    seen: list[ClusterForecast] = []
     number = 0
 
     def watching(
@@ -60,7 +60,7 @@ def told(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known
         if number % DAYS_APART == 0:
             now = {**states, **changed}
             seen.extend(
-                _told(world, s, here.history.reporter_ids, truth)
+                _forecast(world, s, here.history.reporter_ids, truth)
                 for s in now.values()
                 if s.disposition not in ("merged", "revoked") and s.last_us >= found.since_us
             )
@@ -72,7 +72,9 @@ def told(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known
     return seen
 
 
-def _told(world: str, state: ClusterState, reporter_ids: Mapping[int, str], truth: Mapping[str, Any]) -> Told:
+def _forecast(
+    world: str, state: ClusterState, reporter_ids: Mapping[int, str], truth: Mapping[str, Any]
+) -> ClusterForecast:
     campaign, named = truth["campaign_of_reporter"], truth["hard_negative_of_reporter"]
     labels: Counter[str] = Counter()
     for key in sorted(state.members):
@@ -81,4 +83,4 @@ def _told(world: str, state: ClusterState, reporter_ids: Mapping[int, str], trut
     label, count = labels.most_common(1)[0]
     dishonest = label in set(campaign.values()) and 2 * count >= len(state.members)
     judged = any(e.signal == OUTCOMES and e.contribution for e in state.evidence)
-    return Told(world, label, dishonest, state.unfounded_probability, state.disposition, judged)
+    return ClusterForecast(world, label, dishonest, state.unfounded_probability, state.disposition, judged)

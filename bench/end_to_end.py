@@ -51,12 +51,12 @@ def run(
     position = 0
     started = time.perf_counter()
     for body, outcomes in requests:
-        asked = time.perf_counter()
+        began_request = time.perf_counter()
         if body:
             position = client.post(body, encoding=encoding)["position"]
         if outcomes:
             position = client.outcomes(outcomes)["position"]
-        answered.append((time.perf_counter() - asked) * 1e3)
+        answered.append((time.perf_counter() - began_request) * 1e3)
     sent = time.perf_counter() - started
     client.wait_until(position, pause=0.05)
     seconds = time.perf_counter() - started
@@ -90,11 +90,11 @@ def run_naive(up: Installation, lines: list[bytes]) -> float:
         started = time.perf_counter()
         producer = threading.Thread(target=naive.produce, args=(up.redis_url, lines))
         producer.start()
-        said = worker.stdout.readline().split()
+        printed = worker.stdout.readline().split()
         seconds = time.perf_counter() - started
         producer.join()
-        if said != ["done", str(len(lines))]:
-            raise RuntimeError(f"the naive worker printed {said}, expected: done {len(lines)}")
+        if printed != ["done", str(len(lines))]:
+            raise RuntimeError(f"the naive worker printed {printed}, expected: done {len(lines)}")
         return len(lines) / seconds
     finally:
         worker.terminate()

@@ -55,8 +55,8 @@ def scores(judge: ModuleType, files: WorldFiles, window: str) -> dict[str, Any]:
             check=True,
             capture_output=True,
         )
-        with (files.folder / "truth.json").open() as truth, report.open() as told:
-            found: dict[str, Any] = judge.score(json.load(truth), json.load(told))
+        with (files.folder / "truth.json").open() as truth, report.open() as reported:
+            found: dict[str, Any] = judge.score(json.load(truth), json.load(reported))
     return found
 
 

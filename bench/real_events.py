@@ -201,7 +201,7 @@ def print_pace(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str
 def print_sizes(
     flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str, Any]]], complaints_of: Counter[str]
 ) -> None:
-    """How large the flagged groups are, and whether what is told of a group is true of the whole of it."""
+    """How large the flagged groups are, and whether what is reported about a group holds for all of it."""
     sizes = Counter(
         "3" if n == 3 else "4-6" if n < 7 else "7-19" if n < 20 else "20 and more"
         for n in (c["reporter_count"] for c in flagged)
@@ -211,7 +211,7 @@ def print_sizes(
         f"  accounts a group: {dict(sizes)}; {sum(c['target_count'] == 2 for c in flagged)} groups have two targets;"
         f" four accounts and three targets at most: {len(small)}"
     )
-    told_more = [0, 0, 0]
+    overstated = [0, 0, 0]
     span = 0
     for c in flagged:
         signals, people = {e["signal"]: e for e in c["evidence"]}, set(c["reporters"])
@@ -226,11 +226,11 @@ def print_sizes(
             else [False, False]
         )
         for k, wrong in enumerate((*off, any(off))):
-            told_more[k] += wrong
+            overstated[k] += wrong
         span += "span" in signals and c["score"] <= signals["span"]["contribution"]
     print(
-        f"  told of the group but not true of the whole of it by .2 and more: lockstep of {told_more[0]}, devotion of"
-        f" {told_more[1]}, either of {told_more[2]}; {span} groups are flagged for their span alone"
+        f"  overstated by .2 or more, if read as a claim about all members: lockstep of {overstated[0]}, devotion of"
+        f" {overstated[1]}, either of {overstated[2]}; {span} groups are flagged for their span alone"
     )
 
 

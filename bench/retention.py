@@ -289,11 +289,11 @@ def plans(engine: Engine, tenant: int, upto: int) -> bool:
             f"DELETE FROM feed WHERE tenant_id = {tenant} AND last_seq <= {upto}",
             f"SELECT last_seq, received_us, items FROM feed WHERE tenant_id = {tenant} ORDER BY last_seq LIMIT 256",
         ):
-            told = [str(row[-1]).strip() for row in connection.exec_driver_sql(explain + statement)]
-            fine = fine and any("Index" in line or "INDEX" in line or "PRIMARY KEY" in line for line in told)
+            title = [str(row[-1]).strip() for row in connection.exec_driver_sql(explain + statement)]
+            fine = fine and any("Index" in line or "INDEX" in line or "PRIMARY KEY" in line for line in title)
             print(
                 f"    {statement[:70]:72}"
-                f" {next((line for line in told if 'ndex' in line or 'SEARCH' in line), told[0])}"
+                f" {next((line for line in title if 'ndex' in line or 'SEARCH' in line), title[0])}"
             )
     return fine
 
@@ -347,15 +347,15 @@ def run(engine: Engine, rows: int, seconds: float, quick: bool) -> bool:
     show("a second of work", gone / sum(steps), digits=0)
     fine &= show("longest transaction", max(steps) * 1e3, unit=" ms", at_most=1_000, quick=quick)
     show("transactions, p50", quantile(steps, 0.5) * 1e3, unit=" ms")
-    for name, told in (
+    for name, title in (
         ("ingest", "500 complaints archived"),
         ("read", "total of a target and 20 complaints of a reporter"),
     ):
         for share in (0.5, 0.99):
-            show(f"{told}, alone, p{share * 100:.0f}", quantile(alone[name], share) * 1e3, unit=" ms")
-            show(f"{told}, meanwhile, p{share * 100:.0f}", quantile(meanwhile[name], share) * 1e3, unit=" ms")
+            show(f"{title}, alone, p{share * 100:.0f}", quantile(alone[name], share) * 1e3, unit=" ms")
+            show(f"{title}, meanwhile, p{share * 100:.0f}", quantile(meanwhile[name], share) * 1e3, unit=" ms")
         show(
-            f"{told}, meanwhile, longest of {len(meanwhile[name])}",
+            f"{title}, meanwhile, longest of {len(meanwhile[name])}",
             max(meanwhile[name]) * 1e3,
             unit=" ms",
             **({"at_most": 1_000, "quick": quick} if name == "ingest" else {}),

@@ -177,7 +177,7 @@ async def measure(
     return alone, seen
 
 
-def told(alone: Sequence[float], seen: Seen, quick: bool) -> bool:
+def print_results(alone: Sequence[float], seen: Seen, quick: bool) -> bool:
     """Print all figures; whether every bar is met."""
     met = True
     for kind, held in sorted(seen.held_by_kind.items()):
@@ -234,7 +234,7 @@ def main() -> int:
                 every_seconds=options.every / 1_000,
             )
         )
-    met = told(alone, seen, options.quick)
+    met = print_results(alone, seen, options.quick)
     return 0 if met or options.quick else 1
 
 

@@ -51,10 +51,10 @@ def sweep(folder: Path) -> None:
 def print_sweep(files: WorldFiles, quick: bool) -> None:
     """Run it and print."""
     columns(files)  # laid out by this process, so that the other one only loads them
-    said = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, __file__, "sweep", str(files.folder)], check=True, capture_output=True, text=True
     ).stdout.split()
-    wall, cpu, before, peak, live, met, groups, size, cut, shape, rate = map(float, said)
+    wall, cpu, before, peak, live, met, groups, size, cut, shape, rate = map(float, printed)
     show(f"sweep of {live:,.0f} complaints ({files.name}), s", wall, at_most=90, quick=quick)
     show("    of it CPU, s", cpu)
     show(

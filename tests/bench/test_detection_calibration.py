@@ -32,7 +32,7 @@ def test_forecasts_that_come_true_as_often_as_they_say_have_no_error() -> None:
     found = calibration([0.25] * 4 + [0.75] * 4, [True, False, False, False, True, True, True, False], bins=2)
     assert found.expected_error == pytest.approx(0)
     assert found.brier == pytest.approx(0.1875)
-    assert [(b.candidates, b.told, b.true) for b in found.bins] == [(4, 0.25, 0.25), (4, 0.75, 0.75)]
+    assert [(b.candidates, b.predicted, b.true) for b in found.bins] == [(4, 0.25, 0.25), (4, 0.75, 0.75)]
 
 
 def test_certainty_that_is_wrong_costs_everything() -> None:

@@ -27,9 +27,9 @@ def known(page: str) -> Exported:
 
 
 def test_every_expression_asks_for_what_is_exported(known: Exported) -> None:
-    asked = expressions()
-    assert len(asked) > 100
-    assert {f"{one.place}: {fault}" for one in asked for fault in faults(one, known)} == set()
+    everything = expressions()
+    assert len(everything) > 100
+    assert {f"{one.place}: {fault}" for one in everything for fault in faults(one, known)} == set()
 
 
 def test_what_is_asked_for_wrongly_is_found(known: Exported) -> None:

@@ -19,10 +19,10 @@ _NAMED = re.compile(r'alertname="(\w+)"')
 @pytest.mark.parametrize("rule", ALERTS, ids=[rule["alert"] for rule in ALERTS])
 def test_every_alert_says_how_urgent_it_is_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("page", "ticket")
-    told = rule["annotations"]
-    assert set(told) == {"summary", "description", "runbook_url"}
-    assert told["summary"].endswith(".") and told["description"].endswith(".")
-    assert told["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
+    annotations = rule["annotations"]
+    assert set(annotations) == {"summary", "description", "runbook_url"}
+    assert annotations["summary"].endswith(".") and annotations["description"].endswith(".")
+    assert annotations["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
 
 
 def test_the_runbook_has_one_section_an_alert_with_what_it_means_how_to_look_and_what_to_do() -> None:
@@ -35,15 +35,15 @@ def test_the_runbook_has_one_section_an_alert_with_what_it_means_how_to_look_and
 
 @pytest.mark.parametrize("rule", ALERTS, ids=[rule["alert"] for rule in ALERTS])
 def test_every_alert_is_seen_to_fire_and_seen_to_be_silent(rule: dict[str, Any]) -> None:
-    """By promtool test rules: what is asked for is that there are such tests at all."""
+    """promtool runs these tests; this only checks that they exist."""
     fires = silent = 0
     for file in TESTS:
         for test in yaml.safe_load(file.read_text())["tests"]:
-            for asked in test["promql_expr_test"]:
-                if _NAMED.findall(asked["expr"]) == [rule["alert"]]:
-                    fires += bool(asked["exp_samples"])
+            for expected in test["promql_expr_test"]:
+                if _NAMED.findall(expected["expr"]) == [rule["alert"]]:
+                    fires += bool(expected["exp_samples"])
                     # Silent for another label beside the one that fires, or at another time.
-                    silent += not asked["exp_samples"] or " by (" in asked["expr"]
+                    silent += not expected["exp_samples"] or " by (" in expected["expr"]
     assert fires and silent
 
 
