@@ -6,6 +6,7 @@ import shlex
 import signal
 import threading
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,7 +62,9 @@ OpsPort = Annotated[
 
 @commands.command()
 def demo(
-    data: Data = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Data folder to keep. Default: a temporary one.")
+    ] = None,
     seed: Annotated[
         int, typer.Option("--seed", help="Seed of the generated world; the same seed gives the same world.")
     ] = 7,
@@ -80,7 +83,7 @@ def demo(
 ) -> None:
     """Start everything on this machine, replay a generated world of 28 days, and print what was found.
 
-    Takes about a minute. Without --data it uses a temporary folder and deletes it at the end.
+    Takes about a minute. Example: `brigadewatch demo --seed 3 --exit`
     """
     from service.demo.show import run_demo
 

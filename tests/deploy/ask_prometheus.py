@@ -128,8 +128,8 @@ def main() -> int:
     sys.stdout.write(
         f"{len(everything)} expressions queried ({with_data} must have data, the others are conditions), {len(states)}"
         f" rules evaluated, {len(faults)} faults\n{series} series of brigadewatch, {size} samples per scrape, the"
-        f" slowest scrape took {float(took) * 1e3:.0f} ms; {SCRAPES} scrapes in {time.monotonic() - began:.0f} s\nalerts"
-        f" that fired: {', '.join(firing) or 'none'}\n",
+        f" slowest scrape took {float(took) * 1e3:.0f} ms; {SCRAPES} scrapes in {time.monotonic() - began:.0f} s\n"
+        f"alerts that fired: {', '.join(firing) or 'none'}\n",
     )
     for place, why in faults.items():
         sys.stdout.write(f"FAULT {place}\n      {why}\n")
