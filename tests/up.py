@@ -17,6 +17,7 @@ import psutil
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
+START_SECONDS = 90.0  # on a busy machine; `up` itself gives up after a minute without an answer
 
 
 def end_with_the_tests() -> None:
@@ -43,7 +44,12 @@ class Up:
                 env=environment(**variables),
                 preexec_fn=end_with_the_tests,
             )
-        self.wait(lambda: "Ctrl-C" in log.read_text())
+        try:
+            self.wait(lambda: "Ctrl-C" in log.read_text(), START_SECONDS)
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
+            raise
         self.api, ops = re.findall(r"http://127\.0\.0\.1:\d+(?=  |/metrics)", log.read_text())
         self.ops = ops
 

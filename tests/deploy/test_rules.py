@@ -17,7 +17,7 @@ _NAMED = re.compile(r'alertname="(\w+)"')
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=[rule["alert"] for rule in ALERTS])
-def test_every_alert_says_how_urgent_it_is_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
+def test_every_alert_has_a_severity_a_description_and_a_link_to_the_runbook(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("page", "ticket")
     annotations = rule["annotations"]
     assert set(annotations) == {"summary", "description", "runbook_url"}
@@ -25,7 +25,7 @@ def test_every_alert_says_how_urgent_it_is_what_it_is_and_where_to_read_on(rule:
     assert annotations["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
 
 
-def test_the_runbook_has_one_section_an_alert_with_what_it_means_how_to_look_and_what_to_do() -> None:
+def test_the_runbook_has_one_complete_section_per_alert() -> None:
     text = RUNBOOK.read_text()
     sections = dict(re.findall(r"^### (Brigadewatch\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
     assert set(sections) == {rule["alert"] for rule in ALERTS}
@@ -34,7 +34,7 @@ def test_the_runbook_has_one_section_an_alert_with_what_it_means_how_to_look_and
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=[rule["alert"] for rule in ALERTS])
-def test_every_alert_is_seen_to_fire_and_seen_to_be_silent(rule: dict[str, Any]) -> None:
+def test_every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not(rule: dict[str, Any]) -> None:
     """promtool runs these tests; this only checks that they exist."""
     fires = silent = 0
     for file in TESTS:
@@ -47,7 +47,7 @@ def test_every_alert_is_seen_to_fire_and_seen_to_be_silent(rule: dict[str, Any])
     assert fires and silent
 
 
-def test_prometheus_itself_finds_no_fault() -> None:
+def test_promtool_accepts_the_configuration_and_the_rules() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed; make rules installs it (Debian: apt-get install prometheus)")
