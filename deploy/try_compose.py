@@ -417,7 +417,7 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
     )
     seen.say(
         "meanwhile",
-        f"{len(posted.acknowledged):,} complaints acknowledged in batches of {BATCH} ({posted.refusals} requests refused"
+        f"{len(posted.acknowledged):,} complaints acknowledged in batches of {BATCH} ({posted.refusals} refused"
         " and repeated), all in the archive once; the first tenant's clusters are the same",
     )
     share_out(of, seen, max(LEAST_COMPLAINTS, complaints // 2))
