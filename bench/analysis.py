@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 from figures import parser_of, print_machine, show
-from worlds import DEMO, add_options, columns, part, world
+from world_files import DEMO, add_options, columns, part, world
 
 from service.policy import DEFAULT_POLICY
 from workers.detection.detector import Detector

@@ -36,7 +36,7 @@ from redis import Redis
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from worlds import DEMO, add_options, world
+from world_files import DEMO, add_options, world
 
 from service.app import create_app
 from service.settings import read_settings
@@ -222,7 +222,7 @@ def main() -> None:
     )
     parser.add_argument("--every", type=float, default=10.0, help="milliseconds between two calls")
     parser.add_argument("--pseudonyms", action="store_true", help="for a tenant whose reporters are pseudonymised")
-    parser.add_argument("--world", default="w126", help="name of the world (bench/worlds.py)")
+    parser.add_argument("--world", default="w126", help="name of the world (bench/world_files.py)")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
     before = 100_000

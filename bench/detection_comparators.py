@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from worlds import WorldFiles, need
+from world_files import WorldFiles, need
 
 TITLES = {
     "burst_10_per_hour": "burst, 10 an hour",

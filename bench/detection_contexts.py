@@ -17,7 +17,7 @@ from detection import truth_of
 from detection_runs import Read, Sweeps, audited, read
 from figures import parser_of, print_machine, show
 from quality import judge_of
-from worlds import add_options, evaluation, need, world
+from world_files import add_options, evaluation, need, world
 
 from workers.detection.window import Complaints
 

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from detection_adversaries import generator
 from figures import parser_of, print_machine
-from worlds import add_options, evaluation, need
+from world_files import add_options, evaluation, need
 
 from service.moderation.score import coordination
 from service.policy import DEFAULT_POLICY

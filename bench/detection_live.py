@@ -26,7 +26,7 @@ import numpy as np
 from detection_crossings import Crossing, by_kind, shares
 from detection_runs import Read, read, state_of_code
 from figures import parser_of, print_machine, show
-from worlds import ARGUMENTS, OUT, add_options, evaluation, world
+from world_files import ARGUMENTS, OUT, add_options, evaluation, world
 
 from service.moderation.assessment import independent_count, summarise
 from service.moderation.cluster_identity import ClusterState, Recomputation, parts_by_target, reconcile, rescore

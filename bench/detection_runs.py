@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from worlds import WorldFiles
+from world_files import WorldFiles
 
 import workers
 from service.intake.items import COMPLAINT, OUTCOME

@@ -24,7 +24,7 @@ import time
 import naive
 from figures import parser_of, print_machine, quantile, show
 from installation import Client, Installation, batches, installation, print_cpu
-from worlds import DEMO, WorldFiles, add_options, world
+from world_files import DEMO, WorldFiles, add_options, world
 
 from service.replay import cut, merged, survey_files
 
@@ -103,7 +103,7 @@ def run_naive(up: Installation, lines: list[bytes]) -> float:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--world", default="w126", help="name of the world (bench/worlds.py)")
+    parser.add_argument("--world", default="w126", help="name of the world (bench/world_files.py)")
     parser.add_argument("--runs", type=int, default=1, help="number of runs, each with a new tenant")
     parser.add_argument("--most", type=int, metavar="N", help="use only the first N complaints")
     parser.add_argument("--gzip", action="store_true", help="compress request bodies")

@@ -16,7 +16,7 @@ import time
 
 from figures import parser_of, print_machine, quantile, show
 from installation import Client, batches, installation, print_cpu
-from worlds import DEMO, add_options, world
+from world_files import DEMO, add_options, world
 
 BATCH = 100
 POLL_SECONDS = 0.02
@@ -55,7 +55,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--seconds", type=float, default=300.0, help="duration in seconds")
     parser.add_argument("--rate", type=float, default=500.0, help="complaints per second")
-    parser.add_argument("--world", default="dense", help="name of the world (bench/worlds.py)")
+    parser.add_argument("--world", default="dense", help="name of the world (bench/world_files.py)")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
     if chosen.quick:

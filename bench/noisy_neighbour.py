@@ -28,7 +28,7 @@ from urllib.parse import quote, urlsplit
 from figures import parser_of, print_machine, quantile, show
 from installation import Client, Installation, batches, installation, print_cpu
 from latency import delays, poll
-from worlds import DEMO, WorldFiles, add_options, world
+from world_files import DEMO, WorldFiles, add_options, world
 
 QUIET_BATCH, QUIET_EVERY = 5, 0.5
 ASK_EVERY = 0.02
@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument(
         "--rate", type=float, default=None, help="rate limit of the noisy tenant, in items per second; None: unlimited"
     )
-    parser.add_argument("--world", default="dense", help="world that the noisy tenant sends (bench/worlds.py)")
+    parser.add_argument("--world", default="dense", help="world that the noisy tenant sends (bench/world_files.py)")
     add_options(parser)
     chosen = parser.parse_args()
     if chosen.quick:

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from figures import parser_of, print_machine, show
-from worlds import WorldFiles, add_options, evaluation, world
+from world_files import WorldFiles, add_options, evaluation, world
 
 DEFAULT_WINDOW = "14d"
 THRESHOLD = 8  # complaints at which the imagined platform removes

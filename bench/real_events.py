@@ -24,7 +24,7 @@ from statistics import median
 from typing import Any
 
 from figures import parser_of, print_machine
-from worlds import add_options, not_measured
+from world_files import add_options, not_measured
 
 FILES = ("birdwatch_not_helpful", "german_elections_shares")
 

@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/recovery.py [--kills 3] [--data DIR] [--quick]
 
-The world `million` (bench/worlds.py: a dense one with campaigns, 16 days, more than a million complaints in any 14 of
-them) is archived by the ingest worker's own commit before anything runs. Then `brigadewatch up` analyses it, which
+The world `million` (bench/world_files.py: a dense one with campaigns, 16 days, more than a million complaints in any 14
+of them) is archived by the ingest worker's own commit before anything runs. Then `brigadewatch up` analyses it, which
 includes a sweep and takes several minutes. Then, `--kills` times, the detect worker gets SIGKILL, one more batch is
 posted at once, and the time runs until nothing is pending. Every second time there are 5,000 complaints between the
 last sweep and the kill, which the rebuild has to process in ticks. With --data the folder is kept and reused by the
@@ -24,7 +24,7 @@ from pathlib import Path
 from figures import parser_of, print_machine, show
 from installation import Client, Installation, batches, installation
 from sqlalchemy import select
-from worlds import DEMO, add_options, world
+from world_files import DEMO, add_options, world
 
 from service.data_folder import prepare
 from service.settings import read_settings

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from figures import parser_of, print_machine, show
-from worlds import DEMO, WorldFiles, add_options, columns, world
+from world_files import DEMO, WorldFiles, add_options, columns, world
 
 from service.policy import DEFAULT_POLICY
 from workers import sweep_codec

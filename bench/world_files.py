@@ -1,6 +1,6 @@
 """The worlds that the measurements use: found in a folder, or generated into bench/out.
 
-    .venv/bin/python bench/worlds.py [NAME...] [--shared DIR] [--worlds DIR]
+    .venv/bin/python bench/world_files.py [NAME...] [--shared DIR] [--worlds DIR]
 
 The generator is the evaluation's worlds.py, beside this repository (../shared/evaluation); it needs pandas and
 scikit-learn, which are not in the lock file. If either is missing, a measurement that needs such a world prints a
