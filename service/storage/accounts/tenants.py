@@ -231,3 +231,9 @@ def revoke_key(engine: Engine, key_id: int, now_us: int) -> bool:
 
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def name_of_key(connection: Connection, key_id: int) -> str:
+    """Who acts by this key, in logs and to others: the API key's name, or key:<id> if it has none."""
+    name = connection.scalar(select(api_keys.c.name).where(api_keys.c.id == key_id))
+    return name or f"key:{key_id}"

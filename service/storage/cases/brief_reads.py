@@ -14,7 +14,7 @@ from service.model import Outcome, moment
 from service.moderation.brief import ComplaintFigures, Dossier, GroupOnTarget, OutcomeTold, RestorationTold
 from service.moderation.decisions import effective_status
 from service.storage.cases import restorations
-from service.storage.cases.cases import list_decisions
+from service.storage.cases.case_decisions import list_decisions
 from service.storage.sql import schema
 from service.storage.sql.hashing import key_of
 

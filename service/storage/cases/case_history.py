@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from service.model import Decision, JsonObject, Outcome, moment
 from service.moderation.decisions import in_force
-from service.storage.cases.cases import family_of, list_decisions
+from service.storage.cases.case_decisions import list_decisions
+from service.storage.cases.cases import family_of
 from service.storage.cases.notes import notes_of
 from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys

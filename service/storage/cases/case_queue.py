@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import ClusterItem, microseconds, moment
-from service.storage.cases.cases import ClusterFilter, asleep, conditions, filter_of, item_values
+from service.storage.cases.cases import item_values
 from service.storage.cases.claims import Claim, claims_of
+from service.storage.cases.cluster_filters import ClusterFilter, asleep, conditions, filter_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 

@@ -18,7 +18,7 @@ from service.moderation.decisions import decide
 from service.moderation.restorations import Moment, latest_removal
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters, restorations
-from service.storage.cases.cases import read_case
+from service.storage.cases.case_decisions import read_case
 from service.storage.complaints.archive_reader import analysis_state_of, outcomes_of, totals_of
 from service.storage.sql.engine import select_by_keys
 from service.storage.sql.hashing import key_of

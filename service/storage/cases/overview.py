@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from service.model import moment
 from service.moderation.events import Event
-from service.storage.cases.cases import asleep
+from service.storage.cases.cluster_filters import asleep
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import names_of
 from service.storage.sql import schema
