@@ -116,11 +116,11 @@ def _outcomes(connection: Connection, tenant_id: int, target_id: str) -> list[Ou
         .order_by(o.decided_us.desc(), o.id.desc())
         .limit(OUTCOMES_SHOWN)
     ).all()
-    told = []
+    listed = []
     for row in reversed(rows):
         outcome = Outcome.model_validate_json(row.content)
         if outcome.target_id == target_id:
-            told.append(
+            listed.append(
                 OutcomeTold(
                     outcome.id,
                     outcome.decided_at,
@@ -131,7 +131,7 @@ def _outcomes(connection: Connection, tenant_id: int, target_id: str) -> list[Ou
                     outcome.complaint_id,
                 )
             )
-    return told
+    return listed
 
 
 def _restoration(connection: Connection, tenant_id: int, target_id: str) -> RestorationTold | None:

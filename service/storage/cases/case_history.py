@@ -84,7 +84,7 @@ def _events(connection: Connection, tenant_id: int, family: list[str]) -> list[C
         .order_by(e.at_us.desc())
         .limit(SHOWN)
     ).all()
-    # Revocations are told by the cluster's own row, with the detector's reason.
+    # Revocations come from the cluster's own row, with the detector's reason.
     return [
         CaseHistoryItem(moment(row.at_us), "event", row.type, data=json.loads(row.data))
         for row in rows
@@ -132,12 +132,12 @@ def _outcomes(connection: Connection, tenant_id: int, cluster_id: str) -> list[C
     entries = []
     for decided_us, content in rows:
         outcome = Outcome.model_validate_json(content)
-        said = ", ".join(part for part in (outcome.verdict, outcome.action) if part)
+        ruling = ", ".join(part for part in (outcome.verdict, outcome.action) if part)
         entries.append(
             CaseHistoryItem(
                 moment(decided_us),
                 "outcome",
-                said,
+                ruling,
                 outcome.decided_by,
                 target=outcome.target_id,
                 data={"complaint_id": outcome.complaint_id},

@@ -26,7 +26,7 @@ TTL_MS = 3000
 
 
 class Lease:
-    """The right to do one kind of work for one tenant, for 3 s at a time: redis-py's lock that knows when it is lost."""
+    """The right to do one kind of work for one tenant, for 3 s at a time: redis-py's lock, and whether it is lost."""
 
     def __init__(self, redis: Redis, work: str, tenant: str, *, ttl_ms: int = TTL_MS) -> None:
         self.key = redis_keys.lease(work, tenant)

@@ -44,7 +44,7 @@ def test_a_name_that_could_not_be_part_of_a_key_is_refused(engine: Engine, name:
 
 def test_a_taken_name_is_refused_and_ensuring_it_finds_it(engine: Engine) -> None:
     number = create_tenant(engine, "paper", 0)
-    with pytest.raises(Refused, match="exists already"):
+    with pytest.raises(Refused, match="already exists"):
         create_tenant(engine, "paper", 0)
     assert ensure_tenant(engine, "paper", 0) == number
 
