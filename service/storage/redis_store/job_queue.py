@@ -90,9 +90,9 @@ class TenantQueue(Queue):
 
 
 def open_queue(redis: Redis, name: str) -> TenantQueue:
-    """The queue of that name; ValueError for an unknown one."""
+    """The queue of that name; ValueError for one that there is not."""
     if name not in QUEUES:
-        raise ValueError(f"unknown queue {name!r}; known: {', '.join(QUEUES)}")
+        raise ValueError(f"{name!r} is no queue; queues are {', '.join(QUEUES)}")
     return TenantQueue(name, connection=redis, serializer=JSONSerializer)
 
 
@@ -108,7 +108,7 @@ def enqueue(redis: Redis, work: str, tenant: str) -> bool:
 
 
 def begun(redis: Redis, work: str, tenant: str) -> None:
-    """Called by a job as it starts: work that comes up from now on needs another job."""
+    """Said by a job as it begins: what comes to be done from now on needs another job."""
     redis.delete(redis_keys.enqueued(work, tenant))
 
 

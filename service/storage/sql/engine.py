@@ -164,7 +164,7 @@ def run_migrations(engine: Engine, step: Callable[[Config], None]) -> None:
 @contextmanager
 def _without_references(engine: Engine) -> Iterator[Connection]:
     # SQLite changes a table by rewriting it: while it is dropped, rows that refer to it must not be an error. It can
-    # be told so outside a transaction alone.
+    # be configured so only outside a transaction.
     with engine.connect() as connection:
         raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
         if raw is not None:
