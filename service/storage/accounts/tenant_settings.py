@@ -1,7 +1,7 @@
 """What an operator has set for one tenant: pseudonyms, texts, retention, rate. A tenant without a row has the defaults.
 
-Every change is an entry of the audit trail. A running service sees it within seconds: settings are cached no longer than
-keys are.
+Every change is an entry of the audit trail. A running service sees it within seconds: settings are cached no longer
+than keys are.
 """
 
 from __future__ import annotations
