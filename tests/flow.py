@@ -20,7 +20,7 @@ from service.moderation.assessment import assess
 from service.moderation.cluster_identity import ClusterState
 from service.policy import DEFAULT_POLICY
 from service.storage.cases import clusters
-from service.storage.cases.cases import record_decision
+from service.storage.cases.case_decisions import record_decision
 from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of, ingest_state_of
 from service.storage.redis_store import assessments
 from service.storage.sql.engine import write

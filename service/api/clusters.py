@@ -37,9 +37,10 @@ from service.model import (
     microseconds,
 )
 from service.moderation.graphs import View, draw, graphml, node_link
-from service.storage.accounts.tenants import KeyRecord
-from service.storage.cases import cases
-from service.storage.cases.cases import ClusterFilter, Sort, filter_of
+from service.storage.accounts.tenants import KeyRecord, name_of_key
+from service.storage.cases import case_decisions, cases
+from service.storage.cases.cases import Sort
+from service.storage.cases.cluster_filters import ClusterFilter, filter_of
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.stream import AsyncRedis
 from service.storage.sql.cursors import Page
@@ -287,7 +288,7 @@ def list_decisions(
         filters={"cluster": id},
     )
     with api_context(request).engine.connect() as connection:
-        items, after = cases.list_decisions(
+        items, after = case_decisions.list_decisions(
             connection, key.tenant_id, id, after=page.after if page else None, limit=limit
         )
     next_cursor = link_next(response, request.url.path, limit, Page("decisions", "at", {"cluster": id}, ()), after)
@@ -358,8 +359,8 @@ async def decide(
 
 def _decide(engine: Engine, key: KeyRecord, cluster_id: str, asked: DecisionRequest, now: datetime) -> Cluster:
     with write(engine) as connection:
-        by = cases.name_of_key(connection, key.id)
-        return cases.record_decision(
+        by = name_of_key(connection, key.id)
+        return case_decisions.record_decision(
             connection, key.tenant_id, cluster_id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=by, now=now
         )
 

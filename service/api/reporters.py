@@ -18,8 +18,7 @@ from service.api.clusters import Now, Reading, TenantFilter
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Disposition, Kind, Status, microseconds
 from service.storage.accounts.secret_box import SecretBox
-from service.storage.accounts.tenants import KeyRecord
-from service.storage.cases.cases import name_of_key
+from service.storage.accounts.tenants import KeyRecord, name_of_key
 from service.storage.complaints.reporters import read_reporter
 from service.storage.privacy import erasures
 from service.storage.sql.engine import write

@@ -16,8 +16,7 @@ from service.api.auth import require
 from service.api.openapi_parts import answers, refusals
 from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
 from service.model import microseconds, moment
-from service.storage.accounts.tenants import KeyRecord
-from service.storage.cases.cases import name_of_key
+from service.storage.accounts.tenants import KeyRecord, name_of_key
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import Source, list_sources, remove_source

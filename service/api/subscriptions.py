@@ -19,8 +19,7 @@ from service.moderation.events import EventType
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import MAX_URL_CHARACTERS, check_url
 from service.storage.accounts.secret_box import SecretBox
-from service.storage.accounts.tenants import KeyRecord
-from service.storage.cases.cases import name_of_key
+from service.storage.accounts.tenants import KeyRecord, name_of_key
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write
 from service.storage.webhooks import deliveries, subscriptions

@@ -26,7 +26,7 @@ from service.console.sign_in import Moderator, safe_path
 from service.errors import BrigadewatchError, NotFound, Refused, StaleVersion
 from service.model import DecisionRequest
 from service.moderation.decision_preview import sentence
-from service.storage.cases import case_queue, cases
+from service.storage.cases import case_decisions, case_queue
 from service.storage.cases.case_queue import QueueItem
 from service.storage.cases.decision_log import last_of, read_entry
 from service.storage.cases.decision_preview import effect_of_decisions
@@ -205,7 +205,7 @@ def _decide_each(
         decision_id = f"d-{secrets.token_hex(8)}"
         try:
             with write(api.engine) as connection:
-                cases.record_decision(
+                case_decisions.record_decision(
                     connection,
                     person.tenant_id,
                     cluster_id,
@@ -235,11 +235,11 @@ def _take_back(api: ApiContext, person: Person, decision_id: str) -> str:
                 if entry.reversed_by
                 else f"{decision_id} is {found.by}’s decision: take it back in its case."
             )
-        case, _ = cases.read_case(connection, person.tenant_id, found.cluster_id)
+        case, _ = case_decisions.read_case(connection, person.tenant_id, found.cluster_id)
         if case.merged_into is not None:
-            case, _ = cases.read_case(connection, person.tenant_id, case.merged_into)
+            case, _ = case_decisions.read_case(connection, person.tenant_id, case.merged_into)
         asked = undo_request(found.verdict, found.snooze_until, found.id, case.version)
-        cases.record_decision(
+        case_decisions.record_decision(
             connection,
             person.tenant_id,
             case.id,

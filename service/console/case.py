@@ -31,7 +31,7 @@ from service.console.sign_in import Moderator, Viewer
 from service.errors import NotFound, Refused, StaleVersion
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import DecisionRequest, Time, microseconds
-from service.storage.cases import cases, claims, notes
+from service.storage.cases import case_decisions, cases, claims, notes
 from service.storage.cases.case_files import read_case_file
 from service.storage.cases.case_history import CaseHistoryItem
 from service.storage.cases.case_queue import tenant_now
@@ -222,7 +222,7 @@ def undo(
     """Take a decision back by a new one that reverses it."""
     api = api_context(request)
     with api.engine.connect() as connection:
-        _, log = cases.read_case(connection, person.tenant_id, id)
+        _, log = case_decisions.read_case(connection, person.tenant_id, id)
     undone = next((one for one in log if one.id == decision), None)
     if undone is None:
         raise Refused("This case has no such decision: load the page anew.")
@@ -290,7 +290,7 @@ def _onward(request: Request, person: Person, done: str, way: QueueContext) -> s
 def _record(request: Request, person: Person, cluster_id: str, asked: DecisionRequest) -> str:
     api, decision_id = api_context(request), f"d-{secrets.token_hex(8)}"
     with write(api.engine) as connection:
-        cases.record_decision(
+        case_decisions.record_decision(
             connection, person.tenant_id, cluster_id, asked, decision_id=decision_id, by=person.name, now=api.now()
         )
     anyio.from_thread.run(wake, api.redis, person.tenant)
@@ -318,7 +318,7 @@ def _page(
         effects = pages.effects(connection, person.tenant_id, file, typed, now=now)
         following = way.onward(connection, person, cluster_id, now)
         their_now = tenant_now(connection, person.tenant_id, now)
-        log = cases.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
+        log = case_decisions.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
     shown = {row.row.id for row in content.reporters}
     context: dict[str, Any] = {
         "case": content,

@@ -35,13 +35,11 @@ from service.moderation.score import OUTCOMES
 from service.storage.cases.case_files import (
     OTHERS_SHOWN,
     CaseFile,
-    Related,
     ReporterRow,
     TargetRow,
     archived,
     elsewhere_of,
     others_on,
-    related_to,
     reporters_of,
     states_on,
     tallies_of,
@@ -49,6 +47,7 @@ from service.storage.cases.case_files import (
 )
 from service.storage.cases.case_history import CaseHistoryItem, history_of
 from service.storage.cases.decision_preview import effects_of_choices
+from service.storage.cases.related_cases import Related, related_to
 from service.storage.sql import schema
 from service.storage.sql.hashing import key_of
 

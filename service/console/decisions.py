@@ -22,7 +22,7 @@ from service.console.sign_in import Moderator, Viewer
 from service.errors import Refused, StaleVersion
 from service.model import Decision, DecisionVerdict, ReasonCode
 from service.moderation.decisions import Case, decide
-from service.storage.cases import cases, decision_log
+from service.storage.cases import case_decisions, decision_log
 from service.storage.cases.decision_log import DecisionLogEntry, LogFilter, list_entries
 from service.storage.cases.decision_preview import effect_of_decisions
 from service.storage.sql.engine import write
@@ -176,7 +176,7 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
             undo = undo_request(
                 entry.decision.verdict, entry.decision.snooze_until, entry.decision.id, version, note=note
             )
-            made = cases.record_decision(
+            made = case_decisions.record_decision(
                 connection,
                 person.tenant_id,
                 case.id,
@@ -206,11 +206,11 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
 
 def _standing_case(connection: Connection, tenant_id: int, entry: DecisionLogEntry) -> tuple[Case, list[Decision]]:
     """The case that the decision belongs to now, the survivor where it was merged; with its decisions."""
-    case, log = cases.read_case(connection, tenant_id, entry.decision.cluster_id)
+    case, log = case_decisions.read_case(connection, tenant_id, entry.decision.cluster_id)
     return (
         (case, log)
         if case.disposition != "merged" or case.merged_into is None
-        else cases.read_case(connection, tenant_id, case.merged_into)
+        else case_decisions.read_case(connection, tenant_id, case.merged_into)
     )
 
 

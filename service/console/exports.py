@@ -31,12 +31,12 @@ from service.storage.cases.case_files import (
     ReporterRow,
     archived,
     others_on,
-    related_to,
     reporters_of,
     targets_of,
 )
 from service.storage.cases.case_history import history_of
 from service.storage.cases.cases import read_ties
+from service.storage.cases.related_cases import related_to
 from service.storage.sql import schema
 
 router = APIRouter()

@@ -21,7 +21,8 @@ from service.logs import redacted
 from service.outbound.addresses import OutboundRefused, is_inside, parse_address, parse_openings
 from service.outbound.client import check_url
 from service.settings import read_settings
-from service.storage.cases.cases import SORT_KEY_TYPES, filter_of
+from service.storage.cases.cases import SORT_KEY_TYPES
+from service.storage.cases.cluster_filters import filter_of
 from service.storage.sql.cursors import Page, read_cursor, write_cursor
 from tests.fuzz.cases import NASTY, SURROGATES, TEXTS, cases, json_values
 

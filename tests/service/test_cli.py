@@ -136,7 +136,7 @@ def test_a_tenant_is_created_once_and_listed(data: str) -> None:
     assert run("tenants", "create", "news", "--data", data).returncode == 0
     again = run("tenants", "create", "news", "--data", data)
     assert again.returncode == 1
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
     assert run("tenants", "create", "No Name", "--data", data).returncode == 2
     assert run("tenants", "list", "--data", data).stdout == "news\n"
 

@@ -1,4 +1,4 @@
-"""The audit trail: one line for whatever a person (or the command line) changes, in the transaction that changes it.
+"""The audit trail: one entry for each change by a person (or the command line), in the transaction that changes it.
 
 Lines are appended and never changed, but for names of people who are erased.
 """

@@ -24,13 +24,13 @@ def checked_password(password: str, *, name: str) -> str:
     """
     text = unicodedata.normalize("NFKC", password)
     if not LEAST_CHARACTERS <= len(text) <= MOST_CHARACTERS:
-        raise Refused(f"the password has {len(text)} characters; {LEAST_CHARACTERS} to {MOST_CHARACTERS} are taken")
+        raise Refused(f"the password has {len(text)} characters; it must have {LEAST_CHARACTERS} to {MOST_CHARACTERS}")
     if len(set(text)) < 4 or text.casefold() == name.casefold():
         raise Refused(
             "this password is guessed at the first attempt: neither the name, nor fewer than four different characters"
         )
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise Refused("the password holds half a character (a surrogate): type it anew")
+        raise Refused("the password contains half a character (a surrogate): type it again")
     return text
 
 
@@ -40,20 +40,20 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Is it this password? Without a hash (nobody of that name) as much work is done, and the answer is no."""
+    """Is it this password? Without a hash (no such user) as much work is done, and the answer is no."""
     text = unicodedata.normalize("NFKC", password[:MOST_CHARACTERS]).encode("utf-8", "replace")
     try:
-        _HASHER.verify(password_hash or _nobodys_hash(), text)
+        _HASHER.verify(password_hash or _dummy_hash(), text)
     except (VerificationError, InvalidHashError):
         return False
     return password_hash is not None
 
 
 def is_outdated(password_hash: str) -> bool:
-    """Was it made with other parameters than those of now? Then it is made anew when the person next signs in."""
+    """Was it made with other parameters than those of now? Then it is hashed again when the person next signs in."""
     return _HASHER.check_needs_rehash(password_hash)
 
 
 @cache
-def _nobodys_hash() -> str:
+def _dummy_hash() -> str:
     return _HASHER.hash("the password of nobody")

@@ -27,7 +27,7 @@ def policy_of(connection: Connection, tenant_id: int) -> Policy:
 def set_overrides(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> Policy:
     """Replace the tenant's overrides by `values` ({}: the defaults) as a new version, and return what then holds.
 
-    A sweep is asked for, which judges every case of the window by them.
+    It also schedules a sweep, which judges every case of the window by them.
 
     Raises ValueError for an unknown name or a value outside its range; nothing is written then.
     """
@@ -52,7 +52,7 @@ def change_overrides(
     (None: all others do).
 
     What is named in neither stays. A change is a new version and an entry of the audit trail; where nothing changes,
-    nothing is written. Raises ValueError like `set_overrides`, also for a dropped name that is no threshold.
+    nothing is written. Raises ValueError like `set_overrides`, also for a dropped name that is not a threshold.
     """
     lock_tenant(connection, tenant_id)
     before = overrides_of(connection, tenant_id)

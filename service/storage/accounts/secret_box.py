@@ -23,7 +23,7 @@ class NoSecretKey(Refused):
 
 
 class SealedWithAnotherKey(Refused):
-    """None of the keys opens this secret: it was sealed with one that is missing now, or it is no sealed secret."""
+    """None of the keys opens this secret: it was sealed with one that is missing now, or it was never sealed."""
 
 
 class SecretBox:
@@ -56,7 +56,7 @@ class SecretBox:
             raise self._unreadable() from None
 
     def check(self) -> None:
-        """Raises NoSecretKey when there is nothing to seal with: asked when a process starts."""
+        """Raises NoSecretKey if there is no key; called when a process starts."""
         _ = self._fernet
 
     @cached_property
@@ -67,7 +67,7 @@ class SecretBox:
         where = f"the {len(self._keys)} key(s) of BRIGADEWATCH_SECRET_KEY" if self._keys else f"the key in {self._path}"
         return SealedWithAnotherKey(
             f"a stored secret is opened by none of {where}: add the key that it was sealed with to"
-            " BRIGADEWATCH_SECRET_KEY (commas between keys), or set the secret anew"
+            " BRIGADEWATCH_SECRET_KEY (commas between keys), or set the secret again"
         )
 
 
@@ -79,13 +79,13 @@ def _key_in(path: Path) -> Fernet:
     try:
         text = path.read_text().strip()
     except OSError as error:
-        raise NoSecretKey(f"there is no key for stored secrets ({error.strerror or error}): {way_out}") from None
+        raise NoSecretKey(f"no key for stored secrets ({error.strerror or error}): {way_out}") from None
     try:
         key = bytes.fromhex(text)
         return Fernet(base64.urlsafe_b64encode(key))
     except ValueError:
         raise NoSecretKey(
-            f"{path} holds no key of 64 hexadecimal digits: put the file back from a backup, or {way_out}"
+            f"{path} does not hold a key of 64 hexadecimal digits: put the file back from a backup, or {way_out}"
         ) from None
 
 

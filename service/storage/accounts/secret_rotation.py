@@ -17,7 +17,7 @@ SEALED: tuple[tuple[Table, Column[str], tuple[str, ...]], ...] = (
 
 
 def rotate_all(connection: Connection, box: SecretBox) -> tuple[int, list[str]]:
-    """(secrets that are sealed anew, places of those that no key opens, which stay as they are). Raises NoSecretKey."""
+    """(secrets sealed again, places of those that no key opens, which stay as they are). Raises NoSecretKey."""
     box.check()
     done, unreadable = 0, []
     for table, key, columns in SEALED:
@@ -27,11 +27,11 @@ def rotate_all(connection: Connection, box: SecretBox) -> tuple[int, list[str]]:
                 select(key, column).where(column.is_not(None)).order_by(key)
             ).all():
                 try:
-                    anew = box.rotate(sealed)
+                    resealed = box.rotate(sealed)
                 except SealedWithAnotherKey:
                     unreadable.append(f"{table.name}.{name} of {row_key}")
                     continue
                 # Only what was read: a secret that was replaced meanwhile is sealed with the first key anyway.
-                connection.execute(update(table).where(key == row_key, column == sealed).values({name: anew}))
+                connection.execute(update(table).where(key == row_key, column == sealed).values({name: resealed}))
                 done += 1
     return done, unreadable

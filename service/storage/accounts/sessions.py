@@ -1,4 +1,4 @@
-"""Sessions of the console, and the lock-out of whoever guesses passwords.
+"""Sessions of the console, and the lock-out after wrong passwords.
 
 A session is 32 random bytes in a cookie; what is stored is their SHA-256, so that a copy of the database lets nobody
 in. It ends 12 h after the last request, 7 days after sign-in, at sign-out, and with the account.
@@ -31,7 +31,7 @@ FREE_ATTEMPTS = 5  # of an account; an address, which may be a whole newsroom's,
 FREE_ATTEMPTS_OF_ADDRESS = 20
 FIRST_WAIT_SECONDS = 30
 LONGEST_WAIT_SECONDS = 900
-FORGET_SECONDS = 86_400  # an address that was quiet for so long begins anew
+FORGET_SECONDS = 86_400  # an address without attempts for so long starts again from zero
 _SECOND = 1_000_000
 
 
@@ -54,7 +54,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """An attempt to sign in, already counted: `password_hash` to compare with (None: nobody of that name), `user_id`
+    """An attempt to sign in, already counted: `password_hash` to compare with (None: no such user), `user_id`
     with it.
     """
 
@@ -110,8 +110,8 @@ def note_failure(connection: Connection, attempt: SignInAttempt, address: str, n
 
 
 def note_success(connection: Connection, attempt: SignInAttempt, address: str) -> None:
-    """The password was right: earlier failures count no longer."""
-    # first, as whoever counts an attempt
+    """The password was right: reset the count of failures."""
+    # first, in the same order as counting an attempt
     connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
     connection.execute(update(users).where(users.c.id == attempt.user_id).values(failures=0, locked_until_us=None))
 
@@ -128,8 +128,8 @@ def open_session(
     """The password of `password_hash` was right: forget the failures and give the new session's token; None when the
     account was disabled meanwhile, or has another password.
     """
-    # The address first, as whoever counts an attempt. The account is locked against being disabled, or given another
-    # password, until the session is there.
+    # The address first, in the same order as counting an attempt. The account is locked against being disabled, or
+    # given another password, until the session is stored.
     connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
     query = select(users.c.tenant_id, users.c.name).where(
         users.c.id == user_id, users.c.disabled_us.is_(None), users.c.password_hash == password_hash
@@ -243,7 +243,7 @@ def close_sessions(connection: Connection, session: SessionRow, now_us: int, *, 
 
 
 def drop_session(connection: Connection, token: str) -> None:
-    """End the session of this token, if there is one: whoever signs in again leaves none behind."""
+    """End the session of this token, if there is one: signing in again leaves none behind."""
     connection.execute(delete(sessions).where(sessions.c.hash == hash_of(token)))
 
 
@@ -266,8 +266,8 @@ def _count_address(connection: Connection, address: str, now_us: int) -> int:
     """Microseconds that the address has to wait; 0: it may try, and has been counted."""
     c = sign_in_addresses.c
     connection.execute(delete(sign_in_addresses).where(c.seen_us < now_us - FORGET_SECONDS * _SECOND))
-    # Made or locked, in one: two first attempts at one moment are two, and nobody forgets it in between, whichever
-    # database.
+    # Made or locked in one statement: two simultaneous first attempts count as two, and the row is not deleted in
+    # between, on either database.
     known = "ON CONFLICT (address) DO UPDATE SET failures = sign_in_addresses.failures"
     insert_rows(connection, sign_in_addresses, ("address", "failures", "seen_us"), [(address, 0, now_us)], known)
     row = connection.execute(select(c.failures, c.locked_until_us).where(c.address == address)).one()

@@ -1,7 +1,7 @@
 """What an operator has set for one tenant: pseudonyms, texts, retention, rate. A tenant without a row has the defaults.
 
-Every change is an entry of the audit trail. A running service sees it within seconds (whoever remembers settings does
-so for as long as a key is remembered).
+Every change is an entry of the audit trail. A running service sees it within seconds: settings are cached no longer
+than keys are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_RATE = 1e9
 
 @dataclass(frozen=True, slots=True)
 class TenantSettings:
-    """One tenant's settings; the defaults are those of a tenant that nobody set anything for."""
+    """One tenant's settings; the defaults are those of a tenant without a row."""
 
     pseudonyms: bool = False  # ids of reporters are replaced before they are stored anywhere
     keep_text: bool = False  # what reporters write is kept, not only its signature
@@ -59,7 +59,7 @@ def change_settings(
 ) -> TenantSettings:
     """Change the settings that are named, note it in the audit trail, and return what then holds.
 
-    Raises Refused for a value out of bounds (nothing is written then), TypeError for a setting that there is not.
+    Raises Refused for a value out of bounds (nothing is written then), TypeError for an unknown setting.
     """
     unknown = changes.keys() - {f.name for f in fields(TenantSettings)} | changes.keys() & {"sealed_key"}
     if unknown:

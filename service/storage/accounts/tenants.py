@@ -41,12 +41,13 @@ class KeyRecord:
 def create_tenant(engine: Engine, name: str, now_us: int) -> int:
     """The id of the new tenant. Raises Refused for a name that is taken or not [a-z0-9-]{1,40}."""
     if not _NAME.match(name):
-        raise Refused(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -")
+        raise Refused(f"{name!r} is not a valid tenant name: use 1 to 40 of a-z, 0-9 and -")
     with write(engine) as connection:
         made = _insert_tenant(connection, name, now_us)
         if made is None:
             raise Refused(
-                f"the tenant {name} exists already; keys for it: brigadewatch keys create --tenant {name} --scope ..."
+                f"the tenant {name} already exists; to make keys for it: brigadewatch keys create --tenant {name}"
+                " --scope ..."
             )
         return made
 
@@ -57,7 +58,7 @@ def ensure_tenant(engine: Engine, name: str, now_us: int) -> int:
         return tenant_id(engine, name)
     except UnknownTenant:
         if not _NAME.match(name):
-            raise Refused(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -") from None
+            raise Refused(f"{name!r} is not a valid tenant name: use 1 to 40 of a-z, 0-9 and -") from None
     with write(engine) as connection:
         made = _insert_tenant(connection, name, now_us)
         return (
@@ -77,7 +78,7 @@ def _insert_tenant(connection: Connection, name: str, now_us: int) -> int | None
         return None
     if number > MAX_TENANT_ID:
         raise Refused(
-            f"tenant number {number} is beyond {MAX_TENANT_ID}, the most that one database holds: use a second database"
+            f"tenant number {number} exceeds {MAX_TENANT_ID}, the most that one database holds: use a second database"
         )
     connection.execute(insert(ingest_state).values(tenant_id=number))
     connection.execute(insert(analysis_state).values(tenant_id=number))
@@ -105,7 +106,7 @@ def list_tenants(engine: Engine) -> dict[str, int]:
 def create_key(engine: Engine, tenant: str, scopes: Iterable[str], name: str, now_us: int) -> str:
     """A new key of the tenant, shown this once; its hash alone is stored.
 
-    Raises UnknownTenant, and Refused for a scope that there is not, or for none.
+    Raises UnknownTenant, and Refused for an unknown scope, or for none.
     """
     number = tenant_id(engine, tenant)
     with write(engine) as connection:
@@ -176,7 +177,7 @@ def list_keys(connection: Connection, number: int) -> list[ListedKey]:
 def end_key(connection: Connection, number: int, key_id: int, *, by: str, now_us: int) -> None:
     """End a key; processes that know it believe it for some seconds more.
 
-    Raises NotFound for one that there is not, or no more.
+    Raises NotFound for an unknown or revoked one.
     """
     c = api_keys.c
     if (
@@ -231,3 +232,9 @@ def revoke_key(engine: Engine, key_id: int, now_us: int) -> bool:
 
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def name_of_key(connection: Connection, key_id: int) -> str:
+    """Who acts by this key, in logs and to others: the API key's name, or key:<id> if it has none."""
+    name = connection.scalar(select(api_keys.c.name).where(api_keys.c.id == key_id))
+    return name or f"key:{key_id}"

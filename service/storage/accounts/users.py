@@ -1,7 +1,7 @@
 """People who sign in to the console: one tenant and one role each. Every change is in the audit trail.
 
 Functions over a Connection. Passwords come in hashed (storage/accounts/passwords.py): hashing takes its time, and no
-transaction waits for it. Whoever is disabled, or gets another password, has no session any more from that moment on.
+transaction waits for it. Disabling a user or changing the password ends all sessions at that moment.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ class User:
     created_us: int
     disabled_us: int | None
     locked_until_us: int | None
-    one_time: bool = False  # the password was made by somebody else, and is to be changed at the first sign-in
+    one_time: bool = False  # the password was made by another person, and is to be changed at the first sign-in
 
 
 def checked_name(name: str) -> str:
     """The name as it is stored (NFKC, without spaces around). Raises Refused for what could be no name."""
     text = unicodedata.normalize("NFKC", name).strip()
     if not 1 <= len(text) <= MOST_CHARACTERS:
-        raise Refused(f"a name has 1 to {MOST_CHARACTERS} characters, this one {len(text)}")
+        raise Refused(f"a name must have 1 to {MOST_CHARACTERS} characters; this one has {len(text)}")
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in text):
-        raise Refused("a name holds no control characters and nothing invisible")
+        raise Refused("a name must not contain control or invisible characters")
     return text
 
 
@@ -65,7 +65,7 @@ def create_user(
     name = checked_name(name)
     lock_tenant(connection, tenant_id)
     if connection.scalar(select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.name == name)) is not None:
-        raise Refused(f"there is a user called {name!r} already: set a new password, or enable the account again")
+        raise Refused(f"a user called {name!r} already exists: set a new password, or enable the account again")
     made = connection.execute(
         insert(users).values(
             tenant_id=tenant_id, name=name, role=role, password_hash=password_hash, created_us=now_us, one_time=one_time
@@ -139,7 +139,7 @@ def set_role(
 ) -> None:
     """Another role, from the next request on.
 
-    Raises Refused when nobody else would be admin (unless `last_admin_too`).
+    Raises Refused if no admin would be left (unless `last_admin_too`).
     """
     if role == user.role:
         return
@@ -160,7 +160,7 @@ def set_role(
 def disable_user(connection: Connection, user: User, *, actor: str, now_us: int, last_admin_too: bool = False) -> None:
     """Let the person in no more, and end their sessions.
 
-    Raises Refused when nobody else would be admin (unless `last_admin_too`).
+    Raises Refused if no admin would be left (unless `last_admin_too`).
     """
     if user.disabled_us is not None:
         return
@@ -196,7 +196,7 @@ def set_preferences(connection: Connection, user_id: int, **changed: Any) -> Non
 
 
 def tenant_names(connection: Connection) -> list[str]:
-    """Tenants that somebody could sign in to: at most two names, enough to know whether there is only one."""
+    """Tenants with a user who can sign in: at most two names, enough to know whether there is only one."""
     named = (
         select(tenants.c.name)
         .where(tenants.c.id.in_(select(users.c.tenant_id).where(users.c.disabled_us.is_(None))))
@@ -237,4 +237,4 @@ def _refuse_the_last_admin(connection: Connection, user: User) -> None:
         users.c.id != user.id,
     )
     if user.disabled_us is None and connection.scalar(others.limit(1)) is None:
-        raise Refused(f"{user.name} is the only admin: make somebody else admin first")
+        raise Refused(f"{user.name} is the only admin: make another user admin first")

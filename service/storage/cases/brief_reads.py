@@ -14,7 +14,7 @@ from service.model import Outcome, moment
 from service.moderation.brief import ComplaintFigures, Dossier, GroupOnTarget, OutcomeTold, RestorationTold
 from service.moderation.decisions import effective_status
 from service.storage.cases import restorations
-from service.storage.cases.cases import list_decisions
+from service.storage.cases.case_decisions import list_decisions
 from service.storage.sql import schema
 from service.storage.sql.hashing import key_of
 
@@ -116,11 +116,11 @@ def _outcomes(connection: Connection, tenant_id: int, target_id: str) -> list[Ou
         .order_by(o.decided_us.desc(), o.id.desc())
         .limit(OUTCOMES_SHOWN)
     ).all()
-    told = []
+    listed = []
     for row in reversed(rows):
         outcome = Outcome.model_validate_json(row.content)
         if outcome.target_id == target_id:
-            told.append(
+            listed.append(
                 OutcomeTold(
                     outcome.id,
                     outcome.decided_at,
@@ -131,7 +131,7 @@ def _outcomes(connection: Connection, tenant_id: int, target_id: str) -> list[Ou
                     outcome.complaint_id,
                 )
             )
-    return told
+    return listed
 
 
 def _restoration(connection: Connection, tenant_id: int, target_id: str) -> RestorationTold | None:

@@ -1,7 +1,7 @@
 """Everything that a moderator looks at in one case, read in few, bounded statements. Reads only.
 
-`read_case_file` is what pictures need: members, targets and who complained about what when. The other reads add what
-one table or picture shows beside it, for the reporters, targets or complaints that are asked for.
+`read_case_file` is what charts need: members, targets and who complained about what when. The other reads add what
+one table or chart shows beside it, for the reporters, targets or complaints given.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from pydantic_core import from_json
@@ -19,7 +18,6 @@ from service.errors import NotFound
 from service.model import Cluster, JsonObject, microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, independent_count, recommend
 from service.moderation.cluster_identity import ClusterState, Membership, summaries
-from service.moderation.decisions import effective_status
 from service.moderation.outcomes import JudgedComplaint, Judgement, VerdictTally, tally
 from service.moderation.reputation import Reputation, reputation
 from service.moderation.restorations import Restoration, latest_action
@@ -44,7 +42,6 @@ from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
 
 OTHERS_SHOWN = 20_000  # complaints of other people on the case's targets, the latest
-RELATED_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +52,20 @@ class CaseFile:
     state: ClusterState
     reporter_ids: Mapping[int, str]  # the excluded too
     target_ids: Mapping[int, str]
-    author_ids: Mapping[int, str]  # by target; those that were told
+    author_ids: Mapping[int, str]  # by target; where the platform gave one
     changed_by: str  # who made its version: a person, or "detector"
     snooze_until: datetime | None
     claim: Claim | None
     policy: Policy
     watermark: datetime  # the tenant's time: what reputation fades by
     filed: tuple[Membership, ...]  # the complaints of members and of the excluded on its targets, by time
-    # All clusters on its targets, itself among them; read when first asked for (`states_on`).
+    # All clusters on its targets, itself among them; read on first use (`states_on`).
     neighbours: dict[str, ClusterState]
 
 
 @dataclass(frozen=True, slots=True)
 class ReporterRow:
-    """A member (or who was taken out) as the case's table shows it."""
+    """A member (or an excluded one) as the case's table shows it."""
 
     key: int
     id: str
@@ -102,22 +99,6 @@ class TargetRow:
     action_by: str | None
     action_at: datetime | None
     restoration: Restoration | None
-
-
-@dataclass(frozen=True, slots=True)
-class Related:
-    """Another cluster of the same people, or of the same history."""
-
-    id: str
-    relation: str  # earlier | later | split_from | split_off | merged_into | merged | shares
-    shared: int  # members in common
-    reporter_count: int
-    target_count: int
-    summary: str
-    disposition: str
-    status: str
-    verdict: str | None
-    last_at: datetime
 
 
 def read_case_file(connection: Connection, tenant_id: int, cluster_id: str, *, now: datetime) -> CaseFile:
@@ -209,11 +190,13 @@ def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: S
     earned = _earned(connection, tenant_id, keys, microseconds(file.watermark))
     rows = []
     for key in keys:
-        told: JsonObject = contents[first[key].seq]["reporter"] if key in first and first[key].seq in contents else {}
-        if told.get("trusted"):
+        described: JsonObject = (
+            contents[first[key].seq]["reporter"] if key in first and first[key].seq in contents else {}
+        )
+        if described.get("trusted"):
             trusted.add(key)
         complaints, standing, since_us = totals.get(key, (0, 0, None))
-        created = told.get("account_created_at")
+        created = described.get("account_created_at")
         judged, reputed = earned.get(key, (TrackRecord(), None))
         rows.append(
             ReporterRow(
@@ -224,7 +207,7 @@ def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: S
                 here.get(key, 0),
                 moment(first[key].time_us) if key in first else None,
                 datetime.fromisoformat(created) if created else None,
-                told.get("fingerprint"),
+                described.get("fingerprint"),
                 int(complaints),
                 int(standing),
                 None if since_us is None else moment(since_us),
@@ -258,13 +241,13 @@ def targets_of(connection: Connection, tenant_id: int, file: CaseFile) -> list[T
     contents = contents_of(connection, tenant_id, [found[0].seq for found in mine.values()])
     totals, outcomes = totals_of(connection, tenant_id, keys), outcomes_of(connection, tenant_id, keys)
     restored = restorations.read_some(connection, tenant_id, keys)
-    told = summaries(states_on(connection, tenant_id, file).values(), set(keys))
+    summary_by_target = summaries(states_on(connection, tenant_id, file).values(), set(keys))
     rows = []
     for key in sorted(keys, key=lambda k: (k not in mine, mine[k][0].time_us if k in mine else 0, file.target_ids[k])):
         filed_here, known = mine.get(key, []), outcomes.get(key, [])
         action = latest_action(known)
         total = totals.get(key, 0)
-        summary = told.get(key, NO_CLUSTERS)
+        summary = summary_by_target.get(key, NO_CLUSTERS)
         independent = independent_count(total, summary.discount)
         content = contents.get(filed_here[0].seq, {}).get("target", {}) if filed_here else {}
         rows.append(
@@ -290,8 +273,8 @@ def targets_of(connection: Connection, tenant_id: int, file: CaseFile) -> list[T
 
 
 def _judged(mine: Sequence[Membership], outcomes: Mapping[int, Sequence[FeedOutcome]]) -> str | None:
-    told = tally([JudgedComplaint(m.seq, m.target, m.time_us) for m in mine], outcomes)
-    return "upheld" if told.upheld else ("rejected" if told.rejected else None)
+    verdicts = tally([JudgedComplaint(m.seq, m.target, m.time_us) for m in mine], outcomes)
+    return "upheld" if verdicts.upheld else ("rejected" if verdicts.rejected else None)
 
 
 def tallies_of(
@@ -342,70 +325,3 @@ def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dic
     return {
         row_key & SEQ_MASK: (from_json(content), received_us, state) for row_key, content, received_us, state in rows
     }
-
-
-def related_to(connection: Connection, tenant_id: int, file: CaseFile, *, now: datetime) -> list[Related]:
-    """Clusters that are related by history or share members, at most RELATED_SHOWN, the closest first."""
-    own = file.cluster
-    statement = (
-        "SELECT m.cluster_id, COUNT(*) FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key ="
-        " k.column1 GROUP BY m.cluster_id"
-    )
-    shared: dict[str, int] = {}
-    for other, count in select_by_keys(
-        connection, statement, (tenant_id,), [(key,) for key in sorted(file.state.members)]
-    ):
-        shared[other] = shared.get(other, 0) + int(count)
-    shared.pop(own.id, None)
-    named = {one for one in (own.earlier, own.split_from, own.merged_into) if one is not None}
-    c = schema.clusters.c
-    merged = set(
-        connection.scalars(
-            sa.select(c.id).where(c.tenant_id == tenant_id, c.merged_into == own.id).limit(RELATED_SHOWN)
-        )
-    )
-    closest = sorted(shared, key=lambda one: (-shared[one], one))[: 2 * RELATED_SHOWN]
-    columns: tuple[Any, ...] = (
-        c.id,
-        c.summary,
-        c.disposition,
-        c.status,
-        c.snooze_until_us,
-        c.verdict,
-        c.reporter_count,
-        c.target_count,
-        c.last_us,
-        c.earlier,
-        c.split_from,
-    )
-    rows = connection.execute(
-        sa.select(*columns).where(c.tenant_id == tenant_id, c.id.in_([*named, *merged, *closest]))
-    ).all()
-    found = [
-        Related(
-            row.id,
-            _relation(own, row, row.id in merged),
-            shared.get(row.id, 0),
-            row.reporter_count,
-            row.target_count,
-            row.summary,
-            row.disposition,
-            effective_status(row.status, None if row.snooze_until_us is None else moment(row.snooze_until_us), now),
-            row.verdict,
-            moment(row.last_us),
-        )
-        for row in rows
-    ]
-    return sorted(found, key=lambda r: (r.relation == "shares", -r.shared, r.id))[:RELATED_SHOWN]
-
-
-def _relation(own: Cluster, row: Any, merged: bool) -> str:
-    if row.id == own.merged_into:
-        return "merged_into"
-    if merged:
-        return "merged"
-    if row.id == own.earlier:
-        return "earlier"
-    if row.id == own.split_from:
-        return "split_from"
-    return "later" if row.earlier == own.id else ("split_off" if row.split_from == own.id else "shares")

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from service.model import Decision, JsonObject, Outcome, moment
 from service.moderation.decisions import in_force
-from service.storage.cases.cases import family_of, list_decisions
+from service.storage.cases.case_decisions import list_decisions
+from service.storage.cases.cases import family_of
 from service.storage.cases.notes import notes_of
 from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
@@ -83,7 +84,7 @@ def _events(connection: Connection, tenant_id: int, family: list[str]) -> list[C
         .order_by(e.at_us.desc())
         .limit(SHOWN)
     ).all()
-    # Revocations are told by the cluster's own row, with the detector's reason.
+    # Revocations come from the cluster's own row, with the detector's reason.
     return [
         CaseHistoryItem(moment(row.at_us), "event", row.type, data=json.loads(row.data))
         for row in rows
@@ -131,12 +132,12 @@ def _outcomes(connection: Connection, tenant_id: int, cluster_id: str) -> list[C
     entries = []
     for decided_us, content in rows:
         outcome = Outcome.model_validate_json(content)
-        said = ", ".join(part for part in (outcome.verdict, outcome.action) if part)
+        ruling = ", ".join(part for part in (outcome.verdict, outcome.action) if part)
         entries.append(
             CaseHistoryItem(
                 moment(decided_us),
                 "outcome",
-                said,
+                ruling,
                 outcome.decided_by,
                 target=outcome.target_id,
                 data={"complaint_id": outcome.complaint_id},

@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import ClusterItem, microseconds, moment
-from service.storage.cases.cases import ClusterFilter, asleep, conditions, filter_of, item_values
+from service.storage.cases.cases import item_values
 from service.storage.cases.claims import Claim, claims_of
+from service.storage.cases.cluster_filters import ClusterFilter, asleep, conditions, filter_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 
@@ -53,7 +54,7 @@ class QueueFilter:
     """Which cases a tab of the queue holds."""
 
     cases: ClusterFilter = field(default_factory=ClusterFilter)
-    claimed_by: str | None = None  # NOBODY: those that nobody has; None: any
+    claimed_by: str | None = None  # NOBODY: unclaimed cases; None: any
     text: str | None = None  # part of the summary, or the beginning of an id; letters large or small
 
     def named(self) -> dict[str, str]:
@@ -183,7 +184,8 @@ def count_tabs(connection: Connection, tenant_id: int, person: str, *, now: date
         .where(c.tenant_id == tenant_id)
         .group_by(*_BY_STATE)
     ).all()
-    # Claims are few: what somebody has is taken out of the new ones by itself, instead of joining every case.
+    # Claims are few: claimed cases are subtracted from the new ones in a query of their own, instead of a join with
+    # every case.
     claimed = connection.execute(
         sa.select(status, c.disposition, held.by, sa.func.count(), sa.func.min(c.found_us))
         .select_from(schema.claims)
@@ -209,7 +211,7 @@ def count_tabs(connection: Connection, tenant_id: int, person: str, *, now: date
 
 
 def tenant_now(connection: Connection, tenant_id: int, now: datetime) -> datetime:
-    """What ages are told against: now, or the latest complaint where the tenant has been quiet for QUIET."""
+    """What ages are relative to: now, or the latest complaint where the tenant has been quiet for QUIET."""
     latest_us = connection.scalar(
         sa.select(schema.ingest_state.c.watermark_us).where(schema.ingest_state.c.tenant_id == tenant_id)
     )
@@ -234,18 +236,18 @@ def _oldest(connection: Connection, tenant_id: int, chosen: QueueFilter, now: da
 
 def _conditions(tenant_id: int, chosen: QueueFilter, now: datetime) -> list[sa.ColumnElement[bool]]:
     c, held = schema.clusters.c, schema.claims.c
-    said = conditions(tenant_id, chosen.cases, now)
+    clauses = conditions(tenant_id, chosen.cases, now)
     if chosen.claimed_by == NOBODY:
-        said.append(c.id.not_in(sa.select(held.cluster_id).where(held.tenant_id == tenant_id)))
+        clauses.append(c.id.not_in(sa.select(held.cluster_id).where(held.tenant_id == tenant_id)))
     elif chosen.claimed_by is not None:
-        said.append(
+        clauses.append(
             c.id.in_(sa.select(held.cluster_id).where(held.tenant_id == tenant_id, held.by == chosen.claimed_by))
         )
     if chosen.text is not None:
-        said.append(
+        clauses.append(
             sa.or_(c.summary.icontains(chosen.text, autoescape=True), c.id.istartswith(chosen.text, autoescape=True))
         )
-    return said
+    return clauses
 
 
 def _time_lines(connection: Connection, ids: Sequence[str]) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""Who has a case: a claim says "I am at it" to the others, and keeps nobody from deciding."""
+"""Who works on a case: a claim informs the others, and does not keep them from deciding."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _AT_ONCE = 400
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A case in somebody's hands."""
+    """A case and who works on it."""
 
     by: str
     at: datetime
 
 
 def claims_of(connection: Connection, tenant_id: int, cluster_ids: Collection[str]) -> dict[str, Claim]:
-    """Who has which of these cases; those that nobody has are left out."""
+    """Who works on which of these cases; unclaimed ones are left out."""
     ids = sorted(set(cluster_ids))
     found: dict[str, Claim] = {}
     for start in range(0, len(ids), _AT_ONCE):
@@ -38,9 +38,9 @@ def claims_of(connection: Connection, tenant_id: int, cluster_ids: Collection[st
 
 
 def claim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], *, by: str, now: datetime) -> list[str]:
-    """Take the cases over, from whoever has them; the ids of those that changed hands, in the order asked.
+    """Take the cases over, from anyone who has them; the ids of those that changed hands, in the order given.
 
-    Part of the caller's writing transaction. What is no cluster of the tenant is passed over, like what `by` has
+    Part of the caller's writing transaction. Ids of other tenants' clusters are passed over, like what `by` has
     already.
     """
     lock_tenant(connection, tenant_id)
@@ -80,7 +80,7 @@ def claim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], 
 def unclaim(
     connection: Connection, tenant_id: int, cluster_ids: Collection[str], *, by: str, now: datetime
 ) -> list[str]:
-    """Give the cases back that anybody has; the ids of those that were held, in the order asked."""
+    """Release these cases, no matter who claimed them; the ids of those that were claimed, in the order given."""
     lock_tenant(connection, tenant_id)
     held = claims_of(connection, tenant_id, cluster_ids)
     given = [one for one in dict.fromkeys(cluster_ids) if one in held]

@@ -1,7 +1,7 @@
 """Clusters as the detect worker keeps them: read whole, written by what differs.
 
-The detect worker is the only writer, but for decisions (service/storage/cases/cases.py), which raise a cluster's
-version: `save` refuses to overwrite one that it has not read.
+The detect worker is the only writer, but for decisions (case_decisions.py), which raise a cluster's version: `save`
+refuses to overwrite one that it has not read.
 """
 
 from __future__ import annotations
@@ -122,7 +122,10 @@ def save(
     for state in changed.values():
         old = before.get(state.id)
         _write_cluster(connection, tenant_id, old, state, names)
-        _write_parts(connection, tenant_id, old, state, names, withdrawn)
+        # of members, targets and complaints only what came or went
+        _write_members(connection, tenant_id, old, state, names)
+        _write_targets(connection, tenant_id, old, state, names)
+        _write_complaints(connection, tenant_id, old, state, withdrawn)
 
 
 def _write_cluster(
@@ -178,31 +181,22 @@ def _values(state: ClusterState, names: _NameLookup) -> dict[str, Any]:
     }
 
 
-def _write_parts(
-    connection: Connection,
-    tenant_id: int,
-    old: ClusterState | None,
-    state: ClusterState,
-    names: _NameLookup,
-    withdrawn: Collection[int],
+def _write_members(
+    connection: Connection, tenant_id: int, old: ClusterState | None, state: ClusterState, names: _NameLookup
 ) -> None:
-    """Members, targets and complaints: only what came or went."""
     everyone, before = state.members | state.excluded, (old.members | old.excluded) if old else frozenset()
     _remove(connection, schema.cluster_members, "reporter_key", state.id, before - everyone)
-    _add(
-        connection,
-        schema.cluster_members,
-        [
-            {
-                "cluster_id": state.id,
-                "tenant_id": tenant_id,
-                "reporter_key": r,
-                "reporter_id": names.reporters[r],
-                "excluded": r in state.excluded,
-            }
-            for r in sorted(everyone - before)
-        ],
-    )
+    rows = [
+        {
+            "cluster_id": state.id,
+            "tenant_id": tenant_id,
+            "reporter_key": r,
+            "reporter_id": names.reporters[r],
+            "excluded": r in state.excluded,
+        }
+        for r in sorted(everyone - before)
+    ]
+    _add(connection, schema.cluster_members, rows)
     # a merge brings its exclusions along
     switched = [
         r for r in sorted(everyone & before) if old is not None and (r in state.excluded) != (r in old.excluded)
@@ -215,54 +209,60 @@ def _write_parts(
             .values(excluded=bindparam("out")),
             [{"who": r, "out": r in state.excluded} for r in switched],
         )
-    targets, had = state.author_by_target, old.author_by_target if old else {}
-    _remove(connection, schema.cluster_targets, "target_key", state.id, had.keys() - targets.keys())
-    _add(
-        connection,
-        schema.cluster_targets,
-        [
-            {
-                "cluster_id": state.id,
-                "tenant_id": tenant_id,
-                "target_key": t,
-                "target_id": names.targets[t],
-                "author_key": targets[t],
-                "author_id": names.authors.get(t),
-            }
-            for t in sorted(targets.keys() - had.keys())
-        ],
-    )
-    complaints, known = state.memberships, old.memberships if old else {}
-    left = [s for s in known if s not in complaints and s in withdrawn]
+
+
+def _write_targets(
+    connection: Connection, tenant_id: int, old: ClusterState | None, state: ClusterState, names: _NameLookup
+) -> None:
+    targets, before = state.author_by_target, old.author_by_target if old else {}
+    _remove(connection, schema.cluster_targets, "target_key", state.id, before.keys() - targets.keys())
+    rows = [
+        {
+            "cluster_id": state.id,
+            "tenant_id": tenant_id,
+            "target_key": t,
+            "target_id": names.targets[t],
+            "author_key": targets[t],
+            "author_id": names.authors.get(t),
+        }
+        for t in sorted(targets.keys() - before.keys())
+    ]
+    _add(connection, schema.cluster_targets, rows)
+
+
+def _write_complaints(
+    connection: Connection,
+    tenant_id: int,
+    old: ClusterState | None,
+    state: ClusterState,
+    withdrawn: Collection[int],
+) -> None:
+    complaints, before = state.memberships, old.memberships if old else {}
     table = schema.cluster_complaints
+    left = [s for s in before if s not in complaints and s in withdrawn]
     if left:
         connection.execute(
             update(table).where(table.c.cluster_id == state.id, table.c.row_key == bindparam("what")).values(gone=True),
             [{"what": tenant_id << SEQ_BITS | s} for s in left],
         )
     # A complaint that comes back after a withdrawal finds its marked row: replaced like one that changed.
-    other = [s for s in known if s not in withdrawn and s not in complaints] + [
-        s for s, m in complaints.items() if known.get(s) != m
+    changed = [s for s, m in complaints.items() if before.get(s) != m]
+    dropped = [s for s in before if s not in withdrawn and s not in complaints]
+    _remove(connection, table, "row_key", state.id, [tenant_id << SEQ_BITS | s for s in dropped + changed])
+    rows = [
+        {
+            "cluster_id": state.id,
+            "tenant_id": tenant_id,
+            "row_key": tenant_id << SEQ_BITS | s,
+            "reporter_key": m.reporter,
+            "target_key": m.target,
+            "occurred_us": m.time_us,
+            "exempt": m.exempt,
+            "verdict": m.verdict,
+        }
+        for s, m in ((s, complaints[s]) for s in changed)
     ]
-    _remove(connection, table, "row_key", state.id, [tenant_id << SEQ_BITS | s for s in other])
-    _add(
-        connection,
-        schema.cluster_complaints,
-        [
-            {
-                "cluster_id": state.id,
-                "tenant_id": tenant_id,
-                "row_key": tenant_id << SEQ_BITS | s,
-                "reporter_key": m.reporter,
-                "target_key": m.target,
-                "occurred_us": m.time_us,
-                "exempt": m.exempt,
-                "verdict": m.verdict,
-            }
-            for s, m in complaints.items()
-            if known.get(s) != m
-        ],
-    )
+    _add(connection, table, rows)
 
 
 def _add(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
@@ -306,6 +306,6 @@ class _NameLookup:
 
 
 def mark_judged(connection: Connection, cluster_id: str, verdict: str | None) -> None:
-    """Note on all the cluster's complaints which decision was made about them (None: undone)."""
+    """Set the verdict on all the cluster's complaints (None: it was undone)."""
     table = schema.cluster_complaints
     connection.execute(update(table).where(table.c.cluster_id == cluster_id).values(verdict=verdict))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from service.errors import NotFound
 from service.model import Decision
-from service.storage.cases.cases import decision_of
+from service.storage.cases.case_decisions import decision_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 

@@ -18,21 +18,21 @@ from service.moderation.decisions import decide
 from service.moderation.restorations import Moment, latest_removal
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters, restorations
-from service.storage.cases.cases import read_case
+from service.storage.cases.case_decisions import read_case
 from service.storage.complaints.archive_reader import analysis_state_of, outcomes_of, totals_of
 from service.storage.sql.engine import select_by_keys
 from service.storage.sql.hashing import key_of
 
 
 def effect_of_decisions(
-    connection: Connection, tenant_id: int, asked: Mapping[str, DecisionRequest], *, now: datetime
+    connection: Connection, tenant_id: int, requests: Mapping[str, DecisionRequest], *, now: datetime
 ) -> Effect:
     """What the decisions, by cluster id, would do together if they were made now.
 
-    Their versions are not looked at: what is told is what would happen to the clusters as they are. Raises NotFound for
-    a cluster that there is not, and whatever service/moderation/decisions.py refuses with.
+    Their versions are ignored: the preview is of the clusters as they are. Raises NotFound for
+    an unknown cluster, and whatever service/moderation/decisions.py refuses with.
     """
-    return effects_of_choices(connection, tenant_id, list(asked), [asked], now=now)[0]
+    return effects_of_choices(connection, tenant_id, list(requests), [requests], now=now)[0]
 
 
 def effects_of_choices(

@@ -31,20 +31,21 @@ class Note:
 def add_note(connection: Connection, tenant_id: int, cluster_id: str, text: str, *, by: str, now: datetime) -> Note:
     """Append a note in the caller's writing transaction.
 
-    Raises NotFound for what is no cluster of the tenant, Unfit for an empty, overlong or unstorable text.
+    Raises NotFound for an unknown cluster, Unfit for an empty, overlong or unstorable text.
     """
     family_of(connection, tenant_id, cluster_id)
     text = text.strip()
     if not text or len(text) > LONGEST:
         raise Unfit(
-            f"a note of {len(text):,} characters: 1 to {LONGEST:,} are kept"
+            f"a note must have 1 to {LONGEST:,} characters; this one has {len(text):,}"
             if text
             else "the note is empty: write something, or leave it",
             pointer="/text",
         )
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise Unfit(
-            "a note holds no NUL character and no lone surrogate: not every database can store it", pointer="/text"
+            "a note must not contain a NUL character or a lone surrogate: not every database can store them",
+            pointer="/text",
         )
     row = {"tenant_id": tenant_id, "cluster_id": cluster_id, "at_us": microseconds(now), "by": by, "text": text}
     identity = connection.execute(sa.insert(notes).values(row)).inserted_primary_key

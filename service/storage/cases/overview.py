@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from service.model import moment
 from service.moderation.events import Event
-from service.storage.cases.cases import asleep
+from service.storage.cases.cluster_filters import asleep
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import names_of
 from service.storage.sql import schema
@@ -37,7 +37,7 @@ AGES_US = (
     ("over a week", None),
 )
 TARGETS_SHOWN = 10
-DECISIONS_LOOKED_AT = 500  # the latest first verdicts that the time to a decision is told from
+DECISIONS_LOOKED_AT = 500  # the latest first verdicts, from which the time to a decision is computed
 DECIDED_DAYS = 30
 
 
@@ -187,7 +187,7 @@ def read_cases(connection: Connection, tenant_id: int, *, end_us: int, now_us: i
 def read_time_to_decision(connection: Connection, tenant_id: int, *, now_us: int) -> TimeToDecision | None:
     """How fast cases were decided for the first time in the last DECIDED_DAYS days; None without any.
 
-    A case begins when its flag was told (wall clock, as the decision is); where that event is deleted, when it was
+    A case begins when its flag was reported (wall clock, as the decision is); where that event is deleted, when it was
     found.
     """
     d, c, earlier = schema.decisions.c, schema.clusters.c, schema.decisions.alias("earlier")
@@ -204,13 +204,13 @@ def read_time_to_decision(connection: Connection, tenant_id: int, *, now_us: int
     ).all()
     if not rows:
         return None
-    told = _flagged_at(connection, tenant_id, [row.cluster_id for row in rows])
-    waited = sorted(max(0, row.at_us - told.get(row.cluster_id, row.found_us)) / 1e6 for row in rows)
+    flagged_us = _flagged_at(connection, tenant_id, [row.cluster_id for row in rows])
+    waited = sorted(max(0, row.at_us - flagged_us.get(row.cluster_id, row.found_us)) / 1e6 for row in rows)
     return TimeToDecision(len(waited), median(waited), waited[min(len(waited) - 1, 9 * len(waited) // 10)])
 
 
 def _flagged_at(connection: Connection, tenant_id: int, cluster_ids: Sequence[str]) -> dict[str, int]:
-    """When the flag of each cluster was told; one that was held back at first has a version other than 1 then."""
+    """When the flag of each cluster was reported; one that was held back at first has a version other than 1 then."""
     ids = {
         outbox.event_id(tenant_id, Event("cluster.flagged", f"{one}/{version}", {})): one
         for one in cluster_ids

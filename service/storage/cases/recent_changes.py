@@ -47,7 +47,7 @@ class CaseChange:
 def changes_since(connection: Connection, tenant_id: int, since_us: int) -> list[CaseChange]:
     """What happened after `since_us`, oldest first; of very much, the latest."""
     people = _by_people(connection, tenant_id, since_us)
-    # A decision tells subscribers what it did to the flag; that is the person's change, told once.
+    # A decision sends subscribers an event about the flag; that is the person's change, shown once.
     decided = {(change.case, change.at_us) for change in people if change.what == "decided"}
     found = people + [
         change for change in _by_detector(connection, tenant_id, since_us) if (change.case, change.at_us) not in decided
@@ -57,13 +57,13 @@ def changes_since(connection: Connection, tenant_id: int, since_us: int) -> list
 
 def _by_detector(connection: Connection, tenant_id: int, since_us: int) -> list[CaseChange]:
     e = events.c
-    told = (
+    statement = (
         select(e.id, e.type, e.at_us, e.data)
         .where(e.tenant_id == tenant_id, e.at_us > since_us, e.type.in_(_BY_TYPE))
         .order_by(e.at_us.desc())
         .limit(_MOST)
     )
-    bodies = [(row, json.loads(row.data)) for row in connection.execute(told)]
+    bodies = [(row, json.loads(row.data)) for row in connection.execute(statement)]
     return [
         CaseChange(row.id, row.at_us, body["cluster_id"], _BY_TYPE[row.type], DETECTOR, body["version"])
         for row, body in bodies

@@ -114,7 +114,7 @@ def read_one(connection: Connection, tenant_id: int, target_key: int) -> Restora
 
 
 def read_items(connection: Connection, tenant_id: int, target_ids: Sequence[str]) -> list[RestorationRow]:
-    """Those of the targets that have one, in the order asked."""
+    """Those of the targets that have one, in the order requested."""
     keys = [key_of(one) for one in target_ids]
     found: dict[str, RestorationRow] = {}
     for start in range(0, len(keys), KEYS_PER_SELECT):

@@ -94,7 +94,7 @@ def handle(connection: Connection, tenant_id: int, reporter_id: str, choice: Cho
         .with_for_update()
     ).first()
     if row is None or row.reporter_id != reporter_id:
-        raise NotFound("no warning of this reporter is suggested (any more)")
+        raise NotFound("no warning is suggested for this reporter (any more)")
     detail = {**from_json(row.detail), "handled": {"choice": choice, "by": by, "at_us": now_us}}
     connection.execute(
         update(_TABLE)
@@ -109,8 +109,8 @@ def handle(connection: Connection, tenant_id: int, reporter_id: str, choice: Cho
 def _suggested(row: Row[Any]) -> Suggested:
     body = from_json(row.detail)
     handled = body.get("handled")
-    told: dict[str, Any] = {f.name: body[f.name] for f in fields(Suggestion)}
-    suggestion = Suggestion(**{**told, "clusters": tuple(told["clusters"])})
+    values: dict[str, Any] = {f.name: body[f.name] for f in fields(Suggestion)}
+    suggestion = Suggestion(**{**values, "clusters": tuple(values["clusters"])})
     return Suggested(
         row.reporter_id,
         moment(row.at_us),

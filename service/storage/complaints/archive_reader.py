@@ -115,7 +115,7 @@ def pending_items(accepted: int, ingest: IngestState, unfinished: Unfinished) ->
 
 
 def ingest_state_of(connection: Connection, tenant_id: int) -> IngestState:
-    """The row that the ingest worker writes; NoResultFound for a tenant that there is not."""
+    """The row that the ingest worker writes; NoResultFound for an unknown tenant."""
     table = schema.ingest_state
     return IngestState(
         *connection.execute(
@@ -125,9 +125,9 @@ def ingest_state_of(connection: Connection, tenant_id: int) -> IngestState:
 
 
 def analysis_state_of(connection: Connection, tenant_id: int, *, lock: bool = False) -> AnalysisState:
-    """The row that the detect worker writes; NoResultFound for a tenant that there is not.
+    """The row that the detect worker writes; NoResultFound for an unknown tenant.
 
-    `lock`: nobody changes it until the transaction ends.
+    `lock` keeps it unchanged until the transaction ends.
     """
     table = schema.analysis_state
     statement = select(*(table.c[name] for name in AnalysisState.__slots__)).where(table.c.tenant_id == tenant_id)
@@ -320,7 +320,7 @@ def _names(connection: Connection, tenant_id: int, noun: str, of_clusters: str, 
 
 
 def contents_of(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, JsonObject]:
-    """The complaints as they were accepted, by seq; a seq that is no complaint is left out."""
+    """The complaints as they were accepted, by seq; seqs of other items are left out."""
     statement = (
         "SELECT c.row_key, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
     )

@@ -1,4 +1,4 @@
-"""How many complaints came in, by ten minutes of their own time: counted as they are archived, so that nobody has to
+"""How many complaints came in, by ten minutes of their own time: counted as they are archived, so that no reader has to
 count them later.
 
 A complaint is counted once, when it is archived first, whatever becomes of it; machines' are not. What retention

@@ -1,7 +1,7 @@
 """Items that failed five times over: kept with their error, counted, listed, sent again or dropped by an operator.
 
 A row is dead while `resent_us` is null. Sent again, it is pending, keeps its row until it is archived (the
-commit deletes the row, so a second delivery changes nothing), and is dead anew when it fails again.
+commit deletes the row, so a second delivery changes nothing), and is a dead letter again if it fails again.
 Positions never move back: an item that is sent again was acknowledged and passed over before.
 """
 

@@ -1,4 +1,4 @@
-"""The feed: what ingest tells detection, packed in columns, one row an ingest transaction.
+"""The feed: what ingest hands to detection, packed in columns, one row an ingest transaction.
 
 Narrow on purpose: a window of a million complaints is read back in well under a second. Texts are
 there only as signatures (service/intake/text_fingerprints.py), ids only as 64-bit keys.
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from service.intake.text_fingerprints import SIGNATURE_BYTES
 
-UNKNOWN_US = np.iinfo(np.int64).min  # an account's age that nobody told
+UNKNOWN_US = np.iinfo(np.int64).min  # an account's age is unknown
 NO_KEY = 0  # no author, no context, no fingerprint
 
 NOT_ARCHIVED = -1  # FeedOutcome.complaint: it concerns one complaint, which has not come; fed again when it has

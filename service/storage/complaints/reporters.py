@@ -50,7 +50,7 @@ class ReporterRecord:
     machine: int
     targets: int
     judged: TrackRecord
-    reputation: Reputation | None  # None while nobody has judged any of the complaints
+    reputation: Reputation | None  # None while none of the complaints is judged
     cluster_count: int
     clusters: list[ReporterMembership]  # at most CLUSTERS_SHOWN, latest last_at first
 
@@ -114,7 +114,7 @@ def _judged(
     by_target: dict[int, list[FeedOutcome]] = defaultdict(list)
     for row in decided:
         outcome = Outcome.model_validate_json(row.content)
-        # else it concerns somebody else's complaint alone
+        # else it concerns only another reporter's complaint
         if outcome.complaint_id is None or outcome.complaint_id in row_key_by_id:
             by_target[row.target_key].append(
                 FeedOutcome(

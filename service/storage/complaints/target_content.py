@@ -14,7 +14,7 @@ from service.storage.sql.hashing import key_of
 
 @dataclass(frozen=True, slots=True)
 class TargetWords:
-    """The target's own words, who wrote it, and its address; None where no complaint said so.
+    """The target's own words, who wrote it, and its address; None where no complaint gave it.
 
     Hostile text, all of it.
     """
@@ -28,7 +28,7 @@ UNKNOWN = TargetWords(None, None, None)
 
 
 def words_of(connection: Connection, tenant_id: int, target_ids: Sequence[str]) -> dict[str, TargetWords]:
-    """By target; one that nobody complained about is left out.
+    """By target; targets without complaints are left out.
 
     One complaint of each is read: platforms describe a target alike each time.
     """

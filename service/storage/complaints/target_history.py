@@ -122,7 +122,7 @@ def _list(
     # Keys first: sorting whole rows would drag every content along.
     keys = connection.execute(query.order_by(c.occurred_us.desc(), c.row_key.desc()).limit(limit + 1)).all()
     page = [row.row_key for row in keys[:limit]]
-    # keys are the tenant's: asked for it as well, SQLite would walk all of its complaints
+    # keys are the tenant's own: with the tenant as a condition too, SQLite would walk all of its complaints
     rows = {row.row_key: row for row in connection.execute(sa.select(schema.complaints).where(c.row_key.in_(page)))}
     clusters = _clusters_of(connection, tenant_id, {(row.reporter_key, row.target_key) for row in rows.values()})
     found = []

@@ -1,7 +1,7 @@
-"""Erasures: who asked to be forgotten, how far that is, and what of it stays (a token in place of the name, and a keyed
-mark that refuses it).
+"""Erasures: requests to forget a reporter, their progress, and what stays (a token in place of the name, and a keyed
+hash by which the name is refused).
 
-asked -> replaced (SQL bears the token) -> done (the files that held the name are written anew). From `asked` on nothing
+asked -> replaced (SQL holds the token) -> done (the files that held the name are rewritten). From `asked` on nothing
 of theirs is taken any more. The name itself is kept sealed until it is done, and then forgotten.
 """
 
@@ -23,7 +23,7 @@ from service.storage.sql.schema import erasures
 
 ASKED, REPLACED, DONE = "asked", "replaced", "done"  # erasures.state
 WORK = "erase"
-TOKEN_PREFIX = "erased-"  # noqa: S105  (what takes a name's place, no secret)
+TOKEN_PREFIX = "erased-"  # noqa: S105  (takes a name's place; not a secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ def ask(
     id is returned.
     """
     lock_tenant(connection, tenant_id)
-    mark = privacy_filter.mark(reporter_id)
+    reporter_hash = privacy_filter.mark(reporter_id)
     table = erasures.c
     known = connection.scalar(
-        select(table.id).where(table.tenant_id == tenant_id, table.reporter_hash == mark, table.state != DONE)
+        select(table.id).where(table.tenant_id == tenant_id, table.reporter_hash == reporter_hash, table.state != DONE)
     )
     if known is None:
         known = f"erasure_{secrets.token_hex(12)}"
@@ -65,7 +65,7 @@ def ask(
             insert(erasures).values(
                 id=known,
                 tenant_id=tenant_id,
-                reporter_hash=mark,
+                reporter_hash=reporter_hash,
                 reporter_id=box.seal(reporter_id),
                 token=TOKEN_PREFIX + secrets.token_hex(16),
                 state=ASKED,
@@ -78,7 +78,7 @@ def ask(
 
 
 def unfinished(connection: Connection, tenant_id: int) -> list[Erasure]:
-    """Those that are not done, in the order in which they were asked for."""
+    """Those that are not done, in the order in which they were requested."""
     table = erasures.c
     return _read(
         connection.execute(
@@ -90,7 +90,7 @@ def unfinished(connection: Connection, tenant_id: int) -> list[Erasure]:
 
 
 def find(connection: Connection, tenant_id: int, job: str) -> Erasure | None:
-    """The erasure of that job; None for one that this tenant never asked for."""
+    """The erasure of that job; None if this tenant never requested it."""
     return next(
         iter(
             _read(
@@ -137,7 +137,7 @@ def move(
     now_us: int,
     changed: Mapping[str, Any] | None = None,
 ) -> None:
-    """Note that the erasures are so far; the audit trail says how many rows changed, and nothing of whose.
+    """Set the state of the erasures; the audit trail records how many rows changed, and not whose.
 
     Done forgets the name.
     """

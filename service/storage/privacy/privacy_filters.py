@@ -29,7 +29,7 @@ def open_privacy_filter(engine: Engine, box: SecretBox, tenant_id: int) -> Priva
 
 
 def erased_marks(connection: Connection, tenant_id: int) -> dict[str, str]:
-    """The marks of the tenant's erased reporters, from the moment it was asked for, each with the token that takes the
+    """The marks of the tenant's erased reporters, from the request on, each with the token that takes the
     name's place.
     """
     newest_first = (
@@ -37,7 +37,7 @@ def erased_marks(connection: Connection, tenant_id: int) -> dict[str, str]:
         .where(erasures.c.tenant_id == tenant_id)
         .order_by(erasures.c.asked_us.desc(), erasures.c.id)
     )
-    # of somebody who asked twice, the first token
+    # of a reporter who was erased twice, the first token
     return {mark: token for mark, token in connection.execute(newest_first)}
 
 

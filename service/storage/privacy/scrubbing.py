@@ -1,6 +1,6 @@
 """Files that still hold what was deleted: the database's free pages and its log, Redis' append-only file.
 
-Written anew, without it.
+Rewritten without it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def rewrite_database(engine: Engine) -> str:
 
 
 def rewrite_redis(client: Redis) -> str:
-    """Have Redis write its files anew, without what is no longer in it; says in a few words what was done.
+    """Have Redis rewrite its files without what it no longer holds; returns in a few words what was done.
 
     Raises StoreUnavailable when that fails or takes too long. A server that does not let us (many that are rented do
     not) is not an error: the answer says so, and what its operator does with old files is beyond our reach.

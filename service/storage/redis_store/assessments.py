@@ -46,7 +46,7 @@ class TargetStanding:
 
 @dataclass(frozen=True, slots=True)
 class Standings:
-    """Targets in the order asked, and how fresh they are."""
+    """Targets in the order requested, and how fresh they are."""
 
     targets: list[TargetStanding]
     as_of: datetime  # every complaint acknowledged before it is in the answer

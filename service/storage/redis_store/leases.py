@@ -1,4 +1,4 @@
-"""Who works on a tenant now: a Redis lease saves double work, the epoch in SQL decides.
+"""Which worker has a tenant: a Redis lease avoids double work, the epoch in SQL decides.
 
 A lease may be lost without notice (a long pause, an emptied Redis). Then two workers work for a
 moment, and the commits of the one with the older epoch are refused.
@@ -7,13 +7,13 @@ moment, and the commits of the one with the older epoch are refused.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import LockError, RedisError
+from redis.lock import Lock
 from sqlalchemy import Engine, Table, select, update
 
 from service.errors import LostLease, UnknownTenant
@@ -23,41 +23,42 @@ from service.storage.sql.engine import write
 log = logging.getLogger(__name__)
 
 TTL_MS = 3000
-_RENEW = (
-    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) else return 0 end"
-)
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
 
 
 class Lease:
-    """The right to do one kind of work for one tenant, for 3 s at a time."""
+    """The right to do one kind of work for one tenant, for 3 s at a time: redis-py's lock, and whether it is lost."""
 
     def __init__(self, redis: Redis, work: str, tenant: str, *, ttl_ms: int = TTL_MS) -> None:
         self.key = redis_keys.lease(work, tenant)
-        self.lost = False  # another holds it, or it ran out
-        self._redis, self._ttl_ms, self._token = redis, ttl_ms, secrets.token_hex(16)
+        self.lost = False  # another holds it, or it expired
+        # not thread-local: the thread that renews is not the one that took it
+        self._lock = Lock(redis, self.key, timeout=ttl_ms / 1000, blocking=False, thread_local=False)
 
     def take(self) -> bool:
-        """Take the lease if nobody holds it."""
-        return bool(self._redis.set(self.key, self._token, nx=True, px=self._ttl_ms))
+        """Take the lease if it is free."""
+        return bool(self._lock.acquire())
 
     def renew(self) -> bool:
         """Hold it for another term; False (and `lost`) when it is no longer ours."""
-        if not self._redis.eval(_RENEW, 1, self.key, self._token, self._ttl_ms):
+        try:
+            self._lock.reacquire()
+        except LockError:
             self.lost = True
         return not self.lost
 
     def check(self) -> None:
         """Raise LostLease once a renewal has failed."""
         if self.lost:
-            raise LostLease(f"the lease {self.key} ran out or is another's; the next holder goes on")
+            raise LostLease(f"the lease {self.key} expired or another process holds it; its holder goes on")
 
     def release(self) -> None:
-        """Give it back, if it is still ours. A Redis that does not answer is no matter: the lease runs out."""
+        """Give it back, if it is still ours. If Redis does not answer, the lease expires on its own."""
         try:
-            self._redis.eval(_RELEASE, 1, self.key, self._token)
+            self._lock.release()
+        except LockError:
+            log.debug("lease %s is no longer ours to release", self.key)
         except RedisError as error:
-            log.info("lease %s not released, it runs out by itself: %s", self.key, error)
+            log.info("lease %s not released, it expires on its own: %s", self.key, error)
 
 
 @contextmanager
@@ -93,8 +94,8 @@ def _renew_until(lease: Lease, over: threading.Event, every_seconds: float) -> N
 
 
 def take_epoch(engine: Engine, table: Table, tenant_id: int) -> int:
-    """Raise and return the epoch of `ingest_state` or `analysis_state`: whoever held the earlier one can commit no
-    more.
+    """Raise and return the epoch of `ingest_state` or `analysis_state`: the holder of an earlier one can no longer
+    commit.
     """
     with write(engine) as connection:
         done = connection.execute(update(table).where(table.c.tenant_id == tenant_id).values(epoch=table.c.epoch + 1))

@@ -41,7 +41,7 @@ def spent(tenant: str, policy: str, owner: int, per_second: float) -> str:
 
 
 def checked(tenant: str) -> str:
-    """Set for a day after a self-check was asked for."""
+    """Set for a day after a self-check was enqueued."""
     return f"{PREFIX}:{tenant}:checked"
 
 

@@ -28,8 +28,8 @@ from service.storage.redis_store import redis_keys
 
 AsyncRedis = redis.asyncio.Redis
 GROUP = "ingest"
-BACKLOG_RETRY_SECONDS = 5  # what a client is told to wait when the stream is too long
-_FIRST_READ = 8  # entries read first; an entry may hold 8 MiB, so more are asked for only once their size is known
+BACKLOG_RETRY_SECONDS = 5  # Retry-After for a client when the stream is too long
+_FIRST_READ = 8  # entries read first; an entry may hold 8 MiB, so more are read only once their size is known
 
 # KEYS: position, stream, progress, tenants waiting. ARGV: tenant, limit, then (n, lines, requests) for each batch.
 # Answers nil when the counter is absent, else each batch's last position, 0 for a batch that found no room.
@@ -94,7 +94,7 @@ class StreamEntry:
     received_us: int
     lines: bytes
     deliveries: int  # how often it was handed out, this time included
-    requests: str = ""  # ids of those who posted them, comma-separated; empty: nobody said
+    requests: str = ""  # ids of those who posted them, comma-separated; empty: unknown
 
 
 class Script:
@@ -218,7 +218,7 @@ def begin_blocking(client: Redis, tenant: str, now_us: int) -> None:
 
 
 async def begin(client: AsyncRedis, tenant: str, now_us: int) -> None:
-    """Start a brand-new tenant at position 0; whoever comes second changes nothing."""
+    """Start a brand-new tenant at position 0; a second call changes nothing."""
     with unavailable_when_it_fails():
         async with client.pipeline(transaction=True) as pipeline:
             pipeline.hsetnx(redis_keys.progress(tenant), "as_of_us", str(now_us))

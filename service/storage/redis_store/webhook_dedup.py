@@ -1,6 +1,6 @@
 """Deliveries that were taken already: marks in Redis, kept for longer than any platform sends again.
 
-A mark is set only after the items are in the stream, so that a delivery whose answer was lost is taken again rather
+An entry is set only after the items are in the stream, so that a delivery whose answer was lost is taken again rather
 than lost. Where marks are lost with Redis, the ids of complaints and outcomes still keep a repetition harmless.
 """
 
@@ -19,22 +19,22 @@ log = logging.getLogger(__name__)
 
 
 def digest(source_id: str, event: bytes) -> str:
-    """The mark's name: of the source, and of the event's own id or the whole body."""
+    """The entry's name: of the source, and of the event's own id or the whole body."""
     return sha256(source_id.encode() + b"\0" + event).hexdigest()[:40]
 
 
-async def is_known(client: AsyncRedis, tenant: str, mark: str) -> bool:
+async def is_known(client: AsyncRedis, tenant: str, entry: str) -> bool:
     """Whether the delivery was taken within the last week. Raises StoreUnavailable."""
     with unavailable_when_it_fails():
-        return bool(await client.exists(redis_keys.delivered(tenant, mark)))
+        return bool(await client.exists(redis_keys.delivered(tenant, entry)))
 
 
-async def remember(client: AsyncRedis, tenant: str, mark: str) -> None:
+async def remember(client: AsyncRedis, tenant: str, entry: str) -> None:
     """Note that its items are in the stream.
 
     A Redis that goes away now changes nothing for the sender: they are safe.
     """
     try:
-        await client.set(redis_keys.delivered(tenant, mark), 1, ex=REMEMBERED_SECONDS)
+        await client.set(redis_keys.delivered(tenant, entry), 1, ex=REMEMBERED_SECONDS)
     except (RedisError, OSError, TimeoutError) as error:
         log.info("a delivery could not be marked as taken: %s", error)

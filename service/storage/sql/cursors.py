@@ -55,7 +55,7 @@ def read_cursor(text: str, *, list_name: str, key_types_by_sort: Mapping[str, tu
     try:
         data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         check, body = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
-        # Compared as text too: the decoder skips characters that are none of its alphabet.
+        # Compared as text too: the decoder skips characters outside its alphabet.
         if check != _check(body) or urlsafe_b64encode(data).decode().rstrip("=") != text:
             raise wrong
         name, sort, filters, after = json.loads(body)

@@ -75,7 +75,7 @@ def write(engine: Engine) -> Iterator[Connection]:
     """One writing transaction: committed at the end of the block, rolled back when it raises.
 
     On SQLite there is one writer at a time; on PostgreSQL there are many, and each has to lock the rows that it decides
-    by (`with_for_update`, `one_at_a_time`). Whoever waits for more than 30 s gets OperationalError.
+    by (`with_for_update`, `lock_tenant`). A wait of more than 30 s raises OperationalError.
     """
     with engine.connect() as connection:
         connection = connection.execution_options(**_WRITES[engine.dialect.name])
@@ -98,7 +98,7 @@ def lock_tenant(connection: Connection, tenant_id: int) -> None:
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version.
 
-    Whoever calls at the same time waits; a current schema costs one query.
+    Simultaneous calls wait; a current schema costs one query.
     """
     if schema_version(engine) == HEAD:
         return
@@ -157,14 +157,14 @@ def run_migrations(engine: Engine, step: Callable[[Config], None]) -> None:
             raise IntegrityError(
                 "PRAGMA foreign_key_check",
                 None,
-                ValueError("a migration left references to nothing; nothing was changed"),
+                ValueError("a migration left dangling references; nothing was changed"),
             )
 
 
 @contextmanager
 def _without_references(engine: Engine) -> Iterator[Connection]:
-    # SQLite changes a table by writing it anew: while it is dropped, rows that refer to it must not be an error. It can
-    # be told so outside a transaction alone.
+    # SQLite changes a table by rewriting it: while it is dropped, rows that refer to it must not be an error. It can
+    # be configured so only outside a transaction.
     with engine.connect() as connection:
         raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
         if raw is not None:
@@ -190,9 +190,11 @@ def _set_write_ahead_log(engine: Engine) -> None:
 
 
 @lru_cache(maxsize=64)
-def _insert_statement(table: Table, columns: tuple[str, ...], on_conflict: str, mark: str) -> str:
+def _insert_statement(table: Table, columns: tuple[str, ...], on_conflict: str, parameter: str) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
-    return f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join([mark] * len(columns))}) {on_conflict}'.strip()
+    return (
+        f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join([parameter] * len(columns))}) {on_conflict}'.strip()
+    )
 
 
 def insert_rows(
@@ -216,7 +218,7 @@ def insert_rows(
 
 
 def run_for_each(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Execute an UPDATE or DELETE once for each tuple; `?` stands for the values, whatever the driver's mark is."""
+    """Execute an UPDATE or DELETE once for each tuple; `?` stands for the values, for every driver."""
     if rows:
         connection.exec_driver_sql(statement.replace("?", placeholder(connection)), list(rows))
 
@@ -259,5 +261,5 @@ def select_by_keys(
 
 
 def placeholder(connection: Connection) -> str:
-    """The driver's mark of a parameter by position."""
+    """The driver's placeholder of a parameter by position."""
     return "?" if connection.dialect.paramstyle == "qmark" else "%s"

@@ -1,4 +1,4 @@
-"""PostgreSQL: how it is connected to, and what of its errors may be told.
+"""PostgreSQL: connections, and errors without the values of rows.
 
 Readers (`engine.connect()`) get one view for the length of their transaction and may write nothing: REPEATABLE READ,
 READ ONLY. Writers (`write(engine)`) are READ COMMITTED and lock what they decide by: docs/decisions/050-postgresql.md.
@@ -16,7 +16,7 @@ from service.errors import Refused
 POOL_SIZE, POOL_OVERFLOW = 5, 10  # connections of one process: kept, and opened beyond that while they are needed
 LOCK_SECONDS = 30  # that a writer waits for another, as on SQLite
 STATEMENT_SECONDS = 300  # none of ours comes near it; a migration is exempt
-IDLE_SECONDS = 300  # inside a transaction: whoever is stopped there holds others up
+IDLE_SECONDS = 300  # inside a transaction: a process that is stopped there blocks others
 _COPY = "COPY"
 READS = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 WRITES = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
@@ -50,7 +50,7 @@ def open_postgresql(url: URL) -> Engine:
     """
     if url.drivername not in _NAMES:
         raise Refused(
-            f"DATABASE_URL begins with {url.drivername}://, and has to begin with postgresql:// (the driver is"
+            f"DATABASE_URL begins with {url.drivername}://; it must begin with postgresql:// (the driver is"
             " psycopg), or with sqlite:///"
         )
     try:
@@ -65,7 +65,7 @@ def open_postgresql(url: URL) -> Engine:
         )
     except ModuleNotFoundError as missing:
         raise Refused(
-            f"DATABASE_URL names PostgreSQL, and {missing.name} is not installed: pip install"
+            f"DATABASE_URL names PostgreSQL, but {missing.name} is not installed: pip install"
             " 'brigadewatch[postgresql]'"
         ) from missing
     event.listen(engine, "do_executemany", _copy)
@@ -111,12 +111,12 @@ def _leave_values_out(context: ExceptionContext) -> None:
     diagnosis = getattr(original, "diag", None)
     if diagnosis is None or diagnosis.sqlstate is None:
         return
-    told = (
+    message = (
         f"{diagnosis.sqlstate} {'' if diagnosis.sqlstate.startswith('22') else diagnosis.message_primary or ''}".strip()
     )
-    original.args = (told,)
+    original.args = (message,)
     if context.sqlalchemy_exception is not None:
-        context.sqlalchemy_exception.args = (f"({type(original).__name__}) {told}",)
+        context.sqlalchemy_exception.args = (f"({type(original).__name__}) {message}",)
 
 
 def _replace_nul(

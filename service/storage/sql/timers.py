@@ -1,8 +1,9 @@
 """When the next job of a kind is due for a tenant: the clock enqueues what is due, again and again, until its job moves
 the time.
 
-Whoever makes work for a job says so in its own transaction (`at_latest`); the job ends with `hold`, a look at what is
-still to be done, and `move_to`, in one transaction. So a time is never lost, whoever is killed or plans between.
+What makes work for a job schedules it in its own transaction (`at_latest`); the job ends with `hold`, a look at what is
+still to be done, and `move_to`, in one transaction. So no due time is lost if a process is killed in between, or plans
+work then.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def hold(connection: Connection, tenant_id: int, work: str, now_us: int) -> None
 
 
 def move_to(connection: Connection, tenant_id: int, work: str, due_us: int | None) -> None:
-    """Have the work done at `due_us` and not before; None: not until somebody asks."""
+    """Have the work done at `due_us` and not before; None: not until it is requested."""
     if due_us is None:
         connection.execute(delete(timers).where(timers.c.tenant_id == tenant_id, timers.c.work == work))
     else:

@@ -35,7 +35,7 @@ class Claimed:
     at_us: int
     data: str
     attempts: int  # that failed before, since it was last sent for the first time
-    silences: int  # of the subscription: attempts in a row that nobody answered
+    silences: int  # of the subscription: attempts in a row without an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,12 @@ def due(
     left_alone = select(subscriptions.c.id).where(
         subscriptions.c.tenant_id == tenant_id, subscriptions.c.rest_until_us > now_us
     )
-    asked = select(c.subscription_id).where(
+    waiting = select(c.subscription_id).where(
         mine, c.subscription_id.not_in(list(but)), c.subscription_id.not_in(left_alone)
     )
     found: dict[str, list[str]] = {}
     for subscription in connection.scalars(
-        asked.group_by(c.subscription_id).order_by(func.min(c.next_us)).limit(subscriptions_at_most)
+        waiting.group_by(c.subscription_id).order_by(func.min(c.next_us)).limit(subscriptions_at_most)
     ).all():
         ids = (
             select(c.id)
@@ -119,9 +119,9 @@ def next_due_us(connection: Connection, tenant_id: int) -> int | None:
 
 
 def claim(connection: Connection, delivery_id: str, *, now_us: int, until_us: int) -> Claimed | None:
-    """Take a due delivery; None when somebody else has, or it waits no longer.
+    """Take a due delivery; None if another process has it, or it is no longer due.
 
-    Until `until_us` nobody else takes it. A process that dies in between leaves it to be sent again then.
+    Until `until_us` no other process takes it. If this one dies before, it is sent again then.
     """
     c = deliveries.c
     taken = connection.execute(
@@ -272,7 +272,7 @@ def replay(
             f"the subscription is disabled ({subscription.disabled_because}): enable it first, with PATCH and"
             ' {"enabled": true}'
         )
-    # the subscription before the delivery, as whoever writes both: no two wait for each other
+    # the subscription before the delivery, like every writer of both, so that no two wait for each other
     answered(connection, subscription_id)
     connection.execute(
         update(deliveries).where(this).values(state=PENDING, attempts=0, next_us=now_us, finished_us=None)
@@ -312,7 +312,7 @@ def ping(connection: Connection, tenant_id: int, subscription_id: str, *, now_us
             created_us=now_us,
         )
     )
-    answered(connection, subscription_id)  # whoever asks does not wait for the end of a rest
+    answered(connection, subscription_id)  # a person's request ends the pause
     timers.at_latest(connection, tenant_id, WORK, now_us)
     return sent
 

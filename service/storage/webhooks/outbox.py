@@ -1,6 +1,6 @@
-"""What subscribers are to be told, written in the transaction that made it true.
+"""The outbox: events for subscribers, written in the transaction of the change that they report.
 
-An event's id is derived from its tenant, type and key: whoever finds the same thing twice writes it once. With it goes
+An event's id is derived from its tenant, type and key: the same change found twice is written once. With it goes
 one delivery for each subscription that wants it. Events are kept without subscriptions too: they are the tenant's log.
 """
 
@@ -26,8 +26,8 @@ _ON_CONFLICT = "ON CONFLICT DO NOTHING"
 def record(connection: Connection, tenant_id: int, found: Sequence[Event], now_us: int) -> int:
     """Keep what is new among the events, have it delivered, and say how many were new.
 
-    Part of the caller's transaction: it is told if and only if the change that it tells of is stored. Costs nothing
-    without events. Raises ValueError for a type that is none of EVENT_TYPES, and for data that is no JSON.
+    Part of the caller's transaction: an event is sent if and only if the change that it reports is stored. Costs
+    nothing without events. Raises ValueError for a type outside EVENT_TYPES, and for data that JSON cannot hold.
     """
     rows = {event_id(tenant_id, event): (event.type, _json(event)) for event in found}
     known: set[str] = set()
@@ -65,7 +65,7 @@ def record(connection: Connection, tenant_id: int, found: Sequence[Event], now_u
 
 
 def event_id(tenant_id: int, event: Event) -> str:
-    """The id under which the event is known everywhere, and told again and again: the webhook-id."""
+    """The id of the event everywhere, the same at every attempt: the webhook-id."""
     return f"evt_{_digest(str(tenant_id), event.type, event.key)}"
 
 
@@ -103,18 +103,18 @@ def _subscribers(connection: Connection, tenant_id: int) -> list[tuple[str, str]
         .where(subscriptions.c.tenant_id == tenant_id, subscriptions.c.disabled_us.is_(None))
         .order_by(subscriptions.c.id)
     )
-    # Locked against a change: what is recorded now is still seen by whoever disables or removes one of them.
+    # Locked against a change: disabling or removing one of them still sees what is recorded now.
     wanted = wanted.with_for_update(read=True)
     return [(row.id, row.events) for row in connection.execute(wanted)]
 
 
 def _json(event: Event) -> str:
     if event.type not in EVENT_TYPES:
-        raise ValueError(f"{event.type!r} is no type of event; types are {', '.join(EVENT_TYPES)}")
+        raise ValueError(f"unknown event type {event.type!r}; known: {', '.join(EVENT_TYPES)}")
     try:
         return json.dumps(event.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except TypeError as error:
-        raise ValueError(f"the data of {event.type} {event.key!r} are no JSON: {error}") from None
+        raise ValueError(f"the data of {event.type} {event.key!r} cannot be written as JSON: {error}") from None
 
 
 def _digest(*parts: str) -> str:

@@ -27,7 +27,7 @@ from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import sources, tenants
 
 ID_PREFIX = "src_"
-OVERLAP_SECONDS = 86_400  # how long the secret before a rotation is taken too, unless told
+OVERLAP_SECONDS = 86_400  # how long the secret before a rotation is accepted too, by default
 MAX_SECRET_CHARACTERS = 4_096
 MAX_URL_CHARACTERS = 2_048
 _ID = re.compile(ID_PREFIX + r"[0-9a-f]{48}\Z")
@@ -42,7 +42,7 @@ class Source:
     tenant_id: int
     tenant: str
     platform: str
-    url: str | None  # of a poller: where to ask; otherwise only said
+    url: str | None  # of a poller: the address to poll; otherwise for display only
     secret: str | None = field(repr=False)
     previous_secret: str | None = field(repr=False)
     previous_until_us: int | None
@@ -56,7 +56,7 @@ class Source:
 
     @property
     def polled(self) -> bool:
-        """Whether it is asked; otherwise it posts."""
+        """Whether it is polled; otherwise it posts."""
         return _is_poller(self.platform, self.url)
 
     @property
@@ -93,10 +93,10 @@ def add_source(
     Raises Refused for an unknown platform, a missing or impossible secret, a bad URL or mapping.
     """
     if platform not in platforms.PLATFORMS:
-        raise Refused(f"{platform[:40]!r} is no platform; platforms are {', '.join(platforms.PLATFORMS)}")
+        raise Refused(f"unknown platform {platform[:40]!r}; known: {', '.join(platforms.PLATFORMS)}")
     _check_url(platform, url)
     if mapping is not None and platform != "generic":
-        raise Refused(f"a mapping belongs to the platform generic; {platform} has a payload of its own")
+        raise Refused(f"only the platform generic takes a mapping; {platform} has a payload of its own")
     _check_secret(platform, url, secret, mapping)
     identifier = ID_PREFIX + secrets.token_hex(24)
     connection.execute(
@@ -138,7 +138,7 @@ def rotate_secret(
 ) -> Source:
     """Give the source a new secret; the present one is valid beside it for `overlap_seconds` (0: not at all).
 
-    A poller has one token at a time, and is asked again at once. Raises NotFound, and Refused for an impossible secret.
+    A poller has one token at a time, and is polled again at once. Raises NotFound, and Refused for an invalid secret.
     """
     lock_tenant(connection, tenant_id)
     source = source_of(connection, tenant_id, identifier)
@@ -185,10 +185,10 @@ def source_of(connection: Connection, tenant_id: int, identifier: str) -> Source
 
 
 def find_source(connection: Connection, platform: str, identifier: str) -> Source | None:
-    """The source that posts to this path, whoever's it is; None for one that does not post, was removed or never
+    """The source that posts to this path, of any tenant; None for one that does not post, was removed or never
     existed.
     """
-    if not _ID.match(identifier):  # no text of another form can be one: nobody is asked
+    if not _ID.match(identifier):  # text of another form cannot be an id: no query needed
         return None
     row = connection.execute(_statement().where(sources.c.id == identifier, sources.c.platform == platform)).first()
     found = None if row is None else _source(row)
@@ -204,7 +204,7 @@ def list_sources(connection: Connection, tenant_id: int, *, after: str = "", lim
 
 
 def pollers(connection: Connection, tenant_id: int) -> list[Source]:
-    """The tenant's sources that are asked, the one due first in front; due is `next_poll_us` <= now (null: at once)."""
+    """The tenant's polled sources, the one due first in front; due is `next_poll_us` <= now (null: at once)."""
     statement = _statement().where(
         sources.c.tenant_id == tenant_id, sources.c.platform.in_(platforms.POLLED), sources.c.url.is_not(None)
     )
@@ -215,13 +215,13 @@ def pollers(connection: Connection, tenant_id: int) -> list[Source]:
 
 
 def lock_source(connection: Connection, source: Source) -> Source | None:
-    """The source as it is now, which nobody changes until the transaction ends; None: it was removed."""
+    """The source, locked until the transaction ends; None: it was removed."""
     row = connection.execute(_statement().where(sources.c.id == source.id).with_for_update(of=sources)).first()
     return None if row is None else _source(row)
 
 
 def claim_poll(connection: Connection, source: Source, next_poll_us: int) -> bool:
-    """Say at the begin of a poll when the next one is due, so that whoever wakes the source meanwhile is seen.
+    """At the start of a poll, set when the next one is due, so that a request to poll meanwhile is not lost.
 
     False: it was removed.
     """
@@ -281,7 +281,7 @@ def record_poll(
 
 
 def wake_pollers(connection: Connection, tenant_id: int, platform: str, now_us: int) -> int:
-    """Have the tenant's pollers of a platform asked now; how many there are.
+    """Make the tenant's pollers of a platform due now; returns how many there are.
 
     One that backs off after failures is left alone.
     """
@@ -334,7 +334,7 @@ def _is_poller(platform: str, url: str | None) -> bool:
 def _check_url(platform: str, url: str | None) -> None:
     if url is None:
         if platform not in platforms.POSTING:
-            raise Refused(f"{platform} sends nothing by itself, it is asked: name its address with --url")
+            raise Refused(f"{platform} does not post, it has to be polled: give its address with --url")
         return
     try:
         parts = urlsplit(url)
@@ -350,8 +350,8 @@ def _check_url(platform: str, url: str | None) -> None:
         fits = False
     if not fits or len(url) > MAX_URL_CHARACTERS or not _PRINTABLE.match(url) or " " in url:
         raise Refused(
-            f"{url[:200]!r} is no address like https://forum.example: http or https, a host, no user, no fragment, at"
-            f" most {MAX_URL_CHARACTERS} characters"
+            f"{url[:200]!r} is not a valid address such as https://forum.example: http or https, a host, no user, no"
+            f" fragment, at most {MAX_URL_CHARACTERS} characters"
         )
 
 
@@ -366,7 +366,9 @@ def _check_secret(platform: str, url: str | None, secret: str | None, mapping: M
         except ValueError as error:
             raise Refused(f"{platform}: {error}") from None
     if not secret or not secret.isprintable() or secret != secret.strip() or len(secret) > MAX_SECRET_CHARACTERS:
-        raise Refused(f"this is no secret: 1 to {MAX_SECRET_CHARACTERS} printable characters, no space at either end")
+        raise Refused(
+            f"invalid secret: it must have 1 to {MAX_SECRET_CHARACTERS} printable characters and no space at either end"
+        )
 
 
 def _audit(
@@ -378,7 +380,7 @@ def _audit(
     now_us: int,
     actor: str,
 ) -> None:
-    # The end of the id alone: whoever reads the trail need not be able to post.
+    # Only the end of the id: readers of the trail must not be able to post.
     audit_log.enter(
         connection,
         tenant_id,

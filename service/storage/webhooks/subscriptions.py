@@ -190,7 +190,7 @@ def remove(connection: Connection, tenant_id: int, subscription_id: str, *, by: 
 
 
 def silent(connection: Connection, subscription_id: str, silences: int, rest_until_us: int) -> None:
-    """The receiver did not answer, or asked to be left alone, `silences` times in a row: nothing goes there before
+    """The receiver did not answer, or requested a pause, `silences` times in a row: nothing goes there before
     then.
     """
     connection.execute(

@@ -12,7 +12,7 @@ from conftest import Api
 from console_world import Visitor, sign_in
 
 from service.model import Decision, DecisionRequest
-from service.storage.cases import cases
+from service.storage.cases import case_decisions, cases
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
@@ -42,13 +42,13 @@ def anna(api: Api) -> Visitor:
 def decide_elsewhere(api: Api, case: str, by: str = "ben", version: int = 1) -> str:
     asked = DecisionRequest(verdict="escalated", reason_code="other", version=version)
     with write(api.engine) as connection:
-        cases.record_decision(connection, 1, case, asked, decision_id=f"d-{case}-{by}", by=by, now=NOW)
+        case_decisions.record_decision(connection, 1, case, asked, decision_id=f"d-{case}-{by}", by=by, now=NOW)
     return f"d-{case}-{by}"
 
 
 def logged(api: Api, case: str) -> list[Decision]:
     with api.engine.connect() as connection:
-        return cases.list_decisions(connection, 1, case, after=None, limit=50)[0]
+        return case_decisions.list_decisions(connection, 1, case, after=None, limit=50)[0]
 
 
 def state(api: Api, case: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from service.model import DecisionRequest, microseconds
 from service.ops.worker_metrics import record_job
 from service.ops.workers import Machinery, RedisState
 from service.storage.accounts.tenants import tenant_id
-from service.storage.cases import cases
+from service.storage.cases import case_decisions
 from service.storage.complaints.archive_reader import outcomes_of
 from service.storage.redis_store import redis_keys
 from service.storage.sql import schema
@@ -49,7 +49,7 @@ def decide(api: Api, verdict: str = "coordinated", version: int = 1) -> str:
     with write(api.engine) as connection:
         made = f"d-{version}{verdict[:3]}"
         request = DecisionRequest(verdict=verdict, reason_code="brigade", version=version)  # type: ignore[arg-type]
-        cases.record_decision(
+        case_decisions.record_decision(
             connection, tenant_id(api.engine, "default"), "k-1", request, decision_id=made, by="bea", now=api.now()
         )
     return made

@@ -21,7 +21,7 @@ from service.console.sse import CaseEvents
 from service.model import DecisionRequest, microseconds
 from service.moderation.events import Event
 from service.storage.accounts import users
-from service.storage.cases import cases, claims
+from service.storage.cases import case_decisions, claims
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.webhooks import outbox
@@ -95,7 +95,7 @@ def test_a_page_hears_of_new_cases_and_of_what_people_do(world: World, run: Call
         heard += await first(1, stream)
         with write(world.engine) as connection:
             asked = DecisionRequest(verdict="not_coordinated", reason_code="outrage", version=1)
-            cases.record_decision(
+            case_decisions.record_decision(
                 connection, 1, "k-1", asked, decision_id="d-1", by="ben", now=world.now + timedelta(seconds=1)
             )
         heard += await first(1, stream)

@@ -25,7 +25,7 @@ from service.storage.accounts import policy_overrides, sessions, users
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings, settings_of
 from service.storage.accounts.tenants import create_tenant, ensure_tenant
-from service.storage.cases import cases, claims, clusters
+from service.storage.cases import case_decisions, claims, clusters
 from service.storage.complaints.archive_reader import analysis_state_of
 from service.storage.detection import allow_list, dry_runs
 from service.storage.privacy import erasures, retention
@@ -67,7 +67,7 @@ def rows(engine: Engine, table: sa.Table) -> list[Any]:
 
 def decided(cluster: str, name: str, tenant: int, version: int = 1) -> Callable[[Connection], Any]:
     asked = DecisionRequest(verdict="coordinated", reason_code="brigade", version=version)
-    return lambda connection: cases.record_decision(
+    return lambda connection: case_decisions.record_decision(
         connection, tenant, cluster, asked, decision_id=f"d-{cluster}-{name}", by=name, now=NOW
     )
 
@@ -107,7 +107,7 @@ def test_a_cluster_is_read_for_rewriting_in_one_piece(engine: Engine, tenant: in
     put_cluster(engine, tenant, "k1")
     asked = DecisionRequest(verdict="coordinated", reason_code="brigade", excluded_reporters=["r3"], version=1)
     decide = writing(
-        engine, lambda c: cases.record_decision(c, tenant, "k1", asked, decision_id="d-1", by="ann", now=NOW)
+        engine, lambda c: case_decisions.record_decision(c, tenant, "k1", asked, decision_id="d-1", by="ann", now=NOW)
     )
     read, decision = interleave(
         engine,

@@ -16,6 +16,7 @@ from service.storage.accounts.tenants import (
     ensure_tenant,
     find_key,
     list_tenants,
+    name_of_key,
     revoke_key,
     tenant_id,
 )
@@ -43,7 +44,7 @@ def test_a_name_that_could_not_be_part_of_a_key_is_refused(engine: Engine, name:
 
 def test_a_taken_name_is_refused_and_ensuring_it_finds_it(engine: Engine) -> None:
     number = create_tenant(engine, "paper", 0)
-    with pytest.raises(Refused, match="exists already"):
+    with pytest.raises(Refused, match="already exists"):
         create_tenant(engine, "paper", 0)
     assert ensure_tenant(engine, "paper", 0) == number
 
@@ -104,3 +105,12 @@ def test_overrides_are_versions_and_the_newest_holds(engine: Engine) -> None:
             set_overrides(connection, number, {"flags_per_day": -1}, by="ann", now_us=3)
         set_overrides(connection, number, {}, by="ann", now_us=4)
         assert policy_of(connection, number) == DEFAULT_POLICY
+
+
+def test_a_key_without_a_name_is_shown_by_its_number(engine: Engine) -> None:
+    create_tenant(engine, "paper", 0)
+    named, nameless = (find_key(engine, create_key(engine, "paper", ["moderate"], name, 0)) for name in ("desk", ""))
+    assert named is not None and nameless is not None
+    with engine.connect() as connection:
+        assert name_of_key(connection, named.id) == "desk"
+        assert name_of_key(connection, nameless.id) == f"key:{nameless.id}"

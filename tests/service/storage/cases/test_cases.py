@@ -15,19 +15,10 @@ from sqlalchemy import Engine
 
 from service.errors import NotFound, StaleVersion
 from service.model import Cluster, ClusterItem, DecisionRequest
-from service.storage.accounts.tenants import create_key, create_tenant, find_key
-from service.storage.cases.cases import (
-    ClusterFilter,
-    Sort,
-    filter_of,
-    list_clusters,
-    list_complaints,
-    list_decisions,
-    name_of_key,
-    read_cluster,
-    read_ties,
-    record_decision,
-)
+from service.storage.accounts.tenants import create_tenant
+from service.storage.cases.case_decisions import list_decisions, record_decision
+from service.storage.cases.cases import Sort, list_clusters, list_complaints, read_cluster, read_ties
+from service.storage.cases.cluster_filters import ClusterFilter, filter_of
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 
@@ -322,14 +313,3 @@ def test_of_two_moderators_at_once_one_is_told_of_the_other(engine: Engine, tena
     for thread in threads:
         thread.join()
     assert sorted(answers, key=str) == [(2, "ann"), 2]
-
-
-def test_whoever_decides_is_named_by_the_key(engine: Engine, tenant: int) -> None:
-    named, nameless = (find_key(engine, create_key(engine, "paper", ["moderate"], name, 0)) for name in ("desk", ""))
-    assert named is not None
-    assert nameless is not None
-    with engine.connect() as connection:
-        assert (name_of_key(connection, named.id), name_of_key(connection, nameless.id)) == (
-            "desk",
-            f"key:{nameless.id}",
-        )

@@ -62,19 +62,17 @@ def test_a_block_that_raises_releases_too(clients: Any) -> None:
     assert not clients.blocking.exists(redis_keys.lease("ingest", "paper"))
 
 
-def test_a_redis_that_is_gone_at_the_end_of_a_block_is_no_failure_of_the_work(clients: Any) -> None:
-    class Gone:
-        """A Redis that grants a lease and is never seen again."""
+def test_work_does_not_fail_when_redis_is_unreachable_while_renewing_and_releasing(
+    clients: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise RedisConnectionError("gone")
 
-        def set(self, *_: Any, **__: Any) -> bool:
-            return True
-
-        def eval(self, *_: Any) -> None:
-            raise RedisConnectionError("gone")
-
-    with held(Gone(), "ingest", "paper", ttl_ms=30) as lease:  # type: ignore[arg-type]
+    with monkeypatch.context() as patched, held(clients.blocking, "ingest", "paper", ttl_ms=300) as lease:
         assert lease is not None
-        time.sleep(0.05)
+        for call in ("execute_command", "evalsha"):
+            patched.setattr(clients.blocking, call, unreachable)
+        time.sleep(0.15)
         lease.check()
 
 

@@ -99,18 +99,18 @@ def test_a_removed_source_never_existed_and_its_secret_is_gone(engine: Engine, b
 @pytest.mark.parametrize(
     ("platform", "fields", "why"),
     [
-        ("myspace", {}, "is no platform"),
+        ("myspace", {}, "unknown platform"),
         ("lemmy", {}, "--url"),
         ("ozone", {"secret": None, "url": "https://o.example"}, "needs its secret"),
         ("mastodon", {"secret": None}, "needs its secret"),
         ("generic", {"secret": None}, "needs its secret"),
-        ("mastodon", {"mapping": {}}, "belongs to the platform generic"),
-        ("mastodon", {"secret": ""}, "no secret"),
-        ("mastodon", {"secret": " padded"}, "no secret"),
-        ("mastodon", {"secret": "a\nb"}, "no secret"),
-        ("mastodon", {"secret": "x" * 4_097}, "no secret"),
+        ("mastodon", {"mapping": {}}, "only the platform generic"),
+        ("mastodon", {"secret": ""}, "invalid secret"),
+        ("mastodon", {"secret": " padded"}, "invalid secret"),
+        ("mastodon", {"secret": "a\nb"}, "invalid secret"),
+        ("mastodon", {"secret": "x" * 4_097}, "invalid secret"),
         *(
-            ("lemmy", {"url": url}, "no address")
+            ("lemmy", {"url": url}, "not a valid address")
             for url in (
                 "",
                 "ftp://a",
