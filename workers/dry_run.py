@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from redis.exceptions import RedisError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from service.errors import LostLease
@@ -48,7 +48,7 @@ from service.storage.detection.dry_runs import WORK, DryRun
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import others_wait
 from service.storage.redis_store.leases import Lease, held
-from service.storage.sql import schema, timers
+from service.storage.sql import timers
 from service.storage.sql.engine import write
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
@@ -238,7 +238,7 @@ class Work:
             (
                 d
                 for d in range(DAYS, 0, -1)
-                if _complaints(connection, number, watermark_us - span_us - d * DAY_US, state.cursor_seq)
+                if dry_runs.complaints_since(connection, number, watermark_us - span_us - d * DAY_US, state.cursor_seq)
                 <= MOST_COMPLAINTS
             ),
             0,
@@ -369,18 +369,6 @@ class Work:
 
 def _found_alike(one: Policy, other: Policy) -> bool:
     return all(getattr(one, f.name) == getattr(other, f.name) for f in fields(Policy) if f.name not in JUDGING)
-
-
-def _complaints(connection: Connection, number: int, since_us: int, upto_seq: int) -> int:
-    feed = schema.feed.c
-    return int(
-        connection.scalar(
-            select(func.coalesce(func.sum(feed["items"]), 0)).where(
-                feed.tenant_id == number, feed.newest_us >= since_us, feed.last_seq <= upto_seq
-            )
-        )
-        or 0
-    )
 
 
 def _cases(compared: Comparison, names_now: Mapping[str, str], names_then: Mapping[str, str]) -> JsonObject:

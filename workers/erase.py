@@ -18,7 +18,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from service.errors import StoreUnavailable
 from service.intake.privacy_filter import PrivacyFilter
@@ -31,8 +31,8 @@ from service.storage.privacy.privacy_filters import REMEMBERED_SECONDS, open_pri
 from service.storage.privacy.scrubbing import rewrite_database, rewrite_redis
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue
-from service.storage.redis_store.leases import held
-from service.storage.sql import schema, timers
+from service.storage.redis_store.leases import held, raise_epochs
+from service.storage.sql import timers
 from service.storage.sql.engine import write
 from workers.resources import Resources
 
@@ -76,9 +76,8 @@ def _replace(
     renaming = ErasureRewrite(number, _names(asked, privacy_filter, box))
     found = renaming.find(resources.engine)
     with write(resources.engine) as connection:
-        # First of all: on PostgreSQL these rows' locks hold back whoever would commit by the old name.
-        for state in (schema.ingest_state, schema.analysis_state):
-            connection.execute(update(state).where(state.c.tenant_id == number).values(epoch=state.c.epoch + 1))
+        # First: on PostgreSQL these rows' locks hold back every commit by the old name.
+        raise_epochs(connection, number)
         changed = renaming.apply(connection, found)
         erasures.move(connection, number, asked, REPLACED, now_us=resources.now_us(), changed={"rows": changed})
     log.info("tenant %s: %d erasures replaced names in %s", tenant, len(asked), changed or "nothing")

@@ -31,9 +31,8 @@ from service.storage.complaints.dead_letters import bury
 from service.storage.privacy.privacy_filters import erased_marks, open_privacy_filter
 from service.storage.redis_store import assessments, redis_keys, stream
 from service.storage.redis_store.job_queue import others_wait
-from service.storage.redis_store.leases import Lease, held, take_epoch
+from service.storage.redis_store.leases import Lease, held, take_ingest_epoch
 from service.storage.sql.engine import write
-from service.storage.sql.schema import ingest_state
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -119,7 +118,7 @@ class _Drain:
     def __init__(self, tenant: str, number: int, lease: Lease, resources: Resources) -> None:
         self.tenant, self.number, self.lease, self.resources = tenant, number, lease, resources
         self.redis: Redis = resources.redis
-        self.epoch = take_epoch(resources.engine, ingest_state, number)
+        self.epoch = take_ingest_epoch(resources.engine, number)
         with resources.engine.connect() as connection:  # from here on, nobody else moves it
             self.position = ingest_state_of(connection, number).archived_position
         self._privacy_filter = open_privacy_filter(resources.engine, SecretBox(resources.settings), number)

@@ -38,7 +38,7 @@ from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import stream
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
-from service.storage.sql import schema, timers
+from service.storage.sql import timers
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import (
     Source,
@@ -236,8 +236,8 @@ class _Poll:
         outcomes = [item.id for item in items if item.is_outcome]
         with self.turn.resources.engine.connect() as connection:
             known = {
-                False: archived_ids(connection, self.turn.number, schema.complaints, complaints),
-                True: archived_ids(connection, self.turn.number, schema.outcomes, outcomes),
+                False: archived_ids(connection, self.turn.number, "complaints", complaints),
+                True: archived_ids(connection, self.turn.number, "outcomes", outcomes),
             }
         return [
             item

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
 from sqlalchemy import insert as sql_insert
 
 from service.errors import NotFound, Refused
@@ -20,7 +20,7 @@ from service.policy import DEFAULT_POLICY, Policy, thresholds
 from service.storage.accounts.policy_overrides import change_overrides, policy_of
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema import dry_runs
+from service.storage.sql.schema import dry_runs, feed
 
 ASKED, RUNNING, DONE, FAILED, CANCELLED = "asked", "running", "done", "failed", "cancelled"
 WORK = "dry_run"
@@ -216,4 +216,16 @@ def _of(row: Row[Any]) -> DryRun:
         None if row.result is None else json.loads(row.result),
         row.error,
         row.done_us,
+    )
+
+
+def complaints_since(connection: Connection, tenant_id: int, since_us: int, upto_seq: int) -> int:
+    """About how many items a read of the feed from that time on would bring, up to and with `upto_seq`."""
+    return int(
+        connection.scalar(
+            select(func.coalesce(func.sum(feed.c["items"]), 0)).where(
+                feed.c.tenant_id == tenant_id, feed.c.newest_us >= since_us, feed.c.last_seq <= upto_seq
+            )
+        )
+        or 0
     )
