@@ -12,7 +12,7 @@ from service import logs
 from service.outbound.addresses import parse_openings
 from service.settings import read_settings
 from service.storage.accounts.secret_box import NoSecretKey, SecretBox
-from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.job_kinds import QUEUES
 from workers.clock import run_clock
 from workers.jobs import run_worker
 from workers.resources import open_resources

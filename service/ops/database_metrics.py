@@ -8,9 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from sqlalchemy import Connection
 
 from service.storage.detection import metrics_reads
+from service.storage.redis_store.job_kinds import TIMED_WORKS
 
 MAX_TENANTS = 200  # in labels; how many are left out is a metric of its own
-PLANNED = ("deliver", "detect", "dry_run", "erase", "poll", "retain", "sweep")  # works that have timers
 
 
 def read_database(connection: Connection, now_us: int, remember: Callable[[list[str]], None]) -> Iterator[Metric]:
@@ -44,7 +44,7 @@ def _overdue(connection: Connection, now_us: int) -> Metric:
         labels=["work"],
     )
     due = metrics_reads.earliest_timers(connection)
-    for work in sorted({*PLANNED, *due}):
+    for work in sorted({*TIMED_WORKS, *due}):
         late.add_metric([work], max(0.0, (now_us - due.get(work, now_us)) / 1e6))
     return late
 

@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.job_kinds import QUEUES
 
 KINDS = ("api", *(f"worker-{queue}" for queue in QUEUES), "clock")
 BEAT_SECONDS = 10.0

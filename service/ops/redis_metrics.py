@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from service.ops.processes import read_kinds
 from service.ops.worker_metrics import metrics_of
 from service.storage.redis_store import redis_keys, stream
-from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.job_kinds import QUEUES
 
 _A_TENANT = 4  # answers about each
 

@@ -16,7 +16,7 @@ from service.model import moment
 from service.ops import worker_metrics
 from service.ops.processes import Kind, read_kinds
 from service.storage.redis_store import redis_keys, stream
-from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.job_kinds import QUEUES
 from service.storage.redis_store.stream import AsyncRedis, unavailable_when_it_fails
 
 _WORKERS = "rq:workers"
