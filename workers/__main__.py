@@ -44,7 +44,7 @@ def run(name: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The process's exit code: 0 ended as asked, 1 there is no key for stored secrets, 2 wrong usage."""
+    """The process's exit code: 0 ended on request, 1 no key for stored secrets, 2 wrong usage."""
     if len(arguments) != 1:
         print(f"usage: python -m workers {'|'.join((*QUEUES, 'clock'))}", file=sys.stderr)
         return 2

@@ -37,7 +37,7 @@ from workers.resources import Resources
 
 log = logging.getLogger(__name__)
 
-CONSUMER = "ingest"  # fixed: whoever comes next finds what the last one did not finish
+CONSUMER = "ingest"  # fixed: the next worker finds what the last one did not finish
 TURN_SECONDS = 2.0  # then other tenants have their turn
 SHORT_TURN_SECONDS = 0.2  # where one of them waits: a turn costs its tenant a look at SQL and Redis, some milliseconds
 ENTRIES_AT_ONCE = 1_000
@@ -225,7 +225,7 @@ class _Drain:
                 "tenant %s: the item at position %d, posted by %s, goes to the dead letters: %s",
                 self.tenant,
                 part.first,
-                entry.requests or "nobody who said so",
+                entry.requests or "an unknown request",
                 type(error).__name__,
             )
             logs.add(dead=1)
@@ -241,7 +241,7 @@ class _Drain:
         return result
 
     def _filter_now(self, connection: Connection) -> PrivacyFilter:
-        """Who is erased as of this transaction: an erasure takes the epoch, so whoever commits after it has seen it."""
+        """Who is erased as of this transaction: an erasure takes the epoch, so that a commit after it has seen it."""
         return replace(self._privacy_filter, erased=erased_marks(connection, self.number))
 
     def _finish(self, entries: list[stream.StreamEntry], position: int) -> None:

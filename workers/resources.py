@@ -61,7 +61,7 @@ def open_resources(settings: Settings) -> Resources:
 def connect_redis(url: str, timeout_seconds: float) -> Redis:
     """A client that connects when first used and sends no command twice.
 
-    A repeated XREADGROUP would skip the entries whose answer was lost; whoever fails is woken again by the clock.
+    A repeated XREADGROUP would skip the entries whose answer was lost; the clock enqueues a job that failed again.
     """
     return Redis.from_url(
         url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0)

@@ -56,10 +56,10 @@ def run(tenant: str, resources: Resources) -> None:
             == "flagged"
             for g in groups
         )
-        with worker_metrics.WorkerMetrics(resources.redis, tenant) as tally:
-            tally.put(worker_metrics.SELFCHECK_FALSE, flagged)
-            tally.put(worker_metrics.SELFCHECK_COMPLAINTS, len(batch))
-            tally.put(worker_metrics.SELFCHECK_FINISHED, resources.now_us() / 1e6)
+        with worker_metrics.WorkerMetrics(resources.redis, tenant) as metrics:
+            metrics.put(worker_metrics.SELFCHECK_FALSE, flagged)
+            metrics.put(worker_metrics.SELFCHECK_COMPLAINTS, len(batch))
+            metrics.put(worker_metrics.SELFCHECK_FINISHED, resources.now_us() / 1e6)
         log.info(
             "tenant %s: self-check of %d shuffled complaints would flag %d clusters, %.2f s",
             tenant,

@@ -1,4 +1,4 @@
-"""Which processes live, and how much memory each kind takes: told to Redis by the processes themselves, every ten
+"""Which processes live, and how much memory each kind takes: reported to Redis by the processes themselves, every ten
 seconds.
 
 Times are Redis' own, so that hosts need not agree. A process that ends takes its entry away; one that is killed is gone

@@ -28,7 +28,7 @@ def read_targets_stored(
     until_us: Mapping[int, int],
     named: Collection[int],
 ) -> StoredTargets:
-    """Totals, complaints up to a moment each (microseconds since 1970), and names, of the targets asked for each."""
+    """Totals, complaints up to a moment each (microseconds since 1970), and names, of the targets given for each."""
     return StoredTargets(
         dict.fromkeys(totals_of_targets, 0) | totals_of(connection, tenant_id, totals_of_targets)
         if totals_of_targets
