@@ -31,7 +31,7 @@ import redis
 from service import data_folder
 from service.errors import Refused, StoreUnavailable
 from service.settings import Settings
-from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.job_kinds import QUEUES
 
 END_SECONDS = 10.0  # from SIGTERM to SIGKILL
 _PAUSE_FIRST, _PAUSE_LAST = 0.2, 5.0  # seconds between a death and the next start

@@ -28,6 +28,8 @@ from service.storage.sql.schema import decisions
 from workers import detect, ingest, sweep
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.windows import audit
+from workers.resident_windows import ResidentWindows
+from workers.tenant_analyzer import TenantAnalyzer
 
 LONG_AFTER = datetime(2100, 1, 1, tzinfo=UTC)
 STANDING = ("flagged", "held_back")
@@ -120,9 +122,13 @@ class Newspaper(Paper):
             record_decision(connection, self.id, cluster, request, decision_id=name, by="ann", now=LONG_AFTER)
         return name
 
+    def resident(self) -> TenantAnalyzer | None:
+        """What the detect worker holds of the tenant."""
+        return self.resources.kept(ResidentWindows).get(self.name)
+
     def forgets(self) -> None:
         """What a SIGKILL of the detect worker leaves: nothing resident."""
-        detect._resident.pop(self.name, None)
+        self.resources.kept(ResidentWindows).drop(self.name)
 
 
 def audited(documents: Iterable[dict[str, Any]]) -> tuple[list[ClusterState], ComplaintHistory]:

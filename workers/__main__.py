@@ -12,7 +12,7 @@ from service import logs
 from service.outbound.addresses import parse_openings
 from service.settings import read_settings
 from service.storage.accounts.secret_box import NoSecretKey, SecretBox
-from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.job_kinds import QUEUES
 from workers.clock import run_clock
 from workers.jobs import run_worker
 from workers.resources import open_resources
@@ -44,7 +44,7 @@ def run(name: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The process's exit code: 0 ended as asked, 1 there is no key for stored secrets, 2 wrong usage."""
+    """The process's exit code: 0 ended on request, 1 no key for stored secrets, 2 wrong usage."""
     if len(arguments) != 1:
         print(f"usage: python -m workers {'|'.join((*QUEUES, 'clock'))}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""The clock: every 100 ms it looks where each tenant is and enqueues what is due.
+"""The clock: every 100 ms it looks at where each tenant is and enqueues what is due.
 
 `due` decides and is pure; the loop around it reads Redis and SQL and survives the absence of both.
 Several clocks at once do no harm: a job of one kind waits once a tenant.
@@ -9,29 +9,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.liveness import say_alive
 from service.ops.processes import beating
 from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of
+from service.storage.detection.stored_progress import StoredProgress, read_stored_progress
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.sql import timers
-from service.storage.sql.schema import analysis_state, dead_letters, decisions, ingest_state, sweeps, tenants
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 0.1
 ROUND_SECONDS = 1.0  # all tenants are looked at so often; between, those that Redis names as busy
-POLICY_SECONDS = 10.0  # a tenant's thresholds are read anew after this
+POLICY_SECONDS = 10.0  # how long a tenant's thresholds are remembered
 TICK_US = 500_000
 CHECK_SECONDS = 86_400  # of wall clock between two self-checks of a tenant
 SECOND_US = 1_000_000
@@ -43,7 +43,7 @@ class TenantState:
 
     position: int | None  # acknowledged items; None: Redis is empty
     entries: int  # in the stream, read or not
-    ingesting: bool  # somebody holds the lease
+    ingesting: bool  # a worker holds the lease
     detecting: bool
     sweeping: bool
     archived_position: int
@@ -57,26 +57,26 @@ class TenantState:
     decision_waits: bool
     sweep_finished_us: int | None  # of the latest sweep that is stored
     sweep_began_us: int | None
-    swept_us: int | None  # finish of the latest sweep that detection took over
-    ticked_us: int  # when the clock last asked for a tick
-    checked: bool  # a self-check was asked for within the last day
+    swept_us: int | None  # finish of the latest sweep that detection adopted
+    ticked_us: int  # when the clock last enqueued a tick
+    checked: bool  # a self-check was enqueued within the last day
 
 
 def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
-    """The works that are to be enqueued for a tenant now: of ingest, detect, sweep, restore, selfcheck.
+    """Works to enqueue for a tenant now: of ingest, detect, sweep, restore, selfcheck.
 
-    While Redis has no position, or one that lies behind what is archived, nothing but a restore is.
+    While Redis has no position, or one behind what is archived, only a restore is.
     """
     if state.position is None or state.position < state.archived_position:
         return frozenset({"restore"})
     works: set[str] = set()
     if state.entries > 0 and not state.ingesting:
         works.add("ingest")
-    take_over = state.sweep_finished_us is not None and state.sweep_finished_us > (state.swept_us or 0)
-    news = state.last_seq > state.cursor_seq and now_us - state.ticked_us >= TICK_US
-    if (news or state.decision_waits or take_over) and not state.detecting:
+    to_adopt = state.sweep_finished_us is not None and state.sweep_finished_us > (state.swept_us or 0)
+    archived = state.last_seq > state.cursor_seq and now_us - state.ticked_us >= TICK_US
+    if (archived or state.decision_waits or to_adopt) and not state.detecting:
         works.add("detect")
-    if not state.sweeping and not take_over and _sweep_due(state, now_us, policy):
+    if not state.sweeping and not to_adopt and _sweep_due(state, now_us, policy):
         works.add("sweep")
     if not works and not state.checked and 0 < state.analysed_position == state.swept_position:
         works.add("selfcheck")  # once a day, when nothing else is to be done
@@ -96,7 +96,7 @@ def _sweep_due(state: TenantState, now_us: int, policy: Policy) -> bool:
 
 
 def _moved_us(state: TenantState, policy: Policy) -> int:
-    """Event time since the last sweep. The first one has no last, and waits for nothing: a whole backlog, so to say."""
+    """Event time since the last sweep. The first sweep counts as a whole backlog, so that it waits for nothing."""
     if state.watermark_us is None:
         return 0
     if state.swept_watermark_us is None:
@@ -123,7 +123,7 @@ def _tick_until(resources: Resources, stop: threading.Event) -> None:
             silent = True
         except (RedisError, SQLAlchemyError, OSError) as error:
             if silent:  # once an outage, not ten times a second
-                log.warning("clock: a store does not answer, trying on: %s", error)
+                log.warning("clock: a store does not answer, trying again: %s", error)
             silent = False
         stop.wait(max(0.01, BEAT_SECONDS - (time.monotonic() - began)))
 
@@ -138,7 +138,7 @@ class Clock:
         self._round_at = 0.0
 
     def beat(self) -> dict[str, frozenset[str]]:
-        """Look once, enqueue what is due, and say what that was (works that waited already included)."""
+        """Look once and enqueue what is due; returns it by tenant, works that waited already included."""
         redis: Any = self.resources.redis
         busy = {
             name.decode() if isinstance(name, bytes) else str(name)
@@ -151,11 +151,11 @@ class Clock:
         if everyone:
             self._round_at = time.monotonic()
         now_us = self.resources.now_us()
-        asked: dict[str, frozenset[str]] = {}
+        enqueued: dict[str, frozenset[str]] = {}
         for work, name in planned:
             enqueue(redis, work, name)
         for name, (state, policy) in found.items():
-            works = asked[name] = due(state, now_us, policy)
+            works = enqueued[name] = due(state, now_us, policy)
             for work in sorted(works):
                 if not enqueue(redis, work, name):
                     continue
@@ -167,14 +167,13 @@ class Clock:
                 # A tenant that becomes busy in this moment is found by the next full round.
                 redis.srem(redis_keys.TENANTS_WAITING, name)
                 redis.srem(redis_keys.TENANTS_DIRTY, name)
-        return asked
+        return enqueued
 
-    def _look(self, connection: Connection, names: Iterable[str] | None) -> dict[str, tuple[TenantState, Policy]]:
+    def _look(self, connection: Connection, names: Collection[str] | None) -> dict[str, tuple[TenantState, Policy]]:
         """State and thresholds of the named tenants; None: of all."""
-        wanted = None if names is None else list(names)
-        if wanted == []:
+        if names is not None and not names:
             return {}
-        rows = connection.execute(_tenants_statement(wanted)).all()
+        rows = read_stored_progress(connection, names)
         with self.resources.redis.pipeline(transaction=False) as pipeline:
             for row in rows:
                 pipeline.get(redis_keys.position(row.name))
@@ -183,35 +182,13 @@ class Clock:
                     pipeline.exists(redis_keys.lease(work, row.name))
                 pipeline.exists(redis_keys.checked(row.name))
             answers = pipeline.execute()
-        found: dict[str, tuple[TenantState, Policy]] = {}
-        for number, row in enumerate(rows):
-            position, entries, ingesting, detecting, sweeping, checked = answers[number * 6 : number * 6 + 6]
-            began = (
-                None if row.sweep_finished_us is None else row.sweep_finished_us - int(row.sweep_seconds * SECOND_US)
+        return {
+            row.name: (
+                _tenant_state(row, answers[number * 6 : number * 6 + 6], self._ticked_us.get(row.name, 0)),
+                self._policy(connection, row.tenant_id, row.name),
             )
-            state = TenantState(
-                None if position is None else int(position),
-                int(entries),
-                bool(ingesting),
-                bool(detecting),
-                bool(sweeping),
-                row.archived_position,
-                row.last_seq,
-                row.resent or 0,
-                row.cursor_seq,
-                row.analysed_position,
-                row.watermark_us,
-                row.swept_position,
-                row.swept_watermark_us,
-                (row.decision_seq or 0) > row.decision_cursor,
-                row.sweep_finished_us,
-                began,
-                row.swept_us,
-                self._ticked_us.get(row.name, 0),
-                bool(checked),
-            )
-            found[row.name] = state, self._policy(connection, row.id, row.name)
-        return found
+            for number, row in enumerate(rows)
+        }
 
     def _policy(self, connection: Connection, number: int, name: str) -> Policy:
         known = self._policies.get(name)
@@ -220,49 +197,33 @@ class Clock:
         return known[1]
 
 
+def _tenant_state(row: StoredProgress, in_redis: list[Any], ticked_us: int) -> TenantState:
+    position, entries, ingesting, detecting, sweeping, checked = in_redis
+    began_us = None
+    if row.sweep_finished_us is not None and row.sweep_seconds is not None:
+        began_us = row.sweep_finished_us - int(row.sweep_seconds * SECOND_US)
+    return TenantState(
+        position=None if position is None else int(position),
+        entries=int(entries),
+        ingesting=bool(ingesting),
+        detecting=bool(detecting),
+        sweeping=bool(sweeping),
+        archived_position=row.archived_position,
+        last_seq=row.last_seq,
+        resent=row.resent,
+        cursor_seq=row.cursor_seq,
+        analysed_position=row.analysed_position,
+        watermark_us=row.watermark_us,
+        swept_position=row.swept_position,
+        swept_watermark_us=row.swept_watermark_us,
+        decision_waits=row.decision_seq > row.decision_cursor,
+        sweep_finished_us=row.sweep_finished_us,
+        sweep_began_us=began_us,
+        swept_us=row.swept_us,
+        ticked_us=ticked_us,
+        checked=bool(checked),
+    )
+
+
 def _idle(state: TenantState) -> bool:
     return not state.entries and state.last_seq <= state.cursor_seq and not state.ingesting and not state.detecting
-
-
-def _tenants_statement(names: list[str] | None) -> Select[Any]:
-    """One row a tenant: its states, and the newest of its decisions and sweeps (each by one index look-up)."""
-    newest = (
-        select(func.max(sweeps.c.id)).where(sweeps.c.tenant_id == tenants.c.id).correlate(tenants).scalar_subquery()
-    )
-    decision = (
-        select(func.max(decisions.c.seq))
-        .where(decisions.c.tenant_id == tenants.c.id)
-        .correlate(tenants)
-        .scalar_subquery()
-    )
-    resent = (
-        select(func.count(dead_letters.c.resent_us))
-        .where(dead_letters.c.tenant_id == tenants.c.id)
-        .correlate(tenants)
-        .scalar_subquery()
-    )
-    columns: list[Any] = [
-        tenants.c.id,
-        tenants.c.name,
-        ingest_state.c.archived_position,
-        ingest_state.c.last_seq,
-        analysis_state.c.cursor_seq,
-        analysis_state.c.analysed_position,
-        analysis_state.c.watermark_us,
-        analysis_state.c.swept_position,
-        analysis_state.c.swept_watermark_us,
-        analysis_state.c.swept_us,
-        analysis_state.c.decision_cursor,
-        sweeps.c.finished_us.label("sweep_finished_us"),
-        sweeps.c.seconds.label("sweep_seconds"),
-        decision.label("decision_seq"),
-        resent.label("resent"),
-    ]
-    statement = (
-        select(*columns)
-        .join(ingest_state, ingest_state.c.tenant_id == tenants.c.id)
-        .join(analysis_state, analysis_state.c.tenant_id == tenants.c.id)
-        .outerjoin(sweeps, sweeps.c.id == newest)
-        .order_by(tenants.c.id)
-    )
-    return statement if names is None else statement.where(tenants.c.name.in_(names))

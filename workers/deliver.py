@@ -2,8 +2,8 @@
 
 One job a tenant (a lease), and beside it a few threads, one subscriber each: a slow one holds up neither the others nor
 other tenants, since the job ends while its thread still waits for an answer. A delivery is claimed in SQL for a minute
-before it is sent. So whoever is killed in between leaves it to be sent again, with the same webhook-id, and two workers
-never send the same one at the same time.
+before it is sent. A worker that is killed in between leaves it to be sent again, with the same webhook-id, and two
+workers never send the same one at the same time.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Courier:
             try:
                 if not self._deliver_one(tenant, delivery) or time.monotonic() > over:
                     return
-            except (SQLAlchemyError, BrigadewatchError) as error:  # claimed for a minute, then it is somebody's again
+            except (SQLAlchemyError, BrigadewatchError) as error:  # claimed for a minute, then it is free again
                 log.warning(
                     "delivery %s of %s was cut short, and is sent again: %s: %s",
                     delivery,
@@ -165,8 +165,8 @@ class Courier:
         message = WebhookMessage(claimed.event_id, claimed.type, claimed.at_us, claimed.data, claimed.url)
         result = attempt(self._client, message, [self._box.open(sealed) for sealed in claimed.sealed_secrets], now_us)
         came_of_it, goes_on = self._store(claimed, result, now_us)
-        with worker_metrics.WorkerMetrics(self.resources.redis, tenant) as tally:
-            tally.count(worker_metrics.DELIVERY_ATTEMPTS, came_of_it)
+        with worker_metrics.WorkerMetrics(self.resources.redis, tenant) as metrics:
+            metrics.count(worker_metrics.DELIVERY_ATTEMPTS, came_of_it)
         return goes_on
 
     def _store(self, claimed: deliveries.Claimed, result: Result, began_us: int) -> tuple[str, bool]:
@@ -192,7 +192,7 @@ class Courier:
         return word, word != "disabled" and not result.silent
 
     def _store_failure(self, connection: Connection, claimed: deliveries.Claimed, result: Result, now_us: int) -> str:
-        said, failures = result.said, claimed.attempts + 1
+        message, failures = result.said, claimed.attempts + 1
         next_us = next_attempt_us(
             failures, now_us, retry_after_seconds=result.retry_after_seconds, spread=random.uniform(-1, 1)
         )
@@ -204,14 +204,14 @@ class Courier:
                 claimed.subscription_id,
                 failures,
                 ATTEMPTS,
-                said,
+                message,
             )
             return "retried"
         deliveries.finish(connection, claimed, FAILED, now_us)
         because = (
             "the receiver answered 410 Gone"
             if result.status == GONE
-            else f"{failures} attempts to deliver {claimed.event_id} failed, the last one with: {said}"
+            else f"{failures} attempts to deliver {claimed.event_id} failed, the last one with: {message}"
         )
         if result.status != GONE and deliveries.any_arrived(
             connection, claimed.subscription_id, now_us - LAST_PAUSE_US

@@ -1,12 +1,12 @@
-"""Forgets people: their name becomes a token everywhere in SQL, and the files that held it are written anew.
+"""Forgets people: their name becomes a token everywhere in SQL, and the files that held it are rewritten.
 
-In two steps, each of which may be broken off and done again:
+In two steps, each of which may be interrupted and repeated:
 
 1. One transaction replaces the name in every table and raises both epochs: what ingest or detection have under way by
 the old
-   name can no longer be committed, and the resident window is built anew from the rewritten feed.
+   name can no longer be committed, and the resident window is built again from the rewritten feed.
 2. Once no API process takes complaints of theirs any more and the stream holds none that came before that, the database
-   and Redis write their files anew.
+   and Redis rewrite their files.
 
 What ingest meets in between it refuses by the mark (service/storage/complaints/archive_writer.py), so step 1 is not
 undone by what was on its way.
@@ -18,7 +18,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from service.errors import StoreUnavailable
 from service.intake.privacy_filter import PrivacyFilter
@@ -31,8 +31,8 @@ from service.storage.privacy.privacy_filters import REMEMBERED_SECONDS, open_pri
 from service.storage.privacy.scrubbing import rewrite_database, rewrite_redis
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue
-from service.storage.redis_store.leases import held
-from service.storage.sql import schema, timers
+from service.storage.redis_store.leases import held, raise_epochs
+from service.storage.sql import timers
 from service.storage.sql.engine import write
 from workers.resources import Resources
 
@@ -69,19 +69,18 @@ def _replace(
     number: int,
     privacy_filter: PrivacyFilter,
     box: SecretBox,
-    asked: Sequence[Erasure],
+    requested: Sequence[Erasure],
 ) -> None:
-    if not asked:
+    if not requested:
         return
-    renaming = ErasureRewrite(number, _names(asked, privacy_filter, box))
-    found = renaming.find(resources.engine)
+    rewrite = ErasureRewrite(number, _names(requested, privacy_filter, box))
+    found = rewrite.find(resources.engine)
     with write(resources.engine) as connection:
-        # First of all: on PostgreSQL these rows' locks hold back whoever would commit by the old name.
-        for state in (schema.ingest_state, schema.analysis_state):
-            connection.execute(update(state).where(state.c.tenant_id == number).values(epoch=state.c.epoch + 1))
-        changed = renaming.apply(connection, found)
-        erasures.move(connection, number, asked, REPLACED, now_us=resources.now_us(), changed={"rows": changed})
-    log.info("tenant %s: %d erasures replaced names in %s", tenant, len(asked), changed or "nothing")
+        # First: on PostgreSQL these rows' locks hold back every commit by the old name.
+        raise_epochs(connection, number)
+        changed = rewrite.apply(connection, found)
+        erasures.move(connection, number, requested, REPLACED, now_us=resources.now_us(), changed={"rows": changed})
+    log.info("tenant %s: %d erasures replaced names in %s", tenant, len(requested), changed or "nothing")
     # the window that is resident somewhere is dropped now, not at the next complaint
     enqueue(resources.redis, "detect", tenant)
 
@@ -98,7 +97,7 @@ def _clean(
     box: SecretBox,
     waiting: Sequence[Erasure],
 ) -> None:
-    """Write the files anew for those whose name nothing brings back any more."""
+    """Rewrite the files for those whose name nothing can bring back any more."""
     now_us = resources.now_us()
     ready = [e for e in waiting if now_us >= e.asked_us + SETTLING_US]
     if not ready or not _drained(resources.redis, tenant, max(e.asked_us for e in ready) + SETTLING_US):
@@ -110,7 +109,7 @@ def _clean(
     try:
         done = {"redis": rewrite_redis(resources.redis), "database": rewrite_database(resources.engine)}
     except StoreUnavailable as error:
-        log.warning("tenant %s: the files cannot be written anew now: %s", tenant, error)
+        log.warning("tenant %s: the files cannot be rewritten now: %s", tenant, error)
         return
     with write(resources.engine) as connection:
         _finish(connection, number, ready, resources.now_us(), done)

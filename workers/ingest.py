@@ -31,14 +31,13 @@ from service.storage.complaints.dead_letters import bury
 from service.storage.privacy.privacy_filters import erased_marks, open_privacy_filter
 from service.storage.redis_store import assessments, redis_keys, stream
 from service.storage.redis_store.job_queue import others_wait
-from service.storage.redis_store.leases import Lease, held, take_epoch
+from service.storage.redis_store.leases import Lease, held, take_ingest_epoch
 from service.storage.sql.engine import write
-from service.storage.sql.schema import ingest_state
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
 
-CONSUMER = "ingest"  # fixed: whoever comes next finds what the last one did not finish
+CONSUMER = "ingest"  # fixed: the next worker finds what the last one did not finish
 TURN_SECONDS = 2.0  # then other tenants have their turn
 SHORT_TURN_SECONDS = 0.2  # where one of them waits: a turn costs its tenant a look at SQL and Redis, some milliseconds
 ENTRIES_AT_ONCE = 1_000
@@ -119,7 +118,7 @@ class _Drain:
     def __init__(self, tenant: str, number: int, lease: Lease, resources: Resources) -> None:
         self.tenant, self.number, self.lease, self.resources = tenant, number, lease, resources
         self.redis: Redis = resources.redis
-        self.epoch = take_epoch(resources.engine, ingest_state, number)
+        self.epoch = take_ingest_epoch(resources.engine, number)
         with resources.engine.connect() as connection:  # from here on, nobody else moves it
             self.position = ingest_state_of(connection, number).archived_position
         self._privacy_filter = open_privacy_filter(resources.engine, SecretBox(resources.settings), number)
@@ -226,7 +225,7 @@ class _Drain:
                 "tenant %s: the item at position %d, posted by %s, goes to the dead letters: %s",
                 self.tenant,
                 part.first,
-                entry.requests or "nobody who said so",
+                entry.requests or "an unknown request",
                 type(error).__name__,
             )
             logs.add(dead=1)
@@ -242,7 +241,7 @@ class _Drain:
         return result
 
     def _filter_now(self, connection: Connection) -> PrivacyFilter:
-        """Who is erased as of this transaction: an erasure takes the epoch, so whoever commits after it has seen it."""
+        """Who is erased as of this transaction: an erasure takes the epoch, so that a commit after it has seen it."""
         return replace(self._privacy_filter, erased=erased_marks(connection, self.number))
 
     def _finish(self, entries: list[stream.StreamEntry], position: int) -> None:

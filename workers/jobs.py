@@ -1,4 +1,4 @@
-"""The fixed table of jobs, and the RQ worker that runs them: one queue each, no fork, no pickle, no callbacks."""
+"""The RQ worker that runs jobs of the known kinds: one queue each, no fork, no pickle, no callbacks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -27,9 +27,10 @@ from service.errors import LostLease, StaleVersion
 from service.liveness import BELIEVED_SECONDS, say_alive
 from service.ops.processes import beating
 from service.ops.worker_metrics import JobResult, record_job
+from service.storage.redis_store.job_kinds import JOB_KINDS
 from service.storage.redis_store.job_queue import TenantJob, TenantQueue, begun, open_queue
 from workers.resources import Resources, connect_redis
-from workers.tenant_assignment import resident
+from workers.tenant_assignment import taking_part
 
 log = logging.getLogger(__name__)
 job_log = logging.getLogger("job")  # one line each
@@ -42,61 +43,45 @@ _LEVELS: dict[JobResult, int] = {
 
 WORKER_TTL_SECONDS = 20  # of its entry in Redis; a blocking read is 15 s shorter
 LONGEST_PAUSE_SECONDS = 2.0
-# seconds of computing that nobody waits for: where cores are few, other tenants' ticks and questions come first
+# nobody waits for a sweep: where cores are few, other tenants' ticks and requests come first
 SWEEP_NICENESS = 10
 # jobs make 10^5 objects without a cycle among them: looking for one costs ingest a sixth of its time
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 
 
-# What each job does for one tenant: `run(tenant, resources)` of a module of this room. Named here and imported when it
-# is first asked for: a worker of one queue loads what its queue needs (the detection libraries take a second).
-JOBS: dict[str, str] = {
-    "ingest": "workers.ingest",  # archive what waits in the stream
-    "detect": "workers.detect",  # analyse what was archived since the last tick
-    "sweep": "workers.sweep",  # analyse the whole window anew
-    "restore": "workers.rebuild_redis",  # fill an emptied Redis from SQL
-    "selfcheck": "workers.selfcheck",  # count what would be flagged if nobody complained together
-    "deliver": "workers.deliver",  # send the webhooks that are due
-    "poll": "workers.poll",  # ask the platforms that do not post
-    "retain": "workers.retain",  # delete what the tenant keeps no longer
-    "erase": "workers.erase",  # replace the ids of people who asked for it
-    "dry_run": "workers.dry_run",  # look what other thresholds would have flagged
-}
-
-
 def function_of(work: str) -> Callable[[str, Resources], None]:
-    """What does the work, for a tenant's name and the stores. Raises KeyError for a work that is not in the table."""
-    function: Callable[[str, Resources], None] = import_module(JOBS[work]).run
+    """What does the work, for a tenant's name and the stores. Raises KeyError for an unknown kind of job."""
+    function: Callable[[str, Resources], None] = import_module(JOB_KINDS[work].module).run
     return function
 
 
-_resources: Resources | None = None  # of this process: RQ hands a job nothing but what came through Redis
-
-
-def provide(resources: Resources) -> None:
-    """Say which stores the jobs of this process work on."""
-    global _resources
-    _resources = resources
-
-
 class RunnableJob(TenantJob):
-    """A job that runs by the table."""
+    """A job that can run, once a worker has handed it the stores."""
+
+    resources: Resources | None = None
 
     def _execute(self) -> Any:
         work, tenant = self.work_and_tenant()
-        if _resources is None:
-            raise RuntimeError("no stores were provided to this process: jobs run in `brigadewatch worker`")
-        begun(_resources.redis, work, tenant)
+        resources = self.resources
+        if resources is None:
+            raise RuntimeError("this job was handed no stores: jobs run in `brigadewatch worker`")
+        begun(resources.redis, work, tenant)
         line = logs.begin(self.id)
         started = time.perf_counter()
         result: JobResult = "failed"
         try:
-            function_of(work)(tenant, _resources)
+            function_of(work)(tenant, resources)
             result = "done"
-        except (LostLease, StaleVersion) as error:  # somebody else moved on, as it should be; the clock asks again
+        except (
+            LostLease,
+            StaleVersion,
+        ) as error:  # another worker moved on, which is fine; the clock enqueues it again
             result = "superseded"
             logs.note(because=str(error))
-        except (RedisError, OperationalError) as error:  # an outage: one line each time, and the clock asks again
+        except (
+            RedisError,
+            OperationalError,
+        ) as error:  # an outage: one line each time, and the clock enqueues it again
             result = "interrupted"
             logs.note(because=f"{type(error).__name__}: {error}"[:300])
         except Exception as error:
@@ -104,9 +89,9 @@ class RunnableJob(TenantJob):
             raise
         finally:
             seconds = time.perf_counter() - started
-            told = {"work": work, "tenant": tenant, "result": result, "seconds": round(seconds, 4), **line.pairs()}
-            job_log.log(_LEVELS[result], "job", extra={"facts": told})
-            record_job(_resources.redis, work, tenant, seconds, result)
+            facts = {"work": work, "tenant": tenant, "result": result, "seconds": round(seconds, 4), **line.pairs()}
+            job_log.log(_LEVELS[result], "job", extra={"facts": facts})
+            record_job(resources.redis, work, tenant, seconds, result)
 
 
 class RunnableQueue(TenantQueue):
@@ -125,7 +110,7 @@ class QueueWorker(SimpleWorker):
     def __init__(self, queue_name: str, resources: Resources, stop: threading.Event) -> None:
         if resources.settings.redis_url is None:
             raise ValueError("REDIS_URL is not set: a worker has to know where its queue is")
-        self.stop = stop
+        self.stop, self.resources = stop, resources
         # its own: it waits with a longer time-out
         connection = connect_redis(resources.settings.redis_url, resources.settings.redis_timeout_seconds)
         super().__init__(
@@ -141,11 +126,16 @@ class QueueWorker(SimpleWorker):
         self.log_result_lifespan = False
         self._alive_file = resources.settings.alive_file
 
+    def execute_job(self, job: Any, queue: Any) -> None:
+        """Run the job in this process, on this worker's stores."""
+        job.resources = self.resources
+        super().execute_job(job, queue)
+
     def subscribe(self) -> None:
-        """Not at all: nobody who can write to Redis is to stop workers with it."""
+        """Do nothing: write access to Redis must not be enough to stop workers."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Said before each wait for a job and, with the time it may take, before each job: to this container first,
+        """Report before each wait for a job and, with the time it may take, before each job: first to this container,
         since Redis may be away.
         """
         say_alive(self._alive_file, timeout or BELIEVED_SECONDS)
@@ -158,7 +148,7 @@ class QueueWorker(SimpleWorker):
         """Groups are never made here, and reading one would unpickle it."""
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """End after the job that runs; at once when none does. Asks nothing of Redis, which may be gone."""
+        """End after the job that runs; at once when none does. Does without Redis, which may be gone."""
         self.stop.set()
         if self.get_state() == WorkerStatus.BUSY:
             self._stop_requested = True
@@ -169,24 +159,33 @@ class QueueWorker(SimpleWorker):
 def run_worker(queue_name: str, resources: Resources, stop: threading.Event | None = None) -> None:
     """Work on one queue until SIGTERM, SIGINT or `stop`, however often Redis goes away meanwhile.
 
-    Call it in the main thread. Raises ValueError for a queue that there is not.
+    Call it in the main thread. Raises ValueError for an unknown queue.
     """
     open_queue(resources.redis, queue_name)
-    provide(resources)
     stop = stop or threading.Event()
     if queue_name == "sweep":
         os.nice(SWEEP_NICENESS)
-    if queue_name == "detect":
-        signal.signal(signal.SIGUSR1, lambda signum, frame: import_module(JOBS["detect"]).tell_windows())
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     logging.getLogger("rq.job").setLevel(logging.WARNING)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     with (
         beating(resources.redis, f"worker-{queue_name}"),
-        resident(resources.redis) if queue_name == "detect" else nullcontext(),
+        _holding_windows(resources) if queue_name == "detect" else nullcontext(),
     ):
         _work(queue_name, resources, stop)
     log.info("worker %s ended", queue_name)
+
+
+@contextmanager
+def _holding_windows(resources: Resources) -> Iterator[None]:
+    """Inside, this process is one of the detect workers; SIGUSR1 has it log what it holds."""
+    from workers.resident_windows import ResidentWindows  # no other queue's worker needs the detection libraries
+
+    windows = resources.kept(ResidentWindows)
+    signal.signal(signal.SIGUSR1, lambda signum, frame: windows.report())
+    with taking_part(resources.redis) as windows.assignment:
+        yield
+    windows.assignment = None
 
 
 def _work(queue_name: str, resources: Resources, stop: threading.Event) -> None:

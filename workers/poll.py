@@ -2,7 +2,7 @@
 there.
 
 At least once, and idempotent: a page's items are in the stream before the cursor behind it is stored, and what the
-archive has is not sent again. Work is bounded: a job asks for so many pages and takes so long, and the rest is the next
+archive has is not sent again. Work is bounded: a job fetches so many pages and takes so long, and the rest is the next
 job's, so that no platform holds up the others' jobs in the queue.
 """
 
@@ -38,7 +38,7 @@ from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import stream
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
-from service.storage.sql import schema, timers
+from service.storage.sql import timers
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import (
     Source,
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 PLATFORMS: dict[str, Platform] = {"coral": Coral(), "lemmy": Lemmy(), "ozone": Ozone()}
 TURN_SECONDS = 8.0  # of one job; restores wait in the same queue
 NEWS_ASKS = 40  # requests for what is new, a poll
-# requests that look again at what is known, a poll: a week of a busy newspaper is gone through in some hours
+# requests that look again at what is known, a poll: a week of a busy newspaper takes some hours
 REVIEW_ASKS = 5
 GAP_US = 2_000_000  # between two polls of a source, however often it is woken
 ONWARD_US = 2_000_000  # to the next poll of a list that was not read to its end
@@ -66,7 +66,7 @@ SECOND_US = 1_000_000
 
 
 def run(tenant: str, resources: Resources) -> None:
-    """Ask the tenant's platforms that are due; returns at once when another worker does."""
+    """Poll the tenant's platforms that are due; returns at once when another worker does."""
     with held(resources.redis, "poll", tenant) as lease:
         if lease is None:
             return
@@ -123,20 +123,20 @@ class Turn:
             result, error, failures = failed.result, str(failed), source.failures + 1
             pause_us = int(max(failed.retry_after_seconds, backoff_seconds(failures, self.jitter())) * SECOND_US)
         except (Overloaded, StoreUnavailable) as ours:
-            # Not the platform's fault: it is asked again as soon as there is room.
+            # Not the platform's fault: it is polled again as soon as there is room.
             result, error, failures = "waiting", f"waits for our own stream: {ours}", source.failures
             pause_us = int(getattr(ours, "retry_after_seconds", 5) * SECOND_US)
         self._record(source, poll.cursor, began_us + interval_us, pause_us, failures, error)
-        with worker_metrics.WorkerMetrics(self.resources.redis, self.tenant) as tally:
-            tally.count(worker_metrics.POLLS, source.platform, result)
-        told = ", ".join(f"{number} {what}" for what, number in poll.told.items())
+        with worker_metrics.WorkerMetrics(self.resources.redis, self.tenant) as metrics:
+            metrics.count(worker_metrics.POLLS, source.platform, result)
+        counts = ", ".join(f"{number} {what}" for what, number in poll.counts.items())
         log.log(
             logging.INFO if error is None else logging.WARNING,
             "tenant %s: poll of %s: %s%s",
             self.tenant,
             source.platform,
             error or "ok",
-            f" ({told})" if told else "",
+            f" ({counts})" if counts else "",
         )
 
     def _record(
@@ -149,7 +149,7 @@ class Turn:
                 return
             next_us = now_us + pause_us
             if error is None and stored.next_poll_us is not None and stored.next_poll_us < claimed_us:
-                next_us = min(next_us, stored.next_poll_us)  # woken meanwhile: by news that this poll may have missed
+                next_us = min(next_us, stored.next_poll_us)  # woken meanwhile: this poll may have missed what is new
             record_poll(
                 connection,
                 source,
@@ -167,7 +167,7 @@ class _Poll:
     def __init__(self, turn: Turn, source: Source, now: datetime) -> None:
         self.turn, self.source, self.now = turn, source, now
         self.cursor: JsonObject = source.cursor if isinstance(source.cursor, dict) else {}
-        self.told: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.privacy_filter = PrivacyFilter()  # the tenant's own, once the poll begins
         self.sent: set[tuple[bool, str]] = set()  # on its way to the archive, and met again by the review
 
@@ -226,8 +226,8 @@ class _Poll:
                 lines.append(self.privacy_filter.line(item.line(self.now, self.privacy_filter)))
                 self.sent.add((item.is_outcome, item.id))
             except Erased:
-                self.told["erased"] += 1
-        self.told.update({"read": len(listing.items), "sent": len(lines), **listing.left_out})
+                self.counts["erased"] += 1
+        self.counts.update({"read": len(listing.items), "sent": len(lines), **listing.left_out})
         if lines:
             self._append(StreamBatch(len(lines), b"\n".join(lines), logs.current_id() or ""))
 
@@ -236,8 +236,8 @@ class _Poll:
         outcomes = [item.id for item in items if item.is_outcome]
         with self.turn.resources.engine.connect() as connection:
             known = {
-                False: archived_ids(connection, self.turn.number, schema.complaints, complaints),
-                True: archived_ids(connection, self.turn.number, schema.outcomes, outcomes),
+                False: archived_ids(connection, self.turn.number, "complaints", complaints),
+                True: archived_ids(connection, self.turn.number, "outcomes", outcomes),
             }
         return [
             item

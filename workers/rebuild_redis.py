@@ -16,23 +16,24 @@ from itertools import islice
 from typing import Any
 
 from redis import Redis
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine
 
 from service.storage.accounts.tenants import tenant_id
+from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import analysis_state_of, ingest_state_of, totals_of
 from service.storage.complaints.archive_writer import ArchiveBatch, lock_ingest, pass_over
 from service.storage.complaints.dead_letters import bury_lost
+from service.storage.detection.rebuild_reads import highest_stored_position, pages_of_totals, targets_in_clusters
 from service.storage.redis_store import assessments, redis_keys
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.stream import initialise_position
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of_field
-from service.storage.sql.schema import cluster_targets, dead_letters, targets
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
 
-TARGETS_AT_ONCE = 5_000
+TARGETS_AT_ONCE, MEMBERSHIPS_AT_ONCE = 5_000, 1_000
 _LOOK = "return {redis.call('GET', KEYS[1]), redis.call('XLEN', KEYS[2])}"
 _RAISE = (
     "if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end"
@@ -78,11 +79,11 @@ def rebuild_redis(tenant: str, resources: Resources) -> int:
     _pass_over_lost(redis, resources, tenant, number)
     with engine.connect() as connection:
         restored = _write_totals(connection, redis, tenant, number)
-        _write_memberships(connection, redis, tenant)
+        write_all_memberships(connection, redis, tenant, number)
     if stale:
         _remove_what_sql_has_not(redis, engine, tenant, number)
     with engine.connect() as connection:
-        position = max(_highest_position(connection, number), _highest_in_stream(redis, tenant))
+        position = max(highest_stored_position(connection, number), _highest_in_stream(redis, tenant))
         analysis = analysis_state_of(connection, number)
         archived = ingest_state_of(connection, number).archived_position
     as_of = analysis.as_of_us if analysis.as_of_us is not None else resources.now_us() if archived == 0 else 0
@@ -125,9 +126,7 @@ def _remove_what_sql_has_not(redis: Any, engine: Engine, tenant: str, number: in
         assessments.write_totals(redis, tenant, dict.fromkeys(gone, 0))
         found += len(gone)
     with engine.connect() as connection:
-        in_cases = set(
-            connection.scalars(select(cluster_targets.c.target_key).where(cluster_targets.c.tenant_id == number))
-        )
+        in_cases = targets_in_clusters(connection, number)
     gone = set(assessments.targets_with_memberships(redis, tenant)) - in_cases
     assessments.write_memberships(redis, tenant, dict.fromkeys(gone))
     if found or gone:
@@ -146,31 +145,20 @@ def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _write_totals(connection: Connection, redis: Redis, tenant: str, number: int) -> int:
-    count, after = 0, None
-    while True:
-        statement = (
-            select(targets.c.target_key, targets.c.complaints)
-            .where(targets.c.tenant_id == number)
-            .order_by(targets.c.target_key)
-            .limit(TARGETS_AT_ONCE)
-        )
-        rows = connection.execute(statement if after is None else statement.where(targets.c.target_key > after)).all()
-        if not rows:
-            return count
-        assessments.write_totals(redis, tenant, {row.target_key: row.complaints for row in rows})
-        count, after = count + len(rows), rows[-1].target_key
+    count = 0
+    for page in pages_of_totals(connection, number, TARGETS_AT_ONCE):
+        assessments.write_totals(redis, tenant, page)
+        count += len(page)
+    return count
 
 
-def _write_memberships(connection: Connection, redis: Redis, tenant: str) -> None:
-    # here: the chores worker needs the detection libraries for this alone
-    from workers.detect import write_all_memberships
-
-    write_all_memberships(connection, redis, tenant)
-
-
-def _highest_position(connection: Connection, number: int) -> int:
-    dead = connection.scalar(select(func.max(dead_letters.c.position)).where(dead_letters.c.tenant_id == number))
-    return max(ingest_state_of(connection, number).archived_position, dead or 0)
+def write_all_memberships(connection: Connection, redis: Redis, tenant: str, number: int) -> None:
+    """Write what clusters say about every target, from SQL."""
+    summaries = clusters.summaries(clusters.load(connection, number).values())
+    log.info("tenant %s: memberships of %d targets written", tenant, len(summaries))
+    remaining = iter(summaries.items())
+    while part := dict(islice(remaining, MEMBERSHIPS_AT_ONCE)):
+        assessments.write_memberships(redis, tenant, dict(part))
 
 
 def _highest_in_stream(redis: Any, tenant: str) -> int:

@@ -1,6 +1,6 @@
 """Members' records of one tenant's groups, live: judged complaints about other targets, read from the archive.
 
-Only of groups that are coordinated by themselves, so that readers' crowds cost nothing; a member is read once between
+Only of groups that are coordinated on their own, so that readers' crowds cost nothing; a member is read once between
 two sweeps.
 """
 
@@ -29,25 +29,26 @@ class RecordEvidence:
         self._crowds: dict[int, int] = {}
 
     def forget(self) -> None:
-        """Read everybody anew."""
+        """Read everybody again."""
         self._complaints.clear()
         self._outcomes.clear()
         self._crowds.clear()
 
     def recorded(self, connection: Connection, groups: Mapping[Group, Group], now_us: int) -> dict[Group, Group]:
         """The groups (values) with their members' records behind their evidence, where there are any."""
-        asked = {key: group for key, group in groups.items() if coordination(group.evidence) > self._flag_score}
+        coordinated = {key: group for key, group in groups.items() if coordination(group.evidence) > self._flag_score}
         self._read(
-            connection, sorted(frozenset().union(*(g.reporters for g in asked.values())) - self._complaints.keys())
+            connection,
+            sorted(frozenset().union(*(g.reporters for g in coordinated.values())) - self._complaints.keys()),
         )
-        told = dict(groups)
-        for key, group in asked.items():
+        recorded = dict(groups)
+        for key, group in coordinated.items():
             evidence = record_evidence(
                 {r: self._complaints[r] for r in group.reporters}, group.targets, self._outcomes, self._crowds, now_us
             )
             if evidence is not None:
-                told[key] = replace(group, evidence=(*group.evidence, evidence))
-        return told
+                recorded[key] = replace(group, evidence=(*group.evidence, evidence))
+        return recorded
 
     def _read(self, connection: Connection, reporters: Sequence[int]) -> None:
         if not reporters:

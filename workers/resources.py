@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -13,14 +14,24 @@ from sqlalchemy import Engine
 from service.settings import Settings
 from service.storage.sql.engine import migrate, open_database
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The stores and the settings of this process."""
+    """The stores and the settings of this process, and what its jobs keep in memory from one turn to the next."""
 
     settings: Settings
     engine: Engine
     redis: Redis
+    _kept: dict[type, Any] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
+
+    def kept(self, kind: type[T]) -> T:
+        """This process's one object of that class, made (without arguments) when it is first needed."""
+        if kind not in self._kept:
+            self._kept[kind] = kind()
+        found: T = self._kept[kind]
+        return found
 
     def now_us(self) -> int:
         """Wall clock, microseconds since 1970."""
@@ -50,7 +61,7 @@ def open_resources(settings: Settings) -> Resources:
 def connect_redis(url: str, timeout_seconds: float) -> Redis:
     """A client that connects when first used and sends no command twice.
 
-    A repeated XREADGROUP would skip the entries whose answer was lost; whoever fails is woken again by the clock.
+    A repeated XREADGROUP would skip the entries whose answer was lost; the clock enqueues a job that failed again.
     """
     return Redis.from_url(
         url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0)

@@ -49,7 +49,7 @@ def run(tenant: str, resources: Resources) -> None:
         finished = _delete(tenant, resources, number, before_us, policy.window_seconds)
         with write(resources.engine) as connection:
             timers.hold(connection, number, RETENTION_WORK, resources.now_us())
-            # set otherwise meanwhile: gone through again
+            # the setting was changed meanwhile: begin again
             done = finished and settings_of(connection, number).retention_days == days
             timers.move_to(
                 connection, number, RETENTION_WORK, resources.now_us() + (DAY_SECONDS * SECOND_US if done else 0)
@@ -91,7 +91,7 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
             break
         time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_SECONDS))
     if window_changed:
-        enqueue(resources.redis, "detect", tenant)  # the window that is resident somewhere is built anew now
+        enqueue(resources.redis, "detect", tenant)  # the window that is resident somewhere is built again now
     with write(resources.engine) as connection:
         rest = retention.delete_rest(connection, number, before_us)
     if complaints or rest:

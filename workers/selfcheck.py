@@ -12,7 +12,6 @@ import logging
 import time
 
 import numpy as np
-from sqlalchemy import select
 
 from service.moderation.outcomes import VerdictTally
 from service.moderation.score import judge
@@ -20,8 +19,8 @@ from service.ops import worker_metrics
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
+from service.storage.detection.rebuild_reads import members_of_clusters
 from service.storage.redis_store.leases import held
-from service.storage.sql.schema import cluster_members
 from workers.detection.contexts import WELL_TOLD, labelled, share_told
 from workers.detection.detector import Detector
 from workers.detection.permutation import permuted_within_contexts
@@ -42,10 +41,8 @@ def run(tenant: str, resources: Resources) -> None:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
             since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
             rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, state.cursor_seq)])
-            known = connection.scalars(
-                select(cluster_members.c.reporter_key).where(cluster_members.c.tenant_id == number)
-            ).all()
-        rows = rows[~np.isin(rows["reporter"], np.array(known, np.int64))]
+            known = members_of_clusters(connection, number)
+        rows = rows[~np.isin(rows["reporter"], np.fromiter(known, np.int64, len(known)))]
         batch = columns_of(rows[rows["time_us"] >= since], texts)
         if share_told(batch) < WELL_TOLD:
             inferred = Detector.sweep(policy, batch)[0].inferred
@@ -59,10 +56,10 @@ def run(tenant: str, resources: Resources) -> None:
             == "flagged"
             for g in groups
         )
-        with worker_metrics.WorkerMetrics(resources.redis, tenant) as tally:
-            tally.put(worker_metrics.SELFCHECK_FALSE, flagged)
-            tally.put(worker_metrics.SELFCHECK_COMPLAINTS, len(batch))
-            tally.put(worker_metrics.SELFCHECK_FINISHED, resources.now_us() / 1e6)
+        with worker_metrics.WorkerMetrics(resources.redis, tenant) as metrics:
+            metrics.put(worker_metrics.SELFCHECK_FALSE, flagged)
+            metrics.put(worker_metrics.SELFCHECK_COMPLAINTS, len(batch))
+            metrics.put(worker_metrics.SELFCHECK_FINISHED, resources.now_us() / 1e6)
         log.info(
             "tenant %s: self-check of %d shuffled complaints would flag %d clusters, %.2f s",
             tenant,

@@ -35,7 +35,7 @@ class SharedTraits:
         self._targets = 0  # in the window when the sample was drawn
 
     def refresh(self, connection: Connection, window: Window) -> None:
-        """Draw the sample anew, and forget the aims that were measured against the last one."""
+        """Draw a new sample, and forget what was measured against the last one."""
         live = np.flatnonzero(window.crowd[: len(window.targets)]).astype(np.int64)
         self._targets = len(live)
         # Keys are hashes of ids: the smallest are a random sample, and mostly the same as at the last sweep.

@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 import time
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection
 
 from service.errors import LostLease
+from service.policy import Policy
 from service.storage.accounts.policy_overrides import SWEEP_WORK, policy_of
 from service.storage.accounts.tenants import tenant_id
-from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
+from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of, read_feed_window
+from service.storage.detection.sweeps import is_swept, save_sweep
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import held
-from service.storage.sql import schema, timers
+from service.storage.sql import timers
 from service.storage.sql.engine import write
 from workers import sweep_codec
 from workers.detection.detector import Detector
@@ -37,16 +39,8 @@ def run(tenant: str, resources: Resources) -> None:
         number = tenant_id(resources.engine, tenant)
         with resources.engine.connect() as connection:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
-            table = schema.sweeps
-            if (
-                connection.scalar(
-                    select(func.max(table.c.seq)).where(
-                        table.c.tenant_id == number, table.c.finished_us > (state.swept_us or 0)
-                    )
-                )
-                == state.cursor_seq
-            ):
-                return  # done already, and not taken over yet: this job was enqueued twice
+            if is_swept(connection, number, state):
+                return  # not adopted yet: this job was enqueued twice
             since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
             rows = read_feed_window(connection, number, since, state.cursor_seq)
         complaints, texts = standing([row.batch for row in rows])
@@ -56,30 +50,9 @@ def run(tenant: str, resources: Resources) -> None:
         lease.check()
         seconds = time.monotonic() - began
         with write(resources.engine) as connection:
-            now = analysis_state_of(connection, number, lock=True)
-            if now.epoch != state.epoch:
-                raise LostLease(
-                    f"tenant {tenant}: what this sweep has read was rewritten meanwhile (epoch {now.epoch} after"
-                    f" {state.epoch}); the next one reads it anew"
-                )
-            last = connection.scalar(select(func.max(table.c.finished_us)).where(table.c.tenant_id == number)) or 0
-            connection.execute(
-                insert(table).values(
-                    tenant_id=number,
-                    seq=state.cursor_seq,
-                    position=state.analysed_position,
-                    watermark_us=state.watermark_us,
-                    finished_us=max(resources.now_us(), last + 1),
-                    seconds=seconds,
-                    payload=payload,
-                )
-            )
-            # The one before stays: it may be being read.
-            connection.execute(delete(table).where(table.c.tenant_id == number, table.c.finished_us < last))
-            # Asked for, since the thresholds changed? If they have changed again meanwhile, another one is due.
-            timers.move_to(connection, number, SWEEP_WORK, None)
-            if policy_of(connection, number) != policy:
-                timers.at_latest(connection, number, SWEEP_WORK, resources.now_us())
+            _check_unchanged(connection, tenant, number, state)
+            save_sweep(connection, number, state, payload, seconds=seconds, now_us=resources.now_us())
+            _plan_next(connection, number, policy, resources.now_us())
         resources.redis.sadd(redis_keys.TENANTS_DIRTY, tenant)
         enqueue(resources.redis, "detect", tenant)  # in a backlog ticks wait for this result
         log.info(
@@ -90,3 +63,19 @@ def run(tenant: str, resources: Resources) -> None:
             len(groups),
             seconds,
         )
+
+
+def _check_unchanged(connection: Connection, tenant: str, number: int, state: AnalysisState) -> None:
+    now = analysis_state_of(connection, number, lock=True)
+    if now.epoch != state.epoch:
+        raise LostLease(
+            f"tenant {tenant}: the feed was rewritten while this sweep read it (epoch {now.epoch} after"
+            f" {state.epoch}); the next sweep reads it again"
+        )
+
+
+def _plan_next(connection: Connection, number: int, policy: Policy, now_us: int) -> None:
+    """Take back the timer that a change of thresholds has set, unless they have changed again meanwhile."""
+    timers.move_to(connection, number, SWEEP_WORK, None)
+    if policy_of(connection, number) != policy:
+        timers.at_latest(connection, number, SWEEP_WORK, now_us)

@@ -93,15 +93,9 @@ class TenantAssignment:
         self._redis.zrem(redis_keys.DETECTORS, self.name)
 
 
-_own: TenantAssignment | None = (
-    None  # of this process; None: it is no worker among others, and has whatever it is asked for
-)
-
-
 @contextmanager
-def resident(redis: Redis) -> Iterator[None]:
+def taking_part(redis: Redis) -> Iterator[TenantAssignment]:
     """Inside, this process is a detect worker among others. Redis may go and come back meanwhile."""
-    global _own
     over, mine = threading.Event(), TenantAssignment(redis)
 
     def beat() -> None:
@@ -112,17 +106,10 @@ def resident(redis: Redis) -> Iterator[None]:
 
     thread = threading.Thread(target=beat, name="residence", daemon=True)
     thread.start()
-    _own = mine
     try:
-        yield
+        yield mine
     finally:
-        _own = None
         over.set()
         thread.join(BEAT_SECONDS)
         with suppress(RedisError, OSError):  # it falls silent
             mine.leave()
-
-
-def has(tenant: str) -> bool:
-    """Whether this process analyses the tenant. Raises RedisError."""
-    return _own is None or _own.has(tenant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
 from service.api.api_context import api_context
@@ -16,6 +16,7 @@ from service.model import Pipeline, microseconds, moment
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.complaints.progress import TenantProgress, read_progress
 from service.storage.redis_store import stream
+from service.storage.sql.engine import check_connection
 
 router = APIRouter(tags=["operations"])
 
@@ -96,7 +97,7 @@ async def readyz(request: Request) -> Response:
     try:
         with stream.unavailable_when_it_fails():
             await api.redis.ping()
-        await run_in_threadpool(_ask_database, api.engine)
+        await run_in_threadpool(check_connection, api.engine)
     except Exception:  # whatever it is, the answer is the same: not ready, and no details
         raise StoreUnavailable("not ready") from None
     return Response(b'{"status":"ready"}', media_type="application/json")
@@ -105,8 +106,3 @@ async def readyz(request: Request) -> Response:
 def _progress(engine: Engine, key: KeyRecord) -> TenantProgress:
     with engine.connect() as connection:
         return read_progress(connection, key.tenant_id)
-
-
-def _ask_database(engine: Engine) -> None:
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))

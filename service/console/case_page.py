@@ -48,7 +48,6 @@ from service.storage.cases.case_files import (
 from service.storage.cases.case_history import CaseHistoryItem, history_of
 from service.storage.cases.decision_preview import effects_of_choices
 from service.storage.cases.related_cases import Related, related_to
-from service.storage.sql import schema
 from service.storage.sql.hashing import key_of
 
 REPORTERS_SHOWN, ALL_REPORTERS = 150, 2_000
@@ -301,8 +300,8 @@ def _fits(m: Membership, file: CaseFile, narrowed: Narrowed, group_of: Mapping[i
     )
 
 
-def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], number: int) -> ComplaintLine:
-    content, received_us, state = stored
+def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, bool], number: int) -> ComplaintLine:
+    content, received_us, withdrawn = stored
     return ComplaintLine(
         at=moment(m.time_us),
         received_at=moment(received_us),
@@ -311,7 +310,7 @@ def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], nu
         target_number=number,
         excluded=m.reporter in file.state.excluded,
         exempt=m.exempt,
-        withdrawn=state == schema.WITHDRAWN,
+        withdrawn=withdrawn,
         reason=content.get("reason"),
         text=content.get("text"),
         notice=content.get("notice_type") == "illegal_content",

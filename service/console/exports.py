@@ -37,7 +37,6 @@ from service.storage.cases.case_files import (
 from service.storage.cases.case_history import history_of
 from service.storage.cases.cases import read_ties
 from service.storage.cases.related_cases import related_to
-from service.storage.sql import schema
 
 router = APIRouter()
 SCHEMA = "brigadewatch.case/1"
@@ -234,7 +233,7 @@ def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: E
     for m in filed:
         if m.seq not in stored:
             continue
-        content, received_us, state = stored[m.seq]
+        content, received_us, withdrawn = stored[m.seq]
         target = content["target"]
         found.append(
             {
@@ -250,7 +249,7 @@ def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: E
                 "reason": content.get("reason"),
                 "notice_type": content.get("notice_type"),
                 "text": content.get("text"),
-                "withdrawn": state == schema.WITHDRAWN,
+                "withdrawn": withdrawn,
                 "never_discounted": m.exempt,
                 "excluded": m.reporter in file.state.excluded,
             }

@@ -1,1 +1,1 @@
-"""For whoever runs it: metrics and readiness, on a port of their own."""
+"""For operators: metrics and readiness, on a port of their own."""

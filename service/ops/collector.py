@@ -1,7 +1,7 @@
 """What Redis and SQL know, read when Prometheus asks; within a second, also when one of them hangs.
 
 Each store is read on a thread of its own. One that does not answer in time is left out, reported as
-brigadewatch_up 0, and not asked again before that reading has ended.
+brigadewatch_up 0, and not read again before that reading has ended.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class StoreCollector(Collector):
     ) -> None:
         self._client, self._engine, self._now_us = client, engine, now_us
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="metrics")
-        self._asked: dict[str, Future[Reading]] = {}
-        self._asking = threading.Lock()
-        self._names: list[str] = []  # of the tenants when SQL last answered: what Redis is asked about
+        self._readings: dict[str, Future[Reading]] = {}
+        self._starting = threading.Lock()
+        self._names: list[str] = []  # of the tenants when SQL last answered: what Redis is read for
 
     def states(self, *, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
         """Each dependency's state: "ok", or why not."""
@@ -61,8 +61,8 @@ class StoreCollector(Collector):
     def _read(self, patience_seconds: float) -> dict[str, Reading | str]:
         deadline = time.monotonic() + patience_seconds
         found: dict[str, Reading | str] = {}
-        asked = {"database": self._ask("database", self._database), "redis": self._ask("redis", self._redis)}
-        for name, future in asked.items():
+        readings = {"database": self._start("database", self._database), "redis": self._start("redis", self._redis)}
+        for name, future in readings.items():
             try:
                 found[name] = future.result(max(0.0, deadline - time.monotonic()))
             except TimeoutError:
@@ -71,11 +71,11 @@ class StoreCollector(Collector):
                 found[name] = f"{type(error).__name__}: {error}"
         return found
 
-    def _ask(self, name: str, read: Callable[[], Reading]) -> Future[Reading]:
-        with self._asking:
-            waiting = self._asked.get(name)
+    def _start(self, name: str, read: Callable[[], Reading]) -> Future[Reading]:
+        with self._starting:
+            waiting = self._readings.get(name)
             if waiting is None or waiting.done():  # while one hangs, no second thread waits for the same store
-                waiting = self._asked[name] = self._threads.submit(read)
+                waiting = self._readings[name] = self._threads.submit(read)
             return waiting
 
     def _database(self) -> Reading:
@@ -87,5 +87,5 @@ class StoreCollector(Collector):
 
     def _redis(self) -> Reading:
         if not self._names:  # the first scrape of a process: the two readings are under way at the same time
-            wait([self._asked["database"]], timeout=PATIENCE_SECONDS / 2)
+            wait([self._readings["database"]], timeout=PATIENCE_SECONDS / 2)
         return list(read_redis(self._client, self._names, self._now_us()))

@@ -1,4 +1,4 @@
-"""Which processes live, and how much memory each kind takes: told to Redis by the processes themselves, every ten
+"""Which processes live, and how much memory each kind takes: reported to Redis by the processes themselves, every ten
 seconds.
 
 Times are Redis' own, so that hosts need not agree. A process that ends takes its entry away; one that is killed is gone
@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.job_kinds import QUEUES
 
 KINDS = ("api", *(f"worker-{queue}" for queue in QUEUES), "clock")
 BEAT_SECONDS = 10.0

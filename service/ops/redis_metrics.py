@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from service.ops.processes import read_kinds
 from service.ops.worker_metrics import metrics_of
 from service.storage.redis_store import redis_keys, stream
-from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.job_kinds import QUEUES
 
 _A_TENANT = 4  # answers about each
 
@@ -32,16 +32,16 @@ def read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[M
     pipe.hgetall(redis_keys.PROCESSES)
     pipe.time()
     answers = pipe.execute()
-    told, (everybody, processes, time) = (
+    by_tenant, (everybody, processes, time) = (
         answers[: _A_TENANT * len(names)],
         answers[_A_TENANT * len(names) + len(QUEUES) :],
     )
-    yield from _streams(names, told, now_us)
+    yield from _streams(names, by_tenant, now_us)
     queued = GaugeMetricFamily("brigadewatch_queue_jobs", "Jobs that wait in the queue.", labels=["queue"])
-    for queue, length in zip(QUEUES, answers[len(told) :], strict=False):
+    for queue, length in zip(QUEUES, answers[len(by_tenant) :], strict=False):
         queued.add_metric([queue], length)
     yield queued
-    yield from metrics_of({name: told[_A_TENANT * index + 3] for index, name in enumerate(names)}, everybody)
+    yield from metrics_of({name: by_tenant[_A_TENANT * index + 3] for index, name in enumerate(names)}, everybody)
     yield from _processes(processes, time[0] + time[1] / 1e6)
     yield from _server(_info(client))
 

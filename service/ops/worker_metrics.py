@@ -172,10 +172,10 @@ class WorkerMetrics:
 
 def record_job(client: Redis, work: str, tenant: str, seconds: float, result: JobResult) -> None:
     """One job of `work` (ingest, detect, sweep, ...) has ended after `seconds` of wall clock."""
-    with WorkerMetrics(client, tenant) as tally:
-        tally.count(JOBS, work, result)
-        tally.count(JOB_BUSY, work, by=seconds)
-        tally.observe(JOB_DURATION, seconds, work)
+    with WorkerMetrics(client, tenant) as metrics:
+        metrics.count(JOBS, work, result)
+        metrics.count(JOB_BUSY, work, by=seconds)
+        metrics.observe(JOB_DURATION, seconds, work)
 
 
 def counted(fields: Mapping[Any, Any], family: MetricFamily) -> dict[tuple[str, ...], float]:
@@ -196,21 +196,21 @@ def metrics_of(by_tenant: Mapping[str, Mapping[Any, Any]], everybody: Mapping[An
         if family.kind == "histogram":
             histogram = HistogramMetricFamily(PREFIX + family.name, family.help, labels=labels)
             for who, fields in hashes:
-                for told, buckets, total in _histograms(family, counted(fields, family)):
-                    histogram.add_metric([*told, *who], buckets, total)
+                for label_values, buckets, total in _histograms(family, counted(fields, family)):
+                    histogram.add_metric([*label_values, *who], buckets, total)
             yield histogram
             continue
         plain = (CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily)(
             PREFIX + family.name, family.help, labels=labels
         )
         for who, fields in hashes:
-            for told, value in _filled(family, counted(fields, family)):
-                plain.add_metric([*told, *who], value)
+            for label_values, value in _filled(family, counted(fields, family)):
+                plain.add_metric([*label_values, *who], value)
         yield plain
 
 
 def _filled(family: MetricFamily, values: dict[tuple[str, ...], float]) -> Iterable[tuple[tuple[str, ...], float]]:
-    known = {(*told[:-1], last): 0.0 for told in values for last in family.last}
+    known = {(*label_values[:-1], last): 0.0 for label_values in values for last in family.last}
     return sorted((known | values).items())
 
 
@@ -218,9 +218,9 @@ def _histograms(
     family: MetricFamily, values: dict[tuple[str, ...], float]
 ) -> Iterator[tuple[tuple[str, ...], list[tuple[str, float]], float]]:
     bounds = [*(f"{bound:g}" for bound in family.bounds), "+Inf"]
-    for told in sorted({labels[:-1] for labels in values}):
-        counts = accumulate(values.get((*told, f"<={bound}"), 0.0) for bound in bounds)
-        yield told, list(zip(bounds, counts, strict=True)), values.get((*told, "sum"), 0.0)
+    for label_values in sorted({labels[:-1] for labels in values}):
+        counts = accumulate(values.get((*label_values, f"<={bound}"), 0.0) for bound in bounds)
+        yield label_values, list(zip(bounds, counts, strict=True)), values.get((*label_values, "sum"), 0.0)
 
 
 def _field(family: MetricFamily, labels: tuple[str, ...]) -> str:

@@ -1,6 +1,6 @@
 """Which workers there are, how many jobs wait, and how jobs went: as Redis knows it, read through an asyncio client.
 
-What is told is fit for an administrator of one tenant: no host, no process number, and no other tenant's name.
+What is shown is fit for an administrator of one tenant: no host, no process number, and no other tenant's name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from service.model import moment
 from service.ops import worker_metrics
 from service.ops.processes import Kind, read_kinds
 from service.storage.redis_store import redis_keys, stream
-from service.storage.redis_store.job_queue import QUEUES
+from service.storage.redis_store.job_kinds import QUEUES
 from service.storage.redis_store.stream import AsyncRedis, unavailable_when_it_fails
 
 _WORKERS = "rq:workers"
@@ -101,7 +101,7 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         pipe.hgetall(redis_keys.PROCESSES)
         pipe.time()
         names, *rest = await pipe.execute()
-        waiting, (position, batches, oldest_us, told, processes, time) = rest[: len(QUEUES)], rest[len(QUEUES) :]
+        waiting, (position, batches, oldest_us, counted, processes, time) = rest[: len(QUEUES)], rest[len(QUEUES) :]
         pipe = redis.pipeline(transaction=False)
         for name in sorted(map(_text, names))[:MAX_WORKERS]:
             pipe.hmget(name, *_FIELDS)
@@ -109,7 +109,7 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         pipe.info("persistence")
         *found, memory, persistence = await pipe.execute(raise_on_error=False)
         workers = [_worker(values) for values in found if not isinstance(values, RedisError) and values[0] is not None]
-    window = worker_metrics.counted(told, worker_metrics.WINDOW_COMPLAINTS).get(())
+    window = worker_metrics.counted(counted, worker_metrics.WINDOW_COMPLAINTS).get(())
     return Machinery(
         workers=sorted(workers, key=lambda w: (w.queue, w.born or now)),
         kinds=read_kinds(processes, time[0] + time[1] / 1e6),
@@ -118,9 +118,9 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         position=None if position is None else int(position),
         stream_batches=int(batches),
         stream_oldest=None if oldest_us is None else moment(int(oldest_us)),
-        jobs_by_work=_jobs(told),
+        jobs_by_work=_jobs(counted),
         window_complaints=None if window is None else round(window),
-        selfcheck=_selfcheck(told),
+        selfcheck=_selfcheck(counted),
     )
 
 
@@ -141,16 +141,16 @@ def _redis_state(memory: Any, persistence: Any) -> RedisState | None:
     )
 
 
-def _jobs(told: Mapping[Any, Any]) -> dict[str, dict[str, int]]:
+def _jobs(counted: Mapping[Any, Any]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
-    for (work, result), count in sorted(worker_metrics.counted(told, worker_metrics.JOBS).items()):
+    for (work, result), count in sorted(worker_metrics.counted(counted, worker_metrics.JOBS).items()):
         found.setdefault(work, dict.fromkeys(worker_metrics.JOB_RESULTS, 0))[result] = round(count)
     return found
 
 
-def _selfcheck(told: Mapping[Any, Any]) -> SelfCheck | None:
+def _selfcheck(counted: Mapping[Any, Any]) -> SelfCheck | None:
     false, complaints, finished = (
-        worker_metrics.counted(told, family).get(())
+        worker_metrics.counted(counted, family).get(())
         for family in (
             worker_metrics.SELFCHECK_FALSE,
             worker_metrics.SELFCHECK_COMPLAINTS,

@@ -19,8 +19,8 @@ from service.settings import read_settings
 from service.storage.accounts.tenants import tenant_id
 from service.storage.sql import schema
 from service.storage.sql.engine import open_database
-from workers.detect import rebuild
 from workers.resources import open_resources
+from workers.window_build import build_analyzer
 
 _WINDOW_LINE = re.compile(rf"tenant {TENANT}: window of (\d+) complaints up to seq (\d+), digest (\w+)")
 Found = tuple[bool, str]
@@ -141,7 +141,7 @@ def _window(installation: Installation) -> Found:
     live, seq, digest = _WINDOW_LINE.findall(installation.log("worker-detect"))[-1]
     resources = open_resources(read_settings(installation.data, environment(**installation.variables)))
     try:
-        rebuilt = rebuild(TENANT, resources)
+        rebuilt = build_analyzer(TENANT, resources)
     finally:
         resources.close()
     held = (int(live), int(seq), digest) == (

@@ -65,7 +65,7 @@ def test_each_container_has_limits_for_memory_and_logs(text: str) -> None:
 
 
 def test_every_process_of_the_installation_is_a_service() -> None:
-    from service.storage.redis_store.job_queue import QUEUES
+    from service.storage.redis_store.job_kinds import QUEUES
 
     assert services(COMPOSE).keys() >= {
         "api",

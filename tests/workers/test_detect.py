@@ -21,9 +21,11 @@ from service.storage.redis_store import assessments, redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import field_of, key_of, key_of_field
-from workers import detect, ingest
+from workers import analysis_steps, detect, ingest, tick_size
 from workers.detection.detector import Detector
-from workers.resources import Resources
+from workers.detection_metrics import DetectionMetrics
+from workers.resident_windows import ResidentWindows
+from workers.window_build import build_analyzer
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_what_is_found_is_in_sql_and_answers_the_question_before_a_removal(paper
     assert paper.progress("analysed") == len(town.rows)
 
 
-def test_a_window_tells_its_digest_after_the_turn_and_one_built_anew_tells_the_same(
+def test_a_window_reports_its_digest_after_the_turn_and_one_built_again_has_the_same(
     paper: Newspaper, town: Town, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     documents = [document(r) for r in town.rows]
@@ -98,19 +100,19 @@ def test_a_window_tells_its_digest_after_the_turn_and_one_built_anew_tells_the_s
         *({"withdraws": d["id"]} for d in documents[:40:3]),
     ]
 
-    def asked_in_the_middle(analysis: detect.TenantAnalyzer, *_: object) -> None:
+    def requested_in_the_middle(*_: object) -> None:
         before = len(caplog.messages)
-        detect.tell_windows()
-        assert len(caplog.messages) == before, "half a tick is nothing to tell"
+        paper.resources.kept(ResidentWindows).report()
+        assert len(caplog.messages) == before, "half a tick is not reported"
 
-    monkeypatch.setattr(detect.TenantAnalyzer, "_count", asked_in_the_middle)
+    monkeypatch.setattr(DetectionMetrics, "count_tick", requested_in_the_middle)
     paper.posts(mixed, batch=100)
     paper.sweeps()
     assert caplog.messages
-    detect.tell_windows()
+    paper.resources.kept(ResidentWindows).report()
     resident = caplog.messages[-1]
     paper.forgets()
-    anew = detect.rebuild(paper.name, paper.resources)
+    anew = build_analyzer(paper.name, paper.resources)
     window = anew.detector.window
     assert (
         resident == f"tenant {paper.name}: window of {window.live} complaints up to seq {anew.state.cursor_seq}, digest"
@@ -140,7 +142,7 @@ def test_what_redis_did_not_get_after_the_commit_whoever_comes_next_writes(
     paper: Newspaper, town: Town, pipelines: int
 ) -> None:
     flaky = Flaky(paper.redis)
-    paper.resources = Resources(paper.resources.settings, paper.engine, flaky)  # type: ignore[arg-type]
+    paper.resources = replace(paper.resources, redis=flaky)  # type: ignore[arg-type]
     rows = [document(r) for r in town.rows]
     paper.posts(rows[:-300], batch=300)
     paper.sweeps()
@@ -169,7 +171,7 @@ def test_memberships_of_a_cluster_that_lost_a_target_while_redis_was_away_are_ta
     identity = found(paper, town)
     target = raid_target(paper, town)
     flaky = Flaky(paper.redis)
-    paper.resources = Resources(paper.resources.settings, paper.engine, flaky)  # type: ignore[arg-type]
+    paper.resources = replace(paper.resources, redis=flaky)  # type: ignore[arg-type]
     for r in town.rows:
         if f"t{r.target}" == target:
             paper.accepts(line({"withdraws": f"c{r.seq}"}))
@@ -190,7 +192,7 @@ def test_a_decision_made_during_a_tick_is_not_overwritten(paper: Newspaper, town
     paper.accepts(line({"withdraws": f"c{late.seq}"}))
     ingest.run(paper.name, paper.resources)
     began: list[str] = []
-    analysis = detect._resident[paper.name]
+    analysis = paper.resident()
     original = analysis.detector.tick
 
     def tick_and_decide(*args: Any, **kwargs: Any) -> Any:
@@ -255,7 +257,7 @@ def test_a_complaint_taken_back_into_its_place_is_not_lost_between_two_rows_of_t
         paper.accepts(*lines)
         ingest.run(paper.name, paper.resources)
     paper.works()
-    window = detect._resident[paper.name].detector.window
+    window = paper.resident().detector.window
     assert sorted(window.seq[: window.size][~window.gone[: window.size]].tolist()) == [1, 2]
     assert paper.asks("t1").complaints == 2
 
@@ -340,17 +342,17 @@ def test_ticks_are_small_and_turns_short_where_another_tenants_job_waits(
 def test_a_tick_is_no_larger_than_what_takes_half_a_second_here(
     paper: Newspaper, town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detect, "LEAST_ITEMS", 1)
+    monkeypatch.setattr(tick_size, "LEAST_ITEMS", 1)
     paper.posts([document(row) for row in town.rows[:100]], batch=100)
-    analysis = detect._resident[paper.name]
-    assert analysis._items_per_second != 100_000  # measured
+    analysis = paper.resident()
+    assert analysis.items_per_second != 100_000  # measured
     sizes: list[int] = []
-    real = detect.read_feed
+    real = analysis_steps.read_feed
     monkeypatch.setattr(
-        detect,
+        analysis_steps,
         "read_feed",
         lambda connection, number, after, limit: sizes.append(limit) or real(connection, number, after, limit),
     )
-    analysis._items_per_second = 60.0
-    analysis.step(paper.resources)
+    analysis.items_per_second = 60.0
+    analysis_steps.take_step(analysis, paper.resources)
     assert sizes == [30]

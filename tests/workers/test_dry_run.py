@@ -22,9 +22,10 @@ from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import open_queue
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
-from workers import detect, dry_run, sweep
+from workers import detect, dry_run, dry_run_windows, sweep
 from workers.clock import Clock
 from workers.detection.detector import Detector
+from workers.dry_run import ResidentDryRun
 
 TOWN = draw_town(2, brigades=2)
 
@@ -37,7 +38,6 @@ def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Itera
     assert len(newspaper.groups("flagged")) == 2
     yield newspaper
     newspaper.forgets()
-    dry_run._resident.clear()
 
 
 def ask(paper: Newspaper, **values: Any) -> str:
@@ -166,14 +166,14 @@ def test_between_two_steps_others_have_their_turn_and_it_goes_on_where_it_was(pa
     assert read(paper, run).state == "done"
     with paper.engine.connect() as connection:
         assert ("dry_run", paper.name) not in timers.due(connection, 2**62)
-    assert dry_run._resident == {}
+    assert paper.resources.kept(ResidentDryRun).windows is None
 
 
 def test_a_newer_one_cancels_it_and_what_was_computed_is_forgotten(paper: Newspaper) -> None:
     first = ask(paper, min_members=5)
     open_queue(paper.redis, "chores").enqueue_call("restore", args=("somebody else",))
     dry_run.run(paper.name, paper.resources)
-    assert read(paper, first).state == "running" and dry_run._resident[paper.name].done == 1
+    assert read(paper, first).state == "running" and paper.resources.kept(ResidentDryRun).windows.done == 1
     second = ask(paper, min_members=6)
     assert read(paper, first).state == "cancelled"
     open_queue(paper.redis, "chores").empty()
@@ -191,18 +191,18 @@ def test_a_newer_one_cancels_it_and_what_was_computed_is_forgotten(paper: Newspa
 
 
 def test_a_killed_worker_is_begun_anew_once_and_then_it_is_given_up(paper: Newspaper) -> None:
-    run = ask(paper, min_members=5)
+    run, resident = ask(paper, min_members=5), paper.resources.kept(ResidentDryRun)
 
     def killed_in_the_middle() -> None:
         queue = open_queue(paper.redis, "chores")
         queue.enqueue_call("restore", args=("somebody else",))
         dry_run.run(paper.name, paper.resources)
         queue.empty()
-        dry_run._resident.clear()
+        resident.drop()
 
     killed_in_the_middle()
     assert read(paper, run).progress > 0
-    dry_run._me, mine = "another process", dry_run._me
+    resident.process, mine = "another process", resident.process
     try:
         dry_run.run(paper.name, paper.resources)
         assert read(paper, run).error is None, "the claim of the one that died has not run out yet"
@@ -211,7 +211,7 @@ def test_a_killed_worker_is_begun_anew_once_and_then_it_is_given_up(paper: Newsp
         assert "began once more" in str(read(paper, run).error) and read(paper, run).unfinished
         dry_run.run(paper.name, paper.resources)
     finally:
-        dry_run._me = mine
+        resident.process = mine
     assert read(paper, run).state == "failed" and "ended twice" in str(read(paper, run).error)
 
 
@@ -235,7 +235,7 @@ def test_a_tenant_without_complaints_and_one_with_too_many_have_an_answer_too(
     with paper.engine.connect() as connection:
         found = dry_runs.read(connection, number, run)
     assert found.state == "done" and found.result is not None and found.result["cases"]["now"] == 0
-    monkeypatch.setattr(dry_run, "MOST_COMPLAINTS", 10)
+    monkeypatch.setattr(dry_run_windows, "MOST_COMPLAINTS", 10)
     assert tried(paper, min_members=20)["days"] == 0
 
 

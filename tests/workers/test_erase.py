@@ -416,12 +416,12 @@ def test_a_kill_in_the_middle_leaves_all_or_nothing_and_the_next_turn_does_it(
 
 def test_whoever_holds_the_old_name_under_way_can_commit_nothing(house: House) -> None:
     archived(house, complaint("c1"))
-    resident = detect._resident[house.name]
+    resident = house.resident()
     house.deletes()
     house.erases()
     assert key_of(VERA) in resident.detector.window.reporters.keys.tolist()
     detect.run(house.name, house.resources)
-    fresh = detect._resident[house.name]
+    fresh = house.resident()
     assert fresh is not resident and key_of(VERA) not in fresh.detector.window.reporters.keys.tolist()
 
 

@@ -29,7 +29,8 @@ from service.logs import Logfmt
 from service.ops.worker_metrics import JOBS, counted
 from service.settings import Settings
 from service.storage.redis_store import redis_keys, stream
-from service.storage.redis_store.job_queue import QUEUE_OF, RefusedJob, enqueue, open_queue
+from service.storage.redis_store.job_kinds import JOB_KINDS
+from service.storage.redis_store.job_queue import RefusedJob, enqueue, open_queue
 from workers import jobs
 from workers.__main__ import main
 from workers.resources import Resources, open_resources
@@ -66,15 +67,16 @@ def worker(real_redis: Any, settings: Settings, engine: Engine) -> Iterator[subp
     process.wait(10)
 
 
-def test_the_table_holds_every_work_of_the_service_and_no_other() -> None:
-    assert set(jobs.JOBS) == set(QUEUE_OF)
+def test_every_module_with_a_job_is_listed_and_no_other() -> None:
+    modules = {file.stem for file in (ROOT / "workers").glob("*.py") if "\ndef run(tenant: str" in file.read_text()}
+    assert {kind.module for kind in JOB_KINDS.values()} == {f"workers.{name}" for name in modules}
 
 
-@pytest.mark.parametrize("work", sorted(jobs.JOBS))
+@pytest.mark.parametrize("work", sorted(JOB_KINDS))
 def test_each_job_resolves_to_a_function_of_tenant_and_resources(work: str) -> None:
     function = jobs.function_of(work)
     assert list(inspect.signature(function).parameters) == ["tenant", "resources"]
-    assert function.__module__ == f"workers.{work}"
+    assert function.__module__ == JOB_KINDS[work].module
 
 
 @pytest.mark.parametrize("name", ["os", "workers.ingest", "", "run"])
@@ -191,9 +193,9 @@ def test_how_a_job_ended_is_counted_and_only_a_fault_of_ours_is_a_failure(
         if ending is not None:
             raise ending
 
-    monkeypatch.setattr(jobs, "_resources", Resources(settings, engine, clients.blocking))
     monkeypatch.setattr(jobs, "function_of", lambda name: work)
     job = jobs.RunnableJob.create("sweep", args=["paper"], connection=clients.blocking, serializer=JSONSerializer)
+    job.resources = Resources(settings, engine, clients.blocking)
     if result == "failed":
         with pytest.raises(RuntimeError, match="ours"):
             job.perform()
@@ -207,7 +209,7 @@ def test_the_line_of_a_job_names_whose_posts_it_archived(
 ) -> None:
     paper = Paper(clients, engine, settings)
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(jobs, "_resources", paper.resources)
+    monkeypatch.setattr(jobs.RunnableJob, "resources", paper.resources)
     stream.append_blocking(
         paper.redis,
         "paper",
@@ -238,7 +240,7 @@ def test_an_item_that_dies_is_told_with_the_request_that_posted_it_and_without_i
     clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paper = Paper(clients, engine, settings)
-    monkeypatch.setattr(jobs, "_resources", paper.resources)
+    monkeypatch.setattr(jobs.RunnableJob, "resources", paper.resources)
     stream.append_blocking(paper.redis, "paper", stream.StreamBatch(1, b'c{"id": "secret words"}', "edge-9"), 1_000)
     for _ in range(5):
         with suppress(Exception):
@@ -250,8 +252,7 @@ def test_an_item_that_dies_is_told_with_the_request_that_posted_it_and_without_i
     assert "secret words" not in said
 
 
-def test_a_job_outside_a_worker_says_what_is_missing(clients: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_resources", None)
+def test_a_job_outside_a_worker_says_what_is_missing(clients: Any) -> None:
     job = jobs.RunnableJob.create("ingest", args=["paper"], connection=clients.blocking, serializer=JSONSerializer)
     with pytest.raises(RuntimeError, match="brigadewatch worker"):
         job.perform()

@@ -16,7 +16,8 @@ from service.storage.redis_store import redis_keys
 from service.storage.redis_store.leases import take_epoch
 from service.storage.sql.hashing import key_of
 from service.storage.sql.schema import analysis_state
-from workers import detect, ingest
+from workers import ingest
+from workers.analysis_steps import take_step
 from workers.audit.report import counts
 
 FORTNIGHT = "2021-12-15"
@@ -119,11 +120,11 @@ def test_results_of_an_older_epoch_are_refused_and_change_nothing(paper: Newspap
     documents = told(world_of(9, 9_000), until=FORTNIGHT)
     half = len(documents) // 2
     paper.posts(documents[:half])
-    stale = detect._resident[paper.name]
+    stale = paper.resident()
     take_epoch(paper.engine, analysis_state, paper.id)
     paper.accepts(line({"withdraws": "nobody"}))
     ingest.run(paper.name, paper.resources)
     before = (paper.analysis(), paper.clusters(), paper.redis.hgetall(redis_keys.memberships(paper.name)))
     with pytest.raises(LostLease, match="epoch"):
-        stale.step(paper.resources)
+        take_step(stale, paper.resources)
     assert (paper.analysis(), paper.clusters(), paper.redis.hgetall(redis_keys.memberships(paper.name))) == before

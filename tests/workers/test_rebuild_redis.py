@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,11 +21,11 @@ from workers import ingest, rebuild_redis
 @pytest.fixture
 def paper(clients: Any, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Paper:
     """With a stand-in for the memberships, which have tests of their own."""
-    detect = ModuleType("workers.detect")
-    detect.write_all_memberships = lambda connection, redis, tenant: redis.set(
-        "seen", str(redis.exists(redis_keys.position(tenant)))
-    )  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "workers.detect", detect)
+    monkeypatch.setattr(
+        rebuild_redis,
+        "write_all_memberships",
+        lambda connection, redis, tenant, number: redis.set("seen", str(redis.exists(redis_keys.position(tenant)))),
+    )
     return Paper(clients, engine, settings)
 
 

@@ -75,7 +75,7 @@ class Archive(Newspaper):
     def window(self) -> set[int]:
         """Seqs that are resident."""
         detect.run(self.name, self.resources)
-        window = detect._resident[self.name].detector.window
+        window = self.resident().detector.window
         return set(window.seq[: window.size][~window.gone[: window.size]].tolist())
 
 

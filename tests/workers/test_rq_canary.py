@@ -21,6 +21,7 @@ TESTED = "3.0"
 OVERRIDDEN = {
     (Job, "restore"): ["self", "raw_data"],
     (Job, "_execute"): ["self"],
+    (SimpleWorker, "execute_job"): ["self", "job", "queue"],
     (SimpleWorker, "heartbeat"): ["self", "timeout", "pipeline"],
     (SimpleWorker, "subscribe"): ["self"],
     (SimpleWorker, "unsubscribe"): ["self"],

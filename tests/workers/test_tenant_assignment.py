@@ -15,7 +15,8 @@ from service.errors import LostLease
 from service.settings import Settings
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import waiting_jobs
-from workers import detect, tenant_assignment
+from workers import detect
+from workers.resident_windows import ResidentWindows
 from workers.tenant_assignment import TenantAssignment
 
 TENANTS = ("art", "books", "city", "debate", "essays")
@@ -89,24 +90,24 @@ def test_one_that_comes_gets_its_share(clients: RedisClients) -> None:
 
 
 def test_a_job_of_anothers_tenant_is_put_back_and_its_window_forgotten(
-    fake_redis: RedisClients, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    fake_redis: RedisClients, engine: Engine, settings: Settings
 ) -> None:
     paper = Newspaper(fake_redis, engine, settings)
     town = draw_town(2)
     paper.posts([document(row) for row in town.rows[:200]], batch=200)
-    assert paper.name in detect._resident
+    assert paper.resident() is not None
     before = paper.analysis()
     mine, other = TenantAssignment(fake_redis.blocking), TenantAssignment(fake_redis.blocking)
     for one in (mine, other):
         one.beat()
     assert other.has(paper.name)
-    monkeypatch.setattr(tenant_assignment, "_own", mine)
+    paper.resources.kept(ResidentWindows).assignment = mine
     with pytest.raises(LostLease, match="another worker's"):
         detect.run(paper.name, paper.resources)
-    assert paper.name not in detect._resident
+    assert paper.resident() is None
     assert paper.analysis() == before
     assert waiting_jobs(fake_redis.blocking)["detect"] == 1
-    monkeypatch.setattr(tenant_assignment, "_own", other)
+    paper.resources.kept(ResidentWindows).assignment = other
     detect.run(paper.name, paper.resources)
-    assert paper.name in detect._resident
+    assert paper.resident() is not None
     paper.forgets()

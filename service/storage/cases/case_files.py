@@ -313,9 +313,9 @@ def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict
     }
 
 
-def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, tuple[JsonObject, int, int]]:
-    """The complaints by seq: content as stored, receipt in microseconds, and state (schema.STANDING ...); what is
-    deleted is left out.
+def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, tuple[JsonObject, int, bool]]:
+    """The complaints by seq: content as stored, receipt in microseconds, and whether it was withdrawn; what is deleted
+    is left out.
     """
     statement = (
         "SELECT c.row_key, c.content, c.received_us, c.state FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1"
@@ -323,5 +323,6 @@ def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dic
     )
     rows = select_by_keys(connection, statement, (tenant_id,), [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs])
     return {
-        row_key & SEQ_MASK: (from_json(content), received_us, state) for row_key, content, received_us, state in rows
+        row_key & SEQ_MASK: (from_json(content), received_us, state == schema.WITHDRAWN)
+        for row_key, content, received_us, state in rows
     }

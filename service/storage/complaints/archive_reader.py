@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, Table, exists, func, select
+from sqlalchemy import Connection, Row, exists, func, select
 
 from service.model import JsonObject, microseconds
 from service.moderation.outcomes import JudgedComplaint
@@ -99,10 +99,13 @@ def never_archived(connection: Connection, tenant_id: int) -> bool:
     )
 
 
-def archived_ids(connection: Connection, tenant_id: int, table: Table, ids: Sequence[str]) -> set[str]:
-    """Which of these ids (of schema.complaints or schema.outcomes) the archive has; a few hundred at most."""
+def archived_ids(
+    connection: Connection, tenant_id: int, what: Literal["complaints", "outcomes"], ids: Sequence[str]
+) -> set[str]:
+    """Which of these ids the archive has; a few hundred at most."""
     if not ids:
         return set()
+    table = schema.complaints if what == "complaints" else schema.outcomes
     return set(connection.scalars(select(table.c.id).where(table.c.tenant_id == tenant_id, table.c.id.in_(ids))))
 
 

@@ -1,1 +1,1 @@
-"""What detection is told and leaves behind: sweeps, its state, thresholds, allow-list, dry runs."""
+"""Where detection is and what it goes by: analysis state, sweeps, allow-list, dry runs; reads for clock and metrics."""

@@ -1,5 +1,5 @@
-"""What an administrator wants to see of one tenant's machinery in SQL: sweeps, deliveries that fail, sources that are
-asked. Reads only.
+"""What an administrator wants to see of one tenant's machinery in SQL: sweeps, deliveries that fail, polled
+sources. Reads only.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Troubled:
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """One source that is asked."""
+    """One polled source."""
 
     platform: str
     url: str
@@ -152,7 +152,7 @@ def read_troubled(connection: Connection, tenant_id: int) -> list[Troubled]:
 
 
 def read_pollers(connection: Connection, tenant_id: int) -> list[Poller]:
-    """The sources that are asked; those with failures first."""
+    """The polled sources; those with failures first."""
     s = schema.sources.c
     rows = connection.execute(
         sa.select(s.platform, s.url, s.polled_us, s.next_poll_us, s.failures, s.last_error)

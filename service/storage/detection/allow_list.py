@@ -1,8 +1,7 @@
 """The allow-list of a tenant: reporters whom its admins know to be a good patrol (service/moderation/allowances.py says
 what that does).
 
-The detect worker applies a change to the clusters there are (workers/detect.py), at once: whoever writes here plans a
-turn of it.
+The detect worker applies a change to the clusters at once (workers/analysis_steps.py): a write here plans a turn of it.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Allowed:
 def allow(connection: Connection, tenant_id: int, reporter_id: str, *, note: str | None, by: str, now_us: int) -> None:
     """Put a reporter on the list, as the archive names them (a pseudonym where the tenant has those).
 
-    In the caller's writing transaction. Raises Refused for one who is on it already, an impossible id, a long note, and
+    In the caller's writing transaction. Raises Refused for one on it already, an impossible id, a long note, and
     a list that is full.
     """
     key = _key(reporter_id)
@@ -69,7 +68,7 @@ def allow(connection: Connection, tenant_id: int, reporter_id: str, *, note: str
         )
         >= MOST
     ):
-        raise Refused(f"the list holds {MOST:,} reporters, the most it may: take off whoever reports no longer")
+        raise Refused(f"the list holds {MOST:,} reporters, the most it may: remove reporters who are no longer active")
     connection.execute(
         insert(allowed_reporters).values(
             tenant_id=tenant_id, reporter_key=key, reporter_id=reporter_id, at_us=now_us, by=by, note=note
@@ -79,7 +78,7 @@ def allow(connection: Connection, tenant_id: int, reporter_id: str, *, note: str
 
 
 def disallow(connection: Connection, tenant_id: int, reporter_id: str, *, by: str, now_us: int) -> None:
-    """Take a reporter off the list. Raises NotFound for one who is not on it."""
+    """Take a reporter off the list. Raises NotFound if they are not on it."""
     table = allowed_reporters.c
     mine = (
         (table.tenant_id == tenant_id) & (table.reporter_key == _key(reporter_id)) & (table.reporter_id == reporter_id)
@@ -101,7 +100,7 @@ def list_allowed(connection: Connection, tenant_id: int) -> list[Allowed]:
 
 
 def find_allowed(connection: Connection, tenant_id: int, reporter_id: str) -> Allowed | None:
-    """The reporter's entry; None for one who is not on the list."""
+    """The reporter's entry; None if they are not on the list."""
     table = allowed_reporters.c
     if not _possible(reporter_id):
         return None
@@ -127,13 +126,13 @@ def changed_clusters(
     """Those of the clusters in which the list makes a complaint exempt that was not, or the other way round, as they
     are then.
     """
-    asked = to_be_asked(states, allowed)
-    contents = contents_of(connection, tenant_id, asked) if asked else {}
-    by_itself = {
+    seqs = to_be_asked(states, allowed)
+    contents = contents_of(connection, tenant_id, seqs) if seqs else {}
+    exempt_anyway = {
         seq: bool(body["reporter"].get("trusted")) or body.get("notice_type") == "illegal_content"
         for seq, body in contents.items()
     }
-    return with_allowed(states, allowed, by_itself)
+    return with_allowed(states, allowed, exempt_anyway)
 
 
 def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed: bool) -> Allowance:
@@ -162,7 +161,9 @@ def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed:
 
 def _key(reporter_id: str) -> int:
     if not _possible(reporter_id):
-        raise Refused(f"{reporter_id[:40]!r} is no reporter's id: 1 to {LONGEST_ID} characters, no control characters")
+        raise Refused(
+            f"{reporter_id[:40]!r} is not a reporter's id: expected 1 to {LONGEST_ID} characters, no control characters"
+        )
     return key_of(reporter_id)
 
 

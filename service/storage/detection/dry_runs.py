@@ -1,7 +1,8 @@
-"""Dry runs: thresholds that somebody proposes, what they would have flagged, and putting them in force.
+"""Dry runs: proposed thresholds, what they would have flagged, and putting them in force.
 
 asked -> running -> done, or failed, or cancelled by a newer one. workers/dry_run.py does the work; one at a time is
-under way for a tenant. The row is the only memory: who asked may sign out, and the process that works may be killed.
+under way for a tenant. The row is the only memory: the person who requested the run may sign out, and the process that
+works may be killed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
 from sqlalchemy import insert as sql_insert
 
 from service.errors import NotFound, Refused
@@ -20,13 +21,13 @@ from service.policy import DEFAULT_POLICY, Policy, thresholds
 from service.storage.accounts.policy_overrides import change_overrides, policy_of
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema import dry_runs
+from service.storage.sql.schema import dry_runs, feed
 
 ASKED, RUNNING, DONE, FAILED, CANCELLED = "asked", "running", "done", "failed", "cancelled"
 WORK = "dry_run"
 KEPT = 20  # of a tenant
 BEGUN_ANEW = "the worker was ended in the middle of it; it began once more"
-VALID_US = 24 * 3_600 * 1_000_000  # what it said about the last seven days says little a day later
+VALID_US = 24 * 3_600 * 1_000_000  # a result about the last seven days is out of date a day later
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,13 @@ def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: s
 
     A run under way is cancelled.
 
-    In the caller's writing transaction. Raises ValueError for a name that is no threshold of a tenant's own or a value
-    outside its range, Refused where nothing would change.
+    In the caller's writing transaction. Raises ValueError for a name that is not a threshold a tenant can set, or a
+    value outside its range; Refused where nothing would change.
     """
     lock_tenant(connection, tenant_id)
     settable = {one.name for one in thresholds(DEFAULT_POLICY) if one.settable}
     for name in values.keys() - settable:
-        raise ValueError(f"{name} is no threshold that a tenant may set")
+        raise ValueError(f"{name} is not a threshold that a tenant can set")
     values = {name: value for name, value in values.items() if value != getattr(DEFAULT_POLICY, name)}
     if DEFAULT_POLICY.overridden(values) == policy_of(connection, tenant_id):
         raise Refused("these are the thresholds that are in force: nothing would change")
@@ -108,7 +109,7 @@ def read(connection: Connection, tenant_id: int, run_id: str) -> DryRun:
 
 
 def newest(connection: Connection, tenant_id: int) -> DryRun | None:
-    """The one that was asked for last; None while nobody has."""
+    """The latest request; None if there was none."""
     row = connection.execute(
         select(dry_runs)
         .where(dry_runs.c.tenant_id == tenant_id)
@@ -146,7 +147,7 @@ def note_progress(connection: Connection, tenant_id: int, run_id: str, progress:
 
 
 def begin_anew(connection: Connection, tenant_id: int, run_id: str) -> bool:
-    """Say that whoever ran it was ended in the middle, and that it begins once more; False when it was cancelled."""
+    """Note that its worker was ended in the middle and that it begins once more; False when it was cancelled."""
     return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": 0.0, "error": BEGUN_ANEW})
 
 
@@ -216,4 +217,16 @@ def _of(row: Row[Any]) -> DryRun:
         None if row.result is None else json.loads(row.result),
         row.error,
         row.done_us,
+    )
+
+
+def complaints_since(connection: Connection, tenant_id: int, since_us: int, upto_seq: int) -> int:
+    """About how many items a read of the feed from that time on would bring, up to and with `upto_seq`."""
+    return int(
+        connection.scalar(
+            select(func.coalesce(func.sum(feed.c["items"]), 0)).where(
+                feed.c.tenant_id == tenant_id, feed.c.newest_us >= since_us, feed.c.last_seq <= upto_seq
+            )
+        )
+        or 0
     )

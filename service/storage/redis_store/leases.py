@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 from redis.lock import Lock
-from sqlalchemy import Engine, Table, select, update
+from sqlalchemy import Connection, Engine, Table, select, update
 
 from service.errors import LostLease, UnknownTenant
 from service.storage.redis_store import redis_keys
+from service.storage.sql import schema
 from service.storage.sql.engine import write
 
 log = logging.getLogger(__name__)
@@ -102,3 +103,19 @@ def take_epoch(engine: Engine, table: Table, tenant_id: int) -> int:
         if done.rowcount != 1:
             raise UnknownTenant(f"tenant number {tenant_id} has no row in {table.name}")
         return int(connection.execute(select(table.c.epoch).where(table.c.tenant_id == tenant_id)).scalar_one())
+
+
+def take_ingest_epoch(engine: Engine, tenant_id: int) -> int:
+    """The epoch by which this process archives from now on."""
+    return take_epoch(engine, schema.ingest_state, tenant_id)
+
+
+def take_analysis_epoch(engine: Engine, tenant_id: int) -> int:
+    """The epoch by which this process analyses from now on."""
+    return take_epoch(engine, schema.analysis_state, tenant_id)
+
+
+def raise_epochs(connection: Connection, tenant_id: int) -> None:
+    """Raise both epochs, in the caller's writing transaction: nothing that is under way can be committed any more."""
+    for table in (schema.ingest_state, schema.analysis_state):
+        connection.execute(update(table).where(table.c.tenant_id == tenant_id).values(epoch=table.c.epoch + 1))

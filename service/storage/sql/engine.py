@@ -95,6 +95,12 @@ def lock_tenant(connection: Connection, tenant_id: int) -> None:
         connection.execute(text("SELECT id FROM tenants WHERE id = :id FOR NO KEY UPDATE"), {"id": tenant_id})
 
 
+def check_connection(engine: Engine) -> None:
+    """Raise SQLAlchemyError unless the database answers."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+
+
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version.
 

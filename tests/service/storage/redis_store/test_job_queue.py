@@ -10,9 +10,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from service.storage.redis_store import redis_keys
+from service.storage.redis_store.job_kinds import QUEUES
 from service.storage.redis_store.job_queue import (
-    QUEUE_OF,
-    QUEUES,
     RefusedJob,
     TenantJob,
     begun,
@@ -104,4 +103,4 @@ def test_a_job_read_from_redis_has_lost_its_callbacks_webhooks_and_repeats(clien
 def test_a_queue_that_there_is_not_is_named_with_those_that_there_are(clients: Any) -> None:
     with pytest.raises(ValueError, match="ingest, detect, sweep, deliver, chores"):
         open_queue(clients.blocking, "default")
-    assert set(QUEUE_OF.values()) == set(QUEUES)
+    assert [open_queue(clients.blocking, name).name for name in QUEUES] == list(QUEUES)

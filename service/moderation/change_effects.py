@@ -1,0 +1,131 @@
+"""What follows from changed clusters for their targets: holds, restorations, and the events that report both. PURE.
+
+The caller gathers the facts before, and stores and publishes what is decided here after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from service.moderation.assessment import TargetSummary
+from service.moderation.case_events import hold_event, hold_key, is_held, restore_event
+from service.moderation.cluster_identity import ClusterState
+from service.moderation.events import Event
+from service.moderation.restorations import Moment, Received, Restoration, inflations, latest_removal, review
+from service.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """What is known about the targets that are looked at, all by target key; more targets do no harm."""
+
+    summaries: Mapping[int, TargetSummary]  # what clusters say about them now
+    totals: Mapping[int, int]  # standing complaints
+    outcomes: Mapping[int, Sequence[Received]]
+    complaints_at_removal: Mapping[int, int]  # standing ones that were filed up to the latest removal
+    restorations: Mapping[int, Restoration]  # before the change
+    names: Mapping[int, str]  # target ids; a target is missing once its complaints are deleted
+
+
+@dataclass(frozen=True, slots=True)
+class ClustersOfTargets:
+    """The clusters of the targets before the change, and now."""
+
+    before: Mapping[str, ClusterState]
+    now: Mapping[str, ClusterState]
+    by_target: Mapping[int, Collection[str]]
+
+    def on(self, targets: Iterable[int]) -> list[ClusterState]:
+        """Clusters on any of the targets, as they are now, by id."""
+        return [self.now[i] for i in sorted({i for t in targets for i in self.by_target.get(t, ())})]
+
+    def discounting_before(self, target: int) -> set[str]:
+        """Clusters that were on the target, and discounting, before the change."""
+        earlier = (self.before.get(i) for i in self.by_target.get(target, ()))
+        return {
+            s.id
+            for s in earlier
+            if s is not None and s.disposition in ("flagged", "held_back") and target in s.author_by_target
+        }
+
+
+@dataclass(slots=True)
+class TargetEffects:
+    """What is to be stored and reported about targets."""
+
+    events: list[Event] = field(default_factory=list)
+    holds: set[str] = field(default_factory=set)  # keys of the new holds
+    restorations: dict[int, Restoration | None] = field(default_factory=dict)  # those that changed; None: withdrawn
+    forgotten: set[int] = field(default_factory=set)  # targets of restorations whose complaints were deleted meanwhile
+
+
+def effects_on_targets(
+    held: Collection[int],
+    reviewed: Collection[int],
+    facts: TargetFacts,
+    clusters: ClustersOfTargets,
+    reported_holds: Collection[str],
+    policy: Policy,
+    at: Moment,
+) -> TargetEffects:
+    """Look at targets of `held` for holds that were not reported, and at those of `reviewed` for restorations."""
+    effects = TargetEffects()
+    _report_holds(held, facts, reported_holds, policy, effects)
+    for target, after in reviewed_restorations(reviewed, facts, clusters, policy.default_threshold, at).items():
+        if after is not None and target not in facts.names:
+            effects.forgotten.add(target)
+            continue
+        effects.restorations[target] = after
+        if after is not None and _opens(facts.restorations.get(target), after):
+            effects.events.append(restore_event(facts.names[target], after, policy.version))
+    return effects
+
+
+def _report_holds(
+    targets: Collection[int], facts: TargetFacts, reported: Collection[str], policy: Policy, effects: TargetEffects
+) -> None:
+    threshold = policy.default_threshold
+    for target in targets:
+        summary = facts.summaries.get(target)
+        if summary is None or summary.discount <= 0 or not is_held(facts.totals[target], summary, threshold):
+            continue
+        key = hold_key(target, summary, threshold)
+        if key in reported:
+            continue
+        effects.holds.add(key)
+        if target in facts.names:
+            effects.events.append(
+                hold_event(facts.names[target], facts.totals[target], summary, threshold, policy.version)
+            )
+
+
+def reviewed_restorations(
+    targets: Collection[int], facts: TargetFacts, clusters: ClustersOfTargets, threshold: int, at: Moment
+) -> dict[int, Restoration | None]:
+    """The restorations of the targets that open, close or change; None: withdrawn."""
+    removals = {t: r for t in targets if (r := latest_removal(facts.outcomes.get(t, ()))) is not None}
+    inflated = inflations(
+        clusters.on(removals),
+        {t: removal.decided_us for t, removal in removals.items()},
+        {t: facts.complaints_at_removal[t] for t in removals},
+    )
+    changed: dict[int, Restoration | None] = {}
+    for target in sorted(removals.keys() | (set(targets) & facts.restorations.keys())):
+        before = facts.restorations.get(target)
+        after = review(
+            target,
+            before,
+            facts.outcomes.get(target, ()),
+            inflated.get(target),
+            clusters.discounting_before(target),
+            threshold=threshold,
+            at=at,
+        )
+        if after is not before:
+            changed[target] = after
+    return changed
+
+
+def _opens(before: Restoration | None, after: Restoration) -> bool:
+    return after.state == "open" and (before is None or (before.state, before.removal) != ("open", after.removal))

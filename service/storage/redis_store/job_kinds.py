@@ -1,0 +1,38 @@
+"""The kinds of jobs there are: to add one, write its module in workers/ and one line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+USUAL_WAITING_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """One kind of job: `run(tenant, resources)` of a module, done by the workers of a queue."""
+
+    work: str  # its name, in Redis, in metrics and in timers
+    queue: str
+    module: str  # imported by the worker when the first such job comes: the detection libraries take a second
+    timeout_seconds: int
+    has_timer: bool = False  # planned by service/storage/sql/timers.py, beside or instead of the clock's own rules
+    waiting_ms: int = USUAL_WAITING_MS  # how long a waiting job keeps the next one of its tenant away: RQ may lose it
+
+
+_ALL = (
+    JobKind("ingest", "ingest", "workers.ingest", 120),  # archive what waits in the stream
+    JobKind("detect", "detect", "workers.detect", 900, has_timer=True),  # analyse what was archived since the last tick
+    JobKind("sweep", "sweep", "workers.sweep", 3600, has_timer=True, waiting_ms=30_000),  # analyse the whole window
+    JobKind("deliver", "deliver", "workers.deliver", 120, has_timer=True),  # send the webhooks that are due
+    JobKind("restore", "chores", "workers.rebuild_redis", 3600),  # fill an emptied Redis from SQL
+    JobKind("selfcheck", "chores", "workers.selfcheck", 3600),  # count what would be flagged in shuffled complaints
+    JobKind("poll", "chores", "workers.poll", 300, has_timer=True),  # fetch from platforms that do not post
+    JobKind("retain", "chores", "workers.retain", 3600, has_timer=True),  # delete what the tenant keeps no longer
+    JobKind("erase", "chores", "workers.erase", 3600, has_timer=True),  # replace the ids of people who requested it
+    JobKind(
+        "dry_run", "chores", "workers.dry_run", 3600, has_timer=True
+    ),  # see what other thresholds would have flagged
+)
+JOB_KINDS = {kind.work: kind for kind in _ALL}
+QUEUES = tuple(dict.fromkeys(kind.queue for kind in _ALL))
+TIMED_WORKS = tuple(sorted(kind.work for kind in _ALL if kind.has_timer))

@@ -1,0 +1,208 @@
+"""The steps of a tenant's analysis: take in decisions, apply a changed allow-list, adopt a sweep, or tick.
+
+Each commits clusters, their effects and the state in one transaction, and writes Redis after it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from service import logs
+from service.moderation.cluster_identity import ClusterState
+from service.storage.cases import clusters, warnings
+from service.storage.complaints.archive_reader import FeedRow, analysis_state_of, read_feed
+from service.storage.detection import allow_list
+from service.storage.detection.analysis_state import check_epoch, decided_since
+from service.storage.detection.sweeps import SweepResult, sweep_to_adopt
+from service.storage.redis_store.job_queue import enqueue
+from service.storage.sql import timers
+from service.storage.sql.engine import write
+from workers import sweep_codec
+from workers.feed_columns import joined
+from workers.publish import publish, totals_in
+from workers.resources import Resources
+from workers.tenant_analyzer import TenantAnalyzer
+from workers.tick_size import ITEMS_AT_ONCE, items_for, rows_of_one_tick, sweep_comes_first
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What there is to do for a tenant, in this order; `rows` are read only when nothing else is."""
+
+    decided: Mapping[int, str]
+    allow_list_changed: bool
+    sweep: SweepResult | None
+    rows: Sequence[FeedRow]
+
+
+def take_step(analyzer: TenantAnalyzer, resources: Resources, at_most: int = ITEMS_AT_ONCE) -> bool:
+    """Do one piece of work, a tick being of `at_most` items; False when nothing more waits (or a sweep comes first).
+
+    Raises LostLease once another worker has taken the epoch.
+    """
+    at_most = items_for(analyzer.items_per_second, at_most)
+    with resources.engine.connect() as connection:
+        waiting = _waiting(connection, analyzer, at_most)
+    if waiting.decided:
+        take_decisions(analyzer, resources, waiting.decided)
+    elif waiting.allow_list_changed:
+        apply_allow_list(analyzer, resources)
+    elif waiting.sweep is not None:
+        adopt_sweep(analyzer, resources, waiting.sweep)
+    elif not waiting.rows:
+        return False
+    elif sweep_comes_first(analyzer.state, analyzer.detector.window, analyzer.policy):
+        enqueue(resources.redis, "sweep", analyzer.tenant)  # the clock would, at its next beat
+        return False
+    else:
+        rows = rows_of_one_tick(waiting.rows, analyzer.policy)
+        began = time.monotonic()
+        tick(analyzer, resources, rows)
+        speed = sum(row.items for row in rows) / max(1e-6, time.monotonic() - began)
+        analyzer.items_per_second = (analyzer.items_per_second + speed) / 2
+        # What came in meanwhile is the next tick's; a backlog is gone through at once.
+        return len(rows) < len(waiting.rows) or sum(row.items for row in waiting.rows) >= at_most // 2
+    return True
+
+
+def _waiting(connection: Connection, analyzer: TenantAnalyzer, at_most: int) -> Waiting:
+    state = analyzer.state = analysis_state_of(connection, analyzer.number)
+    check_epoch(state, analyzer.number, analyzer.epoch)
+    decided = decided_since(connection, analyzer.number, state.decision_cursor)
+    sweep = sweep_to_adopt(connection, analyzer.number, state.swept_us)
+    changed = analyzer.clusters.allowed is None or timers.planned(connection, analyzer.number, allow_list.WORK)
+    rows = (
+        []
+        if decided or changed or sweep is not None
+        else read_feed(connection, analyzer.number, state.cursor_seq, at_most)
+    )
+    return Waiting(decided, changed, sweep, rows)
+
+
+def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]) -> None:
+    """Analyse these rows of the feed."""
+    batch, last, state = joined([row.batch for row in rows]), rows[-1], analyzer.state
+    before = dict(analyzer.clusters.by_id)
+    changed: dict[str, ClusterState] = {}
+    totals = totals_in([batch])
+    window = analyzer.detector.window
+    # Analysed outside the writing transaction: ingest must not wait for it.
+    with resources.engine.connect() as connection:
+        for groups in analyzer.detect(batch):
+            changed.update(analyzer.clusters.reconcile(connection, window, groups, complete=False))
+        changed.update(analyzer.clusters.learn(connection, window, batch))
+        effects = analyzer.notifier.look(
+            connection,
+            analyzer.change(
+                before,
+                changed,
+                analyzer.moment(resources.now_us(), last.last_seq),
+                totals=totals,
+                judged={o.target for o in batch.outcomes},
+            ),
+        )
+    watermark_us = max((r.watermark_us for r in rows if r.watermark_us is not None), default=state.watermark_us)
+    with write(resources.engine) as connection:
+        analyzer.hold(connection)
+        clusters.save(connection, analyzer.number, before, changed, withdrawn=set(batch.removed))
+        analyzer.notifier.record(connection, effects, watermark_us=watermark_us or 0, now_us=resources.now_us())
+        analyzer.advance(
+            connection,
+            cursor_seq=last.last_seq,
+            analysed_position=max(state.analysed_position, last.last_position),
+            analysed=state.analysed + sum(r.items for r in rows),
+            watermark_us=watermark_us,
+            as_of_us=last.received_us,
+            policy_version=analyzer.policy.version,
+        )
+    publish(resources.redis, analyzer, effects.summaries, totals)
+    analyzer.metrics.count_tick(resources.redis, analyzer.detector, rows, resources.now_us())
+    logs.add(ticks=1, items=sum(row.items for row in rows), clusters_changed=len(changed))
+    logs.note(position=analyzer.state.analysed_position)
+
+
+def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResult) -> None:
+    """Go on from what a sweep of the whole window has fitted and found."""
+    detector, state = analyzer.detector, analyzer.state
+    detector.adopt(sweep_codec.unpack(sweep.payload), sweep.seq)
+    before = dict(analyzer.clusters.by_id)
+    watermark_us = state.watermark_us or 0
+    with resources.engine.connect() as connection:
+        analyzer.clusters.begin_sweep(connection, detector.window)
+        changed = analyzer.clusters.reconcile(connection, detector.window, detector.regroup(), complete=True)
+        effects = analyzer.notifier.look(
+            connection, analyzer.change(before, changed, analyzer.moment(resources.now_us()))
+        )
+        # Warnings are not urgent, and by sweeps each outcome is looked at once.
+        judged = warnings.judged_since(connection, analyzer.number, state.swept_seq, sweep.seq)
+        analyzer.notifier.look_at_reporters(connection, judged, watermark_us, effects)
+    with write(resources.engine) as connection:
+        analyzer.hold(connection)
+        clusters.save(connection, analyzer.number, before, changed)
+        analyzer.notifier.record(connection, effects, watermark_us=watermark_us, now_us=resources.now_us())
+        analyzer.advance(
+            connection,
+            swept_seq=sweep.seq,
+            swept_position=max(state.swept_position, sweep.position),
+            swept_watermark_us=sweep.watermark_us,
+            swept_us=sweep.finished_us,
+            policy_version=analyzer.policy.version,
+        )
+    publish(resources.redis, analyzer, effects.summaries, {})
+    logs.add(sweeps_taken=1, clusters_changed=len(changed))
+
+
+def take_decisions(analyzer: TenantAnalyzer, resources: Resources, decided: Mapping[int, str]) -> None:
+    """Read the decided clusters again, and let the verdict speak for the complaints it was made about.
+
+    `decided` holds the cluster of each decision by the decision's sequence number.
+    """
+    before = dict(analyzer.clusters.by_id)
+    watermark_us = analyzer.state.watermark_us or 0
+    with write(resources.engine) as connection:
+        analyzer.hold(connection)
+        fresh = clusters.load(connection, analyzer.number, set(decided.values()), lock=True)
+        for identity, cluster in fresh.items():
+            if cluster.status == "decided" or cluster.verdict is None:
+                clusters.mark_judged(connection, identity, cluster.verdict)
+                fresh[identity] = replace(
+                    cluster,
+                    memberships={s: replace(m, verdict=cluster.verdict) for s, m in cluster.memberships.items()},
+                )
+        analyzer.clusters.keep(fresh)
+        effects = analyzer.notifier.look(
+            connection, analyzer.change(before, fresh, analyzer.moment(resources.now_us()), by_detector=False)
+        )
+        people = {m for c in fresh.values() for m in c.members | c.excluded}
+        analyzer.notifier.look_at_reporters(connection, people, watermark_us, effects)
+        analyzer.notifier.record(connection, effects, watermark_us=watermark_us, now_us=resources.now_us())
+        analyzer.advance(connection, decision_cursor=max(decided))
+    analyzer.clusters.forget_groups()
+    publish(resources.redis, analyzer, effects.summaries, {})
+
+
+def apply_allow_list(analyzer: TenantAnalyzer, resources: Resources) -> None:
+    """Apply the allow-list to the clusters: whose complaints are exempt now, and whose no longer."""
+    before = dict(analyzer.clusters.by_id)
+    with write(resources.engine) as connection:
+        analyzer.hold(connection)
+        # Before the list is read: a change from now on plans another turn.
+        timers.move_to(connection, analyzer.number, allow_list.WORK, None)
+        allowed = allow_list.keys_of(connection, analyzer.number)
+        changed = allow_list.changed_clusters(connection, analyzer.number, list(before.values()), allowed)
+        analyzer.clusters.keep(changed)
+        effects = analyzer.notifier.look(
+            connection, analyzer.change(before, changed, analyzer.moment(resources.now_us()), by_detector=False)
+        )
+        clusters.save(connection, analyzer.number, before, changed)
+        analyzer.notifier.record(
+            connection, effects, watermark_us=analyzer.state.watermark_us or 0, now_us=resources.now_us()
+        )
+        analyzer.advance(connection, decision_cursor=analyzer.state.decision_cursor)
+    analyzer.clusters.allowed = allowed
+    analyzer.clusters.forget_groups()
+    publish(resources.redis, analyzer, effects.summaries, {})

@@ -1,0 +1,129 @@
+"""One tenant's clusters as they are resident, and how detected groups, outcomes and withdrawals change them.
+
+The rules are pure (service/moderation/cluster_identity.py); here are the memories that they need: which groups were
+reconciled already, the outcomes of targets that were read, what groups have in common.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
+from service.policy import Policy
+from service.storage.complaints.archive_reader import outcomes_of
+from service.storage.complaints.feed import FeedBatch, FeedOutcome
+from workers.detection.groups import Group
+from workers.detection.window import Window
+from workers.group_adapter import AdaptedGroup, found_group
+from workers.record_evidence import RecordEvidence
+from workers.shared_traits import SharedTraits
+
+Changed = dict[str, ClusterState]  # by id, as they are now
+
+
+class ClusterUpdates:
+    """The clusters by id and by target, kept current."""
+
+    def __init__(self, tenant_id: int, policy: Policy, stored: Mapping[str, ClusterState]) -> None:
+        self._tenant_id, self._policy = tenant_id, policy
+        self.by_id: Changed = {}
+        self.by_target: dict[int, set[str]] = defaultdict(set)  # also clusters that have left the target since
+        # the allow-list as it is applied to the clusters; None: it has to be applied first
+        self.allowed: frozenset[int] | None = None
+        self._adapted: dict[Group, AdaptedGroup] = {}  # groups as they were last reconciled
+        self._outcomes: dict[int, list[FeedOutcome]] = {}  # of the targets that were looked at
+        self._traits = SharedTraits(tenant_id)
+        self._records = RecordEvidence(tenant_id, policy.flag_score)
+        self.keep(stored)
+
+    def keep(self, changed: Mapping[str, ClusterState]) -> None:
+        """Take over clusters as they are now."""
+        self.by_id.update(changed)
+        for cluster in changed.values():
+            for target in cluster.author_by_target:
+                self.by_target[target].add(cluster.id)
+
+    def forget_groups(self) -> None:
+        """Reconcile every group again at the next tick, unchanged ones too."""
+        self._adapted.clear()
+
+    def begin_sweep(self, connection: Connection, window: Window) -> None:
+        """Measure base rates and members' records afresh."""
+        self.forget_groups()
+        self._traits.refresh(connection, window)
+        self._records.forget()
+
+    def outcomes_of(self, connection: Connection, targets: Iterable[int]) -> Mapping[int, Sequence[FeedOutcome]]:
+        """All outcomes that were read so far, those of the targets among them."""
+        unknown = [t for t in targets if t not in self._outcomes]
+        if unknown:
+            self._outcomes.update({t: [] for t in unknown} | outcomes_of(connection, self._tenant_id, unknown))
+        return self._outcomes
+
+    def reconcile(self, connection: Connection, window: Window, groups: Sequence[Group], *, complete: bool) -> Changed:
+        """Match the groups with the clusters; returns the clusters that changed. `complete`: of a whole sweep."""
+        watermark_us = _watermark_us(window)
+        settled = frozenset(self._adapted[g] for g in groups if g in self._adapted)
+        with_traits = self._traits.aimed(connection, window, [g for g in groups if g not in self._adapted])
+        new = self._records.recorded(connection, with_traits, watermark_us)
+        adapted = {g: self._adapted.get(g) or found_group(new[g], self.allowed or ()) for g in groups}
+        self._adapted = adapted
+        fresh = [group for group in adapted.values() if group not in settled]
+        if not fresh and not complete:
+            return {}
+        changed = reconcile(
+            self.by_id,
+            Recomputation(
+                list(adapted.values()),
+                self.outcomes_of(connection, self._targets_around(fresh)),
+                (window.since + window.origin) * 1000,
+                watermark_us,
+                complete,
+                settled,
+            ),
+            self._policy,
+            lambda: f"k{uuid4().hex[:16]}",
+        )
+        self.keep(changed)
+        return changed
+
+    def learn(self, connection: Connection, window: Window, batch: FeedBatch) -> Changed:
+        """Outcomes and withdrawals re-score the clusters they touch, in the window or not."""
+        self._add_outcomes(batch.outcomes)
+        touched = {i for outcome in batch.outcomes for i in self.by_target.get(outcome.target, ())}
+        removed = set(batch.removed)
+        if removed:
+            touched |= {c.id for c in self.by_id.values() if not removed.isdisjoint(c.memberships)}
+        alive = [self.by_id[i] for i in touched if self.by_id[i].disposition != "merged"]
+        outcomes = self.outcomes_of(connection, {t for c in alive for t in c.author_by_target})
+        changed: Changed = {}
+        for cluster in sorted(alive, key=lambda c: c.id):
+            after = rescore(cluster, outcomes, _watermark_us(window), self._policy, removed)
+            if after is not cluster:
+                changed[cluster.id] = after
+        self.keep(changed)
+        return changed
+
+    def _add_outcomes(self, outcomes: Iterable[FeedOutcome]) -> None:
+        """To those of targets that were read; a target that is read later has them from SQL."""
+        for outcome in outcomes:
+            known = self._outcomes.get(outcome.target)
+            if known is not None and all(o.id != outcome.id or o.complaint != outcome.complaint for o in known):
+                self._outcomes[outcome.target] = [o for o in known if o.id != outcome.id] + [outcome]
+
+    def _targets_around(self, fresh: Sequence[AdaptedGroup]) -> set[int]:
+        """Targets of the groups, and of the clusters that share people with them."""
+        people = frozenset().union(*(group.reporters for group in fresh))
+        targets = {t for group in fresh for t in group.author_by_target}
+        for cluster in self.by_id.values():
+            if not people.isdisjoint(cluster.members):
+                targets.update(cluster.author_by_target)
+        return targets
+
+
+def _watermark_us(window: Window) -> int:
+    return (window.watermark + window.origin) * 1000

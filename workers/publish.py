@@ -1,0 +1,47 @@
+"""Writes to Redis what a step of analysis has committed to SQL: totals, memberships, and the progress that vouches for
+both, last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from redis import Redis
+
+from service.moderation.assessment import TargetSummary
+from service.storage.complaints.archive_reader import read_feed_before
+from service.storage.complaints.feed import FeedBatch
+from service.storage.redis_store import assessments
+from workers.resources import Resources
+from workers.tenant_analyzer import TenantAnalyzer
+
+ITEMS_AGAIN = 20_000  # at least as many as a tick may take
+
+
+def publish(
+    redis: Redis, analyzer: TenantAnalyzer, summaries: Mapping[int, TargetSummary | None], totals: Mapping[int, int]
+) -> None:
+    """Write what changed, by target key; a summary of None removes the target's."""
+    assessments.write_totals(redis, analyzer.tenant, dict(totals))
+    if summaries:
+        assessments.write_memberships(redis, analyzer.tenant, dict(summaries))
+    state = analyzer.state
+    assessments.write_progress(redis, analyzer.tenant, analysed=state.analysed_position, as_of_us=state.as_of_us)
+
+
+def publish_again(analyzer: TenantAnalyzer, resources: Resources) -> None:
+    """Write what a tick that ended between SQL and Redis did not: the totals of the last tick, and all memberships."""
+    redis = resources.redis
+    with resources.engine.connect() as connection:
+        batches = read_feed_before(connection, analyzer.number, analyzer.state.cursor_seq, ITEMS_AGAIN)
+    written = assessments.targets_with_memberships(redis, analyzer.tenant)
+    publish(redis, analyzer, {**dict.fromkeys(written), **analyzer.notifier.summaries}, totals_in(batches))
+
+
+def totals_in(batches: Iterable[FeedBatch]) -> dict[int, int]:
+    """Standing complaints of each target that the batches touch; the last batch counts."""
+    return {
+        target: count
+        for batch in batches
+        for target, count in zip(batch.totals["target"].tolist(), batch.totals["complaints"].tolist(), strict=True)
+    }

@@ -1,0 +1,54 @@
+"""Builds a tenant's resident window from SQL: after a start, a lost lease, or a change of thresholds."""
+
+from __future__ import annotations
+
+from service.storage.accounts.policy_overrides import policy_of
+from service.storage.accounts.tenants import tenant_id
+from service.storage.cases import clusters
+from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
+from service.storage.detection import allow_list
+from service.storage.detection.sweeps import latest_sweep
+from service.storage.redis_store.leases import take_analysis_epoch
+from workers import sweep_codec
+from workers.feed_columns import columns_of, standing
+from workers.resources import Resources
+from workers.tenant_analyzer import TenantAnalyzer
+
+SECOND_US = 1_000_000
+
+
+def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
+    """The window as it stands in SQL: loaded up to the last sweep, ticked from there to the cursor.
+
+    Raises the tenant's epoch: any other process that holds the window can commit nothing from now on.
+    """
+    number = tenant_id(resources.engine, tenant)
+    epoch = take_analysis_epoch(resources.engine, number)
+    with resources.engine.connect() as connection:
+        state, policy = analysis_state_of(connection, number), policy_of(connection, number)
+        sweep = latest_sweep(connection, number)
+        analyzer = TenantAnalyzer(tenant, number, epoch, policy, state, clusters.load(connection, number))
+        if sweep is not None:
+            since = (sweep.watermark_us or 0) - policy.window_seconds * SECOND_US
+            rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, sweep.seq)])
+            fitted = sweep_codec.unpack(sweep.payload)
+            analyzer.detector.inferred = fitted.contexts
+            analyzer.detector.load(columns_of(rows[rows["time_us"] >= since], texts))
+            analyzer.detector.adopt(fitted, sweep.seq)
+        since = (state.watermark_us or 0) - policy.window_seconds * SECOND_US
+        for row in read_feed_window(connection, number, since, state.cursor_seq):
+            if sweep is None or row.last_seq > sweep.seq:
+                for _ in analyzer.detect(row.batch):
+                    pass  # these groups were analysed before
+        # After a change of thresholds the next look is at all targets.
+        analyzer.notifier.begin(
+            connection,
+            clusters.summaries(analyzer.clusters.by_id.values()),
+            everything=state.policy_version not in (None, policy.version),
+        )
+        # Where the stored clusters do not follow the allow-list yet, the next step sees to that.
+        allowed = allow_list.keys_of(connection, number)
+        stored = list(analyzer.clusters.by_id.values())
+        if not allow_list.changed_clusters(connection, number, stored, allowed):
+            analyzer.clusters.allowed = allowed
+    return analyzer
