@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine, text
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from postgres_server import Databases, PostgresServer, binaries
 
-from service.storage.complaints.archive_writer import _COMPLAINT_COLUMNS as COLUMNS
+from service.storage.complaints.archive_rows import COMPLAINT_COLUMNS as COLUMNS
 from service.storage.sql.engine import insert_rows, migrate, open_database, write
 from service.storage.sql.hashing import key_of
 from service.storage.sql.schema import complaints

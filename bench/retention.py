@@ -34,7 +34,8 @@ from postgres_server import Databases, PostgresServer, binaries
 from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.tenants import create_tenant
 from service.storage.complaints.archive_reader import totals_of
-from service.storage.complaints.archive_writer import _COMPLAINT_COLUMNS, _OUTCOME_COLUMNS, ArchiveBatch, commit
+from service.storage.complaints.archive_rows import COMPLAINT_COLUMNS, OUTCOME_COLUMNS
+from service.storage.complaints.archive_writer import ArchiveBatch, commit
 from service.storage.complaints.feed import COMPLAINT, FeedBatch, pack
 from service.storage.privacy import retention
 from service.storage.privacy.retention import Refed
@@ -120,7 +121,7 @@ def load(engine: Engine, tenant: int, rows: int) -> None:
         with write(engine) as connection:
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            insert_rows(connection, schema.complaints, _COMPLAINT_COLUMNS, made)
+            insert_rows(connection, schema.complaints, COMPLAINT_COLUMNS, made)
             insert_rows(connection, schema.feed, columns, entries)
             upsert = (
                 "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = targets.complaints +"
@@ -138,7 +139,7 @@ def load(engine: Engine, tenant: int, rows: int) -> None:
             (tenant << 40 | rows + 1 + n, tenant, f"o-{n}", odd(n * 10), START_US, START_US, None, "{}")
             for n in range(rows // 100)
         ]
-        insert_rows(connection, schema.outcomes, _OUTCOME_COLUMNS, judged)
+        insert_rows(connection, schema.outcomes, OUTCOME_COLUMNS, judged)
         cases(connection, tenant, rows)
         ingest, analysis = schema.ingest_state, schema.analysis_state
         newest = START_US + SPAN_US

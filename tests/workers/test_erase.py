@@ -37,7 +37,6 @@ from service.storage.cases.notes import add_note
 from service.storage.complaints.feed import COMPLAINT, UNKNOWN_US, FeedBatch, mentions, pack, renamed, unpack
 from service.storage.detection import allow_list
 from service.storage.privacy import erasures
-from service.storage.privacy.erasure_rewrite import ErasureRewrite
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import stream
 from service.storage.sql import schema
@@ -523,19 +522,6 @@ def test_a_name_that_is_also_something_else_goes_alone(house: House, name: str) 
         "after": {"disposition": "flagged", "status": "open"},
     }
     assert json.loads(content or "")["target"] == {"id": "t1"} and json.loads(content or "")["reporter"]["id"] == token
-
-
-def test_prose_is_changed_only_where_a_name_can_be_told_from_a_word() -> None:
-    renaming = ErasureRewrite(1, {"r-77": "TOKEN", "this": "OTHER", "7": "SEVENTH"})
-    assert (
-        renaming.column("note", "r-77 and r-777 did this 7 times; also r-77.")
-        == "TOKEN and r-777 did this 7 times; also TOKEN."
-    )
-    assert renaming.column(
-        "evidence", json.dumps([{"signal": "aim_author", "text": "7 of 7 targets are by author 7, where 1 % are."}])
-    ) == json.dumps([{"signal": "aim_author", "text": "7 of 7 targets are by author SEVENTH, where 1 % are."}])
-    assert renaming.column("disposition", "this") == "this"
-    assert renaming.column("reporter_id", "this") == "OTHER"
 
 
 def test_what_belongs_to_the_person_goes_and_the_rest_of_the_feed_stays() -> None:

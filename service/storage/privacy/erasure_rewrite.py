@@ -1,55 +1,33 @@
-"""One name of a person replaced by another everywhere in SQL, with what told more about them: how an erasure is done.
+"""An erasure in SQL: replace a person's name everywhere, and delete what else identifies them.
 
-The archive, the feed and the sweeps hold the name (or its 64-bit key) in forms of their own, and are rewritten each in
-its way. Every other table of a tenant is gone through alike, by the names of its columns and of the fields in its JSON:
-so a table that is added later is not forgotten, as long as it calls things what the others call them.
-
-A name is replaced only where it stands for a person. People choose their names: somebody called "flagged" must be able
-to go without the dispositions of all clusters going with him, and a target, a complaint or a cluster with the same id
-keeps it. Where a platform numbers people once, the author of a target is the same person, and is replaced too.
+The archive, the feed and the sweeps hold the name (or its 64-bit key) in forms of their own, and each has its own
+rewriting. Every other table of a tenant is rewritten by what its columns declare (service/storage/sql/schema/
+declarations.py). How a name is replaced inside one value: name_replacement.py.
 """
 
 from __future__ import annotations
 
 import io
-import json
-import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import sqlalchemy as sa
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine
 
-from service.model import JsonObject
 from service.storage.complaints import feed as packed
 from service.storage.complaints.archive_reader import SEQ_BITS
+from service.storage.privacy.name_replacement import REPLACED, NameReplacement
 from service.storage.sql import schema
 from service.storage.sql.hashing import key_of
+from service.storage.sql.schema.declarations import columns_holding
 
-_OWN_WAY = {"complaints", "feed", "sweeps", "dead_letters", "erasures", "tenants", "tenant_settings", "api_keys"}
-# Columns and JSON fields that hold people, alone or in lists.
-_PEOPLE = {
-    "reporter",
-    "reporters",
-    "reporter_id",
-    "reporter_ids",
-    "excluded_reporters",
-    "author",
-    "authors",
-    "author_id",
-    "member",
-    "members",
-}
-_PROSE = {"note", "text", "summary", "error", "last_error", "detail"}  # where somebody may have written about them
-_KEY_COLUMNS = {"reporter_key", "author_key"}
-_GONE = ("account_created_at", "fingerprint")
-_TEXT = ("text", "text_hash", "text_signature")
-_LEAST_NUMBER = 4  # digits: a shorter number in a sentence is mostly a number
+# Tables with a column that holds one of these have a rewriting of their own.
+_OWN_FORMS = {"complaint", "feed", "sweep", "dead letter", "erasure"}
+_KEYS = {"reporter key", "author key"}
 _ROWS_AT_ONCE = 500
 
 
@@ -65,41 +43,11 @@ class PersonMatches:
 
 
 class ErasureRewrite:
-    """The names to be replaced in one tenant, each with what takes its place."""
+    """The replacement of names in one tenant's rows."""
 
     def __init__(self, tenant_id: int, names: Mapping[str, str]) -> None:
-        self.tenant_id, self.names = tenant_id, dict(names)
+        self.tenant_id, self.names = tenant_id, NameReplacement(names)
         self.keys = {key_of(old): key_of(new) for old, new in names.items()}
-        # As it stands in a row: plain, and in JSON with and without escapes.
-        self._forms = {
-            form
-            for name in names
-            for form in (name, _inside(json.dumps(name)), _inside(json.dumps(name, ensure_ascii=False)))
-        }
-        self._paths = {
-            f"/v1/reporters/{quote(old, safe='')}": f"/v1/reporters/{quote(new, safe='')}" for old, new in names.items()
-        }
-        # In a sentence a name is told from a word by what no word holds; "by author ..." is how evidence names people.
-        telling = [
-            rf"(?<!\w){re.escape(name)}(?!\w)"
-            for name in names
-            if not name.isalpha() and not (name.isdigit() and len(name) < _LEAST_NUMBER)
-        ]
-        self._prose = re.compile(
-            "|".join(
-                sorted(
-                    [*telling, *(rf"(?<=by author ){re.escape(name)}(?!\w)" for name in names)], key=len, reverse=True
-                )
-            )
-        )
-        self._every = re.compile(
-            "|".join(
-                rf"(?<!\w){re.escape(name)}(?!\w)"
-                for name in sorted(names, key=len, reverse=True)
-                if not name.isdigit() or len(name) >= _LEAST_NUMBER
-            )
-            or "(?!)"
-        )
 
     def find(self, engine: Engine) -> PersonMatches:
         """Where the archive and the feed hold the names, as of now. Reads only."""
@@ -121,19 +69,18 @@ class ErasureRewrite:
         """
         self._look(connection, found, after_seq=found.upto_seq)
         changed = {
-            "complaints": self._complaints(connection, found.complaints),
-            "feed": self._feed(connection, found.feed),
-            "sweeps": self._sweeps(connection),
+            "complaints": self._rewrite_complaints(connection, found.complaints),
+            "feed": self._rewrite_feed(connection, found.feed),
+            "sweeps": self._rewrite_sweeps(connection),
             "dead_letters": self.drop_dead_letters(connection),
         }
-        # While their clusters are still known by the old key.
-        changed["decisions"] = self._notes(
-            connection, schema.decisions, schema.decisions.c.seq, schema.decisions.c.note
-        )
-        changed["notes"] = self._notes(connection, schema.notes, schema.notes.c.id, schema.notes.c.text)
-        for table in schema.metadata.sorted_tables:
-            if table.name not in _OWN_WAY and "tenant_id" in table.c:
-                changed[table.name] = changed.get(table.name, 0) + self._table(connection, table)
+        tables = [table for table in schema.metadata.sorted_tables if "tenant_id" in table.c]
+        for table in tables:  # first, while their clusters are still found by the old key
+            for column in columns_holding(table, {"case note"}):
+                changed[table.name] = self._rewrite_case_notes(connection, table, column)
+        for table in tables:
+            if not columns_holding(table, _OWN_FORMS):
+                changed[table.name] = changed.get(table.name, 0) + self._rewrite_table(connection, table)
         return {name: count for name, count in changed.items() if count}
 
     def drop_dead_letters(self, connection: Connection) -> int:
@@ -156,9 +103,9 @@ class ErasureRewrite:
         return len(mine)
 
     def _is_of_them(self, letter: Any) -> bool:
-        if any(f'"{form}"' in letter.line or f"'{form}'" in letter.error for form in self._forms):
+        if any(f'"{form}"' in letter.line or f"'{form}'" in letter.error for form in self.names.forms):
             return True
-        return self._prose.search(letter.line) is not None or self._prose.search(letter.error) is not None
+        return self.names.is_named_in(letter.line) or self.names.is_named_in(letter.error)
 
     # --- where
 
@@ -177,7 +124,8 @@ class ErasureRewrite:
         found.complaints.update(
             connection.scalars(
                 sa.select(c.row_key).where(
-                    span, sa.or_(*(c.content.contains(f'"{form}"', autoescape=True) for form in sorted(self._forms)))
+                    span,
+                    sa.or_(*(c.content.contains(f'"{form}"', autoescape=True) for form in sorted(self.names.forms))),
                 )
             )
         )
@@ -189,11 +137,11 @@ class ErasureRewrite:
         found.feed.update(row.last_seq for row in rows if packed.mentions(row.payload, self.keys))
 
     def _holds(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-        return sa.or_(*(column.contains(form, autoescape=True) for form in sorted(self._forms)))
+        return sa.or_(*(column.contains(form, autoescape=True) for form in sorted(self.names.forms)))
 
-    # --- each in its way
+    # --- each form of its own
 
-    def _complaints(self, connection: Connection, row_keys: Iterable[int]) -> int:
+    def _rewrite_complaints(self, connection: Connection, row_keys: Iterable[int]) -> int:
         c, count = schema.complaints.c, 0
         change = (
             sa.update(schema.complaints)
@@ -211,9 +159,9 @@ class ErasureRewrite:
             written = []
             for row in rows:
                 body = from_json(row.content)
-                after = self.complaint(body)
-                if after != body or row.reporter_id in self.names:
-                    new_id = self.names.get(row.reporter_id, row.reporter_id)
+                after = self.names.in_complaint(body)
+                if after != body or row.reporter_id in self.names.by_old:
+                    new_id = self.names.by_old.get(row.reporter_id, row.reporter_id)
                     written.append(
                         {
                             "row": row.row_key,
@@ -227,28 +175,7 @@ class ErasureRewrite:
             count += len(written)
         return count
 
-    def complaint(self, body: JsonObject) -> JsonObject:
-        """A complaint without the person: name, account age, fingerprint and text are gone; about a text of theirs, the
-        author's name is.
-        """
-        after = dict(body)
-        if body["reporter"]["id"] in self.names:
-            after["reporter"] = {name: value for name, value in body["reporter"].items() if name not in _GONE} | {
-                "id": self.names[body["reporter"]["id"]]
-            }
-            after = {name: value for name, value in after.items() if name not in _TEXT}
-        target = dict(body["target"])
-        if target.get("author_id") in self.names:
-            target["author_id"] = self.names[target["author_id"]]
-        if "attributes" in target:
-            target["attributes"] = {
-                name: self.names.get(value, value) if isinstance(value, str) else value
-                for name, value in target["attributes"].items()
-            }
-        after["target"] = target
-        return after
-
-    def _feed(self, connection: Connection, seqs: Iterable[int]) -> int:
+    def _rewrite_feed(self, connection: Connection, seqs: Iterable[int]) -> int:
         f, count = schema.feed.c, 0
         for seq in sorted(seqs):
             mine = sa.and_(f.tenant_id == self.tenant_id, f.last_seq == seq)
@@ -260,7 +187,7 @@ class ErasureRewrite:
                 count += 1
         return count
 
-    def _sweeps(self, connection: Connection) -> int:
+    def _rewrite_sweeps(self, connection: Connection) -> int:
         table, count = schema.sweeps, 0
         for row in connection.execute(
             sa.select(table.c.id, table.c.payload).where(table.c.tenant_id == self.tenant_id)
@@ -278,27 +205,28 @@ class ErasureRewrite:
                 count += 1
         return count
 
-    def _notes(self, connection: Connection, table: sa.Table, number: sa.Column[Any], said: sa.Column[Any]) -> int:
-        """What moderators wrote about cases that these people are in: there a name is a name, whatever it looks
-        like.
+    def _rewrite_case_notes(self, connection: Connection, table: sa.Table, column: sa.Column[Any]) -> int:
+        """What moderators wrote about cases that these people are in: there a name is a name, even if it looks like a
+        word.
         """
+        (primary,) = table.primary_key.columns
         m, count = schema.cluster_members.c, 0
         theirs = sa.select(m.cluster_id).where(m.tenant_id == self.tenant_id, m.reporter_key.in_(list(self.keys)))
-        mine = sa.select(number, said).where(
-            table.c.tenant_id == self.tenant_id, table.c.cluster_id.in_(theirs), self._holds(said)
+        mine = sa.select(primary, column).where(
+            table.c.tenant_id == self.tenant_id, table.c.cluster_id.in_(theirs), self._holds(column)
         )
         for identity, text in connection.execute(mine).all():
-            after = self._every.sub(self._new_name, text)
+            after = self.names.in_case_note(text)
             if after != text:
-                connection.execute(sa.update(table).where(number == identity).values({said.name: after}))
+                connection.execute(sa.update(table).where(primary == identity).values({column.name: after}))
                 count += 1
         return count
 
-    # --- and all the others alike
+    # --- all other tables, by their declarations
 
-    def _table(self, connection: Connection, table: sa.Table) -> int:
-        texts = [column for column in table.c if isinstance(column.type, sa.String) and not column.primary_key]
-        numbers = [column for column in table.c if column.name in _KEY_COLUMNS]
+    def _rewrite_table(self, connection: Connection, table: sa.Table) -> int:
+        texts = columns_holding(table, REPLACED)
+        numbers = columns_holding(table, _KEYS)
         conditions = [self._holds(column) for column in texts] + [column.in_(list(self.keys)) for column in numbers]
         if not conditions:
             return 0
@@ -316,7 +244,7 @@ class ErasureRewrite:
             for column in texts:
                 if (
                     isinstance(row[column.name], str)
-                    and (after := self.column(column.name, row[column.name])) != row[column.name]
+                    and (after := self.names.in_column(column.info["personal"], row[column.name])) != row[column.name]
                 ):
                     values[column.name] = after
             if values:
@@ -327,45 +255,6 @@ class ErasureRewrite:
                 if table is schema.events and row["type"].startswith("reporter."):
                     _rename_event(connection, row["id"])
         return count
-
-    def column(self, name: str, text: str) -> str:
-        """A stored value of the column without the names."""
-        if name == "subject":
-            kind, _, rest = text.partition(":")
-            return f"{kind}:{self.names[rest]}" if kind in _PEOPLE and rest in self.names else text
-        if text[:1] in ("{", "["):
-            try:
-                value = json.loads(text)
-            except ValueError:
-                pass
-            else:
-                after = self._value(value, name)
-                return text if after == value else json.dumps(after, ensure_ascii=False)
-        return self._plain(text, name)
-
-    def _plain(self, text: str, under: str) -> str:
-        if under == "url" and text in self._paths:
-            return self._paths[text]
-        if under in _PEOPLE:
-            return self.names.get(text, text)
-        return self._prose.sub(self._new_name, text) if under in _PROSE else text
-
-    def _value(self, value: Any, under: str) -> Any:
-        if isinstance(value, str):
-            return self._plain(value, under)
-        if isinstance(value, list):
-            return [self._value(one, under) for one in value]
-        if isinstance(value, dict):
-            if under in _PEOPLE:  # an object about a person, or one keyed by people
-                return {
-                    self.names.get(name, name): self._value(one, under if name == "id" else name)
-                    for name, one in value.items()
-                }
-            return {name: self._value(one, name) for name, one in value.items()}
-        return value
-
-    def _new_name(self, hit: re.Match[str]) -> str:
-        return self.names[hit.group()]
 
 
 def _rename_event(connection: Connection, event: str) -> None:
@@ -379,10 +268,6 @@ def _rename_event(connection: Connection, event: str) -> None:
             sa.update(schema.delivery_attempts).where(a.delivery_id == delivery).values(delivery_id=name)
         )
         connection.execute(sa.update(schema.deliveries).where(d.id == delivery).values(id=name, event_id=after))
-
-
-def _inside(quoted: str) -> str:
-    return quoted[1:-1]
 
 
 def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:

@@ -7,12 +7,12 @@ moderators write about others too.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic_core import from_json
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Complaint, JsonObject, moment
@@ -21,6 +21,7 @@ from service.storage.privacy import erasures
 from service.storage.sql import schema
 from service.storage.sql.hashing import key_of
 from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN
+from service.storage.sql.schema.declarations import columns_holding
 
 _STATES = {STANDING: "standing", REPEAT: "repeat", WITHDRAWN: "withdrawn", MACHINE: "machine"}
 _ROWS_AT_ONCE = 500
@@ -51,32 +52,18 @@ def person(
 ) -> JsonObject:
     """All that is kept about a reporter, by the platform's id and by the pseudonym; empty lists for one never seen.
 
-    After an erasure nothing is found any more but the erasure itself.
+    Every table that declares a reporter's id is in it (service/storage/sql/schema/declarations.py); one without a form
+    of its own under the table's name. After an erasure only the erasure itself is found.
     """
     names = sorted({reporter_id, privacy_filter.pseudonym(reporter_id)})
-    c, m = schema.complaints.c, schema.cluster_members.c
-    keys = [key_of(name) for name in names]
-    rows = (
-        connection.execute(
-            sa.select(schema.complaints)
-            .where(c.tenant_id == tenant_id, c.reporter_key.in_(keys), c.reporter_id.in_(names))
-            .order_by(c.row_key)
-        )
-        .mappings()
-        .all()
-    )
-    memberships = connection.execute(
-        sa.select(m.cluster_id, m.excluded).where(
-            m.tenant_id == tenant_id, m.reporter_key.in_(keys), m.reporter_id.in_(names)
-        )
-    ).all()
-    excluded = {row.cluster_id: bool(row.excluded) for row in memberships}
-    warnings = schema.reporter_warnings.c
-    warned = connection.execute(
-        sa.select(warnings.at_us, warnings.detail).where(
-            warnings.tenant_id == tenant_id, warnings.reporter_key.in_(keys), warnings.reporter_id.in_(names)
-        )
-    ).all()
+    rows = {
+        table: _rows_about(connection, tenant_id, table, names)
+        for table in schema.metadata.sorted_tables
+        if columns_holding(table, {"reporter id"})
+    }
+    complaints = rows.pop(schema.complaints)
+    warned = rows.pop(schema.reporter_warnings)
+    excluded = {row["cluster_id"]: bool(row["excluded"]) for row in rows.pop(schema.cluster_members)}
     return {
         "schema": PERSON_SCHEMA,
         "exported_at": _time(now_us),
@@ -88,14 +75,15 @@ def person(
                 "late": bool(row["late"]),
                 "received_at": _time(row["received_us"]),
             }
-            for row in rows
+            for row in complaints
         ],
-        "outcomes": list(_outcomes_on(connection, tenant_id, rows)),
+        "outcomes": list(_outcomes_on(connection, tenant_id, complaints)),
         "clusters": [
             {**cluster, "excluded": excluded[cluster["id"]]} for cluster in _clusters(connection, tenant_id, excluded)
         ],
         "decisions": list(_decisions_on(connection, tenant_id, excluded, set(names))),
-        "warnings_suggested": [{"at": _time(row.at_us), **json.loads(row.detail)} for row in warned],
+        "warnings_suggested": [{"at": _time(row["at_us"]), **json.loads(row["detail"])} for row in warned],
+        **{table.name: [_plain_row(table, row) for row in found] for table, found in rows.items()},
         "erasures": [
             {
                 "job": one.id,
@@ -106,6 +94,27 @@ def person(
             for one in erasures.of_person(connection, tenant_id, privacy_filter, reporter_id)
         ],
     }
+
+
+def _rows_about(connection: Connection, tenant_id: int, table: sa.Table, names: Sequence[str]) -> Sequence[RowMapping]:
+    """The rows whose reporter is one of `names`, in the order of the primary key."""
+    conditions = [column.in_(names) for column in columns_holding(table, {"reporter id"})]
+    conditions += [column.in_([key_of(name) for name in names]) for column in columns_holding(table, {"reporter key"})]
+    query = sa.select(table).where(table.c.tenant_id == tenant_id, *conditions)
+    return connection.execute(query.order_by(*table.primary_key.columns)).mappings().all()
+
+
+def _plain_row(table: sa.Table, row: RowMapping) -> JsonObject:
+    """A row about the person without keys of ours, and without what names others: users, notes, documents."""
+    shown: JsonObject = {}
+    for column in table.c:
+        value = row[column.name]
+        if column.name.endswith("_us"):
+            name = "at" if column.name == "at_us" else f"{column.name.removesuffix('_us')}_at"
+            shown[name] = None if value is None else _time(value)
+        elif column.name != "tenant_id" and column.info.get("personal", "none") in ("none", "reporter id"):
+            shown[column.name] = value
+    return shown
 
 
 def tenant(connection: Connection, tenant_id: int) -> Iterator[tuple[str, Iterator[JsonObject]]]:

@@ -4,12 +4,16 @@ A signed 64-bit BLAKE2b. At 10^8 ids the chance of any collision is 3e-4, and a 
 somebody else's id costs 2^64 hashes; two ids of one's own that collide gain nothing (they count as one).
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 
 
 def key_of(text: str) -> int:
     """The signed 64-bit key of an id; equal texts have equal keys everywhere."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+cached_key_of = lru_cache(maxsize=1 << 16)(key_of)  # where the same reporters and targets come again and again
 
 
 def field_of(key: int) -> str:

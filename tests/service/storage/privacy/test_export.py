@@ -25,6 +25,7 @@ from service.replay import survey_files
 from service.settings import Settings
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant
+from service.storage.detection import allow_list
 from service.storage.privacy import erasures, export
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.sql.engine import write
@@ -82,6 +83,14 @@ def test_a_person_gets_what_is_kept_about_them_and_nobody_else_s(paper: Newspape
     assert [(one["id"], one["reporter_count"], one["excluded"]) for one in found["clusters"]] == [("k1", 2, True)]
     assert [(one["id"], one["excludes_this_person"]) for one in found["decisions"]] == [("d1", True)]
     assert "zoe" not in json.dumps(found) and found["erasures"] == []
+
+
+def test_a_person_learns_that_they_are_on_the_allow_list_but_not_what_the_note_says(paper: Newspaper) -> None:
+    with write(paper.engine) as connection:
+        allow_list.allow(connection, paper.id, "ann", note="with zoe", by="mia", now_us=7_000_000)
+    found = person(paper, "ann")["allowed_reporters"]
+    assert found == [{"reporter_id": "ann", "at": "1970-01-01T00:00:07Z"}]
+    assert person(paper, "bob")["allowed_reporters"] == []
 
 
 def test_both_the_id_and_the_pseudonym_are_looked_up(paper: Newspaper) -> None:

@@ -1,0 +1,132 @@
+"""What the archive already holds of the items in a commit: batched lookups, for the writer alone.
+
+A lookup joins the ids against an index in one statement, so that a complaint costs tens of microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, select
+
+from service.model import JsonObject
+from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK
+from service.storage.complaints.commit_draft import ArchivedItems, ComplaintRow, Item, Pair
+from service.storage.sql import schema
+from service.storage.sql.engine import select_by_keys
+from service.storage.sql.schema import REPEAT, STANDING
+
+_ROW = "c.row_key, c.id, c.occurred_us, c.received_us, c.reporter_key, c.target_key, c.state, c.late"
+
+
+def archived_items(connection: Connection, tenant_id: int, items: Sequence[Item]) -> ArchivedItems:
+    """What is archived under the ids of these items."""
+    complaints = [body["id"] for kind, body, _, _ in items if kind != "o"]
+    outcomes = [body["id"] for kind, body, _, _ in items if kind == "o"]
+    return ArchivedItems(
+        _complaints(connection, tenant_id, complaints),
+        _tombstones(connection, tenant_id, complaints),
+        _outcomes(connection, tenant_id, outcomes),
+    )
+
+
+def _row(values: Sequence[Any], content: str = "") -> ComplaintRow:
+    row_key, identity, occurred, received, reporter, target, state, late = values[:8]
+    return ComplaintRow(
+        row_key & SEQ_MASK, identity, occurred, received, reporter, target, state, bool(late), content, None
+    )
+
+
+def _complaints(connection: Connection, tenant_id: int, ids: list[str]) -> dict[str, ComplaintRow]:
+    statement = f"SELECT {_ROW}, c.content FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.id = k.column1"
+    return {
+        values[1]: _row(values, values[8])
+        for values in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])
+    }
+
+
+def _tombstones(connection: Connection, tenant_id: int, ids: list[str]) -> set[str]:
+    withdrawals = schema.withdrawals.c
+    if connection.execute(select(withdrawals.seq).where(withdrawals.tenant_id == tenant_id).limit(1)).first() is None:
+        return set()
+    statement = (
+        "SELECT w.complaint_id FROM k CROSS JOIN withdrawals w WHERE w.tenant_id = ? AND w.complaint_id = k.column1"
+    )
+    return {
+        identity
+        for (identity,) in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])
+    }
+
+
+def _outcomes(connection: Connection, tenant_id: int, ids: list[str]) -> dict[str, str]:
+    statement = "SELECT o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.id = k.column1"
+    return dict(select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids]))
+
+
+def archived_pairs(connection: Connection, tenant_id: int, pairs: list[Pair]) -> dict[Pair, list[ComplaintRow]]:
+    """The archived complaints that stand or are repeats, by (target, reporter)."""
+    statement = (
+        f"SELECT {_ROW} FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.target_key = k.column1 AND"
+        f" c.reporter_key = k.column2 AND c.state IN ({STANDING}, {REPEAT})"
+    )
+    found: dict[Pair, list[ComplaintRow]] = {}
+    for values in select_by_keys(connection, statement, (tenant_id,), pairs):
+        row = _row(values)
+        found.setdefault((row.target, row.reporter), []).append(row)
+    return found
+
+
+def stored_totals(connection: Connection, tenant_id: int, targets: Iterable[int]) -> dict[int, int]:
+    """Standing complaints by target key, as stored; targets without a row are left out."""
+    return dict(
+        select_by_keys(
+            connection,
+            "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key ="
+            " k.column1",
+            (tenant_id,),
+            [(key,) for key in targets],
+        )
+    )
+
+
+def complaints_at(connection: Connection, tenant_id: int, row_keys: Iterable[int]) -> list[ComplaintRow]:
+    """The archived complaints with these row keys."""
+    statement = (
+        f"SELECT {_ROW}, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
+    )
+    return [
+        _row(values, values[8])
+        for values in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in row_keys])
+    ]
+
+
+def read_bodies(connection: Connection, tenant_id: int, rows: Iterable[ComplaintRow]) -> None:
+    """Fill in the bodies of archived complaints that are fed again."""
+    missing = {tenant_id << SEQ_BITS | row.seq: row for row in rows if row.body is None}
+    for row_key, content in select_by_keys(
+        connection,
+        "SELECT c.row_key, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?",
+        (tenant_id,),
+        [(key,) for key in missing],
+    ):
+        missing[row_key].body = from_json(content)
+
+
+def outcomes_awaiting(
+    connection: Connection, tenant_id: int, complaint_ids: Iterable[str]
+) -> list[tuple[int, str, JsonObject]]:
+    """Archived outcomes about one of these complaints, as (seq, id, body): they came before their complaint did."""
+    outcomes = schema.outcomes.c
+    any_names_a_complaint = select(outcomes.row_key).where(outcomes.tenant_id == tenant_id, outcomes.complaint_id > "")
+    if connection.execute(any_names_a_complaint.limit(1)).first() is None:
+        return []
+    rows = select_by_keys(
+        connection,
+        "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.complaint_id ="
+        " k.column1",
+        (tenant_id,),
+        [(identity,) for identity in complaint_ids],
+    )
+    return [(row_key & SEQ_MASK, identity, from_json(content)) for row_key, identity, content in rows]

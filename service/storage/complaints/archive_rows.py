@@ -1,0 +1,97 @@
+"""The rows of one commit but for the feed: complaints, outcomes, withdrawals, totals and counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from service.model import microseconds
+from service.storage.complaints import complaint_counts
+from service.storage.complaints.archive_reader import SEQ_BITS
+from service.storage.complaints.commit_draft import CommitDraft
+from service.storage.sql import schema
+from service.storage.sql.engine import insert_rows, run_for_each
+from service.storage.sql.hashing import cached_key_of
+from service.storage.sql.schema import MACHINE
+
+COMPLAINT_COLUMNS = (
+    "row_key",
+    "tenant_id",
+    "id",
+    "occurred_us",
+    "received_us",
+    "reporter_key",
+    "target_key",
+    "state",
+    "late",
+    "reporter_id",
+    "target_id",
+    "content",
+)
+OUTCOME_COLUMNS = ("row_key", "tenant_id", "id", "target_key", "decided_us", "received_us", "complaint_id", "content")
+
+
+def write_rows(connection: Connection, draft: CommitDraft) -> None:
+    """Write everything of the draft that is a row of its own, and the totals that it changes."""
+    tenant = draft.tenant_id
+    base = tenant << SEQ_BITS
+    _write_complaints(connection, draft)
+    insert_rows(connection, schema.withdrawals, ("tenant_id", "complaint_id", "seq", "received_us"), draft.withdrawals)
+    _write_outcomes(connection, draft)
+    run_for_each(
+        connection,
+        "UPDATE complaints SET state = ? WHERE row_key = ?",
+        [(state, base | seq) for state, seq in draft.changes],
+    )
+    insert_rows(
+        connection,
+        schema.targets,
+        ("tenant_id", "target_key", "complaints"),
+        [(tenant, target, total) for target, total in draft.totals],
+        "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = excluded.complaints",
+    )
+    complaint_counts.add(
+        connection, tenant, [row.occurred_us for row in draft.complaints.values() if row.state != MACHINE]
+    )
+
+
+def _write_complaints(connection: Connection, draft: CommitDraft) -> None:
+    tenant, base = draft.tenant_id, draft.tenant_id << SEQ_BITS
+    rows = [
+        (
+            base | r.seq,
+            tenant,
+            r.id,
+            r.occurred_us,
+            r.received_us,
+            r.reporter,
+            r.target,
+            r.state,
+            r.late,
+            r.body["reporter"]["id"],
+            r.body["target"]["id"],
+            r.content,
+        )
+        for r in draft.complaints.values()
+        if r.body is not None
+    ]
+    insert_rows(connection, schema.complaints, COMPLAINT_COLUMNS, rows)
+
+
+def _write_outcomes(connection: Connection, draft: CommitDraft) -> None:
+    tenant, base = draft.tenant_id, draft.tenant_id << SEQ_BITS
+    rows = [
+        (
+            base | seq,
+            tenant,
+            identity,
+            cached_key_of(body["target_id"]),
+            microseconds(datetime.fromisoformat(body["decided_at"])),
+            received,
+            body.get("complaint_id"),
+            content,
+        )
+        for identity, (seq, received, body, content) in draft.outcomes.items()
+    ]
+    insert_rows(connection, schema.outcomes, OUTCOME_COLUMNS, rows)

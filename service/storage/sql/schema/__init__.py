@@ -1,0 +1,88 @@
+"""The tables, put together. Integers named *_us are microseconds since 1970, *_key are hashing.key_of() of an id.
+
+A row key is `tenant_id << 40 | seq`: one integer that orders a tenant's items and is SQLite's rowid. What a column
+holds about people is declared in its info (declarations.py).
+"""
+
+from service.storage.sql.schema.account_tables import (
+    api_keys,
+    audit_trail,
+    policy_overrides,
+    sessions,
+    sign_in_addresses,
+    tenant_settings,
+    tenants,
+    timers,
+    users,
+)
+from service.storage.sql.schema.archive_tables import (
+    complaint_counts,
+    complaints,
+    dead_letters,
+    feed,
+    ingest_state,
+    outcomes,
+    targets,
+    withdrawals,
+)
+from service.storage.sql.schema.case_tables import (
+    claims,
+    cluster_complaints,
+    cluster_members,
+    cluster_targets,
+    clusters,
+    decisions,
+    notes,
+    reporter_warnings,
+    restorations,
+)
+from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
+from service.storage.sql.schema.declarations import Big, metadata
+from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
+from service.storage.sql.schema.privacy_tables import erasures
+from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, sources, subscriptions
+
+__all__ = [
+    "MACHINE",
+    "REPEAT",
+    "STANDING",
+    "WITHDRAWN",
+    "Big",
+    "allowed_reporters",
+    "analysis_state",
+    "api_keys",
+    "audit_trail",
+    "claims",
+    "cluster_complaints",
+    "cluster_members",
+    "cluster_targets",
+    "clusters",
+    "complaint_counts",
+    "complaints",
+    "dead_letters",
+    "decisions",
+    "deliveries",
+    "delivery_attempts",
+    "dry_runs",
+    "erasures",
+    "events",
+    "feed",
+    "ingest_state",
+    "metadata",
+    "notes",
+    "outcomes",
+    "policy_overrides",
+    "reporter_warnings",
+    "restorations",
+    "sessions",
+    "sign_in_addresses",
+    "sources",
+    "subscriptions",
+    "sweeps",
+    "targets",
+    "tenant_settings",
+    "tenants",
+    "timers",
+    "users",
+    "withdrawals",
+]
