@@ -24,7 +24,7 @@ class Resources:
     settings: Settings
     engine: Engine
     redis: Redis
-    _kept: dict[type, Any] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[type, Any] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
 
     def kept(self, kind: type[T]) -> T:
         """This process's one object of that class, made (without arguments) when it is first needed."""

@@ -22,7 +22,7 @@ from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import open_queue
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
-from workers import detect, dry_run, sweep
+from workers import detect, dry_run, dry_run_windows, sweep
 from workers.clock import Clock
 from workers.detection.detector import Detector
 from workers.dry_run import ResidentDryRun
@@ -235,7 +235,7 @@ def test_a_tenant_without_complaints_and_one_with_too_many_have_an_answer_too(
     with paper.engine.connect() as connection:
         found = dry_runs.read(connection, number, run)
     assert found.state == "done" and found.result is not None and found.result["cases"]["now"] == 0
-    monkeypatch.setattr(dry_run, "MOST_COMPLAINTS", 10)
+    monkeypatch.setattr(dry_run_windows, "MOST_COMPLAINTS", 10)
     assert tried(paper, min_members=20)["days"] == 0
 
 

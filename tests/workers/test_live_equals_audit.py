@@ -17,6 +17,7 @@ from service.storage.redis_store.leases import take_epoch
 from service.storage.sql.hashing import key_of
 from service.storage.sql.schema import analysis_state
 from workers import ingest
+from workers.analysis_steps import take_step
 from workers.audit.report import counts
 
 FORTNIGHT = "2021-12-15"
@@ -125,5 +126,5 @@ def test_results_of_an_older_epoch_are_refused_and_change_nothing(paper: Newspap
     ingest.run(paper.name, paper.resources)
     before = (paper.analysis(), paper.clusters(), paper.redis.hgetall(redis_keys.memberships(paper.name)))
     with pytest.raises(LostLease, match="epoch"):
-        stale.step(paper.resources)
+        take_step(stale, paper.resources)
     assert (paper.analysis(), paper.clusters(), paper.redis.hgetall(redis_keys.memberships(paper.name))) == before
