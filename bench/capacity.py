@@ -41,9 +41,10 @@ from service.data_folder import prepare
 from service.demo.world import draw_world
 from service.settings import read_settings
 from service.storage.accounts.tenants import create_tenant
-from service.storage.complaints.archive_writer import ArchiveBatch, commit
+from service.storage.complaints.archive_writer import commit
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.leases import take_epoch
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import migrate, open_database, write
 from service.storage.sql.schema import ingest_state, sweeps
 
@@ -159,7 +160,7 @@ def in_postgresql(url: str, lines: list[bytes]) -> int:
                 number,
                 epoch,
                 [
-                    ArchiveBatch(
+                    StreamEntry(
                         f"{at // 1000}-{first + start}",
                         first + start + 1,
                         at,

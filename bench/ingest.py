@@ -17,8 +17,9 @@ from pathlib import Path
 from figures import parser_of, print_machine
 
 from service.storage.accounts.tenants import create_tenant
-from service.storage.complaints.archive_writer import ArchiveBatch, commit
+from service.storage.complaints.archive_writer import commit
 from service.storage.redis_store.leases import take_epoch
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import migrate, open_database, write
 from service.storage.sql.schema import ingest_state
 from workers.jobs import COLLECTOR_THRESHOLDS
@@ -61,7 +62,7 @@ def run(rows: int, batch: int) -> None:
         epoch = take_epoch(engine, ingest_state, tenant)
         for begin in range(0, rows, STEP):
             entries = [
-                ArchiveBatch(
+                StreamEntry(
                     f"{first + 1}-0",
                     first + 1,
                     first + 1,

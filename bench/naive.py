@@ -18,8 +18,9 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import Engine
 
 from service.storage.accounts.tenants import tenant_id
-from service.storage.complaints.archive_writer import ArchiveBatch, commit
+from service.storage.complaints.archive_writer import commit
 from service.storage.redis_store.leases import take_epoch
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import open_database, write
 from service.storage.sql.schema import ingest_state
 
@@ -39,7 +40,7 @@ def archive(position: int, line: str) -> None:
             connection,
             _tenant,
             _epoch,
-            [ArchiveBatch(f"{position}-0", position, time.time_ns() // 1000, line.encode())],
+            [StreamEntry(f"{position}-0", position, time.time_ns() // 1000, line.encode())],
         )
     _archived += 1
     if _archived == _expected:

@@ -29,8 +29,9 @@ from world_files import DEMO, add_options, world
 from service.data_folder import prepare
 from service.settings import read_settings
 from service.storage.accounts.tenants import create_tenant
-from service.storage.complaints.archive_writer import ArchiveBatch, commit
+from service.storage.complaints.archive_writer import commit
 from service.storage.redis_store.leases import take_epoch
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from service.storage.sql.schema import ingest_state, sweeps, tenants
 
@@ -52,7 +53,7 @@ def fill(folder: Path, lines: list[bytes]) -> None:
     for first in range(0, len(lines), ENTRY):
         at = time.time_ns() // 1000
         entries.append(
-            ArchiveBatch(
+            StreamEntry(
                 f"{at // 1000}-{first}", first + 1, at, b"\n".join(b"c" + line for line in lines[first : first + ENTRY])
             )
         )

@@ -34,11 +34,12 @@ from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.tenants import create_tenant
 from service.storage.complaints.archive_reader import totals_of
 from service.storage.complaints.archive_rows import COMPLAINT_COLUMNS, OUTCOME_COLUMNS
-from service.storage.complaints.archive_writer import ArchiveBatch, commit
+from service.storage.complaints.archive_writer import commit
 from service.storage.complaints.feed import COMPLAINT, FeedBatch, pack
 from service.storage.privacy import retention
 from service.storage.privacy.retention import Refed
 from service.storage.redis_store.leases import take_epoch
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql import schema
 from service.storage.sql.engine import insert_rows, migrate, open_database, write
 from workers.retain import LONGEST_PAUSE_SECONDS, next_items
@@ -259,7 +260,7 @@ class Beside:
                     }
                 ).encode()
             )
-        batch = ArchiveBatch(f"{first + PER_ENTRY}-0", first, START_US + SPAN_US + first, b"\n".join(lines))
+        batch = StreamEntry(f"{first + PER_ENTRY}-0", first, START_US + SPAN_US + first, b"\n".join(lines))
         with write(self.engine) as connection:
             commit(connection, self.tenant, self._epoch, [batch])
         self._next += PER_ENTRY

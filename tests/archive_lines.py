@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from service.storage.complaints.archive_reader import FeedRow, read_feed
-from service.storage.complaints.archive_writer import ArchiveBatch, CommitResult, commit
+from service.storage.complaints.archive_writer import CommitResult, commit
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from service.storage.sql.schema import complaints, targets
 
@@ -45,20 +46,20 @@ def withdrawal(identity: str) -> bytes:
     return b"w" + json.dumps({"id": identity}, separators=(",", ":")).encode()
 
 
-def batches(lines: Sequence[bytes], sizes: Sequence[int] = (), first: int = 1) -> list[ArchiveBatch]:
+def batches(lines: Sequence[bytes], sizes: Sequence[int] = (), first: int = 1) -> list[StreamEntry]:
     """The lines as stream entries of these sizes (the rest in one), with positions from `first`."""
-    made: list[ArchiveBatch] = []
+    made: list[StreamEntry] = []
     start = 0
     for size in [*sizes, len(lines)]:
         part = lines[start : start + size]
         if part:
             position = first + start
-            made.append(ArchiveBatch(f"{position}-0", position, RECEIVED_US + position, b"\n".join(part)))
+            made.append(StreamEntry(f"{position}-0", position, RECEIVED_US + position, b"\n".join(part)))
         start += len(part)
     return made
 
 
-def archive(engine: Engine, tenant_id: int, epoch: int, entries: Sequence[ArchiveBatch]) -> CommitResult:
+def archive(engine: Engine, tenant_id: int, epoch: int, entries: Sequence[StreamEntry]) -> CommitResult:
     """One commit."""
     with write(engine) as connection:
         return commit(connection, tenant_id, epoch, entries)

@@ -26,12 +26,13 @@ from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import ingest_state_of
-from service.storage.complaints.archive_writer import ArchiveBatch, CommitResult, commit
+from service.storage.complaints.archive_writer import CommitResult, commit
 from service.storage.complaints.dead_letters import bury
 from service.storage.privacy.privacy_filters import erased_marks, open_privacy_filter
 from service.storage.redis_store import assessments, redis_keys, stream
 from service.storage.redis_store.job_queue import others_wait
 from service.storage.redis_store.leases import Lease, held, take_ingest_epoch
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from workers.resources import Resources
 
@@ -65,17 +66,17 @@ def run(tenant: str, resources: Resources) -> None:
         )
 
 
-def by_day(batches: Sequence[ArchiveBatch]) -> Iterator[list[ArchiveBatch]]:
-    """The batches in groups that span about a day of event time each, in order; a batch of several days is cut.
+def by_day(entries: Sequence[StreamEntry]) -> Iterator[list[StreamEntry]]:
+    """The entries in groups that span about a day of event time each, in order; an entry of several days is cut.
 
     Each group becomes one row of the feed, and detection sweeps between rows: history that is replayed months at a
     time is analysed as it would have been then.
     """
-    group: list[ArchiveBatch] = []
+    group: list[StreamEntry] = []
     begin: datetime | None = None
-    for batch in batches:
-        for part in _cut(batch):
-            time = _time_of(part.lines[: part.lines.find(b"\n")] if b"\n" in part.lines else part.lines)
+    for entry in entries:
+        for part in _cut(entry):
+            time = _time_of(part.lines.partition(b"\n")[0])
             if group and begin is not None and time is not None and abs(time - begin) > DAY:
                 yield group
                 group, begin = [], None
@@ -85,20 +86,20 @@ def by_day(batches: Sequence[ArchiveBatch]) -> Iterator[list[ArchiveBatch]]:
         yield group
 
 
-def _cut(batch: ArchiveBatch) -> Iterator[ArchiveBatch]:
-    """The batch, or the parts of it that span a day each where its ends lie further apart."""
-    lines = batch.lines.split(b"\n")
+def _cut(entry: StreamEntry) -> Iterator[StreamEntry]:
+    """The entry, or the parts of it that span a day each where its ends lie further apart."""
+    lines = entry.lines.split(b"\n")
     first, last = _time_of(lines[0]), _time_of(lines[-1])
-    if batch.first <= 0 or first is None or last is None or abs(last - first) <= DAY:
-        yield batch
+    if entry.first <= 0 or first is None or last is None or abs(last - first) <= DAY:
+        yield entry
         return
     start, begin = 0, first
     for number, line in enumerate(lines):
         time = _time_of(line)
         if time is not None and abs(time - begin) > DAY and number > start:
-            yield ArchiveBatch(batch.entry, batch.first + start, batch.received_us, b"\n".join(lines[start:number]))
+            yield replace(entry, first=entry.first + start, lines=b"\n".join(lines[start:number]))
             start, begin = number, time
-    yield ArchiveBatch(batch.entry, batch.first + start, batch.received_us, b"\n".join(lines[start:]))
+    yield replace(entry, first=entry.first + start, lines=b"\n".join(lines[start:]))
 
 
 def _time_of(line: bytes) -> datetime | None:
@@ -137,7 +138,7 @@ class _Drain:
             if now >= deadline or (now >= sooner and others_wait(self.redis, "ingest")):
                 return
 
-    def _next(self) -> list[stream.StreamEntry]:
+    def _next(self) -> list[StreamEntry]:
         """The next entries in the order of their positions."""
         entries = self._read()
         if self._gap(entries):
@@ -146,10 +147,10 @@ class _Drain:
             entries = self._read()
         return entries
 
-    def _read(self) -> list[stream.StreamEntry]:
+    def _read(self) -> list[StreamEntry]:
         return stream.read_entries(self.redis, self.tenant, CONSUMER, ENTRIES_AT_ONCE, ITEMS_AT_ONCE)
 
-    def _gap(self, entries: Sequence[stream.StreamEntry]) -> bool:
+    def _gap(self, entries: Sequence[StreamEntry]) -> bool:
         expected = self.position + 1
         for entry in entries:
             if entry.first > expected:
@@ -158,7 +159,7 @@ class _Drain:
                 expected = max(expected, entry.first + entry.n)
         return False
 
-    def _archive(self, entries: list[stream.StreamEntry]) -> None:
+    def _archive(self, entries: list[StreamEntry]) -> None:
         if all(entry.deliveries < DELIVERIES for entry in entries):
             try:
                 self._commit(entries)
@@ -175,7 +176,7 @@ class _Drain:
                 return
         self._archive_singly(entries)
 
-    def _archive_singly(self, entries: list[stream.StreamEntry]) -> None:
+    def _archive_singly(self, entries: list[StreamEntry]) -> None:
         """One transaction an entry, in order.
 
         The first that fails waits for its next delivery, and the rest behind it.
@@ -186,7 +187,7 @@ class _Drain:
             else:
                 self._commit([entry])
 
-    def _archive_items(self, entry: stream.StreamEntry) -> None:
+    def _archive_items(self, entry: StreamEntry) -> None:
         """Halves, halves of halves, until what fails is alone: that is buried with its error, all else is archived."""
         buried = self._archive_part(entry, 0, entry.lines.split(b"\n"))
         log.warning(
@@ -199,13 +200,9 @@ class _Drain:
             state = ingest_state_of(connection, self.number)
         self._finish([entry], state.archived_position)
 
-    def _archive_part(self, entry: stream.StreamEntry, offset: int, lines: list[bytes]) -> int:
-        part = ArchiveBatch(
-            entry.entry_id,
-            entry.first + offset if entry.first > 0 else entry.first,
-            entry.received_us,
-            b"\n".join(lines),
-        )
+    def _archive_part(self, entry: StreamEntry, offset: int, lines: list[bytes]) -> int:
+        first = entry.first + offset if entry.first > 0 else entry.first
+        part = replace(entry, first=first, lines=b"\n".join(lines))
         try:
             with write(self.resources.engine) as connection:
                 commit(connection, self.number, self.epoch, [part], self._filter_now(connection))
@@ -231,11 +228,10 @@ class _Drain:
             logs.add(dead=1)
             return 1
 
-    def _commit(self, entries: list[stream.StreamEntry]) -> CommitResult:
-        batches = [ArchiveBatch(entry.entry_id, entry.first, entry.received_us, entry.lines) for entry in entries]
+    def _commit(self, entries: list[StreamEntry]) -> CommitResult:
         with write(self.resources.engine) as connection:
             privacy_filter = self._filter_now(connection)
-            for group in by_day(batches):
+            for group in by_day(entries):
                 result = commit(connection, self.number, self.epoch, group, privacy_filter)
         self._finish(entries, result.archived_position)
         return result
@@ -244,7 +240,7 @@ class _Drain:
         """Who is erased as of this transaction: an erasure takes the epoch, so that a commit after it has seen it."""
         return replace(self._privacy_filter, erased=erased_marks(connection, self.number))
 
-    def _finish(self, entries: list[stream.StreamEntry], position: int) -> None:
+    def _finish(self, entries: list[StreamEntry], position: int) -> None:
         """Tell Redis what SQL has: only now, so that a crash in between repeats work and loses none."""
         logs.add(entries=len(entries), items=sum(entry.n for entry in entries))
         logs.note(position=position)

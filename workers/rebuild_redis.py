@@ -21,12 +21,12 @@ from sqlalchemy import Connection, Engine
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import analysis_state_of, ingest_state_of, totals_of
-from service.storage.complaints.archive_writer import ArchiveBatch, lock_ingest, pass_over
+from service.storage.complaints.archive_writer import lock_ingest, pass_over
 from service.storage.complaints.dead_letters import bury_lost
 from service.storage.detection.rebuild_reads import highest_stored_position, pages_of_totals, targets_in_clusters
 from service.storage.redis_store import assessments, redis_keys
 from service.storage.redis_store.leases import held
-from service.storage.redis_store.stream import initialise_position
+from service.storage.redis_store.stream import StreamEntry, initialise_position
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of_field
 from workers.resources import Resources
@@ -106,7 +106,7 @@ def _pass_over_lost(redis: Any, resources: Resources, tenant: str, number: int) 
         if int(position) <= state.archived_position:
             return
         pass_over(
-            connection, number, state.epoch, ArchiveBatch(state.archived_entry, int(position), resources.now_us(), b"-")
+            connection, number, state.epoch, StreamEntry(state.archived_entry, int(position), resources.now_us(), b"-")
         )
     log.warning(
         "tenant %s: the items at positions %d to %d were acknowledged and are in no place any more: have them sent"

@@ -15,11 +15,11 @@ from sqlalchemy.exc import OperationalError
 from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.storage.complaints.archive_reader import pending_items, unfinished_of
-from service.storage.complaints.archive_writer import ArchiveBatch
 from service.storage.complaints.dead_letters import DeadLetter, drop, list_dead_letters, retry
 from service.storage.redis_store import redis_keys, stream
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import Lease
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from service.storage.sql.schema import feed
 from workers import ingest
@@ -284,12 +284,12 @@ def lines_at(*days: float) -> bytes:
 
 def test_history_is_archived_in_groups_of_a_day_and_every_line_keeps_its_position() -> None:
     batches = [
-        ArchiveBatch("1-0", 1, 7, lines_at(0, 0.2)),
-        ArchiveBatch("2-0", 3, 8, lines_at(0.4, 0.9, 3, 3.5, 9)),
-        ArchiveBatch("3-0", 8, 9, b'w{"id":"x"}\n' + lines_at(9.5)),
+        StreamEntry("1-0", 1, 7, lines_at(0, 0.2)),
+        StreamEntry("2-0", 3, 8, lines_at(0.4, 0.9, 3, 3.5, 9)),
+        StreamEntry("3-0", 8, 9, b'w{"id":"x"}\n' + lines_at(9.5)),
     ]
     groups = list(ingest.by_day(batches))
-    assert [[(b.entry, b.first, b.lines.count(b"\n") + 1) for b in group] for group in groups] == [
+    assert [[(b.entry_id, b.first, b.lines.count(b"\n") + 1) for b in group] for group in groups] == [
         [("1-0", 1, 2), ("2-0", 3, 2)],
         [("2-0", 5, 2)],
         [("2-0", 7, 1), ("3-0", 8, 2)],
@@ -298,7 +298,7 @@ def test_history_is_archived_in_groups_of_a_day_and_every_line_keeps_its_positio
 
 
 def test_what_cannot_be_read_or_was_sent_again_is_not_cut() -> None:
-    again = ArchiveBatch("4-0", -3, 7, lines_at(0, 20))
+    again = StreamEntry("4-0", -3, 7, lines_at(0, 20))
     assert list(ingest.by_day([again])) == [[again]]
-    torn = ArchiveBatch("5-0", 1, 7, b'c{torn\nc{"occurred_at":"not a time at all...."}')
+    torn = StreamEntry("5-0", 1, 7, b'c{torn\nc{"occurred_at":"not a time at all...."}')
     assert list(ingest.by_day([torn])) == [[torn]]

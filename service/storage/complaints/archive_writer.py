@@ -29,17 +29,8 @@ from service.storage.complaints.commit_draft import (
     touched_pairs,
 )
 from service.storage.complaints.feed_writer import write_feed
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql import schema
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveBatch:
-    """One entry of the stream, as far as the archive needs it."""
-
-    entry: str  # the stream's id of it, "milliseconds-number"
-    first: int  # position of its first line; 0 or less: minus the id of the dead letter that is sent again
-    received_us: int
-    lines: bytes  # newline-separated: a kind letter and canonical JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +51,10 @@ def commit(
     connection: Connection,
     tenant_id: int,
     epoch: int,
-    batches: Sequence[ArchiveBatch],
+    entries: Sequence[StreamEntry],
     privacy_filter: PrivacyFilter | None = None,
 ) -> CommitResult:
-    """Archive the batches, in their order, in the caller's writing transaction.
+    """Archive the entries, in their order, in the caller's writing transaction.
 
     What the state says is archived already (a redelivered entry) is skipped. `privacy_filter` knows the tenant's key
     and who is erased: complaints of theirs that were on their way are counted as duplicates and leave no trace. Raises
@@ -72,7 +63,7 @@ def commit(
     """
     state = _locked_state(connection, tenant_id, epoch)
     draft = _draft_from(connection, state, privacy_filter or PrivacyFilter())
-    items = [item for batch in batches for item in _unseen(connection, draft, batch)]
+    items = [item for entry in entries for item in _unseen(connection, draft, entry)]
     if items or draft.position != state.archived_position:
         add_items(draft, items, archived_items(connection, tenant_id, items))
         pairs = touched_pairs(draft)
@@ -94,17 +85,17 @@ def commit(
     )
 
 
-def pass_over(connection: Connection, tenant_id: int, epoch: int, batch: ArchiveBatch) -> None:
-    """Count the positions of a batch as done without archiving it: it goes to the dead letters in the same
+def pass_over(connection: Connection, tenant_id: int, epoch: int, entry: StreamEntry) -> None:
+    """Count the positions of an entry as done without archiving it: it goes to the dead letters in the same
     transaction.
     """
     state = _locked_state(connection, tenant_id, epoch)
     draft = _draft_from(connection, state, PrivacyFilter())
-    lines = batch.lines.split(b"\n")
-    draft.position = max(draft.position, batch.first + len(lines) - 1)
-    draft.entry = max(draft.entry, batch.entry, key=entry_order)
-    draft.oldest_received_us = batch.received_us
-    draft.received_us = max(batch.received_us, draft.received_us or 0)
+    lines = entry.lines.split(b"\n")
+    draft.position = max(draft.position, entry.first + len(lines) - 1)
+    draft.entry = max(draft.entry, entry.entry_id, key=entry_order)
+    draft.oldest_received_us = entry.received_us
+    draft.received_us = max(entry.received_us, draft.received_us or 0)
     write_feed(connection, draft, after_seq=state.last_seq)
     _write_state(connection, draft, epoch)
 
@@ -165,24 +156,24 @@ def _draft_from(connection: Connection, state: Any, privacy_filter: PrivacyFilte
     )
 
 
-def _unseen(connection: Connection, draft: CommitDraft, batch: ArchiveBatch) -> Iterator[Item]:
-    """The items of the batch that are not archived yet; moves the draft's position past it."""
-    lines = batch.lines.split(b"\n")
-    if batch.first <= 0:
+def _unseen(connection: Connection, draft: CommitDraft, entry: StreamEntry) -> Iterator[Item]:
+    """The items of the entry that are not archived yet; moves the draft's position past it."""
+    lines = entry.lines.split(b"\n")
+    if entry.first <= 0:
         gone = connection.execute(
             schema.dead_letters.delete().where(
-                schema.dead_letters.c.id == -batch.first, schema.dead_letters.c.tenant_id == draft.tenant_id
+                schema.dead_letters.c.id == -entry.first, schema.dead_letters.c.tenant_id == draft.tenant_id
             )
         )
         if gone.rowcount == 0:  # archived by an earlier delivery of this entry, sent twice, or dropped since
             return
     else:
         # Both have to agree: after Redis fell back to an older state it hands out positions again, but never entry ids.
-        if entry_order(batch.entry) <= entry_order(draft.entry):
-            lines = lines[max(0, draft.position - batch.first + 1) :]
-        draft.position = max(draft.position, batch.first + batch.lines.count(b"\n"))
-        draft.entry = max(draft.entry, batch.entry, key=entry_order)
-    received = batch.received_us
+        if entry_order(entry.entry_id) <= entry_order(draft.entry):
+            lines = lines[max(0, draft.position - entry.first + 1) :]
+        draft.position = max(draft.position, entry.first + entry.lines.count(b"\n"))
+        draft.entry = max(draft.entry, entry.entry_id, key=entry_order)
+    received = entry.received_us
     if not lines:
         return
     draft.received_us = received if draft.received_us is None else max(received, draft.received_us)

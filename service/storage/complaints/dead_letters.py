@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from service import logs
 from service.errors import StoreUnavailable
-from service.storage.complaints.archive_writer import ArchiveBatch, pass_over
+from service.storage.complaints.archive_writer import pass_over
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import AsyncRedis, unavailable_when_it_fails
+from service.storage.redis_store.stream import AsyncRedis, StreamEntry, unavailable_when_it_fails
 from service.storage.sql.engine import write
 from service.storage.sql.schema import dead_letters
 
@@ -41,7 +41,7 @@ class DeadLetter:
 
 
 def bury(
-    connection: Connection, tenant_id: int, epoch: int, item: ArchiveBatch, error: BaseException, now_us: int
+    connection: Connection, tenant_id: int, epoch: int, item: StreamEntry, error: BaseException, now_us: int
 ) -> None:
     """Put a single item into the dead letters and pass it over, in the caller's transaction. Raises LostLease."""
     text = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]

@@ -86,15 +86,19 @@ class StreamBatch:
 
 @dataclass(frozen=True, slots=True)
 class StreamEntry:
-    """What the ingest worker reads back."""
+    """One entry of the stream, as it goes from Redis into the archive; the archive may be given a part of one."""
 
-    entry_id: str
-    first: int  # position of the first item; 0: a dead letter sent again, which has its position already
-    n: int
+    entry_id: str  # "milliseconds-number"
+    first: int  # position of the first item; negative: the id of a dead letter that was sent again
     received_us: int
-    lines: bytes
-    deliveries: int  # how often it was handed out, this time included
-    requests: str = ""  # ids of those who posted them, comma-separated; empty: unknown
+    lines: bytes  # one item each
+    deliveries: int = 1  # how often it was handed out, this time included
+    requests: str = ""  # ids of the requests that posted the items, comma-separated; empty: unknown
+
+    @property
+    def n(self) -> int:
+        """Items."""
+        return self.lines.count(b"\n") + 1
 
 
 class Script:
@@ -330,7 +334,6 @@ def _entry(entry_id: str, fields: dict[bytes, bytes], deliveries: int) -> Stream
     return StreamEntry(
         entry_id,
         int(fields[b"first"]),
-        int(fields[b"n"]),
         int(fields[b"at"]),
         fields[b"lines"],
         deliveries,

@@ -22,9 +22,9 @@ from service.storage.complaints.archive_reader import (
     read_feed_window,
     unfinished_of,
 )
-from service.storage.complaints.archive_writer import ArchiveBatch
 from service.storage.complaints.feed import EXEMPT, NOT_ARCHIVED
 from service.storage.redis_store.leases import take_epoch
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
 from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN, complaints, ingest_state, outcomes
@@ -331,8 +331,8 @@ def test_a_redelivered_entry_changes_nothing_not_even_a_counter(tenant: Tenant) 
 
 def test_an_entry_of_which_a_part_is_archived_is_taken_from_there(tenant: Tenant) -> None:
     lines = [complaint("a"), complaint("b", reporter="y"), complaint("c", reporter="z")]
-    archive(tenant.engine, tenant.id, tenant.epoch, [ArchiveBatch("7-1", 1, 1, b"\n".join(lines[:2]))])
-    result = archive(tenant.engine, tenant.id, tenant.epoch, [ArchiveBatch("7-1", 1, 1, b"\n".join(lines))])
+    archive(tenant.engine, tenant.id, tenant.epoch, [StreamEntry("7-1", 1, 1, b"\n".join(lines[:2]))])
+    result = archive(tenant.engine, tenant.id, tenant.epoch, [StreamEntry("7-1", 1, 1, b"\n".join(lines))])
     assert (result.archived, result.duplicates, result.archived_position) == (1, 0, 3)
 
 
@@ -341,11 +341,9 @@ def test_positions_that_a_rolled_back_redis_hands_out_again_are_not_taken_for_re
         tenant.engine,
         tenant.id,
         tenant.epoch,
-        [ArchiveBatch("100-0", 1, 1, complaint("a")), ArchiveBatch("200-0", 2, 2, complaint("b", reporter="y"))],
+        [StreamEntry("100-0", 1, 1, complaint("a")), StreamEntry("200-0", 2, 2, complaint("b", reporter="y"))],
     )
-    result = archive(
-        tenant.engine, tenant.id, tenant.epoch, [ArchiveBatch("300-0", 2, 3, complaint("c", reporter="z"))]
-    )
+    result = archive(tenant.engine, tenant.id, tenant.epoch, [StreamEntry("300-0", 2, 3, complaint("c", reporter="z"))])
     assert (result.archived, result.archived_position) == (1, 2)
     assert set(tenant.states) == {"a", "b", "c"}
 

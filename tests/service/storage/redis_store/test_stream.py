@@ -35,12 +35,12 @@ def test_nothing_is_taken_while_the_counter_is_absent(clients: RedisClients) -> 
 def test_positions_count_items_and_entries_are_read_back(clients: RedisClients) -> None:
     begin(clients)
     assert append(clients, (2, b"c{}\nc{}"), (1, b"w{}")) == [2, 3]
-    assert append(clients, (5, b"x")) == [8]
+    assert append(clients, (5, b"x\nx\nx\nx\nx")) == [8]
     entries = stream.read_entries(clients.blocking, "t", "worker", 10)
     assert [(e.first, e.n, e.lines, e.deliveries) for e in entries] == [
         (1, 2, b"c{}\nc{}", 1),
         (3, 1, b"w{}", 1),
-        (4, 5, b"x", 1),
+        (4, 5, b"x\nx\nx\nx\nx", 1),
     ]
     assert entries[0].received_us == entries[1].received_us <= entries[2].received_us
     assert clients.blocking.smembers(redis_keys.TENANTS_WAITING) == {b"t"}
@@ -82,18 +82,17 @@ def test_an_entry_deleted_behind_its_reader_is_forgotten(clients: RedisClients) 
 
 def test_reading_ends_at_the_count_or_with_enough_items(clients: RedisClients) -> None:
     begin(clients)
-    append(clients, *[(10, b"%d" % n) for n in range(100)])
+    made = [b"\n".join([b"%d" % n] * 10) for n in range(100)]
+    append(clients, *[(10, lines) for lines in made])
     assert len(stream.read_entries(clients.blocking, "t", "worker", 3)) == 3
     again = stream.read_entries(clients.blocking, "t", "worker", 50)
-    assert [e.lines for e in again] == [b"0", b"1", b"2"]
+    assert [e.lines for e in again] == made[:3]
     stream.acknowledge(clients.blocking, "t", [e.entry_id for e in again])
     some = stream.read_entries(clients.blocking, "t", "worker", 90, max_items=300)
-    assert [e.lines for e in some] == [b"%d" % n for n in range(3, 33)]
+    assert [e.lines for e in some] == made[3:33]
     assert [e.deliveries for e in stream.read_entries(clients.blocking, "t", "worker", 90, max_items=300)] == [2] * 30
     stream.acknowledge(clients.blocking, "t", [e.entry_id for e in some])
-    assert [e.lines for e in stream.read_entries(clients.blocking, "t", "worker", 1000)] == [
-        b"%d" % n for n in range(33, 100)
-    ]
+    assert [e.lines for e in stream.read_entries(clients.blocking, "t", "worker", 1000)] == made[33:]
 
 
 def test_a_full_stream_takes_no_more_until_items_are_archived(clients: RedisClients) -> None:
@@ -148,7 +147,12 @@ def test_concurrent_appends_never_share_a_position(clients: RedisClients) -> Non
 
     async def many() -> list[Any]:
         return await asyncio.gather(
-            *(stream.append(clients.asyncio, "t", [StreamBatch(n % 3 + 1, b"x")], NO_LIMIT) for n in range(60))
+            *(
+                stream.append(
+                    clients.asyncio, "t", [StreamBatch(n % 3 + 1, b"\n".join([b"x"] * (n % 3 + 1)))], NO_LIMIT
+                )
+                for n in range(60)
+            )
         )
 
     last = sorted(position for answer in clients.run(many()) for position in answer)
