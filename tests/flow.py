@@ -16,7 +16,7 @@ from service.demo.world import World, draw_world
 from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_value, withdrawal
 from service.model import Assessment, Complaint, DecisionRequest, Frozen, Outcome, RejectedItem
 from service.moderation.assessment import assess
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.policy import DEFAULT_POLICY
 from service.storage.cases import clusters
 from service.storage.cases.cases import record_decision

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from service.moderation.assessment import TargetSummary
 from service.moderation.case_events import cluster_events, hold_event, hold_key, is_held, restore_event, warn_event
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.moderation.events import Event
 from service.moderation.restorations import Moment, Restoration, inflations, latest_removal, review
 from service.policy import Policy

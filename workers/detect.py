@@ -20,7 +20,9 @@ from sqlalchemy import Connection, func, select, update
 
 from service import logs
 from service.errors import LostLease
-from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
+from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_state import ClusterState
+from service.moderation.reconciliation import Recomputation, reconcile
 from service.moderation.restorations import Moment
 from service.ops import worker_metrics
 from service.policy import Policy

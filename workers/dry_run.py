@@ -29,7 +29,9 @@ from sqlalchemy.exc import OperationalError
 
 from service.errors import LostLease
 from service.model import JsonObject, moment
-from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
+from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_state import ClusterState
+from service.moderation.reconciliation import Recomputation, reconcile
 from service.moderation.what_if import Comparison, compare, held_targets, is_case, paired, targets_of, with_verdicts
 from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of

@@ -28,7 +28,7 @@ from service.console.formatting import web_address
 from service.console.text_groups import TextGroup, text_groups, written_of
 from service.errors import Refused
 from service.model import DecisionRequest, JsonObject, microseconds, moment
-from service.moderation.cluster_identity import Membership
+from service.moderation.cluster_state import Membership
 from service.moderation.decision_preview import Effect, sentence
 from service.moderation.rescoring import Rescored, Said, rescore_without
 from service.moderation.score import OUTCOMES

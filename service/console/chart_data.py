@@ -18,7 +18,7 @@ from service.charts.burst import USUAL_SHARE, usual_rate
 from service.charts.lockstep import LAGS, by_target, in_order
 from service.charts.words import figure, label, lasting, p_value, share
 from service.model import Evidence, microseconds, moment
-from service.moderation.cluster_identity import Membership
+from service.moderation.cluster_state import Membership
 from service.moderation.score import AIM, COORDINATION, OUTCOMES
 
 BINS = 160  # of a time line's table, at most

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
-from service.moderation.cluster_identity import ClusterState, summaries
+from service.moderation.cluster_discounts import summaries
+from service.moderation.cluster_state import ClusterState
 
 
 def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> list[int]:

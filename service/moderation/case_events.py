@@ -36,7 +36,7 @@ from urllib.parse import quote
 
 from service.model import Cluster, Decision, moment
 from service.moderation.assessment import TargetSummary, independent_count, recommend
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.moderation.events import Event
 from service.moderation.restorations import Restoration
 from service.moderation.warnings import Suggestion

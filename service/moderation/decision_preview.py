@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
-from service.moderation.cluster_identity import ClusterState, summaries
+from service.moderation.cluster_discounts import summaries
+from service.moderation.cluster_state import ClusterState
 from service.moderation.decisions import Case
 from service.moderation.restorations import Moment, Received, Restoration, inflations, latest_removal, review
 

@@ -17,7 +17,7 @@ from flow import LONG_AFTER, Newspaper, audited, told, world_of
 from sqlalchemy import Engine
 from worlds import DAY, HOUR, START, Row, Town, document, draw_town, keys_of
 
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.settings import Settings
 from service.storage.cases.cases import read_cluster
 from service.storage.sql.hashing import key_of

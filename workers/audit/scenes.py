@@ -16,7 +16,7 @@ from service.charts.burst import Burst, burst_of
 from service.charts.lockstep import Lockstep, by_target, lockstep_of, most
 from service.charts.lockstep import PlottedComplaint as Filing
 from service.model import moment
-from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.outcomes import JudgedComplaint, Judgement, tally
 from workers.audit.history import ComplaintHistory
 from workers.detection.window import UNKNOWN_MS, Ints

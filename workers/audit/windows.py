@@ -10,7 +10,9 @@ from itertools import count
 import numpy as np
 
 from service.model import Evidence
-from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
+from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_state import ClusterState
+from service.moderation.reconciliation import Recomputation, reconcile
 from service.policy import Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.history import ComplaintHistory

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from service.errors import NotFound, Refused
 from service.moderation.allowances import Allowance, allowance_of, to_be_asked, with_allowed
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.storage.accounts import audit_log
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters

@@ -22,7 +22,7 @@ from service.moderation.case_events import (
     restore_event,
     warn_event,
 )
-from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.events import EVENT_TYPES, Event
 from service.moderation.restorations import Restoration
 from service.moderation.warnings import Suggestion

@@ -11,14 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.model import Evidence, Kind
-from service.moderation.cluster_identity import (
-    ClusterState,
-    Membership,
-    Recomputation,
-    parts_by_target,
-    reconcile,
-    rescore,
-)
+from service.moderation.cluster_discounts import parts_by_target
+from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_state import ClusterState, Membership
+from service.moderation.reconciliation import Recomputation, reconcile
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.model import DecisionRequest
-from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.decision_preview import Effect, Facts, decided_state, effect_of, sentence
 from service.moderation.decisions import Case, decide
 from service.moderation.restorations import Moment, inflations, review

@@ -13,7 +13,7 @@ from audit_world import cluster_in, history_of, outcome
 
 from service.charts.words import figure, label, p_value, question, share, signed
 from service.model import Evidence
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.storage.sql.hashing import key_of
 from workers.audit import page
 from workers.audit.page import page_of

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select, update
 
 from service.errors import StaleVersion
 from service.model import Evidence
-from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.cluster_state import ClusterState, Membership
 from service.storage.accounts.tenants import create_tenant
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import SEQ_BITS
