@@ -18,10 +18,11 @@ from workers.audit import windows
 from workers.detection import detector as detector_module
 from workers.detection import evidence, growth, one_shot
 from workers.detection import groups as groups_module
+from workers.detection.arrays import Events, Ints
 from workers.detection.groups import Group
 from workers.detection.growth import MemberSet
 from workers.detection.one_shot import ALPHA, CARRIERS, SHARE, Slice
-from workers.detection.window import Events, Ints, Window
+from workers.detection.window import Window
 
 
 def _without_weak(*_: Any) -> tuple[list[MemberSet], list[MemberSet]]:

@@ -12,8 +12,9 @@ from service.intake.text_fingerprints import signature_of, word_count
 from service.model import Complaint, Outcome, microseconds
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
+from workers.detection.arrays import Ints
 from workers.detection.target_traits import TargetTraits
-from workers.detection.window import UNKNOWN_MS, Complaints, Ints
+from workers.detection.window import UNKNOWN_MS, Complaints
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from service.model import moment
 from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.outcomes import JudgedComplaint, Judgement, tally
 from workers.audit.history import ComplaintHistory
-from workers.detection.window import UNKNOWN_MS, Ints
+from workers.detection.arrays import Ints
+from workers.detection.window import UNKNOWN_MS
 
 TARGET_LINES = 200  # of a cluster's table of targets
 

@@ -17,10 +17,10 @@ from service.policy import Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.history import ComplaintHistory
 from workers.audit.records import Records
+from workers.detection.arrays import Ints
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.detection.target_traits import aims_of
-from workers.detection.window import Ints
 from workers.group_adapter import found_group
 
 UNLIMITED = 2**62  # no quota in an audit: nobody is buried by a report

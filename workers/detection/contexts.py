@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from workers.detection.arrays import Bools, Ints
 from workers.detection.pairs import PAIR_BITS, pair_keys
 from workers.detection.twins import JACCARD, LAG_MS, MEETINGS, meetings_of
-from workers.detection.window import Bools, Complaints, Ints, Window
+from workers.detection.window import Complaints, Window
 
 GAPS_MS = (1_800_000, 7_200_000, 21_600_000)
 COVERAGE, ROUNDS, STEPS = 0.6, 5, 3

@@ -15,16 +15,17 @@ import numpy.typing as npt
 
 from service.policy import Policy
 from workers.detection import contexts, pairs
+from workers.detection.arrays import Floats, Ints
 from workers.detection.authors import author_groups
 from workers.detection.contexts import Inferred
 from workers.detection.crossings import crossing_pairs
 from workers.detection.groups import Group, Groups, Lead
 from workers.detection.growth import Affinity, MemberSet
-from workers.detection.null_model import Floats, fit_affinity, pair_p_values
+from workers.detection.null_model import fit_affinity, pair_p_values
 from workers.detection.pair_store import PairStore
 from workers.detection.seeds import components
 from workers.detection.twins import SURPRISE, twin_pairs
-from workers.detection.window import Complaints, Ints, Window
+from workers.detection.window import Complaints, Window
 
 LARGEST_CROSSING = 200  # reporters: a larger component of crossing pairs is the whole town, not a group
 

@@ -11,8 +11,9 @@ from scipy.stats import poisson
 from service.intake.text_fingerprints import slots_alike, slots_of, word_count
 from service.moderation.score import FEWEST_TEXTS, TEXTS_COMPARED, USUAL_SHARE, fresh_chance, tail
 from service.policy import Policy
+from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.surprise import span
-from workers.detection.window import UNKNOWN_MS, Bools, Events, Ints, Window
+from workers.detection.window import UNKNOWN_MS, Window
 
 HOUR_MS = 3_600_000
 

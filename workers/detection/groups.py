@@ -16,13 +16,13 @@ from service.model import Evidence, Kind
 from service.moderation.score import coordination
 from service.policy import Policy
 from workers.detection import evidence, growth, pairs, surprise
+from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.growth import Affinity, MemberSet
-from workers.detection.null_model import Floats
 from workers.detection.one_shot import MINIMUM, SPANS_MS, Slice, one_shots
 from workers.detection.pair_store import PairStore
 from workers.detection.seeds import weak_seeds
 from workers.detection.structure import slice_evidence, structural_evidence
-from workers.detection.window import Events, Ints, Window
+from workers.detection.window import Window
 
 Tier = Literal["strong", "weak", "crossing", "author", "twins"]
 LARGEST_WEAK_GRAPH = 20_000  # pairs; beyond it weak seeds are looked for at sweeps only

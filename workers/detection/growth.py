@@ -12,8 +12,8 @@ import numpy as np
 from scipy.special import bdtrc, betainc, pdtrc
 
 from service.policy import Policy
-from workers.detection.null_model import Floats
-from workers.detection.window import Events, Ints, Window
+from workers.detection.arrays import Events, Floats, Ints
+from workers.detection.window import Window
 
 MemberSet = frozenset[int]
 CHANCE_TARGET = 0.01  # p above which a target is no aim of the group

@@ -15,8 +15,9 @@ from scipy.stats import chi2
 
 from service.policy import Policy
 from workers.detection import evidence
+from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.evidence import Signal
-from workers.detection.window import TIME_BITS, UNKNOWN_MS, Bools, Events, Ints, Window
+from workers.detection.window import TIME_BITS, UNKNOWN_MS, Window
 
 MINIMUM = 8  # complaints in a slice
 SPANS_MS = (900_000, 3_600_000, 21_600_000)

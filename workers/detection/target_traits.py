@@ -31,7 +31,7 @@ from scipy.stats import hypergeom
 
 from service.model import Evidence
 from service.moderation.score import AIM, percent
-from workers.detection.window import Ints
+from workers.detection.arrays import Ints
 
 FEATURES_PER_TARGET = 64
 SHOWN = 5
