@@ -7,7 +7,8 @@ import unicodedata
 from datetime import datetime
 
 from service.model import Evidence
-from service.moderation.score import AIM, COORDINATION
+from service.moderation.signals.registry import COORDINATION
+from service.moderation.signals.shared_traits import TRAIT_PREFIX
 
 LABEL_WIDTH = 18  # columns of a terminal
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -111,7 +112,7 @@ def question(evidence: Evidence) -> str:
 
 def label(signal: str) -> str:
     """A signal's name in words; what a group aims at by the name of the attribute alone."""
-    words = signal.removeprefix(AIM).replace("_", " ")
+    words = signal.removeprefix(TRAIT_PREFIX).replace("_", " ")
     return words[:1].upper() + words[1:]
 
 

@@ -19,7 +19,9 @@ from service.charts.lockstep import LAGS, by_target, in_order
 from service.charts.words import figure, label, lasting, p_value, share
 from service.model import Evidence, microseconds, moment
 from service.moderation.cluster_state import Membership
-from service.moderation.score import AIM, COORDINATION, OUTCOMES
+from service.moderation.signals.outcomes import OUTCOMES
+from service.moderation.signals.registry import COORDINATION
+from service.moderation.signals.shared_traits import TRAIT_PREFIX
 
 BINS = 160  # of a time line's table, at most
 _BIN_SECONDS = (60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 7 * 86_400, 28 * 86_400, 364 * 86_400)
@@ -218,7 +220,7 @@ def signals_of(evidence: Sequence[Evidence]) -> list[SignalBar]:
 
     What the group aims at is apart (`aims_of`).
     """
-    told = [e for e in evidence if not e.signal.startswith(AIM)]
+    told = [e for e in evidence if not e.signal.startswith(TRAIT_PREFIX)]
     whole = sum(abs(e.contribution) for e in told) or 1.0
     rows = [
         SignalBar(
@@ -264,7 +266,7 @@ def aims_of(evidence: Sequence[Evidence]) -> list[SharedTrait]:
         (
             SharedTrait(label(e.signal), e.text, e.value, e.usual, p_value(e.p_value))
             for e in evidence
-            if e.signal.startswith(AIM)
+            if e.signal.startswith(TRAIT_PREFIX)
         ),
         key=lambda a: (-a.share, a.title),
     )

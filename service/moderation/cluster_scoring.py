@@ -5,13 +5,15 @@ A person's decision outranks every score. Age alone never lowers or revokes a cl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from service.model import Disposition
 from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import JudgedComplaint, Judgement, tally
-from service.moderation.score import judge, summarise
+from service.moderation.score import judge
+from service.moderation.summary import summarise
 from service.moderation.target_prioritisation import settle_with
 from service.policy import Policy
 
@@ -65,7 +67,13 @@ def judged(
             else ()
         ),
         policy_version=policy.version,
-        summary=summarise(len(state.members), len(state.author_by_target), verdict.evidence, reviewed),
+        summary=summarise(
+            len(state.members),
+            len(state.author_by_target),
+            None if state.trimmed_us is not None else list(Counter(m.reporter for m in counted).values()),
+            verdict.evidence,
+            reviewed,
+        ),
         revoked_us=now_us if revoked else (state.revoked_us if disposition == "revoked" else None),
         revoked_because=EVIDENCE_GONE if revoked else (state.revoked_because if disposition == "revoked" else None),
     )

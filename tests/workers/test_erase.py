@@ -532,8 +532,11 @@ def test_prose_is_changed_only_where_a_name_can_be_told_from_a_word() -> None:
         == "TOKEN and r-777 did this 7 times; also TOKEN."
     )
     assert renaming.column(
-        "evidence", json.dumps([{"signal": "aim_author", "text": "7 of 7 targets are by author 7, where 1 % are."}])
-    ) == json.dumps([{"signal": "aim_author", "text": "7 of 7 targets are by author SEVENTH, where 1 % are."}])
+        "evidence",
+        json.dumps([{"signal": "aim_author", "text": "7 of 7 targets are by author 7 (1 % of all targets are)."}]),
+    ) == json.dumps(
+        [{"signal": "aim_author", "text": "7 of 7 targets are by author SEVENTH (1 % of all targets are)."}]
+    )
     assert renaming.column("disposition", "this") == "this"
     assert renaming.column("reporter_id", "this") == "OTHER"
 

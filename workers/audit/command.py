@@ -15,7 +15,7 @@ from service.errors import Refused
 from service.intake.items import COMPLAINT, OUTCOME
 from service.model import Complaint, JsonObject, Outcome
 from service.moderation.outcomes import standing
-from service.moderation.score import percent
+from service.moderation.phrases import percent
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.files import Reading, read_items

@@ -48,7 +48,7 @@ def targets_of(window: Window, members: Ints, share: float) -> Ints:
     return np.asarray(shared[pdtrc(count - 1, expected) < CHANCE_TARGET], np.int64)
 
 
-def aims_among(window: Window, members: Ints, share: float) -> Ints:
+def measured_targets(window: Window, members: Ints, share: float) -> Ints:
     """Those of the targets that a group is measured on: at most CHANCE_SHARE of them are chance (Benjamini-Hochberg
     over all that it touched).
 

@@ -30,7 +30,7 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from service.model import Evidence
-from service.moderation.score import AIM, percent
+from service.moderation.signals import shared_traits
 from workers.detection.arrays import Ints
 
 FEATURES_PER_TARGET = 64
@@ -46,7 +46,6 @@ SMALLEST_P = 1e-300
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z")
 _FIELDS = {"kind": "kind", "author": "author_id", "context": "context_id"}
-_PHRASES = {"is_reply = false": "are stand-alone comments", "is_reply = true": "are replies"}
 
 
 def traits_of(target: Mapping[str, Any]) -> frozenset[str]:
@@ -219,35 +218,7 @@ def aims_of(targets: Iterable[int], traits: Mapping[int, Collection[str]], usual
     for k in np.flatnonzero(p < P_LIMIT).tolist():
         one = max(float(p[k]), SMALLEST_P), float(among[k] / everything[k]), features[k], int(count[k])
         best[names[k]] = min(best.get(names[k], one), one)
-    return tuple(_evidence(*one, total) for one in sorted(best.values())[:SHOWN])
-
-
-def _evidence(p: float, usual: float, feature: str, count: int, total: int) -> Evidence:
-    name = name_of(feature).removeprefix("attribute ")
-    return Evidence(
-        signal=f"{AIM}{name}",
-        value=count / total,
-        usual=usual,
-        p_value=p,
-        contribution=0.0,
-        text=f"{count} of {total} targets {_words(feature)}, where {percent(usual)} {_verb(feature)}.",
+    return tuple(
+        shared_traits.evidence(name_of(feature).removeprefix("attribute "), feature, shared_by, total, usual_share, p)
+        for p, usual_share, feature, shared_by in sorted(best.values())[:SHOWN]
     )
-
-
-def _words(feature: str) -> str:
-    head, _, rest = feature.partition(" ")
-    if head == "attribute":
-        return f"{_PHRASES[rest]} ({rest})" if rest in _PHRASES else f"have {rest}"
-    return {
-        "author": f"are by author {rest}",
-        "context": f"belong to context {rest}",
-        "kind": f"are of kind {rest}",
-        "word": f"contain the word “{rest}”",
-    }[head]
-
-
-def _verb(feature: str) -> str:
-    head, _, rest = feature.partition(" ")
-    if head == "attribute":
-        return "are" if rest in _PHRASES else "have"
-    return {"author": "are", "context": "do", "kind": "are", "word": "do"}[head]

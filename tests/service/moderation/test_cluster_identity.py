@@ -500,7 +500,7 @@ def test_the_same_result_changes_nothing(keeper: Keeper) -> None:
 
 def test_outcomes_of_people_clear_a_patrol_and_their_reversal_flags_it_again(keeper: Keeper) -> None:
     keeper.sees(6, gang(range(6), [1, 2, 3, 4, 5]))
-    assert "not judged yet" in keeper["k1"].summary
+    assert "not reviewed yet" in keeper["k1"].summary
     keeper.learns(60, *(outcome(t, "upheld", day=20) for t in range(1, 6)))  # long after everything has left the window
     cleared = keeper["k1"]
     assert (cleared.disposition, cleared.version) == ("reliable", 2) and cleared.unfounded_probability < 0.1
@@ -512,7 +512,7 @@ def test_outcomes_of_people_clear_a_patrol_and_their_reversal_flags_it_again(kee
     assert (keeper["k1"].disposition, keeper["k1"].version) == ("flagged", 3) and keeper[
         "k1"
     ].unfounded_probability > 0.9
-    assert "upheld 0 and rejected 5" in keeper["k1"].summary
+    assert "rejected the complaints on all 5 targets" in keeper["k1"].summary
 
 
 def test_removal_by_count_teaches_nothing(keeper: Keeper) -> None:

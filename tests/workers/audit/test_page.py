@@ -46,10 +46,14 @@ EVIDENCE = (
         usual=0.4,
         p_value=1e-5,
         contribution=0,
-        text="12 of 12 targets are stand-alone, where 40 % are.",
+        text="12 of 12 targets are not replies (40 % of all targets are not).",
     ),
     Evidence(
-        signal="outcomes", value=0, usual=0.4, contribution=0, text="No person has judged any of its targets yet."
+        signal="outcomes",
+        value=0,
+        usual=0.4,
+        contribution=0,
+        text="Moderators have not reviewed any of its targets yet.",
     ),
 )
 
@@ -192,7 +196,7 @@ def test_a_cluster_is_told_with_its_sentence_figures_evidence_aim_and_counts() -
         "97 %",
         "90 %",
         "Together <b>often</b>.",
-        "12 of 12 targets are stand-alone, where 40 % are.",
+        "12 of 12 targets are not replies (40 % of all targets are not).",
         "1 × 10⁻⁵",
     ):
         assert told in words
@@ -203,8 +207,8 @@ def test_a_cluster_is_told_with_its_sentence_figures_evidence_aim_and_counts() -
 
 def test_an_aim_stands_apart_from_the_evidence() -> None:
     text = written(*campaign(["ann", "bob", "cid"], ["t1", "t2"]))
-    assert text.count("12 of 12 targets are stand-alone") == 1
-    assert text.index("What it aims at") < text.index("12 of 12 targets are stand-alone")
+    assert text.count("12 of 12 targets are not replies") == 1
+    assert text.index("What it aims at") < text.index("12 of 12 targets are not replies")
 
 
 def test_what_was_left_out_of_a_picture_is_said() -> None:

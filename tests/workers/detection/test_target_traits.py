@@ -132,10 +132,7 @@ def test_twelve_stand_alone_comments_where_forty_percent_are() -> None:
     found = aims(contents, group)
     assert list(found) == ["aim_is_reply"]
     told = found["aim_is_reply"]
-    assert (
-        told.text
-        == f"12 of 12 targets are stand-alone comments (is_reply = false), where {100 * len(alone) / 1000:.0f} % are."
-    )
+    assert told.text == f"12 of 12 targets are not replies ({100 * len(alone) / 1000:.0f} % of all targets are not)."
     assert (told.value, told.usual, told.contribution) == (1.0, len(alone) / 1000, 0.0)
 
 
@@ -162,11 +159,11 @@ def test_a_common_author_context_kind_section_and_word_are_found_strongest_first
     p = [e.p_value for e in found.values()]
     assert p == sorted(p, key=lambda x: x or 0)
     assert [found[f"aim_{name}"].text for name in ("author", "kind", "context", "section", "word")] == [
-        "10 of 10 targets are by author victim, where 1 % are.",
-        "10 of 10 targets are of kind review, where 1 % are.",
-        "10 of 10 targets belong to context one-page, where 1 % do.",
-        "10 of 10 targets have section = energy, where 1 % have.",
-        "10 of 10 targets contain the word “windräder”, where 1 % do.",
+        "10 of 10 targets are by author victim (1 % of all targets are).",
+        "10 of 10 targets are of kind “review” (1 % of all targets are).",
+        "10 of 10 targets are in context one-page (1 % of all targets are).",
+        "10 of 10 targets have section “energy” (1 % of all targets do).",
+        "10 of 10 targets contain the word “windräder” (1 % of all targets do).",
     ]
 
 
