@@ -22,7 +22,7 @@ from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
 from service.storage.redis_store.leases import held
 from service.storage.sql.schema import cluster_members
-from workers.detection.contexts import WELL_TOLD, labelled, share_told
+from workers.detection.contexts import MOSTLY_GIVEN, labelled, share_given
 from workers.detection.detector import Detector
 from workers.detection.permutation import permuted_within_contexts
 from workers.feed_columns import columns_of, standing
@@ -47,7 +47,7 @@ def run(tenant: str, resources: Resources) -> None:
             ).all()
         rows = rows[~np.isin(rows["reporter"], np.array(known, np.int64))]
         batch = columns_of(rows[rows["time_us"] >= since], texts)
-        if share_told(batch) < WELL_TOLD:
+        if share_given(batch) < MOSTLY_GIVEN:
             inferred = Detector.sweep(policy, batch)[0].inferred
             batch = labelled(batch, inferred) if inferred is not None else batch
         _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq))

@@ -113,7 +113,7 @@ def reopened(before: ClusterState | None, after: ClusterState, policy: Policy) -
             and len(after.members) >= (1 + policy.reopen_growth) * after.decided_reporters
         )
         if new_targets >= policy.reopen_new_targets or grown:
-            after = replace(after, status="open", summary=f"Grown since decision: {after.summary}")
+            after = replace(after, status="open", summary=f"Has grown since the decision: {after.summary}")
     return versioned(before, after)
 
 

@@ -45,7 +45,7 @@ class ClusterSection:
     anchor: str  # plain letters and digits, whatever the cluster's id holds
     cluster: Cluster
     evidence: tuple[Evidence, ...]
-    aims: tuple[Evidence, ...]  # a part of the evidence that says what the cluster aims at
+    traits: tuple[Evidence, ...]  # the part of the evidence that says what the targets have in common
     scene: Scene | None
     raster: Markup | None
     burst: Markup | None
@@ -81,7 +81,7 @@ def page_of(report: JsonObject, scenes: Mapping[str, Scene], scope: AuditScope) 
 def _section(
     anchor: str, cluster: Cluster, scene: Scene | None, independent: Mapping[str, tuple[int, float]], threshold: int
 ) -> ClusterSection:
-    aims = tuple(e for e in cluster.evidence if e.signal.startswith(TRAIT_PREFIX) or e.signal == AUTHOR)
+    traits = tuple(e for e in cluster.evidence if e.signal.startswith(TRAIT_PREFIX) or e.signal == AUTHOR)
     rows = []
     for line in scene.targets if scene else ():
         own = independent.get(line.id, (line.complaints, float(line.complaints)))[1]
@@ -94,7 +94,7 @@ def _section(
         anchor=anchor,
         cluster=cluster,
         evidence=tuple(e for e in cluster.evidence if not e.signal.startswith(TRAIT_PREFIX)),
-        aims=aims,
+        traits=traits,
         scene=scene,
         raster=raster(scene.lockstep, f"{anchor}raster") if scene else None,
         burst=burst_chart(scene.burst, f"{anchor}burst") if scene else None,

@@ -47,7 +47,7 @@ class Fitted:
     crossing_second: Ints
     crossing_p: Floats
     hot_slices: int
-    contexts: Inferred | None  # None: they were told, or there is nothing to infer from
+    contexts: Inferred | None  # None: they were given, or there is nothing to infer from
 
 
 class Detector:
@@ -107,13 +107,13 @@ class Detector:
     def sweep(cls, policy: Policy, batch: Complaints) -> tuple[Detector, list[Group]]:
         """One tick of the whole window on an empty detector: fits the null model first, and sees every pair."""
         self = cls(policy)
-        told, alone = contexts.told(batch)
-        batch = contexts.without(batch, ~told)
+        given, alone = contexts.given_contexts(batch)
+        batch = contexts.without(batch, ~given)
         events = self.window.append(batch)
         if not len(events):
             return self, []
         self.grouping.measurement.contexts = "given"
-        if told.mean() < contexts.WELL_TOLD:
+        if given.mean() < contexts.MOSTLY_GIVEN:
             inferred = contexts.infer(self.window, policy.neighbours, alone=alone)
             self = cls(policy)
             self.inferred = inferred
@@ -133,7 +133,7 @@ class Detector:
         keys = self.window.reporters.keys
         crossing, p = crossing_pairs(self.window, self.policy.neighbours)
         self.grouping.pairs.cross(crossing, p)
-        # As in the other tiers, pairs that pass by themselves seed by themselves.
+        # As in the other tiers, pairs that pass on their own seed on their own.
         validated, _ = self.edges.validated(self.pairs_met, self.policy.false_discovery_rate)
         parts = components(crossing[~np.isin(crossing, validated)], self.policy.min_members)
         self.grouping.seeds.leads = [
@@ -154,7 +154,7 @@ class Detector:
         ]
 
     def _twins(self) -> list[MemberSet]:
-        """Without contexts that were told, the readers of one article would be twins as well."""
+        """Without contexts that were given, the readers of one article would be twins as well."""
         return (
             components(twin_pairs(self.window, self.policy.neighbours), self.policy.min_members)
             if self.grouping.measurement.contexts == "given"

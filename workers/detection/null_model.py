@@ -1,7 +1,7 @@
 """How often would two readers meet by chance?
 
 X | kappa ~ Poisson(kappa mu), kappa ~ Gamma(a, rate b): mu is what labels permuted at random give, kappa the
-affinity of two who read the same articles. Their negative control tells it: Y, how often the two meet in the
+affinity of two who read the same articles. Their negative control shows it: Y, how often the two meet in the
 same context on *other* targets, with E_Y expected. So p = P(X >= x | X >= 1, Y) = I_pi(x, a + Y) / I_pi(1, a + Y),
 pi = mu / (mu + b + E_Y), the smallest over scales and strata times their number.
 

@@ -32,9 +32,9 @@ class Complaints:
     time_ms: Ints
     reporter: Ints
     target: Ints
-    context: Ints  # 0: none told; the target is then its own context
+    context: Ints  # 0: none given; the target is then its own context
     author: Ints  # 0: unknown
-    created_ms: Ints  # of the reporter's account; UNKNOWN_MS where nobody told
+    created_ms: Ints  # of the reporter's account; UNKNOWN_MS where unknown
     fingerprint: Ints  # 0: none
     exempt: Bools  # trusted reporter or illegal-content notice
     texts: dict[
@@ -215,13 +215,13 @@ class Window:
 
     def remove(self, seqs: npt.ArrayLike) -> Events:
         """Take out complaints that no longer stand; unknown seqs are ignored. Returns the events removed."""
-        wanted = np.asarray(seqs, np.int64)
-        found = np.flatnonzero(np.isin(self.seq[: self.size], wanted) & ~self.gone[: self.size]).astype(np.int32)
+        numbers = np.asarray(seqs, np.int64)
+        found = np.flatnonzero(np.isin(self.seq[: self.size], numbers) & ~self.gone[: self.size]).astype(np.int32)
         if len(found):
             self._leave(found)
             for index in (self.by_target, self.by_context, self.by_pair, self.by_reporter_context):
                 index.delete(self.gone)
-            self._final[: self.size] = False  # rare enough to count everything anew
+            self._final[: self.size] = False  # rare enough to count everything again
         return found
 
     def _expire(self) -> None:
@@ -265,7 +265,7 @@ class Window:
             setattr(self, name, _stretched(getattr(self, name), room, np.bool_))
         self._counts = _stretched(self._counts, room, np.int32)
 
-    # --- asking
+    # --- reading
 
     def digest(self) -> str:
         """What the window holds, in 32 hexadecimal digits: the same for the same live complaints, in whatever order and

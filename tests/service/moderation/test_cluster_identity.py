@@ -323,7 +323,7 @@ def test_three_new_targets_or_a_fifth_more_people_reopen(
     keeper.sees(7, gang(people, targets))
     assert keeper["k1"].status == ("open" if reopened else "decided")
     assert keeper["k1"].verdict == "coordinated"
-    assert keeper["k1"].summary.startswith("Grown since decision") == reopened
+    assert keeper["k1"].summary.startswith("Has grown since the decision") == reopened
 
 
 def test_a_fifth_more_is_a_fifth_more_whatever_the_size() -> None:

@@ -11,7 +11,7 @@ from worlds import DAY, HOUR, Row, columns, draw_town, members_of
 from service.moderation.outcomes import VerdictTally
 from service.moderation.score import coordination, judge
 from service.policy import DEFAULT_POLICY
-from workers.detection.contexts import infer, told
+from workers.detection.contexts import given_contexts, infer
 from workers.detection.detector import Detector
 from workers.detection.window import Window
 
@@ -197,9 +197,9 @@ def test_a_platform_that_gives_each_target_a_context_of_its_own_tells_none() -> 
 def test_one_comment_each_under_a_few_articles_is_told_all_the_same() -> None:
     rows = little_forum()
     batch = columns(rows)
-    tells, alone = told(batch)
+    tells, alone = given_contexts(batch)
     assert tells.all() and alone
-    tells, alone = told(columns(in_own_places(rows)))
+    tells, alone = given_contexts(columns(in_own_places(rows)))
     assert not tells.any() and not alone
 
 
