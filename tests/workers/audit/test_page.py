@@ -197,7 +197,7 @@ def test_a_cluster_is_shown_with_its_sentence_figures_evidence_traits_and_counts
         "90 %",
         "Together <b>often</b>.",
         "12 of 12 targets are not replies (40 % of all targets are not).",
-        "1 × 10⁻⁵",
+        "1 in 100,000",
     ):
         assert told in words
     assert "2 of them reach 8 complaints only through a group" in words
