@@ -22,6 +22,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PROSE = {"description", "summary", "example", "examples", "explanation", "reason", "detail", "title", "label", "text"}
+PROSE |= {"revoked_because"}
+SENTENCES = {"notes"}  # lists of sentences
 SHOWN = 40  # differences that are printed
 
 DRAW = """
@@ -80,7 +82,7 @@ def without_prose(value: Any, cluster_ids: dict[str, str]) -> Any:
         for key, held in value.items():
             if key == "id" and isinstance(held, str) and "members" in value:
                 kept[key] = cluster_ids.setdefault(held, f"cluster {len(cluster_ids)}")
-            elif key not in PROSE or isinstance(held, dict | list):
+            elif key not in SENTENCES and (key not in PROSE or isinstance(held, dict | list)):
                 kept[key] = without_prose(held, cluster_ids)
         return kept
     if isinstance(value, list):

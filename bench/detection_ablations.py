@@ -16,12 +16,12 @@ from service.model import Evidence, JsonObject
 from service.policy import DEFAULT_POLICY, Policy
 from workers.audit import windows
 from workers.detection import detector as detector_module
-from workers.detection import evidence, growth, one_shot
-from workers.detection import groups as groups_module
+from workers.detection import growth, one_shot, seed_growth
+from workers.detection.arrays import Events, Ints
 from workers.detection.groups import Group
 from workers.detection.growth import MemberSet
 from workers.detection.one_shot import ALPHA, CARRIERS, SHARE, Slice
-from workers.detection.window import Events, Ints, Window
+from workers.detection.window import Window
 
 
 def _without_weak(*_: Any) -> tuple[list[MemberSet], list[MemberSet]]:
@@ -48,13 +48,13 @@ def _fisher_alone(
     window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy
 ) -> Slice | None:
     """one_shot._test where only all three signs together may speak."""
-    fresh, fingerprint, duplicate = evidence.devices(window, events, usual_fresh, policy)
-    signs = (fresh, fingerprint, duplicate)
+    view = one_shot.view_of_slice(window, target, events, usual_fresh, policy)
+    fresh, fingerprint, duplicate = signs = one_shot.signs_of(view)
     p_values = [max(s.p_value if s.p_value is not None else 1.0, 1e-30) for s in signs]
     p_value = min(1.0, float(chi2.sf(-2 * np.log(p_values).sum(), 2 * len(signs))) * max(slices_in_all, 1))
     if p_value >= ALPHA or max(s.value for s in signs) < SHARE:
         return None
-    carrying = evidence.carriers(window, events, duplicate.value >= SHARE, policy)
+    carrying = one_shot.carrying_a_sign(view, with_texts=duplicate.value >= SHARE)
     if len(np.unique(window.reporter[events[carrying]])) < CARRIERS:
         return None
     mine = events[carrying | (~carrying & one_shot._in_their_midst(window, target, events, carrying))]
@@ -85,7 +85,7 @@ def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
 _ANY_TARGET = (growth, "targets_of", _all_shared)
 # Each changes the groups, so the windows are swept anew.
 SWEPT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
-    "weak tier": ((groups_module, "weak_seeds", _without_weak),),
+    "weak tier": ((seed_growth, "weak_seeds", _without_weak),),
     "growth guard": ((growth, "grow", _unguarded),),
     "author leads": ((detector_module, "author_groups", lambda window: []),),
     "crossing leads": (
@@ -93,8 +93,8 @@ SWEPT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     ),
     "twins": ((detector_module, "twin_pairs", lambda window, limit: np.empty(0, np.int64)),),
     "chance-target filter (growth)": (_ANY_TARGET,),
-    "aims among targets (measuring)": ((growth, "aims_among", growth.targets_of),),
-    "either of these two": (_ANY_TARGET, (growth, "aims_among", _all_shared)),
+    "targets measured on": ((growth, "measured_targets", growth.targets_of),),
+    "either of these two": (_ANY_TARGET, (growth, "measured_targets", _all_shared)),
     "one sign alone (Tippett)": ((one_shot, "_test", _fisher_alone),),
 }
 

@@ -29,7 +29,10 @@ from figures import parser_of, print_machine, show
 from world_files import ARGUMENTS, OUT, add_options, evaluation, world
 
 from service.moderation.assessment import independent_count, summarise
-from service.moderation.cluster_identity import ClusterState, Recomputation, parts_by_target, reconcile, rescore
+from service.moderation.cluster_discounts import parts_by_target
+from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_state import ClusterState
+from service.moderation.reconciliation import Recomputation, reconcile
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of

@@ -16,8 +16,9 @@ from unittest import mock
 from detection_calibration import DAYS_APART
 from detection_runs import Read, Sweeps, audited
 
-from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile
-from service.moderation.score import OUTCOMES
+from service.moderation.cluster_state import ClusterState
+from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.signals.outcomes import OUTCOMES
 from service.policy import Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit import windows

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from service.model import Complaint, Evidence, Reporter, Target, microseconds
-from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.cluster_state import ClusterState, Membership
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
 from workers.audit.history import Collector, ComplaintHistory

@@ -47,7 +47,7 @@ EVIDENCE = [
         "usual": 0.0,
         "p_value": None,
         "contribution": 7.2,
-        "text": "Each member adds a factor of 10^3.0 to how unlikely the group is by chance.",
+        "text": "Each additional member makes coincidence 1,000 times less likely.",
     },
     {
         "signal": "span",
@@ -81,7 +81,7 @@ EVIDENCE = [
         "usual": 0.02,
         "p_value": 1e-6,
         "contribution": 0.0,
-        "text": "5 of 6 targets are by author a-9, where 2 % are.",
+        "text": "5 of 6 targets are by author a-9 (2 % of all targets are).",
     },
     {
         "signal": "outcomes",
@@ -89,7 +89,7 @@ EVIDENCE = [
         "usual": 0.4,
         "p_value": None,
         "contribution": -0.6,
-        "text": "People upheld 1 and rejected 1 of the 6 targets.",
+        "text": "Moderators rejected the complaints on 1 of 2 targets reviewed and upheld the other.",
     },
 ]
 
@@ -116,7 +116,7 @@ def put_case(
     reporters, hit = [say.format(f"r-{k}") for k in range(people)], [say.format(f"comment/{k}") for k in range(targets)]
     values = {
         "evidence": json.dumps([{**e, "text": say.format(e["text"])} for e in EVIDENCE]),
-        "summary": say.format(f"{people} accounts complained about the same {targets} targets; not judged yet."),
+        "summary": say.format(f"{people} accounts complained about the same {targets} targets; not reviewed yet."),
         "settle_with": json.dumps(hit[:2] if settle else []),
         "score": 9.4,
         "probability": 0.98,

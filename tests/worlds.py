@@ -11,7 +11,7 @@ import numpy as np
 
 from service.intake.text_fingerprints import signature_of
 from service.storage.sql.hashing import key_of
-from workers.detection.detector import Group
+from workers.detection.groups import Group
 from workers.detection.window import UNKNOWN_MS, Complaints
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from service import logs
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.storage.cases import clusters, warnings
 from service.storage.complaints.archive_reader import FeedRow, analysis_state_of, read_feed
 from service.storage.detection import allow_list

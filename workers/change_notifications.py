@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 from service.moderation.assessment import TargetSummary
 from service.moderation.case_events import cluster_events, warn_event
 from service.moderation.change_effects import ClustersOfTargets, TargetFacts, effects_on_targets
-from service.moderation.cluster_identity import ClusterState, summaries
+from service.moderation.cluster_discounts import summaries
+from service.moderation.cluster_state import ClusterState
 from service.moderation.events import Event
 from service.moderation.restorations import Moment, Restoration, latest_removal
 from service.policy import Policy

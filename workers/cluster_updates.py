@@ -12,7 +12,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
+from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_state import ClusterState
+from service.moderation.reconciliation import Recomputation, reconcile
 from service.policy import Policy
 from service.storage.complaints.archive_reader import outcomes_of
 from service.storage.complaints.feed import FeedBatch, FeedOutcome

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from service.model import JsonObject, moment
-from service.moderation.cluster_identity import ClusterState, rescore
+from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_state import ClusterState
 from service.moderation.what_if import Comparison, compare, held_targets, is_case, paired, targets_of, with_verdicts
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import names_of, totals_of

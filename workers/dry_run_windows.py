@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile
+from service.moderation.cluster_state import ClusterState
+from service.moderation.reconciliation import Recomputation, reconcile
 from service.moderation.what_if import targets_of
 from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of

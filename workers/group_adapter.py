@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.model import Evidence, Kind
-from service.moderation.cluster_identity import Membership
+from service.moderation.cluster_state import Membership
 from workers.detection.groups import Group
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdaptedGroup:
-    """A group as service.moderation.cluster_identity.Found wants it."""
+    """A group as service.moderation.cluster_identity.DetectedGroup describes it."""
 
     kind: Kind
     reporters: frozenset[int]

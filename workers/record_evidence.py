@@ -12,8 +12,8 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from service.moderation.outcomes import JudgedComplaint
-from service.moderation.record import record_evidence
 from service.moderation.score import coordination
+from service.moderation.signals.record import record_evidence
 from service.storage.complaints.archive_reader import judged_complaints_of, outcomes_of, totals_of
 from service.storage.complaints.feed import FeedOutcome
 from workers.detection.groups import Group

@@ -21,7 +21,7 @@ from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
 from service.storage.detection.rebuild_reads import members_of_clusters
 from service.storage.redis_store.leases import held
-from workers.detection.contexts import WELL_TOLD, labelled, share_told
+from workers.detection.contexts import MOSTLY_GIVEN, labelled, share_given
 from workers.detection.detector import Detector
 from workers.detection.permutation import permuted_within_contexts
 from workers.feed_columns import columns_of, standing
@@ -44,7 +44,7 @@ def run(tenant: str, resources: Resources) -> None:
             known = members_of_clusters(connection, number)
         rows = rows[~np.isin(rows["reporter"], np.fromiter(known, np.int64, len(known)))]
         batch = columns_of(rows[rows["time_us"] >= since], texts)
-        if share_told(batch) < WELL_TOLD:
+        if share_given(batch) < MOSTLY_GIVEN:
             inferred = Detector.sweep(policy, batch)[0].inferred
             batch = labelled(batch, inferred) if inferred is not None else batch
         _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq))

@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 
 from service.model import Evidence
 from service.storage.complaints.archive_reader import contents_of
+from workers.detection.arrays import Ints
 from workers.detection.groups import Group
-from workers.detection.target_traits import Usual, aims_of, traits_of, usual_of
-from workers.detection.window import Ints, Window
+from workers.detection.target_traits import Usual, shared_traits_of, traits_of, usual_of
+from workers.detection.window import Window
 
 SAMPLE = 5_000  # targets: a share of 1 % is known to +-.3 points, and reading them takes a tenth of a second
 OUTGROWN = 2  # a window with so many times the targets needs a new sample before the next sweep
@@ -62,7 +63,7 @@ class SharedTraits:
             _, first = np.unique(target, return_index=True)
             self._read(connection, target[first], seq[first])
         for group in new:
-            self._aims[group.targets] = aims_of(group.targets, self._traits, self._usual)
+            self._aims[group.targets] = shared_traits_of(group.targets, self._traits, self._usual)
         return {g: replace(g, evidence=g.evidence + self._aims[g.targets]) for g in groups}
 
     def _read(self, connection: Connection, targets: Ints, seqs: Ints) -> list[int]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from workers.detection.contexts import Inferred
 from workers.detection.detector import Fitted
-from workers.detection.groups import Lead, Tier
 from workers.detection.growth import Affinity
+from workers.detection.seed_growth import Lead, Tier
 
 _TIERS: tuple[Tier, ...] = ("crossing", "author", "twins")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.moderation.restorations import Moment
 from service.policy import Policy
 from service.storage.complaints.archive_reader import AnalysisState

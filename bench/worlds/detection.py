@@ -18,7 +18,8 @@ from bench.worlds.world import World
 from service.intake.items import COMPLAINT, OUTCOME, read_line
 from service.model import Complaint, Outcome
 from service.moderation.assessment import ClusterPart, independent_count, summarise
-from service.moderation.cluster_identity import ClusterState, parts_by_target
+from service.moderation.cluster_discounts import parts_by_target
+from service.moderation.cluster_state import ClusterState
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit import windows

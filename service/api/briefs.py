@@ -75,7 +75,7 @@ BRIEF_EXAMPLE: dict[str, Any] = {
             "kind": "repeat",
             "disposition": "flagged",
             "status": "open",
-            "summary": "9 accounts complained about the same 31 targets; not judged yet.",
+            "summary": "9 accounts complained about the same 31 targets; not reviewed yet.",
             "verdict": None,
             "complaints": 9,
             "probability": 0.97,

@@ -123,7 +123,14 @@ def burst_chart(burst: Burst, name: str) -> Markup:
     parts.append(
         Markup('<line class="axis" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(left, left + hours * bar, bottom)
     )
-    for k in range(hours + 1):
+    parts += _hour_axis(burst, left, bar, bottom)
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _hour_axis(burst: Burst, left: int, bar: int, bottom: int) -> list[Markup]:
+    """A tick and its hour every six hours, with the date at midnight."""
+    parts = []
+    for k in range(len(burst.members) + 1):
         hour = burst.start + timedelta(hours=k)
         if hour.hour % 6 == 0:
             x = left + k * bar
@@ -139,7 +146,7 @@ def burst_chart(burst: Burst, name: str) -> Markup:
                         x, bottom + 30, f"{hour.day} {hour:%b}"
                     )
                 )
-    return Markup("").join([*parts, Markup("</svg>")])
+    return parts
 
 
 def burst_in_rows(burst: Burst) -> list[tuple[datetime, int, int]]:

@@ -33,7 +33,7 @@ _CHARACTER_PX, _DATE_PX = 6.8, 52
 
 
 class PlottedComplaint(Protocol):
-    """A complaint of a member on a target of the cluster (service.moderation.cluster_identity.Membership)."""
+    """A complaint of a member on a target of the cluster (service.moderation.cluster_state.Membership)."""
 
     @property
     def seq(self) -> int: ...

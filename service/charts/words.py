@@ -7,10 +7,11 @@ import unicodedata
 from datetime import datetime
 
 from service.model import Evidence
-from service.moderation.score import AIM, COORDINATION
+from service.moderation.phrases import power_of_ten
+from service.moderation.signals.registry import COORDINATION, SIGNAL_BY_NAME
+from service.moderation.signals.shared_traits import TRAIT_PREFIX
 
 LABEL_WIDTH = 18  # columns of a terminal
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Characters that show nothing or turn their neighbours round: controls, formats (bidi, zero width), surrogates,
 # private, unassigned, separators.
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -69,23 +70,17 @@ def figure(value: float) -> str:
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}".replace("-", "−")
     if abs(value) < 1e-3:
-        return tiny(abs(value)) if value > 0 else f"−{tiny(-value)}"
+        return "< 0.001" if value > 0 else "> −0.001"
     return f"{value:.3g}".replace("-", "−")
 
 
-def tiny(value: float) -> str:
-    """A number > 0 as one digit and a power of ten."""
-    digit, power = f"{value:.0e}".split("e")
-    return f"{digit} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
-
-
 def p_value(p: float | None) -> str:
-    """A p-value; none where no test fits the signal."""
+    """How often chance alone would show as much: per cent, or one in so many; "no test" where none fits the signal."""
     if p is None:
         return "no test"
     if p < 1e-12:
-        return "< 10⁻¹²"
-    return tiny(p) if p < 1e-3 else f"{p:.2g}"
+        return "less than 1 in a trillion"
+    return f"1 in {power_of_ten(-math.log10(p))}" if p < 0.01 else share(p)
 
 
 def signed(value: float) -> str:
@@ -110,8 +105,10 @@ def question(evidence: Evidence) -> str:
 
 
 def label(signal: str) -> str:
-    """A signal's name in words; what a group aims at by the name of the attribute alone."""
-    words = signal.removeprefix(AIM).replace("_", " ")
+    """A signal's title, a shared trait's by the name of the attribute; any other name in words."""
+    if signal in SIGNAL_BY_NAME:
+        return SIGNAL_BY_NAME[signal].title
+    words = signal.removeprefix(TRAIT_PREFIX).replace("_", " ")
     return words[:1].upper() + words[1:]
 
 

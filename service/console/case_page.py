@@ -28,10 +28,11 @@ from service.console.formatting import web_address
 from service.console.text_groups import TextGroup, text_groups, written_of
 from service.errors import Refused
 from service.model import DecisionRequest, JsonObject, microseconds, moment
-from service.moderation.cluster_identity import Membership
+from service.moderation.cluster_state import Membership
 from service.moderation.decision_preview import Effect, sentence
-from service.moderation.rescoring import Rescored, Said, rescore_without
-from service.moderation.score import OUTCOMES
+from service.moderation.rescoring import Rescored, rescore_without
+from service.moderation.signals.outcomes import OUTCOMES
+from service.moderation.signals.signal import MemberComplaint
 from service.storage.cases.case_files import (
     OTHERS_SHOWN,
     CaseFile,
@@ -393,10 +394,10 @@ def rescored_without(
     )
 
 
-def _said(m: Membership, content: JsonObject, wording: str | None) -> Said:
+def _said(m: Membership, content: JsonObject, wording: str | None) -> MemberComplaint:
     reporter, target = content["reporter"], content["target"]
     created = reporter.get("account_created_at")
-    return Said(
+    return MemberComplaint(
         m.reporter,
         m.target,
         m.time_us,

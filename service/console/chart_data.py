@@ -18,8 +18,12 @@ from service.charts.burst import USUAL_SHARE, usual_rate
 from service.charts.lockstep import LAGS, by_target, in_order
 from service.charts.words import figure, label, lasting, p_value, share
 from service.model import Evidence, microseconds, moment
-from service.moderation.cluster_identity import Membership
-from service.moderation.score import AIM, COORDINATION, OUTCOMES
+from service.moderation.cluster_state import Membership
+from service.moderation.phrases import power_of_ten
+from service.moderation.signals.outcomes import OUTCOMES
+from service.moderation.signals.registry import COORDINATION, SIGNAL_BY_NAME
+from service.moderation.signals.shared_traits import TRAIT_PREFIX
+from service.moderation.signals.signal import Unit
 
 BINS = 160  # of a time line's table, at most
 _BIN_SECONDS = (60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 7 * 86_400, 28 * 86_400, 364 * 86_400)
@@ -183,51 +187,21 @@ class SignalBar:
     question: str  # coordinated | unfounded | shown
 
 
-_TITLES = {
-    "lockstep": "In step",
-    "devotion": "Devoted to these targets",
-    "group": "Not by chance",
-    "span": "Across threads",
-    "slice": "One crowd at once",
-    "base": "Starting point",
-    "pairs": "Pairs",
-    "fresh_accounts": "Fresh accounts",
-    "shared_fingerprints": "Shared devices or networks",
-    "near_duplicate_texts": "Copied wording",
-    "one_author": "One author",
-    "burst": "All at once",
-    "outcomes": "What people decided",
-    "record": "Members' record elsewhere",
-}
-_POWERS = {"group", "slice", "pairs"}  # said as powers of ten: how unlikely by chance
-_SHARES = {
-    "lockstep",
-    "devotion",
-    "span",
-    "fresh_accounts",
-    "shared_fingerprints",
-    "near_duplicate_texts",
-    "one_author",
-    "outcomes",
-    "record",
-}
-
-
 def signals_of(evidence: Sequence[Evidence]) -> list[SignalBar]:
     """What speaks for and against, strongest first; then what is only shown.
 
     What the group aims at is apart (`aims_of`).
     """
-    told = [e for e in evidence if not e.signal.startswith(AIM)]
+    told = [e for e in evidence if not e.signal.startswith(TRAIT_PREFIX)]
     whole = sum(abs(e.contribution) for e in told) or 1.0
     rows = [
         SignalBar(
             e.signal,
-            _TITLES.get(e.signal, label(e.signal)),
+            label(e.signal),
             e.text,
             _said(e.signal, e.value),
             "–"
-            if e.signal in ("base", OUTCOMES) or (e.signal in _POWERS and not e.usual)
+            if e.signal in ("base", OUTCOMES) or (_unit(e.signal) in ("odds", "factor") and not e.usual)
             else _said(e.signal, e.usual),
             p_value(e.p_value),
             e.contribution,
@@ -241,10 +215,18 @@ def signals_of(evidence: Sequence[Evidence]) -> list[SignalBar]:
     return sorted(rows, key=lambda s: (s.question == "shown", s.name == "base", -abs(s.contribution), s.name))
 
 
+def _unit(signal: str) -> Unit:
+    known = SIGNAL_BY_NAME.get(signal)
+    return "figure" if known is None else known.unit
+
+
 def _said(signal: str, value: float) -> str:
-    if signal in _SHARES:
+    unit = _unit(signal)
+    if unit == "share":
         return share(value)
-    return f"10^{figure(value)}" if signal in _POWERS else figure(value)
+    if unit == "odds":
+        return f"1 in {power_of_ten(value)}"
+    return f"{power_of_ten(value)} times" if unit == "factor" else figure(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +246,7 @@ def aims_of(evidence: Sequence[Evidence]) -> list[SharedTrait]:
         (
             SharedTrait(label(e.signal), e.text, e.value, e.usual, p_value(e.p_value))
             for e in evidence
-            if e.signal.startswith(AIM)
+            if e.signal.startswith(TRAIT_PREFIX)
         ),
         key=lambda a: (-a.share, a.title),
     )

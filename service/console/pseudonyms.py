@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from service.model import Evidence
-from service.moderation.score import AIM, percent
+from service.moderation.phrases import percent
+from service.moderation.signals.shared_traits import TRAIT_PREFIX
 
-_AUTHOR_SIGNAL = f"{AIM}author"
+_AUTHOR_SIGNAL = f"{TRAIT_PREFIX}author"
 
 
 @dataclass(slots=True)
@@ -74,4 +75,4 @@ class ExportNames:
         return text
 
     def _author_text(self, e: Evidence) -> str:
-        return f"{percent(e.value)} of the targets are by one author, where {percent(e.usual)} are usual."
+        return f"{percent(e.value)} of the targets are by one author ({percent(e.usual)} of all targets are)."

@@ -26,7 +26,7 @@ from service.console.sign_in import Viewer
 from service.errors import StoreUnavailable
 from service.model import Assessment, microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, assess
-from service.moderation.brief import Dossier, GroupOnTarget, OutcomeTold, fragment, not_known, sentences
+from service.moderation.brief import Dossier, GroupOnTarget, ReceivedOutcome, fragment, not_known, sentences
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview
 from service.storage.cases.brief_reads import read_dossier
@@ -250,7 +250,7 @@ def _groups(dossier: Dossier, assessment: Assessment | None) -> list[TargetGroup
     ]
 
 
-def timeline(points: Points, outcomes: Sequence[OutcomeTold], groups: Sequence[GroupOnTarget]) -> Timeline | None:
+def timeline(points: Points, outcomes: Sequence[ReceivedOutcome], groups: Sequence[GroupOnTarget]) -> Timeline | None:
     """Complaints over time, those of the largest clusters in colours of their own; None without a complaint."""
     largest = sorted(points.by_cluster, key=lambda cluster: (-len(points.by_cluster[cluster]), cluster))
     drawn, together = largest[:GROUPS_DRAWN], largest[GROUPS_DRAWN:]
@@ -305,11 +305,11 @@ def _says(start: datetime, step: timedelta, names: Sequence[str], counts: Sequen
     return f"{start:%d %b, %H:%M} to {start + step:%d %b, %H:%M} UTC: {plural(sum(counts), 'complaint')} ({told})"
 
 
-def _letter(outcome: OutcomeTold) -> str:
+def _letter(outcome: ReceivedOutcome) -> str:
     return _LETTERS.get(outcome.action or "", "U" if outcome.verdict == "upheld" else "X")
 
 
-def _words(outcome: OutcomeTold) -> str:
+def _words(outcome: ReceivedOutcome) -> str:
     words = [
         {"removed": "removed", "kept": "kept", "restored": "put back"}.get(outcome.action or "", ""),
         {"upheld": "complaints upheld", "rejected": "complaints rejected"}.get(outcome.verdict or "", ""),

@@ -1,8 +1,7 @@
-"""Known good patrols: whose complaints are shown in clusters and never discounted, as if the platform had called them
-trusted. PURE.
+"""The allow-list: reporters whose complaints are shown in clusters and never discounted, as a trusted flagger's. PURE.
 
-A complaint is exempt for its own sake (a trusted flagger's, a notice of illegal content), or because its reporter is on
-the tenant's allow-list. Only the second comes and goes: taking somebody off the list leaves a trusted flagger's
+A complaint is exempt on its own account (a trusted flagger's, a notice of illegal content), or because its reporter is
+on the tenant's allow-list. Only the second can change: taking a reporter off the list leaves a trusted flagger's
 complaint exempt.
 """
 
@@ -12,12 +11,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
-from service.moderation.cluster_identity import ClusterState, summaries
+from service.moderation.cluster_discounts import summaries
+from service.moderation.cluster_state import ClusterState
+from service.moderation.phrases import many
 
 
 def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> list[int]:
-    """Seqs of exempt complaints of reporters who are not on the list: only the complaint itself tells whether it stays
-    exempt.
+    """Seqs of exempt complaints by reporters who are not on the list.
+
+    Whether such a complaint stays exempt can only be read from the complaint itself.
     """
     return sorted(
         {m.seq for state in states for m in state.memberships.values() if m.exempt and m.reporter not in allowed}
@@ -66,7 +68,7 @@ def allowance_of(
     targets = {t for state in changed.values() for t in state.author_by_target}
     now, then = summaries(states.values(), targets), summaries({**states, **changed}.values(), targets)
     gained = {t: _independent(then, totals, t) - _independent(now, totals, t) for t in targets}
-    holds, held = ({t for t in targets if _held(told, totals, t, threshold)} for told in (now, then))
+    holds, held = ({t for t in targets if _held(known, totals, t, threshold)} for known in (now, then))
     return Allowance(
         clusters=len(changed),
         complaints=sum(
@@ -84,29 +86,25 @@ def allowance_of(
 def sentence(effect: Allowance) -> str:
     """The effect in plain words."""
     if not effect.clusters:
-        return "Changes nothing now: no complaint of theirs is in a case. It counts for what comes."
-    said = [f"Concerns {_many(effect.complaints, 'complaint')} in {_many(effect.clusters, 'case')}"]
+        return "Changes nothing now: none of their complaints is in a case. It applies to future complaints."
+    parts = [f"Affects {many(effect.complaints, 'complaint')} in {many(effect.clusters, 'case')}"]
     if abs(effect.counted) >= 0.05:
-        said.append(
+        parts.append(
             f"{abs(effect.counted):,.1f}".removesuffix(".0")
-            + f" {'more' if effect.counted > 0 else 'fewer'} count as independent, on {_many(effect.targets, 'target')}"
+            + f" {'more' if effect.counted > 0 else 'fewer'} count as independent, on {many(effect.targets, 'target')}"
         )
     else:
-        said.append("no independent count changes")
+        parts.append("no independent count changes")
     if effect.released:
-        said.append(f"{_many(effect.released, 'target')} no longer held at the removal threshold")
+        parts.append(f"{many(effect.released, 'target')} no longer held at the removal threshold")
     if effect.held:
-        said.append(f"{_many(effect.held, 'target')} held again at the removal threshold")
-    return "; ".join(said) + "."
+        parts.append(f"{many(effect.held, 'target')} held again at the removal threshold")
+    return "; ".join(parts) + "."
 
 
-def _independent(told: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int) -> float:
-    return independent_count(totals.get(target, 0), told.get(target, NO_CLUSTERS).discount)
+def _independent(known: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int) -> float:
+    return independent_count(totals.get(target, 0), known.get(target, NO_CLUSTERS).discount)
 
 
-def _held(told: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int, threshold: int) -> bool:
-    return recommend(totals.get(target, 0), _independent(told, totals, target), threshold, flagged=False) == "hold"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def _held(known: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int, threshold: int) -> bool:
+    return recommend(totals.get(target, 0), _independent(known, totals, target), threshold, flagged=False) == "hold"

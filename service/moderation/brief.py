@@ -2,10 +2,10 @@
 
 In plain words, and as a fragment for a statement of reasons. PURE.
 
-Art. 17 DSA: a statement of reasons tells whether the decision was taken on a notice, which automated means found it and
-took it. The fragment uses the words of the Commission's transparency database where it has some (SOURCE_*,
-AUTOMATED_DECISION_*). It says what this service knows from complaints and outcomes alone, and names what it does not
-know; whether a platform may use it so is for its lawyers to say.
+Art. 17 DSA: a statement of reasons says whether the decision was taken on a notice, and which automated means were used
+to find the content and to decide. The fragment uses the terms of the Commission's transparency database where there are
+any (SOURCE_*, AUTOMATED_DECISION_*). It says what this service knows from complaints and outcomes alone, and names what
+it does not know; whether a platform may use it like that is for its lawyers to say.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class GroupOnTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeTold:
-    """What the platform told about the target, or about one complaint on it."""
+class ReceivedOutcome:
+    """An outcome that the platform sent about the target, or about one complaint on it."""
 
     id: str
     decided_at: datetime
@@ -67,7 +67,7 @@ class OutcomeTold:
 
 
 @dataclass(frozen=True, slots=True)
-class RestorationTold:
+class TargetRestoration:
     """The target's restoration, if it has one."""
 
     state: RestorationState
@@ -84,15 +84,15 @@ class Dossier:
 
     figures: ComplaintFigures = ComplaintFigures()
     groups: Sequence[GroupOnTarget] = ()
-    outcomes: Sequence[OutcomeTold] = ()  # in the order of their decisions
-    restoration: RestorationTold | None = None
+    outcomes: Sequence[ReceivedOutcome] = ()  # in the order of their decisions
+    restoration: TargetRestoration | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
     """What a statement of reasons can say about complaints and automation."""
 
-    restriction: Literal["removed"] | None  # what stands by the latest action that was told
+    restriction: Literal["removed"] | None  # what stands by the latest action that was received
     decided_at: datetime | None
     decided_by: DecidedBy | None
     source_type: SourceType | None
@@ -122,17 +122,17 @@ def sentences(assessment: Assessment, dossier: Dossier, threshold: int) -> list[
 
 def not_known(assessment: Assessment, dossier: Dossier) -> list[str]:
     """What nobody should read into the brief."""
-    unknown = ["What the content says and whether it breaks a rule or a law: it was not examined here."]
+    unknown = ["Whether the content breaks a rule or a law: it was not examined here."]
     if not any(o.decided_by != "automatic" and o.verdict is not None for o in dossier.outcomes):
-        unknown.append("Whether the complaints are right: no person's verdict was received.")
+        unknown.append("Whether the complaints are justified: no moderator's verdict was received.")
     if dossier.figures.standing or dossier.groups:
         unknown.append("Whether the accounts that complained belong to different people.")
     if not any(o.action is not None for o in dossier.outcomes):
         unknown.append("Whether it was removed: no outcome with an action was received.")
     if any(group.verdict is None and group.disposition in ("flagged", "held_back") for group in dossier.groups):
-        unknown.append("Whether a person agrees that the group is coordinated: that is an estimate so far.")
+        unknown.append("Whether a moderator agrees that the group is coordinated: so far that is an estimate.")
     if assessment.pending:
-        unknown.append(f"What came in after {_time(assessment.as_of)}: it is being analysed.")
+        unknown.append(f"Anything received after {_time(assessment.as_of)}: it is still being analysed.")
     return unknown
 
 
@@ -167,92 +167,92 @@ def fragment(assessment: Assessment, dossier: Dossier, threshold: int, policy_ve
 def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int) -> list[str]:
     n, independent = assessment.complaints, assessment.independent_complaints
     if not n:
-        said = ["No complaint about this target stands."]
+        lines = ["There are no standing complaints about this target."]
     elif independent == n:
-        said = [f"{_people(n)} complained about this target, as far as we can tell independently of each other."]
+        lines = [f"{_people(n)} complained about this target, independently of each other as far as we can tell."]
     else:
-        said = [
+        lines = [
             (
-                f"{_people(n)} complained about this target. A group that complains together counts as one voice: that"
-                f" leaves {_number(independent)} independent {'complaint' if independent == 1 else 'complaints'}."
+                f"{_people(n)} complained about this target. A group that complains together counts as one person,"
+                f" which leaves {_number(independent)} independent {'complaint' if independent == 1 else 'complaints'}."
             )
         ]
     if assessment.recommendation == "hold":
-        said.append(
-            f"At a threshold of {threshold} only coordinated complaints carry it over. We recommend not to remove it by"
-            " its count, and to look at it."
+        lines.append(
+            f"It reaches the threshold of {threshold} only because of coordinated complaints. We recommend not removing"
+            " it by its count, and having a moderator review it."
         )
     elif assessment.recommendation == "review":
-        said.append(
-            f"Enough people complained independently to reach the threshold of {threshold}, but a flagged group is"
-            " among those who complained: look before you decide."
+        lines.append(
+            f"Enough people complained independently to reach the threshold of {threshold}, but some of the"
+            " complaints are from a flagged group: review it before you decide."
         )
     elif n >= threshold:
-        said.append(f"Enough people complained independently to reach the threshold of {threshold}.")
+        lines.append(f"Enough people complained independently to reach the threshold of {threshold}.")
     elif n:
-        said.append(f"It does not reach the threshold of {threshold}.")
+        lines.append(f"It does not reach the threshold of {threshold}.")
     if figures.withdrawn:
-        said.append(f"{_more(figures.withdrawn, 'complaint')} withdrawn and counted nowhere.")
+        lines.append(f"{_more(figures.withdrawn, 'complaint')} withdrawn and counted nowhere.")
     if figures.machine:
-        said.append(
+        lines.append(
             f"{_more(figures.machine, 'report')} sent by machines (another server or a filter) and counted nowhere."
         )
-    return said
+    return lines
 
 
 def _groups(assessment: Assessment, groups: Sequence[GroupOnTarget]) -> list[str]:
     parts = {part.id: part for part in assessment.clusters}
-    said = []
+    lines = []
     for group in groups:
         part = parts.get(group.id)
         whose = (
-            f"{part.complaints} of the complaints are of group {group.id}"
+            f"{part.complaints} of the complaints are from group {group.id}"
             if part is not None
             else f"Group {group.id} is on this target"
         )
-        said.append(f"{whose} ({_standing(group)}): {group.summary}")
+        lines.append(f"{whose} ({_standing(group)}): {group.summary}")
         for decision in group.decisions:
-            undone = f", taking back {decision.reverses}" if decision.reverses else ""
-            said.append(
-                f"About this group {decision.by} decided on {_time(decision.at)}: {decision.verdict.replace('_', ' ')}"
+            undone = f", reversing decision {decision.reverses}" if decision.reverses else ""
+            lines.append(
+                f"{decision.by} decided about this group on {_time(decision.at)}: {decision.verdict.replace('_', ' ')}"
                 f" ({decision.reason_code}){undone}."
             )
         if part is not None and assessment.without_clusters.get(group.id) is not None:
-            said.append(
-                f"Had group {group.id} not been found, {_number(assessment.without_clusters[group.id])} complaints"
-                " would count."
+            lines.append(
+                f"Without the discount for group {group.id}, {_number(assessment.without_clusters[group.id])}"
+                " complaints would count."
             )
-    return said
+    return lines
 
 
 def _standing(group: GroupOnTarget) -> str:
     if group.verdict is not None:
-        return "a person decided: " + group.verdict.replace("_", " ")
+        return "a moderator decided: " + group.verdict.replace("_", " ")
     return {
-        "flagged": "flagged, no person has decided yet",
-        "held_back": "found beyond the day's quota of flags, no person has decided yet",
-        "reliable": "coordinated, but people found its complaints right: they count in full",
-        "revoked": "no longer thought to be a group: its complaints count in full",
+        "flagged": "flagged, no moderator has decided yet",
+        "held_back": "held back by the day's quota of flags, no moderator has decided yet",
+        "reliable": "coordinated, but moderators upheld its complaints: they count in full",
+        "revoked": "no longer considered a group: its complaints count in full",
         "merged": "part of another group",
     }[group.disposition]
 
 
 def _notices(figures: ComplaintFigures) -> list[str]:
-    said = []
+    lines = []
     if figures.illegal_content_notices:
-        said.append(
+        lines.append(
             f"{figures.illegal_content_notices} of the complaints {_are(figures.illegal_content_notices)} a notice of"
-            " illegal content: never discounted, and to be examined by itself whatever the count."
+            " illegal content: never discounted, and to be examined individually whatever the count."
         )
     if figures.trusted:
-        said.append(
+        lines.append(
             f"{figures.trusted} of the complaints {_are(figures.trusted)} by a trusted flagger: never discounted."
         )
-    return said
+    return lines
 
 
 def _outcomes(dossier: Dossier) -> list[str]:
-    said = []
+    lines = []
     for outcome in dossier.outcomes:
         judged = (
             "the complaints about it were"
@@ -267,7 +267,7 @@ def _outcomes(dossier: Dossier) -> list[str]:
             )
             if word
         ]
-        said.append(f"{_time(outcome.decided_at)}, {_by(outcome.decided_by)}: {' and '.join(did)}.")
+        lines.append(f"{_time(outcome.decided_at)}, {_by(outcome.decided_by)}: {' and '.join(did)}.")
     latest = _latest_action(dossier.outcomes)
     if (
         latest is not None
@@ -275,38 +275,39 @@ def _outcomes(dossier: Dossier) -> list[str]:
         and latest.decided_by == "automatic"
         and not _looked_at(dossier.outcomes, latest)
     ):
-        said.append("It was removed automatically, and no person is known to have looked at it since.")
-    return said
+        lines.append("It was removed automatically, and as far as we know no moderator has reviewed it since.")
+    return lines
 
 
-def _restoration(told: RestorationTold | None) -> list[str]:
-    if told is None:
+def _restoration(restoration: TargetRestoration | None) -> list[str]:
+    if restoration is None:
         return []
     then = (
-        f"When it was removed on {_time(told.removed_at)}, {told.complaints} complaints stood,"
-        f" {_number(told.independent_complaints)} of them independent, at a threshold of {told.threshold}."
+        f"When it was removed on {_time(restoration.removed_at)}, {restoration.complaints} complaints stood,"
+        f" {_number(restoration.independent_complaints)} of them independent, at a threshold of"
+        f" {restoration.threshold}."
     )
     state = {
-        "open": "Whether to restore it is an open question.",
+        "open": "Nobody has decided yet whether to restore it.",
         "restored": "It has been restored since.",
-        "stands": "A person or an appeal has since found that the removal stands.",
-    }[told.state]
+        "stands": "The removal has since been confirmed by a moderator or on appeal.",
+    }[restoration.state]
     return [f"{then} {state}"]
 
 
-def _latest_action(outcomes: Sequence[OutcomeTold]) -> OutcomeTold | None:
+def _latest_action(outcomes: Sequence[ReceivedOutcome]) -> ReceivedOutcome | None:
     rank = {"automatic": 0, "person": 1, "appeal": 2}
     acts = [o for o in outcomes if o.action is not None and o.complaint_id is None]
     return max(acts, key=lambda o: (o.decided_at, rank[o.decided_by], o.id), default=None)
 
 
-def _looked_at(outcomes: Sequence[OutcomeTold], since: OutcomeTold) -> bool:
+def _looked_at(outcomes: Sequence[ReceivedOutcome], since: ReceivedOutcome) -> bool:
     return any(
         o.decided_by != "automatic" and o.complaint_id is None and o.decided_at >= since.decided_at for o in outcomes
     )
 
 
-def _automation(outcomes: Sequence[OutcomeTold], latest: OutcomeTold) -> AutomatedDecision:
+def _automation(outcomes: Sequence[ReceivedOutcome], latest: ReceivedOutcome) -> AutomatedDecision:
     """Of the removal that stands: by rule alone, by rule and confirmed by a person (or the other way round), or by a
     person.
     """
@@ -329,14 +330,14 @@ def _detection(figures: ComplaintFigures) -> Literal["Yes", "No"] | None:
     return "No" if figures.standing else None
 
 
-def _decided(latest: OutcomeTold | None) -> str:
+def _decided(latest: ReceivedOutcome | None) -> str:
     if latest is None or latest.action != "removed":
-        return "No removal stands, as far as was told."
+        return "As far as we know, it is not removed."
     return f"Removed {_by(latest.decided_by)} on {_time(latest.decided_at)}."
 
 
 def _by(decided_by: str) -> str:
-    return {"automatic": "automatically", "person": "by a person", "appeal": "on appeal"}[decided_by]
+    return {"automatic": "automatically", "person": "by a moderator", "appeal": "on appeal"}[decided_by]
 
 
 def _people(n: int) -> str:

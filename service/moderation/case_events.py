@@ -1,28 +1,21 @@
-"""Which events does a change of clusters and targets make?
+"""Which events does a change of clusters and targets cause?
 
 PURE: the caller records them in the transaction that makes the change.
 
-What a subscriber wants to hear decides:
-
-- cluster.flagged  a case to look at: flagged, and not before. A cluster that comes back after a revocation is told
-again.
-- cluster.grown    a flagged cluster goes on: a fifth more accounts or targets than at the last step, or a new target in
-another
-                   hour of event time, or it swallowed another cluster, or growth reopened a decided case. The steps are
-                   those of a
-                   ladder (1.2^k), so that nothing has to be remembered, a cluster tells at most one event a tick, one
-                   an
-                   hour beside the ladder, and coming and going around a step tells nothing twice.
-- cluster.revoked  what was told as flagged is so no more: revoked, or reliable (coordinated, but people found it
-right).
-- cluster.decided  what a person decided, a reversal included; the key is the decision's.
+- cluster.flagged  a case to look at: flagged now, and not before. A cluster that comes back after a revocation is
+                   reported again.
+- cluster.grown    a flagged cluster continues: a fifth more accounts or targets than at the last step, a new target in
+                   another hour of event time, another cluster merged into it, or a decided case reopened by growth.
+                   The steps are powers of 1.2, so that nothing has to be remembered: a cluster causes at most one event
+                   a tick and one an hour beside the steps, and moving back and forth across a step causes none.
+- cluster.revoked  a cluster is no longer flagged: revoked, or reliable (coordinated, but moderators upheld it).
+- cluster.decided  a person's decision, a reversal included; the key is the decision's.
 - target.hold      the recommendation became `hold`. Once for each target, the cluster that carries it and the
-threshold: an
-                   independent count that trembles around the threshold is one event.
+                   threshold: an independent count that moves back and forth across the threshold is one event.
 - target.restore_suggested  a restoration opened; once for each removal.
 - reporter.warn_suggested   see service/moderation/warnings.py.
 
-Data is small: ids, counts, probabilities, the summary, paths to ask for more. No complaint's text, no list of members.
+Data is small: ids, counts, probabilities, the summary, paths for more. No complaint's text, no list of members.
 """
 
 from __future__ import annotations
@@ -36,7 +29,7 @@ from urllib.parse import quote
 
 from service.model import Cluster, Decision, moment
 from service.moderation.assessment import TargetSummary, independent_count, recommend
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.moderation.events import Event
 from service.moderation.restorations import Restoration
 from service.moderation.warnings import Suggestion
@@ -46,8 +39,9 @@ _HOUR_US = 3_600_000_000
 
 
 def cluster_events(before: Mapping[str, ClusterState], changed: Mapping[str, ClusterState]) -> list[Event]:
-    """What the detector's change of clusters tells, in the order of their ids; `before` holds the earlier states of
-    those in `changed`.
+    """Events for clusters that the detector changed, in the order of their ids.
+
+    `before` holds the earlier states of those in `changed`.
     """
     absorbed: dict[str, list[str]] = defaultdict(list)
     for state in changed.values():
@@ -119,13 +113,13 @@ def _step(n: int) -> int:
 
 def _because(state: ClusterState) -> str:
     if state.disposition == "reliable":
-        return "people found its complaints right"
+        return "moderators upheld its complaints"
     return f"merged into {state.merged_into}" if state.disposition == "merged" else state.revoked_because or "revoked"
 
 
 def decision_events(before: str, after: Cluster, decision: Decision) -> list[Event]:
-    """What a person's decision tells; `before` is the cluster's disposition until then."""
-    said = {
+    """Events for a person's decision; `before` is the cluster's disposition until then."""
+    decided = {
         "id": decision.id,
         "at": _text(decision.at),
         "by": decision.by,
@@ -134,7 +128,7 @@ def decision_events(before: str, after: Cluster, decision: Decision) -> list[Eve
         "reverses": decision.reverses,
         "excluded_reporters": len(decision.excluded_reporters),
     }
-    events = [Event("cluster.decided", decision.id, {**_cluster_data(after), "decision": said})]
+    events = [Event("cluster.decided", decision.id, {**_cluster_data(after), "decision": decided})]
     if after.disposition == "flagged" and before != "flagged":
         events.append(Event("cluster.flagged", f"{after.id}/{after.version}", _cluster_data(after)))
     elif before == "flagged" and after.disposition != "flagged":
@@ -209,7 +203,7 @@ def restore_event(target_id: str, restoration: Restoration, policy_version: str)
 
 
 def warn_event(reporter_id: str, found: Suggestion, at_us: int) -> Event:
-    """A person should consider to warn the reporter; nothing happens by itself."""
+    """A person should consider warning the reporter; nothing happens automatically."""
     return Event(
         "reporter.warn_suggested",
         f"{reporter_id}/{at_us}",
@@ -225,8 +219,8 @@ def warn_event(reporter_id: str, found: Suggestion, at_us: int) -> Event:
             "in_decided_brigades": found.by_decision,
             "clusters": list(found.clusters[:10]),
             "note": (
-                "A suggestion to look at the case (DSA Art. 23): whether the notices were manifestly unfounded, and"
-                " with what intention, only a person can judge."
+                "A suggestion to review the case (DSA Art. 23): only a person can judge whether the notices were"
+                " manifestly unfounded, and with what intention."
             ),
         },
     )

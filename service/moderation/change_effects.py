@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from service.moderation.assessment import TargetSummary
 from service.moderation.case_events import hold_event, hold_key, is_held, restore_event
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.moderation.events import Event
 from service.moderation.restorations import Moment, Received, Restoration, inflations, latest_removal, review
 from service.policy import Policy

@@ -1,11 +1,9 @@
-"""What would a decision do?
+"""What would a decision do? Shown before it is made. PURE.
 
-Told before it is made: which complaints it lifts out of the counts, which restorations it suggests. PURE.
-
-Compared are three worlds over the same archive: as it is, as it would be after the decisions, and as it would be had
-the decided clusters never been. What a decision lifts is the difference of the last two, so that "lifts 138 complaints"
-says what the verdict stands for, also where the estimate had discounted most of them before; the difference of the
-first two is what changes by it.
+Three versions of the same archive are compared: as it is, as it would be after the decisions, and as it would be if the
+decided clusters had never been found. The complaints that a decision stops counting are the difference of the last two,
+so that "stops counting 138 complaints" says what the verdict stands for, even where the estimate had discounted most of
+them before; the difference of the first two is what the decision changes.
 """
 
 from __future__ import annotations
@@ -14,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
-from service.moderation.cluster_identity import ClusterState, summaries
+from service.moderation.cluster_discounts import summaries
+from service.moderation.cluster_state import ClusterState
 from service.moderation.decisions import Case
+from service.moderation.phrases import many
 from service.moderation.restorations import Moment, Received, Restoration, inflations, latest_removal, review
 
 
@@ -44,7 +44,7 @@ class Effect:
     held_before: int
     restorations: int  # open after it, on these targets
     restorations_before: int
-    excluded: int  # reporters whom it takes out of a group
+    excluded: int  # reporters that it excludes from a group
 
     @property
     def counted_again(self) -> float:
@@ -146,46 +146,49 @@ def _effect(
 def sentence(effect: Effect, verdict: str) -> str:
     """The effect of decisions with this verdict, in one plain sentence.
 
-    A verdict about coordination is told by what it stands for, also where the estimate had discounted most of it;
-    escalating and snoozing say nothing about the group, and are told by what changes.
+    A verdict about coordination is described by what it stands for, even where the estimate had discounted most of it;
+    escalating and snoozing say nothing about the group, and are described by what changes.
     """
-    said = []
+    parts = []
     waits = verdict in ("escalated", "snoozed")
     if waits and abs(effect.lifted - effect.lifted_before) < 0.5:
-        said.append("changes no count")
+        parts.append("changes no counts")
     elif effect.lifted >= 0.5:
-        said.append(f"lifts {_complaints(effect.lifted)} on {_many(effect.lifted_targets, 'target')} out of the counts")
+        parts.append(f"stops counting {_complaints(effect.lifted)} on {many(effect.lifted_targets, 'target')}")
     elif effect.counted_again >= 0.5:
-        said.append(f"{_complaints(effect.counted_again)} on {_many(effect.targets, 'target')} count in full again")
+        parts.append(f"counts {_complaints(effect.counted_again)} on {many(effect.targets, 'target')} in full again")
     else:
-        said.append("changes no count")
+        parts.append("changes no counts")
     new = effect.restorations - effect.restorations_before
     if effect.restorations and new >= 0 and (new or not waits):
-        said.append(
-            f"suggests {_many(effect.restorations, 'restoration')}"
+        parts.append(
+            f"suggests putting back {many(effect.restorations, 'target')}"
             + (f" ({new:,} of them new)" if 0 < new < effect.restorations else "")
         )
     elif new < 0:
-        said.append(f"takes back {_many(-new, 'suggested restoration')}")
+        parts.append(f"no longer suggests putting back {many(-new, 'target')}")
     holds = effect.held - effect.held_before
     if holds:
-        said.append(f"{'holds' if holds > 0 else 'releases'} {_many(abs(holds), 'target')} at the removal threshold")
+        parts.append(f"{'holds' if holds > 0 else 'releases'} {many(abs(holds), 'target')} at the removal threshold")
     if effect.excluded:
-        said.append(f"takes {_many(effect.excluded, 'account')} out of the group")
-    text = ", ".join(said)
+        parts.append(f"excludes {many(effect.excluded, 'account')} from the group")
+    text = ", ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _discount(told: Mapping[int, TargetSummary], target: int, facts: Facts) -> float:
+def _discount(known: Mapping[int, TargetSummary], target: int, facts: Facts) -> float:
     total = facts.totals.get(target, 0)
-    return total - independent_count(total, told.get(target, NO_CLUSTERS).discount)
+    return total - independent_count(total, known.get(target, NO_CLUSTERS).discount)
 
 
-def _held(told: Mapping[int, TargetSummary], target: int, facts: Facts) -> bool:
+def _held(known: Mapping[int, TargetSummary], target: int, facts: Facts) -> bool:
     total = facts.totals.get(target, 0)
     return (
         recommend(
-            total, independent_count(total, told.get(target, NO_CLUSTERS).discount), facts.threshold, flagged=False
+            total,
+            independent_count(total, known.get(target, NO_CLUSTERS).discount),
+            facts.threshold,
+            flagged=False,
         )
         == "hold"
     )
@@ -216,8 +219,4 @@ def _open(restorations: Mapping[int, Restoration | None]) -> int:
 
 
 def _complaints(count: float) -> str:
-    return _many(round(count), "complaint")
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return many(round(count), "complaint")

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
 from service.errors import Refused, StaleVersion
 from service.model import Decision, DecisionRequest, Disposition, Status
+from service.moderation.cluster_state import StandingVerdict
 
-StandingVerdict = Literal["coordinated", "not_coordinated"]
 # clusters.revoked_because when a person, not the detector, revoked
 DECIDED_NOT_COORDINATED = "decided: not coordinated"
 

@@ -1,4 +1,4 @@
-"""What subscribers are told: the kinds of events, and one of them."""
+"""Events that are sent to subscribers: their types, and one event."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ EventType = Literal[
     "reporter.warn_suggested",
 ]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
-PING = "ping"  # sent to one subscriber when a person asks for it; nobody subscribes to it, and nothing has happened
+PING = "ping"  # sent to one subscriber on request, as a test; nobody can subscribe to it
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a case, as it is told to subscribers."""
+    """Something that happened to a case, as it is sent to subscribers."""
 
     type: str  # one of EVENT_TYPES
-    key: str  # what makes it the same event when it is found again: within its tenant, (type, key) is told once
+    key: str  # what makes it the same event when it is found again: within its tenant, (type, key) is sent once
     data: dict[str, Any] = field(default_factory=dict, hash=False)  # JSON; small: ids and figures, no lists of members

@@ -35,7 +35,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from service.moderation.assessment import ClusterPart, TargetSummary, summarise
-from service.moderation.cluster_identity import ClusterState, parts_by_target
+from service.moderation.cluster_discounts import parts_by_target
+from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import Judgement
 
 RestorationState = Literal["open", "restored", "stands"]

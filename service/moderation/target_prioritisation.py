@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaln
 
-from service.moderation.outcomes import JudgedComplaint, Judgement, VerdictTally, log_likelihood_ratio, tally
-from service.moderation.score import OUTCOME_BOUND, log_odds, sigmoid
+from service.moderation.outcomes import JudgedComplaint, Judgement, VerdictTally, tally
+from service.moderation.score import log_odds, sigmoid
+from service.moderation.signals.outcomes import ratio
 
 MOST = 3  # targets named
 SETTLED = 0.1, 0.9  # outside, the question counts as answered
@@ -35,14 +36,15 @@ Floats = npt.NDArray[np.float64]
 def settle_with(
     complaints: Iterable[JudgedComplaint],
     outcomes_by_target: Mapping[int, Sequence[Judgement]],
-    told: VerdictTally,
+    reviewed: VerdictTally,
     unfounded_probability: float,
 ) -> tuple[int, ...]:
     """The unjudged targets to judge first, at most three; none if all are judged or no verdict would change anything.
 
-    `complaints` are the members' on the cluster's targets, `told` their tally, `unfounded_probability` the cluster's by
-    now. A target whose every complaint came after its verdict is unjudged, as the tally has it. As few are named as
-    bring the probability outside .1 to .9 more likely than not; three where that is out of reach. Order is irrelevant.
+    `complaints` are the members' on the cluster's targets, `reviewed` their tally, `unfounded_probability` the
+    cluster's by now. A target whose every complaint came after its verdict is unjudged, as the tally has it. As few are
+    named as bring the probability outside .1 to .9 more likely than not; three where that is out of reach. Order is
+    irrelevant.
     """
     filed: dict[int, list[JudgedComplaint]] = {}
     for complaint in complaints:
@@ -50,32 +52,32 @@ def settle_with(
     unjudged = [
         t for t, mine in filed.items() if not outcomes_by_target.get(t) or tally(mine, outcomes_by_target).unjudged
     ]
-    looks = looks_needed(unfounded_probability, told, min(MOST, len(unjudged)))
+    looks = looks_needed(unfounded_probability, reviewed, min(MOST, len(unjudged)))
     ranked = sorted(unjudged, key=lambda t: (-len(filed[t]), not _removed(outcomes_by_target.get(t, ())), t))
     return tuple(ranked[:looks])
 
 
-def looks_needed(unfounded_probability: float, told: VerdictTally, available: int) -> int:
+def looks_needed(unfounded_probability: float, reviewed: VerdictTally, available: int) -> int:
     """How many further verdicts settle the question more likely than not; `available` where so few cannot, 0 where none
     helps.
     """
-    if not available or expected_change(unfounded_probability, told, available) < IDLE:
+    if not available or expected_change(unfounded_probability, reviewed, available) < IDLE:
         return 0
     low, high = SETTLED
     for looks in range(1, available):
-        weight, posterior = forecast(unfounded_probability, told, looks)
+        weight, posterior = forecast(unfounded_probability, reviewed, looks)
         if float(weight[(posterior < low) | (posterior > high)].sum()) > 0.5:
             return looks
     return available
 
 
-def expected_change(unfounded_probability: float, told: VerdictTally, looks: int) -> float:
+def expected_change(unfounded_probability: float, reviewed: VerdictTally, looks: int) -> float:
     """E |posterior - now| over the verdicts on `looks` further targets."""
-    weight, posterior = forecast(unfounded_probability, told, looks)
+    weight, posterior = forecast(unfounded_probability, reviewed, looks)
     return float((weight * np.abs(posterior - unfounded_probability)).sum())
 
 
-def forecast(unfounded_probability: float, told: VerdictTally, looks: int) -> tuple[Floats, Floats]:
+def forecast(unfounded_probability: float, reviewed: VerdictTally, looks: int) -> tuple[Floats, Floats]:
     """For 0..looks upheld among the next `looks` verdicts: how probable that is, and the unfounded_probability after
     it.
 
@@ -89,23 +91,15 @@ def forecast(unfounded_probability: float, told: VerdictTally, looks: int) -> tu
     upheld = np.arange(looks + 1)
     rejected = looks - upheld
     ways = np.array([math.comb(looks, i) for i in range(looks + 1)], float)
-    abusive = np.exp(
-        betaln(1 + told.upheld + upheld, 4 + told.rejected + rejected) - betaln(1 + told.upheld, 4 + told.rejected)
-    )
-    fair = np.exp(
-        betaln(4 + told.upheld + upheld, 2 + told.rejected + rejected) - betaln(4 + told.upheld, 2 + told.rejected)
-    )
+    up, down = reviewed.upheld, reviewed.rejected
+    abusive = np.exp(betaln(1 + up + upheld, 4 + down + rejected) - betaln(1 + up, 4 + down))
+    fair = np.exp(betaln(4 + up + upheld, 2 + down + rejected) - betaln(4 + up, 2 + down))
     weight = ways * (sigmoid(now) * abusive + sigmoid(-now) * fair)
-    before = _ratio(told.upheld, told.rejected)
+    before = ratio(reviewed.upheld, reviewed.rejected)
     posterior = np.array(
-        [sigmoid(now - before + _ratio(told.upheld + i, told.rejected + looks - i)) for i in range(looks + 1)]
+        [sigmoid(now - before + ratio(reviewed.upheld + i, reviewed.rejected + looks - i)) for i in range(looks + 1)]
     )
     return weight, posterior
-
-
-def _ratio(upheld: int, rejected: int) -> float:
-    """What the verdicts add to the log-odds of the cluster, bounded as in its score."""
-    return max(-OUTCOME_BOUND, min(OUTCOME_BOUND, log_likelihood_ratio(upheld, rejected)))
 
 
 def _removed(outcomes: Iterable[Judgement]) -> bool:

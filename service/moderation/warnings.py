@@ -89,15 +89,16 @@ def suggest(
 
 
 def letter(suggestion: Suggestion) -> str:
-    """A text that a person may send to the reporter, as a beginning: it names the facts, what may follow and how to
-    object (Art. 23(2), (4) DSA).
+    """A draft that a person may send to the reporter: the facts, what may follow, how to object.
+
+    Art. 23(2), (4) DSA.
     """
     days = suggestion.period_seconds // 86_400
     return (
-        f"Hello,\n\nin the last {days} days our moderators looked at {suggestion.judged:,} of your reports and found"
-        f" {suggestion.unfounded:,} of them to be without ground: what was reported did not break our rules. Reports"
-        " are read by people, and help us most where they are about such breaches.\n\nPlease report only what breaks"
-        " our rules. If many more of your reports turn out to be without ground, we may stop processing reports from"
-        " your account for a limited time; our terms say when and for how long.\n\nIf you think that we judged your"
-        " reports wrongly, answer this message: a person will look at them again.\n"
+        f"Hello,\n\nin the last {days} days our moderators reviewed {suggestion.judged:,} of your reports and found"
+        f" {suggestion.unfounded:,} of them unfounded: the content you reported did not break our rules. People read"
+        " every report, and reports help most when they are about content that does.\n\nPlease report only content"
+        " that breaks our rules. If many more of your reports turn out to be unfounded, we may stop processing reports"
+        " from your account for a limited time. Our terms of service say when and for how long.\n\nIf you think we"
+        " judged your reports wrongly, reply to this message and a person will look at them again.\n"
     )

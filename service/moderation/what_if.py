@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from service.moderation.case_events import is_held
-from service.moderation.cluster_identity import ClusterState, common_people, summaries
+from service.moderation.cluster_discounts import summaries
+from service.moderation.cluster_identity import common_people
+from service.moderation.cluster_state import ClusterState
 
 Why = Literal["held_back", "reliable", "not_found", "below"]
 

@@ -17,7 +17,7 @@ from flow import LONG_AFTER, Newspaper, audited, told, world_of
 from sqlalchemy import Engine
 from worlds import DAY, HOUR, START, Row, Town, document, draw_town, keys_of
 
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.settings import Settings
 from service.storage.cases.cases import read_cluster
 from service.storage.sql.hashing import key_of
@@ -99,7 +99,7 @@ def test_a_brigade_is_found_also_when_every_target_of_it_is_removed_automaticall
     laundered = [outcome(r, "upheld", "automatic", after=1) for r in last_hits(town)]
     (cluster,) = flagged(run(paper, town.rows, laundered))
     assert cluster.members == keys_of(f"r{r}" for r in town.brigades[0])
-    assert cluster.unfounded_probability >= 0.5 and "not judged yet" in cluster.summary
+    assert cluster.unfounded_probability >= 0.5 and "not reviewed yet" in cluster.summary
     target, _, _ = crowd_on(paper, town)
     assert paper.asks(target, THRESHOLD).recommendation == "hold"
 
@@ -162,7 +162,7 @@ def test_a_patrol_that_nobody_has_judged_yet_is_flagged_and_its_summary_says_so(
     (cluster,) = flagged(run(paper, patrol_town().rows))
     with paper.engine.connect() as connection:
         shown = read_cluster(connection, paper.id, cluster.id, now=LONG_AFTER)
-    assert "not judged yet" in shown.summary
+    assert "not reviewed yet" in shown.summary
     assert set(shown.settle_with) <= set(shown.targets) and shown.settle_with
 
 
@@ -171,7 +171,7 @@ def test_a_patrol_that_people_uphold_is_not_flagged_and_counts_in_full(paper: Ne
     clusters = run(paper, town.rows, [outcome(r, "upheld") for r in last_hits(town)])
     assert flagged(clusters) == []
     (cluster,) = clusters.values()
-    assert cluster.disposition == "reliable" and "people upheld" in cluster.summary
+    assert cluster.disposition == "reliable" and "moderators upheld" in cluster.summary
     target, complaints, _ = crowd_on(paper, town)
     answer = paper.asks(target, THRESHOLD)
     assert (answer.complaints, answer.independent_complaints, answer.recommendation) == (
@@ -265,6 +265,6 @@ def test_without_any_judgement_the_patrol_alone_is_flagged_beside_the_campaigns_
     wrongly = [
         c for c in audited(told(world, outcomes=False))[0] if c.disposition == "flagged" and not c.members <= campaign
     ]
-    assert all(set(c.author_by_target) <= patrolled and "not judged yet" in c.summary for c in wrongly)
+    assert all(set(c.author_by_target) <= patrolled and "not reviewed yet" in c.summary for c in wrongly)
     viral = {key_of(t) for t, crowd in world.crowd_by_target.items() if crowd == "viral outrage"}
     assert viral and not any(viral & set(c.author_by_target) for c in wrongly)

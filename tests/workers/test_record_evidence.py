@@ -48,7 +48,7 @@ def test_members_records_are_read_from_the_archive_without_the_groups_own_target
     assert told[crowd] is crowd, "readers are not looked up"
     (record,) = told[coordinated].evidence[1:]
     assert record.signal == "record" and record.value == 1 and record.contribution > 0
-    assert record.text.startswith("Elsewhere people upheld 0 and rejected 4 complaints of 4 members")
+    assert record.text.startswith("On other targets, moderators upheld 0 and rejected 4 complaints by 4 members")
 
     archive(engine, tenant, epoch, batches([outcome("o3", "own-r0", 5, verdict="upheld")], first=100))
     with engine.connect() as connection:
@@ -57,4 +57,4 @@ def test_members_records_are_read_from_the_archive_without_the_groups_own_target
         )
         recording.forget()
         (fresh,) = recording.recorded(connection, {coordinated: coordinated}, NOW)[coordinated].evidence[1:]
-    assert fresh.text.startswith("Elsewhere people upheld 1 and rejected 4 complaints of 4 members")
+    assert fresh.text.startswith("On other targets, moderators upheld 1 and rejected 4 complaints by 4 members")

@@ -96,7 +96,7 @@ def newspaper(politics: int = 20, sports: int = 180) -> list[bytes]:
     return [comment(k, "politics" if k < politics else "sports") for k in range(politics + sports)]
 
 
-POLITICS = "12 of 12 targets have section = politics, where 10 % have."
+POLITICS = "12 of 12 targets have section “politics” (10 % of all targets do)."
 
 
 def test_a_group_is_compared_with_all_targets_of_the_window(place: Place) -> None:
@@ -131,7 +131,7 @@ def test_a_sample_bounds_what_is_read_and_the_group_s_own_targets_are_read_besid
     place.takes(newspaper())
     (texts,) = place.texts(place.group(f"t{k}" for k in range(12)))
     assert 50 <= len(place.reads) == len(set(place.reads)) <= 62
-    assert len(texts) == 1 and texts[0].startswith("12 of 12 targets have section = politics, where ")
+    assert len(texts) == 1 and texts[0].startswith("12 of 12 targets have section “politics” (")
 
 
 def test_aims_stay_until_the_next_sample(place: Place) -> None:
@@ -148,7 +148,7 @@ def test_a_window_that_doubled_gets_a_new_sample_by_itself(place: Place) -> None
     place.texts(place.group(f"t{k}" for k in range(12)))
     place.takes([comment(k, "sports") for k in range(200, 600)])
     assert place.texts(place.group(f"t{k}" for k in range(13))) == [
-        ["13 of 13 targets have section = politics, where 3 % have."]
+        ["13 of 13 targets have section “politics” (3 % of all targets do)."]
     ]
 
 

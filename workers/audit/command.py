@@ -15,7 +15,7 @@ from service.errors import Refused
 from service.intake.items import COMPLAINT, OUTCOME
 from service.model import Complaint, JsonObject, Outcome
 from service.moderation.outcomes import standing
-from service.moderation.score import percent
+from service.moderation.phrases import percent
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.files import Reading, read_items
@@ -23,13 +23,13 @@ from workers.audit.history import Collector, ComplaintHistory, outcomes_by_targe
 from workers.audit.report import report_of
 from workers.audit.scenes import AuditScope, given_fields, scenes_of
 from workers.audit.windows import AuditResult, audit
-from workers.detection.contexts import WELL_TOLD, share_told
+from workers.detection.contexts import MOSTLY_GIVEN, share_given
 
 MAX_WINDOW_DAYS = 1_000  # times inside a window have 38 bits of milliseconds, with room for its margins
 
 
 class ProgressDisplay(Protocol):
-    """Told what is being done and how much of it: `stage(name, total)`, then `advance(done_so_far)`."""
+    """Receives what is being done and how much of it: `stage(name, total)`, then `advance(done_so_far)`."""
 
     def stage(self, name: str, total: int) -> None: ...
     def advance(self, done: int) -> None: ...
@@ -63,27 +63,27 @@ def run(
     Complaints and outcomes after `as_of` are left out. Raises Refused for unreadable files, for files without one valid
     complaint, for a window or step that makes no sense and for reports that cannot be written.
     """
-    told = progress or Silent()
+    shown = progress or Silent()
     if window_seconds < 3600 or step_seconds < 3600:
-        raise Refused(f"--window is {window_seconds} s and --step {step_seconds} s: both have to be at least an hour")
+        raise Refused(f"--window is {window_seconds} s and --step {step_seconds} s: both must be at least 3600 s (1 h)")
     if window_seconds > MAX_WINDOW_DAYS * 86_400:
         raise Refused(
-            f"--window is {window_seconds // 86_400} d: {MAX_WINDOW_DAYS} d is the most; a group that acts for longer"
-            " is followed from window to window"
+            f"--window is {window_seconds // 86_400} d: the longest window is {MAX_WINDOW_DAYS} d; a group that acts"
+            " for longer is followed from window to window"
         )
     policy = replace(policy, window_seconds=window_seconds)
     _check_destinations(out, html)
-    history, judged, reading, unread = _read(paths, outcomes, as_of, now, policy, told)
+    history, judged, reading, unread = _read(paths, outcomes, as_of, now, policy, shown)
     if not len(history.complaints):
         raise Refused(
             f"no valid complaint in {', '.join(map(str, paths))}" + "".join(f"\n  {e}" for e in reading.examples)
         )
-    told.stage("windows", 1)
+    shown.stage("windows", 1)
 
     def window_done(done: int, total: int) -> None:
         if done == 1:
-            told.stage("windows", total)
-        told.advance(done)
+            shown.stage("windows", total)
+        shown.advance(done)
 
     result = audit(history, judged, policy, step_seconds, window_done)
     report = report_of(result.clusters, history, policy.version, _notes(history, result, reading, unread))
@@ -91,10 +91,10 @@ def run(
     if html is not None:
         from workers.audit.page import page_of  # brings Jinja2, which nothing else here needs
 
-        told.stage("page", 1)
+        shown.stage("page", 1)
         scope = _scope(history, judged, result, policy, step_seconds, as_of, paths, outcomes)
         _write(html, page_of(report, scenes_of(result.clusters, history, judged), scope))
-        told.advance(1)
+        shown.advance(1)
     return report
 
 
@@ -102,7 +102,7 @@ def _check_destinations(out: Path, html: Path | None) -> None:
     """Found out before the work, not after it."""
     for option, path in (("--out", out), ("--html", html)):
         if path is not None and not path.parent.is_dir():
-            raise Refused(f"{path.parent} is no folder: {option} needs one that exists")
+            raise Refused(f"{path.parent} is not a folder: {option} needs a folder that exists")
     if html is not None and html.resolve() == out.resolve():
         raise Refused(f"--out and --html are both {html}: the page would replace the report, name two files")
 
@@ -130,7 +130,7 @@ def _scope(
         step_seconds=step_seconds,
         as_of=as_of,
         threshold=policy.default_threshold,
-        told=given_fields(history),
+        fields=given_fields(history),
     )
 
 
@@ -140,17 +140,17 @@ def _read(
     as_of: datetime | None,
     now: datetime,
     policy: Policy,
-    told: ProgressDisplay,
+    progress: ProgressDisplay,
 ) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]], Reading, Reading]:
     reading, outcome_reading = Reading(), Reading()
     total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if p.exists())
-    told.stage("reading", total)
+    progress.stage("reading", total)
     done = 0
 
     def read(count: int) -> None:
         nonlocal done
         done += count
-        told.advance(done)
+        progress.advance(done)
 
     known = [
         cast(Outcome, o)
@@ -159,7 +159,7 @@ def _read(
         if as_of is None or cast(Outcome, o).decided_at <= as_of
     ]
     collector = Collector(policy.text_min_words)
-    collector.wanted = {o.complaint_id for o in known if o.complaint_id is not None}
+    collector.judged_complaints = {o.complaint_id for o in known if o.complaint_id is not None}
     for path in paths:
         for item in read_items(path, COMPLAINT, now, reading, read):
             complaint = cast(Complaint, item)
@@ -171,30 +171,31 @@ def _read(
 
 def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, outcome_reading: Reading) -> list[str]:
     notes = [
-        f"{result.windows} windows were analysed; a group seen again keeps its id.",
-        "No quota of new flags applies to an audit.",
-        "At the end all outcomes re-scored all clusters, once.",
+        f"{result.windows} windows were analysed. A group that is found again keeps its id.",
+        "The daily quota of new flags does not apply to an audit.",
+        "At the end, all clusters were re-scored once with all outcomes.",
     ]
     for what, r in (("complaints", reading), ("outcomes", outcome_reading)):
         if r.rejected:
             notes.append(f"{r.rejected} {what} were rejected, for instance {'; '.join(r.examples)}")
     if history.duplicates:
-        notes.append(f"{history.duplicates} complaints had an id that was seen before and changed nothing.")
+        notes.append(f"{history.duplicates} complaints had the id of an earlier one and were ignored.")
     if history.repeats:
         notes.append(
-            f"{history.repeats} complaints repeated a reporter's earlier one about the same target and count once."
+            f"{history.repeats} complaints repeated an earlier one by the same reporter about the same"
+            " target and were not counted again."
         )
-    if (told := share_told(history.complaints)) < WELL_TOLD:
+    if (given := share_given(history.complaints)) < MOSTLY_GIVEN:
         notes.append(
-            f"{percent(told)} of the complaints tell a context (thread, article) that targets share. The others' was"
-            " inferred from what readers visit in one sitting: readers of one article cannot be told from a group as"
-            " well as they could be."
+            f"{percent(given)} of the complaints come with a context (thread, article) that targets share. For the"
+            " others it was inferred from what reporters visit in one sitting, which makes it harder to distinguish"
+            " readers of one article from a group."
         )
     cut = result.counters.get("cut", 0)
     if cut:
         notes.append(
-            f"{cut:,} pairs of complaints on crowded targets were not compared, summed over the windows: each complaint"
-            " is paired with the latest 32 before it."
+            f"{cut:,} pairs of complaints on crowded targets were not compared, counted over all windows: each"
+            " complaint is compared with the 32 before it."
         )
     return notes
 

@@ -60,7 +60,7 @@ class Reading:
 def read_items(
     path: Path, noun: Noun, now: datetime, reading: Reading, progress: Callable[[int], None]
 ) -> Iterator[Frozen]:
-    """The valid items of a file, in its order. `progress` is told the bytes of the file that were read since.
+    """The valid items of a file, in its order. `progress` is called with the number of bytes read since the last call.
 
     Raises Refused for a file that is none of the three kinds or cannot be read.
     """
@@ -137,7 +137,7 @@ def _parquet(path: Path, noun: Noun, now: datetime, progress: Callable[[int], No
                     number += 1
                     if row is None:
                         yield RejectedItem(
-                            line=number, detail="a value of this row is beyond what its type can be read as", pointer=""
+                            line=number, detail="a value of this row is outside the range of its type", pointer=""
                         )
                     else:
                         yield read_value(
@@ -145,7 +145,7 @@ def _parquet(path: Path, noun: Noun, now: datetime, progress: Callable[[int], No
                         )
             progress(share)
     except ArrowException as error:
-        raise Refused(f"{path} is no readable Parquet file: {error}") from error
+        raise Refused(f"{path} cannot be read as Parquet: {error}") from error
 
 
 def _rows(batch: Any) -> Iterator[dict[str, Any] | None]:

@@ -12,8 +12,9 @@ from service.intake.text_fingerprints import signature_of, word_count
 from service.model import Complaint, Outcome, microseconds
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
+from workers.detection.arrays import Ints
 from workers.detection.target_traits import TargetTraits
-from workers.detection.window import UNKNOWN_MS, Complaints, Ints
+from workers.detection.window import UNKNOWN_MS, Complaints
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class ComplaintHistory:
 
 
 class Collector:
-    """Takes complaints one by one, in any order, and lays them out as a History."""
+    """Takes complaints one by one, in any order, and lays them out as a ComplaintHistory."""
 
     def __init__(self, text_min_words: int) -> None:
         self._numbers = {
@@ -58,14 +59,14 @@ class Collector:
         self._exempt = bytearray()
         self._texts: dict[int, bytes] = {}
         self._seen: set[int] = set()
-        self._row_by_id: dict[str, int] = {}  # only of complaints that an outcome may name; filled by `wanted`
+        self._row_by_id: dict[str, int] = {}  # of `judged_complaints` alone
         self._keys: dict[str, int] = {}
         self._reporters: dict[int, str] = {}
         self._targets: dict[int, str] = {}
         self._traits = TargetTraits()
         self._min_words = text_min_words
         self.duplicates = 0
-        self.wanted: set[str] = set()  # ids of complaints that outcomes are about
+        self.judged_complaints: set[str] = set()  # ids of complaints that outcomes are about
 
     def add(self, complaint: Complaint) -> None:
         """Take a complaint; the same id again changes nothing."""
@@ -75,7 +76,7 @@ class Collector:
             return
         self._seen.add(identity)
         row, reporter, target = len(self._exempt), complaint.reporter, complaint.target
-        if complaint.id in self.wanted:
+        if complaint.id in self.judged_complaints:
             self._row_by_id[complaint.id] = row
         columns = self._numbers
         columns["tie"].append(identity)

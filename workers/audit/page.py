@@ -22,7 +22,7 @@ from service.charts.lockstep import LAGS, complaints_in_rows, raster, soon_share
 from service.charts.words import at, figure, label, lasting, p_value, question, share, signed, visible
 from service.model import Cluster, Evidence, JsonObject
 from service.moderation.assessment import recommend
-from service.moderation.score import AIM
+from service.moderation.signals.shared_traits import TRAIT_PREFIX
 from workers.audit.scenes import AuditScope, Scene, TargetLine
 
 DRAWN = 200  # clusters with a section of their own; a page of thousands of pictures opens nowhere
@@ -45,7 +45,7 @@ class ClusterSection:
     anchor: str  # plain letters and digits, whatever the cluster's id holds
     cluster: Cluster
     evidence: tuple[Evidence, ...]
-    aims: tuple[Evidence, ...]  # a part of the evidence that says what the cluster aims at
+    traits: tuple[Evidence, ...]  # the part of the evidence that says what the targets have in common
     scene: Scene | None
     raster: Markup | None
     burst: Markup | None
@@ -81,7 +81,7 @@ def page_of(report: JsonObject, scenes: Mapping[str, Scene], scope: AuditScope) 
 def _section(
     anchor: str, cluster: Cluster, scene: Scene | None, independent: Mapping[str, tuple[int, float]], threshold: int
 ) -> ClusterSection:
-    aims = tuple(e for e in cluster.evidence if e.signal.startswith(AIM) or e.signal == AUTHOR)
+    traits = tuple(e for e in cluster.evidence if e.signal.startswith(TRAIT_PREFIX) or e.signal == AUTHOR)
     rows = []
     for line in scene.targets if scene else ():
         own = independent.get(line.id, (line.complaints, float(line.complaints)))[1]
@@ -93,8 +93,8 @@ def _section(
     return ClusterSection(
         anchor=anchor,
         cluster=cluster,
-        evidence=tuple(e for e in cluster.evidence if not e.signal.startswith(AIM)),
-        aims=aims,
+        evidence=tuple(e for e in cluster.evidence if not e.signal.startswith(TRAIT_PREFIX)),
+        traits=traits,
         scene=scene,
         raster=raster(scene.lockstep, f"{anchor}raster") if scene else None,
         burst=burst_chart(scene.burst, f"{anchor}burst") if scene else None,

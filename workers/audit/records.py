@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from service.moderation.outcomes import JudgedComplaint, Judgement
-from service.moderation.record import record_evidence
 from service.moderation.score import coordination
+from service.moderation.signals.record import record_evidence
 from workers.audit.history import ComplaintHistory
 from workers.detection.groups import Group
 

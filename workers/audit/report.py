@@ -9,7 +9,8 @@ import numpy as np
 
 from service.model import Cluster, JsonObject, moment
 from service.moderation.assessment import ClusterPart, independent_count, summarise
-from service.moderation.cluster_identity import ClusterState, parts_by_target
+from service.moderation.cluster_discounts import parts_by_target
+from service.moderation.cluster_state import ClusterState
 from workers.audit.history import ComplaintHistory
 
 SCHEMA = "brigadewatch.report/1"

@@ -1,6 +1,6 @@
 """What a reader wants to see of a cluster beyond its figures: who complained about what, when, and beside whom. PURE.
 
-Plain values, bounded in size, in the platform's own ids; pictures.py draws them and page.py writes them out.
+Plain values, bounded in size, in the platform's own ids; service/charts draws them and page.py writes them out.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from service.charts.burst import Burst, burst_of
 from service.charts.lockstep import Lockstep, by_target, lockstep_of, most
 from service.charts.lockstep import PlottedComplaint as Filing
 from service.model import moment
-from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.outcomes import JudgedComplaint, Judgement, tally
 from workers.audit.history import ComplaintHistory
-from workers.detection.window import UNKNOWN_MS, Ints
+from workers.detection.arrays import Ints
+from workers.detection.window import UNKNOWN_MS
 
 TARGET_LINES = 200  # of a cluster's table of targets
 
@@ -28,7 +29,7 @@ Judged = Literal["upheld", "rejected"] | None
 
 @dataclass(frozen=True, slots=True)
 class GivenFields:
-    """An optional part of a complaint: how often the platform told it, and what nobody can see where it did not."""
+    """An optional part of a complaint: how often the platform gave it, and what cannot be seen where it did not."""
 
     what: str
     share: float  # of all complaints, 0..1
@@ -49,7 +50,7 @@ class AuditScope:
     step_seconds: int
     as_of: datetime | None
     threshold: int  # complaints at which a platform removes, the policy's default
-    told: tuple[GivenFields, ...]
+    fields: tuple[GivenFields, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +78,18 @@ class Scene:
 
 
 def given_fields(history: ComplaintHistory) -> tuple[GivenFields, ...]:
-    """How often the optional parts of a complaint were told."""
+    """How often the optional parts of a complaint were given."""
     c, total = history.complaints, max(len(history.complaints), 1)
     return (
         GivenFields(
             "context (thread, article) of the target",
             float((c.context != 0).sum()) / total,
-            "readers of one popular article cannot be told from a group as well as they could be",
+            "readers of one popular article are harder to distinguish from a group",
         ),
         GivenFields(
             "author of the target",
             float((c.author != 0).sum()) / total,
-            "whether a group follows one author stays unknown",
+            "a group that follows one author is not recognised by it",
         ),
         GivenFields(
             "age of the reporter's account",
@@ -115,9 +116,9 @@ def scenes_of(
         counted = [m for m in state.counted if m.target in state.author_by_target]
         if state.disposition == "merged" or not counted:
             continue
-        wanted = sorted({m.target for m in counted})
-        first, last = np.searchsorted(sorted_targets, wanted), np.searchsorted(sorted_targets, wanted, "right")
-        rows_by_target = {t: order[a:b] for t, a, b in zip(wanted, first.tolist(), last.tolist(), strict=True)}
+        targets = sorted({m.target for m in counted})
+        first, last = np.searchsorted(sorted_targets, targets), np.searchsorted(sorted_targets, targets, "right")
+        rows_by_target = {t: order[a:b] for t, a, b in zip(targets, first.tolist(), last.tolist(), strict=True)}
         scenes[state.id] = _scene(state, counted, rows_by_target, history, outcomes)
     return scenes
 
@@ -156,8 +157,8 @@ def _scene(
 
 def _judged(mine: Sequence[Filing], outcomes: Mapping[int, Sequence[Judgement]]) -> Judged:
     """The verdict as the score takes it: of people alone, and about complaints filed before it."""
-    told = tally([JudgedComplaint(m.seq, m.target, m.time_us) for m in mine], outcomes)
-    return "upheld" if told.upheld else ("rejected" if told.rejected else None)
+    verdicts = tally([JudgedComplaint(m.seq, m.target, m.time_us) for m in mine], outcomes)
+    return "upheld" if verdicts.upheld else ("rejected" if verdicts.rejected else None)
 
 
 def _burst(

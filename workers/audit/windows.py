@@ -10,15 +10,17 @@ from itertools import count
 import numpy as np
 
 from service.model import Evidence
-from service.moderation.cluster_identity import ClusterState, Recomputation, reconcile, rescore
+from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_state import ClusterState
+from service.moderation.reconciliation import Recomputation, reconcile
 from service.policy import Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.history import ComplaintHistory
 from workers.audit.records import Records
+from workers.detection.arrays import Ints
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
-from workers.detection.target_traits import aims_of
-from workers.detection.window import Ints
+from workers.detection.target_traits import shared_traits_of
 from workers.group_adapter import found_group
 
 UNLIMITED = 2**62  # no quota in an audit: nobody is buried by a report
@@ -65,13 +67,13 @@ def audit(
     step_seconds: int,
     progress: Callable[[int, int], None],
 ) -> AuditResult:
-    """All clusters of the history. `progress` is told (windows done, windows in all)."""
+    """All clusters of the history. `progress` is called with (windows done, windows in all)."""
     policy = replace(policy, flags_per_day=UNLIMITED)
     time = history.complaints.time_ms
     states: dict[str, ClusterState] = {}
     counters: Counter[str] = Counter()
     numbers = count(1)
-    aims: dict[frozenset[int], tuple[Evidence, ...]] = {}  # by target set, of the last window's groups
+    traits: dict[frozenset[int], tuple[Evidence, ...]] = {}  # by target set, of the last window's groups
     if not len(time):
         return AuditResult([], 0, counters)
     records = Records(history, outcomes)
@@ -84,10 +86,10 @@ def audit(
             continue
         detector, groups = Detector.sweep(policy, history.between(first, last))
         counters.update(detector.counters)
-        aims = aims_by_targets(history, history.complaints.target[first:last], groups, aims)
+        traits = traits_by_targets(history, history.complaints.target[first:last], groups, traits)
         known = _KnownBy(outcomes, end * 1000)
-        aimed = (replace(g, evidence=g.evidence + aims[g.targets]) for g in groups)
-        found = [found_group(records.recorded(g, known, end * 1000, policy.flag_score)) for g in aimed]
+        with_traits = (replace(g, evidence=g.evidence + traits[g.targets]) for g in groups)
+        found = [found_group(records.recorded(g, known, end * 1000, policy.flag_score)) for g in with_traits]
         states.update(
             reconcile(
                 states,
@@ -103,7 +105,7 @@ def audit(
     return AuditResult(final, len(ends), counters)
 
 
-def aims_by_targets(
+def traits_by_targets(
     history: ComplaintHistory,
     window_targets: Ints,
     groups: Sequence[Group],
@@ -114,9 +116,9 @@ def aims_by_targets(
 
     Those of `known`, the last window's, stay: a group that kept its targets is not measured again.
     """
-    aims = {g.targets: known[g.targets] for g in groups if g.targets in known}
-    new = {g.targets for g in groups} - aims.keys()
+    traits = {g.targets: known[g.targets] for g in groups if g.targets in known}
+    new = {g.targets for g in groups} - traits.keys()
     if new:
         usual = history.traits.usual(np.unique(window_targets))
-        aims.update({targets: aims_of(targets, history.traits, usual) for targets in new})
-    return aims
+        traits.update({targets: shared_traits_of(targets, history.traits, usual) for targets in new})
+    return traits

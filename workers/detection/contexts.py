@@ -1,9 +1,9 @@
-"""Contexts where a platform tells none, or none that say anything: targets that many reporters visit in one sitting
+"""Contexts where a platform gives none, or none that say anything: targets that many reporters visit in one sitting
 belong together.
 
-A context that only one target has tells nothing about what is read together. An article with a single comment that drew
+A context that only one target has says nothing about what is read together. An article with a single comment that drew
 complaints is like that, and so is every target of a platform that sends the target's own id; where two of three targets
-are alone, it is the platform, and such contexts count as not told.
+are alone, it is the platform, and such contexts count as not given.
 
 1. Link a reporter's targets k = 1, 2, 3 complaints apart and at most `gap` apart in time; weight = reporters.
 2. Twins make no links: two that met at least three times within an hour, on at least half of what either did
@@ -18,32 +18,33 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from workers.detection.arrays import Bools, Ints
 from workers.detection.pairs import PAIR_BITS, pair_keys
 from workers.detection.twins import JACCARD, LAG_MS, MEETINGS, meetings_of
-from workers.detection.window import Bools, Complaints, Ints, Window
+from workers.detection.window import Complaints, Window
 
 GAPS_MS = (1_800_000, 7_200_000, 21_600_000)
 COVERAGE, ROUNDS, STEPS = 0.6, 5, 3
 TWINS = 2  # so many of one reporter, and the sittings are a group's
-SHARED = 1 / 3  # of the targets whose context is told have one with another, or a context of one target says nothing
-WELL_TOLD = 0.95  # of the complaints: the rest are their own contexts; below, theirs are inferred
+SHARED = 1 / 3  # of the targets whose context is given have one with another, or a context of one target says nothing
+MOSTLY_GIVEN = 0.95  # of the complaints: the rest are their own contexts; below, theirs are inferred
 
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """The contexts of a window's targets: as told where that says something, inferred for the others."""
+    """The contexts of a window's targets: as given where that says something, inferred for the others."""
 
     targets: Ints  # target keys
-    labels: Ints  # the context's key: the one that was told, or that of one of its targets
+    labels: Ints  # the context's key: the one that was given, or that of one of its targets
     coverage: float  # share of the complaints in contexts of two targets and more
     largest: float  # share of the complaints in the largest context
     gap_ms: int
-    alone: bool = True  # a context that was told for one target alone counts as told
+    alone: bool = True  # a context that was given for one target alone counts as given
 
 
-def told(batch: Complaints) -> tuple[Bools, bool]:
+def given_contexts(batch: Complaints) -> tuple[Bools, bool]:
     """Which complaints come with a context that says something; and whether one that a single target has does."""
-    # of a target that came with and without: the one that was told
+    # of a target that came with and without: the one that was given
     order = np.lexsort((batch.context == 0, batch.target))
     targets, first = np.unique(batch.target[order], return_index=True)
     context = batch.context[order][first]
@@ -54,9 +55,9 @@ def told(batch: Complaints) -> tuple[Bools, bool]:
     return (known if alone else shared)[np.searchsorted(targets, batch.target)], alone
 
 
-def share_told(batch: Complaints) -> float:
+def share_given(batch: Complaints) -> float:
     """Share of the complaints whose context says something; 1 where there are none."""
-    return float(told(batch)[0].mean()) if len(batch) else 1.0
+    return float(given_contexts(batch)[0].mean()) if len(batch) else 1.0
 
 
 def without(batch: Complaints, blank: Bools) -> Complaints:
@@ -82,7 +83,7 @@ def infer(window: Window, limit: int, *, alone: bool = True) -> Inferred:
 
 
 def _anchored(window: Window) -> Bools:
-    """Which targets have a context that was told."""
+    """Which targets have a context that was given."""
     n = len(window.targets)
     return np.asarray(window.contexts.keys[window.context_of[:n]] != ~window.targets.keys[:n])
 
@@ -94,7 +95,7 @@ def continued(window: Window, batch: Complaints, inferred: Inferred) -> Complain
     inference's gap; without such a visit it is its own until the next inference.
     """
     batch = labelled(batch, inferred)
-    if not inferred.alone:  # what is told for a target that no other shares it with as yet
+    if not inferred.alone:  # what is given for a target that no other shares it with as yet
         batch = without(batch, window.contexts.find(batch.context) < 0)
     blank = np.flatnonzero(batch.context == 0)
     if not len(blank):
@@ -130,7 +131,7 @@ def _where_before(window: Window, reporters: Ints, time: Ints, gap: int) -> Ints
 
 
 def labelled(batch: Complaints, inferred: Inferred) -> Complaints:
-    """The complaints with the contexts that their targets were given; targets that have none keep what is told."""
+    """The complaints with the contexts that their targets were given; targets that have none keep what is given."""
     order = np.argsort(inferred.targets)
     at = np.searchsorted(inferred.targets[order], batch.target)
     known = at < len(order)
@@ -165,7 +166,7 @@ def _propagated(window: Window, one: Ints, other: Ints, weight: Ints) -> Ints:
     place = np.empty(n, np.int64)
     place[order] = np.arange(n)
     anchored = _anchored(window)
-    if anchored.any():  # all targets of a context that was told have its first one's label, for good
+    if anchored.any():  # all targets of a context that was given have its first one's label, for good
         first = np.full(len(window.contexts), n)
         context = window.context_of[:n][anchored]
         np.minimum.at(first, context, place[anchored])

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.detection.null_model import Floats, expectations
+from workers.detection.arrays import Floats, Ints
+from workers.detection.null_model import expectations
 from workers.detection.pairs import PAIR_BITS, neighbours, pair_keys
-from workers.detection.window import Ints, Window
+from workers.detection.window import Window
 
 HOUR_MS = 3_600_000
 SCALES = ((HOUR_MS, 12), (HOUR_MS, 30), (6 * HOUR_MS, 12), (6 * HOUR_MS, 30), (24 * HOUR_MS, 60))

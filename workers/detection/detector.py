@@ -13,18 +13,22 @@ import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
+from service.moderation.signals.signal import ContextSource
 from service.policy import Policy
 from workers.detection import contexts, pairs
+from workers.detection.arrays import Floats, Ints
 from workers.detection.authors import author_groups
 from workers.detection.contexts import Inferred
 from workers.detection.crossings import crossing_pairs
-from workers.detection.groups import Group, Groups, Lead
+from workers.detection.grouping import Grouping
+from workers.detection.groups import Group
 from workers.detection.growth import Affinity, MemberSet
-from workers.detection.null_model import Floats, fit_affinity, pair_p_values
+from workers.detection.null_model import fit_affinity, pair_p_values
 from workers.detection.pair_store import PairStore
+from workers.detection.seed_growth import Lead
 from workers.detection.seeds import components
 from workers.detection.twins import SURPRISE, twin_pairs
-from workers.detection.window import Complaints, Ints, Window
+from workers.detection.window import Complaints, Window
 
 LARGEST_CROSSING = 200  # reporters: a larger component of crossing pairs is the whole town, not a group
 
@@ -43,7 +47,7 @@ class Fitted:
     crossing_second: Ints
     crossing_p: Floats
     hot_slices: int
-    contexts: Inferred | None  # None: they were told, or there is nothing to infer from
+    contexts: Inferred | None  # None: they were given, or there is nothing to infer from
 
 
 class Detector:
@@ -54,7 +58,7 @@ class Detector:
         self.window = Window(policy.window_seconds * 1000, tuple(s * 1000 for s in policy.lag_scales))
         self.met = pairs.MetBefore()
         self.edges = PairStore(policy.weak_p)
-        self.groups = Groups(policy, self.window, self.edges)
+        self.grouping = Grouping(policy, self.window, self.edges)
         self.inferred: Inferred | None = None
         # (latest seq, pairs met so far) after each tick since the last handover
         self._met_by_seq: list[tuple[int, int]] = []
@@ -62,29 +66,29 @@ class Detector:
     @property
     def counters(self) -> Counter[str]:
         """What was counted so far."""
-        return self.groups.counters
+        return self.grouping.counters
 
     @property
     def affinity(self) -> Affinity:
         """The null model's gamma."""
-        return self.groups.affinity
+        return self.grouping.pairs.affinity
 
     @property
     def pairs_met(self) -> int:
         """m: distinct pairs that met in the window."""
-        return self.groups.tests
+        return self.grouping.pairs.tests
 
     @property
     def graph(self) -> nx.Graph[int]:
         """The validated co-reports."""
-        return self.groups.graph
+        return self.grouping.pairs.graph
 
     def tick(self, batch: Complaints, removed: npt.ArrayLike = ()) -> list[Group]:
         """Take in what is new and give back all groups as they stand now; unchanged groups are the same objects."""
         if self.inferred is not None:
             batch = contexts.continued(self.window, batch, self.inferred)
         elif batch.context.any():
-            self.groups.contexts = "told"
+            self.grouping.measurement.contexts = "given"
         events = self.window.append(batch)
         # After the arrivals: they may compact the columns, which would move what was just found.
         gone = self.window.remove(removed) if np.size(removed) else np.empty(0, np.int32)
@@ -97,42 +101,42 @@ class Detector:
             self._met_by_seq.append((int(batch.seq.max()), self.counters["pairs_met"]))
             self._analyse(met.first, met.second)
         self.edges.drop_inactive(self.window.degree)
-        return self.groups.update(events, gone)
+        return self.grouping.update(events, gone)
 
     @classmethod
     def sweep(cls, policy: Policy, batch: Complaints) -> tuple[Detector, list[Group]]:
         """One tick of the whole window on an empty detector: fits the null model first, and sees every pair."""
         self = cls(policy)
-        told, alone = contexts.told(batch)
-        batch = contexts.without(batch, ~told)
+        given, alone = contexts.given_contexts(batch)
+        batch = contexts.without(batch, ~given)
         events = self.window.append(batch)
         if not len(events):
             return self, []
-        self.groups.contexts = "told"
-        if told.mean() < contexts.WELL_TOLD:
+        self.grouping.measurement.contexts = "given"
+        if given.mean() < contexts.MOSTLY_GIVEN:
             inferred = contexts.infer(self.window, policy.neighbours, alone=alone)
             self = cls(policy)
             self.inferred = inferred
             events = self.window.append(contexts.labelled(batch, inferred))
-            self.groups.contexts = _looked_at(inferred)
+            self.grouping.measurement.contexts = _source_of(inferred)
         met = pairs.meet(self.window, events, policy.neighbours, None, policy.fit_sample)
         self._count(met)
-        self.groups.affinity = Affinity(
+        self.grouping.pairs.affinity = Affinity(
             *fit_affinity(self.window, met.sample_first, met.sample_second, (policy.default_shape, policy.default_rate))
         )
         self._analyse(met.first, met.second)
         self._follow_leads()
-        return self, self.groups.update(events, events[:0], whole=True)
+        return self, self.grouping.update(events, events[:0], whole=True)
 
     def _follow_leads(self) -> None:
         """What only the whole window shows: authors with a following, and pairs that meet ever elsewhere."""
         keys = self.window.reporters.keys
         crossing, p = crossing_pairs(self.window, self.policy.neighbours)
-        self.groups.cross(crossing, p)
-        # As in the other tiers, pairs that pass by themselves seed by themselves.
+        self.grouping.pairs.cross(crossing, p)
+        # As in the other tiers, pairs that pass on their own seed on their own.
         validated, _ = self.edges.validated(self.pairs_met, self.policy.false_discovery_rate)
         parts = components(crossing[~np.isin(crossing, validated)], self.policy.min_members)
-        self.groups.leads = [
+        self.grouping.seeds.leads = [
             *(
                 Lead("crossing", frozenset(keys[sorted(part)].tolist()), 0.0)
                 for part in parts
@@ -150,10 +154,10 @@ class Detector:
         ]
 
     def _twins(self) -> list[MemberSet]:
-        """Without contexts that were told, the readers of one article would be twins as well."""
+        """Without contexts that were given, the readers of one article would be twins as well."""
         return (
             components(twin_pairs(self.window, self.policy.neighbours), self.policy.min_members)
-            if self.groups.contexts == "told"
+            if self.grouping.measurement.contexts == "given"
             else []
         )
 
@@ -162,7 +166,7 @@ class Detector:
         if self.inferred is not None:
             batch = contexts.labelled(batch, self.inferred)
         elif batch.context.any():
-            self.groups.contexts = "told"
+            self.grouping.measurement.contexts = "given"
         events = self.window.append(batch)
         pairs.mark_all(self.window, events, self.policy.neighbours, self.met)
 
@@ -170,30 +174,31 @@ class Detector:
         """What the next live detector needs of this sweep."""
         keys = self.window.reporters.keys
         first, second = self.edges.keys >> pairs.PAIR_BITS, self.edges.keys & 0xFFFFFFFF
-        crossing, crossing_p = self.groups.crossing
+        crossing, crossing_p = self.grouping.pairs.crossing
         return Fitted(
             self.affinity,
             self.pairs_met,
             keys[first],
             keys[second],
             self.edges.p,
-            tuple(self.groups.leads),
+            tuple(self.grouping.seeds.leads),
             keys[crossing >> pairs.PAIR_BITS],
             keys[crossing & 0xFFFFFFFF],
             crossing_p,
-            self.groups.hot_slices,
+            self.grouping.crowds.hot_slices,
             self.inferred,
         )
 
     def adopt(self, fitted: Fitted, since_seq: int) -> None:
         """Take over a sweep; pairs of reporters with complaints after `since_seq` keep their own p."""
-        window, groups = self.window, self.groups
-        groups.affinity, groups.leads, groups.hot_slices = fitted.affinity, list(fitted.leads), fitted.hot_slices
+        window, grouping = self.window, self.grouping
+        grouping.pairs.affinity, grouping.seeds.leads = fitted.affinity, list(fitted.leads)
+        grouping.crowds.hot_slices = fitted.hot_slices
         self.inferred = fitted.contexts
-        groups.contexts = "told"
+        grouping.measurement.contexts = "given"
         if fitted.contexts is not None:
             window.relabel(fitted.contexts.targets, fitted.contexts.labels)
-            groups.contexts = _looked_at(fitted.contexts)
+            grouping.measurement.contexts = _source_of(fitted.contexts)
         rows = slice(0, window.size)
         newer = np.unique(window.reporter[rows][(window.seq[rows] > since_seq) & ~window.gone[rows]])
         keep_mine = np.zeros(max(len(window.reporters), 1), bool)
@@ -205,11 +210,11 @@ class Detector:
         self.edges.replace(np.concatenate([keys, theirs[own]]), np.concatenate([p, fitted.p[at][own]]))
         self.edges.drop_inactive(window.degree)
         crossing, at = self._numbered(fitted.crossing_first, fitted.crossing_second)
-        groups.cross(crossing, fitted.crossing_p[at])
+        grouping.pairs.cross(crossing, fitted.crossing_p[at])
         seen = max((met for seq, met in self._met_by_seq if seq <= since_seq), default=0)
-        groups.tests = fitted.pairs_met + self.counters["pairs_met"] - seen
+        grouping.pairs.tests = fitted.pairs_met + self.counters["pairs_met"] - seen
         self._met_by_seq = [(0, seen), *(x for x in self._met_by_seq if x[0] > since_seq)]
-        groups.forget()
+        grouping.forget()
 
     def _numbered(self, first: Ints, second: Ints) -> tuple[Ints, Ints]:
         """Pair keys of reporter keys that this window knows, and which of the pairs they are."""
@@ -218,12 +223,11 @@ class Detector:
         return pairs.pair_keys(a[known], b[known]), known
 
     def regroup(self) -> list[Group]:
-        """All groups anew, as after a sweep's handover."""
-        none = np.empty(0, np.int32)
-        return self.groups.update(none, none, whole=True)
+        """All groups again, as after a sweep's handover."""
+        return self.grouping.regroup()
 
     def _count(self, met: pairs.Meetings) -> None:
-        self.groups.tests += met.new_pairs
+        self.grouping.pairs.tests += met.new_pairs
         self.counters["pairs_met"] += met.new_pairs
         self.counters["cut"] += met.cut
         self.counters["joined"] += len(met.first)
@@ -239,5 +243,5 @@ class Detector:
         self._analyse(first, second)
 
 
-def _looked_at(inferred: Inferred) -> str:
+def _source_of(inferred: Inferred) -> ContextSource:
     return "inferred" if inferred.coverage > 0 else "none"

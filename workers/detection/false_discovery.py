@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.detection.null_model import Floats
+from workers.detection.arrays import Floats
 
 
 def threshold(p_values: Floats, tests: int, rate: float) -> float:

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.special import bdtrc, betainc, pdtrc
 
 from service.policy import Policy
-from workers.detection.null_model import Floats
-from workers.detection.window import Events, Ints, Window
+from workers.detection.arrays import Events, Floats, Ints
+from workers.detection.window import Window
 
 MemberSet = frozenset[int]
 CHANCE_TARGET = 0.01  # p above which a target is no aim of the group
@@ -48,7 +48,7 @@ def targets_of(window: Window, members: Ints, share: float) -> Ints:
     return np.asarray(shared[pdtrc(count - 1, expected) < CHANCE_TARGET], np.int64)
 
 
-def aims_among(window: Window, members: Ints, share: float) -> Ints:
+def measured_targets(window: Window, members: Ints, share: float) -> Ints:
     """Those of the targets that a group is measured on: at most CHANCE_SHARE of them are chance (Benjamini-Hochberg
     over all that it touched).
 

@@ -1,7 +1,7 @@
 """How often would two readers meet by chance?
 
 X | kappa ~ Poisson(kappa mu), kappa ~ Gamma(a, rate b): mu is what labels permuted at random give, kappa the
-affinity of two who read the same articles. Their negative control tells it: Y, how often the two meet in the
+affinity of two who read the same articles. Their negative control shows it: Y, how often the two meet in the
 same context on *other* targets, with E_Y expected. So p = P(X >= x | X >= 1, Y) = I_pi(x, a + Y) / I_pi(1, a + Y),
 pi = mu / (mu + b + E_Y), the smallest over scales and strata times their number.
 
@@ -11,17 +11,14 @@ every target is its own, Y is 0 and E_Y about 0: the null is weaker there, and t
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import betainc, gammaln
 
+from workers.detection.arrays import Floats, Ints
 from workers.detection.pairs import Joined, shared_contexts, shared_targets
-from workers.detection.window import Ints, Window
+from workers.detection.window import Window
 
-Floats = npt.NDArray[np.floating[Any]]
 SHAPE_BOUNDS, RATE_BOUNDS = (0.3, 5.0), (0.02, 2.0)
 
 

@@ -13,10 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
+from service.model import Evidence
+from service.moderation.signals import burst, fresh_accounts, near_duplicate_texts, shared_fingerprints
+from service.moderation.signals import slice as slice_signal
+from service.moderation.signals.registry import evidence_of
+from service.moderation.signals.shared_fingerprints import rare_fingerprints
+from service.moderation.signals.signal import GroupFacts, Measurement
 from service.policy import Policy
-from workers.detection import evidence
-from workers.detection.evidence import Signal
-from workers.detection.window import TIME_BITS, UNKNOWN_MS, Bools, Events, Ints, Window
+from workers.detection.arrays import Bools, Events, Ints
+from workers.detection.group_view import WindowView, near_duplicates
+from workers.detection.window import TIME_BITS, UNKNOWN_MS, Window
 
 MINIMUM = 8  # complaints in a slice
 SPANS_MS = (900_000, 3_600_000, 21_600_000)
@@ -38,9 +44,9 @@ class Slice:
     carriers: Ints  # reporters that carry the evidence, and those who came in their midst
     events: Events  # their complaints
     p_value: float  # Bonferroni-corrected
-    fresh: Signal
-    fingerprint: Signal
-    duplicate: Signal
+    fresh: Measurement
+    fingerprint: Measurement
+    duplicate: Measurement
     complaints: int  # in the slice
 
 
@@ -93,21 +99,59 @@ def one_shots(window: Window, targets: Ints, usual_fresh: float, slices_in_all: 
 def _test(
     window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy
 ) -> Slice | None:
-    fresh, fingerprint, duplicate = evidence.devices(window, events, usual_fresh, policy)
-    signs = (fresh, fingerprint, duplicate)
+    view = view_of_slice(window, target, events, usual_fresh, policy)
+    fresh, fingerprint, duplicate = signs = signs_of(view)
     p_values = [max(s.p_value if s.p_value is not None else 1.0, 1e-30) for s in signs]
     # Fisher for signs that agree, the smallest of three for one that speaks alone; the better of the two, paid for.
     together = 2 * min(float(chi2.sf(-2 * np.log(p_values).sum(), 2 * len(signs))), len(signs) * min(p_values))
     p_value = min(1.0, together * max(slices_in_all, 1))
     if p_value >= ALPHA or max(s.value for s in signs) < SHARE:
         return None
-    carrying = evidence.carriers(window, events, duplicate.value >= SHARE, policy)
+    carrying = carrying_a_sign(view, with_texts=duplicate.value >= SHARE)
     if len(np.unique(window.reporter[events[carrying]])) < CARRIERS:
         return None
     beside = ~carrying & _in_their_midst(window, target, events, carrying)
     mine = events[carrying | beside]
     carriers = np.unique(window.reporter[mine]).astype(np.int64)
     return Slice(target, carriers, mine, p_value, fresh, fingerprint, duplicate, len(events))
+
+
+def view_of_slice(window: Window, target: int, events: Events, usual_fresh: float, policy: Policy) -> WindowView:
+    """Everybody in a slice of complaints on one target, for the signals to look at."""
+    reporters = np.unique(window.reporter[events]).astype(np.int64)
+    return WindowView(window, reporters, np.array([target], np.int64), events, policy, usual_fresh)
+
+
+def signs_of(view: WindowView) -> tuple[Measurement, Measurement, Measurement]:
+    """Fresh accounts, rare shared fingerprints and near-duplicate texts."""
+    return fresh_accounts.measure(view), shared_fingerprints.measure(view), near_duplicate_texts.measure(view)
+
+
+def carrying_a_sign(view: WindowView, *, with_texts: bool) -> Bools:
+    """Which complaints show a sign: a fresh account, a rare shared fingerprint or (`with_texts`) a copied text."""
+    created = view.created_ms
+    carrying = (created != UNKNOWN_MS) & (view.time_ms - created < view.policy.fresh_account_seconds * 1000)
+    carrying |= np.isin(view.fingerprint, rare_fingerprints(view))
+    if with_texts:
+        copied = near_duplicates(view.longer_texts, view.policy.text_jaccard)
+        carrying[np.array(view.with_longer_text(), np.int64)[copied]] = True
+    return np.asarray(carrying)
+
+
+def slice_evidence(window: Window, found: Slice, usual_fresh: float, policy: Policy) -> tuple[Evidence, ...]:
+    """The evidence of a crowd: its signs over the whole slice, the burst of its own complaints."""
+    crowd = view_of_slice(window, found.target, found.events, usual_fresh, policy)
+    return evidence_of(
+        {
+            slice_signal.SIGNAL.name: slice_signal.measurement(found.p_value, len(found.carriers), found.complaints),
+            fresh_accounts.SIGNAL.name: found.fresh,
+            shared_fingerprints.SIGNAL.name: found.fingerprint,
+            near_duplicate_texts.SIGNAL.name: found.duplicate,
+            burst.SIGNAL.name: burst.measure(crowd),
+        },
+        GroupFacts("one_shot", len(found.carriers), 1, "none"),
+        policy.weights,
+    )
 
 
 def _in_their_midst(window: Window, target: int, events: Events, carrying: Bools) -> Bools:

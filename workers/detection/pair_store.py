@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from workers.detection import false_discovery
-from workers.detection.null_model import Floats
+from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.pairs import PAIR_BITS
-from workers.detection.window import Events, Ints
 
 
 class PairStore:

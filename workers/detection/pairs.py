@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workers.detection.window import TIME_BITS, Bools, Events, Ints, Window, spread
+from workers.detection.arrays import Bools, Events, Ints
+from workers.detection.sorted_index import spread
+from workers.detection.window import TIME_BITS, Window
 
 PAIR_BITS = 32
 MET_BITS = 24

@@ -6,10 +6,10 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
+from workers.detection.arrays import Ints
 from workers.detection.growth import MemberSet
 from workers.detection.pair_store import PairStore
 from workers.detection.pairs import PAIR_BITS
-from workers.detection.window import Ints
 
 LARGEST_SEED = 60  # a larger component of weak pairs is cut into communities
 

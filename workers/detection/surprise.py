@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from service.policy import Policy
+from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.growth import Affinity, hits_p
-from workers.detection.null_model import Floats
 from workers.detection.pairs import PAIR_BITS
-from workers.detection.window import TIME_BITS, TIME_MASK, Events, Ints, Window
+from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 MEMBERS_WEIGHED = 60  # of a larger group the first so many; the mean a member is what counts
 

@@ -1,4 +1,4 @@
-"""What do a group's targets have in common? Moderators recognise a campaign by what it aims at.
+"""What do a group's targets have in common? Moderators recognise a campaign by what it is after.
 
 Each target is a set of features: its author, context and kind, each attribute with its value, the words of its excerpt.
 For a feature that k of the group's n targets have, and K of all N targets of the window, the question is how often n
@@ -11,8 +11,8 @@ and inside a kind among its values that could have been in common, that is, whic
 an attribute with two values is not drowned by a vocabulary of thousands, and what is tested is not chosen by the group
 itself.
 
-An aim is no evidence of coordination and adds nothing to a score: readers of one section also complain about one
-section. It says what a group is about. Its p says "not drawn at random from the window's targets", and no more. Pure.
+A shared trait is not evidence of coordination and adds nothing to a score: readers of one section also complain about
+one section. It says what a group is about. Its p says "not drawn at random from the window's targets", and no more.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from service.model import Evidence
-from service.moderation.score import AIM, percent
-from workers.detection.window import Ints
+from service.moderation.signals import shared_traits
+from workers.detection.arrays import Ints
 
 FEATURES_PER_TARGET = 64
 SHOWN = 5
 P_LIMIT = 0.01  # after correction
-# of the group's targets: three of forty by one author are significant, and tell nobody what the group is about
+# of the group's targets: three of forty by one author are significant, and do not say what the group is about
 LEAST_SHARE = 0.25
 LEAST, LEAST_OF_WORD = 2, 3  # of the group's targets; two excerpts share words by their language alone
 DISTINCT_NUMBERS = 20  # an attribute with more numbers measures something: its single values say nothing
@@ -46,7 +46,6 @@ SMALLEST_P = 1e-300
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z")
 _FIELDS = {"kind": "kind", "author": "author_id", "context": "context_id"}
-_PHRASES = {"is_reply = false": "are stand-alone comments", "is_reply = true": "are replies"}
 
 
 def traits_of(target: Mapping[str, Any]) -> frozenset[str]:
@@ -136,7 +135,7 @@ class TargetTraits(Mapping[int, frozenset[str]]):
         self._numerals: dict[str, set[str]] = defaultdict(set)
 
     def add(self, target: int, content: Mapping[str, Any]) -> None:
-        """Take a target's content (see `traits_of`); the first that is told about a target stays."""
+        """Take a target's content (see `traits_of`); the first content of a target stays."""
         if target in self._row_by_target:
             return
         self._row_by_target[target] = len(self._row_by_target)
@@ -189,13 +188,15 @@ class TargetTraits(Mapping[int, frozenset[str]]):
         )
 
 
-def aims_of(targets: Iterable[int], traits: Mapping[int, Collection[str]], usual: Usual) -> tuple[Evidence, ...]:
+def shared_traits_of(
+    targets: Iterable[int], traits: Mapping[int, Collection[str]], usual: Usual
+) -> tuple[Evidence, ...]:
     """The strongest things that the targets have in common, strongest first: at most five, one a kind, p < .01
     corrected.
 
     What fewer than a quarter of the targets share is left out. Targets without traits are left out. `usual` may come
-    from a sample that misses the group's own targets: they are then counted in, which can only weaken an aim. The order
-    of targets is irrelevant; no contribution to any score.
+    from a sample that misses the group's own targets: they are then counted in, which can only weaken the evidence. The
+    order of targets is irrelevant; no contribution to any score.
     """
     known = [traits[t] for t in set(targets) if t in traits]
     total = len(known)
@@ -219,35 +220,7 @@ def aims_of(targets: Iterable[int], traits: Mapping[int, Collection[str]], usual
     for k in np.flatnonzero(p < P_LIMIT).tolist():
         one = max(float(p[k]), SMALLEST_P), float(among[k] / everything[k]), features[k], int(count[k])
         best[names[k]] = min(best.get(names[k], one), one)
-    return tuple(_evidence(*one, total) for one in sorted(best.values())[:SHOWN])
-
-
-def _evidence(p: float, usual: float, feature: str, count: int, total: int) -> Evidence:
-    name = name_of(feature).removeprefix("attribute ")
-    return Evidence(
-        signal=f"{AIM}{name}",
-        value=count / total,
-        usual=usual,
-        p_value=p,
-        contribution=0.0,
-        text=f"{count} of {total} targets {_words(feature)}, where {percent(usual)} {_verb(feature)}.",
+    return tuple(
+        shared_traits.evidence(name_of(feature).removeprefix("attribute "), feature, shared_by, total, usual_share, p)
+        for p, usual_share, feature, shared_by in sorted(best.values())[:SHOWN]
     )
-
-
-def _words(feature: str) -> str:
-    head, _, rest = feature.partition(" ")
-    if head == "attribute":
-        return f"{_PHRASES[rest]} ({rest})" if rest in _PHRASES else f"have {rest}"
-    return {
-        "author": f"are by author {rest}",
-        "context": f"belong to context {rest}",
-        "kind": f"are of kind {rest}",
-        "word": f"contain the word “{rest}”",
-    }[head]
-
-
-def _verb(feature: str) -> str:
-    head, _, rest = feature.partition(" ")
-    if head == "attribute":
-        return "are" if rest in _PHRASES else "have"
-    return {"author": "are", "context": "do", "kind": "are", "word": "do"}[head]

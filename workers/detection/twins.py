@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workers.detection.arrays import Events, Ints
 from workers.detection.pairs import PAIR_BITS, neighbours, pair_keys
-from workers.detection.window import Events, Ints, Window
+from workers.detection.window import Window
 
 LAG_MS, MEETINGS, PLACES, OCCASIONS, JACCARD = 3_600_000, 3, 3, 3, 0.5
 PAUSE_MS = 21_600_000  # between two occasions: what lies in three of them is no single evening

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection
 
 from service.model import Outcome, moment
-from service.moderation.brief import ComplaintFigures, Dossier, GroupOnTarget, OutcomeTold, RestorationTold
+from service.moderation.brief import ComplaintFigures, Dossier, GroupOnTarget, ReceivedOutcome, TargetRestoration
 from service.moderation.decisions import effective_status
 from service.storage.cases import restorations
 from service.storage.cases.case_decisions import list_decisions
@@ -108,7 +108,7 @@ def _groups(connection: Connection, tenant_id: int, target_id: str, now: datetim
     ]
 
 
-def _outcomes(connection: Connection, tenant_id: int, target_id: str) -> list[OutcomeTold]:
+def _outcomes(connection: Connection, tenant_id: int, target_id: str) -> list[ReceivedOutcome]:
     o = schema.outcomes.c
     rows = connection.execute(
         sa.select(o.content, o.received_us, o.decided_us)
@@ -121,7 +121,7 @@ def _outcomes(connection: Connection, tenant_id: int, target_id: str) -> list[Ou
         outcome = Outcome.model_validate_json(row.content)
         if outcome.target_id == target_id:
             listed.append(
-                OutcomeTold(
+                ReceivedOutcome(
                     outcome.id,
                     outcome.decided_at,
                     moment(row.received_us),
@@ -134,10 +134,10 @@ def _outcomes(connection: Connection, tenant_id: int, target_id: str) -> list[Ou
     return listed
 
 
-def _restoration(connection: Connection, tenant_id: int, target_id: str) -> RestorationTold | None:
+def _restoration(connection: Connection, tenant_id: int, target_id: str) -> TargetRestoration | None:
     item = restorations.read_one(connection, tenant_id, key_of(target_id))
     if item is None or item.target_id != target_id:
         return None
-    return RestorationTold(
+    return TargetRestoration(
         item.state, item.complaints, item.independent_complaints, item.threshold, item.removed_at, item.removed_by
     )

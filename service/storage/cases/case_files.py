@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 from service.errors import NotFound
 from service.model import Cluster, JsonObject, microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, independent_count, recommend
-from service.moderation.cluster_identity import ClusterState, Membership, summaries
+from service.moderation.cluster_discounts import summaries
+from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.outcomes import JudgedComplaint, Judgement, VerdictTally, tally
 from service.moderation.reputation import Reputation, reputation
 from service.moderation.restorations import Restoration, latest_action

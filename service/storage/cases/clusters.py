@@ -15,8 +15,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from service.errors import StaleVersion
 from service.model import Evidence
-from service.moderation.cluster_identity import ClusterState, Membership
-from service.moderation.cluster_identity import summaries as summaries  # readers of clusters want it beside `load`
+from service.moderation.cluster_discounts import summaries as summaries  # readers of clusters want it beside `load`
+from service.moderation.cluster_state import ClusterState, Membership
 from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, contents_of, names_of
 from service.storage.sql import schema
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from service.model import DecisionRequest, microseconds
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.moderation.decision_preview import Effect, Facts, decided_state, effects_of
 from service.moderation.decisions import decide
 from service.moderation.restorations import Moment, latest_removal

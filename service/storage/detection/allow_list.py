@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from service.errors import NotFound, Refused
 from service.moderation.allowances import Allowance, allowance_of, to_be_asked, with_allowed
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.storage.accounts import audit_log
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters
@@ -23,7 +23,7 @@ from service.storage.complaints.archive_reader import contents_of, totals_of
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant, select_by_keys
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema import allowed_reporters
+from service.storage.sql.schema.detection_tables import allowed_reporters
 
 MOST = 10_000  # of a tenant
 LONGEST_ID = 128

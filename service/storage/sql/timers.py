@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, select, text
 
-from service.storage.sql.schema import tenants, timers
+from service.storage.sql.schema import tenants
+from service.storage.sql.schema.account_tables import timers
 
 # One statement each, since two processes may plan at the same time and neither is to fail or to be lost.
 _INSERT = (

@@ -70,7 +70,7 @@ def test_the_brief_of_an_attacked_comment_tells_the_whole_story(api: Api, paper:
         "SOURCE_TYPE_OTHER_NOTIFICATION",
     )
     assert reasons["crossed_by_complaints"] and not reasons["crossed_by_independent"]
-    assert any("removed automatically, and no person is known" in line for line in brief["text"])
+    assert any("removed automatically, and as far as we know no moderator" in line for line in brief["text"])
     assert brief["not_known"] and brief["policy_version"] == "2026.11"
 
 

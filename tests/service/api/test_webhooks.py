@@ -25,7 +25,7 @@ from service.storage.redis_store import redis_keys
 from service.storage.redis_store.stream import connect
 from service.storage.sql import timers
 from service.storage.sql.engine import write
-from service.storage.sql.schema import complaints, outcomes
+from service.storage.sql.schema.archive_tables import complaints, outcomes
 from service.storage.webhooks.sources import Source, add_source, pollers, record_poll, remove_source, rotate_secret
 from tests.conftest import NOW_US, Api, RedisClients
 from tests.service.api.test_submissions import complaint, is_problem, stored

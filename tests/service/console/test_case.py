@@ -88,7 +88,7 @@ def test_the_page_shows_why_who_what_and_when(anna: Visitor) -> None:
 
 def test_the_effect_is_told_beside_each_verdict_before_it_is_chosen(anna: Visitor) -> None:
     page = anna.get(CASE).text
-    assert "Lifts 36 complaints on 6 targets out of the counts, suggests 1 restoration" in page, (
+    assert "Stops counting 36 complaints on 6 targets, suggests putting back 1 target" in page, (
         "seven of eight can be discounted: one is exempt"
     )
 
@@ -124,7 +124,7 @@ def test_deciding_goes_to_the_next_case_of_the_list_and_says_what_it_did(desk: A
     answer = decide(anna, then="next")
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/clusters/k3")
     page = anna.get("/console/clusters/k3").text
-    assert "Coordinated: Lifts 36 complaints" in page and f"{CASE}#history" in page
+    assert "Coordinated: Stops counting 36 complaints" in page and f"{CASE}#history" in page
     assert "decided: coordinated (brigade)" in anna.get(CASE).text
     with desk.engine.connect() as connection:
         row = connection.execute(
@@ -259,7 +259,7 @@ def test_who_is_ticked_is_taken_out_and_the_score_without_them_is_told_before(an
     assert part.status_code == 200 and "<html" not in part.text
     assert (
         "Without 2 accounts:" in part.text
-        and "takes 2 accounts out of the group" in part.text
+        and "excludes 2 accounts from the group" in part.text
         and "Signal by signal" in part.text
     )
     assert (

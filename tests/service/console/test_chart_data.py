@@ -20,7 +20,7 @@ from service.console.chart_data import (
     time_line_of,
 )
 from service.model import Evidence, microseconds
-from service.moderation.cluster_identity import Membership
+from service.moderation.cluster_state import Membership
 
 T0 = microseconds(datetime(2026, 3, 2, 6, 0, tzinfo=UTC))
 SECOND, HOUR = 1_000_000, 3_600_000_000

@@ -110,12 +110,12 @@ def test_a_summary_that_names_an_author_does_so_no_more() -> None:
         usual=0.02,
         p_value=None,
         contribution=0,
-        text="5 of 6 targets are by author a-9, where 2 % are.",
+        text="5 of 6 targets are by author a-9 (2 % of all targets are).",
     )
     names = ExportNames.replacing(["r"], ["a-9"])
     assert (
-        names.words("8 accounts; 5 of 6 targets are by author a-9, where 2 % are; not judged yet.", [told])
-        == "8 accounts; 90 % of the targets are by one author, where 2 % are usual; not judged yet."
+        names.words("8 accounts; 5 of 6 targets are by author a-9 (2 % of all targets are); not reviewed yet.", [told])
+        == "8 accounts; 90 % of the targets are by one author (2 % of all targets are); not reviewed yet."
     )
     assert (
         ExportNames().words("as it is", [told]) == "as it is"

@@ -108,7 +108,7 @@ def test_a_row_says_what_has_to_be_known(api: Api, anna: Visitor) -> None:
         last=26,
         score=7.42,
         found_us=at_us(27),
-        summary="3 accounts complained together about 2 targets; not judged yet.",
+        summary="3 accounts complained together about 2 targets; not reviewed yet.",
         reporters=[f"r{n}" for n in range(1_234)],
     )
     for seq, hours in enumerate((2, 2.1, 13, 26), 1):

@@ -14,8 +14,8 @@ from service.moderation.brief import (
     ComplaintFigures,
     Dossier,
     GroupOnTarget,
-    OutcomeTold,
-    RestorationTold,
+    ReceivedOutcome,
+    TargetRestoration,
     fragment,
     not_known,
     sentences,
@@ -23,7 +23,7 @@ from service.moderation.brief import (
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 GROUP = GroupOnTarget(
-    "k1", "repeat", "flagged", "open", "10 accounts complained about the same 31 targets; not judged yet.", None
+    "k1", "repeat", "flagged", "open", "10 accounts complained about the same 31 targets; not reviewed yet.", None
 )
 FIGURES = ComplaintFigures(standing=12, first_at=NOW, last_at=NOW)
 
@@ -33,9 +33,9 @@ def asked(complaints: int = 12, members: int = 10, **fields: Any) -> Assessment:
     return assess("t", complaints, summarise(parts), threshold=8, as_of=NOW, pending=fields.pop("pending", False))
 
 
-def outcome(identity: str, hours: float, **fields: Any) -> OutcomeTold:
+def outcome(identity: str, hours: float, **fields: Any) -> ReceivedOutcome:
     at = NOW + timedelta(hours=hours)
-    return OutcomeTold(
+    return ReceivedOutcome(
         **{
             "id": identity,
             "decided_at": at,
@@ -55,7 +55,7 @@ def text(assessment: Assessment, dossier: Dossier) -> str:
 
 def test_a_target_never_seen_has_a_brief_of_zeros() -> None:
     empty = asked(0, 0)
-    assert sentences(empty, Dossier(), 8) == ["No complaint about this target stands."]
+    assert sentences(empty, Dossier(), 8) == ["There are no standing complaints about this target."]
     told = fragment(empty, Dossier(), 8, "v")
     assert (
         told.restriction,
@@ -71,10 +71,10 @@ def test_a_target_never_seen_has_a_brief_of_zeros() -> None:
 def test_a_held_target_says_who_carries_it_and_what_would_be_without() -> None:
     said = text(asked(), Dossier(FIGURES, [GROUP]))
     assert "12 people complained" in said and "leaves 3 independent complaints" in said
-    assert "only coordinated complaints carry it over" in said and "not judged yet" in said
+    assert "only because of coordinated complaints" in said and "not reviewed yet" in said
     assert (
-        "10 of the complaints are of group k1 (flagged, no person has decided yet)" in said
-        and "Had group k1 not been found, 12 complaints would count." in said
+        "10 of the complaints are from group k1 (flagged, no moderator has decided yet)" in said
+        and "Without the discount for group k1, 12 complaints would count." in said
     )
     assert any("estimate" in line for line in not_known(asked(), Dossier(FIGURES, [GROUP])))
 
@@ -82,7 +82,7 @@ def test_a_held_target_says_who_carries_it_and_what_would_be_without() -> None:
 def test_honest_outrage_is_told_as_such() -> None:
     said = text(asked(300, 0), Dossier(replace(FIGURES, standing=300)))
     assert (
-        "300 people complained about this target, as far as we can tell independently" in said
+        "300 people complained about this target, independently of each other" in said
         and "Enough people complained independently" in said
         and "group" not in said
     )
@@ -98,19 +98,19 @@ def test_what_a_person_decided_is_told_with_its_reversal() -> None:
     second = first.model_copy(update={"id": "d2", "reverses": "d1", "by": "bob"})
     said = text(asked(), Dossier(FIGURES, [replace(GROUP, verdict="coordinated", decisions=[first, second])]))
     assert (
-        "a person decided: coordinated" in said
-        and "ann decided on 2026-11-02 12:00 UTC: not coordinated (outrage)." in said
-        and "bob decided" in said
-        and "taking back d1" in said
+        "a moderator decided: coordinated" in said
+        and "ann decided about this group on 2026-11-02 12:00 UTC: not coordinated (outrage)." in said
+        and "bob decided about this group" in said
+        and "reversing decision d1" in said
     )
 
 
 @pytest.mark.parametrize(
     ("disposition", "words"),
     [
-        ("reliable", "people found its complaints right"),
-        ("revoked", "no longer thought to be a group"),
-        ("held_back", "beyond the day's quota"),
+        ("reliable", "moderators upheld its complaints"),
+        ("revoked", "no longer considered a group"),
+        ("held_back", "by the day's quota"),
     ],
 )
 def test_every_kind_of_group_is_explained(disposition: Any, words: str) -> None:
@@ -175,7 +175,7 @@ AUTOMATIC = outcome("o1", 0, action="removed")
     ],
 )
 def test_what_was_automatic_is_told_for_the_removal_that_stands(
-    outcomes: list[OutcomeTold], restriction: str | None, automated: str | None
+    outcomes: list[ReceivedOutcome], restriction: str | None, automated: str | None
 ) -> None:
     told = fragment(asked(), Dossier(FIGURES, outcomes=outcomes), 8, "v")
     assert (told.restriction, told.automated_decision) == (restriction, automated)
@@ -185,8 +185,7 @@ def test_what_was_automatic_is_told_for_the_removal_that_stands(
 def test_outcomes_are_told_in_order_and_what_nobody_has_looked_at_is_said() -> None:
     said = text(asked(), Dossier(FIGURES, outcomes=[AUTOMATIC]))
     assert (
-        "2026-11-02 12:00 UTC, automatically: it was removed." in said
-        and "no person is known to have looked at it since" in said
+        "2026-11-02 12:00 UTC, automatically: it was removed." in said and "no moderator has reviewed it since" in said
     )
     both = text(
         asked(),
@@ -196,21 +195,26 @@ def test_outcomes_are_told_in_order_and_what_nobody_has_looked_at_is_said() -> N
     )
     assert (
         "on appeal: the complaints about it were rejected and it was restored." in both
-        and "no person is known" not in both
+        and "no moderator has reviewed" not in both
     )
     assert both.index("automatically") < both.index("on appeal")
     one = text(
         asked(),
         Dossier(FIGURES, outcomes=[outcome("o3", 0, verdict="upheld", decided_by="person", complaint_id="c-9")]),
     )
-    assert "by a person: complaint c-9 alone was upheld." in one
+    assert "by a moderator: complaint c-9 alone was upheld." in one
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("open", "open question"), ("restored", "has been restored"), ("stands", "removal stands")]
+    ("state", "words"),
+    [
+        ("open", "Nobody has decided yet"),
+        ("restored", "has been restored"),
+        ("stands", "been confirmed"),
+    ],
 )
 def test_a_restoration_says_what_the_count_was_made_of(state: Any, words: str) -> None:
-    said = text(asked(), Dossier(FIGURES, restoration=RestorationTold(state, 12, 3.0, 8, NOW, "automatic")))
+    said = text(asked(), Dossier(FIGURES, restoration=TargetRestoration(state, 12, 3.0, 8, NOW, "automatic")))
     assert "12 complaints stood, 3 of them independent, at a threshold of 8" in said and words in said
 
 
@@ -218,7 +222,12 @@ def test_what_is_not_known_is_never_left_out() -> None:
     unknown = " ".join(not_known(asked(pending=True), Dossier(FIGURES, [GROUP])))
     assert all(
         words in unknown
-        for words in ("no person's verdict", "belong to different people", "no outcome with an action", "came in after")
+        for words in (
+            "no moderator's verdict",
+            "belong to different people",
+            "no outcome with an action",
+            "received after",
+        )
     )
     known = " ".join(
         not_known(
@@ -226,4 +235,4 @@ def test_what_is_not_known_is_never_left_out() -> None:
             Dossier(FIGURES, outcomes=[outcome("o", 0, verdict="upheld", action="removed", decided_by="person")]),
         )
     )
-    assert "verdict" not in known and "action" not in known and "What the content says" in known
+    assert "verdict" not in known and "action" not in known and "Whether the content breaks a rule" in known

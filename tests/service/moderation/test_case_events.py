@@ -22,7 +22,7 @@ from service.moderation.case_events import (
     restore_event,
     warn_event,
 )
-from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.events import EVENT_TYPES, Event
 from service.moderation.restorations import Restoration
 from service.moderation.warnings import Suggestion
@@ -58,7 +58,7 @@ def cluster(
         probability=0.9,
         unfounded_probability=0.5,
         settle_with=(),
-        summary="5 accounts; not judged yet.",
+        summary="5 accounts; not reviewed yet.",
         policy_version="2026.11",
         version=1,
         found_us=0,
@@ -92,18 +92,18 @@ def test_a_flag_that_is_released_later_is_told_then() -> None:
     assert types(told(cluster(disposition="held_back"), cluster(version=2))) == ["cluster.flagged"]
 
 
-def test_a_changed_score_alone_tells_nothing() -> None:
+def test_a_changed_score_alone_causes_no_event() -> None:
     assert told(cluster(), cluster(score=9.0, probability=0.99, summary="other")) == []
 
 
 @pytest.mark.parametrize(("disposition", "because"), [("revoked", "a sweep no longer finds it"), ("reliable", None)])
-def test_what_was_flagged_and_is_no_more_is_told_as_revoked_with_the_reason(
+def test_a_cluster_that_is_no_longer_flagged_is_reported_as_revoked_with_the_reason(
     disposition: str, because: str | None
 ) -> None:
     (event,) = told(cluster(), cluster(disposition=disposition, version=2, revoked_because=because))
     assert event.type == "cluster.revoked"
     assert event.data["disposition"] == disposition and event.data["because"] == (
-        because or "people found its complaints right"
+        because or "moderators upheld its complaints"
     )
 
 

@@ -11,14 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.model import Evidence, Kind
-from service.moderation.cluster_identity import (
-    ClusterState,
-    Membership,
-    Recomputation,
-    parts_by_target,
-    reconcile,
-    rescore,
-)
+from service.moderation.cluster_discounts import parts_by_target
+from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_state import ClusterState, Membership
+from service.moderation.reconciliation import Recomputation, reconcile
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 
@@ -327,7 +323,7 @@ def test_three_new_targets_or_a_fifth_more_people_reopen(
     keeper.sees(7, gang(people, targets))
     assert keeper["k1"].status == ("open" if reopened else "decided")
     assert keeper["k1"].verdict == "coordinated"
-    assert keeper["k1"].summary.startswith("Grown since decision") == reopened
+    assert keeper["k1"].summary.startswith("Has grown since the decision") == reopened
 
 
 def test_a_fifth_more_is_a_fifth_more_whatever_the_size() -> None:
@@ -504,7 +500,7 @@ def test_the_same_result_changes_nothing(keeper: Keeper) -> None:
 
 def test_outcomes_of_people_clear_a_patrol_and_their_reversal_flags_it_again(keeper: Keeper) -> None:
     keeper.sees(6, gang(range(6), [1, 2, 3, 4, 5]))
-    assert "not judged yet" in keeper["k1"].summary
+    assert "not reviewed yet" in keeper["k1"].summary
     keeper.learns(60, *(outcome(t, "upheld", day=20) for t in range(1, 6)))  # long after everything has left the window
     cleared = keeper["k1"]
     assert (cleared.disposition, cleared.version) == ("reliable", 2) and cleared.unfounded_probability < 0.1
@@ -516,7 +512,7 @@ def test_outcomes_of_people_clear_a_patrol_and_their_reversal_flags_it_again(kee
     assert (keeper["k1"].disposition, keeper["k1"].version) == ("flagged", 3) and keeper[
         "k1"
     ].unfounded_probability > 0.9
-    assert "upheld 0 and rejected 5" in keeper["k1"].summary
+    assert "rejected the complaints on all 5 targets" in keeper["k1"].summary
 
 
 def test_removal_by_count_teaches_nothing(keeper: Keeper) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.model import DecisionRequest
-from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.decision_preview import Effect, Facts, decided_state, effect_of, sentence
 from service.moderation.decisions import Case, decide
 from service.moderation.restorations import Moment, inflations, review
@@ -99,7 +99,7 @@ def test_coordinated_lifts_all_but_one_voice_a_target() -> None:
     assert (found.lifted, found.lifted_targets) == (pytest.approx(18.0), 2)
     assert 0 < found.lifted_before < found.lifted, "an estimate lifted a part of them already"
     assert (found.held_before, found.held) == (1, 1), "12 with ten of one voice is held by the estimate as well"
-    assert sentence(found, "coordinated") == "Lifts 18 complaints on 2 targets out of the counts."
+    assert sentence(found, "coordinated") == "Stops counting 18 complaints on 2 targets."
 
 
 def test_not_coordinated_counts_them_again_and_releases_the_holds() -> None:
@@ -112,7 +112,7 @@ def test_not_coordinated_counts_them_again_and_releases_the_holds() -> None:
     assert (found.held_before, found.held) == (1, 0)
     assert (
         sentence(found, "coordinated")
-        == "18 complaints on 2 targets count in full again, releases 1 target at the removal threshold."
+        == "Counts 18 complaints on 2 targets in full again, releases 1 target at the removal threshold."
     )
 
 
@@ -120,7 +120,7 @@ def test_a_removal_that_the_group_carried_is_suggested_for_restoration() -> None
     removed = Told("o1", 50, 1, 20 * HOUR)
     found = effect(cluster("k1", range(10), [1, 2], probability=0.1), "coordinated", facts({1: 12, 2: 30}, removed))
     assert (found.restorations_before, found.restorations) == (0, 1)
-    assert "suggests 1 restoration" in sentence(found, "coordinated")
+    assert "suggests putting back 1 target" in sentence(found, "coordinated")
     assert effect(cluster("k1", range(10), [1]), "coordinated", facts({1: 30}, removed)).restorations == 0, (
         "enough others complained"
     )
@@ -133,19 +133,19 @@ def test_a_removal_that_the_group_carried_is_suggested_for_restoration() -> None
 def test_who_is_excluded_counts_for_himself() -> None:
     whole, without = (effect(cluster("k1", range(10), [1]), "coordinated", facts({1: 12}), out) for out in ((), (3, 4)))
     assert without.excluded == 2 and whole.lifted - without.lifted == pytest.approx(2)
-    assert sentence(without, "coordinated").endswith("takes 2 accounts out of the group.")
+    assert sentence(without, "coordinated").endswith("excludes 2 accounts from the group.")
 
 
 def test_escalating_changes_no_count() -> None:
     found = effect(cluster("k1", range(10), [1]), "escalated", facts({1: 12}))
     assert found.lifted == pytest.approx(found.lifted_before) and found.held == found.held_before
-    assert sentence(found, "escalated") == sentence(found, "snoozed") == "Changes no count."
+    assert sentence(found, "escalated") == sentence(found, "snoozed") == "Changes no counts."
 
 
 def test_what_another_cluster_lifts_anyway_is_not_this_ones_doing() -> None:
     twin = cluster("k0", range(10), [1], status="decided", verdict="coordinated")
     found = effect(cluster("k1", range(10), [1]), "coordinated", facts({1: 12}), (), twin)
-    assert found.lifted == pytest.approx(0.0) and sentence(found, "coordinated") == "Changes no count."
+    assert found.lifted == pytest.approx(0.0) and sentence(found, "coordinated") == "Changes no counts."
 
 
 def test_several_decisions_are_told_together() -> None:
@@ -178,4 +178,4 @@ def test_a_restoration_that_falls_with_its_cluster_is_taken_back() -> None:
     known = replace(facts({1: 12}, removed), restorations={1: before})
     found = effect_of({"k1": state}, {"k1": after(state, "not_coordinated")}, known)
     assert (found.restorations_before, found.restorations) == (1, 0)
-    assert "takes back 1 suggested restoration" in sentence(found, "coordinated")
+    assert "no longer suggests putting back 1 target" in sentence(found, "coordinated")

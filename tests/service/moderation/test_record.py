@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.moderation.outcomes import JudgedComplaint
-from service.moderation.record import BOUND, record_evidence
 from service.moderation.score import FLAG_PRIOR
+from service.moderation.signals.record import BOUND, record_evidence
 from service.storage.complaints.feed import FeedOutcome
 
 NOW = 1_000_000
@@ -41,7 +41,8 @@ def test_members_who_were_right_elsewhere_speak_for_the_group_and_the_other_way_
     assert right[0] == 0 and right[1] < 0 and wrong[0] == 1 and wrong[1] > 0
     assert (
         wrong[2]
-        == "Elsewhere people upheld 0 and rejected 15 complaints of 5 members; what everybody reported counts little."
+        == "On other targets, moderators upheld 0 and rejected 15 complaints by 5 members; complaints that many others"
+        " also made count little."
     )
 
 

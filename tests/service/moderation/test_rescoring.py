@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from service.model import Evidence
 from service.moderation.outcomes import VerdictTally
-from service.moderation.rescoring import Rescored, Said, rescore_without
+from service.moderation.rescoring import Rescored, rescore_without
+from service.moderation.signals.signal import MemberComplaint
 from service.policy import DEFAULT_POLICY
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
@@ -34,18 +35,18 @@ def evidence(lockstep: float = 1.0, devotion: float = 1.0, span: float = 1.0, **
     ]
 
 
-def raid(people: int = 8, targets: int = 6) -> list[Said]:
+def raid(people: int = 8, targets: int = 6) -> list[MemberComplaint]:
     return [
-        Said(w, t, t * DAY + w, context=f"a{t}", author="a-1" if t < targets - 1 else "a-2")
+        MemberComplaint(w, t, t * DAY + w, context=f"a{t}", author="a-1" if t < targets - 1 else "a-2")
         for t in range(targets)
         for w in range(people)
     ]
 
 
 def without(
-    said: Sequence[Said], left_out: set[int], rows: Sequence[Evidence] | None = None, **changes: object
+    said: Sequence[MemberComplaint], left_out: set[int], rows: Sequence[Evidence] | None = None, **changes: object
 ) -> Rescored:
-    arguments = {"elsewhere": {}, "told": (NOBODY, NOBODY), "kind": "repeat", "policy": DEFAULT_POLICY, **changes}
+    arguments = {"elsewhere": {}, "verdicts": (NOBODY, NOBODY), "kind": "repeat", "policy": DEFAULT_POLICY, **changes}
     return rescore_without(rows if rows is not None else evidence(), said, left_out, **arguments)  # type: ignore[arg-type]
 
 
@@ -61,7 +62,7 @@ def test_without_nobody_nothing_changes() -> None:
 
 
 def test_a_bystander_who_strays_raises_the_score_when_taken_out() -> None:
-    said = [*raid(), Said(99, 0, HOUR, "a0"), Said(99, 3, 3 * DAY + HOUR, "a0")]
+    said = [*raid(), MemberComplaint(99, 0, HOUR, "a0"), MemberComplaint(99, 3, 3 * DAY + HOUR, "a0")]
     found = without(said, {99}, evidence(lockstep=0.85, devotion=0.5, span=8 / 9), elsewhere={99: 60})
     changes = {row.signal: row.change for row in found.rows}
     assert (
@@ -99,7 +100,7 @@ def test_fingerprints_texts_and_the_author_are_counted_anew() -> None:
         )
         for s in raid()
     ]
-    said += [Said(7, 5, 9 * DAY, wording="g2")]
+    said += [MemberComplaint(7, 5, 9 * DAY, wording="g2")]
     rows = evidence(shared_fingerprints=2 / 8, near_duplicate_texts=2 / 3, one_author=5 / 6)
     told = {row.signal: row for row in without(said, {0, 5}, rows).rows}
     assert told["shared_fingerprints"].measured and told["shared_fingerprints"].after.value == 0
@@ -108,12 +109,12 @@ def test_fingerprints_texts_and_the_author_are_counted_anew() -> None:
 
 
 def test_outcomes_of_who_is_left_count() -> None:
-    good = without(raid(), {1}, told=(NOBODY, VerdictTally(6, 0, 0)))
+    good = without(raid(), {1}, verdicts=(NOBODY, VerdictTally(6, 0, 0)))
     assert good.score < good.score_before and good.unfounded_probability < 0.5
 
 
 def test_a_crowd_on_one_target_is_judged_by_its_one_target() -> None:
-    said = [Said(w, 0, w) for w in range(9)]
+    said = [MemberComplaint(w, 0, w) for w in range(9)]
     rows = [Evidence(signal="slice", value=6, usual=0, p_value=1e-6, contribution=3.5, text="")]
     found = without(said, {1}, rows, kind="one_shot")
     assert (found.members, found.targets, found.too_few) == (8, 1, False) and found.score == pytest.approx(

@@ -10,20 +10,12 @@ from hypothesis import strategies as st
 
 from service.model import Evidence
 from service.moderation.outcomes import VerdictTally, log_likelihood_ratio
-from service.moderation.score import (
-    COORDINATION,
-    DEVICE_WEIGHT,
-    DEVICES,
-    FLAG_PRIOR,
-    OUTCOMES,
-    Verdict,
-    judge,
-    log_odds,
-    sigmoid,
-    summarise,
-    summary_clause,
-    surprise,
-)
+from service.moderation.score import FLAG_PRIOR, Verdict, judge, log_odds, sigmoid
+from service.moderation.signals.chance import DEVICE_WEIGHT, surprise
+from service.moderation.signals.outcomes import OUTCOMES
+from service.moderation.signals.registry import COORDINATION
+
+DEVICE_SIGNALS = ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts")
 
 
 def signal(name: str, contribution: float, value: float = 0.5, p: float | None = None) -> Evidence:
@@ -51,7 +43,7 @@ def test_the_score_is_the_sum_of_what_is_shown_and_each_probability_of_its_own_q
     about_group: list[float], about_complaints: list[float], upheld: int, rejected: int
 ) -> None:
     evidence = [signal(name, part) for name, part in zip(COORDINATION, about_group, strict=False)] + [
-        signal(name, part) for name, part in zip(DEVICES, about_complaints, strict=False)
+        signal(name, part) for name, part in zip(DEVICE_SIGNALS, about_complaints, strict=False)
     ]
     verdict = judged(evidence, upheld, rejected)
     first = sum(e.contribution for e in verdict.evidence if e.signal in COORDINATION)
@@ -96,7 +88,7 @@ def test_unfounded_is_the_prior_where_nothing_speaks_and_moves_with_outcomes() -
 
 
 def test_what_no_honest_volunteer_shows_speaks_for_unfounded_and_outweighs_an_upheld_target() -> None:
-    devices = [signal(name, DEVICE_WEIGHT * 3, p=1e-3) for name in DEVICES]
+    devices = [signal(name, DEVICE_WEIGHT * 3, p=1e-3) for name in DEVICE_SIGNALS]
     assert log_odds(judged(devices).unfounded_probability) == pytest.approx(3 * 3 * DEVICE_WEIGHT)
     assert judged([signal("base", 2), *devices], upheld=3).disposition == "flagged", (
         "bought accounts are not people, whatever they complain about"
@@ -118,34 +110,6 @@ def test_sigmoid_is_the_inverse_of_the_log_odds(x: float) -> None:
     assert math.isfinite(p)
 
 
-def test_the_sentence_says_who_what_how_closely_and_that_nobody_has_judged() -> None:
-    text = summarise(
-        12,
-        5,
-        [
-            signal("burst", 0, value=9, p=3e-15),
-            signal("one_author", 0, value=0.8),
-            signal("fresh_accounts", 1, value=0.5, p=1e-4),
-        ],
-        VerdictTally(0, 0, 5),
-    )
-    assert text.startswith(
-        "12 accounts complained about the same 5 targets; up to 9 of them within one hour, where 0.1 are usual;"
-    )
-    assert "50 % of the accounts are fresh" in text and "80 % of the targets are by one author" in text
-    assert text.endswith("not judged yet.") and text.count(".") - text.count("0.1") == 1
-
-
-@pytest.mark.parametrize(("usual", "words"), [(0.01, "none is"), (1.0, "one is"), (2.34, "2.3 are")])
-def test_the_sentence_says_what_is_usual_in_words(usual: float, words: str) -> None:
-    burst = Evidence(signal="burst", value=9, usual=usual, p_value=1e-9, contribution=0, text="")
-    assert f"up to 9 of them within one hour, where {words} usual" in summarise(12, 5, [burst], VerdictTally(0, 0, 5))
-
-
-def test_the_sentence_says_how_people_judged() -> None:
-    assert summarise(12, 5, [], VerdictTally(1, 3, 1)).endswith("people upheld 1 and rejected 3 of 4 judged targets.")
-
-
 def aim(name: str, p: float, value: float = 1.0, usual: float = 0.1) -> Evidence:
     return Evidence(
         signal=f"aim_{name}",
@@ -157,22 +121,7 @@ def aim(name: str, p: float, value: float = 1.0, usual: float = 0.1) -> Evidence
     )
 
 
-def test_the_sentence_says_the_strongest_thing_that_half_of_the_targets_have_in_common() -> None:
-    aims = [aim("is_reply", 1e-5), aim("section", 1e-7), aim("author", 1e-9, value=0.4)]
-    assert summary_clause(aims) == summary_clause(aims[::-1]) == "12 of 12 targets share section"
-    assert summary_clause([aims[2]]) is summary_clause([signal("lockstep", 1)]) is None
-    assert "; 12 of 12 targets share section; not judged yet." in summarise(12, 12, aims, VerdictTally(0, 0, 12))
-
-
-def test_the_sentence_names_the_common_author_once() -> None:
-    one_author = signal("one_author", 0, value=0.8)
-    named = summarise(12, 5, [one_author, aim("author", 1e-9)], VerdictTally(0, 0, 5))
-    assert "12 of 12 targets share author" in named and "by one author" not in named
-    beside = summarise(12, 5, [one_author, aim("author", 1e-5), aim("section", 1e-7)], VerdictTally(0, 0, 5))
-    assert "12 of 12 targets share section; 80 % of the targets are by one author" in beside
-
-
-def test_aims_change_no_score() -> None:
+def test_what_the_targets_have_in_common_changes_no_score() -> None:
     with_aims, without = judged([signal("base", 2), aim("author", 1e-9)]), judged([signal("base", 2)])
     assert (with_aims.score, with_aims.unfounded_probability, with_aims.disposition) == (
         without.score,

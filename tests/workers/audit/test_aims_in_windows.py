@@ -77,12 +77,12 @@ def test_the_base_rate_is_asked_for_only_when_a_group_is_new_or_aims_elsewhere(
     monkeypatch.setattr(TargetTraits, "usual", counted)
     _, groups = Detector.sweep(POLICY, history.complaints)
     target = history.complaints.target
-    first = windows.aims_by_targets(history, target, groups, {})
+    first = windows.traits_by_targets(history, target, groups, {})
     assert set(first) == {g.targets for g in groups} != set()
     assert asked == [len(np.unique(target))], "once for all groups of a window"
-    assert windows.aims_by_targets(history, target[:100], groups, first) == first
-    assert windows.aims_by_targets(history, target, [], first) == {}
+    assert windows.traits_by_targets(history, target[:100], groups, first) == first
+    assert windows.traits_by_targets(history, target, [], first) == {}
     assert len(asked) == 1
     grown = [replace(g, targets=g.targets | {key_of("t1")}) for g in groups]
-    assert set(windows.aims_by_targets(history, target, grown, first)) == {g.targets for g in grown}
+    assert set(windows.traits_by_targets(history, target, grown, first)) == {g.targets for g in grown}
     assert len(asked) == 2

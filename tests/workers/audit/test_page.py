@@ -13,7 +13,7 @@ from audit_world import cluster_in, history_of, outcome
 
 from service.charts.words import figure, label, p_value, question, share, signed
 from service.model import Evidence
-from service.moderation.cluster_identity import ClusterState
+from service.moderation.cluster_state import ClusterState
 from service.storage.sql.hashing import key_of
 from workers.audit import page
 from workers.audit.page import page_of
@@ -46,10 +46,14 @@ EVIDENCE = (
         usual=0.4,
         p_value=1e-5,
         contribution=0,
-        text="12 of 12 targets are stand-alone, where 40 % are.",
+        text="12 of 12 targets are not replies (40 % of all targets are not).",
     ),
     Evidence(
-        signal="outcomes", value=0, usual=0.4, contribution=0, text="No person has judged any of its targets yet."
+        signal="outcomes",
+        value=0,
+        usual=0.4,
+        contribution=0,
+        text="Moderators have not reviewed any of its targets yet.",
     ),
 )
 
@@ -102,7 +106,7 @@ def written(states: list[ClusterState], history, outcomes=None, notes=(), **scop
         "step_seconds": 86_400,
         "as_of": None,
         "threshold": 8,
-        "told": given_fields(history),
+        "fields": given_fields(history),
         **scope,
     }
     return page_of(
@@ -182,7 +186,7 @@ def test_every_picture_is_named_and_has_a_table_beside_it() -> None:
     assert "1: +1 s, 2: +1 s" in read.text  # bob in the table of the raster
 
 
-def test_a_cluster_is_told_with_its_sentence_figures_evidence_aim_and_counts() -> None:
+def test_a_cluster_is_shown_with_its_sentence_figures_evidence_traits_and_counts() -> None:
     states, history = campaign([f"r{k}" for k in range(9)], ["t1", "t2"])
     words = Read(written(states, history, {key_of("t1"): [outcome("t1", "rejected")]})).text
     for told in (
@@ -192,8 +196,8 @@ def test_a_cluster_is_told_with_its_sentence_figures_evidence_aim_and_counts() -
         "97 %",
         "90 %",
         "Together <b>often</b>.",
-        "12 of 12 targets are stand-alone, where 40 % are.",
-        "1 × 10⁻⁵",
+        "12 of 12 targets are not replies (40 % of all targets are not).",
+        "1 in 100,000",
     ):
         assert told in words
     assert "2 of them reach 8 complaints only through a group" in words
@@ -203,8 +207,8 @@ def test_a_cluster_is_told_with_its_sentence_figures_evidence_aim_and_counts() -
 
 def test_an_aim_stands_apart_from_the_evidence() -> None:
     text = written(*campaign(["ann", "bob", "cid"], ["t1", "t2"]))
-    assert text.count("12 of 12 targets are stand-alone") == 1
-    assert text.index("What it aims at") < text.index("12 of 12 targets are stand-alone")
+    assert text.count("12 of 12 targets are not replies") == 1
+    assert text.index("What its targets have in common") < text.index("12 of 12 targets are not replies")
 
 
 def test_what_was_left_out_of_a_picture_is_said() -> None:
@@ -218,40 +222,42 @@ def test_clusters_beyond_the_drawn_stand_in_the_table_alone(monkeypatch: pytest.
     states, history = campaign(["ann", "bob", "cid"], ["t1", "t2"])
     read = Read(written([*states, cluster_in(history, ["ann", "bob", "cid"], id="k2", score=1.0)], history))
     assert len(read.all("svg")) == 2 + 4  # two pictures, four marks of the legend
-    assert "1 more stands in this table alone" in read.text
+    assert "1 more is in this table only" in read.text
 
 
 @pytest.mark.parametrize(
     ("disposition", "changed", "why"),
     [
-        ("reliable", {}, "people found its complaints right"),
+        ("reliable", {}, "moderators upheld its complaints"),
         (
             "revoked",
             {"revoked_because": "a sweep no longer finds it", "revoked_us": 1_772_700_000_000_000},
             "A sweep no longer finds it (since 2026-03-05 08:40 UTC)",
         ),
-        ("merged", {"merged_into": "k9"}, "The same group as k9"),
-        ("held_back", {}, "Held back by the quota"),
+        ("merged", {"merged_into": "k9"}, "Merged into k9"),
+        ("held_back", {}, "Held back by the daily quota"),
     ],
 )
-def test_what_is_not_flagged_is_told_with_its_reason(disposition: str, changed: dict[str, Any], why: str) -> None:
+def test_a_cluster_that_is_not_flagged_is_shown_with_its_reason(
+    disposition: str, changed: dict[str, Any], why: str
+) -> None:
     assert why in Read(written(*campaign(["ann", "bob", "cid"], ["t1", "t2"], disposition=disposition, **changed))).text
 
 
-def test_what_the_complaints_do_not_say_is_told_with_what_it_hides() -> None:
+def test_a_field_that_is_missing_is_named_with_what_it_hides() -> None:
     history = history_of([("ann", "t1", 0)], context_id="article")
     words = Read(written([], history)).text
     assert (
-        "Author of the target: told in 0 % of the complaints. Where it is missing, whether a group follows one author"
-        " stays unknown." in words
+        "Author of the target: given in 0 % of the complaints. Where it is missing, a group that follows one author"
+        " is not recognised by it." in words
     )
-    assert "readers of one popular article cannot" not in words
+    assert "readers of one popular article are harder" not in words
 
 
 def test_targets_to_settle_with_are_named() -> None:
     states, history = campaign(["ann", "bob", "cid"], ["t1", "t2"], settle_with=(key_of("t2"),))
     words = Read(written(states, history)).text
-    assert re.search(r"Settle with ?k1 ?2 of 2 ?90 % ?t2", words)
+    assert re.search(r"Review first ?k1 ?2 of 2 ?90 % ?t2", words)
 
 
 def test_no_cluster_is_said_plainly() -> None:
@@ -327,8 +333,8 @@ def test_light_and_dark_name_the_same_colours_and_every_colour_used_is_named() -
         (0.84523, "0.845"),
         (-1.5, "−1.5"),
         (12_345.6, "12,346"),
-        (0.00002, "2 × 10⁻⁵"),
-        (-0.00002, "−2 × 10⁻⁵"),
+        (0.00002, "< 0.001"),
+        (-0.00002, "> −0.001"),
         (float("inf"), "∞"),
         (float("nan"), "unknown"),
     ],
@@ -339,7 +345,14 @@ def test_figures(value: float, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("p", "told"),
-    [(None, "no test"), (0.0, "< 10⁻¹²"), (1e-13, "< 10⁻¹²"), (3.4e-7, "3 × 10⁻⁷"), (0.0123, "0.012"), (1.0, "1")],
+    [
+        (None, "no test"),
+        (0.0, "less than 1 in a trillion"),
+        (1e-13, "less than 1 in a trillion"),
+        (3.4e-7, "1 in 2,900,000"),
+        (0.0123, "1.23 %"),
+        (1.0, "100 %"),
+    ],
 )
 def test_p_values(p: float | None, told: str) -> None:
     assert p_value(p) == told
@@ -373,5 +386,6 @@ def test_a_signal_says_which_question_it_answers() -> None:
 
 
 def test_signals_are_named_in_words() -> None:
-    assert label("near_duplicate_texts") == "Near duplicate texts"
+    assert label("near_duplicate_texts") == "Copied wording"
+    assert label("a_new_signal") == "A new signal"
     assert label("aim_is_reply") == "Is reply"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from worlds import DAY, HOUR, Row, columns, draw_town, members_of
 
 from service.policy import DEFAULT_POLICY
-from workers.detection.detector import Detector, Group
+from workers.detection.detector import Detector
+from workers.detection.groups import Group
 
 POLICY = DEFAULT_POLICY
 NOTHING = columns([])
@@ -292,8 +293,8 @@ def brigade_and_patrol() -> tuple[list[Row], frozenset[int], frozenset[int]]:
 def test_growth_never_swallows_another_seed() -> None:
     rows, brigade, patrol = brigade_and_patrol()
     detector, groups = Detector.sweep(POLICY, columns(rows))
-    for one, two in combinations(detector.groups.strong, 2):
-        for (tier, _), group in detector.groups.grown.items():
+    for one, two in combinations(detector.grouping.pairs.components, 2):
+        for (tier, _), group in detector.grouping.seeds.grown.items():
             assert tier == "strong" or not group.members
             assert not (one <= group.members and two <= group.members)
     assert frozenset().union(*members_of(groups)) == brigade | patrol

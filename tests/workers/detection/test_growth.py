@@ -10,10 +10,11 @@ from worlds import DAY, HOUR, Row, columns
 
 from service.intake.text_fingerprints import signature_of
 from service.model import Evidence
+from service.moderation.signals import registry
+from service.moderation.signals.signal import ContextSource, GroupFacts
 from service.policy import DEFAULT_POLICY
-from workers.detection.evidence import fresh_share, measure, near_duplicates
-from workers.detection.growth import Affinity, MemberSet, aim_of, aims_among, grow, merge, targets_of
-from workers.detection.structure import structural_evidence
+from workers.detection.group_view import WindowView, complaints_of, fresh_share, near_duplicates
+from workers.detection.growth import Affinity, MemberSet, aim_of, grow, measured_targets, merge, targets_of
 from workers.detection.window import Window
 
 POLICY = DEFAULT_POLICY
@@ -113,7 +114,8 @@ def test_decoys_on_popular_targets_are_no_aims() -> None:
     window = window_of([*raid(range(1, 21), range(10), first=2 * DAY), *everybody, *decoys])
     who = np.array(sorted(numbers(window, range(1, 21))))
     told = [
-        set(window.targets.keys[found(window, who, POLICY.target_share)].tolist()) for found in (aims_among, targets_of)
+        set(window.targets.keys[found(window, who, POLICY.target_share)].tolist())
+        for found in (measured_targets, targets_of)
     ]
     assert told[0] >= set(range(10)) and len(told[0]) <= 12
     assert len(told[1]) > len(told[0]), "without the correction more would count: the test has lost its point"
@@ -160,14 +162,14 @@ def test_after_merging_no_two_groups_share_so_much(groups: list[MemberSet]) -> N
     assert not any(len(a & b) >= 0.3 * min(len(a), len(b)) for k, a in enumerate(merged) for b in merged[:k])
 
 
-def evidence_of(rows: list[Row], people: range, contexts: str = "told") -> dict[str, Evidence]:
+def evidence_of(rows: list[Row], people: range, contexts: ContextSource = "given") -> dict[str, Evidence]:
     window = window_of(rows)
     who = np.array(sorted(numbers(window, people)), np.int64)
     targets = targets_of(window, who, POLICY.target_share)
-    measured = measure(
-        window, who, targets, 6.0, 2.0, contexts, fresh_share(window, POLICY.fresh_account_seconds * 1000), POLICY
-    )
-    return {e.signal: e for e in structural_evidence(measured, len(who), len(targets), POLICY.weights)}
+    usual_fresh = fresh_share(window, POLICY.fresh_account_seconds * 1000)
+    view = WindowView(window, who, targets, complaints_of(window, who, targets), POLICY, usual_fresh, 6.0, 2.0)
+    facts = GroupFacts("repeat", len(who), len(targets), contexts)
+    return {e.signal: e for e in registry.evidence_of(registry.measured(view), facts, POLICY.weights)}
 
 
 def test_lockstep_and_devotion_are_shares() -> None:
@@ -244,11 +246,11 @@ def test_one_author_counts_from_four_targets_on() -> None:
 @pytest.mark.parametrize(
     ("contexts", "words"),
     [
-        ("told", "readers of the same articles considered"),
-        ("inferred", "inferred contexts considered"),
-        ("none", "shared reading is not considered"),
+        ("given", "shared reading of the same articles is taken into account"),
+        ("inferred", "judged by inferred contexts"),
+        ("none", "shared reading is not taken into account"),
     ],
 )
-def test_the_evidence_says_what_the_control_had_to_look_at(contexts: str, words: str) -> None:
+def test_the_evidence_says_what_the_control_had_to_look_at(contexts: ContextSource, words: str) -> None:
     rows = raid(range(1, 9), range(6))
     assert words in evidence_of(rows, range(1, 9), contexts)["pairs"].text

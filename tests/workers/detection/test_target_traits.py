@@ -20,7 +20,7 @@ from workers.detection.target_traits import (
     SHOWN,
     TargetTraits,
     Usual,
-    aims_of,
+    shared_traits_of,
     traits_of,
     usual_of,
 )
@@ -61,7 +61,7 @@ def everywhere(made: TargetTraits) -> Usual:
 
 def aims(contents: Mapping[int, Mapping[str, Any]], group: list[int]) -> dict[str, Evidence]:
     made = traits(contents)
-    return {e.signal: e for e in aims_of(group, made, everywhere(made))}
+    return {e.signal: e for e in shared_traits_of(group, made, everywhere(made))}
 
 
 # --- features
@@ -132,10 +132,7 @@ def test_twelve_stand_alone_comments_where_forty_percent_are() -> None:
     found = aims(contents, group)
     assert list(found) == ["aim_is_reply"]
     told = found["aim_is_reply"]
-    assert (
-        told.text
-        == f"12 of 12 targets are stand-alone comments (is_reply = false), where {100 * len(alone) / 1000:.0f} % are."
-    )
+    assert told.text == f"12 of 12 targets are not replies ({100 * len(alone) / 1000:.0f} % of all targets are not)."
     assert (told.value, told.usual, told.contribution) == (1.0, len(alone) / 1000, 0.0)
 
 
@@ -162,11 +159,11 @@ def test_a_common_author_context_kind_section_and_word_are_found_strongest_first
     p = [e.p_value for e in found.values()]
     assert p == sorted(p, key=lambda x: x or 0)
     assert [found[f"aim_{name}"].text for name in ("author", "kind", "context", "section", "word")] == [
-        "10 of 10 targets are by author victim, where 1 % are.",
-        "10 of 10 targets are of kind review, where 1 % are.",
-        "10 of 10 targets belong to context one-page, where 1 % do.",
-        "10 of 10 targets have section = energy, where 1 % have.",
-        "10 of 10 targets contain the word “windräder”, where 1 % do.",
+        "10 of 10 targets are by author victim (1 % of all targets are).",
+        "10 of 10 targets are of kind “review” (1 % of all targets are).",
+        "10 of 10 targets are in context one-page (1 % of all targets are).",
+        "10 of 10 targets have section “energy” (1 % of all targets do).",
+        "10 of 10 targets contain the word “windräder” (1 % of all targets do).",
     ]
 
 
@@ -179,7 +176,7 @@ def test_groups_drawn_by_chance_aim_at_nothing_more_often_than_one_in_a_hundred(
     made = traits(contents)
     usual, rng = everywhere(made), np.random.default_rng(11)
     sizes = rng.integers(3, 40, 300)
-    aiming = sum(bool(aims_of(rng.choice(1000, size, replace=False).tolist(), made, usual)) for size in sizes)
+    aiming = sum(bool(shared_traits_of(rng.choice(1000, size, replace=False).tolist(), made, usual)) for size in sizes)
     assert aiming <= 8, "expected 3 at most; more than 8 has a chance of .4 %"
 
 
@@ -191,7 +188,8 @@ def test_single_values_of_a_measurement_say_nothing_and_few_numbers_do() -> None
     assert "aim_stars" in found and "aim_length" not in found
     counted = Counter(f for t in range(1000) for f in traits_of(contents[t]))
     sampled = {
-        e.signal for e in aims_of(range(12), {t: traits_of(contents[t]) for t in range(12)}, usual_of(counted, 1000))
+        e.signal
+        for e in shared_traits_of(range(12), {t: traits_of(contents[t]) for t in range(12)}, usual_of(counted, 1000))
     }
     assert sampled == set(found), "the same from a plain count"
 
@@ -211,8 +209,8 @@ def test_a_sample_without_the_group_s_own_targets_finds_the_same_with_less_certa
     for t in range(12):
         contents[t]["author_id"] = "victim"
     made = traits(contents)
-    whole = {e.signal: e for e in aims_of(range(12), made, everywhere(made))}["aim_author"]
-    sample = {e.signal: e for e in aims_of(range(12), made, made.usual(np.arange(500, 1000)))}["aim_author"]
+    whole = {e.signal: e for e in shared_traits_of(range(12), made, everywhere(made))}["aim_author"]
+    sample = {e.signal: e for e in shared_traits_of(range(12), made, made.usual(np.arange(500, 1000)))}["aim_author"]
     assert sample.p_value is not None and whole.p_value is not None
     assert whole.p_value < sample.p_value < P_LIMIT
 
@@ -220,7 +218,7 @@ def test_a_sample_without_the_group_s_own_targets_finds_the_same_with_less_certa
 @pytest.mark.parametrize("group", [[], [7], [10**9, 10**9 + 1]])
 def test_nothing_one_target_and_unknown_targets_have_nothing_in_common(group: list[int]) -> None:
     assert not aims(town(100), group)
-    assert aims_of(group, TargetTraits(), everywhere(TargetTraits())) == ()
+    assert shared_traits_of(group, TargetTraits(), everywhere(TargetTraits())) == ()
 
 
 @given(st.permutations(range(12)))
@@ -228,7 +226,7 @@ def test_the_order_of_targets_and_their_repetition_are_irrelevant(order: list[in
     contents = {t: {"author_id": "victim" if t < 9 else f"a{t}", "attributes": {"x": t % 2 == 0}} for t in range(200)}
     made = traits(contents)
     usual = everywhere(made)
-    assert aims_of([*order, *order], made, usual) == aims_of(range(12), made, usual) != ()
+    assert shared_traits_of([*order, *order], made, usual) == shared_traits_of(range(12), made, usual) != ()
 
 
 # --- counts

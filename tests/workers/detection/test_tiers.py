@@ -11,7 +11,7 @@ from worlds import DAY, HOUR, Row, columns, draw_town, members_of
 from service.moderation.outcomes import VerdictTally
 from service.moderation.score import coordination, judge
 from service.policy import DEFAULT_POLICY
-from workers.detection.contexts import infer, told
+from workers.detection.contexts import given_contexts, infer
 from workers.detection.detector import Detector
 from workers.detection.window import Window
 
@@ -197,9 +197,9 @@ def test_a_platform_that_gives_each_target_a_context_of_its_own_tells_none() -> 
 def test_one_comment_each_under_a_few_articles_is_told_all_the_same() -> None:
     rows = little_forum()
     batch = columns(rows)
-    tells, alone = told(batch)
+    tells, alone = given_contexts(batch)
     assert tells.all() and alone
-    tells, alone = told(columns(in_own_places(rows)))
+    tells, alone = given_contexts(columns(in_own_places(rows)))
     assert not tells.any() and not alone
 
 
@@ -208,7 +208,7 @@ def test_targets_without_a_context_join_the_told_places_that_their_readers_visit
     some = {r.target for r in named if r.target % 5 == 0}
     detector, _ = Detector.sweep(POLICY, columns([replace(r, context=0) if r.target in some else r for r in named]))
     inferred = detector.inferred
-    assert inferred is not None and detector.groups.contexts == "inferred"
+    assert inferred is not None and detector.grouping.measurement.contexts == "inferred"
     place = {r.target: r.context for r in named}
     label = dict(zip(inferred.targets.tolist(), inferred.labels.tolist(), strict=True))
     assert all(label[t] == place[t] for t in place.keys() - some), "what is told stays"
@@ -227,7 +227,7 @@ def test_what_comes_live_at_such_a_platform_joins_what_its_readers_were_in_just_
         detector.adopt(swept, max(r.seq for r in rows[:half]))
         for start in range(half, len(rows), 100):
             detector.tick(columns(rows[start : start + 100]))
-        assert detector.groups.contexts == "inferred"
+        assert detector.grouping.measurement.contexts == "inferred"
         window = detector.window
         return [
             int(key)

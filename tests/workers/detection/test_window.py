@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from worlds import Row, columns
 
 from service.intake.text_fingerprints import signature_of
-from workers.detection.window import TIME_MASK, Complaints, Index, Window, spread
+from workers.detection.sorted_index import Index, spread
+from workers.detection.window import TIME_MASK, Complaints, Window
 
 SPAN, SCALES = 120_000, (1_000, 10_000, 40_000)  # milliseconds
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select, update
 
 from service.errors import StaleVersion
 from service.model import Evidence
-from service.moderation.cluster_identity import ClusterState, Membership
+from service.moderation.cluster_state import ClusterState, Membership
 from service.storage.accounts.tenants import create_tenant
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import SEQ_BITS
@@ -62,7 +62,7 @@ def state_of(identity: str, people: list[int], targets: list[int], **more: objec
         probability=0.9,
         unfounded_probability=0.5,
         settle_with=tuple(key_of(f"t{t}") for t in targets[:2]),
-        summary="six accounts; not judged yet.",
+        summary="six accounts; not reviewed yet.",
         policy_version="2026.11",
         version=1,
         found_us=77,

@@ -25,7 +25,9 @@ from service.storage.sql.engine import (
     select_by_keys,
     write,
 )
-from service.storage.sql.schema import metadata, targets, tenants
+from service.storage.sql.schema import tenants
+from service.storage.sql.schema.archive_tables import targets
+from service.storage.sql.schema.declarations import metadata
 
 
 def test_the_migrations_make_exactly_the_schema(engine: Engine) -> None:

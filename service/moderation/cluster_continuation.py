@@ -1,0 +1,186 @@
+"""What becomes of the stored clusters that a recomputed group continues, merges or splits? PURE.
+
+Age alone never shrinks a cluster: members, targets and complaints that have left the window stay in it. A person's
+decision stands for the complaints it was made about, also in a part that splits off and in a cluster that takes over
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+
+from service.model import Evidence
+from service.moderation.cluster_identity import DetectedGroup, age, belongs_to, overlaps
+from service.moderation.cluster_state import ClusterState, Membership
+from service.moderation.score import coordination
+from service.policy import Policy
+
+
+def new_cluster(
+    group: DetectedGroup,
+    states: Mapping[str, ClusterState],
+    present: Mapping[str, ClusterState],
+    shared: Mapping[str, int],
+    now_us: int,
+    policy: Policy,
+    new_id: Callable[[], str],
+) -> ClusterState:
+    """A cluster for a group that continues none: a part that split off, or a group seen for the first time.
+
+    Its score is still to be measured (cluster_scoring.judged).
+    """
+    split_from = max(
+        shared, key=lambda i: (shared[i], [-x if isinstance(x, int) else x for x in age(present[i])]), default=None
+    )
+    earlier = None
+    if split_from is None:
+        left = {s.id: s for s in states.values() if s.id not in present and s.disposition != "merged"}
+        gone = [left[i] for i in overlaps(group, left, policy.identity_overlap)]
+        earlier = max(gone, key=lambda s: (s.last_us, s.id)).id if gone else None
+    # What a person decided about the whole stands for the part: the verdict on its complaints, and who is excluded.
+    parent = present[split_from] if split_from else None
+    decided = parent.memberships if parent else {}
+    excluded = parent.excluded & group.reporters if parent else frozenset()
+    kept = {m.seq: replace(m, verdict=decided[m.seq].verdict) if m.seq in decided else m for m in group.memberships}
+    return ClusterState(
+        id=new_id(),
+        kind=group.kind,
+        disposition="flagged",
+        status="open",
+        members=group.reporters - excluded,
+        excluded=excluded,
+        memberships=kept,
+        author_by_target=dict(group.author_by_target),
+        evidence=group.evidence,
+        score=0.0,
+        probability=0.0,
+        unfounded_probability=0.0,
+        settle_with=(),
+        summary="",
+        policy_version=policy.version,
+        version=1,
+        found_us=max((m.time_us for m in group.memberships), default=now_us),
+        split_from=split_from,
+        earlier=earlier,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Aged:
+    """What a cluster has outside the window: nothing in the window can tell whether it still belongs."""
+
+    members: frozenset[int]
+    targets: frozenset[int]
+    anything: bool  # a complaint has left the window, or was deleted
+
+
+def continued_cluster(
+    base: ClusterState, group: DetectedGroup, absorbed: Sequence[ClusterState], since_us: int
+) -> ClusterState:
+    """The stored cluster with the group's result, plus what has left the window and what was absorbed.
+
+    `since_us` is the start of the window. The score is still to be measured (cluster_scoring.judged).
+    """
+    sources = (*absorbed, base)  # of two that hold the same complaint, the later one's counts
+    aged = _aged(sources, since_us)
+    excluded = base.excluded.union(*(a.excluded for a in absorbed))
+    were_members = base.members.union(*(a.members for a in absorbed))
+    members = (group.reporters | (were_members & aged.members)) - excluded
+    authors = {
+        target: author
+        for state in sources
+        for target, author in state.author_by_target.items()
+        if target in aged.targets or target in group.author_by_target
+    } | dict(group.author_by_target)
+    state = replace(
+        base,
+        members=members,
+        excluded=excluded,
+        memberships=_kept_memberships(sources, group, members | excluded, authors.keys()),
+        author_by_target=authors,
+        evidence=_lasting_evidence(base, group, aged),
+        trimmed_us=_trimmed_span(sources),
+    )
+    return _with_verdicts_of(state, base, absorbed)
+
+
+def _aged(sources: Iterable[ClusterState], since_us: int) -> _Aged:
+    """What the clusters have from before `since_us`, deleted complaints included."""
+    left = [m for state in sources for m in state.memberships.values() if m.time_us < since_us]
+    gone = [state.without_complaints() for state in sources]
+    return _Aged(
+        frozenset(m.reporter for m in left).union(*(members for members, _ in gone)),
+        frozenset(m.target for m in left).union(*(targets for _, targets in gone)),
+        bool(left) or any(state.trimmed_us is not None for state in sources),
+    )
+
+
+def _kept_memberships(
+    sources: Iterable[ClusterState], group: DetectedGroup, people: Set[int], targets: Set[int]
+) -> dict[int, Membership]:
+    """The clusters' complaints by these people on these targets, and the group's, each with its verdict, by seq."""
+    kept = {
+        seq: m
+        for state in sources
+        for seq, m in state.memberships.items()
+        if m.reporter in people and m.target in targets
+    }
+    for m in group.memberships:
+        kept[m.seq] = replace(m, verdict=kept[m.seq].verdict if m.seq in kept else None)
+    return kept
+
+
+def _lasting_evidence(base: ClusterState, group: DetectedGroup, aged: _Aged) -> tuple[Evidence, ...]:
+    """The group's evidence; the cluster's where it was stronger and a part has left the window.
+
+    What the window still shows is then a part, and age alone lowers nothing.
+    """
+    lowered_by_age = aged.anything and coordination(base.evidence) > coordination(group.evidence)
+    return base.evidence if lowered_by_age else group.evidence
+
+
+def _trimmed_span(sources: Iterable[ClusterState]) -> tuple[int, int] | None:
+    """First and last of all complaints that retention deleted; None where it deleted none."""
+    spans = [state.trimmed_us for state in sources if state.trimmed_us is not None]
+    return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+
+
+def _with_verdicts_of(state: ClusterState, base: ClusterState, absorbed: Sequence[ClusterState]) -> ClusterState:
+    """The merged cluster with the verdict of those it is made of; where they contradict, it is open again."""
+    verdicts = {s.verdict for s in (base, *absorbed) if s.verdict}
+    if len(verdicts) > 1:
+        return replace(state, status="open", verdict=None, decided_reporters=None, decided_targets=None)
+    if not verdicts or base.verdict is not None:
+        return state
+    decided = next(a for a in absorbed if a.verdict)
+    return replace(
+        state,
+        disposition=decided.disposition,
+        status=decided.status,
+        verdict=decided.verdict,
+        decided_reporters=decided.decided_reporters,
+        decided_targets=decided.decided_targets,
+        revoked_us=decided.revoked_us,
+        revoked_because=decided.revoked_because,
+    )
+
+
+def absorb_crowds(
+    present: Mapping[str, ClusterState], states: Mapping[str, ClusterState], changed: dict[str, ClusterState]
+) -> None:
+    """Merge each crowd on one target into the group that it turned out to be part of, in `changed`.
+
+    A crowd that a person decided about stays as it is.
+    """
+    groups = [s for s in changed.values() if s.kind == "repeat" and s.disposition not in ("merged", "revoked")]
+    for state in present.values():
+        crowd = changed.get(state.id, state)
+        if crowd.kind != "one_shot" or crowd.disposition == "merged" or crowd.verdict is not None:
+            continue
+        for group in sorted(groups, key=age):
+            if belongs_to(crowd.members, crowd.author_by_target.keys(), group):
+                changed[crowd.id] = replace(
+                    crowd, disposition="merged", merged_into=group.id, version=state.version + 1
+                )
+                break

@@ -1,0 +1,57 @@
+"""What do clusters take off the independent count of each target? PURE.
+
+The link between stored clusters (cluster_state.py) and the independent count (assessment.py).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from service.moderation.assessment import ClusterPart, TargetSummary, discount_probability
+from service.moderation.assessment import summarise as summarise_target
+from service.moderation.cluster_state import ClusterState, Membership
+
+
+def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
+    """The cluster's part in each of its targets, as the independent count takes it.
+
+    A decision stands for the complaints it was made about. After growth has reopened the case, complaints since
+    then are discounted by the model; on a target that has both, the verdict "not coordinated" frees those it was made
+    about, and "coordinated" counts for all once it was made about half of them.
+    """
+    standing = state.verdict if state.status != "open" else None
+    model = discount_probability(state.disposition, standing, state.probability, state.unfounded_probability)
+    on_target: dict[int, list[Membership]] = defaultdict(list)
+    for membership in state.counted:
+        on_target[membership.target].append(membership)
+    parts = {}
+    for target, mine in on_target.items():
+        counts_in_full = [m.exempt or (standing is None and m.verdict == "not_coordinated") for m in mine]
+        free = sum(counts_in_full)
+        certain = standing is None and 2 * sum(m.verdict == "coordinated" for m in mine) >= len(mine) - free > 0
+        parts[target] = ClusterPart(
+            state.id,
+            state.probability,
+            state.unfounded_probability,
+            1.0 if certain else model,
+            state.disposition == "flagged",
+            reporters=frozenset(m.reporter for m, full in zip(mine, counts_in_full, strict=True) if not full),
+            exempt=free,
+        )
+    return parts
+
+
+def summaries(states: Iterable[ClusterState], targets: Collection[int] | None = None) -> dict[int, TargetSummary]:
+    """What the clusters say about each target, or about those of `targets`.
+
+    Merged clusters speak through their survivor.
+    """
+    parts: dict[int, list[ClusterPart]] = defaultdict(list)
+    for state in states:
+        if state.disposition == "merged":
+            continue
+        for target, part in parts_by_target(state).items():
+            if targets is None or target in targets:
+                parts[target].append(part)
+    return {target: summarise_target(mine) for target, mine in parts.items()}

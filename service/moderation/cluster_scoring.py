@@ -1,0 +1,189 @@
+"""How does a cluster stand, given what is known now: score, disposition, version, revocation? PURE.
+
+A person's decision outranks every score. Age alone never lowers or revokes a cluster.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+
+from service.model import Disposition
+from service.moderation.cluster_state import ClusterState
+from service.moderation.outcomes import JudgedComplaint, Judgement, tally
+from service.moderation.score import judge
+from service.moderation.summary import summarise
+from service.moderation.target_prioritisation import settle_with
+from service.policy import Policy
+
+# `revoked_because` of a cluster that its score revoked: the one revocation that outcomes undo
+EVIDENCE_GONE = "the evidence no longer supports a group"
+# the same as stored by 0.1
+_LOST_ITS_EVIDENCE = (EVIDENCE_GONE, "what is known now no longer speaks for a group")
+
+
+def judged(
+    state: ClusterState,
+    outcomes: Mapping[int, Sequence[Judgement]],
+    policy: Policy,
+    *,
+    since_us: int,
+    now_us: int,
+) -> ClusterState:
+    """The cluster with the score, disposition and summary that its evidence and the outcomes give it.
+
+    A person's decision is never overturned, and age alone revokes nothing: a cluster that reaches back before
+    `since_us`, the start of the window, keeps its disposition. `now_us` is when a revocation is dated.
+    """
+    counted = state.counted
+    filed = [JudgedComplaint(m.seq, m.target, m.time_us) for m in counted]
+    reviewed = tally(filed, outcomes)
+    verdict = judge(
+        state.evidence,
+        reviewed,
+        len(state.author_by_target),
+        prior_unfounded=policy.prior_unfounded,
+        flag_score=policy.flag_score,
+    )
+    disposition: Disposition = verdict.disposition
+    if state.verdict is not None:
+        disposition = state.disposition  # a person decided
+    elif disposition == "flagged" and state.disposition == "held_back":
+        disposition = "held_back"
+    elif disposition == "revoked" and state.reaches_before(since_us):
+        disposition = state.disposition  # age alone revokes nothing
+    revoked = disposition == "revoked" and state.disposition != "revoked"
+    return replace(
+        state,
+        disposition=disposition,
+        score=verdict.score,
+        probability=verdict.probability,
+        unfounded_probability=verdict.unfounded_probability,
+        evidence=verdict.evidence,
+        settle_with=(
+            settle_with(filed, outcomes, reviewed, verdict.unfounded_probability)
+            if disposition in ("flagged", "held_back")
+            else ()
+        ),
+        policy_version=policy.version,
+        summary=summarise(
+            len(state.members),
+            len(state.author_by_target),
+            None if state.trimmed_us is not None else list(Counter(m.reporter for m in counted).values()),
+            verdict.evidence,
+            reviewed,
+        ),
+        revoked_us=now_us if revoked else (state.revoked_us if disposition == "revoked" else None),
+        revoked_because=EVIDENCE_GONE if revoked else (state.revoked_because if disposition == "revoked" else None),
+    )
+
+
+def versioned(before: ClusterState, after: ClusterState) -> ClusterState:
+    """The version rises with membership, disposition, status or decision, not with a changed score alone."""
+    same = (
+        before.members,
+        before.author_by_target.keys(),
+        before.disposition,
+        before.status,
+        before.verdict,
+        before.merged_into,
+    ) == (
+        after.members,
+        after.author_by_target.keys(),
+        after.disposition,
+        after.status,
+        after.verdict,
+        after.merged_into,
+    )
+    return after if same else replace(after, version=before.version + 1)
+
+
+def reopened(before: ClusterState | None, after: ClusterState, policy: Policy) -> ClusterState:
+    """A decided cluster that went on growing returns to open; the verdict still stands for what it was made about."""
+    if before is None:
+        return after
+    if after.status == "decided" and after.decided_reporters is not None:
+        # Counted one by one: others may have been dropped since.
+        new_targets = len(
+            after.author_by_target.keys() - {m.target for m in after.memberships.values() if m.verdict is not None}
+        )
+        grown = (
+            len(after.members) > after.decided_reporters
+            and len(after.members) >= (1 + policy.reopen_growth) * after.decided_reporters
+        )
+        if new_targets >= policy.reopen_new_targets or grown:
+            after = replace(after, status="open", summary=f"Has grown since the decision: {after.summary}")
+    return versioned(before, after)
+
+
+def unseen(state: ClusterState, *, since_us: int, now_us: int) -> ClusterState | None:
+    """A sweep no longer finds the group: revoked, if no person decided and all its complaints could be seen."""
+    if state.verdict is not None or state.reaches_before(since_us):
+        return None
+    return replace(
+        state,
+        disposition="revoked",
+        revoked_us=now_us,
+        revoked_because="a sweep of the whole window no longer finds the group",
+        version=state.version + 1,
+    )
+
+
+def rescore(
+    state: ClusterState,
+    outcomes: Mapping[int, Sequence[Judgement]],
+    now_us: int,
+    policy: Policy,
+    withdrawn: Iterable[int] = (),
+) -> ClusterState:
+    """The cluster after outcomes or withdrawals, in the window or not; the same object where nothing changes.
+
+    `outcomes` are those known by now, by target; `withdrawn` are seqs of complaints, others than the cluster's
+    included.
+    """
+    after = _without_withdrawn(state, set(withdrawn) & state.memberships.keys())
+    if after is not state and state.verdict is None and _too_small(after, policy):
+        return replace(
+            after,
+            disposition="revoked",
+            revoked_us=now_us,
+            revoked_because="so many complaints were withdrawn that no group is left",
+            version=state.version + 1,
+        )
+    if state.trimmed_us is not None and not after.counted:
+        # nothing is left to judge it by: what was found stays
+        return versioned(state, after) if state != after else state
+    after = judged(after, outcomes, policy, since_us=0, now_us=now_us)
+    if state.disposition == "revoked" and state.verdict is None and state.revoked_because not in _LOST_ITS_EVIDENCE:
+        # The group was no longer found, or too little of it is left: no outcome brings it back, being found again does.
+        after = replace(
+            after,
+            disposition="revoked",
+            revoked_us=state.revoked_us,
+            revoked_because=state.revoked_because,
+            settle_with=(),
+        )
+    return versioned(state, after) if state != after else state
+
+
+def _without_withdrawn(state: ClusterState, withdrawn: Set[int]) -> ClusterState:
+    """The cluster without these complaints (seqs of its own), and without members and targets that have none left."""
+    if not withdrawn:
+        return state
+    left = {seq: m for seq, m in state.memberships.items() if seq not in withdrawn}
+    deleted_members, deleted_targets = state.without_complaints()
+    members = (frozenset(m.reporter for m in left.values()) & state.members) | deleted_members
+    targets = {m.target for m in left.values() if m.reporter in members} | deleted_targets
+    return replace(
+        state,
+        memberships=left,
+        members=members,
+        author_by_target={t: a for t, a in state.author_by_target.items() if t in targets},
+    )
+
+
+def _too_small(state: ClusterState, policy: Policy) -> bool:
+    """Whether too few members or targets are left for a group of its kind."""
+    least_targets = 1 if state.kind == "one_shot" else 2
+    return len(state.members) < policy.min_members or len(state.author_by_target) < least_targets

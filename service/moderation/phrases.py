@@ -1,0 +1,29 @@
+"""How figures are written inside sentences about groups. PURE."""
+
+from __future__ import annotations
+
+import math
+
+_LARGEST_POWER = 12  # beyond a trillion a number says no more than "a trillion"
+
+
+def percent(share: float) -> str:
+    """A share between 0 and 1 in per cent, never rounded down to 0 where it is not."""
+    if 0 < share < 1e-4:
+        return "less than 0.01 %"
+    return f"{100 * share:.0f} %" if share >= 0.01 or not share else f"{100 * share:.2g} %"
+
+
+def power_of_ten(exponent: float) -> str:
+    """10 to the `exponent`, with two digits that count: "1.6", "32", "10,000"; "a trillion" from 10^12 on."""
+    if exponent >= _LARGEST_POWER:
+        return "a trillion"
+    value = 10.0**exponent
+    if value < 10:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{round(value, 1 - math.floor(math.log10(value))):,.0f}"
+
+
+def many(count: int, noun: str) -> str:
+    """The count with its noun: "1 target", "1,200 targets"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,121 @@
+"""What does a tick or a sweep change in the stored clusters? PURE.
+
+For each group that detection found: which cluster it is (cluster_identity.py), what becomes of that cluster
+(cluster_continuation.py), how it stands now (cluster_scoring.py), and whether the day's quota of new flags has room
+for it (quota.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from service.model import Disposition
+from service.moderation import quota
+from service.moderation.cluster_continuation import absorb_crowds, continued_cluster, new_cluster
+from service.moderation.cluster_identity import DetectedGroup, is_part_of_known_group, overlaps, owners, survivor_of
+from service.moderation.cluster_scoring import judged, reopened, unseen
+from service.moderation.cluster_state import ClusterState
+from service.moderation.outcomes import Judgement
+from service.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputation:
+    """What a tick or a sweep found."""
+
+    groups: Sequence[DetectedGroup]
+    outcomes: Mapping[int, Sequence[Judgement]]  # by target, those known by now
+    since_us: int  # start of the window
+    now_us: int  # the watermark
+    complete: bool  # a sweep: what it does not see is not there, and held back clusters may be released
+    # groups that are the same as when they were last reconciled: nothing of theirs changes
+    settled: frozenset[DetectedGroup] = frozenset()
+
+
+def reconcile(
+    states: Mapping[str, ClusterState], found: Recomputation, policy: Policy, new_id: Callable[[], str]
+) -> dict[str, ClusterState]:
+    """The clusters that change, as they are afterwards.
+
+    Nothing in `states` is modified. Order of groups and states is irrelevant, but for the ids that `new_id` hands out
+    to new clusters, largest first.
+    """
+    present = {s.id: s for s in states.values() if s.disposition != "merged" and s.last_us >= found.since_us}
+    groups = sorted(found.groups, key=lambda g: (-len(g.reporters), min(g.reporters, default=0)))
+    shared = [overlaps(g, present, policy.identity_overlap) for g in groups]
+    owner = owners(groups, shared)
+    changed: dict[str, ClusterState] = {}
+    seen: set[str] = set()
+    for k, group in enumerate(groups):
+        if group.kind == "one_shot" and is_part_of_known_group(group, states):
+            continue
+        survivor, absorbed = survivor_of(k, shared[k], owner, present)
+        seen.update(absorbed)
+        if not absorbed and group in found.settled:
+            seen.update([survivor] if survivor else [])
+            continue
+        base = changed.get(survivor, present[survivor]) if survivor else None
+        if base is None:
+            if _left_the_window(group, found):
+                continue  # detection still holds its complaints, but nobody came back
+            state = new_cluster(group, states, present, shared[k], found.now_us, policy, new_id)
+        else:
+            seen.add(base.id)
+            state = continued_cluster(base, group, [present[a] for a in absorbed], found.since_us)
+            changed.update({loser: _merged(present[loser], base.id) for loser in absorbed})
+        state = judged(state, found.outcomes, policy, since_us=found.since_us, now_us=found.now_us)
+        if base is None and state.disposition == "revoked":
+            continue  # never was a cluster
+        if base is None or base != state:
+            changed[state.id] = reopened(base, state, policy)
+    absorb_crowds(present, states, changed)
+    if found.complete:
+        _revoke_unseen(present, seen, changed, found)
+    return _within_quota(states, changed, found, policy)
+
+
+def _left_the_window(group: DetectedGroup, found: Recomputation) -> bool:
+    return max((m.time_us for m in group.memberships), default=found.since_us) < found.since_us
+
+
+def _merged(state: ClusterState, into: str) -> ClusterState:
+    return replace(state, disposition="merged", merged_into=into, version=state.version + 1)
+
+
+def _revoke_unseen(
+    present: Mapping[str, ClusterState], seen: set[str], changed: dict[str, ClusterState], found: Recomputation
+) -> None:
+    """Put into `changed` the clusters that a sweep of the whole window no longer finds, revoked."""
+    for state in present.values():
+        if state.id not in seen and state.id not in changed and state.disposition != "revoked":
+            gone = unseen(state, since_us=found.since_us, now_us=found.now_us)
+            if gone is not None:
+                changed[state.id] = gone
+
+
+def _within_quota(
+    states: Mapping[str, ClusterState], changed: dict[str, ClusterState], found: Recomputation, policy: Policy
+) -> dict[str, ClusterState]:
+    """New flags beyond the day's quota are held back; a sweep releases what fits since."""
+    waiting = [s for s in changed.values() if s.disposition == "flagged" and s.id not in states]
+    if found.complete:
+        waiting += [
+            changed.get(s.id, s)
+            for s in states.values()
+            if s.disposition == "held_back" and changed.get(s.id, s).disposition == "held_back" and s.verdict is None
+        ]
+    candidates = [quota.Candidate(s.id, quota.day_of(s.found_us), s.score) for s in waiting]
+    if not candidates:
+        return changed
+    # A cluster that was flagged once has used a place of its day, even if it was revoked or merged since.
+    used = Counter(quota.day_of(s.found_us) for s in states.values() if s.disposition != "held_back")
+    admitted = quota.admit(candidates, used, policy.flags_per_day)
+    for state in waiting:
+        disposition: Disposition = "flagged" if state.id in admitted else "held_back"
+        if disposition != state.disposition:
+            changed[state.id] = replace(
+                state, disposition=disposition, version=state.version if state.id not in states else state.version + 1
+            )
+    return changed

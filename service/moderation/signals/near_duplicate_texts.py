@@ -1,0 +1,58 @@
+"""Near-duplicate texts: how many of the group's longer texts repeat another's wording? PURE."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from service.model import Evidence
+from service.moderation.phrases import percent
+from service.moderation.signals.chance import device_contribution, surprise, tail
+from service.moderation.signals.counting_again import recounted
+from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, MeasuredSignal, Measurement
+
+USUAL_SHARE = 0.05  # of texts
+TEXTS_COMPARED = 80  # near-duplicates are sought among so many texts of a group: k^2 comparisons
+FEWEST_TEXTS = 3  # fewer say nothing
+
+
+def measure(view: GroupView) -> Measurement:
+    """The longer texts, the first eighty, that have a near-duplicate among them."""
+    texts = view.longer_texts[:TEXTS_COMPARED]
+    total = len(texts)
+    if total < FEWEST_TEXTS:
+        return Measurement(0.0, USUAL_SHARE, None, 0, total)
+    copied = view.repeated(texts)
+    return Measurement(copied / total, USUAL_SHARE, tail(copied, total, USUAL_SHARE), copied, total)
+
+
+def _sentence(measured: Measurement, facts: GroupFacts) -> str:
+    if measured.total < FEWEST_TEXTS:
+        return "Too few longer texts came with the complaints to compare their wording."
+    where = "group" if facts.kind == "repeat" else "crowd"
+    return f"{measured.count} of {measured.total} longer texts repeat the wording of another in the {where}."
+
+
+def _clause(evidence: Evidence, targets: int) -> str | None:
+    noticed = surprise(evidence.p_value) > 0
+    return f"{percent(evidence.value)} of the longer texts repeat each other's wording" if noticed else None
+
+
+def _count(group: CountedAgain) -> tuple[int, int]:
+    texts = [c.wording for c in group.complaints if c.wording is not None][:TEXTS_COMPARED]
+    if len(texts) < FEWEST_TEXTS:
+        return 0, len(texts)
+    count = Counter(texts)
+    return sum(count[text] >= 2 for text in texts), len(texts)
+
+
+SIGNAL = MeasuredSignal(
+    name="near_duplicate_texts",
+    title="Copied wording",
+    question="unfounded",
+    unit="share",
+    measure=measure,
+    contribution=lambda measured, targets, weights: device_contribution(measured.p_value),
+    sentence=_sentence,
+    clause=_clause,
+    count_again=recounted(_count, lambda stored: USUAL_SHARE, FEWEST_TEXTS),
+)

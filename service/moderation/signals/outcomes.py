@@ -1,0 +1,56 @@
+"""Outcomes: how did moderators rule on the group's targets? PURE.
+
+Measured whenever an outcome arrives (service/moderation/score.judge), not by the detector.
+"""
+
+from __future__ import annotations
+
+from service.model import Evidence
+from service.moderation.outcomes import VerdictTally, log_likelihood_ratio
+from service.moderation.signals.signal import Signal
+
+OUTCOMES = "outcomes"
+USUAL_REJECTED = 0.4
+BOUND = 8.0  # log-odds; one signal may not drown all others
+
+
+def ratio(upheld: float, rejected: float) -> float:
+    """What the verdicts add to the log-odds of "unfounded", bounded."""
+    return max(-BOUND, min(BOUND, log_likelihood_ratio(upheld, rejected)))
+
+
+def evidence(outcomes: VerdictTally, targets: int) -> Evidence:
+    """The signal of a cluster with so many targets."""
+    reviewed = outcomes.upheld + outcomes.rejected
+    if reviewed:
+        said = verdicts(outcomes)
+        open_ones = targets - reviewed
+        rest = f"; {open_ones} of {targets} targets are not reviewed yet" if open_ones > 0 else ""
+        text = f"{said[:1].upper()}{said[1:]}{rest}."
+    else:
+        text = "Moderators have not reviewed any of its targets yet."
+    return Evidence(
+        signal=OUTCOMES,
+        value=outcomes.rejected / reviewed if reviewed else 0.0,
+        usual=USUAL_REJECTED,
+        p_value=None,
+        contribution=ratio(outcomes.upheld, outcomes.rejected),
+        text=text,
+    )
+
+
+def verdicts(outcomes: VerdictTally) -> str:
+    """The verdicts as a clause: who ruled what on how many targets."""
+    upheld, rejected = outcomes.upheld, outcomes.rejected
+    reviewed = upheld + rejected
+    if not reviewed:
+        return "not reviewed yet"
+    if upheld and rejected:
+        rest = "the other" if upheld == 1 else "the others"
+        return f"moderators rejected the complaints on {rejected} of {reviewed} targets reviewed and upheld {rest}"
+    ruling = "rejected" if rejected else "upheld"
+    where = "the one target reviewed" if reviewed == 1 else f"all {reviewed} targets reviewed"
+    return f"moderators {ruling} the complaints on {where}"
+
+
+SIGNAL = Signal(name=OUTCOMES, title="What moderators decided", question="unfounded", unit="share")

@@ -1,0 +1,131 @@
+"""A group's complaints in the window, as the signals look at them (service/moderation/signals)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.intake.text_fingerprints import slots_alike, slots_of, word_count
+from service.policy import Policy
+from workers.detection.arrays import Bools, Events, Ints
+from workers.detection.window import UNKNOWN_MS, Window
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """The complaints `events` of a group, in time order; see signals.signal.GroupView."""
+
+    window: Window
+    who: Ints  # the members' numbers, sorted
+    what: Ints  # the targets' numbers
+    events: Events
+    policy: Policy
+    usual_fresh: float  # fresh_share() of the window
+    pair_surprise: float = 0.0
+    member_surprise: float = 0.0
+
+    @property
+    def members(self) -> int:
+        """How many members there are."""
+        return len(self.who)
+
+    @property
+    def targets(self) -> int:
+        """How many targets there are."""
+        return len(self.what)
+
+    @property
+    def reporter(self) -> Ints:
+        """Of each complaint, the reporter's number."""
+        return self.window.reporter[self.events]
+
+    @property
+    def context(self) -> Ints:
+        """Of each complaint, the context's number."""
+        return self.window.context[self.events]
+
+    @property
+    def time_ms(self) -> Ints:
+        """Of each complaint, milliseconds after the window's origin."""
+        return self.window.time[self.events]
+
+    @property
+    def created_ms(self) -> Ints:
+        """Of each complaint's account, milliseconds after the window's origin."""
+        return self.window.created[self.events]
+
+    @property
+    def fingerprint(self) -> Ints:
+        """Of each complaint, 0 without one."""
+        return self.window.fingerprint[self.events]
+
+    @property
+    def longer_texts(self) -> Sequence[bytes]:
+        """Signatures of the complaints' texts, where they have enough words."""
+        return [self.window.text[int(self.events[k])] for k in self.with_longer_text()]
+
+    @property
+    def complaints_anywhere(self) -> int:
+        """The members' complaints on whatever target."""
+        return len(self.window.runs(self.window.by_pair, self.who)[1])
+
+    @property
+    def target_authors(self) -> Ints:
+        """Of each target, the author's key; 0 unknown."""
+        return self.window.authors.keys[self.window.author_of[self.what]]
+
+    @property
+    def everyone_ms(self) -> Ints:
+        """Times of all complaints on the targets, milliseconds after the window's origin."""
+        return self.window.time[self._everyone()]
+
+    @property
+    def complaints_by_others(self) -> int:
+        """Complaints on the targets by accounts that are not members."""
+        return int((~np.isin(self.window.reporter[self._everyone()], self.who)).sum())
+
+    def with_longer_text(self) -> list[int]:
+        """Places of the complaints whose text has enough words."""
+        text, least = self.window.text, self.policy.text_min_words
+        return [k for k, e in enumerate(self.events.tolist()) if e in text and word_count(text[e]) >= least]
+
+    def repeated(self, texts: Sequence[bytes]) -> int:
+        """How many of the texts have a near-duplicate among them."""
+        return int(near_duplicates(texts, self.policy.text_jaccard).sum())
+
+    def users_of(self, fingerprint: int) -> int:
+        """Accounts in the whole window that have used the fingerprint."""
+        window, rows = self.window, slice(0, self.window.size)
+        return len(np.unique(window.reporter[rows][(window.fingerprint[rows] == fingerprint) & ~window.gone[rows]]))
+
+    def _everyone(self) -> Events:
+        return self.window.runs(self.window.by_target, self.what)[1]
+
+
+def complaints_of(window: Window, members: Ints, targets: Ints) -> Events:
+    """The members' complaints on the targets in time order, ties by reporter."""
+    _, events = window.runs(window.by_pair, members)
+    events = events[np.isin(window.target[events], targets)]
+    return events[np.lexsort((window.reporter[events], window.time[events]))]
+
+
+def fresh_share(window: Window, limit_ms: int) -> float:
+    """Share of the window's complaints by accounts younger than `limit_ms`, among those whose age is known."""
+    rows = slice(0, window.size)
+    known = ~window.gone[rows] & (window.created[rows] != UNKNOWN_MS)
+    total = int(known.sum())
+    return float((known & (window.time[rows] - window.created[rows] < limit_ms)).sum() / total) if total else 0.0
+
+
+def near_duplicates(texts: Sequence[bytes], jaccard: float) -> Bools:
+    """Which of the texts (as signatures) have another at least so similar."""
+    copied = np.zeros(len(texts), bool)
+    slots, enough = slots_of(list(texts)), slots_alike(jaccard)
+    for i in range(1, len(texts)):
+        alike = np.count_nonzero(slots[:i] == slots[i], axis=1) >= enough
+        if alike.any():
+            copied[:i] |= alike
+            copied[i] = True
+    return copied

@@ -1,0 +1,57 @@
+"""From pairs to groups: seeds of every tier, grown, merged, measured; only what changed is done again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+
+import numpy as np
+
+from service.policy import Policy
+from workers.detection import growth
+from workers.detection.arrays import Events
+from workers.detection.crowds import Crowds
+from workers.detection.group_measurement import GroupMeasurement
+from workers.detection.group_view import fresh_share
+from workers.detection.groups import Group
+from workers.detection.pair_graph import PairGraph
+from workers.detection.pair_store import PairStore
+from workers.detection.seed_growth import SeedGrowth
+from workers.detection.window import Window
+
+
+class Grouping:
+    """The groups of one window, from tick to tick."""
+
+    def __init__(self, policy: Policy, window: Window, edges: PairStore) -> None:
+        self.policy, self.window = policy, window
+        self.counters: Counter[str] = Counter()
+        self.pairs = PairGraph(policy, window, edges)
+        self.seeds = SeedGrowth(self.pairs, self.counters)
+        self.measurement = GroupMeasurement(self.seeds, self.counters)
+        self.crowds = Crowds(policy, window)
+
+    def forget(self) -> None:
+        """Grow and measure everything again at the next update."""
+        self.seeds.grown.clear()
+        self.measurement.forget()
+        self.crowds.forget()
+
+    def update(self, events: Events, gone: Events, *, whole: bool = False) -> list[Group]:
+        """All groups as they stand now; unchanged ones are the same objects.
+
+        `events` came, `gone` left by withdrawal. `whole`: look at every seed and every target (a sweep).
+        """
+        usual_fresh = cache(lambda: fresh_share(self.window, self.policy.fresh_account_seconds * 1000))
+        self.seeds.update(events, gone, whole=whole)
+        grown = [g for g in self.seeds.grown.values() if g.members]
+        merged = growth.merge({g.members for g in grown}, self.policy.merge_share)
+        found = self.measurement.update(merged, {g.members for g in grown if g.new}, events, usual_fresh)
+        self.seeds.note_measured(self.measurement.coordinated())
+        self.crowds.update(events, gone, usual_fresh, whole=whole)
+        return found + self.crowds.outside(found)
+
+    def regroup(self) -> list[Group]:
+        """All groups again, as after a sweep's handover."""
+        none = np.empty(0, np.int32)
+        return self.update(none, none, whole=True)
