@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 
 from service.demo.world import World, draw_world
 from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_value, withdrawal
-from service.model import Assessment, Complaint, DecisionRequest, Frozen, Outcome, RejectedItem
+from service.model import Complaint, DecisionRequest, Frozen, Outcome, RejectedItem
 from service.moderation.assessment import assess
 from service.moderation.cluster_identity import ClusterState
+from service.moderation.target_assessment import Assessment
 from service.policy import DEFAULT_POLICY
 from service.storage.cases import clusters
 from service.storage.cases.cases import record_decision

@@ -128,7 +128,7 @@ def sources_add(
 @sources.command("list")
 def sources_list(tenant: TenantName, data: Data = None) -> None:
     """The tenant's sources, one JSON object a line; no secrets."""
-    from service.api.sources import shown
+    from service.api.sources import source_item
     from service.storage.accounts.tenants import tenant_id
     from service.storage.webhooks.sources import list_sources
 
@@ -138,7 +138,7 @@ def sources_list(tenant: TenantName, data: Data = None) -> None:
         with engine.connect() as connection:
             page = list_sources(connection, number, after=after)
         for source in page:
-            typer.echo(shown(source, now_us()).model_dump_json())
+            typer.echo(source_item(source, now_us()).model_dump_json())
         if not page:
             return
         after = page[-1].id
