@@ -21,7 +21,7 @@ from service import logs
 from service.api.api_context import ApiContext, api_context, metrics_sink
 from service.errors import Refused, StoreUnavailable
 from service.model import microseconds
-from service.platforms import adapters
+from service.platforms import registry
 from service.platforms.signatures import Scheme, Standard, fault
 from service.storage.accounts.tenant_settings import settings_of
 from service.storage.accounts.tenants import KeyRecord
@@ -106,10 +106,10 @@ def _verified(
         source = find_source(connection, platform, identifier)
         settings = None if source is None else settings_of(connection, source.tenant_id)
     if source is None or settings is None:
-        fault(adapters.scheme_of(platform), headers, body, (_DUMMY_SECRET,), now)
+        fault(registry.scheme_of(platform), headers, body, (_DUMMY_SECRET,), now)
         return "unknown"
     try:
-        scheme = adapters.scheme_of(platform, source.mapping)
+        scheme = registry.scheme_of(platform, source.mapping)
         valid = open_secrets(source, api.box, microseconds(now))
     except (Refused, ValueError) as error:
         log.error("a source of %s cannot be used: %s", platform, error)

@@ -20,7 +20,6 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from service import platforms
 from service.api.answers import Accepted
 from service.api.api_context import ApiContext, api_context, metrics_sink
 from service.api.body import media_type, read_body
@@ -32,7 +31,7 @@ from service.intake.documents import MAX_LINES, Submission, TooManyItems, Unread
 from service.intake.items import parsed
 from service.intake.pointers import json_fault
 from service.model import RejectedItem, microseconds
-from service.platforms import adapters
+from service.platforms import registry
 from service.platforms.payload import Payload, Unusable
 from service.platforms.signatures import Standard
 from service.storage.accounts.tenants import KeyRecord
@@ -62,7 +61,7 @@ _OPENAPI: dict[str, Any] = {
             "in": "path",
             "required": True,
             "description": "Name of a platform that posts.",
-            "schema": {"type": "string", "enum": list(platforms.POSTING)},
+            "schema": {"type": "string", "enum": list(registry.POSTING)},
             "example": "discourse",
         },
         {
@@ -119,9 +118,9 @@ async def post_webhook(request: Request) -> Response:
     delivery changes nothing. 401 without a valid signature, even if the path does not exist.
     """
     api, platform = api_context(request), request.path_params["platform"]
-    if platform not in platforms.POSTING:
+    if platform not in registry.POSTING:
         raise HTTPException(
-            404, f"{platform[:80]!r} is not a platform that posts; known: {', '.join(platforms.POSTING)}"
+            404, f"{platform[:80]!r} is not a platform that posts; known: {', '.join(registry.POSTING)}"
         )
     media_type(request, "application/json")
     check_plain(request)
@@ -180,7 +179,7 @@ def _delivery(source: Source, body: bytes, now: datetime) -> Payload:
         document = parsed(body)
     except ValueError as error:
         raise UnreadableDocument(json_fault(error)) from None
-    delivery = adapters.read(source.platform, document, now, source.mapping)
+    delivery = registry.read(source.platform, document, now, source.mapping)
     # Payloads are cumulative: with a smaller bound a post with many reports could never be received again.
     if len(delivery.items) > MAX_LINES:
         raise TooManyItems(f"payload has {len(delivery.items)} items; at most {MAX_LINES} are accepted at once")
@@ -189,7 +188,7 @@ def _delivery(source: Source, body: bytes, now: datetime) -> Payload:
 
 def _event(request: Request, source: Source, delivery: Payload, body: bytes) -> bytes:
     """What identifies this event: its own id if the signature covers it, otherwise the whole body."""
-    if isinstance(adapters.scheme_of(source.platform, source.mapping), Standard):
+    if isinstance(registry.scheme_of(source.platform, source.mapping), Standard):
         return request.headers["webhook-id"].encode("latin-1", "replace")
     return body if delivery.key is None else delivery.key.encode("utf-8", "surrogatepass")
 

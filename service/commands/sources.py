@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,20 +21,15 @@ from service.commands.common import (
     settings_from,
 )
 from service.errors import Refused
+from service.platforms import NAMES
 
 sources = typer.Typer(no_args_is_help=True, help="Inbound connections: platforms that post here, or are asked.")
 
 
-class PlatformName(StrEnum):
-    """What a source can be a connection to."""
-
-    DISCOURSE = "discourse"
-    MASTODON = "mastodon"
-    CORAL = "coral"
-    COOP = "coop"
-    GENERIC = "generic"
-    LEMMY = "lemmy"
-    OZONE = "ozone"
+def _known_platform(name: str) -> str:
+    if name not in NAMES:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(NAMES)}")
+    return name
 
 
 SourceId = Annotated[
@@ -47,9 +41,11 @@ SourceId = Annotated[
 def sources_add(
     tenant: TenantName,
     platform: Annotated[
-        PlatformName,
+        str,
         typer.Option(
             "--platform",
+            metavar=f"[{'|'.join(NAMES)}]",
+            callback=_known_platform,
             help=(
                 "discourse, mastodon, coral, coop or generic post here; lemmy, ozone, and coral with --url, are asked."
             ),
@@ -107,7 +103,7 @@ def sources_add(
                 connection,
                 SecretBox(settings),
                 number,
-                platform.value,
+                platform,
                 secret=secret,
                 url=url,
                 mapping=fields,
@@ -117,11 +113,11 @@ def sources_add(
         raise UsageError(str(error)) from None
     if secret is None:
         say(
-            f"WARNING: {platform.value} posts UNSIGNED: whoever learns the path can invent complaints. Set a secret"
+            f"WARNING: {platform} posts UNSIGNED: whoever learns the path can invent complaints. Set a secret"
             " there and here: brigadewatch sources rotate"
         )
     if source.polled:
-        say(f"{platform.value} is asked at {url}; nothing has to be posted")
+        say(f"{platform} is asked at {url}; nothing has to be posted")
     typer.echo(source.path)
 
 

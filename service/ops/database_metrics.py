@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Connection, func, select, text
 
-from service.platforms import POLLED
+from service.platforms.registry import POLLED
 from service.storage.sql.schema import (
     analysis_state,
     clusters,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.platforms import adapters
+from service.platforms import registry
 from service.platforms.generic import BadMapping, read_mapping
 from service.platforms.payload import Unusable
 from service.platforms.signatures import BEARER, Hmac, Shared, Standard
@@ -216,22 +216,22 @@ def test_without_a_mapping_the_documents_are_the_contracts_own_and_machine_is_no
 )
 def test_a_mapping_that_cannot_be_used_is_refused_with_its_place(mapping: dict[str, Any], why: str) -> None:
     with pytest.raises(BadMapping, match=why.replace("[", r"\[")):
-        adapters.check("generic", "secret", mapping)
+        registry.check("generic", "secret", mapping)
 
 
 def test_the_mapping_states_the_signature() -> None:
-    assert adapters.scheme_of("generic", MAPPING) == Hmac("x-signature", prefix="sha256=")
+    assert registry.scheme_of("generic", MAPPING) == Hmac("x-signature", prefix="sha256=")
     assert (
-        adapters.scheme_of("generic", changed(signature={"scheme": "standard"}))
-        == adapters.scheme_of("generic")
+        registry.scheme_of("generic", changed(signature={"scheme": "standard"}))
+        == registry.scheme_of("generic")
         == Standard()
     )
-    assert adapters.scheme_of("generic", changed(signature={"scheme": "bearer"})) == BEARER
-    assert adapters.scheme_of("generic", changed(signature={"scheme": "bearer", "header": "X-Token"})) == Shared(
+    assert registry.scheme_of("generic", changed(signature={"scheme": "bearer"})) == BEARER
+    assert registry.scheme_of("generic", changed(signature={"scheme": "bearer", "header": "X-Token"})) == Shared(
         "x-token"
     )
     with pytest.raises(ValueError, match="whsec_"):
-        adapters.check("generic", "secret", None)
+        registry.check("generic", "secret", None)
     assert len(read_mapping(MAPPING).shapes) == 2
 
 
