@@ -1,7 +1,7 @@
 """An HTTP client that reaches the public internet and nothing inside, whatever URL it is given.
 
-A name is resolved once, all its addresses are checked, and the connection goes to an address that was checked, so a
-name server cannot answer differently the second time. TLS still verifies the name. There are no proxies and no credentials
+A name is resolved once, all its addresses are checked, and the connection goes to one of those, so a name
+server cannot answer differently the second time. TLS still verifies the name. There are no proxies and no credentials
 from the environment, no redirects, no cookies and no kept connections; the answer and the duration are bounded.
 """
 

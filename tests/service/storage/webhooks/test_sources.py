@@ -99,7 +99,7 @@ def test_a_removed_source_never_existed_and_its_secret_is_gone(engine: Engine, b
 @pytest.mark.parametrize(
     ("platform", "fields", "why"),
     [
-        ("myspace", {}, "is no platform"),
+        ("myspace", {}, "unknown platform"),
         ("lemmy", {}, "--url"),
         ("ozone", {"secret": None, "url": "https://o.example"}, "needs its secret"),
         ("mastodon", {"secret": None}, "needs its secret"),
