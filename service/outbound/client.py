@@ -262,8 +262,8 @@ def _check_form(url: httpx.URL) -> None:
     host = url.raw_host.decode("ascii")
     if not _is_host(host):
         raise OutboundRefused(
-            f"{host[:80]!r} in {str(url)[:80]!r} is not a valid host: use a name like hooks.example.org (labels of up to"
-            " 63 letters, digits and hyphens, 253 characters in all) or an address"
+            f"{host[:80]!r} in {str(url)[:80]!r} is not a valid host: use a name like hooks.example.org (labels of at"
+            " most 63 letters, digits and hyphens, 253 characters in all) or an address"
         )
     if url.port is not None and not 1 <= url.port <= 65_535:
         raise OutboundRefused(f"{str(url)[:80]!r} has port {url.port}: use 1 to 65535")
