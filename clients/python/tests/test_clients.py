@@ -123,7 +123,8 @@ def test_calls_that_timed_out_leave_no_connection_taken(raw_server: RawServer) -
         else:
             over.wait(60)
 
-    with Client(raw_server(later), "k", when_unreachable="open", timeout=0.3) as client:
+    # the last call has to be answered within the time-out, on a busy machine too
+    with Client(raw_server(later), "k", when_unreachable="open", timeout=2) as client:
         with pytest.raises(Unreachable):
             client.assess("t")
         # more than the pool has places
@@ -194,7 +195,7 @@ def test_many_targets_are_asked_for_in_their_order(scripted: Scripted) -> None:
     with Client(scripted.url, "k", when_unreachable="open", timeout=5) as client:
         assert [a.target_id for a in client.assess_many(iter(ids), 5)] == ids
         assert client.assess_many([]) == []
-        with pytest.raises(ValueError, match="is no id"):
+        with pytest.raises(ValueError, match="is not a valid id"):
             client.assess_many([*ids, ""])
     assert len(scripted.seen) == 3
 
@@ -217,7 +218,7 @@ def test_sending_waits_for_retry_after_and_sends_the_same_again(
     )
     with Client(scripted.url, "k", when_unreachable="open") as client:
         receipt = client.complain(Complaint("c", NOW, "r", "t"))
-    assert 0.3 in waits
+    assert any(wait >= 0.3 for wait in waits)
     assert (receipt.accepted, receipt.position) == (1, 41)
     assert len(scripted.seen) == 3
     assert len({seen.body for seen in scripted.seen}) == 1
