@@ -102,15 +102,8 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     app.add_middleware(RawPath)  # the last one added is outermost: the access log sees the path that the routes matched
     for router in (targets.router, briefs.router, submissions.router, webhooks.router, pipeline.router):
         app.include_router(router)
-    for router in (
-        clusters.router,
-        restorations.router,
-        reporters.router,
-        sources.router,
-        subscriptions.router,
-        deliveries.router,
-    ):
-        app.include_router(router, dependencies=[Depends(decoded_path)])
+    for module in (clusters, restorations, reporters, sources, subscriptions, deliveries):
+        app.include_router(module.router, dependencies=[Depends(decoded_path)])
     add_console(app, api)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
