@@ -161,7 +161,7 @@ def list_clusters(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> ListOf[ClusterItem]:
-    """Groups of accounts that complain together, without members and targets. Default: flagged, and open or escalated."""
+    """Groups of accounts that complain together, without members and targets. Default: flagged, open or escalated."""
     if "reporter" in filters:
         filters = {**filters, "reporter": privacy_filter.reporter(filters["reporter"])}
     page, by = requested_page(
