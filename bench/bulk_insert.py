@@ -27,7 +27,7 @@ from postgres_server import Databases, PostgresServer, binaries
 from service.storage.complaints.archive_rows import COMPLAINT_COLUMNS as COLUMNS
 from service.storage.sql.engine import insert_rows, migrate, open_database, write
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema.archive_tables import complaints
+from service.storage.sql.schema import complaints
 
 NAMES = ", ".join(COLUMNS)
 TYPES = (

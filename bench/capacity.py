@@ -46,8 +46,7 @@ from service.storage.redis_store import redis_keys
 from service.storage.redis_store.leases import take_epoch
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import migrate, open_database, write
-from service.storage.sql.schema.archive_tables import ingest_state
-from service.storage.sql.schema.detection_tables import sweeps
+from service.storage.sql.schema import ingest_state, sweeps
 
 KEPT_BACK = ENTRY  # of the world: posted when the detect worker is killed
 WINDOW_DAYS, YEAR, PEAK, SWEEPS_A_DAY = 14, 365, 10, 24

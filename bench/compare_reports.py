@@ -82,6 +82,11 @@ def without_prose(value: Any, cluster_ids: dict[str, str]) -> Any:
         for key, held in value.items():
             if key == "id" and isinstance(held, str) and "members" in value:
                 kept[key] = cluster_ids.setdefault(held, f"cluster {len(cluster_ids)}")
+            elif key in ("example", "examples"):
+                continue
+            elif key == "links" and isinstance(held, dict):  # OpenAPI: named by the summary of the operation
+                links = [without_prose(link, cluster_ids) for link in held.values()]
+                kept[key] = sorted(links, key=lambda link: str(link["operationId"]))
             elif key not in SENTENCES and (key not in PROSE or isinstance(held, dict | list)):
                 kept[key] = without_prose(held, cluster_ids)
         return kept

@@ -21,7 +21,7 @@ from service.storage.complaints.archive_writer import commit
 from service.storage.redis_store.leases import take_epoch
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import migrate, open_database, write
-from service.storage.sql.schema.archive_tables import ingest_state
+from service.storage.sql.schema import ingest_state
 from workers.jobs import COLLECTOR_THRESHOLDS
 
 STEP, GROUP = 50_000, 8_000

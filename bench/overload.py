@@ -42,7 +42,7 @@ from sqlalchemy import create_engine, func, select
 
 from service.demo.newspaper import DAYS, START
 from service.demo.world import draw_world
-from service.storage.sql.schema.archive_tables import complaints
+from service.storage.sql.schema import complaints
 
 BATCH = 500
 CONNECTIONS = 6

@@ -33,9 +33,7 @@ from service.storage.complaints.archive_writer import commit
 from service.storage.redis_store.leases import take_epoch
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
-from service.storage.sql.schema import tenants
-from service.storage.sql.schema.archive_tables import ingest_state
-from service.storage.sql.schema.detection_tables import sweeps
+from service.storage.sql.schema import ingest_state, sweeps, tenants
 
 TENANT, ENTRY, GROUP = "million", 500, 16
 KEPT_BACK = 60_000  # of the world: posted around the kills

@@ -1,4 +1,4 @@
-"""The API, put together."""
+"""The application: all routes, their middleware, and what they share."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from service.api import (
     briefs,
     clusters,
+    deliveries,
     openapi,
     pipeline,
     problems,
@@ -41,16 +42,16 @@ from service.storage.redis_store.stream import AsyncRedis
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 DESCRIPTION = (
-    "Tells coordinated complaining from honest outrage. Post complaints as they come in, ask before you remove"
-    " anything, decide about the clusters that are flagged. Ids in paths are one percent-encoded segment. Every failure"
-    " is application/problem+json."
+    "Tells coordinated complaining from honest outrage. Post complaints as they arrive, ask before you remove anything,"
+    " and decide on the clusters that are flagged. An id in a path is one percent-encoded segment. Every failure is"
+    " answered as application/problem+json. docs/api.md explains how the calls work together."
 )
 
 
 def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None = None) -> FastAPI:
     """The application. Opens no connection before the first request; closes the Redis client that it made itself.
 
-    Plug a counter in as `app.state.observe` (service/api/api_context.py, Observe).
+    Set `app.state.observe` to count requests (service/api/api_context.py, MetricsSink).
     """
     client = (
         stream.connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds)
@@ -98,18 +99,18 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     problems.install(app)
     app.add_middleware(SafeHeaders)
     app.add_middleware(AccessLog)
-    app.add_middleware(RawPath)  # the last one added is the outer one: the line is told of the path that routes matched
+    app.add_middleware(RawPath)  # the last one added is outermost: the access log sees the path that the routes matched
     for router in (targets.router, briefs.router, submissions.router, webhooks.router, pipeline.router):
         app.include_router(router)
-    for router in (clusters.router, restorations.router, reporters.router, sources.router, subscriptions.router):
-        app.include_router(router, dependencies=[Depends(decoded_path)])
+    for module in (clusters, restorations, reporters, sources, subscriptions, deliveries):
+        app.include_router(module.router, dependencies=[Depends(decoded_path)])
     add_console(app, api)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The document, made once."""
+    """The OpenAPI document, made once."""
     if app.openapi_schema is None:
         app.openapi_schema = openapi.document(app)
     return app.openapi_schema

@@ -1,26 +1,26 @@
-"""The failures that are expected. No HTTP words: service/api/problems.py maps them to statuses."""
+"""Expected failures, without HTTP: service/api/problems.py maps them to statuses."""
 
 
 class BrigadewatchError(Exception):
-    """Base of every expected failure; its text is written for the person who reads it."""
+    """Base of every expected failure. Its text is for people: what is wrong, and how to fix it."""
 
 
 class UnknownTenant(BrigadewatchError):
-    """No tenant has that name."""
+    """There is no tenant of that name."""
 
 
 class NotFound(BrigadewatchError):
-    """No such thing for this tenant, or it belongs to another: the two are told apart to nobody."""
+    """It does not exist, or belongs to another tenant; callers cannot tell which."""
 
 
 class StoreUnavailable(BrigadewatchError):
-    """Redis (or the database) does not answer, or its totals are being rebuilt; whoever retries is safe."""
+    """Redis or the database does not answer, or totals are being rebuilt. It is safe to try again."""
 
 
 class Overloaded(BrigadewatchError):
     """The stream is too long, or the tenant is over its rate.
 
-    `retry_after_seconds` says when to come back, `cause` in a word which limit it was.
+    `retry_after_seconds` says when to try again, `cause` names the limit.
     """
 
     def __init__(self, message: str, *, retry_after_seconds: int, cause: str = "backlog") -> None:
@@ -30,7 +30,7 @@ class Overloaded(BrigadewatchError):
 
 
 class StaleVersion(BrigadewatchError):
-    """Somebody changed the cluster first."""
+    """The cluster was changed by another user first."""
 
     def __init__(self, message: str, *, current_version: int, changed_by: str) -> None:
         super().__init__(message)
@@ -39,12 +39,12 @@ class StaleVersion(BrigadewatchError):
 
 
 class LostLease(BrigadewatchError):
-    """Another worker has taken this tenant over: drop the state and stop."""
+    """Another worker has taken over this tenant: drop the state and stop."""
 
 
 class InvalidCursor(BrigadewatchError):
-    """The cursor was not made here, or its filters differ from the call's."""
+    """The cursor belongs to another list, or its filters differ from the request's."""
 
 
 class Refused(BrigadewatchError):
-    """The request is well formed, but cannot be done; the text says why and what to do."""
+    """The request is valid, but not possible now; the text says why and what to do."""

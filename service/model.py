@@ -1,7 +1,7 @@
 """The nouns: what platforms send, what detection finds, what moderators decide.
 
-Everything here is frozen, holds aware UTC times and knows no I/O. The field names are the
-contract's; a model that is accepted from outside forbids unknown fields.
+Everything here is frozen, holds aware UTC times and knows no I/O. Names and descriptions of the fields are public: the
+OpenAPI document shows them. A model that is accepted from outside forbids unknown fields.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 def _checked_id(value: str) -> str:
     if _FORBIDDEN_IN_ID.search(value):
-        raise ValueError("an id holds no control characters and no surrogates")
+        raise ValueError("an id cannot contain control characters or lone surrogates")
     return value
 
 
@@ -34,12 +34,12 @@ def _time(value: object) -> datetime:
         try:
             value = datetime.fromisoformat(text)
         except ValueError as error:
-            raise ValueError(f"{text[:40]!r} is no time of the calendar: {error}") from None
+            raise ValueError(f"{text[:40]!r} is not a valid date and time: {error}") from None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ValueError("a time is RFC 3339 with an offset, like 2021-12-23T14:02:11Z")
+        raise ValueError("expected an RFC 3339 time with an offset, like 2021-12-23T14:02:11Z")
     # Compared before converting: at the ends of the calendar the conversion itself overflows.
     if value.replace(tzinfo=UTC) < EARLIEST or value.replace(tzinfo=UTC) > LATEST:
-        raise ValueError(f"a time lies between {EARLIEST:%Y-%m-%d} and {LATEST:%Y-%m-%d}")
+        raise ValueError(f"time is out of range: it has to be between {EARLIEST:%Y-%m-%d} and {LATEST:%Y-%m-%d}")
     return value.astimezone(UTC)
 
 
@@ -68,43 +68,83 @@ class Frozen(BaseModel):
 
 
 class Reporter(Frozen):
-    """Who complains."""
+    """The account that complains."""
 
-    id: Id
-    account_created_at: Time | None = None
-    fingerprint: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = Field(
-        None, description="opaque keyed hash of device or network, never a raw address"
+    id: Id = Field(description="The platform's id of the account.")
+    account_created_at: Time | None = Field(
+        None, description="When the account was created. Null or absent: unknown. Young accounts count as evidence."
     )
-    trusted: bool = Field(False, description="trusted flagger: shown, never discounted")
+    fingerprint: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = Field(
+        None,
+        description="Opaque keyed hash of the device or network, never a raw address. Null or absent: unknown.",
+    )
+    trusted: bool = Field(
+        False, description="True for a trusted flagger: the complaint is shown, and always counts in full."
+    )
 
 
 class Target(Frozen):
-    """What is complained about."""
+    """The content that is complained about."""
 
-    id: Id
-    kind: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    author_id: Id | None = None
-    context_id: Id | None = Field(None, description="thread or article that the target belongs to")
-    url: Annotated[str, StringConstraints(max_length=4096)] | None = None
-    excerpt: Annotated[str, StringConstraints(max_length=4096)] | None = None
+    id: Id = Field(description="The platform's id of the content.")
+    kind: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
+        None, description="What sort of content it is, in the platform's own words, such as `comment`."
+    )
+    author_id: Id | None = Field(None, description="The platform's id of the author's account. Null: unknown.")
+    context_id: Id | None = Field(
+        None,
+        description=(
+            "The article or thread that the target belongs to. Readers of one article are expected to complain about"
+            " the same targets, so sending it prevents false alarms. Null: unknown."
+        ),
+    )
+    url: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
+        None, description="Where a moderator can see the target. Shown, never requested."
+    )
+    excerpt: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
+        None, description="The beginning of the target's text, shown to moderators."
+    )
     attributes: (
         Annotated[
             dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], Attribute], Field(max_length=32)
         ]
         | None
-    ) = None
+    ) = Field(
+        None,
+        description=(
+            "Up to 32 further properties: text, numbers or booleans by name, such as `is_reply`. Used to describe what"
+            " a group's targets have in common."
+        ),
+    )
 
 
 class Complaint(Frozen):
-    """One complaint of one reporter about one target. `id` is the idempotency key of its tenant."""
+    """One complaint by one reporter about one target."""
 
-    id: Id
-    occurred_at: Time
-    reporter: Reporter
-    target: Target
-    reason: Annotated[str, StringConstraints(max_length=64)] | None = None
-    text: Annotated[str, StringConstraints(max_length=4096)] | None = None
-    notice_type: Literal["terms", "illegal_content"] | None = None
+    id: Id = Field(
+        description="Idempotency key, unique within the tenant: sending the same complaint again changes nothing."
+    )
+    occurred_at: Time = Field(
+        description="When the reporter complained, in RFC 3339 with an offset; at most five minutes in the future."
+    )
+    reporter: Reporter = Field(description="Who complains.")
+    target: Target = Field(description="What the complaint is about.")
+    reason: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        None, description="The reason that the reporter picked, in the platform's own words. Null: none."
+    )
+    text: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
+        None,
+        description=(
+            "What the reporter wrote. Only a signature of it is kept, unless the tenant keeps texts. Null: nothing."
+        ),
+    )
+    notice_type: Literal["terms", "illegal_content"] | None = Field(
+        None,
+        description=(
+            "`terms`: the reporter claims a breach of the platform's rules. `illegal_content`: a notice of illegal"
+            " content (DSA Art. 16), which always counts in full. Null: unknown."
+        ),
+    )
 
 
 Verdict = Literal["upheld", "rejected"]
@@ -113,7 +153,9 @@ DecidedBy = Literal["person", "automatic", "appeal"]
 
 
 class Outcome(Frozen):
-    """What the platform decided about a target (or, with `complaint_id`, about one complaint)."""
+    """What the platform decided about a target or, with `complaint_id`, about one complaint. At least one of `verdict`
+    and `action` is required.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -121,16 +163,29 @@ class Outcome(Frozen):
         }
     )
 
-    id: Id
-    target_id: Id
-    decided_at: Time
-    verdict: Verdict | None = None
-    action: Action | None = None
-    decided_by: DecidedBy = "person"
-    complaint_id: Id | None = None
+    id: Id = Field(description="Idempotency key, unique within the tenant.")
+    target_id: Id = Field(description="The target that was decided on.")
+    decided_at: Time = Field(description="When it was decided, in RFC 3339 with an offset.")
+    verdict: Verdict | None = Field(
+        None,
+        description="`upheld`: the complaints were right. `rejected`: they were wrong. Null: not judged.",
+    )
+    action: Action | None = Field(
+        None, description="What happened to the target: `removed`, `kept` or `restored`. Null: nothing, or unknown."
+    )
+    decided_by: DecidedBy = Field(
+        "person",
+        description=(
+            "`person`: a moderator. `automatic`: a threshold or a filter; it says what was removed, but never counts"
+            " as a judgement. `appeal`: a decision on appeal."
+        ),
+    )
+    complaint_id: Id | None = Field(
+        None, description="The only complaint that was decided on. Null: all complaints about the target up to then."
+    )
 
     @model_validator(mode="after")
-    def _says_something(self) -> Outcome:
+    def _has_verdict_or_action(self) -> Outcome:
         if self.verdict is None and self.action is None:
             raise ValueError("an outcome needs a verdict, an action or both")
         return self
@@ -144,79 +199,77 @@ ReasonCode = Literal["brigade", "patrol", "outrage", "duplicate", "other"]
 
 
 class Evidence(Frozen):
-    """One signal of a cluster: what was measured, what is usual, and what it added to the score."""
+    """One signal of a cluster: what was measured, what is usual, and what it adds to the score."""
 
-    signal: str
-    value: float
-    usual: float
-    p_value: float | None = None
-    contribution: float = Field(description="what the signal adds to the score; 0 for what is only shown")
-    text: str
+    signal: str = Field(description="Name of the signal, such as `lockstep`.")
+    value: float = Field(description="What was measured, in the signal's own unit.")
+    usual: float = Field(description="What would be expected without coordination, in the same unit.")
+    p_value: float | None = Field(
+        None, description="Probability of at least this value by chance, 0 to 1. Null: the signal has no such test."
+    )
+    contribution: float = Field(
+        description="What the signal adds to the score, in log-odds; 0 for signals that are only shown."
+    )
+    text: str = Field(description="The signal as a sentence for people.")
 
 
 class ClusterItem(Frozen):
-    """A cluster in a list: everything but the id lists."""
+    """A cluster in a list: everything except its reporters and targets."""
 
-    id: str
-    kind: Kind
-    disposition: Disposition
-    status: Status
-    score: float
-    probability: float = Field(ge=0, le=1, description="of coordination; outcomes are not in it")
-    unfounded_probability: float = Field(ge=0, le=1)
-    settle_with: list[str] = Field(
-        default_factory=list, description="targets whose judgement would settle the question soonest"
+    id: str = Field(description="The cluster's id; it stays the same while the cluster grows.")
+    kind: Kind = Field(
+        description="`repeat`: the same accounts on many targets. `one_shot`: many accounts on one target."
     )
-    first_at: datetime
-    last_at: datetime
-    reporter_count: int
-    target_count: int
-    summary: str
-    evidence: list[Evidence]
-    policy_version: str
-    version: int
-    merged_into: str | None = None
-    split_from: str | None = None
-    earlier: str | None = None
-    revoked_at: datetime | None = None
-    revoked_because: str | None = None
+    disposition: Disposition = Field(
+        description=(
+            "`flagged`: shown to moderators. `reliable`: its complaints have proved right, so they count in full."
+            " `revoked`: no longer supported by the data. `merged`: part of the cluster in `merged_into`."
+            " `held_back`: beyond the tenant's daily quota of flags."
+        )
+    )
+    status: Status = Field(
+        description=(
+            "`open`: waiting for a moderator. `escalated`: waiting for a colleague. `snoozed`: put off until a set"
+            " time. `decided`: a person has decided."
+        )
+    )
+    score: float = Field(description="Strength of the evidence of coordination, in log-odds (natural logarithm).")
+    probability: float = Field(
+        ge=0, le=1, description="Probability that the accounts are coordinated. Outcomes do not enter into it."
+    )
+    unfounded_probability: float = Field(
+        ge=0, le=1, description="Probability that the members' complaints are unfounded, given the outcomes so far."
+    )
+    settle_with: list[str] = Field(
+        default_factory=list,
+        description="Targets to judge first: their outcomes would settle soonest whether the complaints are unfounded.",
+    )
+    first_at: datetime = Field(description="Time of the earliest complaint in the cluster.")
+    last_at: datetime = Field(description="Time of the latest complaint in the cluster.")
+    reporter_count: int = Field(description="Number of member accounts.")
+    target_count: int = Field(description="Number of targets.")
+    summary: str = Field(description="One sentence for people: who did what, and why it is unusual.")
+    evidence: list[Evidence] = Field(description="The signals that make up the score.")
+    policy_version: str = Field(description="Version of the thresholds that the cluster was scored with.")
+    version: int = Field(description="Increases with every change. Send it with a decision.")
+    merged_into: str | None = Field(None, description="Id of the cluster that this one was merged into. Null: none.")
+    split_from: str | None = Field(None, description="Id of the cluster that this one was split from. Null: none.")
+    earlier: str | None = Field(
+        None, description="Id of an earlier cluster of mostly the same accounts. Null: none is known."
+    )
+    revoked_at: datetime | None = Field(None, description="When it was revoked. Null: it was not.")
+    revoked_because: str | None = Field(None, description="Why it was revoked, for people. Null: it was not.")
 
 
 class Cluster(ClusterItem):
-    """A group of reporters that complain together, with its members."""
+    """A group of reporters that complain together, with its reporters and targets."""
 
-    reporters: list[str]
-    targets: list[str]
-
-
-class ClusterOnTarget(Frozen):
-    """One cluster's part in the complaints about one target."""
-
-    id: str
-    complaints: int
-    probability: float
-    unfounded_probability: float
-
-
-Recommendation = Literal["hold", "review", "none"]
-
-
-class Assessment(Frozen):
-    """The answer to the question before a removal."""
-
-    target_id: str
-    complaints: int
-    independent_complaints: float
-    coordinated_probability: float
-    recommendation: Recommendation
-    clusters: list[ClusterOnTarget]
-    without_clusters: dict[str, float]
-    as_of: datetime
-    pending: bool
+    reporters: list[str] = Field(description="Ids of the member accounts (pseudonyms if the tenant uses them).")
+    targets: list[str] = Field(description="Ids of the targets.")
 
 
 class DecisionRequest(Frozen):
-    """What a moderator posts about a cluster."""
+    """A moderator's decision on a cluster."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -235,84 +288,73 @@ class DecisionRequest(Frozen):
         }
     )
 
-    verdict: DecisionVerdict
-    reason_code: ReasonCode
-    note: Annotated[str, StringConstraints(max_length=4096)] | None = None
-    excluded_reporters: Annotated[list[Id], Field(max_length=10_000)] = Field(default_factory=list)
-    snooze_until: Time | None = None
-    reverses: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
-    version: Annotated[int, Field(ge=0, le=2**53), Whole]
+    verdict: DecisionVerdict = Field(
+        description=(
+            "`coordinated`: the members' complaints count as one. `not_coordinated`: each of them counts again."
+            " `escalated`: a colleague should look. `snoozed`: back in the queue at `snooze_until`."
+        )
+    )
+    reason_code: ReasonCode = Field(
+        description=(
+            "`brigade`: a campaign. `patrol`: volunteers who keep watch. `outrage`: many people, each on their own."
+            " `duplicate`: already handled elsewhere. `other`."
+        )
+    )
+    note: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
+        None, description="A comment for colleagues, kept in the log. Null: none."
+    )
+    excluded_reporters: Annotated[list[Id], Field(max_length=10_000)] = Field(
+        default_factory=list,
+        description="Members that do not belong to the group. They stay out until the decision is reversed.",
+    )
+    snooze_until: Time | None = Field(
+        None, description="When the cluster returns to the queue. Required for `snoozed`, and only allowed there."
+    )
+    reverses: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
+        None,
+        description=(
+            "Id of the decision to reverse. With that decision's own verdict it is only taken back; with another"
+            " verdict it is replaced."
+        ),
+    )
+    version: Annotated[int, Field(ge=0, le=2**53), Whole] = Field(
+        description="The cluster's `version` that the moderator saw; 409 if the cluster has changed since."
+    )
 
     @model_validator(mode="after")
     def _snooze_has_an_end(self) -> DecisionRequest:
         if (self.verdict == "snoozed") != (self.snooze_until is not None):
-            raise ValueError("snooze_until is required for the verdict snoozed, and only for it")
+            raise ValueError("snooze_until is required with the verdict snoozed, and not allowed with any other")
         return self
 
 
 class Decision(Frozen):
-    """One entry of a cluster's decision log; nothing is ever changed in it."""
+    """One entry of a cluster's decision log. Entries are never changed."""
 
-    id: str
-    cluster_id: str
-    at: datetime
-    by: str
-    verdict: DecisionVerdict
-    reason_code: ReasonCode
-    note: str | None = None
-    excluded_reporters: list[str] = Field(default_factory=list)
-    snooze_until: datetime | None = None
-    reverses: str | None = None
-    version: int = Field(description="the cluster's version that the decision was made on")
+    id: str = Field(description="The decision's id.")
+    cluster_id: str = Field(description="The cluster that was decided on, which may have been merged since.")
+    at: datetime = Field(description="When it was decided.")
+    by: str = Field(description="Name of the key or the user that decided.")
+    verdict: DecisionVerdict = Field(description="What was decided; see DecisionRequest.")
+    reason_code: ReasonCode = Field(description="Why; see DecisionRequest.")
+    note: str | None = Field(None, description="A comment for colleagues. Null: none.")
+    excluded_reporters: list[str] = Field(
+        default_factory=list, description="Members that this decision took out of the cluster."
+    )
+    snooze_until: datetime | None = Field(None, description="Until when it was snoozed. Null: it was not.")
+    reverses: str | None = Field(None, description="Id of the decision that this one reverses. Null: none.")
+    version: int = Field(description="The cluster's version that the decision was based on.")
 
 
 class RejectedItem(Frozen):
-    """Why one line or item of a batch was refused."""
+    """Why one item of a request was refused."""
 
-    line: int | None = None
-    id: str | None = None
-    detail: str
-    pointer: str
-
-
-class Accepted(Frozen):
-    """The answer to a batch."""
-
-    accepted: int
-    rejected: list[RejectedItem]
-    rejected_count: int
-    position: int
-
-
-class Pipeline(Frozen):
-    """Where the tenant's items are; counters are monotonic and in items."""
-
-    accepted: int
-    archived: int
-    duplicates: int
-    conflicting: int
-    late: int
-    analysed: int
-    pending: int
-    dead_letters: int
-    analysed_position: int
-    swept_position: int
-    lag_seconds: float
-    watermark: datetime | None
-
-
-class Problem(BaseModel):
-    """RFC 9457 problem+json."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    errors: list[RejectedItem] = Field(default_factory=list)
-    rejected_count: int | None = None
-    request_id: str | None = Field(
-        None, description="names this request in the service's logs; the same as the header X-Request-ID"
+    line: int | None = Field(
+        None, description="Line of the NDJSON document or place in the array, from 1. Null: a single object."
     )
+    id: str | None = Field(None, description="The item's id. Null: it could not be read.")
+    detail: str = Field(description="What is wrong, for people.")
+    pointer: str = Field(description="JSON pointer to the field, relative to the item; empty: the item as a whole.")
 
 
 def microseconds(moment: datetime) -> int:

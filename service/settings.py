@@ -1,4 +1,4 @@
-"""The only reader of the environment. Everything else gets a Settings."""
+"""Settings from the environment. Only this module reads it; everything else gets a Settings."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Settings:
     data: Path
     redis_url: str | None  # None: `up` and `demo` start an embedded server
     database_url: str  # SQLAlchemy URL
-    max_body_bytes: int  # of one request, inflated
-    max_stream_items: int  # per tenant, waiting to be archived; beyond it 429
-    rate_per_tenant: float | None  # items a second; None: unlimited
+    max_body_bytes: int  # of one request, decompressed
+    max_stream_items: int  # per tenant, waiting to be archived; above it 429
+    rate_per_tenant: float | None  # items per second; None: unlimited
     rate_per_key: float | None
     redis_timeout_seconds: float
     log_level: str
-    # 32 bytes each, as 64 hex digits or a Fernet key; the first one encrypts; none: the data folder's
+    # 32 bytes each, as 64 hex digits or a Fernet key; the first one encrypts; empty: the data folder's is used
     secret_keys: tuple[str, ...] = ()
-    outbound_allow: str = ""  # CIDR:port, comma-separated: addresses inside that requests may go to
+    outbound_allow: str = ""  # CIDR:port, comma-separated: internal addresses that requests may go to
     poll_seconds: float = 60.0  # between two polls of a source
-    alive_file: Path | None = None  # which the process keeps fresh, for the health check of its container
-    # where people reach this installation; https there means secure cookies, whatever the last proxy speaks
+    alive_file: Path | None = None  # the process touches it regularly, for the health check of its container
+    # where people reach this installation; with https, cookies are secure, even behind a proxy that uses http
     public_url: str | None = None
 
 
@@ -39,7 +39,7 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
     """The settings of this process.
 
     `data` is a command line's --data and wins over BRIGADEWATCH_DATA. Raises ValueError naming the
-    variable for a value that is no number, or no key.
+    variable if its value is not a number, a key or an address.
     """
     env = dict(os.environ) if environ is None else environ
     folder = data or Path(env.get("BRIGADEWATCH_DATA") or DEFAULT_DATA)
@@ -50,13 +50,13 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         try:
             return float(text)
         except ValueError:
-            raise ValueError(f"{name} is {text!r}, and has to be a number like {default}") from None
+            raise ValueError(f"{name} is {text!r}; expected a number, like {default}") from None
 
     def rate(name: str) -> float | None:
         found = number(name, 100) if env.get(name) else None
         if found is not None and not 0 < found < math.inf:
             raise ValueError(
-                f"{name} is {env[name]!r}, and has to be a number of items a second above 0; leave it out for no limit"
+                f"{name} is {env[name]!r}; expected a number of items per second above 0 (unset it for no limit)"
             )
         return found
 
@@ -81,7 +81,7 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
 def _public_url(text: str) -> str | None:
     if text and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", text):
         raise ValueError(
-            f"BRIGADEWATCH_PUBLIC_URL is {text!r}, and has to be an address without a path, like"
+            f"BRIGADEWATCH_PUBLIC_URL is {text!r}; expected an address without a path, like"
             " https://moderation.example.org"
         )
     return text.rstrip("/") or None
@@ -90,10 +90,10 @@ def _public_url(text: str) -> str | None:
 def _secret_keys(text: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in text.split(",")) if text.strip() else ()
     for number, key in enumerate(keys, 1):
-        if not _SECRET_KEY.fullmatch(key):  # not shown: it may be nearly a key
+        if not _SECRET_KEY.fullmatch(key):  # not printed: it may be a key with a typing error
             raise ValueError(
-                f"BRIGADEWATCH_SECRET_KEY: key {number} of {len(keys)} has {len(key)} characters and is none; a key is"
-                " 32 bytes, as 64 hexadecimal digits (made with: openssl rand -hex 32) or as a Fernet key of 44"
-                " characters; commas stand between keys"
+                f"BRIGADEWATCH_SECRET_KEY: key {number} of {len(keys)} ({len(key)} characters) is not valid; expected"
+                " 32 bytes, as 64 hexadecimal digits (make one with: openssl rand -hex 32) or as a Fernet key of 44"
+                " characters; separate several keys with commas"
             )
     return keys

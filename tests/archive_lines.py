@@ -13,7 +13,7 @@ from service.storage.complaints.archive_reader import FeedRow, read_feed
 from service.storage.complaints.archive_writer import CommitResult, commit
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
-from service.storage.sql.schema.archive_tables import complaints, targets
+from service.storage.sql.schema import complaints, targets
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 RECEIVED_US = 1_790_000_000_000_000

@@ -15,16 +15,17 @@ from sqlalchemy import func, select
 from service.demo.documents import World
 from service.demo.world import draw_world
 from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_value, withdrawal
-from service.model import Assessment, Complaint, DecisionRequest, Frozen, Outcome, RejectedItem
+from service.model import Complaint, DecisionRequest, Frozen, Outcome, RejectedItem
 from service.moderation.assessment import assess
 from service.moderation.cluster_state import ClusterState
+from service.moderation.target_assessment import Assessment
 from service.policy import DEFAULT_POLICY
 from service.storage.cases import clusters
 from service.storage.cases.case_decisions import record_decision
 from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of, ingest_state_of
 from service.storage.redis_store import assessments
 from service.storage.sql.engine import write
-from service.storage.sql.schema.case_tables import decisions
+from service.storage.sql.schema import decisions
 from workers import detect, ingest, sweep
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.windows import audit

@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.storage.accounts.tenants import create_tenant
 from service.storage.complaints.archive_reader import IngestState, ingest_state_of
 from service.storage.redis_store import redis_keys, stream
-from service.storage.sql.schema.archive_tables import complaints
+from service.storage.sql.schema import complaints
 from workers.resources import Resources
 
 

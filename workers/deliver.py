@@ -192,7 +192,7 @@ class Courier:
         return word, word != "disabled" and not result.silent
 
     def _store_failure(self, connection: Connection, claimed: deliveries.Claimed, result: Result, now_us: int) -> str:
-        message, failures = result.said, claimed.attempts + 1
+        message, failures = result.message, claimed.attempts + 1
         next_us = next_attempt_us(
             failures, now_us, retry_after_seconds=result.retry_after_seconds, spread=random.uniform(-1, 1)
         )

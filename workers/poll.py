@@ -26,11 +26,9 @@ from service.ops import worker_metrics
 from service.outbound.client import outbound_client
 from service.platforms.items import Item
 from service.platforms.listed import Listing
-from service.polling.coral import Coral
+from service.platforms.poll_protocol import Poller, Unexpected
+from service.platforms.registry import PLATFORM_BY_NAME
 from service.polling.fetch import MAX_BYTES, TIMEOUT_SECONDS, Absent, PollFailed, fetch
-from service.polling.lemmy import Lemmy
-from service.polling.ozone import Ozone
-from service.polling.poll_protocol import Platform, Unexpected
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import archived_ids, never_archived
@@ -53,7 +51,6 @@ from workers.resources import Resources
 
 log = logging.getLogger(__name__)
 
-PLATFORMS: dict[str, Platform] = {"coral": Coral(), "lemmy": Lemmy(), "ozone": Ozone()}
 TURN_SECONDS = 8.0  # of one job; restores wait in the same queue
 NEWS_ASKS = 40  # requests for what is new, a poll
 # requests that look again at what is known, a poll: a week of a busy newspaper takes some hours
@@ -176,12 +173,13 @@ class _Poll:
 
         Raises PollFailed, Overloaded, StoreUnavailable; the cursor is behind what is in the stream.
         """
-        platform = PLATFORMS[self.source.platform]
-        authorization = self._open(platform)
+        poller = PLATFORM_BY_NAME[self.source.platform].poller
+        assert poller is not None  # only sources of polled platforms are claimed
+        authorization = self._open(poller)
         left = Counter(news=NEWS_ASKS, review=REVIEW_ASKS)
         while True:
             try:
-                ask = platform.ask(self.cursor, self.now)
+                ask = poller.ask(self.cursor, self.now)
                 if ask is None:
                     return True
                 kind = "review" if ask.review else "news"
@@ -191,15 +189,15 @@ class _Poll:
                 try:
                     answer = fetch(self.turn.client, self.source.url or "", ask, authorization, self.now)
                 except Absent:
-                    self._keep(platform.absent(self.cursor))
+                    self._keep(poller.absent(self.cursor))
                     continue
-                taken = platform.read(self.cursor, ask, answer, self.now)
+                taken = poller.read(self.cursor, ask, answer, self.now)
             except Unexpected as error:
                 raise PollFailed(str(error), "unreadable") from None
             self._send(taken.listing)
             self._keep(taken.cursor)
 
-    def _open(self, platform: Platform) -> str:
+    def _open(self, poller: Poller) -> str:
         """The Authorization to ask with; the tenant's edge is open afterwards."""
         resources, box = self.turn.resources, SecretBox(self.turn.resources.settings)
         try:
@@ -209,7 +207,7 @@ class _Poll:
             raise PollFailed(str(error), "unauthorized") from None
         if not found:
             raise PollFailed("the source has no token; give it one with `brigadewatch sources rotate`", "unauthorized")
-        return platform.authorization(found[0])
+        return poller.authorization(found[0])
 
     def _keep(self, cursor: JsonObject) -> None:
         with write(self.turn.resources.engine) as connection:

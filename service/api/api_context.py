@@ -1,4 +1,4 @@
-"""What the routes share, kept on `app.state`: `api` for the routes, `engine`, `redis` and `observe` for everything."""
+"""What the routes share, kept on `app.state`: `api` for the routes, `engine`, `redis` and `observe` for all."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from service.storage.redis_store.stream import AsyncRedis
 
 
 class MetricsSink:
-    """Who counts what the API does: nobody. A served process has service/ops/observations.py in its place."""
+    """Counts what the API does; this one ignores it. A served process uses service/ops/observations.py instead."""
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered, its head after `seconds`; `route` is a template."""
+        """A request was answered, its headers after `seconds`; `route` is a template."""
 
     def limited(self, cause: str) -> None:
         """A request was refused or cut by a limit (LIMITS in service/ops/observations.py)."""
@@ -31,20 +31,20 @@ class MetricsSink:
         """`n` items are in the stream."""
 
     def rejected(self, tenant: str, n: int) -> None:
-        """`n` items were refused one by one."""
+        """`n` items were refused individually."""
 
     def assessed(self, seconds: float) -> None:
-        """A question about targets was answered."""
+        """A request to assess targets was answered."""
 
     def webhook(self, platform: str, result: str) -> None:
-        """A delivery of a platform was taken, repeated, empty, unusable, or refused (the reason)."""
+        """A platform's webhook was taken, repeated, empty, unusable, or refused (the reason)."""
 
     def signed_in(self, result: str) -> None:
-        """Somebody tried to sign in (SIGN_INS in service/ops/observations.py)."""
+        """A user tried to sign in (SIGN_INS in service/ops/observations.py)."""
 
 
 def wall_clock() -> datetime:
-    """The time by which a complaint may not be later than five minutes from now."""
+    """The current time; complaints may be at most five minutes ahead of it."""
     return datetime.now(UTC)
 
 
@@ -59,18 +59,18 @@ class ApiContext:
     key_ring: KeyRing
     rates: Rates
     bodies: BodyBudget
-    box: SecretBox  # opens what sources sign with
-    privacy_filters: PrivacyFilters  # what a complaint loses before it is stored; every way in asks for the tenant's
+    box: SecretBox  # opens the secrets of sources
+    privacy_filters: PrivacyFilters  # every way in applies the tenant's before it stores anything
     now: Callable[[], datetime] = wall_clock
 
 
 def api_context(request: Request) -> ApiContext:
-    """The context of the app that this request came to."""
+    """The context of the app that serves this request."""
     api: ApiContext = request.app.state.api
     return api
 
 
 def metrics_sink(request: Request) -> MetricsSink:
-    """Who counts; looked up at each call, since it may be plugged in later."""
+    """The app's metrics sink, looked up at each call, since it may be set later."""
     observe: MetricsSink = request.app.state.observe
     return observe

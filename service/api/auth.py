@@ -1,10 +1,9 @@
-"""Who asks: a bearer key, its tenant and its scopes.
+"""Authentication by key: a bearer key, its tenant and its scopes.
 
 Keys are looked up by their SHA-256 (so no comparison leaks how much of one is right), off the event loop. A key that
-was found is remembered for a few seconds; one that was not is never remembered, since a key is valid as soon as the
-command that made it has ended. While the database does not answer, keys that were known are believed for a while
-longer, so that the question before a removal, which needs Redis alone, is still answered
-(docs/decisions/044-casework.md).
+was found is cached for a few seconds; one that was not is never cached, since a key is valid as soon as the command
+that made it has ended. While the database is unavailable, known keys are accepted for longer, so that the question
+before a removal, which needs only Redis, is still answered (docs/decisions/044-casework.md).
 """
 
 from __future__ import annotations
@@ -27,80 +26,80 @@ from service.errors import StoreUnavailable
 from service.storage.accounts.tenants import KeyRecord, find_key, is_key
 
 REMEMBERED_SECONDS = 5.0  # how long a revoked key may still work
-GRACE_SECONDS = 3_600.0  # how long a key is believed that was valid when the database last answered
-PATIENCE_SECONDS = 0.1  # how long a call whose key was known waits for the database: askers give up after 300 ms
-LONGEST_SECONDS = 5.0  # how long a call whose key is not known waits for the database
+GRACE_SECONDS = 3_600.0  # how long a key is accepted that was valid when the database last answered
+PATIENCE_SECONDS = 0.1  # how long a request with a known key waits for the database: clients give up after 300 ms
+LONGEST_SECONDS = 5.0  # how long a request with an unknown key waits for the database
 _REMEMBERED_KEYS = 10_000
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _CachedKey:
-    """A key that was found: when the database said so last, and when to ask it again."""
+    """A key that was found: when the database last confirmed it, and when to look it up again."""
 
     record: KeyRecord
     confirmed: float
-    ask_at: float
+    refresh_at: float
 
 
 class KeyRing:
-    """Finds keys, with a short memory for those it found, and a longer one for when the database is away."""
+    """Finds keys, with a short cache of those it found, and a longer one for when the database is unavailable."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._clock = clock
         self._known: dict[bytes, _CachedKey] = {}
-        self._asking: dict[bytes, asyncio.Task[KeyRecord | None]] = {}
-        self._away = False  # the last question to the database failed
+        self._lookups: dict[bytes, asyncio.Task[KeyRecord | None]] = {}
+        self._unavailable = False  # the latest lookup failed
 
     async def find(self, key: str) -> KeyRecord | None:
-        """The key's record, or None for a key that nobody made (or that was revoked).
+        """The key's record, or None for a key that was never made, or was revoked.
 
         Raises SQLAlchemyError or StoreUnavailable when the database does not answer and the key was not seen valid
         within the last hour.
         """
         digest, now = sha256(key.encode()).digest(), self._clock()
         known = self._known.get(digest)
-        if known is not None and known.ask_at > now:
+        if known is not None and known.refresh_at > now:
             return known.record
-        believed = known is not None and known.confirmed + GRACE_SECONDS > now
-        waits = digest in self._asking
-        task = self._asking.get(digest) or self._ask(digest, key)
-        if known is not None and believed:
-            if not task.done() and not waits:
+        usable = known is not None and known.confirmed + GRACE_SECONDS > now
+        joined = digest in self._lookups
+        task = self._lookups.get(digest) or self._start_lookup(digest, key)
+        if known is not None and usable:
+            if not task.done() and not joined:
                 await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
             if not task.done() or task.exception() is not None:
                 return known.record
         await asyncio.wait({task}, timeout=LONGEST_SECONDS)
         if not task.done():
             raise StoreUnavailable(
-                f"the database did not say within {LONGEST_SECONDS:.0f} s whose key this is; try again"
+                f"the database did not answer within {LONGEST_SECONDS:.0f} s, so the key cannot be checked; try again"
             )
         return task.result()
 
-    def _ask(self, digest: bytes, key: str) -> asyncio.Task[KeyRecord | None]:
-        """Ask the database, once at a time for each key: threads must not pile up before one that is stuck."""
-        task = asyncio.get_running_loop().create_task(self._found(digest, key))
-        self._asking[digest] = task
-        task.add_done_callback(lambda done: self._asked(digest, done))
+    def _start_lookup(self, digest: bytes, key: str) -> asyncio.Task[KeyRecord | None]:
+        """Look the key up, once at a time for each key: threads must not pile up behind one that is stuck."""
+        task = asyncio.get_running_loop().create_task(self._look_up(digest, key))
+        self._lookups[digest] = task
+        task.add_done_callback(lambda done: self._lookup_ended(digest, done))
         return task
 
-    async def _found(self, digest: bytes, key: str) -> KeyRecord | None:
+    async def _look_up(self, digest: bytes, key: str) -> KeyRecord | None:
         try:
             record = await run_in_threadpool(find_key, self._engine, key)
         except SQLAlchemyError as error:
             known = self._known.get(digest)
             if known is not None:
-                known.ask_at = self._clock() + REMEMBERED_SECONDS
-            if not self._away:  # once an outage
+                known.refresh_at = self._clock() + REMEMBERED_SECONDS
+            if not self._unavailable:  # once per outage
                 log.warning(
-                    "the database does not answer; keys that were valid are believed for %.0f min: %s",
+                    "the database does not answer; keys that were valid are accepted for %.0f min: %s",
                     GRACE_SECONDS / 60,
                     error,
                 )
-            self._away = True
+            self._unavailable = True
             raise
-        self._away = False
+        self._unavailable = False
         if record is None:
             self._known.pop(digest, None)
             return None
@@ -110,38 +109,38 @@ class KeyRing:
         self._known[digest] = _CachedKey(record, now, now + REMEMBERED_SECONDS)
         return record
 
-    def _asked(self, digest: bytes, task: asyncio.Task[KeyRecord | None]) -> None:
-        self._asking.pop(digest, None)
+    def _lookup_ended(self, digest: bytes, task: asyncio.Task[KeyRecord | None]) -> None:
+        self._lookups.pop(digest, None)
         if not task.cancelled():
-            task.exception()  # seen: whoever waited has it too, and nobody may have waited
+            task.exception()  # retrieved, so that asyncio does not warn when no request waited for it
 
 
 async def authenticate(request: Request, scope: str) -> KeyRecord:
-    """The key that the request carries. Raises HTTPException: 401 without a valid one, 403 without the scope."""
+    """The request's key. Raises HTTPException: 401 without a valid key, 403 without the scope."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
-        raise _unauthorized("send a key as `Authorization: Bearer <key>`", 'Bearer realm="brigadewatch"')
+        raise _unauthorized("no key: send one as `Authorization: Bearer <key>`", 'Bearer realm="brigadewatch"')
     ring: KeyRing = request.app.state.api.key_ring
-    # What has not the form of a key is none: nobody is asked.
+    # A text without the form of a key cannot be one, so the database is not needed.
     record = await ring.find(key) if is_key(key) else None
     if record is None:
         raise _unauthorized(
-            "this key is not valid: it was never made, or it was revoked",
+            "invalid key: it does not exist or was revoked",
             'Bearer realm="brigadewatch", error="invalid_token"',
         )
     logs.note(tenant=record.tenant, key=record.id)
     if scope not in record.scopes:
         raise HTTPException(
             403,
-            f"this key has no scope {scope!r}, only {', '.join(sorted(record.scopes)) or 'none'}: make one with"
+            f"the key lacks the scope {scope!r}; it has {', '.join(sorted(record.scopes)) or 'none'}: make one with"
             f" `brigadewatch keys create --scope {scope}`",
         )
     return record
 
 
 def require(scope: str) -> Callable[[Request], Awaitable[KeyRecord]]:
-    """A FastAPI dependency that gives the key's record, or ends the call with 401 or 403."""
+    """A FastAPI dependency that returns the key's record, or ends the request with 401 or 403."""
 
     async def key(request: Request) -> KeyRecord:
         return await authenticate(request, scope)

@@ -1,7 +1,7 @@
-"""Concurrent posts share writes: what comes in while a write is under way goes out with the next one.
+"""Concurrent posts share writes: what arrives during a write goes out with the next one.
 
-A single item waits for nobody when nothing is under way. Single items of one tenant become one stream entry
-together; a batch stays an entry of its own. Everything of one tenant goes out in order of arrival.
+A single item does not wait if no write is running. Single items of one tenant become one stream entry
+together; a batch stays an entry of its own. A tenant's items go out in order of arrival.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from service.errors import Overloaded
 from service.storage.redis_store import stream
 from service.storage.redis_store.stream import AsyncRedis, StreamBatch
 
-_BYTES_PER_WRITE = 16 * 1024 * 1024  # a write is one script call; Redis serves nobody else meanwhile
+_BYTES_PER_WRITE = 16 * 1024 * 1024  # a write is one script call, during which Redis serves nothing else
 _ITEMS_PER_ENTRY = 1_000  # single items that share an entry
 
 
@@ -28,7 +28,7 @@ class _Waiting:
 
 
 class StreamWriter:
-    """Appends to tenants' streams, one write of a tenant at a time."""
+    """Appends to tenants' streams, one write per tenant at a time."""
 
     def __init__(self, client: AsyncRedis, max_items: int) -> None:
         self._client = client
@@ -39,8 +39,8 @@ class StreamWriter:
     async def append(self, tenant: str, n: int, lines: bytes) -> int:
         """The position of the last of these `n` items, once they are in the stream.
 
-        Raises what stream.append raises, and Overloaded when there was no room. A caller that is cancelled leaves
-        its items to be written: it cannot know any more.
+        Raises what stream.append raises, and Overloaded when there is no room. If the caller is cancelled, its items
+        are written all the same.
         """
         mine = _Waiting(n, lines, asyncio.get_running_loop().create_future(), logs.current_id() or "")
         self._waiting.setdefault(tenant, deque()).append(mine)
@@ -49,7 +49,7 @@ class StreamWriter:
         return await mine.position
 
     async def close(self) -> None:
-        """Wait for the writes that are under way."""
+        """Wait for the writes that are running."""
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _drain(self, tenant: str) -> None:
@@ -68,7 +68,7 @@ class StreamWriter:
         ]
         try:
             last = await stream.append(self._client, tenant, batches, self._max_items)
-        except Exception as error:  # each caller gets it: nothing of this write is known to be taken
+        except Exception as error:  # every caller gets it: none of this write is known to be stored
             for waiting in (w for entry in entries for w in entry if not w.position.done()):
                 waiting.position.set_exception(error)
             return
@@ -77,11 +77,11 @@ class StreamWriter:
             for waiting in entry:
                 position += waiting.n
                 if waiting.position.done():
-                    continue  # cancelled: its client has gone
+                    continue  # cancelled: its client has disconnected
                 if end is None:
                     waiting.position.set_exception(
                         Overloaded(
-                            f"{self._max_items} items wait to be archived already: try again",
+                            f"{self._max_items} items are waiting to be archived, which is the limit: try again later",
                             retry_after_seconds=stream.BACKLOG_RETRY_SECONDS,
                         )
                     )
@@ -94,7 +94,7 @@ def _requests(entry: list[_Waiting]) -> str:
 
 
 def _entries(waiting: deque[_Waiting]) -> list[list[_Waiting]]:
-    """What goes out with the next write: groups that each become one entry."""
+    """The items of the next write, in groups that each become one stream entry."""
     entries: list[list[_Waiting]] = []
     size = 0
     while waiting and (not entries or size + len(waiting[0].lines) <= _BYTES_PER_WRITE):

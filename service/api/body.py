@@ -1,5 +1,6 @@
-"""Request bodies: bounded in bytes as sent and as inflated, and in what all requests hold together (in time:
-connections.py).
+"""Request bodies: bounded in bytes as sent and after decompression, and in what all requests hold together.
+
+bounded_protocol.py bounds their time.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from collections.abc import Callable, Iterator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-_SLICE_BYTES = 64 * 1024  # inflated in one go: well under a millisecond
+_SLICE_BYTES = 64 * 1024  # decompressed at a time: well under a millisecond
 _GZIP_OVERHEAD = 64 * 1024  # what gzip may add to a body that cannot be compressed
 _MAX_MEMBERS = 1_024  # of one gzip body; more are made to be slow
 
 
 async def read_body(request: Request, *, limit: int, hold: Callable[[int], None]) -> bytes:
-    """The whole body, inflated. `hold` is told of every byte kept.
+    """The whole body, decompressed. `hold` is called with the number of bytes of each part that is kept.
 
     Raises HTTPException: 400 empty or bad gzip, 413 too large, 415 another encoding; ClientDisconnect when it is not
     complete.
@@ -25,7 +26,9 @@ async def read_body(request: Request, *, limit: int, hold: Callable[[int], None]
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         raise HTTPException(
-            415, f"the encoding {encoding[:40]!r} is not known; gzip is", headers={"Accept-Encoding": "gzip"}
+            415,
+            f"unsupported content encoding {encoding[:40]!r}: use gzip or none",
+            headers={"Accept-Encoding": "gzip"},
         )
     zipped = encoding.endswith("gzip")
     raw_limit = limit + (_GZIP_OVERHEAD if zipped else 0)
@@ -34,19 +37,19 @@ async def read_body(request: Request, *, limit: int, hold: Callable[[int], None]
         raise _too_large(limit)
     body = await (_inflated if zipped else _plain)(request, limit, raw_limit, hold)
     if not body:
-        raise HTTPException(400, "the body is empty")
+        raise HTTPException(400, "body is empty")
     if len(body) > _SLICE_BYTES:
-        await asyncio.sleep(0)  # putting a large one together took a slice of its own
+        await asyncio.sleep(0)  # joining a large one took a slice of its own
     return body
 
 
 def media_type(request: Request, *allowed: str) -> str:
-    """The Content-Type without its parameters. Raises HTTPException 415 when it is none of the allowed ones."""
+    """The Content-Type without its parameters. Raises HTTPException 415 unless it is an allowed one."""
     found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if found not in allowed:
         raise HTTPException(
             415,
-            f"the content type {found[:80]!r} is not taken here, but {' or '.join(allowed)}",
+            f"unsupported content type {found[:80]!r}: use {' or '.join(allowed)}",
             headers={"Accept": ", ".join(allowed)},
         )
     return found
@@ -83,7 +86,7 @@ async def _inflated(request: Request, limit: int, raw_limit: int, hold: Callable
 
 
 class Gunzip:
-    """Inflates gzip (several members too) in slices of at most 64 KiB, whatever the input promises."""
+    """Decompresses gzip, of several members too, in slices of at most 64 KiB, whatever the input claims."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
@@ -91,26 +94,28 @@ class Gunzip:
         self._begun = False  # this member has had a byte
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The inflated bytes of one chunk, slice by slice. Raises HTTPException 400 for what is no gzip."""
+        """The decompressed bytes of one chunk, slice by slice. Raises HTTPException 400 for invalid gzip."""
         for start in range(0, len(chunk), _SLICE_BYTES):
             yield from self._feed(chunk[start : start + _SLICE_BYTES])
 
     def end(self) -> None:
-        """Raises HTTPException 400 when the body ended inside a member."""
+        """Check that the body is complete. Raises HTTPException 400 if it ended inside a member."""
         if self._begun and not self._member.eof:
-            raise HTTPException(400, "the gzip body is cut off")
+            raise HTTPException(400, "gzip body is truncated")
 
     def _feed(self, rest: bytes) -> Iterator[bytes]:
         while rest or not self._member.eof:
             if self._member.eof:
                 if self._members == _MAX_MEMBERS:
-                    raise HTTPException(400, f"the gzip body has more than {_MAX_MEMBERS} members")
+                    raise HTTPException(
+                        400, f"gzip body has more than {_MAX_MEMBERS} members: compress it in one piece"
+                    )
                 self._member, self._members = zlib.decompressobj(wbits=31), self._members + 1
             self._begun = True
             try:
                 part = self._member.decompress(rest, _SLICE_BYTES)
             except zlib.error as error:
-                raise HTTPException(400, f"the body is no gzip: {error}") from None
+                raise HTTPException(400, f"body is not valid gzip: {error}") from None
             rest = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             if part:
                 yield part
@@ -120,5 +125,5 @@ class Gunzip:
 
 def _too_large(limit: int) -> HTTPException:
     return HTTPException(
-        413, f"the body has more than {limit} bytes (inflated): send smaller batches; nothing of it was taken"
+        413, f"body is larger than {limit} bytes (decompressed); nothing was stored: send smaller batches"
     )

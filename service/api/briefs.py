@@ -1,4 +1,4 @@
-"""What a moderator should know about a target on an appeal, over HTTP."""
+"""The brief over HTTP: what a moderator should know about a target on an appeal."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from service.api.api_context import api_context
 from service.api.auth import authenticate
 from service.api.openapi_parts import ASSESSMENT_EXAMPLE, ID_PARAMETER, THRESHOLD_PARAMETER, answers, described
 from service.api.raw_path import segment
-from service.api.targets import asked_threshold, standings_of
-from service.model import Action, Assessment, DecidedBy, Decision, Disposition, Kind, Status, Verdict
+from service.api.targets import requested_threshold, standings_of
+from service.model import Action, DecidedBy, Decision, Disposition, Kind, Status, Verdict
 from service.moderation.assessment import assess
 from service.moderation.brief import AutomatedDecision, Dossier, SourceType, fragment, not_known, sentences
 from service.moderation.restorations import RestorationState
+from service.moderation.target_assessment import Assessment
 from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases.brief_reads import read_dossier
@@ -110,116 +111,128 @@ BRIEF_EXAMPLE: dict[str, Any] = {
 
 
 class BriefComplaints(BaseModel):
-    """The complaints about the target, by what became of them."""
+    """Counts of the complaints about the target."""
 
-    standing: int = Field(description="one a reporter")
-    repeats: int = Field(description="later ones of the same reporters")
-    withdrawn: int
-    machine: int = Field(description="sent by another server or a filter")
-    illegal_content_notices: int = Field(description="of the standing")
-    trusted: int = Field(description="of the standing: by trusted flaggers")
-    first_at: datetime | None
-    last_at: datetime | None
-    reasons: dict[str, int] = Field(description="the most frequent reasons of the standing")
+    standing: int = Field(description="Complaints that count: one per reporter.")
+    repeats: int = Field(description="Further complaints by the same reporters.")
+    withdrawn: int = Field(description="Complaints that were withdrawn.")
+    machine: int = Field(description="Complaints sent by another server or a filter; they do not count.")
+    illegal_content_notices: int = Field(description="Standing complaints that are notices of illegal content.")
+    trusted: int = Field(description="Standing complaints by trusted flaggers.")
+    first_at: datetime | None = Field(description="Time of the earliest standing complaint. Null: there is none.")
+    last_at: datetime | None = Field(description="Time of the latest standing complaint. Null: there is none.")
+    reasons: dict[str, int] = Field(description="The most frequent reasons of standing complaints, with their counts.")
 
 
 class BriefCluster(BaseModel):
-    """A cluster on the target."""
+    """A cluster whose members complained about the target."""
 
-    id: str
-    kind: Kind
-    disposition: Disposition
-    status: Status
-    summary: str
-    verdict: str | None = Field(description="a person's, that stands")
-    complaints: int = Field(description="its standing complaints about this target")
-    probability: float | None = Field(description="of coordination")
-    unfounded_probability: float | None
-    independent_without: float | None = Field(description="the independent count had it not been found")
-    crossed_without: bool | None = Field(description="whether that reaches the threshold")
-    decisions: list[Decision] = Field(description="all of them, oldest first")
+    id: str = Field(description="The cluster's id.")
+    kind: Kind = Field(description="`repeat` or `one_shot`; see ClusterItem.")
+    disposition: Disposition = Field(description="What became of the cluster; see ClusterItem.")
+    status: Status = Field(description="Where it is in the moderators' queue; see ClusterItem.")
+    summary: str = Field(description="One sentence for people: who did what, and why it is unusual.")
+    verdict: str | None = Field(description="The verdict of a person that is in force. Null: none.")
+    complaints: int = Field(description="Standing complaints about the target by its members.")
+    probability: float | None = Field(
+        description="Probability that it is coordinated, 0 to 1. Null: it is not in the current assessment."
+    )
+    unfounded_probability: float | None = Field(
+        description="Probability that its complaints are unfounded, 0 to 1. Null: not in the current assessment."
+    )
+    independent_without: float | None = Field(
+        description="Independent count if it had not been found. Null: not in the current assessment."
+    )
+    crossed_without: bool | None = Field(
+        description="Whether that count reaches the threshold. Null: not in the current assessment."
+    )
+    decisions: list[Decision] = Field(description="All decisions on it, oldest first.")
 
 
 class BriefOutcome(BaseModel):
-    """What the platform decided."""
+    """A decision of the platform about the target."""
 
-    id: str
-    decided_at: datetime
-    received_at: datetime
-    verdict: Verdict | None
-    action: Action | None
-    decided_by: DecidedBy
-    complaint_id: str | None
+    id: str = Field(description="The outcome's id.")
+    decided_at: datetime = Field(description="When it was decided.")
+    received_at: datetime = Field(description="When the service received it.")
+    verdict: Verdict | None = Field(description="`upheld` or `rejected`. Null: the complaints were not judged.")
+    action: Action | None = Field(description="`removed`, `kept` or `restored`. Null: nothing was reported.")
+    decided_by: DecidedBy = Field(description="`person`, `automatic` or `appeal`.")
+    complaint_id: str | None = Field(description="The only complaint that was judged. Null: all of them.")
 
 
 class BriefRestoration(BaseModel):
-    """What its count was made of when it was removed, and what became of that."""
+    """A removal that rested on coordinated complaints: its counts then, and what became of it."""
 
-    state: RestorationState
-    complaints: int
-    independent_complaints: float
-    threshold: int
-    removed_at: datetime
-    removed_by: str
+    state: RestorationState = Field(description="`open`, `stands` or `restored`; see RestorationItem.")
+    complaints: int = Field(description="Standing complaints when it was removed.")
+    independent_complaints: float = Field(description="Independent count of those complaints, as known now.")
+    threshold: int = Field(description="Number of complaints at which the tenant removes.")
+    removed_at: datetime = Field(description="When it was removed.")
+    removed_by: str = Field(description="`automatic`, `person` or `appeal`.")
 
 
 class StatementFragment(BaseModel):
-    """For a statement of reasons (DSA Art. 17), in the words of the Commission's transparency database where it has
-    some. Have a lawyer look at it.
+    """Facts for a statement of reasons (DSA Art. 17), with the terms of the Commission's transparency database where it
+    has one. Have a lawyer check it.
     """
 
-    restriction: str | None = Field(description="removed, or null where no removal stands")
-    decided_at: datetime | None
-    decided_by: DecidedBy | None
-    source_type: SourceType | None = Field(description="by the complaints that were told; null without any")
+    restriction: str | None = Field(description="`removed`. Null: no removal is in force.")
+    decided_at: datetime | None = Field(description="When the removal was decided. Null: no removal is in force.")
+    decided_by: DecidedBy | None = Field(description="Who decided the removal. Null: no removal is in force.")
+    source_type: SourceType | None = Field(
+        description="Kind of notice, judging by the complaints received. Null: there are no complaints."
+    )
     automated_detection: str | None = Field(
         description=(
-            "Yes where a filter or another server reported, No where people alone did; a platform's own filters are not"
-            " seen here"
+            "`Yes` if a filter or another server reported the target, `No` if only people did. The platform's own"
+            " filters are not visible here. Null: there are no complaints."
         )
     )
-    automated_decision: AutomatedDecision | None
-    notices_of_illegal_content: int
-    complaints: int
-    independent_complaints: float
-    discounted_complaints: float
-    threshold: int
-    crossed_by_complaints: bool
-    crossed_by_independent: bool
-    policy_version: str
-    decision_facts: str
+    automated_decision: AutomatedDecision | None = Field(
+        description="Whether the removal was automatic. Null: no removal is in force."
+    )
+    notices_of_illegal_content: int = Field(description="Standing complaints that are notices of illegal content.")
+    complaints: int = Field(description="Standing complaints.")
+    independent_complaints: float = Field(description="Independent count of the standing complaints.")
+    discounted_complaints: float = Field(description="Standing complaints minus the independent count.")
+    threshold: int = Field(description="The threshold that the counts are compared with.")
+    crossed_by_complaints: bool = Field(description="Whether the standing complaints reach the threshold.")
+    crossed_by_independent: bool = Field(description="Whether the independent count reaches the threshold.")
+    policy_version: str = Field(description="Version of the thresholds of detection.")
+    decision_facts: str = Field(description="The facts of the decision in a few sentences.")
 
 
 class Brief(BaseModel):
-    """What a moderator should know."""
+    """What a moderator should know about a target on an appeal."""
 
-    target_id: str
-    policy_version: str
-    text: list[str] = Field(description="plain sentences, the most important first")
-    assessment: Assessment
-    complaints: BriefComplaints
-    clusters: list[BriefCluster]
-    outcomes: list[BriefOutcome] = Field(description="in the order of their decisions; the latest 200")
-    restoration: BriefRestoration | None
-    statement_of_reasons: StatementFragment
-    not_known: list[str]
+    target_id: str = Field(description="The target that was requested.")
+    policy_version: str = Field(description="Version of the thresholds of detection.")
+    text: list[str] = Field(description="Plain sentences, the most important first.")
+    assessment: Assessment = Field(description="The assessment at the requested threshold.")
+    complaints: BriefComplaints = Field(description="How many complaints there are about the target, by state.")
+    clusters: list[BriefCluster] = Field(description="The clusters whose members complained about the target.")
+    outcomes: list[BriefOutcome] = Field(description="The latest 200 decisions of the platform, oldest first.")
+    restoration: BriefRestoration | None = Field(
+        description="The removal that may have to be reversed. Null: there is none."
+    )
+    statement_of_reasons: StatementFragment = Field(description="Facts for a statement of reasons (DSA Art. 17).")
+    not_known: list[str] = Field(description="What this brief cannot say, in plain sentences.")
 
 
 @router.get(
     "/v1/targets/{id}/brief",
     response_model=Brief,
-    summary="What should be known on an appeal?",
+    summary="Get a target's brief for an appeal",
     openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
-    responses=answers(BRIEF_EXAMPLE, 200, "the brief; zeros for a target never seen", 401, 403, 422, 503),
+    responses=answers(BRIEF_EXAMPLE, 200, "The brief; zeros for an unknown target.", 401, 403, 422, 503),
 )
 async def get_brief(request: Request) -> Brief:
-    """How many complained, how many independently, which groups, what was decided by whom and what automatically, and
-    what is not known.
-
-    In plain words, and as a fragment for a statement of reasons.
+    """How many people complained and how many independently, which groups are among them, what was decided by whom, and
+    what is not known: in plain sentences, and as facts for a statement of reasons.
     """
     key = await authenticate(request, "read")
-    target_id, threshold, api = segment(request, "id"), asked_threshold(request, key), api_context(request)
+    target_id, threshold, api = segment(request, "id"), requested_threshold(request, key), api_context(request)
     standings = await standings_of(request, key, [target_id])
     standing = standings.targets[0]
     assessment = assess(

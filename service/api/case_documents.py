@@ -1,4 +1,4 @@
-"""Documents of the cluster calls: examples for OpenAPI, and reading a decision's body."""
+"""Examples for the cluster routes in the OpenAPI document, and reading a decision's body."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request
 
 from service.api.json_body import model_body
-from service.model import DecisionRequest, Problem
+from service.model import DecisionRequest
 
 CLUSTER_ITEM: dict[str, Any] = {
     "id": "k-5d0f4a1c9be2",
@@ -127,22 +127,6 @@ REPORTER = {
         }
     ],
 }
-_SAID = {
-    400: "a cursor that was not made here or with other filters; a body that is no JSON",
-    404: "no such thing for this tenant",
-    409: "somebody changed the cluster first, or it was merged",
-    413: "more bytes than the operator allows",
-    415: "not JSON",
-    422: "a field or parameter does not fit; `errors` points at it",
-}
-
-
-def told(example: Any, *refusals: int, success: int = 200) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's `responses`: an example of the success, and the refusals as problem+json."""
-    responses: dict[int | str, dict[str, Any]] = {success: {"content": {"application/json": {"example": example}}}}
-    for status in refusals:
-        responses[status] = {"description": _SAID[status], "model": Problem}
-    return responses
 
 
 async def decision_body(request: Request) -> DecisionRequest:

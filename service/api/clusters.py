@@ -1,4 +1,4 @@
-"""Clusters over HTTP: the list, one case with its picture, complaints and log, and the moderator's decision."""
+"""Clusters over HTTP: the list, one cluster with its graph, complaints and decision log, and deciding on it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.api_context import api_context
 from service.api.auth import require
-from service.api.case_documents import CLUSTER, CLUSTER_ITEM, COMPLAINT, DECISION, NODE_LINK, decision_body, told
-from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked, several
+from service.api.case_documents import CLUSTER, CLUSTER_ITEM, COMPLAINT, DECISION, NODE_LINK, decision_body
+from service.api.openapi_parts import answers
+from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page, several
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
 from service.intake.privacy_filter import PrivacyFilter
@@ -65,22 +66,24 @@ async def _privacy_filter(request: Request, key: Reading) -> PrivacyFilter:
 
 TenantFilter = Annotated[
     PrivacyFilter, Depends(_privacy_filter)
-]  # maps reporters' ids that a caller names to those that are stored
+]  # maps reporter ids in requests to the ids that are stored
 _Dispositions = Annotated[list[str], several(*get_args(Disposition))]
 _Statuses = Annotated[list[str], several(*get_args(Status))]
-Now = Annotated[datetime, Depends(_now)]  # what snoozes run out against and decisions are dated by
+Now = Annotated[datetime, Depends(_now)]  # when snoozes end, and the date of decisions
 
 
 class ClusterComplaint(BaseModel):
-    """A member's complaint on one of the cluster's targets."""
+    """A member's complaint about one of the cluster's targets."""
 
-    complaint: Complaint
-    received_at: datetime
-    withdrawn: bool
-    exempt: bool = Field(description="of a trusted reporter, or a notice of illegal content: shown, never discounted")
+    complaint: Complaint = Field(description="The complaint as it is stored.")
+    received_at: datetime = Field(description="When the service received it.")
+    withdrawn: bool = Field(description="Whether it was withdrawn, so that it no longer counts.")
+    exempt: bool = Field(
+        description="True for a trusted flagger's complaint or a notice of illegal content: it always counts in full."
+    )
 
 
-def _unfit(parameter: str, why: str) -> Invalid:
+def _invalid_parameter(parameter: str, why: str) -> Invalid:
     return Invalid(f"{parameter}: {why}", [RejectedItem(detail=why, pointer=f"/{parameter}")])
 
 
@@ -89,8 +92,8 @@ async def cluster_filters(
         _Dispositions | None,
         Query(
             description=(
-                "flagged (default), reliable, revoked, merged, held_back; several separated by commas or repeated; any:"
-                " all of them"
+                "`flagged` (default), `reliable`, `revoked`, `merged`, `held_back`; several are separated by commas or"
+                " repeated; `any`: all of them."
             )
         ),
     ] = None,
@@ -98,29 +101,34 @@ async def cluster_filters(
         _Statuses | None,
         Query(
             description=(
-                "open, escalated (default: these two), snoozed, decided; several separated by commas or repeated; any:"
-                " all of them. A snooze that has run out counts as open"
+                "`open`, `escalated` (default: these two), `snoozed`, `decided`; several are separated by commas or"
+                " repeated; `any`: all of them. A snooze that has ended counts as `open`."
             )
         ),
     ] = None,
     kind: Annotated[
-        Kind | None, Query(description="repeat: the same accounts again and again; one_shot: one target, one time")
+        Kind | None,
+        Query(description="`repeat`: the same accounts on many targets; `one_shot`: many accounts on one target."),
     ] = None,
-    min_score: Annotated[float | None, Query(allow_inf_nan=False, description="log-odds")] = None,
-    reporter: Annotated[Id | None, Query(description="a member's id; who is excluded is none")] = None,
-    target: Annotated[Id | None, Query(description="id of one of its targets")] = None,
-    author: Annotated[Id | None, Query(description="author of one of its targets")] = None,
-    since: Annotated[Time | None, Query(description="[since, until) has to meet [first_at, last_at]")] = None,
-    until: Annotated[Time | None, Query(description="see since")] = None,
+    min_score: Annotated[float | None, Query(allow_inf_nan=False, description="Lowest score, in log-odds.")] = None,
+    reporter: Annotated[Id | None, Query(description="Id of a member; excluded accounts are not members.")] = None,
+    target: Annotated[Id | None, Query(description="Id of one of its targets.")] = None,
+    author: Annotated[Id | None, Query(description="Id of the author of one of its targets.")] = None,
+    since: Annotated[
+        Time | None, Query(description="Only clusters with complaints at or after this time: `last_at` is not earlier.")
+    ] = None,
+    until: Annotated[
+        Time | None, Query(description="Only clusters with complaints before this time: `first_at` is earlier.")
+    ] = None,
 ) -> dict[str, str]:
-    """The filters that the call names, in the form that cursors carry."""
+    """The filters of the request, in the form that cursors contain."""
     named: dict[str, str] = {}
     for name, values in (("disposition", disposition), ("status", status)):
         if values is not None:
             try:
                 chosen = filter_of({**ClusterFilter().named(), name: ",".join(values)})
             except ValueError as error:
-                raise _unfit(name, str(error)) from None
+                raise _invalid_parameter(name, str(error)) from None
             named[name] = chosen.named()[name]
     texts = {
         "kind": kind,
@@ -131,7 +139,7 @@ async def cluster_filters(
     }
     named |= {name: value for name, value in texts.items() if value is not None}
     if since is not None and until is not None and since >= until:
-        raise _unfit("since", f"it is {since.isoformat()} and has to lie before until, {until.isoformat()}")
+        raise _invalid_parameter("since", f"{since.isoformat()} is not before until, {until.isoformat()}")
     return named | {
         name: str(microseconds(at)) for name, at in (("since_us", since), ("until_us", until)) if at is not None
     }
@@ -140,8 +148,8 @@ async def cluster_filters(
 @router.get(
     "/v1/clusters",
     response_model=ListOf[ClusterItem],
-    summary="Who complains together?",
-    responses=told({"items": [CLUSTER_ITEM], "next_cursor": None}, 400, 422),
+    summary="List clusters",
+    responses=answers({"items": [CLUSTER_ITEM], "next_cursor": None}, 200, "One page.", 400, 422),
 )
 def list_clusters(
     request: Request,
@@ -150,14 +158,14 @@ def list_clusters(
     now: Now,
     privacy_filter: TenantFilter,
     filters: Annotated[dict[str, str], Depends(cluster_filters)],
-    sort: Annotated[Sort | None, Query(description="descending, ties by id; default -last_at")] = None,
+    sort: Annotated[Sort | None, Query(description="Order, descending; ties by id. Default: `-last_at`.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> ListOf[ClusterItem]:
-    """Clusters without their id lists. Without filters: the flagged ones that are open or escalated."""
+    """Groups of accounts that complain together, without members and targets. Default: flagged, open or escalated."""
     if "reporter" in filters:
         filters = {**filters, "reporter": privacy_filter.reporter(filters["reporter"])}
-    page, by = page_asked(
+    page, by = requested_page(
         cursor,
         list_name="clusters",
         key_types_by_sort=cases.SORT_KEY_TYPES,
@@ -166,7 +174,7 @@ def list_clusters(
         filters=filters,
     )
     chosen = _chosen(filters, page)
-    known = cast(cases.Sort, by)  # page_asked lets only known sorts through
+    known = cast(cases.Sort, by)  # requested_page accepts only known sorts
     after_key = page.after if page else None
     with api_context(request).engine.connect() as connection:
         items, after = cases.list_clusters(
@@ -182,24 +190,32 @@ def _chosen(filters: Mapping[str, str], page: Page | None) -> ClusterFilter:
     try:
         return filter_of(page.filters)
     except ValueError as error:
-        raise InvalidCursor(f"the cursor was not made by this list: {error}") from None
+        raise InvalidCursor(
+            f"the cursor does not belong to this list: {error}; use next_cursor unchanged, or leave it out to start"
+            " over"
+        ) from None
 
 
-@router.get("/v1/clusters/{id}", response_model=Cluster, summary="One cluster", responses=told(CLUSTER, 404))
+@router.get(
+    "/v1/clusters/{id}",
+    response_model=Cluster,
+    summary="Get a cluster",
+    responses=answers(CLUSTER, 200, "The cluster.", 404),
+)
 def read_cluster(request: Request, key: Reading, id: str, now: Now) -> Cluster:
-    """The cluster with its reporters and targets; one that was merged still answers, and names its survivor."""
+    """The cluster with its reporters and targets. A merged one can still be read; `merged_into` names the other."""
     with api_context(request).engine.connect() as connection:
         return cases.read_cluster(connection, key.tenant_id, id, now=now)
 
 
 @router.get(
     "/v1/clusters/{id}/graph",
-    summary="The cluster as a graph",
+    summary="Get a cluster as a graph",
     response_class=Response,
     responses={
-        **told(NODE_LINK, 404, 422),
+        **answers(NODE_LINK, 200, "The graph.", 404, 422),
         200: {
-            "description": "the picture",
+            "description": "The graph, as node-link JSON or GraphML.",
             "content": {
                 "application/json": {"example": NODE_LINK},
                 "application/graphml+xml": {"schema": {"type": "string"}},
@@ -211,21 +227,27 @@ def read_graph(
     request: Request,
     key: Reading,
     id: str,
-    format: Annotated[Literal["node-link", "graphml"], Query()] = "node-link",
+    format: Annotated[
+        Literal["node-link", "graphml"], Query(description="`node-link`: JSON; `graphml`: XML.")
+    ] = "node-link",
     view: Annotated[
         View,
         Query(
             description=(
-                "bipartite: reporters and targets; co-report: reporters, joined by the number of targets they share"
+                "`bipartite`: reporters and targets, linked by complaints; `co-report`: reporters, linked by the number"
+                " of targets they share."
             )
         ),
     ] = "bipartite",
     node_limit: Annotated[
-        int, Query(ge=1, le=2000, description="the most connected are kept; `truncated` counts what was left out")
+        int,
+        Query(
+            ge=1, le=2000, description="At most so many nodes, the most connected first; `truncated` counts the rest."
+        ),
     ] = 500,
 ) -> Response:
-    """Who complained about what, or who together with whom, for networkx (`node_link_graph(data, edges="edges")`),
-    Gephi and the like.
+    """Which accounts complained about which targets, or together with which others, for networkx
+    (`node_link_graph(data, edges="edges")`), Gephi and similar tools.
     """
     with api_context(request).engine.connect() as connection:
         ties = cases.read_ties(connection, key.tenant_id, id)
@@ -238,14 +260,14 @@ def read_graph(
 @router.get(
     "/v1/clusters/{id}/complaints",
     response_model=ListOf[ClusterComplaint],
-    summary="Its complaints",
-    responses=told({"items": [COMPLAINT], "next_cursor": None}, 400, 404, 422),
+    summary="List a cluster's complaints",
+    responses=answers({"items": [COMPLAINT], "next_cursor": None}, 200, "One page.", 400, 404, 422),
 )
 def list_complaints(
     request: Request, response: Response, key: Reading, id: str, cursor: Cursor = None, limit: Limit = 50
 ) -> ListOf[ClusterComplaint]:
-    """The members' complaints on the cluster's targets, oldest first, as they were accepted."""
-    page, _ = page_asked(
+    """The members' complaints about the cluster's targets, oldest first, as they were accepted."""
+    page, _ = requested_page(
         cursor,
         list_name="complaints",
         key_types_by_sort={"occurred_at": (int, int)},
@@ -272,14 +294,14 @@ def list_complaints(
 @router.get(
     "/v1/clusters/{id}/decisions",
     response_model=ListOf[Decision],
-    summary="Its decision log",
-    responses=told({"items": [DECISION], "next_cursor": None}, 400, 404, 422),
+    summary="List a cluster's decisions",
+    responses=answers({"items": [DECISION], "next_cursor": None}, 200, "One page.", 400, 404, 422),
 )
 def list_decisions(
     request: Request, response: Response, key: Reading, id: str, cursor: Cursor = None, limit: Limit = 50
 ) -> ListOf[Decision]:
-    """All decisions on it and on the clusters merged into it, oldest first. Nothing is ever removed from a log."""
-    page, _ = page_asked(
+    """All decisions on the cluster and on those merged into it, oldest first. Entries are never removed."""
+    page, _ = requested_page(
         cursor,
         list_name="decisions",
         key_types_by_sort={"at": (int,)},
@@ -295,8 +317,8 @@ def list_decisions(
     return ListOf(items=items, next_cursor=next_cursor)
 
 
-async def _requested(request: Request, _key: Moderating) -> DecisionRequest:
-    # Depends on the key, so that nobody's body is read before their key.
+async def _decision_body(request: Request, _key: Moderating) -> DecisionRequest:
+    # Depends on the key, so that no body is read before its key.
     return await decision_body(request)
 
 
@@ -304,17 +326,18 @@ async def _requested(request: Request, _key: Moderating) -> DecisionRequest:
     "/v1/clusters/{id}/decisions",
     status_code=201,
     response_model=Cluster,
-    summary="Decide",
-    responses=told(CLUSTER, 404, 409, 413, 415, 422, success=201),
+    summary="Decide on a cluster",
+    responses=answers(CLUSTER, 201, "The cluster after the decision.", 404, 409, 413, 415, 422),
     openapi_extra={
         "requestBody": {
             "required": True,
+            "description": "The decision, and the version of the cluster that it is based on.",
             "content": {
                 "application/json": {
                     "schema": DecisionRequest.model_json_schema(),
                     "examples": {
                         "decide": {
-                            "summary": "a brigade, one bystander taken out",
+                            "summary": "a brigade, with one bystander excluded",
                             "value": {
                                 "verdict": "coordinated",
                                 "reason_code": "brigade",
@@ -323,7 +346,7 @@ async def _requested(request: Request, _key: Moderating) -> DecisionRequest:
                             },
                         },
                         "undo": {
-                            "summary": "take a decision back: repeat its verdict",
+                            "summary": "take a decision back by repeating its verdict",
                             "value": {
                                 "verdict": "coordinated",
                                 "reason_code": "other",
@@ -338,40 +361,40 @@ async def _requested(request: Request, _key: Moderating) -> DecisionRequest:
     },
 )
 async def decide(
-    request: Request, key: Moderating, id: str, now: Now, asked: Annotated[DecisionRequest, Depends(_requested)]
+    request: Request, key: Moderating, id: str, now: Now, requested: Annotated[DecisionRequest, Depends(_decision_body)]
 ) -> Cluster:
-    """What a person decides outranks the detector: coordinated and not_coordinated settle the case, escalated and
-    snoozed move it.
+    """A person's decision outranks the detector. `coordinated` and `not_coordinated` settle the case, `escalated` and
+    `snoozed` move it within the queue.
 
-    `version` is the cluster's as it was read; 409 when somebody changed it since. `excluded_reporters` stay out until a
-    person undoes it. `reverses` undoes a decision; with the same verdict (and snooze) as that, it only takes back, with
-    another one, that stands in its place.
+    `version` is the cluster's version as it was read; 409 if the cluster has changed since. `excluded_reporters` stay
+    out until the decision is reversed. `reverses` takes an earlier decision back if verdict and snooze are the same,
+    and replaces it otherwise.
     """
-    if asked.excluded_reporters:
+    if requested.excluded_reporters:
         privacy_filter = await api_context(request).privacy_filters.of(key.tenant_id)
-        asked = asked.model_copy(
-            update={"excluded_reporters": [privacy_filter.reporter(one) for one in asked.excluded_reporters]}
+        requested = requested.model_copy(
+            update={"excluded_reporters": [privacy_filter.reporter(one) for one in requested.excluded_reporters]}
         )
-    cluster = await run_in_threadpool(_decide, api_context(request).engine, key, id, asked, now)
+    cluster = await run_in_threadpool(_decide, api_context(request).engine, key, id, requested, now)
     await wake(api_context(request).redis, key.tenant)
     return cluster
 
 
-def _decide(engine: Engine, key: KeyRecord, cluster_id: str, asked: DecisionRequest, now: datetime) -> Cluster:
+def _decide(engine: Engine, key: KeyRecord, cluster_id: str, requested: DecisionRequest, now: datetime) -> Cluster:
     with write(engine) as connection:
         by = name_of_key(connection, key.id)
         return case_decisions.record_decision(
-            connection, key.tenant_id, cluster_id, asked, decision_id=f"d-{secrets.token_hex(8)}", by=by, now=now
+            connection, key.tenant_id, cluster_id, requested, decision_id=f"d-{secrets.token_hex(8)}", by=by, now=now
         )
 
 
 async def wake(redis: AsyncRedis, tenant: str) -> None:
-    """Tell the clock that there is something to analyse; best effort, since it sees the decision in SQL too."""
+    """Tell the clock that there is something to analyse. Best effort: the clock also sees the decision in SQL."""
     try:
         await asyncio.wait_for(redis.sadd(redis_keys.TENANTS_DIRTY, tenant), _WAKE_SECONDS)
     except Exception:
         log.warning(
-            "decision stored, but Redis did not take the hint; the clock will find it",
+            "decision stored, but Redis could not be notified; the clock will find it in SQL",
             extra={"tenant": tenant},
             exc_info=True,
         )

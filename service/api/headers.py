@@ -1,8 +1,7 @@
-"""What every answer of the API says to browsers, which are not who it is for: do not frame it, do not guess its type,
-run nothing from it.
+"""Security headers of every answer of the API, in case a browser opens one: no framing, no type guessing, no scripts.
 
-The console says more (service/console/security_middleware.py). The interactive documentation is a page with a script in
-it, and may run that.
+The console sets its own (service/console/security_middleware.py). The interactive documentation is a page with a script
+and may run it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _DOCUMENTATION = [
 
 
 class SafeHeaders:
-    """ASGI middleware that adds them to whatever is answered outside of the console."""
+    """ASGI middleware that adds the headers to every answer outside the console."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

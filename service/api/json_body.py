@@ -1,4 +1,4 @@
-"""A request's body as one model, within bounds, with a pointer to each fault."""
+"""Reading a request's JSON body as one model, within bounds, with a pointer to each fault."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from service.api.api_context import api_context
 from service.api.body import media_type, read_body
 from service.api.problems import Invalid
 from service.intake.documents import UnreadableDocument
-from service.intake.pointers import pointer_of
+from service.intake.pointers import json_fault, message_of, pointer_of
 from service.model import RejectedItem
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 async def model_body(request: Request, model: type[Model], noun: str) -> Model:
-    """The body as a `model`, which is called `noun` ("a decision") in what goes wrong.
+    """The body as a `model`, which errors call `noun` ("a decision").
 
-    Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument (400) for what is no JSON, and
-    Invalid (422) with the place of each fault.
+    Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument (400) for invalid JSON, and
+    Invalid (422) with a pointer to each fault.
     """
     media_type(request, "application/json")
     api = api_context(request)
@@ -32,9 +32,9 @@ async def model_body(request: Request, model: type[Model], noun: str) -> Model:
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
     if any(fault["type"] == "json_invalid" for fault in faults):
-        raise UnreadableDocument(f"{noun} is a JSON object; {faults[0]['msg']}")
+        raise UnreadableDocument(json_fault(faults[0]["msg"]))
     items = [
-        RejectedItem(detail=fault["msg"].removeprefix("Value error, "), pointer=pointer_of(fault["loc"]))
+        RejectedItem(detail=message_of(fault["type"], fault["msg"], fault["loc"]), pointer=pointer_of(fault["loc"]))
         for fault in faults
     ]
     raise Invalid(f"{items[0].pointer.lstrip('/') or noun}: {items[0].detail}", items[:100], len(items))

@@ -1,10 +1,9 @@
-"""How much is taken: rates per tenant and key, shared by all processes, and bytes of request bodies held at once by
-one.
+"""Limits: rates per tenant and key, shared by all processes, and the bytes of request bodies that one process holds.
 
-A bucket may go into debt: a request is let in while anything is left, and charged once its items are known. So a
-batch larger than the rate gets through, and its tenant waits for it afterwards. What is left is kept in Redis; a
-process knows it as of its own last request, so that n processes let n batches in where one would have let in one,
-and all of them wait n times as long afterwards: in the long run the rate holds, and without a rate nothing is asked.
+A bucket may go into debt: a request is admitted while any tokens are left, and charged once its items are known. So a
+batch larger than the rate gets through, and its tenant waits afterwards. The balance is kept in Redis; a process knows
+it as of its own last request. So n processes admit n batches where one would have admitted one, and all wait n times as
+long afterwards: in the long run the rate holds. Without a rate Redis is not needed.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ BURST_SECONDS = 1.0  # a bucket holds the items of one second
 MAX_BODY_BYTES_HELD = 256 * 1024 * 1024
 _REMEMBERED_BUCKETS = 10_000
 
-# KEYS: when the bucket is full again (microseconds). ARGV: what is taken now, in microseconds of refilling. Answers how
-# far away full is.
+# KEYS: when the bucket is full again (microseconds). ARGV: the cost, in microseconds of refilling. Returns how long it
+# takes until the bucket is full.
 _SPEND = Script("""
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -47,7 +46,7 @@ class RateExceeded(Overloaded):
 
 
 class Bucket:
-    """A token bucket that refills continuously and may be overdrawn by the last one let in."""
+    """A token bucket that refills continuously and may be overdrawn by the last request admitted."""
 
     def __init__(self, per_second: float, now: float) -> None:
         self.per_second = per_second
@@ -56,7 +55,7 @@ class Bucket:
         self._at = now
 
     def wait_seconds(self, now: float) -> float:
-        """How long until anything is left; 0: now."""
+        """How long until a token is available; 0: now."""
         self._left = min(self._capacity, self._left + (now - self._at) * self.per_second)
         self._at = now
         return 0.0 if self._left > 0 else (1e-9 - self._left) / self.per_second
@@ -66,7 +65,7 @@ class Bucket:
         self._left -= items
 
     def learn(self, seconds_until_full: float, now: float) -> None:
-        """What is left with everybody's items taken, as of now."""
+        """Take over the balance of all processes, as of now."""
         self._left, self._at = self._capacity - seconds_until_full * self.per_second, now
 
 
@@ -101,7 +100,7 @@ class Rates:
                 )
 
     async def charge(self, key: KeyRecord, items: int) -> None:
-        """Count items that were taken or refused one by one; where Redis is away, in this process alone."""
+        """Charge items that were stored or refused individually; without Redis only in this process."""
         for policy, owner, bucket in self._of(key, self._clock()):
             bucket.charge(items)
             if self._redis is None:
@@ -109,7 +108,7 @@ class Rates:
             cost_us = min(_LONGEST_DEBT_US, items / bucket.per_second * 1e6)
             try:
                 with unavailable_when_it_fails():
-                    # Another rate is another bucket: what was owed at the old one is forgotten.
+                    # Another rate is another bucket: debt at the old one is forgotten.
                     left = await _SPEND.ask(
                         self._redis,
                         [redis_keys.spent(key.tenant, policy, owner, bucket.per_second)],
@@ -130,7 +129,7 @@ class Rates:
             bucket = self._buckets.get((policy, owner))
             if bucket is None or bucket.per_second != rate:
                 if len(self._buckets) >= _REMEMBERED_BUCKETS:
-                    self._buckets.clear()  # what is owed is learned again with the next charge
+                    self._buckets.clear()  # the balance is read again with the next charge
                 bucket = self._buckets[policy, owner] = Bucket(rate, now)
             yield policy, owner, bucket
 
@@ -144,14 +143,14 @@ class BodyBudget:
 
     @contextmanager
     def reserve(self) -> Iterator[Callable[[int], None]]:
-        """A function that adds bytes to this request's share; all of it is given back at the end."""
+        """A function that adds bytes to this request's share; the share is released at the end."""
         mine = 0
 
         def hold(count: int) -> None:
             nonlocal mine
             if self.held + count > self._limit:
                 raise Overloaded(
-                    f"requests being read hold {self.held} bytes already, at most {self._limit}: try again",
+                    f"bodies of other requests take up {self.held} of {self._limit} bytes: try again after Retry-After",
                     retry_after_seconds=1,
                     cause="bodies-held",
                 )

@@ -1,7 +1,7 @@
-"""The OpenAPI document: what FastAPI finds in the routes, and what it cannot find there.
+"""The OpenAPI document: what FastAPI finds in the routes, completed with what it cannot find there.
 
-That is the bearer key, schemas that no signature names, and what may go wrong with every call of a kind: without a key,
-with a body, with an id. tests/fuzz holds the service to the document, so it has to say all of it.
+That is authentication, schemas that no route's signature names, and the failures that all requests of a kind share:
+those with a key, with a body, with an id. tests/fuzz checks the service against the document, so it has to be complete.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from service.api import openapi_parts, problems, targets
+from service.api.pages import ListOf
 
 SECURITY_SCHEMES = {
-    "key": {"type": "http", "scheme": "bearer", "description": "made with `brigadewatch keys create`"},
+    "key": {"type": "http", "scheme": "bearer", "description": "A key made with `brigadewatch keys create`."},
     "signature": {
         "type": "apiKey",
         "in": "header",
         "name": "webhook-signature",
-        "description": "Standard Webhooks, with webhook-id and webhook-timestamp (5 minutes)",
+        "description": "A Standard Webhooks signature, with webhook-id and webhook-timestamp (at most 5 minutes off).",
     },
     "source": {
         "type": "apiKey",
         "in": "header",
         "name": "webhook-source",
-        "description": "the generic source that signs, made with `brigadewatch sources add`",
+        "description": "Id of the `generic` source that signs, made with `brigadewatch sources add`.",
     },
 }
-_ANYWHERE = (414, 431)
+_ANY_REQUEST = (414, 431)
 _WITH_A_KEY = (401, 403, 503)
 _WITH_A_BODY = (400, 408, 413, 415, 422)
 _WITH_AN_ID = (422,)
 _FIRST = "$response.body#/items/0/id"
 _SAME = "$request.path.id"
 _CLUSTER, _SUBSCRIPTION = "/v1/clusters/{id}", "/v1/subscriptions/{id}"
-# From a list to what can be asked, or done, about each of its items: (list, method, path, parameters).
+# From a list to the operations on each of its items: (list, method, path, parameters).
 _LINKS = (
     *(
         ("/v1/clusters", method, f"{_CLUSTER}{rest}", {"id": _FIRST})
@@ -63,7 +64,7 @@ _LINKS = (
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The app's document."""
+    """The app's OpenAPI document."""
     made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     _, extra = models_json_schema(
@@ -72,6 +73,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     )
     for name, schema in extra["$defs"].items():
         schemas.setdefault(name, schema)
+    for name, schema in schemas.items():
+        if name.startswith("ListOf_"):
+            schema["description"] = ListOf.__doc__
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     made["components"]["securitySchemes"] = SECURITY_SCHEMES
@@ -88,7 +92,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    """Say what an id is, and what may go wrong; every failure as a problem."""
+    """Describe ids, and add the failures that the operation shares with others; every failure is a problem."""
     identified = [
         parameter
         for parameter in operation.get("parameters", [])
@@ -96,15 +100,17 @@ def _complete(operation: dict[str, Any]) -> None:
     ]
     for parameter in identified:
         parameter["schema"] = openapi_parts.ID_PARAMETER["schema"]
+        parameter.setdefault("description", openapi_parts.ID_PARAMETER["description"])
     statuses = [
-        *_ANYWHERE,
+        *_ANY_REQUEST,
         *(_WITH_A_KEY if operation.get("security", True) else ()),
         *(_WITH_A_BODY if "requestBody" in operation else ()),
         *(_WITH_AN_ID if identified else ()),
     ]
     responses = operation.setdefault("responses", {})
     for status, answer in openapi_parts.refusals(*statuses).items():
-        responses.setdefault(str(status), answer)
+        # "model" is for FastAPI's routes: it puts the schema among the components
+        responses.setdefault(str(status), {name: part for name, part in answer.items() if name != "model"})
     for status, answer in responses.items():
         if status >= "4":
             example = answer.get("content", {}).get(problems.MEDIA_TYPE, {})

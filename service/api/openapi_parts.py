@@ -1,10 +1,11 @@
-"""What OpenAPI says about the routes that read their requests themselves: bodies, parameters, answers, examples."""
+"""Parts of the OpenAPI document that FastAPI cannot find on its own: bodies, parameters, answers, examples."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from service.model import ID_PATTERN, Complaint, Outcome, Problem
+from service.api.answers import Problem
+from service.model import ID_PATTERN, Complaint, Outcome
 
 COMPLAINT_EXAMPLE: dict[str, Any] = {
     "id": "c-1029",
@@ -70,7 +71,7 @@ PROBLEM_EXAMPLE = {
     "type": "about:blank",
     "title": "Unprocessable Content",
     "status": 422,
-    "detail": "none of 1 complaints is valid; the first: /target/id: 'id' is required",
+    "detail": "no valid complaints (1 refused); the first: /target/id: 'id' is required",
     "errors": [{"id": "c-1030", "detail": "'id' is required", "pointer": "/target/id"}],
     "rejected_count": 1,
 }
@@ -78,17 +79,19 @@ ID_PARAMETER = {
     "name": "id",
     "in": "path",
     "required": True,
-    "description": "one percent-encoded segment: comment/5 is comment%2F5",
+    "description": "The id as one percent-encoded segment: comment/5 becomes comment%2F5.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": ID_PATTERN},
     "example": "comment%2F5",
 }
+THRESHOLD_DESCRIPTION = (
+    "Number of complaints at which the platform would remove the target. Default: the tenant's own threshold, 8 unless"
+    " it was changed."
+)
 THRESHOLD_PARAMETER = {
     "name": "threshold",
     "in": "query",
     "required": False,
-    "description": (
-        "complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise"
-    ),
+    "description": THRESHOLD_DESCRIPTION,
     "schema": {"type": "integer", "minimum": 1, "maximum": 10**15},
     "example": 8,
 }
@@ -99,6 +102,9 @@ def _items(name: str, example: dict[str, Any]) -> dict[str, Any]:
     line = '{"id": "...", ...}\n'
     return {
         "required": True,
+        "description": (
+            f"One {name.lower()}, an array of at most 1,000, or NDJSON of at most 10,000 lines; gzip is accepted."
+        ),
         "content": {
             "application/json": {
                 "schema": {"anyOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 1_000}]},
@@ -108,7 +114,7 @@ def _items(name: str, example: dict[str, Any]) -> dict[str, Any]:
                 },
             },
             "application/x-ndjson": {
-                "schema": {"type": "string", "description": f"one object a line, at most 10,000 lines: {line}"}
+                "schema": {"type": "string", "description": f"One object per line, at most 10,000 lines: {line}"}
             },
         },
     }
@@ -118,6 +124,7 @@ COMPLAINT_BODY = _items("Complaint", COMPLAINT_EXAMPLE)
 OUTCOME_BODY = _items("Outcome", OUTCOME_EXAMPLE)
 ASSESS_BODY = {
     "required": True,
+    "description": "The targets, and the threshold to compare their counts with.",
     "content": {
         "application/json": {
             "schema": {"$ref": "#/components/schemas/AssessRequest"},
@@ -126,21 +133,22 @@ ASSESS_BODY = {
     },
 }
 # Schemas that no route's signature names.
-EXTRA_MODELS = (Complaint, Outcome, Problem)
+EXTRA_MODELS = (Complaint, Outcome)
 
-_SAID = {
-    400: "unparsable, empty, or bad gzip",
-    401: "no valid key",
-    403: "the key lacks the scope",
-    404: "nothing there",
-    408: "the body came too slowly",
-    413: "too many bytes or items; nothing was taken",
-    414: "path and query are too long",
-    415: "another content type or encoding",
-    431: "the fields of the head are too many or too long",
-    422: "nothing valid; `errors` points at what is wrong",
-    429: "over the rate, or too much waits; Retry-After and RateLimit say when",
-    503: "the store does not answer or is being rebuilt; nothing was acknowledged; Retry-After",
+_DESCRIPTION_BY_STATUS = {
+    400: "The body cannot be parsed, is empty, or is not valid gzip; or the cursor is not valid for this list.",
+    401: "No valid key.",
+    403: "The key does not have the required scope.",
+    404: "Not found, or it belongs to another tenant.",
+    408: "The body arrived too slowly.",
+    409: "The cluster has changed since it was read, or was merged into another one.",
+    413: "The body has too many bytes or items; nothing was stored.",
+    414: "Path and query are too long.",
+    415: "The content type or content encoding is not supported.",
+    422: "A field or parameter is not valid; `errors` lists which.",
+    429: "Over the rate limit, or too many items are waiting; see Retry-After and RateLimit.",
+    431: "The header has too many fields or is too long.",
+    503: "The store is unavailable or being rebuilt; nothing was acknowledged. Try again after Retry-After.",
 }
 
 
@@ -149,7 +157,8 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {
-            "description": _SAID[status],
+            "description": _DESCRIPTION_BY_STATUS[status],
+            "model": Problem,
             "content": {
                 "application/problem+json": {"schema": schema, "example": {**PROBLEM_EXAMPLE, "status": status}}
             },
@@ -159,7 +168,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def answers(example: Any, status: int, description: str, *also: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's `responses`: an example of the success, and what may go wrong."""
+    """OpenAPI's `responses`: the success with an example, and the failures with these statuses (`also`)."""
     return {
         status: {"description": description, "content": {"application/json": {"example": example}}},
         **refusals(*also),
@@ -178,13 +187,14 @@ def described(
     return extra
 
 
-SIGNED: dict[str, list[str]] = {"signature": [], "source": []}  # instead of a key, where a post may be signed
+# Instead of a key, where a request may be signed.
+SIGNED: dict[str, list[str]] = {"signature": [], "source": []}
 
 
 ACCEPTED = answers(
     ACCEPTED_EXAMPLE,
     202,
-    "taken; `position` is that of the call's last item",
+    "Stored safely; `position` is that of the batch's last item.",
     400,
     401,
     403,

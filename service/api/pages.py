@@ -1,4 +1,4 @@
-"""Lists over HTTP: the envelope, its Link header, and reading a call's cursor."""
+"""Pages of lists over HTTP: the envelope, its Link header, and reading the request's cursor."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from service.storage.sql.cursors import Key, Page, continued, read_cursor, write_cursor
 
 Item = TypeVar("Item")
-Limit = Annotated[int, Query(ge=1, le=100, description="items a page; may change from page to page")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Number of items per page; may change from page to page.")]
 Cursor = Annotated[
     str | None,
     Query(
         max_length=8192,
         description=(
-            "next_cursor of the page before; it carries sort and filters, which may be left out or repeated with it"
+            "`next_cursor` of the previous page. It contains sort and filters, which may be left out or repeated"
+            " unchanged."
         ),
     ),
 ]
 
 
 def several(*names: str) -> WithJsonSchema:
-    """What the OpenAPI document says of a filter that takes some of these names, separated by commas or repeated, or
-    `any` alone.
-    """
+    """The OpenAPI schema of a filter that takes some of these names, separated by commas or repeated, or only `any`."""
     one = f"({'|'.join(names)})"
     some = {"type": "array", "items": {"type": "string", "pattern": f"^{one}(,{one})*$"}, "minItems": 1}
     return WithJsonSchema({"anyOf": [some, {"type": "array", "items": {"const": "any"}, "minItems": 1, "maxItems": 1}]})
@@ -36,11 +35,13 @@ def several(*names: str) -> WithJsonSchema:
 class ListOf(BaseModel, Generic[Item]):
     """One page of a list."""
 
-    items: list[Item]
-    next_cursor: str | None = Field(None, description="give it as cursor for the next page; null: this was the last")
+    items: list[Item] = Field(description="The items of this page.")
+    next_cursor: str | None = Field(
+        None, description="Send it as `cursor` to get the next page. Null: this is the last page."
+    )
 
 
-def page_asked(
+def requested_page(
     cursor: str | None,
     *,
     list_name: str,
@@ -49,9 +50,9 @@ def page_asked(
     default_sort: str,
     filters: Mapping[str, str],
 ) -> tuple[Page | None, str]:
-    """The page that the call goes on from (None: the first) and the sort.
+    """The page that the request continues from (None: the first) and the sort.
 
-    Raises InvalidCursor for one not made by this list, or with another sort or filter than the call's.
+    Raises InvalidCursor for a cursor of another list, or one whose sort or filters differ from the request's.
     """
     if cursor is None:
         return None, sort or default_sort
@@ -62,7 +63,7 @@ def page_asked(
 
 
 def link_next(response: Response, path: str, limit: int, page: Page, after: tuple[Key, ...] | None) -> str | None:
-    """The cursor behind `after`, also announced as `Link: <...>; rel="next"`; None on the last page."""
+    """The cursor that continues after `after`, also announced as `Link: <...>; rel="next"`; None on the last page."""
     if after is None:
         return None
     cursor = write_cursor(Page(page.list, page.sort, page.filters, after))

@@ -1,18 +1,19 @@
-"""Where the tenant's items are, and whether this process lives and is ready."""
+"""How far the tenant's items have come, and whether this process is alive and ready."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
+from service.api.answers import Pipeline
 from service.api.api_context import api_context
 from service.api.auth import authenticate
 from service.api.openapi_parts import PIPELINE_EXAMPLE, answers, described
 from service.api.submissions import with_tenant_initialised
 from service.errors import StoreUnavailable
-from service.model import Pipeline, microseconds, moment
+from service.model import microseconds, moment
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.complaints.progress import TenantProgress, read_progress
 from service.storage.redis_store import stream
@@ -22,21 +23,21 @@ router = APIRouter(tags=["operations"])
 
 
 class Health(BaseModel):
-    """One word."""
+    """State of this process."""
 
-    status: str
+    status: str = Field(description="`alive` or `ready`.")
 
 
 @router.get(
     "/v1/pipeline",
     response_model=Pipeline,
-    summary="Where are my items?",
+    summary="Get the progress of the pipeline",
     openapi_extra=described("read"),
-    responses=answers(PIPELINE_EXAMPLE, 200, "counters of the key's tenant, in items", 401, 403, 503),
+    responses=answers(PIPELINE_EXAMPLE, 200, "Counters of the key's tenant, in items.", 401, 403, 503),
 )
 async def get_pipeline(request: Request) -> Response:
-    """Counters are monotonic and in items. Wait for `analysed_position` (or `swept_position`) to reach a call's
-    `position` to know that everything up to it is analysed (or swept).
+    """How many items are accepted, archived and analysed. Once `analysed_position` (or `swept_position`) has reached
+    the `position` that a POST answered, everything up to it is analysed (or swept).
     """
     key = await authenticate(request, "read")
     api = api_context(request)
@@ -50,7 +51,7 @@ async def get_pipeline(request: Request) -> Response:
 
 
 def pipeline_of(progress: TenantProgress, accepted: int, oldest_us: int | None, now_us: int) -> Pipeline:
-    """The counters as they are answered; `oldest_us` is the receipt of the stream's oldest entry."""
+    """The counters as the API answers them; `oldest_us` is the receipt of the stream's oldest entry."""
     # The stream may hold entries that are archived and only wait to be deleted: those are not pending.
     unarchived = max(0, accepted - progress.archived_position)
     pending = unarchived + progress.waiting_items + progress.resent
@@ -75,31 +76,31 @@ def pipeline_of(progress: TenantProgress, accepted: int, oldest_us: int | None, 
 @router.get(
     "/healthz",
     response_model=Health,
-    summary="Alive?",
+    summary="Check that the process is alive",
     openapi_extra={"security": []},
-    responses=answers({"status": "alive"}, 200, "alive"),
+    responses=answers({"status": "alive"}, 200, "The process is alive."),
 )
 async def healthz() -> Response:
-    """This process answers; nothing else is asked."""
+    """This process answers. Redis and the database are not checked."""
     return Response(b'{"status":"alive"}', media_type="application/json")
 
 
 @router.get(
     "/readyz",
     response_model=Health,
-    summary="Ready?",
+    summary="Check that the service is ready",
     openapi_extra={"security": []},
-    responses=answers({"status": "ready"}, 200, "ready", 503),
+    responses=answers({"status": "ready"}, 200, "Redis and the database answer.", 503),
 )
 async def readyz(request: Request) -> Response:
-    """Redis and the database answer. Which of them does not is told on the operations port only."""
+    """Redis and the database answer. Only the operations port tells which of them does not."""
     api = api_context(request)
     try:
         with stream.unavailable_when_it_fails():
             await api.redis.ping()
         await run_in_threadpool(check_connection, api.engine)
     except Exception:  # whatever it is, the answer is the same: not ready, and no details
-        raise StoreUnavailable("not ready") from None
+        raise StoreUnavailable("not ready: Redis or the database does not answer") from None
     return Response(b'{"status":"ready"}', media_type="application/json")
 
 

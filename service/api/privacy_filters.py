@@ -1,5 +1,5 @@
-"""The edges of the tenants that this process serves, remembered for a few seconds, and longer while the database is
-away.
+"""The privacy filters of the tenants that this process serves, cached for a few seconds, and longer while the database
+is unavailable.
 """
 
 from __future__ import annotations
@@ -26,44 +26,45 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _CachedFilter:
-    """An edge that was read: when, and when to read it again."""
+    """A filter that was read: when, and when to read it again."""
 
     privacy_filter: PrivacyFilter
     read_at: float
-    ask_at: float
+    refresh_at: float
 
 
 class PrivacyFilters:
-    """Opens tenants' edges off the event loop, once at a time for each tenant.
+    """Opens tenants' privacy filters off the event loop, once at a time for each tenant.
 
-    While the database does not answer, one that was read within the last hour is gone by, as keys are: whom it does not
-    know to be erased yet, the archive refuses.
+    While the database is unavailable, a filter that was read within the last hour is used, as with keys. It may not
+    know a reporter who was erased since; the archive refuses their complaints.
     """
 
     def __init__(self, engine: Engine, box: SecretBox, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._box, self._clock = engine, box, clock
         self._known: dict[int, _CachedFilter] = {}
-        self._asking: dict[int, asyncio.Task[PrivacyFilter]] = {}
+        self._lookups: dict[int, asyncio.Task[PrivacyFilter]] = {}
 
     async def of(self, tenant_id: int) -> PrivacyFilter:
-        """The tenant's edge.
+        """The tenant's privacy filter.
 
-        Raises StoreUnavailable when its key cannot be read (nothing is stored by weaker rules), or the database is away
-        for long.
+        Raises StoreUnavailable if its key cannot be read (nothing is stored under weaker rules), or if the database has
+        been unavailable for long.
         """
         known, now = self._known.get(tenant_id), self._clock()
-        if known is not None and known.ask_at > now:
+        if known is not None and known.refresh_at > now:
             return known.privacy_filter
-        task = self._asking.get(tenant_id) or self._ask(tenant_id)
+        task = self._lookups.get(tenant_id) or self._start_lookup(tenant_id)
         if known is not None and known.read_at + GRACE_SECONDS > now:
             await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
             if not task.done() or isinstance(task.exception(), SQLAlchemyError):
-                known.ask_at = self._clock() + REMEMBERED_SECONDS
+                known.refresh_at = self._clock() + REMEMBERED_SECONDS
                 return known.privacy_filter
         await asyncio.wait({task}, timeout=LONGEST_SECONDS)
         if not task.done():
             raise StoreUnavailable(
-                f"the database did not say within {LONGEST_SECONDS:.0f} s what the tenant has set; try again"
+                f"the database did not answer within {LONGEST_SECONDS:.0f} s, so the tenant's settings are unknown;"
+                " try again"
             )
         try:
             return task.result()
@@ -71,23 +72,23 @@ class PrivacyFilters:
             raise StoreUnavailable(f"the tenant's own key cannot be read: {error}") from error
 
     def forget(self, tenant_id: int) -> None:
-        """Read the tenant's anew at the next call."""
+        """Read the tenant's filter again at the next call."""
         if tenant_id in self._known:
-            self._known[tenant_id].ask_at = self._clock()
-        self._asking.pop(tenant_id, None)  # what is being read may be what was before
+            self._known[tenant_id].refresh_at = self._clock()
+        self._lookups.pop(tenant_id, None)  # a lookup that is running may return the old one
 
-    def _ask(self, tenant_id: int) -> asyncio.Task[PrivacyFilter]:
+    def _start_lookup(self, tenant_id: int) -> asyncio.Task[PrivacyFilter]:
         task = asyncio.get_running_loop().create_task(
             run_in_threadpool(open_privacy_filter, self._engine, self._box, tenant_id)
         )
-        self._asking[tenant_id] = task
-        task.add_done_callback(lambda done: self._asked(tenant_id, done))
+        self._lookups[tenant_id] = task
+        task.add_done_callback(lambda done: self._lookup_ended(tenant_id, done))
         return task
 
-    def _asked(self, tenant_id: int, task: asyncio.Task[PrivacyFilter]) -> None:
-        current = self._asking.get(tenant_id) is task
+    def _lookup_ended(self, tenant_id: int, task: asyncio.Task[PrivacyFilter]) -> None:
+        current = self._lookups.get(tenant_id) is task
         if current:
-            del self._asking[tenant_id]
+            del self._lookups[tenant_id]
         if task.cancelled():
             return
         if (error := task.exception()) is not None:

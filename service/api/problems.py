@@ -1,4 +1,4 @@
-"""Every failure as application/problem+json (RFC 9457): one table from expected failures to statuses."""
+"""Failures as application/problem+json (RFC 9457), with one table from expected failures to statuses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from service.errors import (
     UnknownTenant,
 )
 from service.intake.documents import TooManyItems, UnreadableDocument
-from service.intake.pointers import pointer_of
+from service.intake.pointers import message_of, pointer_of
 from service.model import RejectedItem
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class Invalid(BrigadewatchError):
-    """Nothing in the request can be used; `errors` says what is wrong where."""
+    """Nothing in the request is valid; `errors` says what is wrong where."""
 
     def __init__(self, message: str, errors: Sequence[RejectedItem], rejected_count: int | None = None) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class Invalid(BrigadewatchError):
         self.rejected_count = len(errors) if rejected_count is None else rejected_count
 
 
-# The most special class first: the first that fits decides.
+# The most specific class first: the first match decides.
 STATUS_BY_FAILURE: tuple[tuple[type[Exception], int], ...] = (
     (Invalid, 422),
     (UnreadableDocument, 400),
@@ -56,7 +56,7 @@ STATUS_BY_FAILURE: tuple[tuple[type[Exception], int], ...] = (
     (NotFound, 404),
     (UnknownTenant, 404),
     (StaleVersion, 409),
-    (Refused, 409),  # well formed, but not in this state; 422 for one that names the field (`pointer`)
+    (Refused, 409),  # valid, but not in the current state; 422 if it names a field (`pointer`)
     (Overloaded, 429),
     (StoreUnavailable, 503),
     (LostLease, 503),
@@ -75,7 +75,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> Response:
-    """The answer for one failure."""
+    """A problem as an HTTP answer."""
     listed = [rejected_json(item) for item in errors]
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -94,13 +94,13 @@ def problem(
 
 
 def rejected_json(item: RejectedItem) -> dict[str, Any]:
-    """A refusal as it is answered: `line` only where there are lines, `id` null where it could not be read."""
+    """A refused item as JSON: `line` only if there are lines, `id` null if it could not be read."""
     line = {} if item.line is None else {"line": item.line}
     return {**line, "id": item.id, "detail": item.detail, "pointer": item.pointer}
 
 
 def answer_to(failure: Exception) -> Response:
-    """The answer for an expected failure. Raises the failure itself when the table has no line for it."""
+    """The answer for an expected failure. Raises the failure itself if the table does not list it."""
     status = next((status for kind, status in STATUS_BY_FAILURE if isinstance(failure, kind)), None)
     if status is None:
         raise failure
@@ -113,7 +113,11 @@ def answer_to(failure: Exception) -> Response:
         return problem(status, str(failure), headers=_rate_headers(failure))
     if status == 503:
         _log.warning("unavailable: %s", failure)
-        detail = str(failure) if isinstance(failure, BrigadewatchError) else "the database does not answer"
+        detail = (
+            str(failure)
+            if isinstance(failure, BrigadewatchError)
+            else "the database does not answer; try again after Retry-After"
+        )
         return problem(status, detail, headers={"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)})
     pointer = getattr(failure, "pointer", None)
     if pointer is not None:
@@ -140,15 +144,18 @@ async def _http(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, HTTPException)
     detail, headers = failure.detail, failure.headers
     if failure.status_code == 404 and detail == HTTPStatus(404).phrase:
-        detail = "there is nothing at this path"
+        detail = "no such path; GET /openapi.json lists all paths"
     elif failure.status_code == 405:
         allowed = ", ".join(_methods_here(request))
-        detail, headers = f"{request.method} is not allowed here; allowed: {allowed or 'nothing'}", {"Allow": allowed}
+        detail, headers = (
+            f"{request.method} is not allowed for this path; allowed: {allowed or 'none'}",
+            {"Allow": allowed},
+        )
     return problem(failure.status_code, str(detail), headers=headers)
 
 
 def _methods_here(request: Request) -> list[str]:
-    """What may be done with this path: by all of its routes, where the router names those of the first one alone."""
+    """The methods of all routes with this path; the router names only those of the first."""
     routes = request.app.routes
     allowed = [
         method
@@ -167,7 +174,7 @@ async def _validation(request: Request, failure: Exception) -> Response:
         readable = [] if error["type"] == "json_invalid" else rest
         errors.append(
             RejectedItem(
-                detail=str(error["msg"]).removeprefix("Value error, "),
+                detail=message_of(str(error["type"]), str(error["msg"]), location),
                 pointer=pointer_of(readable) if place in ("body", "query", "path", "header") else "",
             )
         )
@@ -181,24 +188,24 @@ async def _validation(request: Request, failure: Exception) -> Response:
 
 
 async def _gone(request: Request, failure: Exception) -> Response:
-    # Nobody reads it; the status is for the log, and for who counts.
+    # It is never read; the status is for the log and the metrics.
     return problem(
         getattr(request.state, "cut", None) or 400,
-        "the client went away, or was sent away, before its request was complete",
+        "the connection was closed before the request was complete",
     )
 
 
 async def _unexpected(request: Request, failure: Exception) -> Response:
-    _log.error("unexpected failure", exc_info=failure)  # the request's own line, of the same id, names the route
+    _log.error("unexpected failure", exc_info=failure)  # the access log's line with the same id names the route
     return problem(
         500,
-        "an unexpected failure; it was logged, and nothing that was not acknowledged is stored",
+        "internal error; it was logged under the id in X-Request-ID. Try again: items without a 202 may not be stored",
         headers={"X-Request-ID": logs.current_id() or "none"},
     )
 
 
 def _rate_headers(failure: Overloaded) -> dict[str, str]:
-    """Retry-After, and the fields of draft-ietf-httpapi-ratelimit-headers."""
+    """Retry-After, and the headers of draft-ietf-httpapi-ratelimit-headers."""
     policy, quota = getattr(failure, "policy", "backlog"), getattr(failure, "quota", None)
     wait = max(1, failure.retry_after_seconds)
     headers = {"Retry-After": str(wait), "RateLimit": f'"{policy}";r=0;t={wait}'}

@@ -1,7 +1,7 @@
 """Routing on the path as it was sent: a percent-encoded id stays one segment, whatever is inside.
 
-Servers hand over a decoded path, in which `a%2Fbrief` could not be told from `a/brief`. The routes match on the
-raw one, and `segment` decodes an id once its place is known. HEAD is answered as GET without a body.
+Servers pass a decoded path, in which `a%2Fbrief` and `a/brief` look the same. The routes match on the
+raw one, and `segment` decodes an id after matching. HEAD is answered as GET without a body.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ class RawPath:
 
 
 def segment(request: Request, name: str) -> str:
-    """The id in the path parameter `name`, decoded. Raises Invalid (422) for what could be no id."""
+    """The id in the path parameter `name`, decoded. Raises Invalid (422) for an invalid id."""
     try:
         return _ID.validate_python(unquote_to_bytes(request.path_params[name].encode("latin-1")).decode())
     except UnicodeDecodeError:
-        detail = "an id in a path is percent-encoded UTF-8"
+        detail = "not percent-encoded UTF-8"
     except ValidationError as error:
         detail = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"].removeprefix(
             "Value error, "
         )
-    raise Invalid(f"this is no id: {detail}", [RejectedItem(detail=detail, pointer=f"/{name}")])
+    raise Invalid(f"invalid id: {detail}", [RejectedItem(detail=detail, pointer=f"/{name}")])
 
 
 async def decoded_path(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""Reporters over HTTP: what is known of one."""
+"""Reporters over HTTP: the history of one, and erasing one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.api_context import api_context
 from service.api.auth import require
-from service.api.case_documents import REPORTER, told
+from service.api.case_documents import REPORTER
 from service.api.clusters import Now, Reading, TenantFilter
+from service.api.openapi_parts import answers
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Disposition, Kind, Status, microseconds
 from service.storage.accounts.secret_box import SecretBox
@@ -30,61 +31,61 @@ Administering = Annotated[KeyRecord, Depends(require("admin"))]
 class ReporterCluster(BaseModel):
     """A cluster that the reporter is a member of."""
 
-    id: str
-    kind: Kind
-    disposition: Disposition
-    status: Status
-    probability: float = Field(description="of coordination")
-    first_at: datetime
-    last_at: datetime
+    id: str = Field(description="The cluster's id.")
+    kind: Kind = Field(description="`repeat` or `one_shot`; see ClusterItem.")
+    disposition: Disposition = Field(description="What became of the cluster; see ClusterItem.")
+    status: Status = Field(description="Where it is in the moderators' queue; see ClusterItem.")
+    probability: float = Field(description="Probability that the cluster is coordinated, 0 to 1.")
+    first_at: datetime = Field(description="Time of the cluster's earliest complaint.")
+    last_at: datetime = Field(description="Time of the cluster's latest complaint.")
 
 
 class ReporterReputation(BaseModel):
-    """How likely a complaint of the reporter is right, by what people decided about earlier ones."""
+    """How likely a complaint by the reporter is right, given what people decided about earlier ones."""
 
-    mean: float = Field(ge=0, le=1, description="0.5 where nothing weighs in either direction")
-    low: float = Field(ge=0, le=1, description="lower end of the 90 % credible interval")
-    high: float = Field(ge=0, le=1, description="upper end of it")
+    mean: float = Field(ge=0, le=1, description="Probability that a complaint is right; 0.5 without evidence.")
+    low: float = Field(ge=0, le=1, description="Lower end of the 90 % credible interval.")
+    high: float = Field(ge=0, le=1, description="Upper end of the 90 % credible interval.")
     weight: float = Field(
         ge=0,
         description=(
-            "decided complaints that it rests on: halved every 180 days; an upheld one is shared among all who"
-            " complained about the target"
+            "Number of decided complaints that it rests on. Their weight halves every 180 days; an upheld one is shared"
+            " among everyone who complained about the target."
         ),
     )
-    upheld: int = Field(description="decided complaints that were found right, each once")
-    rejected: int = Field(description="and wrong")
+    upheld: int = Field(description="Decided complaints that were right, each counted once.")
+    rejected: int = Field(description="Decided complaints that were wrong, each counted once.")
 
 
 class ReporterHistory(BaseModel):
-    """Who complains: how much, how people judged it, with whom."""
+    """A reporter's history: how many complaints, how people judged them, and with which groups."""
 
-    id: str
-    first_at: datetime = Field(description="earliest complaint")
-    last_at: datetime = Field(description="latest complaint")
-    complaints: int = Field(description="all that are archived; the next four add up to it")
-    standing: int = Field(description="counted: the earliest on each target that was not withdrawn")
-    repeats: int = Field(description="later ones on a target already complained about")
-    withdrawn: int
-    machine: int = Field(description="sent by another server or a filter: in no count, in no cluster")
-    targets: int
-    upheld: int = Field(description="standing complaints that a person or an appeal found right")
-    rejected: int = Field(description="standing complaints that a person or an appeal found wrong")
+    id: str = Field(description="The reporter's id (a pseudonym if the tenant uses them).")
+    first_at: datetime = Field(description="Time of the earliest complaint.")
+    last_at: datetime = Field(description="Time of the latest complaint.")
+    complaints: int = Field(description="All archived complaints: the sum of the next four.")
+    standing: int = Field(description="Complaints that count: the earliest on each target, unless withdrawn.")
+    repeats: int = Field(description="Later complaints about a target that the reporter already complained about.")
+    withdrawn: int = Field(description="Complaints that were withdrawn.")
+    machine: int = Field(description="Complaints sent by another server or a filter: in no count and no cluster.")
+    targets: int = Field(description="Number of targets that the reporter complained about.")
+    upheld: int = Field(description="Standing complaints that a person or an appeal found right.")
+    rejected: int = Field(description="Standing complaints that a person or an appeal found wrong.")
     reputation: ReporterReputation | None = Field(
-        None, description="null while nobody has judged any of the complaints"
+        None, description="How likely a complaint by the reporter is right. Null: none has been judged."
     )
-    cluster_count: int
-    clusters: list[ReporterCluster] = Field(description="the latest 100")
+    cluster_count: int = Field(description="Number of clusters that the reporter is a member of.")
+    clusters: list[ReporterCluster] = Field(description="The latest 100 of these clusters.")
 
 
 @router.get(
     "/v1/reporters/{id}",
     response_model=ReporterHistory,
-    summary="What is known of a reporter?",
-    responses=told(REPORTER, 404),
+    summary="Get a reporter's history",
+    responses=answers(REPORTER, 200, "The reporter's history.", 404),
 )
 def get_reporter(request: Request, key: Reading, id: str, now: Now, privacy_filter: TenantFilter) -> ReporterHistory:
-    """History, how the complaints were judged, clusters. 404 for one that never complained to this tenant."""
+    """Counts, judgements and clusters of one reporter. 404 for an account that never complained to this tenant."""
     with api_context(request).engine.connect() as connection:
         history = read_reporter(connection, key.tenant_id, privacy_filter.reporter(id), now=now)
     counts = {name: value for name, value in asdict(history).items() if name != "judged"}
@@ -92,34 +93,34 @@ def get_reporter(request: Request, key: Reading, id: str, now: Now, privacy_filt
 
 
 class ErasureAsked(BaseModel):
-    """The erasure is under way."""
+    """The erasure is in progress."""
 
-    job: str = Field(description="the audit trail says under this name when it is done")
+    job: str = Field(description="Id of the erasure. The audit log has an entry with it when the erasure is complete.")
 
 
 @router.delete(
     "/v1/reporters/{id}",
     status_code=202,
     response_model=ErasureAsked,
-    summary="Forget a reporter",
+    summary="Erase a reporter",
     openapi_extra={"x-scope": "admin"},
-    responses=told({"job": "erasure_5d0f4a1c9be2e77a01c3d9f4"}, 422, success=202),
+    responses=answers({"job": "erasure_5d0f4a1c9be2e77a01c3d9f4"}, 202, "The erasure is in progress.", 422),
 )
 async def erase_reporter(request: Request, key: Administering, id: str, now: Now) -> ErasureAsked:
-    """Replaces the id everywhere by one random token, deletes texts, fingerprint and account age, and refuses whatever
-    is sent under the id from now on.
+    """Replace the reporter's id everywhere by one random token, delete texts, fingerprint and account age, and refuse
+    all further complaints under the id.
 
-    Structure and counts stay: assessments answer as before. 202 also for one that is erased already or never
-    complained. Done within seconds to minutes: the files that held the id are written anew (docs/privacy.md).
+    Counts and clusters stay, so assessments do not change. 202 also for an account that is already erased or never
+    complained. Takes seconds to minutes, since files that contain the id are rewritten (docs/privacy.md).
     """
     api = api_context(request)
     privacy_filter = await api.privacy_filters.of(key.tenant_id)
-    job = await run_in_threadpool(_ask, api.engine, SecretBox(api.settings), key, privacy_filter, id, now)
+    job = await run_in_threadpool(_request_erasure, api.engine, SecretBox(api.settings), key, privacy_filter, id, now)
     api.privacy_filters.forget(key.tenant_id)
     return ErasureAsked(job=job)
 
 
-def _ask(
+def _request_erasure(
     engine: Engine, box: SecretBox, key: KeyRecord, privacy_filter: PrivacyFilter, reporter_id: str, now: datetime
 ) -> str:
     with write(engine) as connection:

@@ -1,4 +1,4 @@
-"""Restorations over HTTP: what was removed while a cluster inflated its count."""
+"""Restorations over HTTP: targets that were removed while a cluster inflated their count."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from service.api.api_context import api_context
-from service.api.case_documents import told
 from service.api.clusters import Reading
-from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked, several
+from service.api.openapi_parts import answers
+from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page, several
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
 from service.model import RejectedItem
@@ -40,35 +40,35 @@ RESTORATION_EXAMPLE: dict[str, Any] = {
 class RestorationItem(BaseModel):
     """A target that was removed while a cluster inflated its count."""
 
-    target_id: str
+    target_id: str = Field(description="The target that was removed.")
     state: RestorationState = Field(
         description=(
-            "open: nobody has looked since; stands: a person or an appeal has found it rightly removed, knowing of the"
-            " cluster; restored: it is back"
+            "`open`: not reviewed since. `stands`: a person or an appeal confirmed the removal, knowing of the"
+            " cluster. `restored`: the target is back."
         )
     )
     harm: float = Field(
         description=(
-            "what to look at first: 1 for an automatic removal, plus how far the independent count fell short of the"
-            " threshold times the share that was discounted; 0 to 2"
+            "Urgency, 0 to 2: 1 for an automatic removal, plus how far the independent count fell short of the"
+            " threshold times the share of complaints that was discounted."
         )
     )
-    complaints: int = Field(description="that stood when it was removed")
-    independent_complaints: float = Field(description="of these, by what is known now")
-    threshold: int
-    clusters: list[str] = Field(description="that carried it over the threshold")
-    removed_at: datetime
-    removed_by: str = Field(description="automatic, person or appeal")
-    opened_at: datetime
-    changed_at: datetime = Field(description="of its state")
+    complaints: int = Field(description="Standing complaints when it was removed.")
+    independent_complaints: float = Field(description="Independent count of those complaints, as known now.")
+    threshold: int = Field(description="Number of complaints at which the tenant removes.")
+    clusters: list[str] = Field(description="Ids of the clusters that carried it over the threshold.")
+    removed_at: datetime = Field(description="When it was removed.")
+    removed_by: str = Field(description="`automatic`, `person` or `appeal`.")
+    opened_at: datetime = Field(description="When the service noticed that it may have to be put back.")
+    changed_at: datetime = Field(description="When `state` last changed.")
 
 
 @router.get(
     "/v1/restorations",
     response_model=ListOf[RestorationItem],
-    summary="What has to be put right?",
+    summary="List restorations",
     openapi_extra={"x-scope": "read"},
-    responses=told({"items": [RESTORATION_EXAMPLE], "next_cursor": None}, 400, 422),
+    responses=answers({"items": [RESTORATION_EXAMPLE], "next_cursor": None}, 200, "One page.", 400, 422),
 )
 def list_restorations(
     request: Request,
@@ -77,18 +77,22 @@ def list_restorations(
     state: Annotated[
         Annotated[list[str], several(*STATES)] | None,
         Query(
-            description="open (default), restored, stands; several separated by commas or repeated; any: all of them"
+            description=(
+                "`open` (default), `restored`, `stands`; several are separated by commas or repeated; `any`: all of"
+                " them."
+            )
         ),
     ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> ListOf[RestorationItem]:
-    """Targets removed at a count that was over the threshold only with coordinated complaints; greatest harm first.
+    """Targets that were removed at a count that only coordinated complaints carried over the threshold; the most
+    harmful first.
 
-    One is withdrawn when its cluster is revoked. Automatic outcomes say what is removed; only people's settle anything.
+    One disappears when its cluster is revoked. Only outcomes by people or on appeal settle it.
     """
     filters = {} if state is None else {"state": _named(state)}
-    page, by = page_asked(
+    page, by = requested_page(
         cursor,
         list_name="restorations",
         key_types_by_sort=restorations.SORT_KEY_TYPES,
@@ -106,12 +110,13 @@ def list_restorations(
 
 
 def _named(states: list[str]) -> str:
-    """The filter as cursors carry it. Raises Invalid for a state that there is not."""
+    """The filter in the form that cursors contain. Raises Invalid for an unknown state."""
     wanted = {word for text in states for word in text.split(",")}
     if wanted == {"any"}:
         return "any"
     if not wanted or not wanted <= set(STATES):
-        why = f"it is any of {', '.join(STATES)}, or any"
+        unknown = ", ".join(sorted(wanted - set(STATES)))[:80]
+        why = f"{unknown!r} is not a state; allowed: {', '.join(STATES)}, or only any"
         raise Invalid(f"state: {why}", [RejectedItem(detail=why, pointer="/state")])
     return ",".join(sorted(wanted))
 
@@ -122,6 +127,6 @@ def _states(named: str) -> list[RestorationState] | None:
     chosen = [state for state in STATES if state in named.split(",")]
     if not chosen or ",".join(sorted(chosen)) != named:
         raise InvalidCursor(
-            "the cursor was not made by this list: take next_cursor as it was given, or leave it out to begin again"
+            "the cursor does not belong to this list: use next_cursor unchanged, or leave it out to start over"
         )
     return chosen

@@ -1,4 +1,4 @@
-"""Inbound connections over HTTP: which there are, and ending one.
+"""Sources over HTTP: list the platforms that post here or are polled, and remove one.
 
 They are made on the command line, where the secrets are.
 """
@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from service.api.api_context import api_context
 from service.api.auth import require
 from service.api.openapi_parts import answers, refusals
-from service.api.pages import Cursor, Limit, ListOf, link_next, page_asked
+from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page
 from service.model import microseconds, moment
 from service.storage.accounts.tenants import KeyRecord, name_of_key
 from service.storage.sql.cursors import Page
@@ -42,27 +42,29 @@ EXAMPLE: dict[str, Any] = {
 
 
 class SourceItem(BaseModel):
-    """One connection; its secret is never shown."""
+    """A connection with one platform. Its secret is never shown."""
 
-    id: str
-    platform: str
-    path: str = Field(description="where the platform posts to; of a source that is asked it is only a name")
-    url: str | None = Field(None, description="the platform's address; of a source that is asked, where")
-    created_at: datetime
-    signed: bool = Field(description="whether a secret is set; false: whoever knows the path can post")
+    id: str = Field(description="The source's id. It is part of `path` and hard to guess.")
+    platform: str = Field(description="Name of the platform, such as `discourse`.")
+    path: str = Field(description="Path that the platform posts to; for a polled source only a name.")
+    url: str | None = Field(None, description="Address of the platform, and where it is polled. Null: not set.")
+    created_at: datetime = Field(description="When the source was made.")
+    signed: bool = Field(description="Whether a secret is set. False: anyone who knows the path can post.")
     previous_secret_until: datetime | None = Field(
-        None, description="while rotating: how long the earlier secret is taken too"
+        None, description="Until when the previous secret is accepted too. Null: only the current one is."
     )
-    mapping: dict[str, Any] | None = Field(None, description="the field map of the platform generic")
-    polled: bool = Field(description="whether the service asks the platform; the next four are about that")
-    polled_at: datetime | None = Field(None, description="latest poll that succeeded")
-    next_poll_at: datetime | None = None
-    failures: int = Field(0, description="polls that failed, in a row")
-    last_error: str | None = None
+    mapping: dict[str, Any] | None = Field(
+        None, description="Where to find which field in the payload; only for the platform `generic`, otherwise null."
+    )
+    polled: bool = Field(description="Whether the service polls the platform; false: it waits for posts.")
+    polled_at: datetime | None = Field(None, description="Time of the latest successful poll. Null: none so far.")
+    next_poll_at: datetime | None = Field(None, description="When the next poll is due. Null: not polled.")
+    failures: int = Field(0, description="Number of polls in a row that have failed.")
+    last_error: str | None = Field(None, description="Why the latest poll failed, for people. Null: it did not.")
 
 
-def shown(source: Source, now_us: int) -> SourceItem:
-    """The source as it is answered."""
+def source_item(source: Source, now_us: int) -> SourceItem:
+    """The source as the API answers it."""
     until = source.previous_until_us
     return SourceItem(
         id=source.id,
@@ -84,15 +86,15 @@ def shown(source: Source, now_us: int) -> SourceItem:
 @router.get(
     "/v1/sources",
     response_model=ListOf[SourceItem],
-    summary="Which platforms post here, or are asked?",
+    summary="List sources",
     openapi_extra={"x-scope": "admin"},
-    responses=answers({"items": [EXAMPLE], "next_cursor": None}, 200, "a page of them", 400, 401, 403, 422, 503),
+    responses=answers({"items": [EXAMPLE], "next_cursor": None}, 200, "One page.", 400, 401, 403, 422, 503),
 )
 def get_sources(
     request: Request, response: Response, key: Administering, limit: Limit = 50, cursor: Cursor = None
 ) -> ListOf[SourceItem]:
-    """The tenant's sources by id. They are made with `brigadewatch sources add`."""
-    page, sort = page_asked(
+    """The platforms that post to this tenant or are polled for it, by id. Make one with `brigadewatch sources add`."""
+    page, sort = requested_page(
         cursor, list_name="sources", key_types_by_sort={_SORT: (str,)}, sort=None, default_sort=_SORT, filters={}
     )
     api = api_context(request)
@@ -101,18 +103,18 @@ def get_sources(
     more = (found[limit - 1].id,) if len(found) > limit else None
     next_cursor = link_next(response, "/v1/sources", limit, Page("sources", sort, {}, more or ("",)), more)
     now_us = microseconds(api.now())
-    return ListOf[SourceItem](items=[shown(source, now_us) for source in found[:limit]], next_cursor=next_cursor)
+    return ListOf[SourceItem](items=[source_item(source, now_us) for source in found[:limit]], next_cursor=next_cursor)
 
 
 @router.delete(
     "/v1/sources/{id}",
     status_code=204,
-    summary="End a source",
+    summary="Delete a source",
     openapi_extra={"x-scope": "admin"},
-    responses={204: {"description": "ended; its secret is forgotten"}, **refusals(401, 403, 404, 422, 503)},
+    responses={204: {"description": "Deleted, together with its secret."}, **refusals(401, 403, 404, 422, 503)},
 )
 def delete_source(request: Request, key: Administering, id: str) -> None:
-    """What is posted to its path from now on is answered as if the source had never been. What it sent stays."""
+    """Posts to its path are answered from now on as if the source had never existed. What it sent stays."""
     api = api_context(request)
     with write(api.engine) as connection:
         remove_source(

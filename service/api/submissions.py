@@ -1,4 +1,4 @@
-"""Complaints, outcomes and withdrawals come in: read, checked, and in the stream before they are acknowledged."""
+"""Complaints, outcomes and withdrawals over HTTP: read, checked, and stored before they are acknowledged."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
 from service import logs
+from service.api.answers import Accepted
 from service.api.api_context import api_context, metrics_sink
 from service.api.auth import authenticate
 from service.api.body import media_type, read_body
@@ -21,7 +22,7 @@ from service.api.raw_path import segment
 from service.api.webhook_auth import check_plain, is_signed, signed_by
 from service.intake.documents import Form, Submission, read_document
 from service.intake.items import COMPLAINT, OUTCOME, Noun, withdrawal
-from service.model import Accepted, microseconds
+from service.model import microseconds
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.complaints.archive_reader import never_archived
 from service.storage.redis_store import stream
@@ -41,14 +42,14 @@ T = TypeVar("T")
     responses=ACCEPTED,
 )
 async def post_complaints(request: Request) -> Response:
-    """One object, an array (at most 1,000 items) or NDJSON (at most 10,000 lines); at most 8 MiB inflated; gzip is
-    welcome.
+    """One object, an array (at most 1,000 items) or NDJSON (at most 10,000 lines); at most 8 MiB after decompression.
+    gzip is accepted.
 
-    202 only after the batch is stored safely. Items that are refused are listed; the others are taken. The `id` makes
-    a complaint idempotent: after 429, 503 or a lost answer send the same batch again.
+    202 only after the batch is stored safely. Items that are refused are listed, and the others are stored. The `id`
+    makes a complaint idempotent: after 429, 503 or a lost answer send the same batch again.
 
     Instead of a key: a Standard Webhooks signature (webhook-id, webhook-timestamp, webhook-signature) by a source of
-    the platform generic, named in `webhook-source`.
+    the platform `generic`, named in `webhook-source`.
     """
     return await _accept(request, COMPLAINT)
 
@@ -62,9 +63,9 @@ async def post_complaints(request: Request) -> Response:
     responses=ACCEPTED,
 )
 async def post_outcomes(request: Request) -> Response:
-    """What the platform decided about targets; the same forms and limits as complaints.
+    """What the platform decided about targets, in the same formats and limits as complaints.
 
-    Only decisions by a person or on appeal teach anything; automatic ones tell what is removed.
+    The service learns only from decisions by a person or on appeal; automatic ones say what has been removed.
     """
     return await _accept(request, OUTCOME)
 
@@ -78,7 +79,7 @@ async def post_outcomes(request: Request) -> Response:
     responses=ACCEPTED,
 )
 async def withdraw_complaint(request: Request) -> Response:
-    """The complaint counts no more. It may arrive before the complaint itself; a withdrawn id never revives."""
+    """The complaint no longer counts. The withdrawal may arrive before it; a withdrawn id stays withdrawn."""
     key = await authenticate(request, "ingest")
     api = api_context(request)
     api.rates.admit(key)
@@ -86,16 +87,16 @@ async def withdraw_complaint(request: Request) -> Response:
     return await append(request, key, [line], Submission())
 
 
-async def with_tenant_initialised(request: Request, key: KeyRecord, ask: Callable[[], Awaitable[T]]) -> T:
-    """`ask()`; for a brand-new tenant its counter is made first. Raises PositionAbsent while Redis is being rebuilt."""
+async def with_tenant_initialised(request: Request, key: KeyRecord, read: Callable[[], Awaitable[T]]) -> T:
+    """The result of `read()`; a new tenant's counter is made first. Raises PositionAbsent while Redis is rebuilt."""
     try:
-        return await ask()
+        return await read()
     except PositionAbsent:
         api = api_context(request)
         if not await run_in_threadpool(_is_new, api.engine, key.tenant_id):
             raise
         await stream.begin(api.redis, key.tenant, microseconds(api.now()))
-        return await ask()
+        return await read()
 
 
 def _is_new(engine: Engine, tenant_id: int) -> bool:
@@ -133,7 +134,7 @@ async def _accept(request: Request, noun: Noun) -> Response:
 
 
 async def append(request: Request, key: KeyRecord, lines: list[bytes], batch: Submission, **members: Any) -> Response:
-    """Put the lines into the stream, count them, and answer with 202; `members` are further ones of the answer."""
+    """Append the lines to the stream, count them, and answer 202; `members` are added to the answer."""
     api = api_context(request)
     n, joined = len(lines), b"\n".join(lines)
     if n > 1_000:
@@ -154,9 +155,9 @@ async def append(request: Request, key: KeyRecord, lines: list[bytes], batch: Su
 
 def _nothing_valid(noun: Noun, batch: Submission) -> str:
     if not batch.rejected_count:
-        return f"the document holds no {noun.plural}"
+        return f"the body contains no {noun.plural}"
     first = batch.rejected[0]
     return (
-        f"none of {batch.rejected_count} {noun.plural} is valid; the first: {first.pointer or 'the item'}:"
-        f" {first.detail}"
+        f"no valid {noun.plural} ({batch.rejected_count} refused); the first:"
+        f" {first.pointer.lstrip('/') or 'the item'}: {first.detail}"
     )

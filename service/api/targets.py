@@ -18,6 +18,7 @@ from service.api.openapi_parts import (
     ASSESS_BODY,
     ASSESSMENT_EXAMPLE,
     ID_PARAMETER,
+    THRESHOLD_DESCRIPTION,
     THRESHOLD_PARAMETER,
     answers,
     described,
@@ -26,8 +27,9 @@ from service.api.problems import Invalid
 from service.api.raw_path import segment
 from service.api.submissions import with_tenant_initialised
 from service.intake.pointers import first_error
-from service.model import Assessment, Frozen, Id, RejectedItem, Whole
+from service.model import Frozen, Id, RejectedItem, Whole
 from service.moderation.assessment import assess
+from service.moderation.target_assessment import Assessment
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.redis_store.assessments import Standings, read_targets
 
@@ -39,44 +41,43 @@ MAX_QUESTION_BYTES = 1024 * 1024  # 500 ids of 128 characters, every one escaped
 
 
 class AssessRequest(Frozen):
-    """Which targets, at which removal threshold."""
+    """The targets to assess, and the removal threshold."""
 
-    target_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
+    target_ids: Annotated[list[Id], Field(min_length=1, max_length=500)] = Field(
+        description="The targets' ids, 1 to 500; repeats are allowed."
+    )
     threshold: Annotated[int, Field(ge=1, le=MOST_THRESHOLD), Whole] | None = Field(
-        None,
-        description=(
-            "complaints at which the platform would remove; without it the tenant's own, 8 unless told otherwise"
-        ),
+        None, description=THRESHOLD_DESCRIPTION
     )
 
 
 class Assessments(Frozen):
-    """One assessment per id asked, in that order."""
+    """One assessment per requested id, in the same order."""
 
-    items: list[Assessment]
+    items: list[Assessment] = Field(description="The assessments, in the order of `target_ids`.")
 
 
 @router.get(
     "/v1/targets/{id}",
     response_model=Assessment,
-    summary="May this be removed?",
+    summary="Assess a target before a removal",
     openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
     responses={
-        **answers(ASSESSMENT_EXAMPLE, 200, "the assessment; zeros for a target never seen", 401, 403, 422, 503),
-        304: {"description": "what was answered still holds"},
+        **answers(ASSESSMENT_EXAMPLE, 200, "The assessment; zeros for an unknown target.", 401, 403, 422, 503),
+        304: {"description": "The answer with this ETag is still current."},
     },
 )
 async def get_target(request: Request) -> Response:
-    """`hold`: only a coordinated group carries it over the threshold. `review`: enough people complained on
-    their own, but a flagged group is among them. `none`: nothing to say. `without_clusters` is the independent count
-    had that cluster not been found: at the threshold or above, it is this cluster alone that the hold rests on.
+    """How many people complained about the target independently, and a recommendation. `hold`: only a coordinated
+    group carries it over the threshold. `review`: enough people complained on their own, but a flagged group is among
+    them. `none`: decide as usual.
 
-    Answered from Redis alone, also while detection lags (`pending`, `as_of`) or the database is away. The ETag stands
-    for all of the answer but `as_of`: with If-None-Match a question that is asked again costs no body.
+    Answered from Redis alone, even while the analysis lags behind (`pending`, `as_of`) or the database is unavailable.
+    The ETag covers the whole answer except `as_of`; a repeated request with If-None-Match gets 304 without a body.
     """
     started = time.perf_counter()
     key = await authenticate(request, "read")
-    target_id, threshold = segment(request, "id"), asked_threshold(request, key)
+    target_id, threshold = segment(request, "id"), requested_threshold(request, key)
     standings = await standings_of(request, key, [target_id])
     answer = assess(
         target_id,
@@ -97,12 +98,12 @@ async def get_target(request: Request) -> Response:
 @router.post(
     "/v1/targets/assess",
     response_model=Assessments,
-    summary="May these be removed?",
+    summary="Assess several targets before a removal",
     openapi_extra=described("read", body=ASSESS_BODY),
     responses=answers(
         {"items": [ASSESSMENT_EXAMPLE]},
         200,
-        "one assessment per id asked, in that order, repeats included",
+        "One assessment per requested id, in the same order, repeats included.",
         401,
         403,
         413,
@@ -112,14 +113,14 @@ async def get_target(request: Request) -> Response:
     ),
 )
 async def assess_targets(request: Request) -> Response:
-    """The same for up to 500 targets at once."""
+    """The same as GET /v1/targets/{id} for up to 500 targets at once, without ETag."""
     started = time.perf_counter()
     key = await authenticate(request, "read")
     media_type(request, "application/json")
     with api_context(request).bodies.reserve() as hold:
-        asked = _question(await read_body(request, limit=MAX_QUESTION_BYTES, hold=hold))
-    standings = await standings_of(request, key, asked.target_ids)
-    threshold = key.default_threshold if asked.threshold is None else asked.threshold
+        requested = _assess_request(await read_body(request, limit=MAX_QUESTION_BYTES, hold=hold))
+    standings = await standings_of(request, key, requested.target_ids)
+    threshold = key.default_threshold if requested.threshold is None else requested.threshold
     items = [
         assess(
             target_id,
@@ -129,20 +130,20 @@ async def assess_targets(request: Request) -> Response:
             as_of=standings.as_of,
             pending=standings.pending,
         )
-        for target_id, standing in zip(asked.target_ids, standings.targets, strict=True)
+        for target_id, standing in zip(requested.target_ids, standings.targets, strict=True)
     ]
     metrics_sink(request).assessed(time.perf_counter() - started)
     return Response(to_json({"items": items}), media_type="application/json")
 
 
 async def standings_of(request: Request, key: KeyRecord, target_ids: list[str]) -> Standings:
-    """What Redis has about the targets. Raises StoreUnavailable or PositionAbsent while it has nothing to say."""
+    """What Redis holds about the targets. Raises StoreUnavailable or PositionAbsent while it cannot answer."""
     api = api_context(request)
     return await with_tenant_initialised(request, key, lambda: read_targets(api.redis, key.tenant, target_ids))
 
 
 def entity_tag(answer: bytes) -> str:
-    """A strong ETag of what is answered."""
+    """A strong ETag of the answer."""
     return f'"{blake2b(answer, digest_size=12).hexdigest()}"'
 
 
@@ -154,22 +155,24 @@ def is_known(request: Request, tag: str) -> bool:
     )
 
 
-def asked_threshold(request: Request, key: KeyRecord) -> int:
-    """The threshold that the call names, or the tenant's own. Raises Invalid for what is no integer from 1."""
+def requested_threshold(request: Request, key: KeyRecord) -> int:
+    """The request's threshold, or the tenant's own. Raises Invalid for anything but one integer from 1."""
     if not request.scope.get("query_string"):
         return key.default_threshold
-    asked = request.query_params.getlist("threshold")
-    if not asked:
+    given = request.query_params.getlist("threshold")
+    if not given:
         return key.default_threshold
-    if len(asked) == 1 and _INTEGER.match(asked[0]) and 1 <= int(asked[0]) <= MOST_THRESHOLD:
-        return int(asked[0])
-    detail = f"threshold is {', '.join(asked)[:40]!r} and has to be one integer from 1 to {MOST_THRESHOLD}"
+    if len(given) == 1 and _INTEGER.match(given[0]) and 1 <= int(given[0]) <= MOST_THRESHOLD:
+        return int(given[0])
+    detail = f"threshold is {', '.join(given)[:40]!r}; expected one integer from 1 to {MOST_THRESHOLD}"
     raise Invalid(detail, [RejectedItem(detail=detail, pointer="/threshold")])
 
 
-def _question(body: bytes) -> AssessRequest:
+def _assess_request(body: bytes) -> AssessRequest:
     try:
         return AssessRequest.model_validate_json(body)
     except ValidationError as error:
         detail, pointer = first_error(error)
-        raise Invalid(f"{pointer or 'the body'}: {detail}", [RejectedItem(detail=detail, pointer=pointer)]) from None
+        raise Invalid(
+            f"{pointer.lstrip('/') or 'body'}: {detail}", [RejectedItem(detail=detail, pointer=pointer)]
+        ) from None

@@ -1,8 +1,7 @@
-"""Who posts without a key: a source, proved by its platform's own signature over the raw bytes of the body.
+"""Authentication of webhooks: a source proves itself by its platform's own signature over the raw bytes of the body.
 
-An unknown path, another tenant's, one of another platform, a removed one and a wrong signature all get the same 401,
-after the same kind of work. What is refused is counted and logged by platform and reason, never with the body or the
-path.
+An unknown path, another tenant's, one of another platform, a deleted one and a wrong signature all get the same 401,
+after the same kind of work. Refusals are counted and logged by platform and reason, never with the body or the path.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from service import logs
 from service.api.api_context import ApiContext, api_context, metrics_sink
 from service.errors import Refused, StoreUnavailable
 from service.model import microseconds
-from service.platforms import adapters
+from service.platforms import registry
 from service.platforms.signatures import Scheme, Standard, fault
 from service.storage.accounts.tenant_settings import settings_of
 from service.storage.accounts.tenants import KeyRecord
@@ -30,19 +29,19 @@ from service.storage.webhooks.sources import Source, find_source, open_secrets
 
 log = logging.getLogger(__name__)
 REFUSAL = (
-    "this is signed by nobody who may post here: the signature is missing, wrong or out of date, or there is no such"
-    " source"
+    "invalid signature or unknown source: check the path, the secret, the headers of the signature and the clock that"
+    " dates it"
 )
-SOURCE_HEADER = "webhook-source"  # of a signed post to /v1/complaints or /v1/outcomes: whose secret it is
-LOG_EVERY_SECONDS = 10.0  # one line a platform and reason; the metric counts all of them
-_said_at: dict[tuple[str, str], float] = {}
-# what unknown paths are checked against: the same work, and nobody has it
-_NOBODYS_SECRET = "whsec_" + secrets.token_hex(16)
+SOURCE_HEADER = "webhook-source"  # of a signed post to /v1/complaints or /v1/outcomes: the id of the source that signs
+LOG_EVERY_SECONDS = 10.0  # one line per platform and reason; the metric counts all of them
+_logged_at: dict[tuple[str, str], float] = {}
+# Unknown paths are checked against it, so that they take the same work; it is never handed out.
+_DUMMY_SECRET = "whsec_" + secrets.token_hex(16)
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A source that has proved itself, and its tenant as a key's record, for what every way in has in common."""
+    """A source that has proved itself, and its tenant as a key's record, as every other way in has one."""
 
     source: Source
     key: KeyRecord
@@ -51,10 +50,10 @@ class Sender:
 async def verified(
     request: Request, platform: str, identifier: str, body: bytes, *, scheme: type[Scheme] | None = None
 ) -> Sender:
-    """Who posts.
+    """The sender of a webhook.
 
-    Raises HTTPException 401 unless the source exists, is this platform's, and signed these bytes (by `scheme`, where
-    one is asked for).
+    Raises HTTPException 401 unless the source exists, belongs to this platform, and signed these bytes (with `scheme`,
+    if one is required).
     """
     api = api_context(request)
     found = await run_in_threadpool(
@@ -65,21 +64,23 @@ async def verified(
         return found
     logs.note(platform=platform, refused=found)
     metrics_sink(request).webhook(platform, found)
-    _say_refused(platform, found)
+    _log_refusal(platform, found)
     raise HTTPException(401, REFUSAL, headers={"WWW-Authenticate": 'Signature realm="brigadewatch"'})
 
 
 def check_plain(request: Request) -> None:
-    """Raises HTTPException 415 for an encoded body: what is signed is read as it was sent."""
+    """Raise HTTPException 415 for an encoded body: signatures cover the bytes as sent."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         raise HTTPException(
-            415, f"a signed body is sent as it is, not as {encoding[:40]!r}", headers={"Accept-Encoding": "identity"}
+            415,
+            f"a signed body cannot have the content encoding {encoding[:40]!r}: send it uncompressed",
+            headers={"Accept-Encoding": "identity"},
         )
 
 
 def is_signed(request: Request) -> bool:
-    """Whether a post comes without a key, but with a Standard Webhooks signature."""
+    """Whether a request has no key, but a Standard Webhooks signature."""
     return "authorization" not in request.headers and "webhook-signature" in request.headers
 
 
@@ -99,32 +100,32 @@ def _verified(
     headers: dict[str, str],
     body: bytes,
     now: datetime,
-    wanted: type[Scheme] | None,
+    required: type[Scheme] | None,
 ) -> Sender | str:
     with api.engine.connect() as connection:
         source = find_source(connection, platform, identifier)
         settings = None if source is None else settings_of(connection, source.tenant_id)
     if source is None or settings is None:
-        fault(adapters.scheme_of(platform), headers, body, (_NOBODYS_SECRET,), now)
+        fault(registry.scheme_of(platform), headers, body, (_DUMMY_SECRET,), now)
         return "unknown"
     try:
-        scheme = adapters.scheme_of(platform, source.mapping)
+        scheme = registry.scheme_of(platform, source.mapping)
         valid = open_secrets(source, api.box, microseconds(now))
     except (Refused, ValueError) as error:
         log.error("a source of %s cannot be used: %s", platform, error)
-        raise StoreUnavailable("this cannot be verified now; whoever tries again is safe") from None
+        raise StoreUnavailable("the signature cannot be verified at the moment; send the request again") from None
     why = fault(scheme, headers, body, valid, now)
-    if why is None and wanted is not None and not isinstance(scheme, wanted):
+    if why is None and required is not None and not isinstance(scheme, required):
         why = "unverifiable"
     if why is not None:
         return why
-    # A key's record: negative, so that it is no key's number, and the same in every process.
+    # The number of the key's record: negative, so that it is never that of a real key, and the same in every process.
     number = -1 - int.from_bytes(sha256(source.id.encode()).digest()[:6])
     return Sender(source, KeyRecord(number, source.tenant_id, source.tenant, frozenset({"ingest"}), settings))
 
 
-def _say_refused(platform: str, why: str) -> None:
+def _log_refusal(platform: str, why: str) -> None:
     now = time.monotonic()
-    if now - _said_at.get((platform, why), -LOG_EVERY_SECONDS) >= LOG_EVERY_SECONDS:
-        _said_at[platform, why] = now
-        log.warning("a delivery for %s was refused: %s", platform, why)
+    if now - _logged_at.get((platform, why), -LOG_EVERY_SECONDS) >= LOG_EVERY_SECONDS:
+        _logged_at[platform, why] = now
+        log.warning("a webhook for %s was refused: %s", platform, why)

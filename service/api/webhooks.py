@@ -1,7 +1,8 @@
-"""Platforms post here, signed in their own way: verified over the raw bytes, then read, then in the stream.
+"""Webhooks of platforms over HTTP: the native signature is verified over the raw bytes, then the payload is read and
+stored.
 
-Whoever cannot sign learns nothing: an unknown path, another tenant's, one of another platform, a removed one and a
-wrong signature all get the same 401, after the same kind of work. What is refused is counted and logged by platform and
+A sender that cannot sign learns nothing: an unknown path, another tenant's, one of another platform, a deleted one and
+a wrong signature all get the same 401, after the same kind of work. Refusals are counted and logged by platform and
 reason, never with the body or the path.
 """
 
@@ -19,7 +20,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from service import platforms
+from service.api.answers import Accepted
 from service.api.api_context import ApiContext, api_context, metrics_sink
 from service.api.body import media_type, read_body
 from service.api.openapi_parts import ACCEPTED_EXAMPLE, answers
@@ -28,8 +29,9 @@ from service.api.submissions import append, with_tenant_initialised
 from service.api.webhook_auth import Sender, check_plain, verified
 from service.intake.documents import MAX_LINES, Submission, TooManyItems, UnreadableDocument
 from service.intake.items import parsed
-from service.model import Accepted, RejectedItem, microseconds
-from service.platforms import adapters
+from service.intake.pointers import json_fault
+from service.model import RejectedItem, microseconds
+from service.platforms import registry
 from service.platforms.payload import Payload, Unusable
 from service.platforms.signatures import Standard
 from service.storage.accounts.tenants import KeyRecord
@@ -42,39 +44,43 @@ log = logging.getLogger(__name__)
 
 
 class WebhookAccepted(Accepted):
-    """The answer to a delivery."""
+    """The receipt for a platform's webhook."""
 
-    repeated: bool = Field(False, description="this event was taken already; nothing was done")
-    notes: list[str] = Field(default_factory=list, description="what the payload held too little for, or was left out")
+    repeated: bool = Field(False, description="True: this event was already stored; nothing was done.")
+    notes: list[str] = Field(
+        default_factory=list, description="What was left out, and why, for people; empty: nothing was."
+    )
 
 
 EXAMPLE = {**ACCEPTED_EXAMPLE, "rejected": [], "rejected_count": 0, "repeated": False, "notes": []}
-_DESCRIBED: dict[str, Any] = {
+_OPENAPI: dict[str, Any] = {
     "security": [],
     "parameters": [
         {
             "name": "platform",
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "enum": list(platforms.POSTING)},
+            "description": "Name of a platform that posts.",
+            "schema": {"type": "string", "enum": list(registry.POSTING)},
             "example": "discourse",
         },
         {
             "name": "source",
             "in": "path",
             "required": True,
-            "description": "the unguessable id of one connection: `brigadewatch sources add` prints the path",
+            "description": "Id of the source, hard to guess; `brigadewatch sources add` prints the path.",
             "schema": {"type": "string"},
             "example": "src_5f0c0d6f",
         },
     ],
     "requestBody": {
         "required": True,
+        "description": "The platform's own payload.",
         "content": {
             "application/json": {
                 "schema": {
                     "type": "object",
-                    "description": "the platform's own payload, signed as it signs (docs/integrations)",
+                    "description": "The platform's own payload, with its own signature (docs/integrations).",
                 },
                 "examples": {"discourse": {"summary": "Discourse's ping", "value": {"ping": "OK"}}},
             }
@@ -87,12 +93,12 @@ _DESCRIBED: dict[str, Any] = {
     "/v1/webhooks/{platform}/{source}",
     status_code=202,
     response_model=WebhookAccepted,
-    summary="A platform posts",
-    openapi_extra=_DESCRIBED,
+    summary="Receive a platform's webhook",
+    openapi_extra=_OPENAPI,
     responses=answers(
         EXAMPLE,
         202,
-        "taken, known already, or nothing in it that is a complaint or outcome",
+        "Stored, already known, or without any complaint or outcome.",
         400,
         401,
         404,
@@ -105,16 +111,16 @@ _DESCRIBED: dict[str, Any] = {
     ),
 )
 async def post_webhook(request: Request) -> Response:
-    """The platform's own payload, verified by its own signature over the raw bytes, then mapped to complaints and
+    """The platform's own payload, verified by its own signature over the raw bytes, is mapped to complaints and
     outcomes.
 
-    202 only after they are stored safely; Coral's only wakes its poller (`position` 0). A delivery that comes again
-    changes nothing. 401 without the right signature, also for a path that does not exist.
+    202 only after they are stored safely. Coral's webhook only makes the service poll Coral (`position` 0). A repeated
+    delivery changes nothing. 401 without a valid signature, even if the path does not exist.
     """
     api, platform = api_context(request), request.path_params["platform"]
-    if platform not in platforms.POSTING:
+    if platform not in registry.POSTING:
         raise HTTPException(
-            404, f"no platform of that name posts here; those that do are {', '.join(platforms.POSTING)}"
+            404, f"{platform[:80]!r} is not a platform that posts; known: {', '.join(registry.POSTING)}"
         )
     media_type(request, "application/json")
     check_plain(request)
@@ -122,17 +128,17 @@ async def post_webhook(request: Request) -> Response:
         body = await read_body(request, limit=api.settings.max_body_bytes, hold=hold)
         sender = await verified(request, platform, request.path_params["source"], body)
         api.rates.admit(sender.key)
-        return await _take(request, api, sender, body)
+        return await _receive(request, api, sender, body)
 
 
-async def _take(request: Request, api: ApiContext, sender: Sender, body: bytes) -> Response:
+async def _receive(request: Request, api: ApiContext, sender: Sender, body: bytes) -> Response:
     source, key, observe = sender.source, sender.key, metrics_sink(request)
     now = api.now()
     try:
         delivery = await run_in_threadpool(_delivery, source, body, now)
     except (Unusable, UnreadableDocument) as error:
         observe.webhook(source.platform, "unusable")
-        log.warning("a verified delivery of %s cannot be used: %s", source.platform, type(error).__name__)
+        log.warning("a verified webhook of %s cannot be used: %s", source.platform, type(error).__name__)
         if isinstance(error, Unusable):
             raise Invalid(str(error), [RejectedItem(detail=str(error), pointer="")]) from None
         raise
@@ -154,7 +160,7 @@ async def _take(request: Request, api: ApiContext, sender: Sender, body: bytes) 
         observe.webhook(source.platform, "unusable")
         await api.rates.charge(key, batch.rejected_count)
         raise Invalid(
-            f"none of the {batch.rejected_count} items in it is valid; the first: {batch.rejected[0].pointer}:"
+            f"no valid items ({batch.rejected_count} refused); the first: {batch.rejected[0].pointer.lstrip('/')}:"
             f" {batch.rejected[0].detail}",
             batch.rejected,
             batch.rejected_count,
@@ -162,7 +168,8 @@ async def _take(request: Request, api: ApiContext, sender: Sender, body: bytes) 
     else:
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
     observe.webhook(source.platform, "taken" if batch.lines else "empty")
-    if batch.lines and not batch.rejected_count:  # what was refused may be right when it comes again: a clock was wrong
+    # Items that were refused may be valid when they come again: a clock may have been wrong.
+    if batch.lines and not batch.rejected_count:
         await webhook_dedup.remember(api.redis, key.tenant, mark)
     return answer
 
@@ -170,18 +177,18 @@ async def _take(request: Request, api: ApiContext, sender: Sender, body: bytes) 
 def _delivery(source: Source, body: bytes, now: datetime) -> Payload:
     try:
         document = parsed(body)
-    except ValueError:
-        raise UnreadableDocument("the body is no JSON") from None
-    delivery = adapters.read(source.platform, document, now, source.mapping)
-    # payloads are cumulative: a smaller bound would end a much reported post for good
+    except ValueError as error:
+        raise UnreadableDocument(json_fault(error)) from None
+    delivery = registry.read(source.platform, document, now, source.mapping)
+    # Payloads are cumulative: with a smaller bound a post with many reports could never be received again.
     if len(delivery.items) > MAX_LINES:
-        raise TooManyItems(f"the payload holds {len(delivery.items)} items; at most {MAX_LINES} are taken at once")
+        raise TooManyItems(f"payload has {len(delivery.items)} items; at most {MAX_LINES} are accepted at once")
     return delivery
 
 
 def _event(request: Request, source: Source, delivery: Payload, body: bytes) -> bytes:
-    """What tells this event from others: its own id where the signature covers it, else the whole body."""
-    if isinstance(adapters.scheme_of(source.platform, source.mapping), Standard):
+    """What identifies this event: its own id if the signature covers it, otherwise the whole body."""
+    if isinstance(registry.scheme_of(source.platform, source.mapping), Standard):
         return request.headers["webhook-id"].encode("latin-1", "replace")
     return body if delivery.key is None else delivery.key.encode("utf-8", "surrogatepass")
 
@@ -202,12 +209,13 @@ async def _nothing_taken(request: Request, key: KeyRecord, notes: list[str], *, 
 
 
 def _woken(engine: Engine, source: Source, now_us: int) -> Response:
-    """The answer to what only wakes the pollers, which is done behind it: SQL may keep a writer waiting.
+    """The answer to a webhook that only wakes the pollers. They are woken after the answer, since SQL may keep a writer
+    waiting.
 
-    Redis is not asked: Coral gives an endpoint up after ten failures in a row, and nothing in it needs storing.
+    Redis is not needed: Coral gives an endpoint up after ten failures in a row, and nothing has to be stored.
     """
     answer = WebhookAccepted(
-        accepted=0, rejected=[], rejected_count=0, position=0, notes=["the platform is asked what there is"]
+        accepted=0, rejected=[], rejected_count=0, position=0, notes=["the platform will be polled for new flags"]
     )
     return Response(
         answer.model_dump_json(),
@@ -221,5 +229,5 @@ def _wake(engine: Engine, source: Source, now_us: int) -> None:
     try:
         with write(engine) as connection:
             wake_pollers(connection, source.tenant_id, source.platform, now_us)
-    except SQLAlchemyError as error:  # they are asked at their usual time
+    except SQLAlchemyError as error:  # they run at their usual time
         log.warning("the pollers of %s could not be woken: %s", source.platform, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +21,7 @@ from service.commands.common import (
     settings_from,
 )
 from service.errors import Refused
+from service.platforms import NAMES
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,16 +32,10 @@ sources = typer.Typer(
 )
 
 
-class PlatformName(StrEnum):
-    """A platform that a source can connect to."""
-
-    DISCOURSE = "discourse"
-    MASTODON = "mastodon"
-    CORAL = "coral"
-    COOP = "coop"
-    GENERIC = "generic"
-    LEMMY = "lemmy"
-    OZONE = "ozone"
+def _known_platform(name: str) -> str:
+    if name not in NAMES:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(NAMES)}")
+    return name
 
 
 SourceId = Annotated[
@@ -53,9 +47,11 @@ SourceId = Annotated[
 def sources_add(
     tenant: TenantName,
     platform: Annotated[
-        PlatformName,
+        str,
         typer.Option(
             "--platform",
+            metavar=f"[{'|'.join(NAMES)}]",
+            callback=_known_platform,
             help=(
                 "discourse, mastodon, coral, coop and generic post webhooks; lemmy, ozone, and coral with --url, are"
                 " polled."
@@ -104,21 +100,21 @@ def sources_add(
         )
     secret = None if secret_file is None else read_secret(secret_file)
     fields = None if mapping is None else _json_file(mapping)
-    source = _add(settings, tenant, platform.value, secret=secret, url=url, mapping=fields)
+    source = _add(settings, tenant, platform, secret=secret, url=url, mapping=fields)
     if secret is None:
         say(
-            f"WARNING: posts of {platform.value} are UNSIGNED: anyone who learns the path can invent complaints. Set a"
-            " secret there, and here with: brigadewatch sources rotate"
+            f"WARNING: posts of {platform} are UNSIGNED: anyone who learns the path can invent complaints. Set a secret"
+            " there, and here with: brigadewatch sources rotate"
         )
     if source.polled:
-        say(f"{platform.value} is polled at {url}; it does not have to post anything")
+        say(f"{platform} is polled at {url}; it does not have to post anything")
     typer.echo(source.path)
 
 
 @sources.command("list")
 def sources_list(tenant: TenantName, data: Data = None) -> None:
     """List the tenant's sources, one JSON object per line, without secrets."""
-    from service.api.sources import shown
+    from service.api.sources import source_item
     from service.storage.accounts.tenants import tenant_id
     from service.storage.webhooks.sources import list_sources
 
@@ -128,7 +124,7 @@ def sources_list(tenant: TenantName, data: Data = None) -> None:
         with engine.connect() as connection:
             page = list_sources(connection, number, after=after)
         for source in page:
-            typer.echo(shown(source, now_us()).model_dump_json())
+            typer.echo(source_item(source, now_us()).model_dump_json())
         if not page:
             return
         after = page[-1].id

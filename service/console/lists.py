@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
-from service.api.pages import page_asked
+from service.api.pages import requested_page
 from service.model import microseconds
 from service.storage.sql.cursors import Key, Page, write_cursor
 
@@ -30,7 +30,7 @@ def place_of(
 
     Raises InvalidCursor for a cursor of another list or with other filters.
     """
-    page, _ = page_asked(
+    page, _ = requested_page(
         cursor or None,
         list_name=list_name,
         key_types_by_sort=key_types_by_sort,

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from service.api.answers import Pipeline
 from service.api.api_context import api_context
 from service.api.pipeline import pipeline_of
 from service.charts.columns import StackedColumn, column_chart
@@ -25,7 +26,7 @@ from service.console.rendering import render
 from service.console.sign_in import Viewer
 from service.console.targets import assessment_of, standings_of
 from service.errors import StoreUnavailable
-from service.model import Pipeline, microseconds, moment
+from service.model import microseconds, moment
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview, restorations
 from service.storage.cases.overview import Period, Slot

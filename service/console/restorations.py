@@ -28,9 +28,10 @@ from service.console.rendering import flash, render, see_other
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import assessment_of, standings_of
 from service.intake.items import OUTCOME, canonical
-from service.model import Assessment, microseconds
+from service.model import microseconds
 from service.moderation.restoration_outcomes import CHOICES, Choice, outcome_of
 from service.moderation.restorations import RestorationState
+from service.moderation.target_assessment import Assessment
 from service.storage.accounts import audit_log
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import restorations

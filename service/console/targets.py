@@ -24,9 +24,10 @@ from service.console.person import Person
 from service.console.rendering import render, see_other, segment
 from service.console.sign_in import Viewer
 from service.errors import StoreUnavailable
-from service.model import Assessment, microseconds, moment
+from service.model import microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, assess
 from service.moderation.brief import Dossier, GroupOnTarget, ReceivedOutcome, fragment, not_known, sentences
+from service.moderation.target_assessment import Assessment
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview
 from service.storage.cases.brief_reads import read_dossier

@@ -1,1 +1,1 @@
-"""Documents to canonical item lines, with an error for every item that is refused. Pure: the caller brings the time."""
+"""Documents to canonical item lines, with an error for every item that is refused. PURE: the caller passes the time."""

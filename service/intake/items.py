@@ -1,4 +1,4 @@
-"""One item: read it, say what is wrong with it, write it as its canonical line."""
+"""One item: read it, describe what is wrong with it, write it as its canonical line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from service.intake.pointers import first_error
+from service.intake.pointers import LONE_SURROGATE, first_error, json_fault
 from service.model import Complaint, Frozen, Id, Outcome, RejectedItem
 
 LEEWAY = timedelta(minutes=5)  # how far a platform's clock may be ahead of ours
@@ -20,9 +20,9 @@ _ID: TypeAdapter[str] = TypeAdapter(Id)
 
 
 class MachineComplaint(Complaint):
-    """A complaint that no person made (another server, a filter).
+    """A complaint that another server or a filter made, not a person.
 
-    Adapters alone make it: from outside `machine` is an unknown field.
+    Only adapters make it: in a request `machine` is an unknown field.
     """
 
     machine: Literal[True] = True
@@ -30,7 +30,7 @@ class MachineComplaint(Complaint):
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """What kind of item a document holds."""
+    """A kind of item that a document can contain."""
 
     letter: bytes  # first byte of its canonical line
     plural: str
@@ -40,17 +40,17 @@ class Noun:
 
 COMPLAINT = Noun(b"c", "complaints", Complaint, lambda complaint: complaint.occurred_at)
 MACHINE_COMPLAINT = Noun(b"c", "complaints", MachineComplaint, lambda complaint: complaint.occurred_at)
-OUTCOME = Noun(b"o", "outcomes", Outcome)  # decided_at moves no clock
+OUTCOME = Noun(b"o", "outcomes", Outcome)  # decided_at does not advance the watermark
 
 
 def read_line(raw: bytes, noun: Noun, now: datetime, line: int | None = None) -> Frozen | RejectedItem:
-    """The item that one JSON text holds, or why it is refused.
+    """The item in one JSON text, or why it is refused.
 
-    `now` bounds `occurred_at` (five minutes later at most); `line` is only handed on to the error.
+    `now` bounds `occurred_at` (five minutes later at most); `line` is only passed on to the error.
     """
     if len(raw) > MAX_LINE_BYTES:
         return RejectedItem(
-            line=line, detail=f"the line has {len(raw)} bytes; an item has at most {MAX_LINE_BYTES}", pointer=""
+            line=line, detail=f"line has {len(raw)} bytes; an item may have at most {MAX_LINE_BYTES}", pointer=""
         )
     try:
         item = noun.model.__pydantic_validator__.validate_json(raw)
@@ -60,7 +60,7 @@ def read_line(raw: bytes, noun: Noun, now: datetime, line: int | None = None) ->
 
 
 def read_value(value: object, noun: Noun, now: datetime, line: int | None = None) -> Frozen | RejectedItem:
-    """The same for an item that is parsed already: what `json.loads` gave, or a row of a table."""
+    """The same for an item that is already parsed: a result of `json.loads`, or a row of a table."""
     try:
         item = noun.model.__pydantic_validator__.validate_python(value)
     except ValidationError as error:
@@ -80,10 +80,10 @@ def withdrawal(complaint_id: str) -> bytes:
 
 
 def parsed(raw: bytes) -> Any:
-    """The value of a JSON text. Raises ValueError for what is none.
+    """The value of a JSON text. Raises ValueError for invalid JSON.
 
-    pydantic's parser refuses an escaped lone surrogate, and with it everything else in the text;
-    Python's lets it through, so that only the item that holds it is refused.
+    pydantic's parser refuses an escaped lone surrogate, and with it the whole text; Python's accepts it, so that only
+    the item that contains it is refused.
     """
     try:
         return from_json(raw)
@@ -99,8 +99,8 @@ def parsed(raw: bytes) -> Any:
 def _timely(item: Frozen, noun: Noun, now: datetime, line: int | None) -> Frozen | RejectedItem:
     if noun.time_of is not None and noun.time_of(item) > now + LEEWAY:
         detail = (
-            f"occurred_at is later than {now + LEEWAY:%Y-%m-%dT%H:%M:%SZ}, five minutes from now: check the clock that"
-            " set it"
+            f"occurred_at is more than five minutes in the future (after {now + LEEWAY:%Y-%m-%dT%H:%M:%SZ}): check the"
+            " clock that set it"
         )
         return RejectedItem(line=line, id=item.id, detail=detail, pointer="/occurred_at")  # type: ignore[attr-defined]
     return item
@@ -110,16 +110,18 @@ def _refusal_of_text(raw: bytes, noun: Noun, error: ValidationError, now: dateti
     try:
         value = parsed(raw)
     except ValueError as unreadable:
-        return RejectedItem(line=line, detail=f"no JSON: {unreadable}"[:300], pointer="")
+        return RejectedItem(
+            line=line, detail=json_fault(unreadable, "line" if line is not None else "item"), pointer=""
+        )
     if error.error_count() > 1 or error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid":
         detail, pointer = first_error(error)
         return RejectedItem(line=line, id=_readable_id(value), detail=detail, pointer=pointer)
-    # Only Python's parser could read it: let the model say which field holds the surrogate.
+    # Only Python's parser could read it: the model says which field contains the surrogate.
     refused = read_value(value, noun, now, line)
     return (
         refused
         if isinstance(refused, RejectedItem)
-        else RejectedItem(line=line, id=_readable_id(value), detail="a lone surrogate is no text", pointer="")
+        else RejectedItem(line=line, id=_readable_id(value), detail=LONE_SURROGATE, pointer="")
     )
 
 

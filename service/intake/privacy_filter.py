@@ -1,13 +1,13 @@
-"""What a complaint loses before it is stored anywhere: the reporter's own id (where the tenant wants pseudonyms) and
-the words of the text.
+"""The privacy filter: what is removed from a complaint before it is stored anywhere, namely the reporter's own id (if
+the tenant wants pseudonyms) and the words of the text.
 
-Everything that comes from outside passes here once, before the stream: posts, webhooks, pollers. What goes back in
-(paths, filters, bodies of decisions) has its reporter ids mapped alike, and a pseudonym stays what it is; so a platform
-may ask by its own ids, and by what it read in an answer.
+Everything from outside passes it once, before the stream: posts, webhooks, polls. Reporter ids in paths, filters and
+bodies of decisions are mapped in the same way, and a pseudonym is mapped to itself; so a platform may use its own ids
+as well as those that it read in an answer.
 
 A pseudonym is `p-` and 32 letters: 16 bytes of HMAC-SHA256 of the id under a random key of the tenant, and 4 bytes of
-HMAC over those, by which it is known again. Without the key nobody turns it back, nor tries ids; with another tenant's
-it is another one.
+HMAC over those, by which it is recognised. Without the key it cannot be reversed, and ids cannot be tried; another
+tenant's key gives another pseudonym.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FORM = re.compile(r"[pf]-[a-z2-7]{32}\Z")
 
 
 class Erased(ValueError):
-    """The reporter of the complaint was erased: nothing of them is taken again."""
+    """The reporter of the complaint was erased: nothing under their id is stored again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PrivacyFilter:
     key: bytes = field(default=COMMON_KEY, repr=False)
     pseudonyms: bool = False
     keep_text: bool = True
-    # by the mark (`mark`) of an erased reporter what took the name's place
+    # by the mark (`mark`) of an erased reporter: the token that replaces the id
     erased: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def line(self, line: bytes) -> bytes:
@@ -54,13 +54,13 @@ class PrivacyFilter:
         return b"c" + to_json(self.body(from_json(line[1:])))
 
     def body(self, body: JsonObject) -> JsonObject:
-        """The same for a parsed complaint; what it is given stays unchanged.
+        """The same for a parsed complaint, without changing it.
 
-        Where an erased person wrote the target, their token stands for them. Raises Erased.
+        The token of an erased person also replaces them as the target's author. Raises Erased.
         """
         reporter = body["reporter"]
         if self.is_erased(reporter["id"]):
-            raise Erased("erased: this reporter's data were erased, and no complaint of theirs is taken any more")
+            raise Erased("the reporter was erased: complaints under this id are no longer accepted")
         if self.pseudonyms:
             reporter = {**reporter, "id": self.reporter(reporter["id"])}
             if "fingerprint" in reporter:
@@ -68,13 +68,13 @@ class PrivacyFilter:
             body = {**body, "reporter": reporter}
         author = body["target"].get("author_id")
         if author is not None and self.is_erased(author):
-            # platforms number people once
+            # accounts have one id, as reporters and as authors
             body = {**body, "target": {**body["target"], "author_id": self.erased[self.mark(author)]}}
         return body if self.keep_text or "text" not in body else self._without_text(body)
 
     def reporter(self, identity: str) -> str:
-        """The id under which the reporter is stored: the same without pseudonyms, and for what is a pseudonym
-        already.
+        """The id under which the reporter is stored; pseudonyms, and ids of a tenant without pseudonyms, stay as they
+        are.
         """
         return self.pseudonym(identity) if self.pseudonyms else identity
 
@@ -83,14 +83,14 @@ class PrivacyFilter:
         return self._keyed("p", identity)
 
     def derived(self, identity: str) -> str:
-        """An id of a complaint that an adapter made from the reporter's, so that nobody tries reporters against it
-        without the key. What stands before the last slash stays.
+        """The keyed form of a complaint's id that an adapter derived from the reporter's, so that reporters cannot be
+        tried against it without the key. The part before the last slash stays.
         """
         kind, slash, rest = identity.rpartition("/")
         return f"{kind}{slash}{hmac.digest(self.key, b'id' + bytes(1) + _bytes(rest), 'sha256')[:_TAG_BYTES].hex()}"
 
     def mark(self, identity: str) -> str:
-        """What is kept of an erased reporter: the same for the id and for its pseudonym, 64 hexadecimal digits."""
+        """What is kept of an erased reporter, 64 hexadecimal digits: the same for the id and its pseudonym."""
         return hmac.digest(self.key, b"erased\0" + _bytes(self.pseudonym(identity)), "sha256").hex()
 
     def is_erased(self, identity: str) -> bool:
@@ -98,8 +98,8 @@ class PrivacyFilter:
         return bool(self.erased) and self.mark(identity) in self.erased
 
     def signature(self, body: JsonObject) -> bytes | None:
-        """The signature of a stored complaint's text, made now where the text was kept; None: no text, or a
-        short one.
+        """The signature of a stored complaint's text, computed now if the text was kept. None: there is no text, or it
+        is too short.
         """
         if "text" in body:
             return signature_of(body["text"], self.key)
@@ -107,13 +107,13 @@ class PrivacyFilter:
         return None if stored is None else b64decode(stored)
 
     def comparable(self, body: JsonObject) -> JsonObject:
-        """A stored complaint as it would be under the strictest rules: equal for what was the same when it was sent."""
+        """A stored complaint as the strictest rules would leave it, to compare what was sent under different ones."""
         return replace(self, pseudonyms=True, keep_text=False, erased={}).body(body)
 
     def _without_text(self, body: JsonObject) -> JsonObject:
         text = body["text"]
         kept = {name: value for name, value in body.items() if name != "text"}
-        # first content wins: does it come again with other words?
+        # tells whether the same complaint is sent again with other words; the first version stands
         kept["text_hash"] = hmac.digest(self.key, b"text\0" + _bytes(text), "sha256")[:_TAG_BYTES].hex()
         signature = signature_of(text, self.key)
         if signature is not None:

@@ -1,13 +1,13 @@
-"""Signatures of texts: which of two complaints repeat each other's wording, without keeping a word of either.
+"""Signatures of texts: find complaints that repeat each other's wording, without keeping a word of either.
 
 MinHash (Broder 1997): 128 keyed hash functions over the words; of each the smallest value that any word takes, of which
 one byte is kept (b-bit minwise hashing, Li and König 2010). Two texts agree in a byte with probability J + (1 - J) /
-256, J being the share of their distinct words that both have (Jaccard). So the share of equal bytes tells J, with a
+256, J being the share of their distinct words that both have (Jaccard). So the share of equal bytes estimates J, with a
 standard error of at most .044 (at J = .5; .043 at the policy's .4).
 
-The hash functions are SHAKE-128 over a key and the word, each of a tenant's own key: who holds signatures and a
-dictionary, but no key, can neither try words nor compare one tenant's texts with another's. Who holds the key as well
-can confirm a text that he guesses whole, since that is what the signature is for. 129 bytes a text: the number of
+The hash functions are SHAKE-128 over a key and the word, each tenant having its own key: with signatures and a
+dictionary, but without the key, nobody can try words or compare one tenant's texts with another's. With the key a text
+can be confirmed by guessing all of it, since that is what the signature is for. 129 bytes per text: the number of
 distinct words (at most 255), then the 128.
 """
 
@@ -26,14 +26,14 @@ from service.policy import DEFAULT_POLICY
 SLOTS = 128
 SIGNATURE_BYTES = 1 + SLOTS
 LEAST_WORDS = DEFAULT_POLICY.text_min_words  # distinct; shorter texts are canned reasons and get no signature
-COMMON_KEY = bytes(32)  # where there is no tenant: an audit of files
+COMMON_KEY = bytes(32)  # for an audit of files, which has no tenant
 _CHANCE = 1 / 256  # that bytes of different minima agree
 
 
 def signature_of(text: str, key: bytes = COMMON_KEY) -> bytes | None:
     """The text's signature under a key of 32 bytes; None for fewer than five distinct words.
 
-    Words are what stands between white space, as written. About 1 µs a word that is new to the process.
+    Words are separated by white space and taken as written. About 1 µs per word that is new to the process.
     """
     words = set(text.split())
     if len(words) < LEAST_WORDS:
@@ -45,7 +45,7 @@ def signature_of(text: str, key: bytes = COMMON_KEY) -> bytes | None:
 
 @lru_cache(maxsize=8_192)
 def _values_of(key: bytes, word: str) -> bytes:
-    # "replace": Python's parser lets lone surrogates through, which UTF-8 cannot write.
+    # "replace": Python's parser accepts lone surrogates, which UTF-8 cannot encode.
     return shake_128(key + word.encode("utf-8", "replace")).digest(4 * SLOTS)
 
 
@@ -55,18 +55,18 @@ def word_count(signature: bytes) -> int:
 
 
 def slots_of(signatures: Sequence[bytes]) -> npt.NDArray[np.uint8]:
-    """The signatures' bytes to compare, one row a text. Raises ValueError for what is no signature."""
+    """The signatures' bytes to compare, one row per text. Raises ValueError for a wrong length."""
     if any(len(signature) != SIGNATURE_BYTES for signature in signatures):
-        raise ValueError(f"a signature has {SIGNATURE_BYTES} bytes")
+        raise ValueError(f"every signature must have {SIGNATURE_BYTES} bytes")
     return np.frombuffer(b"".join(signatures), np.uint8).reshape(len(signatures), SIGNATURE_BYTES)[:, 1:]
 
 
 def jaccard(one: bytes, other: bytes) -> float:
-    """The estimated share of the two texts' words that both have, 0..1."""
+    """The estimated share of the two texts' words that both contain, 0 to 1."""
     alike = float((slots_of([one])[0] == slots_of([other])[0]).mean())
     return max(0.0, (alike - _CHANCE) / (1 - _CHANCE))
 
 
 def slots_alike(share: float) -> int:
-    """How many bytes agree, at least, where the estimated Jaccard is `share` or more."""
+    """The least number of equal bytes at which the estimated Jaccard index is `share` or more."""
     return math.ceil(SLOTS * (share * (1 - _CHANCE) + _CHANCE))

@@ -20,7 +20,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from service.model import Assessment, ClusterOnTarget, Disposition, Recommendation
+from service.model import Disposition
+from service.moderation.target_assessment import Assessment, ClusterOnTarget, Recommendation
 
 _DECIMALS = 6  # of the independent count, before it is compared with a threshold
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from service.model import Action, Assessment, DecidedBy, Decision, Disposition, Kind, Status, Verdict
+from service.model import Action, DecidedBy, Decision, Disposition, Kind, Status, Verdict
 from service.moderation.restorations import RestorationState
+from service.moderation.target_assessment import Assessment
 
 AutomatedDecision = Literal[
     "AUTOMATED_DECISION_FULLY", "AUTOMATED_DECISION_PARTIALLY", "AUTOMATED_DECISION_NOT_AUTOMATED"

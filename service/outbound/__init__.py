@@ -1,1 +1,1 @@
-"""The one way out: every request that the service makes of its own accord goes through here."""
+"""Outgoing requests: everything that the service requests goes through here."""

@@ -1,10 +1,10 @@
 """May a request go to this address?
 
-Pure: the caller has resolved the name, and connects to exactly what was asked about.
+Pure: the caller has resolved the name, and connects to exactly the address that was checked.
 
-"Inside" is whatever is not plainly the public internet: a webhook's URL is chosen by a customer, so it must reach
-nothing that only this machine, its network or its cloud can. An operator opens exceptions, never for link-local
-addresses: clouds keep their metadata, and with it credentials, there.
+"Inside" is everything but the public internet: a webhook's URL is chosen by a customer, so it must not reach anything
+that only this machine, its network or its cloud can. Operators can open exceptions, but never for link-local addresses,
+where clouds keep their metadata, and with it credentials.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 # The special-purpose registries of IANA (IPv4 and IPv6), less the few entries that are ordinary public addresses.
-# Written down here, since what the standard library calls private or global has changed between its releases.
+# Listed here, since what the standard library calls private or global has changed between its releases.
 _INSIDE_V4 = tuple(
     IPv4Network(text)
     for text in (
@@ -68,7 +68,7 @@ _METADATA = tuple(
 
 
 class OutboundRefused(BrigadewatchError):
-    """The request would have gone where none of ours may go; nothing was sent."""
+    """The request would have gone to an address that is not allowed; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,11 @@ def parse_openings(text: str) -> tuple[Opening, ...]:
 
 
 def _opening(part: str) -> Opening:
-    shown = f"BRIGADEWATCH_OUTBOUND_ALLOW: {part[:80]!r}"
+    what = f"BRIGADEWATCH_OUTBOUND_ALLOW: {part[:80]!r}"
     where, _, port_text = part.rpartition(":")
     if not (port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 and 1 <= int(port_text) <= 65_535):
         raise ValueError(
-            f"{shown} ends in no port (1 to 65535): write CIDR:port, like 10.1.0.0/16:443 or [fd00::]/8:8443"
+            f"{what}: missing or invalid port (1 to 65535); write CIDR:port, like 10.1.0.0/16:443 or [fd00::]/8:8443"
         )
     host, _, length = where.partition("/")
     bracketed = host.startswith("[") and host.endswith("]")
@@ -100,23 +100,23 @@ def _opening(part: str) -> Opening:
         network = ip_network(f"{host[1:-1] if bracketed else host}{'/' if length else ''}{length}")
     except ValueError as error:
         raise ValueError(
-            f"{shown} names no network: {error}; write CIDR:port, like 10.1.0.0/16:443 or [fd00::]/8:8443"
+            f"{what}: not a valid network ({error}); write CIDR:port, like 10.1.0.0/16:443 or [fd00::]/8:8443"
         ) from None
     if bracketed != (network.version == 6):
-        raise ValueError(f"{shown}: an IPv6 network, and no other, stands in brackets, like [fd00::]/8:8443")
+        raise ValueError(f"{what}: write IPv6 networks in brackets, like [fd00::]/8:8443, and IPv4 networks without")
     if any(network.version == other.version and network.subnet_of(other) for other in _METADATA):  # type: ignore[arg-type]  # of one version
-        raise ValueError(f"{shown} is link-local or a cloud's metadata address, which cannot be opened")
+        raise ValueError(f"{what}: link-local addresses and the metadata addresses of clouds cannot be opened")
     return Opening(network, int(port_text))
 
 
 def refusal(address: Address, port: int, openings: Iterable[Opening] = ()) -> str | None:
-    """Why no request may go to this address and port; None: it may."""
+    """Why a request to this address and port is not allowed; None: it is."""
     address = _plain(address)
     if is_metadata(address):
-        return f"{address} is link-local or a cloud's metadata address, which is never asked"
+        return f"{address} is link-local or the metadata address of a cloud, where requests are never allowed"
     if not is_inside(address) or any(address in opening.network and port == opening.port for opening in openings):
         return None
-    return f"{address} is not a public address; the operator opens exceptions with BRIGADEWATCH_OUTBOUND_ALLOW"
+    return f"{address} is not a public address; an operator can allow it with BRIGADEWATCH_OUTBOUND_ALLOW"
 
 
 def is_inside(address: Address) -> bool:

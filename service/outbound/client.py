@@ -1,9 +1,8 @@
 """An HTTP client that reaches the public internet and nothing inside, whatever URL it is given.
 
-A name is resolved once, every address that it has is checked, and the connection goes to an address that was checked: a
-name server that answers differently the second time is not asked a second time. TLS still verifies the name. No proxies
-and no credentials from the environment, no redirects, no cookies, no kept connections, a bounded answer and a bound on
-the whole.
+A name is resolved once, all its addresses are checked, and the connection goes to one of those, so a name
+server cannot answer differently the second time. TLS still verifies the name. There are no proxies and no credentials
+from the environment, no redirects, no cookies and no kept connections; the answer and the duration are bounded.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # a last label that makes the
 
 
 class AnswerTooLarge(httpx.TransportError):
-    """The answer has more bytes than this client takes."""
+    """The answer has more bytes than allowed."""
 
 
 def outbound_client(
@@ -50,7 +49,7 @@ def outbound_client(
 
     `timeout_seconds` bounds a request as a whole, from resolving the name to the last byte of the answer; `max_bytes`
     the answer's body, which is never inflated. A request raises OutboundRefused (nothing was sent) for a URL or an
-    address that may not be asked, AnswerTooLarge, or another httpx.TransportError. `tls` and `resolve` stand in for the
+    address that is not allowed, AnswerTooLarge, or another httpx.TransportError. `tls` and `resolve` replace the
     certificates and the resolver of this machine.
     """
     backend = _GuardedNetwork(parse_openings(settings.outbound_allow), timeout_seconds, resolve or system_addresses)
@@ -70,10 +69,10 @@ def outbound_client(
 
 
 def check_url(url: str, settings: Settings) -> str:
-    """The URL in its normal form, if a request may go there as far as can be told without asking a name server.
+    """The URL in its normal form, if a request to it is allowed, as far as can be checked without a name server.
 
-    Raises OutboundRefused for a URL that is none, has another scheme than http and https, or credentials, or names an
-    address inside.
+    Raises OutboundRefused if it is not a valid URL, has a scheme other than http and https, contains credentials, or
+    names an address inside.
     """
     parsed = read_url(url)
     host, port = parsed.raw_host.decode("ascii"), _port_of(parsed)
@@ -90,24 +89,24 @@ def read_url(url: str) -> httpx.URL:
     Raises OutboundRefused saying what is wrong with it.
     """
     if len(url) > MAX_URL_CHARACTERS:
-        raise OutboundRefused(f"the URL has {len(url)} characters; at most {MAX_URL_CHARACTERS} are taken")
+        raise OutboundRefused(f"URL has {len(url)} characters; at most {MAX_URL_CHARACTERS} are allowed")
     try:
         parsed = httpx.URL(url)
-        # as people write it: `xn--` of nothing cannot be written, and httpx would fail on it at every request
+        # The host as people write it: httpx would fail on an invalid `xn--` name with every request.
         _ = parsed.host
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise OutboundRefused(f"{url[:80]!r} is no URL: {error}") from None
+        raise OutboundRefused(f"{url[:80]!r} is not a valid URL: {error}") from None
     _check_form(parsed)
     return parsed
 
 
 def system_addresses(host: str, port: int) -> list[str]:
-    """The addresses of a name, as this machine's resolver orders them. Raises OSError when it has none."""
+    """The addresses of a name, as this machine's resolver orders them. Raises OSError if it cannot be resolved."""
     return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
 
 
 class _GuardedTransport(httpx.BaseTransport):
-    """httpx's requests over a pool of our own; the answer's body is bounded and left as it came."""
+    """httpx's requests over a pool of our own; the answer's body is bounded and not decoded."""
 
     def __init__(self, pool: httpcore.ConnectionPool, max_bytes: int) -> None:
         self._pool, self._max_bytes = pool, max_bytes
@@ -128,7 +127,7 @@ class _GuardedTransport(httpx.BaseTransport):
                 )
             )
         assert isinstance(answer.stream, Iterable)
-        # Not inflated by whoever reads it: a few bytes can promise gigabytes, and we asked for none of it.
+        # Never decompressed: a few bytes can expand to gigabytes, and compression was not requested.
         headers = [(name, value) for name, value in answer.headers if name.lower() != b"content-encoding"]
         return httpx.Response(
             answer.status,
@@ -151,7 +150,7 @@ class _BoundedBody(httpx.SyncByteStream):
             for part in self._stream:
                 size += len(part)
                 if size > self._max_bytes:
-                    raise AnswerTooLarge(f"the answer has more than {self._max_bytes} bytes")
+                    raise AnswerTooLarge(f"the answer is larger than {self._max_bytes} bytes")
                 yield part
 
     def close(self) -> None:
@@ -185,40 +184,40 @@ class _GuardedNetwork(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if left == len(addresses):
                     raise
-        raise httpcore.ConnectError(f"{host} has no address")
+        raise httpcore.ConnectError(f"{host} could not be resolved: it has no address")
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Any = None
     ) -> httpcore.NetworkStream:
-        raise OutboundRefused("a socket of this machine is never asked")
+        raise OutboundRefused("requests to Unix sockets are not allowed")
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
     def _addresses(self, host: str, port: int) -> list[str]:
-        # The system's resolver knows no time-out, so it is asked on a thread that may be left behind.
+        # The system's resolver has no time-out, so it runs on a thread that can be abandoned.
         answer: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
 
-        def ask() -> None:
+        def resolve() -> None:
             try:
                 answer.put(self._resolve(host, port))
-            except Exception as error:  # handed to the thread that waits
+            except Exception as error:  # passed to the thread that waits
                 answer.put(error)
 
-        threading.Thread(target=ask, name=f"resolve {host[:80]}", daemon=True).start()
+        threading.Thread(target=resolve, name=f"resolve {host[:80]}", daemon=True).start()
         try:
             found = answer.get(timeout=self._seconds)
         except queue.Empty:
-            raise httpcore.ConnectTimeout(f"no name server answered for {host} within {self._seconds:g} s") from None
+            raise httpcore.ConnectTimeout(f"{host} could not be resolved within {self._seconds:g} s") from None
         if isinstance(found, (OSError, UnicodeError)):
-            raise httpcore.ConnectError(f"{host} has no address: {found}") from found
+            raise httpcore.ConnectError(f"{host} could not be resolved: {found}") from found
         if isinstance(found, Exception):
             raise found
         return found
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A connection that ends at its deadline, however slowly the other side drips."""
+    """A connection that ends at its deadline, however slowly the other side sends."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream, self._deadline = stream, deadline
@@ -249,25 +248,25 @@ class _TimedStream(httpcore.NetworkStream):
 def _remaining(deadline: float, timeout: float | None, over: type[Exception]) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise over("the request took longer than it may as a whole")
+        raise over("the request took too long")
     return left if timeout is None else min(left, timeout)
 
 
 def _check_form(url: httpx.URL) -> None:
     if url.scheme not in ("http", "https"):
-        raise OutboundRefused(f"{str(url)[:80]!r} has the scheme {url.scheme[:20]!r}: only http and https are asked")
+        raise OutboundRefused(f"{str(url)[:80]!r} has the scheme {url.scheme[:20]!r}: use https or http")
     if url.userinfo:
         raise OutboundRefused(
-            f"the URL for {url.host[:80]!r} carries a user or a password: leave them out, deliveries are signed instead"
+            f"the URL for {url.host[:80]!r} contains a user or password: leave them out; deliveries are signed instead"
         )
     host = url.raw_host.decode("ascii")
     if not _is_host(host):
         raise OutboundRefused(
-            f"{host[:80]!r} in {str(url)[:80]!r} is no host: write a name like hooks.example.org (labels of at most 63"
-            " letters, digits and hyphens, 253 characters in all) or an address"
+            f"{host[:80]!r} in {str(url)[:80]!r} is not a valid host: use a name like hooks.example.org (labels of at"
+            " most 63 letters, digits and hyphens, 253 characters in all) or an address"
         )
     if url.port is not None and not 1 <= url.port <= 65_535:
-        raise OutboundRefused(f"{str(url)[:80]!r} names port {url.port}: ports are 1 to 65535")
+        raise OutboundRefused(f"{str(url)[:80]!r} has port {url.port}: use 1 to 65535")
 
 
 def _is_host(host: str) -> bool:
@@ -285,9 +284,9 @@ def _is_host(host: str) -> bool:
 def _check_addresses(host: str, port: int, addresses: list[str], openings: tuple[Opening, ...]) -> None:
     for text in addresses:
         address: Address | None = parse_address(text)
-        why = f"{text[:80]!r} is no address" if address is None else refusal(address, port, openings)
+        why = f"{text[:80]!r} is not an IP address" if address is None else refusal(address, port, openings)
         if why is not None:
-            raise OutboundRefused(f"{host[:80]}, port {port}, is not asked: {why}")
+            raise OutboundRefused(f"requests to {host[:80]}, port {port}, are not allowed: {why}")
 
 
 def _numeric(host: str, port: int) -> list[str]:
@@ -306,7 +305,7 @@ def _port_of(url: httpx.URL) -> int:
 
 @contextmanager
 def _as_httpx() -> Iterator[None]:
-    """httpcore's failures have the names of httpx's."""
+    """Turn httpcore's failures into those of httpx with the same names."""
     try:
         yield
     except (

@@ -1,10 +1,7 @@
-"""Platforms: what each one sends, as complaints and outcomes. PURE: one file a platform, payload in, items out.
+"""Platforms: what each one sends, as complaints and outcomes. PURE: payload in, items out.
 
-A platform that posts has an adapter (service/platforms/adapters.py lists them) and a native signature; a platform that
-is polled is read by service/polling.
+Each platform declares itself as PLATFORM in the module of its name; platform.py says what that contains. A new platform
+is that module, and its name in NAMES.
 """
 
-POSTING = ("discourse", "mastodon", "coral", "coop", "generic")  # have a path under /v1/webhooks
-POLLED = ("coral", "lemmy", "ozone")  # are asked, at the source's url; Coral posts besides
-PLATFORMS = tuple(dict.fromkeys(POSTING + POLLED))
-MAY_BE_UNSIGNED = ("discourse",)  # sends no signature where no secret was set; everybody else always authenticates
+NAMES = ("discourse", "mastodon", "coral", "coop", "generic", "lemmy", "ozone")

@@ -1,9 +1,9 @@
 """Coop: the report request that a platform posts to it, and its callbacks. PURE.
 
-Reports bear no id: it is derived from who reported what, when and why. Items keep their bare ids, their type is
-the target's kind. Their `data`, the thread and everybody's e-mail stay behind.
+Reports have no id: it is derived from who reported what, when and why. Items keep their ids, their type is the target's
+kind. Their `data`, the thread and all e-mail addresses are dropped.
 
-A callback bears no time: its decision is dated by its receipt.
+A callback has no time: its decision is dated by its receipt.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ from datetime import datetime
 from service.model import JsonObject
 from service.platforms.items import REASON_CHARACTERS, complaint, outcome, words
 from service.platforms.payload import Payload, Unusable, identity, instant, record, records
+from service.platforms.platform import Platform
+from service.platforms.signatures import Shared
 
 _APPEALS = {"ACCEPT": ("rejected", "restored"), "REJECT": ("upheld", None)}
 
 
 def read(document: object, now: datetime) -> Payload:
-    """The complaint or outcome in one request. Raises Unusable for what is none of Coop's."""
+    """The complaint or outcome in one request. Raises Unusable for anything else."""
     if not isinstance(document, dict):
-        raise Unusable("a request of Coop is a JSON object")
+        raise Unusable("expected a request of Coop: a JSON object")
     if "reportedItem" in document:
         return _report(document)
     if "appealDecision" in document:
         return _appeal(document, now)
     if "appealId" in document:
-        return Payload(notes=["an appeal that nobody has decided yet: nothing to take"])
+        return Payload(notes=["ignored: the appeal has not been decided yet"])
     if "action" in document and "item" in document:
         return _action(document, now)
-    raise Unusable("a request of Coop has 'reportedItem', 'appealDecision', or 'action' and 'item'")
+    raise Unusable("expected a request of Coop with 'reportedItem', 'appealDecision', or 'action' and 'item'")
 
 
 def _report(document: JsonObject) -> Payload:
@@ -70,7 +72,7 @@ def _report(document: JsonObject) -> Payload:
 def _appeal(document: JsonObject, now: datetime) -> Payload:
     decision = document["appealDecision"]
     if not isinstance(decision, str) or decision not in _APPEALS:
-        raise Unusable(f"'appealDecision' is one of {', '.join(_APPEALS)}")
+        raise Unusable(f"'appealDecision' has to be one of {', '.join(_APPEALS)}")
     verdict, action = _APPEALS[decision]
     name = identity(document.get("appealId"))
     return Payload(
@@ -96,7 +98,9 @@ def _action(document: JsonObject, now: datetime) -> Payload:
         records(document.get("rules")),
     )
     if not policies:
-        return Payload(notes=["an action without a policy: the callback does not say whether anything was found wrong"])
+        return Payload(
+            notes=["ignored: the action has no policy, so the callback does not say whether the item broke a rule"]
+        )
     person = isinstance(document.get("actorEmail"), str) and not rules
     name = _digest(
         "action",
@@ -120,6 +124,14 @@ def _action(document: JsonObject, now: datetime) -> Payload:
 
 
 def _digest(kind: str, *parts: object) -> str:
-    # Escaped to ASCII: a lone surrogate is no reason to fail here.
+    # Escaped to ASCII, so that a lone surrogate does not fail here.
     text = json.dumps([part if isinstance(part, list) else identity(part) for part in parts])
     return f"{kind}/{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+PLATFORM = Platform(
+    name="coop",
+    words="Coop posts here, with its key",
+    read=lambda document, now, _mapping: read(document, now),
+    scheme=lambda _mapping: Shared("x-api-key"),
+)

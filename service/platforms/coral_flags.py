@@ -2,8 +2,8 @@
 
 Each flag of a reader is a complaint, under the flag's own id; what Coral's filters detected (no flagger, or a reason
 COMMENT_DETECTED_*) is left out. The comment's moderation history comes along: what a moderator decided is an outcome
-by a person, what Coral's own phases decided is automatic. A flag that is taken back just disappears from Coral's list,
-so that withdrawals are not seen here.
+by a person, what Coral's own phases decided is automatic. A flag that is withdrawn disappears from Coral's list, so
+withdrawals are not noticed.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ query brigadewatchFlags($first: Int!, $after: Cursor) {
 
 
 def listing_of(connection: JsonObject) -> Listing:
-    """What a FlagsConnection holds. Raises Unreadable when it is none."""
+    """The flags of a FlagsConnection. Raises Unreadable for anything else."""
     edges = connection.get("edges")
     if not isinstance(edges, list):
-        raise Unreadable("flags.edges is no list")
+        raise Unreadable("flags.edges is not a list")
     seen: set[str] = set()  # outcomes: several flags of one page bring the same comment along
 
     def read(edge: JsonObject, listing: Listing) -> None:

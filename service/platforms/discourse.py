@@ -1,11 +1,11 @@
 """Discourse: the webhook events of reviewables. PURE.
 
 A reviewable is cumulative: each event carries every flag (score) so far, under its own id, so that a flag is the same
-complaint in all of them. What decided is read from the body alone, since the headers are not signed.
+complaint in all of them. Only the body is read, since the headers are not signed.
 
-A transition's event is sent before Discourse dates its scores as reviewed, and the reviewable itself bears no time: a
-decision is dated right behind the last flag that it was made on, by its version. So repeated or overtaken
-deliveries say the same, and exactly the flags in the payload are judged.
+A transition's event is sent before Discourse dates its scores as reviewed, and the reviewable itself has no time: a
+decision is dated right after the last flag that it was based on, by its version. So repeated or reordered deliveries
+give the same result, and exactly the flags in the payload are judged.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from datetime import datetime, timedelta
 from service.model import JsonObject
 from service.platforms.items import REASON_CHARACTERS, Item, complaint, link, outcome, words
 from service.platforms.payload import Payload, Unusable, identity, instant, latest, record, records
+from service.platforms.platform import Platform
+from service.platforms.signatures import Hmac
 
-# Which field names the target, and what kind of thing it is. A queued post or an account waits for approval: nobody
-# complained.
+# Which field names the target, and what kind of target it is. A queued post or an account waits for approval, without
+# a complaint.
 _TARGETS = {
     "post_id": "post",
     "chatmessage_id": "chat-message",
@@ -39,26 +41,29 @@ _MOST_VERSIONS = 999_999
 
 
 def read(document: object, now: datetime) -> Payload:
-    """The flags and the decision in one event. Raises Unusable for what is no event of Discourse."""
+    """The flags and the decision in one event. Raises Unusable for anything but an event of Discourse."""
     if not isinstance(document, dict):
-        raise Unusable("an event of Discourse is a JSON object")
+        raise Unusable("expected an event of Discourse: a JSON object")
     if "reviewable" not in document:
-        said = "a ping" if "ping" in document else "no reviewable in it: let Discourse send the reviewable events alone"
-        return Payload(notes=[said])
+        note = (
+            "a ping"
+            if "ping" in document
+            else "ignored: the event has no reviewable; select only the reviewable events in Discourse"
+        )
+        return Payload(notes=[note])
     reviewable = record(document["reviewable"])
     if identity(reviewable.get("id")) is None:
-        raise Unusable("'reviewable' is an object with an id")
+        raise Unusable("'reviewable' has to be an object with an id")
     target = _target(reviewable)
     if target is None:
-        return Payload(notes=["the reviewable is about neither a post nor a chat message: nothing to take"])
+        return Payload(notes=["ignored: the reviewable is about neither a post nor a chat message"])
     scores = records(reviewable.get("reviewable_scores")) or records(document.get("reviewable_scores"))
     delivery = Payload(items=[_complaint(score, target) for score in scores])
     missing = _missing(reviewable, scores)
     if missing:
         delivery.items += _first_of_ids(reviewable, scores, missing, target)
         delivery.notes.append(
-            f"scores are ids only: {len(missing)} of {len(missing) + len(scores)} flags came without who flagged and"
-            " when"
+            f"{len(missing)} of {len(missing) + len(scores)} flags are only ids, without reporter and time"
         )
     decided = _decision(reviewable, scores, target, now)
     return delivery if decided is None else Payload([*delivery.items, decided], delivery.notes)
@@ -115,8 +120,8 @@ def _score_type(score: JsonObject) -> str | None:
 
 
 def _missing(reviewable: JsonObject, scores: list[JsonObject]) -> list[str]:
-    """Ids of scores that are named, but not told."""
-    told = {identity(score.get("id")) for score in scores}
+    """Ids of scores that are listed, but not included."""
+    included = {identity(score.get("id")) for score in scores}
     listed = [
         value
         for name in ("reviewable_score_ids", "reviewable_scores")
@@ -124,15 +129,13 @@ def _missing(reviewable: JsonObject, scores: list[JsonObject]) -> list[str]:
         for value in values
     ]
     named = (identity(value) for value in listed if not isinstance(value, dict))
-    return list(dict.fromkeys(name for name in named if name is not None and name not in told))
+    return list(dict.fromkeys(name for name in named if name is not None and name not in included))
 
 
 def _first_of_ids(
     reviewable: JsonObject, scores: list[JsonObject], missing: list[str], target: JsonObject
 ) -> list[Item]:
-    """The one flag that is known all the same: a reviewable is made by its first flagger, at the time of the first
-    flag.
-    """
+    """The one flag that is known anyway: a reviewable is created by its first flagger, at the time of that flag."""
     numbers = [
         int(name)
         for name in [*missing, *(identity(score.get("id")) or "" for score in scores)]
@@ -181,3 +184,12 @@ def _decided_by_system(scores: list[JsonObject]) -> bool:
 def _is_system(user: str | None) -> bool:
     """Discourse's own accounts (system, discobot) have negative ids."""
     return user is not None and user.startswith("-")
+
+
+PLATFORM = Platform(
+    name="discourse",
+    words="Discourse posts reviewables here; set a secret, or anyone who knows the path can post",
+    read=lambda document, now, _mapping: read(document, now),
+    scheme=lambda _mapping: Hmac("x-discourse-event-signature", prefix="sha256="),
+    may_be_unsigned=True,  # it sends no signature if no secret was set there
+)

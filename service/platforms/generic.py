@@ -1,4 +1,4 @@
-"""The generic platform: a field map, set for one source, says where in a posted document the contract's fields are.
+"""The generic platform: a source's field map says where in a posted document the fields of complaints and outcomes are.
 
 PURE.
 
@@ -14,14 +14,16 @@ PURE.
 
 A field is a JSONPath (RFC 9535, one value: no wildcard, filter or `..`), a constant, or an object with `path` and any
 of `map`, `default`, `prefix`, `as` ("unix", "unix_ms": numbers to times) and `from: "document"` (the whole document,
-not the item). Without a mapping the documents are the contract's own, signed by Standard Webhooks.
+not the item). Without a mapping the documents are complaints and outcomes of the API, signed as Standard Webhooks.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError
@@ -30,6 +32,7 @@ from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun
 from service.model import EARLIEST, LATEST, JsonObject
 from service.platforms.items import REASON_CHARACTERS, TEXT_CHARACTERS, Item, link, words
 from service.platforms.payload import Payload, Unusable, identity, records
+from service.platforms.platform import Platform
 from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
 
 MAX_PATH_CHARACTERS = 200
@@ -73,10 +76,10 @@ _HEADER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 class BadMapping(ValueError):
-    """A mapping cannot be used; the text names the place in it and what is expected there."""
+    """A mapping is not valid; the text names the place in it and what is expected there."""
 
     def __init__(self, message: str) -> None:
-        # it quotes what was given
+        # it quotes the mapping
         super().__init__(message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…")
 
 
@@ -140,15 +143,15 @@ def read_mapping(mapping: Mapping[str, Any] | None) -> FieldMap:
         if name in mapping
     ]
     if not shapes:
-        raise BadMapping("the mapping needs 'complaint', 'outcome' or both")
+        raise BadMapping("mapping has neither 'complaint' nor 'outcome': add at least one")
     if len(shapes) == 2 and any(shape.when is None for shape in shapes):
-        raise BadMapping("with both 'complaint' and 'outcome' each needs a 'when' that tells them apart")
+        raise BadMapping("mapping has both 'complaint' and 'outcome': add a 'when' to each, to distinguish them")
     items = None if mapping.get("items") is None else _path(mapping["items"], "/items", several=True)
     return FieldMap(_scheme(mapping.get("signature")), items, tuple(shapes))
 
 
 def read(document: object, fields: FieldMap) -> Payload:
-    """The items in one document. Raises Unusable where it holds none at all."""
+    """The items in one document. Raises Unusable if a document without a mapping is not valid."""
     if not fields.shapes:
         return _plain(document)
     items = (
@@ -168,17 +171,17 @@ def read(document: object, fields: FieldMap) -> Payload:
         delivery.items.append(_made(shape, item, document))
     if passed_over or not items:
         delivery.notes.append(
-            f"{passed_over} of {len(items)} elements are neither complaint nor outcome by the source's mapping"
+            f"ignored: {passed_over} of {len(items)} elements match neither 'complaint' nor 'outcome' of the mapping"
         )
     return delivery
 
 
 def _plain(document: object) -> Payload:
-    """The contract's own documents; an outcome is what names a target and no reporter."""
+    """Complaints and outcomes of the API; outcomes are those with `target_id`."""
     elements = document if isinstance(document, list) else [document]
     found = records(elements)
     if len(found) < len(elements):
-        raise Unusable("complaints and outcomes are JSON objects, one or an array of them")
+        raise Unusable("expected a complaint or an outcome as a JSON object, or an array of them")
     return Payload([Item(OUTCOME if "target_id" in element else COMPLAINT, element) for element in found])
 
 
@@ -211,19 +214,19 @@ def _shape(name: str, noun: Noun, value: object) -> Shape:
     assert isinstance(value, Mapping)
     fields = value.get("fields")
     if not isinstance(fields, Mapping):
-        raise BadMapping(f"{place}/fields is an object: the contract's fields, each with its place")
+        raise BadMapping(f"{place}/fields has to be an object: each field, with the place of its value")
     allowed = _COMPLAINT_FIELDS if name == "complaint" else _OUTCOME_FIELDS
     for key in fields:
         if key not in allowed and not (
             name == "complaint" and isinstance(key, str) and key.startswith(_ATTRIBUTES) and len(key) > len(_ATTRIBUTES)
         ):
             raise BadMapping(
-                f"{place}/fields/{key}: fields are {', '.join(allowed)}"
+                f"{place}/fields/{key}: unknown field; allowed: {', '.join(allowed)}"
                 + (f" and {_ATTRIBUTES}<name>" if name == "complaint" else "")
             )
     missing = [key for key in _REQUIRED[name] if key not in fields]
     if missing or (name == "outcome" and not {"verdict", "action"} & fields.keys()):
-        raise BadMapping(f"{place}/fields lacks {', '.join(missing) or 'verdict or action'}")
+        raise BadMapping(f"{place}/fields is missing {', '.join(missing) or 'verdict or action'}")
     places = {key: _place(spec, f"{place}/fields/{key}", key) for key, spec in fields.items()}
     if value.get("when") is None:
         return Shape(noun, places)
@@ -235,7 +238,7 @@ def _shape(name: str, noun: Noun, value: object) -> Shape:
         or not 0 < len(among) <= MAX_VALUES
         or not all(isinstance(one, (str, bool, int)) for one in among)
     ):
-        raise BadMapping(f"{place}/when/in is a list of 1 to {MAX_VALUES} texts, numbers or booleans")
+        raise BadMapping(f"{place}/when/in has to be a list of 1 to {MAX_VALUES} strings, numbers or booleans")
     return Shape(
         noun,
         places,
@@ -253,23 +256,25 @@ def _place(spec: object, place: str, name: str) -> FieldPath:
     assert isinstance(spec, Mapping)
     if "value" in spec:  # a constant that begins with $
         if len(spec) > 1 or not isinstance(spec["value"], (str, bool, int, float)):
-            raise BadMapping(f"{place}/value stands alone, and is a text, number or boolean")
+            raise BadMapping(f"{place}/value has to be a string, number or boolean, without other keys beside it")
         return FieldPath(None, default=spec["value"])
     values, default, prefix, unit = spec.get("map"), spec.get("default"), spec.get("prefix", ""), spec.get("as")
     if spec.get("from", "item") not in ("item", "document"):
-        raise BadMapping(f"{place}/from is 'item' or 'document'")
+        raise BadMapping(f"{place}/from has to be 'item' or 'document'")
     if values is not None and (
         not isinstance(values, Mapping)
         or len(values) > MAX_VALUES
         or not all(isinstance(one, (str, bool, int, float)) for one in values.values())
     ):
-        raise BadMapping(f"{place}/map is an object of at most {MAX_VALUES} texts, numbers or booleans")
+        raise BadMapping(f"{place}/map has to be an object of at most {MAX_VALUES} strings, numbers or booleans")
     if default is not None and not isinstance(default, (str, bool, int, float)):
-        raise BadMapping(f"{place}/default is a text, number or boolean")
+        raise BadMapping(f"{place}/default has to be a string, number or boolean")
     if not isinstance(prefix, str) or (prefix and name not in _IDS):
-        raise BadMapping(f"{place}/prefix is a text, before an id")
+        raise BadMapping(f"{place}/prefix has to be a string, and is allowed only for ids")
     if unit is not None and (unit not in _UNITS or name not in _TIMES):
-        raise BadMapping(f"{place}/as is one of {', '.join(_UNITS)}, for {', '.join(_TIMES)}")
+        raise BadMapping(
+            f"{place}/as has to be one of {', '.join(_UNITS)}, and is allowed only for {', '.join(_TIMES)}"
+        )
     return FieldPath(
         _path(spec.get("path"), f"{place}/path"),
         spec.get("from") == "document",
@@ -287,7 +292,7 @@ def _scheme(value: object) -> Scheme:
     place = "/signature"
     schemes = "one of 'standard', 'hmac', 'bearer'"
     if not isinstance(value, Mapping):
-        raise BadMapping(f"{place} says how the platform proves itself: an object with 'scheme', {schemes}")
+        raise BadMapping(f"{place} has to be an object with 'scheme', {schemes}")
     scheme = value.get("scheme")
     if scheme == "standard":
         _only(value, place, "scheme")
@@ -300,7 +305,7 @@ def _scheme(value: object) -> Scheme:
             else BEARER
         )
     if scheme != "hmac":
-        raise BadMapping(f"{place}/scheme is {schemes}")
+        raise BadMapping(f"{place}/scheme has to be {schemes}")
     _only(value, place, "scheme", "header", "algorithm", "encoding", "prefix", "separator")
     algorithm, encoding, separator = (
         value.get("algorithm", "sha256"),
@@ -308,11 +313,11 @@ def _scheme(value: object) -> Scheme:
         value.get("separator"),
     )
     if algorithm not in ALGORITHMS:
-        raise BadMapping(f"{place}/algorithm is one of {', '.join(ALGORITHMS)}")
+        raise BadMapping(f"{place}/algorithm has to be one of {', '.join(ALGORITHMS)}")
     if encoding not in ("hex", "base64"):
-        raise BadMapping(f"{place}/encoding is 'hex' or 'base64'")
+        raise BadMapping(f"{place}/encoding has to be 'hex' or 'base64'")
     if separator is not None and separator not in (",", ";", " "):
-        raise BadMapping(f"{place}/separator is a comma, a semicolon or a space")
+        raise BadMapping(f"{place}/separator has to be a comma, a semicolon or a space")
     return Hmac(
         _header(value.get("header"), place),
         algorithm,
@@ -325,49 +330,49 @@ def _scheme(value: object) -> Scheme:
 def _header(value: object, place: str) -> str:
     name = value.lower() if isinstance(value, str) else ""
     if not 0 < len(name) <= 64 or not _HEADER_CHARACTERS.issuperset(name):
-        raise BadMapping(f"{place}/header is the name of a header, like X-Signature")
+        raise BadMapping(f"{place}/header has to be the name of a header, like X-Signature")
     return name
 
 
 def _text(value: object, place: str) -> str:
     if not isinstance(value, str) or len(value) > 64 or not value.isascii() or not (value.isprintable()):
-        raise BadMapping(f"{place} is a text of at most 64 ASCII characters")
+        raise BadMapping(f"{place} has to be a string of at most 64 printable ASCII characters")
     return value
 
 
 def _path(value: object, place: str, *, several: bool = False) -> JSONPath:
     if not isinstance(value, str) or len(value) > MAX_PATH_CHARACTERS:
-        raise BadMapping(f"{place} is a JSONPath of at most {MAX_PATH_CHARACTERS} characters, like $.post.id")
+        raise BadMapping(f"{place} has to be a JSONPath of at most {MAX_PATH_CHARACTERS} characters, like $.post.id")
     try:
         path = _SYNTAX.compile(value)
     except (JSONPathError, ValueError, RecursionError) as error:
-        raise BadMapping(f"{place}: {value!r} is no JSONPath of RFC 9535: {_said(error)}") from None
+        raise BadMapping(f"{place}: {value!r} is not a valid JSONPath (RFC 9535): {_message_of(error)}") from None
     if not isinstance(path, JSONPath):
-        raise BadMapping(f"{place}: one path, not several")
-    # A filter or `..` would let whoever posts choose how long it takes.
+        raise BadMapping(f"{place}: {value!r} has to be a single path")
+    # With a filter or `..` the sender could choose how long it takes.
     if not path.singular_query() and not (several and ".." not in value and "?" not in value):
         raise BadMapping(
             f"{place}: {value!r} "
             + (
-                "may have names, indexes, slices and *, no filter and no .."
+                "may contain names, indexes, slices and *, but no filter and no .."
                 if several
-                else "has to lead to one value: names and indexes alone"
+                else "has to select one value: use only names and indexes"
             )
         )
     return path
 
 
-def _said(error: Exception) -> str:
-    """What the library says: its errors cannot all be turned to text (of an empty path, for one)."""
+def _message_of(error: Exception) -> str:
+    """The library's message; some of its errors cannot be turned into text (that of an empty path, for one)."""
     return "".join(str(error.args[0]).splitlines()[:1]) if error.args else type(error).__name__
 
 
 def _only(value: object, place: str, *allowed: str) -> None:
     if not isinstance(value, Mapping):
-        raise BadMapping(f"{place} has to be an object with any of {', '.join(allowed)}")
+        raise BadMapping(f"{place} has to be an object; allowed keys: {', '.join(allowed)}")
     unknown = [key for key in value if key not in allowed]
     if unknown:
-        raise BadMapping(f"{place} has no {unknown[0]!r}: it may have {', '.join(allowed)}")
+        raise BadMapping(f"{place}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
 
 
 def _at(path: JSONPath, value: object) -> Any:
@@ -395,3 +400,20 @@ def _time(value: object, unit: timedelta) -> datetime | None:
     except (OverflowError, ValueError):
         return None
     return moment if EARLIEST <= moment <= LATEST else None
+
+
+@lru_cache(maxsize=256)
+def _compiled(mapping: str | None) -> FieldMap:
+    return read_mapping(None if mapping is None else json.loads(mapping))
+
+
+def _checked(mapping: Mapping[str, Any] | None) -> FieldMap:
+    return _compiled(None if mapping is None else json.dumps(mapping))
+
+
+PLATFORM = Platform(
+    name="generic",
+    words="anything that posts JSON, with a field map",
+    read=lambda document, _now, mapping: read(document, _checked(mapping)),
+    scheme=lambda mapping: _checked(mapping).scheme,
+)

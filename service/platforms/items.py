@@ -1,6 +1,6 @@
-"""One complaint or outcome that an adapter made, as a document before the contract's checks. PURE.
+"""One complaint or outcome that an adapter made, as a document that has not been checked yet. PURE.
 
-Texts are cut to what the contract holds; ids never, since a shortened id would be another's.
+Texts are cut to the permitted length; ids never, since a shortened id could be another item's.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ LARGEST_NUMBER = 2**63 - 1  # of a platform's numeric ids
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A document and what it is; MACHINE_COMPLAINT where no person complained: archived, in no count, in no cluster."""
+    """A document and its kind; MACHINE_COMPLAINT if no person complained: archived, in no count and no cluster."""
 
     noun: Noun
     document: JsonObject
-    # the id was made from the reporter's: it is stored under the tenant's key, or ids could be tried against it
+    # The id was derived from the reporter's: it is stored under the tenant's key, or ids could be tried against it.
     id_tells_reporter: bool = False
 
     @property
@@ -36,18 +36,18 @@ class Item:
 
     @property
     def is_outcome(self) -> bool:
-        """Whether it says what was decided; otherwise it is a complaint."""
+        """Whether it is an outcome; otherwise it is a complaint."""
         return self.noun is OUTCOME
 
     def read(self, now: datetime, privacy_filter: PrivacyFilter, number: int | None = None) -> Frozen | RejectedItem:
-        """The contract's item, or why it is none; `number` is only handed on to the refusal."""
+        """The checked item, or why it is refused; `number` is only passed on to the refusal."""
         document = self.document
         if self.id_tells_reporter and isinstance(document.get("id"), str):
             document = {**document, "id": privacy_filter.derived(document["id"])}
         return read_value(document, self.noun, now, number)
 
     def line(self, now: datetime, privacy_filter: PrivacyFilter) -> bytes:
-        """Its canonical line. Raises ValueError for an item that the contract does not take."""
+        """Its canonical line. Raises ValueError for an invalid item."""
         read = self.read(now, privacy_filter)
         if isinstance(read, RejectedItem):
             raise ValueError(read.detail)
@@ -64,7 +64,7 @@ def complaint(
     id_tells_reporter: bool = False,
     **rest: Any,
 ) -> Item:
-    """A complaint; what is None is left away."""
+    """A complaint without the fields that are None."""
     document = known(
         {"id": id, "occurred_at": occurred_at, "reporter": known(reporter), "target": known(target), **rest}
     )
@@ -72,7 +72,7 @@ def complaint(
 
 
 def outcome(*, id: str | None, target_id: str | None, decided_at: datetime | None, **rest: Any) -> Item:
-    """An outcome; what is None is left away."""
+    """An outcome without the fields that are None."""
     return Item(OUTCOME, known({"id": id, "target_id": target_id, "decided_at": decided_at, **rest}))
 
 
@@ -82,8 +82,8 @@ def known(fields: Mapping[str, Any]) -> JsonObject:
 
 
 def words(value: object, limit: int = TEXT_CHARACTERS) -> str | None:
-    """A text as far as the contract holds it, without what is no text (lone surrogates, NUL); None for an empty one,
-    and for anything else.
+    """A text cut to the permitted length, without lone surrogates and NUL; None for an empty one, and for anything
+    else.
     """
     if not isinstance(value, str):
         return None
@@ -91,6 +91,6 @@ def words(value: object, limit: int = TEXT_CHARACTERS) -> str | None:
 
 
 def link(value: object) -> str | None:
-    """An address that the contract can hold whole; a cut one would lead elsewhere."""
+    """An address, if it is short enough to be stored whole; a cut one would lead elsewhere."""
     text = words(value, URL_CHARACTERS + 1)
     return text if text is not None and len(text) <= URL_CHARACTERS else None

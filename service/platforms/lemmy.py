@@ -1,128 +1,110 @@
-"""Lemmy's report lists: /api/v3 (0.19 and before: one list a kind) and /api/v4 (1.0: one list of all). PURE.
+"""Lemmy: report lists, newest first. /api/v4 has one list and opaque cursors, /api/v3 page numbers and a list per kind.
 
-Reports about comments, posts and communities are complaints; those about private messages are left out, since nobody
-but their receiver could have seen the message. A report that a server forwarded for its users is a machine's. A
-resolved report is an outcome: removed means upheld, resolved and still there means rejected; what its author deleted
-meanwhile says nothing.
+After a 404 from one of the two the other is tried. New reports push a numbered page on,
+so that some are read twice, never missed; what a purge pulls back is found by the next review.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from urllib.parse import urlsplit
+from datetime import datetime
 
 from service.model import JsonObject
-from service.platforms.items import complaint, outcome, words
-from service.platforms.listed import EXCERPT_CHARACTERS, Listing, gather, mapping, moment, moment_if_any, number
+from service.platforms import lemmy_reports
+from service.platforms.platform import Platform
+from service.platforms.poll_pagination import Pace
+from service.platforms.poll_protocol import (
+    NEWS,
+    REVIEW,
+    Ask,
+    Taken,
+    Unexpected,
+    bearer,
+    due_walk,
+    same_page,
+    walk_in,
+    with_walk,
+)
 
-_KINDS = ("comment", "post", "community")
-_ORIGINAL = {"comment": "original_comment_text", "post": "original_post_name", "community": "original_community_name"}
+PAGE = 50
+_LISTS = {4: ("all",), 3: ("comment", "post")}
+_LONGEST_CURSOR = 2_000
 
 
-def listing_of(views: Sequence[object]) -> Listing:
-    """What a list of report views holds, of either version of the API."""
-    return gather(views, _read)
+class Lemmy:
+    """Polls a Lemmy server. The source's secret is the token (jwt) of an administrator's or moderator's login."""
 
+    def authorization(self, secret: str) -> str:
+        """A login's token."""
+        return bearer(secret)
 
-def _read(view: JsonObject, listing: Listing) -> None:
-    kind = next((kind for kind in _KINDS if isinstance(view.get(f"{kind}_report"), dict)), None)
-    if kind is None:
-        message = view.get("private_message_report")
-        made_then = moment_if_any(_published(message)) if isinstance(message, dict) else None
-        listing.times += [] if made_then is None else [made_then]
-        listing.left_out["unreadable" if message is None else "private message"] += 1
-        return
-    report = view[f"{kind}_report"]
-    made = moment(_published(report), "published")
-    listing.times.append(made)
-    subject = mapping(view.get(kind), kind)
-    creator = view.get("creator")
-    creator = creator if isinstance(creator, dict) else {}
-    identity = f"{kind}-report/{number(report.get('id'), 'id')}"
-    target = f"{kind}/{number(report.get(f'{kind}_id'), f'{kind}_id')}"
-    listing.items.append(
-        complaint(
-            id=identity,
-            occurred_at=made,
-            text=words(report.get("reason")),
-            machine=_is_server(creator),
-            reporter={
-                "id": str(number(report.get("creator_id"), "creator_id")),
-                "account_created_at": moment_if_any(_published(creator)),
-            },
-            target={
-                "id": target,
-                "kind": kind,
-                "author_id": _person(subject.get("creator_id")),
-                "context_id": _context(kind, subject, report),
-                "url": words(subject.get("ap_id")),
-                "excerpt": words(report.get(_ORIGINAL[kind]), EXCERPT_CHARACTERS),
-                "attributes": _attributes(view),
-            },
+    def ask(self, cursor: JsonObject, now: datetime) -> Ask | None:
+        """The next page of the list whose turn it is."""
+        version = _version(cursor)
+        found = due_walk(cursor, _walks(version), now)
+        if found is None:
+            return None
+        name, walk = found
+        query = [("limit", str(PAGE)), ("unresolved_only", "false")]
+        if version == 4:
+            # Without it an administrator sees a community's own reports three days late.
+            query += [
+                ("show_community_rule_violations", "true"),
+                *([] if walk.page is None else [("page_cursor", walk.page)]),
+            ]
+            path = "/api/v4/report/list"
+        else:
+            query.append(("page", walk.page or "1"))
+            path = f"/api/v3/{name.partition('/')[2]}/report/list"
+        return Ask(path, tuple(query), walk=name, review=name.startswith("review"))
+
+    def read(self, cursor: JsonObject, ask: Ask, answer: object, now: datetime) -> Taken:
+        """Reports, and outcomes of those that are resolved."""
+        version = _version(cursor)
+        if not isinstance(answer, dict):
+            raise Unexpected("Lemmy's answer is not a JSON object")
+        kind = ask.walk.partition("/")[2]
+        views = answer.get(f"{kind}_reports") if version == 3 else answer.get("reports", answer.get("items"))
+        if not isinstance(views, list):
+            raise Unexpected(f"Lemmy's answer does not contain a list of reports ({ask.path})")
+        listing = lemmy_reports.listing_of(views)
+        walk = walk_in(cursor, ask.walk).begun(_walks(version)[ask.walk], now)
+        page = (
+            None
+            if not views or walk.behind(listing.times)
+            else same_page(walk, _next(version, answer, len(views), walk.page))
         )
-    )
-    _outcome(identity, target, report, subject, view, listing)
+        changed = with_walk(cursor, ask.walk, walk.onward(listing.times, page, now))
+        return Taken(listing, {**changed, "version": version, "proven": True})
+
+    def absent(self, cursor: JsonObject) -> JsonObject:
+        """The other version's turn, unless both were tried."""
+        version, proven = _version(cursor), cursor.get("proven") is True
+        if version == 3 and not proven:
+            raise Unexpected(
+                "404: this address serves neither /api/v4/report/list nor"
+                " /api/v3/comment/report/list; check the source's URL"
+            )
+        # The lists of the other version have other names: their walks start from the beginning, and known entries are
+        # recognised by their ids.
+        return {"version": 7 - version, "proven": False}
 
 
-def _outcome(
-    identity: str, target: str, report: JsonObject, subject: JsonObject, view: JsonObject, listing: Listing
-) -> None:
-    if report.get("resolved") is not True:
-        return
-    removed = subject.get("removed") is True
-    if not removed and subject.get("deleted") is True:
-        listing.left_out["deleted by its author"] += 1
-        return
-    decided = moment_if_any(report.get("updated") or report.get("updated_at")) or moment(
-        _published(report), "published"
-    )
-    verdict, action = ("upheld", "removed") if removed else ("rejected", "kept")
-    resolver = view.get("resolver")
-    by = "automatic" if isinstance(resolver, dict) and resolver.get("bot_account") is True else "person"
-    # The time is part of the id: a report that is opened again and resolved otherwise is a second decision.
-    listing.items.append(
-        outcome(
-            id=f"{identity}/{action}/{decided:%Y%m%dT%H%M%S}",
-            target_id=target,
-            decided_at=decided,
-            verdict=verdict,
-            action=action,
-            decided_by=by,
-        )
-    )
+def _version(cursor: JsonObject) -> int:
+    return 3 if cursor.get("version") == 3 else 4
 
 
-def _published(record: JsonObject) -> object:
-    return record.get("published") or record.get("published_at")
+def _walks(version: int) -> dict[str, Pace]:
+    return {f"news/{kind}": NEWS for kind in _LISTS[version]} | {f"review/{kind}": REVIEW for kind in _LISTS[version]}
 
 
-def _person(value: object) -> str | None:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+def _next(version: int, answer: JsonObject, count: int, page: str | None) -> str | None:
+    if version == 4:
+        following = answer.get("next_page")
+        if following is not None and not (isinstance(following, str) and 0 < len(following) <= _LONGEST_CURSOR):
+            raise Unexpected("next_page in Lemmy's answer is not a valid cursor")
+        return following
+    here = int(page) if page is not None and page.isdecimal() and len(page) < 9 else 1
+    return None if count < PAGE else str(here + 1)
 
 
-def _context(kind: str, subject: JsonObject, report: JsonObject) -> str | None:
-    if kind == "community":
-        return None
-    thread = _person(subject.get("post_id") if kind == "comment" else report.get("post_id"))
-    return None if thread is None else f"post/{thread}"
-
-
-def _attributes(view: JsonObject) -> JsonObject | None:
-    community = view.get("community")
-    identity = _person(community.get("id")) if isinstance(community, dict) else None
-    return None if identity is None else {"community": f"community/{identity}"}
-
-
-def _is_server(creator: JsonObject) -> bool:
-    """Whether a server, not a person, reported: a bot account, or the actor under which Mastodon forwards its users'
-    reports.
-    """
-    if creator.get("bot_account") is True:
-        return True
-    actor = creator.get("ap_id") or creator.get("actor_id")
-    if creator.get("local") is not False or not isinstance(actor, str):
-        return False
-    try:
-        return urlsplit(actor).path.rstrip("/") in ("", "/actor")
-    except ValueError:
-        return False
+PLATFORM = Platform(name="lemmy", words="Lemmy is polled for reports", poller=Lemmy())

@@ -1,14 +1,13 @@
 """Mastodon: the webhook events report.created and report.updated. PURE.
 
-One report covers several statuses: a complaint each. The payload carries the reporter's e-mail and addresses, which
-stay behind here, as does the text of what was reported (it changes between deliveries; the link leads to it).
+One report covers several statuses, each of which becomes a complaint. The payload contains the reporter's e-mail and IP
+addresses, which are dropped here, as is the text of the statuses (it changes between deliveries; the link leads to it).
 
 `forwarded` says that a reporter here had the report sent on to the other server; such a reporter is a person. A
 report that came in from another server is filed by an account of that server: a machine, for us.
 
-`action_taken` says that the report was closed. Whether it was found right shows only where the account was
-sanctioned; otherwise the outcome tells that the target is still there, and no verdict, which would
-have taught that dismissed reports were right.
+`action_taken` says that the report was closed. Only a sanction on the account shows that it was right; otherwise the
+outcome says that the target is still there, without a verdict, since that would count dismissed reports as right.
 """
 
 from __future__ import annotations
@@ -18,25 +17,27 @@ from datetime import datetime
 from service.model import JsonObject
 from service.platforms.items import REASON_CHARACTERS, Item, complaint, link, outcome, words
 from service.platforms.payload import Payload, Unusable, identity, instant, record, records
+from service.platforms.platform import Platform
+from service.platforms.signatures import Hmac
 
 INSTANCE_ACTOR = "-99"
 _SANCTIONS = ("suspended", "silenced", "sensitized", "disabled")
 
 
 def read(document: object, now: datetime) -> Payload:
-    """The complaints and outcomes in one event. Raises Unusable for what is no event of Mastodon."""
+    """The complaints and outcomes in one event. Raises Unusable for anything but an event of Mastodon."""
     if not isinstance(document, dict) or not isinstance(document.get("event"), str):
-        raise Unusable("an event of Mastodon is a JSON object with the field 'event'")
+        raise Unusable("expected an event of Mastodon: a JSON object with the field 'event'")
     if document["event"] not in ("report.created", "report.updated"):
         return Payload(
             notes=[
-                "an event about something else than reports: let Mastodon send report.created and report.updated alone"
+                "ignored: the event is not about a report; select only report.created and report.updated in Mastodon"
             ]
         )
     report = record(document.get("object"))
     number = identity(report.get("id"))
     if number is None:
-        raise Unusable("'object' is a report with an id")
+        raise Unusable("'object' has to be a report with an id")
     targets = _targets(report)
     delivery = Payload(items=[_complaint(report, f"{number}/{end}", target) for end, target in targets])
     updated = identity(report.get("updated_at"))
@@ -46,7 +47,7 @@ def read(document: object, now: datetime) -> Payload:
         delivery.items += [_outcome(report, f"{number}/{end}", target, now) for end, target in targets]
         if not _sanctioned(report):
             delivery.notes.append(
-                "the report is closed without a sanction on the account: the payload does not say whether it was found"
+                "the report was closed without a sanction on the account, so the payload does not say whether it was"
                 " right"
             )
     return delivery
@@ -131,3 +132,11 @@ def _sanctioned(report: JsonObject) -> bool:
 def _is_server(account: JsonObject) -> bool:
     """Whether the reporter is another server (or this one): accounts of people here have no domain."""
     return account.get("domain") is not None or identity(account.get("id")) == INSTANCE_ACTOR
+
+
+PLATFORM = Platform(
+    name="mastodon",
+    words="Mastodon posts reports here, signed",
+    read=lambda document, now, _mapping: read(document, now),
+    scheme=lambda _mapping: Hmac("x-hub-signature", prefix="sha256="),
+)

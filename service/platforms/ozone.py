@@ -1,134 +1,89 @@
-"""Ozone's moderation events (tools.ozone.moderation.queryEvents). PURE.
-
-The list is a log: reports are complaints, under the event's id; what moderators did to the same subject afterwards is
-an outcome. An acknowledgement says "seen, nothing to do" only where nothing was done before: Ozone's moderators also
-acknowledge to close what they have just labelled, so that the caller remembers which subjects were acted upon.
-"""
+"""Ozone: the log of moderation events, oldest first (tools.ozone.moderation.queryEvents)."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import base64
+from datetime import UTC, datetime, timedelta
 
 from service.model import JsonObject
-from service.platforms.items import complaint, outcome, words
-from service.platforms.listed import Listing, Unreadable, gather, mapping, moment, name, number
-
-DEFS = "tools.ozone.moderation.defs#"
-REPORT, TAKEDOWN, REVERSAL, ACKNOWLEDGE, LABEL = (
-    DEFS + event
-    for event in (
-        "modEventReport",
-        "modEventTakedown",
-        "modEventReverseTakedown",
-        "modEventAcknowledge",
-        "modEventLabel",
-    )
+from service.platforms import ozone_events
+from service.platforms.platform import Platform
+from service.platforms.poll_pagination import Pace
+from service.platforms.poll_protocol import (
+    FIRST_LOOKBACK,
+    Ask,
+    Taken,
+    Unexpected,
+    bearer,
+    due_walk,
+    same_page,
+    walk_in,
+    with_walk,
 )
-EVENTS = (REPORT, TAKEDOWN, REVERSAL, ACKNOWLEDGE, LABEL)
-REMEMBERED = 200  # subjects acted upon, the latest: between a label and its acknowledgement lie seconds, seldom more
-_HIDING = frozenset({"!hide", "!takedown", "!suspend"})
-_BY_ITSELF = ("[AUTO_RESOLVE", "[SCHEDULED_REVERSAL]")  # comments that Ozone writes when it acts by itself
+
+PAGE = 100
+# A log changes only at its end; the overlap is for transactions that commit after a later one.
+_WALKS = {"news": Pace(every=timedelta(0), lookback=FIRST_LOOKBACK, overlap=timedelta(minutes=2))}
+_LONGEST_CURSOR = 200
 
 
-def listing_of(events: Sequence[object], acted: list[str]) -> Listing:
-    """What a page of events, oldest first, holds. `acted` (marks of subjects, oldest first) is brought up to date."""
+class Ozone:
+    """Polls an Ozone server. The source's secret is `admin:PASSWORD`, or a token."""
 
-    def read(event: JsonObject, listing: Listing) -> None:
-        _read(event, listing, acted)
+    def authorization(self, secret: str) -> str:
+        """Basic for a name and a password, Bearer for a token (which holds no colon)."""
+        return f"Basic {base64.b64encode(secret.encode()).decode()}" if ":" in secret else bearer(secret)
 
-    return gather(events, read)
-
-
-def _read(view: JsonObject, listing: Listing, acted: list[str]) -> None:
-    made = moment(view.get("createdAt"), "createdAt")
-    listing.times.append(made)
-    identity = str(number(view.get("id"), "id"))
-    event = mapping(view.get("event"), "event")
-    target = _target(mapping(view.get("subject"), "subject"))
-    kind, subject = event.get("$type"), str(target["id"])
-    if kind == REPORT:
-        reason = _short(event.get("reportType"))
-        if reason == "reasonAppeal":
-            listing.left_out["appeal"] += 1  # the author's own: no complaint about the subject
-            return
-        listing.items.append(
-            complaint(
-                id=identity,
-                occurred_at=made,
-                reason=reason,
-                text=words(event.get("comment")),
-                machine=_by_tool(view),
-                reporter={"id": name(view.get("createdBy"), "createdBy")},
-                target=target,
-            )
-        )
-        return
-    decision = _decision(kind, event, view, _mark(subject), acted)
-    if decision is None:
-        listing.left_out["says nothing"] += 1
-        return
-    listing.items.append(outcome(id=identity, target_id=subject, decided_at=made, **decision))
-
-
-def _decision(kind: object, event: JsonObject, view: JsonObject, mark: str, acted: list[str]) -> JsonObject | None:
-    comment = event.get("comment")
-    by_itself = isinstance(comment, str) and comment.startswith(_BY_ITSELF)
-    by = "automatic" if by_itself or _by_tool(view) else "person"
-    if kind == TAKEDOWN:
-        _remember(acted, mark)
-        return {"verdict": "upheld", "action": "removed", "decided_by": by}
-    if kind == REVERSAL:
-        if mark in acted:
-            acted.remove(mark)
-        # A suspension that has run its time takes nothing back of what was found.
-        return {"verdict": None if by_itself else "rejected", "action": "restored", "decided_by": by}
-    if kind == LABEL:
-        made = event.get("createLabelVals")
-        labels = [label for label in made if isinstance(label, str)] if isinstance(made, list) else []
-        if not labels:
+    def ask(self, cursor: JsonObject, now: datetime) -> Ask | None:
+        """The events after the position of the walk."""
+        found = due_walk(cursor, _WALKS, now)
+        if found is None:
             return None
-        _remember(acted, mark)
-        return {"verdict": "upheld", "action": "removed" if _HIDING.intersection(labels) else None, "decided_by": by}
-    if kind == ACKNOWLEDGE and not by_itself and mark not in acted:
-        return {"verdict": "rejected", "action": "kept", "decided_by": by}
-    return None
+        name, walk = found
+        since = walk.bound.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        query = [
+            ("limit", str(PAGE)),
+            ("sortDirection", "asc"),
+            ("createdAfter", since),
+            *(("types", event) for event in ozone_events.EVENTS),
+        ]
+        return Ask(
+            "/xrpc/tools.ozone.moderation.queryEvents",
+            (*query, *([] if walk.page is None else [("cursor", walk.page)])),
+            walk=name,
+        )
+
+    def read(self, cursor: JsonObject, ask: Ask, answer: object, now: datetime) -> Taken:
+        """Reports, and outcomes of what moderators did."""
+        events = answer.get("events") if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or not isinstance(events, list):
+            raise Unexpected("Ozone's answer does not contain a list of events")
+        acted = _acted(cursor)
+        listing = ozone_events.listing_of(events, acted)
+        walk = walk_in(cursor, ask.walk).begun(_WALKS[ask.walk], now)
+        following = answer.get("cursor")
+        if len(events) < PAGE or following is None:
+            page = None
+        elif isinstance(following, str) and 0 < len(following) <= _LONGEST_CURSOR:
+            page = same_page(walk, following)
+        else:
+            raise Unexpected("the cursor in Ozone's answer is not a string")
+        return Taken(listing, {**with_walk(cursor, ask.walk, walk.onward(listing.times, page, now)), "acted": acted})
+
+    def absent(self, cursor: JsonObject) -> JsonObject:
+        """There is no other path to try."""
+        raise Unexpected(
+            "404: this address does not serve Ozone's /xrpc/tools.ozone.moderation.queryEvents; check the source's URL"
+        )
 
 
-def _target(subject: JsonObject) -> JsonObject:
-    if "uri" in subject:
-        uri = name(subject.get("uri"), "subject.uri")
-        parts = uri.removeprefix("at://").split("/")
-        kind = parts[1].rsplit(".", 1)[-1] if len(parts) > 1 else ""
-        return {"id": uri, "kind": kind[:64] or "record", "author_id": parts[0] or None}
-    did = name(subject.get("did"), "subject.did")
-    if "messageId" in subject:
-        return {
-            "id": f"message/{name(subject.get('messageId'), 'subject.messageId')}",
-            "kind": "message",
-            "author_id": did,
-        }
-    return {"id": did, "kind": "account", "author_id": did}
+def _acted(cursor: JsonObject) -> list[str]:
+    stored = cursor.get("acted")
+    return (
+        [mark for mark in stored if isinstance(mark, str)][-ozone_events.REMEMBERED :]
+        if isinstance(stored, list)
+        else []
+    )
 
 
-def _by_tool(view: JsonObject) -> bool:
-    tool = view.get("modTool")
-    named = tool.get("name") if isinstance(tool, dict) else None
-    return isinstance(named, str) and named.lower().startswith("automod")
-
-
-def _short(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise Unreadable("event.reportType is no text")
-    return value.rsplit("#", 1)[-1][:64]
-
-
-def _mark(subject: str) -> str:
-    return hashlib.blake2b(subject.encode("utf-8", "replace"), digest_size=6).hexdigest()
-
-
-def _remember(acted: list[str], mark: str) -> None:
-    if mark in acted:
-        acted.remove(mark)
-    acted.append(mark)
-    del acted[:-REMEMBERED]
+PLATFORM = Platform(name="ozone", words="Ozone is polled for moderation events", poller=Ozone())

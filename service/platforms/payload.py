@@ -1,7 +1,7 @@
-"""What one posted payload holds, and careful reading of somebody else's JSON. PURE.
+"""The items of one posted payload, and careful reading of a platform's JSON. PURE.
 
-Readers here never raise for a value of another type than expected: what is missing or malformed is None, and the
-contract's own check then says which field of the item is wrong.
+Readers here never raise for a value of an unexpected type: what is missing or malformed is None, and the check of the
+item then says which field is wrong.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 
 
 class Unusable(ValueError):
-    """A payload is not what its platform sends; the text says what was expected. It quotes nothing of the payload."""
+    """A payload differs from what its platform sends. The text says what was expected, and never quotes it."""
 
 
 @dataclass(slots=True)
 class Payload:
-    """What a payload holds, in its order."""
+    """The items of a payload, in its order."""
 
     items: list[Item] = field(default_factory=list)
-    # what it holds too little for, or was left out: answered and logged, so without ids
+    # what was left out, and why: in the answer and in logs, so without ids
     notes: list[str] = field(default_factory=list)
     key: str | None = None  # the event's own id, if the signature covers it; None: the body is its own
     wakes: bool = False  # the platform's pollers have something to fetch
@@ -44,7 +44,7 @@ def records(value: object) -> list[JsonObject]:
 
 
 def identity(value: object) -> str | None:
-    """A platform's id as text: a text that is not empty, or a whole number of at most 63 bits."""
+    """A platform's id as text, from a non-empty text or a whole number of at most 63 bits; None for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) <= LARGEST_NUMBER else None
     return value if isinstance(value, str) and value else None

@@ -1,8 +1,8 @@
 """Native signatures: did the platform send these bytes? PURE.
 
 Every check is over the raw body, in constant time, against each of the secrets that are valid (two while rotating). A
-source that has a secret fails closed; one that can have none (Discourse without a secret) must not carry a signature,
-which could not be verified.
+source that has a secret fails closed. A post to a source without one (Discourse) must not have a signature, which could
+not be verified.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Fault = Literal["missing", "malformed", "wrong", "stale", "unverifiable"]
 
 @dataclass(frozen=True, slots=True)
 class Hmac:
-    """An HMAC of the body in a header, hexadecimal or base64, behind a prefix; `separator`: there may be several."""
+    """An HMAC of the body in a header, hexadecimal or base64, after a prefix; several of them with a `separator`."""
 
     header: str  # lower case
     algorithm: str = "sha256"
@@ -44,7 +44,7 @@ class Hmac:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The secret itself in a header, behind a prefix: it proves who sends, not what."""
+    """The secret itself in a header, after a prefix: it proves who sends, not what."""
 
     header: str
     prefix: str = ""
@@ -57,20 +57,14 @@ class Standard:
 
 Scheme = Hmac | Shared | Standard
 BEARER = Shared("authorization", "Bearer ")
-SCHEME_BY_PLATFORM: dict[str, Scheme] = {
-    "discourse": Hmac("x-discourse-event-signature", prefix="sha256="),
-    "mastodon": Hmac("x-hub-signature", prefix="sha256="),
-    "coral": Hmac("x-coral-signature", prefix="sha256=", separator=","),
-    "coop": Shared("x-api-key"),
-}
 
 
 def fault(
     scheme: Scheme, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime
 ) -> Fault | None:
-    """Why the bytes are not known to come from the platform; None: they do.
+    """Why it is not proved that the bytes come from the platform; None: it is.
 
-    `headers` by lower-case name, decoded as latin-1; `secrets` may be empty, then only what is unsigned passes.
+    `headers` by lower-case name, decoded as latin-1; if `secrets` is empty, only unsigned posts pass.
     """
     if not secrets:
         return "unverifiable" if any(name in headers for name in _names(scheme)) else None
@@ -84,19 +78,19 @@ def fault(
 
 
 def check_secret(scheme: Scheme, secret: str) -> None:
-    """Raises ValueError for a secret that the scheme cannot use."""
+    """Check that the scheme can use the secret. Raises ValueError if it cannot."""
     if isinstance(scheme, Shared) and not (secret.isascii() and secret.isprintable()):
-        raise ValueError("a secret that travels in a header is printable ASCII")
+        raise ValueError("the secret is sent in a header, so it can contain only printable ASCII characters")
     if isinstance(scheme, Standard) and not secret.startswith(STANDARD_PREFIX):
-        raise ValueError(f"a Standard Webhooks secret begins with {STANDARD_PREFIX}")
+        raise ValueError(f"a Standard Webhooks secret has to begin with {STANDARD_PREFIX}")
     if isinstance(scheme, Standard):
         try:
             size = len(b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True))
         except (Base64Error, ValueError):
-            raise ValueError(f"what follows {STANDARD_PREFIX} is no base64") from None
+            raise ValueError(f"the part after {STANDARD_PREFIX} is not valid base64") from None
         if not _LEAST_KEY_BYTES <= size <= _MOST_KEY_BYTES:
             raise ValueError(
-                f"a Standard Webhooks secret holds {_LEAST_KEY_BYTES} to {_MOST_KEY_BYTES} bytes, not {size}"
+                f"a Standard Webhooks secret needs {_LEAST_KEY_BYTES} to {_MOST_KEY_BYTES} bytes, but has {size}"
             )
 
 
@@ -118,7 +112,7 @@ def _hmac_fault(scheme: Hmac, headers: Mapping[str, str], body: bytes, secrets: 
     if not candidates:
         return "malformed"
     right = False
-    for secret in secrets:  # all of them, whichever is right: the time tells nothing
+    for secret in secrets:  # always all of them, so that the time reveals nothing
         expected = hmac.digest(secret.encode(), body, scheme.algorithm)
         for candidate in candidates:
             right |= hmac.compare_digest(expected, candidate)
@@ -129,7 +123,7 @@ def _shared_fault(scheme: Shared, headers: Mapping[str, str], secrets: Sequence[
     value = headers[scheme.header]
     if value[: len(scheme.prefix)].lower() != scheme.prefix.lower():
         return "malformed"
-    # Digests are compared, so that the time does not tell the length either.
+    # Digests are compared, so that the time does not reveal the length either.
     given = hashlib.sha256(value[len(scheme.prefix) :].strip().encode("latin-1", "replace")).digest()
     right = False
     for secret in secrets:

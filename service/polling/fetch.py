@@ -1,4 +1,4 @@
-"""One request of a poll, and what can go wrong with it, in words for whoever reads the source's last error."""
+"""One request of a poll, and its failures as text for the source's last error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 from service.errors import BrigadewatchError
 from service.intake.items import parsed
 from service.outbound.addresses import OutboundRefused
-from service.polling.poll_protocol import Ask
+from service.platforms.poll_protocol import Ask
 
 MAX_BYTES = 8 * 1024 * 1024  # a page of a hundred reports with their texts is below one
 TIMEOUT_SECONDS = 8.0  # jobs of other tenants wait behind this one
@@ -19,7 +19,7 @@ LONGEST_RETRY_AFTER_SECONDS = 3_600.0
 
 
 class PollFailed(BrigadewatchError):
-    """The platform did not give its list. `result` is the metric's label."""
+    """The platform did not return its list. `result` is the metric's label."""
 
     def __init__(self, message: str, result: str, retry_after_seconds: float = 0.0) -> None:
         super().__init__(message)
@@ -28,11 +28,11 @@ class PollFailed(BrigadewatchError):
 
 
 class Absent(PollFailed):
-    """404: there is nothing at this path."""
+    """404: the path does not exist."""
 
 
 def fetch(client: httpx.Client, url: str, ask: Ask, authorization: str, now: datetime) -> object:
-    """The parsed answer. Raises PollFailed; nothing of the secret is in its text."""
+    """The parsed answer. Raises PollFailed, whose text never contains the secret."""
     address = url.rstrip("/") + ask.path
     headers = {"Authorization": authorization, "Accept": "application/json"}
     try:
@@ -46,30 +46,32 @@ def fetch(client: httpx.Client, url: str, ask: Ask, authorization: str, now: dat
         raise PollFailed(f"no answer: {type(error).__name__}: {error}"[:300], "unreachable") from None
     status = answer.status_code
     if status == 404:
-        raise Absent("404: there is nothing at this path", "refused")
+        raise Absent("404: the path does not exist", "refused")
     if status in (401, 403):
         raise PollFailed(
-            f"{status}: the platform does not take the token; give another one with `brigadewatch sources rotate`",
+            f"{status}: the platform rejected the token; set another one with `brigadewatch sources rotate`",
             "unauthorized",
         )
     if status in (429, 503):
         wait = retry_after(answer.headers.get("retry-after"), now)
         raise PollFailed(
-            f"{status}: the platform asks to come back later", "limited" if status == 429 else "failed", wait
+            f"{status}: the platform is busy; the poll is repeated later",
+            "limited" if status == 429 else "failed",
+            wait,
         )
     # A GraphQL server says what is wrong in a body, whatever the status.
     if not 200 <= status < 300 and not (status == 400 and ask.body is not None):
-        raise PollFailed(f"the platform answers {status}, and no list", "failed")
+        raise PollFailed(f"the platform answered with status {status}", "failed")
     try:
         return parsed(answer.content)
     except ValueError:
         raise PollFailed(
-            f"the answer ({len(answer.content)} bytes, status {status}) is no JSON", "unreadable"
+            f"the answer ({len(answer.content)} bytes, status {status}) is not valid JSON", "unreadable"
         ) from None
 
 
 def retry_after(value: str | None, now: datetime) -> float:
-    """The seconds that a Retry-After names (a number, or a date), at most an hour; 0 where it names none."""
+    """The seconds that a Retry-After names (a number, or a date), at most an hour; 0 if it is missing or not valid."""
     if value is None:
         return 0.0
     try:
@@ -77,6 +79,6 @@ def retry_after(value: str | None, now: datetime) -> float:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(value) - now).total_seconds()
-        except (ValueError, TypeError, OverflowError):  # no date, one without a zone, or one of no calendar
+        except (ValueError, TypeError, OverflowError):  # not a date, or one without a time zone
             return 0.0
     return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if math.isfinite(seconds) else 0.0

@@ -1,1 +1,1 @@
-"""Telling subscribers: signatures, the schedule of attempts, one attempt."""
+"""Outgoing webhooks: signatures, the schedule of attempts, one attempt."""

@@ -1,4 +1,4 @@
-"""One attempt to tell one subscriber."""
+"""One attempt to deliver an event to one subscriber."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WebhookMessage:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it. Without a status nobody answered, and `error` says why."""
+    """The result of an attempt. Without a status there was no answer, and `error` says why."""
 
     seconds: float
     status: int | None = None
@@ -43,17 +43,17 @@ class Result:
 
     @property
     def delivered(self) -> bool:
-        """2xx alone is success: a redirect is a receiver that has moved without saying so."""
+        """Only 2xx is success; a redirect means that the receiver has moved and its URL has to be changed."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
     def silent(self) -> bool:
-        """Nobody answered, or the answer was the wish to be left alone for a while."""
+        """There was no answer, or the receiver sent Retry-After."""
         return not self.delivered and (self.status is None or self.retry_after_seconds is not None)
 
     @property
-    def said(self) -> str:
-        """What the receiver or the network said, for people."""
+    def message(self) -> str:
+        """Status and error, for people."""
         return " ".join(
             part for part in (f"status {self.status}" if self.status is not None else "", self.error or "") if part
         )
@@ -71,18 +71,18 @@ def attempt(client: httpx.Client, message: WebhookMessage, signing_secrets: Sequ
         "Content-Type": "application/json",
     }
     try:
-        # Only the status is of interest: the body, of whatever size, is not read.
+        # Only the status matters; the body is not read.
         with client.stream("POST", message.url, content=body, headers=headers) as answer:
             status, retry_after = answer.status_code, answer.headers.get("retry-after")
     except OutboundRefused as error:
-        # which address it was is not the subscriber's business
+        # the subscriber does not learn which address it was
         log.warning("event %s was not sent: %s", message.event_id, error)
         return Result(
             time.monotonic() - began,
-            error="refused: the URL leads to an address that is not public; the service's operator can open exceptions",
+            error="refused: the URL leads to an address that is not public; the service's operator can allow it",
         )
     except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
-        # UnicodeError: a name that is none in any language
+        # UnicodeError: the host is not a valid internationalised name
         return Result(time.monotonic() - began, error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
     result = Result(
         time.monotonic() - began, status=status, retry_after_seconds=retry_after_seconds(retry_after, moment(now_us))

@@ -1,4 +1,4 @@
-"""When a delivery that failed is tried again, and when no more. Pure."""
+"""When a failed delivery is tried again, and when it is given up. PURE."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from email.utils import parsedate_to_datetime
 
 from service.model import microseconds
 
-# Standard Webhooks' schedule, ten attempts over some three days: what is waited after the first failure, the second,
-# ...
+# Standard Webhooks' schedule, ten attempts over some three days: the pauses after the first failure, the second, ...
 PAUSES_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 ATTEMPTS = len(PAUSES_SECONDS) + 1
-JITTER = 0.1  # a pause is up to so much shorter or longer: what failed together does not come back together
+JITTER = (
+    0.1  # a pause is up to so much shorter or longer, so that deliveries that failed together are not repeated together
+)
 LONGEST_RETRY_AFTER_SECONDS = 86_400
-REST_SECONDS = 300  # how long a receiver that does not answer is left alone, at most
+REST_SECONDS = 300  # the longest time that nothing is sent to a receiver that does not answer
 _SECOND_US = 1_000_000
 
 
@@ -29,18 +30,17 @@ def next_attempt_us(attempts: int, now_us: int, *, retry_after_seconds: int | No
 
 
 def rest_until_us(silences: int, now_us: int, *, retry_after_seconds: int | None) -> int:
-    """Until when nothing at all goes to a receiver that did not answer, or asked to be left alone, `silences` times in
-    a row.
+    """Until when nothing is sent to a receiver that did not answer, or sent Retry-After, `silences` times in a row.
 
-    Whatever waits for it would only meet the same silence: it is asked every five minutes, and not once for each event.
+    Other deliveries would fail too, so one is tried every five minutes, instead of one for each event.
     """
     pause = min(PAUSES_SECONDS[min(silences, len(PAUSES_SECONDS)) - 1], REST_SECONDS)
     return now_us + max(pause, retry_after_seconds or 0) * _SECOND_US
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> int | None:
-    """The receiver's Retry-After (seconds, or a date) in seconds from now, at most a day; None without one, or for
-    nonsense.
+    """The receiver's Retry-After (seconds, or a date) in seconds from now, at most a day; None if it is
+    missing or not valid.
     """
     if header is None:
         return None

@@ -1,4 +1,4 @@
-"""Signatures by Standard Webhooks (https://www.standardwebhooks.com): what a receiver verifies a delivery with."""
+"""Signatures of Standard Webhooks (https://www.standardwebhooks.com), by which a receiver verifies a delivery."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def body_of(kind: str, at_us: int, data_json: str) -> bytes:
 def signed_headers(event_id: str, body: bytes, signing_secrets: Sequence[str], at_seconds: int) -> dict[str, str]:
     """The three headers of a delivery: the event's id, the time of the attempt, and a signature for each secret.
 
-    `at_seconds` is unix time. While a secret is rotated there are two, and a receiver needs to know either.
+    `at_seconds` is unix time. While a secret is rotated there are two, and a receiver needs only one of them.
     """
     at = datetime.fromtimestamp(at_seconds, UTC)
     signatures = [Webhook(secret).sign(event_id, at, body.decode()) for secret in signing_secrets]

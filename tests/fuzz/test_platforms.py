@@ -16,17 +16,17 @@ from typing import Any
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from service import platforms
 from service.intake.items import parsed
 from service.intake.privacy_filter import PrivacyFilter
+from service.platforms import registry
+from service.platforms.coral import Coral
 from service.platforms.generic import BadMapping, read_mapping
 from service.platforms.generic import read as read_generic
+from service.platforms.lemmy import Lemmy
+from service.platforms.ozone import Ozone
 from service.platforms.payload import Unusable
-from service.platforms.signatures import BEARER, SCHEME_BY_PLATFORM, Hmac, Scheme, Shared, Standard, fault
-from service.polling.coral import Coral
-from service.polling.lemmy import Lemmy
-from service.polling.ozone import Ozone
-from service.polling.poll_protocol import Platform, Unexpected
+from service.platforms.poll_protocol import Poller, Unexpected
+from service.platforms.signatures import BEARER, Hmac, Scheme, Shared, Standard, fault
 from tests.fuzz.cases import TEXTS, cases, json_values
 from tests.service.platforms.test_any_json import CASES as PAYLOADS
 from tests.service.platforms.test_any_json import replaced, survives
@@ -34,8 +34,9 @@ from tests.service.platforms.test_lists import JSON, NAMES
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
+SIGNED_POSTS = [registry.scheme_of(name) for name in registry.POSTING if name != "generic"]
 SCHEMES: list[Scheme] = [
-    *SCHEME_BY_PLATFORM.values(),
+    *SIGNED_POSTS,
     Standard(),
     BEARER,
     *(
@@ -50,7 +51,7 @@ HEADERS = (
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",
-    *(getattr(scheme, "header", "") for scheme in SCHEME_BY_PLATFORM.values()),
+    *(getattr(scheme, "header", "") for scheme in SIGNED_POSTS),
 )
 LATIN = st.text(st.characters(max_codepoint=255), max_size=60)  # what a header can hold
 FIELD_NAMES = st.sampled_from(
@@ -140,7 +141,7 @@ GOOD_MAPPINGS = st.builds(
 
 
 @cases(
-    platform=st.sampled_from(platforms.POSTING),
+    platform=st.sampled_from(registry.POSTING),
     body=st.binary(max_size=200) | json_values().map(lambda value: json.dumps(value).encode()),
 )
 def test_any_body_is_read_or_refused(platform: str, body: bytes) -> None:
@@ -168,7 +169,7 @@ def test_any_mutated_payload_is_read_or_refused(case: tuple[str, Any], values: l
     cursor=st.dictionaries(NAMES | st.just("walks"), JSON, max_size=3),
 )
 def test_any_answer_of_a_polled_platform_is_read_or_reported_as_unexpected(
-    platform: Platform, answer: Any, cursor: Any
+    platform: Poller, answer: Any, cursor: Any
 ) -> None:
     ask = platform.ask(cursor, NOW)
     if ask is not None:

@@ -12,7 +12,7 @@ from service.policy import DEFAULT_POLICY, read_override, thresholds
 from service.storage.accounts.policy_overrides import change_overrides, overrides_of, policy_of
 from service.storage.accounts.tenants import create_tenant
 from service.storage.sql.engine import write
-from service.storage.sql.schema.account_tables import audit_trail, policy_overrides
+from service.storage.sql.schema import audit_trail, policy_overrides
 
 
 @pytest.mark.parametrize(

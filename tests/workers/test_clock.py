@@ -23,8 +23,7 @@ from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import begun, waiting_jobs
 from service.storage.redis_store.leases import Lease
 from service.storage.sql.engine import write
-from service.storage.sql.schema.case_tables import decisions
-from service.storage.sql.schema.detection_tables import analysis_state, sweeps
+from service.storage.sql.schema import analysis_state, decisions, sweeps
 from workers import ingest
 from workers.clock import Clock, TenantState, due, run_clock
 from workers.resources import Resources

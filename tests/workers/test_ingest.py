@@ -21,7 +21,7 @@ from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import Lease
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
-from service.storage.sql.schema.archive_tables import feed
+from service.storage.sql.schema import feed
 from workers import ingest
 
 

@@ -15,7 +15,7 @@ from service.settings import Settings
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.leases import take_epoch
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema.detection_tables import analysis_state
+from service.storage.sql.schema import analysis_state
 from workers import ingest
 from workers.analysis_steps import take_step
 from workers.audit.report import counts

@@ -14,8 +14,7 @@ from service.storage.complaints.dead_letters import list_dead_letters, retry
 from service.storage.redis_store import redis_keys, stream
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import field_of, key_of
-from service.storage.sql.schema.archive_tables import targets
-from service.storage.sql.schema.detection_tables import analysis_state
+from service.storage.sql.schema import analysis_state, targets
 from workers import ingest, rebuild_redis
 
 

@@ -23,7 +23,7 @@ from service.storage.redis_store import redis_keys
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import field_of, key_of
-from service.storage.sql.schema.complaint_states import REPEAT, STANDING
+from service.storage.sql.schema import REPEAT, STANDING
 from service.storage.sql.timers import due
 from service.storage.webhooks import outbox
 from workers import detect, rebuild_redis, retain

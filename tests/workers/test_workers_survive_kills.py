@@ -24,7 +24,7 @@ from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.storage.redis_store import redis_keys, stream
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema.archive_tables import complaints, feed, targets
+from service.storage.sql.schema import complaints, feed, targets
 
 ROOT = Path(__file__).parents[2]
 BATCHES, SIZE = 200, 100

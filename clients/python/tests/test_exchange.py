@@ -42,7 +42,7 @@ def test_an_id_is_one_segment_whatever_it_holds(identifier: str, expected: str) 
 
 @pytest.mark.parametrize("identifier", ["", "x" * 129, "a\nb", "a\x00", "\x85", "\ud800", 5, None, b"t"])
 def test_what_can_be_no_id_is_refused_before_anything_is_sent(identifier: Any) -> None:
-    with pytest.raises(ValueError, match="is no id"):
+    with pytest.raises(ValueError, match="is not a valid id"):
         exchange.segment(identifier)
 
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from service import platforms
 from service.api.api_context import api_context
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, secret, sentence
@@ -22,6 +21,7 @@ from service.errors import NotFound, Refused
 from service.model import moment
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import check_url
+from service.platforms import registry
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import (
@@ -35,16 +35,6 @@ from service.storage.webhooks.sources import (
 
 HERE = "/console/settings/sources"
 SECTION = "sources"
-# What a person who connects a platform has to know, in one line each; more in docs/integrations.
-PLATFORM_WORDS = {
-    "discourse": "Discourse posts reviewables here; a secret is strongly advised",
-    "mastodon": "Mastodon posts reports here, signed",
-    "coop": "Coop posts here, with its key",
-    "generic": "anything that posts JSON, by a field map",
-    "coral": "Coral: with an address it is asked, and its webhook only wakes that",
-    "lemmy": "Lemmy is asked for its reports",
-    "ozone": "Ozone is asked for its moderation events",
-}
 router = APIRouter(prefix="/sources")
 
 
@@ -66,7 +56,7 @@ def add(
     """Make a connection; where it posts, the path is shown in this answer alone."""
     try:
         source_url, fields = url.strip() or None, _mapping(mapping)
-        if source_url is not None and platform in platforms.POLLED:
+        if source_url is not None and platform in registry.POLLED:
             source_url = _asked_at(request, source_url)
         with write(api_context(request).engine) as connection:
             made = add_source(
@@ -251,7 +241,7 @@ def _list(
         "sources.html",
         error=error,
         listed=listed,
-        platforms=PLATFORM_WORDS,
+        platforms=registry.WORDS_BY_PLATFORM,
         typed=typed or {"platform": "discourse", "url": "", "mapping": ""},
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select
 
-from service.storage.sql.schema.account_tables import audit_trail
+from service.storage.sql.schema import audit_trail
 
 _ACTOR, _ACTION, _SUBJECT = 128, 40, 160  # lengths of the columns
 

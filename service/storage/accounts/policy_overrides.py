@@ -13,7 +13,7 @@ from service.policy import DEFAULT_POLICY, Policy
 from service.storage.accounts import audit_log
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema.account_tables import policy_overrides
+from service.storage.sql.schema import policy_overrides
 
 SWEEP_WORK = "sweep"  # of timers: a change of thresholds asks for a sweep, also where nothing new comes in
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Connection, Table, select, update
 
 from service.storage.accounts.secret_box import SealedWithAnotherKey, SecretBox
-from service.storage.sql.schema import sources
-from service.storage.sql.schema.account_tables import tenant_settings
-from service.storage.sql.schema.privacy_tables import erasures
-from service.storage.sql.schema.webhook_tables import subscriptions
+from service.storage.sql.schema import erasures, sources, subscriptions, tenant_settings
 
 # Every column that holds something sealed, with its table's key. A test finds columns that were forgotten.
 SEALED: tuple[tuple[Table, Column[str], tuple[str, ...]], ...] = (

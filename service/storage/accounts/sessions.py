@@ -22,8 +22,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from service.storage.accounts import audit_log
 from service.storage.accounts.users import Role
 from service.storage.sql.engine import insert_rows
-from service.storage.sql.schema import tenants, users
-from service.storage.sql.schema.account_tables import sessions, sign_in_addresses
+from service.storage.sql.schema import sessions, sign_in_addresses, tenants, users
 
 IDLE_SECONDS = 12 * 3_600
 ABSOLUTE_SECONDS = 7 * 86_400

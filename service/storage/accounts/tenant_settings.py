@@ -17,7 +17,7 @@ from service.storage.accounts import audit_log
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema.account_tables import tenant_settings
+from service.storage.sql.schema import tenant_settings
 
 DAY_SECONDS = 86_400
 RETENTION_WORK = "retain"

@@ -17,10 +17,7 @@ from service.storage.accounts import audit_log
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenant_settings import TenantSettings, from_row
 from service.storage.sql.engine import write
-from service.storage.sql.schema import tenants
-from service.storage.sql.schema.account_tables import api_keys, tenant_settings
-from service.storage.sql.schema.archive_tables import ingest_state
-from service.storage.sql.schema.detection_tables import analysis_state
+from service.storage.sql.schema import analysis_state, api_keys, ingest_state, tenant_settings, tenants
 
 SCOPES = ("ingest", "read", "moderate", "admin")
 KEY_PREFIX = "bw_"

@@ -16,8 +16,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from service.errors import NotFound, Refused
 from service.storage.accounts import audit_log
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema import tenants, users
-from service.storage.sql.schema.account_tables import sessions
+from service.storage.sql.schema import sessions, tenants, users
 
 Role = Literal["viewer", "moderator", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from service.model import microseconds, moment
 from service.storage.accounts import audit_log
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema.case_tables import claims, clusters
+from service.storage.sql.schema import claims, clusters
 
 _AT_ONCE = 400
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from service.model import microseconds, moment
 from service.moderation.decisions import Unfit
 from service.storage.cases.cases import family_of
-from service.storage.sql.schema.case_tables import notes
+from service.storage.sql.schema import notes
 
 LONGEST = 4_096  # characters, as a decision's note
 SHOWN = 200  # the latest of a case

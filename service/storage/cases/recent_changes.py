@@ -13,8 +13,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, select
 
-from service.storage.sql.schema.account_tables import audit_trail
-from service.storage.sql.schema.webhook_tables import events
+from service.storage.sql.schema import audit_trail, events
 
 OVERLAP_SECONDS = 60
 _MOST = 500  # of each kind at a time; who looks rarely misses what is older

@@ -16,7 +16,7 @@ from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK
 from service.storage.complaints.commit_draft import ArchivedItems, ComplaintRow, Item, Pair
 from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
-from service.storage.sql.schema.complaint_states import REPEAT, STANDING
+from service.storage.sql.schema import REPEAT, STANDING
 
 _ROW = "c.row_key, c.id, c.occurred_us, c.received_us, c.reporter_key, c.target_key, c.state, c.late"
 

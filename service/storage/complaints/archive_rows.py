@@ -13,7 +13,7 @@ from service.storage.complaints.commit_draft import CommitDraft
 from service.storage.sql import schema
 from service.storage.sql.engine import insert_rows, run_for_each
 from service.storage.sql.hashing import cached_key_of
-from service.storage.sql.schema.complaint_states import MACHINE
+from service.storage.sql.schema import MACHINE
 
 COMPLAINT_COLUMNS = (
     "row_key",

@@ -17,7 +17,7 @@ from service.intake.privacy_filter import PrivacyFilter
 from service.model import JsonObject, microseconds
 from service.policy import Policy
 from service.storage.sql.hashing import cached_key_of
-from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
+from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN
 
 log = logging.getLogger(__name__)
 

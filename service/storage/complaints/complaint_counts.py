@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, select
 
 from service.storage.sql.engine import insert_rows
-from service.storage.sql.schema.archive_tables import complaint_counts
+from service.storage.sql.schema import complaint_counts
 
 SLOT_US = 600_000_000
 

@@ -8,9 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from service.storage.sql.schema import dead_letters
-from service.storage.sql.schema.archive_tables import feed, ingest_state
-from service.storage.sql.schema.detection_tables import analysis_state
+from service.storage.sql.schema import analysis_state, dead_letters, feed, ingest_state
 
 
 @dataclass(frozen=True, slots=True)

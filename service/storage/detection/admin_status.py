@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import moment
-from service.platforms import POLLED
+from service.platforms.registry import POLLED
 from service.storage.complaints.dead_letters import DeadLetter
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key

@@ -23,7 +23,7 @@ from service.storage.complaints.archive_reader import contents_of, totals_of
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant, select_by_keys
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema.detection_tables import allowed_reporters
+from service.storage.sql.schema import allowed_reporters
 
 MOST = 10_000  # of a tenant
 LONGEST_ID = 128

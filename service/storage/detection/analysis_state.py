@@ -12,8 +12,7 @@ from sqlalchemy import Connection, select, update
 
 from service.errors import LostLease
 from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of
-from service.storage.sql.schema.case_tables import decisions
-from service.storage.sql.schema.detection_tables import analysis_state
+from service.storage.sql.schema import analysis_state, decisions
 
 
 def hold_analysis(connection: Connection, tenant_id: int, epoch: int) -> None:

@@ -21,8 +21,7 @@ from service.policy import DEFAULT_POLICY, Policy, thresholds
 from service.storage.accounts.policy_overrides import change_overrides, policy_of
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema.archive_tables import feed
-from service.storage.sql.schema.detection_tables import dry_runs
+from service.storage.sql.schema import dry_runs, feed
 
 ASKED, RUNNING, DONE, FAILED, CANCELLED = "asked", "running", "done", "failed", "cancelled"
 WORK = "dry_run"

@@ -8,13 +8,22 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
-from service.platforms import POLLED
-from service.storage.sql.schema import dead_letters, sources, tenants
-from service.storage.sql.schema.account_tables import timers
-from service.storage.sql.schema.archive_tables import feed, ingest_state
-from service.storage.sql.schema.case_tables import clusters, decisions, restorations
-from service.storage.sql.schema.detection_tables import analysis_state, sweeps
-from service.storage.sql.schema.webhook_tables import deliveries, subscriptions
+from service.platforms.registry import POLLED
+from service.storage.sql.schema import (
+    analysis_state,
+    clusters,
+    dead_letters,
+    decisions,
+    deliveries,
+    feed,
+    ingest_state,
+    restorations,
+    sources,
+    subscriptions,
+    sweeps,
+    tenants,
+    timers,
+)
 
 
 @dataclass(frozen=True, slots=True)

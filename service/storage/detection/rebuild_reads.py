@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select
 
 from service.storage.complaints.archive_reader import ingest_state_of
-from service.storage.sql.schema import dead_letters
-from service.storage.sql.schema.archive_tables import targets
-from service.storage.sql.schema.case_tables import cluster_members, cluster_targets
+from service.storage.sql.schema import cluster_members, cluster_targets, dead_letters, targets
 
 
 def pages_of_totals(connection: Connection, tenant_id: int, targets_per_page: int) -> Iterator[dict[int, int]]:

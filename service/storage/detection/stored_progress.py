@@ -8,10 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from service.storage.sql.schema import dead_letters, tenants
-from service.storage.sql.schema.archive_tables import ingest_state
-from service.storage.sql.schema.case_tables import decisions
-from service.storage.sql.schema.detection_tables import analysis_state, sweeps
+from service.storage.sql.schema import analysis_state, dead_letters, decisions, ingest_state, sweeps, tenants
 
 
 @dataclass(frozen=True, slots=True)

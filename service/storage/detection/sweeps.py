@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, func, insert, select
 
 from service.storage.complaints.archive_reader import AnalysisState
-from service.storage.sql.schema.detection_tables import sweeps
+from service.storage.sql.schema import sweeps
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from service.storage.accounts import audit_log
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema.privacy_tables import erasures
+from service.storage.sql.schema import erasures
 
 ASKED, REPLACED, DONE = "asked", "replaced", "done"  # erasures.state
 WORK = "erase"

@@ -13,7 +13,7 @@ from service.intake.privacy_filter import KEY_BYTES, PrivacyFilter
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import TenantSettings, settings_of, write_columns
 from service.storage.sql.engine import lock_tenant, write
-from service.storage.sql.schema.privacy_tables import erasures
+from service.storage.sql.schema import erasures
 
 REMEMBERED_SECONDS = 5.0  # how long a process may go by what it read: an erasure waits that long before it cleans up
 

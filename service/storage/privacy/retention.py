@@ -25,7 +25,7 @@ from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, analys
 from service.storage.complaints.archive_writer import lock_ingest, promote
 from service.storage.sql import schema
 from service.storage.sql.engine import insert_rows, run_for_each, select_by_keys
-from service.storage.sql.schema.complaint_states import REPEAT, STANDING
+from service.storage.sql.schema import REPEAT, STANDING
 from service.storage.webhooks import outbox
 
 ITEMS_AT_ONCE = 2_000  # a transaction of some 50 ms where nothing else runs

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, select, text
 
-from service.storage.sql.schema import tenants
-from service.storage.sql.schema.account_tables import timers
+from service.storage.sql.schema import tenants, timers
 
 # One statement each, since two processes may plan at the same time and neither is to fail or to be lost.
 _INSERT = (

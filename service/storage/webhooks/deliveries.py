@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
 from service.errors import NotFound, Refused
 from service.moderation.events import PING, Event
 from service.storage.sql import timers
-from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, subscriptions
+from service.storage.sql.schema import deliveries, delivery_attempts, events, subscriptions
 from service.storage.webhooks.outbox import CANCELLED, DELIVERED, FAILED, PENDING, WORK, delivery_id, event_id
 from service.storage.webhooks.subscriptions import answered, read, sealed_secrets
 

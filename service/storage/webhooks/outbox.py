@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select
 from service.moderation.events import EVENT_TYPES, Event
 from service.storage.sql import timers
 from service.storage.sql.engine import insert_rows
-from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, subscriptions
+from service.storage.sql.schema import deliveries, delivery_attempts, events, subscriptions
 
 PENDING, DELIVERED, FAILED, CANCELLED = "pending", "delivered", "failed", "cancelled"  # deliveries.state
 WORK = "deliver"

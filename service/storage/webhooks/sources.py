@@ -16,10 +16,9 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 
-from service import platforms
 from service.errors import NotFound, Refused
 from service.model import JsonObject
-from service.platforms import adapters
+from service.platforms import registry
 from service.storage.accounts import audit_log
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql import timers
@@ -92,8 +91,8 @@ def add_source(
 
     Raises Refused for an unknown platform, a missing or impossible secret, a bad URL or mapping.
     """
-    if platform not in platforms.PLATFORMS:
-        raise Refused(f"unknown platform {platform[:40]!r}; known: {', '.join(platforms.PLATFORMS)}")
+    if platform not in registry.PLATFORM_BY_NAME:
+        raise Refused(f"unknown platform {platform[:40]!r}; known: {', '.join(registry.PLATFORM_BY_NAME)}")
     _check_url(platform, url)
     if mapping is not None and platform != "generic":
         raise Refused(f"only the platform generic takes a mapping; {platform} has a payload of its own")
@@ -206,7 +205,7 @@ def list_sources(connection: Connection, tenant_id: int, *, after: str = "", lim
 def pollers(connection: Connection, tenant_id: int) -> list[Source]:
     """The tenant's polled sources, the one due first in front; due is `next_poll_us` <= now (null: at once)."""
     statement = _statement().where(
-        sources.c.tenant_id == tenant_id, sources.c.platform.in_(platforms.POLLED), sources.c.url.is_not(None)
+        sources.c.tenant_id == tenant_id, sources.c.platform.in_(registry.POLLED), sources.c.url.is_not(None)
     )
     return [
         _source(row)
@@ -328,12 +327,12 @@ def _source(row: Row[Any]) -> Source:
 
 
 def _is_poller(platform: str, url: str | None) -> bool:
-    return platform in platforms.POLLED and url is not None
+    return platform in registry.POLLED and url is not None
 
 
 def _check_url(platform: str, url: str | None) -> None:
     if url is None:
-        if platform not in platforms.POSTING:
+        if platform not in registry.POSTING:
             raise Refused(f"{platform} does not post, it has to be polled: give its address with --url")
         return
     try:
@@ -357,12 +356,12 @@ def _check_url(platform: str, url: str | None) -> None:
 
 def _check_secret(platform: str, url: str | None, secret: str | None, mapping: Mapping[str, Any] | None) -> None:
     if secret is None:
-        if _is_poller(platform, url) or platform not in platforms.MAY_BE_UNSIGNED:
+        if _is_poller(platform, url) or not registry.may_be_unsigned(platform):
             raise Refused(f"{platform} needs its secret: --secret-file FILE, or - for standard input")
         return
     if not _is_poller(platform, url):
         try:
-            adapters.check(platform, secret, mapping)
+            registry.check(platform, secret, mapping)
         except ValueError as error:
             raise Refused(f"{platform}: {error}") from None
     if not secret or not secret.isprintable() or secret != secret.strip() or len(secret) > MAX_SECRET_CHARACTERS:

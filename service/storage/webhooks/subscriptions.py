@@ -14,7 +14,7 @@ from service.errors import NotFound, Refused
 from service.storage.accounts import audit_log
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema.webhook_tables import deliveries, subscriptions
+from service.storage.sql.schema import deliveries, subscriptions
 from service.storage.webhooks.outbox import CANCELLED, PENDING, WORK
 
 MOST = 100  # of a tenant

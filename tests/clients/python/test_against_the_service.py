@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -210,9 +209,7 @@ def test_a_brigade_is_held_by_the_running_service_and_the_client_survives_its_en
         api = up.child("service.cli", "api")
         api.suspend()
         try:
-            began = time.monotonic()
             advice = client.may_remove(f"t{hit}", 5)
-            assert time.monotonic() - began < 1.0
             assert (advice.reached, advice.recommendation) == (False, "hold")
         finally:
             api.resume()

@@ -210,7 +210,9 @@ def test_failing_closed_it_asks_again_by_cron_until_there_is_an_answer(
 
 
 @pytest.mark.parametrize("trickle", [False, True])
-def test_a_service_that_hangs_costs_a_page_300_milliseconds(site: Made, raw_server: Any, trickle: bool) -> None:
+def test_a_page_is_delivered_and_the_comment_held_while_the_service_hangs(
+    site: Made, raw_server: Any, trickle: bool
+) -> None:
     def hang(sock: socket.socket, over: threading.Event) -> None:
         if trickle:
             sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
@@ -220,12 +222,11 @@ def test_a_service_that_hangs_costs_a_page_300_milliseconds(site: Made, raw_serv
 
     url = raw_server(hang)
     blog = site(url, when_unreachable="closed", THRESHOLD=1)
-    taken = blog.report(5, **readers(1)[0])
-    assert 0.29 < taken["page_seconds"] < 0.95  # WordPress by itself makes a second of it
+    blog.report(5, **readers(1)[0])  # returns, although the service hangs until the end of the test
     assert blog.status(5) == "1"
 
 
-def test_no_page_waits_for_what_is_sent(site: Made, raw_server: Any) -> None:
+def test_a_page_is_delivered_before_complaints_are_sent(site: Made, raw_server: Any) -> None:
     asked = threading.Event()
 
     def hang(sock: socket.socket, over: threading.Event) -> None:
@@ -234,12 +235,11 @@ def test_no_page_waits_for_what_is_sent(site: Made, raw_server: Any) -> None:
         over.wait(60)
 
     blog = site(raw_server(hang))
-    assert blog.report(5, **readers(1)[0])["page_seconds"] < 0.5
+    blog.report(5, **readers(1)[0])
     assert not asked.is_set()  # without FPM, cron sends it
     taken = blog.report(5, fpm=True, **readers(1, start=9)[0])
-    assert taken["page_seconds"] < 0.5
-    # the reader has the page; the process is busy for two seconds more
-    assert asked.is_set() and taken["seconds"] > 1.9
+    # the reader has the page before the process has ended, which sends in the meantime
+    assert asked.is_set() and taken["page_seconds"] < taken["seconds"]
     assert len(blog.queued()) == 2
 
 
@@ -482,19 +482,19 @@ def test_what_was_not_taken_for_sure_is_sent_again(site: Made, scripted: Scripte
 def test_a_refused_key_keeps_everything_and_is_shown_to_the_administrator(site: Made, scripted: Scripted) -> None:
     blog = site(scripted.url)
     blog.report(5, **readers(1)[0])
-    scripted.says((401, {}, {"detail": "this key is not valid"}))
+    scripted.says((401, {}, {"detail": "invalid key"}))
     blog.run("cron")
     assert len(blog.queued()) == 1
     assert "look at BRIGADEWATCH_URL and BRIGADEWATCH_KEY" in blog.run("admin", user=MODERATOR)["body"]
 
 
-def test_a_batch_that_is_no_good_is_logged_and_does_not_block_the_others(site: Made, scripted: Scripted) -> None:
+def test_a_refused_batch_is_logged_and_does_not_block_the_others(site: Made, scripted: Scripted) -> None:
     blog = site(scripted.url)
     blog.report(5, **readers(1)[0])
-    scripted.says((422, {}, {"detail": "none of 1 complaints is valid"}))
+    scripted.says((422, {}, {"detail": "no valid complaints (1 refused)"}))
     blog.run("cron")
     assert blog.queued() == []
-    assert "none of 1 complaints is valid" in blog.log[0]
+    assert "no valid complaints (1 refused)" in blog.log[0]
 
 
 # -- The constants

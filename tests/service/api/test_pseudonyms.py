@@ -20,9 +20,7 @@ from service.storage.accounts.tenants import tenant_id
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import redis_keys
 from service.storage.sql.engine import write
-from service.storage.sql.schema.account_tables import tenant_settings
-from service.storage.sql.schema.archive_tables import complaints
-from service.storage.sql.schema.case_tables import cluster_complaints
+from service.storage.sql.schema import cluster_complaints, complaints, tenant_settings
 from workers import ingest
 from workers.resources import Resources
 

@@ -105,15 +105,15 @@ def test_a_database_that_hangs_holds_nobody_up_who_is_known(
     clock.now += REMEMBERED_SECONDS
     for _ in range(20):
         assert loop.run_until_complete(ring.find(key)) is not None
-    with pytest.raises(StoreUnavailable, match="did not say"):
+    with pytest.raises(StoreUnavailable, match="did not answer"):
         loop.run_until_complete(ring.find("bw_other"))
     assert asked == [key, "bw_other"], "one question at a time for each key: threads do not pile up"
     answers.set()
     clock.now += GRACE_SECONDS * 2
 
     async def settled() -> KeyRecord | None:
-        while ring._asking:
-            await asyncio.gather(*ring._asking.values(), return_exceptions=True)
+        while ring._lookups:
+            await asyncio.gather(*ring._lookups.values(), return_exceptions=True)
         return await ring.find(key)
 
     assert loop.run_until_complete(settled()) is not None
@@ -130,7 +130,7 @@ def test_a_failed_look_up_that_nobody_waits_for_warns_of_nothing(
     monkeypatch.setattr(auth, "find_key", broken)
     with pytest.raises(OperationalError):
         loop.run_until_complete(ring.find("bw_x"))
-    assert not ring._asking
+    assert not ring._lookups
 
 
 def test_the_tenants_own_threshold_counts_where_none_is_named(asked: Api, clock: Clock) -> None:

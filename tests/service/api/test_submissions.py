@@ -26,8 +26,7 @@ from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import create_key
 from service.storage.redis_store import redis_keys, stream
 from service.storage.sql.engine import write
-from service.storage.sql.schema import tenants
-from service.storage.sql.schema.archive_tables import ingest_state
+from service.storage.sql.schema import ingest_state, tenants
 from service.storage.webhooks.sources import add_source
 from tests.conftest import Api, RedisClients
 

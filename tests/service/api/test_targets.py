@@ -17,9 +17,7 @@ from service.storage.redis_store import stream
 from service.storage.redis_store.assessments import write_memberships, write_progress, write_totals
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema import dead_letters
-from service.storage.sql.schema.archive_tables import feed, ingest_state
-from service.storage.sql.schema.detection_tables import analysis_state
+from service.storage.sql.schema import analysis_state, dead_letters, feed, ingest_state
 from tests.conftest import Api, RedisClients
 from tests.service.api.test_submissions import complaint, is_problem
 

@@ -25,7 +25,7 @@ from service.storage.redis_store import redis_keys
 from service.storage.redis_store.stream import connect
 from service.storage.sql import timers
 from service.storage.sql.engine import write
-from service.storage.sql.schema.archive_tables import complaints, outcomes
+from service.storage.sql.schema import complaints, outcomes
 from service.storage.webhooks.sources import Source, add_source, pollers, record_poll, remove_source, rotate_secret
 from tests.conftest import NOW_US, Api, RedisClients
 from tests.service.api.test_submissions import complaint, is_problem, stored
@@ -302,13 +302,13 @@ def test_what_was_refused_may_be_right_when_the_delivery_comes_again(api: Api, c
 def test_refusals_are_logged_once_in_a_while_by_platform_and_reason_alone(
     api: Api, counted: Counted, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook_auth, "_said_at", {})
+    monkeypatch.setattr(webhook_auth, "_logged_at", {})
     made = source(api, "mastodon")
     body = encoded(mastodon(status("501")))
     for _ in range(5):
         is_problem(post(api, made.path, body, headers("mastodon", "guessed", body)), 401)
     assert [record.getMessage() for record in caplog.records if record.name == "service.api.webhook_auth"] == [
-        "a delivery for mastodon was refused: wrong"
+        "a webhook for mastodon was refused: wrong"
     ]
     assert counted.results == [("mastodon", "wrong")] * 5
 
@@ -316,7 +316,7 @@ def test_refusals_are_logged_once_in_a_while_by_platform_and_reason_alone(
 def test_scores_that_are_ids_only_are_said_in_the_answer(api: Api, counted: Counted) -> None:
     answer = deliver(api, source(api, "discourse"), discourse(reviewable_score_ids=[4, 5], reviewable_scores=...))
     assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
-    assert "ids only" in answer.json()["notes"][0]
+    assert "only ids" in answer.json()["notes"][0]
 
 
 def test_both_secrets_are_taken_while_rotating_and_then_the_new_one_alone(api: Api, counted: Counted) -> None:
@@ -361,7 +361,7 @@ def test_coral_wakes_its_pollers_behind_the_answer(api: Api, counted: Counted) -
     assert (answer.status_code, answer.json()["accepted"], answer.json()["notes"]) == (
         202,
         0,
-        ["the platform is asked what there is"],
+        ["the platform will be polled for new flags"],
     )
     with api.engine.connect() as connection:
         assert pollers(connection, poller.tenant_id)[0].next_poll_us == int(NOW.timestamp()) * 1_000_000

@@ -145,7 +145,7 @@ def test_a_batch_lists_what_an_erased_reporter_sent_beside_what_was_taken() -> N
         2,
         "c-1",
         "/reporter/id",
-        "erased",
+        "the reporter was erased",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.model import Assessment, Decision
+from service.model import Decision
 from service.moderation.assessment import ClusterPart, assess, summarise
 from service.moderation.brief import (
     ComplaintFigures,
@@ -20,6 +20,7 @@ from service.moderation.brief import (
     not_known,
     sentences,
 )
+from service.moderation.target_assessment import Assessment
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 GROUP = GroupOnTarget(

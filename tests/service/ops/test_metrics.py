@@ -23,11 +23,17 @@ from service.ops.worker_metrics import CUT_PAIRS, DELIVERY_ATTEMPTS, POLLS, WIND
 from service.storage.accounts.tenants import create_tenant
 from service.storage.redis_store import redis_keys
 from service.storage.sql.engine import write
-from service.storage.sql.schema import dead_letters, sources
-from service.storage.sql.schema.archive_tables import feed, ingest_state
-from service.storage.sql.schema.case_tables import clusters
-from service.storage.sql.schema.detection_tables import analysis_state, sweeps
-from service.storage.sql.schema.webhook_tables import deliveries, subscriptions
+from service.storage.sql.schema import (
+    analysis_state,
+    clusters,
+    dead_letters,
+    deliveries,
+    feed,
+    ingest_state,
+    sources,
+    subscriptions,
+    sweeps,
+)
 
 NOW_US = 1_795_000_000_000_000
 DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "brigadewatch.json"

@@ -9,14 +9,14 @@ from typing import Any
 
 from service.intake.documents import Submission
 from service.model import JsonObject
-from service.platforms import adapters
+from service.platforms import registry
 from service.platforms.payload import Payload
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def read(platform: str, document: object, *, now: datetime = NOW, mapping: Mapping[str, Any] | None = None) -> Payload:
-    return adapters.read(platform, document, now, mapping)
+    return registry.read(platform, document, now, mapping)
 
 
 def taken(delivery: Payload, *, now: datetime = NOW) -> list[JsonObject]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from service import platforms
+from service.platforms import registry
 from service.platforms.payload import Unusable
 from tests.service.platforms.payloads import coop, coral, discourse, mastodon, score, status
 from tests.service.platforms.reading import batch_of, read
@@ -56,7 +56,7 @@ def survives(platform: str, document: object) -> None:
         line.decode()
 
 
-@pytest.mark.parametrize("platform", platforms.POSTING)
+@pytest.mark.parametrize("platform", registry.POSTING)
 @given(document=VALUES)
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_arbitrary_json_is_read_or_refused(platform: str, document: Any) -> None:

@@ -120,14 +120,14 @@ def test_what_the_system_flags_is_a_machine_and_what_it_decides_is_automatic() -
     assert decision["decided_by"] == "person"
 
 
-def test_scores_that_are_ids_only_are_said_and_the_first_flag_is_kept_all_the_same() -> None:
+def test_flags_that_are_only_ids_are_noted_and_the_first_flag_is_kept() -> None:
     delivery = read(
         "discourse", discourse(reviewable_score_ids=[12, 11, 13], reviewable_scores=..., status=1, version=1)
     )
     first, decision = taken(delivery)
     assert (first["id"], first["reporter"]["id"], first["occurred_at"]) == ("11", "501", "2024-05-03T10:00:00Z")
     assert (decision["verdict"], decision["decided_at"]) == ("upheld", "2026-11-22T12:00:00Z")
-    assert any("ids only: 3 of 3" in note for note in delivery.notes)
+    assert any("3 of 3 flags are only ids" in note for note in delivery.notes)
     partly = read("discourse", discourse(FIRST, reviewable_score_ids=[1, 2]))
     assert [item["id"] for item in taken(partly)] == ["1"]
     assert any("1 of 2" in note for note in partly.notes)

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.intake.privacy_filter import PrivacyFilter
-from service.platforms import coral_flags, lemmy, ozone
+from service.platforms import coral_flags, lemmy_reports, ozone_events
+from service.platforms.coral import Coral
 from service.platforms.items import words
+from service.platforms.lemmy import Lemmy
 from service.platforms.listed import Listing, Unreadable, moment
-from service.polling.coral import Coral
-from service.polling.lemmy import Lemmy
-from service.polling.ozone import Ozone
-from service.polling.poll_pagination import Pace, Walk, stored_of, walk_of
-from service.polling.poll_protocol import Platform, Unexpected
+from service.platforms.ozone import Ozone
+from service.platforms.poll_pagination import Pace, Walk, stored_of, walk_of
+from service.platforms.poll_protocol import Poller, Unexpected
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LEAVES = (
@@ -35,9 +35,9 @@ LEAVES = (
             "REJECTED",
             "did:plc:a",
             "at://did:plc:a/app.bsky.feed.post/1",
-            ozone.REPORT,
-            ozone.TAKEDOWN,
-            ozone.LABEL,
+            ozone_events.REPORT,
+            ozone_events.TAKEDOWN,
+            ozone_events.LABEL,
             "x#reasonSpam",
         ]
     )
@@ -110,16 +110,16 @@ def takes(listing: Listing) -> None:
 @settings(max_examples=150)
 def test_no_list_makes_an_adapter_raise(entries: list[Any]) -> None:
     takes(coral_flags.listing_of({"edges": entries}))
-    takes(lemmy.listing_of(entries))
-    takes(ozone.listing_of(entries, []))
+    takes(lemmy_reports.listing_of(entries))
+    takes(ozone_events.listing_of(entries, []))
 
 
 @given(st.lists(VIEW, max_size=3), st.lists(st.dictionaries(NAMES, JSON, max_size=8), max_size=3))
 @settings(max_examples=100)
 def test_no_entry_of_nearly_the_right_shape_does(views: list[Any], entries: list[Any]) -> None:
-    takes(lemmy.listing_of(views))
+    takes(lemmy_reports.listing_of(views))
     takes(coral_flags.listing_of({"edges": [{"node": entry} for entry in entries]}))
-    takes(ozone.listing_of(entries, []))
+    takes(ozone_events.listing_of(entries, []))
 
 
 @pytest.mark.parametrize("platform", [Coral(), Lemmy(), Ozone()])
@@ -131,7 +131,7 @@ def test_no_entry_of_nearly_the_right_shape_does(views: list[Any], entries: list
 )
 @settings(max_examples=100)
 def test_no_answer_and_no_cursor_makes_a_platform_raise_anything_but_its_own_refusal(
-    platform: Platform, answer: Any, cursor: Any
+    platform: Poller, answer: Any, cursor: Any
 ) -> None:
     ask = platform.ask(cursor, NOW)
     assert ask is not None

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.platforms.signatures import BEARER, SCHEME_BY_PLATFORM, Hmac, Scheme, Shared, Standard, check_secret, fault
+from service.platforms.registry import scheme_of
+from service.platforms.signatures import BEARER, Hmac, Scheme, Shared, Standard, check_secret, fault
 from tests.service.platforms.payloads import STANDARD_SECRET, headers, hexdigest, standard
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -23,7 +24,7 @@ def test_the_public_vector_of_discourse_verifies() -> None:
     given_headers = {
         "x-discourse-event-signature": "sha256=162f107f6b5022353274eb1a7197885cfd35744d8d08e5bcea025d309386b7d6"
     }
-    scheme = SCHEME_BY_PLATFORM["discourse"]
+    scheme = scheme_of("discourse")
     assert fault(scheme, given_headers, b'{"ping":"OK"}', ("my_lovely_secret_for_web_hook",), NOW) is None
     assert fault(scheme, given_headers, b'{"ping": "OK"}', ("my_lovely_secret_for_web_hook",), NOW) == "wrong"
 
@@ -47,7 +48,7 @@ def test_the_public_vector_of_standard_webhooks_verifies_at_its_time() -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_each_platforms_own_signature_verifies_and_fails_closed(platform: str) -> None:
-    scheme = SCHEME_BY_PLATFORM[platform]
+    scheme = scheme_of(platform)
     signed = headers(platform, "secret of the house", BODY)
     assert fault(scheme, signed, BODY, ("secret of the house",), NOW) is None
     assert fault(scheme, signed, BODY, ("another secret",), NOW) == "wrong"
@@ -70,18 +71,18 @@ def test_each_platforms_own_signature_verifies_and_fails_closed(platform: str) -
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_while_rotating_both_secrets_verify(platform: str) -> None:
     for used in ("new", "old"):
-        assert fault(SCHEME_BY_PLATFORM[platform], headers(platform, used, BODY), BODY, ("new", "old"), NOW) is None
-    assert fault(SCHEME_BY_PLATFORM[platform], headers(platform, "older", BODY), BODY, ("new", "old"), NOW) == "wrong"
+        assert fault(scheme_of(platform), headers(platform, used, BODY), BODY, ("new", "old"), NOW) is None
+    assert fault(scheme_of(platform), headers(platform, "older", BODY), BODY, ("new", "old"), NOW) == "wrong"
 
 
 def test_without_a_secret_only_what_bears_no_signature_passes() -> None:
-    scheme = SCHEME_BY_PLATFORM["discourse"]
+    scheme = scheme_of("discourse")
     assert fault(scheme, {}, BODY, (), NOW) is None
     assert fault(scheme, headers("discourse", "any", BODY), BODY, (), NOW) == "unverifiable"
 
 
 def test_coral_may_send_a_list_but_no_endless_one() -> None:
-    scheme = SCHEME_BY_PLATFORM["coral"]
+    scheme = scheme_of("coral")
     right = f"sha256={hexdigest('s', BODY)}"
     wrong = f"sha256={'0' * 64}"
     assert fault(scheme, {"x-coral-signature": f"{wrong}, {right}"}, BODY, ("s",), NOW) is None
@@ -156,7 +157,7 @@ def test_a_shared_secret_stands_behind_its_prefix() -> None:
 )
 def test_no_header_breaks_a_check_and_none_passes_by_chance(value: str, body: bytes, platform: str) -> None:
     schemes: dict[str, Any] = {
-        **SCHEME_BY_PLATFORM,
+        **{name: scheme_of(name) for name in PLATFORMS},
         "standard": Standard(),
         "base64": Hmac("x-s", "sha512", "base64", "", " "),
     }

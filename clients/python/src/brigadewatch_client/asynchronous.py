@@ -128,7 +128,7 @@ class AsyncClient:
         Those that are not valid are in the receipt; the others are on disk when this returns.
 
         Raises Unreachable after `retry_for` without success, with how many were `done`, and ValueError for an item that
-        is no JSON (those before it may have been sent).
+        cannot be written as JSON (those before it may have been sent).
         """
         return await self._send("/v1/complaints", complaints)
 
@@ -150,7 +150,9 @@ class AsyncClient:
         answer = await self._ask(exchange.ask_brief(target_id, threshold), self._send_timeout)
         document = exchange.read_document(answer, 200)
         if not isinstance(document, dict):
-            raise Unreachable("an answer that is no brief came back: is this brigadewatch?", status=answer.status)
+            raise Unreachable(
+                "the answer is not a brief: check that the URL is that of brigadewatch", status=answer.status
+            )
         return document
 
     async def _send(self, path: str, items: Iterable[Complaint | Outcome | Mapping[str, Any]]) -> Receipt:

@@ -22,7 +22,7 @@ _GRACE_SECONDS = 0.05  # the loop's own bound comes first, with the better words
 
 
 class Background:
-    """A client that lives on the loop of a thread. Both begin with the first call, and anew in a forked child."""
+    """A client that lives on the loop of a thread. Both start with the first call, and again in a forked child."""
 
     def __init__(self, make: Callable[[], AsyncClient]) -> None:
         self._make = make
@@ -32,7 +32,7 @@ class Background:
         _living.add(self)
 
     def run(self, call: Callable[[AsyncClient], Coroutine[Any, Any, T]], within: float | None) -> T:
-        """The result of `call`; Unreachable when none came `within` so many seconds (None: `call` ends by itself)."""
+        """The result of `call`. Raises Unreachable after `within` seconds (None: `call` has its own limit)."""
         loop, client = self._started()
         future = asyncio.run_coroutine_threadsafe(call(client), loop)
         try:

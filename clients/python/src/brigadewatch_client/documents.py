@@ -150,7 +150,7 @@ class Assessment:
                 document=document,
             )
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            raise ValueError(f"this is no assessment: {type(error).__name__}: {error}") from None
+            raise ValueError(f"the answer is not a valid assessment: {type(error).__name__}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

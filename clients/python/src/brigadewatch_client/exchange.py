@@ -60,7 +60,9 @@ class Batch:
 def segment(identifier: object) -> str:
     """An id as one segment of a path. Raises ValueError for what the service would refuse as an id."""
     if not isinstance(identifier, str) or not 1 <= len(identifier) <= 128 or _FORBIDDEN_IN_ID.search(identifier):
-        raise ValueError(f"{identifier!r:.150} is no id: 1 to 128 characters, no control characters and no surrogates")
+        raise ValueError(
+            f"{identifier!r:.150} is not a valid id: use 1 to 128 characters, without control characters and surrogates"
+        )
     # Dots too: clients and proxies resolve the segments "." and "..".
     return quote(identifier, safe="").replace(".", "%2E")
 
@@ -98,7 +100,7 @@ def post_batch(path: str, batch: Batch) -> Question | None:
 def batches(items: Iterable[Complaint | Outcome | Mapping[str, Any]]) -> Iterator[Batch]:
     """The items in groups that fit into a request.
 
-    Raises ValueError, with the item's place, for one that is no JSON.
+    Raises ValueError, with the item's place, for one that cannot be written as JSON.
     """
     lines: list[bytes] = []
     indexes: list[int] = []
@@ -194,7 +196,7 @@ def read_receipt(answer: Answer, batch: Batch) -> Receipt:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Unreachable(
-            "an answer that is no receipt came back: is this brigadewatch?", status=answer.status
+            "the answer is not a receipt: check that the URL is that of brigadewatch", status=answer.status
         ) from None
 
 
@@ -272,7 +274,7 @@ def _json_value(value: Any) -> Any:
         return time_text(value)
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _assessment(document: Any, target_id: str, status: int) -> Assessment:

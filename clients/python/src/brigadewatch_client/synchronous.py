@@ -108,7 +108,7 @@ class Client:
         Those that are not valid are in the receipt; the others are on disk when this returns.
 
         Raises Unreachable after `retry_for` without success, with how many were `done`, and ValueError for an item that
-        is no JSON (those before it may have been sent).
+        cannot be written as JSON (those before it may have been sent).
         """
         return self._send("/v1/complaints", complaints)
 

@@ -12,11 +12,7 @@ from service.storage.accounts.secret_box import SealedWithAnotherKey, SecretBox
 from service.storage.accounts.secret_rotation import SEALED, rotate_all
 from service.storage.accounts.tenants import create_tenant
 from service.storage.sql.engine import write
-from service.storage.sql.schema import sources
-from service.storage.sql.schema.account_tables import tenant_settings
-from service.storage.sql.schema.declarations import metadata
-from service.storage.sql.schema.privacy_tables import erasures
-from service.storage.sql.schema.webhook_tables import subscriptions
+from service.storage.sql.schema import erasures, metadata, sources, subscriptions, tenant_settings
 
 OLD, NEW = "01" * 32, "02" * 32
 

@@ -16,7 +16,7 @@ from service.storage.accounts.policy_overrides import set_overrides
 from service.storage.accounts.tenant_settings import TenantSettings, change_settings, settings_of
 from service.storage.accounts.tenants import create_key, create_tenant, find_key
 from service.storage.sql.engine import write
-from service.storage.sql.schema.account_tables import audit_trail
+from service.storage.sql.schema import audit_trail
 
 
 def changed(engine: Engine, number: int, **changes: Any) -> TenantSettings:

@@ -22,7 +22,7 @@ from service.storage.accounts.tenants import (
 )
 from service.storage.complaints.archive_reader import analysis_state_of, ingest_state_of
 from service.storage.sql.engine import write
-from service.storage.sql.schema.account_tables import api_keys
+from service.storage.sql.schema import api_keys
 
 
 def test_a_tenant_begins_at_nothing_archived_and_nothing_analysed(engine: Engine) -> None:

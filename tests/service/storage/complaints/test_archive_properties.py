@@ -17,8 +17,7 @@ from service.storage.complaints.archive_reader import contents_of, ingest_state_
 from service.storage.redis_store.leases import take_epoch
 from service.storage.sql.engine import migrate, open_database
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema.archive_tables import ingest_state
-from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
+from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN, ingest_state
 
 numbers = count()
 

@@ -27,8 +27,7 @@ from service.storage.redis_store.leases import take_epoch
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema.archive_tables import complaints, ingest_state, outcomes
-from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
+from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN, complaints, ingest_state, outcomes
 
 DAY = 86_400
 

@@ -20,7 +20,7 @@ from service.storage.complaints.commit_draft import (
     touched_pairs,
 )
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema.complaint_states import REPEAT, STANDING, WITHDRAWN
+from service.storage.sql.schema import REPEAT, STANDING, WITHDRAWN
 
 TARGET, REPORTER = key_of("t"), key_of("r")
 

@@ -13,8 +13,7 @@ from service.errors import LostLease, UnknownTenant
 from service.storage.accounts.tenants import create_tenant
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.leases import Lease, held, take_epoch
-from service.storage.sql.schema.archive_tables import ingest_state
-from service.storage.sql.schema.detection_tables import analysis_state
+from service.storage.sql.schema import analysis_state, ingest_state
 
 
 def test_one_holds_a_lease_and_gives_it_back(clients: Any) -> None:

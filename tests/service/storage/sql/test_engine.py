@@ -25,9 +25,7 @@ from service.storage.sql.engine import (
     select_by_keys,
     write,
 )
-from service.storage.sql.schema import tenants
-from service.storage.sql.schema.archive_tables import targets
-from service.storage.sql.schema.declarations import metadata
+from service.storage.sql.schema import metadata, targets, tenants
 
 
 def test_the_migrations_make_exactly_the_schema(engine: Engine) -> None:

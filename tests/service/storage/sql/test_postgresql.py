@@ -11,9 +11,7 @@ from sqlalchemy.exc import DataError, IntegrityError, InternalError, Operational
 
 from service.errors import Refused
 from service.storage.sql.engine import insert_rows, migrate, open_database, write
-from service.storage.sql.schema import tenants
-from service.storage.sql.schema.archive_tables import complaints, targets
-from service.storage.sql.schema.declarations import metadata
+from service.storage.sql.schema import complaints, metadata, targets, tenants
 
 here = pytest.mark.only_on("postgresql", "needs a server")
 

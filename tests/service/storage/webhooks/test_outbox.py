@@ -12,7 +12,7 @@ from service.moderation.events import EVENT_TYPES, Event
 from service.storage.accounts.tenants import create_tenant
 from service.storage.sql import timers
 from service.storage.sql.engine import write
-from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, subscriptions
+from service.storage.sql.schema import deliveries, delivery_attempts, events, subscriptions
 from service.storage.webhooks.outbox import delivery_id, event_id, forget_before, record
 
 FLAGGED = Event("cluster.flagged", "k1", {"cluster_id": "k1", "reporter_count": 25, "summary": "ä 😀 </script>"})

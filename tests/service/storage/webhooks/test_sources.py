@@ -13,8 +13,8 @@ from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant
 from service.storage.sql import timers
 from service.storage.sql.engine import write
+from service.storage.sql.schema import audit_trail
 from service.storage.sql.schema import sources as rows
-from service.storage.sql.schema.account_tables import audit_trail
 from service.storage.webhooks import sources
 
 NOW_US = 1_795_000_000_000_000

@@ -1,7 +1,7 @@
-"""What a poll consists of: an ask, its answer, and what it changes. PURE.
+"""What a poll consists of: a request, its answer, and what it changes. PURE.
 
-A platform is two functions of its cursor: what to ask next, and what an answer means. So a job may end, or be killed,
-between any two pages, and goes on from the cursor that was stored.
+A poller is two functions of its cursor: what to request next, and what an answer means. So a job may end, or be killed,
+between any two pages, and the next one continues from the cursor that was stored.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Protocol
 from service.errors import BrigadewatchError
 from service.model import JsonObject
 from service.platforms.listed import Listing
-from service.polling.poll_pagination import Pace, Walk, stored_of, walk_of
+from service.platforms.poll_pagination import Pace, Walk, stored_of, walk_of
 
 FIRST_LOOKBACK = timedelta(days=30)  # twice the window: older complaints would only be archived
 NEWS = Pace(every=timedelta(0), lookback=FIRST_LOOKBACK, overlap=timedelta(minutes=10))
-# Decisions change entries that were read long ago: the last week is read again, slowly.
+# Decisions change entries that were read long ago, so the last week is read again, slowly.
 REVIEW = Pace(every=timedelta(minutes=15), lookback=timedelta(days=7), overlap=None)
 
 
 class Unexpected(BrigadewatchError):
-    """The platform's answer is not what it is known to answer; the text says what is wrong, and carries no secret."""
+    """The platform's answer differs from what is known of it. The text says what is wrong, and contains no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an answer held, and the cursor behind it."""
+    """The entries of an answer, and the cursor after it."""
 
     listing: Listing
     cursor: JsonObject
 
 
-class Platform(Protocol):
+class Poller(Protocol):
     """How one platform is polled."""
 
     def authorization(self, secret: str) -> str:
@@ -67,7 +67,7 @@ def bearer(secret: str) -> str:
 
 
 def walk_in(cursor: JsonObject, name: str) -> Walk:
-    """The named walk of a cursor; a new one where the cursor has none."""
+    """The named walk of a cursor; a new one if the cursor does not have it."""
     walks = cursor.get("walks")
     return walk_of(walks.get(name) if isinstance(walks, Mapping) else None)
 
@@ -90,5 +90,5 @@ def due_walk(cursor: JsonObject, names: Mapping[str, Pace], now: datetime) -> tu
 def same_page(walk: Walk, page: str | None) -> str | None:
     """`page`, unless the walk is there already. Raises Unexpected: such a list would never end."""
     if page is not None and page == walk.page:
-        raise Unexpected(f"the list gives the same page again and again ({page[:40]!r})")
+        raise Unexpected(f"the platform keeps returning the same page ({page[:40]!r})")
     return page

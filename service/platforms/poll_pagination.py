@@ -2,7 +2,7 @@
 
 A walk has a bound (an event time). Where a list is given newest first, the walk ends behind the bound; where oldest
 first, it begins there. The next walk's bound lies a little before the newest entry of the last one, so that what
-appears late in the list is found; what comes twice is told apart by its id.
+appears late in the list is found; entries that come twice are recognised by their ids.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Walk:
 
     @property
     def under_way(self) -> bool:
-        """Whether its next page is to be asked for."""
+        """Whether its next page has to be requested."""
         return self.bound_us is not None
 
     @property

@@ -1,0 +1,211 @@
+"""What requests and answers about webhook subscriptions and their deliveries contain, with examples."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+
+from service.model import ID_PATTERN, Frozen, moment
+from service.moderation.events import EventType
+from service.outbound.client import MAX_URL_CHARACTERS
+from service.storage.webhooks.deliveries import DeliveryRecord
+from service.storage.webhooks.subscriptions import StoredSubscription
+
+DeliveryState = Literal["pending", "delivered", "failed", "cancelled"]
+
+
+def _without_control_characters(text: str) -> str:
+    if any(character < " " or "\x7f" <= character <= "\x9f" for character in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def _without_repeats(kinds: list[EventType]) -> list[EventType]:
+    return list(dict.fromkeys(kinds))
+
+
+Url = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_URL_CHARACTERS),
+    Field(
+        description="Where events are posted: https (or http) to a public address, without user and password.",
+        json_schema_extra={"format": "uri"},
+    ),
+]
+Events = Annotated[
+    list[EventType],
+    Field(max_length=50, description="Types of events to send; empty: all of them."),
+    AfterValidator(_without_repeats),
+]
+Description = Annotated[
+    str,
+    StringConstraints(max_length=256),
+    AfterValidator(_without_control_characters),
+    Field(
+        description="A note for people, such as which system receives the events.",
+        json_schema_extra={"pattern": ID_PATTERN.replace("+", "*")},
+    ),
+]
+
+
+class SubscriptionRequest(Frozen):
+    """A new subscription."""
+
+    url: Url
+    events: Events = Field(default_factory=list)
+    description: Description = ""
+
+
+class SubscriptionChange(Frozen):
+    """Changes to a subscription. Fields that are absent or null stay as they are."""
+
+    url: Url | None = Field(None, description="New address: https (or http), public, without user and password.")
+    events: Events | None = Field(None, description="New types of events to send; empty: all of them.")
+    description: Description | None = Field(None, description="New note for people.")
+    enabled: bool | None = Field(
+        None,
+        description=(
+            "False: send nothing. Deliveries that are waiting are held and go out once it is true again; events that"
+            " happen in between are not kept."
+        ),
+    )
+    rotate_secret: bool | None = Field(
+        None,
+        description=(
+            "True: make a new secret, shown only in this answer. Deliveries are signed with the old one too for 24"
+            " hours."
+        ),
+    )
+
+
+class Subscription(BaseModel):
+    """A webhook subscription: which events are posted to which address."""
+
+    id: str = Field(description="The subscription's id.")
+    url: str = Field(description="Where events are posted.")
+    events: list[str] = Field(description="Types of events that are sent; empty: all of them.")
+    description: str = Field(description="A note for people; may be empty.")
+    created_at: datetime = Field(description="When it was created.")
+    enabled: bool = Field(description="Whether events are sent.")
+    disabled_at: datetime | None = Field(None, description="When it was disabled. Null: it is enabled.")
+    disabled_because: str | None = Field(
+        None, description="Why it was disabled, for people: by a key, or after failures. Null: it is enabled."
+    )
+    previous_secret_until: datetime | None = Field(
+        None, description="Until when deliveries are signed with the previous secret too. Null: only with the current."
+    )
+
+
+class NewSecret(Subscription):
+    """A subscription with its secret, which is never shown again."""
+
+    secret: str = Field(description="Verifies signatures (Standard Webhooks): `whsec_` followed by 32 bytes in base64.")
+
+
+class DeliveryAttempt(BaseModel):
+    """One attempt to deliver an event."""
+
+    at: datetime = Field(description="When it started.")
+    seconds: float = Field(description="How long it took, in seconds.")
+    status: int | None = Field(description="HTTP status of the receiver's answer. Null: there was no answer.")
+    error: str | None = Field(description="Why there was no answer, for people. Null: there was one.")
+
+
+class Delivery(BaseModel):
+    """One event on its way to one subscription."""
+
+    id: str = Field(description="The delivery's id.")
+    event_id: str = Field(description="The event's id, sent as `webhook-id`; the same with every attempt.")
+    event_type: str = Field(description="Type of the event, such as `cluster.flagged`.")
+    state: DeliveryState = Field(
+        description=(
+            "`pending`: waiting for its next attempt. `delivered`: the receiver answered 2xx. `failed`: all attempts"
+            " failed. `cancelled`: given up, because the subscription was deleted or the receiver answered 410."
+        )
+    )
+    created_at: datetime = Field(description="When the event happened.")
+    next_attempt_at: datetime | None = Field(
+        description="When the next attempt is due. Null: finished or, if `pending`, held while disabled."
+    )
+    finished_at: datetime | None = Field(description="When it was delivered or given up. Null: still pending.")
+    attempts: list[DeliveryAttempt] = Field(description="The latest 50 attempts, oldest first.")
+
+
+SUBSCRIPTION: dict[str, Any] = {
+    "id": "sub_5d0f4a1c9be2d03f11c0a7e4",
+    "url": "https://comments.example/hooks/brigadewatch",
+    "events": ["cluster.flagged", "target.hold"],
+    "description": "comment section",
+    "created_at": "2021-12-23T14:02:11Z",
+    "enabled": True,
+    "disabled_at": None,
+    "disabled_because": None,
+    "previous_secret_until": None,
+}
+NEW_SUBSCRIPTION = {**SUBSCRIPTION, "secret": "whsec_(32 bytes in base64)"}
+DELIVERY: dict[str, Any] = {
+    "id": "dlv_0c9be2d03f11c0a7e45d0f4a1c9be2d0",
+    "event_id": "evt_a7e45d0f4a1c9be2d03f11c00c9be2d0",
+    "event_type": "cluster.flagged",
+    "state": "pending",
+    "created_at": "2021-12-23T14:02:11Z",
+    "next_attempt_at": "2021-12-23T14:07:16Z",
+    "finished_at": None,
+    "attempts": [{"at": "2021-12-23T14:02:11Z", "seconds": 0.213, "status": 503, "error": None}],
+}
+REQUEST_EXAMPLES: dict[str, Any] = {
+    "one": {
+        "summary": "two types of events",
+        "value": {
+            "url": "https://comments.example/hooks/brigadewatch",
+            "events": ["cluster.flagged", "target.hold"],
+            "description": "comment section",
+        },
+    }
+}
+CHANGE_EXAMPLES: dict[str, Any] = {
+    "rotate": {"summary": "make a new secret", "value": {"rotate_secret": True}},
+    "enable": {"summary": "send events again", "value": {"enabled": True}},
+}
+
+
+def subscription_item(stored: StoredSubscription, now_us: int) -> Subscription:
+    """The stored subscription as the API answers it."""
+    until = stored.previous_until_us
+    return Subscription(
+        id=stored.id,
+        url=stored.url,
+        events=list(stored.events),
+        description=stored.description,
+        created_at=moment(stored.created_us),
+        enabled=stored.disabled_us is None,
+        disabled_at=_moment_if_any(stored.disabled_us),
+        disabled_because=stored.disabled_because,
+        previous_secret_until=None if until is None or until <= now_us else moment(until),
+    )
+
+
+def delivery_item(stored: DeliveryRecord) -> Delivery:
+    """The stored delivery as the API answers it."""
+    attempts = [
+        DeliveryAttempt(
+            at=moment(attempt.at_us), seconds=round(attempt.seconds, 3), status=attempt.status, error=attempt.error
+        )
+        for attempt in stored.attempts
+    ]
+    return Delivery(
+        id=stored.id,
+        event_id=stored.event_id,
+        event_type=stored.type,
+        state=stored.state,
+        created_at=moment(stored.created_us),
+        next_attempt_at=_moment_if_any(stored.next_us),
+        finished_at=_moment_if_any(stored.finished_us),
+        attempts=attempts,
+    )
+
+
+def _moment_if_any(us: int | None) -> datetime | None:
+    return None if us is None else moment(us)
