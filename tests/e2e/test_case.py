@@ -35,7 +35,7 @@ def test_a_case_that_somebody_changed_first_is_not_decided_and_keeps_the_note(
     case = installation.cases(tenant)[-1]
     one, other = visitor("moderator", "shared"), visitor("second", "shared")
     page, there = one.go(f"/console/clusters/{case['id']}"), other.go(f"/console/clusters/{case['id']}")
-    page.get_by_label("Note, kept in the log").fill("I looked at all nine of them")
+    page.get_by_label("Note, kept in the decision log").fill("I looked at all nine of them")
     there.get_by_label("Not coordinated", exact=False).first.check()
     there.get_by_role("button", name="Submit", exact=True).click()
     expect(there.locator("#messages")).to_contain_text("Not coordinated")
@@ -45,7 +45,7 @@ def test_a_case_that_somebody_changed_first_is_not_decided_and_keeps_the_note(
         page.get_by_role("button", name="Submit", exact=True).click()
         expect(page.locator("#messages")).to_contain_text("second changed this case first")
     expect(page.locator("#changed")).to_contain_text("by second")
-    expect(page.get_by_label("Note, kept in the log")).to_have_value("I looked at all nine of them")
+    expect(page.get_by_label("Note, kept in the decision log")).to_have_value("I looked at all nine of them")
     assert installation.case(tenant, case["id"])["status"] == "decided"
     page.get_by_role("button", name="Submit", exact=True).click()  # on what one has seen now
     expect(page.locator("#messages")).to_contain_text("Coordinated")
@@ -102,7 +102,7 @@ def test_a_tick_takes_a_reporter_out_and_the_panel_says_what_is_left(
     expect(page.locator("#effect")).to_contain_text("Without 1 account:")
     expect(page.locator("#effect")).to_contain_text("8 accounts on")
     page.locator("[data-verdict='1']").check()
-    expect(page.locator("#effect")).to_contain_text("What it does:")
+    expect(page.locator("#effect")).to_contain_text("Effect:")
     page.get_by_role("button", name="Submit", exact=True).click()
     expect(page.locator("#messages")).to_contain_text("Coordinated")
     assert len(installation.case(tenant, case["id"])["reporters"]) == 8
@@ -113,7 +113,7 @@ def test_a_note_is_kept_beside_the_case(visitor: Callable[..., Visitor], install
     person = visitor("moderator", "triage")
     page = person.go(f"/console/clusters/{case['id']}")
     page.locator("#notes textarea").fill("Seen <b>before</b> in spring")
-    page.get_by_role("button", name="Add the note").click()
+    page.get_by_role("button", name="Add note").click()
     expect(page.locator("#notes")).to_contain_text("Seen <b>before</b> in spring")
 
 

@@ -44,12 +44,12 @@ def test_cases_are_triaged_by_keyboard_alone(visitor: Callable[..., Visitor], in
     keys.press("Enter")
     expect(page).to_have_url(re.compile(f"/console/clusters/{listed[0]}"))
     keys.press("c")
-    expect(page.locator("[data-claim]")).to_contain_text("Give back")
+    expect(page.locator("[data-claim]")).to_contain_text("Release")
     keys.press("1")
-    expect(page.locator("#effect")).to_contain_text("What it does:")
+    expect(page.locator("#effect")).to_contain_text("Effect:")
     told = page.locator("#effect").inner_text()
     assert re.search(r"\d+ complaints on 14 targets", told)
-    keys.press("Enter")  # the choice moved the focus to "Submit and next"
+    keys.press("Enter")  # the choice moved the focus to "Submit and go to next"
     expect(page).to_have_url(re.compile(f"/console/clusters/{listed[1]}"))
     expect(page.locator("#messages")).to_contain_text("complaints on 14 targets")
     decided = installation.case(installation.tenants["triage"], listed[0])
@@ -58,13 +58,13 @@ def test_cases_are_triaged_by_keyboard_alone(visitor: Callable[..., Visitor], in
     keys.press("n")
     expect(page).to_have_url(re.compile(f"/console/clusters/{listed[2]}"))
     keys.press("2")
-    expect(page.locator("#effect")).to_contain_text("What it does:")
+    expect(page.locator("#effect")).to_contain_text("Effect:")
     keys.press("m")
     keys.type("checked: jx1? are letters here")
     keys.press("Control+Enter")
     expect(page.locator("#messages")).to_contain_text("count in full")
     keys.press("u")
-    expect(page.locator("#messages")).to_contain_text("taken back")
+    expect(page.locator("#messages")).to_contain_text("undone")
     again = installation.case(installation.tenants["triage"], listed[2])
     assert again["status"] == "open"
     with installation.client(installation.tenants["triage"]) as client:
@@ -111,7 +111,7 @@ def test_filters_and_sorting_live_in_the_address(visitor: Callable[..., Visitor]
     assert rows(page) == [case["id"]]
     page.reload()
     assert rows(page) == [case["id"]]
-    page.get_by_role("list", name="Filters that are on").get_by_role("link").click()
+    page.get_by_role("list", name="Active filters").get_by_role("link").click()
     expect(page).to_have_url(re.compile("/console/clusters$"))
     assert len(rows(page)) > 1
     page.go_back()
@@ -123,7 +123,7 @@ def test_filters_and_sorting_live_in_the_address(visitor: Callable[..., Visitor]
     # a spoiled address shows a list all the same
     person.go("/console/clusters?min_score=many&since=yesterday&sort=upwards&tab=nowhere")
     assert len(rows(page)) > 1
-    expect(page.get_by_role("list", name="Filters that are on")).to_contain_text("left out")
+    expect(page.get_by_role("list", name="Active filters")).to_contain_text("left out")
 
 
 def test_several_cases_are_decided_after_a_preview_and_the_one_changed_meanwhile_is_left(
@@ -172,7 +172,7 @@ def test_two_moderators_see_each_other_and_no_row_moves(
     expect(page.locator(f"#case-{case} .row-news")).to_have_text("claimed by second just now")
     other.go(f"/console/clusters/{case}")
     there.keyboard.press("1")
-    expect(there.locator("#effect")).to_contain_text("What it does:")
+    expect(there.locator("#effect")).to_contain_text("Effect:")
     there.get_by_role("button", name="Submit", exact=True).click()
     expect(there.locator("#messages")).to_contain_text("Coordinated")
     expect(page.locator(f"#case-{case} .row-news")).to_have_text("decided by second just now")

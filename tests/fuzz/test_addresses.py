@@ -13,7 +13,7 @@ import httpx
 from hypothesis import strategies as st
 
 from service.console import csv_files
-from service.console.queue_filters import FIELDS, question_of, read_question
+from service.console.queue_filters import FIELDS, parse_query, read_query
 from service.console.rendering import segment
 from service.console.sign_in import HOME, safe_path, sign_in_path
 from service.errors import InvalidCursor
@@ -148,20 +148,20 @@ def test_filters_of_a_cursor_are_checked_like_those_of_an_address(filters: dict[
     )
 )
 def test_any_question_to_the_queue_is_one_and_its_address_says_the_same(parameters: dict[str, str]) -> None:
-    question = read_question(parameters)
+    question = read_query(parameters)
     assert not question.filters.keys() & {name for name in question.wrong if name not in ("since", "until")}
     try:
         text = question.text
     except UnicodeEncodeError:  # half a pair, which no address can hold
         return
     if len(text) <= 2_048:
-        again = question_of(text)
+        again = parse_query(text)
         assert (again.tab, again.sort, dict(again.filters)) == (question.tab, question.sort, dict(question.filters))
 
 
 @cases(text=TEXTS)
 def test_any_text_instead_of_a_question_is_the_usual_one_or_a_question(text: str) -> None:
-    question_of(text)
+    parse_query(text)
 
 
 @cases(
@@ -215,7 +215,7 @@ def test_openings_are_read_or_named(text: str) -> None:
 
 @cases(cell=TEXTS | st.integers() | st.floats() | st.none(), name=TEXTS)
 def test_no_cell_is_a_formula_and_no_name_leaves_its_header(cell: csv_files.Cell, name: str) -> None:
-    written = csv_files.harmless(cell)
+    written = csv_files.escape_formula(cell)
     if isinstance(written, str) and isinstance(cell, str):
         assert written[:1] not in ("=", "@", "\t", "\r") and (
             written[:1] not in ("+", "-") or csv_files._NUMBER.match(written)

@@ -96,7 +96,7 @@ def test_all_chosen_cases_are_decided_under_the_persons_name_and_can_be_taken_ba
     assert state(api, "k-1") == state(api, "k-2") == ("flagged", "open")
     assert len(logged(api, "k-1")) == 2
     anna.post("/console/queue/undo", {"decisions": ids[1]})
-    assert "taken back already" in anna.get("/console/clusters").text
+    assert "already undone" in anna.get("/console/clusters").text
     assert len(logged(api, "k-1")) == 2
 
 
@@ -146,7 +146,7 @@ def test_an_unfit_decision_comes_back_in_words_with_what_was_typed(
 def test_choosing_nothing_or_nonsense_is_told(api: Api, anna: Visitor) -> None:
     for path in ("chosen", "decide"):
         assert anna.post(f"/console/queue/{path}", {"verdict": "coordinated"}).status_code == 303
-        assert "hoose cases first" in (page := anna.get("/console/clusters").text) or "No case was chosen" in page
+        assert "elect cases first" in (page := anna.get("/console/clusters").text) or "No cases were selected" in page
     nonsense = anna.post("/console/queue/chosen", {"case": ["k-1", "k-1:x", ":1", "\x00:1", "k" * 90 + ":1"]})
     assert nonsense.status_code in (200, 303)
     assert (
@@ -158,7 +158,7 @@ def test_choosing_nothing_or_nonsense_is_told(api: Api, anna: Visitor) -> None:
 
 
 def test_undo_asks_about_ones_own_last_decision_that_stands(api: Api, anna: Visitor) -> None:
-    assert "no decision that stands" in anna.get("/console/queue/undo").text
+    assert "no decision to undo" in anna.get("/console/queue/undo").text
     decide_elsewhere(api, "k-3")
     anna.post("/console/queue/decide", {"case": ["k-1:1"], "verdict": "coordinated", "note": "first"})
     anna.post("/console/queue/decide", {"case": ["k-2:1"], "verdict": "coordinated", "note": "second"})
@@ -176,7 +176,7 @@ def test_undo_asks_about_ones_own_last_decision_that_stands(api: Api, anna: Visi
     assert "first" in anna.get("/console/queue/undo").text
     anna.post("/console/queue/undo", {"decisions": "d-k-3-ben,nonsense"})
     told = anna.get("/console/clusters").text
-    assert "Nothing was taken back." in told
+    assert "Nothing was undone." in told
     assert "ben’s decision" in told
     assert [d.by for d in logged(api, "k-3")] == ["ben"]
 

@@ -63,21 +63,21 @@ def test_the_page_shows_why_who_what_and_when(anna: Visitor) -> None:
     assert page.status_code == 200
     for words in (
         "8 accounts complained about the same 6 targets",
-        "In step",
+        "Lockstep",
         "Across threads",
-        "Fresh accounts",
+        "New accounts",
         "5 of 6 targets are by author a-9",
         "r-3",
         "comment/4",
         "What was said, number 5.",
-        "Judge these first",
+        "first:</b>",
         "automatically",
         "rejected",
         "near-duplicates",
         "device A",
         "found the group k1",
         "The platform, automatically",
-        "Nobody has it",
+        "Unclaimed",
     ):
         assert words in page.text, words
     assert page.text.count("data-reporter=") == 8 and page.text.count("data-target=") == 6
@@ -194,30 +194,23 @@ def test_undo_is_a_new_decision_and_the_log_keeps_both(desk: Api, anna: Visitor)
     answer = anna.post(f"{CASE}/undo", {**fields(page), "decision": decision})
     assert answer.status_code == 303
     page = anna.get(CASE).text
-    assert (
-        "Taken back" in page
-        and f"took a decision back ({decision})" in page
-        and "taken back since" in page
-        and "○" in page
-    )
-    assert anna.post(f"{CASE}/undo", {**fields(page), "decision": decision}).status_code == 422, (
-        "it is taken back already"
-    )
+    assert "Undone" in page and f"undid decision {decision})" in page and "undone later" in page and "○" in page
+    assert anna.post(f"{CASE}/undo", {**fields(page), "decision": decision}).status_code == 422, "it is already undone"
     assert anna.post(f"{CASE}/undo", {**fields(page), "decision": "d-none"}).status_code in (409, 422)
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("entered", "message"),
     [
-        ({"verdict": ""}, "Choose what it is"),
-        ({"verdict": "guilty"}, "Choose what it is"),
-        ({"verdict": "coordinated", "reason_code": "spite"}, "Choose one of the reasons"),
+        ({"verdict": ""}, "Select a decision"),
+        ({"verdict": "guilty"}, "Select a decision"),
+        ({"verdict": "coordinated", "reason_code": "spite"}, "Select one of the listed reasons"),
         ({"verdict": "coordinated", "note": "x" * 5_000}, "note"),
         ({"verdict": "coordinated", "note": "a\0b"}, "NUL"),
         ({"verdict": "coordinated", "excluded_reporters": ["nobody"]}, "no member"),
         ({"verdict": "snoozed", "snooze_for": "0"}, "1 to 366 days"),
         ({"verdict": "snoozed", "snooze_for": "²"}, "1 to 366 days"),
-        ({"verdict": "snoozed", "snooze_until": "soon"}, "is no time"),
+        ({"verdict": "snoozed", "snooze_until": "soon"}, "is not a valid time"),
         ({"verdict": "snoozed", "snooze_until": "2020-01-01T00:00"}, "has to lie after now"),
         ({"verdict": "snoozed", "snooze_until": "0001-01-01T00:00"}, "snooze_until"),
     ],
@@ -263,13 +256,13 @@ def test_who_is_ticked_is_taken_out_and_the_score_without_them_is_told_before(an
         and "Signal by signal" in part.text
     )
     assert (
-        "no group is left"
+        "no group remains"
         in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": [f"r-{k}" for k in range(6)]}, htmx=True).text
     )
     assert "no member" in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": ["nobody"]}, htmx=True).text
     assert anna.post(f"{CASE}/decide", typed).status_code == 303
     page = anna.get(CASE).text
-    assert page.count("taken out") >= 2 and 'value="r-0" form="decision"' not in page and ">6 accounts</dd>" in page
+    assert page.count("excluded") >= 2 and 'value="r-0" form="decision"' not in page and ">6 accounts</dd>" in page
 
 
 def test_without_a_script_the_preview_is_the_page_with_what_was_typed(anna: Visitor) -> None:
@@ -277,15 +270,15 @@ def test_without_a_script_the_preview_is_the_page_with_what_was_typed(anna: Visi
         f"{CASE}/preview",
         {**fields(anna.get(CASE).text), "verdict": "not_coordinated", "note": "unsure", "excluded_reporters": ["r-0"]},
     )
-    assert page.status_code == 200 and "unsure" in page.text and "What it does:" in page.text and "<html" in page.text
+    assert page.status_code == 200 and "unsure" in page.text and "Effect:" in page.text and "<html" in page.text
 
 
 def test_a_viewer_reads_and_may_not_decide(desk: Api) -> None:
     viewer = sign_in(desk, "vic", role="viewer")
     page = viewer.get(CASE).text
     assert (
-        "Deciding needs the role moderator" in page
-        and "Submit and next" not in page
+        "deciding needs the moderator role" in page
+        and "Submit and go to next" not in page
         and 'name="excluded_reporters"' not in page
     )
     for action in ("decide", "claim", "unclaim", "notes", "undo"):
@@ -318,14 +311,14 @@ def test_tables_are_narrowed_by_the_address_and_by_htmx_alike(anna: Visitor) -> 
     part = anna.get(f"{CASE}?reporter=r-3&target=comment%2F2", htmx=True).text
     assert "<html" not in part and "1 complaint of 48" in part and "r-3" in part and "r-4</a>" not in part
     assert "8 complaints of 48" in anna.get(f"{CASE}?target=comment%2F2", htmx=True).text
-    assert "No complaint fits" in anna.get(f"{CASE}?reporter=nobody", htmx=True).text
+    assert "No complaints match" in anna.get(f"{CASE}?reporter=nobody", htmx=True).text
     assert (
         "8 complaints of 48"
         in anna.get(f"{CASE}?since=2026-11-02T00:00:00Z&until=2026-11-03T00:00:00Z", htmx=True).text
     )
     assert "48 complaints" in anna.get(f"{CASE}?since=rubbish&page=999999", htmx=True).text
     group = anna.get(f"{CASE}?text=g1", htmx=True).text
-    assert "36 complaints of 48" in group and "shown, click again for all" in group
+    assert "36 complaints of 48" in group and "selected, click again to show all" in group
 
 
 def test_complaints_come_in_pages(desk: Api, anna: Visitor) -> None:
@@ -345,10 +338,10 @@ def test_relatives_are_shown_with_how_they_are_related(desk: Api, anna: Visitor)
         "the same group, later" in page
         and "2 of 3" in page
         and "shares members" in page
-        and "merged into this one" in page
+        and "merged into this case" in page
     )
     merged = anna.get("/console/clusters/k9").text
-    assert "It goes on as" in merged and "Submit and next" not in merged
+    assert "This case was merged into" in merged and "Submit and go to next" not in merged
     assert anna.post("/console/clusters/k9/decide", {"version": "1", "verdict": "coordinated"}).status_code == 422
 
 

@@ -48,14 +48,14 @@ def test_targets_are_told_by_what_the_group_did_to_them() -> None:
 
 def test_the_three_signals_that_speak_most_for_coordination_are_named() -> None:
     assert case_answers(EVIDENCE_READ, signals_of(EVIDENCE_READ), [], 8).why == (
-        "Not by chance",
+        "Each additional member",
         "Across threads",
-        "Devoted to these targets",
+        "Focus on these targets",
     )
 
 
 def test_what_people_judged_is_counted() -> None:
-    assert case_answers([], [], [target()], 8).judged == "nobody has judged a target yet"
+    assert case_answers([], [], [target()], 8).judged == "no target reviewed yet"
     assert case_answers([], [], [target(verdict="rejected")], 8).judged == "people rejected 1 of 1 judged target"
     assert (
         case_answers([], [], [target(verdict="rejected"), target(verdict="upheld"), target()], 8).judged

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from service.console.chart_data import (
     BINS,
-    aims_of,
+    shared_traits_of,
     bins_of,
     delay,
     in_span,
@@ -138,7 +138,9 @@ def test_signals_come_strongest_first_with_their_share_of_what_was_said() -> Non
 def test_aims_are_apart_largest_share_first() -> None:
     assert [
         a.title
-        for a in aims_of([evidence("aim_author", 0, 0.3), evidence("aim_word", 0, 0.9), evidence("lockstep", 1)])
+        for a in shared_traits_of(
+            [evidence("aim_author", 0, 0.3), evidence("aim_word", 0, 0.9), evidence("lockstep", 1)]
+        )
     ] == ["Word", "Author"]
 
 

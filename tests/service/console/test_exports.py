@@ -139,7 +139,7 @@ def test_the_printed_page_says_when_ids_are_pseudonyms_anyway(desk: Api, anna: V
         change_settings(connection, tenant_id(desk.engine, "default"), actor="test", now_us=1, pseudonyms=True)
     assert (
         "this service&#39;s pseudonyms" in anna.get(f"{CASE}/print").text
-        or "this service's pseudonyms" in anna.get(f"{CASE}/print").text
+        or "this service’s pseudonyms" in anna.get(f"{CASE}/print").text
     )
 
 

@@ -54,7 +54,7 @@ def test_failures_are_pages_with_a_way_on(api: Api) -> None:
     missing = anna.get("/console/nothing")
     assert missing.status_code == 404
     assert "<h1>Not Found</h1>" in missing.text
-    assert "To the cases" in missing.text
+    assert "Go to cases" in missing.text
     assert anna.get("/console/preferences").status_code == 405
     unfit = anna.post("/console/preferences", {"theme": "<script>"})
     assert unfit.status_code == 422
@@ -93,7 +93,7 @@ def test_an_unexpected_failure_is_a_page_that_gives_nothing_away(api: Api, monke
     monkeypatch.setattr("service.console.queue.case_queue.count_tabs", broken)
     answer = anna.get("/console/clusters")
     assert answer.status_code == 500
-    assert "Something unexpected failed" in answer.text
+    assert "An unexpected error occurred" in answer.text
     assert "secret inside" not in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 

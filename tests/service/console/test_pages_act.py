@@ -195,7 +195,7 @@ def test_nothing_is_recorded_while_redis_is_being_rebuilt(moderator: Visitor) ->
 
 def test_what_a_person_made_of_a_suggested_warning_is_noted(moderator: Visitor) -> None:
     shown = moderator.get("/console/reporters/r1")
-    assert "I have warned them" in texts(shown.text)
+    assert "I have sent a warning" in texts(shown.text)
     assert (
         moderator.post("/console/reporters/r1/warning", {"choice": "warned"}).headers["location"]
         == "/console/reporters/r1"
@@ -232,7 +232,7 @@ def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Vi
     assert "detect 0 0 0" not in said  # another tenant's
     assert re.search(r"worker-detect 1 123 MB 2.5 GB", said), said
     assert re.search(r"clock ! ?none – –", said), said
-    assert "This Redis does not say how it is." in said  # the pretended one of the tests
+    assert "This Redis server does not report its state." in said  # the pretended one of the tests
 
 
 @pytest.mark.parametrize(
@@ -277,11 +277,11 @@ def test_dead_letters_are_sent_again_or_dropped_once_more_asked_and_noted(modera
     assert api.redis.blocking.xlen(redis_keys.stream("default")) == 1
     said = texts(admin.get("/console/ops").text)
     assert "1 was sent again" in said
-    assert "on its way again" in said
+    assert "retrying" in said
     assert (
         admin.post("/console/ops/dead-letters", {"action": "resend", "letter": [str(letter["id"])]}).status_code == 303
     )
-    assert "no dead letters any more" in texts(admin.get("/console/ops").text)
+    assert "no longer dead letters" in texts(admin.get("/console/ops").text)
     asked = admin.post("/console/ops/dead-letters", {"action": "drop", "letter": [str(letter["id"])]})
     assert "Drop 1 dead letter for good?" in texts(asked.text)
     assert len(rows(api, schema.dead_letters)) == 1

@@ -97,7 +97,7 @@ def test_a_target_is_shown_from_the_archive_while_redis_is_away(
 ) -> None:
     world.api.redis.blocking.delete(redis_keys.position("default"))
     said = texts(world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1").text)
-    assert "cannot be read at this moment" in said
+    assert "Current counts are unavailable" in said
     assert "complaints rejected" in said
     assert world.get("/console/restorations").status_code == 200
     assert world.get("/console/overview").status_code == 200
@@ -162,9 +162,9 @@ def test_a_reporter_tells_history_reputation_and_the_suggested_warning(world: Vi
         "Art. 23 DSA",
     ):
         assert words in said, words
-    assert "I have warned them" not in said  # a viewer reads
+    assert "I have sent a warning" not in said  # a viewer reads
     assert '<svg class="interval"' in answer.text
-    assert "to look at" in texts(world.get("/console/reporters").text)
+    assert "to review" in texts(world.get("/console/reporters").text)
 
 
 def test_looking_something_up_leads_to_its_page(world: Visitor) -> None:
@@ -178,7 +178,7 @@ def test_the_overview_tells_what_came_in_and_what_waits(world: Visitor) -> None:
     for words in (
         "4 0.00 a minute; 75 % (3) in flagged groups",
         "Cases that wait for you 1",
-        "unknown: none is decided yet",
+        "unknown: no cases decided yet",
         "Restorations to look at 1",
         "The latest complaint is of 1 Nov",
         "t/1",
@@ -254,4 +254,4 @@ def test_operations_are_for_admins(api: Api) -> None:
     assert "Nobody works on ingest, detect, sweep, deliver, chores" in said
     assert "ValueError: &lt;script&gt;" in answer.text
     api.redis.blocking.delete(redis_keys.position("default"))
-    assert "Not to be had at this moment" in texts(admin.get("/console/ops").text)
+    assert "Unavailable: the counter" in texts(admin.get("/console/ops").text)

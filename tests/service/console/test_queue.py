@@ -14,7 +14,7 @@ from conftest import Api
 from console_world import Visitor, put_user, sign_in
 
 from service.console.queue import next_case
-from service.console.queue_filters import Question, question_of, read_question
+from service.console.queue_filters import QueueQuery, parse_query, read_query
 from service.model import microseconds
 from service.storage.cases import claims
 from service.storage.sql import schema
@@ -229,7 +229,7 @@ def test_a_cursor_of_another_list_begins_again_and_says_so(api: Api, anna: Visit
     page = anna.get("/console/clusters?cursor=nonsense")
     assert page.status_code == 200
     assert shown(page.text) == ["k-1"]
-    assert "this is its beginning" in page.text
+    assert "Showing the first page" in page.text
 
 
 def test_hostile_words_are_words(api: Api, anna: Visitor) -> None:
@@ -293,13 +293,13 @@ def test_a_viewer_reads_and_changes_nothing(api: Api) -> None:
 
 def test_a_case_that_grew_after_its_decision_says_so(api: Api, anna: Visitor) -> None:
     put_cluster(api.engine, 1, "k-1", verdict="coordinated", status="open")
-    assert "grown since decision" in anna.get("/console/clusters").text
+    assert "grown since the decision" in anna.get("/console/clusters").text
 
 
 def test_empty_tabs_say_what_comes_there(anna: Visitor) -> None:
-    assert "Nothing new waits" in anna.get("/console/clusters").text
+    assert "No new cases" in anna.get("/console/clusters").text
     assert "You have no case" in anna.get("/console/clusters?tab=mine").text
-    assert "No case fits" in anna.get("/console/clusters?kind=repeat").text
+    assert "No cases match" in anna.get("/console/clusters?kind=repeat").text
 
 
 def test_the_next_case_is_the_first_other_one_of_the_same_list(api: Api, anna: Visitor) -> None:
@@ -330,12 +330,12 @@ def test_a_question_is_the_same_after_a_trip_through_an_address() -> None:
         "since": "2026-11-01",
         "status": "open",
     }
-    question = read_question(said)
-    assert question_of(question.text) == question
+    question = read_query(said)
+    assert parse_query(question.text) == question
     assert {name: values[0] for name, values in parse_qs(urlsplit(question.url()).query).items()} == said
     assert (
         question.url(text=None, tab="new")
         == "/console/clusters?sort=found_at&min_score=2.5&reporter=r%2F1%3Fx&since=2026-11-01"
     )
-    assert Question().url() == "/console/clusters"
+    assert QueueQuery().url() == "/console/clusters"
     assert question.filters["since_us"] == str(microseconds(datetime(2026, 11, 1, tzinfo=UTC)))

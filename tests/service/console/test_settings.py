@@ -213,7 +213,7 @@ def test_thresholds_are_proposed_in_the_units_of_people_and_tried_before_they_ho
     there = ask(root, window_seconds="21", flag_score="0.5", min_members="", default_threshold="8").headers["location"]
     run = there.rpartition("/")[2]
     waiting = root.get(there)
-    assert "waits for its turn" in waiting.text and 'hx-trigger="every 1s"' in waiting.text
+    assert "Dry run: queued" in waiting.text and 'hx-trigger="every 1s"' in waiting.text
     with api.engine.connect() as connection:
         assert overrides_of(connection, tenant_of(api)) == {}
         found = dry_runs.read(connection, tenant_of(api), run)
@@ -231,16 +231,20 @@ def test_a_result_is_shown_whole_and_put_in_force_by_a_button(api: Api, root: Vi
     assert "<b>1 case</b> would come, <b>1 case</b> would go" in page
     assert 'href="/console/clusters/k1"' in page and "too little evidence" in page
     assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page
-    assert "every 1s" not in page and "Put these thresholds in force" in page
+    assert "every 1s" not in page and "Apply these thresholds" in page
     assert root.post(f"{there}/apply").headers["location"] == "/console/settings/thresholds"
     page = root.get("/console/settings/thresholds").text
-    assert "These thresholds are in force (policy 2026.11+" in page and "changed" in page and "Try the defaults" in page
+    assert (
+        "These thresholds are in force (policy 2026.11+" in page
+        and "changed" in page
+        and "Dry run with the defaults" in page
+    )
     with api.engine.connect() as connection:
         assert overrides_of(connection, tenant_of(api)) == {"flag_score": 0.5}
     assert [(actor, subject) for actor, _, subject, _ in trail_of(api, "policy")] == [("root", "tenant")]
-    assert "These thresholds are in force." in root.get(there).text
+    assert "These thresholds are active." in root.get(there).text
     root.post(f"{there}/apply")
-    assert "have been changed since" in root.get(there).text
+    assert "have changed since" in root.get(there).text
     back = ask(root, defaults="yes").headers["location"]
     with api.engine.connect() as connection:
         assert dry_runs.read(connection, tenant_of(api), back.rpartition("/")[2]).values == {}
@@ -279,9 +283,9 @@ def test_a_dry_run_is_stopped_and_a_failed_one_says_why(api: Api, root: Visitor)
     there = ask(root, flag_score="0.5").headers["location"]
     root.post(f"{there}/cancel")
     assert "was stopped. Nothing was changed" in root.get("/console/settings/thresholds").text
-    assert "a newer one took its place" in root.get(there).text
+    assert "replaced by a newer one" in root.get(there).text
     there = ask(root, flag_score="0.5").headers["location"]
-    assert "is under way" in root.get("/console/settings/thresholds").text
+    assert "is in progress" in root.get("/console/settings/thresholds").text
     with write(api.engine) as connection:
         dry_runs.finish(
             connection, tenant_of(api), there.rpartition("/")[2], None, error="it failed: MemoryError", now_us=NOW_US
@@ -296,7 +300,7 @@ def test_a_dry_run_is_stopped_and_a_failed_one_says_why(api: Api, root: Visitor)
 
 def test_a_patrol_is_put_on_the_list_after_its_effect_was_told_and_taken_off_again(api: Api, root: Visitor) -> None:
     asked = root.get("/console/settings/patrols?reporter=r%2F1").text
-    assert "Put on the list?" in asked and "Changes nothing now" in asked and "never complained here" in asked
+    assert "Add to the list?" in asked and "Changes nothing now" in asked and "no complaints so far" in asked
     assert (
         root.post(
             "/console/settings/patrols/add", {"reporter": "r/1", "note": f"spam since 2019 {HOSTILE}"}
@@ -304,10 +308,10 @@ def test_a_patrol_is_put_on_the_list_after_its_effect_was_told_and_taken_off_aga
         == 303
     )
     page = root.get("/console/settings/patrols").text
-    assert "is a good patrol now" in page and 'href="/console/reporters/r%2F1"' in page and "<script>alert" not in page
+    assert "is now a good patrol" in page and 'href="/console/reporters/r%2F1"' in page and "<script>alert" not in page
     again = root.post("/console/settings/patrols/add", {"reporter": "r/1"})
     assert again.status_code == 422 and "on the list already" in again.text
-    assert "Take off the list?" in root.get("/console/settings/patrols?reporter=r%2F1").text
+    assert "Remove from the list?" in root.get("/console/settings/patrols?reporter=r%2F1").text
     assert root.post("/console/settings/patrols/remove", {"reporter": "r/1"}).status_code == 303
     assert root.post("/console/settings/patrols/remove", {"reporter": "r/1"}).status_code == 422
     assert [
@@ -323,7 +327,7 @@ def test_with_pseudonyms_a_patrol_is_named_by_the_platforms_id_and_kept_by_its_p
     with write(api.engine) as connection:
         change_settings(connection, tenant_of(api), actor="test", now_us=NOW_US, pseudonyms=True)
     root = sign_in(api, "root", role="admin")
-    assert "pseudonym of what you typed" in root.get("/console/settings/patrols?reporter=vera").text
+    assert "pseudonym of the ID you entered" in root.get("/console/settings/patrols?reporter=vera").text
     root.post("/console/settings/patrols/add", {"reporter": "vera"})
     with api.engine.connect() as connection:
         (kept,) = connection.scalars(sa.select(schema.allowed_reporters.c.reporter_id)).all()
@@ -454,7 +458,7 @@ def test_a_webhook_is_made_changed_rotated_disabled_and_deleted(api: Api, root: 
         == 303
     )
     second = shown_once(root.post(f"{there}/rotate").text)
-    assert second != first and "Old secret signs too" in root.get(there).text
+    assert second != first and "Old secret still signs" in root.get(there).text
     root.post(f"{there}/disable")
     with api.engine.connect() as connection:
         now = subscriptions.read(connection, tenant_of(api), made.id)
@@ -536,7 +540,7 @@ def test_the_log_of_deliveries_pages_filters_and_sends_again(api: Api, root: Vis
         assert connection.scalar(sa.select(d.c.state).where(d.c.id == first)) == "pending"
     root.post(f"{there}/disable")
     root.post(f"{there}/deliveries/{first}/replay")
-    assert "enable it first" in root.get(there).text
+    assert "Enable it before" in root.get(there).text
     assert root.post(f"{there}/deliveries/dlv_none/replay").status_code == 404
 
 
@@ -551,7 +555,7 @@ def test_a_test_is_sent_on_request_and_refused_while_disabled(api: Api, root: Vi
     root.post(f"{there}/disable")
     assert root.post(f"{there}/ping").status_code == 303
     page = root.get(there).text
-    assert "enable it first" in page and page.count("<code>ping</code>") == 1
+    assert "Enable it before" in page and page.count("<code>ping</code>") == 1
     assert root.post("/console/settings/subscriptions/sub_none/ping").status_code == 404
     assert sign_in(api, "anna", role="moderator").post(f"{there}/ping").status_code == 403
 
@@ -632,7 +636,7 @@ def test_privacy_and_limits_are_kept_told_and_on_record(api: Api, root: Visitor)
         == 303
     )
     page = root.get("/console/settings/privacy").text
-    assert "What is stored already keeps its ids" in page and 'value="12.5"' in page
+    assert "Complaints already stored keep their IDs" in page and 'value="12.5"' in page
     with api.engine.connect() as connection:
         now = settings_of(connection, tenant_of(api))
     assert (now.pseudonyms, now.keep_text, now.retention_days, now.rate_per_second) == (True, True, None, 12.5)

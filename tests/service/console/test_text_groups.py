@@ -7,15 +7,15 @@ from base64 import b64encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.console.text_groups import Written, text_groups, written_of
+from service.console.text_groups import ComplaintText, text_groups, complaint_text
 from service.intake.text_fingerprints import signature_of
 
 LONG = "this comment insults everybody who lives in our town and has to go at once"
 
 
-def said(*texts: str | None, reason: str | None = None) -> list[Written]:
+def said(*texts: str | None, reason: str | None = None) -> list[ComplaintText]:
     return [
-        written_of(seq, seq, {"text": text, "reason": reason} if text else {"reason": reason})
+        complaint_text(seq, seq, {"text": text, "reason": reason} if text else {"reason": reason})
         for seq, text in enumerate(texts)
     ]
 
@@ -46,10 +46,10 @@ def test_without_words_the_reason_speaks() -> None:
 
 def test_where_texts_are_not_kept_their_signatures_still_tell_copies() -> None:
     stored = b64encode(signature_of(LONG) or b"").decode()
-    groups = text_groups([written_of(k, k, {"text_signature": stored}) for k in range(3)], 0.4)
+    groups = text_groups([complaint_text(k, k, {"text_signature": stored}) for k in range(3)], 0.4)
     assert [(g.kind, g.sample, len(g.seqs)) for g in groups] == [("copied", None, 3)]
     for broken in ("!!", b64encode(b"short").decode(), 7):
-        assert written_of(1, 1, {"text_signature": broken}).signature is None
+        assert complaint_text(1, 1, {"text_signature": broken}).signature is None
 
 
 @given(st.lists(st.sampled_from(["a b", "A  b", LONG, LONG + " really", None]), max_size=12), st.randoms())
