@@ -216,11 +216,11 @@ def test_undo_is_a_new_decision_and_the_log_keeps_both(desk: Api, anna: Visitor)
     ],
 )
 def test_what_does_not_fit_is_said_in_words_and_nothing_is_lost(
-    anna: Visitor, typed: dict[str, Any], told: str
+    anna: Visitor, entered: dict[str, Any], message: str
 ) -> None:
-    answer = decide(anna, **{"note": "keep me", **typed})
-    assert answer.status_code == 422 and told in answer.text
-    assert "note" in typed or "keep me" in answer.text
+    answer = decide(anna, **{"note": "keep me", **entered})
+    assert answer.status_code == 422 and message in answer.text
+    assert "note" in entered or "keep me" in answer.text
     assert "<b>anna</b>" not in anna.get(CASE).text, "nothing happened"
 
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from service.console.chart_data import (
     BINS,
-    shared_traits_of,
     bins_of,
     delay,
     in_span,
     raster_data,
     raster_of,
     raster_rows,
+    shared_traits_of,
     signals_of,
     time_line_data,
     time_line_of,

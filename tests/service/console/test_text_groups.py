@@ -7,7 +7,7 @@ from base64 import b64encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.console.text_groups import ComplaintText, text_groups, complaint_text
+from service.console.text_groups import ComplaintText, complaint_text, text_groups
 from service.intake.text_fingerprints import signature_of
 
 LONG = "this comment insults everybody who lives in our town and has to go at once"
