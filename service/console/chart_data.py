@@ -184,7 +184,7 @@ class SignalBar:
 _TITLES = {
     "lockstep": "Lockstep",
     "devotion": "Focus on these targets",
-    "group": "Each additional member",
+    "group": "Unlikely by chance",
     "span": "Across threads",
     "slice": "One crowd at the same time",
     "base": "Starting point",

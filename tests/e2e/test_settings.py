@@ -24,7 +24,7 @@ def tenant(installation: Installation) -> Tenant:
     return made
 
 
-def test_thresholds_are_tried_seen_and_put_in_force(
+def test_thresholds_are_tried_in_a_dry_run_and_applied(
     visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant
 ) -> None:
     page = visitor("admin", tenant.name).go("/console/settings/thresholds")
@@ -42,7 +42,7 @@ def test_thresholds_are_tried_seen_and_put_in_force(
     assert {f"/console/clusters/{case['id']}" for case in before} <= hrefs
     assert installation.cases(tenant, status="any") == before, "nothing was changed yet"
     page.get_by_role("button", name="Apply these thresholds").click()
-    expect(page.locator(".message.good")).to_contain_text("in force")
+    expect(page.locator(".message.good")).to_contain_text("now active")
     expect(page.get_by_label("Minimum group size")).to_have_value("20")
     installation.up.wait(lambda: installation.cases(tenant, status="any") == [], seconds=90)
     page.get_by_role("button", name="Dry run with the defaults").click()
@@ -51,7 +51,7 @@ def test_thresholds_are_tried_seen_and_put_in_force(
     installation.up.wait(lambda: len(installation.cases(tenant, status="any")) >= 2, seconds=90)
 
 
-def test_a_value_out_of_range_is_told_beside_its_field_and_what_was_typed_stays(
+def test_a_value_out_of_range_shows_an_error_at_its_field_and_keeps_the_entry(
     visitor: Callable[..., Visitor], tenant: Tenant
 ) -> None:
     person = visitor("admin", tenant.name)
@@ -65,7 +65,7 @@ def test_a_value_out_of_range_is_told_beside_its_field_and_what_was_typed_stays(
     assert person.violations() == []
 
 
-def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(
+def test_a_new_person_chooses_a_password_and_can_sign_in_until_disabled(
     visitor: Callable[..., Visitor], tenant: Tenant
 ) -> None:
     page = visitor("admin", tenant.name).go("/console/settings/people")
@@ -92,7 +92,7 @@ def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(
     theirs.get_by_role("button", name="Change password").click()
     expect(theirs.get_by_role("heading", level=1)).to_have_text(re.compile("Cases"))
     page.get_by_text("Disable…").click()
-    page.get_by_role("button", name="Disable the account").click()
+    page.get_by_role("button", name="Disable account").click()
     expect(page.locator(".message.good")).to_contain_text("can no longer sign in")
     guest.go("/console/clusters")
     expect(theirs).to_have_url(re.compile("/console/sign-in"))
@@ -104,7 +104,7 @@ def test_a_good_patrol_counts_in_full(
     case = installation.case(tenant, installation.cases(tenant, status="any", disposition="any")[0]["id"])
     page = visitor("admin", tenant.name).go(f"/console/settings/patrols?reporter={case['reporters'][0]}")
     expect(page.get_by_text("more count as independent")).to_be_visible()
-    page.get_by_label("Why").fill("knows spam")
+    page.get_by_label("Reason").fill("knows spam")
     page.get_by_role("button", name="Add to the list").click()
     expect(page.get_by_role("table")).to_contain_text(case["reporters"][0])
     with installation.client(tenant) as client:
@@ -124,7 +124,7 @@ def test_a_good_patrol_counts_in_full(
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_sound_in_both_themes_and_widths(
+def test_every_page_is_accessible_in_both_themes_and_widths(
     visitor: Callable[..., Visitor], tenant: Tenant, theme: Theme, width: int
 ) -> None:
     person = visitor("admin", tenant.name, theme=theme, width=width)
@@ -142,4 +142,4 @@ def test_a_moderator_sees_no_settings(visitor: Callable[..., Visitor], tenant: T
     expect(page.get_by_role("link", name="Settings")).to_have_count(0)
     with person.expecting(403):
         page.goto("/console/settings/keys")
-        expect(page.get_by_text("This needs the role admin")).to_be_visible()
+        expect(page.get_by_text("This page needs the admin role")).to_be_visible()

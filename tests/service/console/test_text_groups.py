@@ -20,7 +20,7 @@ def said(*texts: str | None, reason: str | None = None) -> list[ComplaintText]:
     ]
 
 
-def test_near_duplicates_stand_together_whatever_few_words_differ() -> None:
+def test_near_duplicates_are_grouped_although_a_few_words_differ() -> None:
     groups = text_groups(
         said(
             LONG,
@@ -34,17 +34,17 @@ def test_near_duplicates_stand_together_whatever_few_words_differ() -> None:
     assert groups[0].sample == LONG and groups[0].wordings == 2
 
 
-def test_short_words_stand_together_when_they_are_the_same() -> None:
+def test_short_texts_are_grouped_if_they_are_identical() -> None:
     groups = text_groups(said("Rude  comment", "rude comment", "spam"), 0.4)
     assert [(g.kind, len(g.seqs)) for g in groups] == [("same", 2), ("same", 1)]
 
 
-def test_without_words_the_reason_speaks() -> None:
+def test_complaints_without_text_are_grouped_by_reason() -> None:
     groups = text_groups([*said(None, None, reason="abuse"), *said(None)], 0.4)
     assert {(g.kind, g.sample, len(g.seqs)) for g in groups} >= {("reason", "abuse", 2)}
 
 
-def test_where_texts_are_not_kept_their_signatures_still_tell_copies() -> None:
+def test_copies_are_recognised_by_signature_when_texts_are_not_stored() -> None:
     stored = b64encode(signature_of(LONG) or b"").decode()
     groups = text_groups([complaint_text(k, k, {"text_signature": stored}) for k in range(3)], 0.4)
     assert [(g.kind, g.sample, len(g.seqs)) for g in groups] == [("copied", None, 3)]
