@@ -56,7 +56,7 @@ def odds(probability: float | None) -> str:
         return "not tested"
     if probability >= 0.01:
         return f"{probability * 100:.0f} %"
-    return "1 in a quadrillion or less" if probability < 1e-15 else f"1 in {large(-math.log10(probability))}"
+    return "less than 1 in a quadrillion" if probability < 1e-15 else f"1 in {large(-math.log10(probability))}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -95,3 +95,18 @@ def test_an_id_is_quoted_as_one_path_segment(value: str, said: str) -> None:
 )
 def test_only_http_urls_become_links(url: object, link: bool) -> None:
     assert formatting.web_address(url) == (url if link else None)
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [
+        (None, "not tested"),
+        (0.5, "50 %"),
+        (0.01, "1 %"),
+        (2e-4, "1 in 5,000"),
+        (1e-7, "1 in 10 million"),
+        (0.0, "less than 1 in a quadrillion"),
+    ],
+)
+def test_chance_is_shown_as_a_percentage_or_as_one_in_so_many(probability: float | None, text: str) -> None:
+    assert formatting.odds(probability) == text
