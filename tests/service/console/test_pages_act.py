@@ -149,7 +149,7 @@ def test_a_decision_about_a_removal_is_recorded_as_an_outcome_through_the_stream
 ) -> None:
     api, number = moderator.api, tenant_id(moderator.api.engine, "default")
     preview, form = chosen_form(moderator, choice, ["t/1", "never-seen"])
-    assert "1 chosen target has no restoration" in texts(preview.text)
+    assert "1 selected target no longer needs a restoration" in texts(preview.text)
     assert form["target"] == ["t/1"]
     before = microseconds(api.app.state.api.now())
     for _ in range(2):  # a double click
