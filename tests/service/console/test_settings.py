@@ -244,7 +244,7 @@ def test_a_dry_run_result_is_shown_and_can_be_applied(api: Api, root: Visitor) -
     assert [(actor, subject) for actor, _, subject, _ in trail_of(api, "policy")] == [("root", "tenant")]
     assert "These thresholds are active." in root.get(there).text
     root.post(f"{there}/apply")
-    assert "have changed since" in root.get(there).text
+    assert "have been changed since" in root.get(there).text
     back = ask(root, defaults="yes").headers["location"]
     with api.engine.connect() as connection:
         assert dry_runs.read(connection, tenant_of(api), back.rpartition("/")[2]).values == {}
