@@ -1,6 +1,4 @@
-"""The console, put together: a small application of its own below /console, with HTML failures, its own headers and
-bounds.
-"""
+"""The console as a separate application below /console, with HTML error pages, its own headers and limits."""
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ from service.storage.sql.engine import write
 
 log = logging.getLogger(__name__)
 
-# Whatever pages there are: one router a subject. A path parameter is an id, decoded from its one segment.
+# One router per subject. A path parameter is an ID, decoded from one path segment.
 PAGES = (
     queue.router,
     bulk.router,
@@ -64,11 +62,11 @@ PAGES = (
 
 
 def add_console(app: FastAPI, api: ApiContext) -> None:
-    """Put the console below /console of the API's app."""
+    """Mount the console below /console of the API's app."""
     console = FastAPI(
         title="brigadewatch console", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    console.state = app.state  # also what is plugged in later (who counts: `observe`) is one for both
+    console.state = app.state  # shared, including what is set later (the metrics sink)
     console.state.api, console.state.hashing = api, Hashing()
     app.state.live = console.state.live = sse.CaseEvents(api.engine, lambda: api.now())
     console.include_router(static_files.router)
@@ -81,9 +79,7 @@ def add_console(app: FastAPI, api: ApiContext) -> None:
     _answer_failures(console)
     app.add_api_route("/console", _home, include_in_schema=False)
     app.add_api_route("/console/", _home, include_in_schema=False)
-    app.mount(
-        "/console", SecurityMiddleware(console)
-    )  # outside of it: the page of an unexpected failure is guarded too
+    app.mount("/console", SecurityMiddleware(console))  # outermost, so that error pages get the headers too
 
 
 async def _home() -> Response:
@@ -97,7 +93,7 @@ def set_preferences(
     keys: Annotated[Literal["on", "off"] | None, Form()] = None,
     back: Annotated[str, Form()] = "",
 ) -> Response:
-    """Theme and keys of the person, kept with the account."""
+    """Save the person's theme and shortcut preference with their account."""
     changed = {
         name: value
         for name, value in (("theme", theme), ("keys", None if keys is None else keys == "on"))
@@ -112,9 +108,9 @@ def set_preferences(
 
 def _answer_failures(console: FastAPI) -> None:
     for kind, _ in problems.STATUS_BY_FAILURE:
-        console.add_exception_handler(kind, _failed)
+        console.add_exception_handler(kind, _failure_page)
     for kind in (BrigadewatchError, HTTPException, RequestValidationError, Exception):
-        console.add_exception_handler(kind, _failed)
+        console.add_exception_handler(kind, _failure_page)
     console.add_exception_handler(SignInFirst, _to_sign_in)
     console.add_exception_handler(NewPasswordFirst, _to_new_password)
 
@@ -131,15 +127,13 @@ async def _to_sign_in(request: Request, failure: Exception) -> Response:
 
 async def _to_new_password(request: Request, failure: Exception) -> Response:
     if _wants_json(request):
-        return problems.problem(403, "choose a password of your own first", headers={"Cache-Control": "no-store"})
+        return problems.problem(403, "choose your own password first", headers={"Cache-Control": "no-store"})
     return see_other(request, PASSWORD)
 
 
-def _failed(request: Request, failure: Exception) -> Response:
-    """The failure in words: as a page, as a message at the head of the page that htmx is on, or as a problem for a
-    script.
-    """
-    status, text = _told(request, failure)
+def _failure_page(request: Request, failure: Exception) -> Response:
+    """An error as a page, as a message at the top of the page (htmx), or as problem+json (scripts)."""
+    status, text = _status_and_text(request, failure)
     if _wants_json(request):
         return problems.answer_to(failure) if isinstance(failure, BrigadewatchError) else problems.problem(status, text)
     person: Person | None = getattr(request.state, "person", None)
@@ -152,18 +146,18 @@ def _failed(request: Request, failure: Exception) -> Response:
     )
 
 
-def _told(request: Request, failure: Exception) -> tuple[int, str]:
+def _status_and_text(request: Request, failure: Exception) -> tuple[int, str]:
     if isinstance(failure, HTTPException):
         plain = failure.detail == HTTPStatus(failure.status_code).phrase
-        words = {404: "There is nothing at this address.", 405: "This cannot be done here."}
+        words = {404: "Page not found.", 405: "This action is not available here."}
         return failure.status_code, words.get(failure.status_code, failure.detail) if plain else str(failure.detail)
     if isinstance(failure, RequestValidationError):
-        told = [
-            f"{'.'.join(str(part) for part in error['loc'][1:]) or 'the form'}:"
+        errors = [
+            f"{'.'.join(str(part) for part in error['loc'][1:]) or 'form'}:"
             f" {str(error['msg']).removeprefix('Value error, ')}"
             for error in list(failure.errors())[:5]
         ]
-        return 422, "; ".join(told) or "The form does not fit."
+        return 422, "; ".join(errors) or "The form is invalid."
     if isinstance(failure, BrigadewatchError):
         status = (
             422
@@ -172,10 +166,10 @@ def _told(request: Request, failure: Exception) -> tuple[int, str]:
         )
         return status, str(failure)
     if any(isinstance(failure, kind) for kind, _ in problems.STATUS_BY_FAILURE):
-        log.warning("the console could not answer: %s", failure)
-        return 503, "The database does not answer at this moment. Nothing was changed; try again in a few seconds."
+        log.warning("the console could not respond: %s", failure)
+        return 503, "The database is not responding. Nothing was changed; try again in a few seconds."
     log.error("unexpected failure", exc_info=failure)  # the request's own line, of the same id, names the route
-    return 500, "Something unexpected failed; it was logged. What you sent was not stored."
+    return 500, "An unexpected error occurred and was logged. Your input was not saved."
 
 
 def _wants_json(request: Request) -> bool:

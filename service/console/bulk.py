@@ -1,7 +1,7 @@
-"""Several cases at once: look at what a decision would do to them, then decide; and take one's last decisions back.
+"""Decide several cases at once, with a preview; and undo one's own last decisions.
 
-Every case is decided by itself, on the version that its row showed: one that somebody changed meanwhile is left as it
-is and named, the others are decided.
+Each case is decided separately, on the version its row showed. A case that someone else changed in the meantime is
+skipped and listed; the others are decided.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from service.api.api_context import ApiContext, api_context
 from service.api.clusters import wake
-from service.console.decision_form import REASONS, SNOOZES, VERDICTS, Typed, undo_request
+from service.console.decision_form import REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
 from service.console.formatting import plural
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
@@ -34,19 +34,19 @@ from service.storage.sql.engine import write
 
 router = APIRouter()
 MOST = 100  # cases at once
-Chosen = Annotated[list[str] | None, Form(max_length=MOST)]
+SelectedCases = Annotated[list[str] | None, Form(max_length=MOST)]
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenCase:
-    """A chosen case, and the version that was seen when it was chosen."""
+class SelectedCase:
+    """A selected case, and its version when it was selected."""
 
     row: QueueItem
     version: int
 
     @property
     def stale(self) -> bool:
-        """Has somebody changed it since?"""
+        """Whether it has changed since."""
         return self.row.item.version != self.version
 
 
@@ -54,63 +54,60 @@ class ChosenCase:
 def preview(
     request: Request,
     person: Moderator,
-    case: Chosen = None,
+    case: SelectedCases = None,
     back: Annotated[str, Form()] = "",
     verdict: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
-    """The chosen cases, and what each decision would do to them all. Nothing is decided."""
+    """The selected cases, and the effect of each decision on all of them. Nothing is decided."""
     if not case:
-        flash(request, person, "Choose cases first: by their boxes, or with the key x.", "info")
+        flash(request, person, "Select cases first, with their checkboxes or the x key.", "info")
         return see_other(request, safe_path(back))
-    return _preview(request, person, _versions(case), Typed(verdict=verdict), back)
+    return _preview(request, person, _versions(case), DecisionForm(verdict=verdict), back)
 
 
 @router.post("/queue/decide")
 def decide(
     request: Request,
     person: Moderator,
-    case: Chosen = None,
+    case: SelectedCases = None,
     back: Annotated[str, Form()] = "",
     verdict: Annotated[str, Form(max_length=20)] = "",
     reason_code: Annotated[str, Form(max_length=20)] = "",
     note: Annotated[str, Form(max_length=4_096)] = "",
     snooze_for: Annotated[str, Form(max_length=4)] = "3",
 ) -> Response:
-    """Decide the chosen cases, each on the version that was seen."""
+    """Decide the selected cases, each on the version that was shown."""
     api, versions = api_context(request), _versions(case or [])
-    typed = Typed(verdict=verdict, reason_code=reason_code, note=note, snooze_for=snooze_for)
+    form = DecisionForm(verdict=verdict, reason_code=reason_code, note=note, snooze_for=snooze_for)
     if not versions:
-        flash(request, person, "No case was chosen.", "info")
+        flash(request, person, "No cases were selected.", "info")
         return see_other(request, safe_path(back))
     try:
-        asked = typed.request(0, api.now())
+        decision = form.request(0, api.now())
     except Refused as refused:
         return _preview(
-            request, person, versions, typed, back, status=422, messages=(FlashMessage(str(refused), "bad"),)
+            request, person, versions, form, back, status=422, messages=(FlashMessage(str(refused), "bad"),)
         )
-    decided, left = _decide_each(api, person, versions, asked)
+    decided, left = _decide_each(api, person, versions, decision)
     if decided:
         anyio.from_thread.run(wake, api.redis, person.tenant)
-    told = (
+    summary = (
         f"{plural(len(decided), 'case')} decided: {dict(VERDICTS)[verdict].lower()}."
         if decided
         else "Nothing was decided."
     )
     if left:
-        told += (
-            f" {plural(len(left), 'case')} left as {'it is' if len(left) == 1 else 'they are'}: "
-            + "; ".join(left[:5])
-            + ("; …" if len(left) > 5 else "")
-            + "."
+        summary += (
+            f" {plural(len(left), 'case')} skipped: " + "; ".join(left[:5]) + ("; …" if len(left) > 5 else "") + "."
         )
-    flash(request, person, told, "bad" if left else "good", undo=",".join(decided) or None)
+    flash(request, person, summary, "bad" if left else "good", undo=",".join(decided) or None)
     return see_other(request, safe_path(back))
 
 
 @router.get("/queue/undo")
 def ask_undo(request: Request, person: Moderator) -> Response:
-    """The person's last decision that stands, and whether to take it back."""
-    api, came_from = api_context(request), urlsplit(request.headers.get("referer", ""))
+    """Ask whether to undo the person's last decision in force."""
+    api, referer = api_context(request), urlsplit(request.headers.get("referer", ""))
     with api.engine.connect() as connection:
         last = last_of(connection, person.tenant_id, person.name)
         rows = (
@@ -125,7 +122,7 @@ def ask_undo(request: Request, person: Moderator) -> Response:
         decision=last,
         row=rows[0] if rows else None,
         verdicts=dict(VERDICTS),
-        back=safe_path(came_from.path + (f"?{came_from.query}" if came_from.query else "")),
+        back=safe_path(referer.path + (f"?{referer.query}" if referer.query else "")),
     )
 
 
@@ -136,7 +133,7 @@ def undo(
     decisions: Annotated[str, Form(max_length=4_096)] = "",
     back: Annotated[str, Form()] = "",
 ) -> Response:
-    """Take decisions back, each by a new one that reverses it."""
+    """Undo decisions, each by a new one that reverses it."""
     api = api_context(request)
     taken, left = [], []
     for decision in list(dict.fromkeys(one for one in decisions.split(",") if one))[:MOST]:
@@ -146,7 +143,7 @@ def undo(
             left.append(str(refused))
     if taken:
         anyio.from_thread.run(wake, api.redis, person.tenant)
-    text = f"{plural(len(taken), 'decision')} taken back; the log keeps both." if taken else "Nothing was taken back."
+    text = f"{plural(len(taken), 'decision')} undone; the log keeps all entries." if taken else "Nothing was undone."
     flash(request, person, " ".join([text, *left[:3]]), "bad" if left or not taken else "good")
     return see_other(request, safe_path(back))
 
@@ -155,7 +152,7 @@ def _preview(
     request: Request,
     person: Person,
     versions: dict[str, int],
-    typed: Typed,
+    form: DecisionForm,
     back: str,
     *,
     status: int = 200,
@@ -164,42 +161,42 @@ def _preview(
     api = api_context(request)
     with api.engine.connect() as connection:
         rows = case_queue.read_items(connection, person.tenant_id, list(versions), now=api.now())
-        chosen = [ChosenCase(row, versions[row.item.id]) for row in rows]
-        current = [one.row.item.id for one in chosen if not one.stale and one.row.item.disposition != "merged"]
+        selected = [SelectedCase(row, versions[row.item.id]) for row in rows]
+        current = [one.row.item.id for one in selected if not one.stale and one.row.item.disposition != "merged"]
         effects = {}
         for verdict in ("coordinated", "not_coordinated"):
-            asked = DecisionRequest(verdict=verdict, reason_code="other", version=0)
+            decision = DecisionRequest(verdict=verdict, reason_code="other", version=0)
             effects[verdict] = (
                 sentence(
-                    effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, asked), now=api.now()),
+                    effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, decision), now=api.now()),
                     verdict,
                 )
                 if current
                 else ""
             )
-        their_now = case_queue.tenant_now(connection, person.tenant_id, api.now())
+        tenant_time = case_queue.tenant_now(connection, person.tenant_id, api.now())
     return render(
         request,
         person,
         "bulk.html",
         status=status,
         messages=messages,
-        chosen=chosen,
+        selected=selected,
         deciding=len(current),
         effects=effects,
-        typed=typed,
+        form=form,
         verdicts=VERDICTS,
         reasons=REASONS,
         snoozes=SNOOZES,
         back=safe_path(back),
-        their_now=their_now,
+        tenant_time=tenant_time,
     )
 
 
 def _decide_each(
-    api: ApiContext, person: Person, versions: dict[str, int], asked: DecisionRequest
+    api: ApiContext, person: Person, versions: dict[str, int], decision: DecisionRequest
 ) -> tuple[list[str], list[str]]:
-    """Ids of the decisions, and why the other cases were left as they are."""
+    """IDs of the decisions, and why the other cases were skipped."""
     decided, left = [], []
     for cluster_id, version in versions.items():
         decision_id = f"d-{secrets.token_hex(8)}"
@@ -209,41 +206,41 @@ def _decide_each(
                     connection,
                     person.tenant_id,
                     cluster_id,
-                    asked.model_copy(update={"version": version}),
+                    decision.model_copy(update={"version": version}),
                     decision_id=decision_id,
                     by=person.name,
                     now=api.now(),
                 )
             decided.append(decision_id)
         except StaleVersion as stale:
-            left.append(f"{cluster_id} was changed by {stale.changed_by} meanwhile")
+            left.append(f"{cluster_id} was changed by {stale.changed_by} in the meantime")
         except NotFound:
-            left.append(f"{cluster_id} is not there")
+            left.append(f"{cluster_id} does not exist")
         except Refused as refused:
             left.append(str(refused))
     return decided, left
 
 
 def _take_back(api: ApiContext, person: Person, decision_id: str) -> str:
-    """Reverse one decision of the person's own. Raises Refused for another's, or one that was taken back already."""
+    """Undo one of the person's own decisions. Raises Refused for someone else's, or one already undone."""
     with write(api.engine) as connection:
         entry = read_entry(connection, person.tenant_id, decision_id)
         found = entry.decision
         if found.by != person.name or entry.reversed_by is not None:
             raise Refused(
-                f"{decision_id} was taken back already."
+                f"{decision_id} was already undone."
                 if entry.reversed_by
-                else f"{decision_id} is {found.by}’s decision: take it back in its case."
+                else f"{decision_id} is {found.by}’s decision. Undo it on the case page."
             )
         case, _ = case_decisions.read_case(connection, person.tenant_id, found.cluster_id)
         if case.merged_into is not None:
             case, _ = case_decisions.read_case(connection, person.tenant_id, case.merged_into)
-        asked = undo_request(found.verdict, found.snooze_until, found.id, case.version)
+        decision = undo_request(found.verdict, found.snooze_until, found.id, case.version)
         case_decisions.record_decision(
             connection,
             person.tenant_id,
             case.id,
-            asked,
+            decision,
             decision_id=f"d-{secrets.token_hex(8)}",
             by=person.name,
             now=api.now(),
@@ -251,10 +248,10 @@ def _take_back(api: ApiContext, person: Person, decision_id: str) -> str:
     return decision_id
 
 
-def _versions(chosen: Sequence[str]) -> dict[str, int]:
-    """Version by case, from `id:version`; what is none is left out."""
+def _versions(selected: Sequence[str]) -> dict[str, int]:
+    """Version by case, parsed from `id:version`; invalid entries are ignored."""
     found = {}
-    for one in chosen[:MOST]:
+    for one in selected[:MOST]:
         name, _, version = one.rpartition(":")
         if 0 < len(name) <= 40 and version.isascii() and version.isdigit() and len(version) < 10:
             found[name] = int(version)

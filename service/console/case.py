@@ -17,15 +17,16 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.api.clusters import wake
-from service.console import case_page as pages
-from service.console.case_page import Narrowed
+from service.console.case_page import case_page
+from service.console.case_tables import TableFilter, complaint_lines
 from service.console.chart_data import delay
 from service.console.conflict import Seen, seen_of, what_changed
-from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, Typed, undo_request
+from service.console.decision_effects import decision_effects, effect_sentence
+from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
 from service.console.history_text import entry_of
 from service.console.person import Person
 from service.console.queue import TenantFilter, next_case
-from service.console.queue_filters import LONGEST_ADDRESS, question_of
+from service.console.queue_filters import LONGEST_ADDRESS, parse_query
 from service.console.rendering import FlashMessage, flash, render, see_other, segment, wants_fragment
 from service.console.sign_in import Moderator, Viewer
 from service.errors import NotFound, Refused, StaleVersion
@@ -43,16 +44,16 @@ Queue = Annotated[str, Query(max_length=LONGEST_ADDRESS)]
 QueueField = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 
 
-def _narrowed(
+def _table_filter(
     reporter: Annotated[str, Query(max_length=128)] = "",
     target: Annotated[str, Query(max_length=128)] = "",
     text: Annotated[str, Query(max_length=16)] = "",
     since: Annotated[str, Query(max_length=40)] = "",
     until: Annotated[str, Query(max_length=40)] = "",
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-) -> Narrowed:
-    """What the address narrows the tables to; empty fields, and times that are none, narrow nothing."""
-    return Narrowed(reporter or None, target or None, text or None, _time(since), _time(until), page)
+) -> TableFilter:
+    """The table filter in the query string; empty fields and invalid times are ignored."""
+    return TableFilter(reporter or None, target or None, text or None, _time(since), _time(until), page)
 
 
 def _time(text: str) -> datetime | None:
@@ -62,16 +63,16 @@ def _time(text: str) -> datetime | None:
         return None
 
 
-def _typed(
+def _decision_form(
     verdict: Annotated[str, Form(max_length=32)] = "",
     reason_code: Annotated[str, Form(max_length=32)] = "",
     note: Annotated[str, Form()] = "",
     snooze_for: Annotated[str, Form(max_length=8)] = "3",
     snooze_until: Annotated[str, Form(max_length=40)] = "",
     excluded_reporters: Annotated[list[str] | None, Form()] = None,
-) -> Typed:
-    """The decision panel as it was sent."""
-    return Typed(verdict, reason_code, note, snooze_for, snooze_until, tuple(excluded_reporters or ()))
+) -> DecisionForm:
+    """The decision panel as submitted."""
+    return DecisionForm(verdict, reason_code, note, snooze_for, snooze_until, tuple(excluded_reporters or ()))
 
 
 def _seen(
@@ -81,50 +82,50 @@ def _seen(
     seen_reporters: Annotated[int, Form(ge=0, le=2**31)] = 0,
     seen_targets: Annotated[int, Form(ge=0, le=2**31)] = 0,
 ) -> Seen:
-    """The case as the page showed it on which something is decided."""
+    """The case as shown on the page that the decision was made on."""
     return Seen(version, seen_status, seen_disposition, seen_reporters, seen_targets)
 
 
-Narrowing = Annotated[Narrowed, Depends(_narrowed)]
-Panel = Annotated[Typed, Depends(_typed)]
-Shown = Annotated[Seen, Depends(_seen)]
+Filtered = Annotated[TableFilter, Depends(_table_filter)]
+Panel = Annotated[DecisionForm, Depends(_decision_form)]
+SeenCase = Annotated[Seen, Depends(_seen)]
 
 
 @dataclass(frozen=True, slots=True)
 class QueueContext:
-    """The list that a case is worked through from."""
+    """The queue view from which a case was opened."""
 
-    queue: str  # as Question.text writes it
+    queue: str  # as QueueQuery.text writes it
     privacy_filter: PrivacyFilter
 
     @property
     def back(self) -> str:
-        """The list's address."""
-        return question_of(self.queue).url()
+        """URL of that view."""
+        return parse_query(self.queue).url()
 
     def to(self, cluster_id: str) -> str:
-        """A case's address, with the list."""
+        """URL of a case that keeps this view."""
         return path_of(cluster_id, self.queue)
 
-    def onward(self, connection: Connection, person: Person, done: str, now: datetime) -> str | None:
-        """The next case that waits in the list."""
+    def next_case(self, connection: Connection, person: Person, done: str, now: datetime) -> str | None:
+        """The next waiting case in this view."""
         return next_case(connection, person.tenant_id, person.name, self.privacy_filter, self.queue, done=done, now=now)
 
 
-def _way(privacy_filter: TenantFilter, queue: Queue = "") -> QueueContext:
-    return QueueContext(question_of(queue).text, privacy_filter)
+def _queue_context_from_query(privacy_filter: TenantFilter, queue: Queue = "") -> QueueContext:
+    return QueueContext(parse_query(queue).text, privacy_filter)
 
 
-def _way_sent(privacy_filter: TenantFilter, queue: QueueField = "") -> QueueContext:
-    return QueueContext(question_of(queue).text, privacy_filter)
+def _queue_context_from_form(privacy_filter: TenantFilter, queue: QueueField = "") -> QueueContext:
+    return QueueContext(parse_query(queue).text, privacy_filter)
 
 
-FromList = Annotated[QueueContext, Depends(_way)]
-FromListSent = Annotated[QueueContext, Depends(_way_sent)]
+QueueFromQuery = Annotated[QueueContext, Depends(_queue_context_from_query)]
+QueueFromForm = Annotated[QueueContext, Depends(_queue_context_from_form)]
 
 
 def path_of(cluster_id: str, queue: str = "") -> str:
-    """The case's address, with the list that it is worked through from."""
+    """URL of a case, with the queue view it was opened from."""
     return f"/console/clusters/{segment(cluster_id)}" + (f"?{urlencode({'queue': queue})}" if queue else "")
 
 
@@ -133,17 +134,17 @@ def show_case(
     request: Request,
     person: Viewer,
     id: str,
-    narrowed: Narrowing,
-    way: FromList,
+    table_filter: Filtered,
+    queue_context: QueueFromQuery,
     reporters: Annotated[str, Query(max_length=8)] = "",
 ) -> Response:
-    """The whole page, or for htmx the table of complaints alone."""
+    """The whole page, or only the complaints table for htmx."""
     if not wants_fragment(request):
-        return _page(request, person, id, narrowed, Typed(), way, all_reporters=reporters == "all")
+        return _page(request, person, id, table_filter, DecisionForm(), queue_context, all_reporters=reporters == "all")
     api = api_context(request)
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=api.now())
-        lines = pages.complaint_lines(connection, person.tenant_id, file, narrowed)
+        lines = complaint_lines(connection, person.tenant_id, file, table_filter)
     return render(
         request,
         person,
@@ -152,25 +153,25 @@ def show_case(
         file=file,
         cluster=file.cluster,
         lines=lines,
-        narrowed=narrowed,
+        table_filter=table_filter,
         address=path_of(id),
-        queue=way.queue,
+        queue=queue_context.queue,
     )
 
 
 @router.post("/clusters/{id}/preview")
-def preview(request: Request, person: Viewer, id: str, typed: Panel, way: FromListSent) -> Response:
-    """What the panel would do as it stands; nothing is decided.
+def preview(request: Request, person: Viewer, id: str, form: Panel, queue_context: QueueFromForm) -> Response:
+    """The effect of the panel's current choice; nothing is decided.
 
-    Without a script the whole page comes back as it was typed.
+    Without JavaScript the whole page is returned with the entries kept.
     """
     if not wants_fragment(request):
-        return _page(request, person, id, Narrowed(), typed, way, all_reporters=bool(typed.excluded))
+        return _page(request, person, id, TableFilter(), form, queue_context, all_reporters=bool(form.excluded))
     api = api_context(request)
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=api.now())
-        effects = pages.effects(connection, person.tenant_id, file, typed, now=api.now())
-    return render(request, person, "case.html", fragment="effect", effects=effects, typed=typed, cluster=file.cluster)
+        effects = decision_effects(connection, person.tenant_id, file, form, now=api.now())
+    return render(request, person, "case.html", fragment="effect", effects=effects, form=form, cluster=file.cluster)
 
 
 @router.post("/clusters/{id}/decide")
@@ -178,36 +179,54 @@ def decide(
     request: Request,
     person: Moderator,
     id: str,
-    typed: Panel,
-    seen: Shown,
-    way: FromListSent,
+    form: Panel,
+    seen: SeenCase,
+    queue_context: QueueFromForm,
     then: Annotated[str, Form(max_length=8)] = "stay",
 ) -> Response:
-    """Decide on the version that was shown; what was typed comes back where somebody changed the case first, or it
-    cannot be done.
+    """Record the decision on the version that was shown. The page returns with the entries kept when someone else
+    changed the case first or the decision is refused.
     """
     api = api_context(request)
     try:
-        asked = typed.request(seen.version, api.now())
+        decision = form.request(seen.version, api.now())
         with api.engine.connect() as connection:
-            told = pages.told_before(connection, person.tenant_id, id, asked, now=api.now())
-        decision_id = _record(request, person, id, asked)
+            effect = effect_sentence(connection, person.tenant_id, id, decision, now=api.now())
+        decision_id = _record(request, person, id, decision)
     except StaleVersion as stale:
-        said = FlashMessage(
-            f"Nothing was decided: {stale.changed_by} changed this case first. What you typed is still here; look at"
-            " what changed, then decide again.",
+        message = FlashMessage(
+            f"Nothing was decided: {stale.changed_by} changed this case first. Your entries are still here. Check what"
+            " changed, then decide again.",
             "bad",
         )
-        return _page(request, person, id, Narrowed(), typed, way, status=409, messages=(said,), seen=seen)
+        return _page(
+            request, person, id, TableFilter(), form, queue_context, status=409, messages=(message,), seen=seen
+        )
     except NotFound:
         raise
     except Refused as refused:
         return _page(
-            request, person, id, Narrowed(), typed, way, status=422, messages=(FlashMessage(str(refused), "bad"),)
+            request,
+            person,
+            id,
+            TableFilter(),
+            form,
+            queue_context,
+            status=422,
+            messages=(FlashMessage(str(refused), "bad"),),
         )
-    verdict = dict(VERDICTS).get(asked.verdict, asked.verdict)
-    flash(request, person, f"{verdict}: {told}", link=f"{way.to(id)}#history", link_text=f"Show {id}", undo=decision_id)
-    return see_other(request, _onward(request, person, id, way) if then == "next" else way.to(id))
+    verdict = dict(VERDICTS).get(decision.verdict, decision.verdict)
+    flash(
+        request,
+        person,
+        f"{verdict}: {effect}",
+        link=f"{queue_context.to(id)}#history",
+        link_text=f"Show {id}",
+        undo=decision_id,
+    )
+    return see_other(
+        request, _next_path(request, person, id, queue_context) if then == "next" else queue_context.to(id)
+    )
 
 
 @router.post("/clusters/{id}/undo")
@@ -216,82 +235,94 @@ def undo(
     person: Moderator,
     id: str,
     decision: Annotated[str, Form(max_length=64)],
-    seen: Shown,
-    way: FromListSent,
+    seen: SeenCase,
+    queue_context: QueueFromForm,
 ) -> Response:
-    """Take a decision back by a new one that reverses it."""
+    """Undo a decision by recording a new one that reverses it."""
     api = api_context(request)
     with api.engine.connect() as connection:
         _, log = case_decisions.read_case(connection, person.tenant_id, id)
-    undone = next((one for one in log if one.id == decision), None)
-    if undone is None:
-        raise Refused("This case has no such decision: load the page anew.")
+    original = next((one for one in log if one.id == decision), None)
+    if original is None:
+        raise Refused("This case has no such decision. Reload the page.")
     try:
-        _record(request, person, id, undo_request(undone.verdict, undone.snooze_until, undone.id, seen.version))
+        _record(request, person, id, undo_request(original.verdict, original.snooze_until, original.id, seen.version))
     except StaleVersion as stale:
-        said = FlashMessage(
-            f"Nothing was undone: {stale.changed_by} changed this case first. Look at what changed.", "bad"
+        message = FlashMessage(
+            f"Nothing was undone: {stale.changed_by} changed this case first. Check what changed.", "bad"
         )
-        return _page(request, person, id, Narrowed(), Typed(), way, status=409, messages=(said,), seen=seen)
+        return _page(
+            request,
+            person,
+            id,
+            TableFilter(),
+            DecisionForm(),
+            queue_context,
+            status=409,
+            messages=(message,),
+            seen=seen,
+        )
     flash(
         request,
         person,
-        f"Taken back: “{dict(VERDICTS).get(undone.verdict, undone.verdict)}” of {undone.by}. The log keeps both.",
-        link=f"{way.to(id)}#history",
+        f"Undone: “{dict(VERDICTS).get(original.verdict, original.verdict)}” by {original.by}. The log keeps both.",
+        link=f"{queue_context.to(id)}#history",
         link_text="Show",
     )
-    return see_other(request, way.to(id))
+    return see_other(request, queue_context.to(id))
 
 
 @router.post("/clusters/{id}/claim")
-def claim(request: Request, person: Moderator, id: str, way: FromListSent) -> Response:
-    """Take the case."""
-    return _handed(request, person, id, way, take=True)
+def claim(request: Request, person: Moderator, id: str, queue_context: QueueFromForm) -> Response:
+    """Claim the case."""
+    return _set_claim(request, person, id, queue_context, take=True)
 
 
 @router.post("/clusters/{id}/unclaim")
-def unclaim(request: Request, person: Moderator, id: str, way: FromListSent) -> Response:
-    """Give the case back."""
-    return _handed(request, person, id, way, take=False)
+def unclaim(request: Request, person: Moderator, id: str, queue_context: QueueFromForm) -> Response:
+    """Release the case."""
+    return _set_claim(request, person, id, queue_context, take=False)
 
 
-def _handed(request: Request, person: Person, cluster_id: str, way: QueueContext, *, take: bool) -> Response:
+def _set_claim(
+    request: Request, person: Person, cluster_id: str, queue_context: QueueContext, *, take: bool
+) -> Response:
     api = api_context(request)
     with write(api.engine) as connection:
-        cases.family_of(connection, person.tenant_id, cluster_id)  # NotFound for what is none of ours
+        cases.family_of(connection, person.tenant_id, cluster_id)  # NotFound for another tenant's case
         change = claims.claim if take else claims.unclaim
         change(connection, person.tenant_id, [cluster_id], by=person.name, now=api.now())
-    return see_other(request, way.to(cluster_id))
+    return see_other(request, queue_context.to(cluster_id))
 
 
 @router.post("/clusters/{id}/notes")
 def add_note(
-    request: Request, person: Moderator, id: str, way: FromListSent, text: Annotated[str, Form()] = ""
+    request: Request, person: Moderator, id: str, queue_context: QueueFromForm, text: Annotated[str, Form()] = ""
 ) -> Response:
-    """Write a note beside the case."""
+    """Add a note to the case."""
     api = api_context(request)
     with write(api.engine) as connection:
         notes.add_note(connection, person.tenant_id, id, text, by=person.name, now=api.now())
-    return see_other(request, f"{way.to(id)}#notes")
+    return see_other(request, f"{queue_context.to(id)}#notes")
 
 
 @router.get("/clusters/{id}/next")
-def go_on(request: Request, person: Viewer, id: str, way: FromList) -> Response:
-    """To the next open case of the list, without deciding this one."""
-    return see_other(request, _onward(request, person, id, way))
+def skip_case(request: Request, person: Viewer, id: str, queue_context: QueueFromQuery) -> Response:
+    """Go to the next open case in the list without deciding this one."""
+    return see_other(request, _next_path(request, person, id, queue_context))
 
 
-def _onward(request: Request, person: Person, done: str, way: QueueContext) -> str:
+def _next_path(request: Request, person: Person, done: str, queue_context: QueueContext) -> str:
     with api_context(request).engine.connect() as connection:
-        following = way.onward(connection, person, done, api_context(request).now())
-    return way.back if following is None else way.to(following)
+        following = queue_context.next_case(connection, person, done, api_context(request).now())
+    return queue_context.back if following is None else queue_context.to(following)
 
 
-def _record(request: Request, person: Person, cluster_id: str, asked: DecisionRequest) -> str:
+def _record(request: Request, person: Person, cluster_id: str, decision: DecisionRequest) -> str:
     api, decision_id = api_context(request), f"d-{secrets.token_hex(8)}"
     with write(api.engine) as connection:
         case_decisions.record_decision(
-            connection, person.tenant_id, cluster_id, asked, decision_id=decision_id, by=person.name, now=api.now()
+            connection, person.tenant_id, cluster_id, decision, decision_id=decision_id, by=person.name, now=api.now()
         )
     anyio.from_thread.run(wake, api.redis, person.tenant)
     return decision_id
@@ -301,9 +332,9 @@ def _page(
     request: Request,
     person: Person,
     cluster_id: str,
-    narrowed: Narrowed,
-    typed: Typed,
-    way: QueueContext,
+    table_filter: TableFilter,
+    form: DecisionForm,
+    queue_context: QueueContext,
     *,
     status: int = 200,
     all_reporters: bool = False,
@@ -314,10 +345,10 @@ def _page(
     now = api.now()
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, cluster_id, now=now)
-        content = pages.case_page(connection, person.tenant_id, file, narrowed, all_reporters=all_reporters, now=now)
-        effects = pages.effects(connection, person.tenant_id, file, typed, now=now)
-        following = way.onward(connection, person, cluster_id, now)
-        their_now = tenant_now(connection, person.tenant_id, now)
+        content = case_page(connection, person.tenant_id, file, table_filter, all_reporters=all_reporters, now=now)
+        effects = decision_effects(connection, person.tenant_id, file, form, now=now)
+        following = queue_context.next_case(connection, person, cluster_id, now)
+        tenant_time = tenant_now(connection, person.tenant_id, now)
         log = case_decisions.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
     shown = {row.row.id for row in content.reporters}
     context: dict[str, Any] = {
@@ -325,21 +356,21 @@ def _page(
         "file": file,
         "cluster": file.cluster,
         "lines": content.lines,
-        "narrowed": narrowed,
+        "table_filter": table_filter,
         "effects": effects,
         "history": [entry_of(e) for e in reversed(content.history)],
-        "typed": typed,
-        "ticked": set(typed.excluded),
-        "ticked_elsewhere": [one for one in typed.excluded if one not in shown],
+        "form": form,
+        "to_exclude": set(form.excluded),
+        "excluded_elsewhere": [one for one in form.excluded if one not in shown],
         "verdicts": VERDICTS,
         "reasons": REASONS,
         "snoozes": SNOOZES,
         "longest_note": LONGEST_NOTE,
         "longest": notes.LONGEST,
-        "queue": way.queue,
-        "back": way.back,
+        "queue": queue_context.queue,
+        "back": queue_context.back,
         "following": following,
-        "their_now": their_now,
+        "tenant_time": tenant_time,
         "since_us": microseconds(now),
         "seen": seen_of(file.cluster),
         "changed": what_changed(seen, file.cluster, log) if seen is not None else [],
@@ -353,7 +384,7 @@ def _page(
 
 
 def _undoable(history: Sequence[CaseHistoryItem]) -> str | None:
-    """The latest decision that stands: what the key `u` goes to."""
+    """The latest decision in force, which the key `u` undoes."""
     return next(
         (entry.decision.id for entry in reversed(history) if entry.decision is not None and entry.standing), None
     )

@@ -1,4 +1,4 @@
-"""A case in four short answers, for the first look: who, what, how sure, and whether they are wrong. PURE."""
+"""Four short answers about a case: who, against what, how sure, and whether the complaints are unfounded. PURE."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from service.storage.cases.case_files import TargetRow
 REASONS_NAMED = 3
 _ABOUT_ACCOUNTS = {
     "shared_fingerprints": "share a device or network",
-    "fresh_accounts": "have fresh accounts",
+    "fresh_accounts": "have new accounts",
     "near_duplicate_texts": "copied their wording",
 }
-_LEAST_SHARE, _LEAST_RATIO = 0.2, 2.0  # below either it is nothing that meets the eye
+_LEAST_SHARE, _LEAST_RATIO = 0.2, 2.0  # below either it is not worth mentioning
 
 
 @dataclass(frozen=True, slots=True)
 class CaseAnswers:
-    """What stands under each of the four figures."""
+    """The text under each of the four figures."""
 
     who: tuple[str, ...]
     what: tuple[str, ...]
     why: tuple[str, ...]
-    judged: str
+    reviewed: str
 
 
 def case_answers(
     evidence: Sequence[Evidence], signals: Sequence[SignalBar], targets: Sequence[TargetRow], threshold: int
 ) -> CaseAnswers:
-    """The four answers, from the evidence and the targets as they stand now."""
+    """The four answers, from the evidence and the current state of the targets."""
     held, removed, restored = (
         sum(fits)
         for fits in (
@@ -49,17 +49,22 @@ def case_answers(
     what = tuple(
         words
         for count, words in (
-            (held, f"{held:,} reach the threshold of {threshold:,} only because of them"),
+            (held, f"{held:,} reach the removal threshold of {threshold:,} only because of them"),
             (removed, f"{removed:,} removed"),
-            (restored, f"{restored:,} put back"),
+            (restored, f"{restored:,} restored"),
         )
         if count
     )
-    speaking = [s.title for s in signals if s.question == "coordinated" and s.contribution > 0 and s.name != "base"]
+    signals_for = [s.title for s in signals if s.question == "coordinated" and s.contribution > 0 and s.name != "base"]
     upheld, rejected = (sum(t.verdict == verdict for t in targets) for verdict in ("upheld", "rejected"))
-    judged = (
-        f"people rejected {rejected:,} of {plural(upheld + rejected, 'judged target')}"
-        if upheld + rejected
-        else "nobody has judged a target yet"
-    )
-    return CaseAnswers(who, what, tuple(speaking[:REASONS_NAMED]), judged)
+    return CaseAnswers(who, what, tuple(signals_for[:REASONS_NAMED]), _reviewed(upheld, rejected))
+
+
+def _reviewed(upheld: int, rejected: int) -> str:
+    reviewed = upheld + rejected
+    if not reviewed:
+        return "no target reviewed yet"
+    if rejected == reviewed:
+        which = "the only target" if reviewed == 1 else f"all {reviewed:,} targets"
+        return f"moderators rejected the complaints on {which} reviewed"
+    return f"moderators rejected the complaints on {rejected:,} of {plural(reviewed, 'target')} reviewed"

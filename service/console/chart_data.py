@@ -1,8 +1,8 @@
-"""What the case page draws: the raster, the time line and the signals as plain values. PURE.
+"""What the case page draws: the raster, the timeline and the signals as plain values. PURE.
 
-The raster is the whole case, not a part of it: rows are reporters by their first complaint, columns targets by the
-first complaint of a member, cells the complaints, each with the delay after that first one. It goes to the browser as
-numbers in columns, since 500 reporters on 60 targets are 30,000 cells.
+The raster covers the whole case: rows are reporters by their first complaint, columns targets by the
+first complaint of a member, cells the complaints, each with the delay after that first one. It is sent as columns of
+numbers, since 500 reporters on 60 targets make 30,000 cells.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import numpy as np
 
 from service.charts.burst import USUAL_SHARE, usual_rate
 from service.charts.lockstep import LAGS, by_target, in_order
-from service.charts.words import figure, label, lasting, p_value, share
+from service.charts.words import figure, label, lasting, share
+from service.console.formatting import large, odds
 from service.model import Evidence, microseconds, moment
 from service.moderation.cluster_state import Membership
-from service.moderation.phrases import power_of_ten
 from service.moderation.signals.outcomes import OUTCOMES
 from service.moderation.signals.registry import COORDINATION, SIGNAL_BY_NAME
 from service.moderation.signals.shared_traits import TRAIT_PREFIX
 from service.moderation.signals.signal import Unit
 
-BINS = 160  # of a time line's table, at most
+BINS = 160  # of a timeline's table, at most
 _BIN_SECONDS = (60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 7 * 86_400, 28 * 86_400, 364 * 86_400)
 
 
 @dataclass(frozen=True, slots=True)
 class Raster:
-    """Rows, columns and cells; a cell's place in the three sequences is the same."""
+    """Rows, columns and cells; `rows`, `columns` and `lags` have one entry per cell."""
 
     reporters: tuple[int, ...]  # keys, by first complaint
     targets: tuple[int, ...]  # keys, by the members' first complaint
@@ -53,7 +53,7 @@ def raster_of(
 ) -> Raster:
     """The raster of these complaints.
 
-    The clock of a target starts with a member's complaint; who is excluded may come before it (lag below 0).
+    A target's clock starts with the first complaint by a member; an excluded reporter may come earlier (negative lag).
     """
     on_target = by_target([m for m in filed if m.reporter in members], target_ids)
     strays = by_target([m for m in filed if m.target not in on_target], target_ids)
@@ -104,7 +104,7 @@ def raster_data(
 
 @dataclass(frozen=True, slots=True)
 class TimeLine:
-    """Complaints on the case's targets over time, members' and others', and what is usual."""
+    """Complaints on the case's targets over time, by members and by others, and the normal rate."""
 
     members_us: tuple[int, ...]
     others_us: tuple[int, ...]
@@ -114,7 +114,7 @@ class TimeLine:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One part of the time line, as its table has it."""
+    """One interval of the timeline, as in its table."""
 
     at: datetime
     members: int
@@ -128,20 +128,18 @@ def time_line_of(
     evidence: Sequence[Evidence],
     others_limit: int,
 ) -> TimeLine:
-    """The time line of the members' complaints beside those of others on the same targets."""
+    """The timeline of the members' complaints and those of others on the same targets."""
     mine = sorted(m.time_us for m in filed if m.reporter in members)
-    told = next((e.usual for e in evidence if e.signal == "burst"), None)
-    if told is not None:
-        usual = told  # as the detector measured it when it last looked
+    measured = next((e.usual for e in evidence if e.signal == "burst"), None)
+    if measured is not None:
+        usual = measured  # by the detector, in its last run
     else:
         usual = usual_rate(np.array(mine, np.int64), np.array(others_us, np.int64)) if mine else 0.0
     return TimeLine(tuple(mine), tuple(sorted(others_us)), usual, len(others_us) >= others_limit)
 
 
 def bins_of(line: TimeLine) -> tuple[int, list[Bin]]:
-    """The seconds of a part, and the parts in which anybody complained: as many parts as make at most BINS of the
-    members' span.
-    """
+    """The seconds of an interval, and the intervals with complaints: at most BINS over the members' span."""
     if not line.members_us:
         return 3_600, []
     low, high = line.members_us[0], line.members_us[-1]
@@ -159,9 +157,8 @@ def bins_of(line: TimeLine) -> tuple[int, list[Bin]]:
 
 
 def time_line_data(line: TimeLine) -> dict[str, Any]:
-    """The time line as JSON, times in milliseconds since 1970: the browser makes the parts, at any zoom.
-
-    The members' times are those of the raster.
+    """The timeline as JSON, times in milliseconds since 1970. The browser chooses the intervals at any zoom and takes
+    the members' times from the raster.
     """
     return {
         "others_ms": [us // 1000 for us in line.others_us],
@@ -181,36 +178,42 @@ class SignalBar:
     text: str
     value: str
     usual: str
-    p: str
+    chance: str  # how often chance alone would produce this
     contribution: float
-    share: float  # of all that speaks for and against, 0..1
+    share: float  # of all contributions for and against, 0..1
     question: str  # coordinated | unfounded | shown
 
 
-def signals_of(evidence: Sequence[Evidence]) -> list[SignalBar]:
-    """What speaks for and against, strongest first; then what is only shown.
+def signal_title(signal: str) -> str:
+    """A signal's name as moderators read it."""
+    known = SIGNAL_BY_NAME.get(signal)
+    return label(signal) if known is None else known.title
 
-    What the group aims at is apart (`aims_of`).
+
+def signals_of(evidence: Sequence[Evidence]) -> list[SignalBar]:
+    """The signals for and against, strongest first, then those shown for information only.
+
+    Traits that the targets share are separate (`shared_traits_of`).
     """
-    told = [e for e in evidence if not e.signal.startswith(TRAIT_PREFIX)]
-    whole = sum(abs(e.contribution) for e in told) or 1.0
+    signals = [e for e in evidence if not e.signal.startswith(TRAIT_PREFIX)]
+    whole = sum(abs(e.contribution) for e in signals) or 1.0
     rows = [
         SignalBar(
             e.signal,
-            label(e.signal),
+            signal_title(e.signal),
             e.text,
-            _said(e.signal, e.value),
+            _shown_value(e.signal, e.value),
             "–"
             if e.signal in ("base", OUTCOMES) or (_unit(e.signal) in ("odds", "factor") and not e.usual)
-            else _said(e.signal, e.usual),
-            p_value(e.p_value),
+            else _shown_value(e.signal, e.usual),
+            odds(e.p_value),
             e.contribution,
             abs(e.contribution) / whole,
             "coordinated"
             if e.signal in COORDINATION
             else ("unfounded" if e.contribution or e.signal == OUTCOMES else "shown"),
         )
-        for e in told
+        for e in signals
     ]
     return sorted(rows, key=lambda s: (s.question == "shown", s.name == "base", -abs(s.contribution), s.name))
 
@@ -220,31 +223,31 @@ def _unit(signal: str) -> Unit:
     return "figure" if known is None else known.unit
 
 
-def _said(signal: str, value: float) -> str:
+def _shown_value(signal: str, value: float) -> str:
     unit = _unit(signal)
     if unit == "share":
         return share(value)
-    if unit == "odds":
-        return f"1 in {power_of_ten(value)}"
-    return f"{power_of_ten(value)} times" if unit == "factor" else figure(value)
+    if unit == "odds":  # stored as a power of ten
+        return odds(10.0**-value)
+    return f"× {large(value)}" if unit == "factor" else figure(value)
 
 
 @dataclass(frozen=True, slots=True)
 class SharedTrait:
-    """Something that the targets have in common, beside how common it is."""
+    """Something that the targets have in common, compared with all targets."""
 
     title: str
     text: str
     share: float
     usual: float
-    p: str
+    chance: str  # how often chance alone would produce this
 
 
-def aims_of(evidence: Sequence[Evidence]) -> list[SharedTrait]:
-    """What the group aims at, the largest share first."""
+def shared_traits_of(evidence: Sequence[Evidence]) -> list[SharedTrait]:
+    """What the targets have in common, largest share first."""
     return sorted(
         (
-            SharedTrait(label(e.signal), e.text, e.value, e.usual, p_value(e.p_value))
+            SharedTrait(label(e.signal), e.text, e.value, e.usual, odds(e.p_value))
             for e in evidence
             if e.signal.startswith(TRAIT_PREFIX)
         ),
@@ -261,7 +264,7 @@ def delay(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RasterRow:
-    """The raster in words: one reporter."""
+    """One row of the raster's table."""
 
     key: int
     number: int
@@ -269,7 +272,7 @@ class RasterRow:
 
 
 def raster_rows(raster: Raster) -> list[RasterRow]:
-    """The raster as its table has it, one entry a reporter."""
+    """The raster as a table, one row per reporter."""
     cells: list[list[tuple[int, float]]] = [[] for _ in raster.reporters]
     for row, column, lag in zip(raster.rows, raster.columns, raster.lags, strict=True):
         cells[row].append((column + 1, lag))

@@ -1,4 +1,4 @@
-"""The data of a case's pictures as JSON, and each picture's equal table, as a page and as CSV."""
+"""The data of a case's charts as JSON, and each chart as a table, on a page and as CSV."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 
 from service.api.api_context import api_context
 from service.charts.network import Network, network_of
-from service.console import case_page as pages
+from service.console.case_charts import case_raster, case_time_line
 from service.console.chart_data import bins_of, delay, raster_data, raster_rows, time_line_data
-from service.console.csv_files import csv_response, written
+from service.console.csv_files import csv_cell, csv_response
 from service.console.person import Person
 from service.console.rendering import render, segment
 from service.console.sign_in import Viewer
@@ -37,12 +37,12 @@ def file_of(request: Request, person: Person, cluster_id: str, connection: Conne
 
 @router.get("/clusters/{id}/pictures.json")
 def read_pictures(request: Request, person: Viewer, id: str) -> Response:
-    """The raster and the time line."""
+    """The raster and the timeline."""
     with api_context(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
-        line = pages.line_of(connection, person.tenant_id, file)
+        line = case_time_line(connection, person.tenant_id, file)
     data = {
-        "raster": raster_data(pages.picture_of(file), file.reporter_ids, file.target_ids, file.state.excluded),
+        "raster": raster_data(case_raster(file), file.reporter_ids, file.target_ids, file.state.excluded),
         "timeline": time_line_data(line),
     }
     return Response(to_json(data), media_type="application/json", headers=_HEADERS)
@@ -50,7 +50,7 @@ def read_pictures(request: Request, person: Viewer, id: str) -> Response:
 
 @router.get("/clusters/{id}/graph.json")
 def read_graph(request: Request, person: Viewer, id: str, view: View = "bipartite") -> Response:
-    """One of the two graphs, with a place for every node."""
+    """One of the two graphs, with coordinates for every node."""
     with api_context(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         network = network_in(connection, person.tenant_id, file, view)
@@ -66,8 +66,8 @@ def read_graph(request: Request, person: Viewer, id: str, view: View = "bipartit
 
 
 def network_in(connection: Connection, tenant_id: int, file: CaseFile, view: View) -> Network:
-    """The case's graph; placing its nodes takes up to a second, so that the latest ones are remembered."""
-    raster = pages.picture_of(file)
+    """The case's graph. Laying it out takes up to a second, so the latest layouts are cached."""
+    raster = case_raster(file)
     ties = tuple(sorted(read_ties(connection, tenant_id, file.cluster.id), key=lambda tie: (tie.reporter, tie.target)))
     return _placed(
         ties,
@@ -84,14 +84,14 @@ def _placed(ties: Sequence[Tie], view: View, reporters: Sequence[str], targets: 
 
 @router.get("/clusters/{id}/tables/{name}.csv")
 def download_table(request: Request, person: Viewer, id: str, name: TableName) -> Response:
-    """The same as CSV, whole."""
+    """The whole table as CSV."""
     with api_context(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         rows: list[Any] = _cells(file) if name == "raster" else _rows(connection, person.tenant_id, file, name)
     return csv_response(
         f"{name}-{file.cluster.id}",
         _CELLS if name == "raster" else _HEADS[name],
-        lambda: ([written(value) for value in row] for row in rows),
+        lambda: ([csv_cell(value) for value in row] for row in rows),
     )
 
 
@@ -99,14 +99,14 @@ def download_table(request: Request, person: Viewer, id: str, name: TableName) -
 def show_table(
     request: Request, person: Viewer, id: str, name: TableName, page: Annotated[int, Query(ge=1, le=1_000_000)] = 1
 ) -> Response:
-    """A picture in words and figures, ROWS_PER_PAGE rows a page."""
+    """A chart as a table, ROWS_PER_PAGE rows per page."""
     with api_context(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         rows = _rows(connection, person.tenant_id, file, name)
     last = max(1, -(-len(rows) // ROWS_PER_PAGE))
     page = min(page, last)
     shown = rows[(page - 1) * ROWS_PER_PAGE : page * ROWS_PER_PAGE]
-    titles = {"raster": "Lockstep raster", "timeline": "Time line", "pairs": "Who complained with whom"}
+    titles = {"raster": "Lockstep raster", "timeline": "Timeline", "pairs": "Who complained with whom"}
     return render(
         request,
         person,
@@ -129,10 +129,10 @@ _HEADS = {
         "Row",
         "Reporter",
         "Complaints",
-        "Targets by number, with the delay after each target's first complaint by a member",
+        "Target numbers, each with the delay after its first complaint by a member",
     ),
     "timeline": ("From (UTC)", "Seconds", "By members", "By others"),
-    "pairs": ("Reporter", "And", "Targets in common"),
+    "pairs": ("Reporter", "Other reporter", "Shared targets"),
 }
 _CELLS = ("row", "reporter", "column", "target", "occurred_at", "seconds_after_first", "excluded", "never_discounted")
 
@@ -146,17 +146,17 @@ def _rows(connection: Connection, tenant_id: int, file: CaseFile, name: TableNam
                 len(row.cells),
                 ", ".join(f"{number}: {delay(lag)}" for number, lag in row.cells),
             )
-            for row in raster_rows(pages.picture_of(file))
+            for row in raster_rows(case_raster(file))
         ]
     if name == "timeline":
-        seconds, bins = bins_of(pages.line_of(connection, tenant_id, file))
+        seconds, bins = bins_of(case_time_line(connection, tenant_id, file))
         return [(one.at, seconds, one.members, one.others) for one in bins]
     network = network_in(connection, tenant_id, file, "co-report")
     return [(network.nodes[a].id, network.nodes[b].id, weight) for a, b, weight in reversed(network.edges)]
 
 
 def _cells(file: CaseFile) -> list[tuple[object, ...]]:
-    raster = pages.picture_of(file)
+    raster = case_raster(file)
     exempt = set(raster.exempt)
     return [
         (

@@ -1,4 +1,4 @@
-"""Tables as CSV files, page by page, so that a long one is never held whole."""
+"""Tables as CSV files, streamed in pages so that a long one is never held in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Cell = str | int | float | None
 def csv_response(name: str, header: Sequence[str], rows: Callable[[], Iterable[Sequence[Cell]]]) -> StreamingResponse:
     """The table as a file that the browser saves as `name`.csv.
 
-    `rows` is called once, on a thread, and may read as it goes. What a spreadsheet would take for a formula gets an
+    `rows` is called once, on a thread, and may read lazily. Text that a spreadsheet would run as a formula gets an
     apostrophe before it.
     """
     headers = {"Content-Disposition": f'attachment; filename="{file_name(name)}.csv"', "Cache-Control": "no-store"}
@@ -29,12 +29,12 @@ def csv_response(name: str, header: Sequence[str], rows: Callable[[], Iterable[S
 
 
 def file_name(name: str) -> str:
-    """The name without anything that a header or a file system could take amiss; never empty."""
+    """The name reduced to characters that are safe in a header and a file name; never empty."""
     return _UNNAMED.sub("-", name).strip("-.")[:80] or "table"
 
 
-def written(value: object) -> Cell:
-    """A value as a cell: times in UTC as RFC 3339, yes and no for a truth; anything else as it is."""
+def csv_cell(value: object) -> Cell:
+    """A value as a cell: times as RFC 3339 in UTC, booleans as yes or no, anything else unchanged."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, bool):
@@ -42,8 +42,8 @@ def written(value: object) -> Cell:
     return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
-def harmless(cell: Cell) -> Cell:
-    """The cell as it may be opened in a spreadsheet: text that begins like a formula is marked as text."""
+def escape_formula(cell: Cell) -> Cell:
+    """The cell with an apostrophe before text that a spreadsheet would run as a formula."""
     if isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER.match(cell):
         return f"'{cell}"
     return cell
@@ -54,7 +54,7 @@ def _lines(header: Sequence[str], rows: Callable[[], Iterable[Sequence[Cell]]]) 
     writer = csv.writer(buffer)
     writer.writerow(header)
     for number, row in enumerate(rows(), 1):
-        writer.writerow([harmless(cell) for cell in row])
+        writer.writerow([escape_formula(cell) for cell in row])
         if number % _ROWS_AT_ONCE == 0:
             yield buffer.getvalue()
             buffer.seek(0)

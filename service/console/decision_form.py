@@ -1,4 +1,4 @@
-"""The decision panel's fields, as typed, and the decision that they ask for. PURE."""
+"""The fields of the decision panel and the decision they stand for. PURE."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VERDICT_WORDS = {
 }
 REASONS: tuple[tuple[str, str], ...] = (
     ("brigade", "Brigade: an organised group"),
-    ("patrol", "Patrol: volunteers who are right"),
+    ("patrol", "Patrol: volunteers whose complaints are right"),
     ("outrage", "Outrage: many honest people"),
     ("duplicate", "Duplicate of another case"),
     ("other", "Other"),
@@ -39,28 +39,28 @@ SNOOZES: tuple[tuple[str, str], ...] = (
     ("14", "2 weeks"),
     ("30", "30 days"),
 )
-USUAL_REASON = {"coordinated": "brigade", "not_coordinated": "outrage"}
+DEFAULT_REASON = {"coordinated": "brigade", "not_coordinated": "outrage"}
 LONGEST_NOTE = 4_096
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """What a person typed so far; nothing of it has been checked."""
+class DecisionForm:
+    """The decision panel's fields as submitted, unchecked."""
 
     verdict: str = ""
     reason_code: str = ""
     note: str = ""
     snooze_for: str = "3"  # days
-    snooze_until: str = ""  # as <input type="datetime-local"> writes it, in UTC; goes before the days
+    snooze_until: str = ""  # as <input type="datetime-local"> writes it, in UTC; takes precedence over the days
     excluded: tuple[str, ...] = field(default=())
 
     def request(self, version: int, now: datetime) -> DecisionRequest:
-        """The decision. Raises Refused in words for whoever typed."""
+        """The decision. Raises Refused with a message for the moderator."""
         if self.verdict not in get_args(DecisionVerdict):
-            raise Refused("Choose what it is: coordinated, not coordinated, escalate or snooze.")
-        reason = self.reason_code or USUAL_REASON.get(self.verdict, "other")
+            raise Refused("Select a decision: coordinated, not coordinated, escalate or snooze.")
+        reason = self.reason_code or DEFAULT_REASON.get(self.verdict, "other")
         if reason not in get_args(ReasonCode):
-            raise Refused("Choose one of the reasons.")
+            raise Refused("Select one of the listed reasons.")
         try:
             return DecisionRequest(
                 verdict=cast(DecisionVerdict, self.verdict),
@@ -71,8 +71,8 @@ class Typed:
                 snooze_until=self._until(now) if self.verdict == "snoozed" else None,
             )
         except ValidationError as error:
-            told = error.errors(include_url=False)[0]
-            raise Refused(f"{'.'.join(str(part) for part in told['loc']) or 'the decision'}: {told['msg']}") from None
+            first = error.errors(include_url=False)[0]
+            raise Refused(f"{'.'.join(str(part) for part in first['loc']) or 'the decision'}: {first['msg']}") from None
 
     def _until(self, now: datetime) -> datetime:
         if self.snooze_until:
@@ -81,7 +81,7 @@ class Typed:
                 return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
             except (ValueError, OverflowError):
                 raise Refused(
-                    f"“{self.snooze_until[:40]}” is no time: write it like 2026-11-30T09:00, in UTC."
+                    f"“{self.snooze_until[:40]}” is not a valid time. Use the form 2026-11-30T09:00, in UTC."
                 ) from None
         if (
             not (self.snooze_for.isascii() and self.snooze_for.isdigit())
@@ -95,7 +95,7 @@ class Typed:
 def undo_request(
     verdict: str, snooze_until: datetime | None, reverses: str, version: int, *, note: str = ""
 ) -> DecisionRequest:
-    """The decision that takes another back: it repeats its verdict, and says no more than why."""
+    """The decision that undoes another: it repeats its verdict, with at most a note."""
     return DecisionRequest(
         verdict=cast(DecisionVerdict, verdict),  # of a stored decision
         reason_code="other",
@@ -107,7 +107,7 @@ def undo_request(
 
 
 def shared_letters(fingerprints: Sequence[str | None]) -> list[str | None]:
-    """A letter for each fingerprint that several share (A for the most frequent), so that nobody has to read hashes."""
+    """A letter for each fingerprint that several accounts share, A for the most frequent, shown instead of the hash."""
     count: dict[str, int] = {}
     for one in fingerprints:
         if one is not None:

@@ -1,4 +1,4 @@
-"""The decision log of all cases, and taking a decision back: which is a new decision."""
+"""The decision log of all cases, and undoing a decision by a new one."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ _HEADER = (
 )
 
 
-def _chosen(by: str, verdict: str, reason: str, case: str, since: str, until: str) -> LogFilter:
+def _log_filter(by: str, verdict: str, reason: str, case: str, since: str, until: str) -> LogFilter:
     if verdict and verdict not in VERDICTS:
-        raise HTTPException(422, f"verdict: one of {', '.join(VERDICTS)}")
+        raise HTTPException(422, f"verdict must be one of {', '.join(VERDICTS)}")
     if reason and reason not in REASONS:
-        raise HTTPException(422, f"reason: one of {', '.join(REASONS)}")
+        raise HTTPException(422, f"reason must be one of {', '.join(REASONS)}")
     for name, text in (("by", by), ("case", case)):
         if "\0" in text or len(text) > 256:
-            raise HTTPException(422, f"{name}: at most 256 characters, and no NUL")
-    chosen = LogFilter(
+            raise HTTPException(422, f"{name}: at most 256 characters, without NUL")
+    log_filter = LogFilter(
         by=by.strip() or None,
         verdict=verdict or None,
         reason=reason or None,
@@ -64,9 +64,13 @@ def _chosen(by: str, verdict: str, reason: str, case: str, since: str, until: st
         since_us=day_us(since, "from"),
         until_us=day_us(until, "to", end=True),
     )
-    if chosen.since_us is not None and chosen.until_us is not None and chosen.since_us >= chosen.until_us:
-        raise HTTPException(422, "from: this day lies after the day at “to”")
-    return chosen
+    if (
+        log_filter.since_us is not None
+        and log_filter.until_us is not None
+        and log_filter.since_us >= log_filter.until_us
+    ):
+        raise HTTPException(422, "“From” must not be after “to”")
+    return log_filter
 
 
 @router.get("/decisions")
@@ -82,13 +86,13 @@ def show_decisions(
     cursor: str = "",
 ) -> Response:
     """All decisions of the tenant, newest first."""
-    chosen = _chosen(by, verdict, reason, case, since, until)
+    log_filter = _log_filter(by, verdict, reason, case, since, until)
     filters = {"by": by, "verdict": verdict, "reason": reason, "case": case, "since": since, "until": until}
-    after = place_of(cursor, NAME, decision_log.KEY_TYPES_BY_SORT, SORT, chosen.named())
+    after = place_of(cursor, NAME, decision_log.KEY_TYPES_BY_SORT, SORT, log_filter.named())
     with api_context(request).engine.connect() as connection:
-        entries, behind = list_entries(connection, person.tenant_id, chosen, after=after, limit=PAGE)
+        entries, behind = list_entries(connection, person.tenant_id, log_filter, after=after, limit=PAGE)
         people = decision_log.people_of(connection, person.tenant_id)
-    following = cursor_behind(behind, NAME, SORT, chosen.named())
+    following = cursor_behind(behind, NAME, SORT, log_filter.named())
     return render(
         request,
         person,
@@ -116,11 +120,11 @@ def download_decisions(
     since: str = "",
     until: str = "",
 ) -> Response:
-    """The same as a file, without pages."""
-    chosen = _chosen(by, verdict, reason, case, since, until)
+    """The whole list as CSV."""
+    log_filter = _log_filter(by, verdict, reason, case, since, until)
     entries = every_page(
         api_context(request).engine,
-        lambda connection, after: list_entries(connection, person.tenant_id, chosen, after=after, limit=AT_ONCE),
+        lambda connection, after: list_entries(connection, person.tenant_id, log_filter, after=after, limit=AT_ONCE),
     )
     return csv_response(f"decisions-{person.tenant}", _HEADER, lambda: map(_row, entries))
 
@@ -146,7 +150,7 @@ def _row(entry: DecisionLogEntry) -> tuple[Cell, ...]:
 
 @router.get("/decisions/{id}/reverse")
 def ask_to_reverse(request: Request, person: Moderator, id: str) -> Response:
-    """What taking it back would do, told before."""
+    """Show what undoing it would do."""
     return _form(request, person, id)
 
 
@@ -158,7 +162,7 @@ async def reverse(
     version: Annotated[int, Form(ge=0, le=2**31)],
     note: Annotated[str, Form(max_length=LONGEST_NOTE)] = "",
 ) -> Response:
-    """Take it back, by a new decision that repeats its verdict and names it."""
+    """Undo it by a new decision that repeats its verdict and names it."""
     api = api_context(request)
     case_id = await run_in_threadpool(_reverse, request, person, id, version, note)
     if isinstance(case_id, Response):
@@ -186,18 +190,18 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
                 now=api.now(),
             )
     except StaleVersion as stale:
-        told = FlashMessage(
-            f"{stale.changed_by} changed the case meanwhile. Below is what taking the decision back would do now; your"
-            " note is kept.",
+        message = FlashMessage(
+            f"{stale.changed_by} changed the case in the meantime. Below is what undoing the decision would do now."
+            " Your note is kept.",
             "bad",
         )
-        return _form(request, person, decision_id, note=note, status=409, messages=(told,))
+        return _form(request, person, decision_id, note=note, status=409, messages=(message,))
     except Refused as refused:
         return _form(request, person, decision_id, note=note, status=422, messages=(FlashMessage(str(refused), "bad"),))
     flash(
         request,
         person,
-        f"Taken back. The case is {made.status} now.",
+        f"Undone. The case is now {made.status}.",
         link=f"/console/clusters/{segment(made.id)}",
         link_text="Show the case",
     )
@@ -205,7 +209,7 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
 
 
 def _standing_case(connection: Connection, tenant_id: int, entry: DecisionLogEntry) -> tuple[Case, list[Decision]]:
-    """The case that the decision belongs to now, the survivor where it was merged; with its decisions."""
+    """The case that the decision now belongs to (the surviving one after a merge), with its decisions."""
     case, log = case_decisions.read_case(connection, tenant_id, entry.decision.cluster_id)
     return (
         (case, log)
@@ -224,16 +228,16 @@ def _form(
     messages: tuple[FlashMessage, ...] = (),
 ) -> Response:
     api = api_context(request)
-    told: dict[str, Any] = {"effect": None, "after": None, "refused": None}
+    preview: dict[str, Any] = {"effect": None, "after": None, "refused": None}
     with api.engine.connect() as connection:
         entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
         case, log = _standing_case(connection, person.tenant_id, entry)
         try:
             undo = undo_request(entry.decision.verdict, entry.decision.snooze_until, entry.decision.id, case.version)
-            told["after"], _ = decide(case, log, undo, decision_id="preview", by=person.name, now=api.now())
-            told["effect"] = effect_of_decisions(connection, person.tenant_id, {case.id: undo}, now=api.now())
+            preview["after"], _ = decide(case, log, undo, decision_id="preview", by=person.name, now=api.now())
+            preview["effect"] = effect_of_decisions(connection, person.tenant_id, {case.id: undo}, now=api.now())
         except Refused as refused:
-            told["refused"] = str(refused)
+            preview["refused"] = str(refused)
     return render(
         request,
         person,
@@ -245,5 +249,5 @@ def _form(
         note=note,
         verdicts=VERDICT_WORDS,
         longest_note=LONGEST_NOTE,
-        **told,
+        **preview,
     )

@@ -1,4 +1,4 @@
-"""Evidence of a case, to hand on: JSON, CSV, GraphML, and a page to print, with names replaced where that is asked."""
+"""A case as JSON, CSV, GraphML and a print view, with pseudonyms on request."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from service.api.api_context import api_context
 from service.charts.burst import burst_chart, burst_in_rows, burst_of
 from service.charts.lockstep import LAGS, lockstep_of, raster, swatch
 from service.charts.network import network_of, network_svg
-from service.console import case_page as pages
-from service.console.case_page import ALL_REPORTERS
-from service.console.chart_data import Raster, aims_of, signals_of
+from service.console.case_charts import case_raster
+from service.console.case_tables import ALL_REPORTERS
+from service.console.chart_data import Raster, shared_traits_of, signals_of
 from service.console.charts import file_of
-from service.console.csv_files import csv_response, file_name, written
+from service.console.csv_files import csv_cell, csv_response, file_name
 from service.console.history_text import entry_of
 from service.console.pseudonyms import ExportNames
 from service.console.rendering import render, segment
@@ -42,15 +42,16 @@ router = APIRouter()
 SCHEMA = "brigadewatch.case/1"
 GRAPH_NODES = 2_000
 Pseudonymise = Annotated[
-    bool, Query(description="replace ids of reporters, authors, complaints and moderators by P-1, A-1, C-1, M-1 ...")
+    bool,
+    Query(description="replace the IDs of reporters, authors, complaints and moderators by P-1, A-1, C-1, M-1 ..."),
 ]
 
 
 def names_in(file: CaseFile, replace: bool, order: Raster | None = None) -> ExportNames:
-    """How people are called in this export: in the raster's order, so that the same case gives the same names."""
+    """The names in this export, numbered in the raster's order: the same case always gives the same names."""
     if not replace:
         return ExportNames()
-    order = order or pages.picture_of(file)
+    order = order or case_raster(file)
     authors = [file.author_ids[key] for key in order.targets if key in file.author_ids]
     return ExportNames.replacing(
         [file.reporter_ids[key] for key in order.reporters] + sorted(file.reporter_ids.values()), authors
@@ -63,14 +64,14 @@ def export_json(request: Request, person: Viewer, id: str, pseudonymise: Pseudon
     api = api_context(request)
     with api.engine.connect() as connection:
         file = file_of(request, person, id, connection)
-        order = pages.picture_of(file)
+        order = case_raster(file)
         body = document(connection, person.tenant_id, file, order, names_in(file, pseudonymise, order), now=api.now())
     return JSONResponse(body, headers=_download(f"case-{id}", "json"))
 
 
 @router.get("/clusters/{id}/export.csv")
 def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
-    """Its complaints as CSV."""
+    """The case's complaints as CSV."""
     with api_context(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         names = names_in(file, pseudonymise)
@@ -93,7 +94,7 @@ def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
         "excluded",
     )
     return csv_response(
-        f"case-{id}", columns, lambda: ([written(one.get(name)) for name in columns] for one in complaints)
+        f"case-{id}", columns, lambda: ([csv_cell(one.get(name)) for name in columns] for one in complaints)
     )
 
 
@@ -101,7 +102,7 @@ def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
 def export_graphml(
     request: Request, person: Viewer, id: str, view: View = "bipartite", pseudonymise: Pseudonymise = False
 ) -> Response:
-    """Its graph for Gephi, networkx and the like."""
+    """The case's graph, for Gephi, networkx and similar tools."""
     with api_context(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
         names = names_in(file, pseudonymise)
@@ -115,11 +116,11 @@ def export_graphml(
 
 @router.get("/clusters/{id}/print")
 def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
-    """The case on paper, with its pictures."""
+    """The case as a print view, with its charts."""
     api = api_context(request)
     with api.engine.connect() as connection:
         file = file_of(request, person, id, connection)
-        order = pages.picture_of(file)
+        order = case_raster(file)
         names = names_in(file, pseudonymise, order)
         ties = [_renamed(tie, names) for tie in read_ties(connection, person.tenant_id, id)]
         body = document(connection, person.tenant_id, file, order, names, now=api.now())
@@ -153,7 +154,7 @@ def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
         cluster=file.cluster,
         summary=names.words(file.cluster.summary, file.cluster.evidence),
         signals=signals_of(evidence),
-        aims=aims_of(evidence),
+        shared_traits=shared_traits_of(evidence),
         body=body,
         pictures=pictures,
         lags=[(swatch(k), words) for k, (_, _, words) in enumerate(LAGS)],
@@ -167,7 +168,7 @@ def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
 def document(
     connection: Connection, tenant_id: int, file: CaseFile, order: Raster, names: ExportNames, *, now: datetime
 ) -> JsonObject:
-    """The case as JSON; names of people as `names` has them, the reporters in the raster's order."""
+    """The case as JSON, with people's names from `names` and reporters in the raster's order."""
     cluster = file.cluster.model_dump(mode="json")
     cluster["reporters"] = [names.reporter(one) for one in file.cluster.reporters]
     cluster["summary"] = names.words(file.cluster.summary, file.cluster.evidence)
@@ -213,15 +214,15 @@ def document(
         ],
         "history": [
             {
-                "at": _text(told.at),
-                "who": names.moderator(told.who) if entry.kind in ("decision", "note", "hand") else told.who,
-                "what": told.what if not names.replaces or entry.kind != "hand" else entry.what,
-                "text": told.text,
-                "target": told.target,
-                "decision": told.decision_id,
+                "at": _text(shown.at),
+                "who": names.moderator(shown.who) if entry.kind in ("decision", "note", "hand") else shown.who,
+                "what": shown.what if not names.replaces or entry.kind != "hand" else entry.what,
+                "text": shown.text,
+                "target": shown.target,
+                "decision": shown.decision_id,
             }
             for entry in history_of(connection, tenant_id, file.cluster.id)
-            for told in (entry_of(entry),)
+            for shown in (entry_of(entry),)
         ],
     }
 

@@ -1,10 +1,11 @@
-"""How the console says times, numbers and durations. Pure: `now` is an argument.
+"""Times, numbers and durations as the console shows them. Pure: `now` is an argument.
 
 In templates these are filters (rendering.py).
 """
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ def number(value: float | int | None, digits: int = 0) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share from 0 to 1 as whole per cent, never rounded to a certainty that is none."""
+    """A share from 0 to 1 as a whole percentage, never rounded to a false 0 or 100 %."""
     if share is None:
         return "–"
     if 0 < share < 0.01:
@@ -36,6 +37,26 @@ def percent(share: float | None) -> str:
     if 0.99 < share < 1:
         return "> 99 %"
     return f"{share * 100:.0f} %"
+
+
+def large(power: float) -> str:
+    """Ten to this power (>= 0) in words, to one significant digit: "30", "10,000", "2 million", "1 billion"."""
+    if power >= 15:
+        return "a quadrillion or more"
+    value = float(f"{10.0**power:.0e}")
+    for unit, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if value >= unit:
+            return f"{value / unit:,.0f} {word}"
+    return f"{value:,.0f}"
+
+
+def odds(probability: float | None) -> str:
+    """How often chance alone would produce something: "12 %", "1 in 5,000"; "not tested" for None."""
+    if probability is None:
+        return "not tested"
+    if probability >= 0.01:
+        return f"{probability * 100:.0f} %"
+    return "less than 1 in a quadrillion" if probability < 1e-15 else f"1 in {large(-math.log10(probability))}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -86,7 +107,7 @@ def since(at: datetime | None, now: datetime) -> Markup:
 
 
 def web_address(url: object) -> str | None:
-    """The address if it is one of the web: whatever else a platform sent (javascript:, data:) is no link."""
+    """The URL if it is http or https; None for anything else a platform may send (javascript:, data:)."""
     if not isinstance(url, str):
         return None
     try:

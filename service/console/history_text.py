@@ -1,4 +1,4 @@
-"""What happened to a case, in words. PURE."""
+"""A case's history as text. PURE."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class HistoryEntry:
 
 
 _SIGNS = {"found": "⚑", "event": "↗", "decision": "●", "note": "✎", "hand": "☞", "outcome": "⚖"}
-_WHO = {"person": "A moderator of the platform", "automatic": "The platform, automatically", "appeal": "An appeal"}
+_WHO = {"person": "A platform moderator", "automatic": "The platform, automatically", "appeal": "An appeal"}
 
 
 def entry_of(entry: CaseHistoryItem) -> HistoryEntry:
-    """The entry in words."""
-    who, what = _words(entry)
+    """The entry as text."""
+    who, what = _who_and_what(entry)
     return HistoryEntry(
         entry.at,
         _SIGNS[entry.kind],
@@ -43,59 +43,59 @@ def entry_of(entry: CaseHistoryItem) -> HistoryEntry:
     )
 
 
-def _words(entry: CaseHistoryItem) -> tuple[str, str]:
+def _who_and_what(entry: CaseHistoryItem) -> tuple[str, str]:
     if entry.kind == "decision":
-        return entry.by or "", _decided(entry)
+        return entry.by or "", _decision_text(entry)
     if entry.kind == "note":
-        return entry.by or "", "noted"
+        return entry.by or "", "added a note"
     if entry.kind == "hand":
-        held = entry.data.get("from")
+        holder = entry.data.get("from")
         if entry.what == "claim":
-            return entry.by or "", f"took the case over from {held}" if held else "claimed the case"
+            return entry.by or "", f"took the case over from {holder}" if holder else "claimed the case"
         return entry.by or "", (
-            "gave the case back"
-            if held
+            "released the case"
+            if holder
             in (
                 None,
                 entry.by,
             )
-            else f"took the case out of the hands of {held}"
+            else f"ended the claim of {holder}"
         )
     if entry.kind == "outcome":
-        return _WHO.get(entry.by or "", entry.by or ""), f"decided: {entry.what}" + (
+        return _WHO.get(entry.by or "", entry.by or ""), f"recorded the outcome: {entry.what}" + (
             " (about one complaint)" if entry.data.get("complaint_id") else ""
         )
     if entry.kind == "found":
         return "The detector", f"found the group {entry.data['cluster_id']}"
-    return "The detector", _event(entry)
+    return "The detector", _event_text(entry)
 
 
-def _decided(entry: CaseHistoryItem) -> str:
+def _decision_text(entry: CaseHistoryItem) -> str:
     decision = entry.decision
     assert decision is not None
     if decision.reverses is not None:
-        return f"took a decision back ({decision.reverses})"
-    said = f"decided: {VERDICT_WORDS[decision.verdict]} ({decision.reason_code})"
+        return f"undid decision {decision.reverses}"
+    text = f"decided: {VERDICT_WORDS[decision.verdict]} ({decision.reason_code})"
     if decision.snooze_until is not None:
-        said += f", until {decision.snooze_until:%d %b %Y, %H:%M} UTC"
+        text += f", until {decision.snooze_until:%d %b %Y, %H:%M} UTC"
     if decision.excluded_reporters:
-        said += f", took {plural(len(decision.excluded_reporters), 'account')} out"
-    return said if entry.standing else f"{said} – taken back since"
+        text += f", excluding {plural(len(decision.excluded_reporters), 'account')}"
+    return text if entry.standing else f"{text} (undone later)"
 
 
-def _event(entry: CaseHistoryItem) -> str:
+def _event_text(entry: CaseHistoryItem) -> str:
     data = entry.data
     if entry.what == "cluster.grown":
         gained = [
             plural(data[f"gained_{noun}s"], noun) for noun in ("reporter", "target") if data.get(f"gained_{noun}s")
         ]
-        absorbed = f", swallowed {', '.join(data['absorbed'])}" if data.get("absorbed") else ""
-        return f"saw it grow by {' and '.join(gained) or 'complaints'}{absorbed}" + (
-            ", and opened the case again" if data.get("reopened") else ""
+        absorbed = f", absorbing {', '.join(data['absorbed'])}" if data.get("absorbed") else ""
+        return f"reported growth by {' and '.join(gained) or 'complaints'}{absorbed}" + (
+            ", and reopened the case" if data.get("reopened") else ""
         )
     if entry.what == "cluster.flagged":
         return (
-            f"flagged it: {plural(data.get('reporter_count', 0), 'account')} on"
+            f"flagged the case: {plural(data.get('reporter_count', 0), 'account')} on"
             f" {plural(data.get('target_count', 0), 'target')}"
         )
-    return "revoked it"
+    return "no longer flags it"

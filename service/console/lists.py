@@ -1,4 +1,4 @@
-"""Lists in the console: filters and places in the address, and what a form sends for them."""
+"""Lists in the console: filters and cursors in the URL, and parsing of form fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.model import microseconds
 from service.storage.sql.cursors import Key, Page, write_cursor
 
 PAGE = 50
-AT_ONCE = 400  # items of a list that is read whole
+AT_ONCE = 400  # items per page when a whole list is read
 Row = TypeVar("Row")
 
 
@@ -26,7 +26,7 @@ def place_of(
     sort: str,
     filters: Mapping[str, str],
 ) -> tuple[Key, ...] | None:
-    """Behind which item the page begins; None for the first page.
+    """The sort key after which the page starts; None for the first page.
 
     Raises InvalidCursor for a cursor of another list or with other filters.
     """
@@ -42,23 +42,25 @@ def place_of(
 
 
 def address(path: str, **parameters: str | None) -> str:
-    """A path with the parameters that say something."""
+    """A path with its non-empty parameters."""
     named = {name: value for name, value in parameters.items() if value}
     return f"{path}?{urlencode(named)}" if named else path
 
 
 def cursor_behind(after: tuple[Key, ...] | None, list_name: str, sort: str, filters: Mapping[str, str]) -> str | None:
-    """The cursor of the page behind `after`; None on the last one."""
+    """The cursor of the page after `after`; None on the last page."""
     return None if after is None else write_cursor(Page(list_name, sort, dict(filters), after))
 
 
 def every_page(
     engine: Engine, read: Callable[[Connection, tuple[Any, ...] | None], tuple[Sequence[Row], tuple[Any, ...] | None]]
 ) -> Iterator[Row]:
-    """All of a list that is read page by page: `read` gives the items behind a place (None: the first) and the place to
-    go on from (None: that was all).
+    """Iterate over a whole list page by page.
 
-    Each page has a short connection of its own, so that a slow reader holds none.
+    `read` takes a sort key (None: the start) and returns the items after it and the key to continue from (None: the
+    end).
+
+    Each page uses its own short connection, so that a slow reader holds none.
     """
     after = None
     while True:
@@ -70,7 +72,7 @@ def every_page(
 
 
 def day_us(text: str, name: str, *, end: bool = False) -> int | None:
-    """A day as a form's date field sends it, as the begin of it in UTC (`end`: of the day after); None for an empty
+    """A form's date as the start of that day in UTC, in microseconds (`end`: start of the next day); None for an empty
     field. Raises HTTPException 422.
     """
     if not text:
@@ -79,5 +81,5 @@ def day_us(text: str, name: str, *, end: bool = False) -> int | None:
         day = date.fromisoformat(text)
         at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=end)
     except (ValueError, OverflowError):
-        raise HTTPException(422, f"{name}: {text[:40]!r} is no day like 2026-11-22") from None
+        raise HTTPException(422, f"{name}: {text[:40]!r} is not a valid date; use the form 2026-11-22") from None
     return microseconds(at)

@@ -1,4 +1,4 @@
-"""The console's main menu: who sees what."""
+"""The console's main menu."""
 
 from __future__ import annotations
 
@@ -28,11 +28,9 @@ MENU = (
 
 
 def menu(role: Role, routed: Container[str]) -> list[MenuEntry]:
-    """The entries that a person of this role may open and that this installation has (`routed`: paths below
-    /console).
-    """
+    """The entries this role may open and this installation has (`routed`: paths below /console)."""
     return [
-        place
-        for place in MENU
-        if ROLES.index(role) >= ROLES.index(place.role) and place.path.removeprefix("/console") in routed
+        entry
+        for entry in MENU
+        if ROLES.index(role) >= ROLES.index(entry.role) and entry.path.removeprefix("/console") in routed
     ]

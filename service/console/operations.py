@@ -1,5 +1,5 @@
-"""The machinery, for an administrator of one tenant: workers, queues, stream, dead letters, sweeps, deliveries, sources
-that are asked.
+"""The Operations page, for admins of one tenant: workers, queues, stream, dead letters, sweeps, deliveries and polled
+platforms.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from service.api.answers import Pipeline
 from service.api.api_context import api_context
 from service.api.pipeline import pipeline_of
+from service.console.formatting import plural
 from service.console.lists import address, cursor_behind, place_of
 from service.console.person import Person
 from service.console.rendering import flash, render, see_other
@@ -32,20 +33,20 @@ router = APIRouter()
 NAME, SORT = "dead-letters", "-id"
 LETTERS = 20  # a page
 MOST_AT_ONCE = 500
-WORK_WORDS = {
+JOB_TEXTS = {
     "deliver": "send webhooks",
-    "poll": "ask platforms",
-    "retain": "delete what is no longer kept",
+    "poll": "poll platforms",
+    "retain": "delete expired data",
     "erase": "erase a person's data",
-    "dry_run": "try thresholds",
-    "detect": "look at clusters again",
+    "dry_run": "dry run of thresholds",
+    "detect": "re-evaluate cases",
     "sweep": "sweep",
 }
 
 
 @router.get("/ops")
 async def show_operations(request: Request, person: Admin, cursor: str = "") -> Response:
-    """All of it on one page."""
+    """Everything on one page."""
     after = place_of(cursor, NAME, admin_status.DEAD_KEY_TYPES, SORT, {})
     found = await run_in_threadpool(_read, request, person, after)
     now = api_context(request).now()
@@ -62,7 +63,7 @@ async def show_operations(request: Request, person: Admin, cursor: str = "") -> 
             machinery=machinery,
             pipeline=pipeline,
             missing=machinery.missing(now) if machinery else [],
-            works=WORK_WORDS,
+            works=JOB_TEXTS,
             size=size,
             first_url="/console/ops#dead" if cursor else None,
             **found,
@@ -78,13 +79,13 @@ async def handle_dead_letters(
     sure: Annotated[str, Form()] = "",
     letter: Annotated[list[str], Form()] = [],  # noqa: B006  (FastAPI copies it)
 ) -> Response:
-    """Send the chosen ones again, or drop them for good: asked once more before."""
+    """Retry the selected items, or delete them permanently after a confirmation."""
     api = api_context(request)
     ids = sorted({int(one) for one in letter if one.isdecimal() and len(one) <= 18})
     if len(ids) > MOST_AT_ONCE:
-        raise HTTPException(422, f"{len(ids):,} are too many at once: {MOST_AT_ONCE} are possible")
+        raise HTTPException(422, f"{len(ids):,} are too many at once; the limit is {MOST_AT_ONCE}")
     if not ids:
-        await run_in_threadpool(lambda: flash(request, person, "None was chosen. Nothing was changed.", "info"))
+        await run_in_threadpool(lambda: flash(request, person, "Nothing selected. Nothing was changed.", "info"))
         return see_other(request, "/console/ops#dead")
     if action == "resend":
         done = len(
@@ -101,7 +102,7 @@ async def handle_dead_letters(
 
 
 def size(count: int | None) -> str:
-    """Bytes as they are talked about; a dash for what is not known."""
+    """Bytes in MB or GB; a dash for None."""
     if count is None:
         return "–"
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
@@ -120,13 +121,13 @@ def _note(request: Request, person: Person, action: str, ids: list[int], done: i
                 now_us=microseconds(api.now()),
                 detail={"count": done, "ids": ids},
             )
-    words = "sent again: they are on their way" if action == "resend" else "dropped for good"
+    text = "queued for retry" if action == "resend" else "deleted permanently"
     flash(
         request,
         person,
-        f"{done:,} {'was' if done == 1 else 'were'} {words}."
+        f"{plural(done, 'dead letter')} {text}."
         if done
-        else "Those are no dead letters any more. Nothing was changed.",
+        else "These items are no longer dead letters. Nothing was changed.",
         "good" if done else "info",
     )
 
@@ -145,8 +146,8 @@ def _read(request: Request, person: Person, after: tuple[Any, ...] | None) -> di
             "pollers": admin_status.read_pollers(connection, tenant_id),
             "timers": admin_status.read_timers(connection, tenant_id),
         }
-    following = cursor_behind(behind, NAME, SORT, {})
-    found["next_url"] = None if following is None else address("/console/ops", cursor=following) + "#dead"
+    next_cursor = cursor_behind(behind, NAME, SORT, {})
+    found["next_url"] = None if next_cursor is None else address("/console/ops", cursor=next_cursor) + "#dead"
     found["letter_times"] = {one.id: moment(one.dead_us) for one in letters}
     found["policy_version"] = analysis.policy_version
     return found

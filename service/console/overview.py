@@ -1,5 +1,5 @@
-"""The tenant's day at a glance: what came in, what of it was coordinated, what waits for people, how often they agreed
-with the detector.
+"""The tenant's last day or week: complaints, coordinated ones, open cases, and how often moderators agreed with the
+detector.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from service.storage.redis_store import stream
 router = APIRouter()
 PERIODS = {"day": "Last 24 hours", "week": "Last 7 days"}
 _TOGETHER = {"day": 2, "week": 12}  # slots of ten minutes in one column
-PARTS = ("in flagged groups", "others")
+PARTS = ("in flagged groups", "other complaints")
 CLASSES = ("part-1", "part-rest")
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One column of the picture, as a row of the table beside it."""
+    """One column of the chart, as a row of its table."""
 
     start_us: int
     complaints: int
@@ -59,7 +59,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """How many of the decided cases people found coordinated, with the 90 % interval of the share."""
+    """How many decided cases moderators found coordinated, with the 90 % interval of the share."""
 
     coordinated: int
     decided: int
@@ -68,7 +68,7 @@ class Precision:
 
 
 def bars_of(slots: Sequence[Slot], together: int) -> list[Bar]:
-    """So many neighbouring slots as one bar."""
+    """Merge `together` neighbouring slots into one bar."""
     minutes = together * complaint_counts.SLOT_US // 60_000_000
     parts = [slots[start : start + together] for start in range(0, len(slots), together)]
     return [
@@ -78,7 +78,7 @@ def bars_of(slots: Sequence[Slot], together: int) -> list[Bar]:
 
 
 def precision_of(coordinated: int, decided: int) -> Precision | None:
-    """The share with its interval (Jeffreys), None while nothing is decided: unknown is not 0."""
+    """The share with its Jeffreys interval; None while nothing is decided (unknown, not 0)."""
     if not decided:
         return None
     a, b = coordinated + 0.5, decided - coordinated + 0.5
@@ -92,7 +92,7 @@ def precision_of(coordinated: int, decided: int) -> Precision | None:
 
 @router.get("/overview")
 async def show_overview(request: Request, person: Viewer, period: str = "day") -> Response:
-    """The page; every figure with a table or words beside it."""
+    """The page; every chart has a table beside it."""
     _check(period)
     found = await run_in_threadpool(_read, request, person, period)
     standings = (
@@ -110,7 +110,7 @@ async def show_overview(request: Request, person: Viewer, period: str = "day") -
 
 @router.get("/overview.csv")
 def download_overview(request: Request, person: Viewer, period: str = "day") -> Response:
-    """The picture's figures as a file, by ten minutes."""
+    """The chart's figures as CSV, by ten minutes."""
     _check(period)
     api = api_context(request)
 
@@ -126,7 +126,7 @@ def download_overview(request: Request, person: Viewer, period: str = "day") -> 
 
 def _check(period: str) -> None:
     if period not in PERIODS:
-        raise HTTPException(422, f"period: one of {', '.join(PERIODS)}")
+        raise HTTPException(422, f"period must be one of {', '.join(PERIODS)}")
 
 
 def _period(request: Request, person: Person, watermark_us: int | None, name: str) -> Period:
@@ -176,26 +176,26 @@ def picture(bars: Sequence[Bar], complaints: int, coordinated: int, when: str) -
     """Complaints over the period, those in flagged groups below."""
     step = timedelta(minutes=bars[0].minutes)
     columns = [
-        StackedColumn(start, (bar.coordinated, bar.complaints - bar.coordinated), _says(bar))
+        StackedColumn(start, (bar.coordinated, bar.complaints - bar.coordinated), _bar_title(bar))
         for bar in bars
         for start in (moment(bar.start_us),)
     ]
-    says = f"{when}: {complaints:,} complaints, {coordinated:,} of them in flagged groups"
+    title = f"{when}: {complaints:,} complaints, {coordinated:,} of them in flagged groups"
     return column_chart(
-        columns, step, "complaints", says, parts=CLASSES, unit=f"complaints in {bars[0].minutes} minutes"
+        columns, step, "complaints", title, parts=CLASSES, unit=f"complaints in {bars[0].minutes} minutes"
     )
 
 
-def _says(bar: Bar) -> str:
+def _bar_title(bar: Bar) -> str:
     start, end = moment(bar.start_us), moment(bar.start_us) + timedelta(minutes=bar.minutes)
     return (
-        f"{start:%d %b, %H:%M} to {end:%H:%M} UTC: {bar.complaints:,} complaints ({bar.per_minute:.1f} a minute),"
+        f"{start:%d %b, %H:%M} to {end:%H:%M} UTC: {bar.complaints:,} complaints ({bar.per_minute:.1f} per minute),"
         f" {bar.coordinated:,} in flagged groups"
     )
 
 
 async def _pipeline(request: Request, person: Person, progress: TenantProgress) -> Pipeline | None:
-    """How far the tenant's items are; None while Redis does not say."""
+    """The tenant's processing state; None while Redis is unavailable."""
     api = api_context(request)
     try:
         accepted, oldest_us = await stream.position_and_oldest(api.redis, person.tenant)

@@ -1,4 +1,4 @@
-"""A person's own password: changed by themselves, and first of all where somebody else made it."""
+"""Changing one's own password, which is required after signing in with a one-time password."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ async def change_password(
     fresh: Annotated[str, Form()] = "",
     again: Annotated[str, Form()] = "",
 ) -> Response:
-    """Take a new password from whoever knows the present one; the person's other sessions end."""
+    """Set a new password, given the current one; the person's other sessions end."""
     api = api_context(request)
     attempt = await run_in_threadpool(_begin, request, person)
     if attempt.user_id is None:
         return await run_in_threadpool(
-            _form, request, person, "Too many attempts: wait a few minutes, then try once more.", 429
+            _form, request, person, "Too many attempts. Wait a few minutes and try again.", 429
         )
     try:
-        right, _ = await request.app.state.hashing.verify(attempt.password_hash, present)
-        if not right:
+        correct, _ = await request.app.state.hashing.verify(attempt.password_hash, present)
+        if not correct:
             await run_in_threadpool(_note_failure, request, attempt)
-            return await run_in_threadpool(_form, request, person, "The present password is another one.", 422)
+            return await run_in_threadpool(_form, request, person, "The current password is wrong.", 422)
         await run_in_threadpool(_note_success, request, attempt)
         chosen = checked_password(fresh, name=person.name)
         if fresh != again:
-            raise Refused("the new password was typed in two ways: type it twice alike")
+            raise Refused("the new passwords do not match")
         if (await request.app.state.hashing.verify(attempt.password_hash, fresh))[0]:
-            raise Refused("this is the present password: choose another one")
+            raise Refused("the new password must differ from the current one")
     except Refused as error:
         return await run_in_threadpool(_form, request, person, f"{str(error)[:1].upper()}{str(error)[1:]}.", 422)
     except TooBusy:
         return await run_in_threadpool(
-            _form, request, person, "Too many people sign in at this moment: try again in a few seconds.", 503
+            _form, request, person, "Too many people are signing in right now. Try again in a few seconds.", 503
         )
     password_hash = await run_in_threadpool(hash_password, chosen)
 
@@ -68,14 +68,14 @@ async def change_password(
             users.set_password(
                 connection, user, password_hash, actor=person.name, now_us=now_us, but_session=person.session.hash
             )
-        flash(request, person, "Your password is changed. Sessions in other browsers have ended.")
+        flash(request, person, "Your password has been changed. You have been signed out in other browsers.")
         return see_other(request, HOME)
 
     return await run_in_threadpool(keep)
 
 
 def _begin(request: Request, person: Person) -> sessions.SignInAttempt:
-    """Counted as an attempt to sign in is: a session that somebody left open is no way to guess the password."""
+    """Counted like a sign-in attempt, so that an open session cannot be used to guess the password."""
     with write(api_context(request).engine) as connection:
         return sessions.begin_attempt(
             connection, person.tenant, person.name, address_of(request), microseconds(api_context(request).now())
@@ -93,13 +93,13 @@ def _note_success(request: Request, attempt: sessions.SignInAttempt) -> None:
 
 
 def _form(request: Request, person: Person, error: str | None = None, status: int = 200) -> Response:
-    told = (FlashMessage(error, "bad"),) if error else ()
+    messages = (FlashMessage(error, "bad"),) if error else ()
     return render(
         request,
         person,
         "password.html",
         status=status,
-        messages=told,
+        messages=messages,
         one_time=person.session.one_time,
         most=MOST_CHARACTERS,
     )

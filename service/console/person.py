@@ -1,4 +1,4 @@
-"""Who is signed in, as pages see them."""
+"""The signed-in person, as pages see them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Theme = Literal["auto", "light", "dark"]
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a person set for themselves."""
+    """A person's own preferences."""
 
     theme: Theme = "auto"
     keys: bool = True  # single-key shortcuts
 
     @staticmethod
     def read(stored: dict[str, Any]) -> Preferences:
-        """The stored ones; what does not fit (any more) is as if it had not been set."""
+        """Read stored preferences; invalid or unknown ones are ignored."""
         known = {f.name: stored[f.name] for f in fields(Preferences) if f.name in stored}
         if known.get("theme", "auto") not in ("auto", "light", "dark"):
             known.pop("theme")
@@ -43,12 +43,12 @@ class Person:
     session: SessionRow
 
     def may(self, role: Role) -> bool:
-        """May they do what `role` may?"""
+        """Whether they have at least this role."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
 def person_of(session: SessionRow) -> Person:
-    """The person whose session it is."""
+    """The session's person."""
     return Person(
         session.user_id,
         session.name,

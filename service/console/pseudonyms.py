@@ -1,9 +1,8 @@
-"""Names in an export: as they are, or P-1, P-2 ... for reporters, A-1 for authors, C-1 for complaints, M-1 for
+"""Names in an export: unchanged, or P-1, P-2 ... for reporters, A-1 for authors, C-1 for complaints, M-1 for
 moderators. PURE.
 
-Numbers are given by the order in which somebody is first named, so the same case gives the same names, and another case
-others: nobody can be followed from one export to the next. What people wrote themselves stays as it is, and may name
-somebody.
+Numbers follow the order in which people first appear: the same case always gives the same names, and nobody can be
+tracked from one export to another. Texts stay unchanged and may contain names.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _AUTHOR_SIGNAL = f"{TRAIT_PREFIX}author"
 
 @dataclass(slots=True)
 class ExportNames:
-    """How people are called in one export."""
+    """The names used in one export."""
 
     replaces: bool = False
     _reporters: dict[str, str] = field(default_factory=dict)
@@ -57,7 +56,7 @@ class ExportNames:
         return self._moderators.setdefault(name, f"M-{len(self._moderators) + 1}") if self.replaces else name
 
     def evidence(self, evidence: Sequence[Evidence]) -> list[Evidence]:
-        """The evidence; the one signal whose words name an author says it without."""
+        """The evidence; the one text that names an author is replaced by one that does not."""
         return [
             e
             if not self.replaces or e.signal != _AUTHOR_SIGNAL
@@ -66,7 +65,7 @@ class ExportNames:
         ]
 
     def words(self, text: str, evidence: Sequence[Evidence]) -> str:
-        """A summary, without the name of an author that it takes from the evidence."""
+        """A summary, without the author's name that it takes from the evidence."""
         if not self.replaces:
             return text
         for e in evidence:

@@ -1,4 +1,4 @@
-"""The queue: cases that wait for a person. What may be chosen and done for several at once is in bulk.py."""
+"""The queue of cases waiting for a decision. Deciding several at once is in bulk.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.console.formatting import plural, span
 from service.console.lists import PAGE, cursor_behind, place_of
-from service.console.queue_filters import FIELDS, LABELS, Question, question_of, read_question
+from service.console.queue_filters import FIELDS, LABELS, VALUE_TEXTS, QueueQuery, parse_query, read_query
 from service.console.rendering import flash, render, see_other, wants_fragment
 from service.console.sign_in import Moderator, Viewer, safe_path
 from service.errors import InvalidCursor, NotFound
@@ -25,28 +25,28 @@ from service.storage.sql.engine import write
 router = APIRouter()
 NAME = "queue"
 TAB_LABELS: tuple[tuple[case_queue.Tab, str, str], ...] = (
-    ("new", "New", "flagged, open, and in nobody's hands"),
-    ("mine", "Mine", "in your hands"),
-    ("escalated", "Escalated", "somebody wants a second pair of eyes"),
-    ("decided", "Decided", "with a verdict"),
-    ("all", "All", "whatever there is, also snoozed, merged and revoked ones"),
+    ("new", "New", "flagged, open and unclaimed"),
+    ("mine", "Mine", "claimed by you"),
+    ("escalated", "Escalated", "a colleague asked for a review"),
+    ("decided", "Decided", "with a decision"),
+    ("all", "All", "all cases, including snoozed, merged and no longer flagged ones"),
 )
 SORT_LABELS: tuple[tuple[str, str], ...] = (
     ("-score", "Strongest evidence first"),
-    ("found_at", "Waiting longest first"),
+    ("found_at", "Longest wait first"),
     ("-found_at", "Newest first"),
     ("-last_at", "Latest complaint first"),
     ("-reporter_count", "Most accounts first"),
 )
 _EMPTY = {
-    "new": ("Nothing new waits", "New cases appear here as soon as the detector flags them."),
-    "mine": ("You have no case", "Claim one under New: the others then see that you are at it."),
+    "new": ("No new cases", "Cases appear here as soon as the detector flags them."),
+    "mine": ("You have no cases", "Claim one under New so that others see you are working on it."),
     "escalated": (
-        "Nothing is escalated",
-        "Whoever is not sure escalates a case; it then waits here for somebody else.",
+        "No escalated cases",
+        "If you are unsure about a case, escalate it. It then waits here for a colleague.",
     ),
-    "decided": ("Nothing has been decided yet", "Decided cases stay here, with their log, and can be taken up again."),
-    "all": ("There are no cases", "Cases appear when accounts complain together more often than chance explains."),
+    "decided": ("No decided cases yet", "Decided cases stay here with their history. Decisions can be undone."),
+    "all": ("No cases", "Cases appear when accounts complain together more often than chance explains."),
 }
 
 
@@ -54,46 +54,45 @@ async def _privacy_filter(request: Request, person: Viewer) -> PrivacyFilter:
     return await api_context(request).privacy_filters.of(person.tenant_id)
 
 
-TenantFilter = Annotated[
-    PrivacyFilter, Depends(_privacy_filter)
-]  # maps a reporter's id that is typed to the one that is stored
+TenantFilter = Annotated[PrivacyFilter, Depends(_privacy_filter)]  # maps an entered reporter ID to the stored one
 
 
 @router.get("/clusters")
 def show_queue(request: Request, person: Viewer, privacy_filter: TenantFilter, cursor: str | None = None) -> Response:
-    """One tab of the queue, filtered and sorted as the address says."""
-    now, question = api_context(request).now(), read_question(request.query_params)
-    chosen = chosen_of(question, person.name, privacy_filter)
+    """One tab of the queue, filtered and sorted by the query string."""
+    now, query = api_context(request).now(), read_query(request.query_params)
+    queue_filter = queue_filter_of(query, person.name, privacy_filter)
     with api_context(request).engine.connect() as connection:
         counts = case_queue.count_tabs(connection, person.tenant_id, person.name, now=now)
-        rows, next_cursor, again = _page(connection, person.tenant_id, question, chosen, cursor, now)
-        their_now = case_queue.tenant_now(connection, person.tenant_id, now)
+        rows, next_cursor, restarted = _page(connection, person.tenant_id, query, queue_filter, cursor, now)
+        tenant_time = case_queue.tenant_now(connection, person.tenant_id, now)
     return render(
         request,
         person,
         "queue.html",
-        question=question,
+        query=query,
         rows=rows,
-        tabs=_tabs(question, counts, their_now),
-        their_now=their_now,
+        tabs=_tabs(query, counts, tenant_time),
+        tenant_time=tenant_time,
         since_us=microseconds(now),
-        next_url=question.url(cursor=next_cursor) if next_cursor else None,
-        first_url=question.url() if cursor else None,
-        again=again,
+        next_url=query.url(cursor=next_cursor) if next_cursor else None,
+        first_url=query.url() if cursor else None,
+        restarted=restarted,
         sorts=SORT_LABELS,
         labels=LABELS,
+        value_texts=VALUE_TEXTS,
         fields=FIELDS,
-        empty=_EMPTY[question.tab],
-        total=counts[question.tab].cases,
+        empty=_EMPTY[query.tab],
+        total=counts[query.tab].cases,
     )
 
 
-def chosen_of(question: Question, person: str, privacy_filter: PrivacyFilter) -> QueueFilter:
-    """Which cases a person's question means."""
-    filters = dict(question.filters)
+def queue_filter_of(query: QueueQuery, person: str, privacy_filter: PrivacyFilter) -> QueueFilter:
+    """The cases that a person's query selects."""
+    filters = dict(query.filters)
     if "reporter" in filters:
         filters["reporter"] = privacy_filter.reporter(filters["reporter"])
-    base = case_queue.of_tab(question.tab, person)
+    base = case_queue.of_tab(query.tab, person)
     return case_queue.narrowed(base, filters)
 
 
@@ -107,15 +106,13 @@ def next_case(
     done: str,
     now: datetime,
 ) -> str | None:
-    """The first case of the list that `queue` (Question.text) stands for, but `done`; None when there is no other that
-    waits.
-    """
-    question = question_of(queue)
+    """The first waiting case in the view `queue` (QueueQuery.text) other than `done`; None if there is none."""
+    query = parse_query(queue)
     items, _ = case_queue.list_queue(
         connection,
         tenant_id,
-        chosen_of(question, person, privacy_filter),
-        sort=question.sort,
+        queue_filter_of(query, person, privacy_filter),
+        sort=query.sort,
         after=None,
         limit=20,
         now=now,
@@ -134,8 +131,8 @@ def claim(
     only: Annotated[str, Form(max_length=64)] = "",
     back: Annotated[str, Form()] = "",
 ) -> Response:
-    """Take the chosen cases (or `only` one): the others then see who is at it."""
-    return _handed(request, person, case, only, back, take=True)
+    """Claim the selected cases, or only the case `only`."""
+    return _set_claim(request, person, case, only, back, take=True)
 
 
 @router.post("/queue/unclaim")
@@ -146,70 +143,75 @@ def unclaim(
     only: Annotated[str, Form(max_length=64)] = "",
     back: Annotated[str, Form()] = "",
 ) -> Response:
-    """Give the chosen cases back."""
-    return _handed(request, person, case, only, back, take=False)
+    """Release the selected cases."""
+    return _set_claim(request, person, case, only, back, take=False)
 
 
-def _handed(
+def _set_claim(
     request: Request, person: Moderator, case: list[str] | None, only: str, back: str, *, take: bool
 ) -> Response:
-    api, asked = api_context(request), [only] if only else [one.partition(":")[0] for one in case or ()]
+    api, case_ids = api_context(request), [only] if only else [one.partition(":")[0] for one in case or ()]
     with write(api.engine) as connection:
         changed = (claims.claim if take else claims.unclaim)(
-            connection, person.tenant_id, asked, by=person.name, now=api.now()
+            connection, person.tenant_id, case_ids, by=person.name, now=api.now()
         )
     if only and wants_fragment(request):
         with api.engine.connect() as connection:
-            rows = case_queue.read_items(connection, person.tenant_id, asked, now=api.now())
-            their_now = case_queue.tenant_now(connection, person.tenant_id, api.now())
+            rows = case_queue.read_items(connection, person.tenant_id, case_ids, now=api.now())
+            tenant_time = case_queue.tenant_now(connection, person.tenant_id, api.now())
         if not rows:
-            raise NotFound("This case is not there any more: load the list anew.")
+            raise NotFound("This case no longer exists. Reload the list.")
         return render(
             request,
             person,
             "parts/queue_row.html",
             fragment="row",
             row=rows[0],
-            their_now=their_now,
-            question=question_of(safe_path(back).partition("?")[2]),
+            tenant_time=tenant_time,
+            query=parse_query(safe_path(back).partition("?")[2]),
         )
-    done = "claimed" if take else "given back"
+    done = "claimed" if take else "released"
     text = (
         f"{plural(len(changed), 'case')} {done}."
         if changed
-        else ("Choose cases first." if not asked else f"Nothing had to be {done}.")
+        else ("Select cases first." if not case_ids else f"No selected case could be {done}.")
     )
     flash(request, person, text, "good" if changed else "info")
     return see_other(request, safe_path(back))
 
 
 def _page(
-    connection: Connection, tenant_id: int, question: Question, chosen: QueueFilter, cursor: str | None, now: datetime
+    connection: Connection,
+    tenant_id: int,
+    query: QueueQuery,
+    queue_filter: QueueFilter,
+    cursor: str | None,
+    now: datetime,
 ) -> tuple[list[case_queue.QueueItem], str | None, bool]:
-    """The rows, the next page's cursor, and whether the cursor was none of this list's (then the list begins again)."""
-    after, again = None, False
+    """The rows, the next page's cursor, and whether the list restarted because the cursor was for another list."""
+    after, restarted = None, False
     try:
-        after = place_of(cursor or "", NAME, SORT_KEY_TYPES, question.sort, chosen.named())
+        after = place_of(cursor or "", NAME, SORT_KEY_TYPES, query.sort, queue_filter.named())
     except InvalidCursor:
-        again = True
-    rows, further = case_queue.list_queue(
-        connection, tenant_id, chosen, sort=question.sort, after=after, limit=PAGE, now=now
+        restarted = True
+    rows, following = case_queue.list_queue(
+        connection, tenant_id, queue_filter, sort=query.sort, after=after, limit=PAGE, now=now
     )
-    return rows, cursor_behind(further, NAME, question.sort, chosen.named()), again
+    return rows, cursor_behind(following, NAME, query.sort, queue_filter.named()), restarted
 
 
-def _tabs(question: Question, counts: dict[case_queue.Tab, TabCount], their_now: datetime) -> list[dict[str, Any]]:
+def _tabs(query: QueueQuery, counts: dict[case_queue.Tab, TabCount], tenant_time: datetime) -> list[dict[str, Any]]:
     tabs = []
     for tab, label, title in TAB_LABELS:
         oldest = counts[tab].oldest_at if tab in ("new", "mine", "escalated") else None
-        aside = None if oldest is None else f"oldest {span((their_now - oldest).total_seconds())}"
+        aside = None if oldest is None else f"oldest {span((tenant_time - oldest).total_seconds())}"
         tabs.append(
             {
-                "url": question.url(tab=tab),
+                "url": query.url(tab=tab),
                 "label": label,
                 "title": title,
                 "count": counts[tab].cases,
-                "current": tab == question.tab,
+                "current": tab == query.tab,
                 "aside": aside,
             }
         )

@@ -1,7 +1,6 @@
-"""What the queue's address asks: tab, sort, filters. PURE. The address says all of it, so that it can be sent and kept.
+"""The queue's tab, sort order and filters, read from the URL and written to it. PURE.
 
-What does not fit is told beside its field (`wrong`) and left out of the question: an address that somebody shortened
-still shows a list.
+An invalid filter is reported next to its field (`wrong`) and ignored, so that a damaged URL still shows a list.
 """
 
 from __future__ import annotations
@@ -24,16 +23,22 @@ FIELDS = ("text", "kind", "disposition", "status", "min_score", "author", "repor
 LABELS = {
     "text": "words",
     "kind": "kind",
-    "disposition": "disposition",
+    "disposition": "finding",
     "status": "status",
-    "min_score": "score from",
+    "min_score": "minimum score",
     "author": "author",
     "reporter": "reporter",
     "target": "target",
     "since": "since",
     "until": "until",
 }
-USUAL_SORT: dict[Tab, QueueSort] = {"decided": "-last_at"}
+VALUE_TEXTS = {
+    "repeat": "repeated",
+    "one_shot": "single target",
+    "held_back": "held back",
+    "revoked": "no longer flagged",
+}
+DEFAULT_SORT: dict[Tab, QueueSort] = {"decided": "-last_at"}
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 _LONGEST_TEXT = 128
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -44,76 +49,78 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One question to the queue."""
+class QueueQuery:
+    """One view of the queue."""
 
     tab: Tab = "new"
     sort: QueueSort = "-score"
-    typed: Mapping[str, str] = field(default_factory=dict)  # the fields that are filled in, as typed
-    wrong: Mapping[str, str] = field(default_factory=dict)  # what is wrong with a field
-    filters: Mapping[str, str] = field(default_factory=dict)  # what fits, as storage/cases/case_queue.narrowed takes it
+    entered: Mapping[str, str] = field(default_factory=dict)  # the filled-in fields, as entered
+    wrong: Mapping[str, str] = field(default_factory=dict)  # error message by field
+    filters: Mapping[str, str] = field(
+        default_factory=dict
+    )  # valid filters, as storage/cases/case_queue.narrowed takes them
 
     def parameters(self, **changed: str | None) -> dict[str, str]:
-        """The address's parameters, with some of them changed (None: left out); the usual ones are not said."""
-        said: dict[str, str | None] = {"tab": self.tab, "sort": self.sort, **self.typed, **changed}
-        if said["tab"] != self.tab:  # what says which states are shown belongs to the tab, and so does its usual order
-            said |= {"status": None, "disposition": None} | (
-                {"sort": None} if "sort" not in changed and self.sort == usual_sort(self.tab) else {}
+        """The URL parameters, with some changed (None drops one); defaults are omitted."""
+        parameters: dict[str, str | None] = {"tab": self.tab, "sort": self.sort, **self.entered, **changed}
+        if parameters["tab"] != self.tab:  # status filters and the default order belong to the tab
+            parameters |= {"status": None, "disposition": None} | (
+                {"sort": None} if "sort" not in changed and self.sort == default_sort(self.tab) else {}
             )
-        tab = said["tab"] if said["tab"] in TABS else "new"
-        usual = {"tab": "new", "sort": usual_sort(tab)}  # one of TABS
-        return {name: value for name, value in said.items() if value and usual.get(name) != value}
+        tab = parameters["tab"] if parameters["tab"] in TABS else "new"
+        defaults = {"tab": "new", "sort": default_sort(tab)}  # one of TABS
+        return {name: value for name, value in parameters.items() if value and defaults.get(name) != value}
 
     def url(self, **changed: str | None) -> str:
-        """The queue's address for this question, with some parameters changed."""
-        said = urlencode(self.parameters(**changed))
-        return f"{PATH}?{said}" if said else PATH
+        """URL of this view, with some parameters changed."""
+        parameters = urlencode(self.parameters(**changed))
+        return f"{PATH}?{parameters}" if parameters else PATH
 
     @property
     def text(self) -> str:
-        """The question as a case's address takes it along (`queue=`)."""
+        """The view as the `queue` parameter of a case's URL."""
         return urlencode(self.parameters())
 
 
-def usual_sort(tab: Tab) -> QueueSort:
-    """How a tab is sorted unless something else is asked."""
-    return USUAL_SORT.get(tab, "-score")
+def default_sort(tab: Tab) -> QueueSort:
+    """A tab's default sort order."""
+    return DEFAULT_SORT.get(tab, "-score")
 
 
-def question_of(text: str) -> Question:
-    """The question that `Question.text` wrote; whatever else comes along is left out."""
+def parse_query(text: str) -> QueueQuery:
+    """Parse what `QueueQuery.text` wrote; unknown parameters are ignored."""
     if len(text) > LONGEST_ADDRESS:
-        return Question()
+        return QueueQuery()
     try:
-        return read_question(dict(parse_qsl(text, max_num_fields=40)))
+        return read_query(dict(parse_qsl(text, max_num_fields=40)))
     except ValueError:
-        return Question()
+        return QueueQuery()
 
 
-def read_question(parameters: Mapping[str, str]) -> Question:
-    """The question in an address's parameters."""
+def read_query(parameters: Mapping[str, str]) -> QueueQuery:
+    """Read a view from URL parameters."""
     tab: Tab = next((tab for tab in TABS if tab == parameters.get("tab")), "new")
-    sort: QueueSort = next((sort for sort in SORTS if sort == parameters.get("sort")), usual_sort(tab))
-    typed = {name: parameters[name].strip()[:256] for name in FIELDS if parameters.get(name, "").strip()}
+    sort: QueueSort = next((sort for sort in SORTS if sort == parameters.get("sort")), default_sort(tab))
+    entered = {name: parameters[name].strip()[:256] for name in FIELDS if parameters.get(name, "").strip()}
     wrong: dict[str, str] = {}
     filters: dict[str, str] = {}
-    for name, value in typed.items():
+    for name, value in entered.items():
         try:
             stored, text = _read(name, value)
             filters[stored] = text
         except ValueError as error:
             wrong[name] = str(error)
     if "since_us" in filters and "until_us" in filters and int(filters["since_us"]) >= int(filters["until_us"]):
-        wrong["since"] = "it has to lie before “until”"
+        wrong["since"] = "must be before “until”"
         del filters["since_us"]
-    return Question(tab, sort, typed, wrong, filters)
+    return QueueQuery(tab, sort, entered, wrong, filters)
 
 
 def _read(name: str, value: str) -> tuple[str, str]:
-    """The filter's own name and its value as text. Raises ValueError in words."""
+    """The filter's storage name and its value as text. Raises ValueError with a message for the user."""
     if name in _CHOICES:
         if value not in _CHOICES[name] and value != "any":
-            raise ValueError(f"one of {', '.join(_CHOICES[name])}")
+            raise ValueError(f"must be one of {', '.join(_CHOICES[name])}")
         return name, value
     if name == "min_score":
         try:
@@ -121,7 +128,7 @@ def _read(name: str, value: str) -> tuple[str, str]:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise ValueError("a number, like 2.5")
+            raise ValueError("must be a number, such as 2.5")
         return name, repr(number)
     if name in ("since", "until"):
         return f"{name}_us", str(_moment_us(value, end=name == "until"))
@@ -132,11 +139,11 @@ def _read(name: str, value: str) -> tuple[str, str]:
     try:
         return name, _ID.validate_python(value)
     except ValidationError:
-        raise ValueError("no id: 1 to 128 characters, none of them a control character") from None
+        raise ValueError("invalid ID: use 1 to 128 characters without control characters") from None
 
 
 def _moment_us(value: str, *, end: bool) -> int:
-    """A day (as a date field sends it; `end`: with the day itself) or an RFC 3339 time."""
+    """A date (from a date field; `end` includes that day) or an RFC 3339 time, in microseconds."""
     try:
         if len(value) == 10:
             day = date.fromisoformat(value)
@@ -144,4 +151,4 @@ def _moment_us(value: str, *, end: bool) -> int:
         at = datetime.fromisoformat(value)
         return microseconds(at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC))
     except (ValueError, OverflowError):
-        raise ValueError("a day, like 2026-11-22") from None
+        raise ValueError("must be a date such as 2026-11-22") from None

@@ -1,13 +1,13 @@
 """How a page becomes HTML: `render(request, person, "queue.html", fragment="rows", **context)`.
 
-A template extends base.html and fills its blocks (title, content, aside). Asked by htmx, only the block named by
-`fragment` is rendered: one template serves the page and its parts. A block rendered by itself sees the context and the
-globals, but nothing that stands at the template's top level: so macros are no imports but globals (`ui.chip(...)`,
-templates/parts/ui.html), and values are made in the route and passed as context, not `{% set %}`.
+A template extends base.html and fills its blocks (title, content, aside). For htmx only the block named by `fragment`
+is rendered, so one template serves the page and its parts. A block rendered alone sees the context and the globals, but
+nothing from the template's top level. Macros are therefore globals (`ui.chip(...)`, templates/parts/ui.html), and
+values are computed in the route and passed as context, not with `{% set %}`.
 
 Globals: ui (macros), static(name). Filters: number, percent, plural, span, ago, utc, when, since, web_address
-(wording.py), segment (an id as one part of a path), visible (what hides or reorders text is shown). In every context:
-request, person, now, path, places (the menu), messages.
+(formatting.py), signal_title, segment (an ID as one path segment), visible (invisible and reordering characters are
+shown). In every context: request, person, now, path, menu, messages.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from service.api.api_context import api_context
 from service.charts.words import visible
 from service.console import formatting
+from service.console.chart_data import signal_title
 from service.console.navigation import menu
 from service.console.person import Person
 from service.console.static_files import static
@@ -36,25 +37,25 @@ MessageKind = Literal["good", "bad", "info"]
 
 @dataclass(frozen=True, slots=True)
 class FlashMessage:
-    """Something told to a person once: what was done, or why not; with a way on (`link`) where there is one."""
+    """A message shown to a person once: what was done or why not, optionally with a link."""
 
     text: str
     kind: MessageKind = "good"
     link: str | None = None
     link_text: str | None = None
-    undo: str | None = None  # decisions (ids, comma-separated) that a button beside it takes back
+    undo: str | None = None  # decision IDs, comma-separated, that a button next to the message undoes
 
 
 def segment(value: object) -> str:
-    """An id as one part of a path: nothing in it can be taken for a separator, a query or a parent."""
+    """An ID as one path segment, safely quoted (no separator, query or parent)."""
     text = quote(str(value), safe="")
     return {".": "%2E", "..": "%2E%2E"}.get(text, text)
 
 
 @cache
 def environment() -> Environment:
-    """The templates, escaping everything; a name that is not there is an error."""
-    made = Environment(
+    """The templates, with autoescaping; an undefined name is an error."""
+    env = Environment(
         loader=PackageLoader("service.console"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -73,16 +74,17 @@ def environment() -> Environment:
         formatting.since,
         formatting.web_address,
         segment,
+        signal_title,
         visible,
     ):
-        made.filters[each.__name__] = each
-    made.globals["static"] = static
-    made.globals["ui"] = made.get_template("parts/ui.html").module
-    return made
+        env.filters[each.__name__] = each
+    env.globals["static"] = static
+    env.globals["ui"] = env.get_template("parts/ui.html").module
+    return env
 
 
 def wants_fragment(request: Request) -> bool:
-    """Does htmx ask for a part of the page (and not for a whole one in the place of the old)?"""
+    """Whether htmx requests a fragment rather than a whole page."""
     h = request.headers
     return (
         h.get("hx-request") == "true"
@@ -102,21 +104,20 @@ def render(
     messages: tuple[FlashMessage, ...] = (),
     **context: Any,
 ) -> Response:
-    """The page, or the block `fragment` of it when htmx asks; `messages` are told at its head, or out of band beside
-    the fragment.
+    """The page, or its block `fragment` when htmx requests it. `messages` appear at the top, or out of band next to the
+    fragment.
 
-    A synchronous function that may write (what a flash told is forgotten): call it in a `def` route, which has a thread
-    of its own.
+    May write to the database (a shown flash is deleted), so call it on a thread: in a `def` route or run_in_threadpool.
     """
     partial = fragment is not None and wants_fragment(request)
-    told = messages if partial or person is None else (*_taken_flash(request, person), *messages)
+    shown = messages if partial or person is None else (*_taken_flash(request, person), *messages)
     full: dict[str, Any] = {
         "request": request,
         "person": person,
         "now": api_context(request).now(),
         "path": request.url.path,
-        "messages": told,
-        "places": [] if person is None else menu(person.role, request.app.state.routed),
+        "messages": shown,
+        "menu": [] if person is None else menu(person.role, request.app.state.routed),
         **context,
     }
     page = environment().get_template(template)
@@ -139,7 +140,7 @@ def flash(
     link_text: str | None = None,
     undo: str | None = None,
 ) -> None:
-    """Tell the person on their next whole page (after a redirect)."""
+    """Show a message on the person's next whole page (after a redirect)."""
     with write(api_context(request).engine) as connection:
         sessions.set_flash(
             connection, person.session.hash, json.dumps(asdict(FlashMessage(text, kind, link, link_text, undo)))
@@ -147,7 +148,7 @@ def flash(
 
 
 def see_other(request: Request, path: str) -> Response:
-    """After a POST: go on to this page of ours. htmx is told to load it whole."""
+    """Redirect to one of our pages after a POST; htmx loads it as a whole page."""
     if wants_fragment(request):
         return Response(status_code=204, headers={"HX-Redirect": path, "Cache-Control": "no-store"})
     return RedirectResponse(path, 303, {"Cache-Control": "no-store"})

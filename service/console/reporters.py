@@ -1,4 +1,4 @@
-"""One reporter: history, reputation, groups; and the warnings that people should consider. A person decides, always."""
+"""One reporter: history, reputation and groups; and warnings to consider. A person always decides."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ from service.storage.sql.engine import write
 router = APIRouter()
 NAME, SORT = "reporter-complaints", "-occurred_at"
 WARNINGS, WARNINGS_SORT = "warnings", "-at"
-PATROLS = "/settings/patrols"  # where the allow-list is kept, if this installation has that page
+PATROLS = "/settings/patrols"  # the allow-list page, if this installation has it
 
 
 @router.get("/reporters")
 def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = "") -> Response:
-    """A form to look one up; and for whom a warning is suggested."""
+    """A form to look up a reporter, and the suggested warnings."""
     if id.strip():
         return see_other(request, f"/console/reporters/{segment(id.strip()[:128])}")
     after = place_of(cursor, WARNINGS, warnings.KEY_TYPES_BY_SORT, WARNINGS_SORT, {})
     with api_context(request).engine.connect() as connection:
         suggested, behind = warnings.list_suggested(connection, person.tenant_id, after=after, limit=PAGE)
-    following = cursor_behind(behind, WARNINGS, WARNINGS_SORT, {})
+    next_cursor = cursor_behind(behind, WARNINGS, WARNINGS_SORT, {})
     return render(
         request,
         person,
         "find_reporter.html",
         suggested=suggested,
-        next_url=None if following is None else address("/console/reporters", cursor=following),
+        next_url=None if next_cursor is None else address("/console/reporters", cursor=next_cursor),
         first_url="/console/reporters" if cursor else None,
     )
 
@@ -57,7 +57,7 @@ def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = 
 def show_reporter(
     request: Request, person: Viewer, privacy_filter: TenantFilter, id: str, cursor: str = ""
 ) -> Response:
-    """All about one; 404 for one that never complained to this tenant."""
+    """One reporter; 404 for one that never complained to this tenant."""
     stored = privacy_filter.reporter(id)
     after = place_of(cursor, NAME, target_history.KEY_TYPES_BY_SORT, SORT, {"reporter": stored})
     return render(
@@ -71,7 +71,7 @@ def show_reporter(
 
 @router.get("/reporters/{id}/complaints.csv")
 def download_complaints(request: Request, person: Viewer, privacy_filter: TenantFilter, id: str) -> Response:
-    """Their complaints as a file."""
+    """Their complaints as CSV."""
     stored = privacy_filter.reporter(id)
     found = every_page(
         api_context(request).engine,
@@ -88,11 +88,13 @@ def handle_warning(
     id: str,
     choice: Annotated[Literal["warned", "declined"], Form()],
 ) -> Response:
-    """Write down what the person made of the suggestion. Nothing is sent to anybody."""
+    """Record what the moderator did about the suggestion. Nothing is sent to anyone."""
     api, stored = api_context(request), privacy_filter.reporter(id)
     with write(api.engine) as connection:
         warnings.handle(connection, person.tenant_id, stored, choice, by=person.name, now_us=microseconds(api.now()))
-    flash(request, person, "Noted: you have warned them." if choice == "warned" else "Noted: no warning.")
+    flash(
+        request, person, "Recorded: you have warned this reporter." if choice == "warned" else "Recorded: no warning."
+    )
     return see_other(request, f"/console/reporters/{segment(stored)}")
 
 
@@ -104,7 +106,7 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
         complaints, behind = list_of_reporter(connection, person.tenant_id, reporter_id, after=after, limit=PAGE)
         summaries = cases.summaries_of(connection, person.tenant_id, [one.id for one in history.clusters])
         allowed = find_allowed(connection, person.tenant_id, reporter_id)
-    following = cursor_behind(behind, NAME, SORT, {"reporter": reporter_id})
+    next_cursor = cursor_behind(behind, NAME, SORT, {"reporter": reporter_id})
     patrols = (
         f"/console{PATROLS}?reporter={segment(reporter_id)}"
         if person.may("admin") and PATROLS in request.app.state.routed
@@ -121,17 +123,21 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
         "patrols_url": patrols,
         "lasting": (history.last_at - history.first_at).total_seconds(),
         "next_url": (
-            None if following is None else address(f"/console/reporters/{segment(reporter_id)}", cursor=following)
+            None if next_cursor is None else address(f"/console/reporters/{segment(reporter_id)}", cursor=next_cursor)
         ),
     }
 
 
 def picture(reputation: Reputation) -> Markup:
-    """The reputation with its interval."""
-    says = (
-        f"A complaint of this reporter is right in {percent(reputation.mean)} of cases, between"
-        f" {percent(reputation.low)} and {percent(reputation.high)}"
+    """The reputation with its interval, as a chart."""
+    title = (
+        f"{percent(reputation.mean)} of this reporter’s complaints are justified, 90 % interval"
+        f" {percent(reputation.low)} to {percent(reputation.high)}"
     )
     return interval(
-        reputation.mean, min(reputation.low, reputation.mean), max(reputation.high, reputation.mean), "reputation", says
+        reputation.mean,
+        min(reputation.low, reputation.mean),
+        max(reputation.high, reputation.mean),
+        "reputation",
+        title,
     )

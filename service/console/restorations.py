@@ -1,8 +1,7 @@
-"""Targets that were removed while a group inflated their count: what to look at first, and a person's word on each.
+"""Targets that were removed while a group inflated their count, and what moderators decided about each.
 
-A word is an outcome of a person, and goes through the same stream as those that the platform posts: it is archived,
-restores or confirms the removal here, and teaches. On the platform nothing is put back by it: that is done there, or by
-whoever listens to our events.
+A moderator's choice is recorded as an outcome and goes through the same stream as the platform's own outcomes. It
+restores or confirms the removal here and updates reputations. The platform has to restore the content itself.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from service.console.rendering import flash, render, see_other
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import assessment_of, standings_of
 from service.intake.items import OUTCOME, canonical
-from service.model import microseconds
+from service.model import Outcome, microseconds
 from service.moderation.restoration_outcomes import CHOICES, Choice, outcome_of
 from service.moderation.restorations import RestorationState
 from service.moderation.target_assessment import Assessment
@@ -43,9 +42,9 @@ from service.storage.sql.hashing import key_of
 router = APIRouter()
 NAME, SORT = "console-restorations", "-harm"
 STATES: dict[str, tuple[str, tuple[RestorationState, ...] | None]] = {
-    "open": ("To look at", ("open",)),
-    "stands": ("Removal stands", ("stands",)),
-    "restored": ("Put back", ("restored",)),
+    "open": ("To review", ("open",)),
+    "stands": ("Removal confirmed", ("stands",)),
+    "restored": ("Restored", ("restored",)),
     "any": ("All", None),
 }
 MOST_AT_ONCE = 200
@@ -67,16 +66,16 @@ _HEADER = (
 
 @dataclass(frozen=True, slots=True)
 class ShownRestoration:
-    """One restoration, with what the target says, and what is counted now."""
+    """One restoration, with the target's content and current counts."""
 
     item: RestorationRow
-    words: TargetWords
+    content: TargetWords
     now: Assessment | None
 
 
 @router.get("/restorations")
 async def show_restorations(request: Request, person: Viewer, state: str = "open", cursor: str = "") -> Response:
-    """The list, greatest harm first."""
+    """The list, most harmful first."""
     _, states = _state(state)
     after = place_of(cursor, NAME, SORT_KEY_TYPES, SORT, {"state": state})
 
@@ -94,7 +93,7 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
 
     items, behind, counts, threshold = await run_in_threadpool(read)
     rows = await _with_counts(request, person, items, threshold)
-    following = cursor_behind(behind, NAME, SORT, {"state": state})
+    next_cursor = cursor_behind(behind, NAME, SORT, {"state": state})
     tabs = [
         {
             "url": address("/console/restorations", state=name),
@@ -116,7 +115,7 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
             state=state,
             threshold=threshold,
             csv_url=address("/console/restorations.csv", state=state),
-            next_url=None if following is None else address("/console/restorations", state=state, cursor=following),
+            next_url=None if next_cursor is None else address("/console/restorations", state=state, cursor=next_cursor),
             first_url=address("/console/restorations", state=state) if cursor else None,
         )
     )
@@ -124,7 +123,7 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
 
 @router.get("/restorations.csv")
 def download_restorations(request: Request, person: Viewer, state: str = "open") -> Response:
-    """The list as a file."""
+    """The list as CSV."""
     _, states = _state(state)
     items = every_page(
         api_context(request).engine,
@@ -158,11 +157,13 @@ async def preview(
     choice: Annotated[str, Form()],
     target: Annotated[list[str], Form()] = [],  # noqa: B006  (FastAPI copies it)
 ) -> Response:
-    """What the word would do, before it is said."""
-    chosen, wanted = _asked(choice, target)
+    """What the choice would do, before it is recorded."""
+    chosen, wanted = _checked_request(choice, target)
     items = await run_in_threadpool(_items_of, request, person, wanted)
     if not items:
-        return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
+        return await run_in_threadpool(
+            _nothing_changed, request, person, "None of these targets needs a restoration any more."
+        )
     rows = await _with_counts(request, person, items, await run_in_threadpool(_threshold_of, request, person))
     clusters = sorted({cluster for item in items for cluster in item.clusters})
     return await run_in_threadpool(
@@ -188,69 +189,67 @@ async def handle(
     nonce: Annotated[str, Form(max_length=16)],
     target: Annotated[list[str], Form()] = [],  # noqa: B006
 ) -> Response:
-    """Say the word: one outcome of a person for each target, through the stream.
-
-    Said twice (a double click) it is the same outcomes.
-    """
-    chosen, wanted = _asked(choice, target)
+    """Record one outcome for each target through the stream; a form submitted twice records the same outcomes."""
+    chosen, wanted = _checked_request(choice, target)
     if not _NONCE.match(nonce):
-        raise HTTPException(422, "This form is out of date: go back and choose again. Nothing was changed.")
+        raise HTTPException(422, "This form is out of date. Go back and select again. Nothing was changed.")
     items = await run_in_threadpool(_items_of, request, person, wanted)
     if not items:
-        return await run_in_threadpool(_nothing, request, person, "None of these targets has a restoration any more.")
+        return await run_in_threadpool(
+            _nothing_changed, request, person, "None of these targets needs a restoration any more."
+        )
     api = api_context(request)
     now = api.now()
     outcomes = [
-        outcome_of(
-            chosen,
-            item.target_id,
-            outcome_id=f"console-{nonce}-{key_of(item.target_id) & (2**64 - 1):016x}",
-            decided_at=now,
-        )
+        outcome_of(chosen, item.target_id, outcome_id=_outcome_id(nonce, item.target_id), decided_at=now)
         for item in items
     ]
     lines = [canonical(outcome, OUTCOME) for outcome in outcomes]
     await api.writer.append(person.tenant, len(lines), b"\n".join(lines))
     metrics_sink(request).accepted(person.tenant, len(lines))
+    await run_in_threadpool(_audit, request, person, chosen, outcomes, items)
+    await _wait_until_applied(request, person, chosen, items)
+    recorded = {"restored": "marked as restored", "stands": "confirmed as removed"}[chosen]
+    text = f"{plural(len(items), 'target')} {recorded}. Lists and counts will update within seconds."
+    await run_in_threadpool(lambda: flash(request, person, text))
+    return see_other(request, "/console/restorations")
 
-    def note() -> None:
-        with write(api.engine) as connection:
-            for outcome, item in zip(outcomes, items, strict=True):
-                detail = {
+
+def _outcome_id(nonce: str, target_id: str) -> str:
+    # The same form gives the same ids, so that a double click records nothing twice.
+    return f"console-{nonce}-{key_of(target_id) & (2**64 - 1):016x}"
+
+
+def _audit(
+    request: Request, person: Person, choice: Choice, outcomes: Sequence[Outcome], items: Sequence[RestorationRow]
+) -> None:
+    api = api_context(request)
+    with write(api.engine) as connection:
+        for outcome, item in zip(outcomes, items, strict=True):
+            audit_log.enter(
+                connection,
+                person.tenant_id,
+                actor=person.name,
+                action="restoration",
+                subject="target",
+                now_us=microseconds(outcome.decided_at),
+                detail={
                     "target": item.target_id,
-                    "choice": chosen,
+                    "choice": choice,
                     "outcome": outcome.id,
                     "before": item.state,
                     "clusters": item.clusters,
-                }
-                audit_log.enter(
-                    connection,
-                    person.tenant_id,
-                    actor=person.name,
-                    action="restoration",
-                    subject="target",
-                    now_us=microseconds(now),
-                    detail=detail,
-                )
-
-    await run_in_threadpool(note)
-    await _settled(request, person, chosen, items)
-    said = {"restored": "put back", "stands": "rightly removed"}[chosen]
-    await run_in_threadpool(
-        lambda: flash(
-            request,
-            person,
-            f"Recorded: {plural(len(items), 'target')} {said}. The lists and counts follow within seconds.",
-        )
-    )
-    return see_other(request, "/console/restorations")
+                },
+            )
 
 
 _SETTLE_SECONDS, _LOOK_SECONDS = 2.0, 0.2
 
 
-async def _settled(request: Request, person: Person, choice: Choice, items: Sequence[RestorationRow]) -> None:
-    """Wait a little for detection to take the outcomes over, so that the list that comes next mostly knows of them."""
+async def _wait_until_applied(
+    request: Request, person: Person, choice: Choice, items: Sequence[RestorationRow]
+) -> None:
+    """Wait briefly for detection to apply the outcomes, so that the next list usually shows them."""
     deadline = asyncio.get_running_loop().time() + _SETTLE_SECONDS
     wanted = [item.target_id for item in items]
     while asyncio.get_running_loop().time() < deadline:
@@ -262,17 +261,17 @@ async def _settled(request: Request, person: Person, choice: Choice, items: Sequ
 
 def _state(name: str) -> tuple[str, tuple[RestorationState, ...] | None]:
     if name not in STATES:
-        raise HTTPException(422, f"state: one of {', '.join(STATES)}")
+        raise HTTPException(422, f"state must be one of {', '.join(STATES)}")
     return STATES[name]
 
 
-def _asked(choice: str, targets: Sequence[str]) -> tuple[Choice, list[str]]:
+def _checked_request(choice: str, targets: Sequence[str]) -> tuple[Choice, list[str]]:
     chosen = next((one for one in CHOICES if one == choice), None)
     wanted = list(dict.fromkeys(one for one in targets if 0 < len(one) <= 128 and "\0" not in one))
     if chosen is None:
-        raise HTTPException(422, f"choice: one of {', '.join(CHOICES)}")
+        raise HTTPException(422, f"choice must be one of {', '.join(CHOICES)}")
     if len(wanted) > MOST_AT_ONCE:
-        raise HTTPException(422, f"{len(wanted):,} targets are too many at once: {MOST_AT_ONCE} are possible")
+        raise HTTPException(422, f"{len(wanted):,} targets are too many at once; the limit is {MOST_AT_ONCE}")
     return chosen, wanted
 
 
@@ -286,7 +285,7 @@ def _threshold_of(request: Request, person: Person) -> int:
         return policy_of(connection, person.tenant_id).default_threshold
 
 
-def _nothing(request: Request, person: Person, why: str) -> Response:
+def _nothing_changed(request: Request, person: Person, why: str) -> Response:
     flash(request, person, f"{why} Nothing was changed.", "info")
     return see_other(request, "/console/restorations")
 
@@ -297,18 +296,18 @@ async def _with_counts(
     if not items:
         return []
     targets = [item.target_id for item in items]
-    standings, words = (
+    standings, content = (
         await standings_of(request, person, targets),
-        await run_in_threadpool(_words_of, request, person, targets),
+        await run_in_threadpool(_content_of, request, person, targets),
     )
     return [
         ShownRestoration(
-            item, words.get(item.target_id, UNKNOWN), assessment_of(item.target_id, standings, place, threshold)
+            item, content.get(item.target_id, UNKNOWN), assessment_of(item.target_id, standings, place, threshold)
         )
         for place, item in enumerate(items)
     ]
 
 
-def _words_of(request: Request, person: Person, targets: Sequence[str]) -> dict[str, TargetWords]:
+def _content_of(request: Request, person: Person, targets: Sequence[str]) -> dict[str, TargetWords]:
     with api_context(request).engine.connect() as connection:
         return words_of(connection, person.tenant_id, targets)

@@ -1,4 +1,4 @@
-"""What holds for every answer and every request of the console: headers, and a bound on bodies."""
+"""Security headers on every console response, and a size limit on request bodies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SecurityMiddleware:
             message = await receive()
             size += len(message.get("body", b""))
             if size > MAX_BODY_BYTES:
-                raise HTTPException(413, f"the form has more than {MAX_BODY_BYTES:,} bytes: nothing of it was taken")
+                raise HTTPException(413, f"the form is larger than {MAX_BODY_BYTES:,} bytes; nothing was saved")
             return message
 
         async def guarded(message: Message) -> None:

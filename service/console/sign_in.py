@@ -1,8 +1,8 @@
-"""Who gets in: the sign-in page, sessions in cookies, and `signed_in(role)`, the dependency of every other page.
+"""Signing in: the sign-in page, cookie sessions, and `signed_in(role)`, the dependency of every other page.
 
-`signed_in` gives the Person. Without a session it sends to the sign-in page and back; a role below the asked one is
-403. Every request but GET has to come from our own pages (Sec-Fetch-Site, Origin) and to carry the session's token, as
-the form field `csrf` or the header X-CSRF-Token.
+`signed_in` returns the Person. Without a session it redirects to the sign-in page and back; a lower role gets 403.
+Every request other than GET must come from our own pages (Sec-Fetch-Site, Origin) and carry the session's token, in the
+form field `csrf` or the header X-CSRF-Token.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ SIGN_IN = "/console/sign-in"
 LIVE = "/console/live"
 COOKIE = "brigadewatch"
 FORM_COOKIE = "brigadewatch-form"  # the sign-in form's token, before there is a session
-NOT_RIGHT = (
-    "Tenant, name and password do not match. After several attempts in a row an account rests for a while: wait a few"
-    " minutes, then try once more."
+REFUSED = (
+    "Wrong tenant, name or password. After several failed attempts the account is temporarily locked: wait a few"
+    " minutes and try again."
 )
 _HASHES_AT_ONCE = 2  # 64 MiB each
-_WAITING = 20  # attempts that may wait for their turn
+_WAITING = 20  # attempts that may wait
 _FORM_SECONDS = 3_600
 _SAFE = ("GET", "HEAD", "OPTIONS")
 PASSWORD = "/console/password"  # noqa: S105  (an address)
@@ -52,7 +52,7 @@ router = APIRouter()
 
 
 class SignInFirst(Exception):
-    """The page needs a session; `path` is where to go on after signing in."""
+    """The page needs a session; `path` is the page to return to after signing in."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -60,37 +60,37 @@ class SignInFirst(Exception):
 
 
 class NewPasswordFirst(Exception):
-    """The password was made by somebody else: the person chooses another one before anything else."""
+    """The password is a one-time password: the person has to choose a new one first."""
 
 
 class TooBusy(Exception):
-    """So many attempts to sign in wait that another one would wait too long."""
+    """Too many sign-in attempts are waiting already."""
 
 
 class Hashing:
-    """A few password hashes at a time: each takes 64 MiB, and an attacker chooses how many are asked for."""
+    """Runs a few password hashes at a time: each takes 64 MiB, and attackers decide how many are requested."""
 
     def __init__(self) -> None:
         self._turns = anyio.CapacityLimiter(_HASHES_AT_ONCE)
 
     async def verify(self, password_hash: str | None, password: str) -> tuple[bool, str | None]:
-        """Is it this password, and its new hash where the old one was made with other parameters. Raises TooBusy."""
+        """Whether the password is correct, and its new hash if the old one has outdated parameters. Raises TooBusy."""
         if self._turns.statistics().tasks_waiting >= _WAITING:
             raise TooBusy
 
         def work() -> tuple[bool, str | None]:
-            right = verify_password(password_hash, password)
-            return right, (
-                hash_password(password) if right and password_hash is not None and is_outdated(password_hash) else None
+            correct = verify_password(password_hash, password)
+            return correct, (
+                hash_password(password)
+                if correct and password_hash is not None and is_outdated(password_hash)
+                else None
             )
 
         return await anyio.to_thread.run_sync(work, limiter=self._turns)
 
 
 async def present(request: Request) -> Person:
-    """Whoever sends this request, by a session of theirs and from a page of ours; asked once a request, whatever
-    depends on it.
-    """
+    """The signed-in person who sent this request, from one of our own pages; resolved once per request."""
     found = await run_in_threadpool(_person, request)
     if found is None:
         raise SignInFirst(_path_back(request))
@@ -99,7 +99,7 @@ async def present(request: Request) -> Person:
         sent = request.headers.get("x-csrf-token") or await _form_field(request, "csrf")
         if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
             raise HTTPException(
-                403, "This form is out of date: go back, load the page anew, and send it again. Nothing was changed."
+                403, "This form is out of date. Go back, reload the page and submit it again. Nothing was changed."
             )
     request.state.person = found
     logs.note(tenant=found.tenant, role=found.role)
@@ -109,12 +109,12 @@ async def present(request: Request) -> Person:
 
 
 def signed_in(role: Role) -> Callable[[Person], Awaitable[Person]]:
-    """A FastAPI dependency that gives the signed-in person of at least this role."""
+    """A FastAPI dependency that returns the signed-in person with at least this role."""
 
     async def person(found: Annotated[Person, Depends(present)]) -> Person:
         if not found.may(role):
             raise HTTPException(
-                403, f"This needs the role {role}; you are signed in as {found.name} with the role {found.role}."
+                403, f"This page needs the {role} role. You are signed in as {found.name} with the {found.role} role."
             )
         return found
 
@@ -127,16 +127,15 @@ Admin = Annotated[Person, Depends(signed_in("admin"))]
 
 
 def check_origin(request: Request) -> None:
-    """Raises HTTPException 403 for a request that another site's page made."""
+    """Raise HTTPException 403 for a request made by another site's page."""
     fetch_site = request.headers.get("sec-fetch-site")
     if fetch_site is not None and fetch_site not in ("same-origin", "none"):
-        raise HTTPException(403, "This request came from another site's page, and was not done.")
+        raise HTTPException(403, "This request came from another site and was refused.")
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc.lower() not in _own_hosts(request):
         raise HTTPException(
             403,
-            "This request came from another site's page, and was not done. Behind a proxy, set"
-            " BRIGADEWATCH_PUBLIC_URL.",
+            "This request came from another site and was refused. Behind a proxy, set BRIGADEWATCH_PUBLIC_URL.",
         )
 
 
@@ -146,13 +145,13 @@ def _own_hosts(request: Request) -> set[str]:
 
 
 def is_secure(request: Request) -> bool:
-    """Do people reach this page by https? Then cookies are for https alone."""
+    """Whether people reach this page over https; cookies are then limited to https."""
     public = api_context(request).settings.public_url or ""
     return request.url.scheme == "https" or public.startswith("https:")
 
 
 def address_of(request: Request) -> str:
-    """Whom to count attempts of: an IPv4 address, an IPv6 network of 64 bits (one household has that many)."""
+    """The address attempts are counted by: an IPv4 address, or an IPv6 /64 network (usually one household)."""
     host = request.client.host if request.client else "unknown"
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -173,7 +172,7 @@ def _person(request: Request) -> Person | None:
         row = sessions.read_session(connection, token, now_us)
     if row is None:
         return None
-    # A page that lies open listens by itself: that is nobody being there.
+    # An open page listens for events on its own; that is no sign of activity.
     if row.seen_us < now_us - sessions.TOUCH_SECONDS * 1_000_000 and not request.url.path.startswith(LIVE):
         with write(engine) as connection:
             sessions.touch(connection, row.hash, now_us)
@@ -182,7 +181,7 @@ def _person(request: Request) -> Person | None:
 
 @router.get("/sign-in")
 def show_sign_in(request: Request, next: str = "") -> Response:
-    """The form; whoever is signed in already goes on."""
+    """The form; someone already signed in is redirected."""
     if _person(request) is not None:
         return RedirectResponse(safe_path(next), 303)
     return _form(request, next=next)
@@ -197,12 +196,12 @@ async def do_sign_in(
     next: Annotated[str, Form()] = "",
     csrf: Annotated[str, Form()] = "",
 ) -> Response:
-    """Let the person in, with a new session; or say no, in the same words and time whatever was wrong."""
+    """Sign the person in with a new session, or refuse with the same message and timing whatever was wrong."""
     check_origin(request)
-    asked = request.cookies.get(_cookie_name(request, FORM_COOKIE), "")
-    if not asked or not hmac.compare_digest(asked.encode(), csrf.encode()):
+    cookie_token = request.cookies.get(_cookie_name(request, FORM_COOKIE), "")
+    if not cookie_token or not hmac.compare_digest(cookie_token.encode(), csrf.encode()):
         _count(request, "form-expired")
-        text = "The sign-in form had expired, or this browser refuses cookies: please try again."
+        text = "The sign-in form has expired, or this browser blocks cookies. Please try again."
         return await run_in_threadpool(
             lambda: _form(request, tenant=tenant, name=name, next=next, status=403, message=text)
         )
@@ -210,7 +209,7 @@ async def do_sign_in(
     attempt = await run_in_threadpool(_begin, request, tenant.strip(), name, address)
     if attempt.verdict == "address-locked":
         _count(request, "address-locked", cause="sign-in-address")
-        text = f"Too many attempts from this address: try again in {attempt.wait_seconds} s."
+        text = f"Too many attempts from this address. Try again in {attempt.wait_seconds} s."
         return await run_in_threadpool(
             lambda: _form(
                 request,
@@ -223,21 +222,21 @@ async def do_sign_in(
             )
         )
     try:
-        right, new_hash = await request.app.state.hashing.verify(attempt.password_hash, password)
+        correct, new_hash = await request.app.state.hashing.verify(attempt.password_hash, password)
     except TooBusy:
         _count(request, "busy", cause="sign-in-crowd")
-        text = "Too many people sign in at this moment: try again in a few seconds."
+        text = "Too many people are signing in right now. Try again in a few seconds."
         return await run_in_threadpool(
             lambda: _form(
                 request, tenant=tenant, name=name, next=next, status=503, message=text, headers={"Retry-After": "5"}
             )
         )
-    token = await run_in_threadpool(_conclude, request, attempt, right, address, new_hash)
+    token = await run_in_threadpool(_conclude, request, attempt, correct, address, new_hash)
     if token is None:
         _count(request, "locked" if attempt.verdict == "locked" else "lock-out" if attempt.locks_until_us else "wrong")
         log.info("refused a sign-in from %s", address)
         return await run_in_threadpool(
-            lambda: _form(request, tenant=tenant, name=name, next=next, status=401, message=NOT_RIGHT)
+            lambda: _form(request, tenant=tenant, name=name, next=next, status=401, message=REFUSED)
         )
     _count(request, "signed-in")
     answer = RedirectResponse(safe_path(next), 303, {"Cache-Control": "no-store"})
@@ -248,7 +247,7 @@ async def do_sign_in(
 
 @router.post("/sign-out")
 def sign_out(request: Request, person: Viewer, everywhere: Annotated[str, Form()] = "") -> Response:
-    """End this session, or (`everywhere`) all of the person's."""
+    """End this session or, with `everywhere`, all of the person's sessions."""
     with write(api_context(request).engine) as connection:
         sessions.close_sessions(connection, person.session, _now_us(request), everywhere=bool(everywhere))
     answer = see_other(request, SIGN_IN)
@@ -265,19 +264,19 @@ def _begin(request: Request, tenant: str, name: str, address: str) -> sessions.S
     try:
         name = users.checked_name(name)
     except Refused:
-        name = ""  # counted for the address, found nowhere
+        name = ""  # counted for the address only
     with write(api_context(request).engine) as connection:
         return sessions.begin_attempt(connection, tenant, name, address, _now_us(request))
 
 
 def _conclude(
-    request: Request, attempt: sessions.SignInAttempt, right: bool, address: str, new_hash: str | None
+    request: Request, attempt: sessions.SignInAttempt, correct: bool, address: str, new_hash: str | None
 ) -> str | None:
-    """The new session's token; None where the password was wrong, or the account has gone meanwhile."""
-    if attempt.user_id is None or attempt.password_hash is None or not (right or attempt.locks_until_us):
+    """The new session's token; None if the password was wrong or the account no longer exists."""
+    if attempt.user_id is None or attempt.password_hash is None or not (correct or attempt.locks_until_us):
         return None
     with write(api_context(request).engine) as connection:
-        if not right:
+        if not correct:
             sessions.note_failure(connection, attempt, address, _now_us(request))
             return None
         old = request.cookies.get(_cookie_name(request))
@@ -299,30 +298,29 @@ def _form(
     headers: dict[str, str] | None = None,
 ) -> Response:
     with api_context(request).engine.connect() as connection:
-        named = users.tenant_names(connection)
+        tenants = users.tenant_names(connection)
     token = secrets.token_urlsafe(32)
-    told = (FlashMessage(message, "bad"),) if message else ()
+    messages = (FlashMessage(message, "bad"),) if message else ()
     answer = render(
         request,
         None,
         "sign_in.html",
         status=status,
         headers=headers,
-        messages=told,
+        messages=messages,
         csrf=token,
-        tenant=tenant[:40] or (named[0] if len(named) == 1 else ""),
+        tenant=tenant[:40] or (tenants[0] if len(tenants) == 1 else ""),
         name=name[:128],
         next=next[:2048],
-        nobody=not named,
-        one_tenant=len(named) == 1 and tenant in ("", named[0]),
+        no_accounts=not tenants,
+        one_tenant=len(tenants) == 1 and tenant in ("", tenants[0]),
     )
     _set_cookie(request, answer, FORM_COOKIE, token, _FORM_SECONDS)
     return answer
 
 
 def _set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int) -> None:
-    # Lax: a link from a mail or a chat to a case opens it; what changes something is a POST, to which Lax does not go
-    # along.
+    # Lax, so that links to a case from mail or chat work; Lax cookies are not sent with POSTs from other sites.
     answer.set_cookie(
         _cookie_name(request, name),
         value,
@@ -341,7 +339,7 @@ def _cookie_name(request: Request, name: str = COOKIE) -> str:
 def _path_back(request: Request) -> str:
     if request.method not in _SAFE:
         return HOME
-    shown = request.headers.get("hx-current-url")  # a fragment is no page to come back to
+    shown = request.headers.get("hx-current-url")  # a fragment is not a page to return to
     if shown:
         parts = urlsplit(shown)
         return safe_path(parts.path + (f"?{parts.query}" if parts.query else ""))
@@ -349,7 +347,7 @@ def _path_back(request: Request) -> str:
 
 
 def safe_path(path: str) -> str:
-    """The path when it is one of the console's pages, else the queue: no sign-in leads to another site."""
+    """The path if it is one of the console's pages, otherwise the queue: signing in never leads to another site."""
     inside = path.startswith("/console") and not path.startswith(("/console/sign-", "/console/static", "/console/live"))
     return (
         path
@@ -374,7 +372,7 @@ async def _form_field(request: Request, name: str) -> str:
 
 
 def sign_in_path(path: str) -> str:
-    """The sign-in page's address with the way back."""
+    """URL of the sign-in page, with the page to return to."""
     return f"{SIGN_IN}?next={quote(path, safe='')}" if path != HOME else SIGN_IN
 
 

@@ -1,11 +1,11 @@
-"""Server-sent events: pages that stay open hear what happened to cases, without asking again and again.
+"""Server-sent events: open pages are notified of changes to cases.
 
-One poller a process reads the database every POLL_SECONDS while somebody listens, for all listeners together, and
-nothing while nobody does. A page says since when it knows (`since`: microseconds, of its rendering), so that nothing
-between its rendering and its listening is lost. Messages: `case` {"case", "what", "by", "version", "at_us"}, what being
-flagged, grown, revoked (by the detector), decided, claimed, unclaimed, noted; a comment every HEARTBEAT_SECONDS. A
-stream ends with its session, with the process, after LONGEST_SECONDS, and when its reader does not keep up; browsers
-then connect again.
+While anyone listens, one poller per process reads the database every POLL_SECONDS for all listeners together. A page
+passes the time of its rendering (`since`, in microseconds), so that no change before it starts listening is lost.
+
+Messages: `case` {"case", "what", "by", "version", "at_us"}, `what` being flagged, grown or revoked (by the detector),
+decided, claimed, unclaimed or noted; and a comment every HEARTBEAT_SECONDS. A stream ends with its session, with the
+process, after LONGEST_SECONDS, or when its reader falls behind; browsers then reconnect.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from service.storage.cases.recent_changes import OVERLAP_SECONDS, CaseChange, ch
 POLL_SECONDS = 2.0
 HEARTBEAT_SECONDS = 15.0
 LONGEST_SECONDS = 900.0
-REMEMBERED_SECONDS = 600  # how long ago a page may have been rendered to miss nothing
+REMEMBERED_SECONDS = 600  # how old a page may be without missing a change
 MOST_LISTENERS = 500  # of a process
-MOST_OF_ONE = 12  # of a session: a browser has that many tabs in sight only with effort
-_WAITING = 200  # messages that a reader may be behind
+MOST_OF_ONE = 12  # of a session; more than a browser can show at once
+_WAITING = 200  # messages a reader may lag behind
 _RETRY_MS = 3_000
 _SECOND = 1_000_000
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class _Listener:
     since_us: int
     waiting: asyncio.Queue[CaseChange | None] = field(default_factory=lambda: asyncio.Queue(_WAITING))  # None: the end
 
-    def tell(self, change: CaseChange) -> None:
+    def push(self, change: CaseChange) -> None:
         try:
             self.waiting.put_nowait(change)
         except asyncio.QueueFull:
@@ -65,11 +65,11 @@ class _Listener:
 
 @dataclass(slots=True)
 class _Watch:
-    """What is known of one tenant that somebody listens to."""
+    """Recent changes of one tenant that has listeners."""
 
     recent: deque[CaseChange] = field(default_factory=deque)
-    had: set[str] = field(default_factory=set)  # keys of `recent`
-    begun: bool = False
+    seen_keys: set[str] = field(default_factory=set)  # keys of `recent`
+    started: bool = False
 
 
 class CaseEvents:
@@ -95,7 +95,7 @@ class CaseEvents:
         return len(self._listeners)
 
     def has_room(self, session: str) -> bool:
-        """May this session open another stream?"""
+        """Whether this session may open another stream."""
         return (
             not self._closed
             and len(self._listeners) < MOST_LISTENERS
@@ -103,7 +103,7 @@ class CaseEvents:
         )
 
     def close(self) -> None:
-        """End every stream: the process is about to end, and waits for its open answers."""
+        """End every stream, so that the process can shut down."""
         self._closed = True
         for listener in self._listeners:
             listener.end()
@@ -114,7 +114,7 @@ class CaseEvents:
         self._listeners.add(listener)
         for change in self._join(tenant_id).recent:
             if change.at_us > since_us:
-                listener.tell(change)
+                listener.push(change)
         loop = asyncio.get_running_loop()
         ends = loop.time() + LONGEST_SECONDS
         try:
@@ -137,21 +137,21 @@ class CaseEvents:
         return self._watches.setdefault(tenant_id, _Watch())
 
     async def _poll(self) -> None:
-        """Read and tell until nobody listens any more."""
+        """Poll and publish until nobody listens."""
         while self._listeners and not self._closed:
-            asked = {one.tenant_id for one in self._listeners}
+            tenant_ids = {one.tenant_id for one in self._listeners}
             now_us = microseconds(self._now())
             try:
-                found, alive = await run_in_threadpool(
-                    self._read, asked, {one.session for one in self._listeners}, now_us
+                found, alive_sessions = await run_in_threadpool(
+                    self._read, tenant_ids, {one.session for one in self._listeners}, now_us
                 )
                 self._failing = False
-            except Exception as error:  # the next round asks again; pages still work by themselves
+            except Exception as error:  # the next round tries again; pages work without events
                 if not self._failing:
-                    log.warning("pages hear nothing new: %s", error)
+                    log.warning("cannot read changes for open pages: %s", error)
                 self._failing = True
             else:
-                self._tell(found, alive, asked, now_us)
+                self._publish(found, alive_sessions, tenant_ids, now_us)
             await asyncio.sleep(self._poll_seconds)
         self._watches.clear()
 
@@ -162,35 +162,37 @@ class CaseEvents:
             found = {}
             for tenant_id in tenant_ids:
                 watch = self._watches.get(tenant_id)
-                seconds = OVERLAP_SECONDS if watch is not None and watch.begun else REMEMBERED_SECONDS
+                seconds = OVERLAP_SECONDS if watch is not None and watch.started else REMEMBERED_SECONDS
                 found[tenant_id] = changes_since(connection, tenant_id, now_us - seconds * _SECOND)
             return found, sessions.alive(connection, hashes, now_us)
 
-    def _tell(self, found: dict[int, list[CaseChange]], alive: set[str], asked: set[int], now_us: int) -> None:
+    def _publish(
+        self, found: dict[int, list[CaseChange]], alive_sessions: set[str], tenant_ids: set[int], now_us: int
+    ) -> None:
         for tenant_id, changes in found.items():
             watch = self._watches.setdefault(tenant_id, _Watch())
-            watch.begun = True
+            watch.started = True
             for change in changes:
-                if change.key in watch.had:
+                if change.key in watch.seen_keys:
                     continue
-                watch.had.add(change.key)
+                watch.seen_keys.add(change.key)
                 watch.recent.append(change)
                 for listener in self._listeners:
                     if listener.tenant_id == tenant_id and change.at_us > listener.since_us:
-                        listener.tell(change)
+                        listener.push(change)
             while watch.recent and watch.recent[0].at_us < now_us - REMEMBERED_SECONDS * _SECOND:
-                watch.had.discard(watch.recent.popleft().key)
+                watch.seen_keys.discard(watch.recent.popleft().key)
         wanted = {one.tenant_id for one in self._listeners}
-        for tenant_id in [one for one in self._watches if one not in wanted and one in asked]:
+        for tenant_id in [one for one in self._watches if one not in wanted and one in tenant_ids]:
             del self._watches[tenant_id]
-        for listener in [one for one in self._listeners if one.session not in alive]:
+        for listener in [one for one in self._listeners if one.session not in alive_sessions]:
             listener.end()
 
 
 @router.get("/live")
 async def stream(request: Request, person: Viewer, since: int = 0) -> Response:
-    """What happens to the tenant's cases from `since` (microseconds) on; 204 (do not come back) where there is
-    no room.
+    """Changes to the tenant's cases from `since` (microseconds) on; 204 (do not reconnect) when there are too many
+    streams.
     """
     live: CaseEvents = request.app.state.live
     if not live.has_room(person.session.hash):
@@ -203,7 +205,7 @@ async def stream(request: Request, person: Viewer, since: int = 0) -> Response:
 
 
 def _since(request: Request, since: int) -> int:
-    """From where to tell: the last message that this page had, or its rendering, and never more than is remembered."""
+    """The time to start from: this page's last message or its rendering, within what is remembered."""
     last = request.headers.get("last-event-id", "")
     known = int(last) if last.isascii() and last.isdigit() and len(last) < 20 else since
     now_us = microseconds(api_context(request).now())

@@ -1,6 +1,6 @@
-"""The console's scripts, styles and icon: read once, compressed once, cached by the browser for ever under ?v=<hash>.
+"""The console's scripts, styles and icon: read and compressed once, cached by browsers forever under ?v=<hash>.
 
-Templates write `static("console.css")` for the address. A file that is put into the folder is served; nothing else is.
+Templates use `static("console.css")` for the URL. Every file in the folder is served, and nothing else.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class StaticFile:
 
 @cache
 def static_files() -> Mapping[str, StaticFile]:
-    """All files by name, like "vendor/htmx.min.js"; those of types that the console does not use are left out."""
+    """All files by name, such as "vendor/htmx.min.js"; unknown file types are skipped."""
     found = {}
     for path in sorted(FOLDER.rglob("*")):
         if path.is_file() and path.suffix in _MEDIA_TYPES:
@@ -56,16 +56,16 @@ def static_files() -> Mapping[str, StaticFile]:
 
 
 def static(name: str) -> str:
-    """The address of a file, with its hash. Raises KeyError for one that there is not."""
+    """URL of a file, with its hash. Raises KeyError for an unknown file."""
     return f"{PREFIX}{name}?v={static_files()[name].version}"
 
 
 @router.get("/static/{name:path}")
 async def read_static(request: Request, name: str) -> Response:
-    """The file; cached for ever where the address names its version."""
+    """The file; cached forever if the URL names its version."""
     file = static_files().get(name)
     if file is None:
-        raise HTTPException(404, "there is no such file")
+        raise HTTPException(404, "file not found")
     current = request.query_params.get("v") == file.version
     headers = {
         "ETag": f'"{file.version}"',

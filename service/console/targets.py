@@ -1,6 +1,4 @@
-"""One target: how many people complained independently, who else did, what was decided, and what should be known on an
-appeal.
-"""
+"""One target: its independent count, the groups that complained, its outcomes, and a brief for an appeal."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ from service.storage.redis_store.stream import PositionAbsent
 
 router = APIRouter()
 NAME, SORT = "target-complaints", "-occurred_at"
-GROUPS_DRAWN = 3  # each its own colour; the rest is drawn together
+GROUPS_DRAWN = 3  # each in its own colour; the rest share one
 # s
 _STEPS = (
     60,
@@ -78,7 +76,7 @@ CSV_HEADER = (
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The picture of a target's complaints and the same as a table."""
+    """A target's complaints over time, as a chart and as a table."""
 
     svg: Markup
     step: timedelta
@@ -90,18 +88,18 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class TargetGroup:
-    """A cluster on the target, as the page lists it."""
+    """A group that complained about the target, as the page lists it."""
 
-    told: GroupOnTarget
+    group: GroupOnTarget
     complaints: int
     probability: float | None
     unfounded: float | None
-    without: float | None  # the independent count had it not been found
+    without: float | None  # the independent count if the group is ignored
 
 
 @router.get("/targets")
 def find_target(request: Request, person: Viewer, id: str = "") -> Response:
-    """A form to look one up; and the targets under attack now."""
+    """A form to look up a target, and the targets under attack now."""
     if id.strip():
         return see_other(request, f"/console/targets/{segment(id.strip()[:128])}")
     now_us = microseconds(api_context(request).now())
@@ -115,7 +113,7 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
 
 @router.get("/targets/{id}")
 async def show_target(request: Request, person: Viewer, id: str, cursor: str = "") -> Response:
-    """All about one; zeros for a target never seen, as the API answers."""
+    """One target; zeros for a target never seen, as in the API."""
     after = place_of(cursor, NAME, target_history.KEY_TYPES_BY_SORT, SORT, {"target": id})
     standings = await standings_of(request, person, [id])
     page = await run_in_threadpool(_read, request, person, id, standings, after)
@@ -128,7 +126,7 @@ async def show_target(request: Request, person: Viewer, id: str, cursor: str = "
 
 @router.get("/targets/{id}/complaints.csv")
 def download_complaints(request: Request, person: Viewer, id: str) -> Response:
-    """Its complaints as a file."""
+    """Its complaints as CSV."""
     found = every_page(
         api_context(request).engine,
         lambda connection, after: list_of_target(connection, person.tenant_id, id, after=after, limit=AT_ONCE),
@@ -154,10 +152,7 @@ def csv_row(filed: FiledComplaint) -> tuple[Cell, ...]:
 
 
 async def standings_of(request: Request, person: Person, target_ids: Sequence[str]) -> Standings | None:
-    """What Redis has about the targets; None while it has nothing to say (it is away, or being rebuilt).
-
-    A new tenant has zeros.
-    """
+    """The targets' counts in Redis; None while Redis is unavailable or being rebuilt. Zeros for a new tenant."""
     api = api_context(request)
     try:
         return await read_targets(api.redis, person.tenant, list(target_ids))
@@ -170,7 +165,7 @@ async def standings_of(request: Request, person: Person, target_ids: Sequence[st
 
 
 def assessment_of(target_id: str, standings: Standings | None, place: int, threshold: int) -> Assessment | None:
-    """The answer to the question before a removal, from what was read for several targets."""
+    """One target's assessment, from the counts read for several."""
     if standings is None:
         return None
     complaints, summary = (
@@ -200,32 +195,34 @@ def _read(
             [group.id for group in dossier.groups if group.disposition != "revoked"],
         )
         complaints, behind = list_of_target(connection, person.tenant_id, target_id, after=after, limit=PAGE)
-        words = words_of(connection, person.tenant_id, [target_id]).get(target_id, UNKNOWN)
+        content = words_of(connection, person.tenant_id, [target_id]).get(target_id, UNKNOWN)
     assessment = assessment_of(target_id, standings, 0, policy.default_threshold)
     if after is None and not complaints and assessment is not None and not assessment.clusters and not dossier.outcomes:
-        raise HTTPException(404, "No complaint about this target was received, and no outcome.")
-    following = cursor_behind(behind, NAME, SORT, {"target": target_id})
-    said = [] if assessment is None else sentences(assessment, dossier, policy.default_threshold)
+        raise HTTPException(404, "No complaints or outcomes have been received for this target.")
+    next_cursor = cursor_behind(behind, NAME, SORT, {"target": target_id})
+    brief = [] if assessment is None else sentences(assessment, dossier, policy.default_threshold)
     return {
         "target_id": target_id,
-        "words": words,
+        "content": content,
         "assessment": assessment,
         "threshold": policy.default_threshold,
         "figures": dossier.figures,
         "groups": _groups(dossier, assessment),
         "outcomes": dossier.outcomes,
         "restoration": dossier.restoration,
-        "brief": said,
+        "brief": brief,
         "unknown": [] if assessment is None else not_known(assessment, dossier),
         "statement": (
             None if assessment is None else fragment(assessment, dossier, policy.default_threshold, policy.version)
         ),
         "timeline": timeline(points, dossier.outcomes, dossier.groups),
         "complaints": complaints,
-        "next_url": None if following is None else address(f"/console/targets/{segment(target_id)}", cursor=following),
-        "trail": "\n".join(
+        "next_url": None
+        if next_cursor is None
+        else address(f"/console/targets/{segment(target_id)}", cursor=next_cursor),
+        "brief_text": "\n".join(
             [
-                *said,
+                *brief,
                 *(
                     []
                     if assessment is None
@@ -252,25 +249,25 @@ def _groups(dossier: Dossier, assessment: Assessment | None) -> list[TargetGroup
 
 
 def timeline(points: Points, outcomes: Sequence[ReceivedOutcome], groups: Sequence[GroupOnTarget]) -> Timeline | None:
-    """Complaints over time, those of the largest clusters in colours of their own; None without a complaint."""
+    """Complaints over time, the largest groups in their own colours; None without complaints."""
     largest = sorted(points.by_cluster, key=lambda cluster: (-len(points.by_cluster[cluster]), cluster))
     drawn, together = largest[:GROUPS_DRAWN], largest[GROUPS_DRAWN:]
     series = [points.by_cluster[cluster] for cluster in drawn]
     names, classes = [f"group {cluster}" for cluster in drawn], [f"part-{place}" for place in range(len(drawn))]
     if together:
         series.append([at for cluster in together for at in points.by_cluster[cluster]])
-        names, classes = [*names, plural(len(together), "further group")], [*classes, "part-3"]
+        names, classes = [*names, plural(len(together), "other group")], [*classes, "part-3"]
     series.append(points.others)
     names, classes = [*names, "in no group"], [*classes, "part-rest"]
-    every = [at for each in series for at in each]
-    if not every:
+    times = [at for each in series for at in each]
+    if not times:
         return None
-    acted = [outcome for outcome in outcomes if outcome.action is not None or outcome.verdict is not None]
-    first, last = min(every), max(every)
-    # Outcomes far away would squeeze the complaints: those are in the list beside.
+    with_result = [outcome for outcome in outcomes if outcome.action is not None or outcome.verdict is not None]
+    first, last = min(times), max(times)
+    # Distant outcomes would squeeze the chart; they are in the list of outcomes.
     near = [
         o
-        for o in acted
+        for o in with_result
         if first - (last - first) - timedelta(days=1) <= o.decided_at <= last + (last - first) + timedelta(days=1)
     ]
     begin, end = min([first, *(o.decided_at for o in near)]), max([last, *(o.decided_at for o in near)])
@@ -282,15 +279,15 @@ def timeline(points: Points, outcomes: Sequence[ReceivedOutcome], groups: Sequen
         for at in each:
             counts[min(count - 1, int((at - start) // step))][part] += 1
     columns = [
-        StackedColumn(start + place * step, tuple(each), _says(start + place * step, step, names, each))
+        StackedColumn(start + place * step, tuple(each), _column_title(start + place * step, step, names, each))
         for place, each in enumerate(counts)
     ]
-    marks = [Mark(o.decided_at, _letter(o), f"{_words(o)}, {o.decided_at:%d %b %Y, %H:%M} UTC") for o in near]
-    says = (
-        f"{plural(len(every), 'complaint')} from {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC; of groups:"
+    marks = [Mark(o.decided_at, _letter(o), f"{_outcome_text(o)}, {o.decided_at:%d %b %Y, %H:%M} UTC") for o in near]
+    title = (
+        f"{plural(len(times), 'complaint')} from {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC; by groups:"
         f" {sum(map(len, points.by_cluster.values())):,}"
     )
-    svg = column_chart(columns, step, "timeline", says, parts=classes, marks=marks, unit="complaints")
+    svg = column_chart(columns, step, "timeline", title, parts=classes, marks=marks, unit="complaints")
     return Timeline(
         svg,
         step,
@@ -301,22 +298,22 @@ def timeline(points: Points, outcomes: Sequence[ReceivedOutcome], groups: Sequen
     )
 
 
-def _says(start: datetime, step: timedelta, names: Sequence[str], counts: Sequence[int]) -> str:
-    told = ", ".join(f"{name}: {count:,}" for name, count in zip(names, counts, strict=True) if count)
-    return f"{start:%d %b, %H:%M} to {start + step:%d %b, %H:%M} UTC: {plural(sum(counts), 'complaint')} ({told})"
+def _column_title(start: datetime, step: timedelta, names: Sequence[str], counts: Sequence[int]) -> str:
+    group = ", ".join(f"{name}: {count:,}" for name, count in zip(names, counts, strict=True) if count)
+    return f"{start:%d %b, %H:%M} to {start + step:%d %b, %H:%M} UTC: {plural(sum(counts), 'complaint')} ({group})"
 
 
 def _letter(outcome: ReceivedOutcome) -> str:
     return _LETTERS.get(outcome.action or "", "U" if outcome.verdict == "upheld" else "X")
 
 
-def _words(outcome: ReceivedOutcome) -> str:
-    words = [
-        {"removed": "removed", "kept": "kept", "restored": "put back"}.get(outcome.action or "", ""),
+def _outcome_text(outcome: ReceivedOutcome) -> str:
+    content = [
+        {"removed": "removed", "kept": "kept", "restored": "restored"}.get(outcome.action or "", ""),
         {"upheld": "complaints upheld", "rejected": "complaints rejected"}.get(outcome.verdict or "", ""),
     ]
-    whom = {"automatic": "automatically", "appeal": "on appeal", "person": "by a person"}[outcome.decided_by]
-    return f"{', '.join(word for word in words if word)} {whom}"
+    whom = {"automatic": "automatically", "appeal": "on appeal", "person": "by a moderator"}[outcome.decided_by]
+    return f"{', '.join(word for word in content if word)} {whom}"
 
 
 def _floor(at: datetime, step: timedelta) -> datetime:

@@ -1,4 +1,4 @@
-"""Complaints grouped by what was written: copied wording, the same short words, or the same canned reason. PURE."""
+"""Complaints grouped by their text: copied wording, identical short text, or the same preset reason. PURE."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ GroupKind = Literal["copied", "same", "reason", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What one complaint says."""
+class ComplaintText:
+    """The text of one complaint, and its signature."""
 
     seq: int
     reporter: int
@@ -33,28 +33,30 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class TextGroup:
-    """Complaints that say the same."""
+    """Complaints with the same or nearly the same text."""
 
     name: str  # g1 is the largest
-    kind: GroupKind  # copied: near-duplicates; same: equal short words; reason: no text, one reason; none: neither
-    sample: str | None  # the most frequent wording; None where the tenant keeps no texts
+    kind: GroupKind  # copied: near-duplicates; same: identical short text; reason: no text, same reason; none: neither
+    sample: str | None  # the most frequent wording; None where texts are not stored
     wordings: int  # different ones
     reporters: int
     seqs: frozenset[int]
 
 
-def written_of(seq: int, reporter: int, content: JsonObject, known: dict[str, bytes | None] | None = None) -> Written:
-    """What a stored complaint says; a text that was replaced by its signature has only that.
+def complaint_text(
+    seq: int, reporter: int, content: JsonObject, signatures: dict[str, bytes | None] | None = None
+) -> ComplaintText:
+    """The text of a stored complaint; only its signature where the text was not kept.
 
-    `known` remembers the signatures of texts from one complaint to the next: campaigns repeat themselves.
+    `signatures` caches signatures by text, since campaigns repeat themselves.
     """
     text = content.get("text")
     signature = None
     if text:
-        known = {} if known is None else known
-        if text not in known:
-            known[text] = signature_of(text)
-        signature = known[text]
+        signatures = {} if signatures is None else signatures
+        if text not in signatures:
+            signatures[text] = signature_of(text)
+        signature = signatures[text]
     stored = content.get("text_signature")
     if not text and isinstance(stored, str):
         try:
@@ -62,12 +64,12 @@ def written_of(seq: int, reporter: int, content: JsonObject, known: dict[str, by
         except Base64Error:
             raw = b""
         signature = raw if len(raw) == SIGNATURE_BYTES else None
-    return Written(seq, reporter, text or None, signature, content.get("reason"))
+    return ComplaintText(seq, reporter, text or None, signature, content.get("reason"))
 
 
-def text_groups(complaints: Sequence[Written], jaccard: float) -> list[TextGroup]:
-    """All complaints in groups, the largest first; texts that nobody shares are groups of one. Order is irrelevant."""
-    by_words: dict[tuple[str, object], list[Written]] = defaultdict(list)
+def text_groups(complaints: Sequence[ComplaintText], jaccard: float) -> list[TextGroup]:
+    """Group all complaints, largest group first. A text that nobody shares is a group of one; order does not matter."""
+    by_words: dict[tuple[str, object], list[ComplaintText]] = defaultdict(list)
     for c in sorted(complaints, key=lambda c: c.seq):
         by_words[_words(c)].append(c)
     bundles = [(kind, mine) for (kind, _), mine in by_words.items() if kind != "long"]
@@ -79,7 +81,7 @@ def text_groups(complaints: Sequence[Written], jaccard: float) -> list[TextGroup
     return [_group(f"g{n}", kind, mine) for n, (kind, mine) in enumerate(ranked, 1)]
 
 
-def _words(c: Written) -> tuple[str, object]:
+def _words(c: ComplaintText) -> tuple[str, object]:
     if c.signature is not None:
         return "long", " ".join(c.text.split()).casefold() if c.text else c.signature
     if c.text:
@@ -87,8 +89,8 @@ def _words(c: Written) -> tuple[str, object]:
     return ("reason", c.reason) if c.reason else ("none", "")
 
 
-def _alike(bundles: list[list[Written]], jaccard: float) -> list[list[Written]]:
-    """Bundles of equal texts, those that are near-duplicates put together (also over a third one)."""
+def _alike(bundles: list[list[ComplaintText]], jaccard: float) -> list[list[ComplaintText]]:
+    """Merge bundles of equal texts that are near-duplicates, directly or through a third one."""
     compared, rest = bundles[:COMPARED], bundles[COMPARED:]
     if not compared:
         return rest
@@ -99,13 +101,13 @@ def _alike(bundles: list[list[Written]], jaccard: float) -> list[list[Written]]:
         coo_array((np.ones(len(lines), np.int8), (lines, np.concatenate(ends))), shape=(len(compared), len(compared))),
         directed=False,
     )
-    together: dict[int, list[Written]] = defaultdict(list)
+    together: dict[int, list[ComplaintText]] = defaultdict(list)
     for mine, one in zip(compared, label.tolist(), strict=True):
         together[one] += mine
     return [*together.values(), *rest]
 
 
-def _group(name: str, kind: str, mine: Sequence[Written]) -> TextGroup:
+def _group(name: str, kind: str, mine: Sequence[ComplaintText]) -> TextGroup:
     count: Mapping[str, list[int]] = defaultdict(list)
     for c in mine:
         if c.text:
@@ -115,10 +117,10 @@ def _group(name: str, kind: str, mine: Sequence[Written]) -> TextGroup:
         if count
         else (mine[0].reason if kind == "reason" else None)
     )
-    known: dict[str, GroupKind] = {"copied": "copied", "reason": "reason", "none": "none"}
+    kinds: dict[str, GroupKind] = {"copied": "copied", "reason": "reason", "none": "none"}
     return TextGroup(
         name,
-        known.get(kind, "same"),
+        kinds.get(kind, "same"),
         sample,
         max(1, len(count)),
         len({c.reporter for c in mine}),

@@ -131,7 +131,7 @@ def _digest(kind: str, *parts: object) -> str:
 
 PLATFORM = Platform(
     name="coop",
-    words="Coop posts here, with its key",
+    words="Coop sends its reports with its key",
     read=lambda document, now, _mapping: read(document, now),
     scheme=lambda _mapping: Shared("x-api-key"),
 )

@@ -104,7 +104,7 @@ def _text(time: datetime) -> str:
 
 PLATFORM = Platform(
     name="coral",
-    words="Coral is polled at its address; its webhook only triggers a poll",
+    words="Coral is polled if you enter its URL; its webhook then only triggers a poll",
     read=lambda document, now, _mapping: coral_webhook.read(document, now),
     scheme=lambda _mapping: Hmac("x-coral-signature", prefix="sha256=", separator=","),
     poller=Coral(),

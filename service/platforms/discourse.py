@@ -188,7 +188,7 @@ def _is_system(user: str | None) -> bool:
 
 PLATFORM = Platform(
     name="discourse",
-    words="Discourse posts reviewables here; set a secret, or anyone who knows the path can post",
+    words="Discourse sends its review queue; a secret is strongly recommended",
     read=lambda document, now, _mapping: read(document, now),
     scheme=lambda _mapping: Hmac("x-discourse-event-signature", prefix="sha256="),
     may_be_unsigned=True,  # it sends no signature if no secret was set there

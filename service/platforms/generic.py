@@ -413,7 +413,7 @@ def _checked(mapping: Mapping[str, Any] | None) -> FieldMap:
 
 PLATFORM = Platform(
     name="generic",
-    words="anything that posts JSON, with a field map",
+    words="any platform that sends JSON, with a field map",
     read=lambda document, _now, mapping: read(document, _checked(mapping)),
     scheme=lambda mapping: _checked(mapping).scheme,
 )

@@ -136,7 +136,7 @@ def _is_server(account: JsonObject) -> bool:
 
 PLATFORM = Platform(
     name="mastodon",
-    words="Mastodon posts reports here, signed",
+    words="Mastodon sends signed reports",
     read=lambda document, now, _mapping: read(document, now),
     scheme=lambda _mapping: Hmac("x-hub-signature", prefix="sha256="),
 )

@@ -60,7 +60,7 @@ def case(page: Page) -> None:
     page.wait_for_function("() => document.getElementById('raster')?.dataset.drawnMs")
     if page.locator("#decide[open]").count():
         page.locator("[data-verdict='1']").check()
-        page.get_by_text("What it does:").wait_for()
+        page.get_by_text("Effect:").wait_for()
 
 
 def main() -> None:

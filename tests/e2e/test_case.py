@@ -28,24 +28,24 @@ def drawn(page: Page, name: str, cells: int | None = None) -> None:
     )
 
 
-def test_a_case_that_somebody_changed_first_is_not_decided_and_keeps_the_note(
+def test_a_case_changed_by_someone_else_is_not_decided_and_keeps_the_note(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:
     tenant = installation.tenants["shared"]
     case = installation.cases(tenant)[-1]
     one, other = visitor("moderator", "shared"), visitor("second", "shared")
     page, there = one.go(f"/console/clusters/{case['id']}"), other.go(f"/console/clusters/{case['id']}")
-    page.get_by_label("Note, kept in the log").fill("I looked at all nine of them")
+    page.get_by_label("Note, kept in the decision log").fill("I looked at all nine of them")
     there.get_by_label("Not coordinated", exact=False).first.check()
     there.get_by_role("button", name="Submit", exact=True).click()
     expect(there.locator("#messages")).to_contain_text("Not coordinated")
-    expect(page.locator("#news")).to_contain_text("second decided about it just now")
+    expect(page.locator("#news")).to_contain_text("second decided this case just now")
     with one.expecting(409):
         page.locator("[data-verdict='1']").check()
         page.get_by_role("button", name="Submit", exact=True).click()
         expect(page.locator("#messages")).to_contain_text("second changed this case first")
-    expect(page.locator("#changed")).to_contain_text("by second")
-    expect(page.get_by_label("Note, kept in the log")).to_have_value("I looked at all nine of them")
+    expect(page.locator("#changed")).to_contain_text("What second changed")
+    expect(page.get_by_label("Note, kept in the decision log")).to_have_value("I looked at all nine of them")
     assert installation.case(tenant, case["id"])["status"] == "decided"
     page.get_by_role("button", name="Submit", exact=True).click()  # on what one has seen now
     expect(page.locator("#messages")).to_contain_text("Coordinated")
@@ -57,7 +57,7 @@ def test_a_case_that_somebody_changed_first_is_not_decided_and_keeps_the_note(
     ]
 
 
-def test_on_a_narrow_screen_long_tables_are_folded_and_what_is_looked_for_is_never(
+def test_on_a_narrow_screen_long_tables_are_collapsed_except_the_row_linked_to(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:
     page = visitor("viewer", width=NARROW).go(
@@ -91,7 +91,7 @@ def test_small_graphs_are_drawn_without_being_scrolled_to(
     assert page.evaluate("window.scrollY") == 0
 
 
-def test_a_tick_takes_a_reporter_out_and_the_panel_says_what_is_left(
+def test_excluding_a_reporter_shows_the_remaining_score_in_the_panel(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:
     tenant = installation.tenants["triage"]
@@ -102,22 +102,22 @@ def test_a_tick_takes_a_reporter_out_and_the_panel_says_what_is_left(
     expect(page.locator("#effect")).to_contain_text("Without 1 account:")
     expect(page.locator("#effect")).to_contain_text("8 accounts on")
     page.locator("[data-verdict='1']").check()
-    expect(page.locator("#effect")).to_contain_text("What it does:")
+    expect(page.locator("#effect")).to_contain_text("Effect:")
     page.get_by_role("button", name="Submit", exact=True).click()
     expect(page.locator("#messages")).to_contain_text("Coordinated")
     assert len(installation.case(tenant, case["id"])["reporters"]) == 8
 
 
-def test_a_note_is_kept_beside_the_case(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_a_note_is_saved_with_the_case(visitor: Callable[..., Visitor], installation: Installation) -> None:
     case = installation.cases(installation.tenants["triage"])[-2]
     person = visitor("moderator", "triage")
     page = person.go(f"/console/clusters/{case['id']}")
     page.locator("#notes textarea").fill("Seen <b>before</b> in spring")
-    page.get_by_role("button", name="Add the note").click()
+    page.get_by_role("button", name="Add note").click()
     expect(page.locator("#notes")).to_contain_text("Seen <b>before</b> in spring")
 
 
-def test_pictures_and_tables_go_together(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_charts_and_tables_stay_in_sync(visitor: Callable[..., Visitor], installation: Installation) -> None:
     tenant = installation.tenants["triage"]
     case = installation.case(tenant, installation.cases(tenant)[2]["id"])
     person = visitor("viewer", "triage")
@@ -145,7 +145,7 @@ def test_pictures_and_tables_go_together(visitor: Callable[..., Visitor], instal
         assert len(list(csv.reader(io.StringIO(file.text())))) > 9
 
 
-def test_the_evidence_can_be_taken_along_with_names_replaced(
+def test_the_evidence_can_be_exported_with_pseudonyms(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:
     tenant = installation.tenants["triage"]
@@ -189,7 +189,7 @@ def test_five_hundred_reporters_on_sixty_targets_are_drawn_whole(
     assert person.violations() == []
 
 
-def test_words_that_are_scripts_are_shown_as_words(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_script_tags_in_texts_are_shown_as_text(visitor: Callable[..., Visitor], installation: Installation) -> None:
     tenant = installation.tenants["hostile"]
     case = installation.case(tenant, installation.cases(tenant)[0]["id"])
     assert len(case["targets"]) == 40

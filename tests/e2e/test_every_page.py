@@ -49,7 +49,7 @@ def addresses(installation: Installation, page: Page) -> list[str]:
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_sound(
+def test_every_page_is_accessible_and_free_of_errors(
     visitor: Callable[..., Visitor], installation: Installation, theme: Theme, width: int
 ) -> None:
     person = visitor("admin", theme=theme, width=width)
@@ -67,7 +67,7 @@ def test_every_page_is_sound(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_sign_in_page_is_sound(visitor: Callable[..., Visitor], theme: Theme) -> None:
+def test_the_sign_in_page_is_accessible_and_free_of_errors(visitor: Callable[..., Visitor], theme: Theme) -> None:
     for width in (WIDE, NARROW):
         person = visitor(theme=theme, width=width)
         person.go("/console/sign-in")

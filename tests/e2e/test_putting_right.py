@@ -43,7 +43,7 @@ def remove_targets_of_a_case(installation: Installation) -> str:
     return str(case["id"])
 
 
-def test_a_person_puts_a_target_back_after_seeing_what_it_does_and_takes_a_decision_back(
+def test_a_moderator_marks_a_target_as_restored_and_undoes_a_decision_after_previews(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:
     case = remove_targets_of_a_case(installation)
@@ -52,11 +52,11 @@ def test_a_person_puts_a_target_back_after_seeing_what_it_does_and_takes_a_decis
     box = page.locator("tbody input[name=target]").first
     target = box.get_attribute("value") or ""
     box.check()
-    page.get_by_role("button", name="Put back…").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Put 1 target back?")
-    expect(page.get_by_text("On your platform nothing changes by itself")).to_be_visible()
-    page.get_by_role("button", name="Record: put back").click()
-    expect(page.locator("#messages")).to_contain_text("Recorded: 1 target put back")
+    page.get_by_role("button", name="Mark as restored…").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mark 1 target as restored?")
+    expect(page.get_by_text("This changes nothing on your platform")).to_be_visible()
+    page.get_by_role("button", name="Mark as restored").click()
+    expect(page.locator("#messages")).to_contain_text("1 target marked as restored")
     with installation.client(installation.tenants["shared"]) as client:
 
         def restored() -> bool:
@@ -65,10 +65,10 @@ def test_a_person_puts_a_target_back_after_seeing_what_it_does_and_takes_a_decis
 
         installation.up.wait(restored, seconds=60)
     page = person.go(f"/console/decisions?case={case}")
-    page.get_by_role("link", name=re.compile("Take back the decision")).first.click()
-    page.get_by_label("Why (optional)").fill("looked again")
-    page.get_by_role("button", name="Take it back").click()
-    expect(page.locator("#messages")).to_contain_text("Taken back. The case is open now.")
+    page.get_by_role("link", name=re.compile("Undo decision")).first.click()
+    page.get_by_label("Reason (optional)").fill("looked again")
+    page.get_by_role("button", name="Undo it").click()
+    expect(page.locator("#messages")).to_contain_text("Undone. The case is now open.")
     expect(page.locator("tbody")).to_contain_text("looked again")
 
 

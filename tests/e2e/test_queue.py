@@ -44,12 +44,12 @@ def test_cases_are_triaged_by_keyboard_alone(visitor: Callable[..., Visitor], in
     keys.press("Enter")
     expect(page).to_have_url(re.compile(f"/console/clusters/{listed[0]}"))
     keys.press("c")
-    expect(page.locator("[data-claim]")).to_contain_text("Give back")
+    expect(page.locator("[data-claim]")).to_contain_text("Release")
     keys.press("1")
-    expect(page.locator("#effect")).to_contain_text("What it does:")
+    expect(page.locator("#effect")).to_contain_text("Effect:")
     told = page.locator("#effect").inner_text()
     assert re.search(r"\d+ complaints on 14 targets", told)
-    keys.press("Enter")  # the choice moved the focus to "Submit and next"
+    keys.press("Enter")  # the choice moved the focus to "Submit and go to next"
     expect(page).to_have_url(re.compile(f"/console/clusters/{listed[1]}"))
     expect(page.locator("#messages")).to_contain_text("complaints on 14 targets")
     decided = installation.case(installation.tenants["triage"], listed[0])
@@ -58,13 +58,13 @@ def test_cases_are_triaged_by_keyboard_alone(visitor: Callable[..., Visitor], in
     keys.press("n")
     expect(page).to_have_url(re.compile(f"/console/clusters/{listed[2]}"))
     keys.press("2")
-    expect(page.locator("#effect")).to_contain_text("What it does:")
+    expect(page.locator("#effect")).to_contain_text("Effect:")
     keys.press("m")
     keys.type("checked: jx1? are letters here")
     keys.press("Control+Enter")
     expect(page.locator("#messages")).to_contain_text("count in full")
     keys.press("u")
-    expect(page.locator("#messages")).to_contain_text("taken back")
+    expect(page.locator("#messages")).to_contain_text("undone")
     again = installation.case(installation.tenants["triage"], listed[2])
     assert again["status"] == "open"
     with installation.client(installation.tenants["triage"]) as client:
@@ -98,7 +98,7 @@ def test_keys_are_ignored_while_typing_and_can_be_switched_off(
     expect(page.locator(CURRENT)).to_have_count(0)
 
 
-def test_filters_and_sorting_live_in_the_address(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_filters_and_sort_order_are_in_the_url(visitor: Callable[..., Visitor], installation: Installation) -> None:
     tenant = installation.tenants["shared"]
     case = installation.cases(tenant)[3]
     member = installation.case(tenant, case["id"])["reporters"][0]
@@ -106,12 +106,12 @@ def test_filters_and_sorting_live_in_the_address(visitor: Callable[..., Visitor]
     page = person.go("/console/clusters")
     page.get_by_text("Filters", exact=False).first.click()
     page.get_by_label("Reporter", exact=True).fill(member)
-    page.get_by_role("button", name="Show", exact=True).click()
+    page.get_by_role("button", name="Apply", exact=True).click()
     expect(page).to_have_url(re.compile(rf"\?(sort=-score&)?reporter={member}$"))
     assert rows(page) == [case["id"]]
     page.reload()
     assert rows(page) == [case["id"]]
-    page.get_by_role("list", name="Filters that are on").get_by_role("link").click()
+    page.get_by_role("list", name="Active filters").get_by_role("link").click()
     expect(page).to_have_url(re.compile("/console/clusters$"))
     assert len(rows(page)) > 1
     page.go_back()
@@ -123,10 +123,10 @@ def test_filters_and_sorting_live_in_the_address(visitor: Callable[..., Visitor]
     # a spoiled address shows a list all the same
     person.go("/console/clusters?min_score=many&since=yesterday&sort=upwards&tab=nowhere")
     assert len(rows(page)) > 1
-    expect(page.get_by_role("list", name="Filters that are on")).to_contain_text("left out")
+    expect(page.get_by_role("list", name="Active filters")).to_contain_text("ignored")
 
 
-def test_several_cases_are_decided_after_a_preview_and_the_one_changed_meanwhile_is_left(
+def test_several_cases_are_decided_after_a_preview_and_one_changed_in_the_meantime_is_skipped(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:
     tenant = installation.tenants["bulk"]
@@ -135,9 +135,9 @@ def test_several_cases_are_decided_after_a_preview_and_the_one_changed_meanwhile
     chosen = rows(page)[:3]
     for case in chosen:
         page.locator(f"#case-{case} input[name=case]").check()
-    expect(page.locator("#bulk-count")).to_have_text("3 cases chosen")
+    expect(page.locator("#bulk-count")).to_have_text("3 cases selected")
     page.locator("#bulk").get_by_role("button", name=re.compile("Decide")).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("3 chosen cases")
+    expect(page.get_by_role("heading", level=1)).to_have_text("3 selected cases")
     effect = page.locator("#effect-coordinated")
     expect(effect).to_contain_text(re.compile(r"complaints on \d+ targets"))
     lifted = int(re.findall(r"([\d,]+) complaints", effect.inner_text())[0].replace(",", ""))
@@ -151,10 +151,10 @@ def test_several_cases_are_decided_after_a_preview_and_the_one_changed_meanwhile
     page.get_by_label("Coordinated", exact=False).first.check()
     page.get_by_role("button", name="Decide 3 cases").click()
     expect(page.locator("#messages")).to_contain_text("2 cases decided")
-    expect(page.locator("#messages")).to_contain_text(f"{chosen[1]} was changed by test meanwhile")
+    expect(page.locator("#messages")).to_contain_text(f"{chosen[1]} was changed by test in the meantime")
     assert [installation.case(tenant, case)["status"] for case in chosen] == ["decided", "escalated", "decided"]
-    page.locator("#messages").get_by_role("button", name=re.compile("[Uu]ndo|[Tt]ake back")).click()
-    expect(page.locator("#messages")).to_contain_text("2 decisions taken back")
+    page.locator("#messages").get_by_role("button", name=re.compile("[Uu]ndo")).click()
+    expect(page.locator("#messages")).to_contain_text("2 decisions undone")
     assert [installation.case(tenant, case)["status"] for case in chosen] == ["open", "escalated", "open"]
 
 
@@ -172,7 +172,7 @@ def test_two_moderators_see_each_other_and_no_row_moves(
     expect(page.locator(f"#case-{case} .row-news")).to_have_text("claimed by second just now")
     other.go(f"/console/clusters/{case}")
     there.keyboard.press("1")
-    expect(there.locator("#effect")).to_contain_text("What it does:")
+    expect(there.locator("#effect")).to_contain_text("Effect:")
     there.get_by_role("button", name="Submit", exact=True).click()
     expect(there.locator("#messages")).to_contain_text("Coordinated")
     expect(page.locator(f"#case-{case} .row-news")).to_have_text("decided by second just now")
@@ -180,7 +180,7 @@ def test_two_moderators_see_each_other_and_no_row_moves(
     assert installation.case(tenant, case)["status"] == "decided"
 
 
-def test_new_cases_are_told_of_in_a_line_that_moves_nothing(
+def test_new_cases_are_announced_above_the_list_and_no_row_moves(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:
     tenant = installation.tenants["bulk"]
@@ -220,7 +220,7 @@ def later(documents: list[dict[str, Any]], *, days: float) -> list[dict[str, Any
     return [moved(one) for one in documents]
 
 
-def test_a_viewer_reads_and_cannot_decide(visitor: Callable[..., Visitor], installation: Installation) -> None:
+def test_a_viewer_can_read_but_not_decide(visitor: Callable[..., Visitor], installation: Installation) -> None:
     person = visitor("viewer", "shared")
     page = person.go("/console/clusters")
     case = rows(page)[0]

@@ -24,51 +24,53 @@ def tenant(installation: Installation) -> Tenant:
     return made
 
 
-def test_thresholds_are_tried_seen_and_put_in_force(
+def test_thresholds_are_tried_in_a_dry_run_and_applied(
     visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant
 ) -> None:
     page = visitor("admin", tenant.name).go("/console/settings/thresholds")
     before = installation.cases(tenant, status="any")
-    page.get_by_label("Smallest group").fill("20")
-    page.get_by_role("button", name="Try it").click()
+    page.get_by_label("Minimum group size").fill("20")
+    page.get_by_role("button", name="Start a dry run").click()
     expect(page).to_have_url(re.compile(r"/thresholds/runs/run_[0-9a-f]+$"))
     # shown by the page itself, without a reload
-    expect(page.get_by_role("heading", name="Dry run: done")).to_be_visible(timeout=90_000)
-    gone = page.locator("section", has=page.get_by_role("heading", name="Cases that would go")).locator("tbody tr")
+    expect(page.get_by_role("heading", name="Dry run: finished")).to_be_visible(timeout=90_000)
+    gone = page.locator("section", has=page.get_by_role("heading", name="Cases that would be dropped")).locator(
+        "tbody tr"
+    )
     assert gone.count() >= len(before) >= 2
     hrefs = {link.get_attribute("href") for link in gone.locator("th a").all()}
     assert {f"/console/clusters/{case['id']}" for case in before} <= hrefs
     assert installation.cases(tenant, status="any") == before, "nothing was changed yet"
-    page.get_by_role("button", name="Put these thresholds in force").click()
-    expect(page.locator(".message.good")).to_contain_text("in force")
-    expect(page.get_by_label("Smallest group")).to_have_value("20")
+    page.get_by_role("button", name="Apply these thresholds").click()
+    expect(page.locator(".message.good")).to_contain_text("now active")
+    expect(page.get_by_label("Minimum group size")).to_have_value("20")
     installation.up.wait(lambda: installation.cases(tenant, status="any") == [], seconds=90)
-    page.get_by_role("button", name="Try the defaults").click()
-    expect(page.get_by_role("heading", name="Dry run: done")).to_be_visible(timeout=90_000)
-    page.get_by_role("button", name="Put these thresholds in force").click()
+    page.get_by_role("button", name="Dry run with the defaults").click()
+    expect(page.get_by_role("heading", name="Dry run: finished")).to_be_visible(timeout=90_000)
+    page.get_by_role("button", name="Apply these thresholds").click()
     installation.up.wait(lambda: len(installation.cases(tenant, status="any")) >= 2, seconds=90)
 
 
-def test_a_value_out_of_range_is_told_beside_its_field_and_what_was_typed_stays(
+def test_a_value_out_of_range_shows_an_error_at_its_field_and_keeps_the_entry(
     visitor: Callable[..., Visitor], tenant: Tenant
 ) -> None:
     person = visitor("admin", tenant.name)
     page = person.go("/console/settings/thresholds")
-    page.get_by_label("Smallest group").fill("2")
+    page.get_by_label("Minimum group size").fill("2")
     page.get_by_label("Removal threshold").fill("11")
     with person.expecting(422):
-        page.get_by_role("button", name="Try it").click()
-        expect(page.get_by_label("Smallest group")).to_have_attribute("aria-invalid", "true")
+        page.get_by_role("button", name="Start a dry run").click()
+        expect(page.get_by_label("Minimum group size")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Removal threshold")).to_have_value("11")
     assert person.violations() == []
 
 
-def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(
+def test_a_new_person_chooses_a_password_and_can_sign_in_until_disabled(
     visitor: Callable[..., Visitor], tenant: Tenant
 ) -> None:
     page = visitor("admin", tenant.name).go("/console/settings/people")
     page.get_by_label("Name", exact=True).fill("newcomer")
-    page.get_by_role("button", name="Add, and show").click()
+    page.get_by_role("button", name="Add and show").click()
     password = page.locator("#shown-once").input_value()
     # as over plain http, where browsers have none
     page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
@@ -79,19 +81,19 @@ def test_somebody_is_invited_chooses_a_password_and_is_let_in_until_disabled(
     page.locator("[data-copy]").click()
     expect(page.locator("[data-copy]")).to_have_text("Copied")
     assert page.evaluate("() => window.copied") == password
-    page.get_by_role("link", name="I have it").click()
+    page.get_by_role("link", name="I have saved it").click()
     guest = visitor()
     theirs = guest.sign_in("newcomer", password, tenant.name)
     expect(theirs).to_have_url(re.compile("/console/password$"))
     assert guest.violations() == []
-    theirs.get_by_label("Present password").fill(password)
+    theirs.get_by_label("Current password").fill(password)
     theirs.get_by_label("New password", exact=True).fill("something that only I know")
-    theirs.get_by_label("New password again").fill("something that only I know")
-    theirs.get_by_role("button", name="Change it").click()
+    theirs.get_by_label("Repeat the new password").fill("something that only I know")
+    theirs.get_by_role("button", name="Change password").click()
     expect(theirs.get_by_role("heading", level=1)).to_have_text(re.compile("Cases"))
     page.get_by_text("Disable…").click()
-    page.get_by_role("button", name="Disable the account").click()
-    expect(page.locator(".message.good")).to_contain_text("can sign in no more")
+    page.get_by_role("button", name="Disable account").click()
+    expect(page.locator(".message.good")).to_contain_text("can no longer sign in")
     guest.go("/console/clusters")
     expect(theirs).to_have_url(re.compile("/console/sign-in"))
 
@@ -102,8 +104,8 @@ def test_a_good_patrol_counts_in_full(
     case = installation.case(tenant, installation.cases(tenant, status="any", disposition="any")[0]["id"])
     page = visitor("admin", tenant.name).go(f"/console/settings/patrols?reporter={case['reporters'][0]}")
     expect(page.get_by_text("more count as independent")).to_be_visible()
-    page.get_by_label("Why").fill("knows spam")
-    page.get_by_role("button", name="Put on the list").click()
+    page.get_by_label("Reason").fill("knows spam")
+    page.get_by_role("button", name="Add to the list").click()
     expect(page.get_by_role("table")).to_contain_text(case["reporters"][0])
     with installation.client(tenant) as client:
 
@@ -122,7 +124,7 @@ def test_a_good_patrol_counts_in_full(
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_sound_in_both_themes_and_widths(
+def test_every_page_is_accessible_in_both_themes_and_widths(
     visitor: Callable[..., Visitor], tenant: Tenant, theme: Theme, width: int
 ) -> None:
     person = visitor("admin", tenant.name, theme=theme, width=width)
@@ -140,4 +142,4 @@ def test_a_moderator_sees_no_settings(visitor: Callable[..., Visitor], tenant: T
     expect(page.get_by_role("link", name="Settings")).to_have_count(0)
     with person.expecting(403):
         page.goto("/console/settings/keys")
-        expect(page.get_by_text("This needs the role admin")).to_be_visible()
+        expect(page.get_by_text("This page needs the admin role")).to_be_visible()

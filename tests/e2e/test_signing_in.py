@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 WRONG = "not the password 1234"
 
 
-def test_signing_in_leads_to_the_cases_and_back_to_where_one_wanted_to_go(visitor: Callable[..., Visitor]) -> None:
+def test_signing_in_leads_to_the_cases_or_back_to_the_requested_page(visitor: Callable[..., Visitor]) -> None:
     person = visitor()
     page = person.go("/console/clusters?sort=-score")
     expect(page).to_have_url(re.compile(r"/console/sign-in\?next="))
@@ -33,7 +33,7 @@ def test_the_session_cookie_is_out_of_reach_for_scripts_and_other_sites(visitor:
     assert "brigadewatch" not in person.page.evaluate("document.cookie")
 
 
-def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(visitor: Callable[..., Visitor]) -> None:
+def test_a_wrong_password_and_an_unknown_name_get_the_same_message(visitor: Callable[..., Visitor]) -> None:
     told = []
     for name in ("moderator", "nobody-of-that-name"):
         person = visitor()
@@ -59,7 +59,7 @@ def test_five_wrong_passwords_lock_the_account_even_for_the_right_one(
     visitor("second", "shared").go("/console/clusters")  # nobody else is locked out, and the address may go on
 
 
-def test_after_signing_out_the_pages_are_closed_and_going_back_shows_nothing(visitor: Callable[..., Visitor]) -> None:
+def test_after_signing_out_pages_are_closed_and_the_back_button_shows_nothing(visitor: Callable[..., Visitor]) -> None:
     person = visitor("viewer")
     page = person.go("/console/clusters")
     page.locator("details.me > summary").click()
@@ -83,7 +83,7 @@ def test_signing_out_everywhere_ends_the_other_browser_too(
     expect(there.page).to_have_url(re.compile("/console/sign-in"))
 
 
-def test_a_form_without_its_token_or_from_another_site_does_nothing(
+def test_a_form_without_its_token_or_from_another_site_changes_nothing(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:
     person = visitor("admin", "shared")
@@ -104,7 +104,7 @@ def test_a_form_without_its_token_or_from_another_site_does_nothing(
         assert client.post("/console/sign-out", data={"csrf": token}).status_code == 303
 
 
-def test_the_theme_that_a_person_chose_comes_back_with_them(
+def test_the_selected_theme_is_kept_with_the_account(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:
     installation.add_person(installation.tenants["shared"].id, "owl", "viewer")
@@ -114,7 +114,7 @@ def test_the_theme_that_a_person_chose_comes_back_with_them(
     first.page.locator("details.me > summary").click()
     with first.page.expect_response(lambda answer: "/console/preferences" in answer.url):
         first.page.get_by_label("Appearance").select_option("dark")
-        keep = first.page.get_by_role("button", name="Keep")
+        keep = first.page.get_by_role("button", name="Save")
         if keep.is_visible():  # without scripting; with it a choice is kept at once
             keep.click()
     expect(first.page.locator("html")).to_have_attribute("data-theme", "dark")

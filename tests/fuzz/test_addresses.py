@@ -13,7 +13,7 @@ import httpx
 from hypothesis import strategies as st
 
 from service.console import csv_files
-from service.console.queue_filters import FIELDS, question_of, read_question
+from service.console.queue_filters import FIELDS, parse_query, read_query
 from service.console.rendering import segment
 from service.console.sign_in import HOME, safe_path, sign_in_path
 from service.errors import InvalidCursor
@@ -151,20 +151,20 @@ def test_filters_in_a_cursor_are_checked_like_those_in_a_query(filters: dict[str
 def test_any_query_of_the_queue_is_valid_and_survives_a_round_trip_through_its_address(
     parameters: dict[str, str],
 ) -> None:
-    question = read_question(parameters)
+    question = read_query(parameters)
     assert not question.filters.keys() & {name for name in question.wrong if name not in ("since", "until")}
     try:
         text = question.text
     except UnicodeEncodeError:  # half a pair, which no address can hold
         return
     if len(text) <= 2_048:
-        again = question_of(text)
+        again = parse_query(text)
         assert (again.tab, again.sort, dict(again.filters)) == (question.tab, question.sort, dict(question.filters))
 
 
 @cases(text=TEXTS)
 def test_any_text_in_place_of_a_query_is_a_query_or_falls_back_to_the_default(text: str) -> None:
-    question_of(text)
+    parse_query(text)
 
 
 @cases(
@@ -218,7 +218,7 @@ def test_an_allow_list_is_parsed_or_its_bad_entry_is_named(text: str) -> None:
 
 @cases(cell=TEXTS | st.integers() | st.floats() | st.none(), name=TEXTS)
 def test_no_csv_cell_is_a_formula_and_no_file_name_breaks_its_header(cell: csv_files.Cell, name: str) -> None:
-    written = csv_files.harmless(cell)
+    written = csv_files.escape_formula(cell)
     if isinstance(written, str) and isinstance(cell, str):
         assert written[:1] not in ("=", "@", "\t", "\r") and (
             written[:1] not in ("+", "-") or csv_files._NUMBER.match(written)

@@ -1,7 +1,4 @@
-"""Good patrols: reporters whose complaints are shown and never discounted.
-
-What a change does is told before it is made.
-"""
+"""Good patrols: reporters whose complaints always count in full. The effect of a change is previewed."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ router = APIRouter(prefix="/patrols")
 def show_patrols(
     request: Request, person: Admin, privacy_filter: TenantFilter, reporter: Annotated[str, Query(max_length=400)] = ""
 ) -> Response:
-    """The list; with `reporter`, what it would do to put them on it or to take them off."""
+    """The list; with `reporter`, a preview of adding or removing them."""
     return _page(request, person, privacy_filter, reporter.strip())
 
 
@@ -44,7 +41,7 @@ def add(
     reporter: Annotated[str, Form(max_length=400)] = "",
     note: Annotated[str, Form(max_length=4000)] = "",
 ) -> Response:
-    """Put a reporter on the list."""
+    """Add a reporter to the list."""
     name = privacy_filter.reporter(reporter.strip())
     try:
         with write(api_context(request).engine) as connection:
@@ -53,7 +50,7 @@ def add(
             )
     except Refused as error:
         return _page(request, person, privacy_filter, reporter.strip(), note=note, error=sentence(error))
-    flash(request, person, f"{name} is a good patrol now. Within seconds what they complained about counts in full.")
+    flash(request, person, f"{name} is now a good patrol. Their complaints will count in full within seconds.")
     return see_other(request, HERE)
 
 
@@ -61,14 +58,18 @@ def add(
 def remove(
     request: Request, person: Admin, privacy_filter: TenantFilter, reporter: Annotated[str, Form(max_length=400)] = ""
 ) -> Response:
-    """Take a reporter off the list."""
+    """Remove a reporter from the list."""
     name = privacy_filter.reporter(reporter.strip())
     try:
         with write(api_context(request).engine) as connection:
             allow_list.disallow(connection, person.tenant_id, name, by=person.name, now_us=now_us(request))
     except (NotFound, Refused) as error:
         return _page(request, person, privacy_filter, "", error=sentence(error))
-    flash(request, person, f"{name} is treated as everybody else again, within seconds.")
+    flash(
+        request,
+        person,
+        f"{name} is no longer a good patrol. Their complaints will be treated like everyone else’s within seconds.",
+    )
     return see_other(request, HERE)
 
 
@@ -76,13 +77,13 @@ def _page(
     request: Request,
     person: Admin,
     privacy_filter: PrivacyFilter,
-    asked: str,
+    requested: str,
     *,
     note: str = "",
     error: str | None = None,
 ) -> Response:
     effect = entry = known = None
-    name = privacy_filter.reporter(asked) if asked else ""
+    name = privacy_filter.reporter(requested) if requested else ""
     with api_context(request).engine.connect() as connection:
         listed = allow_list.list_allowed(connection, person.tenant_id)
         if name:
@@ -94,19 +95,21 @@ def _page(
                 known = None
             except Refused as refused:
                 error, name = error or sentence(refused), ""
-    told = None if effect is None else effect_sentence(effect)
-    people = [{"id": one.reporter_id, "at": moment(one.at_us), "by": one.by, "note": one.note} for one in listed]
+    effect_text = None if effect is None else effect_sentence(effect)
+    allowed_reporters = [
+        {"id": one.reporter_id, "at": moment(one.at_us), "by": one.by, "note": one.note} for one in listed
+    ]
     return page(
         request,
         person,
         SECTION,
         "patrols.html",
         error=error,
-        people=people,
-        asked=asked,
+        people=allowed_reporters,
+        requested=requested,
         name=name,
         entry=entry,
-        effect=told,
+        effect=effect_text,
         known=known,
         note=note,
         pseudonyms=privacy_filter.pseudonyms,

@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, and when. Read here, and as a CSV file; changed by nobody."""
+"""The audit trail: who changed what and when. Read-only, on a page and as CSV."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def show_trail(
     cursor: Annotated[str, Query(max_length=8192)] = "",
 ) -> Response:
     """A page of the trail, newest first."""
-    asked = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
+    entered = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
     before_id = None
     if cursor:
         found = read_cursor(cursor, list_name=_LIST, key_types_by_sort={_SORT: (int,)})
-        asked, before_id = {name: found.filters.get(name, "") for name in _NAMES}, int(found.after[0])
+        entered, before_id = {name: found.filters.get(name, "") for name in _NAMES}, int(found.after[0])
     try:
-        chosen, error = read_filter(asked), None
+        chosen, error = read_filter(entered), None
     except Refused as refused:
         chosen, error = AuditFilter(), sentence(refused)
     with api_context(request).engine.connect() as connection:
         lines, more = audit_log.list_page(connection, person.tenant_id, chosen, before_id=before_id, limit=LINES_A_PAGE)
         actions = audit_log.actions(connection, person.tenant_id)
-    filters = {name: value for name, value in asked.items() if value}
+    filters = {name: value for name, value in entered.items() if value}
     query = f"?{urlencode(filters)}" if filters else ""
     return page(
         request,
@@ -65,7 +65,7 @@ def show_trail(
         "audit.html",
         error=error,
         lines=[_shown(line) for line in lines],
-        asked=asked,
+        filters=entered,
         actions=actions,
         filtered=bool(filters),
         csv_url=f"{HERE}.csv{query}",
@@ -77,7 +77,7 @@ def show_trail(
 
 
 @router.get(".csv")
-def trail_file(
+def download_trail(
     request: Request,
     person: Admin,
     actor: Text = "",
@@ -86,9 +86,9 @@ def trail_file(
     since: Text = "",
     until: Text = "",
 ) -> Response:
-    """The same lines as a file."""
-    asked = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
-    chosen, engine = read_filter(asked), api_context(request).engine
+    """The same entries as CSV."""
+    entered = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
+    chosen, engine = read_filter(entered), api_context(request).engine
 
     def rows() -> Iterator[tuple[Cell, ...]]:
         with engine.connect() as connection:
@@ -104,15 +104,12 @@ def trail_file(
     return csv_response(f"audit-{person.tenant}", ("at", "actor", "action", "subject", "detail"), rows)
 
 
-def read_filter(asked: dict[str, str]) -> AuditFilter:
-    """The filter that the form's fields say; `until` is a whole day, itself included.
-
-    Raises Refused for a date that is none.
-    """
-    since, until = _day(asked["since"]), _day(asked["until"])
-    # No line of ours holds a NUL, which PostgreSQL would not even take as a question.
+def read_filter(entered: dict[str, str]) -> AuditFilter:
+    """The filter from the form's fields; `until` includes that day. Raises Refused for an invalid date."""
+    since, until = _day(entered["since"]), _day(entered["until"])
+    # PostgreSQL rejects a NUL in a query; no entry contains one.
     actor, action, subject = (
-        asked[name].replace("\0", "\N{REPLACEMENT CHARACTER}") or None for name in ("actor", "action", "subject")
+        entered[name].replace("\0", "\N{REPLACEMENT CHARACTER}") or None for name in ("actor", "action", "subject")
     )
     return AuditFilter(
         actor,
@@ -131,7 +128,7 @@ def _day(text: str) -> date | None:
     except ValueError:
         found = None
     if found is None or not 1970 <= found.year < 9999:
-        raise Refused(f"{text[:20]!r} is no day like 2026-03-01")
+        raise Refused(f"{text[:20]!r} is not a valid date; use the form 2026-03-01")
     return found
 
 
@@ -149,12 +146,12 @@ def _shown(line: AuditEntry) -> dict[str, Any]:
         "kind": kind if rest else "",
         "subject": rest or line.subject,
         "link": link,
-        "detail": told(line.detail),
+        "detail": detail_pairs(line.detail),
     }
 
 
-def told(detail: dict[str, Any]) -> list[tuple[str, str]]:
-    """A line's details as pairs of words: what was so before and after is one of them."""
+def detail_pairs(detail: dict[str, Any]) -> list[tuple[str, str]]:
+    """An entry's details as pairs of label and text; before and after become one pair."""
     pairs: list[tuple[str, str]] = []
     for name, value in detail.items():
         label = name.replace("_", " ")

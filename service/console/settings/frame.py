@@ -1,4 +1,4 @@
-"""What the pages of settings share: the list of sections, and how one of them is rendered."""
+"""What the settings pages share: the list of sections, and rendering one of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SettingsSection:
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """URL of the page."""
         return f"/console/settings/{self.name}"
 
 
@@ -32,9 +32,9 @@ SECTIONS = (
     SettingsSection("thresholds", "Thresholds"),
     SettingsSection("patrols", "Good patrols"),
     SettingsSection("people", "People"),
-    SettingsSection("keys", "Keys"),
-    SettingsSection("subscriptions", "Webhooks out"),
-    SettingsSection("sources", "Connections in"),
+    SettingsSection("keys", "API keys"),
+    SettingsSection("subscriptions", "Webhook subscriptions"),
+    SettingsSection("sources", "Connected platforms"),
     SettingsSection("privacy", "Privacy and limits"),
     SettingsSection("audit", "Audit trail"),
 )
@@ -50,18 +50,18 @@ def page(
     status: int | None = None,
     **context: Any,
 ) -> Response:
-    """A page of settings below the tabs of all sections.
+    """A settings page below the tabs of all sections.
 
-    `error` is told at its head, with 422 unless `status` says otherwise.
+    `error` is shown at the top, with status 422 unless `status` is given.
     """
     tabs = [{"url": one.path, "label": one.label, "current": one.name == section} for one in SECTIONS]
-    told = (FlashMessage(sentence(error), "bad"),) if error else context.pop("messages", ())
+    messages = (FlashMessage(sentence(error), "bad"),) if error else context.pop("messages", ())
     return render(
         request,
         person,
         f"settings/{template}",
         status=status or (422 if error else 200),
-        messages=told,
+        messages=messages,
         tabs=tabs,
         **context,
     )
@@ -73,15 +73,15 @@ def secret(
     section: str,
     *,
     title: str,
-    told: str,
+    text: str,
     shown: str,
     label: str,
     back: str,
     after: str = "",
 ) -> Response:
-    """What is shown this once: a key, a password, a path.
+    """A page that shows a secret once: a key, a password or a URL.
 
-    Straight in the answer to the form, so that it is stored nowhere.
+    It is part of the response to the form, so that the secret is not stored anywhere.
     """
     return page(
         request,
@@ -89,7 +89,7 @@ def secret(
         section,
         "secret.html",
         title=title,
-        told=told,
+        text=text,
         shown=shown,
         label=label,
         back=back,
@@ -98,9 +98,9 @@ def secret(
 
 
 def sentence(text: object) -> str:
-    """A failure's words as a sentence: a capital at its begin, a full stop at its end."""
-    said = str(text)
-    return f"{said[:1].upper()}{said[1:]}" + ("" if said.endswith((".", "!", "?")) else ".")
+    """An error message as a sentence, with a capital letter and a full stop."""
+    message = str(text)
+    return f"{message[:1].upper()}{message[1:]}" + ("" if message.endswith((".", "!", "?")) else ".")
 
 
 def now_us(request: Request) -> int:

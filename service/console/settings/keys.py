@@ -1,4 +1,4 @@
-"""API keys: what a platform, a dashboard or a script calls with. A key is shown once; its hash alone is kept."""
+"""API keys for platforms, dashboards and scripts. A key is shown once; only its hash is stored."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from service.storage.sql.engine import write
 
 HERE = "/console/settings/keys"
 SECTION = "keys"
-SCOPE_WORDS = {
-    "ingest": "sends complaints, outcomes and withdrawals",
-    "read": "asks before a removal, reads cases and reporters",
-    "moderate": "decides cases",
-    "admin": "erases people, sets up webhooks and connections",
+SCOPE_TEXTS = {
+    "ingest": "send complaints, outcomes and withdrawals",
+    "read": "get advice before a removal, read cases and reporters",
+    "moderate": "decide cases",
+    "admin": "erase personal data, manage webhooks and connected platforms",
 }
 router = APIRouter(prefix="/keys")
 
@@ -41,15 +41,13 @@ def add(
     name: Annotated[str, Form(max_length=400)] = "",
     scope: Annotated[list[str], Form(max_length=20)] = [],  # noqa: B006  (FastAPI copies it)
 ) -> Response:
-    """Make a key, shown in this answer alone."""
+    """Create a key and show it once."""
     name = name.strip()
     try:
         if not name or len(name) > 128 or not name.isprintable():
-            raise Refused(
-                "say who uses the key, in at most 128 characters: the name stands beside what is done with it"
-            )
+            raise Refused("enter a name of 1 to 128 printable characters")
         if not scope:
-            raise Refused("choose what the key may do")
+            raise Refused("select at least one permission")
         with write(api_context(request).engine) as connection:
             _, key = make_key(connection, person.tenant_id, scope, name, by=person.name, now_us=now_us(request))
     except Refused as error:
@@ -58,27 +56,27 @@ def add(
         request,
         person,
         SECTION,
-        title="The key is made",
-        label=f"Key of {name}",
+        title="API key created",
+        label=f"Key for {name}",
         shown=key,
         back=HERE,
-        told=(
-            f"It may: {', '.join(scope)}. Put it where the platform keeps its secrets; it goes along as “Authorization:"
-            " Bearer …”."
+        text=(
+            f"Permissions: {', '.join(scope)}. Store it with the platform’s other secrets. It is sent as"
+            " “Authorization: Bearer …”."
         ),
-        after="If it gets lost, revoke it and make another one.",
+        after="If you lose it, revoke it and create a new one.",
     )
 
 
 @router.post("/{id}/revoke")
 def revoke(request: Request, person: Admin, id: str) -> Response:
-    """End a key."""
+    """Revoke a key."""
     if not id.isascii() or not id.isdigit() or len(id) > 9:
-        raise NotFound("no key in use has this id")
+        raise NotFound("no active key has this ID")
     with write(api_context(request).engine) as connection:
         end_key(connection, person.tenant_id, int(id), by=person.name, now_us=now_us(request))
     flash(
-        request, person, f"The key is revoked. Within {REMEMBERED_SECONDS:.0f} seconds whoever calls with it gets 401."
+        request, person, f"The key is revoked. Requests with it will get 401 within {REMEMBERED_SECONDS:.0f} seconds."
     )
     return see_other(request, HERE)
 
@@ -91,12 +89,12 @@ def _page(
     listed = [
         {
             "key": one,
-            "made": moment(one.created_us),
+            "created": moment(one.created_us),
             "revoked": None if one.revoked_us is None else moment(one.revoked_us),
         }
         for one in found
     ]
-    chosen = ["ingest", "read"] if scopes is None else scopes
+    selected = ["ingest", "read"] if scopes is None else scopes
     return page(
         request,
         person,
@@ -106,6 +104,6 @@ def _page(
         in_use=[one for one in listed if one["revoked"] is None],
         revoked=[one for one in listed if one["revoked"] is not None],
         name=name[:128],
-        scopes=SCOPE_WORDS,
-        chosen=chosen,
+        scopes=SCOPE_TEXTS,
+        selected=selected,
     )

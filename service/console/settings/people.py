@@ -1,4 +1,4 @@
-"""People who sign in: accounts, roles, one-time passwords. Nobody can lock out the last admin, or themselves."""
+"""Accounts: roles and one-time passwords. Nobody can lock out the last admin or themselves."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from service.storage.sql.engine import write
 
 HERE = "/console/settings/people"
 SECTION = "people"
-ROLE_WORDS: dict[Role, str] = {
+ROLE_TEXTS: dict[Role, str] = {
     "viewer": "Viewer: reads everything",
     "moderator": "Moderator: also decides cases",
-    "admin": "Admin: also settings and operations",
+    "admin": "Admin: also manages settings and operations",
 }
 _LINES_SHOWN = 20
 router = APIRouter(prefix="/people")
@@ -44,7 +44,7 @@ def add(
     name: Annotated[str, Form(max_length=400)] = "",
     role: Annotated[str, Form(max_length=40)] = "viewer",
 ) -> Response:
-    """Make an account with a one-time password, shown in this answer alone."""
+    """Create an account with a one-time password that is shown once."""
     password = new_password()
     try:
         chosen = _role(role)
@@ -62,7 +62,7 @@ def add(
             )
     except Refused as error:
         return _list(request, person, name=name, role=role, error=sentence(error))
-    return _password(request, person, user, password, "The account is made")
+    return _password(request, person, user, password, "Account created")
 
 
 @router.get("/{id}")
@@ -73,7 +73,7 @@ def show_person(request: Request, person: Admin, id: str) -> Response:
 
 @router.post("/{id}/role")
 def set_role(request: Request, person: Admin, id: str, role: Annotated[str, Form(max_length=40)] = "") -> Response:
-    """Another role, from the next request on."""
+    """Change the role, effective from the next request."""
 
     def change(user: User) -> str:
         chosen = _role(role)
@@ -85,14 +85,14 @@ def set_role(request: Request, person: Admin, id: str, role: Annotated[str, Form
                 actor=person.name,
                 now_us=now_us(request),
             )
-        return f"{user.name} is {chosen} now."
+        return f"{user.name} is now {chosen}."
 
-    return _changed(request, person, id, change, others_only="your own role is changed by another admin")
+    return _changed(request, person, id, change, others_only="you cannot change your own role; ask another admin")
 
 
 @router.post("/{id}/disable")
 def disable(request: Request, person: Admin, id: str) -> Response:
-    """Let the person in no more, at once."""
+    """Disable the account immediately."""
 
     def change(user: User) -> str:
         with write(api_context(request).engine) as connection:
@@ -102,14 +102,14 @@ def disable(request: Request, person: Admin, id: str) -> Response:
                 actor=person.name,
                 now_us=now_us(request),
             )
-        return f"{user.name} can sign in no more; sessions that were open have ended. What they decided stays."
+        return f"{user.name} can no longer sign in and has been signed out. Their decisions stay."
 
-    return _changed(request, person, id, change, others_only="you cannot disable yourself: another admin can")
+    return _changed(request, person, id, change, others_only="you cannot disable your own account; ask another admin")
 
 
 @router.post("/{id}/enable")
 def enable(request: Request, person: Admin, id: str) -> Response:
-    """Let the person in again."""
+    """Enable the account."""
 
     def change(user: User) -> str:
         with write(api_context(request).engine) as connection:
@@ -119,27 +119,27 @@ def enable(request: Request, person: Admin, id: str) -> Response:
                 actor=person.name,
                 now_us=now_us(request),
             )
-        return f"{user.name} can sign in again, with the password from before."
+        return f"{user.name} can sign in again with their previous password."
 
     return _changed(request, person, id, change)
 
 
 @router.post("/{id}/reset")
 def reset(request: Request, person: Admin, id: str) -> Response:
-    """A new one-time password, shown in this answer alone; open sessions end."""
+    """Set a new one-time password, shown once; open sessions end."""
     user = _user(request, person, id)
     if user.id == person.user_id:
-        return _one(request, person, id, error="Your own password you change yourself, in the menu at your name.")
+        return _one(request, person, id, error="To change your own password, use the menu under your name.")
     password = new_password()
     password_hash = hash_password(password)
     with write(api_context(request).engine) as connection:
         user = users.read_user(connection, person.tenant_id, user.id)
         users.set_password(connection, user, password_hash, actor=person.name, now_us=now_us(request), one_time=True)
-    return _password(request, person, user, password, "The password is reset")
+    return _password(request, person, user, password, "Password reset")
 
 
 def new_password() -> str:
-    """One that nobody guesses, and that can be read out: five groups of four, without letters that look alike."""
+    """A random password that can be read out: five groups of four, without easily confused letters."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
     return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(5))
 
@@ -150,14 +150,14 @@ def _password(request: Request, person: Admin, user: User, password: str, title:
         person,
         SECTION,
         title=title,
-        label=f"One-time password of {user.name}",
+        label=f"One-time password for {user.name}",
         shown=password,
         back=f"{HERE}/{user.id}",
-        told=(
-            f"Give it to {user.name} ({user.role} of {person.tenant}) by a way that you trust. At the first sign-in"
-            " they choose a password of their own."
+        text=(
+            f"Send it to {user.name} ({user.role}, tenant {person.tenant}) over a channel you trust. They will choose"
+            " their own password when they first sign in."
         ),
-        after="If it gets lost, reset the password: that makes a new one.",
+        after="If it is lost, reset the password to create a new one.",
     )
 
 
@@ -168,17 +168,17 @@ def _changed(
     try:
         if others_only and user.id == person.user_id:
             raise Refused(others_only)
-        told = change(user)
+        text = change(user)
     except Refused as error:
         return _one(request, person, id, error=sentence(error))
-    flash(request, person, told)
+    flash(request, person, text)
     return see_other(request, f"{HERE}/{user.id}")
 
 
 def _role(text: str) -> Role:
     found = next((role for role in ROLES if role == text), None)
     if found is None:
-        raise Refused(f"{text[:40]!r} is no role; roles are {', '.join(ROLES)}")
+        raise Refused(f"invalid role {text[:40]!r}: must be one of {', '.join(ROLES)}")
     return found
 
 
@@ -196,7 +196,7 @@ def _one(request: Request, person: Admin, id: str, *, error: str | None = None) 
         lines, _ = audit_log.list_page(
             connection, person.tenant_id, audit_log.AuditFilter(actor=user.name), before_id=None, limit=_LINES_SHOWN
         )
-    done = [{"at": moment(line.at_us), "action": line.action, "subject": line.subject} for line in lines]
+    activity = [{"at": moment(line.at_us), "action": line.action, "subject": line.subject} for line in lines]
     return page(
         request,
         person,
@@ -205,10 +205,10 @@ def _one(request: Request, person: Admin, id: str, *, error: str | None = None) 
         error=error,
         status=409 if error else None,
         user=user,
-        made=moment(user.created_us),
+        created=moment(user.created_us),
         open_sessions=open_sessions,
-        done=done,
-        roles=list(ROLE_WORDS.items()),
+        activity=activity,
+        roles=list(ROLE_TEXTS.items()),
         own=user.id == person.user_id,
         locked=_locked(user, request),
         disabled_at=None if user.disabled_us is None else moment(user.disabled_us),
@@ -221,7 +221,7 @@ def _list(
     with api_context(request).engine.connect() as connection:
         found = users.list_users(connection, person.tenant_id)
     listed = [
-        {"user": user, "made": moment(user.created_us), "locked": _locked(user, request)}
+        {"user": user, "created": moment(user.created_us), "locked": _locked(user, request)}
         for user in sorted(found, key=lambda u: (u.disabled_us is not None, u.name))
     ]
     return page(
@@ -231,7 +231,7 @@ def _list(
         "people.html",
         error=error,
         people=listed,
-        roles=list(ROLE_WORDS.items()),
+        roles=list(ROLE_TEXTS.items()),
         name=name[:128],
         role=role,
     )

@@ -1,7 +1,4 @@
-"""Privacy and limits: pseudonyms, texts, retention, rate, each with what it means.
-
-A shorter retention deletes, and says so before.
-"""
+"""Privacy and limits: pseudonyms, texts, retention, rate limit. A shorter retention deletes, after a confirmation."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ router = APIRouter(prefix="/privacy")
 
 @router.get("")
 def show_privacy(request: Request, person: Admin) -> Response:
-    """What holds now."""
+    """The current settings."""
     return _page(request, person)
 
 
@@ -48,8 +45,8 @@ def change(
     rate: Annotated[str, Form(max_length=40)] = "",
     confirmed: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
-    """Keep what the form says; a retention that deletes is asked about once more."""
-    typed = {"pseudonyms": pseudonyms, "keep_text": keep_text, "retention_days": retention_days, "rate": rate}
+    """Save the settings; a retention that deletes data needs a confirmation."""
+    entered = {"pseudonyms": pseudonyms, "keep_text": keep_text, "retention_days": retention_days, "rate": rate}
     try:
         wanted: dict[str, Any] = {
             "pseudonyms": _switch(pseudonyms, "pseudonyms"),
@@ -60,22 +57,24 @@ def change(
         with api_context(request).engine.connect() as connection:
             before = settings_of(connection, person.tenant_id)
         if _deletes(before, wanted["retention_days"]) and confirmed != str(wanted["retention_days"]):
-            return _page(request, person, typed=typed, asks=_asked_about(request, person, wanted["retention_days"]))
+            return _page(
+                request, person, entered=entered, deletion=_deletion_preview(request, person, wanted["retention_days"])
+            )
         with write(api_context(request).engine) as connection:
             after = change_settings(connection, person.tenant_id, actor=person.name, now_us=now_us(request), **wanted)
     except Refused as error:
-        return _page(request, person, typed=typed, error=sentence(error).replace("; `off` ", "; leaving it empty "))
+        return _page(request, person, entered=entered, error=sentence(error).replace("; `off` ", "; leaving it empty "))
     if after == before:
         flash(request, person, "Nothing was changed.", "info")
     else:
-        more = " What is stored already keeps its ids." if after.pseudonyms and not before.pseudonyms else ""
-        flash(request, person, f"Kept. Everything that comes from now on goes by it, within seconds.{more}")
+        more = " Complaints already stored keep their IDs." if after.pseudonyms and not before.pseudonyms else ""
+        flash(request, person, f"Saved. New complaints will follow these settings within seconds.{more}")
     return see_other(request, HERE)
 
 
 def _switch(text: str, name: str) -> bool:
     if text not in ("on", "off"):
-        raise Refused(f"{name} are on or off")
+        raise Refused(f"{name} must be on or off")
     return text == "on"
 
 
@@ -86,7 +85,7 @@ def _days(text: str) -> int | None:
         return int(text)
     except ValueError:
         raise Refused(
-            f"a retention of {text.strip()[:20]!r} is none: a whole number of days, or nothing for no end"
+            f"invalid retention {text.strip()[:20]!r}: enter whole days, or leave it empty to keep everything"
         ) from None
 
 
@@ -98,7 +97,7 @@ def _rate(text: str) -> float | None:
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise Refused(f"a rate of {text.strip()[:20]!r} is none: a number of items a second, or nothing for no limit")
+        raise Refused(f"invalid rate {text.strip()[:20]!r}: enter items per second, or leave it empty for no limit")
     return found
 
 
@@ -110,8 +109,8 @@ def _deletes(before: TenantSettings, days: int | None) -> bool:
     )
 
 
-def _asked_about(request: Request, person: Admin, days: int) -> dict[str, int]:
-    """What the shorter retention would delete."""
+def _deletion_preview(request: Request, person: Admin, days: int) -> dict[str, int]:
+    """How much the shorter retention would delete."""
     with api_context(request).engine.connect() as connection:
         return {
             "days": days,
@@ -125,14 +124,14 @@ def _page(
     request: Request,
     person: Admin,
     *,
-    typed: dict[str, str] | None = None,
+    entered: dict[str, str] | None = None,
     error: str | None = None,
-    asks: dict[str, int] | None = None,
+    deletion: dict[str, int] | None = None,
 ) -> Response:
     with api_context(request).engine.connect() as connection:
         now = settings_of(connection, person.tenant_id)
         least_days = math.ceil(policy_of(connection, person.tenant_id).window_seconds / DAY_SECONDS)
-    shown = typed or {
+    shown = entered or {
         "pseudonyms": "on" if now.pseudonyms else "off",
         "keep_text": "on" if now.keep_text else "off",
         "retention_days": "" if now.retention_days is None else str(now.retention_days),
@@ -144,8 +143,8 @@ def _page(
         SECTION,
         "privacy.html",
         error=error,
-        typed=shown,
+        entered=shown,
         least_days=least_days,
         most_days=MAX_RETENTION_DAYS,
-        asks=asks,
+        deletion=deletion,
     )

@@ -1,7 +1,7 @@
-"""Connections in: platforms that post here, or are asked. A path to post to is shown once, when the connection is made.
+"""Connected platforms, which post here or are polled. The URL to post to is shown once, when the connection is created.
 
-In our own addresses a connection goes by a handle, a hash of its id: the id is the unguessable end of the path, and
-addresses of pages end up in histories.
+Console URLs identify a connection by a hash of its ID, since the ID is the secret part of the URL to post to and page
+URLs end up in browser histories.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ def add(
     signing: Annotated[str, Form(alias="secret", max_length=8000)] = "",
     mapping: Annotated[str, Form(max_length=100_000)] = "",
 ) -> Response:
-    """Make a connection; where it posts, the path is shown in this answer alone."""
+    """Connect a platform; if it posts, the URL to post to is shown once."""
     try:
         source_url, fields = url.strip() or None, _mapping(mapping)
         if source_url is not None and platform in registry.POLLED:
-            source_url = _asked_at(request, source_url)
+            source_url = _checked_url(request, source_url)
         with write(api_context(request).engine) as connection:
             made = add_source(
                 connection,
@@ -74,14 +74,14 @@ def add(
         return _list(
             request,
             person,
-            typed={"platform": platform, "url": url[:2048], "mapping": mapping},
+            entered={"platform": platform, "url": url[:2048], "mapping": mapping},
             error=_in_a_form(error),
         )
     if made.polled:
         flash(
             request,
             person,
-            f"{platform} is connected: it is asked at {made.url} from now on. Nothing has to be posted.",
+            f"{platform} is connected and polled at {made.url} from now on. No webhook is needed.",
         )
         return see_other(request, HERE)
     return _path(request, person, made)
@@ -101,12 +101,12 @@ def rotate(
     signing: Annotated[str, Form(alias="secret", max_length=8000)] = "",
     at_once: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
-    """Another secret; the present one is taken too for a day, unless it has to go at once."""
+    """Set a new secret; the old one is accepted for another day unless it has to go immediately."""
     source = _source(request, person, handle)
     overlap = 0 if at_once else OVERLAP_SECONDS
     try:
         if not signing.strip("\r\n"):
-            raise Refused("type the new secret, the one that the platform signs with from now on")
+            raise Refused("enter the new secret that the platform signs with")
         with write(api_context(request).engine) as connection:
             rotate_secret(
                 connection,
@@ -121,37 +121,41 @@ def rotate(
     except Refused as error:
         return _one(request, person, handle, error=_in_a_form(error))
     kept = not source.polled and overlap and source.secret is not None
-    flash(request, person, "The new secret is in use." + (" The old one is taken too for 24 hours." if kept else ""))
+    flash(
+        request,
+        person,
+        "The new secret is in use." + (" The old one is accepted for another 24 hours." if kept else ""),
+    )
     return see_other(request, f"{HERE}/{handle}")
 
 
 @router.post("/{handle}/remove")
 def remove(request: Request, person: Admin, handle: str) -> Response:
-    """End the connection."""
+    """Remove the connection."""
     source = _source(request, person, handle)
     with write(api_context(request).engine) as connection:
         remove_source(connection, person.tenant_id, source.id, now_us=now_us(request), actor=person.name)
     flash(
         request,
         person,
-        f"The connection to {source.platform} has ended, and its secret is forgotten. What it sent stays.",
+        f"The connection to {source.platform} was removed and its secret deleted. Complaints already received stay.",
     )
     return see_other(request, HERE)
 
 
 def handle_of(source: Source) -> str:
-    """What a connection is called in the console's addresses."""
+    """A connection's name in console URLs."""
     return sha256(source.id.encode()).hexdigest()[:20]
 
 
 def _source(request: Request, person: Admin, handle: str) -> Source:
-    found = next((source for source in _every(request, person) if handle_of(source) == handle), None)
+    found = next((source for source in _sources(request, person) if handle_of(source) == handle), None)
     if found is None:
-        raise NotFound("no connection has this id")
+        raise NotFound("no connection has this ID")
     return found
 
 
-def _every(request: Request, person: Admin) -> list[Source]:
+def _sources(request: Request, person: Admin) -> list[Source]:
     with api_context(request).engine.connect() as connection:
         return list_sources(connection, person.tenant_id)
 
@@ -162,48 +166,48 @@ def _mapping(text: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"the field map is no JSON: {error}") from None
+        raise Refused(f"the field map is not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise Refused("the field map is one JSON object")
+        raise Refused("the field map must be a JSON object")
     return value
 
 
-def _asked_at(request: Request, url: str) -> str:
-    """The address, where requests may go at all. Raises Refused."""
+def _checked_url(request: Request, url: str) -> str:
+    """The URL if requests may be sent to it. Raises Refused."""
     try:
         check_url(url, api_context(request).settings)
     except OutboundRefused as error:
-        raise Refused(f"this address is not possible: {error}") from None
+        raise Refused(f"this URL cannot be used: {error}") from None
     return url
 
 
 def _in_a_form(error: Refused) -> str:
-    """The words of the command line, for a form."""
-    said = (
+    """An error message of the command line, adapted to a form."""
+    text = (
         str(error)
-        .replace(": --secret-file FILE, or - for standard input", ": type it below")
-        .replace(": name its address with --url", ": type its address below")
+        .replace(": --secret-file FILE, or - for standard input", ": enter it below")
+        .replace(": name its address with --url", ": enter its URL below")
     )
-    return sentence(said)
+    return sentence(text)
 
 
 def _path(request: Request, person: Admin, made: Source) -> Response:
     public = api_context(request).settings.public_url or str(request.base_url)
-    unsigned = (
+    warning = (
         ""
         if made.secret is not None
-        else " It posts UNSIGNED: whoever learns this address can invent complaints. Set a secret there and here."
+        else " Its posts are UNSIGNED: anyone with this URL can submit fake complaints. Set a secret on both sides."
     )
     return secret(
         request,
         person,
         SECTION,
-        title="The connection is made",
-        label=f"Where {made.platform} posts to",
+        title="Platform connected",
+        label=f"URL for {made.platform} to post to",
         shown=f"{_origin(public)}{made.path}",
         back=f"{HERE}/{handle_of(made)}",
-        told=f"Type this address into {made.platform}, as docs/integrations says.{unsigned}",
-        after="It is shown this once. If it gets lost, end the connection and make another one.",
+        text=f"Enter this URL in {made.platform}; see docs/integrations.{warning}",
+        after="It is shown only once. If you lose it, remove the connection and create a new one.",
     )
 
 
@@ -220,7 +224,7 @@ def _shown(source: Source, request: Request) -> dict[str, Any]:
         "polled": source.polled,
         "signed": source.secret is not None,
         "end": source.id[-6:],
-        "made": moment(source.created_us),
+        "created": moment(source.created_us),
         "rotating_until": moment(until) if until is not None and until > now_us(request) else None,
         "failures": source.failures,
         "last_error": source.last_error,
@@ -231,9 +235,9 @@ def _shown(source: Source, request: Request) -> dict[str, Any]:
 
 
 def _list(
-    request: Request, person: Admin, *, typed: dict[str, str] | None = None, error: str | None = None
+    request: Request, person: Admin, *, entered: dict[str, str] | None = None, error: str | None = None
 ) -> Response:
-    listed = [_shown(source, request) for source in sorted(_every(request, person), key=lambda s: s.created_us)]
+    listed = [_shown(source, request) for source in sorted(_sources(request, person), key=lambda s: s.created_us)]
     return page(
         request,
         person,
@@ -242,7 +246,7 @@ def _list(
         error=error,
         listed=listed,
         platforms=registry.WORDS_BY_PLATFORM,
-        typed=typed or {"platform": "discourse", "url": "", "mapping": ""},
+        entered=entered or {"platform": "discourse", "url": "", "mapping": ""},
     )
 
 

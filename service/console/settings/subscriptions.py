@@ -1,4 +1,4 @@
-"""Webhooks out: which addresses are told of which events, the log of deliveries, and sending one again."""
+"""Webhook subscriptions: which URL gets which events, the delivery log, and resending a delivery."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from service.webhooks.signing import new_secret
 
 HERE = "/console/settings/subscriptions"
 SECTION = "subscriptions"
-EVENT_WORDS = {
-    "cluster.flagged": "a case to look at",
-    "cluster.grown": "a flagged group goes on",
-    "cluster.revoked": "a flagged group is none after all",
-    "cluster.decided": "somebody decided a case",
-    "target.hold": "a target is over the threshold only because of a group",
-    "target.restore_suggested": "a removed target should be looked at again",
-    "reporter.warn_suggested": "a warning is suggested",
+EVENT_TEXTS = {
+    "cluster.flagged": "a new case to review",
+    "cluster.grown": "a flagged group has grown",
+    "cluster.revoked": "a group is no longer flagged",
+    "cluster.decided": "a case was decided",
+    "target.hold": "a target reached the threshold only because of a group",
+    "target.restore_suggested": "a removed target should be reviewed",
+    "reporter.warn_suggested": "a warning to a reporter is suggested",
 }
 _DELIVERIES_A_PAGE = 25
 _LIST, _SORT = "console-deliveries", "-created_at"
@@ -53,7 +53,7 @@ def add(
     description: Annotated[str, Form(max_length=2000)] = "",
     event: Annotated[list[str], Form(max_length=50)] = [],  # noqa: B006
 ) -> Response:
-    """Make one; its signing secret is shown in this answer alone."""
+    """Create one; its signing secret is shown once."""
     made_secret = new_secret()
     try:
         values = _values(request, url, description, event)
@@ -71,7 +71,7 @@ def add(
             )
     except Refused as error:
         return _list(request, person, url=url, description=description, events=event, error=sentence(error))
-    return _secret(request, person, made, made_secret, "The webhook is made")
+    return _secret(request, person, made, made_secret, "Subscription created")
 
 
 @router.get("/{id}")
@@ -95,7 +95,7 @@ def change(
     description: Annotated[str, Form(max_length=2000)] = "",
     event: Annotated[list[str], Form(max_length=50)] = [],  # noqa: B006
 ) -> Response:
-    """Another address, other events, other words."""
+    """Change the URL, events or description."""
     try:
         values = _values(request, url, description, event)
         with write(api_context(request).engine) as connection:
@@ -112,12 +112,12 @@ def change(
             person,
             id,
             error=sentence(error),
-            typed={"url": url[:2048], "description": description[:256], "events": event},
+            entered={"url": url[:2048], "description": description[:256], "events": event},
         )
     flash(
         request,
         person,
-        "Kept. What happens from now on goes by it." if changed else "Nothing was changed.",
+        "Saved. The changes apply to events from now on." if changed else "Nothing was changed.",
         "good" if changed else "info",
     )
     return see_other(request, f"{HERE}/{segment(id)}")
@@ -125,7 +125,7 @@ def change(
 
 @router.post("/{id}/rotate")
 def rotate(request: Request, person: Admin, id: str) -> Response:
-    """A new signing secret, shown in this answer alone; the old one signs too for a day."""
+    """Create a new signing secret, shown once; the old one also signs for another day."""
     made_secret = new_secret()
     sealed = SecretBox(api_context(request).settings).seal(made_secret)
     with write(api_context(request).engine) as connection:
@@ -136,14 +136,14 @@ def rotate(request: Request, person: Admin, id: str) -> Response:
         person,
         found,
         made_secret,
-        "The secret is new",
-        "The old one signs too for 24 hours, so that nothing is lost while you change it there.",
+        "New secret created",
+        "The old one also signs for another 24 hours, so that nothing is lost while you switch.",
     )
 
 
 @router.post("/{id}/disable")
 def disable(request: Request, person: Admin, id: str) -> Response:
-    """Send nothing; what waits is held."""
+    """Stop sending; waiting deliveries are held."""
     with write(api_context(request).engine) as connection:
         subscriptions.read(connection, person.tenant_id, id)
         subscriptions.disable(
@@ -152,76 +152,74 @@ def disable(request: Request, person: Admin, id: str) -> Response:
     flash(
         request,
         person,
-        "Nothing is sent any more. What waits is held until it is enabled again; what happens meanwhile is not kept"
-        " for it.",
+        "Disabled. Waiting deliveries are held until you enable it again. Events in the meantime are not delivered.",
     )
     return see_other(request, f"{HERE}/{segment(id)}")
 
 
 @router.post("/{id}/enable")
 def enable(request: Request, person: Admin, id: str) -> Response:
-    """Send again, what was held first."""
+    """Resume sending, held deliveries first."""
     with write(api_context(request).engine) as connection:
         subscriptions.read(connection, person.tenant_id, id)
         subscriptions.enable(connection, person.tenant_id, id, by=person.name, now_us=now_us(request))
-    flash(request, person, "Enabled. What was held is sent first.")
+    flash(request, person, "Enabled. Held deliveries are sent first.")
     return see_other(request, f"{HERE}/{segment(id)}")
 
 
 @router.post("/{id}/remove")
 def remove(request: Request, person: Admin, id: str) -> Response:
-    """Forget it; what waits is cancelled."""
+    """Delete it; waiting deliveries are cancelled."""
     with write(api_context(request).engine) as connection:
         subscriptions.remove(connection, person.tenant_id, id, by=person.name, now_us=now_us(request))
-    flash(request, person, "The webhook is deleted. What waited for it is cancelled.")
+    flash(request, person, "The subscription was deleted. Waiting deliveries were cancelled.")
     return see_other(request, HERE)
 
 
 @router.post("/{id}/deliveries/{delivery}/replay")
 def replay(request: Request, person: Admin, id: str, delivery: str) -> Response:
-    """Send one again."""
+    """Resend a delivery."""
     try:
         with write(api_context(request).engine) as connection:
             sent = deliveries.replay(connection, person.tenant_id, id, delivery, now_us=now_us(request))
     except Refused:
-        flash(request, person, "It is disabled: enable it first, then send again.", "bad")
+        flash(request, person, "The subscription is disabled. Enable it before resending.", "bad")
     else:
-        flash(request, person, f"{sent.type} is sent again now, under the same id.")
+        flash(request, person, f"{sent.type} is being resent with the same ID.")
     return see_other(request, f"{HERE}/{segment(id)}")
 
 
 @router.post("/{id}/ping")
 def ping(request: Request, person: Admin, id: str) -> Response:
-    """Send a test to this webhook alone."""
+    """Send a test event to this subscription only."""
     try:
         with write(api_context(request).engine) as connection:
             deliveries.ping(connection, person.tenant_id, id, now_us=now_us(request))
     except Refused:
-        flash(request, person, "It is disabled: enable it first, then send a test.", "bad")
+        flash(request, person, "The subscription is disabled. Enable it before sending a test.", "bad")
     else:
         flash(
             request,
             person,
-            "A test (the event ping) is on its way: what the receiver answers stands below within seconds; load the"
-            " page anew.",
+            "A test event (ping) is on its way. Reload the page in a few seconds to see the receiver’s response.",
         )
     return see_other(request, f"{HERE}/{segment(id)}")
 
 
 def _values(request: Request, url: str, description: str, events: list[str]) -> dict[str, Any]:
-    """What the form says, checked. Raises Refused."""
+    """The validated form values. Raises Refused."""
     unknown = [name for name in events if name not in EVENT_TYPES]
     if unknown:
-        raise Refused(f"{unknown[0][:40]!r} is no event; events are {', '.join(EVENT_TYPES)}")
+        raise Refused(f"unknown event {unknown[0][:40]!r}: must be one of {', '.join(EVENT_TYPES)}")
     description = description.strip()
     if len(description) > 256 or not description.isprintable():
-        raise Refused("the description has at most 256 characters, on one line")
+        raise Refused("the description must be a single line of at most 256 characters")
     try:
         checked = check_url(url.strip(), api_context(request).settings)
     except OutboundRefused as error:
-        raise Refused(f"this address is not possible: {error}") from None
-    chosen = list(dict.fromkeys(events))
-    return {"url": checked, "events": [] if len(chosen) == len(EVENT_TYPES) else chosen, "description": description}
+        raise Refused(f"this URL cannot be used: {error}") from None
+    selected = list(dict.fromkeys(events))
+    return {"url": checked, "events": [] if len(selected) == len(EVENT_TYPES) else selected, "description": description}
 
 
 def _secret(
@@ -230,7 +228,7 @@ def _secret(
     found: StoredSubscription,
     made_secret: str,
     title: str,
-    after: str = "If it gets lost, make a new one here.",
+    after: str = "If you lose it, create a new one here.",
 ) -> Response:
     return secret(
         request,
@@ -241,7 +239,7 @@ def _secret(
         shown=made_secret,
         back=f"{HERE}/{found.id}",
         after=after,
-        told=f"Give it to whoever receives at {found.url}: every delivery is signed with it, by Standard Webhooks.",
+        text=f"Configure it at the receiver {found.url}: every delivery is signed with it (Standard Webhooks).",
     )
 
 
@@ -260,7 +258,7 @@ def _list(
     listed = [
         {
             "one": one,
-            "made": moment(one.created_us),
+            "created": moment(one.created_us),
             "pending": waiting.get(one.id, {}).get("pending", 0),
             "failed": waiting.get(one.id, {}).get("failed", 0),
         }
@@ -273,9 +271,9 @@ def _list(
         "subscriptions.html",
         error=error,
         listed=listed,
-        event_words=EVENT_WORDS,
+        event_texts=EVENT_TEXTS,
         most=subscriptions.MOST,
-        typed={
+        entered={
             "url": url[:2048],
             "description": description[:256],
             "events": list(EVENT_TYPES) if events is None else events,
@@ -291,13 +289,13 @@ def _one(
     cursor: str = "",
     *,
     error: str | None = None,
-    typed: dict[str, Any] | None = None,
+    entered: dict[str, Any] | None = None,
 ) -> Response:
     filters = {"subscription": id, **({"state": state} if state in deliveries.STATES else {})}
     after = None
     if cursor:
-        asked = read_cursor(cursor, list_name=_LIST, key_types_by_sort={_SORT: (int, str)})
-        filters, after = dict(asked.filters) | {"subscription": id}, asked.after
+        page_cursor = read_cursor(cursor, list_name=_LIST, key_types_by_sort={_SORT: (int, str)})
+        filters, after = dict(page_cursor.filters) | {"subscription": id}, page_cursor.after
     with api_context(request).engine.connect() as connection:
         found = subscriptions.read(connection, person.tenant_id, id)
         sent, more = deliveries.list_page(
@@ -312,11 +310,11 @@ def _one(
         "one_subscription.html",
         error=error,
         one=found,
-        made=moment(found.created_us),
+        created=moment(found.created_us),
         disabled_at=None if found.disabled_us is None else moment(found.disabled_us),
         rotating_until=moment(until) if until is not None and until > now_us(request) else None,
-        event_words=EVENT_WORDS,
-        typed=typed
+        event_texts=EVENT_TEXTS,
+        entered=entered
         or {"url": found.url, "description": found.description, "events": list(found.events) or list(EVENT_TYPES)},
         sent=[_shown(one) for one in sent],
         states=deliveries.STATES,
@@ -328,15 +326,15 @@ def _one(
 
 def _shown(one: deliveries.DeliveryRecord) -> dict[str, Any]:
     last = one.attempts[-1] if one.attempts else None
-    answer = "" if last is None else (f"{last.status}" if last.status is not None else (last.error or "no answer"))
+    response = "" if last is None else (f"{last.status}" if last.status is not None else (last.error or "no response"))
     return {
         "id": one.id,
         "type": one.type,
         "state": one.state,
-        "made": moment(one.created_us),
+        "created": moment(one.created_us),
         "next": None if one.next_us is None else moment(one.next_us),
         "attempts": len(one.attempts),
         "last": None if last is None else moment(last.at_us),
-        "answer": answer[:200],
+        "response": response[:200],
         "seconds": None if last is None else last.seconds,
     }

@@ -1,7 +1,4 @@
-"""Thresholds: what they are, a dry run of others, and putting those in force.
-
-Nothing is changed before somebody has seen what it would do.
-"""
+"""The thresholds: current values, a dry run of others, and applying those. Nothing changes before a dry run."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, sentence
+from service.console.settings.threshold_texts import FAMILIES, METHOD, THRESHOLD_TEXTS, ThresholdText
 from service.console.sign_in import Admin
 from service.errors import Refused
 from service.model import moment
@@ -29,38 +27,17 @@ from service.storage.sql.engine import write
 
 HERE = "/console/settings/thresholds"
 SECTION = "thresholds"
-_DAY = 86_400
 _VERSIONS_SHOWN = 8
 router = APIRouter(prefix="/thresholds")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A threshold in the words of the people who set it."""
+class ThresholdField:
+    """One threshold as a form field."""
 
     name: str
     label: str
-    told: str
-    unit: str
-    scale: int = 1  # of the stored value in what is shown: seconds in a day
-
-
-@dataclass(frozen=True, slots=True)
-class ThresholdFamily:
-    """Thresholds that belong together."""
-
-    title: str
-    told: str
-    members: tuple[Named, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One threshold as the form shows it."""
-
-    name: str
-    label: str
-    told: str
+    hint: str
     unit: str
     shown: str
     default: str
@@ -70,120 +47,38 @@ class Field:
     error: str = ""
 
 
-FAMILIES = (
-    ThresholdFamily(
-        "What becomes a case",
-        "How much has to speak for a group before you are asked about it, and how many cases a day you can look at.",
-        (
-            Named(
-                "flag_score",
-                "Evidence that makes a case",
-                "Higher: fewer cases, and surer ones. 0 is as likely as not, 2 about seven to one, 4 about fifty to"
-                " one.",
-                "log-odds",
-            ),
-            Named(
-                "min_members",
-                "Smallest group",
-                "Two accounts are a coincidence that nobody should be asked to judge.",
-                "accounts",
-            ),
-            Named(
-                "flags_per_day",
-                "New cases a day",
-                "What goes beyond waits, weakest evidence last, and still counts as coordinated meanwhile.",
-                "cases",
-            ),
-        ),
-    ),
-    ThresholdFamily(
-        "What counts",
-        "How complaints are weighed when your platform asks before it removes something.",
-        (
-            Named(
-                "default_threshold",
-                "Removal threshold",
-                "How many complaints your platform removes at, where it does not say so when it asks.",
-                "complaints",
-            ),
-            Named(
-                "prior_unfounded",
-                "Doubt while nobody has judged",
-                "How likely a coordinated group's complaints are taken to be unfounded before anybody has judged one of"
-                " its targets. Higher: held more often.",
-                "0 to 1",
-            ),
-        ),
-    ),
-    ThresholdFamily(
-        "How far back",
-        "Complaints are compared with each other inside this time.",
-        (
-            Named(
-                "window_seconds",
-                "Window",
-                "A longer one finds slower groups, and takes memory and time in proportion.",
-                "days",
-                _DAY,
-            ),
-        ),
-    ),
-    ThresholdFamily(
-        "Warnings to reporters",
-        "When it is suggested that somebody be warned about unfounded complaints. A person always decides (Digital"
-        " Services Act, Art. 23).",
-        (
-            Named(
-                "warn_unfounded",
-                "Unfounded complaints, at least",
-                "As people judged them; before that no warning is suggested.",
-                "complaints",
-            ),
-            Named(
-                "warn_share",
-                "Share of those judged, at least",
-                "0.8 means: eight of ten that people judged were unfounded.",
-                "share",
-            ),
-            Named("warn_period_seconds", "Within", "Older complaints say nothing about now.", "days", _DAY),
-        ),
-    ),
-)
-_NAMED = {one.name: one for family in FAMILIES for one in family.members}
-
-
 @router.get("")
 def show_thresholds(request: Request, person: Admin) -> Response:
-    """What holds now, as a form that proposes something else."""
+    """The current thresholds, as a form to try others."""
     return _form(request, person)
 
 
 @router.post("/try")
 async def propose(request: Request, person: Admin) -> Response:
-    """Have a dry run of what the form says; nothing changes by it."""
+    """Start a dry run of the form's values; nothing changes yet."""
     form = await request.form()
     return await run_in_threadpool(_proposed, request, person, form)
 
 
 def _proposed(request: Request, person: Admin, form: FormData) -> Response:
-    asked = {name: value for name, value in form.items() if isinstance(value, str)}
-    if "defaults" in asked:
+    entered = {name: value for name, value in form.items() if isinstance(value, str)}
+    if "defaults" in entered:
         values: dict[str, Any] = {}
     else:
-        values, errors = read_form(asked)
+        values, errors = read_form(entered)
         if errors:
-            return _form(request, person, asked, errors, "Not everything can be set like that: see below.")
+            return _form(request, person, entered, errors, "Some values are out of range; see below.")
     try:
         with write(api_context(request).engine) as connection:
             run = dry_runs.ask(connection, person.tenant_id, values, by=person.name, now_us=now_us(request))
     except (Refused, ValueError) as error:
-        return _form(request, person, asked, {}, sentence(error))
+        return _form(request, person, entered, {}, sentence(error))
     return see_other(request, f"{HERE}/runs/{run}")
 
 
 @router.get("/runs/{id}")
 def show_run(request: Request, person: Admin, id: str) -> Response:
-    """One dry run: how far it is, and what it found."""
+    """One dry run: its progress, then its result."""
     with api_context(request).engine.connect() as connection:
         run = dry_runs.read(connection, person.tenant_id, id)
         current = policy_of(connection, person.tenant_id)
@@ -204,10 +99,10 @@ def show_run(request: Request, person: Admin, id: str) -> Response:
         result=run.result,
         changes=changes,
         usable=usable,
-        asked_at=moment(run.asked_us),
+        requested_at=moment(run.asked_us),
         until=None if run.result is None else _time(run.result["until"]),
         cases=_cases(run.result),
-        in_force=run.policy == current,
+        active=run.policy == current,
     )
 
 
@@ -218,14 +113,17 @@ def cancel_run(request: Request, person: Admin, id: str) -> Response:
         dry_runs.read(connection, person.tenant_id, id)
         stopped = dry_runs.cancel(connection, person.tenant_id, id, now_us=now_us(request))
     flash(
-        request, person, "The dry run was stopped. Nothing was changed." if stopped else "It had ended already.", "info"
+        request,
+        person,
+        "The dry run was stopped. Nothing was changed." if stopped else "The dry run had already finished.",
+        "info",
     )
     return see_other(request, HERE)
 
 
 @router.post("/runs/{id}/apply")
-def put_in_force(request: Request, person: Admin, id: str) -> Response:
-    """Make its thresholds the tenant's."""
+def apply_run(request: Request, person: Admin, id: str) -> Response:
+    """Apply its thresholds to the tenant."""
     try:
         with write(api_context(request).engine) as connection:
             policy = dry_runs.put_in_force(connection, person.tenant_id, id, by=person.name, now_us=now_us(request))
@@ -235,21 +133,18 @@ def put_in_force(request: Request, person: Admin, id: str) -> Response:
     flash(
         request,
         person,
-        f"These thresholds are in force (policy {policy.version}). Cases of the window are judged anew within a minute"
-        " or so.",
+        f"These thresholds are now active (version {policy.version}). Cases in the window will be re-evaluated within a"
+        " minute or so.",
     )
     return see_other(request, HERE)
 
 
-def read_form(asked: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The overrides that the form asks for, and what is wrong by name.
-
-    A field that is empty or absent means the default.
-    """
+def read_form(entered: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The overrides in the form, and error messages by name. An empty or missing field means the default."""
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for one in all_thresholds(DEFAULT_POLICY):
-        text = asked.get(one.name, "").strip() if one.settable else ""
+        text = entered.get(one.name, "").strip() if one.settable else ""
         if text:
             try:
                 value = _read(one, text)
@@ -262,29 +157,29 @@ def read_form(asked: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]
 
 
 def _read(one: Threshold, text: str) -> Any:
-    scale = _NAMED[one.name].scale if one.name in _NAMED else 1
+    scale = THRESHOLD_TEXTS[one.name].scale if one.name in THRESHOLD_TEXTS else 1
     whole = isinstance(one.default, int) and scale == 1
     try:
         value = (int(text) if whole else float(text)) * scale
     except ValueError:
-        raise ValueError("a whole number, without decimals" if whole else "a number, like 0.5") from None
+        raise ValueError("enter a whole number" if whole else "enter a number, such as 0.5") from None
     if isinstance(one.default, int):
-        if not abs(value) < 1e15 or value != int(value):  # also what is no number
-            raise ValueError(f"a number of days between {_text(one.low, scale)} and {_text(one.high, scale)}")
+        if not abs(value) < 1e15 or value != int(value):  # also false for NaN
+            raise ValueError(f"enter a number of days between {_text(one.low, scale)} and {_text(one.high, scale)}")
         value = int(value)
     if not (one.low is None or value >= one.low) or not (one.high is None or value <= one.high):
-        raise ValueError(f"between {_text(one.low, scale)} and {_text(one.high, scale)}")
+        raise ValueError(f"must be between {_text(one.low, scale)} and {_text(one.high, scale)}")
     DEFAULT_POLICY.overridden({one.name: value})
     return value
 
 
 def differences(before: Policy | None, after: Policy) -> list[dict[str, Any]]:
-    """What changes: label, unit, and both values as they are shown; without `before` against the defaults."""
+    """The differences: label, unit and both values as shown; compared with the defaults without `before`."""
     found = []
     known = {one.name: one for one in all_thresholds(before or DEFAULT_POLICY)}
     for one in all_thresholds(after):
         if one.settable and one.value != known[one.name].value:
-            named = _NAMED.get(one.name)
+            named = THRESHOLD_TEXTS.get(one.name)
             scale = named.scale if named else 1
             found.append(
                 {
@@ -301,7 +196,7 @@ def differences(before: Policy | None, after: Policy) -> list[dict[str, Any]]:
 def _form(
     request: Request,
     person: Admin,
-    asked: Mapping[str, str] | None = None,
+    entered: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
     error: str | None = None,
 ) -> Response:
@@ -312,11 +207,11 @@ def _form(
         history = versions(connection, person.tenant_id, _VERSIONS_SHOWN)
     every = {one.name: one for one in all_thresholds(policy) if one.settable}
     families = [
-        (family, [_field(every[named.name], named, asked, errors or {}) for named in family.members])
+        (family, [_field(every[named.name], named, entered, errors or {}) for named in family.members])
         for family in FAMILIES
     ]
-    method = [_field(one, None, asked, errors or {}) for one in every.values() if one.name not in _NAMED]
-    told = [
+    method = [_field(every[text.name], text, entered, errors or {}) for text in METHOD]
+    changes_by_version = [
         {"at": moment(one.at_us), "by": one.by, "changes": differences(None, DEFAULT_POLICY.overridden(one.values))}
         for one in history
     ]
@@ -331,19 +226,21 @@ def _form(
         policy=policy,
         own=own,
         run=run,
-        history=told,
+        history=changes_by_version,
     )
 
 
-def _field(one: Threshold, named: Named | None, asked: Mapping[str, str] | None, errors: Mapping[str, str]) -> Field:
+def _field(
+    one: Threshold, named: ThresholdText | None, entered: Mapping[str, str] | None, errors: Mapping[str, str]
+) -> ThresholdField:
     scale = named.scale if named else 1
     shown = _text(one.value, scale)
-    return Field(
+    return ThresholdField(
         one.name,
         named.label if named else one.name,
-        named.told if named else one.why,
+        named.hint if named else one.why,
         named.unit if named else one.unit,
-        shown if asked is None else asked.get(one.name, shown)[:40],
+        shown if entered is None else entered.get(one.name, shown)[:40],
         _text(one.default, scale),
         _text(one.low, scale, ","),
         _text(one.high, scale, ","),
@@ -357,7 +254,7 @@ def _text(value: float | None, scale: int = 1, thousands: str = "") -> str:
 
 
 def _cases(result: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
-    """The cases of a result with their times read."""
+    """A result's cases, with their times parsed."""
     if result is None:
         return {"comes": [], "goes": []}
     return {name: [{**case, "last_at": _time(case["last_at"])} for case in result[name]] for name in ("comes", "goes")}

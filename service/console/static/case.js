@@ -1,5 +1,4 @@
-/* The case page: fetches what its pictures draw, keeps pictures and tables together, and knows the keys. Without it the page reads
-   and decides as well. */
+/* The case page: loads chart data, keeps charts and tables in sync, and handles shortcuts. The page can be read and decided without it. */
 (() => {
   "use strict";
   const bw = window.brigadewatch;
@@ -10,8 +9,8 @@
   const only = { reporter: null, target: null, from: null, to: null };
   let raster = null, waiting = 0;
 
-  /* --- pictures */
-  const failed = (host, error) => host.replaceChildren(bw.element("p", { class: "picture-failed" }, `This picture could not be fetched: ${error.message}. The table beside it says the same.`));
+  /* --- charts */
+  const failed = (host, error) => host.replaceChildren(bw.element("p", { class: "picture-failed" }, `This chart could not be loaded: ${error.message}. The table next to it has the same data.`));
   const timeline = document.getElementById("timeline"), lockstep = document.getElementById("raster");
   if (timeline && lockstep) {
     bw.read(timeline.dataset.pictures).then((data) => {
@@ -19,16 +18,16 @@
       const out = new Set(raster.excluded), members = raster.rows.map((row, k) => out.has(row) ? NaN : raster.first_ms[raster.columns[k]] + raster.lags[k] * 1000);
       bw.raster(lockstep, raster);
       bw.timeline(timeline, { ...data.timeline, members_ms: Float64Array.from(members.filter((at) => !Number.isNaN(at))).sort() });
-      if (only.reporter !== null || only.target !== null) bw.tell("case:select", { reporter: only.reporter, target: only.target });
+      if (only.reporter !== null || only.target !== null) bw.emit("case:select", { reporter: only.reporter, target: only.target });
     }).catch((error) => { failed(timeline, error); failed(lockstep, error); });
   }
   const drawGraph = (host) => bw.read(host.dataset.graph).then((data) => {
     bw.graph(host, data);
-    const said = host.parentElement.querySelector("[data-left-out]");
-    const missing = [data.nodes_left_out && `${bw.number(data.nodes_left_out)} less connected`, data.edges_left_out && `${bw.number(data.edges_left_out)} weaker lines`].filter(Boolean);
-    if (said) said.textContent = missing.length ? `Left out: ${missing.join(", ")}.` : "";
+    const note = host.parentElement.querySelector("[data-left-out]");
+    const missing = [data.nodes_left_out && `${bw.number(data.nodes_left_out)} less connected nodes`, data.edges_left_out && `${bw.number(data.edges_left_out)} weaker lines`].filter(Boolean);
+    if (note) note.textContent = missing.length ? `Not shown: ${missing.join(", ")}.` : "";
   }).catch((error) => failed(host, error));
-  /* Small graphs as soon as the page is quiet, large ones (placing their nodes takes the server up to a second) when one comes near, all of them for paper. */
+  /* Draw small graphs when the page is idle, large ones (layout takes the server up to a second) when scrolled near, and all of them for printing. */
   const graphs = new Set(document.querySelectorAll("[data-graph]"));
   const drawOnce = (host) => { if (graphs.delete(host)) drawGraph(host); };
   const near = new IntersectionObserver((entries) => entries.forEach((entry) => { if (entry.isIntersecting) drawOnce(entry.target); }), { rootMargin: "300px" });
@@ -36,13 +35,13 @@
   graphs.forEach((host) => { if (Number(host.dataset.nodes) <= 200) quiet(() => drawOnce(host)); else near.observe(host); });
   window.addEventListener("beforeprint", () => graphs.forEach(drawOnce));
 
-  /* --- pictures filter the tables, and the other way round */
+  /* --- charts filter the tables and the other way round */
   const query = new URLSearchParams(window.location.search);
   only.reporter = query.get("reporter");
   only.target = query.get("target");
   const line = document.getElementById("narrowed"), words = line?.querySelector("[data-narrowed]");
 
-  /* Who complained about this target, or what this reporter complained about; null: not known yet. */
+  /* Who complained about this target, or what this reporter complained about; null while data is loading. */
   const beside = (kind) => {
     if (!raster) return null;
     const mine = raster[`${kind}s`], other = kind === "reporter" ? only.target : only.reporter;
@@ -68,19 +67,19 @@
         row.classList.toggle("current", id === only[kind]);
       });
     }
-    const said = [only.reporter !== null && `reporter ${only.reporter}`, only.target !== null && `target ${only.target}`, only.from !== null && `${bw.moment(only.from)} to ${bw.moment(only.to)}`].filter(Boolean);
-    if (line) { line.hidden = !said.length; words.textContent = bw.visible(said.join(", ")); }
+    const filters = [only.reporter !== null && `reporter ${only.reporter}`, only.target !== null && `target ${only.target}`, only.from !== null && `${bw.moment(only.from)} to ${bw.moment(only.to)}`].filter(Boolean);
+    if (line) { line.hidden = !filters.length; words.textContent = bw.visible(filters.join(", ")); }
     if (!fetchComplaints) return;
-    window.clearTimeout(waiting); // several changes at once are one question
-    waiting = window.setTimeout(() => fetchFitting(said), 60);
+    window.clearTimeout(waiting); // one request for several changes
+    waiting = window.setTimeout(() => fetchMatching(filters), 60);
   };
-  const fetchFitting = (said) => {
-    const asked = new URLSearchParams();
-    if (only.reporter !== null) asked.set("reporter", only.reporter);
-    if (only.target !== null) asked.set("target", only.target);
-    if (only.from !== null) { asked.set("since", new Date(only.from).toISOString()); asked.set("until", new Date(only.to).toISOString()); }
-    if (document.getElementById("complaints")) window.htmx?.ajax("GET", `${address}?${asked}`, { source: "#narrowed", target: "#complaints", swap: "outerHTML" });
-    bw.announce(said.length ? `Tables show only ${said.join(", ")}` : "Tables show everything");
+  const fetchMatching = (filters) => {
+    const parameters = new URLSearchParams();
+    if (only.reporter !== null) parameters.set("reporter", only.reporter);
+    if (only.target !== null) parameters.set("target", only.target);
+    if (only.from !== null) { parameters.set("since", new Date(only.from).toISOString()); parameters.set("until", new Date(only.to).toISOString()); }
+    if (document.getElementById("complaints")) window.htmx?.ajax("GET", `${address}?${parameters}`, { source: "#narrowed", target: "#complaints", swap: "outerHTML" });
+    bw.announce(filters.length ? `Showing only ${filters.join(", ")}` : "Showing everything");
   };
   document.addEventListener("case:select", (event) => { only.reporter = event.detail.reporter; only.target = event.detail.target; narrow(); });
   document.addEventListener("case:zoom", (event) => { only.from = event.detail ? Math.round(event.detail.from) : null; only.to = event.detail ? Math.round(event.detail.to) : null; narrow(); });
@@ -88,9 +87,9 @@
     const at = event.target instanceof Element ? event.target.closest("[data-only-reporter], [data-only-target], [data-clear]") : null;
     if (!at || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    if (at.hasAttribute("data-clear")) { bw.tell("case:zoom", null); bw.tell("case:select", { reporter: null, target: null }); }
+    if (at.hasAttribute("data-clear")) { bw.emit("case:zoom", null); bw.emit("case:select", { reporter: null, target: null }); }
     else {
-      bw.tell("case:select", { reporter: at.dataset.onlyReporter ?? null, target: at.dataset.onlyTarget ?? null });
+      bw.emit("case:select", { reporter: at.dataset.onlyReporter ?? null, target: at.dataset.onlyTarget ?? null });
       document.getElementById("complaints")?.scrollIntoView({ block: "start" });
     }
   });
@@ -102,22 +101,22 @@
   const changed = document.getElementById("changed");
   if (changed) changed.focus();
   document.querySelectorAll("details.export").forEach((menu) => document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; }));
-  let sent = false;
-  form?.addEventListener("submit", (event) => { if (sent) event.preventDefault(); sent = true; });
-  window.addEventListener("pageshow", () => { sent = false; });
+  let submitted = false;
+  form?.addEventListener("submit", (event) => { if (submitted) event.preventDefault(); submitted = true; });
+  window.addEventListener("pageshow", () => { submitted = false; });
 
-  /* --- what others do meanwhile */
+  /* --- changes by others */
   const news = document.getElementById("news");
-  const done = { decided: "decided about it", claimed: "claimed it", unclaimed: "gave it back", noted: "wrote a note", grown: "saw it grow", revoked: "revoked it", flagged: "flagged it" };
+  const actions = { decided: "decided this case", claimed: "claimed this case", unclaimed: "released this case", noted: "added a note", grown: "reported growth of this group", revoked: "no longer flags this group", flagged: "flagged this group" };
   if (news && bw.live) {
     bw.live(body.dataset.live, (change) => {
       if (change.case !== body.dataset.id || change.by === body.dataset.me) return;
       news.hidden = false;
-      news.querySelector("[data-news]").textContent = `${change.by === "detector" ? "The detector" : change.by} ${done[change.what] ?? "changed it"} just now. What you typed here stays until you load anew.`;
+      news.querySelector("[data-news]").textContent = `${change.by === "detector" ? "The detector" : change.by} ${actions[change.what] ?? "changed this case"} just now. Your entries stay until you reload.`;
     });
   }
 
-  /* --- keys; those that click or focus one element are told by its data-key (keys.js) */
+  /* --- shortcuts; those that click or focus one element use data-key (keys.js) */
   const typing = (element) => element instanceof Element && element.closest("input:not([type=radio], [type=checkbox]), select, textarea, [contenteditable]");
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && form && !form.querySelector("fieldset").disabled) {

@@ -1,4 +1,4 @@
-/* Buttons that copy a text, or choose all of a list; without scripting they are not there, and the text can be marked and copied. */
+/* Buttons that copy a text or select a whole list. Without JavaScript they stay hidden. */
 (function () {
   "use strict";
   document.querySelectorAll("[data-copy]").forEach(function (button) {
@@ -6,10 +6,10 @@
     if (!field) return;
     button.hidden = false;
     button.addEventListener("click", function () {
-      function said(text) { const before = button.textContent; button.textContent = text; window.brigadewatch.announce(text); window.setTimeout(function () { button.textContent = before; }, 2000); }
-      function byHand() { field.focus(); field.select(); said(document.execCommand("copy") ? "Copied" : "Marked: copy it with the keyboard"); }
-      if (navigator.clipboard && window.isSecureContext) navigator.clipboard.writeText(field.value).then(function () { said("Copied"); }, byHand);
-      else byHand();
+      function show(text) { const before = button.textContent; button.textContent = text; window.brigadewatch.announce(text); window.setTimeout(function () { button.textContent = before; }, 2000); }
+      function copySelected() { field.focus(); field.select(); show(document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C to copy"); }
+      if (navigator.clipboard && window.isSecureContext) navigator.clipboard.writeText(field.value).then(function () { show("Copied"); }, copySelected);
+      else copySelected();
     });
   });
   document.querySelectorAll("[data-select-all]").forEach(function (all) {

@@ -1,5 +1,5 @@
-/* A case's graph on a canvas; places come from the server. Drag moves it, the wheel (with Ctrl, or while it has the focus) zooms,
-   hovering shows a node's neighbours, a click filters the tables. */
+/* A case's graph on a canvas, laid out by the server. Drag to move, use the wheel (with Ctrl, or while focused) to zoom, hover for a
+   node's neighbours, click to filter the tables. */
 (() => {
   "use strict";
   const bw = window.brigadewatch;
@@ -8,11 +8,11 @@
 
   bw.graph = (host, data) => {
     const canvas = bw.element("canvas", { "aria-hidden": "true" }), board = bw.element("div", { class: "board" }, canvas);
-    const said = data.view === "bipartite" ? "reporters on the left, targets on the right, a line for each complaint" : "reporters, joined where they complained about the same targets";
+    const summary = data.view === "bipartite" ? "reporters on the left, targets on the right, a line for each complaint" : "reporters, linked if they complained about the same targets";
     board.tabIndex = 0;
     board.setAttribute("role", "application");
     board.setAttribute("aria-roledescription", "picture");
-    board.setAttribute("aria-label", `Graph of ${data.nodes.length} nodes and ${data.edges.length} lines: ${said}. Arrow keys go from node to node, plus and minus zoom, 0 shows all, Enter filters the tables.`);
+    board.setAttribute("aria-label", `Graph of ${data.nodes.length} nodes and ${data.edges.length} lines: ${summary}. Arrow keys move between nodes, plus and minus zoom, 0 shows all, Enter filters the tables.`);
     host.replaceChildren(board);
     const hint = bw.hint(host);
     const tools = ["+", "−", "Show all"].map((text) => bw.element("button", { type: "button", class: "button small", "aria-label": { "+": "Zoom in", "−": "Zoom out" }[text] ?? text }, text));
@@ -31,7 +31,7 @@
     };
     const radius = (k) => (columns ? 4 : 3.5 + 4.5 * Math.sqrt(counts[k] / top)) * Math.min(2, Math.sqrt(view.scale));
 
-    /* The end of a long id tells more than its beginning, which many share. */
+    /* Show the end of a long id: many ids share a beginning. */
     const ending = (id, most) => { const shown = [...bw.visible(id)]; return shown.length > most ? `…${shown.slice(1 - most).join("")}` : shown.join(""); };
 
     const draw = () => {
@@ -86,7 +86,7 @@
     const words = (k) => {
       const n = data.nodes[k];
       const heaviest = [...near[k]].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([other, w]) => `${bw.cut(data.nodes[other][1], 24)}${columns ? "" : ` (${w} in common)`}`);
-      return [n[1], `${n[0]}, ${n[4]} complaint${n[4] === 1 ? "" : "s"} here, joined to ${near[k].length}`, heaviest.length > 0 && `most: ${heaviest.join(", ")}`];
+      return [n[1], `${n[0]}, ${n[4]} complaint${n[4] === 1 ? "" : "s"} in this case, linked to ${near[k].length}`, heaviest.length > 0 && `strongest links: ${heaviest.join(", ")}`];
     };
     const hit = (px, py) => {
       let best = null, least = 12;
@@ -95,7 +95,7 @@
     };
     const choose = (k) => {
       const n = data.nodes[k], same = chosen[n[0]] === n[1];
-      bw.tell("case:select", { reporter: null, target: null, [n[0]]: same ? null : n[1] });
+      bw.emit("case:select", { reporter: null, target: null, [n[0]]: same ? null : n[1] });
     };
     const zoom = (factor, px = width / 2, py = HEIGHT / 2) => {
       const scale = bw.clamp(view.scale * factor, 0.8, 24), by = scale / view.scale;
@@ -139,7 +139,7 @@
       else if (event.key === "-") zoom(1 / 1.5);
       else if (event.key === "0") all();
       else if (event.key === "Enter" && focus !== null) choose(focus);
-      else if (event.key === "Escape") { focus = null; hint.hide(); bw.tell("case:select", { reporter: null, target: null }); }
+      else if (event.key === "Escape") { focus = null; hint.hide(); bw.emit("case:select", { reporter: null, target: null }); }
       else return;
       event.preventDefault();
       event.stopPropagation();

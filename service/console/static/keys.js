@@ -1,6 +1,6 @@
-/* Single-key shortcuts, on any page. An element says which key does what it does: data-key="d" (a click, or the focus of a field);
-   in a table with data-rows, j and k walk from row to row, x chooses, Enter opens, and data-row-key belongs to the row that one is on.
-   Ignored while somebody types, with a modifier, inside a dialog, and when a person has switched keys off (html without data-keys). */
+/* Single-key shortcuts on any page. data-key="d" clicks or focuses an element; in a table with data-rows, j and k move between rows,
+   x selects, Enter opens, and data-row-key applies to the current row. Ignored while typing, with a modifier, in a dialog, and when
+   the person has switched shortcuts off (html without data-keys). */
 (function () {
   "use strict";
   const root = document.documentElement;
@@ -53,13 +53,13 @@
     }
     if (done) event.preventDefault();
   });
-  /* A checkbox takes x as a click of its own: focus stays on the row's link. */
+  /* Keep focus on the row's link when x clicks a checkbox. */
   document.addEventListener("click", function (event) {
     if (event.detail === 0 && event.target instanceof HTMLInputElement && event.target.type === "checkbox" && event.target.closest("table[data-rows]")) {
       event.target.closest("tr").querySelector("a[href]")?.focus({ preventScroll: true });
     }
   });
-  /* A row that was replaced while one was on it (htmx tells of new content; of the old it can tell nobody any more). */
+  /* Restore the current row after htmx replaced it. */
   document.addEventListener("htmx:load", function (event) {
     const row = event.detail.elt;
     if (row instanceof Element && row.matches("table[data-rows] tr") && !current()) go(row);

@@ -1,13 +1,13 @@
-/* What the pictures of a case share: colours of the theme, crisp canvases, hints, words for times.
-   Pictures talk through events of the document:
-     case:select {reporter, target}   somebody clicked a row, a column or a cell; null clears
+/* Shared by the charts of a case: theme colours, sharp canvases, hints, formatting of times.
+   Charts communicate through document events:
+     case:select {reporter, target}   a row, column or cell was selected; null clears
      case:zoom   {from, to}           milliseconds; null shows everything */
 (() => {
   "use strict";
   const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   const two = (n) => String(n).padStart(2, "0");
-  // Characters that show nothing or turn their neighbours round, made visible as the server does it.
+  // Invisible and reordering characters, escaped as on the server.
   const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 
   const bw = window.brigadewatch;
@@ -20,19 +20,24 @@
   bw.clock = (ms, seconds = false) => { const d = new Date(ms); return `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}${seconds ? `:${two(d.getUTCSeconds())}` : ""}`; };
   bw.moment = (ms) => `${bw.day(ms)} ${new Date(ms).getUTCFullYear()}, ${bw.clock(ms, true)} UTC`;
 
-  /* A length of time in the largest unit that it fills. */
+  /* A duration in its largest fitting unit. */
   bw.lasting = (seconds) => {
     for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) {
       if (seconds >= size) return `${seconds < 10 * size && seconds % size ? (seconds / size).toFixed(1) : Math.round(seconds / size)} ${unit}`;
     }
     return `${Math.round(seconds)} s`;
   };
-  bw.delay = (seconds) => seconds === 0 ? "the first here" : seconds > 0 ? `${bw.lasting(seconds)} after the first` : `${bw.lasting(-seconds)} before the group's first`;
+  /* A duration as an adjective: "3-hour". */
+  bw.interval = (seconds) => {
+    const [word, size] = [["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]].find(([, size]) => seconds % size === 0) ?? ["second", 1];
+    return `${bw.number(seconds / size)}-${word}`;
+  };
+  bw.delay = (seconds) => seconds === 0 ? "the first one" : seconds > 0 ? `${bw.lasting(seconds)} after the first` : `${bw.lasting(-seconds)} before the group’s first`;
 
-  /* The theme's colours by name, as the canvas takes them. */
+  /* The theme's colours by name, for canvas drawing. */
   bw.colours = (names) => Object.fromEntries(names.map((name) => [name, bw.colour(`--${name}`)]));
 
-  /* A canvas of this size in CSS pixels, sharp at the screen's own resolution; its context is scaled. */
+  /* Size a canvas in CSS pixels, sharp at the screen's resolution; returns its scaled context. */
   bw.fit = (canvas, width, height) => {
     const ratio = Math.min(3, window.devicePixelRatio || 1);
     canvas.width = Math.round(width * ratio);
@@ -51,7 +56,7 @@
     return made;
   };
 
-  /* One hint for all pictures: lines of text near the pointer. Never HTML: ids are hostile. */
+  /* A tooltip with lines of text near the pointer. Never HTML: ids are untrusted. */
   bw.hint = (host) => {
     const box = bw.element("div", { class: "hint-box", "aria-hidden": "true" });
     box.hidden = true;
@@ -68,16 +73,16 @@
     };
   };
 
-  bw.tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
+  bw.emit = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
 
   /* Draw again when the width, the theme or the resolution changes; at most once a frame. */
   bw.redraws = (host, draw) => {
-    let asked = 0, width = host.clientWidth;
-    const ask = () => { asked ||= requestAnimationFrame(() => { asked = 0; draw(); }); };
-    new ResizeObserver(() => { if (host.clientWidth !== width) { width = host.clientWidth; ask(); } }).observe(host);
-    bw.onTheme(ask);
-    matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`).addEventListener("change", ask);
-    return ask;
+    let frame = 0, width = host.clientWidth;
+    const schedule = () => { frame ||= requestAnimationFrame(() => { frame = 0; draw(); }); };
+    new ResizeObserver(() => { if (host.clientWidth !== width) { width = host.clientWidth; schedule(); } }).observe(host);
+    bw.onTheme(schedule);
+    matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`).addEventListener("change", schedule);
+    return schedule;
   };
 
   bw.FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';

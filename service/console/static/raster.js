@@ -1,5 +1,5 @@
 /* The lockstep raster: rows are reporters by first complaint, columns targets in time, a mark is a complaint.
-   The larger and darker, the sooner it followed the target's first complaint by a member. One target alone: the way right is time. */
+   The larger and darker, the sooner it followed the target's first complaint by a member. With a single target, time runs to the right. */
 (() => {
   "use strict";
   const bw = window.brigadewatch;
@@ -23,12 +23,12 @@
     scroller.tabIndex = 0;
     scroller.setAttribute("role", "application");
     scroller.setAttribute("aria-roledescription", "picture");
-    scroller.setAttribute("aria-label", `Lockstep raster: ${whole.rows} reporters in rows, ${whole.columns} targets in columns, ${whole.cells} complaints. Arrow keys go from cell to cell, Enter filters the tables, Escape clears.`);
+    scroller.setAttribute("aria-label", `Lockstep raster: ${whole.rows} reporters in rows, ${whole.columns} targets in columns, ${whole.cells} complaints. Arrow keys move between cells, Enter filters the tables, Escape clears.`);
     const hint = bw.hint(host);
 
     let zoom = null, chosen = { reporter: null, target: null }, focus = null, letters = 20, shown, place, ink;
 
-    /* Which rows, columns and cells are shown: all, or what lies in the zoom. */
+    /* Rows, columns and cells to show: all, or those in the selected period. */
     const select = () => {
       const cells = [];
       for (let k = 0; k < whole.cells; k++) if (!zoom || (time[k] >= zoom.from && time[k] < zoom.to)) cells.push(k);
@@ -80,7 +80,7 @@
       host.dispatchEvent(new CustomEvent("picture:drawn", { bubbles: true }));
     };
 
-    /* Faint lines to follow a row, a line at each new day, or at parts of the span. */
+    /* Faint row lines, and a line at each new day or quarter of the span. */
     const rules = (pen) => {
       pen.strokeStyle = ink.line;
       pen.lineWidth = 1;
@@ -115,7 +115,7 @@
           if (px + 3 + pen.measureText(own).width <= place.width) pen.fillText(own, px + 3, place.bottom + 8);
           free = px + pen.measureText(own).width + 12;
         });
-        pen.fillText("targets, in time →", place.left, place.bottom + 24);
+        pen.fillText("targets, by time →", place.left, place.bottom + 24);
       }
       pen.stroke();
       pen.setLineDash([]);
@@ -165,7 +165,7 @@
       shown.columns.forEach((c, k) => { if ((c + 1) % every === 0 || k === 0) pen.fillText(String(c + 1), place.left + (k + 0.5) * place.wide, place.top - 10); });
     };
 
-    /* Cross-hair, what is chosen and where the keyboard is: on a canvas of its own, so that moving costs nothing. */
+    /* Crosshair, selection and keyboard focus, on a separate canvas so that moving is cheap. */
     const overlay = (hover = null) => {
       const pen = over.getContext("2d");
       pen.clearRect(0, 0, place.width, place.height);
@@ -189,10 +189,10 @@
 
     const words = (k) => [
       data.reporters[data.rows[k]], `complained about ${crowd ? "" : `target ${data.columns[k] + 1}: `}${bw.cut(data.targets[data.columns[k]], 60)}`, `${bw.moment(time[k])}, ${bw.delay(data.lags[k])}`,
-      excluded.has(data.rows[k]) && "taken out of the group by a person", exempt.has(k) && "never discounted (trusted, or illegal content)",
+      excluded.has(data.rows[k]) && "excluded from the group by a moderator", exempt.has(k) && "never discounted (trusted reporter or illegal content)",
     ];
 
-    /* The cell under a point; of the nearest within a few pixels. */
+    /* The cell under a point, or the nearest within a few pixels. */
     const hit = (px, py) => {
       const row = shown.rows[Math.floor((py - place.top) / place.high)];
       if (row === undefined || px < place.left - 2 || px > place.right + 2) return null;
@@ -213,8 +213,8 @@
       const inside = [px - scroller.scrollLeft, py];
       if (k !== null) { hint.show(words(k), ...inside); return; }
       const row = shown.rows[Math.floor((py - place.top) / place.high)], column = shown.columns[Math.floor((px - place.left) / place.wide)];
-      if (px < place.left && row !== undefined) hint.show([data.reporters[row], "click: only this reporter in the tables"], ...inside);
-      else if (!crowd && py < place.top && column !== undefined && px >= place.left) hint.show([`target ${column + 1}: ${bw.cut(data.targets[column], 60)}`, `first ${bw.moment(data.first_ms[column])}`, "click: only this target in the tables"], ...inside);
+      if (px < place.left && row !== undefined) hint.show([data.reporters[row], "click to filter by this reporter"], ...inside);
+      else if (!crowd && py < place.top && column !== undefined && px >= place.left) hint.show([`target ${column + 1}: ${bw.cut(data.targets[column], 60)}`, `first complaint ${bw.moment(data.first_ms[column])}`, "click to filter by this target"], ...inside);
       else hint.hide();
     });
     stage.addEventListener("pointerleave", () => { hint.hide(); overlay(); });
@@ -229,10 +229,10 @@
     });
     const choose = (reporter, target) => {
       const same = reporter === chosen.reporter && target === chosen.target;
-      bw.tell("case:select", same ? { reporter: null, target: null } : { reporter, target });
+      bw.emit("case:select", same ? { reporter: null, target: null } : { reporter, target });
     };
 
-    /* From cell to cell: along the row, or to the nearest in the next row that has one. */
+    /* Move along the row, or to the nearest cell in the next row. */
     const step = (across, down) => {
       if (!shown.cells.length) return null;
       if (focus === null || !shown.row.has(data.rows[focus])) return shown.cells[0];
@@ -254,7 +254,7 @@
           hint.show(words(focus), px - scroller.scrollLeft, y(focus));
         }
       } else if (event.key === "Enter" && focus !== null) choose(data.reporters[data.rows[focus]], data.targets[data.columns[focus]]);
-      else if (event.key === "Escape") { focus = null; hint.hide(); bw.tell("case:select", { reporter: null, target: null }); bw.tell("case:zoom", null); }
+      else if (event.key === "Escape") { focus = null; hint.hide(); bw.emit("case:select", { reporter: null, target: null }); bw.emit("case:zoom", null); }
       else return;
       event.preventDefault();
       event.stopPropagation();

@@ -1,5 +1,5 @@
-/* The burst time line: members' complaints as bars, everybody else's as rings, over the band of what is usual.
-   Above the part that is looked at, below the whole; drag in either to look at a part, which the raster follows. */
+/* The timeline: members' complaints as bars, everyone else's as rings, over the band of the normal range.
+   The selected period is above, the whole period below; drag in either to zoom, and the raster follows. */
 (() => {
   "use strict";
   const bw = window.brigadewatch;
@@ -26,10 +26,10 @@
     board.tabIndex = 0;
     board.setAttribute("role", "application");
     board.setAttribute("aria-roledescription", "picture");
-    board.setAttribute("aria-label", `Complaints over time, ${bw.moment(all.from)} to ${bw.moment(all.to)}: ${members.length} by members. Left and right arrows go from part to part, Shift with them selects, Enter looks closer at what is selected, Escape shows everything.`);
+    board.setAttribute("aria-label", `Complaints over time, ${bw.moment(all.from)} to ${bw.moment(all.to)}: ${members.length} by members. Left and right arrows move between intervals, with Shift they select, Enter zooms to the selection, Escape shows everything.`);
     const hint = bw.hint(host);
-    const reset = bw.element("button", { type: "button", class: "button small" }, "Show all the time");
-    const densest = bw.element("button", { type: "button", class: "button small" }, "Look at the densest part");
+    const reset = bw.element("button", { type: "button", class: "button small" }, "Show the whole period");
+    const densest = bw.element("button", { type: "button", class: "button small" }, "Zoom to the busiest period");
     host.append(bw.element("p", { class: "picture-tools" }, densest, reset));
     reset.hidden = true;
 
@@ -80,8 +80,8 @@
       reset.hidden = view.from === all.from && view.to === all.to;
       host.dataset.bin = bw.lasting(seconds);
       host.dataset.usual = String(usual);
-      const said = document.getElementById("timeline-parts");
-      if (said) said.textContent = `Parts of ${bw.lasting(seconds)}; up to ${usual} in each ${usual === 1 ? "is" : "are"} usual.${data.others_left_out ? " Of others the latest are drawn." : ""}`;
+      const caption = document.getElementById("timeline-parts");
+      if (caption) caption.textContent = `${bw.interval(seconds)} intervals; ${usual === 0 ? "normally none" : `up to ${usual} complaint${usual === 1 ? "" : "s"} is normal`}.${data.others_left_out ? " Only the latest complaints of others are shown." : ""}`;
     };
 
     const axes = (pen, ink, y, tick, bottom) => {
@@ -128,7 +128,7 @@
       pen.restore();
     };
 
-    /* The whole time, small, with a frame around what is looked at. */
+    /* The whole period, small, with a frame around the selected one. */
     const overview = (pen, ink, top) => {
       const small = bin(all.from, all.to, (width - LEFT - RIGHT) / 3), most = Math.max(1, ...small.members);
       pen.fillStyle = ink["picture-ground"];
@@ -160,11 +160,11 @@
       if (everything) view = { ...all };
       cursor = anchor = null;
       draw();
-      bw.tell("case:zoom", everything ? null : { ...view });
+      bw.emit("case:zoom", everything ? null : { ...view });
     };
-    const told = (k) => {
+    const describe = (k) => {
       const from = bins.start + k * bins.length;
-      return [`${bw.moment(from)}, ${bw.lasting(seconds)}`, `${bins.members[k]} by members, ${bins.others[k]} by others`, `usual: up to ${host.dataset.usual}`];
+      return [`${bw.moment(from)}, ${bw.lasting(seconds)}`, `${bins.members[k]} by members, ${bins.others[k]} by others`, `normal: up to ${host.dataset.usual}`];
     };
 
     const spot = (event) => { const box = canvas.getBoundingClientRect(); return [bw.clamp(event.clientX - box.left, LEFT, width - RIGHT), event.clientY - box.top]; };
@@ -185,7 +185,7 @@
         return;
       }
       const k = Math.floor((ms(at) - bins.start) / bins.length);
-      if (y < TOP + PLOT && k >= 0 && k < bins.count) hint.show(told(k), at, y); else if (y > TOP + PLOT + AXIS) hint.show(["All the time", "drag: look at a part"], at, y - 40); else hint.hide();
+      if (y < TOP + PLOT && k >= 0 && k < bins.count) hint.show(describe(k), at, y); else if (y > TOP + PLOT + AXIS) hint.show(["Whole period", "drag to zoom"], at, y - 40); else hint.hide();
     });
     canvas.addEventListener("pointerup", () => {
       if (drag?.moved) { const { from, to } = drag; drag = null; look(Math.min(from, to), Math.max(from, to)); } else { drag = null; draw(); }
@@ -206,8 +206,8 @@
         if (event.shiftKey) anchor ??= cursor ?? 0; else anchor = null;
         cursor = bw.clamp((cursor ?? (step > 0 ? -1 : bins.count)) + step, 0, bins.count - 1);
         draw();
-        bw.announce(told(cursor).join(", "));
-        hint.show(told(cursor), px(bins.start + cursor * bins.length), TOP);
+        bw.announce(describe(cursor).join(", "));
+        hint.show(describe(cursor), px(bins.start + cursor * bins.length), TOP);
       } else if (event.key === "Enter" && cursor !== null) {
         const from = Math.min(cursor, anchor ?? cursor), to = Math.max(cursor, anchor ?? cursor);
         look(bins.start + from * bins.length, bins.start + (to + 1) * bins.length);

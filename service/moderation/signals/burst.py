@@ -59,7 +59,7 @@ def _clause(evidence: Evidence, targets: int) -> str:
 
 SIGNAL = MeasuredSignal(
     name=NAME,
-    title="All at once",
+    title="Burst",
     question="shown",
     unit="figure",
     measure=measure,

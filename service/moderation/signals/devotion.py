@@ -25,7 +25,7 @@ def _figure(group: CountedAgain) -> float:
 
 SIGNAL = MeasuredSignal(
     name="devotion",
-    title="Devoted to these targets",
+    title="Focus on these targets",
     question="coordinated",
     unit="share",
     measure=_measure,

@@ -54,7 +54,7 @@ def _count(group: CountedAgain) -> tuple[int, int]:
 
 SIGNAL = MeasuredSignal(
     name="fresh_accounts",
-    title="Fresh accounts",
+    title="New accounts",
     question="unfounded",
     unit="share",
     measure=measure,

@@ -22,7 +22,7 @@ def _sentence(measured: Measurement, facts: GroupFacts) -> str:
 
 SIGNAL = MeasuredSignal(
     name="group",
-    title="Not by chance",
+    title="Unlikely by chance",
     question="coordinated",
     unit="factor",
     measure=lambda view: Measurement(view.member_surprise, 0.0),

@@ -21,7 +21,7 @@ def _figure(group: CountedAgain) -> float:
 
 SIGNAL = MeasuredSignal(
     name="lockstep",
-    title="In step",
+    title="Lockstep",
     question="coordinated",
     unit="share",
     measure=_measure,

@@ -53,4 +53,4 @@ def verdicts(outcomes: VerdictTally) -> str:
     return f"moderators {ruling} the complaints on {where}"
 
 
-SIGNAL = Signal(name=OUTCOMES, title="What moderators decided", question="unfounded", unit="share")
+SIGNAL = Signal(name=OUTCOMES, title="Moderators’ decisions", question="unfounded", unit="share")

@@ -28,7 +28,7 @@ def _sentence(measured: Measurement, facts: GroupFacts) -> str:
 
 SIGNAL = MeasuredSignal(
     name="pairs",
-    title="Pairs",
+    title="Pairs of members",
     question="shown",
     unit="odds",
     measure=_measure,

@@ -23,7 +23,7 @@ NAME = "record"
 BOUND = 1.5  # log-odds
 USUAL = 0.4  # share rejected
 
-SIGNAL = Signal(name=NAME, title="Members' record elsewhere", question="unfounded", unit="share")
+SIGNAL = Signal(name=NAME, title="Members’ other complaints", question="unfounded", unit="share")
 
 
 def record_evidence(

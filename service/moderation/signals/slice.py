@@ -28,7 +28,7 @@ def _sentence(measured: Measurement, facts: GroupFacts) -> str:
 
 SIGNAL = MeasuredSignal(
     name="slice",
-    title="One crowd at once",
+    title="One crowd at the same time",
     question="coordinated",
     unit="odds",
     measure=None,

@@ -20,7 +20,8 @@ from service.storage.complaints.archive_reader import SEQ_BITS
 from service.storage.privacy import erasures
 from service.storage.sql import schema
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN, columns_holding
+from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN
+from service.storage.sql.schema.declarations import columns_holding
 
 _STATES = {STANDING: "standing", REPEAT: "repeat", WITHDRAWN: "withdrawn", MACHINE: "machine"}
 _ROWS_AT_ONCE = 500

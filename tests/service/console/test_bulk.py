@@ -57,11 +57,11 @@ def state(api: Api, case: str) -> tuple[str, str]:
     return found.disposition, found.status
 
 
-def test_the_effect_is_told_before_anything_is_decided(api: Api, anna: Visitor) -> None:
+def test_the_effect_is_previewed_before_anything_is_decided(api: Api, anna: Visitor) -> None:
     page = anna.post(
         "/console/queue/chosen", {"case": ["k-1:1", "k-2:1"], "back": "/console/clusters?sort=found_at"}
     ).text
-    assert "2 chosen cases" in page
+    assert "2 selected cases" in page
     effects = dict(re.findall(r'id="effect-(\w+)">([^<]+)<', page))
     assert "4 targets" in effects["coordinated"]
     assert "ifts" in effects["coordinated"]
@@ -70,7 +70,7 @@ def test_the_effect_is_told_before_anything_is_decided(api: Api, anna: Visitor) 
     assert logged(api, "k-1") == []
 
 
-def test_all_chosen_cases_are_decided_under_the_persons_name_and_can_be_taken_back(api: Api, anna: Visitor) -> None:
+def test_all_selected_cases_are_decided_under_the_persons_name_and_can_be_undone(api: Api, anna: Visitor) -> None:
     anna.post("/console/queue/chosen", {"case": ["k-1:1", "k-2:1"]})
     done = anna.post(
         "/console/queue/decide",
@@ -92,31 +92,31 @@ def test_all_chosen_cases_are_decided_under_the_persons_name_and_can_be_taken_ba
     ids = re.search(r'name="decisions" value="([^"]+)"', page)
     assert ids is not None
     anna.post("/console/queue/undo", {"decisions": ids[1]})
-    assert "2 decisions taken back" in anna.get("/console/clusters").text
+    assert "2 decisions undone" in anna.get("/console/clusters").text
     assert state(api, "k-1") == state(api, "k-2") == ("flagged", "open")
     assert len(logged(api, "k-1")) == 2
     anna.post("/console/queue/undo", {"decisions": ids[1]})
-    assert "taken back already" in anna.get("/console/clusters").text
+    assert "already undone" in anna.get("/console/clusters").text
     assert len(logged(api, "k-1")) == 2
 
 
-def test_what_somebody_changed_meanwhile_is_left_and_named_and_the_rest_is_decided(api: Api, anna: Visitor) -> None:
+def test_cases_changed_in_the_meantime_are_skipped_and_listed_and_the_rest_is_decided(api: Api, anna: Visitor) -> None:
     decide_elsewhere(api, "k-2")
     preview = anna.post("/console/queue/chosen", {"case": ["k-1:1", "k-2:1", "k-3:1"]}).text
-    assert "changed by ben since: left out" in preview
+    assert "changed by ben, skipped" in preview
     assert re.findall(r'name="case" value="([^"]+)"', preview) == ["k-1:1", "k-3:1"]
     decide_elsewhere(api, "k-3", "olga")
     anna.post("/console/queue/decide", {"case": ["k-1:1", "k-3:1", "k-nothing:1"], "verdict": "coordinated"})
     page = anna.get("/console/clusters?tab=all").text
     assert (
-        "1 case decided: coordinated. 2 cases left as they are: k-3 was changed by olga meanwhile; k-nothing is not"
-        " there." in page
+        "1 case decided: coordinated. 2 cases skipped: k-3 was changed by olga in the meantime; k-nothing does not"
+        " exist." in page
     )
     assert state(api, "k-1") == ("flagged", "decided")
     assert [d.by for d in logged(api, "k-3")] == ["olga"]
 
 
-def test_snoozing_and_escalating_go_the_same_way(api: Api, anna: Visitor) -> None:
+def test_several_cases_can_be_snoozed_and_escalated(api: Api, anna: Visitor) -> None:
     anna.post("/console/queue/decide", {"case": ["k-1:1"], "verdict": "snoozed", "snooze_for": "7"})
     anna.post("/console/queue/decide", {"case": ["k-2:1"], "verdict": "escalated"})
     assert logged(api, "k-1")[0].snooze_until == NOW + timedelta(days=7)
@@ -133,7 +133,7 @@ def test_snoozing_and_escalating_go_the_same_way(api: Api, anna: Visitor) -> Non
         {"verdict": "snoozed", "snooze_for": "x"},
     ],
 )
-def test_an_unfit_decision_comes_back_in_words_with_what_was_typed(
+def test_an_invalid_decision_returns_with_an_error_and_the_entries(
     api: Api, anna: Visitor, form: dict[str, str]
 ) -> None:
     answer = anna.post("/console/queue/decide", {"case": ["k-1:1"], "note": "keep <me>", **form})
@@ -143,10 +143,10 @@ def test_an_unfit_decision_comes_back_in_words_with_what_was_typed(
     assert logged(api, "k-1") == []
 
 
-def test_choosing_nothing_or_nonsense_is_told(api: Api, anna: Visitor) -> None:
+def test_selecting_nothing_or_unknown_cases_gives_a_message(api: Api, anna: Visitor) -> None:
     for path in ("chosen", "decide"):
         assert anna.post(f"/console/queue/{path}", {"verdict": "coordinated"}).status_code == 303
-        assert "hoose cases first" in (page := anna.get("/console/clusters").text) or "No case was chosen" in page
+        assert "elect cases first" in (page := anna.get("/console/clusters").text) or "No cases were selected" in page
     nonsense = anna.post("/console/queue/chosen", {"case": ["k-1", "k-1:x", ":1", "\x00:1", "k" * 90 + ":1"]})
     assert nonsense.status_code in (200, 303)
     assert (
@@ -157,8 +157,8 @@ def test_choosing_nothing_or_nonsense_is_told(api: Api, anna: Visitor) -> None:
     )
 
 
-def test_undo_asks_about_ones_own_last_decision_that_stands(api: Api, anna: Visitor) -> None:
-    assert "no decision that stands" in anna.get("/console/queue/undo").text
+def test_undo_offers_ones_own_last_decision_in_force(api: Api, anna: Visitor) -> None:
+    assert "no decision to undo" in anna.get("/console/queue/undo").text
     decide_elsewhere(api, "k-3")
     anna.post("/console/queue/decide", {"case": ["k-1:1"], "verdict": "coordinated", "note": "first"})
     anna.post("/console/queue/decide", {"case": ["k-2:1"], "verdict": "coordinated", "note": "second"})
@@ -176,12 +176,12 @@ def test_undo_asks_about_ones_own_last_decision_that_stands(api: Api, anna: Visi
     assert "first" in anna.get("/console/queue/undo").text
     anna.post("/console/queue/undo", {"decisions": "d-k-3-ben,nonsense"})
     told = anna.get("/console/clusters").text
-    assert "Nothing was taken back." in told
+    assert "Nothing was undone." in told
     assert "ben’s decision" in told
     assert [d.by for d in logged(api, "k-3")] == ["ben"]
 
 
-def test_a_decision_about_a_case_that_was_merged_since_is_taken_back_in_its_survivor(api: Api, anna: Visitor) -> None:
+def test_undoing_a_decision_on_a_case_merged_since_applies_to_the_surviving_case(api: Api, anna: Visitor) -> None:
     anna.post("/console/queue/decide", {"case": ["k-1:1"], "verdict": "coordinated"})
     with write(api.engine) as connection:
         connection.execute(
@@ -191,5 +191,5 @@ def test_a_decision_about_a_case_that_was_merged_since_is_taken_back_in_its_surv
         )
     decision = logged(api, "k-2")[0].id
     anna.post("/console/queue/undo", {"decisions": decision})
-    assert "1 decision taken back" in anna.get("/console/clusters").text
+    assert "1 decision undone" in anna.get("/console/clusters").text
     assert [d.reverses for d in logged(api, "k-2")] == [None, decision]

@@ -63,21 +63,21 @@ def test_the_page_shows_why_who_what_and_when(anna: Visitor) -> None:
     assert page.status_code == 200
     for words in (
         "8 accounts complained about the same 6 targets",
-        "In step",
+        "Lockstep",
         "Across threads",
-        "Fresh accounts",
+        "New accounts",
         "5 of 6 targets are by author a-9",
         "r-3",
         "comment/4",
         "What was said, number 5.",
-        "Judge these first",
+        "first:</b>",
         "automatically",
         "rejected",
         "near-duplicates",
         "device A",
         "found the group k1",
         "The platform, automatically",
-        "Nobody has it",
+        "Unclaimed",
     ):
         assert words in page.text, words
     assert page.text.count("data-reporter=") == 8 and page.text.count("data-target=") == 6
@@ -86,14 +86,14 @@ def test_the_page_shows_why_who_what_and_when(anna: Visitor) -> None:
     )
 
 
-def test_the_effect_is_told_beside_each_verdict_before_it_is_chosen(anna: Visitor) -> None:
+def test_each_verdict_shows_its_effect_before_it_is_selected(anna: Visitor) -> None:
     page = anna.get(CASE).text
     assert "Stops counting 36 complaints on 6 targets, suggests putting back 1 target" in page, (
         "seven of eight can be discounted: one is exempt"
     )
 
 
-def test_a_case_of_another_tenant_answers_as_one_that_never_was(desk: Api, anna: Visitor) -> None:
+def test_another_tenants_case_looks_like_a_case_that_does_not_exist(desk: Api, anna: Visitor) -> None:
     other = sign_in(desk, "eve", tenant="other")
     for path in (
         CASE,
@@ -117,7 +117,7 @@ def test_a_case_of_another_tenant_answers_as_one_that_never_was(desk: Api, anna:
     assert anna.get(CASE).status_code == 200
 
 
-def test_deciding_goes_to_the_next_case_of_the_list_and_says_what_it_did(desk: Api, anna: Visitor) -> None:
+def test_deciding_goes_to_the_next_case_in_the_list_and_reports_the_effect(desk: Api, anna: Visitor) -> None:
     tenant = tenant_id(desk.engine, "default")
     put_cluster(desk.engine, tenant, "k2", score=3)
     put_cluster(desk.engine, tenant, "k3", score=4, kind="one_shot", targets=["t1"])
@@ -134,7 +134,7 @@ def test_deciding_goes_to_the_next_case_of_the_list_and_says_what_it_did(desk: A
     assert desk.redis.blocking.smembers(redis_keys.TENANTS_DIRTY) == {b"default"}, "detection is woken"
 
 
-def test_the_next_case_is_that_of_the_list_which_the_moderator_came_from(desk: Api, anna: Visitor) -> None:
+def test_the_next_case_comes_from_the_list_the_moderator_came_from(desk: Api, anna: Visitor) -> None:
     tenant = tenant_id(desk.engine, "default")
     put_cluster(desk.engine, tenant, "k2", score=8)
     put_cluster(desk.engine, tenant, "k3", score=4, kind="one_shot", targets=["t1"])
@@ -148,7 +148,7 @@ def test_the_next_case_is_that_of_the_list_which_the_moderator_came_from(desk: A
     assert anna.get(f"/console/clusters/k2/next?queue={quote(queue)}").status_code == 303
 
 
-def test_who_was_too_late_keeps_what_they_typed_and_sees_what_changed(desk: Api, anna: Visitor) -> None:
+def test_a_late_decision_keeps_the_entries_and_shows_what_changed(desk: Api, anna: Visitor) -> None:
     bob = sign_in(desk, "bob")
     typed = fields(anna.get(CASE).text)
     assert decide(bob, "not_coordinated", note="readers of one paper").status_code == 303
@@ -161,7 +161,7 @@ def test_who_was_too_late_keeps_what_they_typed_and_sees_what_changed(desk: Api,
         "bob decided “not coordinated”",
         "readers of one paper",
         "my long note",
-        "Its status is decided, it was open",
+        "Its status changed from open to decided",
     ):
         assert words in answer.text, words
     assert re.search(r'value="r-3" form="decision" checked', answer.text) and re.search(
@@ -171,7 +171,7 @@ def test_who_was_too_late_keeps_what_they_typed_and_sees_what_changed(desk: Api,
     assert again.status_code == 303, "the page that told of it is up to date"
 
 
-def test_growth_meanwhile_is_told_as_well(desk: Api, anna: Visitor) -> None:
+def test_a_late_decision_also_shows_that_the_group_has_grown(desk: Api, anna: Visitor) -> None:
     typed = fields(anna.get(CASE).text)
     with write(desk.engine) as connection:
         connection.execute(
@@ -182,7 +182,7 @@ def test_growth_meanwhile_is_told_as_well(desk: Api, anna: Visitor) -> None:
     answer = anna.post(f"{CASE}/decide", {**typed, "verdict": "coordinated"})
     assert (
         answer.status_code == 409
-        and "The group has 1 account more: 9 now." in answer.text
+        and "The group has 1 account more: now 9." in answer.text
         and "detector changed this case first" in answer.text
     )
 
@@ -194,40 +194,33 @@ def test_undo_is_a_new_decision_and_the_log_keeps_both(desk: Api, anna: Visitor)
     answer = anna.post(f"{CASE}/undo", {**fields(page), "decision": decision})
     assert answer.status_code == 303
     page = anna.get(CASE).text
-    assert (
-        "Taken back" in page
-        and f"took a decision back ({decision})" in page
-        and "taken back since" in page
-        and "○" in page
-    )
-    assert anna.post(f"{CASE}/undo", {**fields(page), "decision": decision}).status_code == 422, (
-        "it is taken back already"
-    )
+    assert "Undone" in page and f"undid decision {decision}" in page and "undone later" in page and "○" in page
+    assert anna.post(f"{CASE}/undo", {**fields(page), "decision": decision}).status_code == 422, "it is already undone"
     assert anna.post(f"{CASE}/undo", {**fields(page), "decision": "d-none"}).status_code in (409, 422)
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("entered", "message"),
     [
-        ({"verdict": ""}, "Choose what it is"),
-        ({"verdict": "guilty"}, "Choose what it is"),
-        ({"verdict": "coordinated", "reason_code": "spite"}, "Choose one of the reasons"),
+        ({"verdict": ""}, "Select a decision"),
+        ({"verdict": "guilty"}, "Select a decision"),
+        ({"verdict": "coordinated", "reason_code": "spite"}, "Select one of the listed reasons"),
         ({"verdict": "coordinated", "note": "x" * 5_000}, "note"),
         ({"verdict": "coordinated", "note": "a\0b"}, "NUL"),
         ({"verdict": "coordinated", "excluded_reporters": ["nobody"]}, "no member"),
         ({"verdict": "snoozed", "snooze_for": "0"}, "1 to 366 days"),
         ({"verdict": "snoozed", "snooze_for": "²"}, "1 to 366 days"),
-        ({"verdict": "snoozed", "snooze_until": "soon"}, "is no time"),
+        ({"verdict": "snoozed", "snooze_until": "soon"}, "is not a valid time"),
         ({"verdict": "snoozed", "snooze_until": "2020-01-01T00:00"}, "has to lie after now"),
         ({"verdict": "snoozed", "snooze_until": "0001-01-01T00:00"}, "snooze_until"),
     ],
 )
-def test_what_does_not_fit_is_said_in_words_and_nothing_is_lost(
-    anna: Visitor, typed: dict[str, Any], told: str
+def test_an_invalid_decision_shows_an_error_and_keeps_the_note(
+    anna: Visitor, entered: dict[str, Any], message: str
 ) -> None:
-    answer = decide(anna, **{"note": "keep me", **typed})
-    assert answer.status_code == 422 and told in answer.text
-    assert "note" in typed or "keep me" in answer.text
+    answer = decide(anna, **{"note": "keep me", **entered})
+    assert answer.status_code == 422 and message in answer.text
+    assert "note" in entered or "keep me" in answer.text
     assert "<b>anna</b>" not in anna.get(CASE).text, "nothing happened"
 
 
@@ -240,7 +233,7 @@ def test_what_does_not_fit_is_said_in_words_and_nothing_is_lost(
         {"verdict": "x" * 100, "version": "1"},
     ],
 )
-def test_a_form_that_is_none_of_ours_is_refused(anna: Visitor, data: dict[str, str]) -> None:
+def test_a_malformed_decision_form_is_refused(anna: Visitor, data: dict[str, str]) -> None:
     assert anna.post(f"{CASE}/decide", data).status_code == 422
 
 
@@ -253,7 +246,7 @@ def test_snoozing_and_escalating_move_the_case(desk: Api, anna: Visitor) -> None
     assert "○" in sign_in(desk, "bob").get(CASE).text, "a snooze that has run out is an open case"
 
 
-def test_who_is_ticked_is_taken_out_and_the_score_without_them_is_told_before(anna: Visitor) -> None:
+def test_excluding_accounts_previews_the_score_without_them(anna: Visitor) -> None:
     typed = {**fields(anna.get(CASE).text), "verdict": "coordinated", "excluded_reporters": ["r-0", "r-1"]}
     part = anna.post(f"{CASE}/preview", typed, htmx=True)
     assert part.status_code == 200 and "<html" not in part.text
@@ -263,29 +256,29 @@ def test_who_is_ticked_is_taken_out_and_the_score_without_them_is_told_before(an
         and "Signal by signal" in part.text
     )
     assert (
-        "no group is left"
+        "no group remains"
         in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": [f"r-{k}" for k in range(6)]}, htmx=True).text
     )
     assert "no member" in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": ["nobody"]}, htmx=True).text
     assert anna.post(f"{CASE}/decide", typed).status_code == 303
     page = anna.get(CASE).text
-    assert page.count("taken out") >= 2 and 'value="r-0" form="decision"' not in page and ">6 accounts</dd>" in page
+    assert page.count("excluded") >= 2 and 'value="r-0" form="decision"' not in page and ">6 accounts</dd>" in page
 
 
-def test_without_a_script_the_preview_is_the_page_with_what_was_typed(anna: Visitor) -> None:
+def test_without_javascript_the_preview_is_the_whole_page_with_the_entries(anna: Visitor) -> None:
     page = anna.post(
         f"{CASE}/preview",
         {**fields(anna.get(CASE).text), "verdict": "not_coordinated", "note": "unsure", "excluded_reporters": ["r-0"]},
     )
-    assert page.status_code == 200 and "unsure" in page.text and "What it does:" in page.text and "<html" in page.text
+    assert page.status_code == 200 and "unsure" in page.text and "Effect:" in page.text and "<html" in page.text
 
 
-def test_a_viewer_reads_and_may_not_decide(desk: Api) -> None:
+def test_a_viewer_can_read_but_not_decide(desk: Api) -> None:
     viewer = sign_in(desk, "vic", role="viewer")
     page = viewer.get(CASE).text
     assert (
-        "Deciding needs the role moderator" in page
-        and "Submit and next" not in page
+        "deciding needs the moderator role" in page
+        and "Submit and go to next" not in page
         and 'name="excluded_reporters"' not in page
     )
     for action in ("decide", "claim", "unclaim", "notes", "undo"):
@@ -299,11 +292,11 @@ def test_a_viewer_reads_and_may_not_decide(desk: Api) -> None:
 
 def test_claims_and_notes(desk: Api, anna: Visitor) -> None:
     assert anna.post(f"{CASE}/claim").headers["location"] == CASE
-    assert "You have it" in anna.get(CASE).text
+    assert "Claimed by you" in anna.get(CASE).text
     bob = sign_in(desk, "bob")
-    assert "anna has" in bob.get(CASE).text
+    assert "Claimed by anna" in bob.get(CASE).text
     bob.post(f"{CASE}/claim")
-    assert "bob has" in anna.get(CASE).text and "took the case over from anna" in anna.get(CASE).text
+    assert "Claimed by bob" in anna.get(CASE).text and "took the case over from anna" in anna.get(CASE).text
     bob.post(f"{CASE}/unclaim")
     with desk.engine.connect() as connection:
         assert claims_of(connection, tenant_id(desk.engine, "default"), ["k1"]) == {}
@@ -312,30 +305,30 @@ def test_claims_and_notes(desk: Api, anna: Visitor) -> None:
     assert anna.post(f"{CASE}/notes", {"text": "  "}).status_code == 422
 
 
-def test_tables_are_narrowed_by_the_address_and_by_htmx_alike(anna: Visitor) -> None:
+def test_tables_are_filtered_the_same_way_by_url_and_by_htmx(anna: Visitor) -> None:
     whole = anna.get(CASE).text
     assert "48 complaints" in whole
     part = anna.get(f"{CASE}?reporter=r-3&target=comment%2F2", htmx=True).text
     assert "<html" not in part and "1 complaint of 48" in part and "r-3" in part and "r-4</a>" not in part
     assert "8 complaints of 48" in anna.get(f"{CASE}?target=comment%2F2", htmx=True).text
-    assert "No complaint fits" in anna.get(f"{CASE}?reporter=nobody", htmx=True).text
+    assert "No complaints match" in anna.get(f"{CASE}?reporter=nobody", htmx=True).text
     assert (
         "8 complaints of 48"
         in anna.get(f"{CASE}?since=2026-11-02T00:00:00Z&until=2026-11-03T00:00:00Z", htmx=True).text
     )
     assert "48 complaints" in anna.get(f"{CASE}?since=rubbish&page=999999", htmx=True).text
     group = anna.get(f"{CASE}?text=g1", htmx=True).text
-    assert "36 complaints of 48" in group and "shown, click again for all" in group
+    assert "36 complaints of 48" in group and "selected, click again to show all" in group
 
 
-def test_complaints_come_in_pages(desk: Api, anna: Visitor) -> None:
+def test_complaints_are_paged(desk: Api, anna: Visitor) -> None:
     put_case(desk.engine, tenant_id(desk.engine, "default"), "k5", people=9, targets=7, first_seq=2_000, say="v{0}")
     first, second = (anna.get(f"/console/clusters/k5?page={page}", htmx=True).text for page in (1, 3))
     assert "Page 1 of 3" in first and "Next page" in first and first.count('<th scope="row" class="id">') == 25
     assert "Page 3 of 3" in second and second.count('<th scope="row" class="id">') == 13
 
 
-def test_relatives_are_shown_with_how_they_are_related(desk: Api, anna: Visitor) -> None:
+def test_related_cases_are_shown_with_their_relation(desk: Api, anna: Visitor) -> None:
     tenant = tenant_id(desk.engine, "default")
     put_cluster(desk.engine, tenant, "k7", reporters=["r-1", "r-2", "z"], earlier="k1")
     put_cluster(desk.engine, tenant, "k8", reporters=["r-5"], targets=["t9"])
@@ -345,21 +338,21 @@ def test_relatives_are_shown_with_how_they_are_related(desk: Api, anna: Visitor)
         "the same group, later" in page
         and "2 of 3" in page
         and "shares members" in page
-        and "merged into this one" in page
+        and "merged into this case" in page
     )
     merged = anna.get("/console/clusters/k9").text
-    assert "It goes on as" in merged and "Submit and next" not in merged
+    assert "This case was merged into" in merged and "Submit and go to next" not in merged
     assert anna.post("/console/clusters/k9/decide", {"version": "1", "verdict": "coordinated"}).status_code == 422
 
 
-def test_decisions_of_a_merged_case_stand_in_the_history_of_its_survivor(desk: Api, anna: Visitor) -> None:
+def test_decisions_on_a_merged_case_appear_in_the_surviving_cases_history(desk: Api, anna: Visitor) -> None:
     tenant = tenant_id(desk.engine, "default")
     put_cluster(desk.engine, tenant, "k9", disposition="merged", merged_into="k1")
     put_decision(desk.engine, tenant, "k9", "d-old", note="of old")
     assert "of old" in anna.get(CASE).text
 
 
-def test_the_pictures_data_are_json_and_whole(anna: Visitor) -> None:
+def test_chart_data_is_complete_json(anna: Visitor) -> None:
     data = anna.get(f"{CASE}/pictures.json").json()
     assert len(data["raster"]["reporters"]) == 8 and len(data["raster"]["rows"]) == 48 and data["raster"]["exempt"]
     assert len(data["timeline"]["others_ms"]) == 12 and data["timeline"]["usual_per_hour"] == 0.12
@@ -376,7 +369,9 @@ def test_the_pictures_data_are_json_and_whole(anna: Visitor) -> None:
 @pytest.mark.parametrize(
     ("name", "rows", "cell"), [("raster", 8, "first"), ("timeline", None, "2026"), ("pairs", 28, "r-1")]
 )
-def test_every_picture_has_an_equal_table_and_csv(anna: Visitor, name: str, rows: int | None, cell: str) -> None:
+def test_every_chart_has_a_table_and_a_csv_with_the_same_data(
+    anna: Visitor, name: str, rows: int | None, cell: str
+) -> None:
     page = anna.get(f"{CASE}/tables/{name}")
     assert page.status_code == 200 and cell in page.text
     csv = anna.get(f"{CASE}/tables/{name}.csv")
@@ -387,7 +382,7 @@ def test_every_picture_has_an_equal_table_and_csv(anna: Visitor, name: str, rows
     assert anna.get(f"{CASE}/tables/other").status_code == 422
 
 
-def test_a_case_of_which_nothing_is_left_but_its_row_is_shown(desk: Api, anna: Visitor) -> None:
+def test_a_case_without_remaining_complaints_is_shown(desk: Api, anna: Visitor) -> None:
     put_cluster(desk.engine, tenant_id(desk.engine, "default"), "k6", reporters=[], targets=[], evidence="[]")
     path = "/console/clusters/k6"
     for page in (
@@ -404,7 +399,7 @@ def test_a_case_of_which_nothing_is_left_but_its_row_is_shown(desk: Api, anna: V
     assert decide(anna, path=path).status_code == 303
 
 
-def test_a_large_case_shows_the_busiest_reporters_and_says_how_many_are_left_out(desk: Api, anna: Visitor) -> None:
+def test_a_large_case_shows_the_busiest_reporters_and_how_many_are_not_shown(desk: Api, anna: Visitor) -> None:
     put_case(
         desk.engine,
         tenant_id(desk.engine, "default"),
@@ -420,7 +415,7 @@ def test_a_large_case_shows_the_busiest_reporters_and_says_how_many_are_left_out
     assert anna.get("/console/clusters/k500?reporters=all").text.count("data-reporter=") == 350
 
 
-def test_ids_of_every_kind_can_be_asked_for_and_filtered_by(desk: Api, anna: Visitor) -> None:
+def test_ids_with_special_characters_can_be_opened_and_filtered_by(desk: Api, anna: Visitor) -> None:
     strange = "../a b?&#%2F\u202e"
     tenant = tenant_id(desk.engine, "default")
     put_case(desk.engine, tenant, "k77", first_seq=9_000, say=strange + "{0}")

@@ -22,16 +22,16 @@ def target(**changes: Any) -> TargetRow:
     return dataclasses.replace(PLAIN, **changes)
 
 
-def test_accounts_are_described_by_what_is_far_more_frequent_among_them_than_usual() -> None:
+def test_accounts_are_described_by_traits_far_more_frequent_than_normal() -> None:
     common = [
         Evidence(signal="shared_fingerprints", value=0.3, usual=0.25, contribution=1, text=""),
         Evidence(signal="near_duplicate_texts", value=0.1, usual=0.0, contribution=1, text=""),
     ]
     seen = case_answers([*EVIDENCE_READ, *common], signals_of(EVIDENCE_READ), [], 8)
-    assert seen.who == ("50 % have fresh accounts",)
+    assert seen.who == ("50 % have new accounts",)
 
 
-def test_targets_are_told_by_what_the_group_did_to_them() -> None:
+def test_targets_are_described_by_the_groups_effect_on_them() -> None:
     rows = [
         target(recommendation="hold", action="removed"),
         target(recommendation="hold"),
@@ -39,25 +39,28 @@ def test_targets_are_told_by_what_the_group_did_to_them() -> None:
         target(),
     ]
     assert case_answers([], [], rows, 8).what == (
-        "2 reach the threshold of 8 only because of them",
+        "2 reach the removal threshold of 8 only because of them",
         "1 removed",
-        "1 put back",
+        "1 restored",
     )
     assert case_answers([], [], [target()], 8).what == ()
 
 
-def test_the_three_signals_that_speak_most_for_coordination_are_named() -> None:
+def test_the_three_strongest_signals_of_coordination_are_named() -> None:
     assert case_answers(EVIDENCE_READ, signals_of(EVIDENCE_READ), [], 8).why == (
-        "Not by chance",
+        "Unlikely by chance",
         "Across threads",
-        "Devoted to these targets",
+        "Focus on these targets",
     )
 
 
-def test_what_people_judged_is_counted() -> None:
-    assert case_answers([], [], [target()], 8).judged == "nobody has judged a target yet"
-    assert case_answers([], [], [target(verdict="rejected")], 8).judged == "people rejected 1 of 1 judged target"
+def test_reviewed_targets_are_counted() -> None:
+    assert case_answers([], [], [target()], 8).reviewed == "no target reviewed yet"
     assert (
-        case_answers([], [], [target(verdict="rejected"), target(verdict="upheld"), target()], 8).judged
-        == "people rejected 1 of 2 judged targets"
+        case_answers([], [], [target(verdict="rejected")], 8).reviewed
+        == "moderators rejected the complaints on the only target reviewed"
+    )
+    assert (
+        case_answers([], [], [target(verdict="rejected"), target(verdict="upheld"), target()], 8).reviewed
+        == "moderators rejected the complaints on 1 of 2 targets reviewed"
     )

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from service.console.chart_data import (
     BINS,
-    aims_of,
     bins_of,
     delay,
     in_span,
     raster_data,
     raster_of,
     raster_rows,
+    shared_traits_of,
     signals_of,
     time_line_data,
     time_line_of,
@@ -35,7 +35,7 @@ def filed(*rows: tuple[int, int, float], exempt: tuple[int, ...] = ()) -> list[M
     ]
 
 
-def test_rows_and_columns_are_in_time_and_lags_count_from_the_members_first() -> None:
+def test_raster_rows_and_columns_are_ordered_by_time_and_lags_start_at_the_first_complaint_of_a_member() -> None:
     raster = raster_of(filed((2, 7, 0), (1, 7, 40), (1, 5, 7_200), (2, 5, 7_260)), frozenset({1, 2}), NAMES, TARGETS)
     assert (raster.reporters, raster.targets) == ((2, 1), (7, 5))
     assert list(zip(raster.rows, raster.columns, raster.lags, strict=True)) == [
@@ -47,7 +47,7 @@ def test_rows_and_columns_are_in_time_and_lags_count_from_the_members_first() ->
     assert raster.soon_share == 1.0
 
 
-def test_who_is_excluded_is_drawn_but_does_not_start_the_clock() -> None:
+def test_an_excluded_reporter_is_drawn_but_does_not_start_a_targets_clock() -> None:
     mine = filed((9, 5, -600), (1, 5, 0), (2, 5, 5), (9, 6, 900))
     raster = raster_of(mine, frozenset({1, 2}), NAMES, TARGETS)
     data = raster_data(raster, NAMES, TARGETS, frozenset({9}))
@@ -56,13 +56,13 @@ def test_who_is_excluded_is_drawn_but_does_not_start_the_clock() -> None:
     assert delay(-600) == "10 min before" and delay(0) == "first" and delay(90) == "+1.5 min"
 
 
-def test_exempt_cells_are_named_by_their_number() -> None:
+def test_exempt_cells_are_listed_by_index() -> None:
     raster = raster_of(filed((1, 5, 0), (2, 5, 5), exempt=(1,)), frozenset({1, 2}), NAMES, TARGETS)
     (cell,) = raster.exempt
     assert raster.rows[cell] == raster.reporters.index(2)
 
 
-def test_five_hundred_reporters_on_sixty_targets_go_out_quickly_and_small() -> None:
+def test_a_raster_of_500_reporters_and_60_targets_is_fast_and_small() -> None:
     mine = filed(*((w, t, t * 3_600 + w) for t in range(60) for w in range(500)))
     began = time.perf_counter()
     text = json.dumps(
@@ -81,7 +81,7 @@ def test_the_table_of_the_raster_has_every_cell() -> None:
     ]
 
 
-def test_the_time_line_has_everybody_in_parts_of_a_round_length() -> None:
+def test_the_timeline_counts_everyone_in_intervals_of_a_round_length() -> None:
     mine = filed(*((w, 5, w * 30) for w in range(20)))
     line = time_line_of(mine, frozenset(range(20)), [T0 + HOUR // 60, T0 + 40 * HOUR], (), 100)
     seconds, parts = bins_of(line)
@@ -90,14 +90,14 @@ def test_the_time_line_has_everybody_in_parts_of_a_round_length() -> None:
     assert time_line_data(line)["others_ms"][0] == line.others_us[0] // 1000
 
 
-def test_what_is_usual_is_the_detector_s_figure_where_it_told_one() -> None:
+def test_the_normal_rate_is_the_detectors_figure_if_it_measured_one() -> None:
     told = [Evidence(signal="burst", value=9, usual=0.4, p_value=1e-9, contribution=0, text="")]
     assert time_line_of(filed((1, 5, 0)), frozenset({1}), [T0], told, 100).usual_per_hour == 0.4
     nobody = time_line_of([], frozenset(), [], (), 100)
     assert nobody.usual_per_hour == 0 and bins_of(nobody)[1] == []
 
 
-def test_a_long_campaign_has_no_more_parts_than_bins() -> None:
+def test_a_long_campaign_has_at_most_the_maximum_number_of_intervals() -> None:
     line = time_line_of(filed(*((1, t, t * 86_400 * 40) for t in range(30))), frozenset({1}), [], (), 100)
     assert len(bins_of(line)[1]) <= BINS
 
@@ -106,7 +106,7 @@ def evidence(signal: str, contribution: float, value: float = 0.5, text: str = "
     return Evidence(signal=signal, value=value, usual=0.1, p_value=None, contribution=contribution, text=text)
 
 
-def test_signals_come_strongest_first_with_their_share_of_what_was_said() -> None:
+def test_signals_are_ordered_by_strength_with_their_share_of_the_score() -> None:
     rows = signals_of(
         [
             evidence("base", -10),
@@ -135,10 +135,12 @@ def test_signals_come_strongest_first_with_their_share_of_what_was_said() -> Non
     assert rows[5].title == "Novel signal" and signals_of([]) == []
 
 
-def test_aims_are_apart_largest_share_first() -> None:
+def test_shared_traits_are_separate_from_signals_and_ordered_by_share() -> None:
     assert [
         a.title
-        for a in aims_of([evidence("aim_author", 0, 0.3), evidence("aim_word", 0, 0.9), evidence("lockstep", 1)])
+        for a in shared_traits_of(
+            [evidence("aim_author", 0, 0.3), evidence("aim_word", 0, 0.9), evidence("lockstep", 1)]
+        )
     ] == ["Word", "Author"]
 
 

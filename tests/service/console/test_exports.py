@@ -63,7 +63,7 @@ def test_json_has_everything_that_is_known(anna: Visitor) -> None:
     assert body["complaints"][0]["text"] and body["cluster"]["evidence"]
 
 
-def test_csv_has_a_line_a_complaint_and_no_formula(desk: Api) -> None:
+def test_csv_has_one_line_per_complaint_and_no_formulas(desk: Api) -> None:
     put_case(desk.engine, tenant_id(desk.engine, "default"), say="=HYPERLINK({0})")
     answer = sign_in(desk).get(f"{CASE}/export.csv")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
@@ -83,7 +83,7 @@ def test_graphml_is_read_back_by_networkx(anna: Visitor, view: str, nodes: int) 
     assert graph.number_of_nodes() == nodes and answer.headers["content-type"] == "application/graphml+xml"
 
 
-def test_names_are_replaced_everywhere_and_alike_each_time(anna: Visitor) -> None:
+def test_pseudonyms_replace_names_everywhere_and_consistently(anna: Visitor) -> None:
     plain = anna.get(f"{CASE}/export.json").json()
     ids = {r["id"] for r in plain["reporters"]} | {c["id"] for c in plain["complaints"]} | {"a-9"}
     for path in ("export.json", "export.csv", "export.graphml", "print"):
@@ -103,7 +103,7 @@ def test_names_are_replaced_everywhere_and_alike_each_time(anna: Visitor) -> Non
     assert {c["reporter_id"] for c in body["complaints"]} == {r["id"] for r in body["reporters"]}
 
 
-def test_a_summary_that_names_an_author_does_so_no_more() -> None:
+def test_a_pseudonymised_summary_does_not_name_an_author() -> None:
     told = Evidence(
         signal="aim_author",
         value=0.9,
@@ -124,7 +124,7 @@ def test_a_summary_that_names_an_author_does_so_no_more() -> None:
     )
 
 
-def test_the_printed_page_has_the_pictures_and_needs_no_script(anna: Visitor) -> None:
+def test_the_print_view_has_the_charts_and_needs_no_javascript(anna: Visitor) -> None:
     page = anna.get(f"{CASE}/print")
     assert page.status_code == 200 and "<script" not in page.text and "style=" not in page.text
     pictures = re.findall(r"<svg.*?</svg>", page.text, re.S)
@@ -134,12 +134,12 @@ def test_the_printed_page_has_the_pictures_and_needs_no_script(anna: Visitor) ->
     assert "personal data" in page.text and "seen before" in page.text and "compare with May" in page.text
 
 
-def test_the_printed_page_says_when_ids_are_pseudonyms_anyway(desk: Api, anna: Visitor) -> None:
+def test_the_print_view_says_when_stored_ids_are_pseudonyms(desk: Api, anna: Visitor) -> None:
     with write(desk.engine) as connection:
         change_settings(connection, tenant_id(desk.engine, "default"), actor="test", now_us=1, pseudonyms=True)
     assert (
         "this service&#39;s pseudonyms" in anna.get(f"{CASE}/print").text
-        or "this service's pseudonyms" in anna.get(f"{CASE}/print").text
+        or "this service’s pseudonyms" in anna.get(f"{CASE}/print").text
     )
 
 

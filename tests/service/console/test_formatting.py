@@ -28,11 +28,11 @@ NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
         (-5, "0 s"),
     ],
 )
-def test_a_duration_is_told_in_its_largest_fitting_unit(seconds: float, said: str) -> None:
+def test_a_duration_is_shown_in_its_largest_fitting_unit(seconds: float, said: str) -> None:
     assert formatting.span(seconds) == said
 
 
-def test_a_moment_is_told_in_utc_with_how_long_ago_and_the_year_when_it_is_another() -> None:
+def test_a_time_is_shown_in_utc_with_its_age_and_the_year_if_it_is_not_this_one() -> None:
     assert formatting.utc(NOW - timedelta(hours=3), NOW) == "22 Nov, 11:02"
     assert formatting.utc(datetime(2025, 1, 5, 9, 7, tzinfo=UTC), NOW) == "5 Jan 2025, 09:07"
     assert formatting.ago(NOW - timedelta(hours=3), NOW) == "3 h ago"
@@ -44,7 +44,7 @@ def test_a_moment_is_told_in_utc_with_how_long_ago_and_the_year_when_it_is_anoth
     assert str(formatting.when(None, NOW)) == "–"
 
 
-def test_a_share_is_never_rounded_to_a_certainty() -> None:
+def test_a_share_is_never_rounded_to_0_or_100_percent() -> None:
     assert [formatting.percent(share) for share in (0, 0.001, 0.5, 0.999, 1, None)] == [
         "0 %",
         "< 1 %",
@@ -75,7 +75,7 @@ def test_numbers_and_nouns() -> None:
 @pytest.mark.parametrize(
     ("value", "said"), [("a/b", "a%2Fb"), ("..", "%2E%2E"), (".", "%2E"), ("a?b#c", "a%3Fb%23c"), ("ü ", "%C3%BC%20")]
 )
-def test_an_id_is_one_part_of_a_path(value: str, said: str) -> None:
+def test_an_id_is_quoted_as_one_path_segment(value: str, said: str) -> None:
     assert segment(value) == said
 
 
@@ -93,5 +93,20 @@ def test_an_id_is_one_part_of_a_path(value: str, said: str) -> None:
         (7, False),
     ],
 )
-def test_only_an_address_of_the_web_is_a_link(url: object, link: bool) -> None:
+def test_only_http_urls_become_links(url: object, link: bool) -> None:
     assert formatting.web_address(url) == (url if link else None)
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [
+        (None, "not tested"),
+        (0.5, "50 %"),
+        (0.01, "1 %"),
+        (2e-4, "1 in 5,000"),
+        (1e-7, "1 in 10 million"),
+        (0.0, "less than 1 in a quadrillion"),
+    ],
+)
+def test_chance_is_shown_as_a_percentage_or_as_one_in_so_many(probability: float | None, text: str) -> None:
+    assert formatting.odds(probability) == text

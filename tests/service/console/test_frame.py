@@ -22,7 +22,7 @@ TEMPLATES = Path(static_files.FOLDER).with_name("templates")
 VENDOR = static_files.FOLDER / "vendor"
 
 
-def test_the_console_begins_at_the_cases(api: Api) -> None:
+def test_the_console_opens_at_the_cases(api: Api) -> None:
     for path in ("/console", "/console/"):
         assert Visitor(api).get(path).headers["location"] == "/console/clusters"
 
@@ -49,19 +49,19 @@ def test_no_template_holds_a_script_a_style_or_a_handler() -> None:
         assert not re.search(r"(?:src|href|action)=[\"']?(?:https?:)?//", text), path.name
 
 
-def test_failures_are_pages_with_a_way_on(api: Api) -> None:
+def test_errors_are_pages_with_a_link_to_continue(api: Api) -> None:
     anna = sign_in(api)
     missing = anna.get("/console/nothing")
     assert missing.status_code == 404
     assert "<h1>Not Found</h1>" in missing.text
-    assert "To the cases" in missing.text
+    assert "Go to cases" in missing.text
     assert anna.get("/console/preferences").status_code == 405
     unfit = anna.post("/console/preferences", {"theme": "<script>"})
     assert unfit.status_code == 422
     assert "<script>" not in unfit.text.replace('<script src="/console/static', "")
 
 
-def test_htmx_gets_a_failure_as_a_message_for_the_head_of_the_page(api: Api) -> None:
+def test_htmx_gets_an_error_as_a_message_at_the_top_of_the_page(api: Api) -> None:
     anna = sign_in(api)
     answer = anna.post("/console/preferences", {"theme": "pink"}, htmx=True)
     assert (answer.status_code, answer.headers["hx-retarget"]) == (422, "#messages")
@@ -69,12 +69,12 @@ def test_htmx_gets_a_failure_as_a_message_for_the_head_of_the_page(api: Api) -> 
     assert 'role="alert"' in answer.text
 
 
-def test_a_form_beyond_a_megabyte_is_refused(api: Api) -> None:
+def test_a_form_larger_than_a_megabyte_is_refused(api: Api) -> None:
     anna = sign_in(api)
     assert anna.post("/console/preferences", {"theme": "x" * (1 << 20)}).status_code == 413
 
 
-def test_a_database_that_fails_is_told_as_such(api: Api) -> None:
+def test_a_database_failure_is_reported_as_such(api: Api) -> None:
     anna = sign_in(api)
     back = take_away(api.engine)
     answer = anna.get("/console/clusters")
@@ -84,7 +84,7 @@ def test_a_database_that_fails_is_told_as_such(api: Api) -> None:
     assert anna.get("/console/clusters").status_code == 200
 
 
-def test_an_unexpected_failure_is_a_page_that_gives_nothing_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_page_reveals_no_details(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     anna = sign_in(api)
 
     def broken(*_: object, **__: object) -> None:
@@ -93,12 +93,12 @@ def test_an_unexpected_failure_is_a_page_that_gives_nothing_away(api: Api, monke
     monkeypatch.setattr("service.console.queue.case_queue.count_tabs", broken)
     answer = anna.get("/console/clusters")
     assert answer.status_code == 500
-    assert "Something unexpected failed" in answer.text
+    assert "An unexpected error occurred" in answer.text
     assert "secret inside" not in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-def test_files_are_cached_for_ever_under_their_hash_and_compressed(api: Api) -> None:
+def test_files_are_compressed_and_cached_forever_under_their_hash(api: Api) -> None:
     visitor = Visitor(api)
     for name in static_files.static_files():
         answer = visitor.get(static_files.static(name))
@@ -128,7 +128,7 @@ def test_nothing_outside_the_folder_is_served(api: Api, path: str) -> None:
     assert Visitor(api).get(path, raw_path=path.encode()).status_code == 404
 
 
-def test_what_was_vendored_is_what_the_manifest_says() -> None:
+def test_vendored_files_match_the_manifest() -> None:
     listed = json.loads((VENDOR / "manifest.json").read_text())["files"]
     assert {entry["file"] for entry in listed} == {path.name for path in VENDOR.iterdir()} - {"manifest.json"}
     for entry in listed:
@@ -143,7 +143,7 @@ def test_every_template_compiles() -> None:
         environment().get_template(name)
 
 
-def test_what_a_page_tells_after_a_redirect_it_tells_once(api: Api) -> None:
+def test_a_flash_message_is_shown_once(api: Api) -> None:
     anna = sign_in(api)
     with write(api.engine) as connection:
         connection.execute(

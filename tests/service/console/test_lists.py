@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from service.console.lists import every_page
 
 
-def test_every_page_follows_the_places_until_there_is_none_each_on_a_connection_of_its_own(engine: Engine) -> None:
+def test_reading_a_whole_list_visits_every_page_on_its_own_connection(engine: Engine) -> None:
     pages = {None: ([1, 2], (2,)), (2,): ([], (3,)), (3,): ([4], None)}
     connections: list[Connection] = []
 

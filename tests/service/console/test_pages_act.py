@@ -66,11 +66,11 @@ def version_on(answer: Any) -> str:
     return found[1]
 
 
-def test_a_decision_is_taken_back_by_a_new_one_and_the_effect_is_told_before(moderator: Visitor) -> None:
+def test_undoing_a_decision_adds_a_new_one_after_a_preview_of_its_effect(moderator: Visitor) -> None:
     made = decide(moderator.api)
     form = moderator.get(f"/console/decisions/{made}/reverse")
-    assert "The case decided, coordinated open" in texts(form.text)
-    assert "Complaints taken out of the counts of 2 targets 2.0 1.4" in texts(form.text)
+    assert "Case decided, coordinated open" in texts(form.text)
+    assert "Complaints not counted, on 2 targets 2.0 1.4" in texts(form.text)
     answer = moderator.post(
         f"/console/decisions/{made}/reverse", {"version": version_on(form), "note": " I was wrong "}
     )
@@ -86,7 +86,7 @@ def test_a_decision_is_taken_back_by_a_new_one_and_the_effect_is_told_before(mod
     assert (case["status"], case["verdict"], case["changed_by"]) == ("open", None, "anna")
     assert moderator.api.redis.blocking.smembers(redis_keys.TENANTS_DIRTY) == {b"default"}
     log = texts(moderator.get("/console/decisions").text)
-    assert "Taken back. The case is open now." in log
+    assert "Undone. The case is now open." in log
     assert "no longer in force" in log
     again = moderator.get(f"/console/decisions/{made}/reverse")
     assert "reversed already" in texts(again.text)
@@ -96,19 +96,19 @@ def test_a_decision_is_taken_back_by_a_new_one_and_the_effect_is_told_before(mod
     assert case["verdict"] == "coordinated"
 
 
-def test_who_was_faster_is_told_and_the_note_is_kept(moderator: Visitor) -> None:
+def test_undoing_a_case_changed_by_someone_else_names_them_and_keeps_the_note(moderator: Visitor) -> None:
     made = decide(moderator.api)
     version = version_on(moderator.get(f"/console/decisions/{made}/reverse"))
     decide(moderator.api, "escalated", 2)
     answer = moderator.post(f"/console/decisions/{made}/reverse", {"version": version, "note": "my <b>reasons</b>"})
     assert answer.status_code == 409
-    assert "bea changed the case meanwhile" in texts(answer.text)
+    assert "bea changed the case in the meantime" in texts(answer.text)
     assert "my &lt;b&gt;reasons&lt;/b&gt;" in answer.text
     assert version_on(answer) == "3"
     assert len(rows(moderator.api, schema.decisions)) == 2
 
 
-def test_a_decision_of_a_merged_case_is_taken_back_on_the_survivor(moderator: Visitor) -> None:
+def test_a_decision_on_a_merged_case_is_undone_on_the_surviving_case(moderator: Visitor) -> None:
     made = decide(moderator.api)
     number = tenant_id(moderator.api.engine, "default")
     put_cluster(moderator.api.engine, number, "k-2", targets=("t9",))
@@ -127,7 +127,7 @@ def test_a_decision_of_a_merged_case_is_taken_back_on_the_survivor(moderator: Vi
 @pytest.mark.parametrize(
     "data", [{}, {"version": "x"}, {"version": "-1"}, {"version": str(2**40)}, {"version": "2", "note": "x" * 4097}]
 )
-def test_a_form_that_does_not_fit_changes_nothing(moderator: Visitor, data: dict[str, str]) -> None:
+def test_an_invalid_form_changes_nothing(moderator: Visitor, data: dict[str, str]) -> None:
     made = decide(moderator.api)
     assert moderator.post(f"/console/decisions/{made}/reverse", data).status_code == 422
     assert moderator.post(f"/console/decisions/{made}/reverse", {"version": "2", "note": "a\0b"}).status_code == 422
@@ -144,18 +144,20 @@ def chosen_form(moderator: Visitor, choice: str, targets: list[str]) -> tuple[An
 @pytest.mark.parametrize(
     ("choice", "verdict", "action"), [("restored", "rejected", "restored"), ("stands", "upheld", None)]
 )
-def test_a_word_about_a_removal_is_an_outcome_of_a_person_that_goes_through_the_stream(
+def test_a_decision_about_a_removal_is_recorded_as_an_outcome_through_the_stream(
     moderator: Visitor, choice: str, verdict: str, action: str | None
 ) -> None:
     api, number = moderator.api, tenant_id(moderator.api.engine, "default")
     preview, form = chosen_form(moderator, choice, ["t/1", "never-seen"])
-    assert "1 chosen target has no restoration" in texts(preview.text)
+    assert "1 selected target no longer needs a restoration" in texts(preview.text)
     assert form["target"] == ["t/1"]
     before = microseconds(api.app.state.api.now())
     for _ in range(2):  # a double click
         answer = moderator.post("/console/restorations/handle", form)
         assert (answer.status_code, answer.headers["location"]) == (303, "/console/restorations")
-    assert "Recorded: 1 target" in texts(moderator.get("/console/restorations").text)
+    assert re.search(
+        "1 target (marked as restored|confirmed as removed)", texts(moderator.get("/console/restorations").text)
+    )
     ingest.run("default", Resources(api.settings, api.engine, api.redis.blocking))
     with api.engine.connect() as connection:
         told = [
@@ -167,7 +169,7 @@ def test_a_word_about_a_removal_is_an_outcome_of_a_person_that_goes_through_the_
     assert (entry["actor"], entry["action"], json.loads(entry["detail"])["target"]) == ("anna", "restoration", "t/1")
 
 
-def test_a_word_needs_targets_a_choice_and_a_fresh_form(moderator: Visitor) -> None:
+def test_a_decision_about_a_removal_needs_targets_a_choice_and_a_current_form(moderator: Visitor) -> None:
     for data in (
         {"choice": "burn", "target": ["t/1"]},
         {"choice": "restored", "target": [f"x{n}" for n in range(201)]},
@@ -193,14 +195,14 @@ def test_nothing_is_recorded_while_redis_is_being_rebuilt(moderator: Visitor) ->
     assert all(row["action"] != "restoration" for row in rows(moderator.api, schema.audit_trail))
 
 
-def test_what_a_person_made_of_a_suggested_warning_is_noted(moderator: Visitor) -> None:
+def test_handling_a_suggested_warning_is_recorded(moderator: Visitor) -> None:
     shown = moderator.get("/console/reporters/r1")
-    assert "I have warned them" in texts(shown.text)
+    assert "I have sent a warning" in texts(shown.text)
     assert (
         moderator.post("/console/reporters/r1/warning", {"choice": "warned"}).headers["location"]
         == "/console/reporters/r1"
     )
-    assert "anna has warned them" in texts(moderator.get("/console/reporters/r1").text)
+    assert "anna warned this reporter" in texts(moderator.get("/console/reporters/r1").text)
     assert moderator.post("/console/reporters/r2/warning", {"choice": "warned"}).status_code == 404
     assert moderator.post("/console/reporters/r1/warning", {"choice": "ban"}).status_code == 422
 
@@ -232,7 +234,7 @@ def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Vi
     assert "detect 0 0 0" not in said  # another tenant's
     assert re.search(r"worker-detect 1 123 MB 2.5 GB", said), said
     assert re.search(r"clock ! ?none – –", said), said
-    assert "This Redis does not say how it is." in said  # the pretended one of the tests
+    assert "This Redis server does not report its state." in said  # the pretended one of the tests
 
 
 @pytest.mark.parametrize(
@@ -244,15 +246,15 @@ def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Vi
         ),
         (
             RedisState(5_000_000, 0, False, True),
-            "Redis uses 5 MB . Its append-only file is ! off : what is acknowledged would not survive its end.",
+            "Redis uses 5 MB . Its append-only file is ! off : acknowledged items would be lost if Redis stopped.",
         ),
         (
             RedisState(5_000_000, 10_000_000, True, False),
-            "Redis uses 5 MB of 10 MB . Its append-only file ! cannot be written : is its disk full?",
+            "Redis uses 5 MB of 10 MB . Its append-only file ! cannot be written : check whether its disk is full.",
         ),
     ],
 )
-def test_operations_warn_of_a_redis_that_keeps_no_promise(
+def test_operations_warn_when_redis_does_not_persist_data(
     moderator: Visitor, monkeypatch: pytest.MonkeyPatch, state: RedisState, words: str
 ) -> None:
     admin, read = admin_of(moderator.api), operations.read_machinery
@@ -264,7 +266,7 @@ def test_operations_warn_of_a_redis_that_keeps_no_promise(
     assert words.replace(" ", "") in texts(admin.get("/console/ops").text).replace(" ", "")
 
 
-def test_dead_letters_are_sent_again_or_dropped_once_more_asked_and_noted(moderator: Visitor) -> None:
+def test_dead_letters_are_retried_or_deleted_after_a_confirmation_and_audited(moderator: Visitor) -> None:
     api = moderator.api
     admin = admin_of(api)
     (letter,) = rows(api, schema.dead_letters)
@@ -276,14 +278,14 @@ def test_dead_letters_are_sent_again_or_dropped_once_more_asked_and_noted(modera
     )
     assert api.redis.blocking.xlen(redis_keys.stream("default")) == 1
     said = texts(admin.get("/console/ops").text)
-    assert "1 was sent again" in said
-    assert "on its way again" in said
+    assert "1 dead letter queued for retry" in said
+    assert "retrying" in said
     assert (
         admin.post("/console/ops/dead-letters", {"action": "resend", "letter": [str(letter["id"])]}).status_code == 303
     )
-    assert "no dead letters any more" in texts(admin.get("/console/ops").text)
+    assert "no longer dead letters" in texts(admin.get("/console/ops").text)
     asked = admin.post("/console/ops/dead-letters", {"action": "drop", "letter": [str(letter["id"])]})
-    assert "Drop 1 dead letter for good?" in texts(asked.text)
+    assert "Delete 1 dead letter permanently?" in texts(asked.text)
     assert len(rows(api, schema.dead_letters)) == 1
     admin.post("/console/ops/dead-letters", {"action": "drop", "letter": [str(letter["id"])], "sure": "yes"})
     assert rows(api, schema.dead_letters) == []
@@ -293,7 +295,7 @@ def test_dead_letters_are_sent_again_or_dropped_once_more_asked_and_noted(modera
     ]
 
 
-def test_another_tenants_dead_letters_are_out_of_reach(moderator: Visitor) -> None:
+def test_another_tenants_dead_letters_cannot_be_changed(moderator: Visitor) -> None:
     api = moderator.api
     (letter,) = rows(api, schema.dead_letters)
     stranger = sign_in(api, "eve", role="admin", tenant="other")
@@ -314,7 +316,7 @@ def test_another_tenants_dead_letters_are_out_of_reach(moderator: Visitor) -> No
         ("/console/ops/dead-letters", {"action": "drop", "sure": "yes", "letter": ["1"]}, "admin"),
     ],
 )
-def test_whoever_may_not_or_comes_from_elsewhere_changes_nothing(
+def test_requests_without_permission_or_from_another_site_change_nothing(
     moderator: Visitor, path: str, data: dict[str, Any], least: str
 ) -> None:
     decide(moderator.api)

@@ -44,7 +44,7 @@ def world(api: Api) -> Visitor:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_viewer_reads_every_page_and_what_is_hostile_stays_text(world: Visitor, path: str) -> None:
+def test_a_viewer_can_read_every_page_and_hostile_input_stays_text(world: Visitor, path: str) -> None:
     answer = world.get(path, raw_path=path.partition("?")[0].encode() if "%" in path else None)
     assert answer.status_code == 200, answer.text
     assert "<script>alert" not in answer.text
@@ -53,13 +53,13 @@ def test_a_viewer_reads_every_page_and_what_is_hostile_stays_text(world: Visitor
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_of_a_tenant_without_anything_say_so(api: Api, path: str) -> None:
+def test_pages_of_an_empty_tenant_say_that_there_is_nothing(api: Api, path: str) -> None:
     person = sign_in(api, role="viewer")
     answer = person.get(path, raw_path=path.partition("?")[0].encode() if "%" in path else None)
     assert answer.status_code == (404 if re.search("/(targets|reporters)/.", path) else 200), answer.text
 
 
-def test_another_tenants_things_are_not_there(api: Api) -> None:
+def test_another_tenants_data_is_not_found(api: Api) -> None:
     stranger = sign_in(api, "eve", role="admin", tenant="other")
     api.key("default")
     furnish(api)
@@ -73,14 +73,14 @@ def test_another_tenants_things_are_not_there(api: Api) -> None:
     assert "3 accounts" not in stranger.get("/console/decisions.csv").text
 
 
-def test_a_target_tells_counts_advice_groups_outcomes_and_the_brief(world: Visitor) -> None:
+def test_a_target_page_shows_counts_advice_groups_outcomes_and_the_brief(world: Visitor) -> None:
     answer = world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1")
     said = texts(answer.text)
     for words in (
         "hold",
         "12",
         "5.5",
-        "Only a coordinated group carries it over the threshold of 8",
+        "It reaches the threshold of 8 only because of a coordinated group",
         "reaches 8",
         "complaints rejected",
         "in no group",
@@ -92,18 +92,18 @@ def test_a_target_tells_counts_advice_groups_outcomes_and_the_brief(world: Visit
     assert "/console/targets/t%2F1/complaints.csv" in answer.text
 
 
-def test_a_target_is_shown_from_the_archive_while_redis_is_away(
+def test_a_target_page_works_from_the_archive_while_redis_is_unavailable(
     world: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.api.redis.blocking.delete(redis_keys.position("default"))
     said = texts(world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1").text)
-    assert "cannot be read at this moment" in said
+    assert "Current counts are unavailable" in said
     assert "complaints rejected" in said
     assert world.get("/console/restorations").status_code == 200
     assert world.get("/console/overview").status_code == 200
 
 
-def test_what_a_target_says_stands_on_its_page_and_beside_its_restoration(api: Api) -> None:
+def test_a_targets_text_is_on_its_page_and_next_to_its_restoration(api: Api) -> None:
     person = sign_in(api, role="viewer")
     number = furnish(api)
     with write(api.engine) as connection:
@@ -149,7 +149,7 @@ def test_complaints_are_paged_and_a_cursor_of_another_list_is_refused(world: Vis
     assert world.get("/console/targets/t2?cursor=nonsense").status_code == 400
 
 
-def test_a_reporter_tells_history_reputation_and_the_suggested_warning(world: Visitor) -> None:
+def test_a_reporter_page_shows_history_reputation_and_a_suggested_warning(world: Visitor) -> None:
     answer = world.get("/console/reporters/r1")
     said = texts(answer.text)
     for words in (
@@ -158,29 +158,29 @@ def test_a_reporter_tells_history_reputation_and_the_suggested_warning(world: Vi
         "12",
         "92 %",
         "90 % interval",
-        "0 right and 1 wrong",
+        "upheld 0 and rejected 1",
         "Art. 23 DSA",
     ):
         assert words in said, words
-    assert "I have warned them" not in said  # a viewer reads
+    assert "I have sent a warning" not in said  # a viewer reads
     assert '<svg class="interval"' in answer.text
-    assert "to look at" in texts(world.get("/console/reporters").text)
+    assert "to review" in texts(world.get("/console/reporters").text)
 
 
-def test_looking_something_up_leads_to_its_page(world: Visitor) -> None:
+def test_looking_up_an_id_leads_to_its_page(world: Visitor) -> None:
     for noun in ("targets", "reporters"):
         assert world.get(f"/console/{noun}?id=%20a%2Fb%20").headers["location"] == f"/console/{noun}/a%2Fb"
         assert world.get(f"/console/{noun}?id=..").headers["location"] == f"/console/{noun}/%2E%2E"
 
 
-def test_the_overview_tells_what_came_in_and_what_waits(world: Visitor) -> None:
+def test_the_overview_shows_complaints_and_waiting_cases(world: Visitor) -> None:
     said = texts(world.get("/console/overview").text)
     for words in (
-        "4 0.00 a minute; 75 % (3) in flagged groups",
-        "Cases that wait for you 1",
-        "unknown: none is decided yet",
-        "Restorations to look at 1",
-        "The latest complaint is of 1 Nov",
+        "4 0.00 per minute; 75 % (3) in flagged groups",
+        "Open cases 1",
+        "unknown: no cases decided yet",
+        "Restorations to review 1",
+        "The latest complaint is from 1 Nov",
         "t/1",
     ):
         assert words in said, words
@@ -193,7 +193,7 @@ def rows_of(answer: Any) -> list[list[str]]:
     return list(csv.reader(io.StringIO(answer.text)))
 
 
-def test_tables_are_files_too_and_no_cell_is_a_formula(world: Visitor) -> None:
+def test_tables_are_available_as_csv_without_formulas(world: Visitor) -> None:
     put_decision(
         world.api.engine, tenant_id(world.api.engine, "default"), "k-1", "d-2", "escalated", hours=4, note="=1+1"
     )
@@ -224,11 +224,11 @@ def test_tables_are_files_too_and_no_cell_is_a_formula(world: Visitor) -> None:
         "cursor=x",
     ],
 )
-def test_filters_that_do_not_fit_are_told_and_never_a_failure(world: Visitor, query: str) -> None:
+def test_invalid_filters_give_an_error_message_and_never_a_failure(world: Visitor, query: str) -> None:
     assert world.get(f"/console/decisions?{query}").status_code in (400, 422)
 
 
-def test_filters_are_in_the_address_and_choose(world: Visitor) -> None:
+def test_filters_in_the_url_are_applied(world: Visitor) -> None:
     number = tenant_id(world.api.engine, "default")
     put_decision(world.api.engine, number, "k-1", "d-2", "escalated", hours=30)
 
@@ -251,7 +251,7 @@ def test_operations_are_for_admins(api: Api) -> None:
     answer = admin.get("/console/ops")
     said = texts(answer.text)
     assert answer.status_code == 200
-    assert "Nobody works on ingest, detect, sweep, deliver, chores" in said
+    assert "No worker is running for ingest, detect, sweep, deliver, chores" in said
     assert "ValueError: &lt;script&gt;" in answer.text
     api.redis.blocking.delete(redis_keys.position("default"))
-    assert "Not to be had at this moment" in texts(admin.get("/console/ops").text)
+    assert "Unavailable: the counter" in texts(admin.get("/console/ops").text)

@@ -14,7 +14,7 @@ from conftest import Api
 from console_world import Visitor, put_user, sign_in
 
 from service.console.queue import next_case
-from service.console.queue_filters import Question, question_of, read_question
+from service.console.queue_filters import QueueQuery, parse_query, read_query
 from service.model import microseconds
 from service.storage.cases import claims
 from service.storage.sql import schema
@@ -83,7 +83,7 @@ def test_every_tab_holds_its_cases_and_counts_them(api: Api, anna: Visitor) -> N
         assert tab_counts(page) == {"New": 2, "Mine": 1, "Escalated": 1, "Decided": 1, "All": 9}
 
 
-def test_the_strongest_come_first_unless_the_address_says_otherwise(api: Api, anna: Visitor) -> None:
+def test_the_queue_is_sorted_by_score_unless_the_url_says_otherwise(api: Api, anna: Visitor) -> None:
     put_cluster(api.engine, 1, "k-a", score=2.0, found_us=at_us(1), last=9, reporters=["r1", "r2"])
     put_cluster(api.engine, 1, "k-b", score=9.0, found_us=at_us(3), last=3, reporters=["r1", "r2", "r3", "r4"])
     put_cluster(api.engine, 1, "k-c", score=5.0, found_us=at_us(2), last=6, reporters=["r1", "r2", "r3"])
@@ -99,7 +99,7 @@ def test_the_strongest_come_first_unless_the_address_says_otherwise(api: Api, an
         assert shown(anna.get(f"/console/clusters?sort={sort}").text) == [f"k-{one}" for one in order], sort
 
 
-def test_a_row_says_what_has_to_be_known(api: Api, anna: Visitor) -> None:
+def test_a_queue_row_shows_the_key_facts_of_a_case(api: Api, anna: Visitor) -> None:
     put_cluster(
         api.engine,
         1,
@@ -132,7 +132,7 @@ def test_a_row_says_what_has_to_be_known(api: Api, anna: Visitor) -> None:
     assert picture[: picture.index("</svg>")].count("<rect") == 3
 
 
-def test_waiting_is_told_in_the_tenants_own_time_where_a_history_was_replayed(api: Api, anna: Visitor) -> None:
+def test_waiting_times_use_the_tenants_own_clock_for_a_replayed_history(api: Api, anna: Visitor) -> None:
     put_cluster(api.engine, 1, "k-1", found_us=at_us(25))
     assert "oldest 5 h" in anna.get("/console/clusters").text
     api.app.state.api.now = lambda: START + timedelta(days=6, hours=30)
@@ -161,7 +161,7 @@ def test_waiting_is_told_in_the_tenants_own_time_where_a_history_was_replayed(ap
         ({"kind": "repeat", "min_score": "9"}, set()),
     ],
 )
-def test_filters_are_in_the_address(api: Api, anna: Visitor, filters: dict[str, str], expected: set[str]) -> None:
+def test_filters_are_in_the_url(api: Api, anna: Visitor, filters: dict[str, str], expected: set[str]) -> None:
     put_cluster(api.engine, 1, "k-once", kind="one_shot", score=5.0, first=1, last=3, summary="all about the ferry")
     put_cluster(api.engine, 1, "k-two", score=3.0, first=25, last=27, reporters=["r9"], targets=["t9"], author="a-9")
     put_cluster(api.engine, 1, "k-revoked", disposition="revoked")
@@ -198,10 +198,10 @@ async def _get(visitor: Visitor, params: dict[str, str]) -> str:
         {"text": "x" * 200},
     ],
 )
-def test_a_filter_that_does_not_fit_is_told_and_left_out(api: Api, anna: Visitor, filters: dict[str, str]) -> None:
+def test_an_invalid_filter_is_reported_and_ignored(api: Api, anna: Visitor, filters: dict[str, str]) -> None:
     put_cluster(api.engine, 1, "k-1")
     page = api.redis.run(_get(anna, filters))
-    assert "left out" in page
+    assert "ignored" in page
     assert shown(page) == ["k-1"] or "until" in filters
 
 
@@ -224,15 +224,15 @@ def test_pages_follow_each_other_without_gap_or_repeat(
         assert len(seen) == 20
 
 
-def test_a_cursor_of_another_list_begins_again_and_says_so(api: Api, anna: Visitor) -> None:
+def test_a_cursor_of_another_list_restarts_the_list_with_a_message(api: Api, anna: Visitor) -> None:
     put_cluster(api.engine, 1, "k-1")
     page = anna.get("/console/clusters?cursor=nonsense")
     assert page.status_code == 200
     assert shown(page.text) == ["k-1"]
-    assert "this is its beginning" in page.text
+    assert "Showing the first page" in page.text
 
 
-def test_hostile_words_are_words(api: Api, anna: Visitor) -> None:
+def test_hostile_text_is_shown_as_text(api: Api, anna: Visitor) -> None:
     put_cluster(api.engine, 1, "k-1", summary=HOSTILE, changed_by=HOSTILE)
     take(api, "k-1", HOSTILE)
     page = anna.get("/console/clusters?tab=all&text=%3Cscript%3E").text
@@ -242,7 +242,7 @@ def test_hostile_words_are_words(api: Api, anna: Visitor) -> None:
     assert "&lt;script&gt;" in page
 
 
-def test_another_tenants_cases_are_not_there(api: Api, anna: Visitor) -> None:
+def test_another_tenants_cases_are_not_listed(api: Api, anna: Visitor) -> None:
     put_user(api, "olga", tenant="other")
     put_cluster(api.engine, 2, "k-theirs")
     page = anna.get("/console/clusters?tab=all").text
@@ -278,7 +278,7 @@ def test_claiming_moves_a_case_to_mine_and_back(api: Api, anna: Visitor) -> None
     )
 
 
-def test_a_viewer_reads_and_changes_nothing(api: Api) -> None:
+def test_a_viewer_can_read_but_change_nothing(api: Api) -> None:
     put_user(api, "anna")
     put_cluster(api.engine, 1, "k-1")
     vera = sign_in(api, "vera", role="viewer")
@@ -293,13 +293,13 @@ def test_a_viewer_reads_and_changes_nothing(api: Api) -> None:
 
 def test_a_case_that_grew_after_its_decision_says_so(api: Api, anna: Visitor) -> None:
     put_cluster(api.engine, 1, "k-1", verdict="coordinated", status="open")
-    assert "grown since decision" in anna.get("/console/clusters").text
+    assert "grown since the decision" in anna.get("/console/clusters").text
 
 
-def test_empty_tabs_say_what_comes_there(anna: Visitor) -> None:
-    assert "Nothing new waits" in anna.get("/console/clusters").text
-    assert "You have no case" in anna.get("/console/clusters?tab=mine").text
-    assert "No case fits" in anna.get("/console/clusters?kind=repeat").text
+def test_empty_tabs_explain_what_appears_there(anna: Visitor) -> None:
+    assert "No new cases" in anna.get("/console/clusters").text
+    assert "You have no cases" in anna.get("/console/clusters?tab=mine").text
+    assert "No cases match" in anna.get("/console/clusters?kind=repeat").text
 
 
 def test_the_next_case_is_the_first_other_one_of_the_same_list(api: Api, anna: Visitor) -> None:
@@ -320,7 +320,7 @@ def test_the_next_case_is_the_first_other_one_of_the_same_list(api: Api, anna: V
     assert after("k-3", "sort=found_at&nonsense=%00&" + "x" * 5_000) == "k-1"
 
 
-def test_a_question_is_the_same_after_a_trip_through_an_address() -> None:
+def test_a_queue_view_survives_a_round_trip_through_a_url() -> None:
     said: dict[str, Any] = {
         "tab": "all",
         "sort": "found_at",
@@ -330,12 +330,12 @@ def test_a_question_is_the_same_after_a_trip_through_an_address() -> None:
         "since": "2026-11-01",
         "status": "open",
     }
-    question = read_question(said)
-    assert question_of(question.text) == question
+    question = read_query(said)
+    assert parse_query(question.text) == question
     assert {name: values[0] for name, values in parse_qs(urlsplit(question.url()).query).items()} == said
     assert (
         question.url(text=None, tab="new")
         == "/console/clusters?sort=found_at&min_score=2.5&reporter=r%2F1%3Fx&since=2026-11-01"
     )
-    assert Question().url() == "/console/clusters"
+    assert QueueQuery().url() == "/console/clusters"
     assert question.filters["since_us"] == str(microseconds(datetime(2026, 11, 1, tzinfo=UTC)))

@@ -39,7 +39,7 @@ def test_a_page_without_a_session_leads_to_the_form_and_back_to_the_page(api: Ap
     )
 
 
-def test_htmx_and_scripts_are_told_in_their_own_way_that_the_session_has_ended(api: Api) -> None:
+def test_htmx_and_scripts_get_a_suitable_response_when_the_session_has_ended(api: Api) -> None:
     visitor = Visitor(api)
     part = visitor.get(
         "/console/clusters", htmx=True, headers={"HX-Current-URL": "http://testserver/console/clusters?kind=repeat"}
@@ -51,7 +51,7 @@ def test_htmx_and_scripts_are_told_in_their_own_way_that_the_session_has_ended(a
     assert visitor.get("/console/clusters", headers={"Accept": "application/json"}).json()["status"] == 401
 
 
-def test_the_right_password_opens_a_new_session_that_only_its_cookie_knows(api: Api) -> None:
+def test_the_correct_password_opens_a_session_known_only_to_its_cookie(api: Api) -> None:
     put_user(api)
     visitor = Visitor(api)
     visitor.cookies["brigadewatch"] = "chosen-by-somebody-else"
@@ -82,7 +82,7 @@ def test_the_right_password_opens_a_new_session_that_only_its_cookie_knows(api: 
         ("default", "a\x00b", "\ud800".encode("utf-8", "surrogatepass")),
     ],
 )
-def test_whatever_is_wrong_the_words_are_the_same(api: Api, tenant: str, name: str, password: str | bytes) -> None:
+def test_every_failed_sign_in_gets_the_same_message(api: Api, tenant: str, name: str, password: str | bytes) -> None:
     put_user(api)
     answer = Visitor(api).sign_in(tenant, name, password)  # type: ignore[arg-type]
     assert answer.status_code == 401
@@ -90,7 +90,7 @@ def test_whatever_is_wrong_the_words_are_the_same(api: Api, tenant: str, name: s
     assert not [line for line in answer.headers.get_list("set-cookie") if line.startswith("brigadewatch=")]
 
 
-def test_unknown_names_cost_a_hash_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     from service.storage.accounts import passwords
 
     put_user(api)
@@ -109,9 +109,7 @@ def test_unknown_names_cost_a_hash_too(api: Api, monkeypatch: pytest.MonkeyPatch
     assert len(verified) == 1
 
 
-def test_after_five_wrong_passwords_even_the_right_one_has_to_wait_longer_each_time(
-    api: Api, clock: list[datetime]
-) -> None:
+def test_after_five_wrong_passwords_the_account_is_locked_for_longer_each_time(api: Api, clock: list[datetime]) -> None:
     put_user(api)
     visitor = Visitor(api)
     for _ in range(5):
@@ -135,7 +133,7 @@ def test_after_five_wrong_passwords_even_the_right_one_has_to_wait_longer_each_t
     assert locked == ["user:anna"] * 2
 
 
-def test_an_address_that_tries_many_names_has_to_wait_and_is_told_how_long(
+def test_an_address_that_tries_many_names_is_locked_and_told_for_how_long(
     api: Api, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "FREE_ATTEMPTS_OF_ADDRESS", 3)
@@ -148,7 +146,7 @@ def test_an_address_that_tries_many_names_has_to_wait_and_is_told_how_long(
     assert visitor.sign_in("default", "guess-5").status_code == 401
 
 
-def test_attempts_are_counted_by_what_came_of_them(
+def test_sign_in_attempts_are_counted_by_result(
     api: Api, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Seen(MetricsSink):
@@ -192,7 +190,7 @@ def test_a_session_ends_when_idle_and_after_a_week_whatever_happens(api: Api, cl
     assert anna.get("/console/clusters").status_code == 303
 
 
-def test_whoever_is_disabled_or_gets_another_password_is_out_at_once(api: Api) -> None:
+def test_disabling_an_account_or_resetting_its_password_ends_its_sessions(api: Api) -> None:
     anna, ben = sign_in(api, "anna"), sign_in(api, "ben")
     with write(api.engine) as connection:
         users.disable_user(connection, users.find_user(connection, 1, "anna"), actor="test", now_us=1)
@@ -239,7 +237,7 @@ def test_a_post_needs_the_sessions_own_token(api: Api) -> None:
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_another_sites_page_can_send_nothing_even_with_a_token(api: Api, headers: dict[str, str]) -> None:
+def test_a_request_from_another_site_is_refused_even_with_a_token(api: Api, headers: dict[str, str]) -> None:
     anna = sign_in(api)
     assert anna.post("/console/preferences", {"theme": "dark"}, headers=headers).status_code == 403
     fresh = Visitor(api)
@@ -252,7 +250,7 @@ def test_another_sites_page_can_send_nothing_even_with_a_token(api: Api, headers
     )
 
 
-def test_the_form_of_another_browser_signs_nobody_in(api: Api) -> None:
+def test_a_sign_in_form_from_another_browser_is_refused(api: Api) -> None:
     put_user(api)
     other = Visitor(api)
     other.get("/console/sign-in")
@@ -278,12 +276,12 @@ def test_the_form_of_another_browser_signs_nobody_in(api: Api) -> None:
         "/console/ü",
     ],
 )
-def test_signing_in_never_leads_to_another_place(api: Api, next: str) -> None:
+def test_signing_in_never_redirects_to_another_site(api: Api, next: str) -> None:
     put_user(api)
     assert Visitor(api).sign_in("default", "anna", next=next).headers["location"] == "/console/clusters"
 
 
-def test_over_https_the_cookie_is_bound_to_the_host_and_never_sent_in_the_clear(api: Api) -> None:
+def test_over_https_the_cookie_is_bound_to_the_host_and_only_sent_encrypted(api: Api) -> None:
     put_user(api)
     visitor = Visitor(api)
     secure = {"Origin": "https://testserver"}
@@ -302,7 +300,7 @@ def test_over_https_the_cookie_is_bound_to_the_host_and_never_sent_in_the_clear(
     )
 
 
-def test_hashes_are_made_anew_when_the_parameters_changed(api: Api) -> None:
+def test_password_hashes_are_renewed_when_their_parameters_have_changed(api: Api) -> None:
     import argon2
 
     put_user(api)
@@ -317,7 +315,7 @@ def test_hashes_are_made_anew_when_the_parameters_changed(api: Api) -> None:
     assert Visitor(api).sign_in("default", "anna").status_code == 303
 
 
-def test_two_tenants_people_of_one_name_are_two_people(api: Api) -> None:
+def test_the_same_name_in_two_tenants_is_two_accounts(api: Api) -> None:
     here, there = sign_in(api, "anna", tenant="default"), sign_in(api, "anna", tenant="other", role="viewer")
     assert ">default<" in here.get("/console/clusters").text
     assert ">other<" in there.get("/console/clusters").text
@@ -333,7 +331,7 @@ def test_everything_about_accounts_is_in_the_audit_trail(api: Api) -> None:
     assert actions == ["user-created", "sign-in", "sign-out"]
 
 
-def test_the_form_fills_the_tenant_when_there_is_one_and_says_how_to_begin_when_there_is_nobody(api: Api) -> None:
+def test_the_sign_in_form_fills_in_a_single_tenant_and_explains_how_to_create_the_first_account(api: Api) -> None:
     assert "users create" in Visitor(api).get("/console/sign-in").text
     put_user(api, tenant="news")
     assert 'type="hidden" name="tenant" value="news"' in Visitor(api).get("/console/sign-in").text
@@ -341,7 +339,7 @@ def test_the_form_fills_the_tenant_when_there_is_one_and_says_how_to_begin_when_
     assert '<label for="tenant">' in Visitor(api).get("/console/sign-in").text
 
 
-def test_a_request_reads_its_session_once_whatever_depends_on_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_reads_its_session_only_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     root, read = sign_in(api, "root", role="admin"), []
     once = sessions.read_session
     monkeypatch.setattr(sessions, "read_session", lambda *given: read.append(given[1]) or once(*given))
@@ -351,7 +349,7 @@ def test_a_request_reads_its_session_once_whatever_depends_on_it(api: Api, monke
     assert len(read) == 2
 
 
-def test_a_session_that_somebody_else_chose_is_nobodys_before_and_after(api: Api) -> None:
+def test_signing_in_never_adopts_a_session_chosen_by_someone_else(api: Api) -> None:
     put_user(api)
     visitor = Visitor(api)
     visitor.cookies["brigadewatch"] = "a" * 43
@@ -363,11 +361,11 @@ def test_a_session_that_somebody_else_chose_is_nobodys_before_and_after(api: Api
     assert thief.get("/console/clusters").status_code == 303
 
 
-def test_whoever_is_signed_in_works_on_while_somebody_else_tries_their_name(api: Api, clock: list[datetime]) -> None:
+def test_failed_attempts_by_others_do_not_disturb_an_open_session(api: Api, clock: list[datetime]) -> None:
     anna, stranger = sign_in(api), Visitor(api)
     for _ in range(7):
         stranger.sign_in("default", "anna", "wrong wrong wrong")
-    assert Visitor(api).sign_in("default", "anna").status_code == 401, "the account rests"
+    assert Visitor(api).sign_in("default", "anna").status_code == 401, "the account is locked"
     assert anna.get("/console/clusters").status_code == 200
     assert anna.post("/console/preferences", {"theme": "dark"}).status_code == 303
     clock[0] += timedelta(minutes=16)

@@ -83,7 +83,7 @@ def run(world: World) -> Callable[[Coroutine[Any, Any, Any]], Any]:
     return world.api.redis.run
 
 
-def test_a_page_hears_of_new_cases_and_of_what_people_do(world: World, run: Callable[..., Any]) -> None:
+def test_a_page_is_notified_of_new_cases_and_of_peoples_actions(world: World, run: Callable[..., Any]) -> None:
     put_cluster(world.engine, 1, "k-1")
 
     async def go() -> list[dict[str, Any]]:
@@ -112,9 +112,7 @@ def test_a_page_hears_of_new_cases_and_of_what_people_do(world: World, run: Call
     ]
 
 
-def test_what_happened_between_rendering_and_listening_is_told_and_nothing_older(
-    world: World, run: Callable[..., Any]
-) -> None:
+def test_changes_since_the_page_was_rendered_are_sent_and_nothing_older(world: World, run: Callable[..., Any]) -> None:
     world.found("old")
     world.now += timedelta(seconds=60)
     world.found("missed")
@@ -127,7 +125,7 @@ def test_what_happened_between_rendering_and_listening_is_told_and_nothing_older
     assert [one["case"] for one in run(go())] == ["missed", "missed"]
 
 
-def test_another_tenants_cases_are_never_told(world: World, run: Callable[..., Any]) -> None:
+def test_changes_of_another_tenant_are_never_sent(world: World, run: Callable[..., Any]) -> None:
     put_user(world.api, "olga", tenant="other")
 
     async def go() -> list[dict[str, Any]]:
@@ -139,7 +137,7 @@ def test_another_tenants_cases_are_never_told(world: World, run: Callable[..., A
     assert [one["case"] for one in run(go())] == ["ours"]
 
 
-def test_one_poller_serves_everybody_and_rests_when_nobody_listens(
+def test_one_poller_serves_all_listeners_and_stops_when_there_are_none(
     world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[int] = []
@@ -187,7 +185,7 @@ def test_a_stream_ends_with_its_session_and_with_the_process(world: World, run: 
     run(go())
 
 
-def test_a_reader_who_does_not_keep_up_is_let_go(
+def test_a_reader_that_falls_behind_is_disconnected(
     world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def go() -> int:
@@ -204,7 +202,7 @@ def test_a_reader_who_does_not_keep_up_is_let_go(
     assert run(asyncio.wait_for(go(), 20)) < live_module._WAITING
 
 
-def test_a_database_that_fails_is_asked_again(
+def test_a_failing_database_is_polled_again(
     world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, failures = live_module.changes_since, iter([True, True])
@@ -224,7 +222,7 @@ def test_a_database_that_fails_is_asked_again(
     assert [one["case"] for one in run(go())] == ["k-1"]
 
 
-def test_there_is_room_for_so_many_and_no_more(world: World, run: Callable[..., Any]) -> None:
+def test_the_number_of_streams_is_limited(world: World, run: Callable[..., Any]) -> None:
     async def go() -> None:
         streams = [world.live.listen(1, world.session, 0) for _ in range(live_module.MOST_OF_ONE)]
         for stream in streams:
@@ -238,7 +236,7 @@ def test_there_is_room_for_so_many_and_no_more(world: World, run: Callable[..., 
     run(go())
 
 
-def test_over_a_real_connection_with_the_cookie_alone(api: Api) -> None:
+def test_the_stream_works_over_a_real_connection_with_only_the_cookie(api: Api) -> None:
     anna = sign_in(api)
     assert Visitor(api).get("/console/live").status_code == 303
     with listening(api.app) as port:

@@ -7,20 +7,20 @@ from base64 import b64encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.console.text_groups import Written, text_groups, written_of
+from service.console.text_groups import ComplaintText, complaint_text, text_groups
 from service.intake.text_fingerprints import signature_of
 
 LONG = "this comment insults everybody who lives in our town and has to go at once"
 
 
-def said(*texts: str | None, reason: str | None = None) -> list[Written]:
+def said(*texts: str | None, reason: str | None = None) -> list[ComplaintText]:
     return [
-        written_of(seq, seq, {"text": text, "reason": reason} if text else {"reason": reason})
+        complaint_text(seq, seq, {"text": text, "reason": reason} if text else {"reason": reason})
         for seq, text in enumerate(texts)
     ]
 
 
-def test_near_duplicates_stand_together_whatever_few_words_differ() -> None:
+def test_near_duplicates_are_grouped_although_a_few_words_differ() -> None:
     groups = text_groups(
         said(
             LONG,
@@ -34,22 +34,22 @@ def test_near_duplicates_stand_together_whatever_few_words_differ() -> None:
     assert groups[0].sample == LONG and groups[0].wordings == 2
 
 
-def test_short_words_stand_together_when_they_are_the_same() -> None:
+def test_short_texts_are_grouped_if_they_are_identical() -> None:
     groups = text_groups(said("Rude  comment", "rude comment", "spam"), 0.4)
     assert [(g.kind, len(g.seqs)) for g in groups] == [("same", 2), ("same", 1)]
 
 
-def test_without_words_the_reason_speaks() -> None:
+def test_complaints_without_text_are_grouped_by_reason() -> None:
     groups = text_groups([*said(None, None, reason="abuse"), *said(None)], 0.4)
     assert {(g.kind, g.sample, len(g.seqs)) for g in groups} >= {("reason", "abuse", 2)}
 
 
-def test_where_texts_are_not_kept_their_signatures_still_tell_copies() -> None:
+def test_copies_are_recognised_by_signature_when_texts_are_not_stored() -> None:
     stored = b64encode(signature_of(LONG) or b"").decode()
-    groups = text_groups([written_of(k, k, {"text_signature": stored}) for k in range(3)], 0.4)
+    groups = text_groups([complaint_text(k, k, {"text_signature": stored}) for k in range(3)], 0.4)
     assert [(g.kind, g.sample, len(g.seqs)) for g in groups] == [("copied", None, 3)]
     for broken in ("!!", b64encode(b"short").decode(), 7):
-        assert written_of(1, 1, {"text_signature": broken}).signature is None
+        assert complaint_text(1, 1, {"text_signature": broken}).signature is None
 
 
 @given(st.lists(st.sampled_from(["a b", "A  b", LONG, LONG + " really", None]), max_size=12), st.randoms())

@@ -43,7 +43,7 @@ def stored(data: str) -> dict[str, str]:
     return found
 
 
-def test_an_account_is_made_listed_given_another_password_and_shut(data: str, tmp_path: Path) -> None:
+def test_an_account_can_be_created_listed_reset_and_disabled(data: str, tmp_path: Path) -> None:
     made = run(
         "users",
         "create",
@@ -84,7 +84,7 @@ def test_an_account_is_made_listed_given_another_password_and_shut(data: str, tm
     ]
 
 
-def test_what_cannot_be_is_refused_in_words(data: str) -> None:
+def test_invalid_input_is_refused_with_an_error_message(data: str) -> None:
     def create(
         *more: str, password: str = SECRET, tenant: str = "news", role: str = "viewer"
     ) -> subprocess.CompletedProcess[str]:

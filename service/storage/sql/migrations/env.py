@@ -3,7 +3,7 @@
 from alembic import context
 
 from service.storage.sql.migrations.byte_order import compare_bytes
-from service.storage.sql.schema import metadata
+from service.storage.sql.schema.declarations import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)

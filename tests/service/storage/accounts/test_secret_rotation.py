@@ -12,7 +12,8 @@ from service.storage.accounts.secret_box import SealedWithAnotherKey, SecretBox
 from service.storage.accounts.secret_rotation import SEALED, rotate_all
 from service.storage.accounts.tenants import create_tenant
 from service.storage.sql.engine import write
-from service.storage.sql.schema import erasures, metadata, sources, subscriptions, tenant_settings
+from service.storage.sql.schema import erasures, sources, subscriptions, tenant_settings
+from service.storage.sql.schema.declarations import metadata
 
 OLD, NEW = "01" * 32, "02" * 32
 

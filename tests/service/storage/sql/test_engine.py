@@ -25,7 +25,8 @@ from service.storage.sql.engine import (
     select_by_keys,
     write,
 )
-from service.storage.sql.schema import metadata, targets, tenants
+from service.storage.sql.schema import targets, tenants
+from service.storage.sql.schema.declarations import metadata
 
 
 def test_the_migrations_make_exactly_the_schema(engine: Engine) -> None:

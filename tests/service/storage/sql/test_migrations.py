@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from service.storage.accounts.tenants import create_tenant
 from service.storage.sql.engine import migrate, migration_config, open_database, run_migrations, schema_version, write
-from service.storage.sql.schema import metadata
+from service.storage.sql.schema.declarations import metadata
 
 VERSIONS = [one.revision for one in ScriptDirectory.from_config(migration_config()).walk_revisions()][::-1]
 

@@ -11,7 +11,8 @@ from sqlalchemy.exc import DataError, IntegrityError, InternalError, Operational
 
 from service.errors import Refused
 from service.storage.sql.engine import insert_rows, migrate, open_database, write
-from service.storage.sql.schema import complaints, metadata, targets, tenants
+from service.storage.sql.schema import complaints, targets, tenants
+from service.storage.sql.schema.declarations import metadata
 
 here = pytest.mark.only_on("postgresql", "needs a server")
 

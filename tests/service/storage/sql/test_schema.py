@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.storage.privacy.name_replacement import REPLACED
-from service.storage.sql.schema import Held, columns_holding, metadata, not_personal, personal
+from service.storage.sql.schema.declarations import Held, columns_holding, metadata, not_personal, personal
 
 OWN_REWRITING = {"complaint", "feed", "sweep", "dead letter", "erasure"}
 KEYS = {"reporter key", "author key"}

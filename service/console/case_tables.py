@@ -1,0 +1,225 @@
+"""The tables on the case page: reporters, targets and complaints, each bounded and optionally filtered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection
+
+from service.charts.lockstep import most
+from service.console.case_charts import case_raster
+from service.console.chart_data import Raster, in_span
+from service.console.decision_form import shared_letters
+from service.console.formatting import web_address
+from service.console.text_groups import TextGroup, complaint_text, text_groups
+from service.model import JsonObject, moment
+from service.moderation.cluster_state import Membership
+from service.storage.cases.case_files import CaseFile, ReporterRow, TargetRow, archived, reporters_of, targets_of
+from service.storage.sql import schema
+
+REPORTERS_SHOWN, ALL_REPORTERS = 150, 2_000
+COMPLAINTS_PER_PAGE = 25
+TEXTS_READ = 5_000  # the earliest complaints, whose texts are grouped
+GROUPS_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class TableFilter:
+    """The filter on the case page's tables, as in the URL."""
+
+    reporter: str | None = None
+    target: str | None = None
+    text: str | None = None  # name of a group of texts
+    since: datetime | None = None
+    until: datetime | None = None
+    page: int = 1
+
+    @property
+    def anything(self) -> bool:
+        """Whether any table is table_filter."""
+        return any(value is not None for value in (self.reporter, self.target, self.text, self.since, self.until))
+
+    def query(self, **changes: Any) -> str:
+        """The address's parameters, with changes; None drops one."""
+        values = {
+            "reporter": self.reporter,
+            "target": self.target,
+            "text": self.text,
+            "since": self.since,
+            "until": self.until,
+            "page": self.page if self.page > 1 else None,
+            **changes,
+        }
+        return urlencode(
+            [
+                (name, value.isoformat() if isinstance(value, datetime) else value)
+                for name, value in values.items()
+                if value is not None
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseReporter:
+    """A row of the reporters' table."""
+
+    row: ReporterRow
+    number: int  # of its row in the raster
+    letter: str | None  # of a fingerprint that several share
+    age_seconds: float | None  # of the account at its first complaint here; None: unknown
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTarget:
+    """A row of the targets' table."""
+
+    row: TargetRow
+    number: int  # of its column in the raster
+    first: bool  # judging it would settle the case soonest
+    link: str | None  # its address, where that is one of the web
+    excerpt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintLine:
+    """A row of the complaints' table."""
+
+    at: datetime
+    received_at: datetime
+    reporter: str
+    target: str
+    target_number: int
+    excluded: bool
+    exempt: bool
+    withdrawn: bool
+    reason: str | None
+    text: str | None
+    notice: bool  # of illegal content
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintLines:
+    """One page of complaints, and the groups of what was written."""
+
+    lines: tuple[ComplaintLine, ...]
+    total: int  # complaints that match the filter
+    page: int
+    pages: int
+    groups: tuple[TextGroup, ...]
+    groups_left_out: int
+    unread: int  # complaints whose texts were not compared
+    textless: bool  # nothing that was written is kept
+
+
+def reporter_rows(
+    connection: Connection, tenant_id: int, file: CaseFile, raster: Raster, limit: int
+) -> tuple[list[CaseReporter], int]:
+    """The reporters in the raster's order; where there are more than `limit`, those with most complaints, and how many
+    are left out.
+    """
+    count: dict[int, int] = {}
+    for m in file.filed:
+        count[m.reporter] = count.get(m.reporter, 0) + 1
+    reporters = [
+        *raster.reporters,
+        *sorted((k for k in file.reporter_ids if k not in count), key=lambda k: file.reporter_ids[k]),
+    ]
+    number = {key: n for n, key in enumerate(reporters, 1)}
+    keys = most(reporters, {key: count.get(key, 0) for key in reporters}, limit)
+    rows = reporters_of(connection, tenant_id, file, keys)
+    letters = shared_letters([row.fingerprint for row in rows])
+    return [
+        CaseReporter(
+            row,
+            number[row.key],
+            letter,
+            None
+            if row.account_created_at is None or row.first_at is None
+            else max(0.0, (row.first_at - row.account_created_at).total_seconds()),
+        )
+        for row, letter in zip(rows, letters, strict=True)
+    ], len(reporters) - len(keys)
+
+
+def target_rows(connection: Connection, tenant_id: int, file: CaseFile, raster: Raster) -> list[CaseTarget]:
+    """The targets in the raster's order."""
+    number = {key: n for n, key in enumerate(raster.targets, 1)}
+    rows = targets_of(connection, tenant_id, file)
+    for row in rows:
+        number.setdefault(row.key, len(number) + 1)
+    settle = set(file.cluster.settle_with)
+    return sorted(
+        (
+            CaseTarget(
+                row, number[row.key], row.id in settle, web_address(row.content.get("url")), row.content.get("excerpt")
+            )
+            for row in rows
+        ),
+        key=lambda target: target.number,
+    )
+
+
+def complaint_lines(
+    connection: Connection, tenant_id: int, file: CaseFile, table_filter: TableFilter, raster: Raster | None = None
+) -> ComplaintLines:
+    """One page of the complaints that fit, oldest first, and all groups of texts."""
+    filed = file.filed
+    read = archived(connection, tenant_id, [m.seq for m in filed[:TEXTS_READ]])
+    signatures: dict[str, bytes | None] = {}
+    groups = text_groups(
+        [complaint_text(m.seq, m.reporter, read[m.seq][0], signatures) for m in filed[:TEXTS_READ] if m.seq in read],
+        file.policy.text_jaccard,
+    )
+    group_of = {seq: g for g in groups for seq in g.seqs}
+    matching = [m for m in filed if _matches(m, file, table_filter, group_of)]
+    pages = max(1, -(-len(matching) // COMPLAINTS_PER_PAGE))
+    page = min(max(1, table_filter.page), pages)
+    shown = matching[(page - 1) * COMPLAINTS_PER_PAGE : page * COMPLAINTS_PER_PAGE]
+    missing = [m.seq for m in shown if m.seq not in read]
+    contents = {**read, **archived(connection, tenant_id, missing)} if missing else read
+    numbers = {key: n for n, key in enumerate((raster or case_raster(file)).targets, 1)}
+    lines = tuple(_line(m, file, contents[m.seq], numbers.get(m.target, 0)) for m in shown if m.seq in contents)
+    shared = [g for g in groups if len(g.seqs) > 1 and g.kind != "none"]
+    return ComplaintLines(
+        lines,
+        len(matching),
+        page,
+        pages,
+        tuple(shared[:GROUPS_SHOWN]),
+        max(0, len(shared) - GROUPS_SHOWN),
+        max(0, len(filed) - TEXTS_READ),
+        bool(read) and not any("text" in content for content, _, _ in read.values()),
+    )
+
+
+def _matches(m: Membership, file: CaseFile, table_filter: TableFilter, group_of: Mapping[int, TextGroup]) -> bool:
+    return (
+        (table_filter.reporter is None or file.reporter_ids[m.reporter] == table_filter.reporter)
+        and (table_filter.target is None or file.target_ids[m.target] == table_filter.target)
+        and (table_filter.text is None or (m.seq in group_of and group_of[m.seq].name == table_filter.text))
+        and (
+            (table_filter.since is None and table_filter.until is None)
+            or in_span(moment(m.time_us), table_filter.since, table_filter.until)
+        )
+    )
+
+
+def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], number: int) -> ComplaintLine:
+    content, received_us, state = stored
+    return ComplaintLine(
+        at=moment(m.time_us),
+        received_at=moment(received_us),
+        reporter=file.reporter_ids[m.reporter],
+        target=file.target_ids[m.target],
+        target_number=number,
+        excluded=m.reporter in file.state.excluded,
+        exempt=m.exempt,
+        withdrawn=state == schema.WITHDRAWN,
+        reason=content.get("reason"),
+        text=content.get("text"),
+        notice=content.get("notice_type") == "illegal_content",
+    )
