@@ -27,6 +27,8 @@ NAVIGATION: dict[str, list[str]] = {
     "Detection": ["detection", "real-events"],
     "Develop": ["architecture", "how-to/index", "versioning", "decisions/index"],
 }
+# Shorter names for pages whose own title is a sentence.
+TITLES = {"integrations/README": "Integrations", "detection": "Detection", "real-events": "Real events"}
 SUBPAGES = {
     "integrations/README": "integrations/*",
     "how-to/index": "how-to/*",
@@ -96,7 +98,11 @@ def _link_files(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def _toctree(option: str, *entries: str) -> str:
-    return "\n".join(["", "", "```{toctree}", ":hidden:", option, "", *(f"/{entry}" for entry in entries), "```", ""])
+    return "\n".join(["", "", "```{toctree}", ":hidden:", option, "", *map(_entry, entries), "```", ""])
+
+
+def _entry(page: str) -> str:
+    return f"{TITLES[page]} </{page}>" if page in TITLES else f"/{page}"
 
 
 def _add_mermaid(

@@ -14,8 +14,9 @@ document.addEventListener("DOMContentLoaded", () => {
       startOnLoad: false,
       securityLevel: "strict",
       theme: drawn ? "dark" : "neutral",
-      fontFamily: "inherit",
-      flowchart: { useMaxWidth: true },
+      fontFamily: getComputedStyle(document.body).fontFamily,
+      flowchart: { useMaxWidth: true, wrappingWidth: 280 },
+      sequence: { useMaxWidth: true, width: 110, actorMargin: 20, mirrorActors: false, wrap: true },
     });
     for (const { place, source } of diagrams) {
       place.removeAttribute("data-processed");
