@@ -23,7 +23,7 @@ ROOT = DOCS.parent
 # Caption to pages. A page that is missing here fails the build (Sphinx: "document isn't included in any toctree").
 NAVIGATION: dict[str, list[str]] = {
     "Use": ["console", "api", "integrations/README", "glossary"],
-    "Operate": ["deploy", "capacity", "runbook", "privacy", "threat-model", "chaos"],
+    "Operate": ["deploy", "configuration", "capacity", "runbook", "privacy", "threat-model", "chaos"],
     "Detection": ["detection", "real-events"],
     "Develop": ["architecture", "how-to/index", "versioning", "decisions/index"],
 }
