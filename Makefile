@@ -22,8 +22,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) php ## all tests but those in a browser
-	$(BIN)/python -m pytest
+test: $(INSTALLED) php ## all tests except those in a browser, on all cores
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # The WordPress plugin is tested by running it. Where PHP cannot be had its tests skip, and say so.
 php:
@@ -128,6 +128,7 @@ verify: lint types rules test e2e test-postgres prometheus fuzz chaos ## everyth
 	$(AUDIT) || [ $$? -eq 3 ]
 
 lint: $(INSTALLED) ## ruff, and the rules about who may import whom
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 

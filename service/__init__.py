@@ -1,3 +1,3 @@
 """brigadewatch's HTTP face, storage and everything that both processes share."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

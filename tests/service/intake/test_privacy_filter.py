@@ -84,7 +84,8 @@ def test_a_short_text_leaves_a_hash_alone_and_no_text_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "edge", [HIDING, PrivacyFilter(KEY, pseudonyms=True), PrivacyFilter(KEY, keep_text=False), PrivacyFilter(KEY)]
+    "privacy_filter",
+    [HIDING, PrivacyFilter(KEY, pseudonyms=True), PrivacyFilter(KEY, keep_text=False), PrivacyFilter(KEY)],
 )
 def test_passing_twice_changes_nothing_more(privacy_filter: PrivacyFilter) -> None:
     once = privacy_filter.line(line(body()))
