@@ -1,11 +1,10 @@
-"""How long accepting holds the event loop: the lag of a timer that wants to fire every millisecond, while batches come
-in.
+"""Measure how long accepting a request blocks the event loop, by the lag of a timer that fires every millisecond.
 
     .venv/bin/python bench/accept_lag.py [--rounds 5] [--quick]
 
-NDJSON of 10,000 lines (plain, gzip, all invalid, long lines) and arrays of 1,000 items, one request after the other.
-Bars: 10 ms, arrays 30 ms. The app is called in this process without a socket, so nothing but accepting, and the
-machine's noise (shown first), is measured. What it costs whoever asks meanwhile: bench/assess.py.
+NDJSON with 10,000 lines (plain, gzip, all invalid, long lines) and arrays of 1,000 items, one request after another.
+Bars: 10 ms, arrays 30 ms. The app is called in this process without a socket, so that only accepting is measured, and
+the noise of the machine, which is printed first. bench/assess.py shows what this costs other requests.
 """
 
 from __future__ import annotations

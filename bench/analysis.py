@@ -1,15 +1,15 @@
-"""CPU of the live analysis, µs a complaint, and whether one crowded target makes it dearer.
+"""Measure the CPU time of live analysis, in µs per complaint, and whether a crowded target makes it more expensive.
 
     .venv/bin/python bench/analysis.py [--complaints 40000] [--quick]
 
-Part 1: a detector that holds a window of 60,000 (of 700,000) complaints and a sweep's findings, as a detect worker
-does, takes in what comes next in ticks of 100, 1,000 and 4,000. Detection alone: no SQL, no Redis (bench/end_to_end.py
-shows those).
+Part 1: a detector with a window of 60,000 (or 700,000) complaints and the results of a sweep, like that of a detect
+worker, processes the following complaints in ticks of 100, 1,000 and 4,000. Detection only, without SQL and Redis,
+which bench/end_to_end.py includes.
 
-Part 2: 20,000 complaints of different reporters on one target within an hour, into the smaller window, in ticks of
-1,000 and of 250. Some of the reporters are in the window already (a tenth of the crowd; as a hard case half of it, most
-accounts of all campaigns among them), so that there are pairs and groups to look at. Cost of the last quarter against
-the first.
+Part 2: 20,000 complaints by different reporters on one target within an hour, into the smaller window, in ticks of
+1,000 and of 250. Some of the reporters are already in the window (a tenth of the crowd; in the hard case half of it,
+including most accounts of all campaigns), so that there are pairs and groups to examine. Prints the cost of the last
+quarter relative to the first.
 """
 
 from __future__ import annotations
@@ -119,9 +119,9 @@ def main() -> None:
         "--complaints",
         type=int,
         default=40_000,
-        help="how many are taken in at each size of tick, in 100 ticks at most",
+        help="complaints processed at each tick size, in at most 100 ticks",
     )
-    parser.add_argument("--only", choices=[*BARS, "crowd"], help="this part")
+    parser.add_argument("--only", choices=[*BARS, "crowd"], help="run only this part; default: all")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
     print_machine()

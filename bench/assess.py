@@ -1,13 +1,12 @@
-"""p99 of the question before a removal while complaints come in, against a bare route in the same process.
+"""Measure the p99 of GET /v1/targets/{id} while complaints come in, against a bare route in the same process.
 
     .venv/bin/python bench/assess.py [--seconds 60] [--rate 2000] [--singles 200] [--every 10] [--world w126]
     [--pseudonyms] [--quick]
 
-`brigadewatch up` runs in a temporary folder with all its workers. Beside it one more API process is started on its
-stores (this script's own app: the service's, and a bare Starlette route with one Redis GET): complaints go in through
-that process, and both routes are asked in it, in turn, a call every `--every` milliseconds each, on a kept-alive
-connection. Asked are targets of flagged clusters, as far as there are any by then, and those that the world complains
-about most, 100 of each.
+`brigadewatch up` runs in a temporary folder with all its workers. Another API process uses the same stores: this
+script's own app, which is the service's plus a bare Starlette route with one Redis GET. Complaints are posted to that
+process, and both routes are called alternately, each every `--every` milliseconds, on a kept-alive connection. The
+targets are 100 of flagged clusters, as far as there are any by then, and the 100 with the most complaints.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ from service.storage.sql.engine import open_database
 BATCH = 500
 BARE_KEY = "bench:bare"
 SINGLE_CONNECTIONS = 8
-ASKED = 100  # different targets of each sort
+TARGETS_EACH = 100  # different targets of each sort
 
 
 def serve(descriptor: int) -> None:
@@ -100,14 +99,14 @@ def ask(
     port: int, key: str, paths: Sequence[bytes], seconds: float, every_ms: float
 ) -> tuple[list[float], list[float]]:
     """Milliseconds of the bare route and of the targets, in turn, at a steady rate."""
-    connection, bare, asked = Raw(port, key), list[float](), list[float]()
+    connection, bare, assessed = Raw(port, key), list[float](), list[float]()
     started = time.perf_counter()
     for number in range(int(seconds * 1e3 / every_ms)):
         time.sleep(max(0.0, started + number * every_ms / 1e3 - time.perf_counter()))
         # Who goes first changes, so that neither always meets what the pause left behind.
         for which in ((0, 1), (1, 0))[number % 2]:
-            (asked if which else bare).append(connection.get(paths[number % len(paths)] if which else b"/bare"))
-    return bare, asked
+            (assessed if which else bare).append(connection.get(paths[number % len(paths)] if which else b"/bare"))
+    return bare, assessed
 
 
 def load(port: int, key: str, path: Path, first: int, count: int, rate: float, singles: float) -> None:
@@ -188,9 +187,9 @@ def paths_of(client: Client, lines: list[bytes]) -> tuple[list[bytes], int]:
     clustered: list[str] = []
     for cluster in client.get("/v1/clusters?status=any&limit=100")["items"]:
         clustered += client.get(f"/v1/clusters/{cluster['id']}")["targets"]
-    clustered = list(dict.fromkeys(clustered))[:ASKED]
+    clustered = list(dict.fromkeys(clustered))[:TARGETS_EACH]
     counted = Counter(from_json(line)["target"]["id"] for line in lines)
-    targets = [*clustered, *(target for target, _ in counted.most_common(ASKED))]
+    targets = [*clustered, *(target for target, _ in counted.most_common(TARGETS_EACH))]
     return [f"/v1/targets/{quote(target, safe='')}".encode() for target in targets], len(clustered)
 
 
@@ -198,13 +197,13 @@ def measure(
     name: str, port: int, key: str, paths: Sequence[bytes], chosen: argparse.Namespace, bar: float | None
 ) -> None:
     """Ask for a while and print."""
-    bare, asked = ask(port, key, paths, chosen.seconds, chosen.every)
+    bare, assessed = ask(port, key, paths, chosen.seconds, chosen.every)
     for share in (0.5, 0.99):
         show(f"{name}, p{share * 100:.0f} of the bare route, ms", quantile(bare, share), digits=2)
-        show(f"{name}, p{share * 100:.0f} of GET /v1/targets/{{id}}, ms", quantile(asked, share), digits=2)
+        show(f"{name}, p{share * 100:.0f} of GET /v1/targets/{{id}}, ms", quantile(assessed, share), digits=2)
     show(
-        f"{name}, ratio of the p99, {len(asked):,} calls of each",
-        quantile(asked, 0.99) / quantile(bare, 0.99),
+        f"{name}, ratio of the p99, {len(assessed):,} calls of each",
+        quantile(assessed, 0.99) / quantile(bare, 0.99),
         at_most=bar,
         digits=2,
         quick=chosen.quick,
@@ -213,17 +212,17 @@ def measure(
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long is asked, idle and under load")
-    parser.add_argument("--rate", type=float, default=2_000.0, help="complaints a second")
+    parser.add_argument("--seconds", type=float, default=60.0, help="seconds of calls, once idle and once under load")
+    parser.add_argument("--rate", type=float, default=2_000.0, help="complaints per second")
     parser.add_argument(
         "--singles",
         type=float,
         default=200.0,
-        help="of these, so many a second in requests of their own; the others in batches of 500",
+        help="complaints per second, of --rate, in requests of one; the others come in batches of 500",
     )
-    parser.add_argument("--every", type=float, default=10.0, help="milliseconds between two questions")
-    parser.add_argument("--pseudonyms", action="store_true", help="for a tenant whose reporters get pseudonyms")
-    parser.add_argument("--world", default="w126", help="which world (bench/worlds.py)")
+    parser.add_argument("--every", type=float, default=10.0, help="milliseconds between two calls")
+    parser.add_argument("--pseudonyms", action="store_true", help="for a tenant whose reporters are pseudonymised")
+    parser.add_argument("--world", default="w126", help="name of the world (bench/worlds.py)")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
     before = 100_000
@@ -264,7 +263,7 @@ def main() -> None:
             client.wait_until(position, swept=True)
             paths, clustered = paths_of(client, lines[: before + count])
             print(
-                f"    {before:,} complaints are there; of the {len(paths)} targets asked for {clustered} are in flagged"
+                f"    {before:,} complaints are there; of the {len(paths)} assessed targets {clustered} are in flagged"
                 " clusters",
                 flush=True,
             )

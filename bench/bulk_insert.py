@@ -1,11 +1,10 @@
-"""Rows a second into the archive's widest table, with its primary key, its unique ids and its two other indexes, side
-by side on both databases.
+"""Measure rows per second into the archive's widest table, with its indexes, on both databases.
 
     .venv/bin/python bench/bulk_insert.py [--rows 200000] [--batch 8000] [--quick]
 
-Each way begins with an empty table and commits after every `--batch` rows, as the ingest worker does from a full
-stream; the last eighth of the rows is told apart, when the indexes are large. PostgreSQL: the server that DATABASE_URL
-names, without one a server of its own that syncs each commit (like SQLite here).
+Each method starts with an empty table and commits after every `--batch` rows, as the ingest worker does with a full
+stream. The last eighth of the rows, when the indexes are large, is reported separately. PostgreSQL is the server at
+DATABASE_URL, or else a temporary server that syncs each commit (as SQLite does here).
 """
 
 from __future__ import annotations
@@ -136,8 +135,8 @@ def measure(engine: Engine, name: str, insert: Callable[[Connection, Rows], None
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--batch", type=int, default=8_000)
+    parser.add_argument("--rows", type=int, default=200_000, help="rows to insert with each method")
+    parser.add_argument("--batch", type=int, default=8_000, help="rows per transaction")
     chosen = parser.parse_args()
     print_machine()
     rows = rows_of(16_000 if chosen.quick else chosen.rows)
@@ -166,14 +165,14 @@ def main() -> None:
         engine = open_database(databases.url(name))
         stack.callback(engine.dispose)
         migrate(engine)
-        for told, insert in (
+        for method, insert in (
             ("executemany", executemany),
             ("INSERT ... SELECT unnest ... ON CONFLICT", unnest),
             ("COPY", copy),
             ("COPY beside, INSERT ... ON CONFLICT", copy_beside),
             ("insert_rows", ours),
         ):
-            measure(engine, told, insert, rows, batch)
+            measure(engine, method, insert, rows, batch)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""How much memory, disk and computing an installation takes, by complaints a day: measured at some sizes, drawn out by
-straight lines.
+"""Measure memory, disk and CPU of an installation at several sizes, and extrapolate by complaints per day.
 
     .venv/bin/python bench/capacity.py [--sizes 30000 120000 700000] [--no-postgresql] [--table] [--quick]
 
-A size is the number of complaints in a world of 28 days (the demo's, drawn larger), so that a window of 14 days holds
-half of them. For each one the archive is filled by the ingest's own commit, then `brigadewatch up` analyses and sweeps
-all of it; the detect worker is killed once, so that its memory is also seen as it is after a start. Memory is the
-kernel's count of the most that the process ever had (VmHWM). The same archive is written into PostgreSQL (a server of
-the tests' kind on a temporary folder; where none is installed, that is said) and counted there.
+A size is the number of complaints in a world of 28 days (a larger version of the demo's), so that a window of 14 days
+contains half of them. For each size the archive is filled by the ingest worker's own commit, then `brigadewatch up`
+analyses and sweeps everything; the detect worker is killed once, to measure its memory after a restart as well. Memory
+is the kernel's peak value for the process (VmHWM). The same archive is written into PostgreSQL (a temporary server;
+skipped with a message if it is not installed) and measured there.
 
-    memory of a worker     = base + bytes a complaint of the window x 14 x complaints a day     (least squares over the
-    sizes) Redis                  = base + bytes an archived complaint x 365 x complaints a day, and what waits: bytes
-    an item x BRIGADEWATCH_MAX_STREAM_ITEMS database, a year       = bytes a complaint (the slope: an empty PostgreSQL
-    has 8 MB) x 365 x complaints a day cores                  = CPU a complaint x ten times the mean rate (a busy hour
-    of a busy day), and CPU of 24 sweeps a day
+    memory of a worker  = base + bytes per complaint in the window x 14 x complaints per day (least squares)
+    Redis               = base + bytes per archived complaint x 365 x complaints per day
+                          + bytes per waiting item x BRIGADEWATCH_MAX_STREAM_ITEMS
+    database, one year  = bytes per complaint (the slope: an empty PostgreSQL has 8 MB) x 365 x complaints per day
+    cores               = CPU per complaint x ten times the mean rate (a busy hour of a busy day)
+                          + CPU of 24 sweeps a day
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def in_postgresql(url: str, lines: list[bytes]) -> int:
 
 def databases(stack: contextlib.ExitStack) -> Callable[[], str] | None:
     """Makes an empty database of a server that ends with the stack, and gives its URL; None where no server is
-    installed, which is said.
+    installed, which is printed.
     """
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
     from postgres_server import Databases, PostgresServer
@@ -200,7 +200,7 @@ def print_size(size: Size) -> None:
     print(f"  {size.complaints:,} complaints, {size.window:,} of them in the window")
     for what, value in (
         ("detect worker, after all of it was analysed", size.detect_bytes),
-        ("detect worker, started anew", size.restarted_bytes),
+        ("detect worker, after a restart", size.restarted_bytes),
         ("sweep worker", size.sweep_bytes),
         ("Redis, nothing waiting", size.redis_bytes),
     ):
@@ -265,9 +265,13 @@ def print_table(found: list[Size]) -> None:
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[30_000, 120_000, 700_000], help="complaints in a world of 28 days"
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[30_000, 120_000, 700_000],
+        help="complaints in a world of 28 days, one or more",
     )
-    parser.add_argument("--no-postgresql", action="store_true", help="leave PostgreSQL out")
+    parser.add_argument("--no-postgresql", action="store_true", help="do not measure PostgreSQL")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.sizes = [9_000, 14_000]

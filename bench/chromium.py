@@ -1,4 +1,4 @@
-"""A headless Chromium or Chrome of this machine, as measurements, tests and pictures of the console start it."""
+"""The headless Chromium or Chrome of this machine, for measurements, tests and screenshots of the console."""
 
 from __future__ import annotations
 

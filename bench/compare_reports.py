@@ -1,11 +1,10 @@
-"""Do two revisions find the same? For work that must not change detection or the API.
+"""Compare the results of two revisions, for changes that must not affect detection or the API.
 
     .venv/bin/python bench/compare_reports.py [--against REVISION] [--seeds 301 302] [--complaints 9000]
 
-Checks out REVISION (default: the commit before the last release) into a temporary git worktree, draws one world a seed
-there, audits it with that revision's code and with this tree's, and compares the two reports; then it compares the two
-OpenAPI documents. Ignored: ids of clusters, sentences and descriptions. Prints every path that differs and exits
-with 1 if there is one.
+Checks out REVISION into a temporary git worktree, generates one world per seed there, audits it with the code of that
+revision and with that of this tree, and compares the two reports; then it compares the two OpenAPI documents. Ids of
+clusters, sentences and descriptions are ignored. Prints every path that differs; the exit code is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -109,20 +108,20 @@ def differences(before: Any, after: Any, path: str = "$") -> Iterator[str]:
 def main() -> int:
     """Compare this tree with a revision."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", default="7ec614b", metavar="REVISION")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[301, 302])
-    parser.add_argument("--complaints", type=int, default=9_000)
-    told = parser.parse_args()
+    parser.add_argument("--against", default="7ec614b", metavar="REVISION", help="git revision (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[301, 302], help="one world each (default: 301 302)")
+    parser.add_argument("--complaints", type=int, default=9_000, help="per world (default: %(default)s)")
+    options = parser.parse_args()
     found = list[str]()
-    with checkout(told.against) as tree, tempfile.TemporaryDirectory() as scratch:
+    with checkout(options.against) as tree, tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        for seed in told.seeds:
-            run_in(tree, "-c", DRAW, str(seed), str(told.complaints), str(folder))
+        for seed in options.seeds:
+            run_in(tree, "-c", DRAW, str(seed), str(options.complaints), str(folder))
             before = without_prose(audited(tree, folder, folder / "before.json"), {})
             after = without_prose(audited(ROOT, folder, folder / "after.json"), {})
             new = [f"world {seed} {line}" for line in differences(before, after)]
             clusters = len(before.get("clusters", ()))
-            print(f"world {seed}: {told.complaints} complaints, {clusters} clusters, {len(new)} differences")
+            print(f"world {seed}: {options.complaints} complaints, {clusters} clusters, {len(new)} differences")
             found += new
         documents = [without_prose(json.loads(run_in(each, "-c", DOCUMENT, str(folder))), {}) for each in (tree, ROOT)]
         new = [f"OpenAPI {line}" for line in differences(*documents)]

@@ -1,12 +1,12 @@
-"""A very large case in a real browser: how long until it is to be seen whole, and what the browser has to load for it.
+"""Measure in a real browser how long a very large case takes until it is completely visible, and what is loaded.
 
     .venv/bin/python bench/console_case.py [--reporters 500] [--targets 60] [--times 9] [--quick]
 
-A case of so many reporters on so many targets, four complaints of five made, is written straight into the database of a
-running service (bench/large_case.py). A signed-in person opens it in Chromium, each time in a new profile, so that
-nothing is cached; then again in the same one, as everybody but the first visitor of a morning does. Measured from the
-begin of the navigation (the page's own clock) until every mark of the raster is painted: page, scripts, data and
-drawing together. A Chromium is needed (make chromium); without one the command says so and exits with 3.
+A case of `--reporters` on `--targets`, with four fifths of all possible complaints, is written directly into the
+database of a running service (bench/large_case.py). A signed-in person opens it in Chromium, each time in a new profile
+with an empty cache, then again in the same profile, as all but the first visitor of a day do. The time runs from the
+start of the navigation (the page's own clock) until every mark of the chart is painted: page, scripts, data and
+drawing. Needs a Chromium (make chromium); without one the command prints a message and exits with 3.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _READ = """() => {
     "the page's first byte": page.responseStart,
     "the page's last byte": page.responseEnd,
     "parsed, scripts run": page.domContentLoadedEventEnd,
-    "picture data asked for": data.requestStart,
+    "chart data requested": data.requestStart,
     "picture data there": data.responseEnd,
   };
   return [window.shownMs, steps, Number(host.dataset.drawnMs), Number(host.dataset.cells)];
@@ -71,22 +71,22 @@ def open_case(context: BrowserContext, base: str) -> Opened:
     fetched: list[Request] = []
     outside: list[str] = []
     # playwright marks what it is given, which a built-in cannot bear
-    page.on("requestfinished", lambda asked: fetched.append(asked))
+    page.on("requestfinished", lambda request: fetched.append(request))
     page.on(
         "request",
-        lambda asked: (
-            outside.append(asked.url)
-            if urlsplit(asked.url).scheme in ("http", "https") and not asked.url.startswith(base)
+        lambda request: (
+            outside.append(request.url)
+            if urlsplit(request.url).scheme in ("http", "https") and not request.url.startswith(base)
             else None
         ),
     )
     answer = page.goto(f"{base}/console/clusters/{CASE}", wait_until="load")
     assert answer is not None and answer.status == 200, answer
     page.wait_for_function("() => window.shownMs", timeout=60_000)
-    shown, steps, drawn, cells = page.evaluate(_READ)
+    visible, steps, drawn, cells = page.evaluate(_READ)
     weight = sum(one.sizes()["responseBodySize"] for one in fetched if one.resource_type in ("script", "stylesheet"))
     page.close()
-    return Opened(shown, steps, drawn, cells, weight / 1_000, outside)
+    return Opened(visible, steps, drawn, cells, weight / 1_000, outside)
 
 
 def visits(browser: Browser, base: str, token: str, times: int) -> tuple[list[Opened], list[Opened]]:
@@ -108,14 +108,14 @@ def _cpu_ms(running: Installation) -> float:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--reporters", type=int, default=500)
-    parser.add_argument("--targets", type=int, default=60)
-    parser.add_argument("--times", type=int, default=9, help="how often it is opened with nothing cached")
+    parser.add_argument("--reporters", type=int, default=500, help="accounts in the case")
+    parser.add_argument("--targets", type=int, default=60, help="targets in the case")
+    parser.add_argument("--times", type=int, default=9, help="visits with an empty cache")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.reporters, chosen.targets, chosen.times = 60, 20, 2
     if path() is None:
-        print("no Chromium on the PATH: `make chromium` installs one")
+        print("no Chromium found on the PATH; `make chromium` installs one")
         sys.exit(3)
     print_machine()
     with installation() as running:

@@ -1,13 +1,12 @@
-"""The console's other pages in a large world: how long the server takes for the overview, the log, a target, a
-reporter, restorations and operations.
+"""Measure the server time of the console's other pages in a large world.
 
     .venv/bin/python bench/console_pages.py [--complaints 500000] [--requests 15] [--quick]
 
-A tenant is written straight into a scratch database (SQLite): complaints of two weeks, the last one busy; 10,000
-clusters, 400 of them large and of this week, so that a fifth of the week's complaints is coordinated; a decision for
-each third, 5,000 restorations, one target with 5,000 complaints. Each page is asked whole, from the request inside the
-application to the last byte of HTML, by a person who is signed in, again and again; nothing is kept between requests
-but what the service keeps.
+The pages are the overview, the log, a target, a reporter, restorations and operations. A tenant is written directly
+into a temporary SQLite database: two weeks of complaints, the second week busy; 10,000 clusters, 400 of them large and
+recent, so that a fifth of the week's complaints is coordinated; a decision on every third, 5,000 restorations, one
+target with 5,000 complaints. A signed-in person requests each page repeatedly; the time runs from the request inside
+the application to the last byte of HTML. Nothing is cached between requests except by the service itself.
 """
 
 from __future__ import annotations
@@ -368,8 +367,8 @@ async def ask(engine: Engine, folder: str, requests: int, now: datetime) -> dict
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--complaints", type=int, default=500_000, help="how many the tenant has")
-    parser.add_argument("--requests", type=int, default=15, help="of each page")
+    parser.add_argument("--complaints", type=int, default=500_000, help="complaints of the tenant")
+    parser.add_argument("--requests", type=int, default=15, help="requests for each page")
     chosen: argparse.Namespace = parser.parse_args()
     if chosen.quick:
         chosen.complaints, chosen.requests = 10_000, 3

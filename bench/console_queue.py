@@ -1,11 +1,11 @@
-"""The console's queue with very many cases: how long the server takes for a page.
+"""Measure the server time of the console's queue with very many cases.
 
     .venv/bin/python bench/console_queue.py [--cases 10000] [--requests 40] [--quick]
 
-A tenant with so many cases is written straight into a scratch database (SQLite): 30 accounts and 6 targets a case on
-average, four complaints of ten made. Asked is what moderators ask: every tab, sorts, filters, the second page; each
-page whole, from the request inside the application to the last byte of HTML, by a person who is signed in. No network,
-and nothing kept between requests but what the service keeps.
+A tenant with `--cases` cases is written directly into a temporary SQLite database: 30 accounts and 6 targets per case
+on average, with four tenths of all possible complaints. The queries are those of moderators: every tab, sorts, filters,
+the second page. The time runs from the request of a signed-in person inside the application to the last byte of HTML,
+without a network; nothing is cached between requests except by the service itself.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _evidence(score: float) -> str:
 
 
 def questions() -> dict[str, dict[str, str]]:
-    """What is asked, by what it is called."""
+    """The queries by name."""
     return {
         "New, strongest first": {},
         "New, waiting longest first": {"sort": "found_at"},
@@ -253,8 +253,8 @@ async def _timed(client: httpx.AsyncClient, path: str) -> tuple[tuple[float, flo
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--cases", type=int, default=10_000, help="how many the tenant has")
-    parser.add_argument("--requests", type=int, default=40, help="of each question")
+    parser.add_argument("--cases", type=int, default=10_000, help="cases of the tenant")
+    parser.add_argument("--requests", type=int, default=40, help="requests for each query")
     chosen: argparse.Namespace = parser.parse_args()
     if chosen.quick:
         chosen.cases, chosen.requests = 1_000, 5

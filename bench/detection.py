@@ -1,14 +1,14 @@
-"""Detection against the truth: worlds x ways of looking, comparators, ablations, adversaries, calibration.
+"""Measure detection against known truth: many worlds, comparators, ablations, adversaries, calibration.
 
     nice .venv/bin/python bench/detection.py [--parts PART...] [--worlds DIR] [--toolkit PYTHON] [--quick]
 
-What is measured is kept in bench/out/detection/<state of the detecting code>/, a file a world and part, so that an
-interrupted run goes on where it was; then the tables are written into docs/detection.md between their markers, and the
-pictures into docs/pictures/ where matplotlib is installed (`python bench/detection_pictures.py RESULTS docs/pictures`
-draws them with any Python that has it). The whole takes about half an hour of one core. --quick: two small worlds,
-nothing written outside bench/out.
+Results are stored in bench/out/detection/<state of the detection code>/, one file for each world and part, so that an
+interrupted run continues where it stopped. Then the tables are written into docs/detection.md between their markers,
+and the pictures into docs/pictures/ if matplotlib is installed (`python bench/detection_pictures.py RESULTS
+docs/pictures` draws them with any Python that has it). The whole run takes about half an hour on one core. --quick: two
+small worlds, and nothing is written outside bench/out.
 
---toolkit names a Python in which coordination-network-toolkit is installed (it has its own needs; keep it apart from
+--toolkit names a Python in which coordination-network-toolkit is installed (its dependencies conflict; keep it out of
 .venv).
 """
 
@@ -69,7 +69,7 @@ class Bench:
         self._baselines: ModuleType | None = None
 
     def at(self, files: WorldFiles) -> tuple[Read, Sweeps]:
-        """The world in memory with its sweeps, contexts as told."""
+        """The world in memory with its sweeps, contexts as reported."""
         if self._read is None or self._read[0] != files.name:
             self._read = files.name, read(files), Sweeps()
         return self._read[1], self._read[2]
@@ -81,8 +81,8 @@ class Bench:
             self._baselines = comparators.baselines(self.folder)
         return self._baselines
 
-    def told(self, files: WorldFiles, report: Any) -> dict[str, Any]:
-        """What score.py says, the recall of each campaign, and how many named honest accounts were flagged."""
+    def judge_report(self, files: WorldFiles, report: Any) -> dict[str, Any]:
+        """The scores of score.py, the recall of each campaign, and how many named honest accounts were flagged."""
         truth = truth_of(files)
         campaign, named = truth["campaign_of_reporter"], truth["hard_negative_of_reporter"]
         flagged = {r for c in report["clusters"] if c["disposition"] == "flagged" for r in c["reporters"]}
@@ -138,12 +138,12 @@ def truth_of(files: WorldFiles) -> Any:
 
 
 def with_contexts(bench: Bench, files: WorldFiles) -> Any:
-    """Contexts as told, outcomes known and not; and every candidate of windows three days apart."""
+    """Contexts as reported, outcomes known and not; and every candidate of windows three days apart."""
     here, sweeps = bench.at(files)
     known = audited(here, sweeps, outcomes=True)
     found = {
-        "known": bench.told(files, known),
-        "unknown": bench.told(files, audited(here, sweeps, outcomes=False)),
+        "known": bench.judge_report(files, known),
+        "unknown": bench.judge_report(files, audited(here, sweeps, outcomes=False)),
         "sweep_seconds": sweeps.seconds,
         "read_seconds": here.seconds,
     }
@@ -181,8 +181,8 @@ def without_contexts(bench: Bench, files: WorldFiles) -> Any:
     """No context_id, outcomes known and not."""
     blind, sweeps = bench.at(files)[0].without_contexts(), Sweeps()
     return {
-        "known": bench.told(files, audited(blind, sweeps, outcomes=True)),
-        "unknown": bench.told(files, audited(blind, sweeps, outcomes=False)),
+        "known": bench.judge_report(files, audited(blind, sweeps, outcomes=True)),
+        "unknown": bench.judge_report(files, audited(blind, sweeps, outcomes=False)),
         "sweep_seconds": sweeps.seconds,
     }
 
@@ -191,8 +191,8 @@ def cases(bench: Bench, files: WorldFiles) -> Any:
     """Worlds that are for one part of detection alone: outcomes known and not."""
     here, sweeps = bench.at(files)
     return {
-        "known": bench.told(files, audited(here, sweeps, outcomes=True)),
-        "unknown": bench.told(files, audited(here, sweeps, outcomes=False)),
+        "known": bench.judge_report(files, audited(here, sweeps, outcomes=True)),
+        "unknown": bench.judge_report(files, audited(here, sweeps, outcomes=False)),
     }
 
 
@@ -202,7 +202,9 @@ def ablations(bench: Bench, files: WorldFiles) -> Any:
     return {
         name: dict(
             zip(
-                ("known", "unknown"), (bench.told(files, report) for report in ablated(here, sweeps, name)), strict=True
+                ("known", "unknown"),
+                (bench.judge_report(files, report) for report in ablated(here, sweeps, name)),
+                strict=True,
             )
         )
         for name in ABLATIONS[: 4 if bench.chosen.quick else None]
@@ -210,10 +212,10 @@ def ablations(bench: Bench, files: WorldFiles) -> Any:
 
 
 def judged(bench: Bench, files: WorldFiles) -> Any:
-    """What `unfounded_probability` said, with all outcomes, a third of them and none."""
+    """What `unfounded_probability` predicted, with all outcomes, a third of them and none."""
     here, sweeps = bench.at(files)
     truth = truth_of(files)
-    return {known: [asdict(t) for t in unfounded.told(files.name, here, sweeps, truth, known)] for known in KNOWN}
+    return {known: [asdict(t) for t in unfounded.forecasts(files.name, here, sweeps, truth, known)] for known in KNOWN}
 
 
 def withdrawn(bench: Bench, files: WorldFiles) -> Any:
@@ -234,7 +236,8 @@ def fraudar(bench: Bench, files: WorldFiles) -> Any:
 
 def _told_by(bench: Bench, files: WorldFiles, found: Any) -> dict[str, Any]:
     return {
-        name: bench.told(files, report) for name, report in comparators.reports(bench.baselines, files, found).items()
+        name: bench.judge_report(files, report)
+        for name, report in comparators.reports(bench.baselines, files, found).items()
     }
 
 
@@ -324,13 +327,15 @@ def draw(results: Path, out: Path) -> None:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--parts", nargs="+", choices=[*PARTS, "tables"], default=[*PARTS, "tables"])
-    parser.add_argument("--only", nargs="+", metavar="WORLD", help="of the worlds of these parts")
+    parser.add_argument(
+        "--parts", nargs="+", choices=[*PARTS, "tables"], default=[*PARTS, "tables"], help="what to measure"
+    )
+    parser.add_argument("--only", nargs="+", metavar="WORLD", help="only these worlds of the parts")
     parser.add_argument(
         "--toolkit",
         type=Path,
         metavar="PYTHON",
-        help="a Python with coordination-network-toolkit, as one more comparator",
+        help="a Python with coordination-network-toolkit, an additional comparator",
     )
     add_options(parser)
     chosen = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What each part of detection is worth: it is taken away, and only here; the product has no switch for any of it."""
+"""Ablations: what each part of detection contributes, by removing it. Only here; the service has no switch for it."""
 
 from __future__ import annotations
 

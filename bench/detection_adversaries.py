@@ -1,7 +1,7 @@
-"""Worlds of adversaries who know how detection works, made with the evaluation's own generator.
+"""Worlds with adversaries who know how detection works, made with the evaluation's own generator.
 
-Each is laid twice into an ordinary world with its hard negatives; none of the ordinary campaigns is in it. What is
-laid, and what it costs, stands beside each kind; docs/detection.md has the results, good and bad.
+Each kind is placed twice into an ordinary world with its honest crowds but without its ordinary campaigns. What is
+placed and what it costs is documented at each kind; docs/detection.md has the results, good and bad.
 """
 
 from __future__ import annotations

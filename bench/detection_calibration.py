@@ -1,4 +1,4 @@
-"""Do `probability` and `unfounded_probability` mean what they say? Told against true, over many groups of known worlds.
+"""Calibration of `probability` and `unfounded_probability`: predicted against observed shares over many known groups.
 
 PURE.
 """
@@ -40,7 +40,7 @@ class Bin:
     """Candidates of similar probability."""
 
     candidates: int
-    told: float  # mean probability
+    predicted: float  # mean probability
     true: float  # share that is coordinated
 
 
@@ -50,7 +50,7 @@ class Calibration:
 
     candidates: int
     base_rate: float
-    expected_error: float  # mean over the candidates of |told - true| of their bin
+    expected_error: float  # mean over the candidates of |predicted - true| of their bin
     brier: float
     brier_of_base_rate: float  # the naive forecast: the base rate for everybody
     bins: tuple[Bin, ...]
@@ -83,15 +83,15 @@ def calibration(probability: Sequence[float], coordinated: Sequence[bool], bins:
         raise ValueError("no candidates: there is nothing to calibrate, collect some from worlds with campaigns")
     p, y = np.asarray(probability, float), np.asarray(coordinated, float)
     parts = [part for part in np.array_split(np.argsort(p, kind="stable"), bins) if len(part)]
-    told = tuple(Bin(len(part), float(p[part].mean()), float(y[part].mean())) for part in parts)
+    predicted = tuple(Bin(len(part), float(p[part].mean()), float(y[part].mean())) for part in parts)
     base = float(y.mean())
     return Calibration(
         len(p),
         base,
-        sum(b.candidates * abs(b.told - b.true) for b in told) / len(p),
+        sum(b.candidates * abs(b.predicted - b.true) for b in predicted) / len(p),
         float(((p - y) ** 2).mean()),
         base * (1 - base),
-        told,
+        predicted,
     )
 
 

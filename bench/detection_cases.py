@@ -1,11 +1,10 @@
-"""Worlds for the two parts of detection that no other world needs: honest groups that look like a brigade's next of
-kin.
+"""Worlds with honest groups that closely resemble a brigade, for the two parts of detection that no other world tests.
 
-*watch*: a brigade and ten volunteers on the same author. The volunteers report what he writes that is bad, the brigade
-what he writes that is not, and both hit some of the same in the same hours. *readers*: forty regulars who all read one
-popular article and report four of its ten heated comments each within an evening, and four friends among them who read
-other things together as well: whoever grows a group from the friends finds the readers. The usual honest crowds are
-there as well, no other campaign is.
+*watch*: a brigade and ten volunteers on the same author. The volunteers report his bad comments and the brigade his
+harmless ones, and both report some of the same comments in the same hours. *readers*: forty regulars who all read one
+popular article and report four of its ten heated comments each within an evening; four friends among them also read
+other things together, so that growing a group from the friends reaches the readers. The usual honest crowds are present
+as well, but no other campaign.
 """
 
 from __future__ import annotations

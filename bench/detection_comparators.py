@@ -1,6 +1,6 @@
-"""What others would flag on the same world: the evaluation's baselines, and a published toolkit where one is installed.
+"""Comparators: what other methods flag in the same world, from the evaluation's baselines and a published toolkit.
 
-None of them looks at outcomes or contexts, so each is run once a world.
+None of them uses outcomes or contexts, so each runs once per world.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""What if a platform tells contexts badly?
-
-The same worlds with contexts as told, none, each target its own, and seven of ten targets without.
+"""Measure what badly reported contexts do to detection.
 
     .venv/bin/python bench/detection_contexts.py [--names w205 w206] [--quick]
 
-Outcomes known. Precision and recall of accounts as the evaluation's score.py counts them, and honest accounts flagged a
-day.
+The same worlds with the reported contexts, without any, with a separate context for each target, and with seven tenths
+of the targets without one. Outcomes are known. Prints precision and recall of accounts as the evaluation's score.py
+counts them, and honest accounts flagged per day.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def _partly(c: Complaints) -> Complaints:
 
 
 TELLING: dict[str, Callable[[Complaints], Complaints]] = {
-    "as told": lambda c: c,
+    "as reported": lambda c: c,
     "none": lambda c: replace(c, context=np.zeros_like(c.context)),
     "each target its own": _own,
     "three of ten targets": _partly,
@@ -48,7 +47,7 @@ def told_so(here: Read, telling: Callable[[Complaints], Complaints]) -> Read:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--names", nargs="+", default=["w205", "w206"], help="worlds (default %(default)s)")
+    parser.add_argument("--names", nargs="+", default=["w205", "w206"], help="names of worlds")
     add_options(parser)
     chosen = parser.parse_args()
     judge = judge_of(evaluation(chosen))

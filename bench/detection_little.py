@@ -1,15 +1,15 @@
-"""How much has to be there? A brigade of twelve among few other complaints.
+"""Measure how much traffic detection needs: a brigade of twelve among few other complaints.
 
     .venv/bin/python bench/detection_little.py [--quick]
 
-Twelve accounts, of which four in five complain within minutes about each of 3, 4, 6 and 10 targets, nine hours apart,
-each in a context of its own; beside them 100 to 10,000 complaints of others within five days. Printed: the share of
-draws in which the brigade is flagged (half of its accounts and nobody else's half). The null model is learned from the
-same window: where the brigade is a large part of all there is, what it does *is* usual there.
+Twelve accounts, four fifths of which complain within minutes about each of 3, 4, 6 and 10 targets, nine hours apart and
+each in its own context, among 100 to 10,000 complaints of others within five days. Prints the share of draws in which
+the brigade is flagged (half of its accounts, in a group of which they are at least half). The null model is learned
+from the same window: if the brigade is a large part of it, its behaviour *is* normal there.
 
-Then little worlds of the evaluation's generator without any campaign, 500, 1,500 and 4,000 organic complaints in 28
-days, with and without its honest crowds (outrage, patrol, popular article, ...): accounts flagged, outcomes unknown, by
-kind. Needs the evaluation's folder.
+Then small worlds of the evaluation's generator without any campaign, with 500, 1,500 and 4,000 organic complaints in 28
+days, with and without honest crowds (outrage, patrol, popular article, ...): accounts flagged, by kind, outcomes
+unknown. Needs the evaluation's folder.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def found(c: Complaints) -> bool:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=20, help="random draws for each cell")
     add_options(parser)
     chosen = parser.parse_args()
     print_machine()
@@ -117,8 +117,8 @@ def quiet(folder: Path, seed: int, organic: int, crowds: bool) -> Counter[str]:
     with TemporaryDirectory() as out:
         module.export(frame, truth, out, seed)
         run([Path(out) / "complaints.ndjson.gz"], outcomes=[], out=Path(out) / "report.json", now=datetime.now(UTC))
-        report, told = (json.loads((Path(out) / name).read_text()) for name in ("report.json", "truth.json"))
-    kinds = told["hard_negative_of_reporter"]
+        report, world_truth = (json.loads((Path(out) / name).read_text()) for name in ("report.json", "truth.json"))
+    kinds = world_truth["hard_negative_of_reporter"]
     return Counter(
         kinds.get(reporter, "reader")
         for c in report["clusters"]

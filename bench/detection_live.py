@@ -1,15 +1,14 @@
-"""Live protection without hindsight: at the moment a campaign's target reaches the removal threshold, does its
-independent count stay below?
+"""Measure live protection without hindsight, at the moment a campaign's target reaches the removal threshold.
 
     nice .venv/bin/python bench/detection_live.py [--seeds 201 202] [--tick 5] [--sweep-hours 1] [--worlds DIR]
     [--quick]
 
-Complaints come in ticks, sweeps at times of the stream, outcomes when they are decided: the live worker's own steps
-(tick, adopt, reconcile), without stores. Counted are campaign targets whose honest complaints, plus one a campaign,
-stay below the threshold and whose raw count reaches it: those that only the campaign removes. The oracle knows a
-campaign once its accounts have complained about a fourth target, and then all its targets: at the moment itself, and
-again an hour later; what it does not save nobody could without guessing. The service ticks twice a second and sweeps
-every hour of the stream; larger ticks see up to `tick` complaints too much.
+Does the independent count stay below the threshold? Complaints come in ticks, with sweeps at times of the stream and
+outcomes when they are decided, through the live worker's own steps (tick, adopt, reconcile) without stores. Counted are
+campaign targets that only the campaign removes: their honest complaints plus one per campaign stay below the threshold,
+their raw count reaches it. The oracle knows a campaign once its accounts have complained about a fourth target, and
+then all its targets, at that moment and again an hour later; what it does not save could only be guessed. The service
+ticks twice a second and sweeps every hour of the stream; larger ticks see up to `tick` complaints too many.
 """
 
 from __future__ import annotations
@@ -107,10 +106,10 @@ class Live:
         }
         known = self._known({t for g in self.found.values() for t in g.author_by_target}, now_ms * 1000)
         window = self.detector.window
-        told = Recomputation(
+        recomputation = Recomputation(
             list(self.found.values()), known, (window.since + window.origin) * 1000, now_ms * 1000, complete, settled
         )
-        self.states.update(reconcile(self.states, told, POLICY, lambda: f"k{next(self.numbers)}"))
+        self.states.update(reconcile(self.states, recomputation, POLICY, lambda: f"k{next(self.numbers)}"))
 
     def independent(self, target: int, complaints: int) -> float:
         """The target's independent count by now."""
@@ -169,9 +168,9 @@ def crossings(world: Read, truth: Any, tick: int, sweep_hours: float) -> list[Cr
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[201, 202])
-    parser.add_argument("--tick", type=int, default=5, help="complaints in a tick")
-    parser.add_argument("--sweep-hours", type=float, default=1)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[201, 202], help="seeds of the worlds")
+    parser.add_argument("--tick", type=int, default=5, help="complaints per tick")
+    parser.add_argument("--sweep-hours", type=float, default=1, help="hours of the stream between two sweeps")
     add_options(parser)
     chosen = parser.parse_args()
     evaluation(chosen)
@@ -210,8 +209,8 @@ def main() -> None:
         ),
         flush=True,
     )
-    told = {name: shares(found) for name, found in every.items()}
-    means = {key: mean(r[key] for r in told.values()) for key in shares(together)}
+    by_world = {name: shares(found) for name, found in every.items()}
+    means = {key: mean(r[key] for r in by_world.values()) for key in shares(together)}
     show("protected at once, %", 100 * means["at_once"], at_least=55, quick=chosen.quick)
     show("the oracle at once, %", 100 * means["oracle"], quick=chosen.quick)
     show("protected an hour later, %", 100 * means["later"], at_least=95, quick=chosen.quick)

@@ -1,8 +1,9 @@
-"""The pictures of docs/detection.md from a summary that bench/detection.py left.
+"""Draw the pictures of docs/detection.md from the results of bench/detection.py.
 
     PYTHON bench/detection_pictures.py RESULTS OUT
 
-RESULTS is bench/out/detection/<state>. Needs matplotlib, which is not in the lock, and nothing else of this repository.
+RESULTS is bench/out/detection/<state>. Needs matplotlib, which is not in the lock file, and nothing else of this
+repository.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ INK, OURS, OTHERS = "#222222", "#1b6ca8", "#b5b5b5"
 
 
 def reliability(found: dict[str, Any], out: Path) -> None:
-    """Told against true, by kind of cluster; the area of a point says how many candidates it stands for."""
+    """Predicted against observed shares, by kind of cluster; the area of a point is the number of candidates."""
     figure, axes = pyplot.subplots(figsize=(5, 4.6))
     axes.plot([0, 1], [0, 1], color=OTHERS, linewidth=1, label="as it should be")
     for name, colour, label in (("repeat", OURS, "several targets"), ("one_shot", "#d1603d", "one target, one time")):
         if name in found:
             bins = found[name]["bins"]
             axes.scatter(
-                [b["told"] for b in bins],
+                [b["predicted"] for b in bins],
                 [b["true"] for b in bins],
                 s=[12 + b["candidates"] for b in bins],
                 color=colour,
@@ -64,9 +65,9 @@ def comparison(found: dict[str, list[float]], out: Path) -> None:
 
 def evasions(found: dict[str, dict[str, list[float]]], out: Path) -> None:
     """Recall of each evasion: ours without outcomes beside the naive baseline and SynchroTrap."""
-    shown = [("burst, 10 an hour", OTHERS), ("SynchroTrap 24 h", "#7a7a7a"), ("ours, outcomes unknown", OURS)]
+    curves = [("burst, 10 an hour", OTHERS), ("SynchroTrap 24 h", "#7a7a7a"), ("ours, outcomes unknown", OURS)]
     figure, axes = pyplot.subplots(figsize=(7.5, 3.6))
-    for k, (title, colour) in enumerate(shown):
+    for k, (title, colour) in enumerate(curves):
         values = [rows.get(title, []) for rows in found.values()]
         places = [x + (k - 1) * 0.27 for x in range(len(values))]
         axes.bar(places, [mean(v) if v else 0.0 for v in values], width=0.25, color=colour, label=title)

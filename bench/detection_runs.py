@@ -1,7 +1,7 @@
-"""One world, many ways of looking at it: read once, each window swept once, judged by the evaluation's score.py.
+"""Analyse one world with many options: it is read once, each window is swept once, the evaluation's score.py judges.
 
-What an option does not touch is not done again: outcomes change no sweep, and the ablations of the score change no
-group. So a world's sweeps are remembered (`Sweeps`) and every option is the product's own `audit` over them.
+What an option does not affect is not repeated: outcomes change no sweep, and ablations of the score change no group. So
+the sweeps of a world are cached (`Sweeps`), and every option is the service's own `audit` over them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From kept results to the tables of docs/detection.md, and the summary that the pictures are drawn from."""
+"""Turn stored results into the tables of docs/detection.md and the summary that the pictures are drawn from."""
 
 from __future__ import annotations
 
@@ -52,21 +52,21 @@ def f1(precision: float, recall: float) -> float:
 
 
 def rows_of(results: Results, worlds: Sequence[str]) -> dict[str, list[Any]]:
-    """What was told about these worlds, by the row's title: comparators first, the naive one at the top."""
+    """The scores in these worlds, by the row's title: comparators first, the naive one at the top."""
     rows: dict[str, list[Any]] = {}
     found = list(results.of("others", *worlds).values())
     worlds_measured = len(found)
     found = [*found, *results.of("fraudar", *worlds).values()]
     for name, title in TITLES.items():
-        told = [f[name] for f in found if name in f]
-        if told:
+        scored = [f[name] for f in found if name in f]
+        if scored:
             rows[
-                title if len(told) == worlds_measured else f"{title} ({len(told)} of the {worlds_measured} worlds)"
-            ] = told
+                title if len(scored) == worlds_measured else f"{title} ({len(scored)} of the {worlds_measured} worlds)"
+            ] = scored
     for (part, known), title in OURS.items():
-        told = [f[known] for f in results.of(part, *worlds).values()]
-        if told:
-            rows[title] = told
+        scored = [f[known] for f in results.of(part, *worlds).values()]
+        if scored:
+            rows[title] = scored
     return rows
 
 
@@ -76,39 +76,40 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def mean_of(told: Sequence[Any], value: Callable[[Any], float]) -> float:
+def mean_of(scored: Sequence[Any], value: Callable[[Any], float]) -> float:
     """Mean of a value of the scores; a precision of nobody (no account flagged) counts as 1."""
-    return mean(1.0 if (x := value(t["score"])) != x else x for t in told)
+    return mean(1.0 if (x := value(t["score"])) != x else x for t in scored)
 
 
 def _aside(s: Any) -> float:
     return float(s["P_without_patrol"])
 
 
-def _framed_aside(told: Any) -> float:
+def _framed_aside(scored: Any) -> float:
     """Precision without the patrol and without the honest readers that a group complains beside on purpose."""
-    found, framed = told["score"]["P"] * told["score"]["flagged"], told["honest"].get("framed", [0, 0])[0]
-    return float(found / max(found / told["score"]["P_without_patrol"] - framed, 1))
+    found, framed = scored["score"]["P"] * scored["score"]["flagged"], scored["honest"].get("framed", [0, 0])[0]
+    return float(found / max(found / scored["score"]["P_without_patrol"] - framed, 1))
 
 
 def quality(results: Results, worlds: Sequence[str]) -> str:
     """Precision, recall, false accounts and removals."""
     rows = []
-    for title, told in rows_of(results, worlds).items():
+    for title, scored in rows_of(results, worlds).items():
         false = [
-            mean_of(told, lambda s, kind=kind: s["false_accounts_per_day"][kind]) for kind in ("n1", "n2", "n3", "org")
+            mean_of(scored, lambda s, kind=kind: s["false_accounts_per_day"][kind])
+            for kind in ("n1", "n2", "n3", "org")
         ]  # type: ignore[misc]
-        at = [t["score"]["removal"][THRESHOLD] for t in told]
+        at = [t["score"]["removal"][THRESHOLD] for t in scored]
         removed = [100 * mean(a["campaign_targets_removed"][kind] for a in at) for kind in ("independent", "ideal")]
         rows.append(
             [
                 title,
-                f"{mean_of(told, lambda s: s['P']):.3f}",
-                f"{mean_of(told, lambda s: s['R']):.3f}",
-                f"{mean_of(told, lambda s: s['F1']):.3f}",
-                f"{mean_of(told, _aside):.3f}",
-                f"{mean_of(told, lambda s: f1(_aside(s), s['R'])):.3f}",
-                f"{min(t['score']['F1'] for t in told):.3f}",
+                f"{mean_of(scored, lambda s: s['P']):.3f}",
+                f"{mean_of(scored, lambda s: s['R']):.3f}",
+                f"{mean_of(scored, lambda s: s['F1']):.3f}",
+                f"{mean_of(scored, _aside):.3f}",
+                f"{mean_of(scored, lambda s: f1(_aside(s), s['R'])):.3f}",
+                f"{min(t['score']['F1'] for t in scored):.3f}",
                 " / ".join(f"{x:.2f}" for x in false),
                 f"{removed[0]:.1f} ({removed[1]:.1f})",
                 f"{sum(a['other_removals_lost'] for a in at)} of {sum(a['other_removals'] for a in at)}",
@@ -134,9 +135,12 @@ def quality(results: Results, worlds: Sequence[str]) -> str:
 def kinds(results: Results) -> str:
     """Campaigns of which half of the accounts were found."""
     rows = []
-    for title, told in rows_of(results, STANDARD).items():
+    for title, scored in rows_of(results, STANDARD).items():
         rows.append(
-            [title, *(f"{mean_of(told, lambda s, k=k: s['campaigns_found'].get(k, float('nan'))):.2f}" for k in KINDS)]
+            [
+                title,
+                *(f"{mean_of(scored, lambda s, k=k: s['campaigns_found'].get(k, float('nan'))):.2f}" for k in KINDS),
+            ]
         )  # type: ignore[misc]
     return table(["", *KINDS], rows)
 
@@ -147,7 +151,7 @@ def each_world(results: Results) -> str:
     for name, found in results.of("contexts", *STANDARD, *SMALL).items():
         blind = results.parts["blind"].get(name)
         naive = results.parts["others"].get(name, {}).get(NAIVE)
-        told = [
+        scored = [
             naive,
             found["known"],
             found["unknown"],
@@ -157,7 +161,7 @@ def each_world(results: Results) -> str:
             [
                 name,
                 f"{found['complaints']:,}",
-                *("" if t is None else f"{t['score']['P']:.3f} / {t['score']['R']:.3f}" for t in told),
+                *("" if t is None else f"{t['score']['P']:.3f} / {t['score']['R']:.3f}" for t in scored),
             ]
         )
     return table(
@@ -169,39 +173,39 @@ def each_world(results: Results) -> str:
 def pure(results: Results) -> str:
     """Worlds without a campaign: whatever is flagged there is false."""
     rows = []
-    for title, told in rows_of(results, PURE).items():
-        days = [sum(t["score"]["false_accounts_per_day"].values()) for t in told]
+    for title, scored in rows_of(results, PURE).items():
+        days = [sum(t["score"]["false_accounts_per_day"].values()) for t in scored]
         rows.append(
             [
                 title,
-                str(len(told)),
+                str(len(scored)),
                 f"{mean(days):.3f}",
                 f"{max(days):.3f}",
-                f"{mean_of(told, lambda s: s['false_clusters_per_day']):.3f}",
+                f"{mean_of(scored, lambda s: s['false_clusters_per_day']):.3f}",
             ]
         )
     return table(["", "worlds", "accounts flagged a day, mean", "worst world", "clusters a day"], rows)
 
 
-def _recalls(told: Sequence[Any], kind: str) -> list[float]:
-    return [share for t in told for name, share in t["recall"].items() if name.rpartition("_")[0] == kind]
+def _recalls(scored: Sequence[Any], kind: str) -> list[float]:
+    return [share for t in scored for name, share in t["recall"].items() if name.rpartition("_")[0] == kind]
 
 
 def adversaries(results: Results) -> str:
     """Recall of each evasion, with its cost; below it what honest people next to it suffered."""
-    shown = {TITLES[name] for name in (NAIVE, "projection_k2_1h", "synchrotrap_24h")} | set(OURS.values())
-    rows = {title: told for title, told in rows_of(results, ADVERSE).items() if title in shown}
+    titles = {TITLES[name] for name in (NAIVE, "projection_k2_1h", "synchrotrap_24h")} | set(OURS.values())
+    rows = {title: scored for title, scored in rows_of(results, ADVERSE).items() if title in titles}
     lines = []
     if not rows:
         raise ValueError("no adversaries' world was measured")
     for kind, evasion in EVASIONS.items():
-        shares = [_recalls(told, kind) for told in rows.values()]
+        shares = [_recalls(scored, kind) for scored in rows.values()]
         lines.append([evasion.what, evasion.cost, *(f"{mean(s):.2f}" for s in shares), f"{min(shares[-1]):.2f}"])
     for title, kind in (
         ("eight honest readers that a group complains beside: flagged", "framed"),
         ("60 honest accounts on one campus network: flagged", "campus"),
     ):
-        counts = [[t["honest"].get(kind, [0, 0]) for t in told] for told in rows.values()]
+        counts = [[t["honest"].get(kind, [0, 0]) for t in scored] for scored in rows.values()]
         lines.append(
             [title, "", *(f"{sum(c[0] for c in count)} of {sum(c[1] for c in count)}" for count in counts), ""]
         )
@@ -210,7 +214,7 @@ def adversaries(results: Results) -> str:
         [
             "precision, patrol aside",
             "",
-            *(f"{mean_of(told, _aside):.3f}" for told in rows.values()),
+            *(f"{mean_of(scored, _aside):.3f}" for scored in rows.values()),
             f"{min(_aside(t['score']) for t in last):.3f}",
         ]
     )
@@ -218,7 +222,7 @@ def adversaries(results: Results) -> str:
         [
             "precision, patrol and framed aside",
             "",
-            *(f"{mean(map(_framed_aside, told)):.3f}" for told in rows.values()),
+            *(f"{mean(map(_framed_aside, scored)):.3f}" for scored in rows.values()),
             f"{min(map(_framed_aside, last)):.3f}",
         ]
     )
@@ -237,12 +241,13 @@ def ablations(results: Results) -> str:
     whole = [[results.parts["contexts"][name] for name in found] for found in sets]
     rows = [
         _ablated(
-            "burst, 10 an hour (naive)", *[[{"known": told, "unknown": told} for told in found] for found in naive]
+            "burst, 10 an hour (naive)",
+            *[[{"known": scored, "unknown": scored} for scored in found] for found in naive],
         )
     ]
     rows.append(_ablated("**all of it**", *whole))
     for name in next(iter(sets[0].values()), {}):
-        rows.append(_ablated(f"without {name}", *[[told[name] for told in found.values()] for found in sets]))
+        rows.append(_ablated(f"without {name}", *[[scored[name] for scored in found.values()] for found in sets]))
     head = [
         "",
         "known: P",
@@ -278,7 +283,7 @@ def cases(results: Results) -> str:
     rows = [_case("burst, 10 an hour (naive)", [{"known": n, "unknown": n} for n in naive])] if naive else []
     rows.append(_case("**all of it**", list(whole.values())))
     rows += [
-        _case(f"without {name}", [told[name] for told in found.values()]) for name in next(iter(found.values()), {})
+        _case(f"without {name}", [scored[name] for scored in found.values()]) for name in next(iter(found.values()), {})
     ]
     head = [
         "",
@@ -310,13 +315,13 @@ def withdrawn(results: Results) -> str:
         raise ValueError("nothing was withdrawn")
     rows = []
     for delay in found[0]:
-        told = [f[delay] for f in found]
-        one = {key: mean(t[key] for t in told) for key in told[0]}
+        scored = [f[delay] for f in found]
+        one = {key: mean(t[key] for t in scored) for key in scored[0]}
         rows.append(
             [
                 delay,
-                f"{sum(t['withdrawn'] for t in told):.0f}",
-                f"{100 * one['at_once']:.0f} % of {sum(t['targets'] for t in told):.0f}",
+                f"{sum(t['withdrawn'] for t in scored):.0f}",
+                f"{100 * one['at_once']:.0f} % of {sum(t['targets'] for t in scored):.0f}",
                 f"{one['standing_hour_later']:.1f}",
                 f"{100 * one['flagged_ever']:.0f} %",
                 f"{one['days_flagged']:.1f}",
@@ -340,22 +345,23 @@ def unfounded(results: Results) -> str:
     found = results.of("unfounded", *STANDARD)
     rows, heights = [], []
     for known, title in zip(KNOWN, ("all", "of every third target", "none"), strict=True):
-        told = [t for f in found.values() for t in f[known]]
-        if not told:
+        scored = [t for f in found.values() for t in f[known]]
+        if not scored:
             raise ValueError("no world was looked at for it")
-        honest = [t for t in told if not t["dishonest"]]
+        honest = [t for t in scored if not t["dishonest"]]
         for prior, words in ((0.5, ".5 (the default)"), (None, "their share here")):
-            c = calibrated(told, prior)
-            shown = with_prior([t["unfounded"] for t in told], c.base_rate if prior is None else prior)
+            c = calibrated(scored, prior)
+            predicted = with_prior([t["unfounded"] for t in scored], c.base_rate if prior is None else prior)
             mean_of_kind = [
-                mean(p for p, t in zip(shown, told, strict=True) if t["dishonest"] == kind) for kind in (True, False)
+                mean(p for p, t in zip(predicted, scored, strict=True) if t["dishonest"] == kind)
+                for kind in (True, False)
             ]
             rows.append(
                 [
                     title,
                     words,
                     str(c.candidates),
-                    f"{sum(t['judged'] for t in told)}",
+                    f"{sum(t['judged'] for t in scored)}",
                     f"{len(honest)}",
                     f"{c.base_rate:.3f}",
                     f"{mean_of_kind[0]:.3f}",
@@ -366,9 +372,9 @@ def unfounded(results: Results) -> str:
                 ]
             )
         for low, high, b in by_height(
-            [t["unfounded"] for t in told], [t["dishonest"] for t in told], (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+            [t["unfounded"] for t in scored], [t["dishonest"] for t in scored], (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
         ):
-            heights.append([title, f"{low:g} to {high:g}", str(b.candidates), f"{b.told:.3f}", f"{b.true:.3f}"])
+            heights.append([title, f"{low:g} to {high:g}", str(b.candidates), f"{b.predicted:.3f}", f"{b.true:.3f}"])
     errors = table(
         [
             "outcomes",
@@ -377,7 +383,7 @@ def unfounded(results: Results) -> str:
             "of them judged",
             "honest",
             "dishonest (base rate)",
-            "mean told of the dishonest",
+            "mean predicted for the dishonest",
             "of the honest",
             "expected calibration error",
             "Brier",
@@ -385,7 +391,9 @@ def unfounded(results: Results) -> str:
         ],
         rows,
     )
-    return f"{errors}\n\n{table(['outcomes', 'told (prior .5)', 'groups', 'mean told', 'dishonest'], heights)}"
+    return (
+        f"{errors}\n\n{table(['outcomes', 'predicted (prior .5)', 'groups', 'mean predicted', 'dishonest'], heights)}"
+    )
 
 
 def live_of(results: Results) -> dict[str, list[Crossing]]:
@@ -398,12 +406,12 @@ def live(results: Results) -> str:
     found = live_of(results)
     if not found:
         raise ValueError("bench/detection_live.py did not run with this state of the code")
-    told = {name: shares(crossed) for name, crossed in found.items()}
-    lines = [(f"all, {name}", values) for name, values in told.items()]
-    if len(told) > 1:
+    scored = {name: shares(crossed) for name, crossed in found.items()}
+    lines = [(f"all, {name}", values) for name, values in scored.items()]
+    if len(scored) > 1:
         every = {
-            key: sum(v[key] for v in told.values()) if key == "targets" else mean(v[key] for v in told.values())
-            for key in next(iter(told.values()))
+            key: sum(v[key] for v in scored.values()) if key == "targets" else mean(v[key] for v in scored.values())
+            for key in next(iter(scored.values()))
         }
         lines.insert(0, ("**all, mean of the worlds**", every))
     lines += list(by_kind([c for crossed in found.values() for c in crossed]).items())
@@ -499,7 +507,7 @@ def calibration_tables(results: Results) -> str:
         ["bin, all candidates", *map(str, range(1, len(every) + 1))],
         [
             ["candidates", *(str(b.candidates) for b in every)],
-            ["mean probability", *(f"{b.told:.3f}" for b in every)],
+            ["mean probability", *(f"{b.predicted:.3f}" for b in every)],
             ["coordinated", *(f"{b.true:.3f}" for b in every)],
         ],
     )
@@ -507,7 +515,7 @@ def calibration_tables(results: Results) -> str:
     heights = table(
         ["probability, all candidates", "candidates", "mean probability", "coordinated"],
         [
-            [f"{low:g} to {high:g}", str(b.candidates), f"{b.told:.3f}", f"{b.true:.3f}"]
+            [f"{low:g} to {high:g}", str(b.candidates), f"{b.predicted:.3f}", f"{b.true:.3f}"]
             for low, high, b in by_height([c["probability"] for c in pairs], [c["coordinated"] for c in pairs])
         ],
     )
@@ -590,8 +598,8 @@ def bars(results: Results) -> str:
     if small:
         f = mean_of([x["known"] for x in small.values()], lambda s: s["F1"])
         rows.append(_bar("small communities, outcomes known: F1", f"{f:.3f}", "≥ .98", f >= 0.98))
-    for title, told, least in (("known", known, 0.8), ("unknown", unknown, 0.9)):
-        by_kind = {k: mean_of(told, lambda s, k=k: s["campaigns_found"][k]) for k in KINDS}  # type: ignore[misc]
+    for title, scored, least in (("known", known, 0.8), ("unknown", unknown, 0.9)):
+        by_kind = {k: mean_of(scored, lambda s, k=k: s["campaigns_found"][k]) for k in KINDS}  # type: ignore[misc]
         others = {k: v for k, v in by_kind.items() if k != "p7"}
         worst = min(others, key=lambda k: others[k])
         met = others[worst] >= 0.95 and by_kind["p7"] >= least
@@ -617,8 +625,8 @@ def bars(results: Results) -> str:
         )
         if len(organic) < 20 and rows[-1][-1] == "met":
             rows[-1][-1] = f"met on {len(organic)} of 20"
-    for title, told in (("known", known), ("unknown", unknown)):
-        at = [t["score"]["removal"][THRESHOLD] for t in told]
+    for title, scored in (("known", known), ("unknown", unknown)):
+        at = [t["score"]["removal"][THRESHOLD] for t in scored]
         lost, total = sum(a["other_removals_lost"] for a in at), sum(a["other_removals"] for a in at)
         rows.append(
             _bar(
@@ -745,9 +753,10 @@ def _summary(results: Results) -> dict[str, Any]:
     rows, adverse = rows_of(results, STANDARD), rows_of(results, ADVERSE)
     plain = str.maketrans("", "", "*")
     return {
-        "f1": {title.translate(plain): [t["score"]["F1"] for t in told] for title, told in rows.items()},
+        "f1": {title.translate(plain): [t["score"]["F1"] for t in scored] for title, scored in rows.items()},
         "evasions": {
-            kind: {title.translate(plain): _recalls(told, kind) for title, told in adverse.items()} for kind in EVASIONS
+            kind: {title.translate(plain): _recalls(scored, kind) for title, scored in adverse.items()}
+            for kind in EVASIONS
         },
         "calibration": {name: asdict(c) for name, c in calibrations(results).items()} if candidates(results) else {},
     }

@@ -1,10 +1,8 @@
-"""Does `unfounded_probability` mean what it says?
+"""Calibration of `unfounded_probability`: every coordinated group of a window against what it really is.
 
-Every coordinated group of a window, as it is kept, against what it is. PURE but for the patch.
-
-The audit runs as it does, with all outcomes, with those of every third target, with none; every third window its
-clusters are read as a moderator would have seen them on that day. Dishonest is a group of which at least half of the
-accounts belong to one campaign; every other one is honest.
+PURE except for the patch. The audit runs unchanged, with all outcomes, with those of every third target, and with none;
+in every third window its clusters are read as a moderator would have seen them on that day. A group is dishonest if at
+least half of its accounts belong to one campaign; every other group is honest.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ from workers.audit import windows
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ClusterForecast:
     """One cluster on one day."""
 
     world: str
@@ -44,9 +42,9 @@ def thinned(outcomes: Mapping[int, Sequence[FeedOutcome]], known: str) -> dict[i
     }
 
 
-def told(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known: str) -> list[Told]:
+def forecasts(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known: str) -> list[ClusterForecast]:
     """Every coordinated cluster of windows DAYS_APART days apart."""
-    seen: list[Told] = []
+    seen: list[ClusterForecast] = []
     number = 0
 
     def watching(
@@ -62,7 +60,7 @@ def told(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known
         if number % DAYS_APART == 0:
             now = {**states, **changed}
             seen.extend(
-                _told(world, s, here.history.reporter_ids, truth)
+                _forecast(world, s, here.history.reporter_ids, truth)
                 for s in now.values()
                 if s.disposition not in ("merged", "revoked") and s.last_us >= found.since_us
             )
@@ -74,7 +72,9 @@ def told(world: str, here: Read, sweeps: Sweeps, truth: Mapping[str, Any], known
     return seen
 
 
-def _told(world: str, state: ClusterState, reporter_ids: Mapping[int, str], truth: Mapping[str, Any]) -> Told:
+def _forecast(
+    world: str, state: ClusterState, reporter_ids: Mapping[int, str], truth: Mapping[str, Any]
+) -> ClusterForecast:
     campaign, named = truth["campaign_of_reporter"], truth["hard_negative_of_reporter"]
     labels: Counter[str] = Counter()
     for key in sorted(state.members):
@@ -83,4 +83,4 @@ def _told(world: str, state: ClusterState, reporter_ids: Mapping[int, str], trut
     label, count = labels.most_common(1)[0]
     dishonest = label in set(campaign.values()) and 2 * count >= len(state.members)
     judged = any(e.signal == OUTCOMES and e.contribution for e in state.evidence)
-    return Told(world, label, dishonest, state.unfounded_probability, state.disposition, judged)
+    return ClusterForecast(world, label, dishonest, state.unfounded_probability, state.disposition, judged)

@@ -1,11 +1,9 @@
-"""Flag and withdraw: accounts complain, the count removes the target, and then they take their complaints back.
+"""Flag and withdraw: accounts complain, the count removes the target, and then they withdraw. What does that hide?
 
-What does that hide?
-
-A file for `audit` has no withdrawals, so the live worker's own steps are run (detection_live.Live) over the
-adversaries' world: the accounts of its plain groups withdraw each complaint some time after the count has reached the
-threshold, or the last complaint where it never does. A withdrawn complaint leaves the window and counts nowhere; what
-it had done by then, the removal, is the platform's to undo.
+A file for `audit` has no withdrawals, so the live worker's own steps (detection_live.Live) process the adversaries'
+world: the accounts of its plain groups withdraw each complaint some time after the count has reached the threshold, or
+after the last complaint if it never does. A withdrawn complaint leaves the window and no longer counts; undoing the
+removal that it caused is up to the platform.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Complaints a second from the first request until nothing is pending, everything on; and the naive form beside it.
+"""Measure complaints per second from the first request until nothing is pending, against a naive implementation.
 
     .venv/bin/python bench/end_to_end.py [--world w126] [--runs 1] [--gzip] [--outcomes] [--naive 3000] [--quick]
 
 `brigadewatch up` runs in a temporary folder (API, Redis with appendfsync always, SQLite, workers, clock). One client
-posts the world in batches of 500 over one kept-alive connection, each after the 202 of the one before, since the order
-of two would be chance. With --outcomes the moderators' outcomes go in between, by time.
+posts the world in batches of 500 over one kept-alive connection, each after the 202 of the previous one, since the
+order of concurrent requests would be random. With --outcomes the moderators' outcomes are sent in between, by time.
 
-The naive form, in the same installation: one RQ job a complaint, on one SimpleWorker, each calling the ingest's own
-commit with a batch of one. It is given every advantage: no HTTP, no validation, jobs enqueued in pipelines of 500, and
-it is timed until the last job is archived, not analysed.
+The naive implementation, in the same installation: one RQ job per complaint, on one SimpleWorker, each calling the
+ingest worker's own commit with a batch of one. It gets every advantage: no HTTP, no validation, jobs enqueued in
+pipelines of 500, and the time stops when the last job is archived, not analysed.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def run(
     position = 0
     started = time.perf_counter()
     for body, outcomes in requests:
-        asked = time.perf_counter()
+        began_request = time.perf_counter()
         if body:
             position = client.post(body, encoding=encoding)["position"]
         if outcomes:
             position = client.outcomes(outcomes)["position"]
-        answered.append((time.perf_counter() - asked) * 1e3)
+        answered.append((time.perf_counter() - began_request) * 1e3)
     sent = time.perf_counter() - started
     client.wait_until(position, pause=0.05)
     seconds = time.perf_counter() - started
@@ -90,11 +90,11 @@ def run_naive(up: Installation, lines: list[bytes]) -> float:
         started = time.perf_counter()
         producer = threading.Thread(target=naive.produce, args=(up.redis_url, lines))
         producer.start()
-        said = worker.stdout.readline().split()
+        printed = worker.stdout.readline().split()
         seconds = time.perf_counter() - started
         producer.join()
-        if said != ["done", str(len(lines))]:
-            raise RuntimeError(f"the naive worker said {said}, expected done {len(lines)}")
+        if printed != ["done", str(len(lines))]:
+            raise RuntimeError(f"the naive worker printed {printed}, expected: done {len(lines)}")
         return len(lines) / seconds
     finally:
         worker.terminate()
@@ -103,12 +103,14 @@ def run_naive(up: Installation, lines: list[bytes]) -> float:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--world", default="w126", help="which world (bench/worlds.py)")
-    parser.add_argument("--runs", type=int, default=1, help="how often, each with a tenant of its own")
-    parser.add_argument("--most", type=int, metavar="N", help="so many complaints of it only")
-    parser.add_argument("--gzip", action="store_true", help="bodies are sent compressed")
-    parser.add_argument("--outcomes", action="store_true", help="the outcomes are sent, too")
-    parser.add_argument("--naive", type=int, default=3_000, metavar="N", help="complaints of the naive form; 0: none")
+    parser.add_argument("--world", default="w126", help="name of the world (bench/worlds.py)")
+    parser.add_argument("--runs", type=int, default=1, help="number of runs, each with a new tenant")
+    parser.add_argument("--most", type=int, metavar="N", help="use only the first N complaints")
+    parser.add_argument("--gzip", action="store_true", help="compress request bodies")
+    parser.add_argument("--outcomes", action="store_true", help="send the outcomes as well")
+    parser.add_argument(
+        "--naive", type=int, default=3_000, metavar="N", help="complaints for the naive implementation; 0: skip it"
+    )
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
     if chosen.quick:

@@ -1,4 +1,4 @@
-"""What every measurement prints: the machine, and each figure beside its bar."""
+"""What all measurements print: the machine, and each figure with its bar."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from collections.abc import Sequence
 
 def parser_of(documentation: str | None) -> argparse.ArgumentParser:
     """A parser with the option that all measurements share."""
-    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=documentation, formatter_class=_HelpFormatter)
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="a small form of some seconds that shows that the measurement runs; its figures say little",
+        help="run a small version for some seconds, which checks that the measurement works; ignore its figures",
     )
     return parser
 
 
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows the defaults of options; leaves the description's lines as they are."""
+
+
 def print_machine() -> None:
-    """Cores, load and Python: a figure without them says nothing."""
+    """Print cores, load and Python, which every figure depends on."""
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     print(
         f"machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load {load}",
@@ -29,9 +33,9 @@ def print_machine() -> None:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of them lie at or below (nearest rank); ValueError for none."""
+    """The value that `share` of the values do not exceed (nearest rank). Raises ValueError without values."""
     if not values:
-        raise ValueError("no values: a quantile of nothing was asked for")
+        raise ValueError("cannot compute a quantile of no values")
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
@@ -45,9 +49,9 @@ def show(
     digits: int = 1,
     quick: bool = False,
 ) -> bool:
-    """Print one figure, with its bar where it has one; True when it has none or meets it.
+    """Print one figure with its bar, if it has one. Returns whether it meets the bar, True without one.
 
-    The quick form is not held to bars.
+    Quick runs are not compared with bars.
     """
     met, bar = True, ""
     for limit, sign, holds in (

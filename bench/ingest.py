@@ -1,9 +1,9 @@
-"""CPU of archiving, µs a complaint, per 50,000 rows.
+"""Measure the CPU time of archiving, in µs per complaint, for every 50,000 rows.
 
     .venv/bin/python bench/ingest.py [--rows 300000] [--batch 500] [--quick]
 
-Generated complaints; batches of 500 lines are committed in groups of 8,000 items, as the ingest worker drains them from
-a full stream.
+Generated complaints; batches of 500 lines are committed in groups of 8,000 items, as the ingest worker does with a full
+stream.
 """
 
 import gc
@@ -85,8 +85,8 @@ def run(rows: int, batch: int) -> None:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--rows", type=int, default=300_000)
-    parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--rows", type=int, default=300_000, help="complaints to archive")
+    parser.add_argument("--batch", type=int, default=500, help="complaints per batch")
     chosen = parser.parse_args()
     print_machine()
     run(20_000 if chosen.quick else chosen.rows, chosen.batch)

@@ -1,4 +1,4 @@
-"""A running `brigadewatch up` in a temporary folder, and what its processes use."""
+"""A running `brigadewatch up` in a temporary folder, and the resources that its processes use."""
 
 from __future__ import annotations
 
@@ -137,8 +137,8 @@ class Installation:
     def cpu(self) -> dict[str, float]:
         """Seconds of CPU that each process has used so far, this one and the whole machine as well, and the clock."""
         total = psutil.cpu_times()
-        told = {name: sum(process.cpu_times()[:2]) for name, process in self.parts().items()}
-        return told | {
+        cpu_seconds = {name: sum(process.cpu_times()[:2]) for name, process in self.parts().items()}
+        return cpu_seconds | {
             CLIENT: time.process_time(),
             MACHINE: total.user + total.nice + total.system,
             CLOCK: time.perf_counter(),
@@ -181,21 +181,21 @@ def installation(data: Path | None = None, *, environment: dict[str, str] | None
 
 
 def _address(process: subprocess.Popen[str]) -> str:
-    """The API's address, once `up` has said that all is ready; what it says later goes to stderr."""
+    """The API's address, once `up` has reported that it is ready; its later output goes to stderr."""
     assert process.stderr is not None
     killer = threading.Timer(START_SECONDS, process.kill)
     killer.start()
-    said: list[str] = []
+    output: list[str] = []
     try:
         for line in process.stderr:
-            said.append(line)
+            output.append(line)
             if "Ctrl-C" in line:
                 break
     finally:
         killer.cancel()
-    found = re.search(r"API\s+(http://\S+)", "".join(said))
+    found = re.search(r"API\s+(http://\S+)", "".join(output))
     if found is None:
-        raise RuntimeError(f"`brigadewatch up` was not ready within {START_SECONDS:.0f} s, or ended: {''.join(said)}")
+        raise RuntimeError(f"`brigadewatch up` was not ready within {START_SECONDS:.0f} s, or ended: {''.join(output)}")
     stream = process.stderr
     threading.Thread(target=lambda: [sys.stderr.write(f"  up: {line}") for line in stream], daemon=True).start()
     return found.group(1)

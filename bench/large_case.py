@@ -1,7 +1,7 @@
-"""One very large case, written straight into the tables: what ingest and detection would have left there.
+"""One very large case, written directly into the tables as ingest and detection would have done.
 
-Half a thousand accounts on sixty comments, most of them on most: far more than moderators usually see, so that a page
-which bears it bears the rest. Written, not sent: finding it takes the detector longer than showing it takes the page.
+Hundreds of accounts on sixty comments, most accounts on most comments: far more than moderators usually see, so that a
+page that copes with it copes with everything. Written rather than sent, since detecting it would take too long.
 """
 
 from __future__ import annotations

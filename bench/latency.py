@@ -1,10 +1,10 @@
-"""How long from a batch's 202 until `analysed_position` passes its `position`, at a steady rate.
+"""Measure the time from a batch's 202 until `analysed_position` passes its `position`, at a steady rate.
 
     .venv/bin/python bench/latency.py [--seconds 300] [--rate 500] [--world dense] [--quick]
 
-Batches of 100 go out at their own times, whatever came back; another connection polls GET /v1/pipeline every 20 ms, so
-a figure is up to 20 ms and a call too high. The usual world has 67,000 complaints a day: at 500 a second its time runs
-640 times as fast as the clock, so that sweeps are due all the time (at most one in 30 s, as the contract says).
+Batches of 100 are sent on schedule, whatever the answers; another connection polls GET /v1/pipeline every 20 ms, so a
+figure is up to 20 ms and one call too high. The usual world has 67,000 complaints a day: at 500 per second its time
+runs 640 times as fast as the clock, so that sweeps are always due (at most one every 30 s).
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def delays(acknowledged: list[tuple[int, float]], seen: list[tuple[int, float]])
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--seconds", type=float, default=300.0, help="how long")
-    parser.add_argument("--rate", type=float, default=500.0, help="complaints a second")
-    parser.add_argument("--world", default="dense", help="which world (bench/worlds.py)")
+    parser.add_argument("--seconds", type=float, default=300.0, help="duration in seconds")
+    parser.add_argument("--rate", type=float, default=500.0, help="complaints per second")
+    parser.add_argument("--world", default="dense", help="name of the world (bench/worlds.py)")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
     if chosen.quick:

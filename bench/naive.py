@@ -1,8 +1,8 @@
-"""The naive form that bench/end_to_end.py compares with: one RQ job a complaint, on one SimpleWorker.
+"""The naive implementation that bench/end_to_end.py compares with: one RQ job per complaint, on one SimpleWorker.
 
-    python bench/naive.py work REDIS_URL DATABASE_URL N      says "ready", archives N complaints, says "done N"
+    python bench/naive.py work REDIS_URL DATABASE_URL N      prints "ready", archives N complaints, prints "done N"
 
-Each job calls the ingest's own commit with a batch of one.
+Each job calls the ingest worker's own commit with a batch of one.
 """
 
 from __future__ import annotations

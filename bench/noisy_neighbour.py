@@ -1,13 +1,12 @@
-"""What one tenant at its maximum rate does to another: accepted-to-analysed, and the question before a removal, with
-and without it.
+"""Measure what one tenant at its maximum rate does to another: latency of the analysis and of assessments.
 
     .venv/bin/python bench/noisy_neighbour.py [--seconds 60] [--rate N] [--world dense] [--quick]
 
-`brigadewatch up` runs with all its workers. A quiet tenant posts five complaints every half second, and asks about its
-targets every 20 ms. For as long again a noisy tenant, in a process of its own on two connections, posts batches of 500
-as fast as they are taken (`--rate`: at the rate that its operator allows it, set with `tenants set`), waiting when it
-gets 429. Another connection polls the quiet tenant's GET /v1/pipeline every 20 ms, so a figure is up to 20 ms and a
-call too high.
+`brigadewatch up` runs with all its workers. A quiet tenant posts five complaints every half second and asks about its
+targets every 20 ms, first alone, then beside a noisy tenant: a separate process with two connections that posts batches
+of 500 as fast as they are accepted (with `--rate`, as fast as its limit allows, set with `tenants set`) and waits when
+it gets 429. Another connection polls the quiet tenant's GET /v1/pipeline every 20 ms, so a figure is up to 20 ms and
+one call too high.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def read_batches(folder: Path, share: int) -> Iterator[bytes]:
 
 
 def flood(url: str, key: str, folder: Path, share: int) -> None:
-    """Post the world's complaints until told to end (by a signal) or there are no more; 429 is waited out."""
+    """Post the world's complaints until a signal or the end of the world; wait after a 429."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
@@ -89,9 +88,9 @@ def ask(client: Client, targets: list[str], answers: list[float], stop: threadin
 
 def phase(up: Installation, key: str, bodies: list[bytes], targets: list[str], seconds: float) -> Measured:
     """Post and ask for so many seconds, beside whatever else goes on."""
-    told, stop = Measured(), threading.Event()
+    measured, stop = Measured(), threading.Event()
     client, asker = Client(up.url, key), Client(up.url, key)
-    asking = threading.Thread(target=ask, args=(asker, targets, told.answers, stop))
+    asking = threading.Thread(target=ask, args=(asker, targets, measured.answers, stop))
     asking.start()
     started, number = time.perf_counter(), 0
     try:
@@ -99,18 +98,18 @@ def phase(up: Installation, key: str, bodies: list[bytes], targets: list[str], s
             time.sleep(max(0.0, started + number * QUIET_EVERY - time.perf_counter()))
             began = time.perf_counter()
             position = client.post(bodies.pop(0))["position"]
-            told.acknowledged.append((position, time.perf_counter()))
-            told.posts.append(time.perf_counter() - began)
+            measured.acknowledged.append((position, time.perf_counter()))
+            measured.posts.append(time.perf_counter() - began)
             number += 1
     finally:
         stop.set()
         asking.join()
-    return told
+    return measured
 
 
-def report(told: Measured, seen: list[tuple[int, float]], what: str, quick: bool, bar: float | None) -> float:
+def report(measured: Measured, seen: list[tuple[int, float]], what: str, quick: bool, bar: float | None) -> float:
     """Print the phase's figures; the p99 of the answers."""
-    found = delays(told.acknowledged, seen)
+    found = delays(measured.acknowledged, seen)
     for share in (0.5, 0.95, 1.0):
         show(
             f"quiet tenant, 202 until analysed, {what}, {'largest' if share == 1 else f'p{share * 100:.0f}'}, s",
@@ -119,15 +118,15 @@ def report(told: Measured, seen: list[tuple[int, float]], what: str, quick: bool
             digits=2,
             quick=quick,
         )
-    show(f"quiet tenant, POST, {what}, p95, ms", quantile(told.posts, 0.95) * 1e3, digits=1, quick=quick)
+    show(f"quiet tenant, POST, {what}, p95, ms", quantile(measured.posts, 0.95) * 1e3, digits=1, quick=quick)
     for share in (0.5, 0.99):
         show(
             f"quiet tenant, GET /v1/targets, {what}, p{share * 100:.0f}, ms",
-            quantile(told.answers, share),
+            quantile(measured.answers, share),
             digits=1,
             quick=quick,
         )
-    return quantile(told.answers, 0.99)
+    return quantile(measured.answers, 0.99)
 
 
 def set_rate(up: Installation, tenant: str, rate: float) -> None:
@@ -200,11 +199,11 @@ def main() -> None:
         flood(sys.argv[2], sys.argv[3], Path(sys.argv[4]), int(sys.argv[5]))
         return
     parser = parser_of(__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long each phase takes")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration of each phase in seconds")
     parser.add_argument(
-        "--rate", type=float, default=None, help="items a second that the noisy tenant is allowed; default: unlimited"
+        "--rate", type=float, default=None, help="rate limit of the noisy tenant, in items per second; None: unlimited"
     )
-    parser.add_argument("--world", default="dense", help="what the noisy tenant sends (bench/worlds.py)")
+    parser.add_argument("--world", default="dense", help="world that the noisy tenant sends (bench/worlds.py)")
     add_options(parser)
     chosen = parser.parse_args()
     if chosen.quick:

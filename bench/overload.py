@@ -1,18 +1,17 @@
-"""Twice what can be sustained, for five minutes: who is refused, what it costs in memory, whether assessments still
-answer, and that nothing is lost.
+"""Offer twice the sustainable rate for five minutes: refusals, memory, assessments, and proof that nothing is lost.
 
     .venv/bin/python bench/overload.py [--find 60] [--seconds 300] [--factor 2] [--room 250000] [--complaints 400000]
     [--quick]
 
-`brigadewatch up` runs in a temporary folder; beside it one more API process on its stores, with a bare route of one
-Redis GET in it (bench/assess.py). First complaints are posted as fast as they are analysed: no more than 20,000
-pending, and the rate of the second half is the sustainable one. Then `--factor` times that is offered, whatever the
-answers are: a batch that was refused is offered again in its turn, without regard for Retry-After. Meanwhile both
-routes are asked in turn, and memory is read every second. Then nothing is sent, until nothing is pending; the archive
-has to hold exactly what was acknowledged.
+`brigadewatch up` runs in a temporary folder; another API process uses its stores and has a bare route with one Redis
+GET (bench/assess.py). First complaints are posted as fast as they are analysed, with at most 20,000 pending; the rate
+of the second half is the sustainable one. Then `--factor` times that rate is offered, whatever the answers: a refused
+batch is offered again in its turn, ignoring Retry-After. Meanwhile both routes are called alternately, and memory is
+read every second. Then nothing is sent until nothing is pending; the archive must contain exactly what was
+acknowledged.
 
-The world is the demo's, drawn larger, and told again under other ids and two weeks later as often as is needed.
-`--room` is BRIGADEWATCH_MAX_STREAM_ITEMS, small enough for the five minutes to reach it.
+The world is a larger version of the demo's, repeated under other ids and two weeks later as often as needed. `--room`
+is BRIGADEWATCH_MAX_STREAM_ITEMS, small enough to be reached within five minutes.
 """
 
 from __future__ import annotations
@@ -41,14 +40,15 @@ from installation import Client, Installation, batches, installation
 from redis import Redis
 from sqlalchemy import create_engine, func, select
 
-from service.demo.world import DAYS, START, draw_world
+from service.demo.newspaper import DAYS, START
+from service.demo.world import draw_world
 from service.storage.sql.schema import complaints
 
 BATCH = 500
 CONNECTIONS = 6
 PENDING = 20_000  # while the sustainable rate is looked for
 ASK_EVERY_MS = 20.0
-ASKED = 100
+TARGETS_EACH = 100
 PATIENCE = 30.0  # seconds that a client waits for an answer
 
 
@@ -220,7 +220,7 @@ def send(port: int, key: str, path: Path, find: float, seconds: float, factor: f
 
 
 @dataclass
-class Asked:
+class CallTimings:
     """What the asking side saw."""
 
     bare: list[float] = field(default_factory=list)  # milliseconds
@@ -228,25 +228,25 @@ class Asked:
     failures: list[str] = field(default_factory=list)
 
 
-def ask(port: int, key: str, paths: list[bytes], seconds: float) -> Asked:
+def ask(port: int, key: str, paths: list[bytes], seconds: float) -> CallTimings:
     """Both routes, in turn, at a steady rate; who goes first changes.
 
-    A failure is noted, and the next question asked.
+    Failures are recorded, and the calls continue.
     """
-    told, connection, number = Asked(), Raw(port, key), 0
+    timings, connection, number = CallTimings(), Raw(port, key), 0
     started = time.perf_counter()
     while (now := time.perf_counter() - started) < seconds:
         time.sleep(max(0.0, number * ASK_EVERY_MS / 1e3 - now))
         for which in ((0, 1), (1, 0))[number % 2]:
             try:
                 took = connection.get(paths[number % len(paths)] if which else b"/bare")
-                (told.targets if which else told.bare).append(took)
+                (timings.targets if which else timings.bare).append(took)
             except (OSError, RuntimeError, ValueError, StopIteration) as error:
-                told.failures.append(f"{type(error).__name__}: {error}"[:200])
+                timings.failures.append(f"{type(error).__name__}: {error}"[:200])
                 connection = Raw(port, key)
         # what was missed is not made up for
         number = max(number + 1, int((time.perf_counter() - started) * 1e3 / ASK_EVERY_MS))
-    return told
+    return timings
 
 
 @contextlib.contextmanager
@@ -309,7 +309,7 @@ def measure(chosen: argparse.Namespace, folder: Path) -> bool:
             wait_for(f"http://127.0.0.1:{port}/healthz")
             targets = list(
                 dict.fromkeys(json.loads(line)["target"]["id"] for line in path.read_bytes().splitlines()[:20_000])
-            )[:ASKED]
+            )[:TARGETS_EACH]
             paths = [f"/v1/targets/{target}".encode() for target in targets]
             command = [
                 sys.executable,
@@ -347,7 +347,7 @@ def _overload(
     with sampled(up, api, redis) as seen:
         sender.stdin.write("go\n")
         sender.stdin.flush()
-        told = ask(port, key, paths, chosen.seconds)
+        timings = ask(port, key, paths, chosen.seconds)
         sent = json.loads(sender.stdout.readline())
         ended = time.perf_counter()
         position = max(calm["position"], sent["position"])
@@ -362,16 +362,16 @@ def _overload(
     )
     for status in sorted(answers):
         show(f"batches answered {status or 'not at all'}", answers[status], digits=0)
-    met = [show("assessments that failed", len(told.failures), at_most=0, digits=0, quick=chosen.quick)]
-    for failure in told.failures[:3]:
+    met = [show("assessments that failed", len(timings.failures), at_most=0, digits=0, quick=chosen.quick)]
+    for failure in timings.failures[:3]:
         print(f"    {failure}")
     for share in (0.5, 0.99):
-        show(f"the bare route, p{share * 100:.0f}, ms", quantile(told.bare, share), digits=1)
-        show(f"GET /v1/targets/{{id}}, p{share * 100:.0f}, ms", quantile(told.targets, share), digits=1)
+        show(f"the bare route, p{share * 100:.0f}, ms", quantile(timings.bare, share), digits=1)
+        show(f"GET /v1/targets/{{id}}, p{share * 100:.0f}, ms", quantile(timings.targets, share), digits=1)
     met.append(
         show(
-            f"ratio of the p99, {len(told.targets):,} calls of each",
-            quantile(told.targets, 0.99) / quantile(told.bare, 0.99),
+            f"ratio of the p99, {len(timings.targets):,} calls of each",
+            quantile(timings.targets, 0.99) / quantile(timings.bare, 0.99),
             at_most=5.0,
             digits=2,
             quick=chosen.quick,
@@ -395,11 +395,11 @@ def _overload(
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--find", type=float, default=60.0, help="seconds in which the sustainable rate is looked for")
-    parser.add_argument("--seconds", type=float, default=300.0, help="how long the overload lasts")
-    parser.add_argument("--factor", type=float, default=2.0, help="times the sustainable rate")
-    parser.add_argument("--room", type=int, default=250_000, help="items that may wait to be archived; beyond it 429")
-    parser.add_argument("--complaints", type=int, default=400_000, help="of one telling of the world")
+    parser.add_argument("--find", type=float, default=60.0, help="seconds for finding the sustainable rate")
+    parser.add_argument("--seconds", type=float, default=300.0, help="seconds of overload")
+    parser.add_argument("--factor", type=float, default=2.0, help="overload as a multiple of the sustainable rate")
+    parser.add_argument("--room", type=int, default=250_000, help="items that may wait to be archived, beyond that 429")
+    parser.add_argument("--complaints", type=int, default=400_000, help="complaints in one repetition of the world")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.find, chosen.seconds, chosen.room, chosen.complaints = 10.0, 30.0, 30_000, 60_000

@@ -1,9 +1,9 @@
-"""Precision, recall and removals of `audit` on the evaluation's worlds, judged by the evaluation's own score.py.
+"""Measure precision, recall and removals of `audit` on the evaluation's worlds, judged by its own score.py.
 
     .venv/bin/python bench/quality.py [--windows 14d 28d] [--seeds 41 42 43 44] [--quick]
 
-Each world goes through `brigadewatch audit`, with its outcomes, as anybody would start it. The floor was measured with
-the window of 28 days.
+Each world goes through `brigadewatch audit` with its outcomes, as a user would start it. The bar was measured with the
+window of 28 days.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def scores(judge: ModuleType, files: WorldFiles, window: str) -> dict[str, Any]:
             check=True,
             capture_output=True,
         )
-        with (files.folder / "truth.json").open() as truth, report.open() as told:
-            found: dict[str, Any] = judge.score(json.load(truth), json.load(told))
+        with (files.folder / "truth.json").open() as truth, report.open() as reported:
+            found: dict[str, Any] = judge.score(json.load(truth), json.load(reported))
     return found
 
 
@@ -105,8 +105,8 @@ def print_scores(found: list[dict[str, Any]], window: str, quick: bool) -> None:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--windows", nargs="+", default=[DEFAULT_WINDOW, "28d"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[41, 42, 43, 44])
+    parser.add_argument("--windows", nargs="+", default=[DEFAULT_WINDOW, "28d"], help="lengths of the window")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[41, 42, 43, 44], help="seeds of the worlds")
     add_options(parser)
     chosen = parser.parse_args()
     judge = judge_of(evaluation(chosen))

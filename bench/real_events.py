@@ -1,10 +1,10 @@
-"""What `audit` flags in real events that nobody here wrote: aggregates only, never an id.
+"""Print what `audit` flags in data of real events: aggregates only, never an id.
 
     .venv/bin/python bench/real_events.py [--window 14d] [--without-contexts] [--quick]
 
-Runs the audit over ../shared/data (birdwatch_not_helpful, german_elections_shares; --files has others) and prints
-numbers: how many groups, of what size, with what signals, and what a reader needs to judge them. docs/real-events.md is
-what was read out of it.
+Runs the audit over ../shared/data (birdwatch_not_helpful, german_elections_shares; --files selects others) and prints
+how many groups there are, of what size and with which signals, and what is needed to judge them. docs/real-events.md
+discusses the results.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def print_pace(flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str
 def print_sizes(
     flagged: list[dict[str, Any]], by_target: dict[str, list[dict[str, Any]]], complaints_of: Counter[str]
 ) -> None:
-    """How large the flagged groups are, and whether what is told of a group is true of the whole of it."""
+    """How large the flagged groups are, and whether what is reported about a group holds for all of it."""
     sizes = Counter(
         "3" if n == 3 else "4-6" if n < 7 else "7-19" if n < 20 else "20 and more"
         for n in (c["reporter_count"] for c in flagged)
@@ -211,7 +211,7 @@ def print_sizes(
         f"  accounts a group: {dict(sizes)}; {sum(c['target_count'] == 2 for c in flagged)} groups have two targets;"
         f" four accounts and three targets at most: {len(small)}"
     )
-    told_more = [0, 0, 0]
+    overstated = [0, 0, 0]
     span = 0
     for c in flagged:
         signals, people = {e["signal"]: e for e in c["evidence"]}, set(c["reporters"])
@@ -226,11 +226,11 @@ def print_sizes(
             else [False, False]
         )
         for k, wrong in enumerate((*off, any(off))):
-            told_more[k] += wrong
+            overstated[k] += wrong
         span += "span" in signals and c["score"] <= signals["span"]["contribution"]
     print(
-        f"  told of the group but not true of the whole of it by .2 and more: lockstep of {told_more[0]}, devotion of"
-        f" {told_more[1]}, either of {told_more[2]}; {span} groups are flagged for their span alone"
+        f"  overstated by .2 or more, if read as a claim about all members: lockstep of {overstated[0]}, devotion of"
+        f" {overstated[1]}, either of {overstated[2]}; {span} groups are flagged for their span alone"
     )
 
 
@@ -301,13 +301,13 @@ def print_file(path: Path, window: str) -> None:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--window", default="14d")
+    parser.add_argument("--window", default="14d", help="length of the window")
     parser.add_argument(
         "--without-contexts",
         action="store_true",
-        help="each file a second time, as a platform would send it that knows no contexts",
+        help="audit each file a second time, as a platform without contexts would send it",
     )
-    parser.add_argument("--files", nargs="+", default=list(FILES))
+    parser.add_argument("--files", nargs="+", default=list(FILES), help="names of files")
     add_options(parser)
     chosen = parser.parse_args()
     folder: Path = chosen.shared / "data"

@@ -1,12 +1,13 @@
-"""From SIGKILL of the detect worker to caught up, with a window of a million complaints.
+"""Measure the time from SIGKILL of the detect worker until it has caught up, with a window of a million complaints.
 
     .venv/bin/python bench/recovery.py [--kills 3] [--data DIR] [--quick]
 
 The world `million` (bench/worlds.py: a dense one with campaigns, 16 days, more than a million complaints in any 14 of
-them) is archived by the ingest's own commit, before anything runs. Then `brigadewatch up` analyses it to the end, and a
-sweep takes place: a minute or several. Then, `--kills` times: the detect worker gets SIGKILL, one more batch is posted
-at once, and the clock runs until nothing is pending. Every second time 5,000 complaints come after the last sweep and
-before the kill, which the rebuild has to tick through. With --data the folder is kept, and used again by the next run.
+them) is archived by the ingest worker's own commit before anything runs. Then `brigadewatch up` analyses it, which
+includes a sweep and takes several minutes. Then, `--kills` times, the detect worker gets SIGKILL, one more batch is
+posted at once, and the time runs until nothing is pending. Every second time there are 5,000 complaints between the
+last sweep and the kill, which the rebuild has to process in ticks. With --data the folder is kept and reused by the
+next run.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def fill(folder: Path, lines: list[bytes]) -> None:
     engine = prepare(read_settings(folder, {}))
     with engine.connect() as connection:
         if connection.scalar(select(tenants.c.id).where(tenants.c.name == TENANT)) is not None:
-            print(f"    {folder} is filled already")
+            print(f"    {folder} already contains the world")
             return
     number = create_tenant(engine, TENANT, time.time_ns() // 1000)
     epoch = take_epoch(engine, ingest_state, number)
@@ -91,8 +92,8 @@ def kill_and_wait(up: Installation, client: Client, before: list[bytes], after: 
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--kills", type=int, default=4, help="how often")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder to keep; default: a temporary one")
+    parser.add_argument("--kills", type=int, default=4, help="number of kills")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder to keep; None: a temporary one")
     add_options(parser)
     chosen: argparse.Namespace = parser.parse_args()
     name, kept = ("million", KEPT_BACK)

@@ -1,14 +1,13 @@
-"""Retention in a large archive: rows deleted a second, its longest transaction, and how ingest and readers fare
-meanwhile.
+"""Measure retention in a large archive: rows deleted per second, the longest transaction, the effect on others.
 
     .venv/bin/python bench/retention.py [--database postgresql] [--rows 1000000] [--seconds 60] [--quick]
 
-One tenant's archive of so many complaints (COPY; 500 in each row of the feed, eight on each target, a fiftieth of them
-in cases, half of them older than what is kept) is deleted from its oldest end by the worker's own steps with the
-worker's pauses, for so many seconds at most. Beside it, before and meanwhile, another thread archives 500 complaints
-five times a second for the same tenant, and a third reads a target's total and a reporter's latest complaints.
-PostgreSQL: the server that DATABASE_URL names, without one a server of its own that syncs each commit. It ends with 1
-when a bar is missed or a plan does not go along an index.
+The archive of one tenant (`--rows` complaints; 500 in each row of the feed, eight on each target, a fiftieth of them in
+cases, half of them older than the retention period) is deleted from its oldest end by the worker's own steps and
+pauses, for at most `--seconds`. Before and during that, one thread archives 500 complaints five times a second for the
+same tenant, and another reads a target's total and a reporter's latest complaints. PostgreSQL is the server at
+DATABASE_URL, or else a temporary server that syncs each commit. The exit code is 1 if a bar is missed or a query plan
+does not use an index.
 """
 
 from __future__ import annotations
@@ -290,11 +289,11 @@ def plans(engine: Engine, tenant: int, upto: int) -> bool:
             f"DELETE FROM feed WHERE tenant_id = {tenant} AND last_seq <= {upto}",
             f"SELECT last_seq, received_us, items FROM feed WHERE tenant_id = {tenant} ORDER BY last_seq LIMIT 256",
         ):
-            told = [str(row[-1]).strip() for row in connection.exec_driver_sql(explain + statement)]
-            fine = fine and any("Index" in line or "INDEX" in line or "PRIMARY KEY" in line for line in told)
+            title = [str(row[-1]).strip() for row in connection.exec_driver_sql(explain + statement)]
+            fine = fine and any("Index" in line or "INDEX" in line or "PRIMARY KEY" in line for line in title)
             print(
                 f"    {statement[:70]:72}"
-                f" {next((line for line in told if 'ndex' in line or 'SEARCH' in line), told[0])}"
+                f" {next((line for line in title if 'ndex' in line or 'SEARCH' in line), title[0])}"
             )
     return fine
 
@@ -348,15 +347,15 @@ def run(engine: Engine, rows: int, seconds: float, quick: bool) -> bool:
     show("a second of work", gone / sum(steps), digits=0)
     fine &= show("longest transaction", max(steps) * 1e3, unit=" ms", at_most=1_000, quick=quick)
     show("transactions, p50", quantile(steps, 0.5) * 1e3, unit=" ms")
-    for name, told in (
+    for name, title in (
         ("ingest", "500 complaints archived"),
         ("read", "total of a target and 20 complaints of a reporter"),
     ):
         for share in (0.5, 0.99):
-            show(f"{told}, alone, p{share * 100:.0f}", quantile(alone[name], share) * 1e3, unit=" ms")
-            show(f"{told}, meanwhile, p{share * 100:.0f}", quantile(meanwhile[name], share) * 1e3, unit=" ms")
+            show(f"{title}, alone, p{share * 100:.0f}", quantile(alone[name], share) * 1e3, unit=" ms")
+            show(f"{title}, meanwhile, p{share * 100:.0f}", quantile(meanwhile[name], share) * 1e3, unit=" ms")
         show(
-            f"{told}, meanwhile, longest of {len(meanwhile[name])}",
+            f"{title}, meanwhile, longest of {len(meanwhile[name])}",
             max(meanwhile[name]) * 1e3,
             unit=" ms",
             **({"at_most": 1_000, "quick": quick} if name == "ingest" else {}),
@@ -366,9 +365,11 @@ def run(engine: Engine, rows: int, seconds: float, quick: bool) -> bool:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument(
+        "--database", choices=("postgresql", "sqlite"), default="postgresql", help="database to measure"
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000, help="complaints in the archive")
+    parser.add_argument("--seconds", type=float, default=60, help="at most so many seconds of deleting")
     chosen = parser.parse_args()
     rows, seconds = (40_000, 5.0) if chosen.quick else (chosen.rows, chosen.seconds)
     print_machine()

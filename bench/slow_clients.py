@@ -1,11 +1,12 @@
-"""Slow and silent clients: when each is cut, and how the question before a removal fares meanwhile.
+"""Measure slow and silent clients: when each is disconnected, and how assessments fare meanwhile.
 
     .venv/bin/python bench/slow_clients.py [--seconds 60] [--idle 1000] [--bodies 100] [--every 20] [--quick]
 
-`brigadewatch up` runs in a temporary folder. `--idle` connections say nothing, or half a head, or nothing more after an
-answer, a third each; `--bodies` post a body of one byte a second, half of them with a key. Whatever is cut comes again
-at once, so that as many are there until the end. Meanwhile a target is asked about every `--every` milliseconds and a
-complaint posted every half second, each on an ordinary connection.
+`brigadewatch up` runs in a temporary folder. Of the `--idle` connections one third sends nothing, one third half a
+request head, and one third nothing more after an answer; `--bodies` connections post one byte of a body per second,
+half of them with a key. Each disconnected client reconnects at once, so that their number stays the same. Meanwhile a
+target is requested every `--every` milliseconds and a complaint posted every half second, each on an ordinary
+connection.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ async def measure(
     return alone, seen
 
 
-def told(alone: Sequence[float], seen: Seen, quick: bool) -> bool:
+def print_results(alone: Sequence[float], seen: Seen, quick: bool) -> bool:
     """Print all figures; whether every bar is met."""
     met = True
     for kind, held in sorted(seen.held_by_kind.items()):
@@ -209,10 +210,10 @@ def told(alone: Sequence[float], seen: Seen, quick: bool) -> bool:
 def main() -> int:
     """0: every bar is met, or this was the quick form and it ran."""
     parser = parser_of(__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--idle", type=int, default=1_000)
-    parser.add_argument("--bodies", type=int, default=100)
-    parser.add_argument("--every", type=float, default=20.0, metavar="MS")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration")
+    parser.add_argument("--idle", type=int, default=1_000, help="connections that send nothing more")
+    parser.add_argument("--bodies", type=int, default=100, help="connections that send a body slowly")
+    parser.add_argument("--every", type=float, default=20.0, metavar="MS", help="milliseconds between two assessments")
     options = parser.parse_args()
     if options.quick:
         options.seconds, options.idle, options.bodies = 14.0, 60, 10
@@ -233,7 +234,7 @@ def main() -> int:
                 every_seconds=options.every / 1_000,
             )
         )
-    met = told(alone, seen, options.quick)
+    met = print_results(alone, seen, options.quick)
     return 0 if met or options.quick else 1
 
 

@@ -1,9 +1,9 @@
-"""One sweep of a dense window, and the audit of a history ten times as long at the same density.
+"""Measure one sweep of a dense window, and the audit of a history ten times as long at the same density.
 
     .venv/bin/python bench/sweep.py [--quick]
 
-The sweep runs in a process of its own that reads nothing but columns: its peak of memory is the sweep's. The audits are
-the command line's, as anybody would start it: reading, windows and the report.
+The sweep runs in a separate process that reads nothing but columns, so its peak memory is that of the sweep. The audits
+run on the command line, as a user would start them: reading, windows and the report.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def sweep(folder: Path) -> None:
 def print_sweep(files: WorldFiles, quick: bool) -> None:
     """Run it and print."""
     columns(files)  # laid out by this process, so that the other one only loads them
-    said = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, __file__, "sweep", str(files.folder)], check=True, capture_output=True, text=True
     ).stdout.split()
-    wall, cpu, before, peak, live, met, groups, size, cut, shape, rate = map(float, said)
+    wall, cpu, before, peak, live, met, groups, size, cut, shape, rate = map(float, printed)
     show(f"sweep of {live:,.0f} complaints ({files.name}), s", wall, at_most=90, quick=quick)
     show("    of it CPU, s", cpu)
     show(
@@ -96,7 +96,7 @@ def audit(files: WorldFiles) -> tuple[float, float, float]:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--only", choices=("sweep", "audit"), help="this half")
+    parser.add_argument("--only", choices=("sweep", "audit"), help="run only this half; default: both")
     add_options(parser)
     chosen = parser.parse_args()
     dense, short, long = (DEMO, DEMO, None) if chosen.quick else ("dense", "d45", "d448")

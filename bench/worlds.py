@@ -1,10 +1,10 @@
-"""The worlds that the measurements run on: found in a folder, or generated into bench/out.
+"""The worlds that the measurements use: found in a folder, or generated into bench/out.
 
     .venv/bin/python bench/worlds.py [NAME...] [--shared DIR] [--worlds DIR]
 
-The generator is the evaluation's worlds.py, beside this repository (../shared/evaluation), and needs pandas and
-scikit-learn, which are not in the lock. Where either is missing, what needs such a world says so and ends with
-the exit code NOT_MEASURED; what can does with the demo's own world instead (`--quick` always does).
+The generator is the evaluation's worlds.py, beside this repository (../shared/evaluation); it needs pandas and
+scikit-learn, which are not in the lock file. If either is missing, a measurement that needs such a world prints a
+message and exits with the code NOT_MEASURED; the others use the demo's own world (as `--quick` always does).
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--worlds",
         type=Path,
         metavar="DIR",
-        help="a folder with ready-made worlds, a folder each; what is missing is generated into bench/out",
+        help="folder with existing worlds, one folder each; missing ones are generated into bench/out",
     )
     parser.add_argument(
         "--shared",
         type=Path,
         default=ROOT.parent / "shared",
         metavar="DIR",
-        help="where evaluation/ and data/ lie; default: shared beside the repository",
+        help="folder with evaluation/ and data/",
     )
 
 
@@ -201,9 +201,9 @@ def main() -> None:
         nargs="*",
         default=[*ARGUMENTS, DEMO],
         metavar="NAME",
-        help=f"of {', '.join([*ARGUMENTS, DEMO])}; default: all",
+        help=f"one of {', '.join([*ARGUMENTS, DEMO])}; default: all",
     )
-    parser.add_argument("--columns", action="store_true", help="lay them out in columns, too")
+    parser.add_argument("--columns", action="store_true", help="also write their columns")
     add_options(parser)
     chosen = parser.parse_args()
     for name in chosen.names:

@@ -1,4 +1,4 @@
-"""The stack of docker-compose.yml, brought up under a name and ports of its own, and taken away with its volumes at the
+"""The stack of docker-compose.yml, started under its own project name and ports, and removed with its volumes at the
 end.
 """
 
@@ -28,13 +28,13 @@ OURS = ("api", "worker-ingest", "worker-detect", "worker-sweep", "worker-deliver
 
 
 class Failed(Exception):
-    """Something did not happen that had to; the message says what."""
+    """An expected step did not succeed; the message says which."""
 
 
 def run(
     *command: str, environment: dict[str, str] | None = None, given: str | None = None, seconds: float = 1_800.0
 ) -> str:
-    """The command's output; Failed with the end of what it said otherwise."""
+    """Run the command and return its output. Raises Failed with the end of its output when it fails."""
     done = subprocess.run(
         command,
         capture_output=True,
@@ -46,13 +46,13 @@ def run(
     )
     if done.returncode != 0:
         raise Failed(
-            f"{' '.join(command[:8])} ... ended with {done.returncode}: {(done.stderr or done.stdout)[-1500:].strip()}"
+            f"{' '.join(command[:8])} ... exited with {done.returncode}: {(done.stderr or done.stdout)[-1500:].strip()}"
         )
     return done.stdout
 
 
 def compose_command() -> list[str] | None:
-    """How Compose is called here: `docker compose`, or `docker-compose`; None: not at all."""
+    """How Compose is called here: `docker compose` or `docker-compose`; None if it is not installed."""
     if not shutil.which("docker"):
         return None
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
@@ -61,21 +61,21 @@ def compose_command() -> list[str] | None:
 
 
 def why_no_engine() -> str | None:
-    """Why nothing can be run here; None: it can."""
+    """Why the stack cannot run here; None if it can."""
     if compose_command() is None:
         return "neither `docker compose` nor `docker-compose` is installed"
-    asked = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True)
-    if asked.returncode != 0 or not asked.stdout.strip():
-        return f"no Docker engine answers (DOCKER_HOST says where it is): {asked.stderr.strip()[-200:]}"
+    info = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True)
+    if info.returncode != 0 or not info.stdout.strip():
+        return f"no Docker engine answers (set DOCKER_HOST to its address): {info.stderr.strip()[-200:]}"
     return None
 
 
 def until(true: Callable[[], bool], what: str, seconds: float = 120.0, pause: float = 0.25) -> float:
-    """Wait for it; how many seconds it took. Failed where it does not come."""
+    """Wait until it holds; returns the seconds. Raises Failed after `seconds`."""
     began = time.monotonic()
     while not true():
         if time.monotonic() - began > seconds:
-            raise Failed(f"{what} did not come about within {seconds:.0f} s")
+            raise Failed(f"{what}: took more than {seconds:.0f} s")
         time.sleep(pause)
     return time.monotonic() - began
 
@@ -90,7 +90,7 @@ class Stack:
     ports: dict[str, int] = field(default_factory=dict)
 
     def compose(self, *arguments: str, given: str | None = None) -> str:
-        """Call Compose for this project."""
+        """Run Compose for this project."""
         command = compose_command()
         assert command is not None
         files = [part for file in self.files for part in ("-f", str(file))]
@@ -107,10 +107,10 @@ class Stack:
         )
 
     def container(self, service: str) -> str:
-        """The id of the service's one container."""
+        """The id of the service's only container."""
         found = self.compose("ps", "-q", service).split()
         if len(found) != 1:
-            raise Failed(f"{service} has {len(found)} containers, and should have one")
+            raise Failed(f"{service} has {len(found)} containers instead of one")
         return found[0]
 
     def execute(self, service: str, *command: str, given: str | None = None) -> str:
@@ -119,11 +119,11 @@ class Stack:
 
     def state(self, service: str) -> str:
         """healthy, starting, unhealthy, or the state of a container without a check."""
-        shown = json.loads(run("docker", "inspect", self.container(service)))[0]["State"]
-        return str(shown.get("Health", {}).get("Status") or shown["Status"])
+        state = json.loads(run("docker", "inspect", self.container(service)))[0]["State"]
+        return str(state.get("Health", {}).get("Status") or state["Status"])
 
     def running(self, services: Sequence[str], seconds: float = READY_SECONDS) -> float:
-        """Wait until each is healthy; how many seconds it took."""
+        """Wait until each is healthy; returns the seconds."""
         return until(
             lambda: all(self.state(service) in ("healthy", "running") for service in services),
             f"health of {', '.join(services)}",
@@ -132,18 +132,18 @@ class Stack:
         )
 
     def url(self, what: str) -> str:
-        """Where api, ops or prometheus is."""
+        """The address of api, ops or prometheus."""
         return f"http://127.0.0.1:{self.ports[what]}"
 
     def ready(self) -> bool:
-        """Whether every dependency answers."""
+        """Whether every dependency is ready."""
         try:
             return httpx.get(f"{self.url('ops')}/readyz", timeout=3).status_code == 200
         except httpx.TransportError:
             return False
 
     def key(self, tenant: str) -> str:
-        """A new key for the tenant, which is made where it is missing."""
+        """A new API key for the tenant, which is created if it does not exist."""
         return self.execute(
             "api",
             "brigadewatch",
@@ -159,20 +159,20 @@ class Stack:
         ).strip()
 
     def logs(self, service: str) -> list[str]:
-        """What its container wrote, one line each."""
+        """The log lines of its container."""
         done = subprocess.run(["docker", "logs", self.container(service)], capture_output=True, text=True)
         return (done.stdout + done.stderr).splitlines()
 
     def memory(self, services: Sequence[str]) -> dict[str, str]:
-        """What each container uses now, of what it may."""
+        """The memory that each container uses now, with its limit."""
         ids = {self.container(service): service for service in services}
-        shown = run("docker", "stats", "--no-stream", "--no-trunc", "--format", "{{.ID}} {{.MemUsage}}", *ids)
-        return {ids[identity]: used for identity, used in (line.split(" ", 1) for line in shown.splitlines())}
+        stats = run("docker", "stats", "--no-stream", "--no-trunc", "--format", "{{.ID}} {{.MemUsage}}", *ids)
+        return {ids[identity]: used for identity, used in (line.split(" ", 1) for line in stats.splitlines())}
 
 
 @contextmanager
 def stack(overrides: Sequence[Path]) -> Iterator[Stack]:
-    """docker-compose.yml as a project; gone at the end with containers, networks and volumes, whatever happened."""
+    """docker-compose.yml as a project; containers, networks and volumes are always removed at the end."""
     ports = {name: free_port() for name in PORTS}
     environment = {
         "BRIGADEWATCH_SECRET_KEY": secrets.token_hex(32),
@@ -230,18 +230,18 @@ def _beside(project: str, database: str) -> dict[str, object]:
 
 
 def tell_logs(of: Stack) -> None:
-    """What all containers said last, for whoever has to find out why it failed."""
+    """Print the last log lines of all containers, for finding out why it failed."""
     try:
         print(of.compose("ps"), of.compose("logs", "--no-color", "--tail=6"), file=sys.stderr)
     except (Failed, subprocess.SubprocessError) as error:
-        print(f"no logs: {error}", file=sys.stderr)
+        print(f"cannot read the logs: {error}", file=sys.stderr)
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
+    """A free port on 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def fields_of(line: str) -> dict[str, str]:

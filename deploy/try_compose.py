@@ -1,12 +1,12 @@
-"""Runs docker-compose.yml for real, and says what was seen.
+"""Run docker-compose.yml for real, and print a table of the results.
 
     .venv/bin/python deploy/try_compose.py [--override FILE...] [--no-build] [--complaints N]
 
-Needs Compose and a Docker engine (DOCKER_HOST says where). Brings the stack up under a name and ports of its own,
-replays a generated world and looks whether its campaigns are found; kills and starts every container in turn while
-another tenant's complaints come in, and looks whether all that was acknowledged is there once and the clusters are the
-same; has three tenants analysed by two hosts, and kills one; asks Prometheus. Takes all of it away at the end, also
-when something failed. Exit codes: 0 all as it has to be, 1 not (what, on stderr), 3 no engine here.
+Needs Compose and a Docker engine (set DOCKER_HOST to its address). Starts the stack under its own project name and
+ports; replays a generated world and checks that its campaigns are found; kills and restarts every container in turn
+while another tenant's complaints come in, and checks that everything acknowledged is archived exactly once and the
+clusters are unchanged; has three tenants analysed by two hosts, and kills one; queries Prometheus. Removes everything
+at the end, also after a failure. Exit codes: 0 success, 1 failure (stderr says what), 3 no Docker engine here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from typing import Any
 import httpx
 from compose_stack import OURS, Failed, Stack, fields_of, run, second_host, stack, until, why_no_engine
 
-from service.demo.world import CAMPAIGNS, World, draw_world
+from service.demo.campaigns import CAMPAIGNS
+from service.demo.documents import World
+from service.demo.world import draw_world
 from service.replay import Replay
 
 STORES = ("valkey", "postgres")
@@ -92,14 +94,14 @@ class Tenant:
                     self.position = answer.json()["position"]
                     self.acknowledged |= {complaint["id"] for complaint in complaints}
                     return
-                said = f"{answer.status_code} {answer.text[:200]}"
+                problem = f"{answer.status_code} {answer.text[:200]}"
                 if answer.status_code not in (429, 502, 503):
-                    raise Failed(f"{self.name}: {said}")
+                    raise Failed(f"{self.name}: {problem}")
             except httpx.TransportError as error:
-                said = f"{type(error).__name__}: {error}"
+                problem = f"{type(error).__name__}: {error}"
             self.refusals += 1
             if time.monotonic() > deadline:
-                raise Failed(f"{self.name}: nothing was taken for {seconds:.0f} s: {said}")
+                raise Failed(f"{self.name}: nothing was accepted for {seconds:.0f} s: {problem}")
             time.sleep(0.2)
 
     def get(self, path: str, **parameters: Any) -> Any:
@@ -147,7 +149,7 @@ def found_campaigns(groups: Groups, world: World) -> int:
         planted = [world.campaign_by_account.get(member) for member in members]
         names.append(max(set(planted), key=planted.count))
     if missing := {plan.name for plan in CAMPAIGNS} - set(names):
-        raise Failed(f"planted and not found: {missing}; found: {names}")
+        raise Failed(f"planted but not found: {missing}; found: {names}")
     return names.count(None)
 
 
@@ -201,13 +203,13 @@ def restart_each(of: Stack, posted: Tenant) -> dict[str, float]:
 def passed(tenant: Tenant, position: int) -> Callable[[], bool]:
     """Whether the position was handed out, and the tenant's items up to it are analysed."""
 
-    def asked() -> bool:
+    def holds() -> bool:
         try:
             return tenant.position >= position and bool(tenant.get("/v1/pipeline")["analysed_position"] >= position)
         except httpx.HTTPError:
             return False
 
-    return asked
+    return holds
 
 
 def turns(hosts: dict[str, Stack]) -> list[tuple[str, str, float, float]]:
@@ -253,11 +255,11 @@ def share_out(of: Stack, seen: Seen, complaints: int) -> None:
             for tenant in tenants
         }
         if (count := overlaps(both)) or not all(any(has[host] for has in by.values()) for host in hosts):
-            raise Failed(f"{count} ticks of one tenant ran on two hosts at once; ticks by tenant and host: {by}")
-        told = "; ".join(
+            raise Failed(f"{count} ticks of a tenant ran on two hosts at once; ticks by tenant and host: {by}")
+        by_host = "; ".join(
             f"{name}: {', '.join(f'{n} on the {host}' for host, n in has.items() if n)}" for name, has in by.items()
         )
-        seen.say("three tenants, two detect hosts", f"{len(both)} ticks, none of a tenant on both at once ({told})")
+        seen.say("three tenants, two detect hosts", f"{len(both)} ticks, no tenant on both at once ({by_host})")
         run("docker", "kill", second.container("worker-detect"))
         killed = time.time()
         rest = complaints // 2
@@ -279,7 +281,7 @@ def share_out(of: Stack, seen: Seen, complaints: int) -> None:
     honest = sum(found_campaigns(tenant.groups(), world) for tenant, world in zip(tenants, worlds, strict=True))
     seen.say(
         "their complaints",
-        f"{sum(len(tenant.acknowledged) for tenant in tenants):,} acknowledged, each in the archive once; all"
+        f"{sum(len(tenant.acknowledged) for tenant in tenants):,} acknowledged, each archived once; all"
         f" {len(CAMPAIGNS)} campaigns of each found, and {honest} honest crowds flagged as not judged yet: no outcomes"
         " were sent here",
     )
@@ -304,11 +306,11 @@ def ask_prometheus(of: Stack, seen: Seen) -> None:
     until(lambda: all(rule["health"] != "unknown" for rule in rules(url)), "the rules' first evaluation", 90)
     broken = [rule["name"] for rule in rules(url) if rule["health"] != "ok"]
     if broken or not rules(url):
-        raise Failed(f"rules that cannot be evaluated: {broken or 'there are none'}")
+        raise Failed(f"rules that cannot be evaluated: {broken or 'no rules were loaded'}")
     up = httpx.get(f"{url}/api/v1/query", params={"query": "brigadewatch_up"}, timeout=5).json()["data"]["result"]
     down = [series["metric"] for series in up if series["value"][1] != "1"]
     if down or not up:
-        raise Failed(f"brigadewatch_up says that these are down: {down or 'nobody says anything'}")
+        raise Failed(f"dependencies that are down by brigadewatch_up: {down or 'no series at all'}")
     alerts = [
         alert["labels"]["alertname"]
         for alert in httpx.get(f"{url}/api/v1/alerts", timeout=5).json()["data"]["alerts"]
@@ -362,10 +364,10 @@ def versions(of: Stack, seen: Seen) -> None:
     ).strip()
     who = of.execute("api", "id", "-u").strip()
     if pip or who == "0":
-        raise Failed(f"in the image are {pip or 'no build tools'}, and its user is {who}")
+        raise Failed(f"the image contains {pip or 'no build tools'}, and its user is {who}")
     seen.say(
         "image",
-        f"{size / 1e6:,.0f} MB, {own / 1e6:,.0f} MB of it ours (/opt/brigadewatch); user {who}, no pip, setuptools,"
+        f"{size / 1e6:,.0f} MB, {own / 1e6:,.0f} MB of them in /opt/brigadewatch; user {who}, no pip, setuptools,"
         " wheel or hatchling",
     )
 
@@ -385,11 +387,11 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
         seconds = first.replay(world, Path(scratch))
         before = first.groups()
         if honest := found_campaigns(before, world):
-            raise Failed(f"{honest} clusters of honest accounts are flagged")
+            raise Failed(f"{honest} clusters of honest accounts were flagged")
         seen.say(
             "a world replayed",
             f"{len(world.complaints):,} complaints and {len(world.outcomes):,} outcomes, analysed and swept after"
-            f" {seconds:.0f} s; all {len(CAMPAIGNS)} campaigns found, in {len(before)} clusters, and nobody else"
+            f" {seconds:.0f} s; all {len(CAMPAIGNS)} campaigns found, in {len(before)} clusters, and no others"
             " flagged",
         )
     for service, used in of.memory((*OURS, *STORES, "prometheus")).items():
@@ -403,11 +405,11 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
         lost, doubled = tenant.lost_and_doubled(of)
         if lost or doubled:
             raise Failed(
-                f"{tenant.name}: of {len(tenant.acknowledged)} acknowledged complaints {lost} are not in the archive,"
-                f" {doubled} twice"
+                f"{tenant.name}: of {len(tenant.acknowledged)} acknowledged complaints {lost} are missing from the"
+                f" archive, {doubled} are duplicated"
             )
     if first.groups() != before:
-        raise Failed("the clusters are not those from before the restarts")
+        raise Failed("the clusters differ from those before the restarts")
     seen.say(
         "each container killed and started",
         f"{len(healed)} in turn; analysed again after"
@@ -415,7 +417,7 @@ def try_all(of: Stack, seen: Seen, complaints: int) -> None:
     )
     seen.say(
         "meanwhile",
-        f"{len(posted.acknowledged):,} complaints acknowledged in batches of {BATCH} ({posted.refusals} tries refused"
+        f"{len(posted.acknowledged):,} complaints acknowledged in batches of {BATCH} ({posted.refusals} refused"
         " and repeated), all in the archive once; the first tenant's clusters are the same",
     )
     share_out(of, seen, max(LEAST_COMPLAINTS, complaints // 2))
@@ -430,10 +432,12 @@ def main() -> int:
         action="append",
         default=[],
         metavar="FILE",
-        help="one more Compose file, after docker-compose.yml: for other images than the official ones",
+        help="additional Compose file after docker-compose.yml, for example for other images",
     )
-    parser.add_argument("--no-build", action="store_true", help="the image is there already")
-    parser.add_argument("--complaints", type=int, default=25_000, help="in the first tenant's world")
+    parser.add_argument("--no-build", action="store_true", help="use the existing image")
+    parser.add_argument(
+        "--complaints", type=int, default=25_000, help="complaints in the first tenant's world (default: %(default)s)"
+    )
     chosen = parser.parse_args()
     if why := why_no_engine():
         print(f"not run: {why}")
@@ -448,7 +452,7 @@ def main() -> int:
     except Failed as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
-    seen.say("in all", f"{seen.seconds() / 60:.0f} min, everything taken away again")
+    seen.say("in all", f"{seen.seconds() / 60:.0f} min, everything removed again")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""The command line, put together (service/commands/).
+"""The command line: the commands of service/commands/ under one program.
 
-Exit codes: 0 done, 1 the run failed (why, on stderr), 2 wrong usage.
+Exit codes: 0 success, 1 the command failed (stderr says why), 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=False,
     help=(
-        "Tells coordinated complaining from honest outrage, and counts how many people complained"
-        " independently.\n\nStart with `brigadewatch demo`. In production: `up` (everything on one machine) or `api`,"
-        " `worker` and `clock` (one process each). Settings come from the environment (README, Configuration); --data"
-        " is the same folder for every command."
+        "Finds accounts that complain about content in a coordinated way, and counts how many people complained"
+        " independently.\n\nStart with `brigadewatch demo`. To run the service, use `up` (everything on one machine)"
+        " or `api`, `worker` and `clock` (one process each). Settings come from environment variables"
+        " (docs/configuration.md). Give every command the same --data folder."
     ),
 )
 for commands in (running.commands, histories.commands, upkeep.commands):
@@ -42,7 +42,7 @@ for name, group in (
 
 
 def main() -> None:
-    """Run the command line of this process and exit."""
+    """Run the command in sys.argv and exit."""
     try:
         app(args=histories.spread_outcomes(sys.argv[1:]))
     except (UnknownTenant, UsageError) as error:
@@ -52,7 +52,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("BRIGADEWATCH_LOG_LEVEL", "").upper() == "DEBUG":
             raise
-        _fail(f"{type(error).__name__}: {error} (BRIGADEWATCH_LOG_LEVEL=DEBUG shows where)", 1)
+        _fail(f"{type(error).__name__}: {error} (set BRIGADEWATCH_LOG_LEVEL=DEBUG to see the traceback)", 1)
 
 
 def _fail(text: str, code: int) -> None:

@@ -1,7 +1,7 @@
-"""The data folder: made by whichever command comes first, safely when several come at once.
+"""The data folder: created by whichever command runs first, safely even if several run at once.
 
-It holds the SQLite database (without DATABASE_URL), the secret key, the embedded Redis with its
-append-only file and the logs of `up`.
+It holds the SQLite database (without DATABASE_URL), the secret key, the embedded Redis with its append-only file, the
+logs of `up`, and while `up` runs the addresses of its Redis and API.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from service.settings import Settings
 from service.storage.accounts.secret_box import SECRET_NAME, SecretBox
 from service.storage.sql.engine import migrate, open_database
 
-_LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME = ".lock", ".running", "redis.url"
+_LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME, _API_URL_NAME = ".lock", ".running", "redis.url", "api.url"
 
 
 def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
-    """The folder, its secret key (unless BRIGADEWATCH_SECRET_KEY has one) and the schema, made where they are missing;
-    the database, open.
+    """Create the folder, its secret key (unless BRIGADEWATCH_SECRET_KEY has one) and the schema where missing, and open
+    the database.
 
-    Callers at the same time wait for each other. Raises Refused when the folder cannot be made, and (NoSecretKey) when
+    Concurrent callers wait for each other. Raises Refused when the folder cannot be created, and (NoSecretKey) when
     there is no secret key and `make_secret` is false; StoreUnavailable when the database does not answer.
     """
     if not make_secret:
@@ -41,14 +41,14 @@ def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
             migrate(engine)
     except OSError as error:
         raise Refused(
-            f"the data folder {settings.data} cannot be used: {error.strerror or error}; name another with --data or"
+            f"cannot use the data folder {settings.data}: {error.strerror or error}; choose another with --data or"
             " BRIGADEWATCH_DATA"
         ) from error
     return engine
 
 
 def redis_url(settings: Settings) -> str:
-    """Where Redis is: REDIS_URL, or the embedded server of an `up` that runs on the same folder.
+    """The address of Redis: REDIS_URL, or the embedded server of an `up` that runs on the same folder.
 
     Raises StoreUnavailable when there is neither.
     """
@@ -58,19 +58,33 @@ def redis_url(settings: Settings) -> str:
         return (settings.data / _REDIS_URL_NAME).read_text().strip()
     except OSError:
         raise StoreUnavailable(
-            f"no Redis: REDIS_URL is not set, and no `brigadewatch up` runs on {settings.data}"
+            f"no Redis: REDIS_URL is not set, and no `brigadewatch up` is running on {settings.data}"
         ) from None
+
+
+def api_url(settings: Settings) -> str | None:
+    """The address of the API of the `up` that runs on the same folder; None if none runs or it is still starting."""
+    try:
+        address = (settings.data / _API_URL_NAME).read_text().strip()
+    except OSError:
+        return None
+    with (settings.data / _RUNNING_NAME).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return address
+    return None  # no `up` holds the folder: the address is left over from one that was killed
 
 
 @contextmanager
 def running(settings: Settings) -> Iterator[None]:
-    """Holds the folder for one `up` or `demo`. Raises Refused while another one holds it."""
+    """Hold the folder for one `up` or `demo`. Raises Refused while another one holds it."""
     with (settings.data / _RUNNING_NAME).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Refused(
-                f"another `brigadewatch up` runs on {settings.data}; stop it, or name another folder with --data"
+                f"another `brigadewatch up` is running on {settings.data}; stop it, or choose another --data folder"
             ) from None
         yield
 
@@ -78,8 +92,20 @@ def running(settings: Settings) -> Iterator[None]:
 @contextmanager
 def published_redis_url(settings: Settings, url: str) -> Iterator[None]:
     """While inside, other commands on the same folder find the embedded Redis at `url`."""
-    path = settings.data / _REDIS_URL_NAME
-    _write_private(path, url)
+    with _published(settings.data / _REDIS_URL_NAME, url):
+        yield
+
+
+@contextmanager
+def published_api_url(settings: Settings, url: str) -> Iterator[None]:
+    """While inside, other commands on the same folder find the API at `url`."""
+    with _published(settings.data / _API_URL_NAME, url):
+        yield
+
+
+@contextmanager
+def _published(path: Path, text: str) -> Iterator[None]:
+    _write_private(path, text)
     try:
         yield
     finally:
@@ -99,7 +125,7 @@ def _make_secret(path: Path) -> None:
 
 
 def _write_private(path: Path, text: str) -> None:
-    # Written beside and renamed: a kill in between leaves no half of a secret.
+    # Written to a temporary file and renamed: a kill in between leaves no partial secret.
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)

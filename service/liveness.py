@@ -1,8 +1,8 @@
-"""Whether the process of this container lives: a file whose time says until when that is to be believed.
+"""Health check of a container: a file whose modification time says until when its process counts as alive.
 
-A process says it from its own loop, not from a thread beside it, so that one that hangs falls silent. It asks nothing
-of Redis or the database: while those are away, whoever waits for them lives all the same. `python -m service.liveness
-FILE` is the image's health check; it loads nothing else, since it runs every few seconds beside each process.
+Each process updates the file from its main loop, not from a separate thread, so that a hanging process stops doing it.
+Neither Redis nor the database is involved: a process that waits for them is alive. `python -m service.liveness FILE` is
+the image's health check; it imports nothing else, since it runs every few seconds beside each process.
 """
 
 from __future__ import annotations
@@ -13,31 +13,27 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-# every loop comes round within a few; one that works on something longer says how long that may take
+# every loop takes a few seconds at most; a longer job announces how long it may take
 BELIEVED_SECONDS = 30.0
 
 
 def say_alive(file: Path | None, seconds: float = BELIEVED_SECONDS) -> None:
-    """This process lives, and will say so again within `seconds`; None: nobody asks."""
+    """Record that this process is alive and will report again within `seconds`; does nothing if `file` is None."""
     if file is None:
         return
     until = time.time() + seconds
-    with suppress(OSError):  # a full or foreign folder: it is taken for dead, which somebody will look into
+    with suppress(OSError):  # a full or read-only disk: the process counts as dead, which an operator will notice
         file.touch(mode=0o600)
         os.utime(file, (until, until))
 
 
 def silence(file: Path, now: float) -> str | None:
-    """Why the process behind the file is not to be believed alive at `now` (seconds since 1970); None: it is."""
+    """Why the process behind the file does not count as alive at `now` (seconds since 1970); None if it does."""
     try:
         until = file.stat().st_mtime
     except OSError as error:
         return f"{file}: {error.strerror or error}"
-    return (
-        None
-        if until >= now
-        else f"{file}: nothing was heard of the process for {now - until:.0f} s longer than it had announced"
-    )
+    return None if until >= now else f"{file}: the process is {now - until:.0f} s late with its next sign of life"
 
 
 if __name__ == "__main__":

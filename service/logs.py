@@ -1,12 +1,12 @@
-"""Logs: one line an event, as `key=value` (logfmt), with one canonical line a request and a job.
+"""Logs: one line per event, as `key=value` (logfmt), with one canonical line for each request and each job.
 
-Whatever a request or a job has to tell about itself is noted on the way (`note`, `add`, `collect`) and written once, at
-its end. Every other line that is logged meanwhile carries the same id, so that one word finds all of it. An id goes
-with what was posted into the stream, and into the line of the job that archived it.
+A request or job collects its facts along the way (`note`, `add`, `collect`), and they are written once, at its end.
+Every other line logged meanwhile carries the same id, so that one search finds all of them. The id travels with the
+posted items through the stream, into the line of the job that archives them.
 
-Lines hold no texts, no ids of people and no secrets: routes instead of paths, counts instead of items. The ids of
-sources, which are the ends of the paths that platforms post to, are replaced whatever says them: an access log, a
-traceback, a library's own message.
+Lines contain no texts, no ids of people and no secrets: routes instead of paths, counts instead of items. Ids of
+sources, the last part of the paths that platforms post to, are replaced wherever they occur: in an access log, in a
+traceback, in a library's message.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from json import dumps
 from secrets import token_hex
 
 Fact = str | int | float | bool | None
-MOST_COLLECTED = 100  # of one kind in one line; how many were left out is said
+MOST_COLLECTED = 100  # values of one kind in one line; the line also gives the number left out
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", re.ASCII)
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+\Z")
 _CONTROL = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -33,49 +33,47 @@ _SOURCE = re.compile(
 
 @dataclass(slots=True)
 class LogLine:
-    """What one request or job will have told at its end."""
+    """What one request or job will log at its end."""
 
     id: str
     facts: dict[str, Fact] = field(default_factory=dict)
     lists: dict[str, list[str]] = field(default_factory=dict)
 
     def pairs(self) -> dict[str, Fact]:
-        """All of it; lists joined by commas, with the number of those left out."""
-        told = dict(self.facts)
+        """All facts; lists joined by commas, with the number of values left out."""
+        pairs = dict(self.facts)
         for name, values in self.lists.items():
-            told[name] = ",".join(values[:MOST_COLLECTED])
+            pairs[name] = ",".join(values[:MOST_COLLECTED])
             if len(values) > MOST_COLLECTED:
-                told[f"{name}_left_out"] = len(values) - MOST_COLLECTED
-        return told
+                pairs[f"{name}_left_out"] = len(values) - MOST_COLLECTED
+        return pairs
 
 
 _line: ContextVar[LogLine | None] = ContextVar("line", default=None)
 
 
-def begin(asked: str | None = None) -> LogLine:
-    """Begin the line of a request or job, under the id that was asked for; under a new one where that is none, or not
-    one to be written down.
-    """
-    line = LogLine(asked if asked is not None and _ID.match(asked) else token_hex(8))
+def begin(given: str | None = None) -> LogLine:
+    """Begin the line of a request or job under the given id, or under a new one if it is missing or malformed."""
+    line = LogLine(given if given is not None and _ID.match(given) else token_hex(8))
     _line.set(line)
     return line
 
 
 def current_id() -> str | None:
-    """The id of the request or job that is under way; None between them."""
+    """The id of the current request or job; None outside of one."""
     line = _line.get()
     return None if line is None else line.id
 
 
 def note(**facts: Fact) -> None:
-    """Have the line at the end tell this."""
+    """Add facts to the line of the current request or job."""
     line = _line.get()
     if line is not None:
         line.facts.update(facts)
 
 
 def add(**counts: int) -> None:
-    """Have the line at the end tell these numbers, added to what was said before."""
+    """Add numbers to the line of the current request or job, summed with earlier ones of the same name."""
     line = _line.get()
     if line is not None:
         for name, count in counts.items():
@@ -84,51 +82,49 @@ def add(**counts: int) -> None:
 
 
 def collect(name: str, values: Iterable[str]) -> None:
-    """Have the line at the end list these too, each once, MOST_COLLECTED at most."""
+    """Add values to a list in the line of the current request or job: each once, at most MOST_COLLECTED."""
     line = _line.get()
     if line is not None:
         listed = line.lists.setdefault(name, [])
-        had = set(listed)
-        listed += [value for value in dict.fromkeys(values) if value not in had]
+        before = set(listed)
+        listed += [value for value in dict.fromkeys(values) if value not in before]
 
 
 def redacted(text: str) -> str:
-    """The text with every source id, and whatever else stands at the end of such a path (or in a cursor, which may hold
-    one), replaced by a sign.
-    """
+    """Replace source ids wherever they occur, whatever else stands at the end of their paths, and cursors."""
     return _SOURCE.sub(lambda match: f"{match[1] or match[2] or match[3] or 'src_'}…", text)
 
 
 class Logfmt(logging.Formatter):
-    """Records as lines of key=value, tracebacks included: nothing in a message can begin a line of its own."""
+    """Formats records as lines of key=value, tracebacks included; nothing in a message can start a new line."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
         self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line as it is written."""
+        """The record as one line."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        told: dict[str, Fact] = {
+        pairs: dict[str, Fact] = {
             "time": at,
             "level": record.levelname.lower(),
             "process": self._process,
             "logger": record.name,
             "msg": record.getMessage(),
         }
-        under_way = current_id()
-        if under_way is not None:
-            told["id"] = under_way
-        told |= getattr(record, "facts", {})
+        id_now = current_id()
+        if id_now is not None:
+            pairs["id"] = id_now
+        pairs |= getattr(record, "facts", {})
         if record.exc_info and record.exc_info[0] is not None:
-            told["exception"] = self.formatException(record.exc_info)
-        return redacted(" ".join(f"{name}={_written(value)}" for name, value in told.items() if value is not None))
+            pairs["exception"] = self.formatException(record.exc_info)
+        return redacted(" ".join(f"{name}={_written(value)}" for name, value in pairs.items() if value is not None))
 
 
 def configure(level: str, process: str) -> None:
-    """Log to stderr from `level` on, as this kind of process. Raises ValueError for a level that there is not."""
+    """Log to stderr from `level` on, under the name `process`. Raises ValueError for an unknown level."""
     if level.upper() not in logging.getLevelNamesMapping():
-        raise ValueError(f"{level!r} is no level of a log")
+        raise ValueError(f"unknown log level {level!r}")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Logfmt(process))
     logging.basicConfig(level=level.upper(), handlers=[handler])

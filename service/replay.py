@@ -1,9 +1,9 @@
-"""Sends files of complaints and outcomes to a running service, in the order in which they happened.
+"""Send files of complaints and outcomes to a running service, in the order in which they happened.
 
-Every file is read twice: once for its times (to count, to see whether it is in order, and to say early that the
-tenant is too far on), once to send. A file in order is streamed; one that is not is sorted in memory, about
-a kilobyte a line. One request is under way at a time, since the order of two would be chance; the next batch is read
-meanwhile. What is not answered is sent again: ids make that harmless.
+Every file is read twice: first for its times (to count lines, to check the order, and to refuse early if the tenant
+already has later complaints), then to send it. A file in order is streamed; any other is sorted in memory, about a
+kilobyte per line. Only one request is sent at a time, since the order of two would be random; the next batch is read
+meanwhile. Requests without an answer are repeated: ids make that harmless.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from service.errors import Refused, StoreUnavailable
 
 COMPLAINTS, OUTCOMES = "complaints", "outcomes"
-GIVE_UP_SECONDS = 120.0  # without any progress of the service
+GIVE_UP_SECONDS = 120.0  # without any progress
 SHOWN_REJECTIONS = 10
 MAX_OUTCOMES = 5_000  # of one request; the API takes 10,000 lines
 MAX_BATCH_BYTES = 6 * 1024 * 1024  # of one request; the API takes 8 MiB
 _TIME_FIELD = {COMPLAINTS: "occurred_at", OUTCOMES: "decided_at"}
-_SORTS_FIRST = ""  # time of a broken line before any good one
+_SORTS_FIRST = ""  # time of malformed lines at the beginning of a file
 
 Line = tuple[str, str, bytes]  # UTC time, kind, line
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayBatch:
-    """One request's worth: complaints of a stretch of time, and the outcomes inside it."""
+    """The complaints of a span of time and the outcomes within it, one request for each kind."""
 
     complaints: list[bytes]
     outcomes: list[bytes]
@@ -64,7 +64,7 @@ class Summary:
     flagged: int = 0
 
     def count(self, answer: dict[str, Any]) -> None:
-        """Add one batch's answer."""
+        """Add the answer to one batch."""
         self.accepted += answer.get("accepted", 0)
         self.position = max(self.position, answer.get("position", 0))
         errors = answer.get("rejected", answer.get("errors", []))
@@ -74,7 +74,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the first reading of the files found."""
+    """What the first pass over the files found."""
 
     lines: int
     first_time: datetime | None  # of a complaint
@@ -82,8 +82,9 @@ class Survey:
 
 
 class Replay:
-    """Posts to the tenant of `key` at `url`. Raises Refused when the service says no, StoreUnavailable when it stays
-    away.
+    """Posts to the tenant of `key` at `url`.
+
+    Raises Refused when the service rejects a request, StoreUnavailable when it does not answer.
     """
 
     def __init__(
@@ -109,9 +110,9 @@ class Replay:
         force: bool = False,
         progress: Progress | None = None,
     ) -> Summary:
-        """Send all, wait until the service has analysed and swept it, count what is flagged.
+        """Send everything, wait until the service has analysed and swept it, and count the flagged clusters.
 
-        `progress` is a started rich progress bar; None: one of its own on a terminal. Raises Refused for a tenant with
+        `progress` is a started rich progress bar; None: a new one, on a terminal only. Raises Refused for a tenant with
         later complaints, unless `force`.
         """
         began = time.monotonic()
@@ -150,14 +151,15 @@ class Replay:
         watermark = self._get("/v1/pipeline").get("watermark")
         if watermark and first and datetime.fromisoformat(watermark) > first:
             raise Refused(
-                f"the tenant has complaints up to {watermark}, the files begin at {first.isoformat()}: what is older"
-                " than its window would not be analysed; use a fresh tenant, or --force to send it all the same"
+                f"the tenant already has complaints up to {watermark}, but the files begin at {first.isoformat()}:"
+                " complaints older than its analysis window would be stored without being analysed; use a new tenant,"
+                " or --force to send them anyway"
             )
 
     def _post(self, kind: str, lines: list[bytes]) -> None:
         if not lines:
             return
-        answer = self._ask(
+        answer = self._request(
             "POST",
             f"/v1/{kind}",
             content=b"\n".join(lines),
@@ -165,24 +167,24 @@ class Replay:
         )
         if answer.status_code in (202, 422):
             self._summary.count(answer.json())
-        elif answer.status_code == 413 and len(lines) > 1:  # the operator allows less than the contract: halves
+        elif answer.status_code == 413 and len(lines) > 1:  # a lower limit than the default one: send halves
             self._post(kind, lines[: len(lines) // 2])
             self._post(kind, lines[len(lines) // 2 :])
         else:
             raise Refused(_refusal(answer))
 
     def _get(self, path: str, **params: Any) -> dict[str, Any]:
-        answer = self._ask("GET", path, params=params, headers=self._headers)
+        answer = self._request("GET", path, params=params, headers=self._headers)
         if answer.status_code != 200:
             raise Refused(_refusal(answer))
         found: dict[str, Any] = answer.json()
         return found
 
-    def _ask(self, method: str, path: str, **what: Any) -> httpx.Response:
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         deadline, pause = time.monotonic() + GIVE_UP_SECONDS, 0.2
         while True:
             try:
-                answer = self._client.request(method, path, **what)
+                answer = self._client.request(method, path, **options)
                 if answer.status_code not in (429, 502, 503, 504):
                     return answer
                 problem = _refusal(answer)
@@ -191,8 +193,8 @@ class Replay:
                 problem = f"{type(error).__name__}: {error}"
             if time.monotonic() + pause > deadline:
                 raise StoreUnavailable(
-                    f"no answer to {method} {str(self._client.base_url).rstrip('/')}{path} for {GIVE_UP_SECONDS:.0f} s:"
-                    f" {problem}"
+                    f"no answer to {method} {str(self._client.base_url).rstrip('/')}{path} for {GIVE_UP_SECONDS:.0f} s;"
+                    f" last problem: {problem}"
                 )
             self._summary.retries += 1
             self._sleep(pause)
@@ -206,13 +208,13 @@ class Replay:
             progress.update(waiting, completed=min(state["analysed_position"], self._summary.position))
             if state["pending"] == 0 and state["swept_position"] >= self._summary.position:
                 return
-            now = (state["analysed_position"], state["swept_position"], state["pending"])
-            if now != before:
-                moved_at, before = time.monotonic(), now
+            current = (state["analysed_position"], state["swept_position"], state["pending"])
+            if current != before:
+                moved_at, before = time.monotonic(), current
             if time.monotonic() - moved_at > GIVE_UP_SECONDS:
                 raise StoreUnavailable(
-                    f"nothing moved for {GIVE_UP_SECONDS:.0f} s: {state['pending']} pending, swept to"
-                    f" {state['swept_position']} of {self._summary.position}; do the workers and the clock run?"
+                    f"no progress for {GIVE_UP_SECONDS:.0f} s: {state['pending']} pending, swept up to position"
+                    f" {state['swept_position']} of {self._summary.position}; are the workers and the clock running?"
                 )
             self._sleep(0.25)
 
@@ -220,7 +222,7 @@ class Replay:
         return sum(1 for _ in self.flagged())
 
     def flagged(self) -> Iterator[dict[str, Any]]:
-        """The tenant's flagged clusters, whatever their status, highest score first."""
+        """The tenant's flagged clusters of any status, highest score first."""
         cursor: str | None = None
         while True:
             page = (
@@ -235,7 +237,7 @@ class Replay:
 
 
 def survey_files(complaints: Sequence[Path], outcomes: Sequence[Path]) -> Survey:
-    """How many lines there are, when the first complaint was made, and which files are in order."""
+    """Count the lines, find the first complaint's time, and see which files are in order."""
     lines, first, in_order = 0, None, {}
     for kind, paths in ((COMPLAINTS, complaints), (OUTCOMES, outcomes)):
         for path in paths:
@@ -251,7 +253,7 @@ def survey_files(complaints: Sequence[Path], outcomes: Sequence[Path]) -> Survey
 
 
 def merged(complaints: Sequence[Path], outcomes: Sequence[Path], survey: Survey) -> Iterator[Line]:
-    """All lines by time; at the same time complaints come before outcomes, and files in the order given."""
+    """All lines by time; at equal times complaints come before outcomes, and files in the given order."""
     streams: list[Iterable[Line]] = []
     for kind, paths in ((COMPLAINTS, complaints), (OUTCOMES, outcomes)):
         for path in paths:
@@ -261,7 +263,7 @@ def merged(complaints: Sequence[Path], outcomes: Sequence[Path], survey: Survey)
 
 
 def cut(lines: Iterable[Line], size: int) -> Iterator[ReplayBatch]:
-    """Batches of at most `size` complaints, each with the outcomes of its stretch of time."""
+    """Batches of at most `size` complaints, each with the outcomes of its span of time."""
     batch, n_bytes = ReplayBatch([], []), 0
     for _, kind, line in lines:
         (batch.complaints if kind == COMPLAINTS else batch.outcomes).append(line)
@@ -274,7 +276,7 @@ def cut(lines: Iterable[Line], size: int) -> Iterator[ReplayBatch]:
 
 
 def progress_bar() -> Progress:
-    """The bar of a replay: on stderr, and only on a terminal."""
+    """The progress bar of a replay: on stderr, and only on a terminal."""
     return Progress(
         TextColumn("{task.description:<10}"),
         BarColumn(),
@@ -287,25 +289,25 @@ def progress_bar() -> Progress:
 
 
 def print_summary(summary: Summary) -> None:
-    """The summary, for a person, on stdout."""
+    """Print the summary to stdout."""
     rate = (summary.accepted + summary.rejected) / summary.sending_seconds if summary.sending_seconds else 0.0
     print(
-        f"accepted {summary.accepted:,}, rejected {summary.rejected:,}; sent in {summary.sending_seconds:.1f} s"
-        f" ({rate:,.0f} a second), analysed after {summary.total_seconds:.1f} s"
+        f"{summary.accepted:,} items accepted, {summary.rejected:,} rejected; sent in {summary.sending_seconds:.1f} s"
+        f" ({rate:,.0f} per second), analysed after {summary.total_seconds:.1f} s"
     )
     if summary.retries:
-        print(f"sent again after a refusal or a lost answer: {summary.retries} times")
+        print(f"{summary.retries} requests were repeated because the service was busy or did not answer")
     for error in summary.first_errors:
-        print(
-            f"  rejected {error.get('id') or 'a line without an id'}: {error.get('pointer', '')}"
-            f" {error.get('detail', '')}"
-        )
-    print(f"flagged clusters: {summary.flagged}")
+        name = error.get("id") or f"line {error.get('line', '?')} of a request, without an id"
+        print(f"  rejected {name}: {' '.join(filter(None, (error.get('pointer'), error.get('detail'))))}")
+    if summary.rejected > len(summary.first_errors):
+        print(f"  ... and {summary.rejected - len(summary.first_errors):,} more")
+    print(f"{summary.flagged} flagged clusters")
 
 
 def _timed(path: Path, kind: str) -> Iterator[Line]:
-    """The lines of a file with their times; a line without a readable time has that of the line before, and the service
-    refuses it.
+    """The lines of a file with their times; a line without a valid time gets that of the line before, and the service
+    rejects it.
     """
     at = _SORTS_FIRST
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
@@ -317,7 +319,7 @@ def _timed(path: Path, kind: str) -> Iterator[Line]:
 
 
 def _utc_text(line: bytes, name: str) -> str | None:
-    """The time as text that sorts like the time: all of one length, in UTC."""
+    """The line's time in UTC, as text of a fixed length, which sorts by time; None if there is no valid one."""
     try:
         moment = datetime.fromisoformat(pydantic_core.from_json(line)[name])
         return moment.astimezone(UTC).isoformat(timespec="microseconds") if moment.tzinfo else None

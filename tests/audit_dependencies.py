@@ -26,13 +26,13 @@ def main(pip_audit: str, lock: str = "requirements.lock") -> int:
         dependencies = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
         print(
-            "nobody could be asked about vulnerabilities:"
+            "no vulnerability database could be reached:"
             f" {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no answer'}",
             file=sys.stderr,
         )
         return 3
-    asked = [one for one in dependencies if "skip_reason" not in one]
-    found = [(one["name"], one["version"], vulnerability) for one in asked for vulnerability in one["vulns"]]
+    checked = [one for one in dependencies if "skip_reason" not in one]
+    found = [(one["name"], one["version"], vulnerability) for one in checked for vulnerability in one["vulns"]]
     for name, version, vulnerability in found:
         reason = EXPLAINED.get(vulnerability["id"])
         print(
@@ -40,12 +40,12 @@ def main(pip_audit: str, lock: str = "requirements.lock") -> int:
             f" {', '.join(vulnerability['fix_versions']) or 'no version'}{f': explained: {reason}' if reason else ''}"
         )
     print(
-        f"{len(asked)} of {len(dependencies)} locked packages were asked about; {len(found)} known vulnerabilities,"
+        f"{len(checked)} of {len(dependencies)} locked packages were checked; {len(found)} known vulnerabilities,"
         f" {sum(v['id'] in EXPLAINED for *_, v in found)} explained"
     )
     if any(vulnerability["id"] not in EXPLAINED for *_, vulnerability in found):
         return 1
-    if len(asked) < len(dependencies):
+    if len(checked) < len(dependencies):
         print(
             "the others are not known to the service that was asked (or it could not be reached): run this where PyPI's"
             " own JSON interface answers",

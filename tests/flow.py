@@ -12,7 +12,8 @@ from typing import Any
 from pipeline_world import Paper
 from sqlalchemy import func, select
 
-from service.demo.world import World, draw_world
+from service.demo.documents import World
+from service.demo.world import draw_world
 from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_value, withdrawal
 from service.model import Assessment, Complaint, DecisionRequest, Frozen, Outcome, RejectedItem
 from service.moderation.assessment import assess

@@ -17,12 +17,13 @@ import psutil
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
+START_SECONDS = 90.0  # on a busy machine; `up` itself gives up after a minute without an answer
 
 
-def _end_with_the_tests() -> None:
-    # Runs in the child between fork and exec. A test run that is killed leaves no service behind.
-    assert _LIBC is not None
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with_the_tests() -> None:
+    """Between fork and exec of a child: have it stopped when the test run is killed (Linux only)."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -41,9 +42,14 @@ class Up:
                 [sys.executable, "-m", "service.cli", "up", "--data", data, "--port", "0", "--ops-port", "0"],
                 stderr=file,
                 env=environment(**variables),
-                preexec_fn=_end_with_the_tests if _LIBC else None,
+                preexec_fn=end_with_the_tests,
             )
-        self.wait(lambda: "Ctrl-C" in log.read_text())
+        try:
+            self.wait(lambda: "Ctrl-C" in log.read_text(), START_SECONDS)
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
+            raise
         self.api, ops = re.findall(r"http://127\.0\.0\.1:\d+(?=  |/metrics)", log.read_text())
         self.ops = ops
 
@@ -61,15 +67,15 @@ class Up:
         def command(process: psutil.Process) -> str:
             try:
                 return " ".join(process.cmdline())
-            except psutil.Error:  # it has ended in this moment
+            except psutil.Error:  # it has just exited
                 return ""
 
         return next(c for c in self.children() if all(word in command(c) for word in words))
 
 
 def make_key(data: str, *scopes: str, tenant: str = "default", **variables: str) -> str:
-    """A key made by the command, with `ingest` and `read` unless told."""
-    asked = [word for scope in scopes or ("ingest", "read") for word in ("--scope", scope)]
+    """A key created by the command, with `ingest` and `read` unless other scopes are given."""
+    options = [word for scope in scopes or ("ingest", "read") for word in ("--scope", scope)]
     command = [
         sys.executable,
         "-m",
@@ -79,7 +85,7 @@ def make_key(data: str, *scopes: str, tenant: str = "default", **variables: str)
         "--tenant",
         tenant,
         "--create",
-        *asked,
+        *options,
         "--data",
         data,
     ]

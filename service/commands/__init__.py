@@ -1,4 +1,4 @@
 """The commands of `brigadewatch`, by subject.
 
-What a command needs is imported inside it, so that `--help` answers at once.
+Each command imports what it needs when it runs, so that `--help` answers at once.
 """

@@ -1,9 +1,11 @@
-"""Who may come in: keys, people, and the secrets that are stored for others."""
+"""Access: API keys, console accounts, and stored secrets."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+import time
 from enum import StrEnum
 from typing import Annotated
 
@@ -21,16 +23,20 @@ from service.commands.common import (
     settings_from,
 )
 from service.errors import Refused
+from service.settings import Settings
 
-keys = typer.Typer(no_args_is_help=True, help="API keys of a tenant.")
-users = typer.Typer(no_args_is_help=True, help="People who sign in to the console at /console.")
+keys = typer.Typer(no_args_is_help=True, help="Create API keys.")
+users = typer.Typer(no_args_is_help=True, help="Manage the accounts that sign in to the console (/console).")
 secret_keys = typer.Typer(
-    no_args_is_help=True, help="Stored secrets: signing secrets, credentials of connections, keys of pseudonyms."
+    no_args_is_help=True, help="Re-encrypt stored secrets: signing secrets, platform credentials, pseudonym keys."
 )
 
 
+_START_SECONDS = 60.0  # how long --shell waits for an `up` that is starting
+
+
 class KeyScope(StrEnum):
-    """What a key may do."""
+    """What a key permits."""
 
     INGEST = "ingest"
     READ = "read"
@@ -39,7 +45,7 @@ class KeyScope(StrEnum):
 
 
 class RoleName(StrEnum):
-    """What a person may do in the console: each role what those before it may."""
+    """What a person may do in the console; each role includes those before it."""
 
     VIEWER = "viewer"
     MODERATOR = "moderator"
@@ -51,31 +57,47 @@ PasswordFile = Annotated[
     typer.Option(
         "--password-file",
         metavar="F|-",
-        help="File with the password, or - for standard input; without it, it is asked for on the terminal.",
+        help="File that holds the password, or - for standard input. Without it, the terminal prompts for it.",
         show_default=False,
     ),
 ]
 PersonName = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="The name that the person signs in with; it stands beside their decisions."),
+    typer.Argument(metavar="NAME", help="Name to sign in with; it is shown beside the person's decisions."),
 ]
 
 
 @keys.command("create")
 def keys_create(
     tenant: TenantName,
-    scope: Annotated[list[KeyScope], typer.Option("--scope", help="What the key may do; repeat it for more than one.")],
-    create: Annotated[bool, typer.Option("--create", help="Make the tenant if it is missing.")] = False,
-    name: Annotated[str, typer.Option("--name", help="Who uses the key; stands beside decisions made with it.")] = "",
+    scope: Annotated[
+        list[KeyScope], typer.Option("--scope", help="What the key permits; repeat the option for several scopes.")
+    ],
+    create: Annotated[bool, typer.Option("--create", help="Create the tenant if it does not exist.")] = False,
+    name: Annotated[str, typer.Option("--name", help="Who uses the key; shown beside decisions made with it.")] = "",
+    shell: Annotated[
+        bool,
+        typer.Option(
+            "--shell",
+            help="Print `export API=... KEY=...` for eval: the key, and the address of the `brigadewatch up` on this"
+            " data folder. Waits up to a minute for it to start.",
+        ),
+    ] = False,
     data: Data = None,
 ) -> None:
-    """Make a key and print it, once, alone on stdout; only its hash is kept."""
+    """Create an API key and print it. It is shown only once: only its hash is stored.
+
+    Example: `brigadewatch keys create --tenant news --create --scope ingest --scope read`
+    """
     from service.storage.accounts.tenants import create_key
 
-    engine = prepared(settings_from(data))
+    settings = settings_from(data)
+    engine = prepared(settings)
+    api = _address_of_api(settings) if shell else ""
     if create:
         make_tenant_if_missing(engine, tenant)
-    typer.echo(create_key(engine, tenant, sorted({s.value for s in scope}), name, now_us()))
+    key = create_key(engine, tenant, sorted({s.value for s in scope}), name, now_us())
+    typer.echo(f"export API={shlex.quote(api)} KEY={shlex.quote(key)}" if shell else key)
 
 
 @users.command("create")
@@ -83,12 +105,15 @@ def users_create(
     name: PersonName,
     tenant: TenantName,
     role: Annotated[
-        RoleName, typer.Option("--role", help="viewer reads; moderator also decides; admin also sets things up.")
+        RoleName, typer.Option("--role", help="viewer: read only; moderator: also decide; admin: also change settings.")
     ],
     password_file: PasswordFile = None,
     data: Data = None,
 ) -> None:
-    """Make an account for the console; the person can sign in as soon as this has ended."""
+    """Create a console account. It works as soon as the command returns.
+
+    Example: `brigadewatch users create --tenant news --role moderator anna`
+    """
     from service.storage.accounts.passwords import hash_password
     from service.storage.accounts.tenants import tenant_id
     from service.storage.accounts.users import checked_name, create_user
@@ -100,12 +125,12 @@ def users_create(
     password_hash = hash_password(_password(password_file, name))
     with write(engine) as connection:
         create_user(connection, number, name, role.value, password_hash, actor="cli", now_us=now_us())
-    say(f"{name} can sign in as {role.value} of {tenant} at /console")
+    say(f"{name} can now sign in at /console as {role.value} of tenant {tenant}")
 
 
 @users.command("list")
 def users_list(tenant: TenantName = "default", data: Data = None) -> None:
-    """The tenant's accounts, one JSON object a line."""
+    """List the tenant's console accounts, one JSON object per line."""
     from service.model import moment
     from service.storage.accounts.tenants import tenant_id
     from service.storage.accounts.users import list_users
@@ -133,7 +158,7 @@ def users_list(tenant: TenantName = "default", data: Data = None) -> None:
 def users_set_password(
     name: PersonName, tenant: TenantName = "default", password_file: PasswordFile = None, data: Data = None
 ) -> None:
-    """Give a person another password; ends all their sessions and the lock-out."""
+    """Set a new password for an account; ends its sessions and lifts a temporary lock."""
     from service.storage.accounts.passwords import hash_password
     from service.storage.accounts.tenants import tenant_id
     from service.storage.accounts.users import find_user, set_password
@@ -146,17 +171,17 @@ def users_set_password(
     password_hash = hash_password(_password(password_file, user.name))
     with write(engine) as connection:
         set_password(connection, user, password_hash, actor="cli", now_us=now_us())
-    say(f"{user.name} has another password; sessions that were open have ended")
+    say(f"set a new password for {user.name}; their open sessions have ended")
 
 
 @users.command("disable")
 def users_disable(
     name: PersonName,
     tenant: TenantName = "default",
-    undo: Annotated[bool, typer.Option("--undo", help="Let the person in again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Enable the account again.")] = False,
     data: Data = None,
 ) -> None:
-    """Let a person in no more, from this moment on. Their decisions stay, under their name."""
+    """Disable an account at once. The person's decisions stay, under their name."""
     from service.storage.accounts.tenants import tenant_id
     from service.storage.accounts.users import disable_user, enable_user, find_user
     from service.storage.sql.engine import write
@@ -169,12 +194,12 @@ def users_disable(
             enable_user(connection, user, actor="cli", now_us=now_us())
         else:
             disable_user(connection, user, actor="cli", now_us=now_us(), last_admin_too=True)
-    say(f"{user.name} can sign in again" if undo else f"{user.name} is out")
+    say(f"enabled {user.name} again" if undo else f"disabled {user.name}")
 
 
 @secret_keys.command("rotate")
 def secrets_rotate(data: Data = None) -> None:
-    """Encrypt every stored secret again, with the first key of BRIGADEWATCH_SECRET_KEY; the others can be taken out
+    """Re-encrypt every stored secret with the first key in BRIGADEWATCH_SECRET_KEY. The other keys can be removed
     afterwards.
     """
     from service.storage.accounts.secret_box import SecretBox
@@ -186,23 +211,45 @@ def secrets_rotate(data: Data = None) -> None:
     with write(engine) as connection:
         done, unreadable = rotate_all(connection, SecretBox(settings))
     for place in unreadable:
-        say(f"no key opens {place}")
-    say(f"encrypted again: {done}")
+        say(f"no key decrypts {place}")
+    say(f"re-encrypted: {done}")
     if unreadable:
         raise Refused(
-            f"{len(unreadable)} secret(s) stay as they were: add the key that they were sealed with to"
-            " BRIGADEWATCH_SECRET_KEY and run this again, or set them anew"
+            f"{len(unreadable)} secret(s) could not be decrypted and are unchanged: add the key that encrypted them to"
+            " BRIGADEWATCH_SECRET_KEY and run this command again, or replace these secrets"
         )
 
 
+def _address_of_api(settings: Settings) -> str:
+    """The address of the `up` on this folder, which may still be starting; without one BRIGADEWATCH_PUBLIC_URL.
+
+    Raises Refused when there is neither.
+    """
+    from service.data_folder import api_url
+
+    deadline = time.monotonic() + (0 if settings.public_url else _START_SECONDS)
+    if (found := api_url(settings)) is None and not settings.public_url:
+        say(f"waiting for `brigadewatch up` to start on {settings.data} ...")
+    while found is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+        found = api_url(settings)
+    address = found or settings.public_url
+    if address is None:
+        raise Refused(
+            f"no `brigadewatch up` is running on {settings.data}, so --shell cannot print its address; start it, name"
+            " its folder with --data, set BRIGADEWATCH_PUBLIC_URL, or leave out --shell"
+        )
+    return address
+
+
 def _password(file: str | None, name: str) -> str:
-    """The password from a file or asked for twice on the terminal, checked."""
+    """The password from a file, or typed twice at the terminal; checked."""
     from service.storage.accounts.passwords import checked_password
 
     if file is None and not sys.stdin.isatty():
         raise UsageError(
-            "there is no terminal to ask for the password on: name it with --password-file FILE, or - for standard"
-            " input"
+            "cannot prompt for the password without a terminal: use --password-file FILE, or --password-file - for"
+            " standard input"
         )
     password = (
         typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)

@@ -1,6 +1,6 @@
-"""What all commands share: options, settings, the stores, and how they speak.
+"""What all commands share: options, settings, the stores, and output.
 
-Secrets go to stdout alone, everything else that is said to stderr.
+Results (keys, paths, JSON) go to stdout, alone; messages go to stderr.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
 TENANT_NAME = "[a-z0-9-]{1,40}"
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help=f"Data folder; default: BRIGADEWATCH_DATA, or {DEFAULT_DATA}."),
+    typer.Option("--data", metavar="DIR", help=f"Data folder. Default: BRIGADEWATCH_DATA, else {DEFAULT_DATA}."),
 ]
 Parent = Annotated[
-    int | None, typer.Option("--parent", hidden=True, help="End when this process is no longer the parent.")
+    int | None, typer.Option("--parent", hidden=True, help="Exit when this process is no longer the parent.")
 ]
-TenantName = Annotated[str, typer.Option("--tenant", metavar="T", help="The tenant's name.")]
+TenantName = Annotated[str, typer.Option("--tenant", metavar="T", help="Name of the tenant.")]
 SecretFile = Annotated[
     str | None,
     typer.Option(
         "--secret-file",
         metavar="F|-",
-        help="File with the secret, or - for standard input; one newline at its end is no part of it.",
+        help="File that holds the secret, or - for standard input. One trailing newline is ignored.",
         show_default=False,
     ),
 ]
 
 
 class UsageError(BrigadewatchError):
-    """The command line itself is wrong."""
+    """The command line is wrong; exit code 2."""
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal: on stderr, since stdout is for what is asked for."""
+    """Print a message to stderr; stdout is for results."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -58,7 +58,7 @@ def now_us() -> int:
 
 
 def settings_from(data: Path | None) -> Settings:
-    """The settings of this process, `data` being --data. Raises UsageError for a variable that cannot be read."""
+    """The settings of this process; `data` is --data. Raises UsageError for an invalid environment variable."""
     from service.outbound.addresses import parse_openings
 
     try:
@@ -70,18 +70,18 @@ def settings_from(data: Path | None) -> Settings:
 
 
 def log_to_stderr(settings: Settings, process: str) -> None:
-    """Begin to log, as BRIGADEWATCH_LOG_LEVEL says, as this kind of process. Raises UsageError for an unknown level."""
+    """Start logging at BRIGADEWATCH_LOG_LEVEL under the name `process`. Raises UsageError for an unknown level."""
     try:
         logs.configure(settings.log_level, process)
     except ValueError:
         raise UsageError(
-            f"BRIGADEWATCH_LOG_LEVEL is {settings.log_level!r}, and has to be DEBUG, INFO, WARNING or ERROR"
+            f"BRIGADEWATCH_LOG_LEVEL is {settings.log_level!r}; it must be DEBUG, INFO, WARNING or ERROR"
         ) from None
 
 
 def prepared(settings: Settings, *, make_secret: bool = True) -> Engine:
-    """The data folder, the schema and (unless told otherwise) the secret key, made where they are missing; the
-    database, open.
+    """Create the data folder, the schema and (unless `make_secret` is false) the secret key if they are missing, and
+    open the database.
     """
     from service.data_folder import prepare
 
@@ -89,14 +89,14 @@ def prepared(settings: Settings, *, make_secret: bool = True) -> Engine:
 
 
 def address_of_redis(settings: Settings) -> str:
-    """REDIS_URL, or the embedded server of an `up` on the same folder."""
+    """REDIS_URL, or the embedded server of an `up` that runs on the same folder."""
     from service.data_folder import redis_url
 
     return redis_url(settings)
 
 
 def stores(data: Path | None, parent: int | None, *, process: str = "cli", make_secret: bool = True) -> Resources:
-    """Both stores, open, for a command that does a worker's work; the process ends with `parent`."""
+    """Open the database and Redis for a command that does a worker's work; exit when `parent` is gone."""
     from dataclasses import replace
 
     from workers.resources import open_resources
@@ -109,24 +109,24 @@ def stores(data: Path | None, parent: int | None, *, process: str = "cli", make_
 
 
 def read_secret(file: str) -> str:
-    """A secret from a file or standard input, without one trailing newline."""
+    """Read a secret from a file or standard input, without one trailing newline."""
     try:
         raw = sys.stdin.buffer.read(1 << 16) if file == "-" else Path(file).read_bytes()
         text = raw.decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the secret in {file!r} cannot be read: {error}") from None
+        raise UsageError(f"cannot read the secret from {file!r}: {error}") from None
     return text.removesuffix("\n").removesuffix("\r")
 
 
 def make_tenant_if_missing(engine: Engine, name: str) -> None:
-    """Make the tenant unless it is there."""
+    """Create the tenant unless it exists."""
     from service.storage.accounts.tenants import ensure_tenant
 
     ensure_tenant(engine, name, now_us())
 
 
 def end_with(parent: int | None) -> None:
-    """End this process when its supervisor is gone, however that ended."""
+    """Exit this process as soon as its supervisor is gone, however that happened."""
     if parent is None:
         return
 
@@ -139,12 +139,12 @@ def end_with(parent: int | None) -> None:
 
 
 def seconds_of(text: str, option: str) -> int:
-    """A length of time like 14d, 36h or 90m, in seconds; `option` is named where it is none."""
+    """A duration like 14d, 36h or 90m, in seconds. Raises BadParameter, naming `option`, for anything else."""
     units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
     try:
         seconds = int(float(text[:-1]) * units[text[-1:]])
     except (ValueError, KeyError, OverflowError):
         seconds = 0
     if seconds <= 0:
-        raise typer.BadParameter(f"{text!r} is no length of time; write 14d, 36h or 90m", param_hint=option)
+        raise typer.BadParameter(f"{text!r} is not a duration; write for example 14d, 36h or 90m", param_hint=option)
     return seconds

@@ -1,4 +1,4 @@
-"""History in and out: replay, audit of files, export."""
+"""Past complaints: replay files into a service, audit files without one, export."""
 
 from __future__ import annotations
 
@@ -27,29 +27,37 @@ commands = typer.Typer()
 def replay(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Complaints as NDJSON, also .gz.", exists=True, dir_okay=False),
+        typer.Argument(metavar="FILE...", help="Complaints, as NDJSON or .ndjson.gz.", exists=True, dir_okay=False),
     ],
-    url: Annotated[str, typer.Option("--url", help="Address of the API.")],
+    url: Annotated[str, typer.Option("--url", help="Address of the API, like http://127.0.0.1:8000.")],
     key: Annotated[
-        str, typer.Option("--key", envvar="BRIGADEWATCH_KEY", help="An API key with the scopes ingest and read.")
+        str, typer.Option("--key", envvar="BRIGADEWATCH_KEY", help="API key with the scopes ingest and read.")
     ],
     outcomes: Annotated[
         list[Path] | None,
         typer.Option(
             "--outcomes",
             metavar="FILE...",
-            help="Outcomes as NDJSON, also .gz; repeat it for more than one.",
+            help="Outcomes, as NDJSON or .ndjson.gz; repeat the option for several files.",
             exists=True,
             dir_okay=False,
         ),
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, max=10_000, help="Complaints a request.")] = 500,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=10_000, help="Complaints per request.")] = 500,
     rate: Annotated[
-        float | None, typer.Option("--rate", min=0.1, help="Items a second, at most.", show_default=False)
+        float | None,
+        typer.Option(
+            "--rate", min=0.1, help="Upper limit in items per second. Default: as fast as possible.", show_default=False
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also when the tenant already has later complaints.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Send even if the tenant already has later complaints.")
+    ] = False,
 ) -> None:
-    """Send files of complaints and outcomes, merged by time; end when all of it is analysed and swept."""
+    """Send files of complaints and outcomes in the order of their times, then wait until everything is analysed.
+
+    Example: `brigadewatch replay complaints.ndjson.gz --outcomes outcomes.ndjson.gz --url $API --key $KEY`
+    """
     from service.outbound.addresses import OutboundRefused
     from service.outbound.client import read_url
     from service.replay import Replay, print_summary
@@ -66,32 +74,43 @@ def replay(
 @commands.command()
 def audit(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Complaints as NDJSON(.gz), CSV or Parquet.", exists=True)
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Complaints, as NDJSON, .ndjson.gz, CSV or Parquet.", exists=True),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the report goes, as JSON.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON report to write.")],
     outcomes: Annotated[
         list[Path] | None,
-        typer.Option("--outcomes", metavar="FILE...", help="Outcomes; repeat it for more than one.", exists=True),
+        typer.Option(
+            "--outcomes", metavar="FILE...", help="Outcomes; repeat the option for several files.", exists=True
+        ),
     ] = None,
     html: Annotated[
         Path | None,
         typer.Option(
             "--html",
             metavar="FILE",
-            help="Where the report goes as one page for people; it needs no other file.",
+            help="Report to write as a self-contained HTML page.",
             show_default=False,
         ),
     ] = None,
     window: Annotated[
-        str, typer.Option("--window", help="How much event time is looked at together, like 14d or 36h.")
+        str, typer.Option("--window", help="Length of the analysis window in event time, like 14d or 36h.")
     ] = "14d",
-    step: Annotated[str, typer.Option("--step", help="How far the window moves.")] = "1d",
+    step: Annotated[str, typer.Option("--step", help="How far the window moves at each step, like 1d or 12h.")] = "1d",
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", metavar="TIME", help="Leave out what came later; RFC 3339.", show_default=False),
+        typer.Option(
+            "--as-of",
+            metavar="TIME",
+            help="Ignore later complaints and outcomes; RFC 3339, like 2021-12-23T14:02:11Z.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Look for coordinated groups in files, without a server."""
+    """Look for coordinated groups in files, without a server.
+
+    Example: `brigadewatch audit complaints.ndjson.gz --out report.json --html report.html`
+    """
     from workers.audit.command import run
 
     with _stages() as stages:
@@ -108,8 +127,8 @@ def audit(
         )
     flagged = sum(cluster["disposition"] == "flagged" for cluster in report["clusters"])
     say(
-        f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets whose"
-        f" independent count differs: {out}{f', {html}' if html else ''}"
+        f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets with"
+        f" fewer independent complaints than complaints; report: {out}{f', {html}' if html else ''}"
     )
 
 
@@ -121,7 +140,7 @@ def export(
         typer.Option(
             "--out",
             metavar="FILE|DIR",
-            help="With --reporter a file, which is replaced; without, a folder that is made (an empty one will do).",
+            help="With --reporter: the file to write. Otherwise: a new or empty folder.",
         ),
     ],
     reporter: Annotated[
@@ -129,16 +148,16 @@ def export(
         typer.Option(
             "--reporter",
             metavar="ID",
-            help="All that is kept about this person, as one JSON; by the platform's id or by the pseudonym.",
+            help="Id or pseudonym of a reporter: export everything stored about them, as one JSON document.",
             show_default=False,
         ),
     ] = None,
     data: Data = None,
 ) -> None:
-    """What is kept about one person, or everything of a tenant as NDJSON files that `audit` and `replay` read.
+    """Export everything stored about one reporter, or a whole tenant as NDJSON files that `audit` and `replay` read.
 
-    A tenant's folder holds complaints, outcomes, withdrawn and machine complaints, withdrawals, clusters, decisions and
-    the audit trail.
+    The folder of a tenant holds complaints, outcomes, withdrawn and machine complaints, withdrawals, clusters,
+    decisions and the audit trail. Files are readable by their owner only.
     """
     from service.storage.accounts.secret_box import SecretBox
     from service.storage.accounts.tenants import tenant_id
@@ -159,11 +178,10 @@ def export(
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         taken = any(out.iterdir())
     except OSError as error:
-        raise UsageError(f"{out} is no folder that can be written to: {error.strerror or error}") from None
+        raise UsageError(f"cannot write to the folder {out}: {error.strerror or error}") from None
     if taken:
         raise UsageError(
-            f"{out} holds files already: name a new folder, so that nothing of an earlier export is taken for this"
-            " one's"
+            f"{out} is not empty: name a new folder, so that files of an earlier export are not mixed up with this one"
         )
     with engine.connect() as connection:  # one view for all files
         for name, objects in going_out.tenant(connection, number):
@@ -174,10 +192,10 @@ def export(
 
 
 def spread_outcomes(arguments: list[str]) -> list[str]:
-    """`--outcomes A B` as `--outcomes A --outcomes B`, for replay and audit.
+    """Expand `--outcomes A B` to `--outcomes A --outcomes B`, for replay and audit.
 
-    The files up to the next option belong to it when complaints were named before it; otherwise only the first does,
-    and the others are the complaints.
+    If a file of complaints was named before, all files up to the next option are outcomes; otherwise only the first
+    one is, and the others are complaints.
     """
     if not arguments or arguments[0] not in ("replay", "audit"):
         return arguments
@@ -202,7 +220,7 @@ def spread_outcomes(arguments: list[str]) -> list[str]:
 
 
 def _write_privately(path: Path, lines: Iterable[str]) -> int:
-    """Write a file that its owner alone may read, whole or not at all; says how many lines."""
+    """Write a file that only its owner may read, completely or not at all. Returns the number of lines."""
     draft, count = path.with_name(f".{path.name}.{os.getpid()}"), 0
     try:
         with os.fdopen(
@@ -214,25 +232,25 @@ def _write_privately(path: Path, lines: Iterable[str]) -> int:
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
     return count
 
 
 class Stages:
-    """A bar a stage, on stderr, for what reports its progress as stage and advance."""
+    """Progress bars on stderr, one for each stage."""
 
     def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
         self._task: TaskID | None = None
 
     def stage(self, name: str, total: int) -> None:
-        """A new stage begins, or the present one learns its total."""
+        """Begin a stage of `total` units, or set the total of the current one."""
         if self._task is None or self._bars.tasks[-1].description != name:
             self._task = self._bars.add_task(name, total=total)
         self._bars.update(self._task, total=total)
 
     def advance(self, done: int) -> None:
-        """So much of the present stage is done."""
+        """Set how many units of the current stage are done."""
         if self._task is not None:
             self._bars.update(self._task, completed=done)
 
@@ -254,5 +272,7 @@ def _time(text: str | None) -> datetime | None:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} is no time with an offset, like 2021-12-23T14:02:11Z", param_hint="--as-of")
+        raise typer.BadParameter(
+            f"{text!r} is not a time with a UTC offset; write for example 2021-12-23T14:02:11Z", param_hint="--as-of"
+        )
     return moment

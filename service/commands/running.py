@@ -1,4 +1,4 @@
-"""Processes: everything on this machine, or one at a time."""
+"""Start the service: everything on this machine, or one process at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shlex
 import signal
 import threading
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ commands = typer.Typer()
 
 
 class QueueName(StrEnum):
-    """The queue that a worker serves; one each, since RQ loses jobs of a worker on two."""
+    """The queue that a worker serves; only one each, since RQ loses jobs of a worker on two queues."""
 
     INGEST = "ingest"
     DETECT = "detect"
@@ -36,14 +37,14 @@ class QueueName(StrEnum):
     CHORES = "chores"
 
 
-Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all IPv4 interfaces.")]
 Port = Annotated[
     int | None,
     typer.Option(
         "--port",
         min=0,
         max=65535,
-        help="Port of the API; without it 8000, or a free one if that is taken.",
+        help="Port of the API; 0 for any free port. Default: 8000, or a free port if 8000 is in use.",
         show_default=False,
     ),
 ]
@@ -53,7 +54,7 @@ OpsPort = Annotated[
         "--ops-port",
         min=0,
         max=65535,
-        help="Port of metrics and readiness, on loopback; without it 8001, or a free one.",
+        help="Port of metrics and readiness, on loopback. Default: 8001, or a free port if 8001 is in use.",
         show_default=False,
     ),
 ]
@@ -61,25 +62,28 @@ OpsPort = Annotated[
 
 @commands.command()
 def demo(
-    data: Data = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same world.")] = 7,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Data folder to keep. Default: a temporary one.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seed of the generated world; the same seed gives the same world.")
+    ] = 7,
     complaints: Annotated[
         int,
         typer.Option(
             "--complaints",
             min=9_000,
             max=500_000,
-            help="About how many complaints the world holds; in a smaller one the campaigns would be most of it.",
+            help="Approximate number of complaints in the world; in smaller worlds the campaigns would dominate.",
         ),
     ] = 25_000,
     ends: Annotated[
-        bool, typer.Option("--exit", help="End after printing, instead of staying up until Ctrl-C.")
+        bool, typer.Option("--exit", help="Stop after printing the results, instead of running until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Everything on this machine, with a generated world of 28 days: who complained together, and what it did to one
-    comment.
+    """Start everything on this machine, replay a generated world of 28 days, and print what was found.
 
-    Without --data the folder is a temporary one, removed at the end.
+    Takes about a minute. Example: `brigadewatch demo --seed 3 --exit`
     """
     from service.demo.show import run_demo
 
@@ -88,9 +92,10 @@ def demo(
 
 @commands.command()
 def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, data: Data = None) -> None:
-    """API, workers, clock and (without REDIS_URL) an embedded Valkey, on this machine, until Ctrl-C.
+    """Run everything on this machine until Ctrl-C: API, workers, clock and, without REDIS_URL, an embedded Valkey.
 
-    SQLite without DATABASE_URL. What dies is started again. The tenant `default` is made, but no key and no account.
+    Uses SQLite unless DATABASE_URL is set. Restarts processes that die. Creates the tenant `default`, but no API key
+    and no console account.
     """
     from service.supervisor import one_interrupt, running
 
@@ -101,17 +106,19 @@ def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, da
             make_tenant_if_missing(engine, "default")
             engine.dispose()
             with running(settings, host=host, port=port, ops_port=ops_port, say=say) as supervisor:
-                shown = "" if data is None else f" --data {shlex.quote(str(settings.data))}"
+                data_option = "" if data is None else f" --data {shlex.quote(str(settings.data))}"
                 say(f"API      {supervisor.addresses.api}  (documentation: {supervisor.addresses.api}/docs)")
                 say(f"metrics  {supervisor.addresses.ops}/metrics")
                 say(f"data     {settings.data}")
-                say(f"a key:   brigadewatch keys create --tenant default --scope ingest --scope read{shown}")
                 say(f"console  {supervisor.addresses.api}/console")
-                say(f"an account for it:   brigadewatch users create --tenant default --role admin NAME{shown}")
-                say("Ctrl-C ends all of it.")
+                say("Create an API key:")
+                say(f"  brigadewatch keys create --tenant default --scope ingest --scope read{data_option}")
+                say("Create a console account:")
+                say(f"  brigadewatch users create --tenant default --role admin NAME{data_option}")
+                say("Press Ctrl-C to stop.")
                 threading.Event().wait()
     except KeyboardInterrupt:
-        say("ended")
+        say("stopped")
 
 
 @commands.command()
@@ -124,19 +131,19 @@ def api(
     ops_host: Annotated[
         str,
         typer.Option(
-            "--ops-host", help="Address of metrics and readiness; anything but loopback shows them to the network."
+            "--ops-host", help="Address of metrics and readiness; anything but loopback exposes them to the network."
         ),
     ] = "127.0.0.1",
     descriptor: Annotated[int | None, typer.Option("--socket", hidden=True)] = None,
     ops_descriptor: Annotated[int | None, typer.Option("--ops-socket", hidden=True)] = None,
 ) -> None:
-    """The API alone, for containers. Needs REDIS_URL."""
+    """Run only the API, for containers. Needs REDIS_URL."""
     import socket
     from contextlib import ExitStack
     from dataclasses import replace
 
     from service.serving import serve
-    from service.supervisor import listening
+    from service.supervisor import API_LISTENER, OPS_LISTENER, Listener, listening
 
     settings = settings_from(data)
     log_to_stderr(settings, "api")
@@ -145,12 +152,13 @@ def api(
     settings = replace(settings, redis_url=address_of_redis(settings))
     with ExitStack() as stack:
 
-        def bound(number: int | None, on: str, asked: int | None, default: int) -> socket.socket:
+        def bound(number: int | None, on: str, given: int | None, listener: Listener) -> socket.socket:
             return stack.enter_context(
-                socket.socket(fileno=number) if number is not None else listening(on, asked, default=default)
+                socket.socket(fileno=number) if number is not None else listening(on, given, listener, say)
             )
 
-        api_socket, ops_socket = bound(descriptor, host, port, 8000), bound(ops_descriptor, ops_host, ops_port, 8001)
+        api_socket = bound(descriptor, host, port, API_LISTENER)
+        ops_socket = bound(ops_descriptor, ops_host, ops_port, OPS_LISTENER)
         if descriptor is None:
             say(f"API on port {api_socket.getsockname()[1]}, metrics on port {ops_socket.getsockname()[1]}")
         serve(settings, engine, api_socket, ops_socket)
@@ -158,11 +166,11 @@ def api(
 
 @commands.command()
 def worker(
-    queue: Annotated[QueueName, typer.Argument(help="The one queue that this process serves.")],
+    queue: Annotated[QueueName, typer.Argument(help="The queue that this process serves.")],
     data: Data = None,
     parent: Parent = None,
 ) -> None:
-    """One worker process, for containers. Needs REDIS_URL."""
+    """Run one worker process, for containers. Needs REDIS_URL."""
     from workers.jobs import run_worker
 
     run_worker(queue.value, stores(data, parent, process=f"worker-{queue.value}", make_secret=False))
@@ -170,7 +178,7 @@ def worker(
 
 @commands.command()
 def clock(data: Data = None, parent: Parent = None) -> None:
-    """The process that wakes the workers, for containers. Needs REDIS_URL."""
+    """Run the clock, which schedules the workers' jobs, for containers. Needs REDIS_URL."""
     from workers.clock import run_clock
 
     resources = stores(data, parent, process="clock", make_secret=False)

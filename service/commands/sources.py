@@ -1,11 +1,11 @@
-"""Inbound connections: platforms that post here, or are asked."""
+"""Inbound connections: platforms that post webhooks, or are polled."""
 
 from __future__ import annotations
 
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,12 +22,18 @@ from service.commands.common import (
     settings_from,
 )
 from service.errors import Refused
+from service.settings import Settings
 
-sources = typer.Typer(no_args_is_help=True, help="Inbound connections: platforms that post here, or are asked.")
+if TYPE_CHECKING:
+    from service.storage.webhooks.sources import Source
+
+sources = typer.Typer(
+    no_args_is_help=True, help="Manage inbound connections: platforms that post webhooks, or are polled."
+)
 
 
 class PlatformName(StrEnum):
-    """What a source can be a connection to."""
+    """A platform that a source can connect to."""
 
     DISCOURSE = "discourse"
     MASTODON = "mastodon"
@@ -39,7 +45,7 @@ class PlatformName(StrEnum):
 
 
 SourceId = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="The source's id, or the path that `sources add` printed.")
+    str, typer.Argument(metavar="SOURCE", help="Id of the source, or the path that `sources add` printed.")
 ]
 
 
@@ -51,14 +57,15 @@ def sources_add(
         typer.Option(
             "--platform",
             help=(
-                "discourse, mastodon, coral, coop or generic post here; lemmy, ozone, and coral with --url, are asked."
+                "discourse, mastodon, coral, coop and generic post webhooks; lemmy, ozone, and coral with --url, are"
+                " polled."
             ),
         ),
     ],
     url: Annotated[
         str | None,
         typer.Option(
-            "--url", metavar="U", help="The platform's address; of one that is asked, where to ask.", show_default=False
+            "--url", metavar="U", help="Address of the platform; required if it is polled.", show_default=False
         ),
     ] = None,
     secret_file: SecretFile = None,
@@ -66,7 +73,7 @@ def sources_add(
         bool,
         typer.Option(
             "--no-secret",
-            help="Take unsigned posts (discourse alone can have no secret): then whoever knows the path can post.",
+            help="Accept unsigned posts (discourse only): anyone who knows the path can then post.",
         ),
     ] = False,
     mapping: Annotated[
@@ -74,7 +81,7 @@ def sources_add(
         typer.Option(
             "--mapping",
             metavar="FILE",
-            help="Field map of the platform generic, as JSON (docs/integrations).",
+            help="Field mapping of the platform generic, as JSON (docs/integrations/README.md).",
             exists=True,
             dir_okay=False,
             show_default=False,
@@ -82,52 +89,35 @@ def sources_add(
     ] = None,
     data: Data = None,
 ) -> None:
-    """Make a source and print the path that the platform posts to, alone on stdout.
+    """Create a source and print the path that the platform posts to.
 
-    The secret is the one that the platform signs with (coop: its key; of a platform that is asked: the token). Whoever
-    has the path alone can do nothing with it, and it is redacted in logs.
+    The secret is the one that the platform signs with (coop: its API key; polled platforms: the access token). The path
+    is useless without the secret, and is redacted in logs.
+
+    Example: `brigadewatch sources add --tenant news --platform discourse --secret-file secret.txt`
     """
-    from service.storage.accounts.secret_box import SecretBox
-    from service.storage.accounts.tenants import tenant_id
-    from service.storage.sql.engine import write
-    from service.storage.webhooks.sources import add_source
-
     settings = settings_from(data)
-    engine = prepared(settings)
-    number = tenant_id(engine, tenant)
     if no_secret == (secret_file is not None):
-        raise typer.BadParameter(
-            "name the secret with --secret-file FILE (or -), or say --no-secret where the platform has none"
+        raise UsageError(
+            "give either the secret, with --secret-file FILE (or - for standard input), or --no-secret if the platform"
+            " has none"
         )
     secret = None if secret_file is None else read_secret(secret_file)
     fields = None if mapping is None else _json_file(mapping)
-    try:
-        with write(engine) as connection:
-            source = add_source(
-                connection,
-                SecretBox(settings),
-                number,
-                platform.value,
-                secret=secret,
-                url=url,
-                mapping=fields,
-                now_us=now_us(),
-            )
-    except Refused as error:
-        raise UsageError(str(error)) from None
+    source = _add(settings, tenant, platform.value, secret=secret, url=url, mapping=fields)
     if secret is None:
         say(
-            f"WARNING: {platform.value} posts UNSIGNED: whoever learns the path can invent complaints. Set a secret"
-            " there and here: brigadewatch sources rotate"
+            f"WARNING: posts of {platform.value} are UNSIGNED: anyone who learns the path can invent complaints. Set a"
+            " secret there, and here with: brigadewatch sources rotate"
         )
     if source.polled:
-        say(f"{platform.value} is asked at {url}; nothing has to be posted")
+        say(f"{platform.value} is polled at {url}; it does not have to post anything")
     typer.echo(source.path)
 
 
 @sources.command("list")
 def sources_list(tenant: TenantName, data: Data = None) -> None:
-    """The tenant's sources, one JSON object a line; no secrets."""
+    """List the tenant's sources, one JSON object per line, without secrets."""
     from service.api.sources import shown
     from service.storage.accounts.tenants import tenant_id
     from service.storage.webhooks.sources import list_sources
@@ -146,7 +136,7 @@ def sources_list(tenant: TenantName, data: Data = None) -> None:
 
 @sources.command("remove")
 def sources_remove(source: SourceId, tenant: TenantName, data: Data = None) -> None:
-    """End a source; its path answers from now on as if it had never been, and its secret is forgotten."""
+    """Remove a source: its path stops working and its secret is deleted."""
     from service.storage.accounts.tenants import tenant_id
     from service.storage.sql.engine import write
     from service.storage.webhooks.sources import remove_source
@@ -155,7 +145,7 @@ def sources_remove(source: SourceId, tenant: TenantName, data: Data = None) -> N
     number = tenant_id(engine, tenant)
     with write(engine) as connection:
         remove_source(connection, number, source.rpartition("/")[2], now_us=now_us())
-    say("removed")
+    say("removed the source")
 
 
 @sources.command("rotate")
@@ -164,11 +154,11 @@ def sources_rotate(
     tenant: TenantName,
     secret_file: SecretFile = None,
     overlap: Annotated[
-        str, typer.Option("--overlap", help="How long the old secret is taken too; 0s: not at all.")
+        str, typer.Option("--overlap", help="How long the old secret remains valid, like 36h; 0s: not at all.")
     ] = "24h",
     data: Data = None,
 ) -> None:
-    """Give a source a new secret; the old one stays valid for a while, so that nothing is lost in between."""
+    """Replace the secret of a source. The old one stays valid for a while, so that nothing is lost meanwhile."""
     from service.storage.accounts.secret_box import SecretBox
     from service.storage.accounts.tenants import tenant_id
     from service.storage.sql.engine import write
@@ -178,7 +168,7 @@ def sources_rotate(
     engine = prepared(settings)
     number = tenant_id(engine, tenant)
     if secret_file is None:
-        raise typer.BadParameter("name the new secret with --secret-file FILE, or - for standard input")
+        raise UsageError("give the new secret with --secret-file FILE, or - for standard input")
     seconds = 0 if overlap in ("0", "0s") else seconds_of(overlap, "--overlap")
     with write(engine) as connection:
         rotate_secret(
@@ -190,14 +180,30 @@ def sources_rotate(
             now_us=now_us(),
             overlap_seconds=seconds,
         )
-    say("the new secret is valid" + (f", the old one for another {overlap}" if seconds else ""))
+    say("the new secret is valid now" + (f"; the old one stays valid for another {overlap}" if seconds else ""))
+
+
+def _add(settings: Settings, tenant: str, platform: str, **details: Any) -> Source:
+    """Store the source. Raises UsageError for details that do not fit the platform."""
+    from service.storage.accounts.secret_box import SecretBox
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.sql.engine import write
+    from service.storage.webhooks.sources import add_source
+
+    engine = prepared(settings)
+    number = tenant_id(engine, tenant)
+    try:
+        with write(engine) as connection:
+            return add_source(connection, SecretBox(settings), number, platform, **details, now_us=now_us())
+    except Refused as error:
+        raise UsageError(str(error)) from None
 
 
 def _json_file(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} holds no JSON: {error}") from None
+        raise UsageError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise UsageError(f"{path} has to hold one JSON object")
+        raise UsageError(f"{path} must contain one JSON object")
     return value

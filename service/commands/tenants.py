@@ -1,4 +1,4 @@
-"""Tenants, their settings and their thresholds."""
+"""Tenants, their settings and their detection thresholds."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from typing import Annotated, Any
 
 import typer
 
-from service.commands.common import TENANT_NAME, Data, TenantName, now_us, prepared, say, settings_from
+from service.commands.common import TENANT_NAME, Data, TenantName, UsageError, now_us, prepared, say, settings_from
 
-tenants = typer.Typer(no_args_is_help=True, help="Tenants: one platform, one community.")
-policy = typer.Typer(no_args_is_help=True, help="Thresholds of a tenant's own.")
+tenants = typer.Typer(no_args_is_help=True, help="Manage tenants: one for each platform or community.")
+policy = typer.Typer(no_args_is_help=True, help="Show and change a tenant's thresholds of detection.")
 
 
 @tenants.command("create")
 def tenants_create(
-    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, at most 40.")], data: Data = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="1 to 40 characters: a-z, 0-9 and hyphens.")],
+    data: Data = None,
 ) -> None:
-    """Make a tenant; it can be used as soon as this has ended."""
+    """Create a tenant. It can be used as soon as the command returns."""
     from service.storage.accounts.tenants import create_tenant
 
     if not re.fullmatch(TENANT_NAME, name):
-        raise typer.BadParameter(f"{name!r} is no tenant's name: 1 to 40 of a-z, 0-9 and -")
+        raise typer.BadParameter(f"invalid tenant name {name!r}: use 1 to 40 characters from a-z, 0-9 and -")
     create_tenant(prepared(settings_from(data)), name, now_us())
-    say(f"made the tenant {name}")
+    say(f"created the tenant {name}")
 
 
 @tenants.command("list")
 def tenants_list(data: Data = None) -> None:
-    """The tenants' names, one a line."""
+    """List the tenants' names, one per line."""
     from service.storage.accounts.tenants import list_tenants
 
     for name in list_tenants(prepared(settings_from(data))):
@@ -47,12 +48,12 @@ class Switch(StrEnum):
 
 @tenants.command("set")
 def tenants_set(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the tenant.")],
     pseudonyms: Annotated[
         Switch | None,
         typer.Option(
             "--pseudonyms",
-            help="Replace reporters' ids by keyed pseudonyms before they are stored. Concerns what comes from now on.",
+            help="Replace reporter ids with keyed pseudonyms before storing them; applies to new complaints only.",
             show_default=False,
         ),
     ] = None,
@@ -60,7 +61,7 @@ def tenants_set(
         Switch | None,
         typer.Option(
             "--keep-text",
-            help="Keep what reporters write; off: only a signature that tells near-duplicates.",
+            help="Store what reporters write; off: only a fingerprint that recognises near-duplicates.",
             show_default=False,
         ),
     ] = None,
@@ -69,17 +70,25 @@ def tenants_set(
         typer.Option(
             "--retention",
             metavar="180d|off",
-            help="Delete complaints and all that belongs to them so long after receipt.",
+            help="Delete complaints and everything derived from them this many days after receipt; off: keep them.",
             show_default=False,
         ),
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option("--rate", metavar="N|off", help="Items a second that the tenant may send.", show_default=False),
+        typer.Option(
+            "--rate",
+            metavar="N|off",
+            help="Items per second that the tenant may send, like 200; off: unlimited.",
+            show_default=False,
+        ),
     ] = None,
     data: Data = None,
 ) -> None:
-    """Change a tenant's settings; a running service follows within seconds. What is not named stays."""
+    """Change a tenant's settings and print them. Settings that are not named stay as they are.
+
+    A running service applies them within seconds. Example: `brigadewatch tenants set news --retention 180d`
+    """
     from service.errors import Refused
     from service.storage.accounts.tenant_settings import change_settings
     from service.storage.accounts.tenants import tenant_id
@@ -95,48 +104,53 @@ def tenants_set(
     if rate is not None:
         changes["rate_per_second"] = _rate(rate)
     if not changes:
-        raise typer.BadParameter("nothing to set: name --pseudonyms, --keep-text, --retention or --rate")
+        raise UsageError("nothing to set: give --pseudonyms, --keep-text, --retention or --rate")
     engine = prepared(settings_from(data))
     number = tenant_id(engine, name)
     try:
         with write(engine) as connection:
             change_settings(connection, number, actor="cli", now_us=now_us(), **changes)
     except Refused as error:
-        raise typer.BadParameter(str(error)) from None
+        raise UsageError(str(error)) from None
     if changes.get("pseudonyms"):
-        say("complaints that come from now on bear pseudonyms; what is stored already keeps its ids (docs/privacy.md)")
+        say("new complaints are stored under pseudonyms; complaints already stored keep their ids (docs/privacy.md)")
     tenants_show(name, data)
 
 
 @tenants.command("show")
 def tenants_show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name.")], data: Data = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the tenant.")], data: Data = None
 ) -> None:
-    """A tenant's settings, as JSON."""
+    """Print a tenant's settings as JSON."""
     from service.storage.accounts.tenant_settings import settings_of
     from service.storage.accounts.tenants import tenant_id
 
     engine = prepared(settings_from(data))
     number = tenant_id(engine, name)
     with engine.connect() as connection:
-        now = settings_of(connection, number)
-    shown = {
+        current = settings_of(connection, number)
+    document = {
         "name": name,
-        "pseudonyms": now.pseudonyms,
-        "keep_text": now.keep_text,
-        "retention_days": now.retention_days,
-        "rate_per_second": now.rate_per_second,
+        "pseudonyms": current.pseudonyms,
+        "keep_text": current.keep_text,
+        "retention_days": current.retention_days,
+        "rate_per_second": current.rate_per_second,
     }
-    typer.echo(json.dumps(shown))
+    typer.echo(json.dumps(document))
 
 
 @policy.command("show")
 def policy_show(
     tenant: TenantName = "default",
-    every: Annotated[bool, typer.Option("--all", help="Also those that no tenant may set.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Include thresholds that cannot be changed for a tenant.")
+    ] = False,
     data: Data = None,
 ) -> None:
-    """The tenant's thresholds, one JSON object a line: name, value, default, unit, range and why; then the version."""
+    """List the tenant's thresholds, one JSON object per line; the last line is the policy's version.
+
+    Each has its name, value, default, unit, lowest and highest value, and the reason for it.
+    """
     from service.policy import thresholds
     from service.storage.accounts.policy_overrides import policy_of
     from service.storage.accounts.tenants import tenant_id
@@ -144,10 +158,10 @@ def policy_show(
     engine = prepared(settings_from(data))
     number = tenant_id(engine, tenant)
     with engine.connect() as connection:
-        now = policy_of(connection, number)
-    for one in thresholds(now):
+        current = policy_of(connection, number)
+    for one in thresholds(current):
         if one.settable or every:
-            shown = {
+            document = {
                 "name": one.name,
                 "value": one.value,
                 "default": one.default,
@@ -157,9 +171,9 @@ def policy_show(
                 "why": one.why,
             }
             typer.echo(
-                json.dumps(shown, default=lambda value: {name: getattr(value, name) for name in value.__slots__})
+                json.dumps(document, default=lambda value: {name: getattr(value, name) for name in value.__slots__})
             )
-    typer.echo(json.dumps({"policy_version": now.version}))
+    typer.echo(json.dumps({"policy_version": current.version}))
 
 
 @policy.command("set")
@@ -168,15 +182,15 @@ def policy_set(
         list[str],
         typer.Argument(
             metavar="NAME=VALUE...",
-            help="Like default_threshold=12, prior_unfounded=0.3, flags_per_day=100; `policy show` lists them.",
+            help="For example default_threshold=12 or flags_per_day=100; `policy show` lists the names.",
         ),
     ],
     tenant: TenantName = "default",
     data: Data = None,
 ) -> None:
-    """Give the tenant thresholds of its own; what is not named stays.
+    """Set thresholds for the tenant. Thresholds that are not named stay as they are.
 
-    A running service follows within seconds, clusters at the next tick or sweep.
+    A running service applies them within seconds, and to existing clusters at the next tick or sweep.
     """
     from service.policy import read_override
 
@@ -190,12 +204,12 @@ def policy_set(
 @policy.command("reset")
 def policy_reset(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="Which thresholds; none: all of the tenant's own.")
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Thresholds to reset. Default: all.")
     ] = None,
     tenant: TenantName = "default",
     data: Data = None,
 ) -> None:
-    """Go back to the defaults."""
+    """Reset thresholds of the tenant to their defaults."""
     _change_policy(tenant, data, drop=names or None)
 
 
@@ -208,10 +222,10 @@ def _change_policy(tenant: str, data: Path | None, **change: Any) -> None:
     number = tenant_id(engine, tenant)
     try:
         with write(engine) as connection:
-            now = change_overrides(connection, number, **{"put": {}, **change}, by="cli", now_us=now_us())
+            policy_now = change_overrides(connection, number, **{"put": {}, **change}, by="cli", now_us=now_us())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    say(f"{tenant}: policy {now.version}")
+    say(f"tenant {tenant} now has policy {policy_now.version}")
 
 
 def _days(text: str) -> int | None:
@@ -219,16 +233,16 @@ def _days(text: str) -> int | None:
     found = re.fullmatch(r"([0-9]{1,6})d", text)
     if text != "off" and found is None:
         raise typer.BadParameter(
-            f"{text!r} is no retention; write whole days like 180d, or off", param_hint="--retention"
+            f"{text!r} is not a number of days; write for example 180d, or off", param_hint="--retention"
         )
     return None if found is None else int(found.group(1))
 
 
 def _rate(text: str) -> float | None:
-    """Items a second; None for `off`."""
+    """Items per second; None for `off`."""
     try:
         return None if text == "off" else float(text)
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is no rate; write items a second like 200, or off", param_hint="--rate"
+            f"{text!r} is not a number of items per second; write for example 200, or off", param_hint="--rate"
         ) from None

@@ -1,4 +1,4 @@
-"""What an operator does now and then: rebuild, dead letters, erasing, the OpenAPI document."""
+"""Maintenance: rebuild Redis, dead letters, erasure, the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.common import Data, TenantName, now_us, prepared, say, settings_from, stores
+from service.commands.common import Data, TenantName, UsageError, now_us, prepared, say, settings_from, stores
 from service.errors import UnknownTenant
 from service.settings import read_settings
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-dead_letters = typer.Typer(no_args_is_help=True, help="Items that could not be processed five times over.")
+dead_letters = typer.Typer(no_args_is_help=True, help="Manage dead letters: items whose processing failed five times.")
 
 
 @commands.command()
 def rebuild(
     data: Data = None,
     tenant: Annotated[
-        str | None, typer.Option("--tenant", metavar="T", help="This tenant alone.", show_default=False)
+        str | None, typer.Option("--tenant", metavar="T", help="Only this tenant. Default: all.", show_default=False)
     ] = None,
 ) -> None:
-    """Write totals, memberships and position counters into Redis again, from SQL."""
+    """Rebuild totals, memberships and position counters in Redis from the database."""
     from service.storage.accounts.tenants import list_tenants
     from workers.rebuild_redis import rebuild_redis
 
     resources = stores(data, None)
     known = list(list_tenants(resources.engine))
     if tenant and tenant not in known:
-        raise UnknownTenant(f"no tenant is called {tenant!r}")
+        raise UnknownTenant(f"there is no tenant {tenant!r}; `brigadewatch tenants list` lists them")
     for name in [tenant] if tenant else known:
-        say(f"rebuilt {name}, up to position {rebuild_redis(name, resources)}")
+        say(f"rebuilt tenant {name} up to position {rebuild_redis(name, resources)}")
 
 
 @dead_letters.command("list")
 def dead_letters_list(tenant: TenantName = "default", data: Data = None) -> None:
-    """The tenant's dead letters, one JSON object a line: id, position, times, error and the item."""
+    """List the tenant's dead letters, one JSON object per line: id, position, times, error and the item."""
     from service.storage.accounts.tenants import tenant_id
     from service.storage.complaints import dead_letters as letters
 
@@ -51,7 +51,7 @@ def dead_letters_list(tenant: TenantName = "default", data: Data = None) -> None
         with engine.connect() as connection:
             page = letters.list_dead_letters(connection, number, after_id=after)
         for letter in page:
-            typer.echo(json.dumps(_shown_letter(letter), ensure_ascii=False))
+            typer.echo(json.dumps(_letter_document(letter), ensure_ascii=False))
         if not page:
             return
         after = page[-1].id
@@ -60,12 +60,12 @@ def dead_letters_list(tenant: TenantName = "default", data: Data = None) -> None
 @dead_letters.command("retry")
 def dead_letters_retry(
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them; none: all of the tenant.")
+        list[int] | None, typer.Argument(metavar="[ID...]", help="Ids of dead letters. Default: all of the tenant.")
     ] = None,
     tenant: TenantName = "default",
     data: Data = None,
 ) -> None:
-    """Send dead letters again; they become pending."""
+    """Process dead letters again; they become pending."""
     from service.storage.accounts.tenants import tenant_id
     from service.storage.complaints import dead_letters as letters
 
@@ -73,40 +73,42 @@ def dead_letters_retry(
     sent = letters.retry(
         resources.engine, resources.redis, tenant, tenant_id(resources.engine, tenant), now_us(), ids or None
     )
-    say(f"sent again: {sent}")
+    say(f"queued again: {sent}")
 
 
 @dead_letters.command("drop")
 def dead_letters_drop(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Which of them.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Ids of dead letters.")] = None,
     tenant: TenantName = "default",
-    every: Annotated[bool, typer.Option("--all", help="All of the tenant.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All dead letters of the tenant.")] = False,
     data: Data = None,
 ) -> None:
-    """Forget dead letters for good."""
+    """Delete dead letters for good."""
     from service.storage.accounts.tenants import tenant_id
     from service.storage.complaints import dead_letters as letters
 
     if bool(ids) == every:
-        raise typer.BadParameter("name the ids, or say --all")
+        raise UsageError("give the ids of dead letters, or --all, but not both")
     engine = prepared(settings_from(data))
-    say(f"dropped: {letters.drop(engine, tenant_id(engine, tenant), ids or None)}")
+    say(f"deleted: {letters.drop(engine, tenant_id(engine, tenant), ids or None)}")
 
 
 @commands.command()
 def erase(
     reporter: Annotated[
         str,
-        typer.Argument(metavar="REPORTER", help="The platform's id of the person, or the pseudonym that answers show."),
+        typer.Argument(
+            metavar="REPORTER", help="The platform's id of the reporter, or the pseudonym that the API shows."
+        ),
     ],
     tenant: TenantName,
-    wait: Annotated[bool, typer.Option("--wait", help="Until it is done; needs a running service.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is done; needs a running service.")] = False,
     data: Data = None,
 ) -> None:
-    """Forget a person: replace the id everywhere by one random token, delete what told about them, refuse what comes
-    under the id.
+    """Erase a reporter: replace their id everywhere with a random token, delete their personal data, and reject what is
+    sent under the id from now on.
 
-    Prints the job's id. A running service does it within seconds to minutes (docs/privacy.md).
+    Prints the id of the job. A running service finishes it within seconds to minutes (docs/privacy.md).
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -121,7 +123,7 @@ def erase(
         TypeAdapter(Id).validate_python(reporter)
     except ValidationError:
         raise typer.BadParameter(
-            "this is no id: 1 to 128 characters, no control characters", param_hint="REPORTER"
+            "invalid id: use 1 to 128 characters, without control characters", param_hint="REPORTER"
         ) from None
     settings = settings_from(data)
     engine, box = prepared(settings), SecretBox(settings)
@@ -134,14 +136,14 @@ def erase(
         with engine.connect() as connection:
             found = erasures.find(connection, number, job)
         if found is None or found.state == erasures.DONE:
-            say("done")
+            say("erased")
             return
         time.sleep(0.5)
 
 
 @commands.command()
 def openapi() -> None:
-    """The OpenAPI document of the API, as JSON on stdout."""
+    """Print the OpenAPI document of the API as JSON."""
     from dataclasses import replace
 
     from sqlalchemy import create_engine
@@ -152,15 +154,15 @@ def openapi() -> None:
     typer.echo(json.dumps(create_app(settings, engine=create_engine("sqlite://")).openapi(), indent=2))
 
 
-def _shown_letter(letter: DeadLetter) -> dict[str, Any]:
-    """Times as text, the item as it would be sent."""
+def _letter_document(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter as JSON: times as text, the item as it was sent."""
     from service.model import moment
 
-    shown: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     for name in type(letter).__slots__:
         value = getattr(letter, name)
         if name.endswith("_us"):
-            shown[f"{name.removesuffix('_us')}_at"] = None if value is None else moment(value).isoformat()
+            document[f"{name.removesuffix('_us')}_at"] = None if value is None else moment(value).isoformat()
         else:
-            shown[name] = value
-    return shown
+            document[name] = value
+    return document

@@ -1,1 +1,1 @@
-"""A generated world, and the show of it: nothing in here is about real people."""
+"""The demo: a generated world and what the service finds in it. Nothing in here is about real people."""

@@ -1,4 +1,4 @@
-"""Invented names and sentences for the demo's world; each a function of a number, so that nothing has to be stored."""
+"""Invented names and sentences for the demo's world; each is a function of a number, so that nothing is stored."""
 
 from __future__ import annotations
 
@@ -90,5 +90,5 @@ def comment_text(number: int, rude: bool) -> str:
 
 
 def complaint_text(number: int) -> str | None:
-    """What a complainant typed, if anything: mostly nothing, else the usual short phrases."""
+    """What a reporter typed: usually nothing, otherwise a common short phrase."""
     return _TEXTS[number % 5] if number % 4 == 0 else None

@@ -1,4 +1,4 @@
-"""`brigadewatch demo`: a world replayed into a fresh installation, and what came out, on one screen."""
+"""`brigadewatch demo`: replay a generated world into a new installation and print the results on one screen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from service.data_folder import prepare
-from service.demo.world import DAYS, REMOVAL_COUNT, World, draw_world
+from service.demo.documents import World
+from service.demo.newspaper import DAYS, REMOVAL_COUNT
+from service.demo.world import draw_world
 from service.replay import Replay, Summary
 from service.settings import Settings, read_settings
 from service.storage.accounts.passwords import hash_password
@@ -31,22 +33,21 @@ from service.storage.accounts.users import Role, create_user, enable_user, list_
 from service.storage.sql.engine import write
 from service.supervisor import Addresses, one_interrupt, running
 
-INTERRUPTED = 130  # exit code, as shells have it
-REPLAY_SECONDS = 30.0  # the usual world's 28 days take about so long to send
-LEAST_RATE = 900.0  # items a second: a smaller world is sent in less
+INTERRUPTED = 130  # exit code, as shells use it
+REPLAY_SECONDS = 30.0  # about how long sending the default world takes
+LEAST_RATE = 900.0  # items per second: smaller worlds take less time
 TENANT = "default"
 PEOPLE: dict[str, Role] = {"demo-moderator": "moderator", "demo-admin": "admin"}
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another: 16 of them are 79 bits
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no letters that look alike; 16 of them are 79 bits
 
 
 def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> int:
-    """The exit code of the whole demo; leaves no process behind, and no folder unless `data` names one.
+    """Run the demo and return its exit code; leaves no process behind, and no folder unless `data` names one.
 
-    Expected failures are raised as BrigadewatchError. A folder that holds an installation already is refused by the
-    replay.
+    Expected failures are raised as BrigadewatchError. The replay refuses a folder that already has later complaints.
     """
     console = Console(width=None if sys.stdout.isatty() else 140)
-    shown = False
+    finished = False
     try:
         with one_interrupt(), ExitStack() as stack:
             folder = data or Path(
@@ -54,21 +55,18 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
                     tempfile.TemporaryDirectory(prefix="brigadewatch-demo-", ignore_cleanup_errors=True)
                 )
             )
-            settings = read_settings(folder, {})  # whatever REDIS_URL and DATABASE_URL name is not for play
+            settings = read_settings(folder, {})  # never play with what REDIS_URL and DATABASE_URL name
             world, files, key, people = _prepare(
                 settings,
                 Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-world-"))),
                 seed,
                 complaints,
             )
-            _say("starting Redis, the API, the workers and the clock ...")
+            _say("Starting Redis, the API, the workers and the clock ...")
             addresses = stack.enter_context(
                 running(settings, host="127.0.0.1", port=None, ops_port=None, say=_say)
             ).addresses
-            _say(
-                f"replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} decisions of"
-                " moderators ..."
-            )
+            _say(f"Replaying {len(world.complaints):,} complaints and {len(world.outcomes):,} moderation outcomes ...")
             replay = Replay(
                 addresses.api, key, rate=max(LEAST_RATE, (len(world.complaints) + len(world.outcomes)) / REPLAY_SECONDS)
             )
@@ -77,29 +75,29 @@ def run_demo(data: Path | None, *, seed: int, complaints: int, stay: bool) -> in
             show_addresses(
                 console, addresses, key, people, settings, in_example=protected or next(iter(world.campaign_by_target))
             )
-            shown = True
+            finished = True
             if stay:
-                _say("Ctrl-C ends all of it.")
+                _say("Press Ctrl-C to stop.")
                 threading.Event().wait()
     except KeyboardInterrupt:
-        _say("ended" if shown else "broken off")
-        return 0 if shown else INTERRUPTED
+        _say("Stopped." if finished else "Interrupted.")
+        return 0 if finished else INTERRUPTED
     return 0
 
 
 def _prepare(
     settings: Settings, scratch: Path, seed: int, complaints: int
 ) -> tuple[World, tuple[list[Path], list[Path]], str, dict[str, str]]:
-    _say(f"drawing a world of {DAYS} days (seed {seed}) ...")
+    _say(f"Generating a world of {DAYS} days (seed {seed}) ...")
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    # up to last midnight: a console of what is years old says "4 years ago" everywhere
+    # the world ends at last midnight, so that the console does not say "4 years ago" everywhere
     world = draw_world(seed, complaints, today - timedelta(days=DAYS))
     key, people = _make_access(settings)
     return world, _write(world, scratch), key, people
 
 
 class _Reader:
-    """Reads what the console needs to show."""
+    """Reads clusters and assessments from the API."""
 
     def __init__(self, api: str, key: str) -> None:
         self._client = httpx.Client(base_url=api, headers={"Authorization": f"Bearer {key}"}, timeout=30)
@@ -111,20 +109,21 @@ class _Reader:
     def assess(self, targets: list[str]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = []
         for at in range(0, len(targets), 500):
-            asked = {"target_ids": targets[at : at + 500], "threshold": REMOVAL_COUNT}
-            answers += self._client.post("/v1/targets/assess", json=asked).raise_for_status().json()["items"]
+            request = {"target_ids": targets[at : at + 500], "threshold": REMOVAL_COUNT}
+            answers += self._client.post("/v1/targets/assess", json=request).raise_for_status().json()["items"]
         return answers
 
 
 def show(
     console: Console, world: World, summary: Summary, flagged: list[dict[str, Any]], reader: _Reader
 ) -> str | None:
-    """The flagged clusters beside what was planted, and one target that a removal by count would have hit: its id, None
-    if there is none.
+    """Print the flagged clusters beside what was planted, and one target that removal by count would have hit.
+
+    Returns that target's id, None if there is none.
     """
     console.print(
         f"\n[bold]{summary.accepted:,} items[/bold] accepted and analysed in {summary.total_seconds:.0f} s,"
-        f" {summary.rejected} rejected.\n"
+        f" {summary.rejected:,} rejected.\n"
     )
     clusters = sorted((reader.cluster(item["id"]) for item in flagged), key=lambda cluster: -cluster["score"])
     table = Table(title="Flagged clusters, highest score first", show_lines=True, title_justify="left")
@@ -132,8 +131,8 @@ def show(
         ("score", "right"),
         ("accounts", "right"),
         ("targets", "right"),
-        ("what it is", "left"),
-        ("planted as", "left"),
+        ("what was found", "left"),
+        ("what was planted", "left"),
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for cluster in clusters:
@@ -155,13 +154,13 @@ def show(
 
 
 def planted(world: World, reporters: Iterable[str]) -> str:
-    """What the world's maker planted these accounts as."""
+    """What these accounts were planted as in the generated world."""
     names = Counter(world.campaign_by_account.get(reporter, "honest readers") for reporter in reporters)
     return ", ".join(f"{name}: {count}" for name, count in names.most_common())
 
 
 def protected_target(assessments: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """The one whose removal is held while the most complaints stand against it; None if none is held."""
+    """The held target with the most complaints that do not count as independent; None if no target is held."""
     held = [a for a in assessments if a["recommendation"] == "hold"]
     return max(held, key=lambda a: (a["complaints"] - a["independent_complaints"], a["target_id"]), default=None)
 
@@ -177,9 +176,9 @@ def _tally(world: World, clusters: list[dict[str, Any]]) -> str:
     return "\n".join(
         [
             "",
-            "What was planted, and found:",
+            "Planted campaigns, and how much of each was found:",
             *lines,
-            f"  honest accounts flagged: {honest} (the crowds included: {crowds})",
+            f"  honest accounts flagged: {honest} (honest crowds in this world: {crowds})",
             "",
         ]
     )
@@ -189,23 +188,22 @@ def _show_protected(console: Console, world: World, assessment: dict[str, Any]) 
     excerpt = next(c["target"]["excerpt"] for c in world.complaints if c["target"]["id"] == assessment["target_id"])
     console.print(f'[bold]One comment[/bold], {assessment["target_id"]}: "{excerpt}"')
     console.print(
-        f"  complaints            {assessment['complaints']:>6}     (removed at {REMOVAL_COUNT}: the count alone has it"
-        " taken down)"
+        f"  complaints                {assessment['complaints']:>6}"
+        f"    ({REMOVAL_COUNT} are enough for an automatic removal)"
     )
     console.print(
-        f"  independent people    {assessment['independent_complaints']:>6.1f}     -> recommendation:"
-        f" {assessment['recommendation']}, a person looks first\n"
+        f"  independent complaints    {assessment['independent_complaints']:>6.1f}    -> recommendation:"
+        f" {assessment['recommendation']}; a moderator should look first\n"
     )
 
 
 def show_addresses(
     console: Console, addresses: Addresses, key: str, people: dict[str, str], settings: Settings, *, in_example: str
 ) -> None:
-    """Where to look further: the console with its accounts first, then two calls that work as they stand."""
+    """Print where to continue: the console with its accounts first, then two calls that work as printed."""
     plain: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False}
     console.print(
-        f"console  {addresses.api}/console   (the pages for moderators: open it in a browser and sign in; passwords are"
-        " of this run)",
+        f"console  {addresses.api}/console   (for moderators: open it in a browser and sign in as one of these)",
         **plain,
     )
     for name, password in people.items():
@@ -214,7 +212,7 @@ def show_addresses(
     console.print(f"API      {addresses.api}   (documentation: {addresses.api}/docs)", **plain)
     console.print(f"metrics  {addresses.ops}/metrics", **plain)
     console.print(f"data     {settings.data}", **plain)
-    console.print(f"key      {key}   (made for this run)\n", **plain)
+    console.print(f"key      {key}   (valid for this run)\n", **plain)
     console.print(
         f"curl -H 'Authorization: Bearer {key}' '{addresses.api}/v1/targets/{in_example}?threshold={REMOVAL_COUNT}'",
         **plain,
@@ -223,20 +221,20 @@ def show_addresses(
 
 
 def _make_access(settings: Settings) -> tuple[str, dict[str, str]]:
-    """A key of the API, and the console's accounts with fresh passwords, by name."""
+    """Create an API key, and console accounts with new passwords. Returns the key and the passwords by name."""
     engine = prepare(settings)
     number = ensure_tenant(engine, TENANT, _now_us())
     people = {name: "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4)) for name in PEOPLE}
     hashes = {name: hash_password(password) for name, password in people.items()}
     try:
         with write(engine) as connection:
-            # nobody's words: shown beside the evidence that they are copied
+            # the texts are invented, and the evidence for copied texts is clearer beside them
             change_settings(connection, number, actor="demo", now_us=_now_us(), keep_text=True)
-            known = {user.name: user for user in list_users(connection, number)}
+            existing = {user.name: user for user in list_users(connection, number)}
             for name, role in PEOPLE.items():
-                if name in known:
-                    set_password(connection, known[name], hashes[name], actor="demo", now_us=_now_us())
-                    enable_user(connection, known[name], actor="demo", now_us=_now_us())
+                if name in existing:
+                    set_password(connection, existing[name], hashes[name], actor="demo", now_us=_now_us())
+                    enable_user(connection, existing[name], actor="demo", now_us=_now_us())
                 else:
                     create_user(connection, number, name, role, hashes[name], actor="demo", now_us=_now_us())
         return create_key(engine, TENANT, ["ingest", "read", "moderate"], "demo", _now_us()), people

@@ -28,20 +28,20 @@ def group(*reporters: int) -> Group:
     )
 
 
-def test_forecasts_that_come_true_as_often_as_they_say_have_no_error() -> None:
+def test_forecasts_that_come_true_as_often_as_predicted_have_no_calibration_error() -> None:
     found = calibration([0.25] * 4 + [0.75] * 4, [True, False, False, False, True, True, True, False], bins=2)
     assert found.expected_error == pytest.approx(0)
     assert found.brier == pytest.approx(0.1875)
-    assert [(b.candidates, b.told, b.true) for b in found.bins] == [(4, 0.25, 0.25), (4, 0.75, 0.75)]
+    assert [(b.candidates, b.predicted, b.true) for b in found.bins] == [(4, 0.25, 0.25), (4, 0.75, 0.75)]
 
 
-def test_certainty_that_is_wrong_costs_everything() -> None:
+def test_certain_but_wrong_forecasts_have_the_largest_error() -> None:
     found = calibration([1.0, 1.0, 0.0, 0.0], [False, False, True, True], bins=2)
     assert found.expected_error == pytest.approx(1)
     assert found.brier == pytest.approx(1)
 
 
-def test_saying_the_base_rate_of_everybody_is_the_naive_forecast() -> None:
+def test_predicting_the_base_rate_is_the_naive_forecast() -> None:
     found = calibration([0.25] * 4, [True, False, False, False], bins=1)
     assert found.base_rate == pytest.approx(0.25)
     assert found.brier == pytest.approx(found.brier_of_base_rate)
@@ -51,23 +51,23 @@ def test_fewer_candidates_than_bins_fill_fewer_bins() -> None:
     assert [b.candidates for b in calibration([0.1, 0.9], [False, True]).bins] == [1, 1]
 
 
-def test_nothing_cannot_be_calibrated() -> None:
+def test_calibration_without_candidates_is_an_error() -> None:
     with pytest.raises(ValueError, match="no candidates"):
         calibration([], [])
 
 
-def test_fixed_bins_show_the_few_that_are_uncertain_and_leave_empty_ones_out() -> None:
+def test_fixed_bins_leave_out_empty_ones() -> None:
     found = by_height([0.05, 0.95, 0.97, 1.0], [False, True, True, False])
     assert [(low, high, b.candidates) for low, high, b in found] == [(0.0, 0.1, 1), (0.9, 1.0, 3)]
     assert found[1][2].true == pytest.approx(2 / 3)
 
 
-def test_probability_is_of_coordination_alone() -> None:
+def test_the_probability_covers_only_coordination() -> None:
     # -2 + 2; the fresh accounts answer another question
     assert candidate_of("w", group(1, 2), IDS, TRUTH).probability == pytest.approx(0.5)
 
 
-def test_half_of_the_accounts_make_a_candidate_a_campaigns() -> None:
+def test_a_candidate_belongs_to_a_campaign_if_half_of_its_accounts_do() -> None:
     found = candidate_of("w", group(1, 2, 3, 4), IDS, TRUTH)
     assert (found.coordinated, found.accounts) == (True, 4)
     assert not candidate_of("w", group(1, 3, 4), IDS, TRUTH).coordinated

@@ -13,22 +13,22 @@ SECOND = Crossing("p1_0", at_once=True, oracle=True, later=False, oracle_later=T
 LAST = Crossing("p7_3", at_once=False, oracle=True)  # the stream ended within its hour
 
 
-def test_targets_whose_hour_is_not_over_count_at_once_and_not_later() -> None:
-    told = shares([FIRST, SECOND, LAST])
-    assert told["targets"] == 3
-    assert told["at_once"] == pytest.approx(1 / 3)
-    assert (told["oracle"], told["later"], told["oracle_later"]) == (pytest.approx(2 / 3), 0.5, 1.0)
+def test_targets_whose_hour_is_not_over_are_left_out_of_the_later_share() -> None:
+    found = shares([FIRST, SECOND, LAST])
+    assert found["targets"] == 3
+    assert found["at_once"] == pytest.approx(1 / 3)
+    assert (found["oracle"], found["later"], found["oracle_later"]) == (pytest.approx(2 / 3), 0.5, 1.0)
 
 
-def test_the_oracles_share_is_of_those_that_it_saves() -> None:
-    told = shares([FIRST, SECOND, LAST])
-    assert (told["of_oracle"], told["of_oracle_later"]) == (0.5, 0.5)
+def test_the_share_of_the_oracle_covers_only_targets_that_it_saves() -> None:
+    found = shares([FIRST, SECOND, LAST])
+    assert (found["of_oracle"], found["of_oracle_later"]) == (0.5, 0.5)
 
 
-def test_where_the_oracle_saves_nothing_no_share_of_it_is_told() -> None:
+def test_there_is_no_share_of_an_oracle_that_saves_nothing() -> None:
     assert math.isnan(shares([FIRST])["of_oracle"])
 
 
-def test_kinds_are_told_apart_and_instances_of_one_are_not() -> None:
-    told = by_kind([FIRST, SECOND, LAST])
-    assert {kind: values["targets"] for kind, values in told.items()} == {"p1": 2, "p7": 1}
+def test_shares_are_computed_by_kind_of_campaign() -> None:
+    found = by_kind([FIRST, SECOND, LAST])
+    assert {kind: values["targets"] for kind, values in found.items()} == {"p1": 2, "p7": 1}

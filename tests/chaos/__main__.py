@@ -1,13 +1,13 @@
-"""Kills everything at random while a client posts, and proves that nothing was lost.
+"""Kill every process at random while a client posts, and prove that nothing was lost.
 
     python tests/chaos [--kills 200] [--database sqlite|postgresql] [--seed 1] [--report docs/chaos.md] [--quick]
 
-A seeded run of bounded length. Two posters send a fortnight of a generated world (complaints, outcomes, withdrawals),
-sending each batch again until it is acknowledged. Meanwhile volleys of one to three faults fall, at random moments:
-SIGKILL of the API, each worker, the clock, `up` itself, Redis, PostgreSQL; Redis stopped, cut off, its disk filled.
-After each volley the run measures how long it takes to heal; at the end the rest is posted, and tests/chaos/proofs.py
-asks the stores. Network and disk need root on Linux (a namespace, a small tmpfs); without it they are left out, and the
-report says so. Exit code 0: all held; 1: not.
+Two posters send a fortnight of a generated world (complaints, outcomes, withdrawals), repeating each batch until it is
+acknowledged. Meanwhile volleys of one to three faults strike at random moments: SIGKILL of the API, each worker, the
+clock, `up` itself, Redis or PostgreSQL; Redis stopped, disconnected, or with a full disk. After each volley the run
+measures the time until recovery; at the end the rest is posted, and tests/chaos/proofs.py checks the stores. Network
+and disk faults need root on Linux (a network namespace, a small tmpfs); without it they are skipped, and the report
+says so. The same seed strikes at the same moments. Exit code 0: all guarantees held; 1: at least one did not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
-from faults import Fault, faults_of  # noqa: E402  (the folders of the tests are no packages)
+from faults import Fault, faults_of  # noqa: E402  (the test folders are not packages)
 from flow import told  # noqa: E402
 from installation import PARTS, TENANT, Installation  # noqa: E402
 from posting import Document, Posters  # noqa: E402
@@ -33,7 +33,7 @@ from report import HEAL_SECONDS, Run, write  # noqa: E402
 
 from service.demo.world import draw_world  # noqa: E402
 
-# of the generated world: all of it is in the window at the end, so that audit and window are about the same
+# of the generated world: all of it is in the window at the end, so that the audit covers the same complaints
 FORTNIGHT = "2021-12-15"
 WITHDRAWN_SHARE = 0.01
 GIVE_UP_SECONDS = 180.0
@@ -41,7 +41,7 @@ REST_SECONDS = 900.0
 
 
 def documents_of(seed: int, complaints: int) -> list[Document]:
-    """A fortnight of the world, with some complaints withdrawn a little later, or a little before they come."""
+    """A fortnight of the world, with some complaints withdrawn shortly after, or shortly before, they are sent."""
     documents = told(draw_world(seed, complaints), until=FORTNIGHT)
     rng = random.Random(seed)
     placed = [(float(k), d) for k, d in enumerate(documents)]
@@ -54,7 +54,7 @@ def documents_of(seed: int, complaints: int) -> list[Document]:
 
 
 def volleys(installation: Installation, posters: Posters, run: Run, kills: int, rng: random.Random) -> None:
-    """Strike until enough processes were killed, letting the installation heal after each volley."""
+    """Strike until enough processes were killed, letting the installation recover after each volley."""
     faults = faults_of(installation)
     strange = [fault for fault in faults if not fault.kills]
     while run.kills < kills or any(not run.strikes[fault.name] for fault in faults):
@@ -70,28 +70,32 @@ def volleys(installation: Installation, posters: Posters, run: Run, kills: int, 
             run.strikes[fault.name] += 1
             run.kills += fault.kills
             time.sleep(rng.uniform(0, 0.8))
-        seconds = _until_healed(installation, posters, f"healed after {[f.name for f in chosen]}")
+        seconds = _until_healed(installation, posters, f"recovery from {[f.name for f in chosen]}")
         run.healing.append((seconds, tuple(fault.name for fault in chosen)))
         print(
-            f"  {run.kills:4} of {kills} killed; healed {seconds:5.1f} s after {', '.join(f.name for f in chosen)}",
+            f"  {run.kills:4} of {kills} kills; recovered {seconds:5.1f} s after {', '.join(f.name for f in chosen)}",
             flush=True,
         )
 
 
 def _until_healed(installation: Installation, posters: Posters, what: str) -> float:
-    """Seconds until all parts run, and an item that was sent from now on is acknowledged and analysed, with all that
-    was acknowledged before it.
+    """Seconds until all processes run, and an item sent from now on is acknowledged and analysed, with all acknowledged
+    before it.
     """
-    told: list[int] = []
+    positions: list[int] = []
 
     def acknowledged() -> bool:
         position = installation.probe()
-        told.extend([] if position is None else [position])
-        return bool(told)
+        positions.extend([] if position is None else [position])
+        return bool(positions)
 
     def analysed() -> bool:
         state = installation.pipeline()
-        return state is not None and state["analysed_position"] >= told[0] and set(PARTS) <= installation.parts().keys()
+        return (
+            state is not None
+            and state["analysed_position"] >= positions[0]
+            and set(PARTS) <= installation.parts().keys()
+        )
 
     return installation.wait(acknowledged, GIVE_UP_SECONDS, what) + installation.wait(analysed, GIVE_UP_SECONDS, what)
 
@@ -100,36 +104,42 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python tests/chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kills", type=int, default=200, help="processes to kill, at least (default %(default)s)")
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="(default %(default)s)")
     parser.add_argument(
-        "--seed", type=int, default=1, help="of the world, the faults and their moments (default %(default)s)"
+        "--kills", type=int, default=200, help="minimum number of processes to kill (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--database", choices=("sqlite", "postgresql"), default="sqlite", help="database to use (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the world, the faults and their moments (default: %(default)s)"
     )
     parser.add_argument(
         "--complaints",
         type=int,
         default=200_000,
-        help="size of the world of 28 days, half of which is posted (default %(default)s)",
+        help="complaints in the world of 28 days, half of which are posted (default: %(default)s)",
     )
     parser.add_argument(
-        "--rate", type=float, default=120.0, help="documents a second while faults fall (default %(default)s)"
+        "--rate", type=float, default=120.0, help="documents per second while faults strike (default: %(default)s)"
     )
-    parser.add_argument("--report", type=Path, help="document that the run's table is written into")
+    parser.add_argument("--report", type=Path, help="document to write the results into, between its markers")
     parser.add_argument(
         "--keep",
         type=Path,
         metavar="DIR",
-        help="a new folder for everything, kept afterwards; default: a temporary one",
+        help="new folder for all data, kept afterwards (default: a temporary one)",
     )
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="25 kills and 9,000 complaints: some two minutes; how long healing takes is told and decides nothing",
+        help="25 kills and 9,000 complaints, about two minutes; the recovery time is printed but has no limit",
     )
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.kills, chosen.complaints, chosen.rate = 25, 9_000, 60.0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started and mounted is undone on the way out
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # everything started and mounted is cleaned up on the way out
     rng = random.Random(chosen.seed)
     documents = documents_of(chosen.seed, chosen.complaints)
     given = [
@@ -144,7 +154,7 @@ def main() -> int:
             stack.enter_context(tempfile.TemporaryDirectory(prefix="brigadewatch-chaos-", ignore_cleanup_errors=True))
         )
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)  # PostgreSQL runs as somebody else
+        folder.chmod(0o755)  # PostgreSQL runs as another user
         installation = Installation(folder, chosen.database)
         stack.callback(installation.close)
         run.missing = [
@@ -158,7 +168,7 @@ def main() -> int:
         installation.run("tenants", "set", TENANT, "--keep-text", "on", "--data", str(installation.data))
         print(
             f"{len(documents):,} documents, {chosen.kills} kills, database {chosen.database}, seed {chosen.seed}, in"
-            f" {folder}" + "".join(f"; not to be had here: {m}" for m in run.missing),
+            f" {folder}" + "".join(f"; skipped, since unavailable here: {m}" for m in run.missing),
             flush=True,
         )
         posters = Posters(installation.url, installation.key, documents, rate=chosen.rate, seed=chosen.seed)
@@ -175,8 +185,8 @@ def main() -> int:
     if chosen.report:
         write(chosen.report, run)
     print(
-        "all held" if run.held() else "NOT all held",
-        "" if run.soon() else f"; healing took more than {HEAL_SECONDS:.0f} s",
+        "All guarantees held" if run.held() else "NOT all guarantees held",
+        "." if run.soon() else f"; recovery took more than {HEAL_SECONDS:.0f} s.",
         sep="",
     )
     return 0 if run.held() and (run.soon() or chosen.quick) else 1

@@ -1,4 +1,4 @@
-"""What is done to the installation: each fault comes and, where nobody else would, is taken back."""
+"""The faults that strike the installation; each is undone unless the installation recovers on its own."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from installation import PARTS, Installation
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of harm.
+    """One kind of fault.
 
     `strike` returns once everything that was taken away has been given back (what `up` restarts by itself aside).
     """
 
     name: str
-    kills: int  # processes that end by it, counted once a strike
-    weight: float  # how often, against the others
+    kills: int  # processes killed per strike
+    weight: float  # how often, relative to the others
     strike: Callable[[Installation, random.Random], None]
 
 
 def faults_of(installation: Installation) -> list[Fault]:
-    """All that can be done here."""
+    """All faults that are possible on this machine."""
     redis, postgres = installation.redis, installation.postgres
     found = [
         Fault(f"SIGKILL {part}", 1, 3.0 if part in ("api", "worker-ingest", "worker-detect") else 1.5, _killer(part))
@@ -46,11 +46,11 @@ def faults_of(installation: Installation) -> list[Fault]:
 
 def _killer(part: str) -> Callable[[Installation, random.Random], None]:
     def strike(installation: Installation, rng: random.Random) -> None:
-        # Another fault of the same volley may have taken it already: then the one that comes in its place.
+        # Another fault of the same volley may have killed it already: then kill its replacement.
         deadline = time.monotonic() + 15
         while (process := installation.parts().get(part)) is None:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{part} was not started again within 15 s")
+                raise TimeoutError(f"{part} was not restarted within 15 s")
             time.sleep(0.05)
         try:
             process.kill()
@@ -67,7 +67,7 @@ def _kill_up(installation: Installation, rng: random.Random) -> None:
     psutil.wait_procs(children, timeout=10)
     alive = [child.pid for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     if alive:
-        raise RuntimeError(f"`up` was killed, and its children {alive} live on")
+        raise RuntimeError(f"`up` was killed, but its children {alive} are still running")
     time.sleep(rng.uniform(0, 1))
     installation.restart()
 
@@ -91,7 +91,7 @@ def _cut_redis(installation: Installation, rng: random.Random) -> None:
 
 
 def _fill_disk(installation: Installation, rng: random.Random) -> None:
-    """The server ends at the first write that it cannot keep; it comes back once there is room."""
+    """Redis exits at the first write that fails, and is restarted once there is room."""
     installation.redis.fill()
     installation.wait(lambda: not installation.redis.lives(), 20, "Redis ends when its disk is full")
     time.sleep(rng.uniform(0, 2))

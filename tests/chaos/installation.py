@@ -1,4 +1,4 @@
-"""The installation under attack: `brigadewatch up` with stores of its own, each part of which can be killed."""
+"""The installation under test: `brigadewatch up` with its own stores, each part of which can be killed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Installation:
     def __init__(self, folder: Path, database: str) -> None:
         """`database` is sqlite or postgresql."""
         self.data = folder / "data"
-        with ExitStack() as undo:  # of what was started, should the rest fail
+        with ExitStack() as undo:  # stops what was started if the rest fails
             self._begin(folder, database, undo)
             self._undo = undo.pop_all()
 
@@ -68,7 +68,7 @@ class Installation:
             return subprocess.Popen(command, stdout=log, stderr=log, env=environment(**self.variables))
 
     def restart(self) -> None:
-        """Start `up` again after its death, once its children are gone too."""
+        """Restart `up` after it was killed, once its children are gone too."""
         self.process.wait()
         self.process = self._start()
 
@@ -85,44 +85,44 @@ class Installation:
         return found
 
     def ready(self) -> bool:
-        """Whether /readyz says so."""
+        """Whether /readyz reports that it is ready."""
         return self._call("GET", "/readyz") is not None
 
     def pipeline(self) -> dict[str, Any] | None:
-        """GET /v1/pipeline; None while there is no answer, or one that is not 200."""
+        """GET /v1/pipeline; None without an answer of 200."""
         return self._call("GET", "/v1/pipeline", self.key)
 
     def probe(self) -> int | None:
-        """Withdraw a complaint that nobody ever sent: the position of this item, None while it is not acknowledged."""
+        """Withdraw a complaint that was never sent; returns the position of the item, None without a 202."""
         self._probes += 1
-        told = self._call("DELETE", f"/v1/complaints/probe-{self._probes}", self.key, 202)
-        return None if told is None else int(told["position"])
+        answer = self._call("DELETE", f"/v1/complaints/probe-{self._probes}", self.key, 202)
+        return None if answer is None else int(answer["position"])
 
     def log(self, name: str) -> str:
-        """What a part has written."""
+        """The log of a process."""
         return (self.data / "logs" / f"{name}.log").read_text(errors="replace")
 
     def run(self, *words: str) -> str:
-        """A command of ours on the same stores; what it prints. CalledProcessError when it fails."""
+        """Run a command on the same stores and return its output. Raises CalledProcessError when it fails."""
         command = [sys.executable, "-m", "service.cli", *words]
         return subprocess.run(
             command, check=True, capture_output=True, text=True, env=environment(**self.variables), timeout=600
         ).stdout
 
     def wait(self, holds: Any, seconds: float, what: str) -> float:
-        """Seconds until it holds. TimeoutError, naming it, when it does not in time."""
+        """Wait until it holds; returns the seconds. Raises TimeoutError, naming `what`, after `seconds`."""
         began = time.monotonic()
         while not holds():
             if time.monotonic() - began > seconds:
                 raise TimeoutError(
-                    f"{what}: not within {seconds:.0f} s; pipeline {self.pipeline()}, running {sorted(self.parts())};"
-                    f" logs in {self.data / 'logs'}"
+                    f"{what}: took more than {seconds:.0f} s; pipeline {self.pipeline()}, running"
+                    f" {sorted(self.parts())}; logs in {self.data / 'logs'}"
                 )
             time.sleep(0.05)
         return time.monotonic() - began
 
     def close(self) -> None:
-        """End everything."""
+        """Stop everything."""
         self._undo.close()
 
     def _end(self) -> None:

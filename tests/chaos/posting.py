@@ -16,19 +16,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-EXPECTED = {202, 429, 503}  # whatever else is answered is a fault of the service
+EXPECTED = {202, 429, 503}  # any other status is a fault of the service
 PAUSE_SECONDS = (0.05, 0.6)  # before a batch is sent again
 Document = dict[str, Any]
 
 
 @dataclass
 class Journal:
-    """What was answered, by all posters together."""
+    """The answers to all posters."""
 
     acknowledged: set[str] = field(default_factory=set)  # ids of complaints
     outcomes: set[str] = field(default_factory=set)
     withdrawn: set[str] = field(default_factory=set)
-    position: int = 0  # the highest that was told
+    position: int = 0  # highest position in an answer
     calls: int = 0
     answers: Counter[str] = field(default_factory=Counter)
     unexpected: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Posters:
     def __init__(
         self, url: str, key: str, documents: Sequence[Document], *, rate: float, seed: int, threads: int = 2
     ) -> None:
-        """`rate` is in documents a second, of all threads together; `hurry` lifts it."""
+        """`rate` is in documents per second over all threads; `hurry` lifts it."""
         self.journal = Journal()
         self._url, self._key, self._rate = url, key, rate
         self._hurry, self._stop = threading.Event(), threading.Event()
@@ -61,20 +61,22 @@ class Posters:
             thread.start()
 
     def hurry(self) -> None:
-        """Send what is left as fast as it is taken."""
+        """Send the rest as fast as it is accepted."""
         self._hurry.set()
 
     def stop(self) -> None:
-        """Send no further batch."""
+        """Stop sending batches."""
         self._stop.set()
 
     def join(self, seconds: float) -> None:
-        """Wait until everything is acknowledged. TimeoutError when it is not within `seconds`."""
+        """Wait until everything is acknowledged. Raises TimeoutError after `seconds`."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
-                raise TimeoutError(f"not everything was acknowledged within {seconds:.0f} s: {self.journal.answers}")
+                raise TimeoutError(
+                    f"some documents were not acknowledged within {seconds:.0f} s; answers: {self.journal.answers}"
+                )
 
     def _post_all(self, rng: random.Random, threads: int) -> None:
         line = _Line(self._url, self._key)
@@ -97,10 +99,10 @@ class Posters:
                 self.journal.calls += 1
                 self.journal.answers[str(status or answer)] += 1
                 if status == 202:
-                    told = json.loads(answer)
+                    document = json.loads(answer)
                     getattr(self.journal, kind).update(ids)
-                    self.journal.position = max(self.journal.position, told.get("position", 0))
-                    if told.get("rejected_count"):
+                    self.journal.position = max(self.journal.position, document.get("position", 0))
+                    if document.get("rejected_count"):
                         self.journal.unexpected.append(f"{method} {path}: {answer[:300]}")
                     return
                 if status and status not in EXPECTED:
@@ -110,7 +112,7 @@ class Posters:
 
 
 class _Line:
-    """One kept-alive connection, made anew whenever it breaks."""
+    """One kept-alive connection, reopened whenever it breaks."""
 
     def __init__(self, url: str, key: str) -> None:
         parts = urlsplit(url)

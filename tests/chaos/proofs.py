@@ -1,4 +1,4 @@
-"""What has to hold when all is over, each found out from the stores themselves."""
+"""The guarantees that must hold at the end, each checked against the stores themselves."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from service.storage.sql.engine import open_database
 from workers.detect import rebuild
 from workers.resources import open_resources
 
-_TOLD = re.compile(rf"tenant {TENANT}: window of (\d+) complaints up to seq (\d+), digest (\w+)")
+_WINDOW_LINE = re.compile(rf"tenant {TENANT}: window of (\d+) complaints up to seq (\d+), digest (\w+)")
 Found = tuple[bool, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One of the guarantees, whether it held, and what was counted."""
+    """One guarantee, whether it held, and what was counted."""
 
     claim: str
     held: bool
@@ -36,7 +36,7 @@ class Proof:
 
 
 def prove(installation: Installation, journal: Journal, documents: Sequence[Document], folder: Path) -> list[Proof]:
-    """All of them. The installation is at rest: everything is acknowledged, analysed and swept."""
+    """Check every guarantee. The installation must be at rest: everything acknowledged, analysed and swept."""
     settings = read_settings(installation.data, environment(**installation.variables))
     engine = open_database(settings.database_url)
     try:
@@ -47,17 +47,17 @@ def prove(installation: Installation, journal: Journal, documents: Sequence[Docu
                 + ", ".join(f"{n:,} × {name}" for name, n in journal.answers.most_common())
                 + "".join(journal.unexpected[:3]),
             ),
-            "every complaint that was answered 202 is in the archive exactly once, and nothing else is": lambda: (
+            "the archive contains every complaint that was answered 202 exactly once, and nothing else": lambda: (
                 _archived(engine, journal, documents)
             ),
-            "what was withdrawn is withdrawn, every outcome is there": lambda: _outcomes_and_withdrawals(
-                engine, journal
-            ),
-            "the archive is as far as Redis promised, nothing is a dead letter": lambda: _positions(
+            "every acknowledged withdrawal and outcome was applied": lambda: _outcomes_and_withdrawals(engine, journal),
+            "the archive has reached the acknowledged position, and there are no dead letters": lambda: _positions(
                 installation, journal
             ),
-            "the resident window equals one built anew from the archive": lambda: _window(installation),
-            "the clusters equal the audit of the exported archive": lambda: _clusters(installation, engine, folder),
+            "the detect worker's window equals one rebuilt from the archive": lambda: _window(installation),
+            "the clusters equal those of an audit of the exported archive": lambda: _clusters(
+                installation, engine, folder
+            ),
         }
         return [Proof(claim, *check()) for claim, check in checks.items()]
     finally:
@@ -80,8 +80,8 @@ def _archived(engine: Engine, journal: Journal, documents: Sequence[Document]) -
     return (
         held,
         (
-            f"{len(journal.acknowledged):,} acknowledged, {len(rows):,} rows; lost {len(lost)}, twice {twice}, unknown"
-            f" or changed {strange}"
+            f"{len(journal.acknowledged):,} acknowledged, {len(rows):,} rows; {len(lost)} lost, {twice} duplicated,"
+            f" {strange} unknown or changed"
         ),
     )
 
@@ -125,33 +125,35 @@ def _positions(installation: Installation, journal: Journal) -> Found:
                 "dead_letters",
             )
         )
-        + f"; highest position told {journal.position:,}",
+        + f"; highest acknowledged position {journal.position:,}",
     )
 
 
 def _window(installation: Installation) -> Found:
     worker = installation.parts()["worker-detect"]
-    before = len(_TOLD.findall(installation.log("worker-detect")))
+    before = len(_WINDOW_LINE.findall(installation.log("worker-detect")))
     worker.send_signal(signal.SIGUSR1)
     installation.wait(
-        lambda: len(_TOLD.findall(installation.log("worker-detect"))) > before, 20, "the detect worker tells its window"
+        lambda: len(_WINDOW_LINE.findall(installation.log("worker-detect"))) > before,
+        20,
+        "the detect worker logs its window",
     )
-    live, seq, digest = _TOLD.findall(installation.log("worker-detect"))[-1]
+    live, seq, digest = _WINDOW_LINE.findall(installation.log("worker-detect"))[-1]
     resources = open_resources(read_settings(installation.data, environment(**installation.variables)))
     try:
-        anew = rebuild(TENANT, resources)
+        rebuilt = rebuild(TENANT, resources)
     finally:
         resources.close()
     held = (int(live), int(seq), digest) == (
-        anew.detector.window.live,
-        anew.state.cursor_seq,
-        anew.detector.window.digest(),
+        rebuilt.detector.window.live,
+        rebuilt.state.cursor_seq,
+        rebuilt.detector.window.digest(),
     ) and int(live) > 0
     return (
         held,
         (
-            f"{int(live):,} complaints up to seq {int(seq):,}, digest {digest}; built anew:"
-            f" {anew.detector.window.live:,}, {anew.detector.window.digest()}"
+            f"{int(live):,} complaints up to seq {int(seq):,}, digest {digest}; rebuilt:"
+            f" {rebuilt.detector.window.live:,}, {rebuilt.detector.window.digest()}"
         ),
     )
 
@@ -190,12 +192,12 @@ def _clusters(installation: Installation, engine: Engine, folder: Path) -> Found
             )
         )
     live = {(members[i], targets[i], disposition) for i, disposition in stored.items() if disposition in _STANDING}
-    told = f"{len(live)} clusters live, {len(audited)} in the audit" + "".join(
+    counted = f"{len(live)} live clusters, {len(audited)} in the audit" + "".join(
         f"; only {where}: {len(m)} reporters × {len(t)} targets, {d}"
         for where, some in (("live", live - audited), ("audited", audited - live))
         for m, t, d in some
     )
-    return live == audited and bool(live), told
+    return live == audited and bool(live), counted
 
 
 _STANDING = ("flagged", "held_back", "reliable")

@@ -1,7 +1,6 @@
-"""A real Prometheus with our configuration beside a service that works: every expression of the rules and dashboards is
-asked, and answered with data.
+"""Run every expression of the rules and dashboards in a real Prometheus, with our configuration and a working service.
 
-`make prometheus` runs it. Exit code 1 when an expression fails, or is empty where data should be; figures are printed.
+`make prometheus` runs it. The exit code is 1 when an expression fails, or has no data where it should.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from expressions import DEPLOY, Expression, expressions, rules
 from listening import free_port
 from worked import ask, worked
 
-SCRAPES = 20  # before anything is asked: one a second, so that rates have what they need
+SCRAPES = 20  # before any query: one per second, so that rates have enough data
 
 
 @contextmanager
 def prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
-    """A Prometheus with deploy/prometheus, once a second instead of each 15, that scrapes the target."""
+    """A Prometheus with deploy/prometheus that scrapes the target every second instead of every 15."""
     shutil.copytree(DEPLOY / "prometheus", folder / "config")
     config = folder / "config" / "prometheus.yml"
     config.write_text(config.read_text().replace("15s", "1s"))
@@ -51,8 +50,8 @@ def prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
         process.wait(30)
 
 
-def asked(client: httpx.Client, path: str, **parameters: str) -> Any:
-    """The data of an answer. Raises RuntimeError with what Prometheus says."""
+def query(client: httpx.Client, path: str, **parameters: str) -> Any:
+    """The data of an answer. Raises RuntimeError with the message of Prometheus."""
     answer = client.get(path, params=parameters).json()
     if answer["status"] != "success":
         raise RuntimeError(f"{answer['errorType']}: {answer['error']}")
@@ -60,12 +59,12 @@ def asked(client: httpx.Client, path: str, **parameters: str) -> Any:
 
 
 def wait_for_scrapes(client: httpx.Client, installation: Installation) -> None:
-    """Until there are enough, with traffic meanwhile."""
+    """Wait for enough scrapes, with traffic meanwhile."""
     tenant, deadline, later = installation.tenants["news"], time.monotonic() + 120, iter(town(6, brigades=1))
     with installation.client(tenant) as visitor:
         while True:
             try:
-                found = asked(client, "/query", query='count_over_time(up{job="brigadewatch"}[10m])')["result"]
+                found = query(client, "/query", query='count_over_time(up{job="brigadewatch"}[10m])')["result"]
                 if found and float(found[0]["value"][1]) >= SCRAPES:
                     return
             except (httpx.TransportError, ValueError):
@@ -82,9 +81,9 @@ def wait_for_scrapes(client: httpx.Client, installation: Installation) -> None:
 
 
 def fault(client: httpx.Client, expression: Expression) -> str | None:
-    """What is wrong with the answer; None: nothing."""
+    """What is wrong with the answer; None if nothing is."""
     try:
-        found = asked(client, "/query", query=expression.query)
+        found = query(client, "/query", query=expression.query)
     except RuntimeError as error:
         return str(error)
     values = (
@@ -111,26 +110,26 @@ def main() -> int:
         wait_for_scrapes(client, installation)
         everything = expressions()
         faults = {f"{one.place}: {one.text}": why for one in everything if (why := fault(client, one))}
-        states = [rule for group in asked(client, "/rules")["groups"] for rule in group["rules"]]
+        states = [rule for group in query(client, "/rules")["groups"] for rule in group["rules"]]
         faults |= {
             f"rule {rule['name']}": rule.get("lastError", "not evaluated") for rule in states if rule["health"] != "ok"
         }
         if len(states) != len(rules()):
-            faults["rules"] = f"{len(states)} of {len(rules())} were loaded"
+            faults["rules"] = f"{len(states)} of {len(rules())} rules were loaded"
         firing = sorted(
-            {alert["labels"]["alertname"] for alert in asked(client, "/alerts")["alerts"] if alert["state"] == "firing"}
+            {alert["labels"]["alertname"] for alert in query(client, "/alerts")["alerts"] if alert["state"] == "firing"}
         )
-        series = asked(client, "/query", query='count({__name__=~"brigadewatch_.*"})')["result"][0]["value"][1]
-        size = asked(client, "/query", query='max(scrape_samples_scraped{job="brigadewatch"})')["result"][0]["value"][1]
-        took = asked(client, "/query", query='max(max_over_time(scrape_duration_seconds{job="brigadewatch"}[5m]))')[
+        series = query(client, "/query", query='count({__name__=~"brigadewatch_.*"})')["result"][0]["value"][1]
+        size = query(client, "/query", query='max(scrape_samples_scraped{job="brigadewatch"})')["result"][0]["value"][1]
+        took = query(client, "/query", query='max(max_over_time(scrape_duration_seconds{job="brigadewatch"}[5m]))')[
             "result"
         ][0]["value"][1]
     with_data = sum(not one.may_be_empty for one in everything)
     sys.stdout.write(
-        f"{len(everything)} expressions asked ({with_data} have to have data, the others are conditions), {len(states)}"
-        f" rules evaluated, {len(faults)} faults\n{series} series of brigadewatch, {size} samples a scrape, the slowest"
-        f" scrape took {float(took) * 1e3:.0f} ms; {SCRAPES} scrapes in {time.monotonic() - began:.0f} s\nalerts that"
-        f" fired: {', '.join(firing) or 'none'}\n",
+        f"{len(everything)} expressions queried ({with_data} must have data, the others are conditions), {len(states)}"
+        f" rules evaluated, {len(faults)} faults\n{series} series of brigadewatch, {size} samples per scrape, the"
+        f" slowest scrape took {float(took) * 1e3:.0f} ms; {SCRAPES} scrapes in {time.monotonic() - began:.0f} s\n"
+        f"alerts that fired: {', '.join(firing) or 'none'}\n",
     )
     for place, why in faults.items():
         sys.stdout.write(f"FAULT {place}\n      {why}\n")

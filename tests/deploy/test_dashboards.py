@@ -16,12 +16,12 @@ from expressions import BOARDS, DEPLOY, RUNBOOK, boards, rules
 PANELS = [(board["uid"], panel) for board in boards() for panel in board["panels"] if panel["type"] != "row"]
 
 
-def test_the_files_are_what_is_drawn() -> None:
+def test_the_dashboard_files_equal_the_generated_ones() -> None:
     drawn: dict[str, str] = runpy.run_path(str(DEPLOY / "grafana" / "draw.py"))["drawn"]()
     assert drawn == {file.name: file.read_text() for file in BOARDS}, "run make dashboards"
 
 
-def test_there_are_three_with_names_that_stay() -> None:
+def test_there_are_three_dashboards_with_stable_ids() -> None:
     assert [board["uid"] for board in boards()] == [
         "brigadewatch-detection",
         "brigadewatch-service",
@@ -37,7 +37,7 @@ def test_there_are_three_with_names_that_stay() -> None:
 
 
 @pytest.mark.parametrize(("board", "panel"), PANELS, ids=[f"{uid}: {panel['title']}" for uid, panel in PANELS])
-def test_every_panel_says_what_it_shows_in_which_unit(board: str, panel: dict[str, Any]) -> None:
+def test_every_panel_has_a_title_a_description_and_a_unit(board: str, panel: dict[str, Any]) -> None:
     assert len(panel["description"]) > 4 and panel["description"].split("\n")[0].endswith(".")
     assert panel["datasource"] == {"type": "prometheus", "uid": "${source}"}
     assert panel["targets"] and len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
@@ -48,7 +48,7 @@ def test_every_panel_says_what_it_shows_in_which_unit(board: str, panel: dict[st
         assert values == sorted(values)
 
 
-def test_panels_lie_side_by_side_and_on_no_other() -> None:
+def test_panels_do_not_overlap() -> None:
     for board in boards():
         taken: set[tuple[int, int]] = set()
         for panel in board["panels"]:
@@ -72,7 +72,7 @@ def test_a_panel_with_an_alert_links_to_its_section_of_the_runbook() -> None:
     assert linked > 20
 
 
-def test_what_provisions_them_names_the_folders_that_there_are() -> None:
+def test_the_provisioning_names_existing_folders() -> None:
     provider: dict[str, Any] = yaml.safe_load(
         (DEPLOY / "grafana/provisioning/dashboards/brigadewatch.yml").read_text()
     )["providers"][0]

@@ -26,13 +26,13 @@ def known(page: str) -> Exported:
     return recorded(exported_by(page))
 
 
-def test_every_expression_asks_for_what_is_exported(known: Exported) -> None:
-    asked = expressions()
-    assert len(asked) > 100
-    assert {f"{one.place}: {fault}" for one in asked for fault in faults(one, known)} == set()
+def test_every_expression_uses_exported_metrics_and_labels(known: Exported) -> None:
+    everything = expressions()
+    assert len(everything) > 100
+    assert {f"{one.place}: {fault}" for one in everything for fault in faults(one, known)} == set()
 
 
-def test_what_is_asked_for_wrongly_is_found(known: Exported) -> None:
+def test_wrong_metrics_and_labels_in_expressions_are_found(known: Exported) -> None:
     def found(text: str, *named: str) -> list[str]:
         return list(faults(Expression("x", text, frozenset(named)), known))
 
@@ -51,7 +51,7 @@ def test_what_is_asked_for_wrongly_is_found(known: Exported) -> None:
     ) == {"route"}
 
 
-def test_names_units_and_helps_are_as_prometheus_wants_them(page: str) -> None:
+def test_metric_names_units_and_help_texts_follow_the_conventions_of_prometheus(page: str) -> None:
     for family in text_string_to_metric_families(page):
         if not family.name.startswith("brigadewatch_"):
             assert family.name.startswith(("process_", "python_")), family.name
@@ -66,7 +66,7 @@ def test_names_units_and_helps_are_as_prometheus_wants_them(page: str) -> None:
         ) or not family.samples, family.name
 
 
-def test_labels_are_bounded_and_nobodys_id_is_in_one(page: str) -> None:
+def test_labels_have_few_values_and_contain_no_ids(page: str) -> None:
     values: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(page):
         for sample in family.samples:

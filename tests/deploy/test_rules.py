@@ -17,15 +17,15 @@ _NAMED = re.compile(r'alertname="(\w+)"')
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=[rule["alert"] for rule in ALERTS])
-def test_every_alert_says_how_urgent_it_is_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
+def test_every_alert_has_a_severity_a_description_and_a_link_to_the_runbook(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("page", "ticket")
-    told = rule["annotations"]
-    assert set(told) == {"summary", "description", "runbook_url"}
-    assert told["summary"].endswith(".") and told["description"].endswith(".")
-    assert told["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
+    annotations = rule["annotations"]
+    assert set(annotations) == {"summary", "description", "runbook_url"}
+    assert annotations["summary"].endswith(".") and annotations["description"].endswith(".")
+    assert annotations["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
 
 
-def test_the_runbook_has_one_section_an_alert_with_what_it_means_how_to_look_and_what_to_do() -> None:
+def test_the_runbook_has_one_complete_section_per_alert() -> None:
     text = RUNBOOK.read_text()
     sections = dict(re.findall(r"^### (Brigadewatch\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
     assert set(sections) == {rule["alert"] for rule in ALERTS}
@@ -34,20 +34,20 @@ def test_the_runbook_has_one_section_an_alert_with_what_it_means_how_to_look_and
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=[rule["alert"] for rule in ALERTS])
-def test_every_alert_is_seen_to_fire_and_seen_to_be_silent(rule: dict[str, Any]) -> None:
-    """By promtool test rules: what is asked for is that there are such tests at all."""
+def test_every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not(rule: dict[str, Any]) -> None:
+    """promtool runs these tests; this only checks that they exist."""
     fires = silent = 0
     for file in TESTS:
         for test in yaml.safe_load(file.read_text())["tests"]:
-            for asked in test["promql_expr_test"]:
-                if _NAMED.findall(asked["expr"]) == [rule["alert"]]:
-                    fires += bool(asked["exp_samples"])
+            for expected in test["promql_expr_test"]:
+                if _NAMED.findall(expected["expr"]) == [rule["alert"]]:
+                    fires += bool(expected["exp_samples"])
                     # Silent for another label beside the one that fires, or at another time.
-                    silent += not asked["exp_samples"] or " by (" in asked["expr"]
+                    silent += not expected["exp_samples"] or " by (" in expected["expr"]
     assert fires and silent
 
 
-def test_prometheus_itself_finds_no_fault() -> None:
+def test_promtool_accepts_the_configuration_and_the_rules() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed; make rules installs it (Debian: apt-get install prometheus)")

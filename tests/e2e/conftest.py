@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from bench.chromium import launch
 from bench.large_case import plant
-from service.demo.world import DAYS, draw_world
+from service.demo.newspaper import DAYS
+from service.demo.world import draw_world
 
 HERE = Path(__file__).parent
 

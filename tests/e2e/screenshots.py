@@ -17,7 +17,8 @@ from console_installation import PASSWORD
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.chromium import launch
-from service.demo.world import DAYS, draw_world
+from service.demo.newspaper import DAYS
+from service.demo.world import draw_world
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 WIDTH, MOST_BYTES = 1280, 250_000

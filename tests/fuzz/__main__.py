@@ -1,12 +1,11 @@
-"""Throws what nobody thought of at the service, and at everything that reads what comes from outside.
+"""Fuzz the whole API of a running service, and every parser of outside input.
 
     python tests/fuzz [--quick] [--seed 1] [--only openapi|parsers]
 
-openapi: schemathesis goes through the OpenAPI document with all of its checks, against a running `brigadewatch up` that
-holds a small world, with a key of each scope, with one of all scopes, and without any; no answer may be a failure of
-the server, undocumented, or of another form than the document says. parsers: the properties in tests/fuzz/test_*.py,
-with many more cases than `make test` draws. Both print how many cases there were. Exit code 0: nothing was found; 1:
-something was.
+openapi: schemathesis tests the OpenAPI document with all of its checks against a running `brigadewatch up` with a small
+world: with a key of each scope, with one of all scopes, and without a key. No answer may be a server error,
+undocumented, or different from its documented schema. parsers: the properties in tests/fuzz/test_*.py, with many more
+cases than `make test` uses. Both print the number of cases. Exit code 0: no failures; 1: at least one failure.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
-import httpx  # noqa: E402  (the folders of the tests are no packages)
+import httpx  # noqa: E402  (the test folders are not packages)
 from up import Up, make_key  # noqa: E402
 
 from service.demo.world import draw_world  # noqa: E402
 
 SCOPES = ("ingest", "read", "moderate", "admin")
-COMPLAINTS = 3_000  # of the world: enough that there are clusters to ask about
-# by --quick: an operation's with all scopes, with one; a property's
+COMPLAINTS = 3_000  # of the world: enough for some clusters
+# by --quick: cases per operation with all scopes and with one; cases per property
 CASES = {False: {"all": 200, "one": 40, "parser": 5_000}, True: {"all": 12, "one": 4, "parser": 100}}
 QUIET_SECONDS = 180.0
 
@@ -45,8 +44,8 @@ parameters = {{ id = "{id}" }}
 
 
 def fill(up: Up, key: str) -> tuple[int, str]:
-    """Post a world and wait until it is analysed; how many clusters there are, and, for a configuration of
-    schemathesis, ids of what there is.
+    """Post a world and wait until it is analysed. Returns the number of clusters, and existing ids as configuration for
+    schemathesis.
     """
     world = draw_world(7, COMPLAINTS)
     with httpx.Client(base_url=up.api, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
@@ -80,12 +79,12 @@ def fill(up: Up, key: str) -> tuple[int, str]:
 
 
 def openapi(quick: bool, seed: int) -> bool:
-    """Whether schemathesis finds nothing."""
+    """Run schemathesis with every kind of key; returns whether there were no failures."""
     with tempfile.TemporaryDirectory(prefix="brigadewatch-fuzz-") as folder:
         data = f"{folder}/data"
         up = Up(data, Path(folder) / "up.log")
         try:
-            # A tenant each: what one erases is another's example.
+            # A separate tenant each, since one key's erasures would affect the examples of another.
             everything = make_key(data, *SCOPES)
             count, known = fill(up, everything)
             print(f"openapi: {count} clusters in the service", flush=True)
@@ -93,7 +92,7 @@ def openapi(quick: bool, seed: int) -> bool:
             config.write_text((HERE / "schemathesis.toml").read_text() + known)
             search = Search(up, quick, seed, folder)
             good = search.run("all scopes", everything)
-            good &= search.run("all scopes, ids that there are", everything, config=config)
+            good &= search.run("all scopes, existing ids", everything, config=config)
             for scope in SCOPES:
                 good &= search.run(f"the scope {scope}", make_key(data, scope, tenant=scope), thorough=False)
             good &= search.run("no key", None, thorough=False)
@@ -102,7 +101,7 @@ def openapi(quick: bool, seed: int) -> bool:
             )
             failures = re.findall(r'^.*(?:level=error|"level": ?"error").*$', api_logs, re.MULTILINE)
             for line in failures[:10]:
-                print(f"  in a log: {line[:600]}")
+                print(f"  error in a log: {line[:600]}")
             return good and not failures
         finally:
             up.process.terminate()
@@ -121,10 +120,9 @@ class Search:
     def run(
         self, name: str, key: str | None, *, thorough: bool = True, config: Path = HERE / "schemathesis.toml"
     ) -> bool:
-        """Whether nothing was found with this key.
+        """Run schemathesis with this key; returns whether there were no failures.
 
-        Not `thorough`: what most calls of a key that may do little end at is the door, and what is behind it is looked
-        at elsewhere.
+        Not `thorough` is enough for keys whose calls are mostly refused, since other runs test what is behind that.
         """
         known = config.name == "known.toml"
         phases = (
@@ -151,8 +149,8 @@ class Search:
             "30",
             "--continue-on-failure",
             *([] if key is None else ["--header", f"Authorization: Bearer {key}"]),
-            # Who was erased is refused from then on, as is what was said to be accepted: the key with the scope admin
-            # alone does it.
+            # An erased reporter is rejected from then on, even in documented examples: only the key with nothing but
+            # the scope admin erases.
             *(["--exclude-name", "DELETE /v1/reporters/{id}"] if thorough else []),
             *(
                 [
@@ -176,7 +174,7 @@ class Search:
         found = re.search(r"(\d+) generated", done.stdout)
         print(
             f"openapi, {name}: {found[1] if found else 'no'} cases in {time.monotonic() - began:.0f} s:"
-            f" {'nothing found' if done.returncode == 0 else 'FAILED'}",
+            f" {'no failures' if done.returncode == 0 else 'FAILED'}",
             flush=True,
         )
         if done.returncode != 0:
@@ -186,7 +184,7 @@ class Search:
 
 
 def parsers(quick: bool, seed: int) -> bool:
-    """Whether every property holds for every case."""
+    """Run the properties; returns whether all of them held."""
     environment = {**os.environ, "BRIGADEWATCH_FUZZ_CASES": str(CASES[quick]["parser"])}
     command = [
         sys.executable,
@@ -206,16 +204,16 @@ def parsers(quick: bool, seed: int) -> bool:
 
 
 def main() -> int:
-    """0: nothing was found."""
+    """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="some minutes")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=("openapi", "parsers"))
+    parser.add_argument("--quick", action="store_true", help="fewer cases: some minutes instead of hours")
+    parser.add_argument("--seed", type=int, default=1, help="seed of all random cases (default: %(default)s)")
+    parser.add_argument("--only", choices=("openapi", "parsers"), help="run only this part (default: both)")
     options = parser.parse_args()
     parts = {"parsers": parsers, "openapi": openapi}
     results = {name: part(options.quick, options.seed) for name, part in parts.items() if options.only in (None, name)}
     for name, good in results.items():
-        print(f"{name}: {'nothing found' if good else 'FAILED'}")
+        print(f"{name}: {'no failures' if good else 'FAILED'}")
     return 0 if all(results.values()) else 1
 
 

@@ -1,4 +1,4 @@
-"""How many cases a property is tried with, and how many it was."""
+"""Run a property with a configurable number of cases, and count them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 CASES = int(os.environ.get("BRIGADEWATCH_FUZZ_CASES", "40"))  # `make fuzz` has 5,000, `make fuzz-quick` 100
-# of one case: nothing that is read may take long, and machines that are shared are slow
+# limit of one case: parsing must be fast, but shared machines are slow
 LONGEST = timedelta(seconds=20)
 drawn: Counter[str] = Counter()
 
 
 def cases(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Like hypothesis' `given`, with CASES cases, each of which is counted and may take LONGEST."""
+    """Like hypothesis' `given`, with CASES cases, each counted and limited to LONGEST."""
 
     def decorated(test: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(test)

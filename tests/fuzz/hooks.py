@@ -1,4 +1,4 @@
-"""What schemathesis cannot know of our formats: addresses that may be asked, and times that are not later than now."""
+"""What schemathesis cannot know about our formats: allowed addresses, and times that are not in the future."""
 
 from __future__ import annotations
 

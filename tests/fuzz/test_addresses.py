@@ -72,7 +72,7 @@ URLS = st.builds(
 
 
 @cases(text=TEXTS | st.binary(max_size=80).map(lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")))
-def test_no_text_is_a_cursor_but_one_made_here(text: str) -> None:
+def test_only_cursors_made_by_the_service_are_accepted(text: str) -> None:
     try:
         read_cursor(text, list_name="clusters", key_types_by_sort=KEYS)
     except InvalidCursor:
@@ -91,7 +91,7 @@ def test_no_text_is_a_cursor_but_one_made_here(text: str) -> None:
     place=st.integers(0, 10**6),
     other=st.sampled_from("AZaz09-_=+/. \n"),
 )
-def test_a_cursor_comes_back_as_it_was_and_changed_not_at_all(
+def test_a_cursor_survives_a_round_trip_and_a_changed_one_is_refused(
     sort: str, filters: dict[str, str], number: int, place: int, other: str
 ) -> None:
     after = {"-a": (number, "x"), "-b": (number / 7, "y"), "-c": ("z",)}[sort]
@@ -116,7 +116,7 @@ def test_a_cursor_comes_back_as_it_was_and_changed_not_at_all(
         max_size=5,
     )
 )
-def test_filters_of_a_cursor_are_checked_like_those_of_an_address(filters: dict[str, str]) -> None:
+def test_filters_in_a_cursor_are_checked_like_those_in_a_query(filters: dict[str, str]) -> None:
     try:
         chosen = filter_of(filters)
     except ValueError:
@@ -147,7 +147,9 @@ def test_filters_of_a_cursor_are_checked_like_those_of_an_address(filters: dict[
         max_size=8,
     )
 )
-def test_any_question_to_the_queue_is_one_and_its_address_says_the_same(parameters: dict[str, str]) -> None:
+def test_any_query_of_the_queue_is_valid_and_survives_a_round_trip_through_its_address(
+    parameters: dict[str, str],
+) -> None:
     question = read_question(parameters)
     assert not question.filters.keys() & {name for name in question.wrong if name not in ("since", "until")}
     try:
@@ -160,7 +162,7 @@ def test_any_question_to_the_queue_is_one_and_its_address_says_the_same(paramete
 
 
 @cases(text=TEXTS)
-def test_any_text_instead_of_a_question_is_the_usual_one_or_a_question(text: str) -> None:
+def test_any_text_in_place_of_a_query_is_a_query_or_falls_back_to_the_default(text: str) -> None:
     question_of(text)
 
 
@@ -173,7 +175,7 @@ def test_any_text_instead_of_a_question_is_the_usual_one_or_a_question(text: str
         TEXTS,
     )
 )
-def test_a_way_back_leads_to_our_own_site_whatever_it_says(path: str) -> None:
+def test_a_redirect_always_stays_on_this_site(path: str) -> None:
     back = safe_path(path)
     assert back.startswith("/console")
     assert httpx.URL("https://moderation.example/console/sign-in").join(back).host == "moderation.example"
@@ -187,14 +189,14 @@ def test_a_way_back_leads_to_our_own_site_whatever_it_says(path: str) -> None:
     text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
     | NASTY.filter(lambda text: "\ud800" not in text)
 )
-def test_an_id_is_one_part_of_a_path_and_comes_back(text: str) -> None:
+def test_an_id_is_one_segment_of_a_path_and_survives_a_round_trip(text: str) -> None:
     part = segment(text)
     assert part not in (".", "..") and not set(part) & set("/?#\\;: \n\r\"'<>")
     assert unquote(part) == text
 
 
 @cases(url=URLS)
-def test_an_address_that_is_taken_names_nothing_inside(url: str) -> None:
+def test_an_accepted_address_never_points_inside_the_network(url: str) -> None:
     try:
         taken = httpx.URL(check_url(url, SETTINGS))
     except OutboundRefused:
@@ -206,7 +208,7 @@ def test_an_address_that_is_taken_names_nothing_inside(url: str) -> None:
 
 
 @cases(text=TEXTS | st.from_regex(r"[0-9a-f.:\[\]/]{1,40}:[0-9]{1,6}", fullmatch=True))
-def test_openings_are_read_or_named(text: str) -> None:
+def test_an_allow_list_is_parsed_or_its_bad_entry_is_named(text: str) -> None:
     try:
         parse_openings(text)
     except ValueError as error:
@@ -214,7 +216,7 @@ def test_openings_are_read_or_named(text: str) -> None:
 
 
 @cases(cell=TEXTS | st.integers() | st.floats() | st.none(), name=TEXTS)
-def test_no_cell_is_a_formula_and_no_name_leaves_its_header(cell: csv_files.Cell, name: str) -> None:
+def test_no_csv_cell_is_a_formula_and_no_file_name_breaks_its_header(cell: csv_files.Cell, name: str) -> None:
     written = csv_files.harmless(cell)
     if isinstance(written, str) and isinstance(cell, str):
         assert written[:1] not in ("=", "@", "\t", "\r") and (
@@ -225,13 +227,13 @@ def test_no_cell_is_a_formula_and_no_name_leaves_its_header(cell: csv_files.Cell
 
 
 @cases(before=TEXTS, identifier=st.from_regex(r"src_[0-9a-f]{8,48}", fullmatch=True), after=TEXTS)
-def test_no_source_is_named_in_a_log(before: str, identifier: str, after: str) -> None:
+def test_no_source_id_appears_in_a_log(before: str, identifier: str, after: str) -> None:
     assert identifier not in redacted(f"{before} POST /v1/webhooks/discourse/{identifier} {after}")
     assert identifier not in redacted(f"{before} {identifier} {after}")
 
 
 @cases(value=json_values(), text=st.text(SURROGATES, max_size=20))
-def test_a_cursor_of_any_json_with_a_right_checksum_is_still_checked(value: object, text: str) -> None:
+def test_a_cursor_with_a_valid_checksum_is_still_validated(value: object, text: str) -> None:
     from service.storage.sql.cursors import _check
 
     try:

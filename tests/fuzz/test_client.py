@@ -75,7 +75,7 @@ BATCH = Batch([b"{}"] * 3, [0, 2, 5], [], 6)
 
 
 @cases(answer=ANSWERS)
-def test_any_answer_is_understood_or_an_error_of_the_client(answer: Answer) -> None:
+def test_any_answer_is_parsed_or_raises_an_error_of_the_client(answer: Answer) -> None:
     for read in (
         lambda: exchange.read_assessment(answer, "t"),
         lambda: exchange.read_assessments(answer, ["t", "u"]),
@@ -92,9 +92,7 @@ def test_any_answer_is_understood_or_an_error_of_the_client(answer: Answer) -> N
 
 
 @cases(document=NEARLY, threshold=st.integers(1, 10**15), counted=st.none() | st.integers(0, 10**9))
-def test_an_assessment_with_anything_in_it_gives_an_advice_or_an_error(
-    document: Any, threshold: int, counted: int | None
-) -> None:
+def test_any_assessment_gives_a_decision_or_an_error(document: Any, threshold: int, counted: int | None) -> None:
     try:
         assessment = exchange.read_assessment(Answer(200, {}, json.dumps(document).encode(), NOW), "t")
     except BrigadewatchError:
@@ -103,7 +101,7 @@ def test_an_assessment_with_anything_in_it_gives_an_advice_or_an_error(
 
 
 @cases(items=st.lists(st.dictionaries(TEXTS, json_values(), max_size=4), max_size=5), identifier=TEXTS | NASTY)
-def test_what_is_sent_is_a_line_each_or_a_mistake_of_the_caller(items: list[dict[str, Any]], identifier: str) -> None:
+def test_items_are_sent_one_per_line_or_raise_an_error(items: list[dict[str, Any]], identifier: str) -> None:
     try:
         batches = list(exchange.batches(items))
     except ValueError:

@@ -98,7 +98,7 @@ def read(document: bytes, form: Form, noun: Noun, privacy_filter: PrivacyFilter 
     form=st.sampled_from(["json", "ndjson"]),
     noun=NOUNS,
 )
-def test_a_document_is_read_or_refused_in_our_own_words(document: bytes, form: Form, noun: Noun) -> None:
+def test_any_document_is_accepted_or_refused_with_our_own_message(document: bytes, form: Form, noun: Noun) -> None:
     try:
         batch = read(document, form, noun)
     except (UnreadableDocument, TooManyItems):
@@ -108,7 +108,7 @@ def test_a_document_is_read_or_refused_in_our_own_words(document: bytes, form: F
 
 
 @cases(before=st.lists(LINES, max_size=6), after=st.lists(LINES, max_size=6), privacy_filter=EDGES)
-def test_a_good_line_among_any_others_is_taken_and_each_other_has_its_own_fate(
+def test_a_valid_line_is_accepted_whatever_the_other_lines_are(
     before: list[bytes], after: list[bytes], privacy_filter: PrivacyFilter
 ) -> None:
     good = json.dumps(GOOD).encode()
@@ -120,7 +120,7 @@ def test_a_good_line_among_any_others_is_taken_and_each_other_has_its_own_fate(
 
 
 @cases(items=st.lists(NEARLY | json_values(FIELDS), max_size=6), noun=NOUNS)
-def test_an_array_and_its_lines_are_the_same(items: list[Any], noun: Noun) -> None:
+def test_an_array_and_ndjson_give_the_same_result(items: list[Any], noun: Noun) -> None:
     array = read(json.dumps(items).encode(), "json", noun) if items else Submission()
     lines = read(b"\n".join(json.dumps(item).encode() for item in items), "ndjson", noun)
     assert array.lines == lines.lines
@@ -130,7 +130,7 @@ def test_an_array_and_its_lines_are_the_same(items: list[Any], noun: Noun) -> No
 
 
 @cases(value=NEARLY, noun=NOUNS)
-def test_a_canonical_line_is_read_as_itself(value: Any, noun: Noun) -> None:
+def test_parsing_a_canonical_line_changes_nothing(value: Any, noun: Noun) -> None:
     item = read_line(json.dumps(value).encode(), noun, NOW)
     if isinstance(item, RejectedItem):
         return
@@ -146,7 +146,7 @@ def test_a_canonical_line_is_read_as_itself(value: Any, noun: Noun) -> None:
     junk=st.binary(max_size=8),
     level=st.integers(0, 9),
 )
-def test_gzip_is_inflated_as_python_does_it_however_it_is_cut(
+def test_gzip_is_decompressed_correctly_however_it_is_split(
     parts: list[bytes], cuts: list[int], junk: bytes, level: int
 ) -> None:
     body = b"".join(gzip.compress(part, level) for part in parts) + junk
@@ -169,7 +169,7 @@ def test_gzip_is_inflated_as_python_does_it_however_it_is_cut(
 
 
 @cases(size=st.integers(0, 3_000_000), level=st.integers(1, 9))
-def test_a_bomb_is_given_out_in_small_slices(size: int, level: int) -> None:
+def test_a_decompression_bomb_is_returned_in_small_slices(size: int, level: int) -> None:
     bomb = gzip.compress(bytes(size), level)
     given = 0
     for part in Gunzip().feed(bomb):

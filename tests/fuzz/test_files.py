@@ -100,7 +100,7 @@ def read_or_refused(path: Path, noun: Noun) -> None:
     noun=NOUNS,
     wrap=st.booleans(),
 )
-def test_any_bytes_are_a_file_or_refused(folder: Path, raw: bytes, name: str, noun: Noun, wrap: bool) -> None:
+def test_any_bytes_are_read_as_a_file_or_refused(folder: Path, raw: bytes, name: str, noun: Noun, wrap: bool) -> None:
     path = folder / name
     path.write_bytes(gzip.compress(raw) if wrap and name.endswith(".gz") else raw)
     read_or_refused(path, noun)
@@ -184,7 +184,7 @@ def column(kind: pa.DataType, values: Sequence[Any], numbers: Sequence[int]) -> 
 
 
 @cases(rows=st.lists(ROWS, min_size=1, max_size=5))
-def test_the_same_complaints_are_the_same_in_every_kind_of_file(folder: Path, rows: list[dict[str, Any]]) -> None:
+def test_every_file_format_gives_the_same_complaints(folder: Path, rows: list[dict[str, Any]]) -> None:
     names = sorted({name for row in rows for name in row})
     text = io.StringIO()
     writer = csv.DictWriter(text, names)
@@ -221,7 +221,7 @@ def test_the_same_complaints_are_the_same_in_every_kind_of_file(folder: Path, ro
 
 
 @pytest.mark.parametrize("name", ["a.ndjson.gz", "a.csv.gz"])
-def test_a_small_file_of_one_endless_line_is_refused_without_being_held(folder: Path, name: str) -> None:
+def test_a_small_file_with_one_endless_line_is_refused_without_being_loaded(folder: Path, name: str) -> None:
     path = folder / name
     with gzip.open(path, "wb", 1) as file:
         for _ in range(256):

@@ -154,9 +154,7 @@ def test_any_body_is_read_or_refused(platform: str, body: bytes) -> None:
 @cases(
     case=st.sampled_from(PAYLOADS), values=st.lists(json_values(), min_size=1, max_size=4), seed=st.integers(0, 2**32)
 )
-def test_a_payload_with_anything_anywhere_is_read_or_refused(
-    case: tuple[str, Any], values: list[Any], seed: int
-) -> None:
+def test_any_mutated_payload_is_read_or_refused(case: tuple[str, Any], values: list[Any], seed: int) -> None:
     platform, document = case
     rng = random.Random(seed)
     for value in values:
@@ -169,7 +167,7 @@ def test_a_payload_with_anything_anywhere_is_read_or_refused(
     answer=JSON | json_values(NAMES),
     cursor=st.dictionaries(NAMES | st.just("walks"), JSON, max_size=3),
 )
-def test_whatever_a_polled_platform_answers_is_taken_or_unexpected(
+def test_any_answer_of_a_polled_platform_is_read_or_reported_as_unexpected(
     platform: Platform, answer: Any, cursor: Any
 ) -> None:
     ask = platform.ask(cursor, NOW)
@@ -182,7 +180,7 @@ def test_whatever_a_polled_platform_answers_is_taken_or_unexpected(
     mapping=MAPPINGS | GOOD_MAPPINGS,
     document=json_values(st.sampled_from(["id", "at", "by", "post", "a", "b", "events"])),
 )
-def test_a_mapping_is_one_or_says_what_is_wrong_and_reads_any_document(mapping: Any, document: Any) -> None:
+def test_any_mapping_is_refused_with_a_reason_or_reads_any_document(mapping: Any, document: Any) -> None:
     try:
         fields = read_mapping(mapping)
     except BadMapping as error:
@@ -206,7 +204,7 @@ def test_a_mapping_is_one_or_says_what_is_wrong_and_reads_any_document(mapping: 
     ),
     body=st.binary(max_size=60),
 )
-def test_nobody_proves_himself_by_chance(scheme: Scheme, headers: dict[str, str], body: bytes) -> None:
+def test_random_requests_never_authenticate(scheme: Scheme, headers: dict[str, str], body: bytes) -> None:
     assert fault(scheme, headers, body, (SECRET, "another" + SECRET), NOW) is not None
 
 
@@ -217,7 +215,7 @@ def test_nobody_proves_himself_by_chance(scheme: Scheme, headers: dict[str, str]
     flip=st.integers(1, 255),
     old=st.booleans(),
 )
-def test_what_is_signed_passes_and_a_changed_byte_does_not(
+def test_a_signed_body_passes_and_a_changed_byte_does_not(
     scheme: Scheme, body: bytes, place: int, flip: int, old: bool
 ) -> None:
     if isinstance(scheme, Standard):

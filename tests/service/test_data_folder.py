@@ -1,4 +1,4 @@
-"""The data folder: made by whoever comes first, private, held by one `up`."""
+"""The data folder: created by the first command, private, used by one `up` at a time."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def here(tmp_path: Path) -> Settings:
     return read_settings(tmp_path / "new" / "data", {})
 
 
-def test_whoever_comes_first_makes_folder_secret_and_schema(here: Settings) -> None:
+def test_the_first_command_creates_folder_secret_and_schema(here: Settings) -> None:
     data_folder.prepare(here).dispose()
     assert stat.S_IMODE(here.data.stat().st_mode) == 0o700
     assert stat.S_IMODE((here.data / "secret.key").stat().st_mode) == 0o600
-    assert SecretBox(here).open(SecretBox(here).seal("told once")) == "told once"
+    assert SecretBox(here).open(SecretBox(here).seal("hush")) == "hush"
 
 
-def test_a_second_time_changes_nothing(here: Settings) -> None:
+def test_preparing_again_keeps_the_secret(here: Settings) -> None:
     data_folder.prepare(here).dispose()
     secret = (here.data / "secret.key").read_text()
     data_folder.prepare(here).dispose()
     assert (here.data / "secret.key").read_text() == secret
 
 
-def test_several_processes_at_once_agree_on_one_secret(here: Settings) -> None:
+def test_processes_that_start_at_once_agree_on_one_secret(here: Settings) -> None:
     script = (
         "import sys; from pathlib import Path; from service import data_folder; from service.settings import"
         " read_settings\nsettings = read_settings(Path(sys.argv[1]), {}); data_folder.prepare(settings).dispose();"
@@ -52,13 +52,13 @@ def test_several_processes_at_once_agree_on_one_secret(here: Settings) -> None:
         assert len(set(pool.map(prepare, range(3)))) == 1
 
 
-def test_a_folder_that_cannot_be_made_is_told_with_the_way_out(tmp_path: Path) -> None:
+def test_the_error_for_an_unusable_folder_names_the_option(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Refused, match="--data"):
         data_folder.prepare(read_settings(tmp_path / "file" / "data", {}))
 
 
-def test_one_up_holds_a_folder(here: Settings) -> None:
+def test_only_one_up_at_a_time_can_use_a_folder(here: Settings) -> None:
     data_folder.prepare(here).dispose()
     with (
         data_folder.running(here),
@@ -70,7 +70,7 @@ def test_one_up_holds_a_folder(here: Settings) -> None:
         pass
 
 
-def test_other_commands_find_the_embedded_redis_while_it_runs(here: Settings) -> None:
+def test_other_commands_find_the_embedded_redis_while_up_runs(here: Settings) -> None:
     data_folder.prepare(here).dispose()
     with data_folder.published_redis_url(here, "redis://:secret@127.0.0.1:1/0"):
         assert data_folder.redis_url(here) == "redis://:secret@127.0.0.1:1/0"
@@ -80,7 +80,18 @@ def test_other_commands_find_the_embedded_redis_while_it_runs(here: Settings) ->
         data_folder.redis_url(here)
 
 
-def test_a_process_that_may_not_make_a_key_refuses_without_one_and_makes_nothing(here: Settings) -> None:
+def test_other_commands_find_the_api_only_while_up_runs(here: Settings) -> None:
+    data_folder.prepare(here).dispose()
+    assert data_folder.api_url(here) is None
+    with data_folder.running(here):
+        assert data_folder.api_url(here) is None, "it is still starting"
+        with data_folder.published_api_url(here, "http://127.0.0.1:8000"):
+            assert data_folder.api_url(here) == "http://127.0.0.1:8000"
+    (here.data / "api.url").write_text("http://127.0.0.1:8000")
+    assert data_folder.api_url(here) is None, "left over from an `up` that was killed"
+
+
+def test_a_process_that_may_not_create_a_secret_key_refuses_to_start_without_one(here: Settings) -> None:
     with pytest.raises(NoSecretKey, match="set BRIGADEWATCH_SECRET_KEY"):
         data_folder.prepare(here, make_secret=False)
     assert not here.data.exists()
@@ -88,7 +99,7 @@ def test_a_process_that_may_not_make_a_key_refuses_without_one_and_makes_nothing
     data_folder.prepare(here, make_secret=False).dispose()
 
 
-def test_a_key_in_the_environment_needs_none_in_the_folder(here: Settings) -> None:
+def test_a_secret_key_in_the_environment_needs_none_in_the_folder(here: Settings) -> None:
     data_folder.prepare(replace(here, secret_keys=("ab" * 32,)), make_secret=False).dispose()
     data_folder.prepare(replace(here, secret_keys=("ab" * 32,))).dispose()
     assert not (here.data / "secret.key").exists()

@@ -1,4 +1,4 @@
-"""Lines that are written: one an event, whatever is in it, with the id of what was under way."""
+"""Log lines: one per event, whatever it contains, with the id of the current request or job."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def written(
     return Logfmt("worker-ingest").format(record)
 
 
-def test_a_line_is_pairs_that_a_person_and_a_program_can_read() -> None:
+def test_a_line_is_made_of_pairs_that_people_and_programs_can_read() -> None:
     assert (
         written("%d entries", 3)
         == 'time=2026-11-18T11:06:40.250Z level=info process=worker-ingest logger=service.x msg="3 entries"'
@@ -56,14 +56,14 @@ def test_a_line_is_pairs_that_a_person_and_a_program_can_read() -> None:
     "text",
     ['a "quoted" = word', "two\nlines\r\n", "tab\tand \\ back", "\x1b[31mred", "nel\x85 and csi\x9b", "\u2028", ""],
 )
-def test_nothing_in_a_message_begins_a_line_or_a_pair_of_its_own(text: str) -> None:
+def test_nothing_in_a_message_can_start_a_new_line_or_pair(text: str) -> None:
     line = written("%s", text, facts={"given": text})
     assert line.splitlines() == [line]
     assert all(sign.isprintable() for sign in line)
     assert line.count(" given=") == 1 and line.endswith('"')
 
 
-def test_a_traceback_is_in_its_line() -> None:
+def test_a_traceback_stays_within_its_line() -> None:
     try:
         raise RuntimeError("inside\nlevel=info msg=forged")
     except RuntimeError as error:
@@ -72,20 +72,20 @@ def test_a_traceback_is_in_its_line() -> None:
     assert 'exception="Traceback (most recent call last):\\n' in line and "RuntimeError: inside" in line
 
 
-def test_what_is_logged_meanwhile_carries_the_id() -> None:
+def test_lines_logged_during_a_request_carry_its_id() -> None:
     assert " id=" not in written("before")
     line = logs.begin("abc-1.x_Y")
     assert logs.current_id() == line.id == "abc-1.x_Y"
     assert " id=abc-1.x_Y" in written("meanwhile")
 
 
-@pytest.mark.parametrize("asked", [None, "", "-a", "a b", "a\nb", "a,b", "ä", "x" * 65, "../etc", 'a"b', "a=b"])
-def test_an_id_that_is_not_to_be_written_down_is_replaced(asked: str | None) -> None:
-    made = logs.begin(asked).id
-    assert made != asked and len(made) == 16 and int(made, 16) >= 0
+@pytest.mark.parametrize("given", [None, "", "-a", "a b", "a\nb", "a,b", "ä", "x" * 65, "../etc", 'a"b', "a=b"])
+def test_a_missing_or_malformed_id_is_replaced(given: str | None) -> None:
+    made = logs.begin(given).id
+    assert made != given and len(made) == 16 and int(made, 16) >= 0
 
 
-def test_what_is_noted_is_told_at_the_end_added_up_and_bounded() -> None:
+def test_facts_are_overwritten_added_up_or_collected_up_to_a_limit() -> None:
     logs.note(lost="before anything began")
     line = logs.begin()
     logs.note(tenant="news", position=1)
@@ -94,18 +94,18 @@ def test_what_is_noted_is_told_at_the_end_added_up_and_bounded() -> None:
     logs.add(items=4, entries=1)
     logs.collect("requests", ["a", "b", "a"])
     logs.collect("requests", ["b", *map(str, range(200))])
-    told = line.pairs()
-    assert told.pop("requests") == ",".join(["a", "b", *map(str, range(98))])
-    assert told == {"tenant": "news", "position": 2, "items": 7, "entries": 1, "requests_left_out": 102}
+    pairs = line.pairs()
+    assert pairs.pop("requests") == ",".join(["a", "b", *map(str, range(98))])
+    assert pairs == {"tenant": "news", "position": 2, "items": 7, "entries": 1, "requests_left_out": 102}
     assert LogLine("x").pairs() == {}
 
 
-def test_a_level_that_there_is_not_is_an_error() -> None:
+def test_an_unknown_log_level_is_an_error() -> None:
     with pytest.raises(ValueError, match="loud"):
         logs.configure("loud", "api")
 
 
-def test_configured_logs_go_to_stderr_in_this_form(capsys: pytest.CaptureFixture[str]) -> None:
+def test_configured_logs_go_to_stderr_as_logfmt(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     root.handlers.clear()

@@ -1,4 +1,4 @@
-"""A tenant's own thresholds: what may be set, how it is said, what is kept of it."""
+"""A tenant's own thresholds: which can be set, how they are written, what is recorded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from service.storage.sql.schema import audit_trail, policy_overrides
         ("warn_share=1", ("warn_share", 1.0)),
     ],
 )
-def test_an_override_is_read_as_a_person_writes_it(text: str, expected: tuple[str, Any]) -> None:
+def test_an_override_is_parsed_with_the_type_of_its_threshold(text: str, expected: tuple[str, Any]) -> None:
     assert read_override(text) == expected
 
 
@@ -44,7 +44,7 @@ def test_an_override_is_read_as_a_person_writes_it(text: str, expected: tuple[st
         "lag_scales=1",
     ],
 )
-def test_what_no_tenant_may_set_is_refused_by_name(text: str) -> None:
+def test_malformed_and_unknown_overrides_are_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match=r"NAME=VALUE|may set|has to be"):
         read_override(text)
 
@@ -67,7 +67,7 @@ def test_what_no_tenant_may_set_is_refused_by_name(text: str) -> None:
         {"warn_share": [1]},
     ],
 )
-def test_a_value_of_another_kind_or_outside_its_range_changes_nothing(values: dict[str, Any], engine: Engine) -> None:
+def test_a_value_of_the_wrong_type_or_out_of_range_changes_nothing(values: dict[str, Any], engine: Engine) -> None:
     number = create_tenant(engine, "t", 1)
     with write(engine) as connection, pytest.raises(ValueError, match=r"has to be|outside|no threshold"):
         change_overrides(connection, number, put=values, by="ann", now_us=1)
@@ -75,7 +75,7 @@ def test_a_value_of_another_kind_or_outside_its_range_changes_nothing(values: di
         assert overrides_of(connection, number) == {} and policy_of(connection, number) == DEFAULT_POLICY
 
 
-def test_what_is_not_named_stays_and_every_change_is_on_record(engine: Engine) -> None:
+def test_thresholds_that_are_not_named_stay_and_every_change_is_recorded(engine: Engine) -> None:
     number, other = create_tenant(engine, "t", 1), create_tenant(engine, "u", 1)
     with write(engine) as connection:
         change_overrides(connection, number, put={"prior_unfounded": 0.3, "default_threshold": 12}, by="ann", now_us=1)
@@ -110,7 +110,7 @@ def test_what_is_not_named_stays_and_every_change_is_on_record(engine: Engine) -
         assert connection.scalar(select(func.count()).select_from(policy_overrides)) == 5
 
 
-def test_every_threshold_says_its_unit_and_why_and_the_settable_ones_hold_their_default() -> None:
+def test_every_threshold_has_a_reason_and_its_default_and_bounds_are_valid_values() -> None:
     for one in thresholds(DEFAULT_POLICY):
         assert one.why, one.name
         if one.settable:

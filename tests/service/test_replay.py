@@ -1,4 +1,4 @@
-"""Replay against a small service of its own: order, batches, retries, the refusal of a later tenant, the wait for a
+"""Replay against a small fake service: order, batches, retries, refusing a tenant with later complaints, the wait for a
 sweep.
 """
 
@@ -22,14 +22,14 @@ from service.replay import COMPLAINTS, OUTCOMES, Replay, cut, merged, print_summ
 
 
 class SmallService:
-    """Takes batches, counts positions, and says that they are swept after a few questions."""
+    """Accepts batches, counts positions, and reports them as swept after a few polls."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, list[dict[str, Any]]]] = []
         self.position = 0
         self.swept = 0
         self.watermark: str | None = None
-        self.troubles: list[httpx.Response | Exception] = []  # each is met once, by a POST
+        self.troubles: list[httpx.Response | Exception] = []  # each is the answer to one POST
         self.stuck = False
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -120,7 +120,7 @@ def outcome(number: int, minute: int) -> dict[str, Any]:
     }
 
 
-def test_files_are_merged_by_time_and_outcomes_follow_the_complaints_of_their_stretch(
+def test_files_are_merged_by_time_and_outcomes_follow_the_complaints_of_their_batch(
     tmp_path: Path, service: SmallService, replay: Run
 ) -> None:
     one = write(tmp_path / "one.ndjson", [complaint(k, 2 * k) for k in range(10)])
@@ -139,14 +139,14 @@ def test_files_are_merged_by_time_and_outcomes_follow_the_complaints_of_their_st
     assert (summary.accepted, summary.rejected, summary.position, summary.flagged) == (22, 0, 22, 2)
 
 
-def test_a_file_out_of_order_is_put_in_order(tmp_path: Path, service: SmallService, replay: Run) -> None:
+def test_a_file_out_of_order_is_sorted(tmp_path: Path, service: SmallService, replay: Run) -> None:
     documents = [complaint(k, k) for k in range(50)]
     random.Random(1).shuffle(documents)
     replay().run([write(tmp_path / "c.ndjson", documents)], [])
     assert [d["id"] for d in service.posts[0][1]] == [f"c{k}" for k in range(50)]
 
 
-def test_it_ends_only_when_a_sweep_has_covered_the_last_position(
+def test_the_replay_ends_only_after_a_sweep_of_the_last_position(
     tmp_path: Path, service: SmallService, replay: Run
 ) -> None:
     replay().run([write(tmp_path / "c.ndjson", [complaint(k, k) for k in range(30)])], [])
@@ -162,7 +162,7 @@ def test_it_ends_only_when_a_sweep_has_covered_the_last_position(
         httpx.ReadTimeout("no answer"),
     ],
 )
-def test_a_refused_or_unanswered_batch_is_sent_again(
+def test_a_batch_that_is_refused_or_not_answered_is_sent_again(
     tmp_path: Path, service: SmallService, replay: Run, trouble: httpx.Response | Exception
 ) -> None:
     slept: list[float] = []
@@ -173,25 +173,27 @@ def test_a_refused_or_unanswered_batch_is_sent_again(
     assert slept[0] == (3.0 if isinstance(trouble, httpx.Response) and trouble.status_code == 429 else 0.2)
 
 
-def test_a_service_that_stays_away_ends_the_run(
+def test_the_replay_gives_up_when_the_service_does_not_answer(
     tmp_path: Path, service: SmallService, replay: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GIVE_UP_SECONDS", 0.0)
     service.troubles = [httpx.ConnectError("refused")] * 3
-    with pytest.raises(StoreUnavailable, match="no answer to POST http://service/v1/complaints for 0 s: .*refused"):
+    with pytest.raises(
+        StoreUnavailable, match="no answer to POST http://service/v1/complaints for 0 s; last problem: .*refused"
+    ):
         replay().run([write(tmp_path / "c.ndjson", [complaint(1, 1)])], [])
 
 
-def test_a_pipeline_that_does_not_move_ends_the_run(
+def test_the_replay_gives_up_when_the_pipeline_makes_no_progress(
     tmp_path: Path, service: SmallService, replay: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GIVE_UP_SECONDS", 0.0)
     service.stuck = True
-    with pytest.raises(StoreUnavailable, match="1 pending, swept to 0 of 1"):
+    with pytest.raises(StoreUnavailable, match="1 pending, swept up to position 0 of 1"):
         replay().run([write(tmp_path / "c.ndjson", [complaint(1, 1)])], [])
 
 
-def test_a_tenant_with_later_complaints_is_refused_unless_forced(
+def test_a_tenant_with_later_complaints_is_refused_without_force(
     tmp_path: Path, service: SmallService, replay: Run
 ) -> None:
     service.watermark = "2021-12-01T00:30:00+00:00"
@@ -202,14 +204,14 @@ def test_a_tenant_with_later_complaints_is_refused_unless_forced(
     assert replay().run(files, [], force=True).accepted == 2
 
 
-def test_a_tenant_that_ends_where_the_files_begin_is_not_refused(
+def test_a_tenant_whose_last_complaint_is_as_old_as_the_first_in_the_files_is_accepted(
     tmp_path: Path, service: SmallService, replay: Run
 ) -> None:
     service.watermark = "2021-12-01T00:20:00+00:00"
     assert replay().run([write(tmp_path / "c.ndjson", [complaint(1, 20)])], []).accepted == 1
 
 
-def test_broken_lines_are_sent_counted_and_shown(
+def test_malformed_lines_are_sent_counted_and_printed(
     tmp_path: Path, replay: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "c.ndjson"
@@ -217,24 +219,24 @@ def test_broken_lines_are_sent_counted_and_shown(
     summary = replay().run([path], [])
     assert (summary.accepted, summary.rejected) == (2, 1)
     print_summary(summary)
-    assert "rejected a line without an id:  no JSON" in capsys.readouterr().out
+    assert "rejected line 2 of a request, without an id: no JSON" in capsys.readouterr().out
 
 
-def test_a_wrong_key_is_told_in_the_words_of_the_service(tmp_path: Path, replay: Run) -> None:
+def test_a_wrong_key_is_reported_with_the_message_of_the_service(tmp_path: Path, replay: Run) -> None:
     with pytest.raises(Refused, match="401 Unauthorized: no such key"):
         replay(key="wrong").run([write(tmp_path / "c.ndjson", [complaint(1, 1)])], [])
 
 
-def test_a_rate_is_kept(tmp_path: Path, service: SmallService, replay: Run) -> None:
+def test_the_rate_limit_is_kept(tmp_path: Path, service: SmallService, replay: Run) -> None:
     slept: list[float] = []
     replay(batch=10, rate=0.01, sleep=slept.append).run(
         [write(tmp_path / "c.ndjson", [complaint(k, k) for k in range(40)])], []
     )
-    pauses = slept[:4]  # nothing really sleeps here: at so slow a rate, what the batches themselves take is no matter
+    pauses = slept[:4]  # the sleeps are fake: at such a low rate the time that batches take does not matter
     assert [round(pause, -2) for pause in pauses] in ([0, 1000, 2000, 3000], [1000, 2000, 3000, 4000])
 
 
-def test_a_batch_that_is_too_large_for_the_operator_is_halved(
+def test_a_batch_that_exceeds_the_size_limit_is_sent_in_halves(
     tmp_path: Path, service: SmallService, replay: Run
 ) -> None:
     service.troubles = [httpx.Response(413, json={})]
@@ -243,7 +245,7 @@ def test_a_batch_that_is_too_large_for_the_operator_is_halved(
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 500)), max_size=60), st.integers(1, 20))
-def test_cutting_keeps_every_line_once_and_in_order(lines: list[tuple[bool, int]], size: int) -> None:
+def test_batches_contain_every_line_once_and_in_order(lines: list[tuple[bool, int]], size: int) -> None:
     timed = [
         (f"{minute:05}", COMPLAINTS if is_complaint else OUTCOMES, f"{index}".encode())
         for index, (is_complaint, minute) in enumerate(lines)
@@ -256,7 +258,7 @@ def test_cutting_keeps_every_line_once_and_in_order(lines: list[tuple[bool, int]
     assert all(len(batch) > 0 and len(batch.complaints) <= size for batch in batches)
 
 
-def test_a_survey_counts_and_finds_the_first_complaint_across_offsets(tmp_path: Path) -> None:
+def test_the_survey_counts_lines_and_finds_the_earliest_complaint_across_time_zones(tmp_path: Path) -> None:
     early = {**complaint(1, 0), "occurred_at": "2021-12-01T01:00:00+02:00"}  # 23:00 of the day before, in UTC
     path = write(tmp_path / "c.ndjson", [complaint(2, 1), early])
     survey = survey_files([path], [])

@@ -98,7 +98,7 @@ def talkative(tmp_path: Path) -> Iterator[Talkative]:
             up.process.wait(30)
 
 
-def test_nothing_secret_is_written_anywhere(talkative: Talkative) -> None:
+def test_no_secret_appears_in_logs_stores_or_command_lines(talkative: Talkative) -> None:
     set_up(talkative)
     post_and_ask(talkative)
     sign_in(talkative)

@@ -1,4 +1,4 @@
-"""The supervisor with real child processes: restarts, endings in order, and nothing that outlives it."""
+"""The supervisor with real child processes: restarts, an orderly shutdown, and nothing that outlives it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,20 +21,20 @@ from service import supervisor as module
 from service.data_folder import prepare
 from service.errors import Refused
 from service.settings import Settings
-from service.supervisor import Addresses, Child, Supervisor, listening, one_interrupt
+from service.supervisor import API_LISTENER, Addresses, Child, Supervisor, listening, one_interrupt
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
 SLEEPING = "import time; print('up', flush=True); time.sleep(60)"
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture
-def made(tmp_path: Path, settings: Settings, said: list[str]) -> Iterator[Callable[..., Supervisor]]:
-    """Makes a supervisor of children given as Python programs, started."""
+def made(tmp_path: Path, settings: Settings, messages: list[str]) -> Iterator[Callable[..., Supervisor]]:
+    """Starts a supervisor whose children are the given Python programs."""
     supervisors = []
 
     def make(**programs: str) -> Supervisor:
@@ -41,7 +42,7 @@ def made(tmp_path: Path, settings: Settings, said: list[str]) -> Iterator[Callab
             Child(name, [sys.executable, "-c", program], tmp_path / f"{name}.log", dict(os.environ))
             for name, program in programs.items()
         ]
-        supervisor = Supervisor(settings, Addresses("", "", ""), children, said.append)
+        supervisor = Supervisor(settings, Addresses("", "", ""), children, messages.append)
         supervisors.append(supervisor)
         for child in children:
             child.start()
@@ -59,8 +60,8 @@ def eventually(holds: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def test_a_child_that_is_killed_is_started_again_and_all_end_together(
-    made: Callable[..., Supervisor], said: list[str]
+def test_a_killed_child_is_restarted_and_all_children_stop_together(
+    made: Callable[..., Supervisor], messages: list[str]
 ) -> None:
     supervisor = made(one=SLEEPING, other=SLEEPING)
     until = threading.Event()
@@ -75,10 +76,10 @@ def test_a_child_that_is_killed_is_started_again_and_all_end_together(
     until.set()
     watcher.join(15)
     assert not any(psutil.pid_exists(pid) for pid in pids)
-    assert any("one ended (signal SIGKILL)" in line for line in said)
+    assert any("one exited (signal SIGKILL)" in line for line in messages)
 
 
-def test_pauses_grow_while_a_child_keeps_dying(made: Callable[..., Supervisor]) -> None:
+def test_the_pause_before_a_restart_grows_while_a_child_keeps_dying(made: Callable[..., Supervisor]) -> None:
     supervisor = made(one="raise SystemExit(3)")
     child = supervisor.children[0]
     pauses = []
@@ -93,8 +94,8 @@ def test_pauses_grow_while_a_child_keeps_dying(made: Callable[..., Supervisor]) 
     assert pauses == pytest.approx([0.2, 0.4, 0.8], abs=0.05)
 
 
-def test_a_hanging_child_is_killed_after_the_grace(
-    made: Callable[..., Supervisor], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_hanging_child_is_killed_after_the_grace_period(
+    made: Callable[..., Supervisor], messages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "END_SECONDS", 0.3)
     supervisor = made(deaf=DEAF)
@@ -103,10 +104,10 @@ def test_a_hanging_child_is_killed_after_the_grace(
     assert process is not None
     supervisor.end()
     assert process.returncode == -signal.SIGKILL
-    assert any("did not end" in line for line in said)
+    assert any("did not stop" in line for line in messages)
 
 
-def test_redis_ends_after_those_who_need_it(made: Callable[..., Supervisor], tmp_path: Path) -> None:
+def test_redis_stops_after_the_processes_that_need_it(made: Callable[..., Supervisor], tmp_path: Path) -> None:
     note = (
         "import signal, sys, time, pathlib\ndef end(*_):\n   "
         " pathlib.Path({path!r}).write_text(repr(time.monotonic()))\n    sys.exit(0)\nsignal.signal(signal.SIGTERM,"
@@ -122,7 +123,7 @@ def test_redis_ends_after_those_who_need_it(made: Callable[..., Supervisor], tmp
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux alone")
-def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+def test_children_die_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     script = (
         "import os, sys, time; from pathlib import Path; from service.supervisor import Child\nchild = Child('c',"
         f" [sys.executable, '-c', {SLEEPING!r}], Path({str(tmp_path / 'c.log')!r}), dict(os.environ)); child.start();"
@@ -136,23 +137,34 @@ def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     eventually(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_taken_port_is_replaced_by_a_free_one_unless_it_was_asked_for() -> None:
+def test_a_default_port_in_use_is_replaced_by_a_free_one_and_reported(messages: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with listening("127.0.0.1", None, default=port) as free:
-            assert free.getsockname()[1] not in (0, port)
-        with pytest.raises(Refused, match=f"port {port} on 127.0.0.1"), listening("127.0.0.1", port, default=8000):
+        with listening("127.0.0.1", None, replace(API_LISTENER, default_port=port), messages.append) as free:
+            other = free.getsockname()[1]
+            assert other not in (0, port)
+    assert messages == [
+        f"NOTE: port {port} on 127.0.0.1 is in use; the API listens on port {other} instead (choose one with --port)"
+    ]
+
+
+def test_a_given_port_in_use_is_refused_with_a_way_out(messages: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        expected = rf"port {port} on 127.0.0.1 is already in use; .*lsof -i :{port}.* --port"
+        with pytest.raises(Refused, match=expected), listening("127.0.0.1", port, API_LISTENER, messages.append):
             pass
+    assert messages == []
 
 
-def test_the_port_asked_for_is_taken() -> None:
+def test_a_given_free_port_is_used(messages: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with listening("127.0.0.1", port, default=8000) as sock:
+    with listening("127.0.0.1", port, API_LISTENER, messages.append) as sock:
         assert sock.getsockname()[1] == port
 
 
-def test_the_embedded_redis_keeps_its_data_and_lets_nobody_in_without_its_password(settings: Settings) -> None:
+def test_the_embedded_redis_keeps_its_data_and_requires_its_password(settings: Settings) -> None:
     prepare(settings).dispose()
     for expected in (None, b"kept"):
         child, url = module._embedded_redis(settings)
@@ -178,7 +190,7 @@ def test_the_embedded_redis_keeps_its_data_and_lets_nobody_in_without_its_passwo
             child.process.wait()
 
 
-def test_the_first_interrupt_is_heard_and_a_second_does_not_disturb_the_ending() -> None:
+def test_the_first_interrupt_stops_the_program_and_later_ones_are_ignored() -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     def interrupted_twice() -> None:

@@ -1,4 +1,4 @@
-"""The demo, whole: real processes, a small world, what it prints, and that Ctrl-C leaves nothing behind."""
+"""The whole demo: real processes, a small world, what it prints, and that Ctrl-C leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import httpx
 import psutil
 import pytest
 
+from service.demo.documents import World
 from service.demo.show import planted, protected_target
-from service.demo.world import World
 
 
-def test_the_whole_demo_flags_the_brigade_holds_a_removal_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+def test_the_demo_flags_the_brigade_holds_a_removal_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with out.open("wb") as file:
         demo = subprocess.Popen(
@@ -28,7 +28,7 @@ def test_the_whole_demo_flags_the_brigade_holds_a_removal_and_ends_on_ctrl_c(tmp
         )
     try:
         deadline = time.monotonic() + 110
-        while "Ctrl-C ends all of it." not in out.read_text():
+        while "Press Ctrl-C to stop." not in out.read_text():
             assert demo.poll() is None, out.read_text()
             assert time.monotonic() < deadline, out.read_text()
             time.sleep(0.2)
@@ -38,7 +38,7 @@ def test_the_whole_demo_flags_the_brigade_holds_a_removal_and_ends_on_ctrl_c(tmp
             _, _, header, url = shlex.split(line)
             name, _, value = header.partition(": ")
             assert httpx.get(url, headers={name: value}).status_code == 200
-        signs_in_with_what_is_printed(printed)
+        sign_in_as_printed(printed)
         demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0
     finally:
@@ -54,8 +54,8 @@ def test_the_whole_demo_flags_the_brigade_holds_a_removal_and_ends_on_ctrl_c(tmp
     assert not Path(folder[1]).exists()
 
 
-def signs_in_with_what_is_printed(printed: str) -> None:
-    """Both accounts get to the cases from the address that the demo shows."""
+def sign_in_as_printed(printed: str) -> None:
+    """Sign in with both accounts at the printed address and reach the queue of cases."""
     address = re.search(r"^console +(http://127\.0\.0\.1:\d+/console)\b", printed, re.MULTILINE)
     people = dict(re.findall(r"^ +(demo-\w+) +(\S+)$", printed, re.MULTILINE))
     assert address is not None
@@ -71,7 +71,7 @@ def signs_in_with_what_is_printed(printed: str) -> None:
             assert f">{name}<" in cases.text
 
 
-def test_the_protected_target_is_the_one_with_most_to_hold_back() -> None:
+def test_the_printed_target_is_the_held_one_with_most_complaints_that_are_not_independent() -> None:
     def assessment(name: str, complaints: int, independent: float, recommendation: str) -> dict[str, object]:
         return {
             "target_id": name,
@@ -88,13 +88,13 @@ def test_the_protected_target_is_the_one_with_most_to_hold_back() -> None:
     assert protected_target([assessment("a", 40, 38.0, "review")]) is None
 
 
-def test_a_cluster_is_named_by_what_its_accounts_were_planted_as() -> None:
+def test_each_cluster_is_labelled_with_what_its_accounts_were_planted_as() -> None:
     world = World(campaign_by_account={"u1": "slow brigade", "u2": "slow brigade"})
     assert planted(world, ["u1", "u2", "u3"]) == "slow brigade: 2, honest readers: 1"
 
 
 @pytest.mark.parametrize("complaints", ["8999", "many"])
-def test_a_world_too_small_for_its_campaigns_is_wrong_usage(complaints: str) -> None:
+def test_a_demo_too_small_for_its_campaigns_exits_with_2(complaints: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "service.cli", "demo", "--complaints", complaints], capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""The demo's world: the same seed the same world, documents that the service accepts, and what was planted is in it."""
+"""The demo's world: same seed same world, documents that the service accepts, and what was planted is in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from service.demo.world import CAMPAIGNS, DAYS, REMOVAL_COUNT, START, World, draw_world
+from service.demo.campaigns import CAMPAIGNS
+from service.demo.documents import World
+from service.demo.newspaper import DAYS, REMOVAL_COUNT, START
+from service.demo.world import draw_world
 from service.model import Complaint, Outcome
 
 
@@ -17,14 +20,14 @@ def world() -> World:
     return draw_world(7, 6_000)
 
 
-def test_the_same_seed_draws_the_same_world(world: World) -> None:
+def test_the_same_seed_gives_the_same_world(world: World) -> None:
     again = draw_world(7, 6_000)
     assert again.complaints == world.complaints
     assert again.outcomes == world.outcomes
     assert draw_world(8, 6_000).complaints != world.complaints
 
 
-def test_every_document_is_one_that_the_service_accepts(world: World) -> None:
+def test_the_service_accepts_every_document(world: World) -> None:
     for document in world.complaints:
         Complaint.model_validate_json(json.dumps(document))
     for document in world.outcomes:
@@ -33,7 +36,7 @@ def test_every_document_is_one_that_the_service_accepts(world: World) -> None:
     assert len({o["id"] for o in world.outcomes}) == len(world.outcomes)
 
 
-def test_documents_come_in_the_order_of_their_times_and_inside_the_28_days(world: World) -> None:
+def test_documents_are_sorted_by_time_and_lie_within_the_28_days(world: World) -> None:
     times = [datetime.fromisoformat(c["occurred_at"]) for c in world.complaints]
     assert times == sorted(times)
     assert times[0] >= START
@@ -42,7 +45,7 @@ def test_documents_come_in_the_order_of_their_times_and_inside_the_28_days(world
     assert decided == sorted(decided)
 
 
-def test_a_world_that_begins_at_another_time_is_the_same_world_moved(world: World) -> None:
+def test_another_start_time_moves_the_same_world(world: World) -> None:
     moved = draw_world(7, 6_000, START + timedelta(days=100))
     assert [c["id"] for c in moved.complaints] == [c["id"] for c in world.complaints]
     for before, after in (
@@ -52,7 +55,7 @@ def test_a_world_that_begins_at_another_time_is_the_same_world_moved(world: Worl
         assert datetime.fromisoformat(after) - datetime.fromisoformat(before) == timedelta(days=100)
 
 
-def test_nobody_complains_before_having_an_account(world: World) -> None:
+def test_no_account_complains_before_it_was_created(world: World) -> None:
     for complaint in world.complaints:
         assert complaint["reporter"]["account_created_at"] < complaint["occurred_at"]
 
@@ -69,7 +72,7 @@ def test_all_four_campaigns_complain_about_their_targets(world: World) -> None:
         assert hits[plan.name] >= 0.6 * plan.accounts * plan.targets * plan.share
 
 
-def test_campaign_targets_would_nearly_all_be_removed_by_count(world: World) -> None:
+def test_nearly_all_campaign_targets_are_removed_by_count(world: World) -> None:
     counts = Counter(c["target"]["id"] for c in world.complaints)
     removed = {o["target_id"] for o in world.outcomes if o["decided_by"] == "automatic"}
     assert removed == {target for target, count in counts.items() if count >= REMOVAL_COUNT}
@@ -77,7 +80,7 @@ def test_campaign_targets_would_nearly_all_be_removed_by_count(world: World) -> 
     assert len(hit) >= 0.9 * len(world.campaign_by_target)
 
 
-def test_people_decide_about_three_fifths_and_mostly_uphold_the_patrol(world: World) -> None:
+def test_moderators_rule_on_three_fifths_of_the_targets_and_mostly_uphold_the_patrol(world: World) -> None:
     judged = {o["target_id"]: o["verdict"] for o in world.outcomes if o["decided_by"] == "person"}
     about = {c["target"]["id"] for c in world.complaints}
     assert 0.5 < len(judged) / len(about) < 0.7
@@ -87,10 +90,10 @@ def test_people_decide_about_three_fifths_and_mostly_uphold_the_patrol(world: Wo
     assert patrol.count("upheld") > 0.85 * len(patrol) > 0
 
 
-def test_about_as_many_complaints_as_were_asked_for() -> None:
+def test_the_world_has_about_as_many_complaints_as_requested() -> None:
     assert len(draw_world(3, 25_000).complaints) == pytest.approx(25_000, rel=0.1)
 
 
 def test_a_world_too_small_for_its_campaigns_is_refused() -> None:
-    with pytest.raises(ValueError, match="2,000 at least"):
+    with pytest.raises(ValueError, match="at least 2,000"):
         draw_world(1, 1_999)

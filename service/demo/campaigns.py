@@ -1,0 +1,70 @@
+"""Campaigns, which should be flagged: tight, slow, rotating, and against a single author."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.demo.newspaper import DAY, DAYS, HOUR, Ints, Newspaper
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPlan:
+    """How one campaign works."""
+
+    name: str
+    accounts: int
+    targets: int
+    days: float  # from the first target to the last
+    share: float  # of the accounts that complain about any one target
+    lag_seconds: float  # mean delay of an account after the target was found; the longest if `even`
+    even: bool = False  # delays spread evenly over lag_seconds instead of exponentially
+    fresh: float = 0.0  # share of accounts created within six days before the campaign
+    devices: float = 0.0  # share of accounts on shared devices
+    authors: int = 0  # number of authors attacked; 0: any author
+
+
+CAMPAIGNS = (
+    CampaignPlan("tight brigade", 25, 12, 9, 0.8, 300, fresh=0.35, devices=0.4, authors=3),
+    CampaignPlan("slow brigade", 25, 12, 12, 0.7, 36 * HOUR, even=True, fresh=0.1),
+    CampaignPlan("rotating brigade", 60, 20, 12, 0.3, 900, fresh=0.25, devices=0.1),
+    CampaignPlan("against one author", 20, 10, 9, 0.8, HOUR, fresh=0.25, authors=1),
+)
+
+
+def draw_campaign(paper: Newspaper, plan: CampaignPlan) -> None:
+    """Add one campaign: new accounts, mostly harmless targets, their complaints, and some cover."""
+    rng = paper.rng
+    began = rng.uniform(3, DAYS - plan.days - 3) * DAY
+    members = paper.new_accounts(plan.accounts, fresh_before=began, fresh=plan.fresh, devices=plan.devices)
+    targets = _harmless_comments(paper, began, began + plan.days * DAY, plan.targets)
+    if plan.authors:
+        paper.author[targets] = rng.choice(np.arange(40, 400), plan.authors, replace=False)[
+            rng.integers(0, plan.authors, len(targets))
+        ]
+    paper.reply[targets] = rng.random(len(targets)) < 0.05  # they prefer stand-alone comments
+    paper.breaks_rules[targets] = rng.random(len(targets)) < 0.08
+    for comment in targets:
+        who = members[rng.random(len(members)) < plan.share]
+        seen = paper.written[comment] + rng.lognormal(np.log(4 * HOUR), 0.7)
+        lag = rng.uniform(0, plan.lag_seconds, len(who)) if plan.even else rng.exponential(plan.lag_seconds, len(who))
+        paper.add(who, np.full(len(who), comment), seen + lag)
+    _add_cover(paper, members, int(0.3 * len(members)))
+    paper.campaign_of_account |= {int(member): plan.name for member in members}
+    paper.campaign_of_comment |= {int(comment): plan.name for comment in targets}
+
+
+def _harmless_comments(paper: Newspaper, since: float, until: float, count: int) -> Ints:
+    taken = np.array([*paper.campaign_of_comment, *paper.crowd_of_comment], int)
+    free = np.setdiff1d(np.flatnonzero((paper.written > since) & (paper.written < until) & (paper.malice < 0.2)), taken)
+    weight = np.sqrt(paper.popularity[paper.article[free]])
+    return paper.rng.choice(free, min(count, len(free)), replace=False, p=weight / weight.sum())
+
+
+def _add_cover(paper: Newspaper, members: Ints, count: int) -> None:
+    """Add the ordinary complaints that members make now and then."""
+    rng = paper.rng
+    weight = paper.popularity[paper.article] * paper.heat
+    comments = rng.choice(len(weight), count, p=weight / weight.sum())
+    paper.add(rng.choice(members, count), comments, paper.written[comments] + rng.lognormal(np.log(5 * HOUR), 1, count))
