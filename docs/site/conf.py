@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ OUTWARDS = re.compile(r"\]\((\.\./[^)#\s]+)(?:#[^)\s]*)?\)")  # a Markdown link 
 log = logging.getLogger(__name__)
 
 project = "brigadewatch"
-release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+release = re.findall(r'^__version__ = "(.+)"$', (ROOT / "service" / "__init__.py").read_text(), re.MULTILINE)[0]
 html_title = f"brigadewatch {release}"
 
 extensions = ["myst_parser"]
