@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres test-postgres-quick postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies lint types bench lock clean
+.PHONY: help install demo test test-postgres test-postgres-quick postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -135,6 +135,25 @@ lint: $(INSTALLED) ## ruff, and the rules about who may import whom
 types: $(INSTALLED) ## mypy, strict
 	$(BIN)/mypy
 
+# The documentation site has an environment of its own, so that its packages never meet those of the service.
+DOCS_SITE := build/docs
+docs: .venv-docs/.installed ## the documentation site in build/docs, from docs/ alone; broken links and outside hosts fail
+	.venv-docs/bin/python docs/site/fetch_mermaid.py build/mermaid
+	rm -rf $(DOCS_SITE)
+	.venv-docs/bin/python -m sphinx -W --keep-going -q -E -j auto -c docs/site -d build/doctrees -b html docs $(DOCS_SITE)
+	.venv-docs/bin/python docs/site/check_site.py $(DOCS_SITE)
+	@echo "open $(DOCS_SITE)/index.html"
+
+.venv-docs/.installed: docs/requirements.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.lock
+	@touch $@
+
+docs-lock: ## recompile docs/requirements.lock from docs/requirements.in
+	$(PYTHON) -m venv build/pip-tools && build/pip-tools/bin/python -m pip install --quiet 'pip-tools>=7.5'
+	PIP_CONFIG_FILE=/dev/null build/pip-tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+		--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-options --output-file docs/requirements.lock docs/requirements.in
+
 MEASUREMENTS := ingest accept_lag analysis sweep end_to_end latency noisy_neighbour assess recovery quality real_events detection detection_live console_queue capacity overload console_case console_pages slow_clients
 
 # Exit code 3: something from outside the repository is missing, and was named.
@@ -158,4 +177,4 @@ lock: ## requirements.lock anew from pyproject.toml
 	rm requirements.old.lock
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-audit .venv-docs build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

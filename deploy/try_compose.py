@@ -45,7 +45,7 @@ Groups = frozenset[tuple[frozenset[str], frozenset[str]]]
 
 
 class Seen:
-    """What was seen, as rows for docs/deploy.md."""
+    """The results, as rows of the table in docs/deploy.md."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

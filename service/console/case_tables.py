@@ -19,7 +19,6 @@ from service.console.text_groups import TextGroup, complaint_text, text_groups
 from service.model import JsonObject, moment
 from service.moderation.cluster_state import Membership
 from service.storage.cases.case_files import CaseFile, ReporterRow, TargetRow, archived, reporters_of, targets_of
-from service.storage.sql import schema
 
 REPORTERS_SHOWN, ALL_REPORTERS = 150, 2_000
 COMPLAINTS_PER_PAGE = 25
@@ -208,8 +207,8 @@ def _matches(m: Membership, file: CaseFile, table_filter: TableFilter, group_of:
     )
 
 
-def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], number: int) -> ComplaintLine:
-    content, received_us, state = stored
+def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, bool], number: int) -> ComplaintLine:
+    content, received_us, withdrawn = stored
     return ComplaintLine(
         at=moment(m.time_us),
         received_at=moment(received_us),
@@ -218,7 +217,7 @@ def _line(m: Membership, file: CaseFile, stored: tuple[JsonObject, int, int], nu
         target_number=number,
         excluded=m.reporter in file.state.excluded,
         exempt=m.exempt,
-        withdrawn=state == schema.WITHDRAWN,
+        withdrawn=withdrawn,
         reason=content.get("reason"),
         text=content.get("text"),
         notice=content.get("notice_type") == "illegal_content",
