@@ -101,6 +101,12 @@ def sources_add(
     secret = None if secret_file is None else read_secret(secret_file)
     fields = None if mapping is None else _json_file(mapping)
     source = _add(settings, tenant, platform, secret=secret, url=url, mapping=fields)
+    _explain(source, platform, secret, url)
+    typer.echo(source.path)
+
+
+def _explain(source: Source, platform: str, secret: str | None, url: str | None) -> None:
+    """Say, on standard error, what else there is to know about the new source."""
     if secret is None:
         say(
             f"WARNING: posts of {platform} are UNSIGNED: anyone who learns the path can invent complaints. Set a secret"
@@ -108,7 +114,6 @@ def sources_add(
         )
     if source.polled:
         say(f"{platform} is polled at {url}; it does not have to post anything")
-    typer.echo(source.path)
 
 
 @sources.command("list")

@@ -89,11 +89,6 @@ def tenants_set(
 
     A running service applies them within seconds. Example: `brigadewatch tenants set news --retention 180d`
     """
-    from service.errors import Refused
-    from service.storage.accounts.tenant_settings import change_settings
-    from service.storage.accounts.tenants import tenant_id
-    from service.storage.sql.engine import write
-
     changes: dict[str, Any] = {}
     if pseudonyms is not None:
         changes["pseudonyms"] = pseudonyms is Switch.ON
@@ -105,6 +100,18 @@ def tenants_set(
         changes["rate_per_second"] = _rate(rate)
     if not changes:
         raise UsageError("nothing to set: give --pseudonyms, --keep-text, --retention or --rate")
+    _store(name, data, changes)
+    if changes.get("pseudonyms"):
+        say("new complaints are stored under pseudonyms; complaints already stored keep their ids (docs/privacy.md)")
+    tenants_show(name, data)
+
+
+def _store(name: str, data: Path | None, changes: dict[str, Any]) -> None:
+    from service.errors import Refused
+    from service.storage.accounts.tenant_settings import change_settings
+    from service.storage.accounts.tenants import tenant_id
+    from service.storage.sql.engine import write
+
     engine = prepared(settings_from(data))
     number = tenant_id(engine, name)
     try:
@@ -112,9 +119,6 @@ def tenants_set(
             change_settings(connection, number, actor="cli", now_us=now_us(), **changes)
     except Refused as error:
         raise UsageError(str(error)) from None
-    if changes.get("pseudonyms"):
-        say("new complaints are stored under pseudonyms; complaints already stored keep their ids (docs/privacy.md)")
-    tenants_show(name, data)
 
 
 @tenants.command("show")

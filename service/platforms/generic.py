@@ -1,70 +1,19 @@
-"""The generic platform: a source's field map says where in a posted document the fields of complaints and outcomes are.
-
-PURE.
-
-    {"signature": {"scheme": "hmac", "header": "X-Signature", "prefix": "sha256="},
-     "items": "$.events[*]",
-     "complaint": {"when": {"path": "$.type", "in": ["flag"]},
-                   "fields": {"id": "$.id", "occurred_at": {"path": "$.at", "as": "unix"}, "reporter.id": "$.by",
-                   "target.id": {"path": "$.post", "prefix": "post/"},
-                              "reason": {"path": "$.why", "map": {"1": "spam", "2": "abuse"}, "default": "other"}}},
-     "outcome": {"when": {"path": "$.type", "in": ["closed"]},
-                 "fields": {"id": "$.id", "target_id": "$.post", "decided_at": "$.at", "verdict": {"path": "$.result",
-                 "map": {"ok": "rejected", "bad": "upheld"}}}}}
-
-A field is a JSONPath (RFC 9535, one value: no wildcard, filter or `..`), a constant, or an object with `path` and any
-of `map`, `default`, `prefix`, `as` ("unix", "unix_ms": numbers to times) and `from: "document"` (the whole document,
-not the item). Without a mapping the documents are complaints and outcomes of the API, signed as Standard Webhooks.
-"""
+"""The generic platform: whatever posts JSON, read by a field map (field_map.py). PURE."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError
-
-from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun
-from service.model import EARLIEST, LATEST, JsonObject
+from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME
+from service.model import JsonObject
+from service.platforms.field_map import ATTRIBUTES, IDS, FieldMap, Shape, read_mapping
 from service.platforms.items import REASON_CHARACTERS, TEXT_CHARACTERS, Item, link, words
 from service.platforms.payload import Payload, Unusable, identity, records
 from service.platforms.platform import Platform
-from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
 
-MAX_PATH_CHARACTERS = 200
-_LONGEST_MESSAGE = 1_000
-MAX_VALUES = 1_000  # of one `map` or `in`
-_SYNTAX = JSONPathEnvironment(strict=True)
-_COMPLAINT_FIELDS = (
-    "id",
-    "occurred_at",
-    "reporter.id",
-    "reporter.account_created_at",
-    "reporter.fingerprint",
-    "reporter.trusted",
-    "target.id",
-    "target.kind",
-    "target.author_id",
-    "target.context_id",
-    "target.url",
-    "target.excerpt",
-    "reason",
-    "text",
-    "notice_type",
-    "machine",
-)
-_OUTCOME_FIELDS = ("id", "target_id", "decided_at", "verdict", "action", "decided_by", "complaint_id")
-_REQUIRED = {
-    "complaint": ("id", "occurred_at", "reporter.id", "target.id"),
-    "outcome": ("id", "target_id", "decided_at"),
-}
-_ATTRIBUTES = "target.attributes."
-_IDS = ("id", "reporter.id", "target.id", "target.author_id", "target.context_id", "target_id", "complaint_id")
-_TIMES = ("occurred_at", "reporter.account_created_at", "decided_at")
 _CUT: dict[str, Callable[[object], str | None]] = {
     "reason": lambda value: words(value, REASON_CHARACTERS),
     "target.kind": lambda value: words(value, REASON_CHARACTERS),
@@ -72,82 +21,6 @@ _CUT: dict[str, Callable[[object], str | None]] = {
     "text": lambda value: words(value, TEXT_CHARACTERS),
     "target.excerpt": lambda value: words(value, TEXT_CHARACTERS),
 }
-_HEADER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
-
-
-class BadMapping(ValueError):
-    """A mapping is not valid; the text names the place in it and what is expected there."""
-
-    def __init__(self, message: str) -> None:
-        # it quotes the mapping
-        super().__init__(message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…")
-
-
-@dataclass(frozen=True, slots=True)
-class FieldPath:
-    """Where one field's value comes from."""
-
-    path: JSONPath | None  # None: a constant
-    from_document: bool = False
-    values: Mapping[str, Any] | None = None
-    default: Any = None
-    prefix: str = ""
-    unit: timedelta | None = None  # of a time that is a number since 1970
-
-    def value(self, item: object, document: object) -> Any:
-        """The value for one item; None where there is none."""
-        if self.path is None:
-            return self.default
-        found = _at(self.path, document if self.from_document else item)
-        if self.values is not None:
-            found = self.values.get(_key(found))
-        if self.unit is not None:
-            found = _time(found, self.unit)
-        if self.prefix and found is not None:
-            text = identity(found)
-            found = None if text is None else self.prefix + text
-        return self.default if found is None else found
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How items of one kind are made, and which ones are of it."""
-
-    noun: Noun
-    fields: Mapping[str, FieldPath]
-    when: FieldPath | None = None
-    among: frozenset[str] = frozenset()
-
-    def fits(self, item: object, document: object) -> bool:
-        """Whether the item is of this kind."""
-        return self.when is None or _key(self.when.value(item, document)) in self.among
-
-
-@dataclass(frozen=True, slots=True)
-class FieldMap:
-    """A checked mapping."""
-
-    scheme: Scheme
-    items: JSONPath | None
-    shapes: tuple[Shape, ...] = field(default=())
-
-
-def read_mapping(mapping: Mapping[str, Any] | None) -> FieldMap:
-    """The mapping, checked whole. Raises BadMapping."""
-    if mapping is None:
-        return FieldMap(Standard(), None)
-    _only(mapping, "the mapping", "signature", "items", "complaint", "outcome")
-    shapes = [
-        _shape(name, noun, mapping[name])
-        for name, noun in (("complaint", COMPLAINT), ("outcome", OUTCOME))
-        if name in mapping
-    ]
-    if not shapes:
-        raise BadMapping("mapping has neither 'complaint' nor 'outcome': add at least one")
-    if len(shapes) == 2 and any(shape.when is None for shape in shapes):
-        raise BadMapping("mapping has both 'complaint' and 'outcome': add a 'when' to each, to distinguish them")
-    items = None if mapping.get("items") is None else _path(mapping["items"], "/items", several=True)
-    return FieldMap(_scheme(mapping.get("signature")), items, tuple(shapes))
 
 
 def read(document: object, fields: FieldMap) -> Payload:
@@ -190,7 +63,7 @@ def _made(shape: Shape, item: object, document: object) -> Item:
     machine = False
     for name, place in shape.fields.items():
         value = place.value(item, document)
-        if name in _IDS:
+        if name in IDS:
             value = identity(value)
         elif name in _CUT:
             value = _CUT[name](value)
@@ -198,208 +71,14 @@ def _made(shape: Shape, item: object, document: object) -> Item:
             continue
         if name == "machine":
             machine = value is True
-        elif name.startswith(_ATTRIBUTES):
-            made.setdefault("target", {}).setdefault("attributes", {})[name.removeprefix(_ATTRIBUTES)] = value
+        elif name.startswith(ATTRIBUTES):
+            made.setdefault("target", {}).setdefault("attributes", {})[name.removeprefix(ATTRIBUTES)] = value
         elif "." in name:
             outer, _, inner = name.partition(".")
             made.setdefault(outer, {})[inner] = value
         else:
             made[name] = value
     return Item(MACHINE_COMPLAINT if machine and shape.noun is COMPLAINT else shape.noun, made)
-
-
-def _shape(name: str, noun: Noun, value: object) -> Shape:
-    place = f"/{name}"
-    _only(value, place, "when", "fields")
-    assert isinstance(value, Mapping)
-    fields = value.get("fields")
-    if not isinstance(fields, Mapping):
-        raise BadMapping(f"{place}/fields has to be an object: each field, with the place of its value")
-    allowed = _COMPLAINT_FIELDS if name == "complaint" else _OUTCOME_FIELDS
-    for key in fields:
-        if key not in allowed and not (
-            name == "complaint" and isinstance(key, str) and key.startswith(_ATTRIBUTES) and len(key) > len(_ATTRIBUTES)
-        ):
-            raise BadMapping(
-                f"{place}/fields/{key}: unknown field; allowed: {', '.join(allowed)}"
-                + (f" and {_ATTRIBUTES}<name>" if name == "complaint" else "")
-            )
-    missing = [key for key in _REQUIRED[name] if key not in fields]
-    if missing or (name == "outcome" and not {"verdict", "action"} & fields.keys()):
-        raise BadMapping(f"{place}/fields is missing {', '.join(missing) or 'verdict or action'}")
-    places = {key: _place(spec, f"{place}/fields/{key}", key) for key, spec in fields.items()}
-    if value.get("when") is None:
-        return Shape(noun, places)
-    when = value["when"]
-    _only(when, f"{place}/when", "path", "from", "in")
-    among = when.get("in")
-    if (
-        not isinstance(among, list)
-        or not 0 < len(among) <= MAX_VALUES
-        or not all(isinstance(one, (str, bool, int)) for one in among)
-    ):
-        raise BadMapping(f"{place}/when/in has to be a list of 1 to {MAX_VALUES} strings, numbers or booleans")
-    return Shape(
-        noun,
-        places,
-        _place({key: one for key, one in when.items() if key != "in"}, f"{place}/when", ""),
-        frozenset(_key(one) for one in among),
-    )
-
-
-def _place(spec: object, place: str, name: str) -> FieldPath:
-    if isinstance(spec, str) and spec.startswith("$"):
-        return FieldPath(_path(spec, place))
-    if isinstance(spec, (str, bool, int, float)):
-        return FieldPath(None, default=spec)
-    _only(spec, place, "path", "from", "map", "default", "prefix", "as", "value")
-    assert isinstance(spec, Mapping)
-    if "value" in spec:  # a constant that begins with $
-        if len(spec) > 1 or not isinstance(spec["value"], (str, bool, int, float)):
-            raise BadMapping(f"{place}/value has to be a string, number or boolean, without other keys beside it")
-        return FieldPath(None, default=spec["value"])
-    values, default, prefix, unit = spec.get("map"), spec.get("default"), spec.get("prefix", ""), spec.get("as")
-    if spec.get("from", "item") not in ("item", "document"):
-        raise BadMapping(f"{place}/from has to be 'item' or 'document'")
-    if values is not None and (
-        not isinstance(values, Mapping)
-        or len(values) > MAX_VALUES
-        or not all(isinstance(one, (str, bool, int, float)) for one in values.values())
-    ):
-        raise BadMapping(f"{place}/map has to be an object of at most {MAX_VALUES} strings, numbers or booleans")
-    if default is not None and not isinstance(default, (str, bool, int, float)):
-        raise BadMapping(f"{place}/default has to be a string, number or boolean")
-    if not isinstance(prefix, str) or (prefix and name not in _IDS):
-        raise BadMapping(f"{place}/prefix has to be a string, and is allowed only for ids")
-    if unit is not None and (unit not in _UNITS or name not in _TIMES):
-        raise BadMapping(
-            f"{place}/as has to be one of {', '.join(_UNITS)}, and is allowed only for {', '.join(_TIMES)}"
-        )
-    return FieldPath(
-        _path(spec.get("path"), f"{place}/path"),
-        spec.get("from") == "document",
-        values,
-        default,
-        prefix,
-        None if unit is None else _UNITS[unit],
-    )
-
-
-_UNITS = {"unix": timedelta(seconds=1), "unix_ms": timedelta(milliseconds=1)}
-
-
-def _scheme(value: object) -> Scheme:
-    place = "/signature"
-    schemes = "one of 'standard', 'hmac', 'bearer'"
-    if not isinstance(value, Mapping):
-        raise BadMapping(f"{place} has to be an object with 'scheme', {schemes}")
-    scheme = value.get("scheme")
-    if scheme == "standard":
-        _only(value, place, "scheme")
-        return Standard()
-    if scheme == "bearer":
-        _only(value, place, "scheme", "header", "prefix")
-        return (
-            Shared(_header(value["header"], place), _text(value.get("prefix", ""), f"{place}/prefix"))
-            if "header" in value
-            else BEARER
-        )
-    if scheme != "hmac":
-        raise BadMapping(f"{place}/scheme has to be {schemes}")
-    _only(value, place, "scheme", "header", "algorithm", "encoding", "prefix", "separator")
-    algorithm, encoding, separator = (
-        value.get("algorithm", "sha256"),
-        value.get("encoding", "hex"),
-        value.get("separator"),
-    )
-    if algorithm not in ALGORITHMS:
-        raise BadMapping(f"{place}/algorithm has to be one of {', '.join(ALGORITHMS)}")
-    if encoding not in ("hex", "base64"):
-        raise BadMapping(f"{place}/encoding has to be 'hex' or 'base64'")
-    if separator is not None and separator not in (",", ";", " "):
-        raise BadMapping(f"{place}/separator has to be a comma, a semicolon or a space")
-    return Hmac(
-        _header(value.get("header"), place),
-        algorithm,
-        encoding,
-        _text(value.get("prefix", ""), f"{place}/prefix"),
-        separator,
-    )
-
-
-def _header(value: object, place: str) -> str:
-    name = value.lower() if isinstance(value, str) else ""
-    if not 0 < len(name) <= 64 or not _HEADER_CHARACTERS.issuperset(name):
-        raise BadMapping(f"{place}/header has to be the name of a header, like X-Signature")
-    return name
-
-
-def _text(value: object, place: str) -> str:
-    if not isinstance(value, str) or len(value) > 64 or not value.isascii() or not (value.isprintable()):
-        raise BadMapping(f"{place} has to be a string of at most 64 printable ASCII characters")
-    return value
-
-
-def _path(value: object, place: str, *, several: bool = False) -> JSONPath:
-    if not isinstance(value, str) or len(value) > MAX_PATH_CHARACTERS:
-        raise BadMapping(f"{place} has to be a JSONPath of at most {MAX_PATH_CHARACTERS} characters, like $.post.id")
-    try:
-        path = _SYNTAX.compile(value)
-    except (JSONPathError, ValueError, RecursionError) as error:
-        raise BadMapping(f"{place}: {value!r} is not a valid JSONPath (RFC 9535): {_message_of(error)}") from None
-    if not isinstance(path, JSONPath):
-        raise BadMapping(f"{place}: {value!r} has to be a single path")
-    # With a filter or `..` the sender could choose how long it takes.
-    if not path.singular_query() and not (several and ".." not in value and "?" not in value):
-        raise BadMapping(
-            f"{place}: {value!r} "
-            + (
-                "may contain names, indexes, slices and *, but no filter and no .."
-                if several
-                else "has to select one value: use only names and indexes"
-            )
-        )
-    return path
-
-
-def _message_of(error: Exception) -> str:
-    """The library's message; some of its errors cannot be turned into text (that of an empty path, for one)."""
-    return "".join(str(error.args[0]).splitlines()[:1]) if error.args else type(error).__name__
-
-
-def _only(value: object, place: str, *allowed: str) -> None:
-    if not isinstance(value, Mapping):
-        raise BadMapping(f"{place} has to be an object; allowed keys: {', '.join(allowed)}")
-    unknown = [key for key in value if key not in allowed]
-    if unknown:
-        raise BadMapping(f"{place}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
-
-
-def _at(path: JSONPath, value: object) -> Any:
-    if not isinstance(value, (dict, list)):  # a text would be parsed as JSON
-        return None
-    match = next(iter(path.finditer(value)), None)
-    return None if match is None else match.obj
-
-
-def _key(value: object) -> str:
-    """A value as the key of a map: JSON's own word for booleans and numbers."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return value
-    text = identity(value)
-    return "" if text is None else text
-
-
-def _time(value: object, unit: timedelta) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + value * unit
-    except (OverflowError, ValueError):
-        return None
-    return moment if EARLIEST <= moment <= LATEST else None
 
 
 @lru_cache(maxsize=256)

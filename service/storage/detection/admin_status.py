@@ -60,7 +60,7 @@ class Troubled:
 
 
 @dataclass(frozen=True, slots=True)
-class Poller:
+class PollerStatus:
     """One polled source."""
 
     platform: str
@@ -151,7 +151,7 @@ def read_troubled(connection: Connection, tenant_id: int) -> list[Troubled]:
     ]
 
 
-def read_pollers(connection: Connection, tenant_id: int) -> list[Poller]:
+def read_pollers(connection: Connection, tenant_id: int) -> list[PollerStatus]:
     """The polled sources; those with failures first."""
     s = schema.sources.c
     rows = connection.execute(
@@ -160,7 +160,7 @@ def read_pollers(connection: Connection, tenant_id: int) -> list[Poller]:
         .order_by(s.failures.desc(), s.platform, s.url)
     )
     return [
-        Poller(
+        PollerStatus(
             row.platform,
             row.url,
             None if row.polled_us is None else moment(row.polled_us),
