@@ -122,7 +122,7 @@ audit-dependencies: .venv-audit/bin/pip-audit ## are there known vulnerabilities
 	$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.10,<3'
 
 # Where there is no Docker engine, or nobody who knows of vulnerabilities can be reached, that part says so (exit code 3) and the rest counts.
-verify: lint types rules test e2e test-postgres prometheus fuzz chaos ## everything in its long form, as for a night
+verify: lint types rules docs test e2e test-postgres prometheus fuzz chaos ## everything in its long form, as for a night
 	$(TRY_COMPOSE) || [ $$? -eq 3 ]
 	$(MAKE) --no-print-directory .venv-audit/bin/pip-audit
 	$(AUDIT) || [ $$? -eq 3 ]
