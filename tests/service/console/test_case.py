@@ -211,7 +211,7 @@ def test_undo_is_a_new_decision_and_the_log_keeps_both(desk: Api, anna: Visitor)
         ({"verdict": "snoozed", "snooze_for": "0"}, "1 to 366 days"),
         ({"verdict": "snoozed", "snooze_for": "²"}, "1 to 366 days"),
         ({"verdict": "snoozed", "snooze_until": "soon"}, "is not a valid time"),
-        ({"verdict": "snoozed", "snooze_until": "2020-01-01T00:00"}, "has to lie after now"),
+        ({"verdict": "snoozed", "snooze_until": "2020-01-01T00:00"}, "must be later than now"),
         ({"verdict": "snoozed", "snooze_until": "0001-01-01T00:00"}, "snooze_until"),
     ],
 )
