@@ -168,7 +168,7 @@ def test_a_late_decision_keeps_the_entries_and_shows_what_changed(desk: Api, ann
         r'value="coordinated" checked', answer.text
     )
     again = anna.post(f"{CASE}/decide", {**fields(answer.text), "verdict": "coordinated"})
-    assert again.status_code == 303, "the page that told of it is up to date"
+    assert again.status_code == 303, "the page that showed it is up to date"
 
 
 def test_a_late_decision_also_shows_that_the_group_has_grown(desk: Api, anna: Visitor) -> None:
