@@ -186,7 +186,7 @@ def _in_a_form(error: Refused) -> str:
     text = (
         str(error)
         .replace(": --secret-file FILE, or - for standard input", ": enter it below")
-        .replace(": name its address with --url", ": enter its URL below")
+        .replace(": give its address with --url", ": enter its URL below")
     )
     return sentence(text)
 
