@@ -130,7 +130,7 @@ def _begin_or_resume(tenant: str, number: int, requested: DryRun, resources: Res
                 now_us=resources.now_us(),
             )
             return None
-        begin = dry_runs.begin_anew if requested.state == dry_runs.RUNNING else _begin
+        begin = dry_runs.restart if requested.state == dry_runs.RUNNING else _begin
         if not begin(connection, number, requested.id):
             return None
     with resources.engine.connect() as connection:

@@ -11,7 +11,7 @@ from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
 from service.moderation.what_if import Comparison, compare, held_targets, is_case, paired, targets_of, with_verdicts
 from service.storage.cases import clusters
-from service.storage.complaints.archive_reader import names_of, totals_of
+from service.storage.complaints.archive_reader import ids_by_key, totals_of
 from workers.dry_run_windows import DAY_US, DryRunWindows
 
 LISTED = 100  # cases and targets that are named in the result
@@ -58,7 +58,7 @@ def _holds(windows: DryRunWindows, connection: Connection, sides: Sequence[dict[
         held_targets(side, totals, policy.default_threshold)
         for side, policy in zip(sides, (windows.now.policy, windows.then.policy), strict=True)
     )
-    _, names = names_of(connection, windows.number, reporters=(), targets=now ^ then)
+    _, names = ids_by_key(connection, windows.number, reporters=(), targets=now ^ then)
 
     def named(targets: set[int]) -> list[JsonObject]:
         listed = sorted(((totals.get(t, 0), names[t]) for t in targets if t in names), key=lambda x: (-x[0], x[1]))

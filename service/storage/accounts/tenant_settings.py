@@ -83,7 +83,7 @@ def change_settings(
 def write_columns(connection: Connection, tenant_id: int, **values: Any) -> None:
     """Write columns of the tenant's row, which is made if there is none.
 
-    In a transaction that has the tenant to itself (`one_at_a_time`).
+    In a transaction that has the tenant to itself (`lock_tenant`).
     """
     row = tenant_settings.c.tenant_id == tenant_id
     if connection.execute(update(tenant_settings).where(row).values(**values)).rowcount == 0:
@@ -98,12 +98,13 @@ def _check(connection: Connection, tenant_id: int, changes: dict[str, Any]) -> N
         if not least <= days <= MAX_RETENTION_DAYS:
             raise Refused(
                 f"a retention of {days} days is outside {least}..{MAX_RETENTION_DAYS}: detection compares the"
-                f" complaints of the last {window_seconds / DAY_SECONDS:g} days with each other, and could not find a"
-                " group whose earlier complaints are deleted meanwhile; `off` keeps them without end"
+                f" complaints of the last {window_seconds / DAY_SECONDS:g} days with each other, and would miss groups"
+                " whose earlier complaints had been deleted",
+                command_hint="; `off` keeps complaints indefinitely",
             )
     rate = changes.get("rate_per_second")
     if rate is not None and not 0 < rate <= MAX_RATE:
         raise Refused(
-            f"a rate of {rate:g} items a second is outside what can be kept to: above 0, at most {MAX_RATE:g}; `off`"
-            " means unlimited"
+            f"invalid rate of {rate:g} items a second: it must be above 0 and at most {MAX_RATE:g}",
+            command_hint="; `off` means unlimited",
         )

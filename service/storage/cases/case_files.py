@@ -152,7 +152,7 @@ def states_on(connection: Connection, tenant_id: int, file: CaseFile) -> dict[st
     return file.neighbours
 
 
-def others_on(
+def complaints_by_others(
     connection: Connection, tenant_id: int, file: CaseFile, limit: int = OTHERS_SHOWN
 ) -> list[tuple[int, int]]:
     """(time in microseconds, target key) of other people's standing complaints on the case's targets; the latest
@@ -290,7 +290,7 @@ def tallies_of(
     )
 
 
-def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict[int, int]:
+def complaints_elsewhere(connection: Connection, tenant_id: int, file: CaseFile) -> dict[int, int]:
     """How many standing complaints each member has on other targets, within the window around the case's first and last
     complaint.
     """
@@ -314,7 +314,9 @@ def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict
     }
 
 
-def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, tuple[JsonObject, int, bool]]:
+def complaints_by_seq(
+    connection: Connection, tenant_id: int, seqs: Sequence[int]
+) -> dict[int, tuple[JsonObject, int, bool]]:
     """The complaints by seq: content as stored, receipt in microseconds, and whether it was withdrawn; what is deleted
     is left out.
     """

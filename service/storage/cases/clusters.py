@@ -17,7 +17,7 @@ from service.errors import StaleVersion
 from service.model import Evidence
 from service.moderation.cluster_discounts import summaries as summaries  # readers of clusters want it beside `load`
 from service.moderation.cluster_state import ClusterState, Membership
-from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, contents_of, names_of
+from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, contents_of, ids_by_key
 from service.storage.sql import schema
 
 _AT_ONCE = 400  # ids a statement
@@ -297,7 +297,7 @@ class _NameLookup:
             fresh = state.author_by_target.keys() - (old.author_by_target.keys() if old else set())
             targets |= fresh | set(state.settle_with)
             seq_by_target.update({m.target: m.seq for m in state.memberships.values() if m.target in fresh})
-        self.reporters, self.targets = names_of(connection, tenant_id, reporters=reporters, targets=targets)
+        self.reporters, self.targets = ids_by_key(connection, tenant_id, reporters=reporters, targets=targets)
         contents = contents_of(connection, tenant_id, sorted(set(seq_by_target.values()))) if seq_by_target else {}
         self.authors: dict[int, str | None] = {
             t: cast("str | None", contents.get(s, {}).get("target", {}).get("author_id"))

@@ -21,7 +21,7 @@ from service.model import moment
 from service.moderation.events import Event
 from service.storage.cases.cluster_filters import asleep
 from service.storage.complaints import complaint_counts
-from service.storage.complaints.archive_reader import names_of
+from service.storage.complaints.archive_reader import ids_by_key
 from service.storage.sql import schema
 from service.storage.sql.engine import placeholder, select_by_keys
 from service.storage.webhooks import outbox
@@ -251,7 +251,7 @@ def read_attacked(connection: Connection, tenant_id: int, *, since_us: int, unti
         .order_by(reporters.desc(), last.desc(), own.target_key)
         .limit(TARGETS_SHOWN)
     ).all()
-    _, names = names_of(connection, tenant_id, reporters=(), targets=[row.target_key for row in rows])
+    _, names = ids_by_key(connection, tenant_id, reporters=(), targets=[row.target_key for row in rows])
     return [
         AttackedTarget(
             row.target_key, names[row.target_key], row.reporters, row.clusters, row.cluster_id, moment(row.last_us)

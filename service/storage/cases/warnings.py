@@ -21,7 +21,7 @@ from service.moderation.outcomes import JudgedComplaint
 from service.moderation.warnings import Noticed, Suggestion, suggest
 from service.policy import Policy
 from service.storage.accounts import audit_log
-from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, names_of, outcomes_of
+from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, ids_by_key, outcomes_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 from service.storage.sql.engine import select_by_keys
@@ -182,7 +182,7 @@ def suggestions(
         if suggestion is not None:
             found[reporter] = suggestion
     gone += [reporter for reporter in warned if reporter not in complaints]
-    names, _ = names_of(connection, tenant_id, reporters=found, targets=())
+    names, _ = ids_by_key(connection, tenant_id, reporters=found, targets=())
     return [Warned(reporter, names[reporter], found[reporter]) for reporter in sorted(found)], sorted(gone)
 
 

@@ -292,7 +292,7 @@ def complaint_seqs(connection: Connection, tenant_id: int, ids: Iterable[str]) -
     }
 
 
-def names_of(
+def ids_by_key(
     connection: Connection, tenant_id: int, *, reporters: Iterable[int], targets: Iterable[int]
 ) -> tuple[dict[int, str], dict[int, str]]:
     """The ids behind the keys, of reporters and of targets; a key that neither a complaint nor a cluster bears is left

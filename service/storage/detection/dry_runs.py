@@ -23,10 +23,11 @@ from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import dry_runs, feed
 
-ASKED, RUNNING, DONE, FAILED, CANCELLED = "asked", "running", "done", "failed", "cancelled"
+REQUESTED, RUNNING, DONE, FAILED, CANCELLED = "asked", "running", "done", "failed", "cancelled"
+_UNFINISHED = (REQUESTED, RUNNING)
 WORK = "dry_run"
 KEPT = 20  # of a tenant
-BEGUN_ANEW = "the worker was ended in the middle of it; it began once more"
+RESTARTED = "the worker was ended in the middle of it; it began once more"
 VALID_US = 24 * 3_600 * 1_000_000  # a result about the last seven days is out of date a day later
 
 
@@ -52,10 +53,10 @@ class DryRun:
     @property
     def unfinished(self) -> bool:
         """Whether the job has it still before it."""
-        return self.state in (ASKED, RUNNING)
+        return self.state in _UNFINISHED
 
 
-def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> str:
+def request_dry_run(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> str:
     """Have it looked at what `values` (all overrides that would hold) would have flagged; the run's id.
 
     A run under way is cancelled.
@@ -72,7 +73,7 @@ def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: s
         raise Refused("these are the thresholds that are in force: nothing would change")
     connection.execute(
         update(dry_runs)
-        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING)))
+        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_(_UNFINISHED))
         .values(state=CANCELLED, done_us=now_us)
     )
     made = f"run_{secrets.token_hex(12)}"
@@ -83,7 +84,7 @@ def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: s
             asked_us=now_us,
             by=by,
             values=json.dumps(values, sort_keys=True),
-            state=ASKED,
+            state=REQUESTED,
             progress=0.0,
         )
     )
@@ -123,7 +124,7 @@ def unfinished(connection: Connection, tenant_id: int) -> DryRun | None:
     """The one that is to be done; None: nothing is."""
     row = connection.execute(
         select(dry_runs)
-        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING)))
+        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_(_UNFINISHED))
         .order_by(dry_runs.c.asked_us.desc())
         .limit(1)
     ).first()
@@ -135,7 +136,7 @@ def cancel(connection: Connection, tenant_id: int, run_id: str, *, now_us: int) 
     return bool(
         connection.execute(
             update(dry_runs)
-            .where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING)))
+            .where(_this(tenant_id, run_id), dry_runs.c.state.in_(_UNFINISHED))
             .values(state=CANCELLED, done_us=now_us)
         ).rowcount
     )
@@ -146,15 +147,15 @@ def note_progress(connection: Connection, tenant_id: int, run_id: str, progress:
     return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": progress})
 
 
-def begin_anew(connection: Connection, tenant_id: int, run_id: str) -> bool:
+def restart(connection: Connection, tenant_id: int, run_id: str) -> bool:
     """Note that its worker was ended in the middle and that it begins once more; False when it was cancelled."""
-    return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": 0.0, "error": BEGUN_ANEW})
+    return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": 0.0, "error": RESTARTED})
 
 
 def _go_on(connection: Connection, tenant_id: int, run_id: str, values: dict[str, Any]) -> bool:
     return bool(
         connection.execute(
-            update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values)
+            update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_(_UNFINISHED)).values(**values)
         ).rowcount
     )
 
@@ -177,7 +178,7 @@ def finish(
         "done_us": now_us,
     }
     connection.execute(
-        update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values)
+        update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_(_UNFINISHED)).values(**values)
     )
 
 

@@ -21,7 +21,7 @@ from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import erasures
 
-ASKED, REPLACED, DONE = "asked", "replaced", "done"  # erasures.state
+REQUESTED, REPLACED, DONE = "asked", "replaced", "done"  # erasures.state
 WORK = "erase"
 TOKEN_PREFIX = "erased-"  # noqa: S105  (takes a name's place; not a secret)
 
@@ -38,7 +38,7 @@ class Erasure:
     done_us: int | None
 
 
-def ask(
+def request_erasure(
     connection: Connection,
     tenant_id: int,
     privacy_filter: PrivacyFilter,
@@ -68,11 +68,11 @@ def ask(
                 reporter_hash=reporter_hash,
                 reporter_id=box.seal(reporter_id),
                 token=TOKEN_PREFIX + secrets.token_hex(16),
-                state=ASKED,
+                state=REQUESTED,
                 asked_us=now_us,
             )
         )
-        _note(connection, tenant_id, known, actor, now_us, {"state": ASKED})
+        _note(connection, tenant_id, known, actor, now_us, {"state": REQUESTED})
     timers.at_latest(connection, tenant_id, WORK, now_us)
     return known
 
@@ -113,7 +113,7 @@ def of_person(connection: Connection, tenant_id: int, privacy_filter: PrivacyFil
     )
 
 
-def names_of(erasure: Erasure, privacy_filter: PrivacyFilter, box: SecretBox) -> dict[str, str]:
+def replacements_for(erasure: Erasure, privacy_filter: PrivacyFilter, box: SecretBox) -> dict[str, str]:
     """What takes the place of each name that the person may be stored under: the id, and its pseudonym.
 
     Empty once it is done.

@@ -333,7 +333,10 @@ def _is_poller(platform: str, url: str | None) -> bool:
 def _check_url(platform: str, url: str | None) -> None:
     if url is None:
         if platform not in registry.POSTING:
-            raise Refused(f"{platform} does not post, it has to be polled: give its address with --url")
+            raise Refused(
+                f"{platform} does not post and has to be polled: its URL is required",
+                command_hint="; give it with --url",
+            )
         return
     try:
         parts = urlsplit(url)
@@ -357,7 +360,10 @@ def _check_url(platform: str, url: str | None) -> None:
 def _check_secret(platform: str, url: str | None, secret: str | None, mapping: Mapping[str, Any] | None) -> None:
     if secret is None:
         if _is_poller(platform, url) or not registry.may_be_unsigned(platform):
-            raise Refused(f"{platform} needs its secret: --secret-file FILE, or - for standard input")
+            raise Refused(
+                f"{platform} requires a secret",
+                command_hint=": give it with --secret-file FILE, or - for standard input",
+            )
         return
     if not _is_poller(platform, url):
         try:
