@@ -1,4 +1,4 @@
-"""What a dry run's two policies say about each other, as the document that the console shows."""
+"""Compare a dry run's two policies, as the document that the console shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LISTED = 100  # cases and targets that are named in the result
 
 
 def report(windows: DryRunWindows, connection: Connection) -> JsonObject:
-    """What the two runs say about each other, in names."""
+    """The differences between the two runs, with names."""
     stored = {i: s for i, s in clusters.load(connection, windows.number).items() if s.disposition != "merged"}
     overlap = windows.now.policy.identity_overlap
     names, sides = [], []
@@ -44,7 +44,7 @@ def report(windows: DryRunWindows, connection: Connection) -> JsonObject:
 
 
 def _holds(windows: DryRunWindows, connection: Connection, sides: Sequence[dict[str, ClusterState]]) -> JsonObject:
-    """What it does to the targets held at the tenant's threshold."""
+    """The effect on targets held at the tenant's threshold."""
     totals = totals_of(
         connection,
         windows.number,

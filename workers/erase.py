@@ -1,4 +1,4 @@
-"""Forgets people: their name becomes a token everywhere in SQL, and the files that held it are rewritten.
+"""The erase job: replaces a person's name by a token everywhere in SQL, and rewrites the files that held it.
 
 In two steps, each of which may be interrupted and repeated:
 

@@ -1,4 +1,4 @@
-"""How surprising is a group as a whole? The weak tier's measure, and the group's own evidence everywhere."""
+"""The surprise of a group as a whole: the weak tier's measure, and evidence in every tier."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workers.detection.growth import Affinity, admission_p
 from workers.detection.pairs import PAIR_BITS
 from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
-MEMBERS_WEIGHED = 60  # of a larger group the first so many; the mean a member is what counts
+MEMBERS_WEIGHED = 60  # members looked at in larger groups; the mean per member is what counts
 
 
 def group_surprise(
@@ -28,8 +28,8 @@ def group_surprise(
     its candidates.
 
     `best` is (reporter, reporter, -log10 p) of the pair inside with the smallest p; None: no pair was ever close, 0.
-    Only the group's `targets` (sorted) count: what members lay on popular ones beside, as decoys or as readers, would
-    hide what they do together.
+    Only the group's `targets` (sorted) count: members' other complaints about popular targets, as decoys or as readers,
+    would hide what they do together.
     """
     if best is None:
         return 0.0

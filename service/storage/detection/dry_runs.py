@@ -1,8 +1,8 @@
 """Dry runs: proposed thresholds, what they would have flagged, and putting them in force.
 
 asked -> running -> done, or failed, or cancelled by a newer one. workers/dry_run.py does the work; one at a time is
-under way for a tenant. The row is the only memory: the person who requested the run may sign out, and the process that
-works may be killed.
+under way for a tenant. All state is in the row: the person who requested the run may sign out, and the working process
+may be killed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REQUESTED, RUNNING, DONE, FAILED, CANCELLED = "asked", "running", "done", "faile
 _UNFINISHED = (REQUESTED, RUNNING)
 WORK = "dry_run"
 KEPT = 20  # of a tenant
-RESTARTED = "the worker was ended in the middle of it; it began once more"
+RESTARTED = "the worker was stopped in the middle of it; it began once more"
 VALID_US = 24 * 3_600 * 1_000_000  # a result about the last seven days is out of date a day later
 
 
@@ -52,12 +52,12 @@ class DryRun:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the job has it still before it."""
+        """Whether the run is requested or running."""
         return self.state in _UNFINISHED
 
 
 def request_dry_run(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> str:
-    """Have it looked at what `values` (all overrides that would hold) would have flagged; the run's id.
+    """Request a dry run of `values` (all overrides that would apply); returns the run's id.
 
     A run under way is cancelled.
 
@@ -110,7 +110,7 @@ def read(connection: Connection, tenant_id: int, run_id: str) -> DryRun:
 
 
 def newest(connection: Connection, tenant_id: int) -> DryRun | None:
-    """The latest request; None if there was none."""
+    """The tenant's latest run; None if there was none."""
     row = connection.execute(
         select(dry_runs)
         .where(dry_runs.c.tenant_id == tenant_id)
@@ -121,7 +121,7 @@ def newest(connection: Connection, tenant_id: int) -> DryRun | None:
 
 
 def unfinished(connection: Connection, tenant_id: int) -> DryRun | None:
-    """The one that is to be done; None: nothing is."""
+    """The unfinished run; None if there is none."""
     row = connection.execute(
         select(dry_runs)
         .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_(_UNFINISHED))
@@ -132,7 +132,7 @@ def unfinished(connection: Connection, tenant_id: int) -> DryRun | None:
 
 
 def cancel(connection: Connection, tenant_id: int, run_id: str, *, now_us: int) -> bool:
-    """Do not go on with it; False when it was over."""
+    """Cancel the run; False if it was over."""
     return bool(
         connection.execute(
             update(dry_runs)
@@ -143,12 +143,12 @@ def cancel(connection: Connection, tenant_id: int, run_id: str, *, now_us: int) 
 
 
 def note_progress(connection: Connection, tenant_id: int, run_id: str, progress: float) -> bool:
-    """Say how far it is; False when it was cancelled: stop."""
+    """Record the progress; False if the run was cancelled and must stop."""
     return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": progress})
 
 
 def restart(connection: Connection, tenant_id: int, run_id: str) -> bool:
-    """Note that its worker was ended in the middle and that it begins once more; False when it was cancelled."""
+    """Record that the run starts over because its worker was stopped in the middle; False if it was cancelled."""
     return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": 0.0, "error": RESTARTED})
 
 
@@ -169,7 +169,7 @@ def finish(
     error: str | None = None,
     now_us: int,
 ) -> None:
-    """Write what came of it: the result, or why there is none."""
+    """Record the end of the run: the result, or the error."""
     values = {
         "state": FAILED if result is None else DONE,
         "progress": 1.0,
@@ -183,8 +183,7 @@ def finish(
 
 
 def put_in_force(connection: Connection, tenant_id: int, run_id: str, *, by: str, now_us: int) -> Policy:
-    """Make its thresholds the tenant's, on record (service/storage/accounts/policy_overrides.py), and return what then
-    holds.
+    """Put the run's thresholds in force (service/storage/accounts/policy_overrides.py) and return the resulting policy.
 
     Raises NotFound, and Refused unless it is done, not older than a day, and was compared with the thresholds that are
     in force now.

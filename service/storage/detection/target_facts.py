@@ -1,4 +1,4 @@
-"""What a change of clusters needs to know about its targets, read once."""
+"""Data about the targets of changed clusters, read once."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Erasures: requests to forget a reporter, their progress, and what stays (a token in place of the name, and a keyed
 hash by which the name is refused).
 
-asked -> replaced (SQL holds the token) -> done (the files that held the name are rewritten). From `asked` on nothing
-of theirs is taken any more. The name itself is kept sealed until it is done, and then forgotten.
+asked -> replaced (SQL holds the token) -> done (the files that held the name are rewritten). From `asked` on, no more
+of their complaints are accepted. The name itself is kept sealed until it is done, and then forgotten.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TOKEN_PREFIX = "erased-"  # noqa: S105  (takes a name's place; not a secret)
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """One person to be forgotten."""
+    """One person to be erased."""
 
     id: str
     sealed_name: str | None = field(repr=False)  # None once it is done
@@ -78,7 +78,7 @@ def request_erasure(
 
 
 def unfinished(connection: Connection, tenant_id: int) -> list[Erasure]:
-    """Those that are not done, in the order in which they were requested."""
+    """Unfinished erasures, in the order of request."""
     table = erasures.c
     return _read(
         connection.execute(
@@ -90,7 +90,7 @@ def unfinished(connection: Connection, tenant_id: int) -> list[Erasure]:
 
 
 def find(connection: Connection, tenant_id: int, job: str) -> Erasure | None:
-    """The erasure of that job; None if this tenant never requested it."""
+    """The tenant's erasure with this id; None if there is none."""
     return next(
         iter(
             _read(
@@ -114,7 +114,7 @@ def of_person(connection: Connection, tenant_id: int, privacy_filter: PrivacyFil
 
 
 def replacements_for(erasure: Erasure, privacy_filter: PrivacyFilter, box: SecretBox) -> dict[str, str]:
-    """What takes the place of each name that the person may be stored under: the id, and its pseudonym.
+    """The replacement for each name that the person may be stored under: the id, and its pseudonym.
 
     Empty once it is done.
     """
