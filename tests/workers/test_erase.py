@@ -491,7 +491,7 @@ def test_the_command_line_asks_and_prints_the_job(house: House) -> None:
     runner, data = CliRunner(), ["--data", str(house.resources.settings.data)]
     done = runner.invoke(app, ["erase", "--tenant", house.name, VERA, *data])
     assert done.exit_code == 0, done.output
-    assert house.asked(done.stdout.strip()).state == erasures.ASKED
+    assert house.asked(done.stdout.strip()).state == erasures.REQUESTED
     assert runner.invoke(app, ["erase", "--tenant", house.name, "x\n", *data]).exit_code == 2
     assert runner.invoke(app, ["erase", "--tenant", house.name, "", *data]).exit_code == 2
 
