@@ -47,4 +47,11 @@ class InvalidCursor(BrigadewatchError):
 
 
 class Refused(BrigadewatchError):
-    """The request is valid, but not possible now; the text says why and what to do."""
+    """The request is valid, but not possible now; the text says why and what to do.
+
+    `problem` leaves out `command_hint`, which names options of the command line: a form shows the problem alone.
+    """
+
+    def __init__(self, problem: str, *, command_hint: str = "") -> None:
+        super().__init__(f"{problem}{command_hint}")
+        self.problem = problem

@@ -1,7 +1,7 @@
-"""Every threshold once: value, unit, why and source. Frozen and versioned.
+"""All thresholds in one place: value, unit, reason and source. Frozen and versioned.
 
-A tenant's overrides are versioned rows; `Policy.version` is the base plus a hash of what differs, so
-that a flag can always be read with the thresholds it was made with.
+A tenant's overrides are versioned rows. `Policy.version` is the base version plus a hash of the overrides, so that
+every flag can be read with the thresholds that produced it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _threshold(value: Any, unit: str, why: str, low: float | None = None, high: 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Log-odds of being coordinated: a sign-constrained ridge logistic regression, taken over as it was fitted
+    """Coefficients for the log-odds of being coordinated: a sign-constrained ridge logistic regression, used as fitted
     (docs/detection.md).
     """
 
@@ -47,13 +47,13 @@ class Policy:
     )
     sweep_pause_seconds: int = _threshold(30, "s of wall clock", "at most one sweep in this time, backlog aside")
     neighbours: int = _threshold(
-        32, "complaints", "K latest complaints on a target that a new one is paired with; 64 scored the same", 4, 256
+        32, "complaints", "K: how many earlier complaints a new one is paired with (64 scored no better)", 4, 256
     )
     reporter_cap: int = _threshold(
         256, "complaints", "latest complaints of one reporter that enter a pair's evidence", 16, 4096
     )
     lag_scales: tuple[int, ...] = _threshold(
-        (5 * MINUTE, HOUR, 6 * HOUR, DAY, 3 * DAY), "s", "how close two complaints on a target count as together"
+        (5 * MINUTE, HOUR, 6 * HOUR, DAY, 3 * DAY), "s", "largest gaps between two complaints that count as together"
     )
     size_strata: tuple[int, ...] = _threshold(
         (6, 20, 60), "complaints in +-3 d", "rarity of a target; a last stratum without bound follows"
@@ -69,34 +69,39 @@ class Policy:
     regrow_share: float = _threshold(
         0.05,
         "",
-        "a known group is grown anew once so large a share of its complaints is new (small groups: at once)",
+        "a known group is grown again once this share of its complaints is new (small groups: at once)",
         0,
         0.5,
     )
     target_share: float = _threshold(0.1, "", "share of members (at least 2) that makes a target the cluster's")
     merge_share: float = _threshold(0.3, "", "grown groups that share this much of the smaller are one")
     min_members: int = _threshold(
-        3, "accounts", "two accounts are a coincidence that nobody should be asked to judge", 3, 20
+        3, "accounts", "the smallest group shown: two accounts are easily a coincidence", 3, 20
     )
     flag_score: float = _threshold(0.0, "log-odds", "flagged above", -5, 10)
     fresh_account_seconds: int = _threshold(14 * DAY, "s", "an account younger than this is fresh")
     text_jaccard: float = _threshold(0.4, "", "texts of five words and more that share this are near-duplicates")
     text_min_words: int = _threshold(
-        5, "words", "distinct; shorter texts are canned reasons and say nothing, and get no signature", 5, 255
+        5, "words", "distinct words; shorter texts are canned reasons and get no signature", 5, 255
     )
     rare_fingerprint_outside: int = _threshold(
-        5, "accounts", "a fingerprint used by more accounts outside the cluster is an office or a carrier"
+        5, "accounts", "a fingerprint used by more accounts outside the cluster is an office or mobile carrier"
     )
     weights: Weights = field(
         default=Weights(),
-        metadata={"unit": "log-odds", "why": "of the signals that answer: coordinated?", "low": None, "high": None},
+        metadata={
+            "unit": "log-odds",
+            "why": "weights of the signals that a group is coordinated",
+            "low": None,
+            "high": None,
+        },
     )
-    prior_unfounded: float = _threshold(0.5, "", "P(unfounded | coordinated) where nothing speaks", 0.01, 0.99)
+    prior_unfounded: float = _threshold(
+        0.5, "", "P(unfounded | coordinated) before any complaint was reviewed", 0.01, 0.99
+    )
     identity_overlap: float = _threshold(0.5, "", "share of the smaller that makes a recomputed group the stored one")
-    reopen_new_targets: int = _threshold(
-        3, "targets", "a decided cluster that hits so many new targets returns to open"
-    )
-    reopen_growth: float = _threshold(0.2, "", "a decided cluster that grows by this share returns to open")
+    reopen_new_targets: int = _threshold(3, "targets", "a decided cluster with this many new targets reopens")
+    reopen_growth: float = _threshold(0.2, "", "a decided cluster that grows by this share reopens")
     flags_per_day: int = _threshold(50, "flags", "quota of new flags a UTC day; the rest is held back", 0, 100_000)
     warn_unfounded: int = _threshold(
         10,
@@ -117,12 +122,12 @@ class Policy:
     warn_period_seconds: int = _threshold(
         90 * DAY,
         "s of event time",
-        "what is older says nothing about now; a warning is suggested once in it",
+        "older complaints are ignored; at most one warning is suggested per period",
         7 * DAY,
         730 * DAY,
     )
     default_threshold: int = _threshold(
-        8, "complaints", "a platform's removal threshold where it names none", 1, 1_000_000
+        8, "complaints", "a platform's removal threshold, unless the platform names its own", 1, 1_000_000
     )
 
     @property
@@ -145,9 +150,9 @@ class Policy:
         known = {f.name: f for f in fields(self)}
         for name, value in values.items():
             if name not in known:
-                raise ValueError(f"{name} is no threshold; known are {', '.join(sorted(known))}")
+                raise ValueError(f"unknown threshold {name}; known thresholds: {', '.join(sorted(known))}")
             if not _fits(known[name].default, value):
-                raise ValueError(f"{name} = {value!r} has to be {_kind(known[name].default)}")
+                raise ValueError(f"{name} = {value!r} must be {_kind(known[name].default)}")
             low, high = known[name].metadata["low"], known[name].metadata["high"]
             if (low is not None and value < low) or (high is not None and value > high):
                 raise ValueError(f"{name} = {value} is outside {low}..{high}")
@@ -181,21 +186,21 @@ def thresholds(policy: Policy) -> list[Threshold]:
 
 
 def read_override(text: str) -> tuple[str, Any]:
-    """`NAME=VALUE` as a person writes it.
+    """Parse `NAME=VALUE` as a person writes it.
 
-    Raises ValueError for anything else, for a name that is no threshold of a tenant's own, and for a value that is no
-    number of its kind; whether it lies in its range is for `Policy.overridden` to say.
+    Raises ValueError for anything else, for a threshold that a tenant cannot set, and for a value that is not a number
+    of the threshold's kind. `Policy.overridden` checks the range.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
     settable = {t.name: t for t in thresholds(DEFAULT_POLICY) if t.settable}
     if not equals:
-        raise ValueError(f"{text!r} is no NAME=VALUE, like prior_unfounded=0.3")
+        raise ValueError(f"{text!r} must have the form NAME=VALUE, for example prior_unfounded=0.3")
     if name not in settable:
-        raise ValueError(f"{name!r} is no threshold that a tenant may set; those are {', '.join(sorted(settable))}")
+        raise ValueError(f"{name!r} is not a threshold that a tenant may set; these are: {', '.join(sorted(settable))}")
     try:
         return name, (int if isinstance(settable[name].default, int) else float)(value)
     except ValueError:
-        raise ValueError(f"{name} = {value!r} has to be {_kind(settable[name].default)}") from None
+        raise ValueError(f"{name} = {value!r} must be {_kind(settable[name].default)}") from None
 
 
 def _fits(default: Any, value: Any) -> bool:

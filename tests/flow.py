@@ -141,7 +141,7 @@ def audited(documents: Iterable[dict[str, Any]]) -> tuple[list[ClusterState], Co
             read = item(document, OUTCOME)
             assert isinstance(read, Outcome)
             outcomes.append(read)
-            collector.wanted.add(read.complaint_id or "")
+            collector.judged_complaints.add(read.complaint_id or "")
     for document in documents:
         if "reporter" in document and document["id"] not in withdrawn:
             complaint = item(document, COMPLAINT)

@@ -1,1 +1,1 @@
-"""The processes that think: ingest, detection, sweeps, and the clock that wakes them."""
+"""Background workers: ingest, detection, sweeps and other jobs, and the clock that schedules them."""

@@ -31,7 +31,7 @@ from workers.tick_size import ITEMS_AT_ONCE, items_for, rows_of_one_tick, sweep_
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What there is to do for a tenant, in this order; `rows` are read only when nothing else is."""
+    """Pending work of a tenant, in this order; `rows` are read only when nothing else is."""
 
     decided: Mapping[int, str]
     allow_list_changed: bool
@@ -126,7 +126,7 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
 
 
 def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResult) -> None:
-    """Go on from what a sweep of the whole window has fitted and found."""
+    """Adopt the parameters and groups of a sweep of the whole window."""
     detector, state = analyzer.detector, analyzer.state
     detector.adopt(sweep_codec.unpack(sweep.payload), sweep.seq)
     before = dict(analyzer.clusters.by_id)
@@ -157,7 +157,7 @@ def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResu
 
 
 def take_decisions(analyzer: TenantAnalyzer, resources: Resources, decided: Mapping[int, str]) -> None:
-    """Read the decided clusters again, and let the verdict speak for the complaints it was made about.
+    """Read the decided clusters again, and apply each verdict to the complaints it was made about.
 
     `decided` holds the cluster of each decision by the decision's sequence number.
     """
@@ -186,7 +186,7 @@ def take_decisions(analyzer: TenantAnalyzer, resources: Resources, decided: Mapp
 
 
 def apply_allow_list(analyzer: TenantAnalyzer, resources: Resources) -> None:
-    """Apply the allow-list to the clusters: whose complaints are exempt now, and whose no longer."""
+    """Apply the allow-list to the clusters: mark complaints as exempt or no longer exempt."""
     before = dict(analyzer.clusters.by_id)
     with write(resources.engine) as connection:
         analyzer.hold(connection)

@@ -1,9 +1,9 @@
 """What a step of analysis has to report beyond the clusters themselves: events, restorations, suggested warnings.
 
-Gathered and decided before the writing transaction, recorded inside it: so what is reported is what was committed,
-once. A window that is built from SQL reports nothing: only changes are looked at, and what they are compared with is
-what SQL holds. What is kept here (what clusters say about each target, totals of those targets, restorations) is what
-SQL and Redis hold, so that a tick that changes nothing costs a look into a dictionary.
+Effects are gathered before the writing transaction and recorded inside it, so that exactly what was committed is
+reported, once. Building a window from SQL reports nothing, since only changes are reported. The state kept here
+(cluster summaries and totals of targets, restorations) mirrors SQL and Redis, so that a tick without changes only costs
+a dictionary look-up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from workers.cluster_updates import ClusterUpdates
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changed, as far as it may have to be reported."""
+    """Changes that may have to be reported."""
 
     before: Mapping[str, ClusterState]  # all clusters
     changed: Mapping[str, ClusterState]  # as they are now
@@ -54,13 +54,13 @@ class PendingEffects:
 
 
 class ChangeNotifier:
-    """One tenant's memory of what was reported about its targets; it lives and dies with the resident window."""
+    """What was reported about one tenant's targets; kept as long as the resident window."""
 
     def __init__(self, tenant_id: int, policy: Policy) -> None:
         self._tenant_id = tenant_id
         self._policy = policy
-        self.summaries: dict[int, TargetSummary] = {}  # by target, what its clusters say
-        self._totals: dict[int, int] = {}  # of targets with clusters, as far as they were looked at
+        self.summaries: dict[int, TargetSummary] = {}  # cluster summary by target
+        self._totals: dict[int, int] = {}  # of targets with clusters, as far as they were read
         self._restorations: dict[int, Restoration] = {}
         self._counted: dict[int, tuple[str, int]] = {}  # by target: a removal, and the complaints that stood then
         self._reported_holds: set[str] = set()  # keys, by this window
@@ -68,7 +68,7 @@ class ChangeNotifier:
         self._again: set[int] = set()  # restorations to review once more: complaints may have been deleted since
 
     def begin(self, connection: Connection, stored_summaries: Mapping[int, TargetSummary], *, everything: bool) -> None:
-        """Take over what is stored.
+        """Load the stored state.
 
         `everything`: thresholds have changed, so the next look is at all targets with clusters.
         """
@@ -77,7 +77,7 @@ class ChangeNotifier:
         self._everything, self._again = everything, set(self._restorations)
 
     def look(self, connection: Connection, change: Change) -> PendingEffects:
-        """What the change has to report. Reads only."""
+        """The effects of a change. Reads only."""
         effects = PendingEffects(events=cluster_events(change.before, change.changed) if change.by_detector else [])
         moved = self._take_summaries(change, effects) | self._take_totals(change)
         if self._everything:
@@ -100,7 +100,7 @@ class ChangeNotifier:
         effects.events += [warn_event(w.reporter_id, w.suggestion, now_us) for w in effects.warned]
 
     def record(self, connection: Connection, effects: PendingEffects, *, watermark_us: int, now_us: int) -> None:
-        """Write them, in the transaction that makes the change."""
+        """Record the effects, in the transaction that makes the change."""
         if effects.events:
             outbox.record(connection, self._tenant_id, effects.events, now_us)
         restorations.save(connection, self._tenant_id, effects.restorations, effects.names)
@@ -110,9 +110,7 @@ class ChangeNotifier:
             )
 
     def _take_summaries(self, change: Change, effects: PendingEffects) -> set[int]:
-        """Bring what clusters say about their targets up to date; the targets about which they say something else
-        now.
-        """
+        """Update the cluster summaries of targets; returns the targets whose summary changed."""
         targets = {
             t
             for i, state in change.changed.items()
@@ -143,7 +141,7 @@ class ChangeNotifier:
         return touched
 
     def _gather(self, connection: Connection, change: Change, moved: set[int], reviewed: set[int]) -> TargetFacts:
-        """All that is to be known of the targets: outcomes and what else is stored, read once."""
+        """The stored data about the targets, read once."""
         outcomes = change.clusters.outcomes_of(connection, reviewed)
         removals = {t: r for t in reviewed if (r := latest_removal(outcomes.get(t, ()))) is not None}
         discounted = {t for t in moved if t in self.summaries and self.summaries[t].discount > 0}

@@ -1,7 +1,7 @@
-"""The clock: every 100 ms it looks at where each tenant is and enqueues what is due.
+"""The clock: every 100 ms it checks each tenant's progress and enqueues jobs that are due.
 
-`due` decides and is pure; the loop around it reads Redis and SQL and survives the absence of both.
-Several clocks at once do no harm: a job of one kind waits once a tenant.
+`due` decides and is pure; the loop around it reads Redis and SQL and survives outages of both. Several clocks at once
+are harmless: at most one job of a kind waits per tenant.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from workers.resources import Resources
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 0.1
-ROUND_SECONDS = 1.0  # all tenants are looked at so often; between, those that Redis names as busy
-POLICY_SECONDS = 10.0  # how long a tenant's thresholds are remembered
+ROUND_SECONDS = 1.0  # how often all tenants are checked; in between, only those that Redis lists as busy
+POLICY_SECONDS = 10.0  # how long a tenant's thresholds are cached
 TICK_US = 500_000
 CHECK_SECONDS = 86_400  # of wall clock between two self-checks of a tenant
 SECOND_US = 1_000_000
@@ -39,7 +39,7 @@ SECOND_US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class TenantState:
-    """Where one tenant is, as the clock sees it."""
+    """One tenant's progress, as the clock sees it."""
 
     position: int | None  # acknowledged items; None: Redis is empty
     entries: int  # in the stream, read or not
@@ -48,7 +48,7 @@ class TenantState:
     sweeping: bool
     archived_position: int
     last_seq: int
-    resent: int  # dead letters on their way again
+    resent: int  # dead letters sent again
     cursor_seq: int
     analysed_position: int
     watermark_us: int | None  # of what is analysed
@@ -65,7 +65,7 @@ class TenantState:
 def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
     """Works to enqueue for a tenant now: of ingest, detect, sweep, restore, selfcheck.
 
-    While Redis has no position, or one behind what is archived, only a restore is.
+    If Redis has no position, or one behind the archive, only a restore is due.
     """
     if state.position is None or state.position < state.archived_position:
         return frozenset({"restore"})
@@ -79,7 +79,7 @@ def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
     if not state.sweeping and not to_adopt and _sweep_due(state, now_us, policy):
         works.add("sweep")
     if not works and not state.checked and 0 < state.analysed_position == state.swept_position:
-        works.add("selfcheck")  # once a day, when nothing else is to be done
+        works.add("selfcheck")  # once a day, when nothing else is due
     return frozenset(works)
 
 
@@ -138,7 +138,7 @@ class Clock:
         self._round_at = 0.0
 
     def beat(self) -> dict[str, frozenset[str]]:
-        """Look once and enqueue what is due; returns it by tenant, works that waited already included."""
+        """Check once and enqueue what is due; returns it by tenant, including jobs already waiting."""
         redis: Any = self.resources.redis
         busy = {
             name.decode() if isinstance(name, bytes) else str(name)

@@ -1,7 +1,7 @@
 """One tenant's clusters as they are resident, and how detected groups, outcomes and withdrawals change them.
 
-The rules are pure (service/moderation/cluster_identity.py); here are the memories that they need: which groups were
-reconciled already, the outcomes of targets that were read, what groups have in common.
+The rules are pure (service/moderation/cluster_identity.py); this module keeps the state that they need: which groups
+were reconciled already, the outcomes of targets that were read, what groups have in common.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ClusterUpdates:
         self._tenant_id, self._policy = tenant_id, policy
         self.by_id: Changed = {}
         self.by_target: dict[int, set[str]] = defaultdict(set)  # also clusters that have left the target since
-        # the allow-list as it is applied to the clusters; None: it has to be applied first
+        # the allow-list as applied to the clusters; None: not applied yet
         self.allowed: frozenset[int] | None = None
         self._adapted: dict[Group, AdaptedGroup] = {}  # groups as they were last reconciled
         self._outcomes: dict[int, list[FeedOutcome]] = {}  # of the targets that were looked at
@@ -111,7 +111,7 @@ class ClusterUpdates:
         return changed
 
     def _add_outcomes(self, outcomes: Iterable[FeedOutcome]) -> None:
-        """To those of targets that were read; a target that is read later has them from SQL."""
+        """Add outcomes to targets that were read; targets read later get them from SQL."""
         for outcome in outcomes:
             known = self._outcomes.get(outcome.target)
             if known is not None and all(o.id != outcome.id or o.complaint != outcome.complaint for o in known):

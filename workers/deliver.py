@@ -1,4 +1,4 @@
-"""The deliver job: what waits in a tenant's outbox goes to its subscribers.
+"""The deliver job: send a tenant's waiting events to its subscribers.
 
 One job a tenant (a lease), and beside it a few threads, one subscriber each: a slow one holds up neither the others nor
 other tenants, since the job ends while its thread still waits for an answer. A delivery is claimed in SQL for a minute
@@ -68,7 +68,7 @@ def courier_of(resources: Resources) -> Courier:
 
 
 class Courier:
-    """Threads that deliver, and what they are busy with."""
+    """The delivering threads and their current work."""
 
     def __init__(self, resources: Resources, *, threads: int = THREADS) -> None:
         self.resources = resources
@@ -144,7 +144,7 @@ class Courier:
                     return
             except (SQLAlchemyError, BrigadewatchError) as error:  # claimed for a minute, then it is free again
                 log.warning(
-                    "delivery %s of %s was cut short, and is sent again: %s: %s",
+                    "delivery %s of %s was cut short, and will be sent again: %s: %s",
                     delivery,
                     tenant,
                     type(error).__name__,
@@ -152,7 +152,7 @@ class Courier:
                 )
                 return
             except Exception:
-                log.exception("delivery %s of %s failed in an unexpected way, and is tried again", delivery, tenant)
+                log.exception("delivery %s of %s failed unexpectedly and will be tried again", delivery, tenant)
                 return
 
     def _deliver_one(self, tenant: str, delivery_id: str) -> bool:
@@ -170,7 +170,9 @@ class Courier:
         return goes_on
 
     def _store(self, claimed: deliveries.Claimed, result: Result, began_us: int) -> tuple[str, bool]:
-        """What came of it, in a word, and whether the subscriber's next delivery may follow at once."""
+        """Handle an answer: returns the result in a word, and whether the subscriber's next delivery may follow at
+        once.
+        """
         now_us = self.resources.now_us()
         with write(self.resources.engine) as connection:
             deliveries.note_attempt(
@@ -217,7 +219,7 @@ class Courier:
             connection, claimed.subscription_id, now_us - LAST_PAUSE_US
         ):
             log.warning(
-                "delivery %s was given up, subscription %s goes on, since it takes others: %s",
+                "delivery %s was given up; subscription %s stays enabled, since it accepts others: %s",
                 claimed.id,
                 claimed.subscription_id,
                 because,

@@ -30,12 +30,12 @@ log = logging.getLogger(__name__)
 TURN_SECONDS = 2.0  # then other tenants have their turn
 SHORT_TURN_SECONDS = 0.2  # where one of them waits
 PASSED_ON_SECONDS = 0.05  # after a job was put back, so that the worker that has the tenant takes it, not this one
-# in one tick while another tenant's job waits: larger ticks cost less a complaint, but nothing interrupts them
+# items in one tick while another tenant's job waits: larger ticks cost less per complaint, but cannot be interrupted
 ITEMS_BESIDE_OTHERS = 4_000
 
 
 def run(tenant: str, resources: Resources) -> None:
-    """Analyse what was archived since the last tick, for 2 s at most; returns at once when another worker does.
+    """Analyse what was archived since the last tick, for 2 s at most; returns at once if another worker is doing so.
 
     Raises LostLease where another worker has the tenant.
     """
@@ -44,7 +44,7 @@ def run(tenant: str, resources: Resources) -> None:
         windows.drop(tenant)
         enqueue(resources.redis, "detect", tenant)
         time.sleep(PASSED_ON_SECONDS)
-        raise LostLease(f"{tenant} is another worker's, and was put back for it")
+        raise LostLease(f"{tenant} belongs to another worker; the job was put back for it")
     with held(resources.redis, "detect", tenant) as lease:
         if lease is not None:
             with windows.turn(tenant):

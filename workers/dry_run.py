@@ -1,8 +1,8 @@
-"""The dry-run job: what would other thresholds have flagged in the last seven days?
+"""The dry-run job: compute what other thresholds would have flagged in the last seven days.
 
 Requested in the console (service/storage/detection/dry_runs.py); workers/dry_run_windows.py does the work, a day a
-step. Between two steps other jobs of the queue have their turn. What is computed so far stays in this process, which
-is called back (the timer stays due) and whose claim runs out if it dies.
+step. Between two steps other jobs of the queue have their turn. Intermediate results stay in this process, which gets
+the next job too (the timer stays due). If it dies, its claim expires.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ResidentDryRun:
         self.windows: DryRunWindows | None = None
 
     def of(self, tenant: str, run: DryRun) -> DryRunWindows | None:
-        """What there is of this run."""
+        """The state of this run, if it is held here."""
         if self.tenant == tenant and self.windows is not None and self.windows.run.id == run.id:
             return self.windows
         return None
@@ -54,7 +54,7 @@ class ResidentDryRun:
         self.tenant, self.windows = tenant, windows
 
     def drop(self) -> None:
-        """Forget what was computed."""
+        """Discard the computed state."""
         self.tenant = self.windows = None
 
 
@@ -93,7 +93,7 @@ def run(tenant: str, resources: Resources) -> None:
                     number,
                     requested.id,
                     None,
-                    error=f"it failed: {type(error).__name__}; the log of the worker for chores says more",
+                    error=f"it failed: {type(error).__name__}; see the log of the worker for chores",
                     now_us=resources.now_us(),
                 )
 
@@ -126,11 +126,11 @@ def _begin_or_resume(tenant: str, number: int, requested: DryRun, resources: Res
                 number,
                 requested.id,
                 None,
-                error="the worker was ended twice in the middle of it; it may have too little memory",
+                error="the worker was stopped twice in the middle of it; it may have too little memory",
                 now_us=resources.now_us(),
             )
             return None
-        begin = dry_runs.begin_anew if requested.state == dry_runs.RUNNING else _begin
+        begin = dry_runs.restart if requested.state == dry_runs.RUNNING else _begin
         if not begin(connection, number, requested.id):
             return None
     with resources.engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""What a dry run's two policies say about each other, as the document that the console shows."""
+"""Compare a dry run's two policies, as the document that the console shows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
 from service.moderation.what_if import Comparison, compare, held_targets, is_case, paired, targets_of, with_verdicts
 from service.storage.cases import clusters
-from service.storage.complaints.archive_reader import names_of, totals_of
+from service.storage.complaints.archive_reader import ids_by_key, totals_of
 from workers.dry_run_windows import DAY_US, DryRunWindows
 
 LISTED = 100  # cases and targets that are named in the result
 
 
 def report(windows: DryRunWindows, connection: Connection) -> JsonObject:
-    """What the two runs say about each other, in names."""
+    """The differences between the two runs, with names."""
     stored = {i: s for i, s in clusters.load(connection, windows.number).items() if s.disposition != "merged"}
     overlap = windows.now.policy.identity_overlap
     names, sides = [], []
@@ -44,7 +44,7 @@ def report(windows: DryRunWindows, connection: Connection) -> JsonObject:
 
 
 def _holds(windows: DryRunWindows, connection: Connection, sides: Sequence[dict[str, ClusterState]]) -> JsonObject:
-    """What it does to the targets held at the tenant's threshold."""
+    """The effect on targets held at the tenant's threshold."""
     totals = totals_of(
         connection,
         windows.number,
@@ -58,7 +58,7 @@ def _holds(windows: DryRunWindows, connection: Connection, sides: Sequence[dict[
         held_targets(side, totals, policy.default_threshold)
         for side, policy in zip(sides, (windows.now.policy, windows.then.policy), strict=True)
     )
-    _, names = names_of(connection, windows.number, reporters=(), targets=now ^ then)
+    _, names = ids_by_key(connection, windows.number, reporters=(), targets=now ^ then)
 
     def named(targets: set[int]) -> list[JsonObject]:
         listed = sorted(((totals.get(t, 0), names[t]) for t in targets if t in names), key=lambda x: (-x[0], x[1]))

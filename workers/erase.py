@@ -1,4 +1,4 @@
-"""Forgets people: their name becomes a token everywhere in SQL, and the files that held it are rewritten.
+"""The erase job: replaces a person's name by a token everywhere in SQL, and rewrites the files that held it.
 
 In two steps, each of which may be interrupted and repeated:
 
@@ -26,7 +26,7 @@ from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.privacy import erasures
 from service.storage.privacy.erasure_rewrite import ErasureRewrite
-from service.storage.privacy.erasures import ASKED, DONE, REPLACED, Erasure
+from service.storage.privacy.erasures import DONE, REPLACED, REQUESTED, Erasure
 from service.storage.privacy.privacy_filters import REMEMBERED_SECONDS, open_privacy_filter
 from service.storage.privacy.scrubbing import rewrite_database, rewrite_redis
 from service.storage.redis_store import redis_keys
@@ -54,7 +54,7 @@ def run(tenant: str, resources: Resources) -> None:
             waiting = erasures.unfinished(connection, number)
         if waiting:
             privacy_filter = open_privacy_filter(resources.engine, box, number)
-            _replace(tenant, resources, number, privacy_filter, box, [e for e in waiting if e.state == ASKED])
+            _replace(tenant, resources, number, privacy_filter, box, [e for e in waiting if e.state == REQUESTED])
             lease.check()
             _clean(tenant, resources, number, privacy_filter, box, waiting)
         with write(resources.engine) as connection:
@@ -86,7 +86,9 @@ def _replace(
 
 
 def _names(found: Sequence[Erasure], privacy_filter: PrivacyFilter, box: SecretBox) -> dict[str, str]:
-    return {old: new for erasure in found for old, new in erasures.names_of(erasure, privacy_filter, box).items()}
+    return {
+        old: new for erasure in found for old, new in erasures.replacements_for(erasure, privacy_filter, box).items()
+    }
 
 
 def _clean(

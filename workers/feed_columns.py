@@ -1,4 +1,4 @@
-"""The feed's rows as the columns that detection takes. PURE."""
+"""Convert rows of the feed to detection's columns. PURE."""
 
 from __future__ import annotations
 

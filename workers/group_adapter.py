@@ -1,4 +1,4 @@
-"""What detection found, in the terms in which clusters are kept. PURE."""
+"""Convert detection's groups to the form that clusters are kept in. PURE."""
 
 from __future__ import annotations
 

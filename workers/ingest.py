@@ -1,7 +1,7 @@
-"""One drain of one tenant's stream into the archive.
+"""The ingest job: move one tenant's stream into the archive.
 
 At least once, and idempotent: entries are acknowledged after the commit, and the archive skips what it has.
-An entry that keeps failing is tried in ever smaller parts; what cannot be archived goes to the dead letters.
+An entry that keeps failing is tried in smaller and smaller parts; items that cannot be archived become dead letters.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ DELIVERIES = 5
 DAY = timedelta(days=1)
 _OCCURRED = re.compile(rb'"occurred_at":"([^"]{20,40})"')  # canonical lines: our own spelling
 
-# Failures of the surroundings, not of an item: no reason to bury anything.
+# Failures of the stores, not of an item: no reason for a dead letter.
 _PASSING = (LostLease, OperationalError, RedisError, OSError, MemoryError, BaseTimeoutException)
 
 
@@ -59,7 +59,7 @@ def run(tenant: str, resources: Resources) -> None:
         try:
             number = tenant_id(resources.engine, tenant)
         except UnknownTenant:
-            log.warning("no tenant is called %r any more: its stream is left alone", tenant)
+            log.warning("tenant %r no longer exists: its stream is left alone", tenant)
             return
         _Drain(tenant, number, lease, resources).until(
             time.monotonic() + TURN_SECONDS, time.monotonic() + SHORT_TURN_SECONDS
@@ -188,7 +188,7 @@ class _Drain:
                 self._commit([entry])
 
     def _archive_items(self, entry: StreamEntry) -> None:
-        """Halves, halves of halves, until what fails is alone: that is buried with its error, all else is archived."""
+        """Split the entry in halves until the failing item is alone: it becomes a dead letter, the rest is archived."""
         buried = self._archive_part(entry, 0, entry.lines.split(b"\n"))
         log.warning(
             "tenant %s: an entry of %d items was archived in parts, %d of them are dead letters",
@@ -241,7 +241,7 @@ class _Drain:
         return replace(self._privacy_filter, erased=erased_marks(connection, self.number))
 
     def _finish(self, entries: list[StreamEntry], position: int) -> None:
-        """Tell Redis what SQL has: only now, so that a crash in between repeats work and loses none."""
+        """Update Redis only after the commit, so that a crash in between repeats work and loses none."""
         logs.add(entries=len(entries), items=sum(entry.n for entry in entries))
         logs.note(position=position)
         logs.collect("requests", (request for entry in entries for request in entry.requests.split(",") if request))

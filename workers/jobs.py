@@ -50,7 +50,7 @@ COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 
 
 def function_of(work: str) -> Callable[[str, Resources], None]:
-    """What does the work, for a tenant's name and the stores. Raises KeyError for an unknown kind of job."""
+    """The function that does the work, given a tenant's name and stores. Raises KeyError for an unknown kind of job."""
     function: Callable[[str, Resources], None] = import_module(JOB_KINDS[work].module).run
     return function
 
@@ -64,7 +64,7 @@ class RunnableJob(TenantJob):
         work, tenant = self.work_and_tenant()
         resources = self.resources
         if resources is None:
-            raise RuntimeError("this job was handed no stores: jobs run in `brigadewatch worker`")
+            raise RuntimeError("this job has no stores: jobs run in `brigadewatch worker`")
         begun(resources.redis, work, tenant)
         line = logs.begin(self.id)
         started = time.perf_counter()
@@ -109,7 +109,7 @@ class QueueWorker(SimpleWorker):
 
     def __init__(self, queue_name: str, resources: Resources, stop: threading.Event) -> None:
         if resources.settings.redis_url is None:
-            raise ValueError("REDIS_URL is not set: a worker has to know where its queue is")
+            raise ValueError("REDIS_URL is not set: set it to the address of the Redis that holds the queues")
         self.stop, self.resources = stop, resources
         # its own: it waits with a longer time-out
         connection = connect_redis(resources.settings.redis_url, resources.settings.redis_timeout_seconds)

@@ -70,7 +70,7 @@ def run(tenant: str, resources: Resources) -> None:
         try:
             number = tenant_id(resources.engine, tenant)
         except UnknownTenant:
-            log.warning("no tenant is called %r any more: nothing is polled for it", tenant)
+            log.warning("tenant %r no longer exists: nothing is polled for it", tenant)
             return
         with outbound_client(resources.settings, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_BYTES) as client:
             Turn(tenant, number, resources, client).take()
@@ -89,7 +89,7 @@ class Turn:
     deadline: float = field(init=False)
 
     def take(self) -> None:
-        """Poll what is due, in the order of being due, and say when the next job is."""
+        """Poll due sources, the longest due first, and schedule the next job."""
         self.deadline = time.monotonic() + self.seconds
         with self.resources.engine.connect() as connection:
             known = pollers(connection, self.number)
@@ -198,7 +198,7 @@ class _Poll:
             self._keep(taken.cursor)
 
     def _open(self, poller: Poller) -> str:
-        """The Authorization to ask with; the tenant's edge is open afterwards."""
+        """The Authorization header for requests; also opens the tenant's privacy filter."""
         resources, box = self.turn.resources, SecretBox(self.turn.resources.settings)
         try:
             found = open_secrets(self.source, box, resources.now_us())

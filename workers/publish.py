@@ -1,6 +1,4 @@
-"""Writes to Redis what a step of analysis has committed to SQL: totals, memberships, and the progress that vouches for
-both, last.
-"""
+"""Write to Redis what a step of analysis has committed to SQL: totals and memberships first, then the progress."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Fill Redis from SQL after it lost its data: totals, memberships, progress, and the position counter last.
 
-While the counter is absent everything that needs it answers 503; so nobody sees half a restore, and
-nothing is acknowledged with a position that was handed out before.
+While the counter is absent, requests that need it get 503, so nobody sees half a restore, and no position is used
+twice.
 
 And put right a Redis that knows more than SQL, since an older database was put back (`brigadewatch rebuild`): totals
 and memberships that SQL does not have are removed, and positions that were acknowledged, archived after the backup, and
@@ -131,7 +131,7 @@ def _remove_what_sql_has_not(redis: Any, engine: Engine, tenant: str, number: in
     assessments.write_memberships(redis, tenant, dict.fromkeys(gone))
     if found or gone:
         log.warning(
-            "tenant %s: %d totals and what cases say about %d targets removed, which the database does not know",
+            "tenant %s: %d totals and the memberships of %d targets removed that are not in the database",
             tenant,
             found,
             len(gone),
@@ -153,7 +153,7 @@ def _write_totals(connection: Connection, redis: Redis, tenant: str, number: int
 
 
 def write_all_memberships(connection: Connection, redis: Redis, tenant: str, number: int) -> None:
-    """Write what clusters say about every target, from SQL."""
+    """Write the cluster summaries of all targets, from SQL."""
     summaries = clusters.summaries(clusters.load(connection, number).values())
     log.info("tenant %s: memberships of %d targets written", tenant, len(summaries))
     remaining = iter(summaries.items())

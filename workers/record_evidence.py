@@ -20,7 +20,7 @@ from workers.detection.groups import Group
 
 
 class RecordEvidence:
-    """What members have earned elsewhere, kept until the next sweep."""
+    """Members' records on other targets, kept until the next sweep."""
 
     def __init__(self, tenant_id: int, flag_score: float) -> None:
         self._tenant_id, self._flag_score = tenant_id, flag_score
@@ -29,7 +29,7 @@ class RecordEvidence:
         self._crowds: dict[int, int] = {}
 
     def forget(self) -> None:
-        """Read everybody again."""
+        """Forget all records, so that they are read again."""
         self._complaints.clear()
         self._outcomes.clear()
         self._crowds.clear()

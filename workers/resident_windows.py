@@ -26,11 +26,11 @@ class ResidentWindows:
         return self.assignment is None or self.assignment.has(tenant)
 
     def get(self, tenant: str) -> TenantAnalyzer | None:
-        """What is held of the tenant; None for nothing."""
+        """The tenant's analyzer; None if none is held."""
         return self._analyzers.get(tenant)
 
     def keep(self, analyzer: TenantAnalyzer) -> None:
-        """Hold it, in place of what was held of its tenant."""
+        """Hold this analyzer, replacing the tenant's previous one."""
         self._analyzers[analyzer.tenant] = analyzer
 
     def drop(self, tenant: str) -> None:

@@ -1,4 +1,4 @@
-"""What every job needs, opened once a process."""
+"""What every job needs, opened once per process."""
 
 from __future__ import annotations
 

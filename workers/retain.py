@@ -1,5 +1,5 @@
-"""Deletes what a tenant keeps no longer: once a day, oldest first, in transactions of some 50 to 200 ms with as long a
-pause after each, so that ingest is not held up.
+"""The retention job: delete expired data once a day, oldest first, in transactions of 50 to 200 ms with equally long
+pauses, so that ingest is not held up.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
         items = next_items(items, time.monotonic() - began)
         if done is None:
             break
-        # The feed tells detection the same; here at once, so that no target shows a deleted complaint until the next
-        # tick.
+        # Detection learns the same from the feed; done here at once, so that no target shows a deleted complaint until
+        # the next tick.
         assessments.write_totals(resources.redis, tenant, done.totals)
         complaints, upto, window_changed = (
             complaints + done.complaints,
@@ -106,7 +106,7 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
 
 
 def next_items(items: int, seconds: float) -> int:
-    """How many items the transaction after one of so many, which took so long, is to delete: ingest waits for each."""
+    """How many items the next transaction should delete, given the last one's size and duration."""
     if seconds > LONG_SECONDS:
         return max(LEAST_ITEMS, items // 2)
     return min(retention.ITEMS_AT_ONCE, items * 2) if seconds < SHORT_SECONDS else items

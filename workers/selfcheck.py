@@ -1,4 +1,4 @@
-"""Once a day: what would be flagged in this tenant's window if nobody complained together?
+"""The daily self-check: what would be flagged in this tenant's window if nobody complained together?
 
 Members of known clusters are left out (shuffled, they would still crowd into the contexts that they had agreed on),
 everybody else is shuffled within each context, and the whole of detection runs on it. The number of groups that it

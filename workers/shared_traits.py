@@ -1,4 +1,4 @@
-"""What the groups of one tenant aim at, live: contents from the archive, the base rate from a sample of the window.
+"""Shared traits of one tenant's groups: contents from the archive, base rates from a sample of the window.
 
 The feed carries no contents, so that a window stays narrow; here the few that are needed are read: one complaint
 a target of the groups that changed, and one a target of the sample. An archived complaint never changes, so a target is
@@ -26,7 +26,7 @@ OUTGROWN = 2  # a window with so many times the targets needs a new sample befor
 
 
 class SharedTraits:
-    """The aims of one tenant's groups, kept while their targets stay the same."""
+    """The shared traits of one tenant's groups, kept while their targets stay the same."""
 
     def __init__(self, tenant_id: int) -> None:
         self._tenant_id = tenant_id
@@ -51,7 +51,7 @@ class SharedTraits:
         self._aims.clear()
 
     def aimed(self, connection: Connection, window: Window, groups: Sequence[Group]) -> dict[Group, Group]:
-        """Each group with what its targets have in common behind its evidence."""
+        """Append what a group's targets have in common to its evidence, for each group."""
         if not groups:
             return {}
         if self._usual is None or np.count_nonzero(window.crowd) > OUTGROWN * self._targets:

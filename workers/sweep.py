@@ -40,7 +40,7 @@ def run(tenant: str, resources: Resources) -> None:
         with resources.engine.connect() as connection:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
             if is_swept(connection, number, state):
-                return  # not adopted yet: this job was enqueued twice
+                return  # a sweep waits to be adopted: this job was enqueued twice
             since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
             rows = read_feed_window(connection, number, since, state.cursor_seq)
         complaints, texts = standing([row.batch for row in rows])

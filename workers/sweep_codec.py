@@ -1,4 +1,4 @@
-"""What a sweep leaves for the detect worker, as bytes."""
+"""Encode a sweep's result for the detect worker as bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIERS: tuple[Tier, ...] = ("crossing", "author", "twins")
 
 
 def pack(fitted: Fitted) -> bytes:
-    """The fitted sweep; `unpack` gives it back."""
+    """Encode the fitted sweep; `unpack` reads it."""
     out = io.BytesIO()
     leads, contexts = fitted.leads, fitted.contexts
     parts = {

@@ -66,7 +66,7 @@ class TenantAnalyzer:
         return Change(before, now, self.clusters, at, **more)
 
     def moment(self, now_us: int, upto_seq: int | None = None) -> Moment:
-        """The cursor, and where it will be after the step (None: where it is)."""
+        """The cursor, and its position after the step (None: unchanged)."""
         cursor = self.state.cursor_seq
         return Moment(cursor, cursor if upto_seq is None else upto_seq, now_us)
 

@@ -1,4 +1,4 @@
-"""Which of several detect workers has a tenant: the one whose memory holds its window.
+"""Assign each tenant to the detect worker that holds its window in memory.
 
 All of them take jobs from one queue. Building a window takes seconds for a large tenant, so a job that comes to a
 worker that has not got the tenant is put back for the one that has. Tenants are shared out evenly, by number: a worker
@@ -79,7 +79,7 @@ class TenantAssignment:
         self._redis, self._silent_ms = redis, silent_ms
 
     def beat(self) -> None:
-        """This worker lives."""
+        """Report this worker as alive."""
         _BEAT.run(self._redis, [redis_keys.DETECTORS], [self.name, self._silent_ms])
 
     def has(self, tenant: str) -> bool:
@@ -89,7 +89,7 @@ class TenantAssignment:
         )
 
     def leave(self) -> None:
-        """This worker ends: the others have its tenants at once."""
+        """Remove this worker, so that the others take its tenants at once."""
         self._redis.zrem(redis_keys.DETECTORS, self.name)
 
 

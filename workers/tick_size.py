@@ -1,4 +1,4 @@
-"""How much of the feed one tick takes in, and when a sweep comes before it. PURE."""
+"""Decide how much of the feed one tick reads, and whether a sweep must come first. PURE."""
 
 from __future__ import annotations
 

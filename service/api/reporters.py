@@ -124,7 +124,7 @@ def _request_erasure(
     engine: Engine, box: SecretBox, key: KeyRecord, privacy_filter: PrivacyFilter, reporter_id: str, now: datetime
 ) -> str:
     with write(engine) as connection:
-        return erasures.ask(
+        return erasures.request_erasure(
             connection,
             key.tenant_id,
             privacy_filter,

@@ -52,10 +52,7 @@ def sources_add(
             "--platform",
             metavar=f"[{'|'.join(NAMES)}]",
             callback=_known_platform,
-            help=(
-                "discourse, mastodon, coral, coop and generic post webhooks; lemmy, ozone, and coral with --url, are"
-                " polled."
-            ),
+            help="Some post webhooks, others are polled at --url (docs/integrations/README.md says which).",
         ),
     ],
     url: Annotated[

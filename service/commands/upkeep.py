@@ -130,7 +130,7 @@ def erase(
     number = tenant_id(engine, tenant)
     privacy_filter = open_privacy_filter(engine, box, number)
     with write(engine) as connection:
-        job = erasures.ask(connection, number, privacy_filter, box, reporter, actor="cli", now_us=now_us())
+        job = erasures.request_erasure(connection, number, privacy_filter, box, reporter, actor="cli", now_us=now_us())
     typer.echo(job)
     while wait:
         with engine.connect() as connection:

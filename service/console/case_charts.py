@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from service.console.chart_data import Raster, TimeLine, raster_of, time_line_of
-from service.storage.cases.case_files import OTHERS_SHOWN, CaseFile, others_on
+from service.storage.cases.case_files import OTHERS_SHOWN, CaseFile, complaints_by_others
 
 
 def case_raster(file: CaseFile) -> Raster:
@@ -15,5 +15,5 @@ def case_raster(file: CaseFile) -> Raster:
 
 def case_time_line(connection: Connection, tenant_id: int, file: CaseFile) -> TimeLine:
     """The case's time line."""
-    others = others_on(connection, tenant_id, file)
+    others = complaints_by_others(connection, tenant_id, file)
     return time_line_of(file.filed, file.state.members, [at for at, _ in others], file.cluster.evidence, OTHERS_SHOWN)

@@ -18,7 +18,14 @@ from service.console.formatting import web_address
 from service.console.text_groups import TextGroup, complaint_text, text_groups
 from service.model import JsonObject, moment
 from service.moderation.cluster_state import Membership
-from service.storage.cases.case_files import CaseFile, ReporterRow, TargetRow, archived, reporters_of, targets_of
+from service.storage.cases.case_files import (
+    CaseFile,
+    ReporterRow,
+    TargetRow,
+    complaints_by_seq,
+    reporters_of,
+    targets_of,
+)
 
 REPORTERS_SHOWN, ALL_REPORTERS = 150, 2_000
 COMPLAINTS_PER_PAGE = 25
@@ -167,7 +174,7 @@ def complaint_lines(
 ) -> ComplaintLines:
     """One page of the complaints that fit, oldest first, and all groups of texts."""
     filed = file.filed
-    read = archived(connection, tenant_id, [m.seq for m in filed[:TEXTS_READ]])
+    read = complaints_by_seq(connection, tenant_id, [m.seq for m in filed[:TEXTS_READ]])
     signatures: dict[str, bytes | None] = {}
     groups = text_groups(
         [complaint_text(m.seq, m.reporter, read[m.seq][0], signatures) for m in filed[:TEXTS_READ] if m.seq in read],
@@ -179,7 +186,7 @@ def complaint_lines(
     page = min(max(1, table_filter.page), pages)
     shown = matching[(page - 1) * COMPLAINTS_PER_PAGE : page * COMPLAINTS_PER_PAGE]
     missing = [m.seq for m in shown if m.seq not in read]
-    contents = {**read, **archived(connection, tenant_id, missing)} if missing else read
+    contents = {**read, **complaints_by_seq(connection, tenant_id, missing)} if missing else read
     numbers = {key: n for n, key in enumerate((raster or case_raster(file)).targets, 1)}
     lines = tuple(_line(m, file, contents[m.seq], numbers.get(m.target, 0)) for m in shown if m.seq in contents)
     shared = [g for g in groups if len(g.seqs) > 1 and g.kind != "none"]

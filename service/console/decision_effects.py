@@ -18,7 +18,7 @@ from service.moderation.decision_preview import Effect, sentence
 from service.moderation.rescoring import Rescored, rescore_without
 from service.moderation.signals.outcomes import OUTCOMES
 from service.moderation.signals.signal import MemberComplaint
-from service.storage.cases.case_files import CaseFile, archived, elsewhere_of, states_on, tallies_of
+from service.storage.cases.case_files import CaseFile, complaints_by_seq, complaints_elsewhere, states_on, tallies_of
 from service.storage.cases.decision_preview import effects_of_choices
 from service.storage.sql.hashing import key_of
 
@@ -93,7 +93,7 @@ def rescored_without(
     if not left_out:
         return None
     filed = [m for m in file.filed if m.reporter in file.state.members]
-    contents = archived(connection, tenant_id, [m.seq for m in filed])
+    contents = complaints_by_seq(connection, tenant_id, [m.seq for m in filed])
     signatures: dict[str, bytes | None] = {}
     long_texts = [
         w
@@ -109,7 +109,7 @@ def rescored_without(
         structural,
         complaints,
         left_out,
-        elsewhere_of(connection, tenant_id, file),
+        complaints_elsewhere(connection, tenant_id, file),
         tallies_of(connection, tenant_id, file, left_out),
         file.cluster.kind,
         file.policy,

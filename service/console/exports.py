@@ -29,8 +29,8 @@ from service.storage.accounts import tenant_settings
 from service.storage.cases.case_files import (
     CaseFile,
     ReporterRow,
-    archived,
-    others_on,
+    complaints_by_others,
+    complaints_by_seq,
     reporters_of,
     targets_of,
 )
@@ -124,7 +124,7 @@ def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
         names = names_in(file, pseudonymise, order)
         ties = [_renamed(tie, names) for tie in read_ties(connection, person.tenant_id, id)]
         body = document(connection, person.tenant_id, file, order, names, now=api.now())
-        others = [at for at, _ in others_on(connection, person.tenant_id, file)]
+        others = [at for at, _ in complaints_by_others(connection, person.tenant_id, file)]
         own_pseudonyms = tenant_settings.settings_of(connection, person.tenant_id).pseudonyms
     shown = {key: names.reporter(name) for key, name in file.reporter_ids.items()}
     counted = [m for m in file.filed if m.reporter in file.state.members]
@@ -229,7 +229,7 @@ def document(
 
 def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: ExportNames) -> list[JsonObject]:
     filed = file.filed
-    stored = archived(connection, tenant_id, [m.seq for m in filed])
+    stored = complaints_by_seq(connection, tenant_id, [m.seq for m in filed])
     found = []
     for m in filed:
         if m.seq not in stored:

@@ -1,7 +1,7 @@
-"""What Redis and SQL know, read when Prometheus asks; within a second, also when one of them hangs.
+"""Metrics read from Redis and SQL at each scrape, within a second even if one of them hangs.
 
-Each store is read on a thread of its own. One that does not answer in time is left out, reported as
-brigadewatch_up 0, and not read again before that reading has ended.
+Each store is read on its own thread. A store that does not answer in time is left out, reported as brigadewatch_up 0,
+and not read again until that reading has ended.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class StoreCollector(Collector):
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="metrics")
         self._readings: dict[str, Future[Reading]] = {}
         self._starting = threading.Lock()
-        self._names: list[str] = []  # of the tenants when SQL last answered: what Redis is read for
+        self._names: list[str] = []  # tenants as of SQL's last answer; Redis is read for these
 
     def states(self, *, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
-        """Each dependency's state: "ok", or why not."""
+        """Each dependency's state: "ok", or what is wrong."""
         return {
             name: "ok" if isinstance(found, list) else found for name, found in self._read(patience_seconds).items()
         }
@@ -55,7 +55,7 @@ class StoreCollector(Collector):
         return []
 
     def close(self) -> None:
-        """End the threads; a reading under way is waited for."""
+        """End the threads, after any reading under way."""
         self._threads.shutdown(cancel_futures=True)
 
     def _read(self, patience_seconds: float) -> dict[str, Reading | str]:
@@ -67,14 +67,14 @@ class StoreCollector(Collector):
                 found[name] = future.result(max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 found[name] = f"no answer within {patience_seconds} s"
-            except Exception as error:  # whatever a driver raises means the same here
+            except Exception as error:  # any error of a driver means: not available
                 found[name] = f"{type(error).__name__}: {error}"
         return found
 
     def _start(self, name: str, read: Callable[[], Reading]) -> Future[Reading]:
         with self._starting:
             waiting = self._readings.get(name)
-            if waiting is None or waiting.done():  # while one hangs, no second thread waits for the same store
+            if waiting is None or waiting.done():  # while a reading hangs, no second thread is started for that store
                 waiting = self._readings[name] = self._threads.submit(read)
             return waiting
 

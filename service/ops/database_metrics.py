@@ -1,4 +1,4 @@
-"""What the database knows: how far each tenant is, its cases, its webhooks, what is planned and overdue."""
+"""Metrics from the database: each tenant's progress, cases and webhooks, and overdue work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from service.storage.detection import metrics_reads
 from service.storage.redis_store.job_kinds import TIMED_WORKS
 
-MAX_TENANTS = 200  # in labels; how many are left out is a metric of its own
+MAX_TENANTS = 200  # with labels; the number left out has its own metric
 
 
 def read_database(connection: Connection, now_us: int, remember: Callable[[list[str]], None]) -> Iterator[Metric]:
@@ -37,10 +37,10 @@ def _size(connection: Connection) -> Metric:
 
 
 def _overdue(connection: Connection, now_us: int) -> Metric:
-    """Of all tenants: what was planned and has not been done, by kind of work."""
+    """Overdue work of all tenants, by kind."""
     late = GaugeMetricFamily(
         "brigadewatch_timer_overdue_seconds",
-        "How long the work that waits longest has been due; 0: none is.",
+        "How long the most overdue work has been due; 0: none is overdue.",
         labels=["work"],
     )
     due = metrics_reads.earliest_timers(connection)
@@ -52,7 +52,7 @@ def _overdue(connection: Connection, now_us: int) -> Metric:
 def _sources(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
     polled = GaugeMetricFamily(
         "brigadewatch_poll_success_timestamp_seconds",
-        "Latest successful poll of the source that waits longest for one; its making counts as one.",
+        "Latest successful poll of the source that has waited longest for one; its creation counts as one.",
         labels=["tenant", "platform"],
     )
     failing = GaugeMetricFamily(
@@ -68,7 +68,7 @@ def _sources(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
 def _positions(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
     position = GaugeMetricFamily(
         "brigadewatch_position",
-        "How far each stage is, in acknowledged items of the tenant.",
+        "Position of each stage, in acknowledged items of the tenant.",
         labels=["tenant", "stage"],
     )
     archived = CounterMetricFamily(
@@ -110,14 +110,14 @@ def _lag(connection: Connection, names: dict[int, str], now_us: int) -> Iterator
 
 def _cases(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
     dead = GaugeMetricFamily(
-        "brigadewatch_dead_letters", "Items that failed five times over and were not sent again.", labels=["tenant"]
+        "brigadewatch_dead_letters", "Items that failed five times and were not sent again.", labels=["tenant"]
     )
     counts = metrics_reads.dead_letter_counts(connection)
     for tenant, name in names.items():
         dead.add_metric([name], counts.get(tenant, 0))
     kept = GaugeMetricFamily(
         "brigadewatch_clusters",
-        "Clusters, by what they are and how far a person is with them.",
+        "Clusters, by kind, disposition and status.",
         labels=["tenant", "kind", "disposition", "status"],
     )
     open_ones: dict[int, int] = dict.fromkeys(names, 0)
@@ -127,7 +127,9 @@ def _cases(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
             if disposition == "flagged" and status in ("open", "escalated"):
                 open_ones[tenant] += n
     waiting = GaugeMetricFamily(
-        "brigadewatch_cases_waiting", "Flagged clusters, open or escalated, that wait for a person.", labels=["tenant"]
+        "brigadewatch_cases_waiting",
+        "Flagged clusters, open or escalated, that wait for a moderator.",
+        labels=["tenant"],
     )
     for tenant, n in open_ones.items():
         waiting.add_metric([names[tenant]], n)
@@ -140,7 +142,7 @@ def _cases(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
     yield from (dead, kept, waiting, made)
     harmed = GaugeMetricFamily(
         "brigadewatch_restorations",
-        "Targets that were removed while a cluster inflated their count, by what came of it.",
+        "Targets that were removed while a cluster inflated their count, by outcome.",
         labels=["tenant", "state"],
     )
     for tenant, state, n in metrics_reads.restoration_counts(connection):
@@ -166,10 +168,10 @@ def _sweeps(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
 
 def _webhooks(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
     waiting = GaugeMetricFamily(
-        "brigadewatch_deliveries_waiting", "Webhook deliveries that are to be sent, or sent again.", labels=["tenant"]
+        "brigadewatch_deliveries_waiting", "Webhook deliveries waiting to be sent, or sent again.", labels=["tenant"]
     )
     disabled = GaugeMetricFamily(
-        "brigadewatch_subscriptions_disabled", "Webhook subscriptions that nothing is sent to.", labels=["tenant"]
+        "brigadewatch_subscriptions_disabled", "Disabled webhook subscriptions.", labels=["tenant"]
     )
     for family, counts in (
         (waiting, metrics_reads.waiting_delivery_counts(connection)),

@@ -1,7 +1,6 @@
 """What the API process counts about itself, as Prometheus metrics; plugged in as `app.state.observe`.
 
-Counters begin at zero with the process, and are its own: with several API processes each is scraped, and sums are over
-them.
+Counters start at zero with the process. With several API processes, each is scraped and the counters are summed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ LIMITS = (
     "sign-in-address",
     "sign-in-crowd",
 )
-# lock-out: wrong once too often; locked: the account rests
+# lock-out: one wrong password too many; locked: the account is temporarily locked
 SIGN_INS = ("signed-in", "wrong", "lock-out", "locked", "address-locked", "busy", "form-expired")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -46,7 +45,7 @@ class Observations:
         )
         self._limited = Counter(
             "brigadewatch_limited_requests",
-            "Requests that a limit refused or cut, by which one.",
+            "Requests refused or cut off by a limit, by limit.",
             ["cause"],
             registry=registry,
         )
@@ -58,23 +57,23 @@ class Observations:
         )
         self._assessed = Histogram(
             "brigadewatch_assessment_duration_seconds",
-            "Time to answer one question about targets.",
+            "Time to answer one request about targets.",
             buckets=_ASSESSMENT_BUCKETS,
             registry=registry,
         )
         self._webhooks = Counter(
             "brigadewatch_webhook_deliveries",
-            "Deliveries of platforms, by what became of them.",
+            "Webhook deliveries from platforms, by result.",
             ["platform", "result"],
             registry=registry,
         )
         self._sign_ins = Counter(
             "brigadewatch_sign_ins",
-            "Attempts to sign in to the console, by what came of them.",
+            "Attempts to sign in to the console, by result.",
             ["result"],
             registry=registry,
         )
-        for cause in LIMITS:  # there from the beginning: a first one is a rise
+        for cause in LIMITS:  # shown as 0 from the start, so that the first one is an increase
             self._limited.labels(cause)
         for result in SIGN_INS:
             self._sign_ins.labels(result)

@@ -1,8 +1,7 @@
-"""Which processes live, and how much memory each kind takes: reported to Redis by the processes themselves, every ten
-seconds.
+"""Which processes are alive, and how much memory each kind uses: every process reports to Redis every ten seconds.
 
-Times are Redis' own, so that hosts need not agree. A process that ends takes its entry away; one that is killed is gone
-from the answers after SILENT_SECONDS. Memory is read from /proc, and left out where there is none.
+Times are Redis' own, so that hosts need not agree. A process that ends removes its entry; one that is killed drops out
+after SILENT_SECONDS. Memory is read from /proc, and left out on systems without it.
 """
 
 from __future__ import annotations
@@ -34,18 +33,18 @@ class Kind:
     """The living processes of one kind, together."""
 
     count: int
-    resident_bytes: int | None  # of the largest; None: not to be had
-    peak_bytes: int | None  # the most that any of those had since its start
+    resident_bytes: int | None  # of the largest; None: unknown
+    peak_bytes: int | None  # the highest of any of them since its start
 
 
 @contextmanager
 def beating(client: Redis, kind: str) -> Iterator[None]:
-    """Inside, this process is known as one of its kind. Redis may go and come back meanwhile."""
+    """Report this process as alive within the block. Redis may go away and come back."""
     over, field = threading.Event(), f"{kind}|{secrets.token_hex(6)}"
 
     def beat() -> None:
         while not over.is_set():
-            with suppress(RedisError, OSError):  # the next beat may find it
+            with suppress(RedisError, OSError):  # the next beat may succeed
                 _say(client, field)
             over.wait(BEAT_SECONDS)
 
@@ -56,12 +55,12 @@ def beating(client: Redis, kind: str) -> Iterator[None]:
     finally:
         over.set()
         thread.join(BEAT_SECONDS)
-        with suppress(RedisError, OSError):  # it falls silent
+        with suppress(RedisError, OSError):  # its entry expires
             client.hdel(redis_keys.PROCESSES, field)
 
 
 def read_kinds(fields: Mapping[Any, Any], now_seconds: float) -> dict[str, Kind]:
-    """Every kind, from the hash as Redis gives it and Redis' time; a kind of which nobody lives has 0."""
+    """Processes by kind, from the hash as Redis returns it and Redis' time; a kind without processes has 0."""
     living: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for field, value in fields.items():
         kind, entry = _text(field).partition("|")[0], json.loads(value)

@@ -1,6 +1,4 @@
-"""What Redis knows: streams, queues, its own memory and append-only file, the processes that live, and what workers
-counted.
-"""
+"""Metrics from Redis: streams, queues, its memory and append-only file, live processes, and the workers' counters."""
 
 from __future__ import annotations
 
@@ -72,7 +70,7 @@ def _streams(names: list[str], answers: list[Any], now_us: int) -> Iterator[Metr
 def _processes(fields: Mapping[Any, Any], now_seconds: float) -> Iterator[Metric]:
     alive = GaugeMetricFamily(
         "brigadewatch_processes",
-        "Processes of the installation that were heard of within the last half minute.",
+        "Processes of the installation that reported within the last half minute.",
         labels=["process"],
     )
     resident = GaugeMetricFamily(
@@ -94,7 +92,7 @@ def _processes(fields: Mapping[Any, Any], now_seconds: float) -> Iterator[Metric
 
 
 def _info(client: redis.Redis) -> dict[str, Any]:
-    """What the server says about itself; a rented one may refuse to say a section."""
+    """The server's INFO; a hosted Redis may refuse some sections."""
     pipe = client.pipeline(transaction=False)
     for section in ("memory", "persistence", "stats", "clients"):
         pipe.info(section)
@@ -107,10 +105,10 @@ def _info(client: redis.Redis) -> dict[str, Any]:
 
 
 def _server(info: Mapping[str, Any]) -> Iterator[Metric]:
-    """Its own state; what a server does not say is left out."""
+    """The server's own state; values that it does not report are left out."""
     gauges = (
         ("memory_used_bytes", "Memory that Redis uses.", info.get("used_memory")),
-        ("memory_max_bytes", "Memory that Redis may use (maxmemory); 0: as much as there is.", info.get("maxmemory")),
+        ("memory_max_bytes", "Memory that Redis may use (maxmemory); 0: no limit.", info.get("maxmemory")),
         (
             "evicts",
             "Whether Redis would evict keys when its memory is full (it must not: 0).",
@@ -137,7 +135,7 @@ def _server(info: Mapping[str, Any]) -> Iterator[Metric]:
         yield gauge
     evicted = CounterMetricFamily(
         "brigadewatch_redis_evicted_keys",
-        "Keys that Redis evicted since its start; each may be a complaint that is lost.",
+        "Keys that Redis evicted since its start; each may be a lost complaint.",
     )
     evicted.add_metric([], float(info.get("evicted_keys", 0)))
     yield evicted

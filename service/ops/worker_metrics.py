@@ -1,8 +1,8 @@
-"""What processes without a port of their own count, kept in Redis for the metrics port to show.
+"""Counters of processes without a port of their own, kept in Redis for the metrics port.
 
-Workers are processes of their own, so their counters cannot live in the API's memory; a hash a tenant costs one round
-trip a job and survives restarts. FAMILIES is the whole of what can be counted: name, help, labels. Fields of a hash are
-`family|label|label`, of a histogram `family|label|<=bound` and `family|label|sum`.
+Workers run in separate processes, so their counters cannot live in the API's memory. One hash per tenant costs one
+round trip per job and survives restarts. FAMILIES lists everything that can be counted: name, help, labels. Fields of a
+hash are `family|label|label`, of a histogram `family|label|<=bound` and `family|label|sum`.
 """
 
 from __future__ import annotations
@@ -65,18 +65,16 @@ ANALYSIS_LAG = MetricFamily(
 DELIVERY_ATTEMPTS = MetricFamily(
     "delivery_attempts",
     "counter",
-    "Attempts to deliver webhooks, by what came of them.",
+    "Attempts to deliver webhooks, by result.",
     ("result",),
     last=DELIVERY_RESULTS,
 )
-POLLS = MetricFamily(
-    "polls", "counter", "Polls of platforms that do not post, by how they ended.", ("platform", "result")
-)
+POLLS = MetricFamily("polls", "counter", "Polls of platforms that do not post, by result.", ("platform", "result"))
 WINDOW_COMPLAINTS = MetricFamily("detection_window_complaints", "gauge", "Complaints in the resident window.")
 VALIDATED_PAIRS = MetricFamily(
     "detection_validated_pairs",
     "gauge",
-    "Pairs of reporters who meet more often than chance would have it: edges of the co-report graph.",
+    "Pairs of reporters who meet more often than chance explains: edges of the co-report graph.",
 )
 KEPT_PAIRS = MetricFamily(
     "detection_kept_pairs", "gauge", "Pairs of reporters in the window that are weighed, validated or not."
@@ -99,7 +97,7 @@ INFERRED_LARGEST = MetricFamily(
 SELFCHECK_FALSE = MetricFamily(
     "selfcheck_false_clusters",
     "gauge",
-    "Clusters that the latest self-check would flag where nobody complains together; 0 is right.",
+    "Clusters that the latest self-check would flag although nobody complains together; should be 0.",
 )
 SELFCHECK_COMPLAINTS = MetricFamily("selfcheck_complaints", "gauge", "Complaints that the latest self-check shuffled.")
 SELFCHECK_FINISHED = MetricFamily("selfcheck_finished_timestamp_seconds", "gauge", "When the latest self-check ended.")
@@ -126,7 +124,7 @@ _EVERYBODY = ""
 
 
 class WorkerMetrics:
-    """What one piece of work for one tenant has to add; written in one round trip at the end of the `with`.
+    """Collects the metrics of one job for one tenant and writes them in one round trip at the end of the `with` block.
 
     Counting never stops work: what Redis refuses is dropped.
     """
@@ -147,7 +145,7 @@ class WorkerMetrics:
         self._added[self._key(family), _field(family, (*labels, "sum"))] += value * times
 
     def put(self, family: MetricFamily, value: float, *labels: str) -> None:
-        """Say how much it is now."""
+        """Set a gauge."""
         self._put[self._key(family), _field(family, labels)] = value
 
     def __enter__(self) -> WorkerMetrics:
@@ -179,7 +177,7 @@ def record_job(client: Redis, work: str, tenant: str, seconds: float, result: Jo
 
 
 def counted(fields: Mapping[Any, Any], family: MetricFamily) -> dict[tuple[str, ...], float]:
-    """What a hash (as Redis gives it) has of one family: values by labels; of a histogram by labels and bound."""
+    """One family's values in a hash as Redis returns it, by labels; for a histogram, by labels and bound."""
     found = {}
     for field, value in fields.items():
         name, *labels = _text(field).split("|")
@@ -189,7 +187,7 @@ def counted(fields: Mapping[Any, Any], family: MetricFamily) -> dict[tuple[str, 
 
 
 def metrics_of(by_tenant: Mapping[str, Mapping[Any, Any]], everybody: Mapping[Any, Any]) -> Iterator[Metric]:
-    """All families: from each tenant's hash, and from the one of the whole installation."""
+    """All families, from each tenant's hash and the installation's."""
     for family in FAMILIES:
         labels = [*family.labels, *(["tenant"] if family.by_tenant else [])]
         hashes = [((name,), fields) for name, fields in by_tenant.items()] if family.by_tenant else [((), everybody)]

@@ -1,6 +1,6 @@
-"""Which workers there are, how many jobs wait, and how jobs went: as Redis knows it, read through an asyncio client.
+"""Workers, waiting jobs and job results, read from Redis through an asyncio client.
 
-What is shown is fit for an administrator of one tenant: no host, no process number, and no other tenant's name.
+Safe to show to an administrator of one tenant: no host, no process number, and no other tenant's name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from service.storage.redis_store.stream import AsyncRedis, unavailable_when_it_f
 _WORKERS = "rq:workers"
 _FIELDS = ("queues", "state", "birth", "last_heartbeat", "successful_job_count", "failed_job_count")
 MAX_WORKERS = 500
-SILENT_SECONDS = 90  # a worker says that it lives every minute or so
+SILENT_SECONDS = 90  # workers report about once a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +37,22 @@ class Worker:
     failed: int
 
     def silent(self, now: datetime) -> bool:
-        """Whether it has not been heard of for so long that it is probably gone."""
+        """Whether it has been silent for so long that it is probably gone."""
         return self.heard is None or (now - self.heard).total_seconds() > SILENT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class SelfCheck:
-    """What the tenant's latest self-check found (workers/selfcheck.py)."""
+    """The result of the tenant's latest self-check (workers/selfcheck.py)."""
 
-    false_clusters: int  # that it would flag where nobody complains together
+    false_clusters: int  # clusters that it would flag although nobody complains together
     complaints: int
     finished: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class RedisState:
-    """How Redis itself is."""
+    """The state of Redis itself."""
 
     used_bytes: int
     limit_bytes: int  # 0: as much as there is
@@ -67,11 +67,11 @@ class RedisState:
 
 @dataclass(frozen=True, slots=True)
 class Machinery:
-    """All of it, at one moment."""
+    """A snapshot of workers, queues and jobs."""
 
     workers: list[Worker]  # by queue, then age
     kinds: Mapping[str, Kind]  # of processes
-    redis: RedisState | None  # None: a rented server that does not say
+    redis: RedisState | None  # None: a hosted server that does not report it
     waiting_by_queue: Mapping[str, int]
     position: int | None  # the tenant's acknowledged items; None: Redis is being rebuilt, or the tenant is new
     stream_batches: int
@@ -81,7 +81,7 @@ class Machinery:
     selfcheck: SelfCheck | None
 
     def missing(self, now: datetime) -> list[str]:
-        """Queues that nobody works on."""
+        """Queues without a worker."""
         alive = {worker.queue for worker in self.workers if not worker.silent(now)}
         return [queue for queue in QUEUES if queue not in alive]
 

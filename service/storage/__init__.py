@@ -1,1 +1,1 @@
-"""Where things are kept: Redis (stream, totals, leases) and SQL (the truth)."""
+"""Storage: Redis (stream, totals, leases) and SQL (the system of record)."""

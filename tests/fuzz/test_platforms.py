@@ -20,7 +20,7 @@ from service.intake.items import parsed
 from service.intake.privacy_filter import PrivacyFilter
 from service.platforms import registry
 from service.platforms.coral import Coral
-from service.platforms.generic import BadMapping, read_mapping
+from service.platforms.field_map import BadMapping, read_mapping
 from service.platforms.generic import read as read_generic
 from service.platforms.lemmy import Lemmy
 from service.platforms.ozone import Ozone

@@ -285,7 +285,7 @@ def test_what_people_found_right_revokes_and_an_appeal_takes_that_back(paper: Ne
     paper.posts([outcome(t, 8.2 * DAY, f"p-{t}", verdict="upheld", decided_by="person") for t in targets])
     assert paper.clusters()[identity].disposition == "reliable" and states(paper) == {}
     ((_, revoked),) = told(paper, "cluster.revoked")
-    assert revoked["because"] == "people found its complaints right"
+    assert revoked["because"] == "moderators upheld its complaints"
     paper.posts([outcome(t, 8.3 * DAY, f"a-{t}", verdict="rejected", decided_by="appeal") for t in targets])
     assert paper.clusters()[identity].disposition == "flagged"
     assert len(told(paper, "cluster.flagged")) == 2

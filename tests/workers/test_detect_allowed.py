@@ -164,7 +164,7 @@ def test_the_list_names_each_once_refuses_what_is_none_and_is_each_tenants_own(p
         with pytest.raises(Refused, match="already"):
             allow_list.allow(connection, paper.id, "é 'quoted' <b>", note=None, by="ann", now_us=1)
         for wrong in ("", "x" * 129, "a\nb", "a\0", "\ud800"):
-            with pytest.raises(Refused, match="no reporter's id"):
+            with pytest.raises(Refused, match="is not a reporter's id"):
                 allow_list.allow(connection, paper.id, wrong, note=None, by="ann", now_us=1)
             assert allow_list.find_allowed(connection, paper.id, wrong) is None
         with pytest.raises(Refused, match="too long"):

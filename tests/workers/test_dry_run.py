@@ -42,7 +42,7 @@ def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Itera
 
 def ask(paper: Newspaper, **values: Any) -> str:
     with write(paper.engine) as connection:
-        return dry_runs.ask(connection, paper.id, values, by="ann", now_us=paper.resources.now_us())
+        return dry_runs.request_dry_run(connection, paper.id, values, by="ann", now_us=paper.resources.now_us())
 
 
 def read(paper: Newspaper, run: str) -> dry_runs.DryRun:
@@ -230,7 +230,7 @@ def test_a_tenant_without_complaints_and_one_with_too_many_have_an_answer_too(
 ) -> None:
     number = create_tenant(paper.engine, "empty", 0)
     with write(paper.engine) as connection:
-        run = dry_runs.ask(connection, number, {"min_members": 5}, by="ann", now_us=1)
+        run = dry_runs.request_dry_run(connection, number, {"min_members": 5}, by="ann", now_us=1)
     dry_run.run("empty", paper.resources)
     with paper.engine.connect() as connection:
         found = dry_runs.read(connection, number, run)
@@ -304,12 +304,12 @@ def test_impossible_thresholds_and_those_in_force_are_refused(paper: Newspaper) 
             {"flag_score": float("nan")},
         ):
             with pytest.raises(ValueError):
-                dry_runs.ask(connection, paper.id, wrong, by="ann", now_us=1)
+                dry_runs.request_dry_run(connection, paper.id, wrong, by="ann", now_us=1)
         for same in ({}, {"min_members": 3}):
             with pytest.raises(Refused, match="nothing would change"):
-                dry_runs.ask(connection, paper.id, same, by="ann", now_us=1)
+                dry_runs.request_dry_run(connection, paper.id, same, by="ann", now_us=1)
         for k in range(30):
-            dry_runs.ask(connection, paper.id, {"min_members": 5 + k % 10}, by="ann", now_us=k)
+            dry_runs.request_dry_run(connection, paper.id, {"min_members": 5 + k % 10}, by="ann", now_us=k)
         rows = (
             connection.execute(select(schema.dry_runs.c.state).where(schema.dry_runs.c.tenant_id == paper.id))
             .scalars()

@@ -350,8 +350,8 @@ def test_what_is_sent_again_is_refused_as_erased_at_the_edge_and_what_was_on_its
     )
     assert again.json()["accepted"] == 1
     assert [(r["id"], r["detail"].split(":")[0], r["pointer"]) for r in again.json()["rejected"]] == [
-        ("c1", "erased", "/reporter/id"),
-        ("c9", "erased", "/reporter/id"),
+        ("c1", "the reporter was erased", "/reporter/id"),
+        ("c9", "the reporter was erased", "/reporter/id"),
     ]
     # as another API process would, that does not know yet
     house.accepts(line(complaint("c10")), line(complaint("c4", "bob", "t3")))
@@ -462,7 +462,10 @@ def test_with_pseudonyms_both_what_was_stored_before_and_after_is_erased(house: 
     assert (in_rows(house.engine, forms(VERA)) == {}) is (asked == "own id")  # a pseudonym cannot be turned back
     for sent in (VERA, pseudonym):
         answer = house.api.post("/v1/complaints", tenant=house.name, json=complaint("c5", sent, "t5"))
-        assert (answer.status_code, answer.json()["errors"][0]["detail"].split(":")[0]) == (422, "erased")
+        assert (answer.status_code, answer.json()["errors"][0]["detail"].split(":")[0]) == (
+            422,
+            "the reporter was erased",
+        )
 
 
 def test_another_tenant_s_person_of_the_same_name_stays(house: House) -> None:
@@ -488,7 +491,7 @@ def test_the_command_line_asks_and_prints_the_job(house: House) -> None:
     runner, data = CliRunner(), ["--data", str(house.resources.settings.data)]
     done = runner.invoke(app, ["erase", "--tenant", house.name, VERA, *data])
     assert done.exit_code == 0, done.output
-    assert house.asked(done.stdout.strip()).state == erasures.ASKED
+    assert house.asked(done.stdout.strip()).state == erasures.REQUESTED
     assert runner.invoke(app, ["erase", "--tenant", house.name, "x\n", *data]).exit_code == 2
     assert runner.invoke(app, ["erase", "--tenant", house.name, "", *data]).exit_code == 2
 

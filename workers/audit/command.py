@@ -99,7 +99,7 @@ def run(
 
 
 def _check_destinations(out: Path, html: Path | None) -> None:
-    """Found out before the work, not after it."""
+    """Check the output paths before the work starts."""
     for option, path in (("--out", out), ("--html", html)):
         if path is not None and not path.parent.is_dir():
             raise Refused(f"{path.parent} is not a folder: {option} needs a folder that exists")
@@ -201,7 +201,7 @@ def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, out
 
 
 def _write(out: Path, text: str) -> None:
-    """All or nothing: a report that is there is whole."""
+    """Write the file atomically: an existing report is always complete."""
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         draft.write_text(text, encoding="utf-8")

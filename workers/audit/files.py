@@ -100,7 +100,7 @@ def _ndjson(path: Path, noun: Noun, now: datetime, progress: Callable[[int], Non
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     """The lines of a file; of one that is longer than any item may be, as much as shows that, so that a file of one
-    endless line is no end of memory.
+    endless line cannot exhaust memory.
     """
     while line := file.readline(_LONGEST_LINE):
         yield line
@@ -154,7 +154,7 @@ def _rows(batch: Any) -> Iterator[dict[str, Any] | None]:
         yield from batch.to_pylist()
         return
     except (OverflowError, ValueError):
-        pass  # nothing was given yet: row by row
+        pass  # nothing was yielded yet: convert row by row
     for k in range(batch.num_rows):
         try:
             yield batch.slice(k, 1).to_pylist()[0]

@@ -25,7 +25,7 @@ from service.moderation.assessment import recommend
 from service.moderation.signals.shared_traits import TRAIT_PREFIX
 from workers.audit.scenes import AuditScope, Scene, TargetLine
 
-DRAWN = 200  # clusters with a section of their own; a page of thousands of pictures opens nowhere
+DRAWN = 200  # clusters with a section of their own; browsers cannot open a page with thousands of charts
 AUTHOR = "one_author"
 
 

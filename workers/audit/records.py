@@ -29,7 +29,7 @@ class Records:
     def recorded(
         self, group: Group, outcomes: Mapping[int, Sequence[Judgement]], now_us: int, flag_score: float
     ) -> Group:
-        """The group with its members' records behind its evidence, if it is coordinated by itself and there are any."""
+        """Append members' records to the group's evidence, if it is coordinated without them and there are any."""
         if not len(self._rows) or coordination(group.evidence) <= flag_score:
             return group
         evidence = record_evidence(

@@ -46,7 +46,7 @@ def cluster_of(state: ClusterState, history: ComplaintHistory) -> Cluster:
 
 
 def counts(states: Sequence[ClusterState], history: ComplaintHistory) -> list[JsonObject]:
-    """Raw and independent count of every target where the two differ."""
+    """Raw and independent counts of the targets where they differ."""
     targets, total = np.unique(history.complaints.target, return_counts=True)
     total_by_target = dict(zip(targets.tolist(), total.tolist(), strict=True))
     parts: dict[int, list[ClusterPart]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""What a reader wants to see of a cluster beyond its figures: who complained about what, when, and beside whom. PURE.
+"""Details of a cluster for the audit's page: who complained about what, and when. PURE.
 
 Plain values, bounded in size, in the platform's own ids; service/charts draws them and page.py writes them out.
 """
@@ -38,7 +38,7 @@ class GivenFields:
 
 @dataclass(frozen=True, slots=True)
 class AuditScope:
-    """What was looked at."""
+    """The data that was audited."""
 
     files: tuple[str, ...]  # names without folders
     outcome_files: tuple[str, ...]
@@ -68,7 +68,7 @@ class TargetLine:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything to see of one cluster."""
+    """The details of one cluster."""
 
     lockstep: Lockstep
     burst: Burst
@@ -78,7 +78,7 @@ class Scene:
 
 
 def given_fields(history: ComplaintHistory) -> tuple[GivenFields, ...]:
-    """How often the optional parts of a complaint were given."""
+    """How often each optional part of a complaint was given."""
     c, total = history.complaints, max(len(history.complaints), 1)
     return (
         GivenFields(

@@ -23,7 +23,7 @@ from workers.detection.groups import Group
 from workers.detection.target_traits import shared_traits_of
 from workers.group_adapter import found_group
 
-UNLIMITED = 2**62  # no quota in an audit: nobody is buried by a report
+UNLIMITED = 2**62  # no quota in an audit: a report does not flood a queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class AuditResult:
 
 
 class _KnownBy(Mapping[int, Sequence[FeedOutcome]]):
-    """The outcomes known at a moment: a view, since most targets are never asked for."""
+    """The outcomes known at a given time: a view, since most targets are never looked up."""
 
     def __init__(self, outcomes: Mapping[int, Sequence[FeedOutcome]], now_us: int) -> None:
         self._outcomes, self._now_us = outcomes, now_us
@@ -81,7 +81,7 @@ def audit(
     ends = list(window_ends(int(time[0]), int(time[-1]), window_ms, step_seconds * 1000))
     for done, end in enumerate(ends, 1):
         first, last = int(np.searchsorted(time, end - window_ms)), int(np.searchsorted(time, end, "right"))
-        if first == last:  # nothing happened for longer than a window: no cluster is in it either
+        if first == last:  # nothing happened for longer than a window: the window has no clusters
             progress(done, len(ends))
             continue
         detector, groups = Detector.sweep(policy, history.between(first, last))

@@ -1,1 +1,3 @@
-"""Who complains together? PURE: numpy, scipy and networkx; no I/O, no clock, `now` is the watermark."""
+"""Detection: find reporters who complain together. PURE: numpy, scipy and networkx; no I/O, no clock, `now` is the
+watermark.
+"""

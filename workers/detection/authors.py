@@ -1,8 +1,10 @@
-"""Who follows one author? Random subsets of a group hit one author's texts, so that hardly any two members meet twice.
+"""Groups that follow one author: random subsets of a group complain about the author's texts, so that hardly any two
+members meet twice.
 
 x = distinct contexts in which a reporter complained about the author; p_u = P(Bin(d_u, n_author / N) >= x). The
 devoted (x >= 2, p_u < 1e-3, at least half of all their complaints) are more than chance brings together when the
-Poisson tail of their number, times the number of authors, is below .01. Without the devotion rule every patrol shows.
+Poisson tail of their number, times the number of authors, is below .01. Without the devotion rule every patrol would be
+found.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ class AuthorGroup:
 
 
 def author_groups(window: Window) -> list[AuthorGroup]:
-    """Every author whose devoted reporters are too many to be chance."""
+    """Authors with more devoted reporters than chance explains."""
     events = np.flatnonzero(~window.gone[: window.size])
     author = window.author[events].astype(np.int64)
     known = window.authors.keys[author] != 0
@@ -62,7 +64,7 @@ def author_groups(window: Window) -> list[AuthorGroup]:
 
 
 def _expected(degrees: np.ndarray[tuple[int], np.dtype[np.int64]], share: float) -> float:
-    """How many reporters would be so devoted by chance, over the distinct numbers of complaints."""
+    """The expected number of reporters that are this devoted by chance."""
     total = 0.0
     for degree in np.flatnonzero(degrees)[np.flatnonzero(degrees) >= 2].tolist():
         x = np.arange(max(2, int(np.ceil(DEVOTION * degree))), degree + 1)

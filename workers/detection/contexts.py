@@ -1,4 +1,4 @@
-"""Contexts where a platform gives none, or none that say anything: targets that many reporters visit in one sitting
+"""Infer contexts where a platform gives none, or only useless ones: targets that many reporters visit in one sitting
 belong together.
 
 A context that only one target has says nothing about what is read together. An article with a single comment that drew
@@ -25,7 +25,7 @@ from workers.detection.window import Complaints, Window
 
 GAPS_MS = (1_800_000, 7_200_000, 21_600_000)
 COVERAGE, ROUNDS, STEPS = 0.6, 5, 3
-TWINS = 2  # so many of one reporter, and the sittings are a group's
+TWINS = 2  # with this many twins, a reporter's sittings are those of a group
 SHARED = 1 / 3  # of the targets whose context is given have one with another, or a context of one target says nothing
 MOSTLY_GIVEN = 0.95  # of the complaints: the rest are their own contexts; below, theirs are inferred
 

@@ -1,4 +1,5 @@
-"""Pairs that keep meeting in ever new places: the seeds of groups whose members hit random subsets.
+"""Pairs that keep meeting in new contexts: seeds of groups whose members each complain about a random subset of
+targets.
 
 X^c = contexts in which a pair meets, at five (lag, size cap) scales; p^c = (mu / (mu + b))^(X^c - 1), with b a scale's
 own by sum mu / (mu + b) = #{X^c >= 2}, three rounds without p < 1e-3; times 5. Only seeds: growth and score decide.

@@ -1,4 +1,4 @@
-"""Crowds on one target that do not look like one, kept from tick to tick."""
+"""Coordinated crowds on single targets, kept from tick to tick."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Crowds:
         self._by_target.clear()
 
     def update(self, events: Events, gone: Events, usual_fresh: Callable[[], float], *, whole: bool) -> None:
-        """Look at the targets of what came and left; at every target where `whole` (a sweep)."""
+        """Update the targets of new and removed complaints; every target if `whole` (a sweep)."""
         if whole:
             touched = np.flatnonzero(self.window.crowd[: len(self.window.targets)] >= MINIMUM).astype(np.int64)
             self.hot_slices = len(touched) * len(SPANS_MS)
@@ -44,7 +44,7 @@ class Crowds:
                 self._by_target.pop(target, None)
 
     def outside(self, repeat: Iterable[Group]) -> list[Group]:
-        """Crowds that are not, by half or more, members of groups that hit several targets."""
+        """Crowds of which less than half are members of groups with several targets."""
         members = frozenset().union(*(g.reporters for g in repeat))
         self._by_target = {t: g for t, g in self._by_target.items() if self.window.crowd[t]}
         return [g for g in self._by_target.values() if len(g.reporters & members) < 0.5 * len(g.reporters)]

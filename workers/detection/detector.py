@@ -30,12 +30,12 @@ from workers.detection.seeds import components
 from workers.detection.twins import SURPRISE, twin_pairs
 from workers.detection.window import Complaints, Window
 
-LARGEST_CROSSING = 200  # reporters: a larger component of crossing pairs is the whole town, not a group
+LARGEST_CROSSING = 200  # reporters: a larger component of crossing pairs is the whole community, not a group
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a sweep hands over to the live detector. Reporters and targets are the caller's keys."""
+    """What a sweep passes to the live detector. Reporters and targets are the caller's keys."""
 
     affinity: Affinity
     pairs_met: int  # m
@@ -65,7 +65,7 @@ class Detector:
 
     @property
     def counters(self) -> Counter[str]:
-        """What was counted so far."""
+        """Counters since the start."""
         return self.grouping.counters
 
     @property
@@ -129,7 +129,7 @@ class Detector:
         return self, self.grouping.update(events, events[:0], whole=True)
 
     def _follow_leads(self) -> None:
-        """What only the whole window shows: authors with a following, and pairs that meet ever elsewhere."""
+        """Seeds that need the whole window: authors' followers, and pairs that keep meeting in new contexts."""
         keys = self.window.reporters.keys
         crossing, p = crossing_pairs(self.window, self.policy.neighbours)
         self.grouping.pairs.cross(crossing, p)

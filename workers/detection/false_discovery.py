@@ -1,4 +1,4 @@
-"""Which of many p-values can be believed together."""
+"""Select p-values at a given false discovery rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From members to a measured group; what has not changed is not measured again."""
+"""Measure groups, reusing the measurement of groups that have not changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class GroupMeasurement:
     def __init__(self, seeds: SeedGrowth, counters: Counter[str]) -> None:
         self.seeds, self.counters = seeds, counters
         self.policy, self.window, self.pair_graph = seeds.policy, seeds.window, seeds.pair_graph
-        self.contexts: ContextSource = "none"  # what shared reading is judged by
+        self.contexts: ContextSource = "none"  # what shared reading is measured against
         self._measured: dict[MemberSet, Group | None] = {}
         self._surprises: dict[MemberSet, float] = {}
 
@@ -54,7 +54,7 @@ class GroupMeasurement:
         return [g for g in measured.values() if g is not None]
 
     def coordinated(self) -> MemberSet:
-        """Everybody in a group that is measured as coordinated."""
+        """All members of groups measured as coordinated."""
         return frozenset().union(
             *(
                 m
@@ -77,7 +77,7 @@ class GroupMeasurement:
     def _lasting_surprise(self, members: MemberSet, who: Ints, targets: Ints) -> float:
         """The group's surprise.
 
-        It is the dearest signal: a very large group keeps it until the next sweep, while a twentieth at most has
+        It is the most expensive signal: a very large group keeps it until the next sweep, while a twentieth at most has
         changed.
         """
         if len(members) < VERY_LARGE:

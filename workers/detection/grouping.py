@@ -1,4 +1,4 @@
-"""From pairs to groups: seeds of every tier, grown, merged, measured; only what changed is done again."""
+"""From pairs to groups: seeds of every tier are grown, merged and measured; only changes are recomputed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a seed of validated pairs to a group: who else hits the same targets in the same hours?"""
+"""From a seed of validated pairs to a group: who else complains about the same targets in the same hours?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.window import Window
 
 MemberSet = frozenset[int]
-CHANCE_TARGET = 0.01  # p above which a target is no aim of the group
+CHANCE_TARGET = 0.01  # p above which a target does not belong to the group
 CHANCE_SHARE = 0.05  # of the targets that a group is measured on
 
 
@@ -29,12 +29,12 @@ class Affinity:
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
-    """What a group is after: its targets and the hours in which its members hit each."""
+class TargetTraffic:
+    """The complaints of everyone on a group's targets, within the hours in which its members complained there."""
 
     targets: Ints
-    hits: Events  # every complaint on a target inside the members' hours
-    by_member: np.ndarray[tuple[int], np.dtype[np.bool_]]  # which of the hits are the members'
+    events: Events
+    by_member: np.ndarray[tuple[int], np.dtype[np.bool_]]  # which of the events are the members' own
 
 
 def targets_of(window: Window, members: Ints, share: float) -> Ints:
@@ -49,12 +49,12 @@ def targets_of(window: Window, members: Ints, share: float) -> Ints:
 
 
 def measured_targets(window: Window, members: Ints, share: float) -> Ints:
-    """Those of the targets that a group is measured on: at most CHANCE_SHARE of them are chance (Benjamini-Hochberg
-    over all that it touched).
+    """The targets that a group is measured on: at most CHANCE_SHARE of them are shared by chance (Benjamini-Hochberg
+    over all targets that it touched).
 
     Each of the n complaints on a target is a member's with the probability of the members' share in the traffic of
-    their own days: whoever lays a thousand decoys within a week meets on a hundred popular targets, and all of these
-    are what that share explains.
+    their own days. Accounts that file a thousand decoy complaints within a week meet on a hundred popular targets, and
+    their share of the traffic explains all of those.
     """
     events, shared, count, touched = _shared_targets(window, members, share)
     if not len(shared):
@@ -84,7 +84,7 @@ def _traffic_share(window: Window, events: Events) -> float:
     return min(1.0, float((share * mine).sum() / max(mine.sum(), 1)))
 
 
-def aim_of(window: Window, members: Ints, targets: Ints, margin_ms: int) -> Aim:
+def target_traffic(window: Window, members: Ints, targets: Ints, margin_ms: int) -> TargetTraffic:
     """The complaints on the targets within the members' hours, `margin_ms` wider at both ends."""
     owner, events = window.runs(window.by_target, targets)
     member = np.isin(window.reporter[events], members)
@@ -93,11 +93,11 @@ def aim_of(window: Window, members: Ints, targets: Ints, margin_ms: int) -> Aim:
     low = np.minimum.reduceat(np.where(member, time, np.iinfo(np.int64).max // 2), start) - margin_ms
     high = np.maximum.reduceat(np.where(member, time, -1), start) + margin_ms
     inside = (time >= low[owner]) & (time <= high[owner])
-    return Aim(targets, events[inside], member[inside])
+    return TargetTraffic(targets, events[inside], member[inside])
 
 
 def grow(window: Window, seed: Iterable[int], barred: Iterable[int], affinity: Affinity, policy: Policy) -> MemberSet:
-    """The seed with everyone who hits its targets more often than chance, without members who do not.
+    """The seed plus everyone who complains about its targets more often than chance, minus members who do not.
 
     `barred` are members of other seeds: a brigade and a patrol that watch the same author must not become one
     (growth guard). Empty if fewer than `policy.min_members` remain or no two targets are shared.
@@ -108,10 +108,10 @@ def grow(window: Window, seed: Iterable[int], barred: Iterable[int], affinity: A
         targets = targets_of(window, members, policy.target_share)
         if len(targets) < 2:
             return frozenset()
-        aim = aim_of(window, members, targets, policy.growth_margin_seconds * 1000)
-        found, hits = np.unique(window.reporter[aim.hits], return_counts=True)
-        found, hits, candidates = found[hits >= 2].astype(np.int64), hits[hits >= 2], len(found)
-        p = member_p(window, aim, found, hits, affinity)
+        traffic = target_traffic(window, members, targets, policy.growth_margin_seconds * 1000)
+        found, counts = np.unique(window.reporter[traffic.events], return_counts=True)
+        found, counts, candidates = found[counts >= 2].astype(np.int64), counts[counts >= 2], len(found)
+        p = member_p(window, traffic, found, counts, affinity)
         admitted = (p * candidates < policy.growth_p) & ~np.isin(found, shut)
         grown = found[admitted | np.isin(found, members)]
         if len(grown) < policy.min_members:
@@ -122,29 +122,31 @@ def grow(window: Window, seed: Iterable[int], barred: Iterable[int], affinity: A
     return frozenset(members.tolist())
 
 
-def member_p(window: Window, aim: Aim, reporters: Ints, hits: Ints, affinity: Affinity) -> Floats:
-    """P(X >= hits) of each reporter against the aim's targets, given the control: complaints in the same contexts on
-    other targets.
+def member_p(window: Window, traffic: TargetTraffic, reporters: Ints, counts: Ints, affinity: Affinity) -> Floats:
+    """P(X >= counts) for each reporter: that many complaints in the `traffic` by chance, given the control.
+
+    The control is the reporter's complaints in the same contexts about other targets.
     """
     n = max(window.live, 1)
-    chance = (int((~aim.by_member).sum()) + len(aim.targets)) / n
-    contexts = np.unique(window.context_of[aim.targets])
-    elsewhere = max(0, int(window.context_crowd[contexts].sum()) - int(window.crowd[aim.targets].sum())) / n
+    chance = (int((~traffic.by_member).sum()) + len(traffic.targets)) / n
+    contexts = np.unique(window.context_of[traffic.targets])
+    elsewhere = max(0, int(window.context_crowd[contexts].sum()) - int(window.crowd[traffic.targets].sum())) / n
     owner, events = window.runs(window.by_pair, reporters)
-    control = np.isin(window.context[events], contexts) & ~np.isin(window.target[events], aim.targets)
+    control = np.isin(window.context[events], contexts) & ~np.isin(window.target[events], traffic.targets)
     y = np.bincount(owner[control], minlength=len(reporters))
-    return hits_p(hits, y, window.degree[reporters].astype(float), chance, elsewhere, affinity)
+    return admission_p(counts, y, window.degree[reporters].astype(float), chance, elsewhere, affinity)
 
 
-def hits_p(
-    hits: Ints | int, control: Ints | int, degree: Floats | float, chance: float, elsewhere: float, affinity: Affinity
+def admission_p(
+    counts: Ints | int, control: Ints | int, degree: Floats | float, chance: float, elsewhere: float, affinity: Affinity
 ) -> Floats:
-    """P(X >= hits) of reporters with `degree` complaints, `control` of them in the aim's contexts but on other targets.
+    """P(X >= counts) of reporters with `degree` complaints, `control` of them in the same contexts on other targets.
 
-    `chance` and `elsewhere` are the shares of all complaints that the aim's hours, and its contexts beside them, hold.
+    `chance` is the share of all complaints that other people's complaints on the targets make up in the members' hours;
+    `elsewhere` is the share of those in the same contexts about other targets.
     """
     mu = degree * chance
-    return np.asarray(betainc(hits, affinity.shape + control, mu / (mu + affinity.rate + degree * elsewhere)))
+    return np.asarray(betainc(counts, affinity.shape + control, mu / (mu + affinity.rate + degree * elsewhere)))
 
 
 def merge(groups: Iterable[MemberSet], share: float) -> list[MemberSet]:

@@ -1,4 +1,4 @@
-"""One target, one time: a crowd of disposable accounts has no second meeting to betray it.
+"""Crowds on one target: disposable accounts that complain once never meet a second time, so pairs cannot reveal them.
 
 Slices of n >= 8 complaints on one target within 15 min, 1 h or 6 h. Fisher's combination of the three device tests
 (fresh accounts, rare shared fingerprints, near-duplicate texts), or the strongest of them, times the number of slices;
@@ -38,7 +38,7 @@ HONEST_SHARE = 0.2  # of those who came in the carriers' midst that the target's
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A crowd on one target that does not look like one."""
+    """A coordinated crowd on one target."""
 
     target: int
     carriers: Ints  # reporters that carry the evidence, and those who came in their midst
@@ -77,7 +77,7 @@ def hot_slices(window: Window, targets: Ints, policy: Policy) -> list[tuple[int,
 
 
 def _shared(owner: Ints, prints: Ints) -> Bools:
-    """Whose fingerprint comes twice on the same target."""
+    """Which complaints share their fingerprint with another on the same target."""
     order = np.lexsort((prints, owner))
     same = (np.diff(owner[order]) == 0) & (np.diff(prints[order]) == 0) & (prints[order][1:] != 0)
     shared = np.zeros(len(prints), bool)
@@ -160,7 +160,7 @@ def _in_their_midst(window: Window, target: int, events: Events, carrying: Bools
     Part of every bought crowd is aged. Readers are expected at the rate of the target's other complaints (one more,
     over a day at least); where they would be more than HONEST_SHARE of those in the midst, nobody is taken along. Nor
     where those would be more than AGED_SHARE of the carriers: a target may draw most of its readers in one evening,
-    which its rate over all its days does not tell.
+    which its average rate does not show.
     """
     times = window.time[events]
     low, high = times[carrying].min(), times[carrying].max()

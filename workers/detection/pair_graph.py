@@ -20,7 +20,7 @@ class PairGraph:
         self.policy, self.window, self.edges = policy, window, edges
         self.graph: nx.Graph[int] = nx.Graph()  # validated co-reports
         self.affinity = Affinity(policy.default_shape, policy.default_rate)
-        self.tests = 0  # distinct pairs that met: what every p is one of
+        self.tests = 0  # distinct pairs that met: the number of tests
         self.crossing: tuple[Ints, Floats] = np.empty(0, np.int64), np.empty(0)
         self.components: list[MemberSet] = []  # connected, of the smallest group's size at least
         self._validated: tuple[Ints, Floats] = np.empty(0, np.int64), np.empty(0)

@@ -1,4 +1,4 @@
-"""The pairs worth keeping: every pair with a small p, as two flat columns."""
+"""All pairs with a small p, as two flat columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PairStore:
         self.weak_p = weak_p
         self.keys: Ints = np.empty(0, np.int64)
         self.p: Floats = np.empty(0)
-        self.changed = False  # since whoever reads it last set it back
+        self.changed = False  # since its reader last reset it
 
     def update(self, keys: Ints, p: Floats) -> None:
         """Set the p of distinct pairs; a pair whose p is no longer small is forgotten."""

@@ -1,4 +1,4 @@
-"""Who met whom: pairs of reporters that complained about the same targets close in time.
+"""Pairs of reporters who complained about the same targets close in time.
 
 A viral target would cost k^2 pairs; each complaint is therefore paired with the K latest before it only,
 and what that cut is counted.
@@ -44,7 +44,7 @@ class Joined:
 
 
 class MetBefore:
-    """A byte table of hashed pairs: has this pair met already?
+    """A byte table of hashed pairs that have met already.
 
     A false yes costs one needless join, never a wrong result; there is no false no.
     """
@@ -155,7 +155,7 @@ def mark_all(window: Window, events: Events, limit: int, met: MetBefore) -> None
 
 
 def _mark_first_complaints(window: Window, events: Events, limit: int, met: MetBefore) -> None:
-    """Who complains for the second time has meetings behind it that nobody noted: one-time reporters are skipped."""
+    """Earlier meetings of reporters who now complain for the second time: one-time reporters are skipped until then."""
     r = window.reporter[events]
     turned = np.unique(r[window.degree[r] > 1])
     share = (

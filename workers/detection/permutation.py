@@ -1,8 +1,7 @@
-"""The honest self-check: the window with its reporters shuffled within each context.
-
-Whoever complained in an article still complains in it, and at the same times something is complained about; only who
-was first to which comment is left to chance. Shuffling all reporters, or within a day, destroys shared reading as well
-and makes any null model look safe. What is flagged in a shuffled window is false by construction.
+"""The window with its reporters shuffled within each context, for the self-check. Each reporter still complains in the
+same articles, and each comment still draws complaints at the same times; only who complained about which comment is
+random. Shuffling all reporters, or shuffling within a day, would also destroy shared reading and make any null model
+look safe. Every flag in a shuffled window is false by construction.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from workers.detection.window import Complaints
 def permuted_within_contexts(batch: Complaints, seed: int) -> Complaints:
     """The complaints with reporters (and what belongs to them) shuffled within each context.
 
-    A complaint without a context stays where it is. A reporter that lands twice on a target counts once: the later one
-    is dropped, so the result may be a little shorter. Texts stay with their complaints.
+    A complaint without a context stays where it is. If a reporter lands on a target twice, the later complaint is
+    dropped, so the result may be slightly shorter. Texts stay with their complaints.
     """
     rng = np.random.default_rng(seed)
     order = np.lexsort((rng.random(len(batch)), batch.context))

@@ -1,4 +1,4 @@
-"""What the seeds of every tier grow into; only seeds around which enough is new are grown again."""
+"""Grow the seeds of every tier; a seed is grown again only after enough new complaints."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from workers.detection.seeds import weak_seeds
 Tier = Literal["strong", "weak", "crossing", "author", "twins"]
 LARGEST_WEAK_GRAPH = 20_000  # pairs; beyond it weak seeds are looked for at sweeps only
 FAILED_SHARE = 0.25  # of the complaints of a seed that became no group: so many new ones make it worth another try
-BONDED: tuple[Tier, ...] = ("author", "twins")  # leads that bring their own surprise
-OVERLAP_WITH_STRONG = 0.5  # a group of a weaker tier that mostly repeats a strong one adds nothing
+BONDED: tuple[Tier, ...] = ("author", "twins")  # kinds of leads with a surprise of their own
+OVERLAP_WITH_STRONG = 0.5  # a group of a weaker tier that mostly repeats a strong one is dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Grown:
     def __init__(self, seed: MemberSet, members: MemberSet, targets: Ints) -> None:
         self.members = members
         self.people = np.array(sorted(members or seed), np.int64)  # whose complaints count as new
-        # what became no group draws nobody in: only complaints of its own people count
+        # if it became no group, only its own members' complaints count
         self.targets = targets if members else targets[:0]
         self.size = len(members or seed) * max(len(targets), 1)  # complaints at most: what `pending` is compared with
         self.pending = 0

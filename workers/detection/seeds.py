@@ -1,4 +1,4 @@
-"""Where groups begin: sets of reporters that are worth growing."""
+"""Seeds: sets of reporters that may grow into groups."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def components(keys: Ints, smallest: int) -> list[MemberSet]:
 
 
 def in_triangles(keys: Ints) -> Ints:
-    """The pairs that close a triangle with two other pairs: one weak pair is chance, three that agree are a lead."""
+    """The pairs that close a triangle with two other pairs: a single weak pair may be chance, three that agree are a
+    lead.
+    """
     if len(keys) < 3:
         return keys[:0]
     nodes, where = np.unique(np.concatenate([keys >> PAIR_BITS, keys & 0xFFFFFFFF]), return_inverse=True)
@@ -48,7 +50,8 @@ def weak_seeds(
     large ones are cut into.
 
     A component without a weak pair is a strong seed and not among them. With `cut`, earlier communities, large
-    components are not cut anew: small brigades are small components, and the readers' large one changes in every tick.
+    components are not cut again: small brigades are small components, and the large component of readers changes at
+    every tick.
     """
     closed = in_triangles(edges.keys)
     weak = closed[~np.isin(closed, validated)]

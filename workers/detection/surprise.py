@@ -1,4 +1,4 @@
-"""How surprising is a group as a whole? The weak tier's measure, and the group's own evidence everywhere."""
+"""The surprise of a group as a whole: the weak tier's measure, and evidence in every tier."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from service.policy import Policy
 from workers.detection.arrays import Events, Floats, Ints
-from workers.detection.growth import Affinity, hits_p
+from workers.detection.growth import Affinity, admission_p
 from workers.detection.pairs import PAIR_BITS
 from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
-MEMBERS_WEIGHED = 60  # of a larger group the first so many; the mean a member is what counts
+MEMBERS_WEIGHED = 60  # members looked at in larger groups; the mean per member is what counts
 
 
 def group_surprise(
@@ -28,8 +28,8 @@ def group_surprise(
     its candidates.
 
     `best` is (reporter, reporter, -log10 p) of the pair inside with the smallest p; None: no pair was ever close, 0.
-    Only the group's `targets` (sorted) count: what members lay on popular ones beside, as decoys or as readers, would
-    hide what they do together.
+    Only the group's `targets` (sorted) count: members' other complaints about popular targets, as decoys or as readers,
+    would hide what they do together.
     """
     if best is None:
         return 0.0
@@ -57,10 +57,10 @@ def _by_overlap(window: Window, members: Ints, first: int, second: int) -> list[
 
 
 class _Joined:
-    """Who has joined the group so far, and in which hours they hit each of its targets: grows by one member at a time.
+    """The members who have joined so far, and the hours in which they complained about each target.
 
-    The same as growth.aim_of and growth.member_p of those who joined, for one reporter, without looking at the crowd of
-    a target anew.
+    Grows by one member at a time. Equals growth.target_traffic and growth.member_p of those who joined, for one
+    reporter, without counting a target's other complaints again.
     """
 
     def __init__(self, window: Window, targets: Ints, margin_ms: int) -> None:
@@ -81,7 +81,7 @@ class _Joined:
         self.high[place] = np.maximum(self.high[place], time)
 
     def gain(self, reporter: int, affinity: Affinity) -> float | None:
-        """What the reporter would add; None if it hits nothing that two of those inside hit, in their hours."""
+        """What the reporter would add; None without a complaint on a target of two members, within their hours."""
         window, active = self.window, np.flatnonzero(self.count >= 2)
         _, own = window.runs(window.by_pair, np.array([reporter]))
         place, events = self._on_targets(own)
@@ -91,8 +91,8 @@ class _Joined:
             & (time >= self.low[place] - self.margin)
             & (time <= self.high[place] + self.margin)
         )
-        hits = int(inside.sum())
-        if not hits:
+        count = int(inside.sum())
+        if not count:
             return None
         base = self.targets[active].astype(np.int64) << TIME_BITS
         keys = window.by_target.keys
@@ -106,7 +106,7 @@ class _Joined:
             (np.isin(window.context[own], contexts) & ~np.isin(window.target[own], self.targets[active])).sum()
         )
         p = float(
-            hits_p(hits, control, float(window.degree[reporter]), (others + len(active)) / n, elsewhere, affinity)
+            admission_p(count, control, float(window.degree[reporter]), (others + len(active)) / n, elsewhere, affinity)
         )
         return max(0.0, -math.log10(max(p, 1e-12)) - math.log10(max(1, others)))
 

@@ -1,4 +1,4 @@
-"""What do a group's targets have in common? Moderators recognise a campaign by what it is after.
+"""What do a group's targets have in common? Moderators recognise a campaign by its topic.
 
 Each target is a set of features: its author, context and kind, each attribute with its value, the words of its excerpt.
 For a feature that k of the group's n targets have, and K of all N targets of the window, the question is how often n
@@ -12,7 +12,8 @@ an attribute with two values is not drowned by a vocabulary of thousands, and wh
 itself.
 
 A shared trait is not evidence of coordination and adds nothing to a score: readers of one section also complain about
-one section. It says what a group is about. Its p says "not drawn at random from the window's targets", and no more.
+one section. It describes what a group is about. Its p only says that the targets were not drawn at random from the
+window's.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _FIELDS = {"kind": "kind", "author": "author_id", "context": "context_id"}
 def traits_of(target: Mapping[str, Any]) -> frozenset[str]:
     """The features of a complaint's `target`, in the shape of the contract; at most 64, words last, in their order.
 
-    "kind comment", "author a-9", "context article-3", "attribute is_reply = false", "word refugees". Words have four
+    "kind comment", "author a-9", "context article-3", "attribute section = politics", "word refugees". Words have four
     letters or more and are casefolded; other scripts than letters with spaces between words give runs of letters.
     """
     found = [f"{name} {target[key]}" for name, key in _FIELDS.items() if target.get(key) is not None]
@@ -65,7 +66,7 @@ def traits_of(target: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _value(value: object) -> str:
-    """Equal for the same value whether it came typed (JSON) or as text (CSV)."""
+    """The same text for a value from JSON (typed) and from CSV (text)."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
@@ -108,13 +109,13 @@ def usual_of(features: Mapping[str, int], targets: int) -> Usual:
 
 
 def name_of(feature: str) -> str:
-    """Which kind of feature it is: "author", "context", "kind", "word" or "attribute " and its name."""
+    """The kind of a feature: "author", "context", "kind", "word" or "attribute " and its name."""
     head, _, rest = feature.partition(" ")
     return f"attribute {rest.partition(' = ')[0]}" if head == "attribute" else head
 
 
 def least_of(name: str) -> int:
-    """How many of a group's targets must have such a feature to call it common."""
+    """How many of a group's targets must share a feature for it to count as common."""
     return LEAST_OF_WORD if name == "word" else LEAST
 
 

@@ -1,10 +1,10 @@
-"""Accounts that do nearly the same, at nearly the same time, in one place after another.
+"""Twins: accounts that do nearly the same thing at nearly the same time, in several places.
 
-Two reporters are twins if within an hour of each other they complained about at least three targets in three contexts
-and on three occasions hours apart, on at least half of what either did. Readers of one article meet within it, not in
-three; readers of several outrages of one evening meet on that evening; of 10^6 pairs of honest readers in the worlds
-none was. So twins need no null model, which is learned from the same window: where a brigade is a large part of all
-complaints, what it does is usual there, and pairs say nothing.
+Two reporters are twins if, within an hour of each other, they complained about at least three targets in three
+contexts, on three occasions hours apart, and these make up at least half of each one's complaints. Readers of one
+article meet within it, not in three; readers of several outrages of one evening meet on that evening. Of a million
+pairs of honest readers in the simulated worlds, none were twins. Twins therefore need no null model. That helps where a
+brigade files a large part of all complaints: a null model learned from the same window takes its behaviour for normal.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The hot window: complaints in flat columns, kept sorted four ways.
 
-Every question that detection asks ("how many complained about this target around that moment?",
-"did these two complain about the same thing?") is a binary search in one of four sorted arrays, so
-that late arrivals and withdrawals are exact and nothing has to be kept in step by hand. A tick
-costs one merge an index (memory copies), not one update an entity.
+Every question that detection asks ("how many complained about this target around that moment?", "did these two complain
+about the same thing?") is a binary search in one of four sorted arrays, so that late arrivals and withdrawals are exact
+and no counters have to be kept in sync. A tick costs one merge per index (memory copies), not one update per entity.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ UNKNOWN_MS = np.iinfo(np.int64).min
 class Complaints:
     """Complaints as columns, one entry each: what `Window.append` takes. Keys are any 64-bit integers."""
 
-    seq: Ints  # the caller's own number, given back in results
+    seq: Ints  # the caller's own number, returned in results
     time_ms: Ints
     reporter: Ints
     target: Ints
@@ -101,7 +100,7 @@ class Window:
     def append(self, batch: Complaints) -> Events:
         """Take new complaints in and let old ones leave; returns the events of those that are in the window.
 
-        The caller has seen to it that a reporter stands once on a target. Order inside the batch is irrelevant.
+        The caller ensures that a reporter has one complaint per target. Order inside the batch is irrelevant.
         """
         settled = self.watermark  # counts that are final were so at this time
         if len(batch):

@@ -63,7 +63,7 @@ def change(
         with write(api_context(request).engine) as connection:
             after = change_settings(connection, person.tenant_id, actor=person.name, now_us=now_us(request), **wanted)
     except Refused as error:
-        return _page(request, person, entered=entered, error=sentence(error).replace("; `off` ", "; leaving it empty "))
+        return _page(request, person, entered=entered, error=sentence(error.problem))
     if after == before:
         flash(request, person, "Nothing was changed.", "info")
     else:

@@ -75,7 +75,7 @@ def add(
             request,
             person,
             entered={"platform": platform, "url": url[:2048], "mapping": mapping},
-            error=_in_a_form(error),
+            error=sentence(error.problem),
         )
     if made.polled:
         flash(
@@ -119,7 +119,7 @@ def rotate(
                 actor=person.name,
             )
     except Refused as error:
-        return _one(request, person, handle, error=_in_a_form(error))
+        return _one(request, person, handle, error=sentence(error.problem))
     kept = not source.polled and overlap and source.secret is not None
     flash(
         request,
@@ -179,16 +179,6 @@ def _checked_url(request: Request, url: str) -> str:
     except OutboundRefused as error:
         raise Refused(f"this URL cannot be used: {error}") from None
     return url
-
-
-def _in_a_form(error: Refused) -> str:
-    """An error message of the command line, adapted to a form."""
-    text = (
-        str(error)
-        .replace(": --secret-file FILE, or - for standard input", ": enter it below")
-        .replace(": name its address with --url", ": enter its URL below")
-    )
-    return sentence(text)
 
 
 def _path(request: Request, person: Admin, made: Source) -> Response:

@@ -70,7 +70,7 @@ def _proposed(request: Request, person: Admin, form: FormData) -> Response:
             return _form(request, person, entered, errors, "Some values are out of range; see below.")
     try:
         with write(api_context(request).engine) as connection:
-            run = dry_runs.ask(connection, person.tenant_id, values, by=person.name, now_us=now_us(request))
+            run = dry_runs.request_dry_run(connection, person.tenant_id, values, by=person.name, now_us=now_us(request))
     except (Refused, ValueError) as error:
         return _form(request, person, entered, {}, sentence(error))
     return see_other(request, f"{HERE}/runs/{run}")

@@ -1,6 +1,5 @@
-"""The audit trail: one entry for each change by a person (or the command line), in the transaction that changes it.
-
-Lines are appended and never changed, but for names of people who are erased.
+"""The audit trail: one entry for each change by a person or the command line, written in the same transaction. Entries
+are never changed, except to erase a person's name.
 """
 
 from __future__ import annotations
@@ -54,11 +53,11 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which lines a list holds; None means any."""
+    """Filter of the trail; None means any."""
 
     actor: str | None = None
     action: str | None = None
-    subject: str | None = None  # a part of it
+    subject: str | None = None  # a substring
     since_us: int | None = None  # [since, until)
     until_us: int | None = None
 
@@ -66,9 +65,7 @@ class AuditFilter:
 def list_page(
     connection: Connection, tenant_id: int, chosen: AuditFilter, *, before_id: int | None, limit: int
 ) -> tuple[list[AuditEntry], int | None]:
-    """The tenant's lines, newest first, older than the line `before_id`; and the id to go on from, None on the last
-    page.
-    """
+    """The tenant's entries older than `before_id`, newest first; and the id for the next page (None on the last)."""
     statement = (
         select(audit_trail).where(*_conditions(tenant_id, chosen)).order_by(audit_trail.c.id.desc()).limit(limit + 1)
     )
@@ -79,7 +76,7 @@ def list_page(
 
 
 def each_line(connection: Connection, tenant_id: int, chosen: AuditFilter, *, at_most: int) -> Iterator[AuditEntry]:
-    """The lines one by one, newest first."""
+    """Iterate over the entries, newest first."""
     statement = (
         select(audit_trail).where(*_conditions(tenant_id, chosen)).order_by(audit_trail.c.id.desc()).limit(at_most)
     )
@@ -88,7 +85,7 @@ def each_line(connection: Connection, tenant_id: int, chosen: AuditFilter, *, at
 
 
 def actions(connection: Connection, tenant_id: int) -> list[str]:
-    """Every kind of action that the trail holds."""
+    """Every kind of action in the trail."""
     return list(
         connection.scalars(
             select(audit_trail.c.action)

@@ -18,16 +18,15 @@ _HASHER = PasswordHasher()
 
 
 def checked_password(password: str, *, name: str) -> str:
-    """The password as it is hashed (NFKC, so that every keyboard's way of typing it is one).
-
-    Raises Refused for one that is too short, too long, or the name.
+    """The password in the form that is hashed (NFKC, so that different keyboards produce the same text). Raises Refused
+    for one that is too short, too long, or too easy to guess.
     """
     text = unicodedata.normalize("NFKC", password)
     if not LEAST_CHARACTERS <= len(text) <= MOST_CHARACTERS:
         raise Refused(f"the password has {len(text)} characters; it must have {LEAST_CHARACTERS} to {MOST_CHARACTERS}")
     if len(set(text)) < 4 or text.casefold() == name.casefold():
         raise Refused(
-            "this password is guessed at the first attempt: neither the name, nor fewer than four different characters"
+            "this password is too easy to guess: it must not be the name and needs at least four different characters"
         )
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Refused("the password contains half a character (a surrogate): type it again")
@@ -40,7 +39,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Is it this password? Without a hash (no such user) as much work is done, and the answer is no."""
+    """Whether the password matches. Without a hash (no such user) the same work is done, and the answer is False."""
     text = unicodedata.normalize("NFKC", password[:MOST_CHARACTERS]).encode("utf-8", "replace")
     try:
         _HASHER.verify(password_hash or _dummy_hash(), text)
@@ -50,7 +49,7 @@ def verify_password(password_hash: str | None, password: str) -> bool:
 
 
 def is_outdated(password_hash: str) -> bool:
-    """Was it made with other parameters than those of now? Then it is hashed again when the person next signs in."""
+    """Whether the hash was made with outdated parameters; it is then replaced at the next sign-in."""
     return _HASHER.check_needs_rehash(password_hash)
 
 

@@ -15,7 +15,7 @@ from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import policy_overrides
 
-SWEEP_WORK = "sweep"  # of timers: a change of thresholds asks for a sweep, also where nothing new comes in
+SWEEP_WORK = "sweep"  # kind of timer: a change of thresholds needs a sweep even when nothing new arrives
 
 
 def policy_of(connection: Connection, tenant_id: int) -> Policy:
@@ -25,9 +25,9 @@ def policy_of(connection: Connection, tenant_id: int) -> Policy:
 
 
 def set_overrides(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> Policy:
-    """Replace the tenant's overrides by `values` ({}: the defaults) as a new version, and return what then holds.
+    """Replace the tenant's overrides by `values` ({}: the defaults) as a new version, and return the resulting policy.
 
-    It also schedules a sweep, which judges every case of the window by them.
+    Also schedules a sweep, which applies them to every case in the window.
 
     Raises ValueError for an unknown name or a value outside its range; nothing is written then.
     """
@@ -48,11 +48,9 @@ def change_overrides(
     by: str,
     now_us: int,
 ) -> Policy:
-    """Change some of the tenant's overrides and return what then holds: `put` sets, `drop` goes back to the default
-    (None: all others do).
-
-    What is named in neither stays. A change is a new version and an entry of the audit trail; where nothing changes,
-    nothing is written. Raises ValueError like `set_overrides`, also for a dropped name that is not a threshold.
+    """Change some of the tenant's overrides and return the resulting policy: `put` sets, `drop` resets to the default
+    (None: all others). Other overrides stay. A change makes a new version and an audit entry; without a change nothing
+    is written. Raises ValueError like `set_overrides`, also for a dropped name that is not a threshold.
     """
     lock_tenant(connection, tenant_id)
     before = overrides_of(connection, tenant_id)
@@ -72,7 +70,7 @@ def change_overrides(
 
 
 def overrides_of(connection: Connection, tenant_id: int) -> dict[str, Any]:
-    """What the tenant has otherwise than the defaults; empty without any."""
+    """The tenant's current overrides; empty without any."""
     newest = connection.scalar(
         select(policy_overrides.c["values"])
         .where(policy_overrides.c.tenant_id == tenant_id)
@@ -84,7 +82,7 @@ def overrides_of(connection: Connection, tenant_id: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class OverridesVersion:
-    """What the tenant had otherwise than the defaults, from `at_us` on."""
+    """One version of the tenant's overrides, in force from `at_us`."""
 
     at_us: int
     by: str

@@ -1,7 +1,7 @@
-"""Secrets that have to be read again: sealed with Fernet before they go to SQL, opened when they are used.
+"""Secrets that must be readable later: sealed with Fernet before they are stored, opened when used.
 
-The keys are those of BRIGADEWATCH_SECRET_KEY (the first one seals, every one opens), otherwise the one that the data
-folder holds. A backup of the database alone therefore gives none of the secrets away.
+The keys come from BRIGADEWATCH_SECRET_KEY (the first one seals, all of them open), otherwise from the data folder. A
+backup of the database alone therefore reveals no secret.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ SECRET_NAME = "secret.key"  # noqa: S105  (a file's name)
 
 
 class NoSecretKey(Refused):
-    """There is no key to seal or open with; the text says what to set."""
+    """There is no key; the message says what to set."""
 
 
 class SealedWithAnotherKey(Refused):
-    """None of the keys opens this secret: it was sealed with one that is missing now, or it was never sealed."""
+    """None of the keys opens this secret: its key is missing, or it was never sealed."""
 
 
 class SecretBox:
@@ -40,7 +40,7 @@ class SecretBox:
         return self._fernet.encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """What was sealed. Raises SealedWithAnotherKey, and NoSecretKey without any key."""
+        """The plain text of a sealed secret. Raises SealedWithAnotherKey, and NoSecretKey without any key."""
         fernet = self._fernet
         try:
             return fernet.decrypt(sealed.encode("utf-8", "replace")).decode()
@@ -66,7 +66,7 @@ class SecretBox:
     def _unreadable(self) -> SealedWithAnotherKey:
         where = f"the {len(self._keys)} key(s) of BRIGADEWATCH_SECRET_KEY" if self._keys else f"the key in {self._path}"
         return SealedWithAnotherKey(
-            f"a stored secret is opened by none of {where}: add the key that it was sealed with to"
+            f"a stored secret cannot be opened with {where}: add the key that it was sealed with to"
             " BRIGADEWATCH_SECRET_KEY (commas between keys), or set the secret again"
         )
 
@@ -90,5 +90,5 @@ def _key_in(path: Path) -> Fernet:
 
 
 def _fernet_key(key: str) -> bytes:
-    # The form of the data folder's file too, so that its content can become one of the keys in the environment.
+    # The data folder's file has the same form, so that its content can be moved to the environment.
     return base64.urlsafe_b64encode(bytes.fromhex(key)) if len(key) == 64 else key.encode()

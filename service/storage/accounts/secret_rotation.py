@@ -1,4 +1,4 @@
-"""All stored secrets, sealed again with the first key: so that an old key can be taken out."""
+"""Reseal all stored secrets with the first key, so that an old key can be removed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy import Column, Connection, Table, select, update
 from service.storage.accounts.secret_box import SealedWithAnotherKey, SecretBox
 from service.storage.sql.schema import erasures, sources, subscriptions, tenant_settings
 
-# Every column that holds something sealed, with its table's key. A test finds columns that were forgotten.
+# Every column with sealed values, and its table's key. A test finds missing columns.
 SEALED: tuple[tuple[Table, Column[str], tuple[str, ...]], ...] = (
     (sources, sources.c.id, ("secret", "previous_secret")),
     (subscriptions, subscriptions.c.id, ("secret", "previous_secret")),
@@ -17,7 +17,9 @@ SEALED: tuple[tuple[Table, Column[str], tuple[str, ...]], ...] = (
 
 
 def rotate_all(connection: Connection, box: SecretBox) -> tuple[int, list[str]]:
-    """(secrets sealed again, places of those that no key opens, which stay as they are). Raises NoSecretKey."""
+    """Reseal every secret; returns (number resealed, locations of those that no key opens, left unchanged). Raises
+    NoSecretKey.
+    """
     box.check()
     done, unreadable = 0, []
     for table, key, columns in SEALED:
@@ -31,7 +33,7 @@ def rotate_all(connection: Connection, box: SecretBox) -> tuple[int, list[str]]:
                 except SealedWithAnotherKey:
                     unreadable.append(f"{table.name}.{name} of {row_key}")
                     continue
-                # Only what was read: a secret that was replaced meanwhile is sealed with the first key anyway.
+                # Only if unchanged: a secret replaced in the meantime is sealed with the first key anyway.
                 connection.execute(update(table).where(key == row_key, column == sealed).values({name: resealed}))
                 done += 1
     return done, unreadable

@@ -1,11 +1,11 @@
 """Sessions of the console, and the lock-out after wrong passwords.
 
-A session is 32 random bytes in a cookie; what is stored is their SHA-256, so that a copy of the database lets nobody
-in. It ends 12 h after the last request, 7 days after sign-in, at sign-out, and with the account.
+A session is 32 random bytes in a cookie. Only their SHA-256 is stored, so a copy of the database lets nobody in. It
+ends 12 h after the last request, 7 days after sign-in, at sign-out, and with the account.
 
-Attempts to sign in are counted before the password is looked at (many at once gain nothing), for each account and for
-each address. After FREE_ATTEMPTS of them in a row, each further one doubles a wait, up to LONGEST_WAIT_SECONDS: long
-enough against guessing, short enough that nobody can keep a moderator out for a day.
+Attempts to sign in are counted before the password is checked (parallel attempts gain nothing), for each account and
+for each address. After FREE_ATTEMPTS of them in a row, each further one doubles a wait, up to LONGEST_WAIT_SECONDS:
+long enough against guessing, short enough that nobody can keep a moderator out for a day.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from service.storage.sql.schema import sessions, sign_in_addresses, tenants, use
 
 IDLE_SECONDS = 12 * 3_600
 ABSOLUTE_SECONDS = 7 * 86_400
-TOUCH_SECONDS = 300  # how old `seen_us` may be before a request writes it: idleness is that exact
+TOUCH_SECONDS = 300  # how old `seen_us` may get before a request updates it: the precision of the idle time-out
 FREE_ATTEMPTS = 5  # of an account; an address, which may be a whole newsroom's, has four times as many
 FREE_ATTEMPTS_OF_ADDRESS = 20
 FIRST_WAIT_SECONDS = 30
 LONGEST_WAIT_SECONDS = 900
-FORGET_SECONDS = 86_400  # an address without attempts for so long starts again from zero
+FORGET_SECONDS = 86_400  # an address without attempts for this long starts again from zero
 _SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A valid session and whose it is."""
+    """A valid session and its user."""
 
     hash: str
     user_id: int
@@ -49,7 +49,7 @@ class SessionRow:
     preferences: dict[str, Any]
     flash: str | None
     seen_us: int
-    one_time: bool  # of the password: to be changed before anything else
+    one_time: bool  # the password must be changed first
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class SignInAttempt:
     wait_seconds: int = 0  # of an address that is locked
     user_id: int | None = None
     password_hash: str | None = None
-    locks_until_us: int | None = None  # this was one too many: the account rests, unless the password is right
+    locks_until_us: int | None = None  # one attempt too many: the account is locked unless the password is right
 
 
 def begin_attempt(connection: Connection, tenant: str, name: str, address: str, now_us: int) -> SignInAttempt:
-    """Count an attempt and say whether the password may be looked at. In a writing transaction."""
+    """Count an attempt and return whether the password may be checked. Part of a writing transaction."""
     wait_us = _count_address(connection, address, now_us)
     if wait_us > 0:
         return SignInAttempt("address-locked", wait_seconds=-(-wait_us // _SECOND))
@@ -88,7 +88,7 @@ def begin_attempt(connection: Connection, tenant: str, name: str, address: str, 
 
 
 def note_failure(connection: Connection, attempt: SignInAttempt, address: str, now_us: int) -> None:
-    """The password was wrong: the audit trail tells of an account that rests now."""
+    """Record a wrong password; if that locks the account, add an audit entry."""
     user = connection.execute(
         select(users.c.tenant_id, users.c.name, users.c.failures).where(users.c.id == attempt.user_id)
     ).first()
@@ -110,7 +110,7 @@ def note_failure(connection: Connection, attempt: SignInAttempt, address: str, n
 
 
 def note_success(connection: Connection, attempt: SignInAttempt, address: str) -> None:
-    """The password was right: reset the count of failures."""
+    """Reset the count of failures after a right password."""
     # first, in the same order as counting an attempt
     connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
     connection.execute(update(users).where(users.c.id == attempt.user_id).values(failures=0, locked_until_us=None))
@@ -125,8 +125,8 @@ def open_session(
     *,
     new_password_hash: str | None = None,
 ) -> str | None:
-    """The password of `password_hash` was right: forget the failures and give the new session's token; None when the
-    account was disabled meanwhile, or has another password.
+    """Start a session after the password of `password_hash` was right, and return its token; None if the account was
+    disabled in the meantime or has another password.
     """
     # The address first, in the same order as counting an attempt. The account is locked against being disabled, or
     # given another password, until the session is stored.
@@ -164,7 +164,7 @@ def open_session(
 
 
 def read_session(connection: Connection, token: str, now_us: int) -> SessionRow | None:
-    """Whose session it is; None when it ended or never was."""
+    """The session of this token; None if it ended or never existed."""
     s, u = sessions.c, users.c
     query = (
         select(
@@ -216,17 +216,17 @@ def alive(connection: Connection, hashes: Collection[str], now_us: int) -> set[s
 
 
 def touch(connection: Connection, session_hash: str, now_us: int) -> None:
-    """Note that the person is still there."""
+    """Record activity in the session."""
     connection.execute(update(sessions).where(sessions.c.hash == session_hash).values(seen_us=now_us))
 
 
 def set_flash(connection: Connection, session_hash: str, text: str | None) -> None:
-    """What the session's next page shows once; None: nothing any more."""
+    """Set the message that the session's next page shows once; None clears it."""
     connection.execute(update(sessions).where(sessions.c.hash == session_hash).values(flash=text))
 
 
 def close_sessions(connection: Connection, session: SessionRow, now_us: int, *, everywhere: bool) -> int:
-    """Sign out: this session, or all of the person's; says how many ended."""
+    """Sign out of this session, or all of the person's; returns how many ended."""
     which = sessions.c.user_id == session.user_id if everywhere else sessions.c.hash == session.hash
     ended = connection.execute(delete(sessions).where(which)).rowcount
     detail = {"everywhere": everywhere, "sessions": ended}
@@ -248,7 +248,7 @@ def drop_session(connection: Connection, token: str) -> None:
 
 
 def count_sessions(connection: Connection, user_id: int, now_us: int) -> int:
-    """How many of the person's sessions are open."""
+    """Number of the person's open sessions."""
     open_ones = (
         sessions.c.user_id == user_id,
         sessions.c.expires_us > now_us,
@@ -258,16 +258,16 @@ def count_sessions(connection: Connection, user_id: int, now_us: int) -> int:
 
 
 def hash_of(token: str) -> str:
-    """What of a session's token is stored."""
+    """The stored form of a session's token."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def _count_address(connection: Connection, address: str, now_us: int) -> int:
-    """Microseconds that the address has to wait; 0: it may try, and has been counted."""
+    """Microseconds that the address must wait; 0: the attempt is allowed and counted."""
     c = sign_in_addresses.c
     connection.execute(delete(sign_in_addresses).where(c.seen_us < now_us - FORGET_SECONDS * _SECOND))
-    # Made or locked in one statement: two simultaneous first attempts count as two, and the row is not deleted in
-    # between, on either database.
+    # Created or locked in one statement, so that two simultaneous first attempts count as two and the row cannot be
+    # deleted in between, on either database.
     known = "ON CONFLICT (address) DO UPDATE SET failures = sign_in_addresses.failures"
     insert_rows(connection, sign_in_addresses, ("address", "failures", "seen_us"), [(address, 0, now_us)], known)
     row = connection.execute(select(c.failures, c.locked_until_us).where(c.address == address)).one()

@@ -1,7 +1,6 @@
-"""What an operator has set for one tenant: pseudonyms, texts, retention, rate. A tenant without a row has the defaults.
+"""One tenant's settings: pseudonyms, texts, retention, rate. A tenant without a row has the defaults.
 
-Every change is an entry of the audit trail. A running service sees it within seconds: settings are cached no longer
-than keys are.
+Every change makes an audit entry. A running service applies it within seconds: settings are cached no longer than keys.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ MAX_RATE = 1e9
 
 @dataclass(frozen=True, slots=True)
 class TenantSettings:
-    """One tenant's settings; the defaults are those of a tenant without a row."""
+    """The settings of one tenant."""
 
     pseudonyms: bool = False  # ids of reporters are replaced before they are stored anywhere
-    keep_text: bool = False  # what reporters write is kept, not only its signature
-    retention_days: int | None = None  # since receipt, by wall clock; None: kept without end
+    keep_text: bool = False  # reporters' texts are kept, not only their signatures
+    retention_days: int | None = None  # since receipt, by wall clock; None: kept indefinitely
     rate_per_second: float | None = None  # items that the tenant may send; None: unlimited
     # the tenant's own secret, encrypted; None: not made yet (service/storage/privacy/privacy_filters.py)
     sealed_key: str | None = field(default=None, repr=False)
 
 
 def settings_of(connection: Connection, tenant_id: int) -> TenantSettings:
-    """What holds for the tenant now."""
+    """The tenant's current settings."""
     row = connection.execute(select(tenant_settings).where(tenant_settings.c.tenant_id == tenant_id)).mappings().first()
     return TenantSettings() if row is None else from_row(row)
 
@@ -57,13 +56,13 @@ def from_row(row: Any) -> TenantSettings:
 def change_settings(
     connection: Connection, tenant_id: int, *, actor: str, now_us: int, **changes: Any
 ) -> TenantSettings:
-    """Change the settings that are named, note it in the audit trail, and return what then holds.
+    """Change the named settings, record the change in the audit trail, and return all settings.
 
     Raises Refused for a value out of bounds (nothing is written then), TypeError for an unknown setting.
     """
     unknown = changes.keys() - {f.name for f in fields(TenantSettings)} | changes.keys() & {"sealed_key"}
     if unknown:
-        raise TypeError(f"no setting is called {', '.join(sorted(unknown))}")
+        raise TypeError(f"unknown setting: {', '.join(sorted(unknown))}")
     lock_tenant(connection, tenant_id)
     _check(connection, tenant_id, changes)
     before = settings_of(connection, tenant_id)
@@ -81,9 +80,9 @@ def change_settings(
 
 
 def write_columns(connection: Connection, tenant_id: int, **values: Any) -> None:
-    """Write columns of the tenant's row, which is made if there is none.
+    """Write columns of the tenant's row, creating it if needed.
 
-    In a transaction that has the tenant to itself (`one_at_a_time`).
+    In a transaction that has locked the tenant (`lock_tenant`).
     """
     row = tenant_settings.c.tenant_id == tenant_id
     if connection.execute(update(tenant_settings).where(row).values(**values)).rowcount == 0:
@@ -98,12 +97,13 @@ def _check(connection: Connection, tenant_id: int, changes: dict[str, Any]) -> N
         if not least <= days <= MAX_RETENTION_DAYS:
             raise Refused(
                 f"a retention of {days} days is outside {least}..{MAX_RETENTION_DAYS}: detection compares the"
-                f" complaints of the last {window_seconds / DAY_SECONDS:g} days with each other, and could not find a"
-                " group whose earlier complaints are deleted meanwhile; `off` keeps them without end"
+                f" complaints of the last {window_seconds / DAY_SECONDS:g} days with each other, and would miss groups"
+                " whose earlier complaints had been deleted",
+                command_hint="; `off` keeps complaints indefinitely",
             )
     rate = changes.get("rate_per_second")
     if rate is not None and not 0 < rate <= MAX_RATE:
         raise Refused(
-            f"a rate of {rate:g} items a second is outside what can be kept to: above 0, at most {MAX_RATE:g}; `off`"
-            " means unlimited"
+            f"invalid rate of {rate:g} items a second: it must be above 0 and at most {MAX_RATE:g}",
+            command_hint="; `off` means unlimited",
         )

@@ -1,4 +1,4 @@
-"""Tenants and their keys: who may ask what. Keys are stored as hashes alone."""
+"""Tenants and their API keys. Only hashes of keys are stored."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _NAME = re.compile(r"[a-z0-9-]{1,40}\Z")
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A valid key: whose it is and what it may do."""
+    """A valid key: its tenant and what it may do."""
 
     id: int
     tenant_id: int
     tenant: str
     scopes: frozenset[str]
     settings: TenantSettings = field(default_factory=TenantSettings)  # as they were when the key was looked up
-    default_threshold: int = DEFAULT_POLICY.default_threshold  # of the tenant, where a question names none
+    default_threshold: int = DEFAULT_POLICY.default_threshold  # of the tenant, for requests that name none
 
 
 def create_tenant(engine: Engine, name: str, now_us: int) -> int:
-    """The id of the new tenant. Raises Refused for a name that is taken or not [a-z0-9-]{1,40}."""
+    """Create a tenant and return its id. Raises Refused for a name that is taken or not [a-z0-9-]{1,40}."""
     if not _NAME.match(name):
         raise Refused(f"{name!r} is not a valid tenant name: use 1 to 40 of a-z, 0-9 and -")
     with write(engine) as connection:
@@ -53,7 +53,7 @@ def create_tenant(engine: Engine, name: str, now_us: int) -> int:
 
 
 def ensure_tenant(engine: Engine, name: str, now_us: int) -> int:
-    """The tenant's id, made now if there is none. Raises Refused for a name that is not [a-z0-9-]{1,40}."""
+    """The tenant's id, creating the tenant if needed. Raises Refused for a name that is not [a-z0-9-]{1,40}."""
     try:
         return tenant_id(engine, name)
     except UnknownTenant:
@@ -69,7 +69,7 @@ def ensure_tenant(engine: Engine, name: str, now_us: int) -> int:
 
 
 def _insert_tenant(connection: Connection, name: str, now_us: int) -> int | None:
-    """The new tenant's id; None when another process was first."""
+    """The new tenant's id; None if another process created it first."""
     statement = text(
         "INSERT INTO tenants (name, created_us) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING RETURNING id"
     )
@@ -90,12 +90,12 @@ def tenant_id(engine: Engine, name: str) -> int:
     with engine.connect() as connection:
         found = connection.scalar(select(tenants.c.id).where(tenants.c.name == name))
     if found is None:
-        raise UnknownTenant(f"no tenant is called {name!r}; make it with: brigadewatch tenants create {name}")
+        raise UnknownTenant(f"no tenant is called {name!r}; create it with: brigadewatch tenants create {name}")
     return int(found)
 
 
 def list_tenants(engine: Engine) -> dict[str, int]:
-    """Number by name, in the order of their making."""
+    """Tenant numbers by name, in order of creation."""
     with engine.connect() as connection:
         return {
             name: number
@@ -104,7 +104,7 @@ def list_tenants(engine: Engine) -> dict[str, int]:
 
 
 def create_key(engine: Engine, tenant: str, scopes: Iterable[str], name: str, now_us: int) -> str:
-    """A new key of the tenant, shown this once; its hash alone is stored.
+    """Create a key for the tenant. It is returned only once: only its hash is stored.
 
     Raises UnknownTenant, and Refused for an unknown scope, or for none.
     """
@@ -117,7 +117,7 @@ def create_key(engine: Engine, tenant: str, scopes: Iterable[str], name: str, no
 def make_key(
     connection: Connection, number: int, scopes: Iterable[str], name: str, *, by: str, now_us: int
 ) -> tuple[int, str]:
-    """A new key of the tenant of that number: its id and the key, in the caller's writing transaction, on record.
+    """Create a key in the caller's writing transaction and record it in the audit trail; returns its id and the key.
 
     Raises Refused like `create_key`.
     """
@@ -148,13 +148,13 @@ def make_key(
 
 
 def is_key(text: str) -> bool:
-    """Whether it has the form of a key; only then it can be one."""
+    """Whether the text has the form of a key."""
     return _KEY.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ListedKey:
-    """A key as people see it: never the key itself."""
+    """A key's public data: never the key itself."""
 
     id: int
     name: str
@@ -164,7 +164,7 @@ class ListedKey:
 
 
 def list_keys(connection: Connection, number: int) -> list[ListedKey]:
-    """All keys of the tenant of that number, those in use first, then newest first."""
+    """All keys of the tenant: those in use first, then newest first."""
     c = api_keys.c
     rows = connection.execute(
         select(c.id, c.name, c.scopes, c.created_us, c.revoked_us)
@@ -175,9 +175,9 @@ def list_keys(connection: Connection, number: int) -> list[ListedKey]:
 
 
 def end_key(connection: Connection, number: int, key_id: int, *, by: str, now_us: int) -> None:
-    """End a key; processes that know it believe it for some seconds more.
+    """Revoke a key; processes that have it cached accept it for a few more seconds.
 
-    Raises NotFound for an unknown or revoked one.
+    Raises NotFound for an unknown or already revoked one.
     """
     c = api_keys.c
     if (
@@ -193,8 +193,8 @@ def end_key(connection: Connection, number: int, key_id: int, *, by: str, now_us
 
 
 def find_key(engine: Engine, key: str) -> KeyRecord | None:
-    """Whose key it is; None for one that never existed or was revoked."""
-    # Compared as hashes inside the index: what the time of the answer tells is about the hash, not about the key.
+    """Look up a key; None if it never existed or was revoked."""
+    # Hashes are compared inside the index, so timing reveals something about the hash, not about the key.
     statement = (
         select(
             api_keys.c.id,
@@ -222,7 +222,7 @@ def find_key(engine: Engine, key: str) -> KeyRecord | None:
 
 
 def revoke_key(engine: Engine, key_id: int, now_us: int) -> bool:
-    """Make a key invalid; False when it was already, or never existed."""
+    """Revoke a key; False if it was revoked already or never existed."""
     with write(engine) as connection:
         done = connection.execute(
             update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_us.is_(None)).values(revoked_us=now_us)
@@ -235,6 +235,6 @@ def _hash(key: str) -> str:
 
 
 def name_of_key(connection: Connection, key_id: int) -> str:
-    """Who acts by this key, in logs and to others: the API key's name, or key:<id> if it has none."""
+    """The actor that this key stands for in logs: the API key's name, or key:<id> if it has none."""
     name = connection.scalar(select(api_keys.c.name).where(api_keys.c.id == key_id))
     return name or f"key:{key_id}"

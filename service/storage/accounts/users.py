@@ -1,7 +1,7 @@
-"""People who sign in to the console: one tenant and one role each. Every change is in the audit trail.
+"""Console users: each has one tenant and one role. Every change is recorded in the audit trail.
 
-Functions over a Connection. Passwords come in hashed (storage/accounts/passwords.py): hashing takes its time, and no
-transaction waits for it. Disabling a user or changing the password ends all sessions at that moment.
+Functions over a Connection. Passwords arrive hashed (storage/accounts/passwords.py), since hashing is slow and no
+transaction should wait for it. Disabling a user or changing the password ends all sessions at once.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import sessions, tenants, users
 
 Role = Literal["viewer", "moderator", "admin"]
-ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
+ROLES: tuple[Role, ...] = get_args(Role)  # each may do everything that those before it may
 MOST_CHARACTERS = 128  # of a name
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One person's account."""
+    """One user's account."""
 
     id: int
     tenant_id: int
@@ -34,11 +34,11 @@ class User:
     created_us: int
     disabled_us: int | None
     locked_until_us: int | None
-    one_time: bool = False  # the password was made by another person, and is to be changed at the first sign-in
+    one_time: bool = False  # someone else set the password; it must be changed at the first sign-in
 
 
 def checked_name(name: str) -> str:
-    """The name as it is stored (NFKC, without spaces around). Raises Refused for what could be no name."""
+    """The name as it is stored (NFKC, trimmed). Raises Refused for an invalid name."""
     text = unicodedata.normalize("NFKC", name).strip()
     if not 1 <= len(text) <= MOST_CHARACTERS:
         raise Refused(f"a name must have 1 to {MOST_CHARACTERS} characters; this one has {len(text)}")
@@ -58,14 +58,14 @@ def create_user(
     now_us: int,
     one_time: bool = False,
 ) -> User:
-    """A new account; `one_time`: the password holds for the first sign-in.
+    """Create an account; `one_time`: the password must be changed at the first sign-in.
 
     Raises Refused for a name that is taken (by a disabled account too) or unfit.
     """
     name = checked_name(name)
     lock_tenant(connection, tenant_id)
     if connection.scalar(select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.name == name)) is not None:
-        raise Refused(f"a user called {name!r} already exists: set a new password, or enable the account again")
+        raise Refused(f"a user called {name!r} already exists: set a new password or enable the account again")
     made = connection.execute(
         insert(users).values(
             tenant_id=tenant_id, name=name, role=role, password_hash=password_hash, created_us=now_us, one_time=one_time
@@ -102,7 +102,7 @@ def find_user(connection: Connection, tenant_id: int, name: str) -> User:
 
 
 def read_user(connection: Connection, tenant_id: int, user_id: int) -> User:
-    """The account of that number, within the tenant. Raises NotFound."""
+    """The tenant's account with this id. Raises NotFound."""
     row = connection.execute(_users().where(users.c.tenant_id == tenant_id, users.c.id == user_id)).first()
     if row is None:
         raise NotFound("no such user")
@@ -119,9 +119,9 @@ def set_password(
     one_time: bool = False,
     but_session: str | None = None,
 ) -> None:
-    """Another password: ends the lock-out and every session of the person (but the one of that hash).
+    """Set another password; ends the lock-out and all sessions of the user, except the one given.
 
-    `one_time`: it holds for the first sign-in.
+    `one_time`: it must be changed at the first sign-in.
     """
     connection.execute(
         update(users)
@@ -137,7 +137,7 @@ def set_password(
 def set_role(
     connection: Connection, user: User, role: Role, *, actor: str, now_us: int, last_admin_too: bool = False
 ) -> None:
-    """Another role, from the next request on.
+    """Change the role, from the next request on.
 
     Raises Refused if no admin would be left (unless `last_admin_too`).
     """
@@ -158,7 +158,7 @@ def set_role(
 
 
 def disable_user(connection: Connection, user: User, *, actor: str, now_us: int, last_admin_too: bool = False) -> None:
-    """Let the person in no more, and end their sessions.
+    """Disable the account and end its sessions.
 
     Raises Refused if no admin would be left (unless `last_admin_too`).
     """
@@ -174,7 +174,7 @@ def disable_user(connection: Connection, user: User, *, actor: str, now_us: int,
 
 
 def enable_user(connection: Connection, user: User, *, actor: str, now_us: int) -> None:
-    """Let the person in again."""
+    """Enable the account again."""
     if user.disabled_us is None:
         return
     connection.execute(
@@ -186,7 +186,7 @@ def enable_user(connection: Connection, user: User, *, actor: str, now_us: int) 
 
 
 def set_preferences(connection: Connection, user_id: int, **changed: Any) -> None:
-    """Keep what a person prefers (theme, keys): JSON values by name; what is not named stays."""
+    """Store preferences (theme, keys) as JSON values by name; others stay unchanged."""
     stored = connection.scalar(select(users.c.preferences).where(users.c.id == user_id).with_for_update())
     connection.execute(
         update(users)
@@ -196,7 +196,7 @@ def set_preferences(connection: Connection, user_id: int, **changed: Any) -> Non
 
 
 def tenant_names(connection: Connection) -> list[str]:
-    """Tenants with a user who can sign in: at most two names, enough to know whether there is only one."""
+    """Tenants with a user who can sign in: at most two names, enough to tell whether there is only one."""
     named = (
         select(tenants.c.name)
         .where(tenants.c.id.in_(select(users.c.tenant_id).where(users.c.disabled_us.is_(None))))
@@ -229,7 +229,7 @@ def _end_sessions(connection: Connection, user: User, but: str | None = None) ->
 
 
 def _refuse_the_last_admin(connection: Connection, user: User) -> None:
-    lock_tenant(connection, user.tenant_id)  # two admins who take each other's role
+    lock_tenant(connection, user.tenant_id)  # in case two admins demote each other
     others = select(users.c.id).where(
         users.c.tenant_id == user.tenant_id,
         users.c.role == "admin",

@@ -1,1 +1,1 @@
-"""Clusters as cases: what detection found, what moderators read of it, what they decided."""
+"""Clusters as cases: detection's results, moderators' reads, and decisions."""

@@ -1,4 +1,4 @@
-"""All that SQL has about one target, for its brief. Reads only."""
+"""Everything in SQL about one target, for its brief. Reads only."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ _CONTENTS_AT_ONCE = 1_000
 
 
 def read_dossier(connection: Connection, tenant_id: int, target_id: str, *, now: datetime) -> Dossier:
-    """The target's figures, clusters (that are not merged; the latest first), outcomes in the order of their decisions,
-    and restoration.
-    """
+    """The target's figures, clusters (unmerged, latest first), outcomes by decision time, and restoration."""
     return Dossier(
         figures=_figures(connection, tenant_id, target_id),
         groups=_groups(connection, tenant_id, target_id, now),

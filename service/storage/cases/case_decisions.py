@@ -1,7 +1,7 @@
-"""Decisions on cases: what one is made on, the one write, and the log.
+"""Decisions on cases: reading the case, recording the decision, and the log.
 
-The detect worker writes the same rows; a decision therefore runs in a writing transaction
-(`with write(engine) as connection`) and checks the version that it was made on.
+The detect worker writes the same rows, so a decision runs in a writing transaction (`with write(engine) as connection`)
+and checks the version it is based on.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _survivor(connection: Connection, tenant_id: int, row: RowMapping) -> str | 
 
 
 def decision_of(row: RowMapping) -> Decision:
-    """A row of the decision log as the noun."""
+    """A row of the decision log as a Decision."""
     return Decision(
         id=row["id"],
         cluster_id=row["cluster_id"],
@@ -79,8 +79,7 @@ def decision_of(row: RowMapping) -> Decision:
 def read_case(
     connection: Connection, tenant_id: int, cluster_id: str, *, lock: bool = False
 ) -> tuple[Case, list[Decision]]:
-    """What a decision is made on: the case as it stands, and its log with those of clusters merged into it, oldest
-    first.
+    """What a decision is based on: the case, and its log with those of clusters merged into it, oldest first.
 
     `lock` keeps the row until the transaction ends. Raises NotFound.
     """
@@ -123,7 +122,7 @@ def record_decision(
 
     Raises NotFound, and whatever service/moderation/decisions.py refuses with; then nothing was written.
     """
-    # also so that decisions.seq is committed in its order: detection reads on from the last one that it saw
+    # also so that decisions are committed in the order of seq: detection continues after the last one it saw
     lock_tenant(connection, tenant_id)
     before, log = read_case(connection, tenant_id, cluster_id, lock=True)
     after, entry = decide(before, log, request, decision_id=decision_id, by=by, now=now)
@@ -156,7 +155,7 @@ def _store_case(connection: Connection, before: Case, after: Case) -> None:
     )
     if changed.rowcount != 1:  # only where the row was not locked by the read
         raise StaleVersion(
-            f"cluster {after.id} was changed meanwhile: read it again",
+            f"cluster {after.id} was changed in the meantime: read it again",
             current_version=before.version + 1,
             changed_by=before.changed_by,
         )

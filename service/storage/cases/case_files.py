@@ -1,7 +1,7 @@
-"""Everything that a moderator looks at in one case, read in few, bounded statements. Reads only.
+"""Everything that a moderator sees of one case, read in a few bounded statements. Reads only.
 
-`read_case_file` is what charts need: members, targets and who complained about what when. The other reads add what
-one table or chart shows beside it, for the reporters, targets or complaints given.
+`read_case_file` returns what charts need: members, targets and complaints. The other functions add what one table or
+chart needs, for given reporters, targets or complaints.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class CaseFile:
 
     cluster: Cluster
     state: ClusterState
-    reporter_ids: Mapping[int, str]  # the excluded too
+    reporter_ids: Mapping[int, str]  # including the excluded
     target_ids: Mapping[int, str]
-    author_ids: Mapping[int, str]  # by target; where the platform gave one
-    changed_by: str  # who made its version: a person, or "detector"
+    author_ids: Mapping[int, str]  # by target, if the platform gave one
+    changed_by: str  # who made the current version: a person, or "detector"
     snooze_until: datetime | None
     claim: Claim | None
     policy: Policy
-    watermark: datetime  # the tenant's time: what reputation fades by
+    watermark: datetime  # the tenant's time, by which reputation fades
     filed: tuple[Membership, ...]  # the complaints of members and of the excluded on its targets, by time
     # All clusters on its targets, itself among them; read on first use (`states_on`).
     neighbours: dict[str, ClusterState]
@@ -73,12 +73,12 @@ class ReporterRow:
     excluded: bool
     trusted: bool
     here: int  # complaints on the case's targets
-    first_at: datetime | None  # the first of them
+    first_at: datetime | None  # time of the first of them
     account_created_at: datetime | None
     fingerprint: str | None
-    complaints: int  # all that are archived
+    complaints: int  # all archived ones
     standing: int
-    since: datetime | None  # of the first of all
+    since: datetime | None  # time of the reporter's first complaint
     judged: TrackRecord
     reputation: Reputation | None
 
@@ -144,7 +144,7 @@ def read_case_file(connection: Connection, tenant_id: int, cluster_id: str, *, n
 
 
 def states_on(connection: Connection, tenant_id: int, file: CaseFile) -> dict[str, ClusterState]:
-    """All clusters on the case's targets, itself among them: read once a file."""
+    """All clusters on the case's targets, including this one; read once per file."""
     if not file.neighbours:
         others = clusters_on(connection, tenant_id, file.target_ids) - {file.cluster.id}
         file.neighbours.update(clusters.load(connection, tenant_id, others) if others else {})
@@ -152,7 +152,7 @@ def states_on(connection: Connection, tenant_id: int, file: CaseFile) -> dict[st
     return file.neighbours
 
 
-def others_on(
+def complaints_by_others(
     connection: Connection, tenant_id: int, file: CaseFile, limit: int = OTHERS_SHOWN
 ) -> list[tuple[int, int]]:
     """(time in microseconds, target key) of other people's standing complaints on the case's targets; the latest
@@ -174,7 +174,7 @@ def others_on(
 
 
 def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: Sequence[int]) -> list[ReporterRow]:
-    """The table's rows for these reporters of the case, in that order."""
+    """The table's rows for these reporters, in the given order."""
     first: dict[int, Membership] = {}
     here: dict[int, int] = {}
     trusted: set[int] = set()
@@ -281,7 +281,7 @@ def _judged(mine: Sequence[Membership], outcomes: Mapping[int, Sequence[FeedOutc
 def tallies_of(
     connection: Connection, tenant_id: int, file: CaseFile, left_out: Collection[int]
 ) -> tuple[VerdictTally, VerdictTally]:
-    """How people judged the case's targets: for all members, and for those who are not in `left_out`."""
+    """Verdicts on the case's targets: for all members, and for the members not in `left_out`."""
     outcomes: Mapping[int, Sequence[Judgement]] = outcomes_of(connection, tenant_id, file.target_ids)
     counted = [m for m in file.filed if m.reporter in file.state.members]
     whole = [JudgedComplaint(m.seq, m.target, m.time_us) for m in counted]
@@ -290,10 +290,8 @@ def tallies_of(
     )
 
 
-def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict[int, int]:
-    """How many standing complaints each member has on other targets, within the window around the case's first and last
-    complaint.
-    """
+def complaints_elsewhere(connection: Connection, tenant_id: int, file: CaseFile) -> dict[int, int]:
+    """Number of standing complaints of each member about other targets, within the window around the case."""
     filed = file.filed
     if not filed:
         return {}
@@ -314,10 +312,10 @@ def elsewhere_of(connection: Connection, tenant_id: int, file: CaseFile) -> dict
     }
 
 
-def archived(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> dict[int, tuple[JsonObject, int, bool]]:
-    """The complaints by seq: content as stored, receipt in microseconds, and whether it was withdrawn; what is deleted
-    is left out.
-    """
+def complaints_by_seq(
+    connection: Connection, tenant_id: int, seqs: Sequence[int]
+) -> dict[int, tuple[JsonObject, int, bool]]:
+    """Complaints by seq: content as stored, receipt in microseconds, and whether withdrawn; without deleted ones."""
     statement = (
         "SELECT c.row_key, c.content, c.received_us, c.state FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1"
         " AND c.tenant_id = ?"

@@ -1,4 +1,4 @@
-"""Everything that happened to one case, in order: found, grown, decided, noted, claimed, judged. Reads only."""
+"""The history of one case, in order: found, grown, decided, noted, claimed, judged. Reads only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CaseHistoryItem:
     text: str | None = None
     target: str | None = None
     decision: Decision | None = None
-    standing: bool = True  # a decision that nothing has reversed
+    standing: bool = True  # a decision that was not reversed
     data: JsonObject = field(default_factory=dict)
 
 

@@ -1,8 +1,8 @@
-"""The moderators' queue: which cases wait for whom, how many and how long. Reads only.
+"""The moderators' queue: cases, counts and waiting times. Reads only.
 
-A case waits since it was found, by the tenant's own time: that of its complaints. It is compared with now while
-complaints come in, and with the latest complaint of a history that was replayed (`tenant_now`), so that an old history
-is not years late.
+A case waits from the time it was found, in the tenant's own time (that of its complaints). While complaints arrive this
+is compared with now; for a replayed history, with its latest complaint (`tenant_now`), so that its cases do not look
+years overdue.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {
     "-reporter_count": (int, str),
 }
 SLOTS = 24  # of a row's time line
-QUIET = timedelta(days=2)  # a tenant whose latest complaint is older than that lives in its own time
+QUIET = timedelta(days=2)  # beyond this age of the latest complaint, the tenant's own time applies
 _COLUMNS: Mapping[QueueSort, sa.Column[Any]] = {
     "-score": schema.clusters.c.score,
     "found_at": schema.clusters.c.found_us,
@@ -43,7 +43,9 @@ _COLUMNS: Mapping[QueueSort, sa.Column[Any]] = {
     "-last_at": schema.clusters.c.last_us,
     "-reporter_count": schema.clusters.c.reporter_count,
 }
-_KNOWN = frozenset({"flagged", "reliable", "held_back", "revoked"})  # all but merged: their survivor stands for them
+_KNOWN = frozenset(
+    {"flagged", "reliable", "held_back", "revoked"}
+)  # all but merged clusters, which their survivor represents
 NOBODY = ""
 # by place: an expression with values inside is another one each time to PostgreSQL
 _BY_STATE = (sa.text("1"), sa.text("2"))
@@ -65,31 +67,31 @@ class QueueFilter:
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """One case as its row tells it."""
+    """One case, as a row of the queue."""
 
     item: ClusterItem
     found_at: datetime
     claim: Claim | None
-    verdict: str | None  # a person's standing one
+    verdict: str | None  # a person's verdict in force
     changed_by: str
     counts: Sequence[int]  # its complaints, in SLOTS equal parts of the time from the first to the last
 
     @property
     def grown(self) -> bool:
-        """Open again, since it went on after the decision?"""
+        """Whether the case reopened because it grew after the decision."""
         return self.verdict is not None and self.item.status == "open"
 
 
 @dataclass(frozen=True, slots=True)
 class TabCount:
-    """How many cases a tab holds, and when the one that waits longest was found (None: there is none)."""
+    """Number of cases in a tab, and when the one that has waited longest was found (None: no case)."""
 
     cases: int = 0
     oldest_at: datetime | None = None
 
 
 def of_tab(tab: Tab, person: str) -> QueueFilter:
-    """What a tab shows before anything is filtered."""
+    """The filter of a tab before a person adds their own."""
     if tab == "new":
         return QueueFilter(
             ClusterFilter(disposition=frozenset({"flagged"}), status=frozenset({"open"})), claimed_by=NOBODY
@@ -111,7 +113,7 @@ def of_tab(tab: Tab, person: str) -> QueueFilter:
 
 
 def narrowed(base: QueueFilter, texts: Mapping[str, str]) -> QueueFilter:
-    """The tab's filter with the person's own (as `named` writes them) on top. Raises ValueError for what is none."""
+    """The tab's filter with the person's own (as `named` writes them) on top. Raises ValueError if invalid."""
     own = dict(texts)
     text = own.pop("text", None) or base.text
     return replace(base, cases=filter_of({**base.cases.named(), **own}), text=text)
@@ -148,7 +150,7 @@ def list_queue(
 def read_items(
     connection: Connection, tenant_id: int, ids: Sequence[str], *, now: datetime, pictures: bool = True
 ) -> list[QueueItem]:
-    """Rows of these cases, in this order; what is none of the tenant's is left out."""
+    """Rows of these cases, in the given order; those of other tenants are left out."""
     c = schema.clusters.c
     known = [one for one in ids if len(one) <= 40 and "\0" not in one]
     rows = {
@@ -174,7 +176,7 @@ def read_items(
 
 
 def count_tabs(connection: Connection, tenant_id: int, person: str, *, now: datetime) -> dict[Tab, TabCount]:
-    """Every tab's count, as it is before anything is filtered."""
+    """Every tab's count, without a person's filters."""
     c, held = schema.clusters.c, schema.claims.c
     status = sa.case((asleep(microseconds(now)), "snoozed"), (c.status == "snoozed", "open"), else_=c.status).label(
         "effective"
@@ -211,7 +213,7 @@ def count_tabs(connection: Connection, tenant_id: int, person: str, *, now: date
 
 
 def tenant_now(connection: Connection, tenant_id: int, now: datetime) -> datetime:
-    """What ages are relative to: now, or the latest complaint where the tenant has been quiet for QUIET."""
+    """The time that ages are relative to: now, or the latest complaint if the tenant has been quiet for QUIET."""
     latest_us = connection.scalar(
         sa.select(schema.ingest_state.c.watermark_us).where(schema.ingest_state.c.tenant_id == tenant_id)
     )

@@ -1,7 +1,7 @@
 """Clusters as moderators see them: lists, one case, its complaints. Reads only.
 
-Functions over a Connection. A cluster of another tenant is reported exactly like one that does not exist. What changes
-a case: case_decisions.py.
+Functions over a Connection. A cluster of another tenant is reported exactly like one that does not exist. Changes to a
+case are in case_decisions.py.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def item_values(row: RowMapping, now: datetime) -> dict[str, Any]:
 
 
 def optional_moment(us: int | None) -> datetime | None:
-    """The moment, if there is one."""
+    """Microseconds as a time, or None."""
     return None if us is None else moment(us)
 
 
@@ -205,7 +205,7 @@ def _by_a_member(cluster_id: str) -> sa.ColumnElement[bool]:
 
 
 def read_ties(connection: Connection, tenant_id: int, cluster_id: str) -> list[Tie]:
-    """Who of the cluster complained about what, one entry a reporter and target, in no order. Raises NotFound."""
+    """Which members complained about which targets: one entry per reporter and target, unordered. Raises NotFound."""
     cluster_row(connection, tenant_id, cluster_id)
     own, archived, members, targets = (
         schema.cluster_complaints.c,
@@ -243,7 +243,7 @@ def read_ties(connection: Connection, tenant_id: int, cluster_id: str) -> list[T
 
 
 def family_of(connection: Connection, tenant_id: int, cluster_id: str) -> list[str]:
-    """The cluster's id and those of all that were merged into it: what the log and the notes of one case are about.
+    """The ids of the cluster and of all clusters merged into it: a case's log and notes cover them all.
 
     Raises NotFound.
     """

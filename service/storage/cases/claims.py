@@ -1,4 +1,4 @@
-"""Who works on a case: a claim informs the others, and does not keep them from deciding."""
+"""Claims: who works on a case. A claim informs others, but does not keep them from deciding."""
 
 from __future__ import annotations
 
@@ -38,10 +38,9 @@ def claims_of(connection: Connection, tenant_id: int, cluster_ids: Collection[st
 
 
 def claim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], *, by: str, now: datetime) -> list[str]:
-    """Take the cases over, from anyone who has them; the ids of those that changed hands, in the order given.
+    """Claim the cases, even if someone else has; returns the ids of those that changed hands, in the given order.
 
-    Part of the caller's writing transaction. Ids of other tenants' clusters are passed over, like what `by` has
-    already.
+    Part of the caller's writing transaction. Skips other tenants' clusters and cases that `by` has already claimed.
     """
     lock_tenant(connection, tenant_id)
     wanted = [one for one in dict.fromkeys(cluster_ids) if len(one) <= 40 and "\0" not in one]

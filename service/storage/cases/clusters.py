@@ -1,7 +1,7 @@
-"""Clusters as the detect worker keeps them: read whole, written by what differs.
+"""Clusters as the detect worker stores them: read whole, written as differences.
 
-The detect worker is the only writer, but for decisions (case_decisions.py), which raise a cluster's version: `save`
-refuses to overwrite one that it has not read.
+Apart from decisions (case_decisions.py), the detect worker is the only writer. Decisions raise a cluster's version, and
+`save` refuses to overwrite a version that it has not read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from service.errors import StaleVersion
 from service.model import Evidence
 from service.moderation.cluster_discounts import summaries as summaries  # readers of clusters want it beside `load`
 from service.moderation.cluster_state import ClusterState, Membership
-from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, contents_of, names_of
+from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, contents_of, ids_by_key
 from service.storage.sql import schema
 
 _AT_ONCE = 400  # ids a statement
@@ -28,7 +28,7 @@ def load(
 ) -> dict[str, ClusterState]:
     """The tenant's clusters (or those of `ids`), merged and revoked ones included.
 
-    `lock`, in a writing transaction: nobody decides about them until its end.
+    `lock`, in a writing transaction: no decision on them can be made until it ends.
     """
     if ids is None:
         return _load(connection, tenant_id, None, lock)
@@ -115,8 +115,8 @@ def save(
 ) -> None:
     """Write the changed clusters; `before` is what this worker last read or wrote.
 
-    Complaints that left a cluster are deleted from it; those among `withdrawn` (seqs) stay, marked, for people to see.
-    Raises StaleVersion if a decision came in between: read the cluster again and recompute.
+    Complaints that left a cluster are deleted from it; withdrawn ones (seqs in `withdrawn`) stay, marked, for
+    moderators. Raises StaleVersion if a decision came in between: read the cluster again and recompute.
     """
     names = _NameLookup(connection, tenant_id, before, changed)
     for state in changed.values():
@@ -297,7 +297,7 @@ class _NameLookup:
             fresh = state.author_by_target.keys() - (old.author_by_target.keys() if old else set())
             targets |= fresh | set(state.settle_with)
             seq_by_target.update({m.target: m.seq for m in state.memberships.values() if m.target in fresh})
-        self.reporters, self.targets = names_of(connection, tenant_id, reporters=reporters, targets=targets)
+        self.reporters, self.targets = ids_by_key(connection, tenant_id, reporters=reporters, targets=targets)
         contents = contents_of(connection, tenant_id, sorted(set(seq_by_target.values()))) if seq_by_target else {}
         self.authors: dict[int, str | None] = {
             t: cast("str | None", contents.get(s, {}).get("target", {}).get("author_id"))

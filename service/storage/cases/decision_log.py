@@ -39,11 +39,11 @@ class LogFilter:
 
 @dataclass(frozen=True, slots=True)
 class DecisionLogEntry:
-    """One decision with what has become of it."""
+    """One decision and its current state."""
 
     decision: Decision
     summary: str  # of its case, as it is now
-    reversed_by: str | None  # the decision in force that takes it back
+    reversed_by: str | None  # the decision in force that reverses it
 
 
 def filter_of(texts: Mapping[str, str]) -> LogFilter:
@@ -97,7 +97,7 @@ def read_entry(connection: Connection, tenant_id: int, decision_id: str) -> Deci
 
 
 def reversals_of(connection: Connection, tenant_id: int, decision_ids: Collection[str]) -> dict[str, str]:
-    """Which of these decisions are taken back, and by which one that is in force itself."""
+    """Which of these decisions are reversed, and by which decision in force."""
     d = schema.decisions.c
     by_reversed: dict[str, list[str]] = {}
     newest = list(decision_ids)

@@ -1,5 +1,4 @@
-"""What decisions would do, read from the archive as it is now (service/moderation/decision_preview.py says how it is
-reckoned).
+"""Previews of decisions, from the archive as it is now (computed in service/moderation/decision_preview.py).
 
 Reads only.
 """
@@ -27,7 +26,7 @@ from service.storage.sql.hashing import key_of
 def effect_of_decisions(
     connection: Connection, tenant_id: int, requests: Mapping[str, DecisionRequest], *, now: datetime
 ) -> Effect:
-    """What the decisions, by cluster id, would do together if they were made now.
+    """The joint effect of the decisions (by cluster id) if they were made now.
 
     Their versions are ignored: the preview is of the clusters as they are. Raises NotFound for
     an unknown cluster, and whatever service/moderation/decisions.py refuses with.
@@ -44,7 +43,7 @@ def effects_of_choices(
     now: datetime,
     states: Mapping[str, ClusterState] | None = None,
 ) -> list[Effect]:
-    """The same for several choices, of which one will be made, on the same clusters: the archive is read once.
+    """The same for several alternatives on the same clusters, reading the archive once.
 
     `states` are all clusters on the targets of these, where the caller has them by now.
     """
@@ -81,7 +80,7 @@ def effects_of_choices(
 
 
 def facts_of(connection: Connection, tenant_id: int, targets: Collection[int], *, now: datetime) -> Facts:
-    """What the archive knows of these targets (keys)."""
+    """The archive's data on these targets (keys)."""
     outcomes = outcomes_of(connection, tenant_id, targets)
     removed_us = {t: removal.decided_us for t in outcomes if (removal := latest_removal(outcomes[t])) is not None}
     seq = analysis_state_of(connection, tenant_id).cursor_seq

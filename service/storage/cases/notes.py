@@ -1,4 +1,4 @@
-"""What moderators write beside a case, for each other: appended, never changed."""
+"""Moderators' notes on a case, for each other: appended, never changed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add_note(connection: Connection, tenant_id: int, cluster_id: str, text: str,
         raise Unfit(
             f"a note must have 1 to {LONGEST:,} characters; this one has {len(text):,}"
             if text
-            else "the note is empty: write something, or leave it",
+            else "the note is empty: write something or cancel",
             pointer="/text",
         )
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):

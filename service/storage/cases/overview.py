@@ -1,9 +1,7 @@
-"""What a tenant's day looks like: how much came in, how much of it was coordinated, what waits for people, and how
-often they agreed.
+"""A tenant's overview: complaints received, how many were coordinated, waiting cases, and how often moderators agreed.
 
-Time is the tenant's own: a period ends now while complaints come in, and at the latest complaint of a history that was
-replayed or of a platform that paused. Every question is bounded: by the period, by the tenant's cases (along an index),
-or by a limit.
+Time is the tenant's own: a period ends now while complaints arrive, and at the latest complaint for a replayed history
+or a paused platform. Every query is bounded by the period, by the tenant's cases (along an index), or by a limit.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from service.model import moment
 from service.moderation.events import Event
 from service.storage.cases.cluster_filters import asleep
 from service.storage.complaints import complaint_counts
-from service.storage.complaints.archive_reader import names_of
+from service.storage.complaints.archive_reader import ids_by_key
 from service.storage.sql import schema
 from service.storage.sql.engine import placeholder, select_by_keys
 from service.storage.webhooks import outbox
@@ -43,7 +41,7 @@ DECIDED_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What a picture covers: [start, end), in slots of ten minutes."""
+    """The period of a chart: [start, end), in slots of ten minutes."""
 
     start_us: int
     end_us: int
@@ -56,7 +54,7 @@ class Slot:
 
     start_us: int
     complaints: int
-    coordinated: int  # of those, in flagged clusters by what is known now
+    coordinated: int  # of those, in clusters that are flagged now
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +249,7 @@ def read_attacked(connection: Connection, tenant_id: int, *, since_us: int, unti
         .order_by(reporters.desc(), last.desc(), own.target_key)
         .limit(TARGETS_SHOWN)
     ).all()
-    _, names = names_of(connection, tenant_id, reporters=(), targets=[row.target_key for row in rows])
+    _, names = ids_by_key(connection, tenant_id, reporters=(), targets=[row.target_key for row in rows])
     return [
         AttackedTarget(
             row.target_key, names[row.target_key], row.reporters, row.clusters, row.cluster_id, moment(row.last_us)

@@ -1,8 +1,8 @@
-"""What happened to a tenant's cases a moment ago: for pages that stay open. Reads only.
+"""Recent changes to a tenant's cases, for pages that stay open. Reads only.
 
 The detector's changes come from the outbox (events), people's from the audit trail. Both are written in the transaction
 that makes the change, with the time of its beginning, and may be seen seconds later: so a reader looks back
-OVERLAP_SECONDS each time, and knows by `key` what it has had.
+OVERLAP_SECONDS each time and recognises changes it has seen by `key`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from service.storage.sql.schema import audit_trail, events
 
 OVERLAP_SECONDS = 60
-_MOST = 500  # of each kind at a time; who looks rarely misses what is older
+_MOST = 500  # of each kind at a time; infrequent readers miss older ones
 _AUDIT_ROWS = 1_000
 _BY_TYPE: dict[str, Literal["flagged", "grown", "revoked"]] = {
     "cluster.flagged": "flagged",
@@ -45,7 +45,7 @@ class CaseChange:
 
 
 def changes_since(connection: Connection, tenant_id: int, since_us: int) -> list[CaseChange]:
-    """What happened after `since_us`, oldest first; of very much, the latest."""
+    """Changes after `since_us`, oldest first; if there are too many, the latest."""
     people = _by_people(connection, tenant_id, since_us)
     # A decision sends subscribers an event about the flag; that is the person's change, shown once.
     decided = {(change.case, change.at_us) for change in people if change.what == "decided"}

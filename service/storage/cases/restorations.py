@@ -1,6 +1,6 @@
 """Restorations as rows: read and written by the detect worker in its ticks, listed for moderators.
 
-`cluster_ids` is JSON, largest π first. What decides is pure: service/moderation/restorations.py.
+`cluster_ids` is JSON, largest π first. The rules are pure: service/moderation/restorations.py.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class RestorationRow:
 
 
 def read_all(connection: Connection, tenant_id: int) -> dict[int, Restoration]:
-    """All of the tenant's, by target key."""
+    """All restorations of the tenant, by target key."""
     return {
         row.target_key: _restoration(row)
         for row in connection.execute(select(_TABLE).where(_TABLE.c.tenant_id == tenant_id))
@@ -64,7 +64,9 @@ def read_some(connection: Connection, tenant_id: int, target_keys: Iterable[int]
 def save(
     connection: Connection, tenant_id: int, changes: Mapping[int, Restoration | None], names: Mapping[int, str]
 ) -> None:
-    """Write what changed, by target key; None removes. `names` holds the ids of the targets that have one now."""
+    """Write changed restorations, by target key; None removes one. `names` holds the ids of the targets that have one
+    now.
+    """
     if not changes:
         return
     connection.execute(
@@ -106,7 +108,7 @@ def complaints_until(connection: Connection, tenant_id: int, moments_us: Mapping
 
 
 def read_one(connection: Connection, tenant_id: int, target_key: int) -> RestorationRow | None:
-    """The target's, if it has one."""
+    """The target's restoration, if it has one."""
     row = connection.execute(
         select(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.target_key == target_key)
     ).first()
@@ -128,7 +130,7 @@ def read_items(connection: Connection, tenant_id: int, target_ids: Sequence[str]
 
 
 def count_by_state(connection: Connection, tenant_id: int) -> dict[str, int]:
-    """How many there are in each state; a state without any is left out."""
+    """Number of restorations by state; empty states are left out."""
     return {
         state: count
         for state, count in connection.execute(

@@ -1,7 +1,4 @@
-"""For whom a warning was suggested, and what is needed to decide it.
-
-What decides is pure: service/moderation/warnings.py.
-"""
+"""Suggested warnings, and the data for suggesting them. The rules are pure: service/moderation/warnings.py."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from service.moderation.outcomes import JudgedComplaint
 from service.moderation.warnings import Noticed, Suggestion, suggest
 from service.policy import Policy
 from service.storage.accounts import audit_log
-from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, names_of, outcomes_of
+from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, ids_by_key, outcomes_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 from service.storage.sql.engine import select_by_keys
@@ -43,7 +40,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What a person made of a suggestion."""
+    """A person's answer to a suggestion."""
 
     choice: Choice
     by: str
@@ -85,8 +82,8 @@ def list_suggested(
 
 
 def handle(connection: Connection, tenant_id: int, reporter_id: str, choice: Choice, *, by: str, now_us: int) -> None:
-    """Write down what a person made of the suggestion, in the caller's writing transaction; a later word replaces an
-    earlier one. Raises NotFound without one.
+    """Record a person's answer to the suggestion, in the caller's writing transaction; it replaces an earlier one.
+    Raises NotFound without one.
     """
     row = connection.execute(
         select(_TABLE)
@@ -94,7 +91,7 @@ def handle(connection: Connection, tenant_id: int, reporter_id: str, choice: Cho
         .with_for_update()
     ).first()
     if row is None or row.reporter_id != reporter_id:
-        raise NotFound("no warning is suggested for this reporter (any more)")
+        raise NotFound("no warning is currently suggested for this reporter")
     detail = {**from_json(row.detail), "handled": {"choice": choice, "by": by, "at_us": now_us}}
     connection.execute(
         update(_TABLE)
@@ -158,7 +155,7 @@ def suggestions(
     """Whom of these reporters to suggest a warning for now (`now_us`: the watermark), and whose earlier suggestion no
     longer holds.
 
-    The latter is taken back: an appeal may have reversed what it was made of.
+    The latter is withdrawn: an appeal may have reversed the outcomes it was based on.
     """
     if not reporters:
         return [], []
@@ -182,7 +179,7 @@ def suggestions(
         if suggestion is not None:
             found[reporter] = suggestion
     gone += [reporter for reporter in warned if reporter not in complaints]
-    names, _ = names_of(connection, tenant_id, reporters=found, targets=())
+    names, _ = ids_by_key(connection, tenant_id, reporters=found, targets=())
     return [Warned(reporter, names[reporter], found[reporter]) for reporter in sorted(found)], sorted(gone)
 
 
@@ -241,7 +238,7 @@ def _warned(connection: Connection, tenant_id: int, reporters: Collection[int]) 
 
 def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], policy: Policy) -> set[int]:
     """Those with so many complaints on targets with outcomes that it is worth to look at each."""
-    # The state is asked for so that no index covers the question: SQLite would prefer one that does, and read all of
+    # The state is selected so that no index covers the query: SQLite would prefer a covering one, and read all of
     # it.
     statement = (
         "SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key ="

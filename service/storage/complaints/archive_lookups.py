@@ -1,4 +1,4 @@
-"""What the archive already holds of the items in a commit: batched lookups, for the writer alone.
+"""Batched lookups of what the archive already holds of the items in a commit. For the writer only.
 
 A lookup joins the ids against an index in one statement, so that a complaint costs tens of microseconds.
 """

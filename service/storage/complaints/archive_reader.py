@@ -1,7 +1,7 @@
-"""The archive, read back: feed rows for detection, outcomes, names, contents, and where a tenant is.
+"""Reads from the archive: feed rows for detection, outcomes, ids, contents, and a tenant's positions.
 
-What writes it: service/storage/complaints/archive_writer.py. Every function takes a connection, so that a caller's
-reads are of one view.
+What writes it: service/storage/complaints/archive_writer.py. Every function takes a connection, so that all reads of a
+caller see one snapshot.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SEQ_MASK = (1 << SEQ_BITS) - 1
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """One ingest transaction as detection reads it."""
+    """One ingest transaction, as detection reads it."""
 
     first_seq: int
     last_seq: int
@@ -42,7 +42,7 @@ class FeedRow:
 
 @dataclass(frozen=True, slots=True)
 class IngestState:
-    """Where the tenant's archive is; counters in items."""
+    """State of the tenant's archive; counters in items."""
 
     epoch: int
     archived_position: int
@@ -58,7 +58,7 @@ class IngestState:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisState:
-    """Where the tenant's analysis is."""
+    """State of the tenant's analysis."""
 
     epoch: int
     cursor_seq: int
@@ -76,16 +76,16 @@ class AnalysisState:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What is archived or dead, but not done with; counters in items."""
+    """Items waiting for analysis, and dead letters; counters in items."""
 
     unanalysed: int  # archived, not yet read by detection
     oldest_unanalysed_us: int | None  # receipt of the oldest of them
     dead: int  # in the dead letters
-    resent: int  # sent again from there, on their way: pending
+    resent: int  # sent again from the dead letters: pending
 
 
 def never_archived(connection: Connection, tenant_id: int) -> bool:
-    """Whether nothing of the tenant was ever archived or buried: then no position can be lost."""
+    """Whether the tenant never had an archived item or dead letter: then no position can be lost."""
     state = connection.execute(
         select(schema.ingest_state.c.archived_position, schema.ingest_state.c.last_seq).where(
             schema.ingest_state.c.tenant_id == tenant_id
@@ -110,10 +110,7 @@ def archived_ids(
 
 
 def pending_items(accepted: int, ingest: IngestState, unfinished: Unfinished) -> int:
-    """The contract's `pending`, of the tenant's `accepted` (its position counter) and what SQL says.
-
-    Counted from positions, so that dropped dead letters and a Redis that lost data leave no remainder.
-    """
+    """The API's `pending`, from the tenant's `accepted` (its position counter) and the counters in SQL."""
     return max(0, accepted - ingest.archived_position) + unfinished.resent + unfinished.unanalysed
 
 
@@ -138,9 +135,9 @@ def analysis_state_of(connection: Connection, tenant_id: int, *, lock: bool = Fa
 
 
 def unfinished_of(connection: Connection, tenant_id: int) -> Unfinished:
-    """What `pending` and `dead_letters` are made of.
+    """The counts behind `pending` and `dead_letters`.
 
-    Cheap while detection keeps up: it reads the rows beyond its cursor.
+    Cheap while detection keeps up: only the rows beyond its cursor are read.
     """
     feed, dead = schema.feed, schema.dead_letters
     cursor = (
@@ -173,7 +170,7 @@ _FEED_COLUMNS: tuple[Any, ...] = (
 
 
 def read_feed(connection: Connection, tenant_id: int, after_seq: int, limit_items: int) -> list[FeedRow]:
-    """The feed beyond `after_seq`, in order: as many rows as hold `limit_items` items, at least one if there is any."""
+    """Rows of the feed after `after_seq`, in order: as many as hold `limit_items` items, but at least one."""
     feed = schema.feed
     rows: list[FeedRow] = []
     items = 0
@@ -193,11 +190,7 @@ def read_feed(connection: Connection, tenant_id: int, after_seq: int, limit_item
 
 
 def read_feed_window(connection: Connection, tenant_id: int, since_us: int, upto_seq: int) -> list[FeedRow]:
-    """The feed rows that say something about complaints of `since_us` and later, up to and with `upto_seq`, in order.
-
-    Rows of outcomes alone are not among them (`outcomes_of` reads those); a removal is, when what it removes is that
-    new.
-    """
+    """Feed rows up to and including `upto_seq` that concern complaints of `since_us` or later, in order."""
     feed = schema.feed
     statement = (
         select(*_FEED_COLUMNS)
@@ -292,12 +285,10 @@ def complaint_seqs(connection: Connection, tenant_id: int, ids: Iterable[str]) -
     }
 
 
-def names_of(
+def ids_by_key(
     connection: Connection, tenant_id: int, *, reporters: Iterable[int], targets: Iterable[int]
 ) -> tuple[dict[int, str], dict[int, str]]:
-    """The ids behind the keys, of reporters and of targets; a key that neither a complaint nor a cluster bears is left
-    out.
-    """
+    """The ids of reporters and of targets, by key; a key that no complaint or cluster has is left out."""
     return _names(connection, tenant_id, "reporter", "cluster_members", reporters), _names(
         connection, tenant_id, "target", "cluster_targets", targets
     )
@@ -354,7 +345,7 @@ def judged_complaints_of(
 
 
 def totals_of(connection: Connection, tenant_id: int, target_keys: Iterable[int]) -> dict[int, int]:
-    """Standing complaints of each target among the keys that ever had one."""
+    """Number of standing complaints by target key, for targets that ever had one."""
     statement = (
         "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key ="
         " k.column1"

@@ -1,4 +1,4 @@
-"""The rows of one commit but for the feed: complaints, outcomes, withdrawals, totals and counts."""
+"""The rows that one commit writes, except the feed: complaints, outcomes, withdrawals, totals and counts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OUTCOME_COLUMNS = ("row_key", "tenant_id", "id", "target_key", "decided_us", "re
 
 
 def write_rows(connection: Connection, draft: CommitDraft) -> None:
-    """Write everything of the draft that is a row of its own, and the totals that it changes."""
+    """Write the draft's rows and the totals that it changes."""
     tenant = draft.tenant_id
     base = tenant << SEQ_BITS
     _write_complaints(connection, draft)

@@ -1,7 +1,7 @@
 """The archive's one writer: a drained group of stream entries becomes rows, totals and a feed row, in one transaction.
 
 What a commit changes is decided in commit_draft.py (pure) on what archive_lookups.py finds; archive_rows.py and
-feed_writer.py write it. What others read of it: archive_reader.py.
+feed_writer.py write it. Reads are in archive_reader.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from service.storage.sql import schema
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What one commit added to the tenant's counters, and where the tenant is now."""
+    """What one commit added to the tenant's counters, and the tenant's new position."""
 
     archived: int
     duplicates: int
@@ -56,10 +56,10 @@ def commit(
 ) -> CommitResult:
     """Archive the entries, in their order, in the caller's writing transaction.
 
-    What the state says is archived already (a redelivered entry) is skipped. `privacy_filter` knows the tenant's key
-    and who is erased: complaints of theirs that were on their way are counted as duplicates and leave no trace. Raises
-    LostLease when another worker has raised the epoch since, and ValueError, KeyError or TypeError for a line that is
-    not an item.
+    Entries that are archived already (redelivered ones) are skipped. `privacy_filter` knows the tenant's key
+    and who is erased: their complaints that were still in the stream are counted as duplicates and leave no trace.
+    Raises LostLease when another worker has raised the epoch since, and ValueError, KeyError or TypeError for a line
+    that is not an item.
     """
     state = _locked_state(connection, tenant_id, epoch)
     draft = _draft_from(connection, state, privacy_filter or PrivacyFilter())
@@ -101,9 +101,7 @@ def pass_over(connection: Connection, tenant_id: int, epoch: int, entry: StreamE
 
 
 def lock_ingest(connection: Connection, tenant_id: int) -> None:
-    """Let no commit of the tenant's ingest begin before this transaction ends (on SQLite, every writing transaction
-    does).
-    """
+    """Keep the tenant's ingest from committing until this transaction ends (on SQLite, every writer waits)."""
     connection.execute(
         select(schema.ingest_state.c.epoch).where(schema.ingest_state.c.tenant_id == tenant_id).with_for_update()
     )
@@ -121,7 +119,7 @@ def promote(
     """Feed detection with archived complaints that stand from now on, and with totals (by target key) that changed
     without an item of the stream.
 
-    In the transaction that changed them, after `lock_ingest`. It takes up a seq of the tenant, as an item does.
+    Call it in the transaction that changed them, after `lock_ingest`. Uses up one seq of the tenant, as an item does.
     """
     state = connection.execute(select(schema.ingest_state).where(schema.ingest_state.c.tenant_id == tenant_id)).one()
     draft = _draft_from(connection, state, privacy_filter)
@@ -168,7 +166,7 @@ def _unseen(connection: Connection, draft: CommitDraft, entry: StreamEntry) -> I
         if gone.rowcount == 0:  # archived by an earlier delivery of this entry, sent twice, or dropped since
             return
     else:
-        # Both have to agree: after Redis fell back to an older state it hands out positions again, but never entry ids.
+        # Both must match: a Redis that fell back to an older state reuses positions, but never entry ids.
         if entry_order(entry.entry_id) <= entry_order(draft.entry):
             lines = lines[max(0, draft.position - entry.first + 1) :]
         draft.position = max(draft.position, entry.first + entry.lines.count(b"\n"))

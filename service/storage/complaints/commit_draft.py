@@ -1,7 +1,7 @@
-"""What one ingest commit will write, and the rules that decide it. Pure: the caller looks up what is archived.
+"""Decide what one ingest commit will write. Pure: the caller looks up what is archived.
 
-First content wins; a reporter counts once per target (the earliest standing complaint; ties: the smaller id);
-a withdrawn id never revives.
+The first content of an id wins. A reporter counts once per target, with the earliest standing complaint (ties: the
+smaller id). A withdrawn id never counts again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 Item = tuple[str, JsonObject, str, int]  # kind letter, body, canonical content, received_us
 Pair = tuple[int, int]  # keys of a target and a reporter
 
-_UNSETTLED = -1  # state of a new complaint until the reporter's others on the target are known
+_UNSETTLED = -1  # state of a new complaint before it is compared with the reporter's others on the target
 
 
 @dataclass(slots=True, eq=False)
@@ -68,10 +68,10 @@ class CommitDraft:
     withdrawals: list[tuple[int, str, int, int]] = field(default_factory=list)  # tenant, complaint's id, seq, received
     # new, by id: seq, received, body, content
     outcomes: dict[str, tuple[int, int, JsonObject, str]] = field(default_factory=dict)
-    withdrawn: list[ComplaintRow] = field(default_factory=list)  # archived ones that counted or could have
+    withdrawn: list[ComplaintRow] = field(default_factory=list)  # archived ones that counted, or were repeats
     changes: list[tuple[int, int]] = field(default_factory=list)  # (new state, seq) of archived complaints
-    fed: list[ComplaintRow] = field(default_factory=list)  # complaints that detection gets
-    removed: list[ComplaintRow] = field(default_factory=list)  # complaints that detection drops
+    fed: list[ComplaintRow] = field(default_factory=list)  # complaints to feed to detection
+    removed: list[ComplaintRow] = field(default_factory=list)  # complaints that detection must drop
     gains: dict[int, int] = field(default_factory=dict)  # change in standing complaints, by target key
     totals: list[tuple[int, int]] = field(default_factory=list)  # (target key, standing complaints)
 
@@ -164,7 +164,7 @@ def _count_repeat(draft: CommitDraft, noun: str, identity: str, first: str, cont
         return
     draft.conflicting += 1
     log.warning(
-        "tenant %d: %s %r came again with different content (%s); the first version stays",
+        "tenant %d: %s %r was sent again with different content (%s); the first version is kept",
         draft.tenant_id,
         noun,
         identity,

@@ -1,8 +1,7 @@
-"""How many complaints came in, by ten minutes of their own time: counted as they are archived, so that no reader has to
-count them later.
+"""Complaints per ten minutes of their own time, counted as they are archived so that readers need not.
 
-A complaint is counted once, when it is archived first, whatever becomes of it; machines' are not. What retention
-deletes stays counted: no person is in it.
+Each complaint by a person is counted once, when it is first archived, even if it is withdrawn later. Counts hold no
+personal data, so retention leaves them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ SLOT_US = 600_000_000
 
 
 def slot_of(at_us: int) -> int:
-    """The begin of the ten minutes that hold the time."""
+    """The start of the ten minutes that contain the time."""
     return at_us - at_us % SLOT_US
 
 
@@ -36,7 +35,7 @@ def add(connection: Connection, tenant_id: int, times_us: Iterable[int]) -> None
 
 
 def counts_between(connection: Connection, tenant_id: int, since_us: int, until_us: int) -> dict[int, int]:
-    """Complaints by slot, of the slots that begin in [since, until); one without any is left out."""
+    """Complaints by slot, for slots that start in [since, until); empty slots are left out."""
     c = complaint_counts.c
     rows = connection.execute(
         select(c.slot_us, c.complaints)

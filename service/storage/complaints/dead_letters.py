@@ -1,8 +1,8 @@
-"""Items that failed five times over: kept with their error, counted, listed, sent again or dropped by an operator.
+"""Dead letters: items that failed five times, kept with their error until an operator sends them again or drops them.
 
 A row is dead while `resent_us` is null. Sent again, it is pending, keeps its row until it is archived (the
 commit deletes the row, so a second delivery changes nothing), and is a dead letter again if it fails again.
-Positions never move back: an item that is sent again was acknowledged and passed over before.
+Positions never move back: an item that is sent again has been acknowledged and skipped before.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class DeadLetter:
     dead_us: int
     error: str
     line: str  # a kind letter and the item's JSON, as it was accepted
-    resent_us: int | None  # since when it is on its way again
+    resent_us: int | None  # when it was sent again
 
 
 def bury(
     connection: Connection, tenant_id: int, epoch: int, item: StreamEntry, error: BaseException, now_us: int
 ) -> None:
-    """Put a single item into the dead letters and pass it over, in the caller's transaction. Raises LostLease."""
+    """Move a single item to the dead letters and skip its position, in the caller's transaction. Raises LostLease."""
     text = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
     if item.first <= 0:  # one that was sent again: its row is still there, unless an operator dropped it meanwhile
         row = update(dead_letters).where(dead_letters.c.id == -item.first, dead_letters.c.tenant_id == tenant_id)
@@ -65,7 +65,7 @@ def bury(
 def list_dead_letters(
     connection: Connection, tenant_id: int, *, after_id: int = 0, limit: int = 50
 ) -> list[DeadLetter]:
-    """The tenant's dead letters in the order of their death, those on their way again included."""
+    """The tenant's dead letters, oldest first, including those sent again."""
     columns: list[Any] = [dead_letters.c[name] for name in DeadLetter.__slots__]
     statement = (
         select(*columns)
@@ -79,7 +79,7 @@ def list_dead_letters(
 def retry(
     engine: Engine, redis: Redis, tenant: str, tenant_id: int, now_us: int, ids: Sequence[int] | None = None
 ) -> int:
-    """Send dead letters again (those of `ids`; None: all that are dead), and say how many.
+    """Send dead letters again (those in `ids`; None: all), and return how many.
 
     Raises StoreUnavailable while Redis is being rebuilt. A crash in between leaves a letter that is both in the
     stream and counted dead; it is archived all the same, once.
@@ -88,7 +88,7 @@ def retry(
         raise StoreUnavailable(_ABSENT.format(tenant))
     letters = _dead(engine, tenant_id, ids)
     for identity, line in letters:
-        # First into the stream, then out of the count: the other way round a crash would lose it.
+        # First into the stream, then out of the count: in the other order a crash would lose it.
         redis.xadd(redis_keys.stream(tenant), _entry(identity, line, redis.time()))
         redis.sadd(redis_keys.TENANTS_WAITING, tenant)
         _mark_resent(engine, identity, now_us)
@@ -142,7 +142,7 @@ def _mark_resent(engine: Engine, identity: int, now_us: int) -> None:
 
 
 def drop(engine: Engine, tenant_id: int, ids: Sequence[int] | None = None) -> int:
-    """Delete dead letters for good (those of `ids`; None: all), and say how many."""
+    """Delete dead letters for good (those in `ids`; None: all), and return how many."""
     statement = delete(dead_letters).where(dead_letters.c.tenant_id == tenant_id)
     if ids is not None:
         statement = statement.where(dead_letters.c.id.in_(list(ids)))
@@ -151,7 +151,7 @@ def drop(engine: Engine, tenant_id: int, ids: Sequence[int] | None = None) -> in
 
 
 def bury_lost(engine: Engine, tenant_id: int) -> int:
-    """After Redis lost its stream: what was on its way again is dead again; says how many."""
+    """After Redis lost its stream: return letters that were sent again to the dead letters; returns how many."""
     with write(engine) as connection:
         row = update(dead_letters).where(dead_letters.c.tenant_id == tenant_id, dead_letters.c.resent_us.is_not(None))
         return int(connection.execute(row.values(resent_us=None)).rowcount)

@@ -1,4 +1,4 @@
-"""The feed: what ingest hands to detection, packed in columns, one row an ingest transaction.
+"""The feed: what ingest passes to detection, packed in columns, one row per ingest transaction.
 
 Narrow on purpose: a window of a million complaints is read back in well under a second. Texts are
 there only as signatures (service/intake/text_fingerprints.py), ids only as 64-bit keys.
@@ -20,7 +20,7 @@ from service.intake.text_fingerprints import SIGNATURE_BYTES
 UNKNOWN_US = np.iinfo(np.int64).min  # an account's age is unknown
 NO_KEY = 0  # no author, no context, no fingerprint
 
-NOT_ARCHIVED = -1  # FeedOutcome.complaint: it concerns one complaint, which has not come; fed again when it has
+NOT_ARCHIVED = -1  # FeedOutcome.complaint: the complaint has not arrived yet; the outcome is fed again when it does
 
 EXEMPT = 1  # flag: trusted reporter or illegal-content notice, shown but never discounted
 
@@ -61,14 +61,14 @@ class FeedBatch:
 
     complaints: npt.NDArray[np.void]  # dtype COMPLAINT: standing, of a person, not late; ordered by seq
     texts: dict[int, bytes] = field(default_factory=dict)  # seq -> signature of the text, where it has enough words
-    removed: tuple[int, ...] = ()  # seqs that no longer stand (withdrawn, or an earlier one of the same pair came)
+    removed: tuple[int, ...] = ()  # seqs that no longer count: withdrawn, or replaced by an earlier one
     outcomes: tuple[FeedOutcome, ...] = ()
     # standing complaints of touched targets
     totals: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, TOTAL))
 
 
 def pack(batch: FeedBatch) -> bytes:
-    """The batch as bytes; `unpack` gives it back."""
+    """The batch as bytes, which `unpack` reads."""
     rest = json.dumps(
         {
             "removed": list(batch.removed),
@@ -94,7 +94,7 @@ def unpack(data: bytes) -> FeedBatch:
         size = int.from_bytes(data[at : at + 8], "little")
         parts.append(data[at + 8 : at + 8 + size])
         at += 8 + size
-    if len(parts) not in (3, 4):  # 3: of a version that kept words here; what they said is no longer compared
+    if len(parts) not in (3, 4):  # 3 parts: an older version that stored words, which are no longer compared
         raise ValueError(
             f"a feed payload has 4 parts, this one {len(parts)}: the row is damaged; run `brigadewatch rebuild`"
         )
@@ -114,7 +114,7 @@ def _texts(data: bytes) -> dict[int, bytes]:
 
 
 def mentions(data: bytes, keys: Mapping[int, int]) -> bool:
-    """Whether one of the keys is a reporter's or an author's in a packed batch. Reads the columns alone."""
+    """Whether a packed batch contains one of the keys as reporter or author. Reads only those columns."""
     rows = np.frombuffer(data, COMPLAINT, count=int.from_bytes(data[:8], "little") // COMPLAINT.itemsize, offset=8)
     return bool(np.isin(rows["reporter"], list(keys)).any() or np.isin(rows["author"], list(keys)).any())
 

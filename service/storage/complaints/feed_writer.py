@@ -1,4 +1,4 @@
-"""The feed row of one commit: what detection reads of it, packed by service/storage/complaints/feed.py."""
+"""The feed row of one commit, packed by service/storage/complaints/feed.py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COLUMNS = (
 
 
 def write_feed(connection: Connection, draft: CommitDraft, *, after_seq: int) -> None:
-    """Write the row that covers what the draft numbered after `after_seq`.
+    """Write the row that covers the draft's items after `after_seq`.
 
     A draft of repeats alone takes up one seq that belongs to no item, so that its positions still reach detection.
     """
@@ -94,7 +94,7 @@ def _feed_complaint(row: ComplaintRow) -> tuple[int, int, int, int, int, int, in
 
 
 def _feed_outcomes(connection: Connection, draft: CommitDraft) -> tuple[FeedOutcome, ...]:
-    """New outcomes, and older ones about a complaint that has come only now."""
+    """New outcomes, and older ones whose complaint has only now arrived."""
     rows = [(seq, identity, body) for identity, (seq, _, body, _) in draft.outcomes.items()]
     if draft.complaints:
         awaiting = outcomes_awaiting(connection, draft.tenant_id, draft.complaints)

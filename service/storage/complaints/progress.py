@@ -1,4 +1,4 @@
-"""How far a tenant's items are, from the rows that the workers keep."""
+"""A tenant's progress: counters and positions that the workers keep."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class TenantProgress:
     conflicting: int
     late: int
     analysed: int
-    dead_letters: int  # dead now: not under way again
+    dead_letters: int  # dead letters, without those sent again
     archived_position: int  # all items at or below it are archived or dead
     analysed_position: int
     swept_position: int
     watermark_us: int | None
     waiting_items: int  # archived, not analysed yet
     waiting_since_us: int | None  # receipt of the oldest of these
-    resent: int  # dead letters under way again: in the stream, without a position of their own
+    resent: int  # dead letters sent again: in the stream, without a position of their own
 
 
 def read_progress(connection: Connection, tenant_id: int) -> TenantProgress:
-    """What SQL knows; what is acknowledged but not archived is known to the stream alone."""
+    """Read the tenant's progress from SQL. Items acknowledged but not yet archived are only in the stream."""
     ingested: Mapping[Any, Any] = (
         connection.execute(select(ingest_state).where(ingest_state.c.tenant_id == tenant_id)).mappings().first() or {}
     )

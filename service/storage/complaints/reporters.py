@@ -1,4 +1,4 @@
-"""What is known of one reporter: the complaints, how people judged them, the clusters. Reads only."""
+"""What is known about one reporter: complaints, verdicts on them, clusters. Reads only."""
 
 from __future__ import annotations
 
@@ -58,8 +58,7 @@ class ReporterRecord:
 def read_reporter(connection: Connection, tenant_id: int, reporter_id: str, *, now: datetime) -> ReporterRecord:
     """The reporter's history. Raises NotFound for one that never complained to this tenant.
 
-    Reputation fades by the tenant's own time, its watermark: a replayed history is not forgotten, and a tenant that
-    pauses forgets nobody.
+    Reputation fades with the tenant's own time (the watermark), so neither a replayed history nor a pause erases it.
     """
     c = schema.complaints.c
     own = sa.and_(c.tenant_id == tenant_id, c.reporter_key == key_of(reporter_id), c.reporter_id == reporter_id)

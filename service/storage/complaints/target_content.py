@@ -1,4 +1,4 @@
-"""What a target says and where it is, as the platform described it with a complaint."""
+"""A target's text, author and address, as the platform described them in a complaint."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from service.storage.sql.hashing import key_of
 
 @dataclass(frozen=True, slots=True)
 class TargetWords:
-    """The target's own words, who wrote it, and its address; None where no complaint gave it.
-
-    Hostile text, all of it.
-    """
+    """A target's text, author and address; None where no complaint gave it. All of it is untrusted text."""
 
     excerpt: str | None
     author_id: str | None
@@ -30,7 +27,7 @@ UNKNOWN = TargetWords(None, None, None)
 def words_of(connection: Connection, tenant_id: int, target_ids: Sequence[str]) -> dict[str, TargetWords]:
     """By target; targets without complaints are left out.
 
-    One complaint of each is read: platforms describe a target alike each time.
+    Only one complaint of each is read, since platforms describe a target the same way each time.
     """
     statement = (
         "SELECT c.content FROM k CROSS JOIN complaints c WHERE c.row_key = "

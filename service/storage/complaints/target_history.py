@@ -1,4 +1,4 @@
-"""All that a person wants to see of one target: its complaints in time, by the cluster that they belong to.
+"""One target's complaints over time, with the cluster that each belongs to.
 
 Reads only.
 """
@@ -19,7 +19,7 @@ from service.storage.sql.cursors import Key
 from service.storage.sql.hashing import key_of
 
 KEY_TYPES_BY_SORT: Mapping[str, tuple[type, ...]] = {"-occurred_at": (int, int)}
-POINTS_DRAWN = 20_000  # the latest; a picture of more says nothing more
+POINTS_DRAWN = 20_000  # the latest; a chart of more shows nothing new
 STATES = {schema.STANDING: "stands", schema.REPEAT: "repeat", schema.WITHDRAWN: "withdrawn", schema.MACHINE: "machine"}
 
 
@@ -27,7 +27,7 @@ STATES = {schema.STANDING: "stands", schema.REPEAT: "repeat", schema.WITHDRAWN: 
 class Points:
     """The target's standing complaints in time."""
 
-    by_cluster: Mapping[str, list[datetime]]  # of members of the cluster; one in several is in the first by id
+    by_cluster: Mapping[str, list[datetime]]  # of members; one in several clusters is in the first by id
     others: list[datetime]
     left_out: int  # earlier ones than the latest POINTS_DRAWN
 
@@ -50,7 +50,7 @@ class FiledComplaint:
 
 
 def read_points(connection: Connection, tenant_id: int, target_id: str, cluster_ids: list[str]) -> Points:
-    """When people complained about it, marked by the clusters among `cluster_ids`."""
+    """The times of complaints about the target, marked by the clusters in `cluster_ids`."""
     c, own = schema.complaints.c, schema.cluster_complaints.c
     key = key_of(target_id)
     rows = connection.execute(
@@ -83,7 +83,7 @@ def read_points(connection: Connection, tenant_id: int, target_id: str, cluster_
 def list_of_target(
     connection: Connection, tenant_id: int, target_id: str, *, after: tuple[Key, ...] | None, limit: int
 ) -> tuple[list[FiledComplaint], tuple[Key, ...] | None]:
-    """All archived complaints about it, newest first, and the key to go on from (None: that was all)."""
+    """All archived complaints about the target, newest first, and the key of the next page (None on the last)."""
     c = schema.complaints.c
     return _list(
         connection,
@@ -97,7 +97,7 @@ def list_of_target(
 def list_of_reporter(
     connection: Connection, tenant_id: int, reporter_id: str, *, after: tuple[Key, ...] | None, limit: int
 ) -> tuple[list[FiledComplaint], tuple[Key, ...] | None]:
-    """All archived complaints of the reporter, newest first, and the key to go on from (None: that was all)."""
+    """All archived complaints of the reporter, newest first, and the key of the next page (None on the last)."""
     c = schema.complaints.c
     return _list(
         connection,
@@ -152,9 +152,7 @@ def _list(
 def _clusters_of(
     connection: Connection, tenant_id: int, pairs: set[tuple[int, int]]
 ) -> dict[tuple[int, int], tuple[str, ...]]:
-    """Clusters (none that were merged or revoked) whose members the reporters are and whose targets they complained
-    about.
-    """
+    """Clusters, without merged and revoked ones, that have these reporters as members and these targets."""
     m, t, c = schema.cluster_members.c, schema.cluster_targets.c, schema.clusters.c
     # Two short questions along indexes: as one, the database begins with all clusters of the tenant.
     memberships = connection.execute(

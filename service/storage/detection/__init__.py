@@ -1,1 +1,1 @@
-"""Where detection is and what it goes by: analysis state, sweeps, allow-list, dry runs; reads for clock and metrics."""
+"""Detection's own data: analysis state, sweeps, allow-list, dry runs; reads for the clock and metrics."""

@@ -1,6 +1,4 @@
-"""What an administrator wants to see of one tenant's machinery in SQL: sweeps, deliveries that fail, polled
-sources. Reads only.
-"""
+"""One tenant's status for administrators, from SQL: sweeps, failing deliveries, polled sources. Reads only."""
 
 from __future__ import annotations
 
@@ -73,7 +71,7 @@ class PollerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Something that is planned."""
+    """Planned work."""
 
     work: str
     due_at: datetime
@@ -173,7 +171,7 @@ def read_pollers(connection: Connection, tenant_id: int) -> list[PollerStatus]:
 
 
 def read_timers(connection: Connection, tenant_id: int) -> list[Timer]:
-    """What is planned, the next first."""
+    """Planned work, the next first."""
     t = schema.timers.c
     return [
         Timer(work, moment(due))

@@ -1,7 +1,6 @@
-"""The allow-list of a tenant: reporters whom its admins know to be a good patrol (service/moderation/allowances.py says
-what that does).
+"""A tenant's allow-list: reporters whom its admins trust (service/moderation/allowances.py describes the effect).
 
-The detect worker applies a change to the clusters at once (workers/analysis_steps.py): a write here plans a turn of it.
+The detect worker applies a change to the clusters at once (workers/analysis_steps.py): a write here schedules it.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def allow(connection: Connection, tenant_id: int, reporter_id: str, *, note: str
         raise Refused(
             f"a note of {len(note):,} characters is too long, {LONGEST_NOTE:,} are possible"
             if len(note) > LONGEST_NOTE
-            else "a note holds no NUL character"
+            else "a note must not contain a NUL character"
         )
     table = allowed_reporters.c
     lock_tenant(connection, tenant_id)
@@ -114,7 +113,7 @@ def find_allowed(connection: Connection, tenant_id: int, reporter_id: str) -> Al
 
 
 def keys_of(connection: Connection, tenant_id: int) -> frozenset[int]:
-    """Keys of all who are on the list."""
+    """Keys of all reporters on the list."""
     return frozenset(
         connection.scalars(select(allowed_reporters.c.reporter_key).where(allowed_reporters.c.tenant_id == tenant_id))
     )
@@ -136,7 +135,7 @@ def changed_clusters(
 
 
 def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed: bool) -> Allowance:
-    """What it would do to put the reporter on the list (`allowed`), or to take them off.
+    """Preview the effect of putting the reporter on the list (`allowed`) or taking them off.
 
     Raises Refused for an impossible id. Reads only.
     """

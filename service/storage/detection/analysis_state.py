@@ -1,6 +1,5 @@
-"""Where a tenant's analysis is, as the one worker writes it that holds the epoch.
-
-A worker takes the epoch before it reads, and every write is refused once another has taken it since.
+"""The state of a tenant's analysis, written only by the worker that holds the epoch. A worker takes the epoch before it
+reads; its writes are refused once another worker has taken a newer one.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from service.storage.sql.schema import analysis_state, decisions
 def hold_analysis(connection: Connection, tenant_id: int, epoch: int) -> None:
     """Lock the tenant's analysis for this transaction: call it first of all.
 
-    Retention and erasure, which rewrite what the caller is about to write, are waited for, and then wait for the
-    caller. Raises LostLease once another worker has taken the epoch.
+    Retention and erasure rewrite the same rows: the caller waits for them, and they wait for the caller. Raises
+    LostLease once another worker has taken the epoch.
     """
     check_epoch(analysis_state_of(connection, tenant_id, lock=True), tenant_id, epoch)
 

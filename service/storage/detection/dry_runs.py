@@ -1,8 +1,8 @@
 """Dry runs: proposed thresholds, what they would have flagged, and putting them in force.
 
 asked -> running -> done, or failed, or cancelled by a newer one. workers/dry_run.py does the work; one at a time is
-under way for a tenant. The row is the only memory: the person who requested the run may sign out, and the process that
-works may be killed.
+under way for a tenant. All state is in the row: the person who requested the run may sign out, and the working process
+may be killed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import dry_runs, feed
 
-ASKED, RUNNING, DONE, FAILED, CANCELLED = "asked", "running", "done", "failed", "cancelled"
+REQUESTED, RUNNING, DONE, FAILED, CANCELLED = "asked", "running", "done", "failed", "cancelled"
+_UNFINISHED = (REQUESTED, RUNNING)
 WORK = "dry_run"
 KEPT = 20  # of a tenant
-BEGUN_ANEW = "the worker was ended in the middle of it; it began once more"
+RESTARTED = "the worker was stopped in the middle of it; it began once more"
 VALID_US = 24 * 3_600 * 1_000_000  # a result about the last seven days is out of date a day later
 
 
@@ -51,12 +52,12 @@ class DryRun:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the job has it still before it."""
-        return self.state in (ASKED, RUNNING)
+        """Whether the run is requested or running."""
+        return self.state in _UNFINISHED
 
 
-def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> str:
-    """Have it looked at what `values` (all overrides that would hold) would have flagged; the run's id.
+def request_dry_run(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: str, now_us: int) -> str:
+    """Request a dry run of `values` (all overrides that would apply); returns the run's id.
 
     A run under way is cancelled.
 
@@ -72,7 +73,7 @@ def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: s
         raise Refused("these are the thresholds that are in force: nothing would change")
     connection.execute(
         update(dry_runs)
-        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING)))
+        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_(_UNFINISHED))
         .values(state=CANCELLED, done_us=now_us)
     )
     made = f"run_{secrets.token_hex(12)}"
@@ -83,7 +84,7 @@ def ask(connection: Connection, tenant_id: int, values: dict[str, Any], *, by: s
             asked_us=now_us,
             by=by,
             values=json.dumps(values, sort_keys=True),
-            state=ASKED,
+            state=REQUESTED,
             progress=0.0,
         )
     )
@@ -109,7 +110,7 @@ def read(connection: Connection, tenant_id: int, run_id: str) -> DryRun:
 
 
 def newest(connection: Connection, tenant_id: int) -> DryRun | None:
-    """The latest request; None if there was none."""
+    """The tenant's latest run; None if there was none."""
     row = connection.execute(
         select(dry_runs)
         .where(dry_runs.c.tenant_id == tenant_id)
@@ -120,10 +121,10 @@ def newest(connection: Connection, tenant_id: int) -> DryRun | None:
 
 
 def unfinished(connection: Connection, tenant_id: int) -> DryRun | None:
-    """The one that is to be done; None: nothing is."""
+    """The unfinished run; None if there is none."""
     row = connection.execute(
         select(dry_runs)
-        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_((ASKED, RUNNING)))
+        .where(dry_runs.c.tenant_id == tenant_id, dry_runs.c.state.in_(_UNFINISHED))
         .order_by(dry_runs.c.asked_us.desc())
         .limit(1)
     ).first()
@@ -131,30 +132,30 @@ def unfinished(connection: Connection, tenant_id: int) -> DryRun | None:
 
 
 def cancel(connection: Connection, tenant_id: int, run_id: str, *, now_us: int) -> bool:
-    """Do not go on with it; False when it was over."""
+    """Cancel the run; False if it was over."""
     return bool(
         connection.execute(
             update(dry_runs)
-            .where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING)))
+            .where(_this(tenant_id, run_id), dry_runs.c.state.in_(_UNFINISHED))
             .values(state=CANCELLED, done_us=now_us)
         ).rowcount
     )
 
 
 def note_progress(connection: Connection, tenant_id: int, run_id: str, progress: float) -> bool:
-    """Say how far it is; False when it was cancelled: stop."""
+    """Record the progress; False if the run was cancelled and must stop."""
     return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": progress})
 
 
-def begin_anew(connection: Connection, tenant_id: int, run_id: str) -> bool:
-    """Note that its worker was ended in the middle and that it begins once more; False when it was cancelled."""
-    return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": 0.0, "error": BEGUN_ANEW})
+def restart(connection: Connection, tenant_id: int, run_id: str) -> bool:
+    """Record that the run starts over because its worker was stopped in the middle; False if it was cancelled."""
+    return _go_on(connection, tenant_id, run_id, {"state": RUNNING, "progress": 0.0, "error": RESTARTED})
 
 
 def _go_on(connection: Connection, tenant_id: int, run_id: str, values: dict[str, Any]) -> bool:
     return bool(
         connection.execute(
-            update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values)
+            update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_(_UNFINISHED)).values(**values)
         ).rowcount
     )
 
@@ -168,7 +169,7 @@ def finish(
     error: str | None = None,
     now_us: int,
 ) -> None:
-    """Write what came of it: the result, or why there is none."""
+    """Record the end of the run: the result, or the error."""
     values = {
         "state": FAILED if result is None else DONE,
         "progress": 1.0,
@@ -177,13 +178,12 @@ def finish(
         "done_us": now_us,
     }
     connection.execute(
-        update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_((ASKED, RUNNING))).values(**values)
+        update(dry_runs).where(_this(tenant_id, run_id), dry_runs.c.state.in_(_UNFINISHED)).values(**values)
     )
 
 
 def put_in_force(connection: Connection, tenant_id: int, run_id: str, *, by: str, now_us: int) -> Policy:
-    """Make its thresholds the tenant's, on record (service/storage/accounts/policy_overrides.py), and return what then
-    holds.
+    """Put the run's thresholds in force (service/storage/accounts/policy_overrides.py) and return the resulting policy.
 
     Raises NotFound, and Refused unless it is done, not older than a day, and was compared with the thresholds that are
     in force now.

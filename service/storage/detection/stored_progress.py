@@ -1,4 +1,4 @@
-"""Where each tenant is in SQL, for the clock: one row a tenant, in one statement."""
+"""Each tenant's progress in SQL, for the clock: one row per tenant, in one statement."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StoredProgress:
     sweep_finished_us: int | None  # of the newest sweep
     sweep_seconds: float | None
     decision_seq: int  # of the newest decision; 0: none
-    resent: int  # dead letters that were sent again and have not been archived yet
+    resent: int  # dead letters sent again and not archived yet
 
 
 def read_stored_progress(connection: Connection, names: Collection[str] | None) -> list[StoredProgress]:

@@ -14,7 +14,7 @@ from service.storage.sql.schema import sweeps
 class SweepResult:
     """One sweep as it is stored."""
 
-    seq: int  # everything up to here was swept
+    seq: int  # the sweep covers everything up to here
     position: int
     watermark_us: int | None
     finished_us: int

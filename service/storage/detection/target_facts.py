@@ -1,4 +1,4 @@
-"""What a change of clusters needs to know about its targets, read once."""
+"""Data about the targets of changed clusters, read once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from service.storage.cases.restorations import complaints_until
-from service.storage.complaints.archive_reader import names_of, totals_of
+from service.storage.complaints.archive_reader import ids_by_key, totals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +34,5 @@ def read_targets_stored(
         if totals_of_targets
         else {},
         complaints_until(connection, tenant_id, until_us) if until_us else {},
-        names_of(connection, tenant_id, reporters=(), targets=named)[1] if named else {},
+        ids_by_key(connection, tenant_id, reporters=(), targets=named)[1] if named else {},
     )

@@ -1,1 +1,1 @@
-"""What is kept of people and for how long: filters, secrets, retention, erasure."""
+"""Personal data and how long it is kept: filters, retention, erasure, export."""

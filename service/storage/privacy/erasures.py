@@ -1,8 +1,8 @@
 """Erasures: requests to forget a reporter, their progress, and what stays (a token in place of the name, and a keyed
 hash by which the name is refused).
 
-asked -> replaced (SQL holds the token) -> done (the files that held the name are rewritten). From `asked` on nothing
-of theirs is taken any more. The name itself is kept sealed until it is done, and then forgotten.
+asked -> replaced (SQL holds the token) -> done (the files that held the name are rewritten). From `asked` on, no more
+of their complaints are accepted. The name itself is kept sealed until it is done, and then forgotten.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import erasures
 
-ASKED, REPLACED, DONE = "asked", "replaced", "done"  # erasures.state
+REQUESTED, REPLACED, DONE = "asked", "replaced", "done"  # erasures.state
 WORK = "erase"
 TOKEN_PREFIX = "erased-"  # noqa: S105  (takes a name's place; not a secret)
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """One person to be forgotten."""
+    """One person to be erased."""
 
     id: str
     sealed_name: str | None = field(repr=False)  # None once it is done
@@ -38,7 +38,7 @@ class Erasure:
     done_us: int | None
 
 
-def ask(
+def request_erasure(
     connection: Connection,
     tenant_id: int,
     privacy_filter: PrivacyFilter,
@@ -68,17 +68,17 @@ def ask(
                 reporter_hash=reporter_hash,
                 reporter_id=box.seal(reporter_id),
                 token=TOKEN_PREFIX + secrets.token_hex(16),
-                state=ASKED,
+                state=REQUESTED,
                 asked_us=now_us,
             )
         )
-        _note(connection, tenant_id, known, actor, now_us, {"state": ASKED})
+        _note(connection, tenant_id, known, actor, now_us, {"state": REQUESTED})
     timers.at_latest(connection, tenant_id, WORK, now_us)
     return known
 
 
 def unfinished(connection: Connection, tenant_id: int) -> list[Erasure]:
-    """Those that are not done, in the order in which they were requested."""
+    """Unfinished erasures, in the order of request."""
     table = erasures.c
     return _read(
         connection.execute(
@@ -90,7 +90,7 @@ def unfinished(connection: Connection, tenant_id: int) -> list[Erasure]:
 
 
 def find(connection: Connection, tenant_id: int, job: str) -> Erasure | None:
-    """The erasure of that job; None if this tenant never requested it."""
+    """The tenant's erasure with this id; None if there is none."""
     return next(
         iter(
             _read(
@@ -113,8 +113,8 @@ def of_person(connection: Connection, tenant_id: int, privacy_filter: PrivacyFil
     )
 
 
-def names_of(erasure: Erasure, privacy_filter: PrivacyFilter, box: SecretBox) -> dict[str, str]:
-    """What takes the place of each name that the person may be stored under: the id, and its pseudonym.
+def replacements_for(erasure: Erasure, privacy_filter: PrivacyFilter, box: SecretBox) -> dict[str, str]:
+    """The replacement for each name that the person may be stored under: the id, and its pseudonym.
 
     Empty once it is done.
     """

@@ -1,4 +1,4 @@
-"""What goes out again: all that is kept about one person, and everything of a tenant in the forms in which it came in.
+"""Exports: everything stored about one person, and all of a tenant's data in the forms in which it arrived.
 
 Reads only. A person's export names nobody else: clusters come with counts, decisions without the notes, in which
 moderators write about others too.
@@ -50,7 +50,7 @@ PERSON_SCHEMA = "brigadewatch.person/1"
 def person(
     connection: Connection, tenant_id: int, privacy_filter: PrivacyFilter, reporter_id: str, *, now_us: int
 ) -> JsonObject:
-    """All that is kept about a reporter, by the platform's id and by the pseudonym; empty lists for one never seen.
+    """Everything stored about a reporter, by the platform's id and by the pseudonym; empty lists for an unknown one.
 
     Every table that declares a reporter's id is in it (service/storage/sql/schema/declarations.py); one without a form
     of its own under the table's name. After an erasure only the erasure itself is found.

@@ -1,5 +1,5 @@
-"""A tenant's edge, put together from SQL: its settings, its secret key (made when it is first needed) and who is
-erased.
+"""Build a tenant's privacy filter from SQL: its settings, its secret key (created when first needed) and erased
+reporters.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from service.storage.accounts.tenant_settings import TenantSettings, settings_of
 from service.storage.sql.engine import lock_tenant, write
 from service.storage.sql.schema import erasures
 
-REMEMBERED_SECONDS = 5.0  # how long a process may go by what it read: an erasure waits that long before it cleans up
+REMEMBERED_SECONDS = 5.0  # how long a process may use what it read: an erasure waits this long before it cleans up
 
 
 def open_privacy_filter(engine: Engine, box: SecretBox, tenant_id: int) -> PrivacyFilter:
-    """The tenant's edge as of now. Raises Refused when its key cannot be opened (or, for a new tenant, sealed)."""
+    """The tenant's privacy filter. Raises Refused when its key cannot be opened (or, for a new tenant, sealed)."""
     with engine.connect() as connection:
         now, erased = settings_of(connection, tenant_id), erased_marks(connection, tenant_id)
     if now.sealed_key is None:

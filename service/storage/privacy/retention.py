@@ -1,13 +1,12 @@
-"""What a tenant keeps no longer: everything that was received before a time, deleted from its oldest end in small
-transactions.
+"""Retention: delete everything a tenant received before a given time, oldest first, in small transactions.
 
-The unit is a row of the feed, one ingest transaction: its complaints and outcomes go with it, so that archive, feed and
-totals agree after every step. A step locks the row of `ingest_state` as a commit does, and is never under way together
-with one. What detection has resident is dropped (by its epoch) where a step touches the window or a cluster.
+The unit is one row of the feed (one ingest transaction) with its complaints and outcomes, so that archive, feed and
+totals agree after every step. A step locks the row of `ingest_state` as a commit does, so the two never run at the same
+time. If a step touches the window or a cluster, it raises the epoch, and detection drops its resident window.
 
-A later complaint of the same reporter about the same target takes the place of a deleted one that stood: whoever
-complained again within the time that is kept still counts. Clusters keep members, targets, evidence and counts; the
-complaints that they are made of go, and with them their part in the discount.
+If the deleted complaint counted, a later one by the same reporter about the same target takes its place, so a reporter
+who complained again within the retention period still counts. Clusters keep members, targets, evidence and counts;
+their complaints are deleted, and are no longer discounted.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _ROWS_LOOKED_AT = 256
 
 @dataclass(slots=True)
 class Refed:
-    """Rows of the feed that hold a complaint older than themselves: one that took a withdrawn one's place."""
+    """Rows of the feed that hold a complaint older than themselves, which replaced a withdrawn one."""
 
     upto_seq: int = 0  # looked at up to here
     rows_by_seq: dict[int, set[int]] = field(default_factory=dict)  # complaint's seq -> last_seq of rows
@@ -42,7 +41,7 @@ class Refed:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What one step deleted."""
+    """Counts of what one step deleted."""
 
     upto_seq: int
     complaints: int
@@ -52,7 +51,7 @@ class Deleted:
 
 
 def find_refed(connection: Connection, tenant_id: int, known: Refed) -> None:
-    """Look through the feed beyond what is known. Reads the columns alone."""
+    """Scan the rows of the feed added since the last scan. Reads only the columns it needs."""
     f = schema.feed.c
     rows = connection.execute(
         sa.select(f.last_seq, f.first_seq, f.payload)
@@ -77,13 +76,13 @@ def delete_step(
     window_seconds: int,
     items: int = ITEMS_AT_ONCE,
 ) -> Deleted | None:
-    """Delete the oldest rows of the feed that were received before `before_us` (of `items` items together, one row at
-    least), with all that belongs to them; None: there is none.
+    """Delete the oldest rows of the feed that were received before `before_us` (about `items` items in total, at least
+    one row) with everything that belongs to them; return None if there are none.
 
-    In the caller's writing transaction. What detection has not read yet stays.
+    Part of the caller's writing transaction. Rows that detection has not read yet stay.
     """
     lock_ingest(connection, tenant_id)
-    analysis_state_of(connection, tenant_id, lock=True)  # and no step of detection, which would write about what goes
+    analysis_state_of(connection, tenant_id, lock=True)  # and no analysis step, which might write about deleted rows
     upto = _upto(connection, tenant_id, before_us, items)
     if upto is None:
         return None
@@ -115,8 +114,8 @@ def delete_step(
 
 
 def delete_rest(connection: Connection, tenant_id: int, before_us: int) -> dict[str, int]:
-    """Delete what belongs to no complaint and is as old: withdrawals, dead letters, events with their deliveries,
-    warnings, sweeps. Rows by table.
+    """Delete rows of that age that belong to no complaint: withdrawals, dead letters, events with their deliveries,
+    warnings, sweeps. Returns the number of rows by table.
     """
     w, d, s, r = schema.withdrawals.c, schema.dead_letters.c, schema.sweeps.c, schema.reporter_warnings.c
     statements = {
@@ -153,7 +152,7 @@ def _upto(connection: Connection, tenant_id: int, before_us: int, at_most: int) 
 
 
 def _settle(connection: Connection, tenant_id: int, upto: int, gone: Sequence[Any]) -> tuple[list[int], dict[int, int]]:
-    """The row keys of complaints that stand from now on, and the totals that change."""
+    """Row keys of the complaints that count from now on, and the totals that change."""
     statement = (
         "SELECT c.row_key, c.target_key, c.reporter_key, c.occurred_us, c.id FROM k CROSS JOIN complaints c WHERE"
         f" c.tenant_id = ? AND c.target_key = k.column1 AND c.reporter_key = k.column2 AND c.state = {REPEAT} AND"
@@ -195,7 +194,7 @@ def _write_totals(connection: Connection, tenant_id: int, totals: dict[int, int]
 
 
 def _trim_clusters(connection: Connection, base: int, upto: int) -> bool:
-    """Take the complaints out of the clusters, which remember that they had them, and from when to when."""
+    """Remove the complaints from the clusters, which keep the time span of what was removed."""
     cc, c = schema.cluster_complaints.c, schema.clusters.c
     gone = sa.and_(cc.row_key > base, cc.row_key <= base | upto)
     spans = connection.execute(
@@ -218,7 +217,7 @@ def _trim_clusters(connection: Connection, base: int, upto: int) -> bool:
 
 
 def _forget_refed(connection: Connection, tenant_id: int, refed: Refed, gone: set[int], upto: int) -> bool:
-    """Take deleted complaints out of younger rows of the feed."""
+    """Remove deleted complaints from newer rows of the feed."""
     f = schema.feed.c
     rows = {
         last_seq
@@ -235,9 +234,7 @@ def _forget_refed(connection: Connection, tenant_id: int, refed: Refed, gone: se
 
 
 def items_before(connection: Connection, tenant_id: int, before_us: int) -> int:
-    """How many items were received before that time and are kept still (to the batch: one is counted by its last
-    item).
-    """
+    """How many items received before that time are still stored (a batch counts by its last item)."""
     f = schema.feed.c
     return int(
         connection.scalar(

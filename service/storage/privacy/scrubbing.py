@@ -1,7 +1,4 @@
-"""Files that still hold what was deleted: the database's free pages and its log, Redis' append-only file.
-
-Rewritten without it.
-"""
+"""Rewrite files that still hold deleted data: the database's free pages and its log, Redis' append-only file."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ _LOOK_SECONDS = 0.05
 
 
 def rewrite_database(engine: Engine) -> str:
-    """Leave nothing deleted in the database's files; says in a few words what was done.
+    """Remove deleted data from the database's files; returns a short description of what was done.
 
     SQLite: VACUUM, then the write-ahead log is emptied. Writers wait meanwhile (about a second for each 200 MB). Raises
     StoreUnavailable while a reader keeps the log from being emptied. PostgreSQL: VACUUM of every table, which lets the

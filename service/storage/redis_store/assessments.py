@@ -1,4 +1,4 @@
-"""What the question before a removal is answered from: totals and memberships per target, in Redis.
+"""Totals and memberships per target in Redis, from which assessments of targets are answered.
 
 Written by the workers (totals and progress by ingest, memberships by detect), read by the API in one
 round trip. Hash fields are 64-bit keys of target ids (hashing.field_of), so no id from outside is part of a name.
@@ -24,7 +24,7 @@ from service.storage.sql.hashing import field_of, key_of, key_of_field
 
 _FIELDS_PER_COMMAND = 1_000
 
-# Everything that one answer needs at one moment. KEYS: totals, memberships, position, progress. ARGV: fields.
+# Everything that one answer needs, in one step. KEYS: totals, memberships, position, progress. ARGV: fields.
 _ASK = Script("""
 local position = redis.call('GET', KEYS[3])
 if not position then return false end
@@ -38,7 +38,7 @@ return {position, progress[1] or '0', progress[2] or '0', time[1], time[2], tota
 
 @dataclass(frozen=True, slots=True)
 class TargetStanding:
-    """One target as the store knows it; zeros for one never seen."""
+    """One target's totals and clusters; zeros for an unknown target."""
 
     complaints: int
     summary: TargetSummary
@@ -49,7 +49,7 @@ class Standings:
     """Targets in the order requested, and how fresh they are."""
 
     targets: list[TargetStanding]
-    as_of: datetime  # every complaint acknowledged before it is in the answer
+    as_of: datetime  # the answer includes every complaint acknowledged before this time
     pending: bool  # later ones wait
 
 
@@ -63,7 +63,7 @@ def write_totals(client: Redis, tenant: str, totals: Mapping[int, int]) -> None:
 
 
 def write_memberships(client: Redis, tenant: str, summaries: Mapping[int, TargetSummary | None]) -> None:
-    """Set what clusters say about targets, by target key; None, or a summary without clusters, removes it."""
+    """Set the cluster summaries of targets, by target key; None, or a summary without clusters, removes it."""
     _write(
         client,
         redis_keys.memberships(tenant),
@@ -75,7 +75,7 @@ def write_memberships(client: Redis, tenant: str, summaries: Mapping[int, Target
 
 
 def targets_with_memberships(client: Redis, tenant: str) -> list[int]:
-    """Keys of all targets that clusters say something about."""
+    """Keys of all targets with a cluster summary."""
     return [key_of_field(field) for field in client.hkeys(redis_keys.memberships(tenant))]
 
 
@@ -88,9 +88,9 @@ def write_progress(
     as_of_us: int | None = None,
     dead: int | None = None,
 ) -> None:
-    """Copy positions (and the number of dead letters) from SQL for the asking side; what is None stays as it is.
+    """Copy positions (and the number of dead letters) from SQL for readers; None leaves a value unchanged.
 
-    Write it after the totals and memberships that it vouches for.
+    Call it after the totals and memberships up to these positions are written.
     """
     values = {"archived": archived, "analysed": analysed, "as_of_us": as_of_us, "dead": dead}
     given: dict[Any, Any] = {name: str(value) for name, value in values.items() if value is not None}
@@ -101,7 +101,7 @@ def write_progress(
 async def read_targets(client: AsyncRedis, tenant: str, target_ids: Sequence[str]) -> Standings:
     """The targets' standings (at most 500 at once), in one round trip.
 
-    Raises PositionAbsent while Redis is being rebuilt, StoreUnavailable when it does not answer: no zeros are invented.
+    Raises PositionAbsent while Redis is being rebuilt, StoreUnavailable when it does not answer.
     """
     names = [
         redis_keys.totals(tenant),
@@ -124,7 +124,7 @@ async def read_targets(client: AsyncRedis, tenant: str, target_ids: Sequence[str
 
 
 def pack(summary: TargetSummary) -> bytes:
-    """The summary as compact JSON; `unpack` gives it back."""
+    """The summary as compact JSON, which `unpack` reads."""
     shares = [
         [s.id, s.complaints, s.probability, s.unfounded_probability, s.discount_probability, int(s.flagged)]
         for s in summary.clusters
@@ -133,7 +133,7 @@ def pack(summary: TargetSummary) -> bytes:
 
 
 def unpack(packed: bytes) -> TargetSummary:
-    """What `pack` packed."""
+    """Read what `pack` wrote."""
     shares, discount, discount_without = from_json(packed)
     return TargetSummary(
         tuple(ClusterShare(s[0], s[1], s[2], s[3], s[4], bool(s[5])) for s in shares), discount, discount_without

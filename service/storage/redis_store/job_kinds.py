@@ -1,4 +1,4 @@
-"""The kinds of jobs there are: to add one, write its module in workers/ and one line here."""
+"""All kinds of jobs. To add one, write its module in workers/ and one line here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class JobKind:
     module: str  # imported by the worker when the first such job comes: the detection libraries take a second
     timeout_seconds: int
     has_timer: bool = False  # planned by service/storage/sql/timers.py, beside or instead of the clock's own rules
-    waiting_ms: int = USUAL_WAITING_MS  # how long a waiting job keeps the next one of its tenant away: RQ may lose it
+    waiting_ms: int = USUAL_WAITING_MS  # how long a waiting job blocks the next one of its tenant, in case RQ loses it
 
 
 _ALL = (
@@ -27,11 +27,11 @@ _ALL = (
     JobKind("restore", "chores", "workers.rebuild_redis", 3600),  # fill an emptied Redis from SQL
     JobKind("selfcheck", "chores", "workers.selfcheck", 3600),  # count what would be flagged in shuffled complaints
     JobKind("poll", "chores", "workers.poll", 300, has_timer=True),  # fetch from platforms that do not post
-    JobKind("retain", "chores", "workers.retain", 3600, has_timer=True),  # delete what the tenant keeps no longer
-    JobKind("erase", "chores", "workers.erase", 3600, has_timer=True),  # replace the ids of people who requested it
+    JobKind("retain", "chores", "workers.retain", 3600, has_timer=True),  # delete what is past the tenant's retention
+    JobKind("erase", "chores", "workers.erase", 3600, has_timer=True),  # replace the ids of reporters to be erased
     JobKind(
         "dry_run", "chores", "workers.dry_run", 3600, has_timer=True
-    ),  # see what other thresholds would have flagged
+    ),  # compute what other thresholds would have flagged
 )
 JOB_KINDS = {kind.work: kind for kind in _ALL}
 QUEUES = tuple(dict.fromkeys(kind.queue for kind in _ALL))

@@ -1,8 +1,7 @@
-"""RQ jobs that carry the name of a work and of a tenant, and nothing else.
+"""RQ jobs that carry only a kind of work and a tenant's name.
 
-RQ would import any dotted name that it finds in Redis, unpickle what lies there and post to addresses that a
-job brings along. So a job here is JSON, is of a known kind (job_kinds.py) or does not run at all, and loses all
-of its callbacks, webhooks and repeats when it is read.
+RQ imports any dotted name that it finds in Redis, unpickles data and posts to addresses given in a job. Here, a job is
+JSON, runs only if its kind is known (job_kinds.py), and loses all callbacks, webhooks and repeats when it is read.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from rq.serializers import JSONSerializer
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_kinds import JOB_KINDS, QUEUES
 
-STALE_SECONDS = 60  # a job that no worker took for so long is dropped: the clock has enqueued newer ones
+STALE_SECONDS = 60  # a job that no worker took for this long is dropped: the clock enqueues newer ones
 FAILED_SECONDS = 300
 
 
@@ -29,7 +28,7 @@ class TenantJob(Job):
     """A job of a known kind; the service enqueues with it, the worker's subclass runs it."""
 
     def restore(self, raw_data: Any) -> Any:
-        """Read the job, without what could run or call anything else."""
+        """Read the job without anything that could run or call other code."""
         restored = super().restore(raw_data)
         self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
         self.webhooks = []
@@ -40,7 +39,7 @@ class TenantJob(Job):
         return restored
 
     def work_and_tenant(self) -> tuple[str, str]:
-        """What to do for whom. Raises RefusedJob."""
+        """The kind of work and the tenant. Raises RefusedJob."""
         work, arguments = self.func_name, self.args
         if (
             work not in JOB_KINDS
@@ -70,7 +69,7 @@ def open_queue(redis: Redis, name: str) -> TenantQueue:
 
 
 def enqueue(redis: Redis, work: str, tenant: str) -> bool:
-    """Have the work done for the tenant; False when a job for it waits already."""
+    """Enqueue the work for the tenant; False if such a job is waiting already."""
     kind = JOB_KINDS[work]
     queue = open_queue(redis, kind.queue)
     if not redis.set(redis_keys.enqueued(work, tenant), 1, nx=True, px=kind.waiting_ms):
@@ -82,12 +81,12 @@ def enqueue(redis: Redis, work: str, tenant: str) -> bool:
 
 
 def begun(redis: Redis, work: str, tenant: str) -> None:
-    """Note that a job begins: work that comes up from now on needs another job."""
+    """Record that a job has started: work that comes up from now on needs another job."""
     redis.delete(redis_keys.enqueued(work, tenant))
 
 
 def others_wait(redis: Redis, work: str) -> bool:
-    """Whether a job waits behind one of this kind: most likely another tenant's, who should have a turn soon."""
+    """Whether a job waits in the queue of this kind, most likely another tenant's, which should have its turn soon."""
     length: Any = redis.llen(f"{TenantQueue.redis_queue_namespace_prefix}{JOB_KINDS[work].queue}")
     return int(length) > 0
 

@@ -1,7 +1,6 @@
-"""Which worker has a tenant: a Redis lease avoids double work, the epoch in SQL decides.
-
-A lease may be lost without notice (a long pause, an emptied Redis). Then two workers work for a
-moment, and the commits of the one with the older epoch are refused.
+"""Leases in Redis avoid double work on a tenant; the epoch in SQL decides who may commit. A lease may be lost without
+notice (a long pause, an emptied Redis). Two workers may then overlap for a moment, and commits with the older epoch are
+refused.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ class Lease:
 
     def __init__(self, redis: Redis, work: str, tenant: str, *, ttl_ms: int = TTL_MS) -> None:
         self.key = redis_keys.lease(work, tenant)
-        self.lost = False  # another holds it, or it expired
-        # not thread-local: the thread that renews is not the one that took it
+        self.lost = False  # another worker holds it, or it expired
+        # not thread-local: another thread renews it
         self._lock = Lock(redis, self.key, timeout=ttl_ms / 1000, blocking=False, thread_local=False)
 
     def take(self) -> bool:
@@ -40,7 +39,7 @@ class Lease:
         return bool(self._lock.acquire())
 
     def renew(self) -> bool:
-        """Hold it for another term; False (and `lost`) when it is no longer ours."""
+        """Extend it for another term; False (and `lost` is set) if it is no longer ours."""
         try:
             self._lock.reacquire()
         except LockError:
@@ -50,10 +49,10 @@ class Lease:
     def check(self) -> None:
         """Raise LostLease once a renewal has failed."""
         if self.lost:
-            raise LostLease(f"the lease {self.key} expired or another process holds it; its holder goes on")
+            raise LostLease(f"the lease {self.key} expired or is held by another process, which continues the work")
 
     def release(self) -> None:
-        """Give it back, if it is still ours. If Redis does not answer, the lease expires on its own."""
+        """Release it, if it is still ours. If Redis does not answer, the lease expires on its own."""
         try:
             self._lock.release()
         except LockError:
@@ -64,9 +63,8 @@ class Lease:
 
 @contextmanager
 def held(redis: Redis, work: str, tenant: str, *, ttl_ms: int = TTL_MS) -> Iterator[Lease | None]:
-    """The lease for the length of the block, renewed beside it; None when another holds it.
-
-    While Redis does not answer the block goes on: the epoch keeps its commits apart from another's.
+    """Hold the lease for the length of the block, renewing it in the background; None if another worker holds it. If
+    Redis does not answer, the block continues: the epoch protects its commits.
     """
     lease = Lease(redis, work, tenant, ttl_ms=ttl_ms)
     if not lease.take():
@@ -106,16 +104,16 @@ def take_epoch(engine: Engine, table: Table, tenant_id: int) -> int:
 
 
 def take_ingest_epoch(engine: Engine, tenant_id: int) -> int:
-    """The epoch by which this process archives from now on."""
+    """Take a new epoch for archiving; returns it."""
     return take_epoch(engine, schema.ingest_state, tenant_id)
 
 
 def take_analysis_epoch(engine: Engine, tenant_id: int) -> int:
-    """The epoch by which this process analyses from now on."""
+    """Take a new epoch for analysis; returns it."""
     return take_epoch(engine, schema.analysis_state, tenant_id)
 
 
 def raise_epochs(connection: Connection, tenant_id: int) -> None:
-    """Raise both epochs, in the caller's writing transaction: nothing that is under way can be committed any more."""
+    """Raise both epochs, in the caller's writing transaction: work that is under way can no longer be committed."""
     for table in (schema.ingest_state, schema.analysis_state):
         connection.execute(update(table).where(table.c.tenant_id == tenant_id).values(epoch=table.c.epoch + 1))

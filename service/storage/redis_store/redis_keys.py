@@ -1,4 +1,4 @@
-"""Every Redis key's name. A tenant's name is [a-z0-9-]{1,40}, so no id from outside is ever part of a key."""
+"""Names of all Redis keys. A tenant's name is [a-z0-9-]{1,40}, so no external id is ever part of a key."""
 
 PREFIX = "bw"
 TENANTS_WAITING = f"{PREFIX}:waiting"  # set: tenants whose stream may hold something (a hint: the stream decides)
@@ -16,7 +16,7 @@ def position(tenant: str) -> str:
 
 
 def progress(tenant: str) -> str:
-    """Hash: archived, analysed (positions), as_of_us, dead (items): a copy of SQL for the asking side."""
+    """Hash: archived, analysed (positions), as_of_us, dead (items): a copy of SQL for readers."""
     return f"{PREFIX}:{tenant}:progress"
 
 
@@ -31,12 +31,12 @@ def memberships(tenant: str) -> str:
 
 
 def lease(work: str, tenant: str) -> str:
-    """Who does `work` (ingest, detect, sweep) for the tenant now."""
+    """Lease of the worker that does `work` (ingest, detect, sweep) for the tenant."""
     return f"{PREFIX}:{tenant}:lease:{work}"
 
 
 def spent(tenant: str, policy: str, owner: int, per_second: float) -> str:
-    """When the bucket of the tenant, key or source is full again (microseconds); absent: it is."""
+    """When the rate bucket of the tenant, key or source is full again (microseconds); absent: it is full."""
     return f"{PREFIX}:{tenant}:spent:{policy}:{owner}:{per_second:g}"
 
 
@@ -67,5 +67,5 @@ def tallies(tenant: str) -> str:
 DETECTORS = (
     f"{PREFIX}:detectors"  # sorted set: the living detect workers by their latest beat (workers/tenant_assignment.py)
 )
-HOMES = f"{PREFIX}:homes"  # hash: tenant -> the detect worker that has it; absent where there is but one
+HOMES = f"{PREFIX}:homes"  # hash: tenant -> the detect worker that holds it; absent with a single worker
 PROCESSES = f"{PREFIX}:processes"  # hash: the living processes by kind (service/ops/processes.py)

@@ -1,11 +1,11 @@
-"""The queue of record: one Redis stream a tenant, one entry a batch of items.
+"""The queue of record: one Redis stream per tenant, one entry per batch of items.
 
-The accepting side appends with one script call that refuses, counts and adds in one step; the ingest
-worker reads its own pending entries before new ones and deletes what is archived. Positions are handed
-out by the script, so an entry's items are `first` .. `first + n - 1`.
+The API appends with one script call that checks the limit, counts and adds in one step. The ingest worker reads its
+pending entries before new ones and deletes what is archived. The script assigns positions: an entry's items are `first`
+.. `first + n - 1`.
 
-Nothing here sends a command twice: an append whose answer was lost is reported as StoreUnavailable, and the
-client, whose ids are idempotent, sends the batch again.
+No command is sent twice: an append whose answer was lost is reported as StoreUnavailable, and the client sends the
+batch again (ids make that idempotent).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BACKLOG_RETRY_SECONDS = 5  # Retry-After for a client when the stream is too lon
 _FIRST_READ = 8  # entries read first; an entry may hold 8 MiB, so more are read only once their size is known
 
 # KEYS: position, stream, progress, tenants waiting. ARGV: tenant, limit, then (n, lines, requests) for each batch.
-# Answers nil when the counter is absent, else each batch's last position, 0 for a batch that found no room.
+# Returns nil if the counter is absent, else each batch's last position, 0 for a batch without room.
 _APPEND = """
 local position = redis.call('GET', KEYS[1])
 if not position then return false end
@@ -77,7 +77,7 @@ class PositionAbsent(StoreUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class StreamBatch:
-    """What is appended as one entry."""
+    """A batch that is appended as one entry."""
 
     n: int  # items
     lines: bytes  # canonical lines, newline-separated
@@ -86,13 +86,13 @@ class StreamBatch:
 
 @dataclass(frozen=True, slots=True)
 class StreamEntry:
-    """One entry of the stream, as it goes from Redis into the archive; the archive may be given a part of one."""
+    """One entry of the stream on its way from Redis to the archive, or a part of one."""
 
     entry_id: str  # "milliseconds-number"
     first: int  # position of the first item; negative: the id of a dead letter that was sent again
     received_us: int
     lines: bytes  # one item each
-    deliveries: int = 1  # how often it was handed out, this time included
+    deliveries: int = 1  # number of deliveries, including this one
     requests: str = ""  # ids of the requests that posted the items, comma-separated; empty: unknown
 
     @property
@@ -102,7 +102,7 @@ class StreamEntry:
 
 
 class Script:
-    """A Lua script, sent in full only where Redis does not know it yet (which it says before running anything)."""
+    """A Lua script, sent in full only if Redis does not know it yet (Redis says so before running anything)."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -128,7 +128,7 @@ APPEND, OLDEST = Script(_APPEND), Script(_OLDEST)
 def connect(url: str, timeout_seconds: float, *, connections: int = 64) -> AsyncRedis:
     """An asyncio client for the API: a bounded pool, every wait bounded, and no command ever sent twice.
 
-    A connection that the server closed meanwhile is noticed and replaced before it is used.
+    A connection closed by the server is noticed and replaced before use.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -145,32 +145,33 @@ def connect(url: str, timeout_seconds: float, *, connections: int = 64) -> Async
 
 @contextmanager
 def unavailable_when_it_fails() -> Iterator[None]:
-    """Redis' failures as the two that are expected: full (Overloaded) and not there (StoreUnavailable)."""
+    """Turn Redis' failures into Overloaded (out of memory) and StoreUnavailable (no answer)."""
     try:
         yield
     except OutOfMemoryError:
         raise Overloaded(
-            "Redis is out of memory: nothing was taken", retry_after_seconds=BACKLOG_RETRY_SECONDS, cause="redis-memory"
+            "Redis is out of memory: nothing was accepted",
+            retry_after_seconds=BACKLOG_RETRY_SECONDS,
+            cause="redis-memory",
         ) from None
     except ResponseError as error:
-        # LOADING, READONLY, MISCONF, BUSY, MASTERDOWN: states of the server, none of them the caller's doing.
+        # LOADING, READONLY, MISCONF, BUSY, MASTERDOWN: states of the server, none of them caused by the caller.
         if "OOM" in str(error)[:40]:
             raise Overloaded(
-                "Redis is out of memory: nothing was taken",
+                "Redis is out of memory: nothing was accepted",
                 retry_after_seconds=BACKLOG_RETRY_SECONDS,
                 cause="redis-memory",
             ) from None
         raise StoreUnavailable(f"Redis cannot answer now: {error}") from error
     except (RedisError, OSError, TimeoutError) as error:
-        # the text of the error names its address inside
+        # the error's text contains its address
         raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}): try again") from error
 
 
 async def append(client: AsyncRedis, tenant: str, batches: Sequence[StreamBatch], max_items: int) -> list[int | None]:
-    """Append the batches, all in one step; the position of each one's last item, None where there was no room.
-
-    No room: more than `max_items` would wait to be archived (an empty stream takes any batch). Raises
-    PositionAbsent, StoreUnavailable, Overloaded (Redis out of memory); then nothing was acknowledged.
+    """Append the batches in one step; returns the position of each one's last item, None if there was no room. No room
+    means that more than `max_items` would wait to be archived (an empty stream takes any batch). Raises PositionAbsent,
+    StoreUnavailable, Overloaded (Redis out of memory); then nothing was acknowledged.
     """
     arguments: list[Any] = [tenant, max_items]
     for batch in batches:
@@ -192,7 +193,7 @@ async def append(client: AsyncRedis, tenant: str, batches: Sequence[StreamBatch]
 
 
 def append_blocking(client: Redis, tenant: str, batch: StreamBatch, max_items: int) -> int:
-    """The same for one batch through a blocking client; Overloaded also where there was no room."""
+    """Like `append`, for one batch and a blocking client; raises Overloaded also if there is no room."""
     with unavailable_when_it_fails():
         last = APPEND.run(
             client,
@@ -208,7 +209,8 @@ def append_blocking(client: Redis, tenant: str, batch: StreamBatch, max_items: i
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
     if not int(last[0]):
         raise Overloaded(
-            f"{max_items} items wait to be archived already: try again", retry_after_seconds=BACKLOG_RETRY_SECONDS
+            f"{max_items} items are waiting to be archived already: try again",
+            retry_after_seconds=BACKLOG_RETRY_SECONDS,
         )
     return int(last[0])
 
@@ -241,20 +243,20 @@ async def position_and_oldest(client: AsyncRedis, tenant: str) -> tuple[int, int
 
 
 def initialise_position(client: Redis, tenant: str, position: int) -> bool:
-    """Set the counter where it is absent, as the last step of a rebuild; False when it was there already."""
+    """Set the counter if it is absent, as the last step of a rebuild; False if it existed."""
     return bool(client.set(redis_keys.position(tenant), position, nx=True))
 
 
 def waiting(client: Redis, tenant: str) -> int:
-    """How many entries are in the stream, handed out or not; 0: all is archived."""
+    """Number of entries in the stream, delivered or not; 0: everything is archived."""
     return int(client.xlen(redis_keys.stream(tenant)))
 
 
 def read_entries(client: Redis, tenant: str, consumer: str, count: int, max_items: int = 8_000) -> list[StreamEntry]:
-    """The next entries for this consumer: those it was given before and never acknowledged, else new ones.
+    """The next entries for this consumer: those delivered before but never acknowledged, else new ones.
 
     Ends at `count` entries or with the one that reaches `max_items`. Reading a pending entry raises its
-    `deliveries`. Makes the consumer group where it is missing.
+    `deliveries`. Creates the consumer group if it is missing.
     """
     client_any: Any = client
     try:
@@ -292,7 +294,7 @@ def _read(client: Any, tenant: str, consumer: str, count: int, max_items: int, *
         )
         deliveries = _deliveries(client, tenant, consumer, rows) if pending and rows else {}
         gone = [entry_id for entry_id, fields in rows if fields is None]
-        if gone:  # deleted, yet handed out once: nothing is left to do for it
+        if gone:  # delivered once and deleted since: nothing left to do
             client.execute_command("XACK", redis_keys.stream(tenant), GROUP, *gone)
         read = [
             _entry(entry_id, fields, deliveries.get(entry_id, 1)) for entry_id, fields in rows if fields is not None
@@ -308,7 +310,7 @@ def _read(client: Any, tenant: str, consumer: str, count: int, max_items: int, *
 
 
 def _rows(answer: Any) -> list[tuple[str, dict[bytes, bytes] | None]]:
-    """XREADGROUP's answer for one stream, in any of the client's shapes (a mapping or pairs)."""
+    """XREADGROUP's answer for one stream, in either form of the client (a mapping or pairs)."""
     if not answer:
         return []
     streams = list(answer.values()) if isinstance(answer, dict) else [pair[1] for pair in answer]

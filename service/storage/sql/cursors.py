@@ -1,9 +1,8 @@
-"""Opaque page cursors: where a list goes on, and the question that it belongs to.
+"""Opaque page cursors: the position in a list, and the query it belongs to.
 
 A cursor carries the list's name, its sort, its filters and the sort key of the last item given. It is checked, not
-secret: the checksum catches what was not made here, and a forged one gains nothing, since every query names
-the tenant by itself. Pages are keysets, so what is inserted or moved meanwhile neither repeats nor hides
-the items that stay where they are.
+secret: the checksum catches malformed cursors, and a forged one gains nothing, since every query is limited to the
+tenant. Pages are keysets: rows inserted or moved in the meantime neither repeat nor hide the others.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _MAX_CHARACTERS = 8_192  # filters are a handful of ids of at most 128 code poin
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A place in a list: the question (list, sort, filters) and the key of the last item already given."""
+    """A position in a list: the query (list, sort, filters) and the key of the last item returned."""
 
     list: str
     sort: str
@@ -34,7 +33,7 @@ class Page:
 
 
 def write_cursor(page: Page) -> str:
-    """The page as URL-safe text; `read_cursor` gives it back."""
+    """The page as URL-safe text, which `read_cursor` decodes."""
     body = json.dumps(
         [page.list, page.sort, dict(sorted(page.filters.items())), list(page.after)], separators=(",", ":")
     ).encode()
@@ -42,7 +41,7 @@ def write_cursor(page: Page) -> str:
 
 
 def read_cursor(text: str, *, list_name: str, key_types_by_sort: Mapping[str, tuple[type, ...]]) -> Page:
-    """The page that a cursor stands for.
+    """Decode a cursor.
 
     `key_types_by_sort` holds the sorts that the list knows and the types of their key's parts (float takes whole
     numbers too). Raises InvalidCursor for anything that was not made here for this list.
@@ -78,7 +77,7 @@ def read_cursor(text: str, *, list_name: str, key_types_by_sort: Mapping[str, tu
 
 
 def continued(page: Page, *, sort: str | None, filters: Mapping[str, str]) -> Page:
-    """The page, once the call's own sort and filters (those that it names) are seen to be the cursor's.
+    """Decode a cursor, checking that the call's sort and filters (if given) match it.
 
     Raises InvalidCursor naming the one that differs.
     """

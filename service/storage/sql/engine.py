@@ -1,4 +1,4 @@
-"""SQL access: one engine a process, one way to write, rows inserted at the driver's own speed.
+"""SQL access: one engine per process, one way to write, bulk inserts at the driver's speed.
 
 SQLite by default (write-ahead log, synchronous FULL: a commit survives SIGKILL and power loss); PostgreSQL
 (service/storage/sql/postgresql.py). Reads: `with engine.connect() as connection`; writes: `with write(engine)`.
@@ -21,11 +21,11 @@ from sqlalchemy.exc import IntegrityError
 
 from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
 
-HEAD = "0004"  # the newest migration; a test holds it to the files in migrations/versions
+HEAD = "0004"  # the newest migration; a test compares it with the files in migrations/versions
 BUSY_SECONDS = 30
 MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock
 KEYS_PER_SELECT = 400
-LEAST_TO_COPY, LEAST_TO_COPY_BESIDE = 100, 1_000  # rows; below that the statements around it cost more
+LEAST_TO_COPY, LEAST_TO_COPY_BESIDE = 100, 1_000  # rows; with fewer, the surrounding statements cost more
 # options of a writing connection
 _WRITES: dict[str, dict[str, Any]] = {"sqlite": {"writes": True}, "postgresql": {"writes": True, **WRITES}}
 
@@ -40,10 +40,10 @@ _PRAGMAS = (
 
 
 def open_database(url: str) -> Engine:
-    """An engine for the SQLAlchemy URL. Makes SQLite's folder, but no tables (`migrate`); connects lazily.
+    """An engine for the SQLAlchemy URL. Creates SQLite's folder, but no tables (see `migrate`); connects lazily.
 
-    Raises Refused for another database than SQLite and PostgreSQL. The text of its errors, which ends up in logs, bears
-    no values: they are people's ids and what they wrote.
+    Raises Refused for a database other than SQLite and PostgreSQL. Its error messages, which end up in logs, contain no
+    values, since these are people's ids and texts.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -59,7 +59,7 @@ def open_database(url: str) -> Engine:
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
-    # the driver's own BEGIN comes too late to keep a reader's view in one piece
+    # the driver's own BEGIN comes too late for a consistent snapshot
     dbapi_connection.isolation_level = None
     for pragma in _PRAGMAS:
         dbapi_connection.execute(pragma)
@@ -84,12 +84,11 @@ def write(engine: Engine) -> Iterator[Connection]:
 
 
 def lock_tenant(connection: Connection, tenant_id: int) -> None:
-    """What people change of a tenant, they change one after the other: until this transaction ends nobody else gets
-    beyond this line.
+    """Serialise people's changes to a tenant: nobody else passes this line until the transaction ends.
 
-    For whatever is decided by what was read: a count, the last admin, the values before. First of all in its
-    transaction, so that no two wait for each other. On SQLite nobody else writes anyway; on PostgreSQL the lock of the
-    tenant's row, which no reader and no reference waits for.
+    Needed wherever a decision depends on what was read: a count, the last admin, the previous values. Call it first in
+    the transaction, to avoid deadlocks. SQLite has a single writer anyway; on PostgreSQL it locks the tenant's row in a
+    mode that blocks neither readers nor foreign keys.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT id FROM tenants WHERE id = :id FOR NO KEY UPDATE"), {"id": tenant_id})
@@ -104,7 +103,7 @@ def check_connection(engine: Engine) -> None:
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version.
 
-    Simultaneous calls wait; a current schema costs one query.
+    Simultaneous calls wait for each other; with a current schema it costs one query.
     """
     if schema_version(engine) == HEAD:
         return
@@ -130,7 +129,7 @@ def migrate(engine: Engine) -> None:
 
 
 def schema_version(engine: Engine) -> str | None:
-    """The migration that the database is at; None for an empty one."""
+    """The database's current migration; None for an empty database."""
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
@@ -148,7 +147,7 @@ def migration_config() -> Config:
 def run_migrations(engine: Engine, step: Callable[[Config], None]) -> None:
     """A command of Alembic's (`command.upgrade(config, ...)`) in one writing transaction.
 
-    Raises IntegrityError where it leaves references to nothing.
+    Raises IntegrityError if it leaves dangling references.
     """
     config = migration_config()
     with _without_references(engine) as connection, connection.begin():
@@ -169,8 +168,8 @@ def run_migrations(engine: Engine, step: Callable[[Config], None]) -> None:
 
 @contextmanager
 def _without_references(engine: Engine) -> Iterator[Connection]:
-    # SQLite changes a table by rewriting it: while it is dropped, rows that refer to it must not be an error. It can
-    # be configured so only outside a transaction.
+    # SQLite alters a table by rewriting it, and rows that refer to it must not raise errors while it is dropped. This
+    # can only be configured outside a transaction.
     with engine.connect() as connection:
         raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
         if raw is not None:
@@ -187,7 +186,7 @@ def _upgrade(engine: Engine) -> None:
 
 
 def _set_write_ahead_log(engine: Engine) -> None:
-    # Persistent in the file, and it needs the file for itself: hence here, under the lock, and not at each connect.
+    # Persistent in the file, and needs exclusive access: hence here, under the lock, and not at each connect.
     raw = engine.raw_connection()
     try:
         raw.cursor().execute("PRAGMA journal_mode = WAL")
@@ -209,8 +208,8 @@ def insert_rows(
     """Insert tuples in the order of `columns`: on SQLite with the driver's executemany (15-27 µs a row; through the ORM
     140), on PostgreSQL by COPY where they are many.
 
-    `on_conflict` is SQL behind VALUES that both databases know, like "ON CONFLICT DO NOTHING"; with it no two of the
-    rows may be in conflict with each other.
+    `on_conflict` is SQL behind VALUES that both databases know, like "ON CONFLICT DO NOTHING"; with it, no two of the
+    rows may conflict with each other.
     """
     if (
         len(rows) >= (LEAST_TO_COPY_BESIDE if on_conflict else LEAST_TO_COPY)
@@ -258,7 +257,7 @@ def select_by_keys(
     for start in range(0, len(keys), KEYS_PER_SELECT):
         part = list(keys[start : start + KEYS_PER_SELECT])
         if len(part) < KEYS_PER_SELECT:
-            part += [(None,) * width] * (KEYS_PER_SELECT - len(part))  # NULL joins nothing
+            part += [(None,) * width] * (KEYS_PER_SELECT - len(part))  # NULL never joins
         parameters = tuple(value for key in part for value in key) + before
         result = connection.exec_driver_sql(sql, parameters)
         found.extend(result.cursor.fetchall())  # the driver's own tuples: no wrapping of 10^5 rows

@@ -1,7 +1,7 @@
 """Ids as 64-bit integers: what indexes, the feed and the resident window hold instead of text.
 
-A signed 64-bit BLAKE2b. At 10^8 ids the chance of any collision is 3e-4, and a second preimage of
-somebody else's id costs 2^64 hashes; two ids of one's own that collide gain nothing (they count as one).
+A signed 64-bit BLAKE2b. With 100 million ids the probability of any collision is 0.0003, and finding a second preimage
+of another person's id takes about 2^64 hashes. Colliding ids of one's own gain nothing: they count as one.
 """
 
 from functools import lru_cache
@@ -13,7 +13,7 @@ def key_of(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-cached_key_of = lru_cache(maxsize=1 << 16)(key_of)  # where the same reporters and targets come again and again
+cached_key_of = lru_cache(maxsize=1 << 16)(key_of)  # caches ids that recur, as reporters and targets do
 
 
 def field_of(key: int) -> str:

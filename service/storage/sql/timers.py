@@ -1,5 +1,5 @@
-"""When the next job of a kind is due for a tenant: the clock enqueues what is due, again and again, until its job moves
-the time.
+"""When the next job of a kind is due for a tenant. The clock keeps enqueuing due work until the job itself moves the
+time.
 
 What makes work for a job schedules it in its own transaction (`at_latest`); the job ends with `hold`, a look at what is
 still to be done, and `move_to`, in one transaction. So no due time is lost if a process is killed in between, or plans
@@ -25,21 +25,21 @@ _PLAN_AT_LATEST = text(
 
 
 def at_latest(connection: Connection, tenant_id: int, work: str, due_us: int) -> None:
-    """Have the work done at `due_us`, or earlier if that is planned already."""
+    """Schedule the work at `due_us`, or earlier if that is planned already."""
     connection.execute(_PLAN_AT_LATEST, {"tenant_id": tenant_id, "work": work, "due_us": due_us})
 
 
 def hold(connection: Connection, tenant_id: int, work: str, now_us: int) -> None:
-    """Before the look: who is planning the work is waited for, and his reason is seen; who plans it from here on waits
-    for this transaction.
+    """Lock the timer before looking for work: planners under way are waited for, so their reason is seen; later ones
+    wait for this transaction.
 
-    Nothing is moved by it (what was not planned is due now, unless `move_to` follows).
+    It moves no due time (work that was not planned becomes due now, unless `move_to` follows).
     """
     connection.execute(_HOLD, {"tenant_id": tenant_id, "work": work, "due_us": now_us})
 
 
 def move_to(connection: Connection, tenant_id: int, work: str, due_us: int | None) -> None:
-    """Have the work done at `due_us` and not before; None: not until it is requested."""
+    """Schedule the work at `due_us` and not before; None: not until it is requested."""
     if due_us is None:
         connection.execute(delete(timers).where(timers.c.tenant_id == tenant_id, timers.c.work == work))
     else:
@@ -47,7 +47,7 @@ def move_to(connection: Connection, tenant_id: int, work: str, due_us: int | Non
 
 
 def planned(connection: Connection, tenant_id: int, work: str) -> bool:
-    """Whether the work is planned, for whenever."""
+    """Whether the work is planned at all."""
     return (
         connection.scalar(select(timers.c.due_us).where(timers.c.tenant_id == tenant_id, timers.c.work == work))
         is not None

@@ -1,4 +1,4 @@
-"""The delivery log: what waits for whom, what was tried, and what came of it."""
+"""The delivery log: waiting deliveries, attempts and results."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def note_attempt(connection: Connection, claimed: Claimed, attempt: LoggedAttemp
 
 
 def finish(connection: Connection, claimed: Claimed, state: str, now_us: int) -> None:
-    """Nothing more is to be done: delivered, failed or cancelled.
+    """Close a delivery: delivered, failed or cancelled.
 
     One that was cancelled meanwhile, but arrived, was delivered.
     """
@@ -204,7 +204,7 @@ def postpone(connection: Connection, claimed: Claimed, next_us: int) -> None:
 
 
 def any_arrived(connection: Connection, subscription_id: str, since_us: int) -> bool:
-    """Whether the subscriber took anything since then: if so it is not down, but chokes on what it did not take."""
+    """Whether the subscriber accepted anything since then: if so, it is not down but rejects this delivery."""
     c = deliveries.c
     taken = (
         select(c.id)

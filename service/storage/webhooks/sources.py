@@ -1,7 +1,7 @@
-"""Sources: one inbound connection of one tenant each, with its secret, its mapping, and (of a poller) where it is.
+"""Sources: a tenant's inbound connections, each with its secret, mapping and (if polled) position.
 
 A source that posts is known by the unguessable end of its path. Its row is read at every delivery, never remembered:
-what `sources` makes, rotates or removes holds as soon as the command has ended. Removing forgets the secrets.
+changes made with `sources` apply as soon as the command has ended. Removing a source deletes its secrets.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def rotate_secret(
 
 
 def remove_source(connection: Connection, tenant_id: int, identifier: str, *, now_us: int, actor: str = "cli") -> None:
-    """End a source: its path answers as if it had never been, its secrets are gone. Raises NotFound."""
+    """Remove a source: its path answers as if it had never existed, its secrets are deleted. Raises NotFound."""
     source = source_of(connection, tenant_id, identifier)
     connection.execute(
         update(sources)
@@ -235,7 +235,7 @@ def claim_poll(connection: Connection, source: Source, next_poll_us: int) -> boo
 
 
 def record_cursor(connection: Connection, source: Source, cursor: Mapping[str, Any]) -> bool:
-    """Write where a poll is, between two of its pages; what came before is in the stream.
+    """Store a poll's position between two pages; everything before it is in the stream.
 
     False: the source was removed.
     """
@@ -259,7 +259,7 @@ def record_poll(
     failures: int = 0,
     last_error: str | None = None,
 ) -> bool:
-    """Write where a poller is after a poll. `polled_us` None: it failed, the time of the last success stays.
+    """Store a source's state after a poll. `polled_us` None: the poll failed, the time of the last success stays.
 
     False when the source was removed meanwhile: nothing is written then.
     """
@@ -333,7 +333,10 @@ def _is_poller(platform: str, url: str | None) -> bool:
 def _check_url(platform: str, url: str | None) -> None:
     if url is None:
         if platform not in registry.POSTING:
-            raise Refused(f"{platform} does not post, it has to be polled: give its address with --url")
+            raise Refused(
+                f"{platform} does not post and has to be polled: its URL is required",
+                command_hint="; give it with --url",
+            )
         return
     try:
         parts = urlsplit(url)
@@ -357,7 +360,10 @@ def _check_url(platform: str, url: str | None) -> None:
 def _check_secret(platform: str, url: str | None, secret: str | None, mapping: Mapping[str, Any] | None) -> None:
     if secret is None:
         if _is_poller(platform, url) or not registry.may_be_unsigned(platform):
-            raise Refused(f"{platform} needs its secret: --secret-file FILE, or - for standard input")
+            raise Refused(
+                f"{platform} requires a secret",
+                command_hint=": give it with --secret-file FILE, or - for standard input",
+            )
         return
     if not _is_poller(platform, url):
         try:

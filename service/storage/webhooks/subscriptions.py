@@ -58,7 +58,7 @@ def create(
         )
         >= MOST
     ):
-        raise Refused(f"this tenant has {MOST} subscriptions, the most there may be: delete one that is no longer used")
+        raise Refused(f"this tenant has {MOST} subscriptions, the maximum: delete one that is no longer used")
     made = f"sub_{secrets.token_hex(12)}"
     connection.execute(
         insert(subscriptions).values(
@@ -136,7 +136,7 @@ def disable(
     now_us: int,
     cancel: bool = False,
 ) -> bool:
-    """Send nothing more, and say why; False when it was disabled already, or is gone.
+    """Disable the subscription for this reason; False if it was disabled already or does not exist.
 
     What waits is held until it is enabled again; with `cancel` it is given up.
     """
@@ -182,7 +182,7 @@ def enable(connection: Connection, tenant_id: int, subscription_id: str, *, by: 
 
 
 def remove(connection: Connection, tenant_id: int, subscription_id: str, *, by: str, now_us: int) -> None:
-    """Forget the subscription; what waits for it is cancelled. Raises NotFound."""
+    """Delete the subscription and cancel its waiting deliveries. Raises NotFound."""
     if connection.execute(delete(subscriptions).where(_this(tenant_id, subscription_id))).rowcount != 1:
         raise NotFound(_UNKNOWN)
     _cancel(connection, subscription_id, now_us)
@@ -210,7 +210,7 @@ def answered(connection: Connection, subscription_id: str) -> None:
 
 
 def sealed_secrets(row: Row[Any], now_us: int) -> list[str]:
-    """What a row of this table signs with now: its secret, and while that is new the one before."""
+    """The secrets that a row signs with now: its secret, and shortly after a rotation also the previous one."""
     rotating = row.previous_secret is not None and row.previous_until_us is not None and row.previous_until_us > now_us
     return [row.secret, row.previous_secret] if rotating else [row.secret]
 

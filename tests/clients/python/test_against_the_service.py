@@ -137,7 +137,7 @@ def test_a_brief_is_given_for_any_target(api: Api) -> None:
 def test_a_wrong_key_and_a_missing_scope_are_said_so(api: Api) -> None:
     async def ask() -> None:
         async with asking(api, "ingest") as client:
-            with pytest.raises(Refused, match="no scope 'read'") as caught:
+            with pytest.raises(Refused, match="lacks the scope 'read'") as caught:
                 await client.may_remove("t", 8)
             assert caught.value.status == 403
         async with AsyncClient(

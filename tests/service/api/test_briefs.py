@@ -111,8 +111,8 @@ def test_a_decision_an_appeal_and_a_notice_are_in_the_next_brief(api: Api, paper
         "automatic",
         "appeal",
     ]
-    assert any("desk decided on" in line for line in brief["text"]) and not any(
-        "no person's verdict" in line for line in brief["not_known"]
+    assert any("desk decided about this group on" in line for line in brief["text"]) and not any(
+        "no moderator's verdict" in line for line in brief["not_known"]
     )
 
 
@@ -139,7 +139,7 @@ def test_a_target_never_seen_has_a_brief_of_zeros_whatever_its_id(api: Api, iden
     assert (
         brief["clusters"] == brief["outcomes"] == []
         and brief["restoration"] is None
-        and brief["text"] == ["No complaint about this target stands."]
+        and brief["text"] == ["There are no standing complaints about this target."]
     )
 
 

@@ -168,7 +168,7 @@ def test_no_tenant_is_called_so(engine: Engine, name: str) -> None:
     for make in (create_tenant, ensure_tenant):
         if name in ("-1", "null", "0x41"):  # odd, and harmless: letters, digits and hyphens
             continue
-        with pytest.raises(Refused, match="no tenant's name"):
+        with pytest.raises(Refused, match="is not a valid tenant name"):
             make(engine, name, 0)
 
 

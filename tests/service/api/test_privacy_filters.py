@@ -68,7 +68,7 @@ def test_while_the_database_is_away_what_was_read_within_the_hour_holds(
 ) -> None:
     number = create_tenant(engine, "paper", 0)
     first = loop.run_until_complete(ring.of(number))
-    monkeypatch.setattr(privacy_filters, "open_edge", away)
+    monkeypatch.setattr(privacy_filters, "open_privacy_filter", away)
     clock.now += GRACE_SECONDS - 1
     assert loop.run_until_complete(ring.of(number)) is first
     clock.now += GRACE_SECONDS
@@ -94,7 +94,7 @@ def test_many_that_ask_at_once_cost_one_look(
     async def many() -> list[PrivacyFilter]:
         return await asyncio.gather(*(ring.of(number) for _ in range(50)))
 
-    monkeypatch.setattr(privacy_filters, "open_edge", counted)
+    monkeypatch.setattr(privacy_filters, "open_privacy_filter", counted)
     assert len({privacy_filter.key for privacy_filter in loop.run_until_complete(many())}) == len(asked) == 1
 
 

@@ -201,7 +201,7 @@ def test_a_mapping_is_checked_when_it_is_saved(data: str, tmp_path: Path, run: C
         data,
     )
     for wrong, said in (
-        ("{", "no JSON"),
+        ("{", "not valid JSON"),
         ("[]", "one JSON object"),
         (json.dumps({"complaint": {"fields": {**fields, "id": "$..id"}}}), "one value"),
         (json.dumps({"complaint": {"fields": fields}}), "/signature"),

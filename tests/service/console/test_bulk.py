@@ -64,7 +64,7 @@ def test_the_effect_is_previewed_before_anything_is_decided(api: Api, anna: Visi
     assert "2 selected cases" in page
     effects = dict(re.findall(r'id="effect-(\w+)">([^<]+)<', page))
     assert "4 targets" in effects["coordinated"]
-    assert "ifts" in effects["coordinated"]
+    assert "Stops counting" in effects["coordinated"]
     assert effects["coordinated"] != effects["not_coordinated"]
     assert 'href="/console/clusters?sort=found_at"' in page
     assert logged(api, "k-1") == []

@@ -657,6 +657,7 @@ def test_privacy_and_limits_are_saved_shown_and_audited(api: Api, root: Visitor)
             {"pseudonyms": "on", "keep_text": "on", "confirmed": str(wrong.get("retention_days", "")), **wrong},
         )
         assert answer.status_code == 422 and "<script>alert" not in answer.text, wrong
+        assert "`off`" not in answer.text, "a form must not name the value that the command line takes"
 
 
 def test_a_shorter_retention_shows_what_it_deletes_and_needs_a_confirmation(api: Api, root: Visitor) -> None:

@@ -16,7 +16,7 @@ from service.storage.accounts import sessions, users
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 
-NOT_RIGHT = "do not match"
+NOT_RIGHT = "Wrong tenant, name or password."
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.platforms import registry
-from service.platforms.generic import BadMapping, read_mapping
+from service.platforms.field_map import BadMapping, read_mapping
 from service.platforms.payload import Unusable
 from service.platforms.signatures import BEARER, Hmac, Shared, Standard
 from tests.service.platforms.reading import batch_of, read, taken

@@ -114,7 +114,7 @@ def test_a_closed_report_without_a_sanction_teaches_nothing_and_says_so() -> Non
     delivery = read("mastodon", mastodon(status("501"), **CLOSED))
     *_, closed = taken(delivery)
     assert (closed["action"], closed["decided_by"]) == ("kept", "person") and "verdict" not in closed
-    assert any("does not say whether it was found right" in note for note in delivery.notes)
+    assert any("does not say whether it was right" in note for note in delivery.notes)
 
 
 def test_closing_by_the_server_itself_is_automatic() -> None:

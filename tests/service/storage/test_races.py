@@ -147,12 +147,13 @@ def test_two_thresholds_changed_at_once_are_both_changed(engine: Engine, tenant:
     assert (other.result().default_threshold, other.result().text_min_words) == (9, 7)
 
 
-def test_of_two_dry_runs_asked_for_at_once_one_is_under_way(engine: Engine, tenant: int) -> None:
-    ask = [
-        writing(engine, lambda c, n=n: dry_runs.ask(c, tenant, {"default_threshold": n}, by="ann", now_us=n))
+def test_of_two_dry_runs_requested_at_once_one_is_under_way(engine: Engine, tenant: int) -> None:
+    request = dry_runs.request_dry_run
+    requests = [
+        writing(engine, lambda c, n=n: request(c, tenant, {"default_threshold": n}, by="ann", now_us=n))
         for n in (9, 10)
     ]
-    one, other = interleave(engine, *ask, after="UPDATE dry_runs")
+    one, other = interleave(engine, *requests, after="UPDATE dry_runs")
     assert {row["id"]: row["state"] for row in rows(engine, schema.dry_runs)} == {
         one.result(): "cancelled",
         other.result(): "asked",
@@ -220,13 +221,15 @@ def test_two_that_put_one_reporter_on_the_list_are_told_of_each_other(engine: En
 
 def test_two_erasures_of_one_person_are_one(engine: Engine, tenant: int, box: SecretBox) -> None:
     privacy_filter = open_privacy_filter(engine, box, tenant)
-    ask = writing(engine, lambda c: erasures.ask(c, tenant, privacy_filter, box, "vera", actor="ann", now_us=1))
-    one, other = interleave(engine, ask, ask, after="FROM erasures")
+    request = writing(
+        engine, lambda c: erasures.request_erasure(c, tenant, privacy_filter, box, "vera", actor="ann", now_us=1)
+    )
+    one, other = interleave(engine, request, request, after="FROM erasures")
     assert one.result() == other.result()
 
 
 @pytest.mark.parametrize("after", ["INSERT INTO timers", "FROM erasures"])
-def test_work_that_is_asked_for_while_a_job_looks_is_not_forgotten(
+def test_work_that_is_scheduled_while_a_job_looks_for_more_is_not_lost(
     engine: Engine, tenant: int, box: SecretBox, after: str
 ) -> None:
     """As jobs end: hold, look, move."""
@@ -241,7 +244,7 @@ def test_work_that_is_asked_for_while_a_job_looks_is_not_forgotten(
         return left
 
     def asks(connection: Connection) -> str:
-        return erasures.ask(connection, tenant, privacy_filter, box, "vera", actor="ann", now_us=7)
+        return erasures.request_erasure(connection, tenant, privacy_filter, box, "vera", actor="ann", now_us=7)
 
     for first, second in ((ends, asks), (asks, ends)):
         with write(engine) as connection:

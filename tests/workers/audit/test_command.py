@@ -254,14 +254,14 @@ def test_a_csv_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
 
 def test_a_window_or_step_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
     path = as_ndjson(tmp_path / "in.ndjson", documents()[:5])
-    assert "at least an hour" in refused(tmp_path, path, window_seconds=60)
-    assert "at least an hour" in refused(tmp_path, path, step_seconds=0)
+    assert "at least 3600 s" in refused(tmp_path, path, window_seconds=60)
+    assert "at least 3600 s" in refused(tmp_path, path, step_seconds=0)
     assert "--window" in refused(tmp_path, path, window_seconds=20 * 366 * 86_400)
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
     path = as_ndjson(tmp_path / "in.ndjson", documents()[:5])
-    with pytest.raises(Refused, match="nowhere is no folder"):
+    with pytest.raises(Refused, match="nowhere is not a folder"):
         command.run([path], outcomes=[], out=tmp_path / "nowhere" / "report.json", now=NOW)
     (tmp_path / "taken").mkdir()
     with pytest.raises(Refused, match="cannot be written"):

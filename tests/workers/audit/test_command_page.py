@@ -63,7 +63,7 @@ def test_without_html_there_is_no_page(tmp_path: Path) -> None:
 
 
 def test_a_page_in_a_missing_folder_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="--html needs one that exists"):
+    with pytest.raises(Refused, match="--html needs a folder that exists"):
         run(
             [tmp_path / "never-read"],
             outcomes=[],

@@ -14,7 +14,7 @@ from service.moderation.signals import registry
 from service.moderation.signals.signal import ContextSource, GroupFacts
 from service.policy import DEFAULT_POLICY
 from workers.detection.group_view import WindowView, complaints_of, fresh_share, near_duplicates
-from workers.detection.growth import Affinity, MemberSet, aim_of, grow, measured_targets, merge, targets_of
+from workers.detection.growth import Affinity, MemberSet, grow, measured_targets, merge, target_traffic, targets_of
 from workers.detection.window import Window
 
 POLICY = DEFAULT_POLICY
@@ -131,9 +131,11 @@ def test_the_aim_is_the_members_hours_and_one_at_each_end() -> None:
         Row(6, 11, 7, DAY + 2 * HOUR + 1),
     ]
     window = window_of(rows)
-    aim = aim_of(window, np.array(sorted(numbers(window, range(1, 3)))), window.targets.find(np.array([7])), 3_600_000)
-    assert sorted(window.reporters.keys[window.reporter[aim.hits]].tolist()) == [1, 2, 8, 10]
-    assert aim.by_member.sum() == 2
+    traffic = target_traffic(
+        window, np.array(sorted(numbers(window, range(1, 3)))), window.targets.find(np.array([7])), 3_600_000
+    )
+    assert sorted(window.reporters.keys[window.reporter[traffic.events]].tolist()) == [1, 2, 8, 10]
+    assert traffic.by_member.sum() == 2
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,6 +1,4 @@
-"""Text is compared by its bytes, on PostgreSQL as on SQLite: pages of ids go on where they ended, in whatever language
-the server was set up.
-"""
+"""Compare text by its bytes, on PostgreSQL as on SQLite, so that paging by id works whatever the server's locale."""
 
 from itertools import groupby
 
@@ -15,10 +13,7 @@ _OTHERS = text(
 
 
 def compare_bytes(connection: Connection) -> None:
-    """Give every text column that a migration has just made the collation "C".
-
-    No table is written anew for it; indexes are.
-    """
+    """Set the collation "C" on every text column that a migration has just created."""
     if connection.dialect.name != "postgresql":
         return
     for table, columns in groupby(connection.execute(_OTHERS).all(), key=lambda row: str(row[0])):

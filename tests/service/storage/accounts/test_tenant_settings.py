@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 from typer.testing import CliRunner
 
-from service.cli import app
+from service.cli import app, main
 from service.errors import Refused
 from service.settings import Settings
 from service.storage.accounts.policy_overrides import set_overrides
@@ -185,7 +186,10 @@ def test_the_command_line_sets_and_shows(settings: Settings) -> None:
         ["--rate", "1e10"],
     ],
 )
-def test_wrong_usage_of_set_exits_with_2(settings: Settings, wrong: list[str]) -> None:
-    runner, data = CliRunner(), ["--data", str(settings.data)]
-    runner.invoke(app, ["tenants", "create", "paper", *data])
-    assert runner.invoke(app, ["tenants", "set", "paper", *wrong, *data]).exit_code == 2
+def test_wrong_usage_of_set_exits_with_2(settings: Settings, wrong: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ["--data", str(settings.data)]
+    CliRunner().invoke(app, ["tenants", "create", "paper", *data])
+    monkeypatch.setattr(sys, "argv", ["brigadewatch", "tenants", "set", "paper", *wrong, *data])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2

@@ -76,4 +76,4 @@ def test_the_letter_names_the_figures_what_follows_and_how_to_object() -> None:
     assert "13 of your reports" in text
     assert "12 of them" in text
     assert "stop processing reports" in text
-    assert "answer this message" in text
+    assert "reply to this message" in text

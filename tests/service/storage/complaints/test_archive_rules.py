@@ -15,8 +15,8 @@ from service.storage.accounts.policy_overrides import set_overrides
 from service.storage.accounts.tenants import create_tenant
 from service.storage.complaints.archive_reader import (
     contents_of,
+    ids_by_key,
     ingest_state_of,
-    names_of,
     outcomes_of,
     read_feed,
     read_feed_window,
@@ -290,7 +290,7 @@ def test_the_feed_carries_what_detection_needs(tenant: Tenant) -> None:
     assert (row.first_seq, row.last_seq, row.last_position, row.items) == (1, 4, 4, 4)
     assert row.newest_us == fed["time_us"].max()
     with tenant.engine.connect() as connection:
-        assert names_of(connection, tenant.id, reporters=[key_of("r1"), key_of("nobody")], targets=[key_of("t")]) == (
+        assert ids_by_key(connection, tenant.id, reporters=[key_of("r1"), key_of("nobody")], targets=[key_of("t")]) == (
             {key_of("r1"): "r1"},
             {key_of("t"): "t"},
         )
@@ -426,5 +426,5 @@ def test_ids_of_every_script_and_of_full_length_are_kept_apart(tenant: Tenant) -
     tenant.takes(*[complaint(name, number, reporter=name, target=name) for number, name in enumerate(names)])
     assert tenant.counters() == (20, 10, 0, 0)
     with tenant.engine.connect() as connection:
-        reporters, targets = names_of(connection, tenant.id, reporters=map(key_of, names), targets=map(key_of, names))
+        reporters, targets = ids_by_key(connection, tenant.id, reporters=map(key_of, names), targets=map(key_of, names))
     assert set(reporters.values()) == set(targets.values()) == set(names)

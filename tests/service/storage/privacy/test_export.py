@@ -104,7 +104,7 @@ def test_both_the_id_and_the_pseudonym_are_looked_up(paper: Newspaper) -> None:
 def test_after_an_erasure_there_is_the_erasure_and_nothing_else(paper: Newspaper) -> None:
     told(paper)
     with write(paper.engine) as connection:
-        job = erasures.ask(
+        job = erasures.request_erasure(
             connection, paper.id, edge_of(paper), SecretBox(paper.resources.settings), "ann", actor="test", now_us=7
         )
     erase.run(paper.name, paper.resources)

@@ -101,9 +101,9 @@ def test_a_removed_source_never_existed_and_its_secret_is_gone(engine: Engine, b
     [
         ("myspace", {}, "unknown platform"),
         ("lemmy", {}, "--url"),
-        ("ozone", {"secret": None, "url": "https://o.example"}, "needs its secret"),
-        ("mastodon", {"secret": None}, "needs its secret"),
-        ("generic", {"secret": None}, "needs its secret"),
+        ("ozone", {"secret": None, "url": "https://o.example"}, "requires a secret"),
+        ("mastodon", {"secret": None}, "requires a secret"),
+        ("generic", {"secret": None}, "requires a secret"),
         ("mastodon", {"mapping": {}}, "only the platform generic"),
         ("mastodon", {"secret": ""}, "invalid secret"),
         ("mastodon", {"secret": " padded"}, "invalid secret"),
