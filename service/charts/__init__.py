@@ -1,4 +1,1 @@
-"""Pictures of a cluster that the audit's page and the console share: plain values, SVG, and how values are written.
-
-PURE.
-"""
+"""Charts of a cluster for the audit's page and the console: plain values, SVG, and text for values. PURE."""

@@ -1,4 +1,4 @@
-"""The burst picture: complaints an hour on a cluster's targets around its densest day, over what is usual. PURE.
+"""The burst chart: complaints per hour on a cluster's targets around its busiest day, and the normal range. PURE.
 
 Drawn like service/charts/lockstep.py: classes, no colours.
 """
@@ -20,7 +20,7 @@ from service.model import moment
 HOURS = 48  # the densest day, with half a day before and after it
 HOURS_BEFORE = 12
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
-USUAL_SHARE = 0.995  # so many ordinary hours stay at or below the band
+USUAL_SHARE = 0.995  # share of ordinary hours that stay within the band
 
 Times = npt.NDArray[np.int64]
 
@@ -33,18 +33,17 @@ class Burst:
     members: tuple[int, ...]
     others: tuple[int, ...]
     usual_per_hour: float  # complaints of others on these targets
-    usual_high: int  # USUAL_SHARE of ordinary hours have at most so many
+    usual_high: int  # USUAL_SHARE of ordinary hours have at most this many
 
 
 def burst_of(mine_us: Times, theirs_us: Times, usual_per_hour: float | None) -> Burst:
-    """The picture of the members' complaints beside the others' on the same targets, times in microseconds since 1970
-    in any order.
+    """The chart's values, from the times of members' and other people's complaints on the same targets.
 
-    `usual_per_hour` is what the evidence says; without it the rate of the others over all these hours stands in.
-    Raises ValueError without any complaint of a member.
+    Times are microseconds since 1970, in any order. `usual_per_hour` is the evidence's value; without it, the rate of
+    the others over all these hours is used. Raises ValueError without any complaint by a member.
     """
     if not len(mine_us):
-        raise ValueError("a burst of no complaints: at least one of a member is needed to find the densest day")
+        raise ValueError("no complaint by a member was given; at least one is needed to find the busiest day")
     mine = np.sort(mine_us)
     densest = int(np.argmax(np.searchsorted(mine, mine + DAY_US) - np.arange(len(mine))))  # the first of equals
     start = (int(mine[densest]) // HOUR_US - HOURS_BEFORE) * HOUR_US
@@ -56,15 +55,13 @@ def burst_of(mine_us: Times, theirs_us: Times, usual_per_hour: float | None) -> 
 
 
 def usual_rate(mine_us: Times, theirs_us: Times) -> float:
-    """Complaints of others an hour on these targets, one more so that silence is not certainty (as the evidence has
-    it).
-    """
+    """Other people's complaints per hour on these targets, plus one so that it is never zero (as in the evidence)."""
     everyone = np.concatenate([mine_us, theirs_us])
     return (len(theirs_us) + 1) / max(1.0, float(everyone.max() - everyone.min()) / HOUR_US)
 
 
 def usual_high(usual: float) -> int:
-    """The most that USUAL_SHARE of ordinary spans with so many expected complaints have."""
+    """The number of complaints that USUAL_SHARE of intervals with `usual` expected complaints do not exceed."""
     return int(poisson.ppf(USUAL_SHARE, usual))
 
 
@@ -74,7 +71,7 @@ def _hourly(times_us: Times, start_us: int) -> tuple[int, ...]:
 
 
 def burst_chart(burst: Burst, name: str) -> Markup:
-    """Members' complaints an hour (bars) and other people's (rings) around the densest day, over the band of the usual.
+    """Members' complaints per hour (bars) and other people's (rings) around the busiest day, over the normal range.
 
     `name` as for raster().
     """
@@ -87,15 +84,15 @@ def burst_chart(burst: Burst, name: str) -> Markup:
     def y(count: float) -> float:
         return round(bottom - plot * count / highest, 1)
 
-    said = (
-        f"Members' complaints an hour from {burst.start:%Y-%m-%d %H:%M} UTC for {hours} hours: at most"
-        f" {max(burst.members)}, where 0 to {burst.usual_high} are usual"
+    description = (
+        f"Members' complaints per hour from {burst.start:%Y-%m-%d %H:%M} UTC for {hours} hours: up to"
+        f" {max(burst.members)} (normally up to {burst.usual_high})"
     )
     parts = [
         Markup(
             '<svg class="burst" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1}'
             ' {2}"><title id="{0}-t">{3}</title>'
-        ).format(name, width, bottom + 36, said),
+        ).format(name, width, bottom + 36, description),
         Markup('<rect class="usual" x="{}" y="{}" width="{}" height="{}"/>').format(
             left, y(burst.usual_high), hours * bar, round(bottom - y(burst.usual_high), 1)
         ),

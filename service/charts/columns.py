@@ -1,7 +1,7 @@
 """Counts over time as stacked columns, with what happened marked above them. PURE.
 
-No colour is written here: a part carries a class that the page's style fills (`part-0` to `part-3`, `part-rest`), marks
-carry their letter. The picture scales with its place; the page gives it a smallest width and lets it scroll.
+Colours come from the page's style, by classes (`part-0` to `part-3`, `part-rest`); marks carry their letter. The chart
+scales with its container; the page sets a minimum width and lets it scroll.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _STEPS = (
     90 * 86_400,
     365 * 86_400,
 )
-_LABELS = 11  # at most so many times below the axis
-LONGEST = 400  # columns that still can be told apart
+_LABELS = 11  # maximum number of times below the axis
+LONGEST = 400  # more columns could not be distinguished
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class StackedColumn:
     """One stretch of time, and how many of each part fell into it."""
 
     start: datetime
-    counts: tuple[int, ...]  # by part, drawn from below; a further part than the classes that are given takes the last
-    says: str  # on hover
+    counts: tuple[int, ...]  # by part, from the bottom up; parts beyond the given classes use the last class
+    title: str  # shown on hover
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ class Mark:
 
     at: datetime
     letter: str  # one character
-    says: str
+    title: str  # shown on hover
 
 
 def column_chart(
     columns: Sequence[StackedColumn],
     step: timedelta,
     name: str,
-    says: str,
+    description: str,
     *,
     parts: Sequence[str] = ("part-0", "part-rest"),
     marks: Sequence[Mark] = (),
@@ -69,12 +69,12 @@ def column_chart(
 ) -> Markup:
     """The picture.
 
-    `name` starts the ids inside and is unique on the page; `says` tells in words what the picture shows.
+    `name` starts the ids inside and is unique on the page; `description` is its text for screen readers.
 
     Columns are adjacent, `step` apart. Raises ValueError without columns, or for more than LONGEST.
     """
     if not 0 < len(columns) <= LONGEST:
-        raise ValueError(f"{len(columns)} columns: 1 to {LONGEST} can be drawn, add neighbours up first")
+        raise ValueError(f"{len(columns)} columns cannot be drawn: give 1 to {LONGEST}; merge neighbours first")
     top = _TOP + (_MARKS if marks else 0)
     bottom, width = top + PLOT, (WIDTH - _LEFT - _RIGHT) / len(columns)
     tick = tick_of(max((sum(c.counts) for c in columns), default=0))
@@ -88,7 +88,7 @@ def column_chart(
         Markup(
             '<svg class="column-chart" role="img" aria-labelledby="{0}-t" viewBox="0 0 {1} {2}"><title'
             ' id="{0}-t">{3}</title>'
-        ).format(name, WIDTH, bottom + _AXIS, says),
+        ).format(name, WIDTH, bottom + _AXIS, description),
         *(_level(count, bottom - PLOT * count / highest) for count in range(0, highest + 1, tick)),
     ]
     if unit:
@@ -148,7 +148,7 @@ def _column(column: StackedColumn, parts: Sequence[str], x: float, width: float,
                 )
             )
             below += count
-    return Markup("<g><title>{}</title>{}</g>").format(column.says, Markup("").join(drawn))
+    return Markup("<g><title>{}</title>{}</g>").format(column.title, Markup("").join(drawn))
 
 
 def _times(begin: datetime, seconds: float, x: object, bottom: float) -> list[Markup]:
@@ -183,4 +183,4 @@ def _mark(mark: Mark, x: float, top: float, bottom: float) -> Markup:
     return Markup(
         '<g class="mark"><title>{0}</title><line x1="{1}" x2="{1}" y1="{2}" y2="{3}"/><circle cx="{1}" cy="{4}"'
         ' r="8"/><text class="middle" x="{1}" y="{5}">{6}</text></g>'
-    ).format(mark.says, x, top - 3, bottom, top - 11, round(top - 7.2, 1), mark.letter[:1])
+    ).format(mark.title, x, top - 3, bottom, top - 11, round(top - 7.2, 1), mark.letter[:1])

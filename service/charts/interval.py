@@ -7,13 +7,14 @@ from markupsafe import Markup
 _WIDTH, _HEIGHT, _PAD = 280, 34, 22
 
 
-def interval(mean: float, low: float, high: float, name: str, says: str) -> Markup:
-    """The picture: a dot at `mean`, a bar from `low` to `high`, on a scale from 0 to 100 %. Raises ValueError unless 0
-    <= low <= mean <= high <= 1.
+def interval(mean: float, low: float, high: float, name: str, description: str) -> Markup:
+    """The chart: a dot at `mean`, a bar from `low` to `high`, on a scale from 0 to 100 %.
+
+    Raises ValueError unless 0 <= low <= mean <= high <= 1.
     """
     if not 0 <= low <= mean <= high <= 1:
         raise ValueError(
-            f"low = {low}, mean = {mean}, high = {high}: they have to be in this order and between 0 and 1"
+            f"low = {low}, mean = {mean}, high = {high}: they must be in ascending order and between 0 and 1"
         )
 
     def x(share: float) -> float:
@@ -29,4 +30,4 @@ def interval(mean: float, low: float, high: float, name: str, says: str) -> Mark
         '<svg class="interval" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1} {2}"><title'
         ' id="{0}-t">{3}</title><line class="grid" x1="{4}" x2="{5}" y1="11" y2="11"/>{6}<rect class="range" x="{7}"'
         ' y="7" width="{8}" height="8" rx="4"/><circle class="dot" cx="{9}" cy="11" r="5.5"/></svg>'
-    ).format(name, _WIDTH, _HEIGHT, says, x(0), x(1), ticks, x(low), round(x(high) - x(low), 1), x(mean))
+    ).format(name, _WIDTH, _HEIGHT, description, x(0), x(1), ticks, x(low), round(x(high) - x(low), 1), x(mean))

@@ -1,7 +1,7 @@
 """The lockstep picture: who complained about what, in rows and columns. Plain values, an SVG, and words. PURE.
 
-No colour is written here: shapes carry classes that the page's style fills, so that one drawing serves light, dark and
-paper. Whatever a shade says, a size or a shape says too. Ids in a picture are escaped, made visible and cut.
+Colours come from the page's style, by classes, so that one drawing serves light mode, dark mode and paper. Whatever a
+shade expresses, a size or shape expresses too. Ids are escaped, made visible and shortened.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from markupsafe import Markup
 from service.charts.words import columns_of, cut, lasting
 from service.model import moment
 
-ROWS, COLUMNS = 120, 80  # of a picture on paper: more cells than that nobody reads
-# How soon after the target's first complaint by a member: at most so many seconds, the share of a cell's side, the
-# words.
+ROWS, COLUMNS = 120, 80  # of a chart on paper: nobody could read more cells
+# How soon after the target's first complaint by a member: maximum seconds, share of a cell's side, label.
 LAGS = (
     (300.0, 1.0, "within 5 minutes"),
     (3_600.0, 0.74, "within an hour"),
     (86_400.0, 0.5, "within a day"),
     (math.inf, 0.28, "later"),
 )
-NAMED_ROWS = NAMED_COLUMNS = 40  # up to so many have room for a name or number each
-SLOTS = 40  # parts of time in the picture of a crowd on one target
+NAMED_ROWS = NAMED_COLUMNS = 40  # up to this number, each has room for a name or number
+SLOTS = 40  # time intervals in the chart of a crowd on one target
 _CHARACTER_PX, _DATE_PX = 6.8, 52
 
 
@@ -140,7 +139,7 @@ def lag_class(seconds: float) -> int:
 
 
 def swatch(k: int) -> Markup:
-    """The mark of LAGS[k] alone, for a legend."""
+    """The mark of LAGS[k], for a legend."""
     return Markup(
         '<svg class="swatch" width="14" height="14" viewBox="0 0 14 14" aria-hidden="true"><rect class="ground"'
         ' width="14" height="14"/>{}</svg>'
@@ -158,11 +157,11 @@ def raster(lockstep: Lockstep, name: str) -> Markup:
     rows, columns = len(lockstep.reporters), len(lockstep.columns)
     named, numbered = rows <= NAMED_ROWS, columns <= NAMED_COLUMNS
     across, down = (18 if numbered else 10), (14 if named else 8)
-    said = (
+    description = (
         f"{rows} reporters in rows, {columns} targets in columns, {len(lockstep.cells)} of {rows * columns} cells"
         f" filled, {_at_once(lockstep)} of them {LAGS[0][2]} of the target's first complaint by a member"
     )
-    left, top, parts = _grid(lockstep, name, said, columns, across, down)
+    left, top, parts = _grid(lockstep, name, description, columns, across, down)
     for column, target in enumerate(lockstep.columns):
         if numbered or column % 5 == 0:
             parts.append(
@@ -192,11 +191,11 @@ def _crowd(lockstep: Lockstep, name: str) -> Markup:
     rows, across = len(lockstep.reporters), 9
     down = 14 if rows <= NAMED_ROWS else 8
     span = max((c.lag_seconds for c in lockstep.cells), default=0.0)
-    said = (
+    description = (
         f"{rows} reporters in rows, their complaints about one target from left to right over {span / 60:.0f} minutes,"
         f" {_at_once(lockstep)} of them {LAGS[0][2]} of the first"
     )
-    left, top, parts = _grid(lockstep, name, said, SLOTS, across, down)
+    left, top, parts = _grid(lockstep, name, description, SLOTS, across, down)
     bottom = top + rows * down
     for part in range(5):
         x = left + part * SLOTS * across / 4
@@ -221,11 +220,9 @@ def _at_once(lockstep: Lockstep) -> int:
 
 
 def _grid(
-    lockstep: Lockstep, name: str, said: str, columns: int, across: int, down: int
+    lockstep: Lockstep, name: str, description: str, columns: int, across: int, down: int
 ) -> tuple[int, int, list[Markup]]:
-    """Where the cells begin (x, y), and the picture so far: its head, its ground and the names or numbers of the
-    rows.
-    """
+    """The origin (x, y) of the cells, and the chart so far: title, background, and names or numbers of the rows."""
     rows = len(lockstep.reporters)
     named = rows <= NAMED_ROWS
     names = [cut(reporter) for reporter in lockstep.reporters] if named else []
@@ -235,7 +232,7 @@ def _grid(
         Markup(
             '<svg class="raster" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1}'
             ' {2}"><title id="{0}-t">{3}</title>'
-        ).format(name, width, height, said),
+        ).format(name, width, height, description),
         Markup('<rect class="ground" x="{}" y="{}" width="{}" height="{}"/>').format(
             left, top, columns * across, rows * down
         ),
@@ -278,14 +275,16 @@ def _days(lockstep: Lockstep, left: int, top: int, across: int, bottom: int) -> 
 
 
 def complaints_in_rows(lockstep: Lockstep) -> list[tuple[int, str, str]]:
-    """The raster in words: (row, reporter, "target number +how long after its first"), one entry a row."""
-    told: list[list[str]] = [[] for _ in lockstep.reporters]
+    """The raster as text: (row, reporter, "target number: +delay after its first complaint"), one entry per row."""
+    cells_by_row: list[list[str]] = [[] for _ in lockstep.reporters]
     for cell in lockstep.cells:
         number = lockstep.columns[cell.column].number
-        told[cell.row].append(f"{number}: {'first' if cell.lag_seconds == 0 else '+' + lasting(cell.lag_seconds)}")
+        cells_by_row[cell.row].append(
+            f"{number}: {'first' if cell.lag_seconds == 0 else '+' + lasting(cell.lag_seconds)}"
+        )
     return [
         (k, reporter, ", ".join(words))
-        for k, (reporter, words) in enumerate(zip(lockstep.reporters, told, strict=True), 1)
+        for k, (reporter, words) in enumerate(zip(lockstep.reporters, cells_by_row, strict=True), 1)
     ]
 
 

@@ -1,8 +1,8 @@
-"""A cluster's graph with a place for every node: for a canvas in the console, and as SVG on paper. PURE.
+"""A cluster's graph with coordinates for every node: for a canvas in the console, and as SVG on paper. PURE.
 
-Reporters and targets stand in two columns, in the order of the lockstep picture, so that the two can be read beside
-each other. The co-report graph is laid out by force (networkx, one seed, so that the same cluster always looks the
-same): who shares many targets stands close together.
+Reporters and targets are in two columns, in the order of the lockstep chart, so that the two can be compared. The
+co-report graph has a force-directed layout (networkx, with a fixed seed, so that the same cluster always looks the
+same): reporters who share many targets are close together.
 """
 
 from __future__ import annotations
@@ -47,9 +47,7 @@ class Network:
 
 
 def network_of(ties: Iterable[Tie], view: View, reporters: Sequence[str], targets: Sequence[str]) -> Network:
-    """The picture of these ties; `reporters` and `targets` are the orders of the lockstep picture (who is not in them
-    comes last).
-    """
+    """The graph of these ties; `reporters` and `targets` give the order in the lockstep chart (others come last)."""
     picture = draw(ties, view, node_limit=NODES[view])
     graph = picture.graph
     weighted: list[tuple[str, str, int]] = [
@@ -100,11 +98,11 @@ def network_svg(network: Network, name: str) -> Markup:
     `name` starts the ids inside: plain letters and digits, unique on the page.
     """
     if network.view == "bipartite":
-        said = (
+        description = (
             f"Reporters on the left and targets on the right, {len(network.edges)} lines for who complained about what"
         )
     else:
-        said = (
+        description = (
             f"{len(network.nodes)} reporters; {len(network.edges)} lines join those who complained about the same"
             " targets"
         )
@@ -124,7 +122,7 @@ def network_svg(network: Network, name: str) -> Markup:
         Markup(
             '<svg class="network" role="img" aria-labelledby="{0}-t" width="{1}" height="{2}" viewBox="0 0 {1}'
             ' {2}"><title id="{0}-t">{3}</title>'
-        ).format(name, _WIDTH, tall, said)
+        ).format(name, _WIDTH, tall, description)
     ]
     most = max((weight for _, _, weight in network.edges), default=1)
     for level in range(3):  # three strengths, one path each: thousands of elements would make the page slow

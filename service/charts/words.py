@@ -1,4 +1,4 @@
-"""How values and ids are written for people: figures, shares, lengths of time, and text that may be hostile. PURE."""
+"""Text for values and ids: figures, shares, durations, and input that may be hostile. PURE."""
 
 from __future__ import annotations
 
@@ -18,22 +18,19 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def visible(text: str) -> str:
-    """The text with every character that nobody could see, or that reorders others, as `\\u{...}`; tabs and line ends
-    stay.
-    """
+    """The text with invisible and reordering characters written as `\\u{...}`; tabs and line ends stay."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSEEN and c not in "\t\n" else c for c in text)
 
 
 def cut(text: str, width: int = LABEL_WIDTH) -> str:
-    """At most `width` columns of the visible text, wide characters counted twice; an ellipsis where something is
-    missing.
+    """At most `width` columns of the visible text, wide characters counted twice; an ellipsis marks an omission.
 
     Raises ValueError for a width below 2.
     """
     if width < 2:
-        raise ValueError(f"width = {width} has no room for a character and an ellipsis: it is at least 2")
+        raise ValueError(f"width = {width} must be at least 2: a character and an ellipsis")
     shown, used = visible(text), 0
     if columns_of(shown) <= width:
         return shown
@@ -52,7 +49,7 @@ def columns_of(text: str) -> int:
 
 
 def lasting(seconds: float) -> str:
-    """A length of time in the largest unit that it fills."""
+    """A duration in the largest unit that fits."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:
             return (
@@ -75,7 +72,7 @@ def figure(value: float) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """How often chance alone would show as much: per cent, or one in so many; "no test" where none fits the signal."""
+    """How often chance alone would produce this: per cent, or "1 in 5,000"; "no test" if the signal has none."""
     if p is None:
         return "no test"
     if p < 1e-12:
@@ -89,7 +86,7 @@ def signed(value: float) -> str:
 
 
 def share(probability: float) -> str:
-    """A probability or share in per cent that never says 0 or 100 where it is neither."""
+    """A probability or share in per cent, never rounded to a false 0 or 100."""
     if 0 < probability < 0.001:
         return "< 0.1 %"
     if 0.999 < probability < 1:
@@ -105,7 +102,7 @@ def question(evidence: Evidence) -> str:
 
 
 def label(signal: str) -> str:
-    """A signal's title, a shared trait's by the name of the attribute; any other name in words."""
+    """A signal's title; for a shared trait, the attribute's name; for any other name, its words."""
     if signal in SIGNAL_BY_NAME:
         return SIGNAL_BY_NAME[signal].title
     words = signal.removeprefix(TRAIT_PREFIX).replace("_", " ")

@@ -131,7 +131,7 @@ class Newspaper:
         self.groups.append(ComplaintColumns(np.asarray(account), np.asarray(comment), np.asarray(at)))
 
     def new_accounts(self, count: int, *, fresh_before: float | None, fresh: float, devices: float) -> Ints:
-        """Create `count` accounts that are no ordinary readers; returns their numbers.
+        """Create `count` accounts that are not ordinary readers; returns their numbers.
 
         `fresh` is the share created within six days before `fresh_before` (seconds), `devices` the share that uses one
         of three shared devices.

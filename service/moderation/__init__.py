@@ -1,1 +1,1 @@
-"""What follows from clusters: assessments, decisions, the quota. Pure."""
+"""What clusters lead to: assessments, decisions, restorations, warnings. PURE."""

@@ -1,8 +1,8 @@
-"""The allow-list: reporters whose complaints are shown in clusters and never discounted, as a trusted flagger's. PURE.
+"""The allow-list: reporters whose complaints are shown in clusters but never discounted. PURE.
 
-A complaint is exempt on its own account (a trusted flagger's, a notice of illegal content), or because its reporter is
-on the tenant's allow-list. Only the second can change: taking a reporter off the list leaves a trusted flagger's
-complaint exempt.
+A complaint is exempt either in its own right (it is a trusted flagger's, or a notice of illegal content) or because its
+reporter is on the tenant's allow-list. Only the second can change: taking a trusted flagger off the list leaves their
+complaints exempt.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> lis
 def with_allowed(
     states: Iterable[ClusterState], allowed: Collection[int], exempt_by_itself: Mapping[int, bool]
 ) -> dict[str, ClusterState]:
-    """The clusters in which a complaint becomes exempt, or is so no longer, as they are then.
+    """The clusters in which a complaint becomes exempt or stops being exempt, in their new state.
 
-    `exempt_by_itself` answers for the seqs of `to_be_asked`; a complaint that it does not know stays as it is.
+    `exempt_by_itself` answers for the seqs of `to_be_asked`; a complaint missing from it stays as it is.
     """
     changed = {}
     for state in states:
@@ -47,23 +47,23 @@ def with_allowed(
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a change of the allow-list does."""
+    """The effect of a change to the allow-list."""
 
-    clusters: int  # in which a complaint becomes exempt, or is so no longer
-    complaints: int  # of those reporters in them
+    clusters: int  # in which a complaint becomes exempt or stops being exempt
+    complaints: int  # by those reporters in these clusters
     counted: float  # how many more complaints count as independent; negative: fewer
-    targets: int  # on which that is so
-    released: int  # targets whose recommendation is `hold` now, and then no longer
-    held: int  # the other way round
+    targets: int  # whose independent count changes
+    released: int  # targets whose recommendation stops being `hold`
+    held: int  # targets whose recommendation becomes `hold`
 
 
 def allowance_of(
     states: Mapping[str, ClusterState], changed: Mapping[str, ClusterState], totals: Mapping[int, int], threshold: int
 ) -> Allowance:
-    """What it does when the clusters in `changed` become as they are there.
+    """The effect of replacing the clusters in `changed` with their new states.
 
-    `states` holds, as they are now, all clusters on any of their targets; `totals` the standing complaints of those
-    targets.
+    `states` holds the current state of every cluster on any of their targets, `totals` the number of standing
+    complaints on each of those targets.
     """
     targets = {t for state in changed.values() for t in state.author_by_target}
     now, then = summaries(states.values(), targets), summaries({**states, **changed}.values(), targets)

@@ -4,14 +4,14 @@
 
 over the standing complaints i of target v, where C(i) is the cluster of i's reporter and n_C,v the number of
 standing complaints that the members of C have on v. Outside clusters π is 0, so an organic complaint counts 1;
-a certain cluster (π = 1) counts 1 altogether. An account in several clusters of one target takes the one with the
-largest π (ties: the smaller id). A complaint of a trusted flagger or an illegal-content notice always counts
-1, and is not in any n_C,v: it neither is discounted nor makes others' discount larger.
+a certain cluster (π = 1) counts 1 altogether. An account in several clusters on one target is counted in the one with
+the largest π (ties: the smaller id). A complaint by a trusted flagger or a notice of illegal content always counts
+1 and is not part of any n_C,v: it is not discounted, and does not increase the discount of others.
 
-The part of this that clusters decide (the discount) is kept apart from the total, so that totals may move on
-while the memberships wait for the next tick. Bounds: min(1, complaints) <= n_eff <= complaints.
-Without overlaps one more member, or a larger π, never raises n_eff; with overlaps a larger π may move an account out
-of a larger cluster, and then it can.
+The discount, which depends on clusters, is stored apart from the total, so that totals can be updated at once while
+memberships wait for the next tick. Bounds: min(1, complaints) <= n_eff <= complaints.
+Unless clusters overlap, another member or a larger π never raises n_eff. Where they overlap, a larger π may move an
+account out of a larger cluster, and so raise n_eff.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DECIMALS = 6  # of the independent count, before it is compared with a threshol
 
 @dataclass(frozen=True, slots=True)
 class ClusterPart:
-    """One cluster's part in one target: whose complaints on it stand."""
+    """One cluster's standing complaints about one target."""
 
     id: str
     probability: float
@@ -41,7 +41,7 @@ class ClusterPart:
 
 @dataclass(frozen=True, slots=True)
 class ClusterShare:
-    """What is kept of a ClusterPart for the asking side."""
+    """The part of a ClusterPart that is stored for assessments."""
 
     id: str
     complaints: int  # standing complaints of its members, exempt ones included
@@ -53,11 +53,11 @@ class ClusterShare:
 
 @dataclass(frozen=True, slots=True)
 class TargetSummary:
-    """Everything that clusters say about one target; with the total of complaints it gives the assessment."""
+    """The discounts of all clusters on one target; with the total of complaints they give the assessment."""
 
     clusters: tuple[ClusterShare, ...] = ()
     discount: float = 0.0  # complaints - independent complaints
-    discount_without: Mapping[str, float] = field(default_factory=dict)  # the same, had this cluster not been
+    discount_without: Mapping[str, float] = field(default_factory=dict)  # the discount if this cluster did not exist
 
 
 NO_CLUSTERS = TargetSummary()
@@ -79,9 +79,9 @@ def discount_probability(
 
 
 def summarise(parts: Iterable[ClusterPart]) -> TargetSummary:
-    """What the clusters on one target say about it; the order of the parts is irrelevant.
+    """Sum up the clusters on one target; the order of the parts is irrelevant.
 
-    Clusters without a standing complaint on the target are left out.
+    Clusters without a standing complaint about the target are left out.
     """
     present = sorted((part for part in parts if len(part.reporters) + part.exempt), key=lambda part: part.id)
     if not present:
@@ -106,16 +106,16 @@ def summarise(parts: Iterable[ClusterPart]) -> TargetSummary:
 def independent_count(complaints: int, discount: float) -> float:
     """The independent count, rounded to six decimals.
 
-    The discount may be a tick older than the total, hence the bounds: as long as anybody complains, one counts.
+    The discount may be a tick older than the total, hence the bounds: where there are complaints, at least one counts.
     """
     return round(min(float(complaints), max(complaints - discount, min(1.0, complaints))), _DECIMALS)
 
 
 def recommend(complaints: int, independent: float, threshold: int, *, flagged: bool) -> Recommendation:
-    """What to do at a removal threshold of so many complaints.
+    """The recommendation at a removal threshold of `threshold` complaints.
 
-    hold: only the group carries it over the threshold. review: enough independent people complained, but a
-    flagged cluster is among them. none: nothing to say.
+    hold: the threshold is reached only because of a group. review: enough people complained independently, but a
+    flagged cluster is on the target. none: decide as usual.
     """
     if complaints < threshold:
         return "none"

@@ -1,11 +1,11 @@
-"""What should a moderator know about a target on an appeal?
+"""The brief on a target for a moderator who decides an appeal.
 
-In plain words, and as a fragment for a statement of reasons. PURE.
+It is in plain words, with a fragment for a statement of reasons. PURE.
 
 Art. 17 DSA: a statement of reasons says whether the decision was taken on a notice, and which automated means were used
-to find the content and to decide. The fragment uses the terms of the Commission's transparency database where there are
-any (SOURCE_*, AUTOMATED_DECISION_*). It says what this service knows from complaints and outcomes alone, and names what
-it does not know; whether a platform may use it like that is for its lawyers to say.
+to find the content and to decide. The fragment uses the terms of the Commission's transparency database where they
+exist (SOURCE_*, AUTOMATED_DECISION_*). It states what this service knows from complaints and outcomes alone, and lists
+what it does not know. Whether a platform may use it as it is, is a question for the platform's lawyers.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ComplaintFigures:
 
 @dataclass(frozen=True, slots=True)
 class GroupOnTarget:
-    """A cluster on the target, with what people decided about it."""
+    """A cluster on the target, with moderators' decisions about it."""
 
     id: str
     kind: Kind
@@ -81,7 +81,7 @@ class TargetRestoration:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """All that the archive has about one target; empty for one never seen."""
+    """Everything in the archive about one target; empty for an unknown target."""
 
     figures: ComplaintFigures = ComplaintFigures()
     groups: Sequence[GroupOnTarget] = ()
@@ -122,7 +122,7 @@ def sentences(assessment: Assessment, dossier: Dossier, threshold: int) -> list[
 
 
 def not_known(assessment: Assessment, dossier: Dossier) -> list[str]:
-    """What nobody should read into the brief."""
+    """Questions that the brief does not answer."""
     unknown = ["Whether the content breaks a rule or a law: it was not examined here."]
     if not any(o.decided_by != "automatic" and o.verdict is not None for o in dossier.outcomes):
         unknown.append("Whether the complaints are justified: no moderator's verdict was received.")
@@ -325,7 +325,7 @@ def _source(figures: ComplaintFigures) -> SourceType | None:
 
 
 def _detection(figures: ComplaintFigures) -> Literal["Yes", "No"] | None:
-    """By complaints alone: a platform's own filters are not seen here unless they report."""
+    """Whether complaints alone led to the target: a platform's own filters are unknown here unless they report."""
     if figures.machine:
         return "Yes"
     return "No" if figures.standing else None

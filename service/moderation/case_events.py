@@ -1,4 +1,4 @@
-"""Which events does a change of clusters and targets cause?
+"""The events that a change of clusters and targets causes.
 
 PURE: the caller records them in the transaction that makes the change.
 
@@ -6,8 +6,8 @@ PURE: the caller records them in the transaction that makes the change.
                    reported again.
 - cluster.grown    a flagged cluster continues: a fifth more accounts or targets than at the last step, a new target in
                    another hour of event time, another cluster merged into it, or a decided case reopened by growth.
-                   The steps are powers of 1.2, so that nothing has to be remembered: a cluster causes at most one event
-                   a tick and one an hour beside the steps, and moving back and forth across a step causes none.
+                   The steps are powers of 1.2, so that no earlier step has to be stored: a cluster causes at most one
+                   event per tick, and beside the steps one per hour; going back and forth across a step causes none.
 - cluster.revoked  a cluster is no longer flagged: revoked, or reliable (coordinated, but moderators upheld it).
 - cluster.decided  a person's decision, a reversal included; the key is the decision's.
 - target.hold      the recommendation became `hold`. Once for each target, the cluster that carries it and the
@@ -34,7 +34,7 @@ from service.moderation.events import Event
 from service.moderation.restorations import Restoration
 from service.moderation.warnings import Suggestion
 
-LADDER = 1.2  # a fifth more is news
+LADDER = 1.2  # growth by a fifth is reported
 _HOUR_US = 3_600_000_000
 
 
@@ -58,7 +58,7 @@ def cluster_events(before: Mapping[str, ClusterState], changed: Mapping[str, Clu
         after = changed[identity]
         survivor = changed.get(after.merged_into or "")
         if after.disposition == "merged" and (survivor is None or survivor.disposition == "flagged"):
-            continue  # its survivor says so
+            continue  # reported as growth of its survivor
         event = _cluster_event(before.get(identity), after, sorted(absorbed.get(identity, ())))
         if event is not None:
             events.append(event)
@@ -151,13 +151,13 @@ def is_held(complaints: int, summary: TargetSummary, threshold: int) -> bool:
 
 
 def hold_key(target_id: int | str, summary: TargetSummary, threshold: int) -> str:
-    """What makes a hold the same again: target, the cluster of the largest π (ties: the smaller id), threshold."""
+    """The identity of a hold: target, the cluster with the largest π (ties: the smaller id), threshold."""
     carrier = max(summary.clusters, key=lambda share: (share.discount_probability, [-ord(c) for c in share.id]))
     return f"{target_id}/{carrier.id}/{threshold}"
 
 
 def hold_event(target_id: str, complaints: int, summary: TargetSummary, threshold: int, policy_version: str) -> Event:
-    """The target is held: at its threshold only a group carries it over."""
+    """The event for a target that reaches its threshold only because of a group."""
     return Event(
         "target.hold",
         hold_key(target_id, summary, threshold),
@@ -183,7 +183,7 @@ def hold_event(target_id: str, complaints: int, summary: TargetSummary, threshol
 
 
 def restore_event(target_id: str, restoration: Restoration, policy_version: str) -> Event:
-    """A restoration opened."""
+    """The event for a restoration that opened."""
     return Event(
         "target.restore_suggested",
         f"{target_id}/{restoration.removal}",
@@ -203,7 +203,7 @@ def restore_event(target_id: str, restoration: Restoration, policy_version: str)
 
 
 def warn_event(reporter_id: str, found: Suggestion, at_us: int) -> Event:
-    """A person should consider warning the reporter; nothing happens automatically."""
+    """The event that suggests warning a reporter; nothing happens automatically."""
     return Event(
         "reporter.warn_suggested",
         f"{reporter_id}/{at_us}",

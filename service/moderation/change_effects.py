@@ -1,6 +1,6 @@
-"""What follows from changed clusters for their targets: holds, restorations, and the events that report both. PURE.
+"""The effects of changed clusters on their targets: holds, restorations, and the events that report both. PURE.
 
-The caller gathers the facts before, and stores and publishes what is decided here after.
+The caller gathers the facts first, and afterwards stores and publishes the result.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from service.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What is known about the targets that are looked at, all by target key; more targets do no harm."""
+    """Facts about the targets under review, by target key; further targets do no harm."""
 
-    summaries: Mapping[int, TargetSummary]  # what clusters say about them now
+    summaries: Mapping[int, TargetSummary]  # the clusters' discounts now
     totals: Mapping[int, int]  # standing complaints
     outcomes: Mapping[int, Sequence[Received]]
     complaints_at_removal: Mapping[int, int]  # standing ones that were filed up to the latest removal
@@ -41,7 +41,7 @@ class ClustersOfTargets:
         return [self.now[i] for i in sorted({i for t in targets for i in self.by_target.get(t, ())})]
 
     def discounting_before(self, target: int) -> set[str]:
-        """Clusters that were on the target, and discounting, before the change."""
+        """Clusters that discounted complaints about the target before the change."""
         earlier = (self.before.get(i) for i in self.by_target.get(target, ()))
         return {
             s.id
@@ -52,12 +52,12 @@ class ClustersOfTargets:
 
 @dataclass(slots=True)
 class TargetEffects:
-    """What is to be stored and reported about targets."""
+    """Changes of targets to store and report."""
 
     events: list[Event] = field(default_factory=list)
     holds: set[str] = field(default_factory=set)  # keys of the new holds
     restorations: dict[int, Restoration | None] = field(default_factory=dict)  # those that changed; None: withdrawn
-    forgotten: set[int] = field(default_factory=set)  # targets of restorations whose complaints were deleted meanwhile
+    forgotten: set[int] = field(default_factory=set)  # targets of restorations whose complaints have been deleted
 
 
 def effects_on_targets(
@@ -69,7 +69,7 @@ def effects_on_targets(
     policy: Policy,
     at: Moment,
 ) -> TargetEffects:
-    """Look at targets of `held` for holds that were not reported, and at those of `reviewed` for restorations."""
+    """Find unreported holds among the targets `held`, and changed restorations among the targets `reviewed`."""
     effects = TargetEffects()
     _report_holds(held, facts, reported_holds, policy, effects)
     for target, after in reviewed_restorations(reviewed, facts, clusters, policy.default_threshold, at).items():

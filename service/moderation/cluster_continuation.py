@@ -1,8 +1,8 @@
-"""What becomes of the stored clusters that a recomputed group continues, merges or splits? PURE.
+"""Continue, merge and split stored clusters when their groups are recomputed. PURE.
 
-Age alone never shrinks a cluster: members, targets and complaints that have left the window stay in it. A person's
-decision stands for the complaints it was made about, also in a part that splits off and in a cluster that takes over
-another.
+Age alone never shrinks a cluster: members, targets and complaints that have left the window stay in it. A moderator's
+decision continues to apply to the complaints it was made about, even in a part that splits off and in a cluster that
+absorbs another.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def new_cluster(
     policy: Policy,
     new_id: Callable[[], str],
 ) -> ClusterState:
-    """A cluster for a group that continues none: a part that split off, or a group seen for the first time.
+    """A new cluster: for a part that split off, or for a group seen for the first time.
 
-    Its score is still to be measured (cluster_scoring.judged).
+    It has no score yet: cluster_scoring.scored() sets it.
     """
     split_from = max(
         shared, key=lambda i: (shared[i], [-x if isinstance(x, int) else x for x in age(present[i])]), default=None
@@ -38,7 +38,7 @@ def new_cluster(
         left = {s.id: s for s in states.values() if s.id not in present and s.disposition != "merged"}
         gone = [left[i] for i in overlaps(group, left, policy.identity_overlap)]
         earlier = max(gone, key=lambda s: (s.last_us, s.id)).id if gone else None
-    # What a person decided about the whole stands for the part: the verdict on its complaints, and who is excluded.
+    # The part inherits the decisions about the whole: the verdict on its complaints, and the excluded members.
     parent = present[split_from] if split_from else None
     decided = parent.memberships if parent else {}
     excluded = parent.excluded & group.reporters if parent else frozenset()
@@ -68,7 +68,7 @@ def new_cluster(
 
 @dataclass(frozen=True, slots=True)
 class _Aged:
-    """What a cluster has outside the window: nothing in the window can tell whether it still belongs."""
+    """The part of a cluster that lies outside the window, where it cannot be checked again."""
 
     members: frozenset[int]
     targets: frozenset[int]
@@ -80,9 +80,9 @@ def continued_cluster(
 ) -> ClusterState:
     """The stored cluster with the group's result, plus what has left the window and what was absorbed.
 
-    `since_us` is the start of the window. The score is still to be measured (cluster_scoring.judged).
+    `since_us` is the start of the window. The score is still the old one: cluster_scoring.scored() updates it.
     """
-    sources = (*absorbed, base)  # of two that hold the same complaint, the later one's counts
+    sources = (*absorbed, base)  # where two hold the same complaint, the later one wins
     aged = _aged(sources, since_us)
     excluded = base.excluded.union(*(a.excluded for a in absorbed))
     were_members = base.members.union(*(a.members for a in absorbed))
@@ -106,7 +106,7 @@ def continued_cluster(
 
 
 def _aged(sources: Iterable[ClusterState], since_us: int) -> _Aged:
-    """What the clusters have from before `since_us`, deleted complaints included."""
+    """The parts of the clusters from before `since_us`, deleted complaints included."""
     left = [m for state in sources for m in state.memberships.values() if m.time_us < since_us]
     gone = [state.without_complaints() for state in sources]
     return _Aged(
@@ -132,22 +132,22 @@ def _kept_memberships(
 
 
 def _lasting_evidence(base: ClusterState, group: DetectedGroup, aged: _Aged) -> tuple[Evidence, ...]:
-    """The group's evidence; the cluster's where it was stronger and a part has left the window.
+    """The group's evidence, or the cluster's where that was stronger and a part of it has left the window.
 
-    What the window still shows is then a part, and age alone lowers nothing.
+    The window then shows only a part of the cluster, and age alone must not lower a score.
     """
     lowered_by_age = aged.anything and coordination(base.evidence) > coordination(group.evidence)
     return base.evidence if lowered_by_age else group.evidence
 
 
 def _trimmed_span(sources: Iterable[ClusterState]) -> tuple[int, int] | None:
-    """First and last of all complaints that retention deleted; None where it deleted none."""
+    """Times of the first and last complaint that retention deleted; None if it deleted none."""
     spans = [state.trimmed_us for state in sources if state.trimmed_us is not None]
     return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
 
 def _with_verdicts_of(state: ClusterState, base: ClusterState, absorbed: Sequence[ClusterState]) -> ClusterState:
-    """The merged cluster with the verdict of those it is made of; where they contradict, it is open again."""
+    """The merged cluster with the verdict of its parts; if their verdicts conflict, the case is open again."""
     verdicts = {s.verdict for s in (base, *absorbed) if s.verdict}
     if len(verdicts) > 1:
         return replace(state, status="open", verdict=None, decided_reporters=None, decided_targets=None)
@@ -169,9 +169,9 @@ def _with_verdicts_of(state: ClusterState, base: ClusterState, absorbed: Sequenc
 def absorb_crowds(
     present: Mapping[str, ClusterState], states: Mapping[str, ClusterState], changed: dict[str, ClusterState]
 ) -> None:
-    """Merge each crowd on one target into the group that it turned out to be part of, in `changed`.
+    """Merge each crowd on one target into the group that it turned out to be part of; updates `changed`.
 
-    A crowd that a person decided about stays as it is.
+    A crowd that a moderator has decided about stays as it is.
     """
     groups = [s for s in changed.values() if s.kind == "repeat" and s.disposition not in ("merged", "revoked")]
     for state in present.values():

@@ -1,4 +1,4 @@
-"""What do clusters take off the independent count of each target? PURE.
+"""How much clusters take off the independent count of each target. PURE.
 
 The link between stored clusters (cluster_state.py) and the independent count (assessment.py).
 """
@@ -14,11 +14,11 @@ from service.moderation.cluster_state import ClusterState, Membership
 
 
 def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
-    """The cluster's part in each of its targets, as the independent count takes it.
+    """The cluster's part on each of its targets, as the independent count needs it.
 
-    A decision stands for the complaints it was made about. After growth has reopened the case, complaints since
-    then are discounted by the model; on a target that has both, the verdict "not coordinated" frees those it was made
-    about, and "coordinated" counts for all once it was made about half of them.
+    A decision applies to the complaints it was made about. Once growth has reopened the case, later complaints are
+    discounted by the model. On a target with both kinds, "not coordinated" exempts the complaints it was made about,
+    and "coordinated" applies to all if it was made about at least half of them.
     """
     standing = state.verdict if state.status != "open" else None
     model = discount_probability(state.disposition, standing, state.probability, state.unfounded_probability)
@@ -43,9 +43,9 @@ def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
 
 
 def summaries(states: Iterable[ClusterState], targets: Collection[int] | None = None) -> dict[int, TargetSummary]:
-    """What the clusters say about each target, or about those of `targets`.
+    """The clusters' discounts by target, for all targets or for `targets` only.
 
-    Merged clusters speak through their survivor.
+    Merged clusters count through their survivor.
     """
     parts: dict[int, list[ClusterPart]] = defaultdict(list)
     for state in states:

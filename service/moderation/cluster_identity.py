@@ -1,8 +1,8 @@
-"""Which stored cluster is a recomputed group? PURE.
+"""Match recomputed groups with the stored clusters that they continue. PURE.
 
-A group keeps the id of the stored cluster with which it shares most members, if they share enough
-(`common_people`). A group that is the best heir of several clusters merges them, and the oldest id survives; of
-several groups that share members with one cluster, the one with most in common keeps the id (a split).
+A group keeps the id of the stored cluster with which it shares most members, if they share enough (`common_people`). A
+group that is the best match for several clusters merges them, and the oldest id survives. If several groups share
+members with one cluster, the one with most in common keeps the id (a split).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 from service.model import Evidence, Kind
 from service.moderation.cluster_state import ClusterState, Membership
 
-CROWD_SHARE = 0.5  # of a crowd's accounts in a known group: then it is part of that group
+CROWD_SHARE = 0.5  # a crowd with this share of its accounts in a known group is part of that group
 
 
 class DetectedGroup(Protocol):
@@ -32,7 +32,7 @@ class DetectedGroup(Protocol):
 
 
 def overlaps(group: DetectedGroup, present: Mapping[str, ClusterState], share: float) -> dict[str, int]:
-    """Members in common with each stored cluster that the group may be, by cluster id."""
+    """Number of members shared with each stored cluster that the group may continue, by cluster id."""
     common = {
         state.id: common_people(group.kind, group.reporters, group.author_by_target.keys(), state, share)
         for state in present.values()
@@ -41,14 +41,14 @@ def overlaps(group: DetectedGroup, present: Mapping[str, ClusterState], share: f
 
 
 def common_people(kind: Kind, people: Set[int], targets: Set[int], state: ClusterState, share: float) -> int:
-    """How many people a group has in common with a cluster that it may be; 0 where it is another one.
+    """How many people a group shares with a cluster that it may continue; 0 if it cannot continue it.
 
-    `share` of the smaller one's people have to be in both, those that a decision took out included.
+    At least `share` of the smaller one's people must be in both; members excluded by a decision are included.
     """
     if kind != state.kind:
         return 0  # a crowd on one target is not the group that hits many, though they share accounts
     if kind == "one_shot" and targets != state.author_by_target.keys():
-        return 0  # nor the crowd on another target: its own target would lose its discount
+        return 0  # nor is it the crowd on another target, which would lose its discount
     known = state.members | state.excluded
     common = len(people & known)
     return common if common >= share * min(len(people), len(known)) else 0
@@ -95,7 +95,7 @@ def is_part_of_known_group(crowd: DetectedGroup, states: Mapping[str, ClusterSta
 
 
 def belongs_to(people: Set[int], targets: Set[int], group: ClusterState) -> bool:
-    """Whether a crowd is part of the group: its targets are all the group's, and half of its people."""
+    """Whether a crowd is part of the group: all of its targets and half of its people are the group's."""
     return targets <= group.author_by_target.keys() and len(
         people & (group.members | group.excluded)
     ) >= CROWD_SHARE * len(people)

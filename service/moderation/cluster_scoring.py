@@ -1,6 +1,6 @@
-"""How does a cluster stand, given what is known now: score, disposition, version, revocation? PURE.
+"""Update a cluster's score, disposition and version by the evidence and outcomes known now, or revoke it. PURE.
 
-A person's decision outranks every score. Age alone never lowers or revokes a cluster.
+A moderator's decision outranks every score. Age alone never lowers or revokes a cluster.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EVIDENCE_GONE = "the evidence no longer supports a group"
 _LOST_ITS_EVIDENCE = (EVIDENCE_GONE, "what is known now no longer speaks for a group")
 
 
-def judged(
+def scored(
     state: ClusterState,
     outcomes: Mapping[int, Sequence[Judgement]],
     policy: Policy,
@@ -31,10 +31,10 @@ def judged(
     since_us: int,
     now_us: int,
 ) -> ClusterState:
-    """The cluster with the score, disposition and summary that its evidence and the outcomes give it.
+    """The cluster with the score, disposition and summary that follow from its evidence and the outcomes.
 
-    A person's decision is never overturned, and age alone revokes nothing: a cluster that reaches back before
-    `since_us`, the start of the window, keeps its disposition. `now_us` is when a revocation is dated.
+    A moderator's decision is never overturned, and age alone revokes nothing: a cluster that reaches back before
+    `since_us`, the start of the window, keeps its disposition. A revocation is dated `now_us`.
     """
     counted = state.counted
     filed = [JudgedComplaint(m.seq, m.target, m.time_us) for m in counted]
@@ -48,7 +48,7 @@ def judged(
     )
     disposition: Disposition = verdict.disposition
     if state.verdict is not None:
-        disposition = state.disposition  # a person decided
+        disposition = state.disposition  # a moderator decided
     elif disposition == "flagged" and state.disposition == "held_back":
         disposition = "held_back"
     elif disposition == "revoked" and state.reaches_before(since_us):
@@ -100,11 +100,11 @@ def versioned(before: ClusterState, after: ClusterState) -> ClusterState:
 
 
 def reopened(before: ClusterState | None, after: ClusterState, policy: Policy) -> ClusterState:
-    """A decided cluster that went on growing returns to open; the verdict still stands for what it was made about."""
+    """Reopen a decided cluster that has grown; the verdict still applies to the complaints it was made about."""
     if before is None:
         return after
     if after.status == "decided" and after.decided_reporters is not None:
-        # Counted one by one: others may have been dropped since.
+        # Counted one by one, since members may have been dropped meanwhile.
         new_targets = len(
             after.author_by_target.keys() - {m.target for m in after.memberships.values() if m.verdict is not None}
         )
@@ -118,7 +118,7 @@ def reopened(before: ClusterState | None, after: ClusterState, policy: Policy) -
 
 
 def unseen(state: ClusterState, *, since_us: int, now_us: int) -> ClusterState | None:
-    """A sweep no longer finds the group: revoked, if no person decided and all its complaints could be seen."""
+    """Revoke a cluster that a sweep no longer finds, unless it is decided or reaches back before the window."""
     if state.verdict is not None or state.reaches_before(since_us):
         return None
     return replace(
@@ -137,10 +137,10 @@ def rescore(
     policy: Policy,
     withdrawn: Iterable[int] = (),
 ) -> ClusterState:
-    """The cluster after outcomes or withdrawals, in the window or not; the same object where nothing changes.
+    """The cluster after outcomes or withdrawals, in the window or not; the same object if nothing changes.
 
-    `outcomes` are those known by now, by target; `withdrawn` are seqs of complaints, others than the cluster's
-    included.
+    `outcomes` holds all known outcomes by target; `withdrawn` holds seqs of complaints, which may belong to other
+    clusters.
     """
     after = _without_withdrawn(state, set(withdrawn) & state.memberships.keys())
     if after is not state and state.verdict is None and _too_small(after, policy):
@@ -152,11 +152,11 @@ def rescore(
             version=state.version + 1,
         )
     if state.trimmed_us is not None and not after.counted:
-        # nothing is left to judge it by: what was found stays
+        # no complaint is left to score it by: keep the earlier result
         return versioned(state, after) if state != after else state
-    after = judged(after, outcomes, policy, since_us=0, now_us=now_us)
+    after = scored(after, outcomes, policy, since_us=0, now_us=now_us)
     if state.disposition == "revoked" and state.verdict is None and state.revoked_because not in _LOST_ITS_EVIDENCE:
-        # The group was no longer found, or too little of it is left: no outcome brings it back, being found again does.
+        # The group is no longer found, or too small: an outcome does not bring it back, only detection does.
         after = replace(
             after,
             disposition="revoked",
@@ -168,7 +168,7 @@ def rescore(
 
 
 def _without_withdrawn(state: ClusterState, withdrawn: Set[int]) -> ClusterState:
-    """The cluster without these complaints (seqs of its own), and without members and targets that have none left."""
+    """The cluster without these complaints (its own, by seq) and without members and targets that have none left."""
     if not withdrawn:
         return state
     left = {seq: m for seq, m in state.memberships.items() if seq not in withdrawn}

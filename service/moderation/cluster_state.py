@@ -87,10 +87,7 @@ class ClusterState:
         return self.trimmed_us or ()
 
     def without_complaints(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Members and targets of which retention has deleted every complaint.
-
-        Nothing is left to judge them by.
-        """
+        """Members and targets whose complaints have all been deleted by retention, so that they cannot be scored."""
         if self.trimmed_us is None:
             return frozenset(), frozenset()
         return self.members - {m.reporter for m in self.memberships.values()}, frozenset(
@@ -98,8 +95,8 @@ class ClusterState:
         )
 
     def reaches_before(self, since_us: int) -> bool:
-        """Whether a counted complaint is older than `since_us`, or was deleted.
+        """Whether a counted complaint is older than `since_us` or was deleted.
 
-        Then what lies after `since_us` does not show the whole cluster.
+        If so, the complaints since then do not show the whole cluster.
         """
         return self.trimmed_us is not None or any(m.time_us < since_us for m in self.counted)

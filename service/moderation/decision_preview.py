@@ -1,9 +1,9 @@
-"""What would a decision do? Shown before it is made. PURE.
+"""The effect of a decision, shown before it is made. PURE.
 
-Three versions of the same archive are compared: as it is, as it would be after the decisions, and as it would be if the
-decided clusters had never been found. The complaints that a decision stops counting are the difference of the last two,
-so that "stops counting 138 complaints" says what the verdict stands for, even where the estimate had discounted most of
-them before; the difference of the first two is what the decision changes.
+Three states of the archive are compared: the present one, the one after the decisions, and the one without the decided
+clusters. The complaints that a decision stops counting are the difference between the last two: "stops counting 138
+complaints" is the whole effect of the verdict, even if the estimate had already discounted most of them. What the
+decision changes is the difference between the first two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from service.moderation.restorations import Moment, Received, Restoration, infla
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the archive knows of the targets that the decided clusters are on."""
+    """Facts from the archive about the targets of the decided clusters."""
 
     totals: Mapping[int, int]  # standing complaints
     outcomes: Mapping[int, Sequence[Received]]
@@ -33,13 +33,13 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What decisions about clusters do, in complaints, targets and restorations."""
+    """The effect of decisions on complaints, targets and restorations."""
 
     clusters: int
-    targets: int  # that the clusters are on
-    lifted: float  # complaints that count for nothing after it because of these clusters
+    targets: int  # of the clusters
+    lifted: float  # complaints that are not counted after it because of these clusters
     lifted_targets: int
-    lifted_before: float  # the same as it is now, by estimate or an earlier decision
+    lifted_before: float  # complaints not counted now, by estimate or an earlier decision
     held: int  # targets whose recommendation is `hold` after it
     held_before: int
     restorations: int  # open after it, on these targets
@@ -53,11 +53,10 @@ class Effect:
 
 
 def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str, int]) -> ClusterState:
-    """The cluster once the detect worker has taken the decision over, as far as counts go by it; `case` is it after the
-    decision.
+    """The cluster after the detect worker has applied the decision, as far as it affects counts.
 
-    A verdict that stands is the whole cluster's, so that which complaint it was made about is only looked at where none
-    does.
+    `case` is the case after the decision. A standing verdict applies to the whole cluster; only without one does it
+    matter which complaints an earlier verdict was made about.
     """
     excluded = frozenset(key_by_reporter[name] for name in case.excluded if name in key_by_reporter)
     everybody = state.members | state.excluded
@@ -78,10 +77,10 @@ def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str,
 
 
 def effect_of(states: Mapping[str, ClusterState], decided: Mapping[str, ClusterState], facts: Facts) -> Effect:
-    """What changes when the clusters in `decided` become as they are there.
+    """The effect of replacing the clusters in `decided` with their new states.
 
-    `states` holds, as they are now, all clusters on any target of the decided ones, these among them. Raises KeyError
-    for a decided cluster that is not among them.
+    `states` holds the current state of every cluster on any target of the decided ones, including themselves. Raises
+    KeyError for a decided cluster that is missing from it.
     """
     return effects_of(states, [decided], facts)[0]
 
@@ -89,7 +88,7 @@ def effect_of(states: Mapping[str, ClusterState], decided: Mapping[str, ClusterS
 def effects_of(
     states: Mapping[str, ClusterState], choices: Sequence[Mapping[str, ClusterState]], facts: Facts
 ) -> list[Effect]:
-    """The same for several choices about the same clusters: what stays is summed up once."""
+    """The effects of several choices about the same clusters; the present state is summed up only once."""
     identities = {identity for decided in choices for identity in decided}
     befores = [states[identity] for identity in sorted(identities)]
     others = [state for identity, state in states.items() if identity not in identities]
@@ -146,8 +145,8 @@ def _effect(
 def sentence(effect: Effect, verdict: str) -> str:
     """The effect of decisions with this verdict, in one plain sentence.
 
-    A verdict about coordination is described by what it stands for, even where the estimate had discounted most of it;
-    escalating and snoozing say nothing about the group, and are described by what changes.
+    A verdict about coordination is described by its whole effect, even if the estimate had already discounted most of
+    the complaints. Escalating and snoozing give no verdict, and are described by what changes.
     """
     parts = []
     waits = verdict in ("escalated", "snoozed")

@@ -1,9 +1,9 @@
-"""Decisions about clusters: what a moderator's word makes of a case, as a fold over its log.
+"""Decisions about clusters: the state of a case follows from its decision log.
 
-A decision outranks the detector, so what stands must be readable from the log alone: `standing(log)`
-folds the decisions in force, and a decision is in force unless a later one in force reverses it. Undoing
-an undo therefore brings back what it had taken away. Pure: `now`, the new id and the name of whoever
-decides are arguments. Why a reversal needs a verdict of its own, and what it means: docs/decisions/020-decisions.md.
+A decision outranks the detector, so its effect must be readable from the log alone: `standing(log)` folds the decisions
+in force, and a decision is in force unless a later decision in force reverses it. Undoing an undo therefore restores
+the original decision. Pure: `now`, the new id and the moderator's name are arguments. docs/decisions/020-decisions.md
+explains why a reversal has a verdict of its own, and what it means.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Unfit(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A cluster as far as a decision reads or changes it."""
+    """The fields of a cluster that a decision reads or changes."""
 
     id: str
     version: int
@@ -42,7 +42,7 @@ class Case:
     revoked_at: datetime | None
     revoked_because: str | None
     merged_into: str | None  # the survivor at the end of the chain
-    members: frozenset[str]  # everybody that was ever put in, the excluded included
+    members: frozenset[str]  # all reporters ever added, including excluded ones
     excluded: frozenset[str]
     target_count: int
     decided_reporters: int | None  # sizes when the standing verdict was given: growth since then reopens
@@ -56,7 +56,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a decision log amounts to."""
+    """The state that a decision log results in."""
 
     status: Status = "open"
     verdict: StandingVerdict | None = None
@@ -69,7 +69,7 @@ def in_force(log: Sequence[Decision]) -> list[Decision]:
     """The decisions of a log (oldest first) that no later decision in force reverses; order is kept."""
     reversed_ids: set[str] = set()
     kept: list[Decision] = []
-    # From the newest backwards: a reversal always points to an earlier decision, so its own fate is known by then.
+    # Newest first: a reversal points to an earlier decision, so whether it is in force is known by then.
     for decision in reversed(log):
         if decision.id in reversed_ids:
             continue
@@ -80,7 +80,7 @@ def in_force(log: Sequence[Decision]) -> list[Decision]:
 
 
 def standing(log: Sequence[Decision]) -> Standing:
-    """What stands after the whole log, oldest first; an empty log leaves an open case without a verdict."""
+    """The state after the whole log, oldest first; an empty log gives an open case without a verdict."""
     by_id = {decision.id: decision for decision in log}
     state = Standing()
     for decision in in_force(log):
@@ -89,10 +89,10 @@ def standing(log: Sequence[Decision]) -> Standing:
 
 
 def is_plain_undo(decision: Decision | DecisionRequest, undone: Decision | None) -> bool:
-    """Does a reversal only take back, without a verdict of its own?
+    """Whether a reversal is only an undo, without a verdict of its own.
 
-    It does when it repeats the verdict (and the snooze) of what it reverses: nobody takes "coordinated" back
-    in order to say "coordinated". Any other verdict is the decision that stands instead.
+    It is an undo if it repeats the verdict (and the snooze) of the decision that it reverses: nobody reverses
+    "coordinated" in order to decide "coordinated". Any other verdict replaces the reversed one.
     """
     return undone is not None and (decision.verdict, decision.snooze_until) == (undone.verdict, undone.snooze_until)
 
@@ -109,7 +109,7 @@ def _after(state: Standing, decision: Decision, *, plain_undo: bool) -> Standing
 
 
 def effective_status(status: Status, snooze_until: datetime | None, now: datetime) -> Status:
-    """The status as people see it: a snooze that has run out is an open case."""
+    """The status as people see it: a case whose snooze has ended is open."""
     if status == "snoozed" and (snooze_until is None or snooze_until <= now):
         return "open"
     return status
@@ -120,8 +120,8 @@ def decide(
 ) -> tuple[Case, Decision]:
     """The case after the request, and the entry for its log.
 
-    `log` is the cluster's, oldest first, with those of clusters merged into it. Raises Refused for a merged
-    cluster, StaleVersion when somebody changed the case first, Unfit for a field that does not fit.
+    `log` is the cluster's log, oldest first, including those of clusters merged into it. Raises Refused for a merged
+    cluster, StaleVersion if the case has changed meanwhile, Unfit for an invalid field.
     """
     if case.disposition == "merged":
         raise Refused(f"cluster {case.id} was merged into {case.merged_into}: decide on {case.merged_into}")
@@ -148,7 +148,7 @@ def decide(
         version=request.version,
     )
     if undone is None:
-        # Not the fold: the detector may have reopened the case (growth, conflicting merge), which no log entry tells.
+        # Not the fold: the detector may have reopened the case (growth, conflicting merge) without a log entry.
         before = Standing(
             status=case.status, verdict=case.verdict, snooze_until=case.snooze_until, excluded=case.excluded
         )
@@ -184,17 +184,17 @@ def _undone(case: Case, log: Sequence[Decision], request: DecisionRequest) -> De
 
 def _check_fields(case: Case, request: DecisionRequest, undone: Decision | None, now: datetime) -> None:
     if request.note is not None and "\0" in request.note:
-        raise Unfit("a note holds no NUL character: not every database can store it", pointer="/note")
+        raise Unfit("the note contains a NUL character, which not every database can store", pointer="/note")
     for index, reporter in enumerate(request.excluded_reporters):
         if reporter not in case.members:
             raise Unfit(
-                f"{reporter!r} is no member of cluster {case.id}: only its reporters can be excluded",
+                f"{reporter!r} is not a member of cluster {case.id}: only its reporters can be excluded",
                 pointer=f"/excluded_reporters/{index}",
             )
-    # Taking a snooze back repeats its end, which may have passed since.
+    # Undoing a snooze repeats its end, which may have passed meanwhile.
     if request.snooze_until is not None and request.snooze_until <= now and not is_plain_undo(request, undone):
         raise Unfit(
-            f"snooze_until is {request.snooze_until.isoformat()} and has to lie after now, {now.isoformat()}",
+            f"snooze_until is {request.snooze_until.isoformat()}; it must be later than now ({now.isoformat()})",
             pointer="/snooze_until",
         )
 
@@ -217,9 +217,9 @@ def _with(case: Case, after: Standing, *, verdict_is_new: bool, by: str, now: da
 
 
 def _disposed(case: Case, now: datetime) -> Case:
-    """The disposition that the standing verdict asks for; without one, only a person's revocation is taken back."""
+    """Apply the standing verdict to the disposition; without one, only a moderator's revocation is undone."""
     if case.verdict == "not_coordinated":
-        # by the detector, maybe: its own reason stays, so that an undo does not flag again
+        # possibly revoked by the detector: keep its reason, so that an undo does not flag the cluster again
         if case.disposition == "revoked":
             return case
         return replace(case, disposition="revoked", revoked_at=now, revoked_because=DECIDED_NOT_COORDINATED)

@@ -23,5 +23,5 @@ class Event:
     """Something that happened to a case, as it is sent to subscribers."""
 
     type: str  # one of EVENT_TYPES
-    key: str  # what makes it the same event when it is found again: within its tenant, (type, key) is sent once
+    key: str  # identifies the event if it is found again: within a tenant, (type, key) is sent once
     data: dict[str, Any] = field(default_factory=dict, hash=False)  # JSON; small: ids and figures, no lists of members

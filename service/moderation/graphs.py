@@ -3,7 +3,7 @@
 Two views. Bipartite: reporters and targets, an edge where one complained about the other. Co-report: reporters
 alone, an edge for every two that share targets of the cluster, its weight the number shared. Both are
 bounded: the most connected nodes are kept and then the heaviest edges, ties by name, so that the same
-cluster gives the same picture; what was left out is counted. No layout: positions are the drawer's business.
+cluster gives the same picture; what was left out is counted. Coordinates are added by service/charts/network.py.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from scipy import sparse
 
 View = Literal["bipartite", "co-report"]
 EDGE_LIMIT = 20_000  # of one picture: 2,000 reporters of one target alone would make two million pairs
-# above so many meetings of two reporters, the pairs left out are not counted (a second and more)
+# above this number of encounters between two reporters, omitted pairs are not counted (it would take over a second)
 COUNTED_PAIRS = 2_000_000
-# XML 1.0 has no way to write these two; every other character that an id may hold, it has.
+# XML 1.0 cannot represent these two; it can represent every other character that an id may contain.
 _NOT_XML = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
 
 
@@ -60,7 +60,7 @@ def draw(ties: Iterable[Tie], view: View, *, node_limit: int) -> Picture:
     Raises ValueError for a limit below 1.
     """
     if node_limit < 1:
-        raise ValueError(f"node_limit = {node_limit} draws nothing: it is at least 1")
+        raise ValueError(f"node_limit = {node_limit} must be at least 1")
     ordered = sorted(ties, key=lambda tie: (tie.reporter, tie.target))
     return _bipartite(ordered, node_limit) if view == "bipartite" else _co_report(ordered, node_limit)
 
@@ -188,8 +188,8 @@ def graphml(picture: Picture, **about: str) -> bytes:
     """The picture as GraphML in UTF-8; `about`, truncated_nodes and truncated_edges (absent: not counted) are graph
     attributes.
 
-    A name with one of the two characters that XML cannot hold (U+FFFE, U+FFFF) is written with backslash
-    escapes, its node marked `reporter(escaped):`, so that it can never be taken for another's.
+    A name with one of the two characters that XML cannot represent (U+FFFE, U+FFFF) is written with backslash
+    escapes and its node is marked `reporter(escaped):`, so that it cannot be mistaken for another name.
     """
     written: nx.Graph[str] = nx.Graph()
     written.graph.update({key: _xml(value) for key, value in about.items()}, truncated_nodes=picture.truncated.nodes)

@@ -1,7 +1,7 @@
-"""What outcomes say about a cluster. PURE.
+"""How outcomes bear on a cluster. PURE.
 
-Only people teach: outcomes decided by a person or on appeal. The latest decision about a target wins (ties: the
-larger id), an appeal beats a person, and only complaints filed before a decision are judged by it.
+Only outcomes decided by a person or on appeal count. The latest decision about a target wins (ties: the larger id), an
+appeal outranks a person, and a decision only applies to complaints filed before it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.special import betaln
 
 
 class Judgement(Protocol):
-    """An outcome, wherever it comes from (service.storage.complaints.feed.FeedOutcome, an audit's file)."""
+    """An outcome from any source (service.storage.complaints.feed.FeedOutcome, an audit's file)."""
 
     @property
     def id(self) -> str: ...
@@ -43,7 +43,7 @@ class JudgedComplaint:
 
 @dataclass(frozen=True, slots=True)
 class VerdictTally:
-    """How people judged the targets of a cluster."""
+    """Moderators' verdicts on the targets of a cluster."""
 
     upheld: int
     rejected: int
@@ -54,7 +54,7 @@ _RANK = {"person": 0, "appeal": 1}
 
 
 def standing(outcomes: Iterable[Judgement]) -> Judgement | None:
-    """The one that teaches among the outcomes of one target (or one complaint); None if no person gave a verdict."""
+    """The outcome that counts among those of one target (or one complaint); None if no person gave a verdict."""
     taught = [o for o in outcomes if o.decided_by in _RANK and o.verdict is not None]
     return max(taught, key=lambda o: (_RANK[o.decided_by], o.decided_us, o.id), default=None)
 
@@ -62,15 +62,15 @@ def standing(outcomes: Iterable[Judgement]) -> Judgement | None:
 def tally(complaints: Iterable[JudgedComplaint], outcomes_by_target: Mapping[int, Iterable[Judgement]]) -> VerdictTally:
     """Targets upheld, rejected and unjudged, each counted once.
 
-    A target's verdict holds for the complaints filed before it; a verdict about one complaint holds for that one
-    alone and goes before the target's. Where the judged complaints of a target differ, the majority counts, a tie
-    as upheld.
+    A verdict about a target applies to the complaints filed before it. A verdict about one complaint applies to that
+    one alone and outranks the target's. Where the verdicts on a target's complaints differ, the majority counts; a tie
+    counts as upheld.
     """
-    filed: dict[int, list[JudgedComplaint]] = {}
+    complaints_by_target: dict[int, list[JudgedComplaint]] = {}
     for complaint in complaints:
-        filed.setdefault(complaint.target, []).append(complaint)
+        complaints_by_target.setdefault(complaint.target, []).append(complaint)
     upheld = rejected = 0
-    for target, mine in filed.items():
+    for target, mine in complaints_by_target.items():
         known = list(outcomes_by_target.get(target, ()))
         if not known:
             continue
@@ -86,7 +86,7 @@ def tally(complaints: Iterable[JudgedComplaint], outcomes_by_target: Mapping[int
             good, bad = good + (verdict.verdict == "upheld"), bad + (verdict.verdict == "rejected")
         upheld += good >= bad and good > 0
         rejected += bad > good
-    return VerdictTally(upheld, rejected, len(filed) - upheld - rejected)
+    return VerdictTally(upheld, rejected, len(complaints_by_target) - upheld - rejected)
 
 
 def log_likelihood_ratio(upheld: float, rejected: float) -> float:

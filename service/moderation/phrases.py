@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_LARGEST_POWER = 12  # beyond a trillion a number says no more than "a trillion"
+_LARGEST_POWER = 12  # larger numbers mean nothing more to readers
 
 
 def percent(share: float) -> str:
@@ -15,7 +15,7 @@ def percent(share: float) -> str:
 
 
 def power_of_ten(exponent: float) -> str:
-    """10 to the `exponent`, with two digits that count: "1.6", "32", "10,000"; "a trillion" from 10^12 on."""
+    """Ten to this power, to two significant digits: "1.6", "32", "10,000"; from a trillion on, "a trillion"."""
     if exponent >= _LARGEST_POWER:
         return "a trillion"
     value = 10.0**exponent

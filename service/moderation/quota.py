@@ -1,8 +1,8 @@
-"""The quota of new flags: a storm of campaigns must not bury the moderators.
+"""The quota of new flags, so that a wave of campaigns does not overwhelm the moderators.
 
-A tenant gets so many new flags a UTC day of the clusters' `last_at` when first found; the rest is held back
-(counted, shown, still discounting). One rule serves both sides: clusters found now and clusters held back
-earlier are candidates of the same kind, so a raised limit releases the highest scores first.
+A tenant gets a limited number of new flags per UTC day, which is the day of a cluster's `last_at` when first found. The
+other clusters are held back: counted, shown, and still discounting. New clusters and those held back earlier compete
+alike, so a raised limit releases the highest scores first.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ def day_of(moment: datetime | int) -> int:
 
 
 def admit(candidates: Sequence[Candidate], used_by_day: Mapping[int, int], limit: int) -> set[str]:
-    """Which candidates are flagged; the others are held back.
+    """Choose the candidates that are flagged; the others are held back.
 
-    `used_by_day` counts the flags that a day has given out already, the released ones included (a missing day:
-    none). Within a day the highest score goes first, ties by the smaller id. A limit below what is used takes
-    nothing back, it only admits nobody. Raises ValueError for a negative limit, a score that is no number, or
-    an id that stands twice.
+    `used_by_day` counts the flags already given out per day, released ones included (a missing day: none). Within a day
+    the highest score goes first, ties by the smaller id. If the limit is below the number already used, no flag is
+    withdrawn, but no candidate is admitted either. Raises ValueError for a negative limit, a NaN score or a duplicate
+    id.
     """
     if limit < 0:
         raise ValueError(f"flags_per_day = {limit} is below 0; 0 holds everything back")
     if len({candidate.id for candidate in candidates}) != len(candidates):
-        raise ValueError("a cluster stands twice among the candidates: one would take two places of the quota")
+        raise ValueError("a cluster appears twice among the candidates: it would use the quota twice")
     by_day: dict[int, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         if math.isnan(candidate.score):
-            raise ValueError(f"the score of cluster {candidate.id} is no number: it cannot be ranked")
+            raise ValueError(f"the score of cluster {candidate.id} is NaN: it cannot be ranked")
         by_day[candidate.day].append(candidate)
     admitted: set[str] = set()
     for day, found in by_day.items():

@@ -1,8 +1,7 @@
-"""What does a tick or a sweep change in the stored clusters? PURE.
+"""Update the stored clusters by the result of a tick or a sweep. PURE.
 
-For each group that detection found: which cluster it is (cluster_identity.py), what becomes of that cluster
-(cluster_continuation.py), how it stands now (cluster_scoring.py), and whether the day's quota of new flags has room
-for it (quota.py).
+For each group that detection found: match it with a cluster (cluster_identity.py), continue, merge or split that
+cluster (cluster_continuation.py), score it (cluster_scoring.py), and check the day's quota of new flags (quota.py).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from service.model import Disposition
 from service.moderation import quota
 from service.moderation.cluster_continuation import absorb_crowds, continued_cluster, new_cluster
 from service.moderation.cluster_identity import DetectedGroup, is_part_of_known_group, overlaps, owners, survivor_of
-from service.moderation.cluster_scoring import judged, reopened, unseen
+from service.moderation.cluster_scoring import reopened, scored, unseen
 from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import Judgement
 from service.policy import Policy
@@ -29,18 +28,18 @@ class Recomputation:
     outcomes: Mapping[int, Sequence[Judgement]]  # by target, those known by now
     since_us: int  # start of the window
     now_us: int  # the watermark
-    complete: bool  # a sweep: what it does not see is not there, and held back clusters may be released
-    # groups that are the same as when they were last reconciled: nothing of theirs changes
+    complete: bool  # a sweep: groups it does not find are gone, and held back clusters may be released
+    # groups unchanged since they were last reconciled
     settled: frozenset[DetectedGroup] = frozenset()
 
 
 def reconcile(
     states: Mapping[str, ClusterState], found: Recomputation, policy: Policy, new_id: Callable[[], str]
 ) -> dict[str, ClusterState]:
-    """The clusters that change, as they are afterwards.
+    """The clusters that change, in their new state.
 
-    Nothing in `states` is modified. Order of groups and states is irrelevant, but for the ids that `new_id` hands out
-    to new clusters, largest first.
+    `states` is not modified. The order of groups and states is irrelevant: new clusters get their ids from `new_id` by
+    size, largest first.
     """
     present = {s.id: s for s in states.values() if s.disposition != "merged" and s.last_us >= found.since_us}
     groups = sorted(found.groups, key=lambda g: (-len(g.reporters), min(g.reporters, default=0)))
@@ -59,15 +58,15 @@ def reconcile(
         base = changed.get(survivor, present[survivor]) if survivor else None
         if base is None:
             if _left_the_window(group, found):
-                continue  # detection still holds its complaints, but nobody came back
+                continue  # detection still has its complaints, but nothing is new
             state = new_cluster(group, states, present, shared[k], found.now_us, policy, new_id)
         else:
             seen.add(base.id)
             state = continued_cluster(base, group, [present[a] for a in absorbed], found.since_us)
             changed.update({loser: _merged(present[loser], base.id) for loser in absorbed})
-        state = judged(state, found.outcomes, policy, since_us=found.since_us, now_us=found.now_us)
+        state = scored(state, found.outcomes, policy, since_us=found.since_us, now_us=found.now_us)
         if base is None and state.disposition == "revoked":
-            continue  # never was a cluster
+            continue  # never stored as a cluster
         if base is None or base != state:
             changed[state.id] = reopened(base, state, policy)
     absorb_crowds(present, states, changed)
@@ -98,7 +97,7 @@ def _revoke_unseen(
 def _within_quota(
     states: Mapping[str, ClusterState], changed: dict[str, ClusterState], found: Recomputation, policy: Policy
 ) -> dict[str, ClusterState]:
-    """New flags beyond the day's quota are held back; a sweep releases what fits since."""
+    """Hold back new flags beyond the day's quota; a sweep releases those that fit meanwhile."""
     waiting = [s for s in changed.values() if s.disposition == "flagged" and s.id not in states]
     if found.complete:
         waiting += [
@@ -109,7 +108,7 @@ def _within_quota(
     candidates = [quota.Candidate(s.id, quota.day_of(s.found_us), s.score) for s in waiting]
     if not candidates:
         return changed
-    # A cluster that was flagged once has used a place of its day, even if it was revoked or merged since.
+    # A cluster that was flagged once has used its day's quota, even if it was revoked or merged later.
     used = Counter(quota.day_of(s.found_us) for s in states.values() if s.disposition != "held_back")
     admitted = quota.admit(candidates, used, policy.flags_per_day)
     for state in waiting:

@@ -1,26 +1,27 @@
-"""A reporter's reputation: how likely is it that a complaint of this reporter will be found right?
+"""A reporter's reputation: the probability that one of their complaints is upheld.
 
-A Beta posterior over the complaints that people judged (service/moderation/track_record.py says which verdict stands):
+A Beta posterior over the complaints that moderators reviewed (service/moderation/track_record.py chooses the verdict):
 
     mean = (PRIOR_UPHELD + up) / (PRIOR_UPHELD + PRIOR_REJECTED + up + down)
     up   = Σ over upheld complaints    2^(-age / HALF_LIFE) / (1 + others)
     down = Σ over rejected complaints  2^(-age / HALF_LIFE)
 
-Prior. Beta(2, 2): nobody is trusted or distrusted before four complaints' worth of verdicts. It is not the tenant's own
-share of upheld complaints, on purpose: a campaign that files most of a tenant's complaints would set everybody's prior.
+Prior. Beta(2, 2): nobody is trusted or distrusted before verdicts worth four complaints. It is deliberately not the
+tenant's own share of upheld complaints: a campaign that files most of a tenant's complaints would set the prior for
+everybody.
 
-Age is counted from the complaint, not from its decision: a backlog of old cases, decided today, says nothing about
-today.
+Age is counted from the complaint, not from its decision: deciding a backlog of old cases says nothing about today.
 
-Farming. `others` is the number of other reporters whose complaint about the target stands. Whoever wants a reputation
-to spend later would complain about what everybody sees, where a verdict is certain and costs nothing. With 1 / (1 +
-others) a target gives away one unit altogether, however many share it: k accounts that farm together have to find as
-many true cases as k honest people would, one that joins crowds of a hundred needs a hundred of them for one unit. A
-softer weight such as 1 / log2(2 + others) gives thirty accounts on one obvious case six units for one case. The other
-side of it: whoever complains along with an honest reporter dilutes what the reporter earns, but never takes more than
-that: the posterior stays at its prior.
+Farming. `others` is the number of other reporters with a standing complaint about the target. Accounts that want to
+build up a reputation to abuse later would complain about obvious cases, where the verdict is certain and the effort
+small. With 1 / (1 + others) all complaints about a target share one unit: k accounts that farm together have to find as
+many true cases as k honest people would, and an account that joins crowds of a hundred needs a hundred of them for one
+unit. A softer weight such as 1 / log2(2 + others) would give thirty accounts six units for one obvious case. The cost:
+complaining along with an honest reporter dilutes what that reporter earns, but never more than that: their posterior
+stays at the prior.
 
-Rejected complaints are not divided: being wrong in company is what a campaign is, and it would otherwise be free. Pure.
+Rejected complaints are not divided: campaigns are wrong in large numbers, and that would otherwise cost them nothing.
+Pure.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ CREDIBLE = 0.9  # share of the posterior between `low` and `high`
 
 @dataclass(frozen=True, slots=True)
 class Reputation:
-    """The posterior on the share of a reporter's complaints that are right."""
+    """The posterior on the share of a reporter's complaints that are upheld."""
 
     mean: float
     low: float  # the 90 % credible interval, equal tails
     high: float
-    weight: float  # decided complaints' worth of evidence: after decay, and shared with who else complained
-    upheld: int  # decided complaints as they are, each once
+    weight: float  # evidence in units of decided complaints, after decay and division among reporters
+    upheld: int  # decided complaints, each counted once
     rejected: int
 
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """What people's verdicts about a reporter's complaints are worth, and how many there are."""
+    """The weights of the verdicts on a reporter's complaints, and their numbers."""
 
     up: float
     down: float
@@ -66,7 +67,7 @@ def earned(
     reporters_by_target: Mapping[int, int],
     now_us: int,
 ) -> Earned:
-    """The weights up and down of the reporter's standing complaints; arguments as of `reputation`."""
+    """The weights up and down of the reporter's standing complaints; arguments as for `reputation`."""
     up = down = 0.0
     upheld = rejected = 0
     for complaint in complaints:
@@ -78,8 +79,8 @@ def earned(
             crowd = reporters_by_target.get(complaint.target, 1)
             if crowd < 1:
                 raise ValueError(
-                    f"{crowd} reporters stand on target {complaint.target}, below 1, though this one is among them:"
-                    " count standing complaints only"
+                    f"reporters_by_target[{complaint.target}] = {crowd} must be at least 1, since this reporter has a"
+                    " standing complaint there"
                 )
             up, upheld = up + weight / crowd, upheld + 1
         else:
@@ -93,12 +94,11 @@ def reputation(
     reporters_by_target: Mapping[int, int],
     now_us: int,
 ) -> Reputation | None:
-    """The reputation that one reporter's standing complaints have earned by `now_us`; None while none is decided.
+    """The reputation that a reporter's standing complaints have earned by `now_us`; None if none is decided.
 
-    `reporters_by_target` counts the distinct reporters whose complaint about a target stands, this one among them; a
-    target that is missing has no others. Microseconds since 1970; a complaint later than `now_us` is not aged. The
-    order of everything is irrelevant. Raises ValueError for a count below 1 of a target that the reporter complained
-    about.
+    `reporters_by_target` counts the distinct reporters with a standing complaint about a target, including this one; a
+    missing target has no others. Times are microseconds since 1970; a complaint later than `now_us` is not aged. Order
+    is irrelevant. Raises ValueError for a count below 1 on a target that the reporter complained about.
     """
     e = earned(complaints, outcomes_by_target, reporters_by_target, now_us)
     if not e.upheld + e.rejected:

@@ -1,11 +1,10 @@
-"""How would a group be scored without some of its members? An estimate, before they are excluded. PURE.
+"""Estimate a group's score without some of its members, before they are excluded. PURE.
 
-What the group's own complaints show is counted again: lockstep, devotion, span, one author, fresh accounts, shared
-fingerprints, near-duplicate texts, and the outcomes. The rest (how unlikely the group is by chance, the pairs, a
-crowd's slice) needs the whole window; it stays as the detector measured it, and the answer says so. How each signal is
-counted again is in its file (service/moderation/signals/).
-
-The detector's own answer comes with its next look at the group, and outranks this.
+Signals of the group's own complaints are counted again: lockstep, devotion, span, one author, fresh accounts, shared
+fingerprints, near-duplicate texts, and the outcomes. The others (how unlikely the group is by chance, the pairs, a
+crowd's slice) need the whole window: they keep the detector's values and are marked as such. Each signal's file in
+service/moderation/signals/ defines how it is counted again.
+The detector's next run replaces this estimate.
 """
 
 from __future__ import annotations
@@ -25,31 +24,31 @@ from service.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class RescoredSignal:
-    """One signal, for the whole group and for who is left."""
+    """One signal, for the whole group and for the remaining members."""
 
     signal: str
     before: Evidence
     after: Evidence
-    measured: bool  # False: it stays as the detector measured it
+    measured: bool  # False: the detector's value is kept
 
     @property
     def change(self) -> float:
-        """Of the signal's share of the score."""
+        """The change of the signal's contribution."""
         return self.after.contribution - self.before.contribution
 
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """The group as it is, and as it would be."""
+    """The score of the group without some of its members."""
 
-    members: int  # left
-    targets: int  # on which enough of those who are left complained
+    members: int  # remaining
+    targets: int  # on which enough of the remaining members complained
     score_before: float
     score: float
     probability: float
     unfounded_probability: float
     disposition: Disposition  # flagged, reliable or revoked
-    too_few: bool  # no group is left
+    too_few: bool  # too few members or targets remain for a group
     rows: tuple[RescoredSignal, ...]
 
 
@@ -64,9 +63,9 @@ def rescore_without(
 ) -> Rescored:
     """The group's score without the members in `left_out`.
 
-    `evidence` is the group's as stored, `complaints` those of all its members on its targets, `elsewhere` how many
-    complaints each member has on other targets, `verdicts` the outcomes' tally for the whole group and for who is left.
-    Order is irrelevant.
+    `evidence` is the group's stored evidence, `complaints` holds all members' complaints about its targets, `elsewhere`
+    the number of each member's complaints on other targets, `verdicts` the tallies of outcomes for the whole group and
+    for the remaining members. Order is irrelevant.
     """
     out = set(left_out)
     ordered = sorted(complaints, key=lambda c: (c.time_us, c.reporter))
@@ -98,7 +97,7 @@ def rescore_without(
 
 
 def _counted_again(e: Evidence, whole: CountedAgain, left: CountedAgain) -> Evidence | None:
-    """The signal for who is left; None where only the detector can tell."""
+    """The signal for the remaining members; None if only the detector can measure it."""
     signal = SIGNAL_BY_NAME.get(e.signal)
     if signal is None or signal.count_again is None:
         return None

@@ -1,7 +1,7 @@
-"""What a person's word about a removed target is, as an outcome. PURE.
+"""A moderator's choice about a removed target, as an outcome. PURE.
 
-It goes the way of every outcome (stream, archive, detection), so it teaches as they do: the complaints were wrong, or
-they were right.
+It takes the way of every outcome (stream, archive, detection), and counts like one: the complaints are rejected or
+upheld.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ CHOICES: tuple[Choice, ...] = get_args(Choice)
 
 
 def outcome_of(choice: Choice, target_id: str, *, outcome_id: str, decided_at: datetime) -> Outcome:
-    """The outcome. restored: the complaints are rejected, and it is put back.
+    """The outcome of a choice.
 
-    stands: they are upheld; that it is removed was told before, and stays so.
-
-    Raises ValueError for another choice, or for ids that are none.
+    restored: the complaints are rejected and the target is put back. stands: the complaints are upheld; there is no
+    action, since the removal was reported before. Raises ValueError for any other choice or an invalid id.
     """
     if choice == "restored":
         return Outcome(
@@ -33,4 +32,4 @@ def outcome_of(choice: Choice, target_id: str, *, outcome_id: str, decided_at: d
         )
     if choice == "stands":
         return Outcome(id=outcome_id, target_id=target_id, decided_at=decided_at, verdict="upheld", decided_by="person")
-    raise ValueError(f"{choice!r} is none of {', '.join(CHOICES)}")
+    raise ValueError(f"choice is {choice!r}; it must be one of {', '.join(CHOICES)}")

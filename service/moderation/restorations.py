@@ -1,31 +1,29 @@
-"""Which targets were removed while a cluster inflated their count, and what became of that? PURE.
+"""Restorations: targets that were removed while a cluster inflated their count, and what happened to them since. PURE.
 
-Counted is what stood when the target was removed, with what is known about clusters now: the standing complaints filed
-up to the removal, and how many of those are independent. A restoration is there when
+The complaints that stood at the removal are counted with today's knowledge of clusters: how many had been filed by
+then, and how many of those are independent. A target has a restoration if
 
     complaints >= threshold > independent        (the tenant's default_threshold)
 
-so a target that had fewer complaints than the threshold was not removed by its count, and one that enough people
-complained about independently would have been removed anyway. It concerns the latest removal, whoever removed:
-somebody may have looked, but at an inflated count. State:
+A target with fewer complaints than the threshold was not removed by its count, and one with enough independent
+complaints would have been removed anyway. Only the latest removal matters, also if a person removed the target, since
+the person saw an inflated count. State:
 
-    open      nobody has looked since the cluster was found
-    stands    since then a person or an appeal has upheld the complaints or removed it (the removal itself, if the
-    cluster
-              was known by then); the last word counts, an appeal's before a person's
-    restored  its latest action puts it back (restored, or kept on appeal)
+    open      nobody has reviewed the removal since the cluster was found
+    stands    since then a person or an appeal has upheld the complaints or removed the target (this may be the removal
+              itself, if the cluster was known by then); the latest decision counts, an appeal before a person
+    restored  the latest action puts it back (restored, or kept on appeal)
 
-and none any longer (withdrawn) when the count is inflated no more, because its cluster was revoked or found reliable.
-"Since" is a matter of both clocks: decided after the cluster's complaints, and received after the finding, since
-platforms send decisions late.
-
-Harm orders what a moderator should look at first:
+A restoration is withdrawn once the count is no longer inflated, because its cluster was revoked or found reliable.
+"Since" refers to both clocks: decided after the cluster's complaints, and received after the cluster was found, because
+platforms may send decisions late.
+Moderators see the most harmful first:
 
     harm = [1 if removed automatically] + (1 - independent / threshold) · (1 - independent / complaints)
 
-Automatic removals come first, since nobody has looked at all; then by how far the independent count fell short of the
-threshold, and by the share of the complaints that was discounted. 0 < harm < 2. A wrong "restored" costs a second look,
-a wrong "stands" costs the author: where in doubt it stays open.
+Automatic removals come first, since no person has reviewed them; then those whose independent count was furthest below
+the threshold and whose complaints were mostly discounted. 0 < harm < 2. A wrong "restored" costs a second review, a
+wrong "stands" costs the author: in case of doubt the restoration stays open.
 """
 
 from __future__ import annotations
@@ -66,13 +64,13 @@ class Restoration:
     removed_us: int
     removed_by: str  # automatic | person | appeal
     opened_us: int  # wall clock
-    opened_seq: int  # the tenant's sequence when it was found: what came later may know of it
+    opened_seq: int  # the tenant's sequence number when it was found: later decisions may take it into account
     changed_us: int  # of its state, wall clock
 
 
 @dataclass(frozen=True, slots=True)
 class Inflation:
-    """What the count was made of when the target was removed."""
+    """The make-up of the count when the target was removed."""
 
     complaints: int
     independent: float
@@ -80,26 +78,26 @@ class Inflation:
     found_us: int  # event time by which all of these clusters were found
 
     def carries(self, threshold: int) -> bool:
-        """Whether it is the clusters that carried the target over the threshold."""
+        """Whether the target reached the threshold only because of the clusters."""
         return self.complaints >= threshold > round(self.independent, _DECIMALS)
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a target is looked at again: the tick's place in the tenant's sequence, and the wall clock."""
+    """The time of a review: the tick's place in the tenant's sequence, and the wall clock."""
 
-    since_seq: int  # everything up to here was known before
+    since_seq: int  # everything up to here was known before this tick
     seq: int
     now_us: int
 
 
 def latest_action(outcomes: Iterable[Judgement]) -> Judgement | None:
-    """What the platform did last to a target as a whole; None while it did nothing."""
+    """The platform's latest action on a target as a whole; None without any."""
     return max((o for o in outcomes if o.action is not None and o.complaint == 0), key=_order, default=None)
 
 
 def latest_removal(outcomes: Iterable[Judgement]) -> Judgement | None:
-    """The last time that it was removed, undone since or not."""
+    """The latest removal, whether or not it was undone since."""
     return max((o for o in outcomes if o.action == "removed" and o.complaint == 0), key=_order, default=None)
 
 
@@ -110,9 +108,9 @@ def _order(outcome: Judgement) -> tuple[int, int, str]:
 def inflations(
     states: Iterable[ClusterState], removed_us: Mapping[int, int], complaints: Mapping[int, int]
 ) -> dict[int, Inflation]:
-    """What carried the count of each target when it was removed.
+    """How clusters inflated the count of each target when it was removed.
 
-    `removed_us` and `complaints` (that stood then) are by target; a target that no cluster discounts is left out.
+    `removed_us` and `complaints` (standing at that time) are by target; a target that no cluster discounts is left out.
     """
     parts: dict[int, list[ClusterPart]] = {}
     found: dict[str, int] = {}
@@ -150,10 +148,10 @@ def review(
     threshold: int,
     at: Moment,
 ) -> Restoration | None:
-    """The target's restoration as it is now; None where there is none (any more).
+    """The target's restoration now; None if it has none, or no longer has one.
 
-    `before` is how it stood, `known` names the clusters that there were before this look. The same object where nothing
-    changed.
+    `before` is its previous state, `known` the ids of the clusters that existed before this review. Returns the same
+    object if nothing changes.
     """
     removal, latest = latest_removal(outcomes), latest_action(outcomes)
     if removal is None or latest is None:
@@ -192,22 +190,22 @@ def review(
 
 
 def _known_since(before: Restoration | None, same: bool, inflation: Inflation, known: Iterable[str], at: Moment) -> int:
-    """From where in the tenant's sequence on whoever decided could know what carried the count."""
+    """The sequence number after which moderators could know that clusters had inflated the count."""
     if before is not None and (same or not set(before.clusters).isdisjoint(inflation.clusters)):
         return before.opened_seq
     return at.since_seq if not set(known).isdisjoint(inflation.clusters) else at.seq
 
 
 def harm(complaints: int, independent: float, threshold: int, removed_by: str) -> float:
-    """How badly it should be looked at; see above. Raises ValueError unless complaints >= 1 and threshold >= 1."""
+    """How urgent a review is (see above). Raises ValueError unless complaints >= 1 and threshold >= 1."""
     if complaints < 1 or threshold < 1:
-        raise ValueError(f"{complaints} complaints at a threshold of {threshold}: both have to be 1 or more")
+        raise ValueError(f"complaints = {complaints} and threshold = {threshold}: both must be at least 1")
     short = max(0.0, 1 - independent / threshold) * max(0.0, 1 - independent / complaints)
     return round((removed_by == "automatic") + short, _DECIMALS)
 
 
 def _confirmed(outcomes: Sequence[Received], since_seq: int, found_us: int) -> bool:
-    """Whether the last word of people who could know of the cluster was that it is rightly removed."""
+    """Whether the latest decision by people who could know of the cluster confirmed the removal."""
     words = [
         o
         for o in outcomes

@@ -1,14 +1,14 @@
-"""From measured signals to a score and two probabilities. PURE.
+"""Turn measured signals into a score and two probabilities. PURE.
 
-Two questions are kept apart, each a sum of log-odds:
+Two questions are answered separately, each by a sum of log-odds:
 
     coordinated?  S_c = base + lockstep + devotion + group + span        (outcomes are not in it)
     unfounded?    S_u = prior + LLR_outcomes + devices + one author + members' record      given that it is coordinated
 
-`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u) with the tenant's prior; the score is the sum of
-all that is shown, by which moderators sort. A cluster is flagged when both answers are above the bound, where the
-second begins at FLAG_PRIOR: as long as nothing speaks for its complaints, a coordinated group is shown. A group whose
-complaints people found right is "reliable".
+`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u) with the tenant's prior; the score, by which
+moderators sort, is the sum of all contributions. A cluster is flagged when both answers are above the bound. For this,
+the second starts at FLAG_PRIOR, so that a coordinated group is shown unless something speaks for its complaints. A
+group whose complaints moderators upheld is "reliable".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FLAG_PRIOR = 1.64  # log-odds; the share of dishonest groups in the worlds: five
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a cluster stands, outcomes included."""
+    """A cluster's score and disposition, outcomes included."""
 
     score: float
     probability: float
@@ -61,8 +61,8 @@ def judge(
 ) -> Verdict:
     """Score a cluster by its structural evidence and the outcomes known by now.
 
-    `target_count` is the cluster's, `prior_unfounded` a probability, `flag_score` in log-odds. Re-scoring on a new
-    outcome is this call again: nothing but the stored evidence is needed, in the window or not.
+    `target_count` is the cluster's, `prior_unfounded` a probability, `flag_score` in log-odds. To update the score
+    after a new outcome, call it again: it needs only the stored evidence, even if complaints have left the window.
     """
     structural = [e for e in structural if e.signal != outcomes_signal.OUTCOMES]
     reviewed = outcomes_signal.evidence(outcomes, target_count)

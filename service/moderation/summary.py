@@ -1,4 +1,4 @@
-"""One plain sentence about a group: who, what, how closely, and how it was judged. PURE."""
+"""One plain sentence about a group: who, what, how closely together, and the moderators' verdicts. PURE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.moderation.phrases import many
 from service.moderation.signals import one_author, outcomes, shared_traits
 from service.moderation.signals.registry import SIGNALS
 
-# "the same targets" is said where so large a share of the members complained about so large a share of the targets
+# "the same targets": at least this share of the members complained about at least this share of the targets
 SAME_MEMBERS, SAME_TARGETS = 0.9, 0.9
 
 
@@ -23,8 +23,8 @@ def summarise(
 ) -> str:
     """The sentence for a list of groups.
 
-    `complaints_by_member` counts the targets that each member complained about, None where that is not known (retention
-    has deleted complaints). What happened comes first, then what speaks against the group, then the verdicts.
+    `complaints_by_member` counts the targets that each member complained about; None if that is unknown because
+    retention has deleted complaints. What happened comes first, then the evidence against the group, then the verdicts.
     """
     by_name = {e.signal: e for e in structural}
     trait = shared_traits.strongest(structural)
@@ -44,7 +44,7 @@ def summarise(
 
 
 def who_and_what(members: int, targets: int, complaints_by_member: Collection[int] | None) -> str:
-    """Who complained about what, and no more than is so: "the same" targets only where nearly everybody hit nearly all.
+    """Who complained about what; "the same" targets only if nearly all members complained about nearly all of them.
 
     >>> who_and_what(3, 4, [4, 4, 4])
     '3 accounts complained about the same 4 targets'

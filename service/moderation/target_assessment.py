@@ -1,4 +1,4 @@
-"""The answer to the question before a removal, as the API gives it. PURE."""
+"""The assessment of a target that platforms request before a removal, as the API returns it. PURE."""
 
 from __future__ import annotations
 

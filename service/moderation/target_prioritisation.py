@@ -1,4 +1,4 @@
-"""Which one, two or three targets should a person judge, so that the question "unfounded?" is settled soonest?
+"""Choose up to three targets whose review settles soonest whether a group's complaints are unfounded.
 
 The model of outcomes (service/moderation/outcomes.log_likelihood_ratio) knows two kinds of coordinated groups: abusive
 ones, whose targets are upheld with a probability drawn from Beta(1, 4), and fair ones, Beta(4, 2). With w the cluster's
@@ -6,10 +6,9 @@ unfounded_probability by now, u upheld and r rejected, the next k verdicts are u
 
     P(i) = C(k, i) [w B(1+u+i, 4+r+k-i) / B(1+u, 4+r) + (1 - w) B(4+u+i, 2+r+k-i) / B(4+u, 2+r)]
 
-and each i has its posterior. To the model one unjudged target is as good as another: that says how many are needed, and
-that nobody's time is asked for where no verdict would move anything. Which ones: those that carry the most complaints
-of the members, since their verdict speaks about most; of equal ones, first what has been removed already, where the
-look may also undo a wrong. Pure.
+and each i has its posterior. To the model all unreviewed targets are equal. It gives the number of reviews needed, or
+none if no verdict would change anything. Targets with the most complaints by members come first, since their verdicts
+cover most complaints; among equals, removed targets come first, since a review may also correct a wrong removal. Pure.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from service.moderation.score import log_odds, sigmoid
 from service.moderation.signals.outcomes import ratio
 
 MOST = 3  # targets named
-SETTLED = 0.1, 0.9  # outside, the question counts as answered
-IDLE = 0.001  # an expected change below it, by the most looks, is not worth anybody's time
+SETTLED = 0.1, 0.9  # outside these bounds, the question counts as answered
+IDLE = 0.001  # a smaller expected change is not worth a review
 _NEARLY = 1e-9  # a probability of 0 or 1 has no log-odds
 
 Floats = npt.NDArray[np.float64]
@@ -39,27 +38,32 @@ def settle_with(
     reviewed: VerdictTally,
     unfounded_probability: float,
 ) -> tuple[int, ...]:
-    """The unjudged targets to judge first, at most three; none if all are judged or no verdict would change anything.
+    """The targets to review first, at most three; none if all are reviewed or no verdict would change anything.
 
-    `complaints` are the members' on the cluster's targets, `reviewed` their tally, `unfounded_probability` the
-    cluster's by now. A target whose every complaint came after its verdict is unjudged, as the tally has it. As few are
-    named as bring the probability outside .1 to .9 more likely than not; three where that is out of reach. Order is
-    irrelevant.
+    `complaints` holds the members' complaints about the cluster's targets, `reviewed` their tally,
+    `unfounded_probability` the cluster's present value. A target whose complaints all came after its verdict counts as
+    unreviewed, as in the tally. The number is the smallest that more likely than not brings the probability outside 0.1
+    to 0.9, or three if that is out of reach. Order is irrelevant.
     """
-    filed: dict[int, list[JudgedComplaint]] = {}
+    complaints_by_target: dict[int, list[JudgedComplaint]] = {}
     for complaint in complaints:
-        filed.setdefault(complaint.target, []).append(complaint)
+        complaints_by_target.setdefault(complaint.target, []).append(complaint)
     unjudged = [
-        t for t, mine in filed.items() if not outcomes_by_target.get(t) or tally(mine, outcomes_by_target).unjudged
+        t
+        for t, mine in complaints_by_target.items()
+        if not outcomes_by_target.get(t) or tally(mine, outcomes_by_target).unjudged
     ]
     looks = looks_needed(unfounded_probability, reviewed, min(MOST, len(unjudged)))
-    ranked = sorted(unjudged, key=lambda t: (-len(filed[t]), not _removed(outcomes_by_target.get(t, ())), t))
+    ranked = sorted(
+        unjudged, key=lambda t: (-len(complaints_by_target[t]), not _removed(outcomes_by_target.get(t, ())), t)
+    )
     return tuple(ranked[:looks])
 
 
 def looks_needed(unfounded_probability: float, reviewed: VerdictTally, available: int) -> int:
-    """How many further verdicts settle the question more likely than not; `available` where so few cannot, 0 where none
-    helps.
+    """How many further verdicts more likely than not settle the question.
+
+    `available` if that many are not enough, 0 if no verdict would change anything.
     """
     if not available or expected_change(unfounded_probability, reviewed, available) < IDLE:
         return 0
@@ -78,8 +82,7 @@ def expected_change(unfounded_probability: float, reviewed: VerdictTally, looks:
 
 
 def forecast(unfounded_probability: float, reviewed: VerdictTally, looks: int) -> tuple[Floats, Floats]:
-    """For 0..looks upheld among the next `looks` verdicts: how probable that is, and the unfounded_probability after
-    it.
+    """The probability of 0..looks upheld among the next `looks` verdicts, and the unfounded_probability after each.
 
     Raises ValueError for a probability outside 0..1 or fewer than one look.
     """
@@ -103,6 +106,6 @@ def forecast(unfounded_probability: float, reviewed: VerdictTally, looks: int) -
 
 
 def _removed(outcomes: Iterable[Judgement]) -> bool:
-    """Whether the target is removed by now, whoever removed it."""
+    """Whether the target's latest action is a removal, by a person or automatic."""
     acts = [o for o in outcomes if o.action is not None and o.complaint == 0]
     return bool(acts) and max(acts, key=lambda o: (o.decided_us, o.id)).action == "removed"

@@ -1,7 +1,7 @@
-"""A reporter's track record: how many of the complaints that people judged were upheld, how many rejected?
+"""A reporter's track record: how many of their complaints moderators upheld and how many they rejected.
 
-Only people teach (service/moderation/outcomes.py says which outcome stands): automatic removals would call every
-successful campaign right. Pure.
+Only people's verdicts count (service/moderation/outcomes.py chooses the one that stands): by automatic removals, every
+successful campaign would seem right. Pure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from service.moderation.outcomes import JudgedComplaint, Judgement, standing
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """Judged complaints; those that nobody has judged are in neither number."""
+    """Numbers of complaints with a verdict; complaints without one are not counted."""
 
     upheld: int = 0
     rejected: int = 0
@@ -23,15 +23,15 @@ class TrackRecord:
 def track_record(
     complaints: Iterable[JudgedComplaint], outcomes_by_target: Mapping[int, Sequence[Judgement]]
 ) -> TrackRecord:
-    """Count the judged among `complaints`, each for itself (see `verdict_on`); the order of both is irrelevant."""
+    """Count the verdicts on `complaints`, one by one (see `verdict_on`); the order of both arguments is irrelevant."""
     verdicts = [verdict_on(complaint, outcomes_by_target.get(complaint.target, ())) for complaint in complaints]
     return TrackRecord(verdicts.count("upheld"), verdicts.count("rejected"))
 
 
 def verdict_on(complaint: JudgedComplaint, outcomes: Sequence[Judgement]) -> str | None:
-    """How people judged this complaint, given all outcomes about its target: "upheld", "rejected" or None.
+    """The verdict on this complaint, given all outcomes about its target: "upheld", "rejected" or None.
 
-    An outcome about the complaint alone goes before one about its target, and judges only what was filed before it.
+    An outcome about the complaint alone outranks one about its target. It applies only to an earlier complaint.
     """
     alone = standing(outcome for outcome in outcomes if outcome.complaint == complaint.seq)
     stands = alone or standing(outcome for outcome in outcomes if outcome.complaint == 0)

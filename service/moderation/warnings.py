@@ -1,17 +1,16 @@
-"""Should a person consider to warn a reporter (DSA Art. 23(2))? PURE; never more than a suggestion.
+"""Suggest that a person consider warning a reporter (DSA Art. 23(2)). PURE; it is never more than a suggestion.
 
-Art. 23 asks for *frequently* submitted, *manifestly unfounded* notices, judged case by case by absolute numbers and by
-proportion, and for a warning before any suspension. So:
+Art. 23 is about *frequently* submitted, *manifestly unfounded* notices, assessed case by case by absolute numbers and
+by proportion, and requires a warning before any suspension. So:
 
-- only what people judged counts: an outcome by a person or on appeal about the reporter's complaint or its target
-  (service/moderation/track_record.verdict_on), or, where none speaks, a person's decision that the complaint belongs to
-  a brigade.
-  Coordination that the detector found, and automatic removals, are no judgement.
-- absolute numbers and proportion: at least `warn_unfounded` complaints judged unfounded in the period, and they are
-  at least `warn_share` of all that were judged. Whoever is wrong in four of ten, as honest readers are, never gets
+- Only people's decisions count: an outcome by a person or on appeal about the reporter's complaint or its target
+  (service/moderation/track_record.verdict_on), or, without one, a moderator's decision that the complaint belongs to a
+  brigade. Coordination found by the detector and automatic removals do not count.
+- Absolute numbers and proportion: at least `warn_unfounded` complaints were found unfounded in the period, and they are
+  at least `warn_share` of all that were reviewed. Honest readers, who are wrong in four of ten complaints, do not get
   there.
-- a trusted flagger's complaints are left out: Art. 22(6) has another way for those.
-- once for each reporter and period.
+- A trusted flagger's complaints are left out: Art. 22(6) has another procedure for those.
+- At most one suggestion for each reporter and period.
 """
 
 from __future__ import annotations
@@ -32,23 +31,23 @@ class Noticed:
 
     filed: JudgedComplaint
     trusted: bool
-    brigade: str | None  # the cluster that a person decided to be a brigade, where the complaint is one of its
+    brigade: str | None  # id of the cluster, decided to be a brigade, that the complaint belongs to
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What speaks for a warning."""
+    """The facts that speak for a warning."""
 
-    unfounded: int  # complaints that people judged unfounded, in the period
+    unfounded: int  # complaints that moderators found unfounded, in the period
     judged: int
     by_outcome: int  # of the unfounded: rejected by a person or on appeal
-    by_decision: int  # of the unfounded: in a cluster that a person decided to be a brigade, and judged by no outcome
+    by_decision: int  # of the unfounded: without an outcome, but in a cluster that a moderator decided to be a brigade
     period_seconds: int
     clusters: tuple[str, ...]
 
     @property
     def share(self) -> float:
-        """Of the judged that was unfounded."""
+        """The share of the reviewed complaints that was unfounded."""
         return round(self.unfounded / self.judged, 6)
 
 
@@ -60,10 +59,10 @@ def suggest(
     now_us: int,
     warned_us: int | None = None,
 ) -> Suggestion | None:
-    """Whether a warning of the one reporter whose complaints these are should be considered; None: no.
+    """The suggestion to warn the reporter of these complaints; None if there is no reason to.
 
-    Complaints of the last `warn_period_seconds` before `now_us` (the tenant's watermark) count. Nothing is suggested
-    when it was within the period (`warned_us`).
+    Complaints of the last `warn_period_seconds` before `now_us` (the tenant's watermark) count. There is no second
+    suggestion within a period (`warned_us` is the time of the last one).
     """
     since_us = now_us - policy.warn_period_seconds * SECOND_US
     if warned_us is not None and warned_us > since_us:
@@ -89,7 +88,7 @@ def suggest(
 
 
 def letter(suggestion: Suggestion) -> str:
-    """A draft that a person may send to the reporter: the facts, what may follow, how to object.
+    """A draft that a person may send to the reporter: the facts, the consequences, how to object.
 
     Art. 23(2), (4) DSA.
     """

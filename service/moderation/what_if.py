@@ -1,9 +1,9 @@
-"""Which cases would other thresholds bring, and which would they lose? PURE.
+"""Compare the cases under other thresholds with those under the present ones. PURE.
 
-Two runs of the same detection over the same complaints, one by the thresholds in force and one by those proposed, each
-from nothing. A case of one run is the same as a case of the other under the rule of identity
-(service/moderation/cluster_identity.py): half of the smaller one's members, and of a crowd on one target the same
-target. What people decided stands in both: no threshold overturns it.
+Detection runs twice over the same complaints, each time from an empty state: with the thresholds in force and with the
+proposed ones. Cases of the two runs are matched as in service/moderation/cluster_identity.py: they share half of the
+smaller one's members and, for a crowd on one target, the target. Moderators' decisions apply in both runs: no threshold
+overturns them.
 """
 
 from __future__ import annotations
@@ -22,30 +22,28 @@ Why = Literal["held_back", "reliable", "not_found", "below"]
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A case that would be none."""
+    """A case that would no longer be one."""
 
     state: ClusterState
-    why: Why  # beyond the day's quota; people found it right; no such group; below the score
+    why: Why  # beyond the day's quota; complaints upheld; no such group; below the score
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the proposed thresholds change."""
+    """The effect of the proposed thresholds."""
 
-    now: int  # cases by the thresholds in force
+    now: int  # cases under the thresholds in force
     then: int
     stay: int  # in both
     comes: tuple[ClusterState, ...]  # highest score first
     goes: tuple[Gone, ...]  # highest score first
-    new: tuple[int, int]  # cases that were found since the moment asked about: now, then
+    new: tuple[int, int]  # cases found since the requested time: now, then
     held_back: tuple[int, int]  # beyond the day's quota: now, then
-    decided: int  # cases of either run that people have decided: they stay as they are
+    decided: int  # cases of either run that moderators have decided: they stay as they are
 
 
 def paired(ours: Iterable[ClusterState], theirs: Iterable[ClusterState], overlap: float) -> dict[str, str]:
-    """For each of our clusters the id of theirs that is the same group, where there is one; the larger overlap first,
-    each at most once.
-    """
+    """The id in `theirs` that matches each cluster of `ours`, if any; larger overlaps first, each used at most once."""
     theirs = list(theirs)
     by_member: dict[int, list[ClusterState]] = {}
     for state in theirs:
@@ -70,9 +68,7 @@ def paired(ours: Iterable[ClusterState], theirs: Iterable[ClusterState], overlap
 def with_verdicts(
     states: Mapping[str, ClusterState], stored: Mapping[str, ClusterState], names: Mapping[str, str]
 ) -> dict[str, ClusterState]:
-    """The run's clusters with what people decided about the stored ones that they are (`names`: stored id by the run's
-    id).
-    """
+    """The run's clusters with the decisions about the stored clusters they match (`names`: stored id by run id)."""
     after = dict(states)
     for identity, name in names.items():
         known = stored[name]
@@ -91,9 +87,9 @@ def with_verdicts(
 def compare(
     now: Mapping[str, ClusterState], then: Mapping[str, ClusterState], since_us: int, overlap: float
 ) -> Comparison:
-    """The two runs' cases; ids are each run's own.
+    """Compare the two runs' cases; each run has its own ids.
 
-    Those found at or after `since_us` are counted apart, as the new ones.
+    Cases found at or after `since_us` are also counted separately, as new ones.
     """
     ours, theirs = ({i: s for i, s in run.items() if s.disposition != "merged"} for run in (now, then))
     pairs = paired(ours.values(), theirs.values(), overlap)
@@ -119,7 +115,7 @@ def compare(
 
 
 def is_case(state: ClusterState) -> bool:
-    """Whether moderators are shown it: flagged, or decided."""
+    """Whether moderators see the cluster: it is flagged or decided."""
     return state.disposition != "merged" and (state.disposition == "flagged" or state.verdict is not None)
 
 

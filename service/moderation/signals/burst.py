@@ -1,7 +1,7 @@
-"""Burst: how many members complained within one hour, against what others do on these targets? Shown only. PURE.
+"""Burst: how many members complained within one hour, compared with other people on these targets? Shown only. PURE.
 
-The rate is that of other people's complaints on the same targets (one more, so that silence is not certainty) over
-the hours in which the targets drew any; the tail is multiplied by the number of hours looked at.
+The normal rate is the number of other people's complaints on the same targets, plus one so that it is never zero, over
+the hours in which the targets drew complaints. The tail is multiplied by the number of hours examined.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def measure(view: GroupView) -> Measurement:
 
 
 def _starts(until: Ints) -> list[int]:
-    """Start positions worth counting: an hour that ends where the previous one did holds nothing new."""
+    """Start positions worth counting: an hour that ends where the previous one ended adds nothing."""
     if not len(until):
         return []
     ends = until.tolist()

@@ -1,4 +1,4 @@
-"""How unlikely is a count by chance, and how much of that may one signal say? PURE."""
+"""How unlikely a count is by chance, and how much a single signal may contribute. PURE."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 
 from scipy.stats import binom
 
-NOTICED_P = 0.05  # a p above it says nothing
-MOST_SURPRISE = 4.0  # -log10 p that one signal may say at most
+NOTICED_P = 0.05  # a larger p does not count
+MOST_SURPRISE = 4.0  # upper limit of -log10 p for one signal
 DEVICE_WEIGHT = 1.3  # log-odds for each power of ten
 
 
@@ -17,7 +17,7 @@ def tail(hits: int, total: int, chance: float) -> float:
 
 
 def surprise(p_value: float | None) -> float:
-    """min(4, -log10 p) where p < .05, else 0: what one secondary signal may say at most."""
+    """min(4, -log10 p) where p < .05, else 0: the most that one secondary signal may contribute."""
     if p_value is None or p_value >= NOTICED_P:
         return 0.0
     return min(MOST_SURPRISE, -math.log10(max(p_value, 1e-12)))

@@ -1,7 +1,7 @@
-"""How a signal is counted again for who is left of a group, from the archive alone. PURE.
+"""Count a signal again for the remaining members of a group, from the archive alone. PURE.
 
-The detector's window is another selection than the archive's, hence two ways: a value moves by as much as our own
-figure moves, or it is taken from our count where our count of the whole group is the detector's.
+The detector's window and the archive select different complaints, hence two ways: shift the stored value by the change
+of our own figure, or use our own count if it agrees with the detector's for the whole group.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SAME_SHARE = 0.005  # two shares that differ by less are the same count
 
 
 def moved(figure: Callable[[CountedAgain], float]) -> CountAgain:
-    """The stored value, moved by the change of `figure`, within 0..1."""
+    """The stored value, shifted by the change of `figure`, within 0..1."""
 
     def again(stored: Evidence, whole: CountedAgain, left: CountedAgain) -> Measurement:
         value = min(1.0, max(0.0, stored.value + figure(left) - figure(whole)))
@@ -28,7 +28,7 @@ def moved(figure: Callable[[CountedAgain], float]) -> CountAgain:
 def recounted(
     count: Callable[[CountedAgain], tuple[int, int]], chance: Callable[[Evidence], float], fewest: int = 0
 ) -> CountAgain:
-    """(how many show it, of how many) counted again and tested against `chance`; below `fewest`, it says nothing."""
+    """(how many show it, of how many) counted again and tested against `chance`; no test below `fewest`."""
 
     def again(stored: Evidence, whole: CountedAgain, left: CountedAgain) -> Measurement | None:
         showing, total = count(whole)

@@ -15,18 +15,18 @@ LEAST_CHANCE = 0.25  # spares a target whose link was shared elsewhere, which dr
 
 
 def chance(usual: float) -> float:
-    """The share of fresh accounts that chance has to explain, where `usual` of all complaints come from such."""
+    """The share of fresh accounts to expect by chance, where `usual` of all complaints come from fresh accounts."""
     return min(1.0, max(LEAST_CHANCE, 3 * usual))
 
 
 def first_of_each(reporter: Ints) -> Ints:
-    """Places of each reporter's first complaint in a column in time order."""
+    """Positions of each reporter's first complaint in a column in time order."""
     _, first = np.unique(reporter, return_index=True)
     return first
 
 
 def measure(view: GroupView) -> Measurement:
-    """Members whose account was younger than the policy's bound; those of unknown age are left out."""
+    """Members whose account was younger than the policy's bound; accounts of unknown age are left out."""
     first = first_of_each(view.reporter)
     first = first[view.created_ms[first] != UNKNOWN_MS]
     limit = view.policy.fresh_account_seconds * 1000

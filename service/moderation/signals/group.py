@@ -9,11 +9,11 @@ from service.moderation.phrases import power_of_ten
 from service.moderation.signals.signal import GroupFacts, MeasuredSignal, Measurement
 
 MOST = 4.0  # the measurement ends there
-LEAST_SAID = 0.05  # below, "1.1 times less likely" says nothing
+LEAST_SHOWN = 0.05  # smaller values ("1.1 times less likely") mean nothing to readers
 
 
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
-    if measured.value < LEAST_SAID:
+    if measured.value < LEAST_SHOWN:
         return "Additional members do not make coincidence less likely."
     at_least = "at least " if measured.value >= MOST else ""
     times = power_of_ten(measured.value)

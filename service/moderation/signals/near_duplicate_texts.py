@@ -11,12 +11,12 @@ from service.moderation.signals.counting_again import recounted
 from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, MeasuredSignal, Measurement
 
 USUAL_SHARE = 0.05  # of texts
-TEXTS_COMPARED = 80  # near-duplicates are sought among so many texts of a group: k^2 comparisons
-FEWEST_TEXTS = 3  # fewer say nothing
+TEXTS_COMPARED = 80  # at most this many texts of a group are compared with each other: k^2 comparisons
+FEWEST_TEXTS = 3  # with fewer, the signal does not count
 
 
 def measure(view: GroupView) -> Measurement:
-    """The longer texts, the first eighty, that have a near-duplicate among them."""
+    """How many of the first eighty longer texts have a near-duplicate among them."""
     texts = view.longer_texts[:TEXTS_COMPARED]
     total = len(texts)
     if total < FEWEST_TEXTS:

@@ -12,12 +12,12 @@ from service.moderation.signals.counting_again import SAME_SHARE
 from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, MeasuredSignal, Measurement
 
 USUAL = 0.5
-WEIGHT = 8.0  # log-odds, of what goes beyond the half
-FEWEST_TARGETS = 4  # below, one author says nothing
+WEIGHT = 8.0  # log-odds, of the share beyond one half
+FEWEST_TARGETS = 4  # with fewer, the signal does not count
 
 
 def contribution(share: float, targets: int) -> float:
-    """What it adds that one author wrote so large a share of the targets."""
+    """The contribution, in log-odds, if one author wrote this share of the targets."""
     return WEIGHT * max(0.0, share - USUAL) if targets >= FEWEST_TARGETS else 0.0
 
 

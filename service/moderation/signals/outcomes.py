@@ -11,22 +11,22 @@ from service.moderation.signals.signal import Signal
 
 OUTCOMES = "outcomes"
 USUAL_REJECTED = 0.4
-BOUND = 8.0  # log-odds; one signal may not drown all others
+BOUND = 8.0  # log-odds; one signal must not outweigh all others
 
 
 def ratio(upheld: float, rejected: float) -> float:
-    """What the verdicts add to the log-odds of "unfounded", bounded."""
+    """The bounded contribution of the verdicts to the log-odds of "unfounded"."""
     return max(-BOUND, min(BOUND, log_likelihood_ratio(upheld, rejected)))
 
 
 def evidence(outcomes: VerdictTally, targets: int) -> Evidence:
-    """The signal of a cluster with so many targets."""
+    """The signal of a cluster with `targets` targets."""
     reviewed = outcomes.upheld + outcomes.rejected
     if reviewed:
-        said = verdicts(outcomes)
+        clause = verdicts(outcomes)
         open_ones = targets - reviewed
         rest = f"; {open_ones} of {targets} targets are not reviewed yet" if open_ones > 0 else ""
-        text = f"{said[:1].upper()}{said[1:]}{rest}."
+        text = f"{clause[:1].upper()}{clause[1:]}{rest}."
     else:
         text = "Moderators have not reviewed any of its targets yet."
     return Evidence(
@@ -40,7 +40,7 @@ def evidence(outcomes: VerdictTally, targets: int) -> Evidence:
 
 
 def verdicts(outcomes: VerdictTally) -> str:
-    """The verdicts as a clause: who ruled what on how many targets."""
+    """The verdicts as a clause, such as "moderators rejected the complaints on all 4 targets reviewed"."""
     upheld, rejected = outcomes.upheld, outcomes.rejected
     reviewed = upheld + rejected
     if not reviewed:

@@ -1,6 +1,6 @@
-"""How often do two members meet, against chance? Mean -log10 p of the pairs inside. Shown only. PURE.
+"""How often do two members meet, compared with chance? Mean -log10 p of the pairs inside. Shown only. PURE.
 
-What the pairs say is in the group's own surprise (group.py) already.
+It adds nothing to the score, since the group's own surprise (group.py) includes the pairs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from service.moderation.signals.signal import GroupFacts, GroupView, MeasuredSig
 
 _CONTROL = {
     "given": "shared reading of the same articles is taken into account",
-    "inferred": "many contexts were missing or unusable, so shared reading is judged by inferred contexts",
+    "inferred": "many contexts were missing or unusable, so shared reading is estimated from inferred contexts",
     "none": "no usable contexts were given, so shared reading is not taken into account",
 }
 

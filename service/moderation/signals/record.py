@@ -1,12 +1,11 @@
-"""Members' records: how were their complaints about *other* targets judged?
+"""Members' records: the verdicts on their complaints about *other* targets.
 
-A group whose members are usually right is less likely to be wrong now, and the other way round. A member's record
-elsewhere (service/moderation/reputation.py: it decays, and complaints that many made count little) has one vote at
-most, so that no single long history decides for all; the votes are put to the same two models as the verdicts about
+A group whose members are usually right is less likely to be wrong now, and vice versa. A member's record elsewhere
+(service/moderation/reputation.py: it decays, and complaints that many others made count little) has at most one vote,
+so that a single long history does not decide for all. The votes are weighed by the same two models as the verdicts on
 the group's own targets.
-
-Bounded by BOUND, below the FLAG_PRIOR with which an unreviewed group is shown: a record alone never clears a group.
-Accounts that farmed a reputation have paid for less than one verdict about their own targets. PURE.
+The contribution is bounded by BOUND, which is below the FLAG_PRIOR with which an unreviewed group is shown: a record
+alone never clears a group, and farming a reputation gains less than one verdict on the group's own targets. PURE.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def record_evidence(
     reporters_by_target: Mapping[int, int],
     now_us: int,
 ) -> Evidence | None:
-    """What the members' judged complaints about targets that are not the group's say; None while there are none.
+    """The evidence from verdicts on the members' complaints about other targets; None without any.
 
     `complaints_by_member` holds the standing complaints of each member on targets with outcomes; the other arguments
     are those of `reputation`. The value is the share rejected, by votes.

@@ -1,6 +1,6 @@
-"""All signals, in the order of a group's evidence. A new one is a file beside this and a line here. PURE.
+"""All signals, in the order of a group's evidence. A new signal is a new file in this folder and a line here. PURE.
 
-The order is part of the results: contributions are added up in it.
+The order affects the results, since contributions are added up in it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def measured(view: GroupView) -> dict[str, Measurement]:
 
 
 def evidence_of(measurements: Mapping[str, Measurement], facts: GroupFacts, weights: Weights) -> tuple[Evidence, ...]:
-    """The evidence that the measurements (by a signal's name) amount to."""
+    """The evidence for these measurements (by a signal's name)."""
     return tuple(
         signal.evidence(measurements[signal.name], facts, weights)
         for signal in _MEASURED
@@ -66,7 +66,7 @@ def evidence_of(measurements: Mapping[str, Measurement], facts: GroupFacts, weig
 
 
 def contribution_of(name: str, measurement: Measurement, targets: int, weights: Weights) -> float:
-    """What a measured signal adds to the score of a group with so many targets, in log-odds."""
+    """A measured signal's contribution to the score of a group with `targets` targets, in log-odds."""
     signal = SIGNAL_BY_NAME[name]
     if not isinstance(signal, MeasuredSignal):
         raise ValueError(f"signal {name} is not measured on a group's complaints: its own module computes it")

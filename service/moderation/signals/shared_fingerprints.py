@@ -1,6 +1,6 @@
 """Shared fingerprints: how many members share a device or network that few others use? PURE.
 
-An office or a carrier has many accounts behind one address; a group that shares a rare one does not.
+An office or a mobile carrier has many accounts behind one address, so only rarely used ones count.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def rare_fingerprints(view: GroupView) -> Ints:
 
 
 def measure(view: GroupView) -> Measurement:
-    """Members whose first complaint here came with such a fingerprint."""
+    """Members whose first complaint here came from a rare shared fingerprint."""
     first = first_of_each(view.reporter)
     sharing, total = int(np.isin(view.fingerprint[first], rare_fingerprints(view)).sum()), len(first)
     return Measurement(sharing / max(total, 1), USUAL_SHARE, tail(sharing, total, USUAL_SHARE), sharing, total)

@@ -1,7 +1,7 @@
 """What the targets have in common: a family of signals, `aim_` and the trait's name. Shown only. PURE.
 
-Measured by workers/detection/target_traits.py. Names and values of attributes come from platforms: the sentences hold
-for any, and know a few better.
+Measured by workers/detection/target_traits.py. Names and values of attributes come from platforms: the sentences work
+for any attribute, and a few known ones have their own wording.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from service.moderation.phrases import percent
 
 TRAIT_PREFIX = "aim_"
 AUTHOR = f"{TRAIT_PREFIX}author"
-SUMMARY_SHARE = 0.5  # of the targets: rarer traits are in the evidence, one sentence has no room for them
+SUMMARY_SHARE = 0.5  # of the targets; rarer traits are in the evidence only
 _PLURALS = {"reply": "replies", "repost": "reposts", "quote": "quotes", "comment": "comments", "post": "posts"}
 
 
@@ -60,6 +60,6 @@ def _readable(name: str) -> str:
 
 
 def strongest(evidence: Sequence[Evidence]) -> Evidence | None:
-    """The trait that a summary names: the least likely of those that half of the targets or more share; else None."""
+    """The trait for the summary: the least likely one that at least half of the targets share; None without any."""
     shared = [e for e in evidence if e.signal.startswith(TRAIT_PREFIX) and e.value >= SUMMARY_SHARE]
     return min(shared, key=lambda e: (1.0 if e.p_value is None else e.p_value, e.usual, e.signal), default=None)

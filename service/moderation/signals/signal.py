@@ -1,4 +1,4 @@
-"""What a signal declares, and what it may look at. PURE."""
+"""The declaration of a signal, and the data that it may use. PURE."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from service.model import Evidence, Kind
 from service.policy import Policy, Weights
 
 Ints = npt.NDArray[np.signedinteger[Any]]
-Question = Literal["coordinated", "unfounded", "shown"]  # which of the two questions it answers, or none
+Question = Literal["coordinated", "unfounded", "shown"]  # the question it answers; "shown": neither, for information
 Unit = Literal["share", "factor", "odds", "figure"]  # of its value: 0..1, powers of ten (times; one in so many), plain
-ContextSource = Literal["given", "inferred", "none"]  # where the contexts come from that shared reading is judged by
+ContextSource = Literal["given", "inferred", "none"]  # of the contexts by which shared reading is taken into account
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured: `value` against `usual`, with the p of so much by chance (None: no test fits)."""
+    """A measured `value` and the `usual` one, with the p-value of the difference (None: no test applies)."""
 
     value: float
     usual: float
@@ -31,7 +31,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """What sentences name beside the measurement."""
+    """Facts about the group that sentences mention beside the measurement."""
 
     kind: Kind
     members: int
@@ -40,10 +40,10 @@ class GroupFacts:
 
 
 class GroupView(Protocol):
-    """The group's complaints in the window, as columns in time order, and what surrounds them.
+    """The group's complaints in the window, as columns in time order, and facts about their surroundings.
 
-    Times are milliseconds, created_ms is the account's creation in the same count (UNKNOWN: np.int64's minimum),
-    fingerprint 0 is none.
+    Times are in milliseconds, including created_ms, the account's creation (UNKNOWN: np.int64's minimum). Fingerprint 0
+    means that there is none.
     """
 
     @property
@@ -69,7 +69,7 @@ class GroupView(Protocol):
     @property
     def usual_fresh(self) -> float: ...  # share of fresh accounts among all complaints of the window
     @property
-    def complaints_anywhere(self) -> int: ...  # the members' complaints on whatever target
+    def complaints_anywhere(self) -> int: ...  # the members' complaints on all targets
     @property
     def target_authors(self) -> Ints: ...  # of each target; 0 unknown
     @property
@@ -89,7 +89,7 @@ class GroupView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MemberComplaint:
-    """A member's complaint on one of the group's targets, as it can be counted again from the archive."""
+    """A member's complaint on one of the group's targets, as read from the archive for counting again."""
 
     reporter: int
     target: int
@@ -98,7 +98,7 @@ class MemberComplaint:
     author: str | None = None  # of the target
     created_us: int | None = None  # of the account
     fingerprint: str | None = None
-    # which texts are near-duplicates of each other have the same; None: no text, or a short one
+    # the same for texts that are near-duplicates of each other; None: no text, or a short one
     wording: str | None = None
 
 
@@ -128,13 +128,13 @@ class CountedAgain:
         return list(first.values())
 
 
-# (the signal as stored, the whole group, who is left) -> the signal for who is left; None where only the detector knows
+# (stored signal, whole group, remaining members) -> the signal for the remaining members; None: only the detector can
 CountAgain = Callable[[Evidence, CountedAgain, CountedAgain], Measurement | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """One kind of evidence: its name, its title, and what it says in a summary."""
+    """One kind of evidence: its name, its title, and its clause in a summary."""
 
     name: str  # in `Evidence.signal`: stored and public, never changed
     title: str  # as the console's list of reasons names it

@@ -1,4 +1,4 @@
-"""A crowd on one target within a few hours that does not look like one. PURE.
+"""Slice: do complaints on one target within a few hours look like the work of one group? PURE.
 
 Measured by workers/detection/one_shot.py, which finds such crowds.
 """
@@ -14,7 +14,7 @@ _SMALLEST_P = 1e-12
 
 
 def measurement(p_value: float, accounts: int, complaints: int) -> Measurement:
-    """`accounts` of the slice's `complaints` belong to the crowd; `p_value` is corrected for all slices looked at."""
+    """`accounts` of the slice's `complaints` belong to the crowd; `p_value` is corrected for all slices examined."""
     return Measurement(-math.log10(max(p_value, _SMALLEST_P)), 0.0, p_value, accounts, complaints)
 
 

@@ -1,6 +1,6 @@
 """Span: what share of the members complained in two contexts or more? PURE.
 
-Readers of one popular article stay below a half; campaigns that follow their victims lie above three quarters.
+Readers of one popular article stay below one half; campaigns that follow their victims are above three quarters.
 """
 
 from __future__ import annotations

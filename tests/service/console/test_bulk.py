@@ -1,4 +1,4 @@
-"""Several cases at once: what is told before, what is done, and what is left as it is."""
+"""Several cases at once: what is shown before, what is done, and what is left as it is."""
 
 from __future__ import annotations
 
@@ -175,9 +175,9 @@ def test_undo_offers_ones_own_last_decision_in_force(api: Api, anna: Visitor) ->
     )
     assert "first" in anna.get("/console/queue/undo").text
     anna.post("/console/queue/undo", {"decisions": "d-k-3-ben,nonsense"})
-    told = anna.get("/console/clusters").text
-    assert "Nothing was undone." in told
-    assert "ben’s decision" in told
+    page_text = anna.get("/console/clusters").text
+    assert "Nothing was undone." in page_text
+    assert "ben’s decision" in page_text
     assert [d.by for d in logged(api, "k-3")] == ["ben"]
 
 

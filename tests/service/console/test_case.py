@@ -168,7 +168,7 @@ def test_a_late_decision_keeps_the_entries_and_shows_what_changed(desk: Api, ann
         r'value="coordinated" checked', answer.text
     )
     again = anna.post(f"{CASE}/decide", {**fields(answer.text), "verdict": "coordinated"})
-    assert again.status_code == 303, "the page that told of it is up to date"
+    assert again.status_code == 303, "the page that showed it is up to date"
 
 
 def test_a_late_decision_also_shows_that_the_group_has_grown(desk: Api, anna: Visitor) -> None:
@@ -211,7 +211,7 @@ def test_undo_is_a_new_decision_and_the_log_keeps_both(desk: Api, anna: Visitor)
         ({"verdict": "snoozed", "snooze_for": "0"}, "1 to 366 days"),
         ({"verdict": "snoozed", "snooze_for": "²"}, "1 to 366 days"),
         ({"verdict": "snoozed", "snooze_until": "soon"}, "is not a valid time"),
-        ({"verdict": "snoozed", "snooze_until": "2020-01-01T00:00"}, "has to lie after now"),
+        ({"verdict": "snoozed", "snooze_until": "2020-01-01T00:00"}, "must be later than now"),
         ({"verdict": "snoozed", "snooze_until": "0001-01-01T00:00"}, "snooze_until"),
     ],
 )

@@ -91,8 +91,8 @@ def test_the_timeline_counts_everyone_in_intervals_of_a_round_length() -> None:
 
 
 def test_the_normal_rate_is_the_detectors_figure_if_it_measured_one() -> None:
-    told = [Evidence(signal="burst", value=9, usual=0.4, p_value=1e-9, contribution=0, text="")]
-    assert time_line_of(filed((1, 5, 0)), frozenset({1}), [T0], told, 100).usual_per_hour == 0.4
+    evidence = [Evidence(signal="burst", value=9, usual=0.4, p_value=1e-9, contribution=0, text="")]
+    assert time_line_of(filed((1, 5, 0)), frozenset({1}), [T0], evidence, 100).usual_per_hour == 0.4
     nobody = time_line_of([], frozenset(), [], (), 100)
     assert nobody.usual_per_hour == 0 and bins_of(nobody)[1] == []
 

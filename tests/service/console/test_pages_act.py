@@ -160,11 +160,11 @@ def test_a_decision_about_a_removal_is_recorded_as_an_outcome_through_the_stream
     )
     ingest.run("default", Resources(api.settings, api.engine, api.redis.blocking))
     with api.engine.connect() as connection:
-        told = [
+        recorded = [
             o for o in outcomes_of(connection, number, [key_of("t/1")])[key_of("t/1")] if o.id.startswith("console-")
         ]
-    assert [(o.verdict, o.action, o.decided_by, o.complaint) for o in told] == [(verdict, action, "person", 0)]
-    assert told[0].decided_us >= before
+    assert [(o.verdict, o.action, o.decided_by, o.complaint) for o in recorded] == [(verdict, action, "person", 0)]
+    assert recorded[0].decided_us >= before
     entry = rows(api, schema.audit_trail)[-1]
     assert (entry["actor"], entry["action"], json.loads(entry["detail"])["target"]) == ("anna", "restoration", "t/1")
 
@@ -229,12 +229,12 @@ def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Vi
             "clock|b": json.dumps({"at": redis.time()[0] - 60, "resident": 1}),
         },
     )
-    said = texts(admin.get("/console/ops").text)
-    assert re.search(r"sweep 1 0 0 ! ?1\b", said), said
-    assert "detect 0 0 0" not in said  # another tenant's
-    assert re.search(r"worker-detect 1 123 MB 2.5 GB", said), said
-    assert re.search(r"clock ! ?none – –", said), said
-    assert "This Redis server does not report its state." in said  # the pretended one of the tests
+    page_text = texts(admin.get("/console/ops").text)
+    assert re.search(r"sweep 1 0 0 ! ?1\b", page_text), page_text
+    assert "detect 0 0 0" not in page_text  # another tenant's
+    assert re.search(r"worker-detect 1 123 MB 2.5 GB", page_text), page_text
+    assert re.search(r"clock ! ?none – –", page_text), page_text
+    assert "This Redis server does not report its state." in page_text  # the pretended one of the tests
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,9 @@ def test_dead_letters_are_retried_or_deleted_after_a_confirmation_and_audited(mo
         == 303
     )
     assert api.redis.blocking.xlen(redis_keys.stream("default")) == 1
-    said = texts(admin.get("/console/ops").text)
-    assert "1 dead letter queued for retry" in said
-    assert "retrying" in said
+    page_text = texts(admin.get("/console/ops").text)
+    assert "1 dead letter queued for retry" in page_text
+    assert "retrying" in page_text
     assert (
         admin.post("/console/ops/dead-letters", {"action": "resend", "letter": [str(letter["id"])]}).status_code == 303
     )

@@ -75,7 +75,7 @@ def test_another_tenants_data_is_not_found(api: Api) -> None:
 
 def test_a_target_page_shows_counts_advice_groups_outcomes_and_the_brief(world: Visitor) -> None:
     answer = world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1")
-    said = texts(answer.text)
+    page_text = texts(answer.text)
     for words in (
         "hold",
         "12",
@@ -86,8 +86,8 @@ def test_a_target_page_shows_counts_advice_groups_outcomes_and_the_brief(world: 
         "in no group",
         "group k-1",
     ):
-        assert words in said, words
-    assert "only because of coordinated complaints" in said
+        assert words in page_text, words
+    assert "only because of coordinated complaints" in page_text
     assert '<svg class="column-chart"' in answer.text
     assert "/console/targets/t%2F1/complaints.csv" in answer.text
 
@@ -96,9 +96,9 @@ def test_a_target_page_works_from_the_archive_while_redis_is_unavailable(
     world: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.api.redis.blocking.delete(redis_keys.position("default"))
-    said = texts(world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1").text)
-    assert "Current counts are unavailable" in said
-    assert "complaints rejected" in said
+    page_text = texts(world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1").text)
+    assert "Current counts are unavailable" in page_text
+    assert "complaints rejected" in page_text
     assert world.get("/console/restorations").status_code == 200
     assert world.get("/console/overview").status_code == 200
 
@@ -151,7 +151,7 @@ def test_complaints_are_paged_and_a_cursor_of_another_list_is_refused(world: Vis
 
 def test_a_reporter_page_shows_history_reputation_and_a_suggested_warning(world: Visitor) -> None:
     answer = world.get("/console/reporters/r1")
-    said = texts(answer.text)
+    page_text = texts(answer.text)
     for words in (
         "1 complaint",
         "consider a warning",
@@ -161,8 +161,8 @@ def test_a_reporter_page_shows_history_reputation_and_a_suggested_warning(world:
         "upheld 0 and rejected 1",
         "Art. 23 DSA",
     ):
-        assert words in said, words
-    assert "I have sent a warning" not in said  # a viewer reads
+        assert words in page_text, words
+    assert "I have sent a warning" not in page_text  # a viewer reads
     assert '<svg class="interval"' in answer.text
     assert "to review" in texts(world.get("/console/reporters").text)
 
@@ -174,7 +174,7 @@ def test_looking_up_an_id_leads_to_its_page(world: Visitor) -> None:
 
 
 def test_the_overview_shows_complaints_and_waiting_cases(world: Visitor) -> None:
-    said = texts(world.get("/console/overview").text)
+    page_text = texts(world.get("/console/overview").text)
     for words in (
         "4 0.00 per minute; 75 % (3) in flagged groups",
         "Open cases 1",
@@ -183,7 +183,7 @@ def test_the_overview_shows_complaints_and_waiting_cases(world: Visitor) -> None
         "The latest complaint is from 1 Nov",
         "t/1",
     ):
-        assert words in said, words
+        assert words in page_text, words
     assert world.get("/console/overview?period=year").status_code == 422
 
 
@@ -249,9 +249,9 @@ def test_operations_are_for_admins(api: Api) -> None:
     admin = Visitor(api)
     admin.sign_in("default", "root")
     answer = admin.get("/console/ops")
-    said = texts(answer.text)
+    page_text = texts(answer.text)
     assert answer.status_code == 200
-    assert "No worker is running for ingest, detect, sweep, deliver, chores" in said
+    assert "No worker is running for ingest, detect, sweep, deliver, chores" in page_text
     assert "ValueError: &lt;script&gt;" in answer.text
     api.redis.blocking.delete(redis_keys.position("default"))
     assert "Unavailable: the counter" in texts(admin.get("/console/ops").text)

@@ -116,7 +116,7 @@ def test_a_queue_row_shows_the_key_facts_of_a_case(api: Api, anna: Visitor) -> N
     take(api, "k-1", "ben")
     page = anna.get("/console/clusters?tab=all").text
     row = page[page.index('id="case-k-1"') : page.index("</tbody>")]
-    for said in (
+    for words in (
         "7.4",
         "3 accounts complained together",
         "<b>1,234</b> × <b>2</b>",
@@ -127,7 +127,7 @@ def test_a_queue_row_shows_the_key_facts_of_a_case(api: Api, anna: Visitor) -> N
         "1 Nov, 02:00",
         "2 Nov, 02:00",
     ):
-        assert said in row, said
+        assert words in row, words
     picture = row[row.index('<svg class="spark"') :]
     assert picture[: picture.index("</svg>")].count("<rect") == 3
 
@@ -321,7 +321,7 @@ def test_the_next_case_is_the_first_other_one_of_the_same_list(api: Api, anna: V
 
 
 def test_a_queue_view_survives_a_round_trip_through_a_url() -> None:
-    said: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "tab": "all",
         "sort": "found_at",
         "text": "a b&c=d",
@@ -330,9 +330,9 @@ def test_a_queue_view_survives_a_round_trip_through_a_url() -> None:
         "since": "2026-11-01",
         "status": "open",
     }
-    question = read_query(said)
+    question = read_query(parameters)
     assert parse_query(question.text) == question
-    assert {name: values[0] for name, values in parse_qs(urlsplit(question.url()).query).items()} == said
+    assert {name: values[0] for name, values in parse_qs(urlsplit(question.url()).query).items()} == parameters
     assert (
         question.url(text=None, tab="new")
         == "/console/clusters?sort=found_at&min_score=2.5&reporter=r%2F1%3Fx&since=2026-11-01"

@@ -193,11 +193,11 @@ def test_a_reader_that_falls_behind_is_disconnected(
         await anext(stream)
         for number in range(live_module._WAITING + 50):
             world.found(f"k-{number}")
-        told = 0
+        received = 0
         await asyncio.sleep(0.2)
         async for part in stream:
-            told += part.count(b"event: case")
-        return told
+            received += part.count(b"event: case")
+        return received
 
     assert run(asyncio.wait_for(go(), 20)) < live_module._WAITING
 

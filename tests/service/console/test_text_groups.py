@@ -13,7 +13,7 @@ from service.intake.text_fingerprints import signature_of
 LONG = "this comment insults everybody who lives in our town and has to go at once"
 
 
-def said(*texts: str | None, reason: str | None = None) -> list[ComplaintText]:
+def complaints_with(*texts: str | None, reason: str | None = None) -> list[ComplaintText]:
     return [
         complaint_text(seq, seq, {"text": text, "reason": reason} if text else {"reason": reason})
         for seq, text in enumerate(texts)
@@ -22,7 +22,7 @@ def said(*texts: str | None, reason: str | None = None) -> list[ComplaintText]:
 
 def test_near_duplicates_are_grouped_although_a_few_words_differ() -> None:
     groups = text_groups(
-        said(
+        complaints_with(
             LONG,
             LONG.upper().casefold(),
             LONG.replace("at once", "now please"),
@@ -35,12 +35,12 @@ def test_near_duplicates_are_grouped_although_a_few_words_differ() -> None:
 
 
 def test_short_texts_are_grouped_if_they_are_identical() -> None:
-    groups = text_groups(said("Rude  comment", "rude comment", "spam"), 0.4)
+    groups = text_groups(complaints_with("Rude  comment", "rude comment", "spam"), 0.4)
     assert [(g.kind, len(g.seqs)) for g in groups] == [("same", 2), ("same", 1)]
 
 
 def test_complaints_without_text_are_grouped_by_reason() -> None:
-    groups = text_groups([*said(None, None, reason="abuse"), *said(None)], 0.4)
+    groups = text_groups([*complaints_with(None, None, reason="abuse"), *complaints_with(None)], 0.4)
     assert {(g.kind, g.sample, len(g.seqs)) for g in groups} >= {("reason", "abuse", 2)}
 
 
@@ -54,7 +54,7 @@ def test_copies_are_recognised_by_signature_when_texts_are_not_stored() -> None:
 
 @given(st.lists(st.sampled_from(["a b", "A  b", LONG, LONG + " really", None]), max_size=12), st.randoms())
 def test_every_complaint_is_in_one_group_and_order_is_irrelevant(texts: list[str | None], chance: object) -> None:
-    mine = said(*texts)
+    mine = complaints_with(*texts)
     shuffled = list(mine)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     groups = text_groups(mine, 0.4)

@@ -1,4 +1,4 @@
-"""`brigadewatch users`: who makes accounts, and what they are told."""
+"""`brigadewatch users`: who makes accounts, and what they see."""
 
 from __future__ import annotations
 

@@ -164,13 +164,13 @@ def test_a_snooze_that_has_passed_can_still_be_taken_back() -> None:
 
 
 def test_a_snooze_into_the_past_is_refused_with_its_pointer() -> None:
-    with pytest.raises(Unfit, match="has to lie after now") as refusal:
+    with pytest.raises(Unfit, match="must be later than now") as refusal:
         Desk().say("snoozed", snooze_until=NOW)
     assert refusal.value.pointer == "/snooze_until"
 
 
 def test_only_members_can_be_excluded() -> None:
-    with pytest.raises(Unfit, match="'stranger' is no member") as refusal:
+    with pytest.raises(Unfit, match="'stranger' is not a member") as refusal:
         Desk().say("coordinated", excluded_reporters=["a", "stranger"])
     assert refusal.value.pointer == "/excluded_reporters/1"
 

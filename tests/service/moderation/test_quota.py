@@ -58,15 +58,15 @@ def test_the_day_is_utc_whatever_the_offset() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "limit", "told"),
+    ("found", "limit", "message"),
     [
         ([], -1, "below 0"),
         ([Candidate("a", 0, 1), Candidate("a", 1, 1)], 5, "twice"),
-        ([Candidate("a", 0, float("nan"))], 5, "no number"),
+        ([Candidate("a", 0, float("nan"))], 5, "is NaN"),
     ],
 )
-def test_what_cannot_be_ranked_is_refused(found: list[Candidate], limit: int, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_ranked_is_refused(found: list[Candidate], limit: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         admit(found, {}, limit)
 
 

@@ -96,7 +96,7 @@ def test_a_target_without_a_count_has_no_others() -> None:
 
 
 def test_a_count_that_leaves_the_reporter_out_is_refused() -> None:
-    with pytest.raises(ValueError, match="0 reporters stand on target 1"):
+    with pytest.raises(ValueError, match="must be at least 1"):
         known(["upheld"], others=-1)
 
 

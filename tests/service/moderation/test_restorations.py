@@ -194,7 +194,7 @@ def test_harm_lies_between_0_and_2_and_falls_with_every_independent_voice(
 
 @pytest.mark.parametrize(("complaints", "threshold"), [(0, 8), (12, 0), (-1, 8)])
 def test_harm_of_nothing_is_a_mistake(complaints: int, threshold: int) -> None:
-    with pytest.raises(ValueError, match="1 or more"):
+    with pytest.raises(ValueError, match="must be at least 1"):
         harm(complaints, 0.0, threshold, "person")
 
 

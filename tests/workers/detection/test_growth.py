@@ -249,7 +249,7 @@ def test_one_author_counts_from_four_targets_on() -> None:
     ("contexts", "words"),
     [
         ("given", "shared reading of the same articles is taken into account"),
-        ("inferred", "judged by inferred contexts"),
+        ("inferred", "estimated from inferred contexts"),
         ("none", "shared reading is not taken into account"),
     ],
 )

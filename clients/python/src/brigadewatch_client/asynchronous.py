@@ -108,10 +108,10 @@ class AsyncClient:
         Raises Unreachable.
         """
         ids = list(target_ids)
-        asked = [ids[k : k + exchange.MAX_ASKED] for k in range(0, len(ids), exchange.MAX_ASKED)]
-        questions = [exchange.ask_many(part, threshold) for part in asked]
+        batches = [ids[k : k + exchange.MAX_TARGETS] for k in range(0, len(ids), exchange.MAX_TARGETS)]
+        questions = [exchange.ask_many(part, threshold) for part in batches]
         found: list[Assessment] = []
-        for part, question in zip(asked, questions, strict=True):
+        for part, question in zip(batches, questions, strict=True):
             found += exchange.read_assessments(await self._ask(question, self._timeout), part)
         return found
 

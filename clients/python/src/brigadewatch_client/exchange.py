@@ -16,7 +16,7 @@ from urllib.parse import quote
 from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, Rejected, time_text
 from brigadewatch_client.errors import BrigadewatchError, Refused, Unreachable
 
-MAX_ASKED = 500  # targets in one question
+MAX_TARGETS = 500  # per request
 MAX_ITEMS = 1_000  # in one batch; the service takes 10,000, smaller ones are answered sooner
 MAX_BATCH_BYTES = 4 * 1024 * 1024  # the service takes 8 MiB
 MAX_ITEM_BYTES = 1024 * 1024  # the service refuses a longer line
@@ -203,8 +203,8 @@ def read_receipt(answer: Answer, batch: Batch) -> Receipt:
 def failure(answer: Answer) -> BrigadewatchError:
     """What an answer other than the expected one means."""
     problem = _problem(answer)
-    said = problem.get("detail")
-    detail = said if isinstance(said, str) else _beginning(answer.content)
+    detail_text = problem.get("detail")
+    detail = detail_text if isinstance(detail_text, str) else _beginning(answer.content)
     if 400 <= answer.status < 500 and answer.status not in _BUSY:
         errors = (
             [e for e in problem["errors"] if isinstance(e, dict)] if isinstance(problem.get("errors"), list) else []
