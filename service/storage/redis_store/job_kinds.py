@@ -29,9 +29,7 @@ _ALL = (
     JobKind("poll", "chores", "workers.poll", 300, has_timer=True),  # fetch from platforms that do not post
     JobKind("retain", "chores", "workers.retain", 3600, has_timer=True),  # delete what is past the tenant's retention
     JobKind("erase", "chores", "workers.erase", 3600, has_timer=True),  # replace the ids of reporters to be erased
-    JobKind(
-        "dry_run", "chores", "workers.dry_run", 3600, has_timer=True
-    ),  # compute what other thresholds would have flagged
+    JobKind("dry_run", "chores", "workers.dry_run", 3600, has_timer=True),  # what other thresholds would have flagged
 )
 JOB_KINDS = {kind.work: kind for kind in _ALL}
 QUEUES = tuple(dict.fromkeys(kind.queue for kind in _ALL))
