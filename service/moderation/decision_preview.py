@@ -171,7 +171,8 @@ def sentence(effect: Effect, verdict: str) -> str:
         parts.append(f"{'holds' if holds > 0 else 'releases'} {many(abs(holds), 'target')} at the removal threshold")
     if effect.excluded:
         parts.append(f"excludes {many(effect.excluded, 'account')} from the group")
-    text = ", ".join(parts)
+    *before, last = parts
+    text = f"{', '.join(before)} and {last}" if before else last
     return f"{text[:1].upper()}{text[1:]}."
 
 

@@ -88,7 +88,7 @@ def test_the_page_shows_why_who_what_and_when(anna: Visitor) -> None:
 
 def test_each_verdict_shows_its_effect_before_it_is_selected(anna: Visitor) -> None:
     page = anna.get(CASE).text
-    assert "Stops counting 36 complaints on 6 targets, suggests putting back 1 target" in page, (
+    assert "Stops counting 36 complaints on 6 targets and suggests putting back 1 target" in page, (
         "seven of eight can be discounted: one is exempt"
     )
 
@@ -207,7 +207,7 @@ def test_undo_is_a_new_decision_and_the_log_keeps_both(desk: Api, anna: Visitor)
         ({"verdict": "coordinated", "reason_code": "spite"}, "Select one of the listed reasons"),
         ({"verdict": "coordinated", "note": "x" * 5_000}, "note"),
         ({"verdict": "coordinated", "note": "a\0b"}, "NUL"),
-        ({"verdict": "coordinated", "excluded_reporters": ["nobody"]}, "no member"),
+        ({"verdict": "coordinated", "excluded_reporters": ["nobody"]}, "is not a member"),
         ({"verdict": "snoozed", "snooze_for": "0"}, "1 to 366 days"),
         ({"verdict": "snoozed", "snooze_for": "²"}, "1 to 366 days"),
         ({"verdict": "snoozed", "snooze_until": "soon"}, "is not a valid time"),
@@ -259,7 +259,7 @@ def test_excluding_accounts_previews_the_score_without_them(anna: Visitor) -> No
         "no group remains"
         in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": [f"r-{k}" for k in range(6)]}, htmx=True).text
     )
-    assert "no member" in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": ["nobody"]}, htmx=True).text
+    assert "is not a member" in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": ["nobody"]}, htmx=True).text
     assert anna.post(f"{CASE}/decide", typed).status_code == 303
     page = anna.get(CASE).text
     assert page.count("excluded") >= 2 and 'value="r-0" form="decision"' not in page and ">6 accounts</dd>" in page

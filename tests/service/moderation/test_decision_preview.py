@@ -112,7 +112,7 @@ def test_not_coordinated_counts_them_again_and_releases_the_holds() -> None:
     assert (found.held_before, found.held) == (1, 0)
     assert (
         sentence(found, "coordinated")
-        == "Counts 18 complaints on 2 targets in full again, releases 1 target at the removal threshold."
+        == "Counts 18 complaints on 2 targets in full again and releases 1 target at the removal threshold."
     )
 
 
