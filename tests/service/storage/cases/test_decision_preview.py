@@ -82,5 +82,5 @@ def test_what_cannot_be_decided_is_refused_alike(engine: Engine) -> None:
     tenant, other = attacked(engine), attacked(engine, "other")
     with pytest.raises(NotFound):
         effect(engine, other)
-    with pytest.raises(Refused, match="no member"):
+    with pytest.raises(Refused, match="is not a member"):
         effect(engine, tenant, excluded_reporters=["nobody"])

@@ -186,7 +186,7 @@ def test_the_same_again_is_a_duplicate_and_other_content_a_conflict_that_changes
             tenant.takes(*group)
     assert tenant.counters() == (8, 3, 2, 0)
     assert "(reason, target.kind)" in caplog.text
-    assert "outcome 'o' came again with different content (verdict)" in caplog.text
+    assert "outcome 'o' was sent again with different content (verdict)" in caplog.text
     with tenant.engine.connect() as connection:
         assert contents_of(connection, tenant.id, [1])[1]["reason"] == "spam"
         assert connection.scalar(select(func.count()).select_from(outcomes)) == 1
