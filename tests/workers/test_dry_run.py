@@ -212,7 +212,7 @@ def test_a_killed_worker_is_begun_anew_once_and_then_it_is_given_up(paper: Newsp
         dry_run.run(paper.name, paper.resources)
     finally:
         resident.process = mine
-    assert read(paper, run).state == "failed" and "ended twice" in str(read(paper, run).error)
+    assert read(paper, run).state == "failed" and "stopped twice" in str(read(paper, run).error)
 
 
 def test_a_failure_is_told_and_not_tried_for_ever(paper: Newspaper, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,4 +188,4 @@ def test_a_cluster_s_evidence_and_sentence_say_what_it_aims_at(
     for row in rows:
         told = [e for e in json.loads(row.evidence) if e["signal"] == "aim_section"]
         assert len(told) == 1 and told[0]["contribution"] == 0 and told[0]["value"] > 0.8
-        assert " targets have section = politics, where " in row.summary
+        assert " targets have section “politics” (" in row.summary
