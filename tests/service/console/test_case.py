@@ -259,7 +259,9 @@ def test_excluding_accounts_previews_the_score_without_them(anna: Visitor) -> No
         "no group remains"
         in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": [f"r-{k}" for k in range(6)]}, htmx=True).text
     )
-    assert "is not a member" in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": ["nobody"]}, htmx=True).text
+    assert (
+        "is not a member" in anna.post(f"{CASE}/preview", {**typed, "excluded_reporters": ["nobody"]}, htmx=True).text
+    )
     assert anna.post(f"{CASE}/decide", typed).status_code == 303
     page = anna.get(CASE).text
     assert page.count("excluded") >= 2 and 'value="r-0" form="decision"' not in page and ">6 accounts</dd>" in page
