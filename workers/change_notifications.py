@@ -15,7 +15,13 @@ from sqlalchemy import Connection
 
 from service.moderation.assessment import TargetSummary
 from service.moderation.case_events import cluster_events, warn_event
-from service.moderation.change_effects import ClustersOfTargets, TargetFacts, effects_on_targets
+from service.moderation.change_effects import (
+    ClustersOfTargets,
+    TargetEffects,
+    TargetFacts,
+    effects_on_targets,
+    events_of,
+)
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_state import ClusterState
 from service.moderation.events import Event
@@ -23,7 +29,7 @@ from service.moderation.restorations import Moment, Restoration, latest_removal
 from service.policy import Policy
 from service.storage.cases import restorations, warnings
 from service.storage.cases.warnings import Warned
-from service.storage.detection.target_facts import read_targets_stored
+from service.storage.complaints.archive_reader import ids_by_key, totals_of
 from service.storage.webhooks import outbox
 from workers.cluster_updates import ClusterUpdates
 
@@ -48,7 +54,7 @@ class PendingEffects:
     summaries: dict[int, TargetSummary | None] = field(default_factory=dict)  # of the targets whose clusters changed
     events: list[Event] = field(default_factory=list)
     restorations: dict[int, Restoration | None] = field(default_factory=dict)
-    names: Mapping[int, str] = field(default_factory=dict)  # ids of the targets, those of restorations among them
+    names: Mapping[int, str] = field(default_factory=dict)  # ids of the targets that restorations and holds are about
     warned: list[Warned] = field(default_factory=list)
     unwarned: list[int] = field(default_factory=list)
 
@@ -87,7 +93,10 @@ class ChangeNotifier:
         self._everything, self._again = False, set()
         if reviewed:
             facts = self._gather(connection, change, moved, reviewed)
-            self._decide(change, moved, reviewed, facts, effects)
+            clusters = ClustersOfTargets(change.before, change.clusters.by_id, change.clusters.by_target)
+            found = effects_on_targets(moved, reviewed, facts, clusters, self._reported_holds, self._policy, change.at)
+            self._name(connection, found, facts, effects)
+            self._keep(found, effects)
         return effects
 
     def look_at_reporters(
@@ -145,32 +154,32 @@ class ChangeNotifier:
         outcomes = change.clusters.outcomes_of(connection, reviewed)
         removals = {t: r for t in reviewed if (r := latest_removal(outcomes.get(t, ()))) is not None}
         discounted = {t for t in moved if t in self.summaries and self.summaries[t].discount > 0}
-        stored = read_targets_stored(
-            connection,
-            self._tenant_id,
-            totals_of_targets=discounted - self._totals.keys(),
-            until_us={t: r.decided_us for t, r in removals.items() if self._counted.get(t, ("", 0))[0] != r.id},
-            named=discounted | removals.keys() | (reviewed & self._restorations.keys()),
-        )
-        self._totals.update(stored.totals)
-        self._counted.update({t: (removals[t].id, count) for t, count in stored.complaints_until.items()})
+        unknown = discounted - self._totals.keys()
+        self._totals.update(dict.fromkeys(unknown, 0) | totals_of(connection, self._tenant_id, unknown))
+        until_us = {t: r.decided_us for t, r in removals.items() if self._counted.get(t, ("", 0))[0] != r.id}
+        counts = restorations.complaints_until(connection, self._tenant_id, until_us)
+        self._counted.update({t: (removals[t].id, count) for t, count in counts.items()})
         return TargetFacts(
             self.summaries,
             self._totals,
             outcomes,
             {t: self._counted[t][1] for t in removals},
             self._restorations,
-            stored.names,
         )
 
-    def _decide(
-        self, change: Change, moved: set[int], reviewed: set[int], facts: TargetFacts, effects: PendingEffects
-    ) -> None:
-        clusters = ClustersOfTargets(change.before, change.clusters.by_id, change.clusters.by_target)
-        found = effects_on_targets(moved, reviewed, facts, clusters, self._reported_holds, self._policy, change.at)
-        effects.events += found.events
-        effects.restorations, effects.names = found.restorations, facts.names
-        self._reported_holds |= found.holds
-        self._restorations.update({t: r for t, r in found.restorations.items() if r is not None})
-        for target in found.forgotten | {t for t, r in found.restorations.items() if r is None}:
-            self._restorations.pop(target, None)
+    def _name(self, connection: Connection, found: TargetEffects, facts: TargetFacts, effects: PendingEffects) -> None:
+        """Add what was found to the effects, with the ids of the few targets that it mentions."""
+        _, names = ids_by_key(connection, self._tenant_id, reporters=(), targets=found.mentioned)
+        effects.events += events_of(found, facts, names, self._policy)
+        # A restoration whose complaints have been deleted has no name, and is forgotten.
+        effects.restorations = {t: r for t, r in found.restorations.items() if r is None or t in names}
+        effects.names = names
+
+    def _keep(self, found: TargetEffects, effects: PendingEffects) -> None:
+        self._reported_holds.update(found.holds.values())
+        for target in found.restorations:
+            after = effects.restorations.get(target)
+            if after is None:
+                self._restorations.pop(target, None)
+            else:
+                self._restorations[target] = after

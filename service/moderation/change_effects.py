@@ -1,12 +1,13 @@
 """The effects of changed clusters on their targets: holds, restorations, and the events that report both. PURE.
 
-The caller gathers the facts first, and afterwards stores and publishes the result.
+The caller gathers the facts first, and afterwards reads the ids of the few targets that the result mentions, stores it
+and publishes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from service.moderation.assessment import TargetSummary
 from service.moderation.case_events import hold_event, hold_key, is_held, restore_event
@@ -25,7 +26,6 @@ class TargetFacts:
     outcomes: Mapping[int, Sequence[Received]]
     complaints_at_removal: Mapping[int, int]  # standing ones that were filed up to the latest removal
     restorations: Mapping[int, Restoration]  # before the change
-    names: Mapping[int, str]  # target ids; a target is missing once its complaints are deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,18 @@ class ClustersOfTargets:
         }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class TargetEffects:
-    """Changes of targets to store and report."""
+    """Changes of targets to store and report, by target key."""
 
-    events: list[Event] = field(default_factory=list)
-    holds: set[str] = field(default_factory=set)  # keys of the new holds
-    restorations: dict[int, Restoration | None] = field(default_factory=dict)  # those that changed; None: withdrawn
-    forgotten: set[int] = field(default_factory=set)  # targets of restorations whose complaints have been deleted
+    holds: Mapping[int, str]  # keys of the new holds
+    restorations: Mapping[int, Restoration | None]  # those that changed; None: withdrawn
+    opened: Mapping[int, Restoration]  # those that opened
+
+    @property
+    def mentioned(self) -> set[int]:
+        """Targets whose ids are stored and reported with the effects."""
+        return self.holds.keys() | {t for t, r in self.restorations.items() if r is not None}
 
 
 def effects_on_targets(
@@ -70,34 +74,37 @@ def effects_on_targets(
     at: Moment,
 ) -> TargetEffects:
     """Find unreported holds among the targets `held`, and changed restorations among the targets `reviewed`."""
-    effects = TargetEffects()
-    _report_holds(held, facts, reported_holds, policy, effects)
-    for target, after in reviewed_restorations(reviewed, facts, clusters, policy.default_threshold, at).items():
-        if after is not None and target not in facts.names:
-            effects.forgotten.add(target)
-            continue
-        effects.restorations[target] = after
-        if after is not None and _opens(facts.restorations.get(target), after):
-            effects.events.append(restore_event(facts.names[target], after, policy.version))
-    return effects
+    restorations = reviewed_restorations(reviewed, facts, clusters, policy.default_threshold, at)
+    return TargetEffects(
+        _new_holds(held, facts, reported_holds, policy.default_threshold),
+        restorations,
+        {t: r for t, r in restorations.items() if r is not None and _opens(facts.restorations.get(t), r)},
+    )
 
 
-def _report_holds(
-    targets: Collection[int], facts: TargetFacts, reported: Collection[str], policy: Policy, effects: TargetEffects
-) -> None:
-    threshold = policy.default_threshold
+def events_of(effects: TargetEffects, facts: TargetFacts, names: Mapping[int, str], policy: Policy) -> list[Event]:
+    """The events that report the effects. A target without a name has none: its complaints have been deleted."""
+    threshold, version = policy.default_threshold, policy.version
+    holds = [
+        hold_event(names[t], facts.totals[t], facts.summaries[t], threshold, version)
+        for t in effects.holds
+        if t in names
+    ]
+    return holds + [restore_event(names[t], opened, version) for t, opened in effects.opened.items() if t in names]
+
+
+def _new_holds(
+    targets: Collection[int], facts: TargetFacts, reported: Collection[str], threshold: int
+) -> dict[int, str]:
+    holds: dict[int, str] = {}
     for target in targets:
         summary = facts.summaries.get(target)
         if summary is None or summary.discount <= 0 or not is_held(facts.totals[target], summary, threshold):
             continue
         key = hold_key(target, summary, threshold)
-        if key in reported:
-            continue
-        effects.holds.add(key)
-        if target in facts.names:
-            effects.events.append(
-                hold_event(facts.names[target], facts.totals[target], summary, threshold, policy.version)
-            )
+        if key not in reported:
+            holds[target] = key
+    return holds
 
 
 def reviewed_restorations(

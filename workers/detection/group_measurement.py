@@ -49,7 +49,7 @@ class GroupMeasurement:
             if members in self._measured and not any(members >= m for m in new):
                 measured[members] = self._extended(members, events)
             else:
-                measured[members] = self._still_far_below(members) or self._measure(members, usual_fresh())
+                measured[members] = self._still_far_below(members) or self._measure(members, usual_fresh)
         self._measured = measured
         return [g for g in measured.values() if g is not None]
 
@@ -114,7 +114,7 @@ class GroupMeasurement:
             exempt=np.concatenate([group.exempt, window.exempt[mine]]),
         )
 
-    def _measure(self, members: MemberSet, usual_fresh: float) -> Group | None:
+    def _measure(self, members: MemberSet, usual_fresh: Callable[[], float]) -> Group | None:
         window, who = self.window, np.array(sorted(members), np.int64)
         targets = growth.measured_targets(window, who, self.policy.target_share)
         if len(targets) < 2 or len(who) < self.policy.min_members:
@@ -127,7 +127,7 @@ class GroupMeasurement:
             targets,
             complaints_of(window, who, targets),
             self.policy,
-            usual_fresh,
+            usual_fresh(),
             pair_surprise=self.pair_graph.mean_surprise(members),
             member_surprise=float(np.clip(max(self._lasting_surprise(members, who, targets) / weighed, bond), -1, 4)),
         )

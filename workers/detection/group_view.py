@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,9 +14,9 @@ from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.window import UNKNOWN_MS, Window
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WindowView:
-    """The complaints `events` of a group, in time order; see signals.signal.GroupView."""
+    """The complaints `events` of a group, in time order; see signals.signal.GroupView. Each column is read once."""
 
     window: Window
     who: Ints  # the members' numbers, sorted
@@ -36,27 +37,27 @@ class WindowView:
         """How many targets there are."""
         return len(self.what)
 
-    @property
+    @cached_property
     def reporter(self) -> Ints:
         """Of each complaint, the reporter's number."""
         return self.window.reporter[self.events]
 
-    @property
+    @cached_property
     def context(self) -> Ints:
         """Of each complaint, the context's number."""
         return self.window.context[self.events]
 
-    @property
+    @cached_property
     def time_ms(self) -> Ints:
         """Of each complaint, milliseconds after the window's origin."""
         return self.window.time[self.events]
 
-    @property
+    @cached_property
     def created_ms(self) -> Ints:
         """Of each complaint's account, milliseconds after the window's origin."""
         return self.window.created[self.events]
 
-    @property
+    @cached_property
     def fingerprint(self) -> Ints:
         """Of each complaint, 0 without one."""
         return self.window.fingerprint[self.events]
@@ -64,7 +65,7 @@ class WindowView:
     @property
     def longer_texts(self) -> Sequence[bytes]:
         """Signatures of the complaints' texts, where they have enough words."""
-        return [self.window.text[int(self.events[k])] for k in self.with_longer_text()]
+        return [self.window.text[int(self.events[k])] for k in self.with_longer_text]
 
     @property
     def complaints_anywhere(self) -> int:
@@ -79,13 +80,14 @@ class WindowView:
     @property
     def everyone_ms(self) -> Ints:
         """Times of all complaints on the targets, milliseconds after the window's origin."""
-        return self.window.time[self._everyone()]
+        return self.window.time[self._everyone]
 
     @property
     def complaints_by_others(self) -> int:
         """Complaints on the targets by accounts that are not members."""
-        return int((~np.isin(self.window.reporter[self._everyone()], self.who)).sum())
+        return int((~np.isin(self.window.reporter[self._everyone], self.who)).sum())
 
+    @cached_property
     def with_longer_text(self) -> list[int]:
         """Places of the complaints whose text has enough words."""
         text, least = self.window.text, self.policy.text_min_words
@@ -100,6 +102,7 @@ class WindowView:
         window, rows = self.window, slice(0, self.window.size)
         return len(np.unique(window.reporter[rows][(window.fingerprint[rows] == fingerprint) & ~window.gone[rows]]))
 
+    @cached_property
     def _everyone(self) -> Events:
         return self.window.runs(self.window.by_target, self.what)[1]
 

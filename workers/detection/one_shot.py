@@ -134,7 +134,7 @@ def carrying_a_sign(view: WindowView, *, with_texts: bool) -> Bools:
     carrying |= np.isin(view.fingerprint, rare_fingerprints(view))
     if with_texts:
         copied = near_duplicates(view.longer_texts, view.policy.text_jaccard)
-        carrying[np.array(view.with_longer_text(), np.int64)[copied]] = True
+        carrying[np.array(view.with_longer_text, np.int64)[copied]] = True
     return np.asarray(carrying)
 
 

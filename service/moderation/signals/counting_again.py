@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from service.model import Evidence
-from service.moderation.signals.chance import tail
+from service.moderation.signals.chance import share_of
 from service.moderation.signals.signal import CountAgain, CountedAgain, Measurement
 
 SAME_SHARE = 0.005  # two shares that differ by less are the same count
@@ -37,6 +37,6 @@ def recounted(
         showing, total = count(left)
         if total < fewest:
             return Measurement(0.0, stored.usual)
-        return Measurement(showing / max(total, 1), stored.usual, tail(showing, total, chance(stored)), showing, total)
+        return share_of(showing, total, stored.usual, chance(stored))
 
     return again

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.model import Evidence
-from service.moderation.phrases import percent
-from service.moderation.signals.chance import device_contribution, surprise, tail
+from service.moderation.signals.chance import share_of
 from service.moderation.signals.counting_again import recounted
-from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, Ints, MeasuredSignal, Measurement
+from service.moderation.signals.devices import device_signal
+from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, Ints, Measurement
 
 UNKNOWN_MS = np.iinfo(np.int64).min
 LEAST_CHANCE = 0.25  # spares a target whose link was shared elsewhere, which draws new accounts
@@ -31,8 +30,7 @@ def measure(view: GroupView) -> Measurement:
     first = first[view.created_ms[first] != UNKNOWN_MS]
     limit = view.policy.fresh_account_seconds * 1000
     young = int((view.time_ms[first] - view.created_ms[first] < limit).sum())
-    total, usual = len(first), view.usual_fresh
-    return Measurement(young / max(total, 1), usual, tail(young, total, chance(usual)), young, total)
+    return share_of(young, len(first), view.usual_fresh, chance(view.usual_fresh))
 
 
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
@@ -42,24 +40,16 @@ def _sentence(measured: Measurement, facts: GroupFacts) -> str:
     return f"{measured.count} of {measured.total} accounts were less than 14 days old at {when}."
 
 
-def _clause(evidence: Evidence, targets: int) -> str | None:
-    noticed = surprise(evidence.p_value) > 0
-    return f"{percent(evidence.value)} of the accounts were less than 14 days old" if noticed else None
-
-
 def _count(group: CountedAgain) -> tuple[int, int]:
     ages = [c.time_us - c.created_us for c in group.first_complaints() if c.created_us is not None]
     return sum(age < group.policy.fresh_account_seconds * 1_000_000 for age in ages), len(ages)
 
 
-SIGNAL = MeasuredSignal(
+SIGNAL = device_signal(
     name="fresh_accounts",
     title="New accounts",
-    question="unfounded",
-    unit="share",
     measure=measure,
-    contribution=lambda measured, targets, weights: device_contribution(measured.p_value),
     sentence=_sentence,
-    clause=_clause,
+    noticed="of the accounts were less than 14 days old",
     count_again=recounted(_count, lambda stored: chance(stored.usual)),
 )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from service.model import Evidence
-from service.moderation.phrases import percent
-from service.moderation.signals.chance import device_contribution, surprise, tail
+from service.moderation.signals.chance import share_of
 from service.moderation.signals.counting_again import recounted
-from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, MeasuredSignal, Measurement
+from service.moderation.signals.devices import USUAL_SHARE, device_signal
+from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, Measurement
 
-USUAL_SHARE = 0.05  # of texts
 TEXTS_COMPARED = 80  # at most this many texts of a group are compared with each other: k^2 comparisons
 FEWEST_TEXTS = 3  # with fewer, the signal does not count
 
@@ -21,8 +19,7 @@ def measure(view: GroupView) -> Measurement:
     total = len(texts)
     if total < FEWEST_TEXTS:
         return Measurement(0.0, USUAL_SHARE, None, 0, total)
-    copied = view.repeated(texts)
-    return Measurement(copied / total, USUAL_SHARE, tail(copied, total, USUAL_SHARE), copied, total)
+    return share_of(view.repeated(texts), total, USUAL_SHARE, USUAL_SHARE)
 
 
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
@@ -30,11 +27,6 @@ def _sentence(measured: Measurement, facts: GroupFacts) -> str:
         return "Too few longer texts came with the complaints to compare their wording."
     where = "group" if facts.kind == "repeat" else "crowd"
     return f"{measured.count} of {measured.total} longer texts repeat the wording of another in the {where}."
-
-
-def _clause(evidence: Evidence, targets: int) -> str | None:
-    noticed = surprise(evidence.p_value) > 0
-    return f"{percent(evidence.value)} of the longer texts repeat each other's wording" if noticed else None
 
 
 def _count(group: CountedAgain) -> tuple[int, int]:
@@ -45,14 +37,11 @@ def _count(group: CountedAgain) -> tuple[int, int]:
     return sum(count[text] >= 2 for text in texts), len(texts)
 
 
-SIGNAL = MeasuredSignal(
+SIGNAL = device_signal(
     name="near_duplicate_texts",
     title="Copied wording",
-    question="unfounded",
-    unit="share",
     measure=measure,
-    contribution=lambda measured, targets, weights: device_contribution(measured.p_value),
     sentence=_sentence,
-    clause=_clause,
+    noticed="of the longer texts repeat each other's wording",
     count_again=recounted(_count, lambda stored: USUAL_SHARE, FEWEST_TEXTS),
 )

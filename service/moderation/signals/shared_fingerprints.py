@@ -9,14 +9,11 @@ from collections import Counter
 
 import numpy as np
 
-from service.model import Evidence
-from service.moderation.phrases import percent
-from service.moderation.signals.chance import device_contribution, surprise, tail
+from service.moderation.signals.chance import share_of
 from service.moderation.signals.counting_again import recounted
+from service.moderation.signals.devices import USUAL_SHARE, device_signal
 from service.moderation.signals.fresh_accounts import first_of_each
-from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, Ints, MeasuredSignal, Measurement
-
-USUAL_SHARE = 0.05  # of accounts
+from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, Ints, Measurement
 
 
 def rare_fingerprints(view: GroupView) -> Ints:
@@ -34,8 +31,8 @@ def rare_fingerprints(view: GroupView) -> Ints:
 def measure(view: GroupView) -> Measurement:
     """Members whose first complaint here came from a rare shared fingerprint."""
     first = first_of_each(view.reporter)
-    sharing, total = int(np.isin(view.fingerprint[first], rare_fingerprints(view)).sum()), len(first)
-    return Measurement(sharing / max(total, 1), USUAL_SHARE, tail(sharing, total, USUAL_SHARE), sharing, total)
+    sharing = int(np.isin(view.fingerprint[first], rare_fingerprints(view)).sum())
+    return share_of(sharing, len(first), USUAL_SHARE, USUAL_SHARE)
 
 
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
@@ -45,25 +42,17 @@ def _sentence(measured: Measurement, facts: GroupFacts) -> str:
     )
 
 
-def _clause(evidence: Evidence, targets: int) -> str | None:
-    noticed = surprise(evidence.p_value) > 0
-    return f"{percent(evidence.value)} share a device or network that few others use" if noticed else None
-
-
 def _count(group: CountedAgain) -> tuple[int, int]:
     first = group.first_complaints()
     count = Counter(c.fingerprint for c in first if c.fingerprint is not None)
     return sum(count[c.fingerprint] >= 2 for c in first if c.fingerprint is not None), len(first)
 
 
-SIGNAL = MeasuredSignal(
+SIGNAL = device_signal(
     name="shared_fingerprints",
     title="Shared devices or networks",
-    question="unfounded",
-    unit="share",
     measure=measure,
-    contribution=lambda measured, targets, weights: device_contribution(measured.p_value),
     sentence=_sentence,
-    clause=_clause,
+    noticed="share a device or network that few others use",
     count_again=recounted(_count, lambda stored: USUAL_SHARE),
 )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from service.model import Evidence
 from service.moderation.outcomes import VerdictTally, log_likelihood_ratio
 from service.moderation.score import FLAG_PRIOR, Verdict, judge, log_odds, sigmoid
-from service.moderation.signals.chance import DEVICE_WEIGHT, surprise
+from service.moderation.signals.chance import surprise
+from service.moderation.signals.devices import DEVICE_WEIGHT
 from service.moderation.signals.outcomes import OUTCOMES
 from service.moderation.signals.registry import COORDINATION
 
