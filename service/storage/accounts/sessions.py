@@ -17,7 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from service.storage.accounts import audit_log
 from service.storage.accounts.users import Role
@@ -182,12 +182,7 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
         )
         .join(users, u.id == s.user_id)
         .join(tenants, tenants.c.id == u.tenant_id)
-        .where(
-            s.hash == hash_of(token),
-            u.disabled_us.is_(None),
-            s.expires_us > now_us,
-            s.seen_us > now_us - IDLE_SECONDS * _SECOND,
-        )
+        .where(s.hash == hash_of(token), u.disabled_us.is_(None), _not_expired(now_us))
     )
     row = connection.execute(query).first()
     return (
@@ -206,12 +201,7 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
 def alive(connection: Connection, hashes: Collection[str], now_us: int) -> set[str]:
     """Those of the sessions (by the hash of their token) that are still valid."""
     s = sessions.c
-    open_ones = (
-        s.hash.in_(sorted(hashes)),
-        users.c.disabled_us.is_(None),
-        s.expires_us > now_us,
-        s.seen_us > now_us - IDLE_SECONDS * _SECOND,
-    )
+    open_ones = (s.hash.in_(sorted(hashes)), users.c.disabled_us.is_(None), _not_expired(now_us))
     return set(connection.scalars(select(s.hash).join(users, users.c.id == s.user_id).where(*open_ones)))
 
 
@@ -249,17 +239,18 @@ def drop_session(connection: Connection, token: str) -> None:
 
 def count_sessions(connection: Connection, user_id: int, now_us: int) -> int:
     """Number of the person's open sessions."""
-    open_ones = (
-        sessions.c.user_id == user_id,
-        sessions.c.expires_us > now_us,
-        sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND,
-    )
+    open_ones = (sessions.c.user_id == user_id, _not_expired(now_us))
     return int(connection.scalar(select(func.count()).select_from(sessions).where(*open_ones)) or 0)
 
 
 def hash_of(token: str) -> str:
     """The stored form of a session's token."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _not_expired(now_us: int) -> ColumnElement[bool]:
+    """Of a row of `sessions`: neither too old nor idle for too long."""
+    return (sessions.c.expires_us > now_us) & (sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND)
 
 
 def _count_address(connection: Connection, address: str, now_us: int) -> int:

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
 from service.model import JsonObject
-from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK
+from service.storage.complaints.archive_reader import SEQ_MASK, contents_of
 from service.storage.complaints.commit_draft import ArchivedItems, ComplaintRow, Item, Pair
 from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
@@ -78,40 +78,19 @@ def archived_pairs(connection: Connection, tenant_id: int, pairs: list[Pair]) ->
     return found
 
 
-def stored_totals(connection: Connection, tenant_id: int, targets: Iterable[int]) -> dict[int, int]:
-    """Standing complaints by target key, as stored; targets without a row are left out."""
-    return dict(
-        select_by_keys(
-            connection,
-            "SELECT t.target_key, t.complaints FROM k CROSS JOIN targets t WHERE t.tenant_id = ? AND t.target_key ="
-            " k.column1",
-            (tenant_id,),
-            [(key,) for key in targets],
-        )
-    )
-
-
 def complaints_at(connection: Connection, tenant_id: int, row_keys: Iterable[int]) -> list[ComplaintRow]:
-    """The archived complaints with these row keys."""
-    statement = (
-        f"SELECT {_ROW}, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
-    )
+    """The archived complaints with these row keys, without their contents."""
+    statement = f"SELECT {_ROW} FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?"
     return [
-        _row(values, values[8])
-        for values in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in row_keys])
+        _row(values) for values in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in row_keys])
     ]
 
 
 def read_bodies(connection: Connection, tenant_id: int, rows: Iterable[ComplaintRow]) -> None:
     """Fill in the bodies of archived complaints that are fed again."""
-    missing = {tenant_id << SEQ_BITS | row.seq: row for row in rows if row.body is None}
-    for row_key, content in select_by_keys(
-        connection,
-        "SELECT c.row_key, c.content FROM k CROSS JOIN complaints c WHERE c.row_key = k.column1 AND c.tenant_id = ?",
-        (tenant_id,),
-        [(key,) for key in missing],
-    ):
-        missing[row_key].body = from_json(content)
+    missing = {row.seq: row for row in rows if row.body is None}
+    for seq, body in contents_of(connection, tenant_id, list(missing)).items():
+        missing[seq].body = body
 
 
 def outcomes_awaiting(

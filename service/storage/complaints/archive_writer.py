@@ -16,7 +16,8 @@ from sqlalchemy import Connection, select, update
 from service.errors import LostLease
 from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.policy_overrides import policy_of
-from service.storage.complaints.archive_lookups import archived_items, archived_pairs, complaints_at, stored_totals
+from service.storage.complaints.archive_lookups import archived_items, archived_pairs, complaints_at
+from service.storage.complaints.archive_reader import totals_of
 from service.storage.complaints.archive_rows import write_rows
 from service.storage.complaints.commit_draft import (
     CommitDraft,
@@ -69,7 +70,7 @@ def commit(
         pairs = touched_pairs(draft)
         settle(draft, pairs, archived_pairs(connection, tenant_id, list(pairs)))
         targets = changed_targets(draft)
-        add_totals(draft, targets, stored_totals(connection, tenant_id, targets))
+        add_totals(draft, targets, totals_of(connection, tenant_id, targets))
         write_rows(connection, draft)
         write_feed(connection, draft, after_seq=state.last_seq)
         _write_state(connection, draft, epoch)

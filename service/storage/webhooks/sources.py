@@ -224,14 +224,7 @@ def claim_poll(connection: Connection, source: Source, next_poll_us: int) -> boo
 
     False: it was removed.
     """
-    return (
-        connection.execute(
-            update(sources)
-            .where(sources.c.id == source.id, sources.c.removed_us.is_(None))
-            .values(next_poll_us=next_poll_us)
-        ).rowcount
-        > 0
-    )
+    return _update_unless_removed(connection, source, {"next_poll_us": next_poll_us})
 
 
 def record_cursor(connection: Connection, source: Source, cursor: Mapping[str, Any]) -> bool:
@@ -239,14 +232,7 @@ def record_cursor(connection: Connection, source: Source, cursor: Mapping[str, A
 
     False: the source was removed.
     """
-    return (
-        connection.execute(
-            update(sources)
-            .where(sources.c.id == source.id, sources.c.removed_us.is_(None))
-            .values(cursor=json.dumps(cursor))
-        ).rowcount
-        > 0
-    )
+    return _update_unless_removed(connection, source, {"cursor": json.dumps(cursor)})
 
 
 def record_poll(
@@ -271,12 +257,7 @@ def record_poll(
     }
     if polled_us is not None:
         values["polled_us"] = polled_us
-    return (
-        connection.execute(
-            update(sources).where(sources.c.id == source.id, sources.c.removed_us.is_(None)).values(values)
-        ).rowcount
-        > 0
-    )
+    return _update_unless_removed(connection, source, values)
 
 
 def wake_pollers(connection: Connection, tenant_id: int, platform: str, now_us: int) -> int:
@@ -296,6 +277,12 @@ def wake_pollers(connection: Connection, tenant_id: int, platform: str, now_us: 
     if woken:
         timers.at_latest(connection, tenant_id, "poll", now_us)
     return woken
+
+
+def _update_unless_removed(connection: Connection, source: Source, values: Mapping[str, Any]) -> bool:
+    """Write these columns; False, and nothing is written, if the source was removed."""
+    mine = (sources.c.id == source.id) & sources.c.removed_us.is_(None)
+    return connection.execute(update(sources).where(mine).values(values)).rowcount > 0
 
 
 def _statement() -> Select[Any]:
