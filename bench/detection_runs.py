@@ -42,17 +42,22 @@ DETECTING = (  # what decides who is flagged, and how a target's count is discou
     "workers/group_adapter.py",
     "service/policy.py",
     "service/intake/text_fingerprints.py",
+    "service/moderation/signals",
     *(
         f"service/moderation/{name}.py"
         for name in (
             "assessment",
-            "lineage",
+            "cluster_continuation",
+            "cluster_discounts",
+            "cluster_identity",
+            "cluster_scoring",
+            "cluster_state",
             "outcomes",
             "quota",
-            "record",
+            "reconciliation",
             "reputation",
             "score",
-            "settling",
+            "target_prioritisation",
             "track_record",
         )
     ),
