@@ -91,9 +91,9 @@ def read(files: WorldFiles) -> Read:
     known = [o for o in read_items(files.outcomes, OUTCOME, now, Reading(), lambda _: None)]
     collector = Collector(DEFAULT_POLICY.text_min_words)
     for complaint in read_items(files.complaints, COMPLAINT, now, Reading(), lambda _: None):
-        collector.add(complaint)  # type: ignore[arg-type]
+        collector.add(complaint)
     history, rows = collector.history()
-    return Read(history, outcomes_by_target(known, rows), time.process_time() - before)  # type: ignore[arg-type]
+    return Read(history, outcomes_by_target(known, rows), time.process_time() - before)
 
 
 def audited(world: Read, sweeps: Sweeps, *, outcomes: bool | Mapping[int, Sequence[FeedOutcome]]) -> JsonObject:
