@@ -140,7 +140,7 @@ def stream_bytes(redis: Redis, lines: list[bytes]) -> float:
                 "lines": b"\n".join(b"c" + line for line in lines[first : first + ENTRY]),
             },
         )
-    taken, items = int(redis.memory_usage(name, samples=0)), min(len(lines), 20_000)  # type: ignore[arg-type]
+    taken, items = int(redis.memory_usage(name, samples=0)), min(len(lines), 20_000)
     redis.delete(name)
     return taken / items
 

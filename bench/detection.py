@@ -33,10 +33,11 @@ import detection_withdrawals as withdrawals
 import world_files
 from detection_ablations import ABLATIONS, ablated
 from detection_calibration import DAYS_APART, KNOWN, candidate_of
-from detection_runs import Read, Sweeps, audited, flagged_when_shuffled, read, state_of_code, windows_of
+from detection_runs import Read, audited, flagged_when_shuffled, read, state_of_code, windows_of
 from detection_tables import Results, write_tables
 from figures import parser_of, print_machine
 from quality import judge_of
+from remembered_sweeps import Sweeps
 from world_files import OUT, ROOT, WorldFiles, add_options, evaluation, need, world
 
 from service.policy import DEFAULT_POLICY

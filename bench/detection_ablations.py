@@ -9,7 +9,8 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from detection_runs import Read, Sweeps, audited
+from detection_runs import Read, audited
+from remembered_sweeps import Sweeps
 from scipy.stats import chi2
 
 from service.model import Evidence, JsonObject

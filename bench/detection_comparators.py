@@ -54,7 +54,7 @@ def detectors(module: ModuleType, toolkit: Path | None) -> dict[str, Callable[[A
         assert toolkit is not None
         found[name] = lambda frame, seconds=seconds, weight=weight, python=toolkit: _toolkit(
             module, frame, python, seconds, weight
-        )  # type: ignore[misc]
+        )
     return found
 
 

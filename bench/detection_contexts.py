@@ -14,9 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 from detection import truth_of
-from detection_runs import Read, Sweeps, audited, read
+from detection_runs import Read, audited, read
 from figures import parser_of, print_machine, show
 from quality import judge_of
+from remembered_sweeps import Sweeps
 from world_files import add_options, evaluation, need, world
 
 from workers.detection.window import Complaints

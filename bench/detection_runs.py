@@ -1,22 +1,21 @@
 """Analyse one world with many options: it is read once, each window is swept once, the evaluation's score.py judges.
 
 What an option does not affect is not repeated: outcomes change no sweep, and ablations of the score change no group. So
-the sweeps of a world are cached (`Sweeps`), and every option is the service's own `audit` over them.
+the sweeps of a world are cached (remembered_sweeps.py), and every option is the service's own `audit` over them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
+from remembered_sweeps import STEP_SECONDS, Sweeps
 from world_files import WorldFiles
 
 import workers
@@ -24,7 +23,7 @@ from service.intake.items import COMPLAINT, OUTCOME
 from service.model import JsonObject
 from service.moderation.outcomes import VerdictTally
 from service.moderation.score import judge
-from service.policy import DEFAULT_POLICY, Policy
+from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit import windows
 from workers.audit.files import Reading, read_items
@@ -35,24 +34,28 @@ from workers.detection.groups import Group
 from workers.detection.permutation import permuted_within_contexts
 from workers.detection.window import Complaints
 
-STEP_SECONDS = 86_400
 DETECTING = (  # what decides who is flagged, and how a target's count is discounted
     "workers/detection",
     *(f"workers/audit/{name}.py" for name in ("windows", "history", "records")),
     "workers/group_adapter.py",
     "service/policy.py",
     "service/intake/text_fingerprints.py",
+    "service/moderation/signals",
     *(
         f"service/moderation/{name}.py"
         for name in (
             "assessment",
-            "lineage",
+            "cluster_continuation",
+            "cluster_discounts",
+            "cluster_identity",
+            "cluster_scoring",
+            "cluster_state",
             "outcomes",
             "quota",
-            "record",
+            "reconciliation",
             "reputation",
             "score",
-            "settling",
+            "target_prioritisation",
             "track_record",
         )
     ),
@@ -66,35 +69,6 @@ def state_of_code() -> str:
         for path in sorted((root / name).rglob("*.py")) if (root / name).is_dir() else (root / name,):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:10]
-
-
-@dataclass(slots=True)
-class Sweeps:
-    """Stands where `audit` looks for Detector: sweeps every window once and gives it back from then on."""
-
-    change: Callable[[Group], Group | None] = lambda group: group  # what an ablation of the score makes of a group
-    found: dict[tuple[int, int], tuple[Counter[str], list[Group]]] = field(default_factory=dict)
-    seconds: float = 0.0  # CPU
-
-    def sweep(self, policy: Policy, batch: Complaints) -> tuple[Any, list[Group]]:
-        """Detector.sweep, remembered by the window's first and last complaint."""
-        key = int(batch.seq[0]), int(batch.seq[-1])
-        if key not in self.found:
-            before = time.process_time()
-            detector, groups = Detector.sweep(policy, batch)
-            self.seconds += time.process_time() - before
-            self.found[key] = detector.counters, groups
-        counters, groups = self.found[key]
-        return _Counted(counters), [g for g in map(self.change, groups) if g is not None]
-
-    def changed(self, change: Callable[[Group], Group | None]) -> Sweeps:
-        """The same windows with every group changed; None drops it."""
-        return Sweeps(change, self.found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    counters: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +91,16 @@ def read(files: WorldFiles) -> Read:
     known = [o for o in read_items(files.outcomes, OUTCOME, now, Reading(), lambda _: None)]
     collector = Collector(DEFAULT_POLICY.text_min_words)
     for complaint in read_items(files.complaints, COMPLAINT, now, Reading(), lambda _: None):
-        collector.add(complaint)  # type: ignore[arg-type]
+        collector.add(complaint)
     history, rows = collector.history()
-    return Read(history, outcomes_by_target(known, rows), time.process_time() - before)  # type: ignore[arg-type]
+    return Read(history, outcomes_by_target(known, rows), time.process_time() - before)
 
 
 def audited(world: Read, sweeps: Sweeps, *, outcomes: bool | Mapping[int, Sequence[FeedOutcome]]) -> JsonObject:
     """The audit's report, with the default policy; `outcomes`: all of the world's, none, or these."""
     known = (world.outcomes if outcomes else {}) if isinstance(outcomes, bool) else outcomes
-    with mock.patch.object(windows, "Detector", sweeps):
-        result = windows.audit(world.history, known, DEFAULT_POLICY, STEP_SECONDS, lambda done, total: None)
-    return report_of(result.clusters, world.history, DEFAULT_POLICY.version, [])
+    clusters = sweeps.audited(world.history, known).clusters
+    return report_of(clusters, world.history, DEFAULT_POLICY.version, [])
 
 
 def windows_of(world: Read, days_apart: int) -> Iterator[Complaints]:

@@ -98,7 +98,7 @@ def quality(results: Results, worlds: Sequence[str]) -> str:
         false = [
             mean_of(scored, lambda s, kind=kind: s["false_accounts_per_day"][kind])
             for kind in ("n1", "n2", "n3", "org")
-        ]  # type: ignore[misc]
+        ]
         at = [t["score"]["removal"][THRESHOLD] for t in scored]
         removed = [100 * mean(a["campaign_targets_removed"][kind] for a in at) for kind in ("independent", "ideal")]
         rows.append(
@@ -141,7 +141,7 @@ def kinds(results: Results) -> str:
                 title,
                 *(f"{mean_of(scored, lambda s, k=k: s['campaigns_found'].get(k, float('nan'))):.2f}" for k in KINDS),
             ]
-        )  # type: ignore[misc]
+        )
     return table(["", *KINDS], rows)
 
 
@@ -268,7 +268,7 @@ def _ablated(title: str, standard: Sequence[Any], small: Sequence[Any], adverse:
     cells = [title]
     for worlds, aside in ((standard, True), (small, False)):
         known = [t["known"] for t in worlds]
-        cells += [f"{mean_of(known, lambda s, k=k: s[k]):.3f}" if known else "" for k in ("P", "R", "F1")]  # type: ignore[misc]
+        cells += [f"{mean_of(known, lambda s, k=k: s[k]):.3f}" if known else "" for k in ("P", "R", "F1")]
         if aside:
             cells.append(f"{mean_of([t['unknown'] for t in worlds], _aside):.3f}")
     unknown = [t["unknown"] for t in adverse]
@@ -599,7 +599,7 @@ def bars(results: Results) -> str:
         f = mean_of([x["known"] for x in small.values()], lambda s: s["F1"])
         rows.append(_bar("small communities, outcomes known: F1", f"{f:.3f}", "≥ .98", f >= 0.98))
     for title, scored, least in (("known", known, 0.8), ("unknown", unknown, 0.9)):
-        by_kind = {k: mean_of(scored, lambda s, k=k: s["campaigns_found"][k]) for k in KINDS}  # type: ignore[misc]
+        by_kind = {k: mean_of(scored, lambda s, k=k: s["campaigns_found"][k]) for k in KINDS}
         others = {k: v for k, v in by_kind.items() if k != "p7"}
         worst = min(others, key=lambda k: others[k])
         met = others[worst] >= 0.95 and by_kind["p7"] >= least
@@ -743,7 +743,7 @@ def write_tables(results: Results, page: Path | None, target: Path) -> str:
     text = page.read_text()
     for name, found in made.items():
         block = f"<!-- begin {name}: written by bench/detection.py -->\n{found}\n<!-- end {name} -->"
-        text = re.sub(rf"<!-- begin {name}:.*?<!-- end {name} -->", lambda _, block=block: block, text, flags=re.DOTALL)  # type: ignore[misc]
+        text = re.sub(rf"<!-- begin {name}:.*?<!-- end {name} -->", lambda _, block=block: block, text, flags=re.DOTALL)
     page.write_text(text)
     return f"{len(made)} tables in {target}"
 

@@ -14,7 +14,8 @@ from typing import Any
 from unittest import mock
 
 from detection_calibration import DAYS_APART
-from detection_runs import Read, Sweeps, audited
+from detection_runs import Read, audited
+from remembered_sweeps import Sweeps
 
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile

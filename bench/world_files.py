@@ -141,7 +141,7 @@ def columns(files: WorldFiles) -> Complaints:
     if not kept.exists():
         collector = Collector(DEFAULT_POLICY.text_min_words)
         for item in read_items(files.complaints, COMPLAINT, datetime.now(UTC), Reading(), lambda _: None):
-            collector.add(item)  # type: ignore[arg-type]
+            collector.add(item)
         history, _ = collector.history()
         c = history.complaints
         signed, signatures = (

@@ -1,6 +1,6 @@
 """Draw a world into a folder, or describe what the generators draw.
 
-python -m bench.worlds NAME --seed 1 --size 6000 --out FOLDER     (or: python bench/worlds NAME ...)
+python -m bench.worlds NAME --seed 1 --size 6000 --out FOLDER
 python -m bench.worlds --describe [--size 6000] [--data FOLDER]   beside the real events in FOLDER, if there are any
 python -m bench.worlds --kinds                                    what each generator has, and what it is modelled on
 """
@@ -12,14 +12,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-if not __package__:  # started as a folder, which puts the folder itself on the path instead of the repository
-    sys.path[0] = str(ROOT)
+from bench.worlds.catalogue import GENERATORS, draw
+from bench.worlds.measures import measure, table
+from bench.worlds.planning import Plan
+from bench.worlds.world import Wanted, World, read_lines
 
-from bench.worlds.catalogue import GENERATORS, draw  # noqa: E402 - the path has to be right first
-from bench.worlds.measures import measure, table  # noqa: E402
-from bench.worlds.planning import Plan  # noqa: E402
-from bench.worlds.world import Wanted, World, read_lines  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def kinds_table(world: World) -> list[str]:

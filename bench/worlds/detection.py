@@ -7,12 +7,11 @@ counts of the targets are then.
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from unittest import mock
 
+from bench.remembered_sweeps import Sweeps
 from bench.worlds.score import Cluster, Found
 from bench.worlds.world import World
 from service.intake.items import COMPLAINT, OUTCOME, read_line
@@ -20,22 +19,16 @@ from service.model import Complaint, Outcome
 from service.moderation.assessment import ClusterPart, independent_count, summarise
 from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_state import ClusterState
-from service.policy import DEFAULT_POLICY, Policy
+from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
-from workers.audit import windows
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
-from workers.detection.detector import Detector
-from workers.detection.groups import Group
-from workers.detection.window import Complaints
-
-STEP_SECONDS = 86_400
 
 
 class Auditor:
     """Audits one world's complaints, with these outcomes or those: every window is swept once and remembered."""
 
     def __init__(self) -> None:
-        self._swept: dict[tuple[int, int], tuple[Counter[str], list[Group]]] = {}
+        self._sweeps = Sweeps()
 
     def audit(self, world: World) -> Found:
         """Audit the world with the default policy, one window of the policy's length a day.
@@ -43,23 +36,7 @@ class Auditor:
         Raises ValueError when the service refuses a document of the world.
         """
         history, outcomes = _read(world)
-        with mock.patch.object(windows, "Detector", self):
-            result = windows.audit(history, outcomes, DEFAULT_POLICY, STEP_SECONDS, lambda done, total: None)
-        return _found(history, result.clusters)
-
-    def sweep(self, policy: Policy, batch: Complaints) -> tuple[_Counted, list[Group]]:
-        """What the audit calls instead of Detector.sweep."""
-        key = int(batch.seq[0]), int(batch.seq[-1])
-        if key not in self._swept:
-            detector, groups = Detector.sweep(policy, batch)
-            self._swept[key] = detector.counters, groups
-        counters, groups = self._swept[key]
-        return _Counted(counters), groups
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    counters: Counter[str]
+        return _found(history, self._sweeps.audited(history, outcomes).clusters)
 
 
 def _read(world: World) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:

@@ -45,7 +45,6 @@ _SYLLABLES = (
     "か き さ し た に の も よ り を は と な です ます した",
     "αλ ερι σος την και που μεν τας ιου ων ακη της",
 )
-LANGUAGES = len(_SYLLABLES)
 _WITHOUT_SPACES = 2
 _WORDS = 1_500  # of each language
 

@@ -1,16 +1,14 @@
-"""Field maps: where in a posted document the fields of complaints and outcomes are, set for one source.
-
-PURE.
+"""Field maps: where in a posted document the fields of complaints and outcomes are, set for one source. PURE.
 
     {"signature": {"scheme": "hmac", "header": "X-Signature", "prefix": "sha256="},
      "items": "$.events[*]",
      "complaint": {"when": {"path": "$.type", "in": ["flag"]},
                    "fields": {"id": "$.id", "occurred_at": {"path": "$.at", "as": "unix"}, "reporter.id": "$.by",
-                   "target.id": {"path": "$.post", "prefix": "post/"},
+                              "target.id": {"path": "$.post", "prefix": "post/"},
                               "reason": {"path": "$.why", "map": {"1": "spam", "2": "abuse"}, "default": "other"}}},
      "outcome": {"when": {"path": "$.type", "in": ["closed"]},
-                 "fields": {"id": "$.id", "target_id": "$.post", "decided_at": "$.at", "verdict": {"path": "$.result",
-                 "map": {"ok": "rejected", "bad": "upheld"}}}}}
+                 "fields": {"id": "$.id", "target_id": "$.post", "decided_at": "$.at",
+                            "verdict": {"path": "$.result", "map": {"ok": "rejected", "bad": "upheld"}}}}}
 
 A field is a JSONPath (RFC 9535, one value: no wildcard, filter or `..`), a constant, or an object with `path` and any
 of `map`, `default`, `prefix`, `as` ("unix", "unix_ms": numbers to times) and `from: "document"` (the whole document,
@@ -32,17 +30,9 @@ from service.platforms.payload import identity
 from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
 
 MAX_PATH_CHARACTERS = 200
-
-
 _LONGEST_MESSAGE = 1_000
-
-
 MAX_VALUES = 1_000  # of one `map` or `in`
-
-
 _SYNTAX = JSONPathEnvironment(strict=True)
-
-
 _COMPLAINT_FIELDS = (
     "id",
     "occurred_at",
@@ -61,26 +51,15 @@ _COMPLAINT_FIELDS = (
     "notice_type",
     "machine",
 )
-
-
 _OUTCOME_FIELDS = ("id", "target_id", "decided_at", "verdict", "action", "decided_by", "complaint_id")
-
-
 _REQUIRED = {
     "complaint": ("id", "occurred_at", "reporter.id", "target.id"),
     "outcome": ("id", "target_id", "decided_at"),
 }
-
-
 ATTRIBUTES = "target.attributes."
-
-
 IDS = ("id", "reporter.id", "target.id", "target.author_id", "target.context_id", "target_id", "complaint_id")
-
-
 _TIMES = ("occurred_at", "reporter.account_created_at", "decided_at")
-
-
+_UNITS = {"unix": timedelta(seconds=1), "unix_ms": timedelta(milliseconds=1)}
 _HEADER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -234,9 +213,6 @@ def _place(spec: object, place: str, name: str) -> FieldPath:
         prefix,
         None if unit is None else _UNITS[unit],
     )
-
-
-_UNITS = {"unix": timedelta(seconds=1), "unix_ms": timedelta(milliseconds=1)}
 
 
 def _scheme(value: object) -> Scheme:
