@@ -6,8 +6,8 @@ nothing from the template's top level. Macros are therefore globals (`ui.chip(..
 values are computed in the route and passed as context, not with `{% set %}`.
 
 Globals: ui (macros), static(name). Filters: number, percent, plural, span, ago, utc, when, since, web_address
-(formatting.py), signal_title, segment (an ID as one path segment), visible (invisible and reordering characters are
-shown). In every context: request, person, now, path, menu, messages.
+(formatting.py), label (a signal's title), segment (an ID as one path segment), visible (invisible and reordering
+characters are shown). In every context: request, person, now, path, menu, messages.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from service.api.api_context import api_context
-from service.charts.words import visible
+from service.charts.words import label, visible
 from service.console import formatting
-from service.console.chart_data import signal_title
 from service.console.navigation import menu
 from service.console.person import Person
 from service.console.static_files import static
@@ -74,7 +73,7 @@ def environment() -> Environment:
         formatting.since,
         formatting.web_address,
         segment,
-        signal_title,
+        label,
         visible,
     ):
         env.filters[each.__name__] = each
