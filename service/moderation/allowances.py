@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
+from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count
+from service.moderation.case_events import is_held
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_state import ClusterState
 from service.moderation.phrases import many
@@ -68,7 +69,9 @@ def allowance_of(
     targets = {t for state in changed.values() for t in state.author_by_target}
     now, then = summaries(states.values(), targets), summaries({**states, **changed}.values(), targets)
     gained = {t: _independent(then, totals, t) - _independent(now, totals, t) for t in targets}
-    holds, held = ({t for t in targets if _held(known, totals, t, threshold)} for known in (now, then))
+    holds, held = (
+        {t for t in targets if is_held(totals.get(t, 0), known.get(t, NO_CLUSTERS), threshold)} for known in (now, then)
+    )
     return Allowance(
         clusters=len(changed),
         complaints=sum(
@@ -104,7 +107,3 @@ def sentence(effect: Allowance) -> str:
 
 def _independent(known: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int) -> float:
     return independent_count(totals.get(target, 0), known.get(target, NO_CLUSTERS).discount)
-
-
-def _held(known: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int, threshold: int) -> bool:
-    return recommend(totals.get(target, 0), _independent(known, totals, target), threshold, flagged=False) == "hold"

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
+from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count
+from service.moderation.case_events import is_held
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_state import ClusterState
 from service.moderation.decisions import Case
@@ -182,16 +183,7 @@ def _discount(known: Mapping[int, TargetSummary], target: int, facts: Facts) -> 
 
 
 def _held(known: Mapping[int, TargetSummary], target: int, facts: Facts) -> bool:
-    total = facts.totals.get(target, 0)
-    return (
-        recommend(
-            total,
-            independent_count(total, known.get(target, NO_CLUSTERS).discount),
-            facts.threshold,
-            flagged=False,
-        )
-        == "hold"
-    )
+    return is_held(facts.totals.get(target, 0), known.get(target, NO_CLUSTERS), facts.threshold)
 
 
 def _reviewed(
