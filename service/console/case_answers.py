@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.console.chart_data import SignalBar
-from service.console.formatting import percent, plural
+from service.console.formatting import percent
 from service.model import Evidence
+from service.moderation.phrases import plural
 from service.storage.cases.case_files import TargetRow
 
 REASONS_NAMED = 3

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.console.decision_form import VERDICT_WORDS
-from service.console.formatting import plural
+from service.moderation.phrases import plural
 from service.storage.cases.case_history import CaseHistoryItem
 
 

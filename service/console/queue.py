@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
-from service.console.formatting import plural, span
+from service.console.formatting import span
 from service.console.lists import PAGE, cursor_behind, place_of
 from service.console.queue_filters import FIELDS, LABELS, VALUE_TEXTS, QueueQuery, parse_query, read_query
 from service.console.rendering import flash, render, see_other, wants_fragment
@@ -19,6 +19,7 @@ from service.console.sign_in import Moderator, Viewer, safe_path
 from service.errors import InvalidCursor, NotFound
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import microseconds
+from service.moderation.phrases import plural
 from service.storage.cases import case_queue, claims
 from service.storage.cases.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
 from service.storage.sql.engine import write

@@ -20,7 +20,6 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context, metrics_sink
 from service.console.csv_files import Cell, csv_response
-from service.console.formatting import plural
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import flash, render, see_other
@@ -28,6 +27,7 @@ from service.console.sign_in import Moderator, Viewer
 from service.console.targets import assessment_of, standings_of
 from service.intake.items import OUTCOME, canonical
 from service.model import Outcome, microseconds
+from service.moderation.phrases import plural
 from service.moderation.restoration_outcomes import CHOICES, Choice, outcome_of
 from service.moderation.restorations import RestorationState
 from service.moderation.target_assessment import Assessment

@@ -14,7 +14,7 @@ from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independen
 from service.moderation.case_events import is_held
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_state import ClusterState
-from service.moderation.phrases import many
+from service.moderation.phrases import plural
 
 
 def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> list[int]:
@@ -90,18 +90,19 @@ def sentence(effect: Allowance) -> str:
     """The effect in plain words."""
     if not effect.clusters:
         return "Changes nothing now: none of their complaints is in a case. It applies to future complaints."
-    parts = [f"Affects {many(effect.complaints, 'complaint')} in {many(effect.clusters, 'case')}"]
+    parts = [f"Affects {plural(effect.complaints, 'complaint')} in {plural(effect.clusters, 'case')}"]
     if abs(effect.counted) >= 0.05:
         parts.append(
             f"{abs(effect.counted):,.1f}".removesuffix(".0")
-            + f" {'more' if effect.counted > 0 else 'fewer'} count as independent, on {many(effect.targets, 'target')}"
+            + f" {'more' if effect.counted > 0 else 'fewer'} count as independent,"
+            f" on {plural(effect.targets, 'target')}"
         )
     else:
         parts.append("no independent count changes")
     if effect.released:
-        parts.append(f"{many(effect.released, 'target')} no longer held at the removal threshold")
+        parts.append(f"{plural(effect.released, 'target')} no longer held at the removal threshold")
     if effect.held:
-        parts.append(f"{many(effect.held, 'target')} held again at the removal threshold")
+        parts.append(f"{plural(effect.held, 'target')} held again at the removal threshold")
     return "; ".join(parts) + "."
 
 

@@ -16,7 +16,7 @@ from service.moderation.case_events import is_held
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_state import ClusterState
 from service.moderation.decisions import Case
-from service.moderation.phrases import many
+from service.moderation.phrases import plural
 from service.moderation.restorations import Moment, Received, Restoration, inflations, latest_removal, review
 
 
@@ -154,24 +154,24 @@ def sentence(effect: Effect, verdict: str) -> str:
     if waits and abs(effect.lifted - effect.lifted_before) < 0.5:
         parts.append("changes no counts")
     elif effect.lifted >= 0.5:
-        parts.append(f"stops counting {_complaints(effect.lifted)} on {many(effect.lifted_targets, 'target')}")
+        parts.append(f"stops counting {_complaints(effect.lifted)} on {plural(effect.lifted_targets, 'target')}")
     elif effect.counted_again >= 0.5:
-        parts.append(f"counts {_complaints(effect.counted_again)} on {many(effect.targets, 'target')} in full again")
+        parts.append(f"counts {_complaints(effect.counted_again)} on {plural(effect.targets, 'target')} in full again")
     else:
         parts.append("changes no counts")
     new = effect.restorations - effect.restorations_before
     if effect.restorations and new >= 0 and (new or not waits):
         parts.append(
-            f"suggests putting back {many(effect.restorations, 'target')}"
+            f"suggests putting back {plural(effect.restorations, 'target')}"
             + (f" ({new:,} of them new)" if 0 < new < effect.restorations else "")
         )
     elif new < 0:
-        parts.append(f"no longer suggests putting back {many(-new, 'target')}")
+        parts.append(f"no longer suggests putting back {plural(-new, 'target')}")
     holds = effect.held - effect.held_before
     if holds:
-        parts.append(f"{'holds' if holds > 0 else 'releases'} {many(abs(holds), 'target')} at the removal threshold")
+        parts.append(f"{'holds' if holds > 0 else 'releases'} {plural(abs(holds), 'target')} at the removal threshold")
     if effect.excluded:
-        parts.append(f"excludes {many(effect.excluded, 'account')} from the group")
+        parts.append(f"excludes {plural(effect.excluded, 'account')} from the group")
     *before, last = parts
     text = f"{', '.join(before)} and {last}" if before else last
     return f"{text[:1].upper()}{text[1:]}."
@@ -211,4 +211,4 @@ def _open(restorations: Mapping[int, Restoration | None]) -> int:
 
 
 def _complaints(count: float) -> str:
-    return many(round(count), "complaint")
+    return plural(round(count), "complaint")
