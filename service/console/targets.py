@@ -39,8 +39,7 @@ from service.storage.redis_store.stream import PositionAbsent
 router = APIRouter()
 NAME, SORT = "target-complaints", "-occurred_at"
 GROUPS_DRAWN = 3  # each in its own colour; the rest share one
-# s
-_STEPS = (
+_STEPS = (  # seconds
     60,
     300,
     600,
