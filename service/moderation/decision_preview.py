@@ -77,19 +77,14 @@ def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str,
     return after
 
 
-def effect_of(states: Mapping[str, ClusterState], decided: Mapping[str, ClusterState], facts: Facts) -> Effect:
-    """The effect of replacing the clusters in `decided` with their new states.
+def effects_of(
+    states: Mapping[str, ClusterState], choices: Sequence[Mapping[str, ClusterState]], facts: Facts
+) -> list[Effect]:
+    """The effect of each choice: of replacing its clusters with their new states. The present is summed up only once.
 
     `states` holds the current state of every cluster on any target of the decided ones, including themselves. Raises
     KeyError for a decided cluster that is missing from it.
     """
-    return effects_of(states, [decided], facts)[0]
-
-
-def effects_of(
-    states: Mapping[str, ClusterState], choices: Sequence[Mapping[str, ClusterState]], facts: Facts
-) -> list[Effect]:
-    """The effects of several choices about the same clusters; the present state is summed up only once."""
     identities = {identity for decided in choices for identity in decided}
     befores = [states[identity] for identity in sorted(identities)]
     others = [state for identity, state in states.items() if identity not in identities]
