@@ -16,7 +16,7 @@ from markupsafe import Markup
 WIDTH, PLOT = 1_000, 180
 _LEFT, _RIGHT, _TOP, _AXIS = 48, 12, 16, 36
 _MARKS = 18  # height of the row above the plot, where there are marks
-# s
+# seconds
 _STEPS = (
     60,
     300,

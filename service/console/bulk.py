@@ -19,13 +19,13 @@ from starlette.responses import Response
 from service.api.api_context import ApiContext, api_context
 from service.api.clusters import wake
 from service.console.decision_form import REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
-from service.console.formatting import plural
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
 from service.console.sign_in import Moderator, safe_path
 from service.errors import BrigadewatchError, NotFound, Refused, StaleVersion
 from service.model import DecisionRequest
 from service.moderation.decision_preview import sentence
+from service.moderation.phrases import plural
 from service.storage.cases import case_decisions, case_queue
 from service.storage.cases.case_queue import QueueItem
 from service.storage.cases.decision_log import last_of, read_entry

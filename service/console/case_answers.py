@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.console.chart_data import SignalBar
-from service.console.formatting import percent, plural
+from service.console.formatting import percent
 from service.model import Evidence
+from service.moderation.outcomes import VerdictTally
+from service.moderation.signals.outcomes import verdicts
 from service.storage.cases.case_files import TargetRow
 
 REASONS_NAMED = 3
@@ -57,14 +59,5 @@ def case_answers(
     )
     signals_for = [s.title for s in signals if s.question == "coordinated" and s.contribution > 0 and s.name != "base"]
     upheld, rejected = (sum(t.verdict == verdict for t in targets) for verdict in ("upheld", "rejected"))
-    return CaseAnswers(who, what, tuple(signals_for[:REASONS_NAMED]), _reviewed(upheld, rejected))
-
-
-def _reviewed(upheld: int, rejected: int) -> str:
-    reviewed = upheld + rejected
-    if not reviewed:
-        return "no target reviewed yet"
-    if rejected == reviewed:
-        which = "the only target" if reviewed == 1 else f"all {reviewed:,} targets"
-        return f"moderators rejected the complaints on {which} reviewed"
-    return f"moderators rejected the complaints on {rejected:,} of {plural(reviewed, 'target')} reviewed"
+    reviewed = verdicts(VerdictTally(upheld, rejected, 0)) if upheld or rejected else "no target reviewed yet"
+    return CaseAnswers(who, what, tuple(signals_for[:REASONS_NAMED]), reviewed)

@@ -28,7 +28,7 @@ from service.storage.cases.related_cases import Related, related_to
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """Everything on the page but its pictures' data."""
+    """Everything on the page except its charts' data."""
 
     raster: Raster
     answers: CaseAnswers

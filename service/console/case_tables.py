@@ -46,7 +46,7 @@ class TableFilter:
 
     @property
     def anything(self) -> bool:
-        """Whether any table is table_filter."""
+        """Whether anything is filtered."""
         return any(value is not None for value in (self.reporter, self.target, self.text, self.since, self.until))
 
     def query(self, **changes: Any) -> str:
@@ -86,7 +86,7 @@ class CaseTarget:
     row: TargetRow
     number: int  # of its column in the raster
     first: bool  # judging it would settle the case soonest
-    link: str | None  # its address, where that is one of the web
+    link: str | None  # its URL, if that is http or https
     excerpt: str | None
 
 
@@ -118,7 +118,7 @@ class ComplaintLines:
     groups: tuple[TextGroup, ...]
     groups_left_out: int
     unread: int  # complaints whose texts were not compared
-    textless: bool  # nothing that was written is kept
+    textless: bool  # texts are not stored
 
 
 def reporter_rows(

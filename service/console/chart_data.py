@@ -184,12 +184,6 @@ class SignalBar:
     question: str  # coordinated | unfounded | shown
 
 
-def signal_title(signal: str) -> str:
-    """A signal's name as moderators read it."""
-    known = SIGNAL_BY_NAME.get(signal)
-    return label(signal) if known is None else known.title
-
-
 def signals_of(evidence: Sequence[Evidence]) -> list[SignalBar]:
     """The signals for and against, strongest first, then those shown for information only.
 
@@ -200,7 +194,7 @@ def signals_of(evidence: Sequence[Evidence]) -> list[SignalBar]:
     rows = [
         SignalBar(
             e.signal,
-            signal_title(e.signal),
+            label(e.signal),
             e.text,
             _shown_value(e.signal, e.value),
             "–"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.console.formatting import plural
 from service.model import Cluster, Decision
+from service.moderation.phrases import plural
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Annotated, Any, get_args
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -48,6 +48,16 @@ _HEADER = (
 )
 
 
+def _entered(
+    by: str = "", verdict: str = "", reason: str = "", case: str = "", since: str = "", until: str = ""
+) -> dict[str, str]:
+    """The list's filters in the query string."""
+    return {"by": by, "verdict": verdict, "reason": reason, "case": case, "since": since, "until": until}
+
+
+Entered = Annotated[dict[str, str], Depends(_entered)]
+
+
 def _log_filter(by: str, verdict: str, reason: str, case: str, since: str, until: str) -> LogFilter:
     if verdict and verdict not in VERDICTS:
         raise HTTPException(422, f"verdict must be one of {', '.join(VERDICTS)}")
@@ -74,20 +84,9 @@ def _log_filter(by: str, verdict: str, reason: str, case: str, since: str, until
 
 
 @router.get("/decisions")
-def show_decisions(
-    request: Request,
-    person: Viewer,
-    by: str = "",
-    verdict: str = "",
-    reason: str = "",
-    case: str = "",
-    since: str = "",
-    until: str = "",
-    cursor: str = "",
-) -> Response:
+def show_decisions(request: Request, person: Viewer, filters: Entered, cursor: str = "") -> Response:
     """All decisions of the tenant, newest first."""
-    log_filter = _log_filter(by, verdict, reason, case, since, until)
-    filters = {"by": by, "verdict": verdict, "reason": reason, "case": case, "since": since, "until": until}
+    log_filter = _log_filter(**filters)
     after = place_of(cursor, NAME, decision_log.KEY_TYPES_BY_SORT, SORT, log_filter.named())
     with api_context(request).engine.connect() as connection:
         entries, behind = list_entries(connection, person.tenant_id, log_filter, after=after, limit=PAGE)
@@ -110,18 +109,9 @@ def show_decisions(
 
 
 @router.get("/decisions.csv")
-def download_decisions(
-    request: Request,
-    person: Viewer,
-    by: str = "",
-    verdict: str = "",
-    reason: str = "",
-    case: str = "",
-    since: str = "",
-    until: str = "",
-) -> Response:
+def download_decisions(request: Request, person: Viewer, filters: Entered) -> Response:
     """The whole list as CSV."""
-    log_filter = _log_filter(by, verdict, reason, case, since, until)
+    log_filter = _log_filter(**filters)
     entries = every_page(
         api_context(request).engine,
         lambda connection, after: list_entries(connection, person.tenant_id, log_filter, after=after, limit=AT_ONCE),

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
+from service.moderation.phrases import plural
+
 _STEPS = (
     (60, 1, "s"),
     (3_600, 60, "min"),
@@ -57,11 +59,6 @@ def odds(probability: float | None) -> str:
     if probability >= 0.01:
         return f"{probability * 100:.0f} %"
     return "less than 1 in a quadrillion" if probability < 1e-15 else f"1 in {large(-math.log10(probability))}"
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """ "1 case", "3 cases"; `many` where an s does not do."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def span(seconds: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.console.decision_form import VERDICT_WORDS
-from service.console.formatting import plural
+from service.moderation.phrases import plural
 from service.storage.cases.case_history import CaseHistoryItem
 
 
@@ -52,15 +52,7 @@ def _who_and_what(entry: CaseHistoryItem) -> tuple[str, str]:
         holder = entry.data.get("from")
         if entry.what == "claim":
             return entry.by or "", f"took the case over from {holder}" if holder else "claimed the case"
-        return entry.by or "", (
-            "released the case"
-            if holder
-            in (
-                None,
-                entry.by,
-            )
-            else f"ended the claim of {holder}"
-        )
+        return entry.by or "", ("released the case" if holder in (None, entry.by) else f"ended the claim of {holder}")
     if entry.kind == "outcome":
         return _WHO.get(entry.by or "", entry.by or ""), f"recorded the outcome: {entry.what}" + (
             " (about one complaint)" if entry.data.get("complaint_id") else ""

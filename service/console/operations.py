@@ -14,13 +14,13 @@ from starlette.responses import Response
 from service.api.answers import Pipeline
 from service.api.api_context import api_context
 from service.api.pipeline import pipeline_of
-from service.console.formatting import plural
 from service.console.lists import address, cursor_behind, place_of
 from service.console.person import Person
 from service.console.rendering import flash, render, see_other
 from service.console.sign_in import Admin
 from service.errors import StoreUnavailable
 from service.model import microseconds, moment
+from service.moderation.phrases import plural
 from service.ops.workers import Machinery, read_machinery
 from service.storage.accounts import audit_log
 from service.storage.complaints import dead_letters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
-from service.console.formatting import plural, span
+from service.console.formatting import span
 from service.console.lists import PAGE, cursor_behind, place_of
 from service.console.queue_filters import FIELDS, LABELS, VALUE_TEXTS, QueueQuery, parse_query, read_query
 from service.console.rendering import flash, render, see_other, wants_fragment
@@ -18,6 +19,7 @@ from service.console.sign_in import Moderator, Viewer, safe_path
 from service.errors import InvalidCursor, NotFound
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import microseconds
+from service.moderation.phrases import plural
 from service.storage.cases import case_queue, claims
 from service.storage.cases.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
 from service.storage.sql.engine import write
@@ -123,39 +125,47 @@ def next_case(
     )
 
 
-@router.post("/queue/claim")
-def claim(
-    request: Request,
-    person: Moderator,
+@dataclass(frozen=True, slots=True)
+class ClaimForm:
+    """The cases to claim or release, and the list to return to."""
+
+    case_ids: list[str]
+    one_row: bool  # the button of a row was pressed
+    back: str
+
+
+def _claim_form(
     case: Annotated[list[str] | None, Form(max_length=100)] = None,
     only: Annotated[str, Form(max_length=64)] = "",
     back: Annotated[str, Form()] = "",
-) -> Response:
-    """Claim the selected cases, or only the case `only`."""
-    return _set_claim(request, person, case, only, back, take=True)
+) -> ClaimForm:
+    """The selected cases, or only the case `only`."""
+    case_ids = [only] if only else [one.partition(":")[0] for one in case or ()]
+    return ClaimForm(case_ids, bool(only), safe_path(back))
+
+
+Claimed = Annotated[ClaimForm, Depends(_claim_form)]
+
+
+@router.post("/queue/claim")
+def claim(request: Request, person: Moderator, form: Claimed) -> Response:
+    """Claim the selected cases."""
+    return _set_claim(request, person, form, take=True)
 
 
 @router.post("/queue/unclaim")
-def unclaim(
-    request: Request,
-    person: Moderator,
-    case: Annotated[list[str] | None, Form(max_length=100)] = None,
-    only: Annotated[str, Form(max_length=64)] = "",
-    back: Annotated[str, Form()] = "",
-) -> Response:
+def unclaim(request: Request, person: Moderator, form: Claimed) -> Response:
     """Release the selected cases."""
-    return _set_claim(request, person, case, only, back, take=False)
+    return _set_claim(request, person, form, take=False)
 
 
-def _set_claim(
-    request: Request, person: Moderator, case: list[str] | None, only: str, back: str, *, take: bool
-) -> Response:
-    api, case_ids = api_context(request), [only] if only else [one.partition(":")[0] for one in case or ()]
+def _set_claim(request: Request, person: Moderator, form: ClaimForm, *, take: bool) -> Response:
+    api, case_ids = api_context(request), form.case_ids
     with write(api.engine) as connection:
         changed = (claims.claim if take else claims.unclaim)(
             connection, person.tenant_id, case_ids, by=person.name, now=api.now()
         )
-    if only and wants_fragment(request):
+    if form.one_row and wants_fragment(request):
         with api.engine.connect() as connection:
             rows = case_queue.read_items(connection, person.tenant_id, case_ids, now=api.now())
             tenant_time = case_queue.tenant_now(connection, person.tenant_id, api.now())
@@ -168,7 +178,7 @@ def _set_claim(
             fragment="row",
             row=rows[0],
             tenant_time=tenant_time,
-            query=parse_query(safe_path(back).partition("?")[2]),
+            query=parse_query(form.back.partition("?")[2]),
         )
     done = "claimed" if take else "released"
     text = (
@@ -177,7 +187,7 @@ def _set_claim(
         else ("Select cases first." if not case_ids else f"No selected case could be {done}.")
     )
     flash(request, person, text, "good" if changed else "info")
-    return see_other(request, safe_path(back))
+    return see_other(request, form.back)
 
 
 def _page(

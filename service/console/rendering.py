@@ -5,9 +5,9 @@ is rendered, so one template serves the page and its parts. A block rendered alo
 nothing from the template's top level. Macros are therefore globals (`ui.chip(...)`, templates/parts/ui.html), and
 values are computed in the route and passed as context, not with `{% set %}`.
 
-Globals: ui (macros), static(name). Filters: number, percent, plural, span, ago, utc, when, since, web_address
-(formatting.py), signal_title, segment (an ID as one path segment), visible (invisible and reordering characters are
-shown). In every context: request, person, now, path, menu, messages.
+Globals: ui (macros), static(name). Filters: number, percent, span, ago, utc, when, since, web_address
+(formatting.py), plural, label (a signal's title), segment (an ID as one path segment), visible (invisible and
+reordering characters are shown). In every context: request, person, now, path, menu, messages.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from service.api.api_context import api_context
-from service.charts.words import visible
+from service.charts.words import label, visible
 from service.console import formatting
-from service.console.chart_data import signal_title
 from service.console.navigation import menu
 from service.console.person import Person
 from service.console.static_files import static
+from service.moderation.phrases import plural
 from service.storage.accounts import sessions
 from service.storage.sql.engine import write
 
@@ -66,7 +66,7 @@ def environment() -> Environment:
     for each in (
         formatting.number,
         formatting.percent,
-        formatting.plural,
+        plural,
         formatting.span,
         formatting.ago,
         formatting.utc,
@@ -74,7 +74,7 @@ def environment() -> Environment:
         formatting.since,
         formatting.web_address,
         segment,
-        signal_title,
+        label,
         visible,
     ):
         env.filters[each.__name__] = each

@@ -20,7 +20,6 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context, metrics_sink
 from service.console.csv_files import Cell, csv_response
-from service.console.formatting import plural
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import flash, render, see_other
@@ -28,6 +27,7 @@ from service.console.sign_in import Moderator, Viewer
 from service.console.targets import assessment_of, standings_of
 from service.intake.items import OUTCOME, canonical
 from service.model import Outcome, microseconds
+from service.moderation.phrases import plural
 from service.moderation.restoration_outcomes import CHOICES, Choice, outcome_of
 from service.moderation.restorations import RestorationState
 from service.moderation.target_assessment import Assessment
@@ -161,9 +161,7 @@ async def preview(
     chosen, wanted = _checked_request(choice, target)
     items = await run_in_threadpool(_items_of, request, person, wanted)
     if not items:
-        return await run_in_threadpool(
-            _nothing_changed, request, person, "None of these targets needs a restoration any more."
-        )
+        return await run_in_threadpool(_nothing_changed, request, person)
     rows = await _with_counts(request, person, items, await run_in_threadpool(_threshold_of, request, person))
     clusters = sorted({cluster for item in items for cluster in item.clusters})
     return await run_in_threadpool(
@@ -195,9 +193,7 @@ async def handle(
         raise HTTPException(422, "This form is out of date. Go back and select again. Nothing was changed.")
     items = await run_in_threadpool(_items_of, request, person, wanted)
     if not items:
-        return await run_in_threadpool(
-            _nothing_changed, request, person, "None of these targets needs a restoration any more."
-        )
+        return await run_in_threadpool(_nothing_changed, request, person)
     api = api_context(request)
     now = api.now()
     outcomes = [
@@ -285,8 +281,8 @@ def _threshold_of(request: Request, person: Person) -> int:
         return policy_of(connection, person.tenant_id).default_threshold
 
 
-def _nothing_changed(request: Request, person: Person, why: str) -> Response:
-    flash(request, person, f"{why} Nothing was changed.", "info")
+def _nothing_changed(request: Request, person: Person) -> Response:
+    flash(request, person, "None of these targets needs a restoration any more. Nothing was changed.", "info")
     return see_other(request, "/console/restorations")
 
 

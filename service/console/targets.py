@@ -16,7 +16,6 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.charts.columns import Mark, StackedColumn, column_chart
 from service.console.csv_files import Cell, csv_response
-from service.console.formatting import plural
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import render, see_other, segment
@@ -25,6 +24,7 @@ from service.errors import StoreUnavailable
 from service.model import microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, assess
 from service.moderation.brief import Dossier, GroupOnTarget, ReceivedOutcome, fragment, not_known, sentences
+from service.moderation.phrases import plural
 from service.moderation.target_assessment import Assessment
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview
@@ -39,8 +39,7 @@ from service.storage.redis_store.stream import PositionAbsent
 router = APIRouter()
 NAME, SORT = "target-complaints", "-occurred_at"
 GROUPS_DRAWN = 3  # each in its own colour; the rest share one
-# s
-_STEPS = (
+_STEPS = (  # seconds
     60,
     300,
     600,

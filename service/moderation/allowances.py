@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
+from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count
+from service.moderation.case_events import is_held
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_state import ClusterState
-from service.moderation.phrases import many
+from service.moderation.phrases import plural
 
 
 def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> list[int]:
@@ -68,7 +69,9 @@ def allowance_of(
     targets = {t for state in changed.values() for t in state.author_by_target}
     now, then = summaries(states.values(), targets), summaries({**states, **changed}.values(), targets)
     gained = {t: _independent(then, totals, t) - _independent(now, totals, t) for t in targets}
-    holds, held = ({t for t in targets if _held(known, totals, t, threshold)} for known in (now, then))
+    holds, held = (
+        {t for t in targets if is_held(totals.get(t, 0), known.get(t, NO_CLUSTERS), threshold)} for known in (now, then)
+    )
     return Allowance(
         clusters=len(changed),
         complaints=sum(
@@ -87,24 +90,21 @@ def sentence(effect: Allowance) -> str:
     """The effect in plain words."""
     if not effect.clusters:
         return "Changes nothing now: none of their complaints is in a case. It applies to future complaints."
-    parts = [f"Affects {many(effect.complaints, 'complaint')} in {many(effect.clusters, 'case')}"]
+    parts = [f"Affects {plural(effect.complaints, 'complaint')} in {plural(effect.clusters, 'case')}"]
     if abs(effect.counted) >= 0.05:
         parts.append(
             f"{abs(effect.counted):,.1f}".removesuffix(".0")
-            + f" {'more' if effect.counted > 0 else 'fewer'} count as independent, on {many(effect.targets, 'target')}"
+            + f" {'more' if effect.counted > 0 else 'fewer'} count as independent,"
+            f" on {plural(effect.targets, 'target')}"
         )
     else:
         parts.append("no independent count changes")
     if effect.released:
-        parts.append(f"{many(effect.released, 'target')} no longer held at the removal threshold")
+        parts.append(f"{plural(effect.released, 'target')} no longer held at the removal threshold")
     if effect.held:
-        parts.append(f"{many(effect.held, 'target')} held again at the removal threshold")
+        parts.append(f"{plural(effect.held, 'target')} held again at the removal threshold")
     return "; ".join(parts) + "."
 
 
 def _independent(known: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int) -> float:
     return independent_count(totals.get(target, 0), known.get(target, NO_CLUSTERS).discount)
-
-
-def _held(known: Mapping[int, TargetSummary], totals: Mapping[int, int], target: int, threshold: int) -> bool:
-    return recommend(totals.get(target, 0), _independent(known, totals, target), threshold, flagged=False) == "hold"

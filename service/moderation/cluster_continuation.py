@@ -166,19 +166,17 @@ def _with_verdicts_of(state: ClusterState, base: ClusterState, absorbed: Sequenc
     )
 
 
-def absorb_crowds(
-    present: Mapping[str, ClusterState], states: Mapping[str, ClusterState], changed: dict[str, ClusterState]
-) -> None:
+def absorb_crowds(present: Mapping[str, ClusterState], changed: dict[str, ClusterState]) -> None:
     """Merge each crowd on one target into the group that it turned out to be part of; updates `changed`.
 
     A crowd that a moderator has decided about stays as it is.
     """
-    groups = [s for s in changed.values() if s.kind == "repeat" and s.disposition not in ("merged", "revoked")]
+    groups = sorted((s for s in changed.values() if s.kind == "repeat"), key=age)
     for state in present.values():
         crowd = changed.get(state.id, state)
         if crowd.kind != "one_shot" or crowd.disposition == "merged" or crowd.verdict is not None:
             continue
-        for group in sorted(groups, key=age):
+        for group in groups:
             if belongs_to(crowd.members, crowd.author_by_target.keys(), group):
                 changed[crowd.id] = replace(
                     crowd, disposition="merged", merged_into=group.id, version=state.version + 1

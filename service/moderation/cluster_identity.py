@@ -86,16 +86,14 @@ def is_part_of_known_group(crowd: DetectedGroup, states: Mapping[str, ClusterSta
 
     The group's other targets may have left the window.
     """
-    return any(
-        s.kind == "repeat"
-        and s.disposition not in ("merged", "revoked")
-        and belongs_to(crowd.reporters, crowd.author_by_target.keys(), s)
-        for s in states.values()
-    )
+    return any(belongs_to(crowd.reporters, crowd.author_by_target.keys(), s) for s in states.values())
 
 
 def belongs_to(people: Set[int], targets: Set[int], group: ClusterState) -> bool:
-    """Whether a crowd is part of the group: all of its targets and half of its people are the group's."""
-    return targets <= group.author_by_target.keys() and len(
-        people & (group.members | group.excluded)
-    ) >= CROWD_SHARE * len(people)
+    """Whether a crowd on one target is part of a standing group: its target and half of its people are the group's."""
+    return (
+        group.kind == "repeat"
+        and group.disposition not in ("merged", "revoked")
+        and targets <= group.author_by_target.keys()
+        and len(people & (group.members | group.excluded)) >= CROWD_SHARE * len(people)
+    )

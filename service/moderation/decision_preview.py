@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count, recommend
+from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count
+from service.moderation.case_events import is_held
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_state import ClusterState
 from service.moderation.decisions import Case
-from service.moderation.phrases import many
+from service.moderation.phrases import plural
 from service.moderation.restorations import Moment, Received, Restoration, inflations, latest_removal, review
 
 
@@ -76,19 +77,14 @@ def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str,
     return after
 
 
-def effect_of(states: Mapping[str, ClusterState], decided: Mapping[str, ClusterState], facts: Facts) -> Effect:
-    """The effect of replacing the clusters in `decided` with their new states.
+def effects_of(
+    states: Mapping[str, ClusterState], choices: Sequence[Mapping[str, ClusterState]], facts: Facts
+) -> list[Effect]:
+    """The effect of each choice: of replacing its clusters with their new states. The present is summed up only once.
 
     `states` holds the current state of every cluster on any target of the decided ones, including themselves. Raises
     KeyError for a decided cluster that is missing from it.
     """
-    return effects_of(states, [decided], facts)[0]
-
-
-def effects_of(
-    states: Mapping[str, ClusterState], choices: Sequence[Mapping[str, ClusterState]], facts: Facts
-) -> list[Effect]:
-    """The effects of several choices about the same clusters; the present state is summed up only once."""
     identities = {identity for decided in choices for identity in decided}
     befores = [states[identity] for identity in sorted(identities)]
     others = [state for identity, state in states.items() if identity not in identities]
@@ -153,24 +149,24 @@ def sentence(effect: Effect, verdict: str) -> str:
     if waits and abs(effect.lifted - effect.lifted_before) < 0.5:
         parts.append("changes no counts")
     elif effect.lifted >= 0.5:
-        parts.append(f"stops counting {_complaints(effect.lifted)} on {many(effect.lifted_targets, 'target')}")
+        parts.append(f"stops counting {_complaints(effect.lifted)} on {plural(effect.lifted_targets, 'target')}")
     elif effect.counted_again >= 0.5:
-        parts.append(f"counts {_complaints(effect.counted_again)} on {many(effect.targets, 'target')} in full again")
+        parts.append(f"counts {_complaints(effect.counted_again)} on {plural(effect.targets, 'target')} in full again")
     else:
         parts.append("changes no counts")
     new = effect.restorations - effect.restorations_before
     if effect.restorations and new >= 0 and (new or not waits):
         parts.append(
-            f"suggests putting back {many(effect.restorations, 'target')}"
+            f"suggests putting back {plural(effect.restorations, 'target')}"
             + (f" ({new:,} of them new)" if 0 < new < effect.restorations else "")
         )
     elif new < 0:
-        parts.append(f"no longer suggests putting back {many(-new, 'target')}")
+        parts.append(f"no longer suggests putting back {plural(-new, 'target')}")
     holds = effect.held - effect.held_before
     if holds:
-        parts.append(f"{'holds' if holds > 0 else 'releases'} {many(abs(holds), 'target')} at the removal threshold")
+        parts.append(f"{'holds' if holds > 0 else 'releases'} {plural(abs(holds), 'target')} at the removal threshold")
     if effect.excluded:
-        parts.append(f"excludes {many(effect.excluded, 'account')} from the group")
+        parts.append(f"excludes {plural(effect.excluded, 'account')} from the group")
     *before, last = parts
     text = f"{', '.join(before)} and {last}" if before else last
     return f"{text[:1].upper()}{text[1:]}."
@@ -182,16 +178,7 @@ def _discount(known: Mapping[int, TargetSummary], target: int, facts: Facts) -> 
 
 
 def _held(known: Mapping[int, TargetSummary], target: int, facts: Facts) -> bool:
-    total = facts.totals.get(target, 0)
-    return (
-        recommend(
-            total,
-            independent_count(total, known.get(target, NO_CLUSTERS).discount),
-            facts.threshold,
-            flagged=False,
-        )
-        == "hold"
-    )
+    return is_held(facts.totals.get(target, 0), known.get(target, NO_CLUSTERS), facts.threshold)
 
 
 def _reviewed(
@@ -219,4 +206,4 @@ def _open(restorations: Mapping[int, Restoration | None]) -> int:
 
 
 def _complaints(count: float) -> str:
-    return many(round(count), "complaint")
+    return plural(round(count), "complaint")

@@ -24,6 +24,6 @@ def power_of_ten(exponent: float) -> str:
     return f"{round(value, 1 - math.floor(math.log10(value))):,.0f}"
 
 
-def many(count: int, noun: str) -> str:
-    """The count with its noun: "1 target", "1,200 targets"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """The count with its noun: "1 case", "1,200 cases"; `many` where an s does not do."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

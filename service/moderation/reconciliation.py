@@ -69,7 +69,7 @@ def reconcile(
             continue  # never stored as a cluster
         if base is None or base != state:
             changed[state.id] = reopened(base, state, policy)
-    absorb_crowds(present, states, changed)
+    absorb_crowds(present, changed)
     if found.complete:
         _revoke_unseen(present, seen, changed, found)
     return _within_quota(states, changed, found, policy)

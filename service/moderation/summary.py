@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from service.model import Evidence
 from service.moderation.outcomes import VerdictTally
-from service.moderation.phrases import many
+from service.moderation.phrases import plural
 from service.moderation.signals import one_author, outcomes, shared_traits
 from service.moderation.signals.registry import SIGNALS
 
@@ -51,7 +51,7 @@ def who_and_what(members: int, targets: int, complaints_by_member: Collection[in
     >>> who_and_what(4, 10, [3, 3, 2, 2])
     '4 accounts complained about 10 targets, 2.5 each on average'
     """
-    accounts = many(members, "account")
+    accounts = plural(members, "account")
     if targets <= 1:
         return f"{accounts} complained about one target"
     if not complaints_by_member:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from service.api.api_context import api_context
@@ -32,19 +32,24 @@ router = APIRouter(prefix="/audit")
 Text = Annotated[str, Query(max_length=200)]
 
 
+def _entered(
+    actor: Text = "", action: Text = "", subject: Text = "", since: Text = "", until: Text = ""
+) -> dict[str, str]:
+    """The filter's fields in the query string."""
+    return {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
+
+
+Entered = Annotated[dict[str, str], Depends(_entered)]
+
+
 @router.get("")
 def show_trail(
     request: Request,
     person: Admin,
-    actor: Text = "",
-    action: Text = "",
-    subject: Text = "",
-    since: Text = "",
-    until: Text = "",
+    entered: Entered,
     cursor: Annotated[str, Query(max_length=8192)] = "",
 ) -> Response:
     """A page of the trail, newest first."""
-    entered = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
     before_id = None
     if cursor:
         found = read_cursor(cursor, list_name=_LIST, key_types_by_sort={_SORT: (int,)})
@@ -77,17 +82,8 @@ def show_trail(
 
 
 @router.get(".csv")
-def download_trail(
-    request: Request,
-    person: Admin,
-    actor: Text = "",
-    action: Text = "",
-    subject: Text = "",
-    since: Text = "",
-    until: Text = "",
-) -> Response:
+def download_trail(request: Request, person: Admin, entered: Entered) -> Response:
     """The same entries as CSV."""
-    entered = {name: value.strip() for name, value in zip(_NAMES, (actor, action, subject, since, until), strict=True)}
     chosen, engine = read_filter(entered), api_context(request).engine
 
     def rows() -> Iterator[tuple[Cell, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
@@ -75,16 +76,9 @@ def show_person(request: Request, person: Admin, id: str) -> Response:
 def set_role(request: Request, person: Admin, id: str, role: Annotated[str, Form(max_length=40)] = "") -> Response:
     """Change the role, effective from the next request."""
 
-    def change(user: User) -> str:
+    def change(connection: Connection, user: User) -> str:
         chosen = _role(role)
-        with write(api_context(request).engine) as connection:
-            users.set_role(
-                connection,
-                users.read_user(connection, person.tenant_id, user.id),
-                chosen,
-                actor=person.name,
-                now_us=now_us(request),
-            )
+        users.set_role(connection, user, chosen, actor=person.name, now_us=now_us(request))
         return f"{user.name} is now {chosen}."
 
     return _changed(request, person, id, change, others_only="you cannot change your own role; ask another admin")
@@ -94,14 +88,8 @@ def set_role(request: Request, person: Admin, id: str, role: Annotated[str, Form
 def disable(request: Request, person: Admin, id: str) -> Response:
     """Disable the account immediately."""
 
-    def change(user: User) -> str:
-        with write(api_context(request).engine) as connection:
-            users.disable_user(
-                connection,
-                users.read_user(connection, person.tenant_id, user.id),
-                actor=person.name,
-                now_us=now_us(request),
-            )
+    def change(connection: Connection, user: User) -> str:
+        users.disable_user(connection, user, actor=person.name, now_us=now_us(request))
         return f"{user.name} can no longer sign in and has been signed out. Their decisions stay."
 
     return _changed(request, person, id, change, others_only="you cannot disable your own account; ask another admin")
@@ -111,14 +99,8 @@ def disable(request: Request, person: Admin, id: str) -> Response:
 def enable(request: Request, person: Admin, id: str) -> Response:
     """Enable the account."""
 
-    def change(user: User) -> str:
-        with write(api_context(request).engine) as connection:
-            users.enable_user(
-                connection,
-                users.read_user(connection, person.tenant_id, user.id),
-                actor=person.name,
-                now_us=now_us(request),
-            )
+    def change(connection: Connection, user: User) -> str:
+        users.enable_user(connection, user, actor=person.name, now_us=now_us(request))
         return f"{user.name} can sign in again with their previous password."
 
     return _changed(request, person, id, change)
@@ -162,13 +144,20 @@ def _password(request: Request, person: Admin, user: User, password: str, title:
 
 
 def _changed(
-    request: Request, person: Admin, id: str, change: Callable[[User], str], *, others_only: str | None = None
+    request: Request,
+    person: Admin,
+    id: str,
+    change: Callable[[Connection, User], str],
+    *,
+    others_only: str | None = None,
 ) -> Response:
+    """The account after `change`, which returns the message; an error `others_only` if the account is their own."""
     user = _user(request, person, id)
     try:
         if others_only and user.id == person.user_id:
             raise Refused(others_only)
-        text = change(user)
+        with write(api_context(request).engine) as connection:
+            text = change(connection, users.read_user(connection, person.tenant_id, user.id))
     except Refused as error:
         return _one(request, person, id, error=sentence(error))
     flash(request, person, text)

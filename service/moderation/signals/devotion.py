@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.moderation.phrases import many, percent
+from service.moderation.phrases import percent, plural
 from service.moderation.signals.counting_again import moved
 from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, MeasuredSignal, Measurement
 
@@ -14,7 +14,7 @@ def _measure(view: GroupView) -> Measurement:
 
 
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
-    where = "this target" if facts.targets == 1 else f"these {many(facts.targets, 'target')}"
+    where = "this target" if facts.targets == 1 else f"these {plural(facts.targets, 'target')}"
     return f"{percent(measured.value)} of all complaints by the members are about {where}."
 
 

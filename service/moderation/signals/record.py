@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from service.model import Evidence
 from service.moderation.outcomes import JudgedComplaint, Judgement, log_likelihood_ratio
-from service.moderation.phrases import many
+from service.moderation.phrases import plural
 from service.moderation.reputation import earned
 from service.moderation.signals.signal import Signal
 
@@ -63,6 +63,6 @@ def record_evidence(
         contribution=ratio,
         text=(
             f"On other targets, moderators upheld {upheld} and rejected {rejected} complaints by"
-            f" {many(with_record, 'member')}; complaints that many others also made count little."
+            f" {plural(with_record, 'member')}; complaints that many others also made count little."
         ),
     )

@@ -58,9 +58,13 @@ def test_reviewed_targets_are_counted() -> None:
     assert case_answers([], [], [target()], 8).reviewed == "no target reviewed yet"
     assert (
         case_answers([], [], [target(verdict="rejected")], 8).reviewed
-        == "moderators rejected the complaints on the only target reviewed"
+        == "moderators rejected the complaints on the one target reviewed"
     )
     assert (
         case_answers([], [], [target(verdict="rejected"), target(verdict="upheld"), target()], 8).reviewed
-        == "moderators rejected the complaints on 1 of 2 targets reviewed"
+        == "moderators rejected the complaints on 1 of 2 targets reviewed and upheld the other"
+    )
+    assert (
+        case_answers([], [], [target(verdict="upheld"), target(verdict="upheld")], 8).reviewed
+        == "moderators upheld the complaints on all 2 targets reviewed"
     )

@@ -8,6 +8,7 @@ import pytest
 
 from service.console import formatting
 from service.console.rendering import segment
+from service.moderation.phrases import plural
 
 NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
 
@@ -62,9 +63,9 @@ def test_numbers_and_nouns() -> None:
         "–",
     )
     assert (
-        formatting.plural(1, "case"),
-        formatting.plural(1_200, "case"),
-        formatting.plural(2, "entry", "entries"),
+        plural(1, "case"),
+        plural(1_200, "case"),
+        plural(2, "entry", "entries"),
     ) == (
         "1 case",
         "1,200 cases",

@@ -11,7 +11,7 @@ import pytest
 
 from service.model import DecisionRequest
 from service.moderation.cluster_state import ClusterState, Membership
-from service.moderation.decision_preview import Effect, Facts, decided_state, effect_of, sentence
+from service.moderation.decision_preview import Effect, Facts, decided_state, effects_of, sentence
 from service.moderation.decisions import Case, decide
 from service.moderation.restorations import Moment, inflations, review
 
@@ -91,7 +91,7 @@ def after(state: ClusterState, verdict: str, excluded: Iterable[int] = ()) -> Cl
 def effect(
     state: ClusterState, verdict: str, known: Facts, excluded: Iterable[int] = (), *others: ClusterState
 ) -> Effect:
-    return effect_of({s.id: s for s in (state, *others)}, {state.id: after(state, verdict, excluded)}, known)
+    return effects_of({s.id: s for s in (state, *others)}, [{state.id: after(state, verdict, excluded)}], known)[0]
 
 
 def test_coordinated_lifts_all_but_one_voice_a_target() -> None:
@@ -152,11 +152,11 @@ def test_several_decisions_are_told_together() -> None:
     one, two = cluster("k1", range(10), [1]), cluster("k2", range(20, 30), [1])
     known = facts({1: 25})
     states = {s.id: s for s in (one, two)}
-    both = effect_of(states, {s.id: after(s, "coordinated") for s in (one, two)}, known)
+    [both] = effects_of(states, [{s.id: after(s, "coordinated") for s in (one, two)}], known)
     assert both.lifted == pytest.approx(18) and both.clusters == 2 and both.targets == 1
     assert (both.held_before, both.held) == (0, 1)
     with pytest.raises(KeyError):
-        effect_of({}, {"k1": one}, known)
+        effects_of({}, [{"k1": one}], known)
 
 
 def test_a_restoration_that_falls_with_its_cluster_is_taken_back() -> None:
@@ -176,6 +176,6 @@ def test_a_restoration_that_falls_with_its_cluster_is_taken_back() -> None:
     )
     assert before is not None and before.state == "open"
     known = replace(facts({1: 12}, removed), restorations={1: before})
-    found = effect_of({"k1": state}, {"k1": after(state, "not_coordinated")}, known)
+    [found] = effects_of({"k1": state}, [{"k1": after(state, "not_coordinated")}], known)
     assert (found.restorations_before, found.restorations) == (1, 0)
     assert "no longer suggests putting back 1 target" in sentence(found, "coordinated")
