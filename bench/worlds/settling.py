@@ -1,7 +1,7 @@
 """Does settle_with keep its promise? Decide the targets that it names, rightly, and judge the cluster again.
 
     python -m bench.worlds.settling [--generators newspaper network town] [--seeds 1 2] [--sizes 2000 6000] [--organic]
-                                    [--known | --unknown] [--days-apart 3] [--json FILE] [--from FILE ...]
+                                    [--known | --unknown] [--rounds 1] [--days-apart 3] [--json FILE] [--from FILE ...]
 
 A world is audited with the outcomes known by each day, and without any. Every cluster that is flagged at moments three
 days apart names one to three targets. A person decides these, each as it truly is (the complaints about a target are
@@ -11,8 +11,9 @@ honest     cleared: no longer flagged. Groups most of whose targets break the ru
            verdicts speak for the first and against the second, which are wrong though nobody called them.
 campaigns  confirmed: still flagged, with an unfounded_probability of at least .9; cleared: no longer flagged.
 
-A cluster that names no target is counted as it stands. --json appends one cluster a line; --from pools such files
-again, without running anything.
+A cluster that names no target is counted as it stands. With --rounds 3, those that stay flagged are asked up to three
+times, as a moderator would who goes on; `named` then counts all targets. --json appends one cluster a line; --from
+pools such files again, without running anything.
 """
 
 from __future__ import annotations
@@ -64,20 +65,26 @@ class Settled:
 
 
 def settled_of(
-    world: World, views: Sequence[str] = (KNOWN, UNKNOWN), days_apart: int = DAYS_APART
+    world: World, views: Sequence[str] = (KNOWN, UNKNOWN), *, days_apart: int = DAYS_APART, rounds: int = 1
 ) -> Iterator[Settled]:
     """Every flagged cluster of one world on those days."""
     clusters = StandingClusters(days_apart)
     for outcomes in views:
         for cluster in clusters.audit(world if outcomes == KNOWN else replace(world, outcomes=[])):
             if cluster.flagged:
-                yield _settled(world, outcomes, cluster)
+                yield _settled(world, outcomes, cluster, rounds)
 
 
-def _settled(world: World, outcomes: str, cluster: Standing) -> Settled:
+def _settled(world: World, outcomes: str, cluster: Standing, rounds: int) -> Settled:
     label, breaks = label_of(cluster.accounts, world.truth), world.truth.breaks_rules
-    verdicts = {target: breaks[target] for target in cluster.settle_with}
-    after = cluster.settled(verdicts) if verdicts else cluster
+    verdicts: dict[str, bool] = {}
+    after = cluster
+    for _ in range(rounds):
+        named = {target: breaks[target] for target in after.settle_with}
+        if not named or not after.flagged:
+            break
+        after = after.settled(named)
+        verdicts |= named
     return Settled(
         world.generator,
         world.wanted.seed,
@@ -149,6 +156,7 @@ def main() -> None:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--known", action="store_true", help="with outcomes only")
     only.add_argument("--unknown", action="store_true", help="without outcomes only")
+    parser.add_argument("--rounds", type=int, default=1, help="how often a cluster is asked for targets")
     parser.add_argument("--days-apart", type=int, default=DAYS_APART, metavar="DAYS", help="between two moments")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the clusters, one a line, appended")
     parser.add_argument("--from", dest="files", type=Path, nargs="+", metavar="FILE", help="pool these instead")
@@ -160,7 +168,7 @@ def main() -> None:
     else:
         for world in _worlds(chosen):
             before = time.process_time()
-            found = list(settled_of(world, views, chosen.days_apart))
+            found = list(settled_of(world, views, days_apart=chosen.days_apart, rounds=chosen.rounds))
             name = f"{world.generator} {world.wanted.size} s{world.wanted.seed}"
             print(f"{name}: {len(found)} clusters, {time.process_time() - before:.0f} s", file=sys.stderr, flush=True)
             several += found

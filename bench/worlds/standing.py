@@ -6,7 +6,7 @@ Beside detection.py and live_worker.py the only module of this package that know
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -37,7 +37,7 @@ class Standing:
     unfounded_probability: float
     settle_with: tuple[str, ...]
     judged: int  # targets with verdicts
-    settled: Callable[[Mapping[str, bool]], Standing]  # by target: the complaints about it are right; as judged then
+    settled: Callable[[Mapping[str, bool]], Standing]  # after verdicts by target: whether the complaints are right
 
     @property
     def flagged(self) -> bool:
@@ -95,8 +95,7 @@ class _Moment:
         key_by_name = {names[target]: target for target in state.author_by_target}
 
         def settled(right: Mapping[str, bool]) -> Standing:
-            verdicts = {key_by_name[name]: upheld for name, upheld in right.items()}
-            return self.standing(self._judged_again(state, verdicts))
+            return self._decided({key_by_name[name]: upheld for name, upheld in right.items()}).judged_again(state)
 
         return Standing(
             (self.now_us / 1000 - int(self.history.complaints.time_ms[0])) / DAY_MS,
@@ -110,12 +109,16 @@ class _Moment:
             settled,
         )
 
-    def _judged_again(self, state: ClusterState, upheld_by_target: Mapping[int, bool]) -> ClusterState:
-        """The cluster after a person has decided these targets, as the service scores it when outcomes arrive."""
+    def judged_again(self, state: ClusterState) -> Standing:
+        """The cluster as the service scores it when outcomes arrive."""
+        return self.standing(rescore(state, self.known, self.now_us, DEFAULT_POLICY))
+
+    def _decided(self, upheld_by_target: Mapping[int, bool]) -> _Moment:
+        """A moment later, after a person has decided these targets."""
         now_us = self.now_us + 1
         known = dict(self.known)
         for target, upheld in upheld_by_target.items():
             verdict, action = ("upheld", "removed") if upheld else ("rejected", "kept")
             new = FeedOutcome(0, f"settling {target}", target, now_us, verdict, action, "person", 0)
             known[target] = [*known.get(target, ()), new]
-        return rescore(state, known, now_us, DEFAULT_POLICY)
+        return replace(self, now_us=now_us, known=known)

@@ -211,3 +211,12 @@ def test_every_flagged_cluster_of_a_world_is_settled_once_a_day() -> None:
     flagged = [cluster for cluster in unjudged() if cluster.flagged]
     assert [(s.day, s.accounts) for s in found] == [(c.day, len(c.accounts)) for c in flagged]
     assert all(s.named <= 3 and s.named_right <= s.named for s in found)
+
+
+def test_further_rounds_keep_the_verdicts_of_the_earlier_ones() -> None:
+    cluster = max((c for c in unjudged() if c.settle_with), key=lambda c: len(c.targets))
+    right = dict.fromkeys(sorted(cluster.targets)[:4], True)
+    first, second = ({t: right[t] for t in half} for half in (sorted(right)[:2], sorted(right)[2:]))
+    both = cluster.settled(first).settled(second)
+    assert both.unfounded_probability == cluster.settled(right).unfounded_probability
+    assert both.judged == 4
