@@ -118,18 +118,6 @@ class _Joined:
         return np.asarray(place[hit], np.int64), events[hit]
 
 
-def span(window: Window, members: Ints, targets: Ints) -> float:
-    """Share of the members whose complaints on the targets lie in two contexts or more.
-
-    Readers of one popular article stay below a half, campaigns that follow their victims lie above three quarters.
-    """
-    owner, events = window.runs(window.by_pair, members)
-    inside = np.isin(window.target[events], targets)
-    places = np.unique(owner[inside].astype(np.int64) << 32 | window.context[events][inside])
-    count = np.bincount((places >> 32).astype(np.int64), minlength=len(members))
-    return float((count >= 2).mean()) if len(members) else 0.0
-
-
 def best_pair(window: Window, keys: Ints, p: Floats) -> tuple[int, int, float] | None:
     """The pair with the smallest p as (reporter, reporter, -log10 p); ties by the caller's keys."""
     if not len(keys):
