@@ -9,7 +9,7 @@ Worlds are pooled by counts, never by averaging shares, and shares of honest acc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 
@@ -77,6 +77,13 @@ class Counts:
         """Of precision and recall over accounts."""
         return _share(2 * self.true_flagged, self.true_flagged + self.honest_flagged + self.members)
 
+    @property
+    def f1_without_watchers(self) -> float | None:
+        """The same, watchers counted on neither side."""
+        return _share(
+            2 * self.true_flagged, self.true_flagged + self.honest_flagged - self.watchers_flagged + self.members
+        )
+
     def __add__(self, other: Counts) -> Counts:
         """Both, count by count."""
         mine, theirs = ({name: getattr(each, name) for name in Counts.__slots__} for each in (self, other))
@@ -135,7 +142,7 @@ def wilson(hits: int, of: int, z: float = Z_95) -> tuple[float, float]:
 def headline(name: str, counts: Counts) -> str:
     """One line of the table whose head is `HEAD`."""
     return (
-        f"{name:28} {_text(counts.precision)} {_text(counts.precision_without_watchers)} {_text(counts.recall)} "
+        f"{name:42} {_text(counts.precision)} {_text(counts.precision_without_watchers)} {_text(counts.recall)} "
         f"{_text(counts.f1)} {counts.honest_flagged - counts.watchers_flagged:6} {counts.watchers_flagged:8} "
         f"{counts.removals_lost:5} of {counts.removals:<5} "
         f"{counts.attacked_still:4} of {counts.attacked:<4} (ideal {counts.attacked_ideal})"
@@ -143,8 +150,8 @@ def headline(name: str, counts: Counts) -> str:
 
 
 HEAD = (
-    f"{'world':28} {'P':>5} {'P*':>5} {'R':>5} {'F1':>5} {'honest':>6} {'watchers':>8} {'removals lost':>14} "
-    f"campaign targets still >= {THRESHOLD}\n{'':28} (P*: without watchers; honest and watchers: accounts flagged)"
+    f"{'world':42} {'P':>5} {'P*':>5} {'R':>5} {'F1':>5} {'honest':>6} {'watchers':>8} {'removals lost':>14} "
+    f"campaign targets still >= {THRESHOLD}\n{'':42} (P*: without watchers; honest and watchers: accounts flagged)"
 )
 
 
@@ -172,3 +179,27 @@ def _share(part: int, whole: int) -> float | None:
 
 def _text(share: float | None) -> str:
     return "    –" if share is None else f"{share:5.3f}"
+
+
+def side_by_side(rows: Mapping[str, Counts]) -> list[str]:
+    """Lines that compare detectors on the same worlds: precision, recall and F1, then recall by kind of campaign."""
+    width = max(len(name) for name in rows)
+    lines = [f"{'':{width}}     P     R    F1    P*   F1*  honest flagged"]
+    for name, counts in rows.items():
+        shares = (
+            counts.precision,
+            counts.recall,
+            counts.f1,
+            counts.precision_without_watchers,
+            counts.f1_without_watchers,
+        )
+        flagged = f"{counts.honest_flagged:7} of {counts.accounts_by_kind.total()}"
+        lines.append(f"{name:{width}} {' '.join(_text(share) for share in shares)} {flagged}")
+    kinds = sorted(frozenset[str]().union(*(counts.members_by_campaign for counts in rows.values())))
+    lines += ["", "recall by campaign: " + ", ".join(f"[{number}] {name}" for number, name in enumerate(rows, 1))]
+    lines.append(f"  {'':20} {'accounts':>8} " + " ".join(f"{f'[{number}]':>5}" for number in range(1, len(rows) + 1)))
+    for kind in kinds:
+        found = [_share(c.found_by_campaign[kind], c.members_by_campaign[kind]) for c in rows.values()]
+        accounts = max(c.members_by_campaign[kind] for c in rows.values())
+        lines.append(f"  {kind:20} {accounts:8} {' '.join(_text(share) for share in found)}")
+    return lines
