@@ -31,6 +31,7 @@ class Weights:
     devotion: float = 3.75
     group: float = 2.4
     span: float = 6.2
+    pace: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,9 @@ class Policy:
     )
     rare_fingerprint_outside: int = _threshold(
         5, "accounts", "a fingerprint used by more accounts outside the cluster is an office or mobile carrier"
+    )
+    rare_fingerprint_users: int = _threshold(
+        8, "accounts", "a fingerprint used by more accounts than a household has is a school's or an office's", 2, 1_000
     )
     weights: Weights = field(
         default=Weights(),

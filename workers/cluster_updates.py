@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.usual import Usual
 from service.policy import Policy
 from service.storage.complaints.archive_reader import outcomes_of
 from service.storage.complaints.feed import FeedBatch, FeedOutcome
@@ -23,6 +24,7 @@ from workers.detection.window import Window
 from workers.group_adapter import AdaptedGroup, found_group
 from workers.record_evidence import RecordEvidence
 from workers.shared_traits import SharedTraits
+from workers.tenant_verdicts import TenantVerdicts
 
 Changed = dict[str, ClusterState]  # by id, as they are now
 
@@ -40,6 +42,8 @@ class ClusterUpdates:
         self._outcomes: dict[int, list[FeedOutcome]] = {}  # of the targets that were looked at
         self._traits = SharedTraits(tenant_id)
         self._records = RecordEvidence(tenant_id, policy.flag_score)
+        self._verdicts = TenantVerdicts(tenant_id)
+        self._usual: Usual | None = None  # measured at each sweep, and at the start
         self.keep(stored)
 
     def keep(self, changed: Mapping[str, ClusterState]) -> None:
@@ -56,6 +60,7 @@ class ClusterUpdates:
     def begin_sweep(self, connection: Connection, window: Window) -> None:
         """Measure base rates and members' records afresh."""
         self.forget_groups()
+        self._usual = None
         self._traits.refresh(connection, window)
         self._records.forget()
 
@@ -71,7 +76,8 @@ class ClusterUpdates:
         watermark_us = _watermark_us(window)
         settled = frozenset(self._adapted[g] for g in groups if g in self._adapted)
         with_traits = self._traits.aimed(connection, window, [g for g in groups if g not in self._adapted])
-        new = self._records.recorded(connection, with_traits, watermark_us)
+        usual = self._usual_now(connection)
+        new = self._records.recorded(connection, with_traits, watermark_us, usual.upheld)
         adapted = {g: self._adapted.get(g) or found_group(new[g], self.allowed or ()) for g in groups}
         self._adapted = adapted
         fresh = [group for group in adapted.values() if group not in settled]
@@ -85,6 +91,7 @@ class ClusterUpdates:
                 (window.since + window.origin) * 1000,
                 watermark_us,
                 complete,
+                usual,
                 settled,
             ),
             self._policy,
@@ -104,11 +111,18 @@ class ClusterUpdates:
         outcomes = self.outcomes_of(connection, {t for c in alive for t in c.author_by_target})
         changed: Changed = {}
         for cluster in sorted(alive, key=lambda c: c.id):
-            after = rescore(cluster, outcomes, _watermark_us(window), self._policy, removed)
+            after = rescore(
+                cluster, outcomes, _watermark_us(window), self._policy, self._usual_now(connection), removed
+            )
             if after is not cluster:
                 changed[cluster.id] = after
         self.keep(changed)
         return changed
+
+    def _usual_now(self, connection: Connection) -> Usual:
+        if self._usual is None:
+            self._usual = self._verdicts.usual(connection, self.by_id.values(), self._policy)
+        return self._usual
 
     def _add_outcomes(self, outcomes: Iterable[FeedOutcome]) -> None:
         """Add outcomes to targets that were read; targets read later get them from SQL."""

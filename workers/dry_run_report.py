@@ -23,8 +23,11 @@ def report(windows: DryRunWindows, connection: Connection) -> JsonObject:
     overlap = windows.now.policy.identity_overlap
     names, sides = [], []
     for side in (windows.now, windows.then):
+        usual = windows.verdicts.usual(connection, side.states.values(), side.policy)
         final = {
-            i: s if s.disposition == "merged" else rescore(s, windows.outcomes, windows.watermark_us, side.policy)
+            i: s
+            if s.disposition == "merged"
+            else rescore(s, windows.outcomes, windows.watermark_us, side.policy, usual)
             for i, s in side.states.items()
         }
         mine = paired([s for s in final.values() if s.disposition != "merged"], stored.values(), overlap)

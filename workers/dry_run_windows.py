@@ -31,6 +31,7 @@ from workers.feed_columns import columns_of, standing
 from workers.group_adapter import found_group
 from workers.record_evidence import RecordEvidence
 from workers.shared_traits import SharedTraits
+from workers.tenant_verdicts import TenantVerdicts
 
 DAYS = 7
 MOST_COMPLAINTS = 3_000_000  # read at once: about a gigabyte; with more, fewer days are looked at
@@ -77,6 +78,7 @@ class DryRunWindows:
     then: PolicyRun  # by those proposed
     traits: SharedTraits
     exempt: frozenset[int]  # the allow-list
+    verdicts: TenantVerdicts
     outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)
     done: int = 0  # windows
     seconds: float = 0.0
@@ -113,6 +115,7 @@ class DryRunWindows:
             PolicyRun(then, RecordEvidence(number, then.flag_score)),
             SharedTraits(number),
             allow_list.keys_of(connection, number),
+            TenantVerdicts(number),
         )
 
     @property
@@ -149,12 +152,12 @@ class DryRunWindows:
             return
         detector, groups = found
         with_traits = self.traits.aimed(connection, detector.window, groups)
-        complete = side.records.recorded(connection, with_traits, end_us)
+        usual = self.verdicts.usual(connection, side.states.values(), side.policy, end_us)
+        complete = side.records.recorded(connection, with_traits, end_us, usual.upheld)
         fresh = [found_group(complete[g], self.exempt) for g in groups]
         self._know({t for f in fresh for t in f.author_by_target} | set(targets_of(side.states.values())), connection)
-        recomputed = Recomputation(
-            fresh, self._known_by(end_us), end_us - side.policy.window_seconds * SECOND_US, end_us, complete=True
-        )
+        since_us = end_us - side.policy.window_seconds * SECOND_US
+        recomputed = Recomputation(fresh, self._known_by(end_us), since_us, end_us, complete=True, usual=usual)
         side.states.update(reconcile(side.states, recomputed, side.policy, lambda: f"k{next(side.numbers)}"))
 
     def _know(self, targets: set[int], connection: Connection) -> None:

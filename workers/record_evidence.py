@@ -34,7 +34,9 @@ class RecordEvidence:
         self._outcomes.clear()
         self._crowds.clear()
 
-    def recorded(self, connection: Connection, groups: Mapping[Group, Group], now_us: int) -> dict[Group, Group]:
+    def recorded(
+        self, connection: Connection, groups: Mapping[Group, Group], now_us: int, usual_upheld: float
+    ) -> dict[Group, Group]:
         """The groups (values) with their members' records behind their evidence, where there are any."""
         coordinated = {key: group for key, group in groups.items() if coordination(group.evidence) > self._flag_score}
         self._read(
@@ -44,7 +46,12 @@ class RecordEvidence:
         recorded = dict(groups)
         for key, group in coordinated.items():
             evidence = record_evidence(
-                {r: self._complaints[r] for r in group.reporters}, group.targets, self._outcomes, self._crowds, now_us
+                {r: self._complaints[r] for r in group.reporters},
+                group.targets,
+                self._outcomes,
+                self._crowds,
+                now_us,
+                usual_upheld,
             )
             if evidence is not None:
                 recorded[key] = replace(group, evidence=(*group.evidence, evidence))

@@ -15,6 +15,7 @@ import numpy as np
 
 from service.moderation.outcomes import VerdictTally
 from service.moderation.score import judge
+from service.moderation.usual import Usual
 from service.ops import worker_metrics
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenants import tenant_id
@@ -50,9 +51,7 @@ def run(tenant: str, resources: Resources) -> None:
         _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq))
         nobody = VerdictTally(0, 0, 0)
         flagged = sum(
-            judge(
-                g.evidence, nobody, len(g.targets), prior_unfounded=policy.prior_unfounded, flag_score=policy.flag_score
-            ).disposition
+            judge(g.evidence, nobody, len(g.targets), usual=Usual(), flag_score=policy.flag_score).disposition
             == "flagged"
             for g in groups
         )

@@ -26,6 +26,7 @@ from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import JudgedComplaint, standing, tally
 from service.moderation.score import judge
 from service.moderation.track_record import verdict_on
+from service.moderation.usual import usual_of, verdicts_on
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
@@ -146,10 +147,11 @@ class _Day:
             self._judged[reporter].append(JudgedComplaint(seq, target, time_ms * 1000))
         verdicts = [o.verdict for several in known.values() if (o := standing(several)) is not None]
         self._upheld, self._rejected = verdicts.count("upheld"), verdicts.count("rejected")
+        self._usual = usual_of(verdicts_on(known, known), (), DEFAULT_POLICY.prior_unfounded)
 
     def candidate(self, group: Group) -> Candidate:
         """The group with the signals, records and outcomes of this day."""
-        everything = self._records.recorded(group, self._known, self._end_ms * 1000, float("-inf"))
+        everything = self._records.recorded(group, self._known, self._end_ms * 1000, float("-inf"), self._usual.upheld)
         filed = [
             JudgedComplaint(seq, target, time_ms * 1000)
             for seq, target, time_ms in zip(
@@ -161,7 +163,7 @@ class _Day:
             everything.evidence,
             reviewed,
             len(group.targets),
-            prior_unfounded=DEFAULT_POLICY.prior_unfounded,
+            usual=self._usual,
             flag_score=DEFAULT_POLICY.flag_score,
         )
         return Candidate(

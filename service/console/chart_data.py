@@ -20,6 +20,7 @@ from service.charts.words import figure, label, lasting, share
 from service.console.formatting import large, odds
 from service.model import Evidence, microseconds, moment
 from service.moderation.cluster_state import Membership
+from service.moderation.phrases import duration
 from service.moderation.signals.outcomes import OUTCOMES
 from service.moderation.signals.registry import COORDINATION, SIGNAL_BY_NAME
 from service.moderation.signals.shared_traits import TRAIT_PREFIX
@@ -223,6 +224,8 @@ def _shown_value(signal: str, value: float) -> str:
         return share(value)
     if unit == "odds":  # stored as a power of ten
         return odds(10.0**-value)
+    if unit == "duration":
+        return duration(value)
     return f"× {large(value)}" if unit == "factor" else figure(value)
 
 

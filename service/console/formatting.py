@@ -11,16 +11,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from service.moderation.phrases import plural
-
-_STEPS = (
-    (60, 1, "s"),
-    (3_600, 60, "min"),
-    (86_400 * 2, 3_600, "h"),
-    (86_400 * 60, 86_400, "days"),
-    (86_400 * 730, 86_400 * 30.44, "months"),
-)
-_YEAR_SECONDS = 86_400 * 365.25
+from service.moderation.phrases import duration
 
 
 def number(value: float | int | None, digits: int = 0) -> str:
@@ -61,23 +52,12 @@ def odds(probability: float | None) -> str:
     return "less than 1 in a quadrillion" if probability < 1e-15 else f"1 in {large(-math.log10(probability))}"
 
 
-def span(seconds: float) -> str:
-    """A duration in its largest fitting unit: "40 s", "12 min", "7 h", "9 days"."""
-    seconds = max(0.0, seconds)
-    for limit, unit, word in _STEPS:
-        if seconds < limit:
-            count = int(seconds / unit)
-            return f"{count:,} {word[:-1] if count == 1 and word.endswith('s') and len(word) > 1 else word}"
-    years = int(seconds / _YEAR_SECONDS)
-    return plural(years, "year")
-
-
 def ago(at: datetime, now: datetime) -> str:
     """ "3 h ago", "just now", "in 2 days"."""
     seconds = (now - at).total_seconds()
     if abs(seconds) < 45:
         return "just now"
-    return f"{span(seconds)} ago" if seconds > 0 else f"in {span(-seconds)}"
+    return f"{duration(seconds)} ago" if seconds > 0 else f"in {duration(-seconds)}"
 
 
 def utc(at: datetime, now: datetime | None = None) -> str:

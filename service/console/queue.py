@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
-from service.console.formatting import span
 from service.console.lists import PAGE, cursor_behind, place_of
 from service.console.queue_filters import FIELDS, LABELS, VALUE_TEXTS, QueueQuery, parse_query, read_query
 from service.console.rendering import flash, render, see_other, wants_fragment
@@ -19,7 +18,7 @@ from service.console.sign_in import Moderator, Viewer, safe_path
 from service.errors import InvalidCursor, NotFound
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import microseconds
-from service.moderation.phrases import plural
+from service.moderation.phrases import duration, plural
 from service.storage.cases import case_queue, claims
 from service.storage.cases.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
 from service.storage.sql.engine import write
@@ -214,7 +213,7 @@ def _tabs(query: QueueQuery, counts: dict[case_queue.Tab, TabCount], tenant_time
     tabs = []
     for tab, label, title in TAB_LABELS:
         oldest = counts[tab].oldest_at if tab in ("new", "mine", "escalated") else None
-        aside = None if oldest is None else f"oldest {span((tenant_time - oldest).total_seconds())}"
+        aside = None if oldest is None else f"oldest {duration((tenant_time - oldest).total_seconds())}"
         tabs.append(
             {
                 "url": query.url(tab=tab),

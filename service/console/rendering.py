@@ -28,7 +28,7 @@ from service.console import formatting
 from service.console.navigation import menu
 from service.console.person import Person
 from service.console.static_files import static
-from service.moderation.phrases import plural
+from service.moderation.phrases import duration, plural
 from service.storage.accounts import sessions
 from service.storage.sql.engine import write
 
@@ -66,8 +66,8 @@ def environment() -> Environment:
     for each in (
         formatting.number,
         formatting.percent,
+        duration,
         plural,
-        formatting.span,
         formatting.ago,
         formatting.utc,
         formatting.when,

@@ -15,6 +15,7 @@ from service.moderation.outcomes import JudgedComplaint, Judgement, tally
 from service.moderation.score import judge
 from service.moderation.summary import summarise
 from service.moderation.target_prioritisation import settle_with
+from service.moderation.usual import Usual
 from service.policy import Policy
 
 # `revoked_because` of a cluster that its score revoked: the one revocation that outcomes undo
@@ -28,6 +29,7 @@ def scored(
     outcomes: Mapping[int, Sequence[Judgement]],
     policy: Policy,
     *,
+    usual: Usual,
     since_us: int,
     now_us: int,
 ) -> ClusterState:
@@ -43,7 +45,7 @@ def scored(
         state.evidence,
         reviewed,
         len(state.author_by_target),
-        prior_unfounded=policy.prior_unfounded,
+        usual=usual,
         flag_score=policy.flag_score,
     )
     disposition: Disposition = verdict.disposition
@@ -62,7 +64,7 @@ def scored(
         unfounded_probability=verdict.unfounded_probability,
         evidence=verdict.evidence,
         settle_with=(
-            settle_with(filed, outcomes, reviewed, verdict.unfounded_probability)
+            settle_with(filed, outcomes, reviewed, verdict.unfounded_probability, usual.upheld)
             if disposition in ("flagged", "held_back")
             else ()
         ),
@@ -135,6 +137,7 @@ def rescore(
     outcomes: Mapping[int, Sequence[Judgement]],
     now_us: int,
     policy: Policy,
+    usual: Usual,
     withdrawn: Iterable[int] = (),
 ) -> ClusterState:
     """The cluster after outcomes or withdrawals, in the window or not; the same object if nothing changes.
@@ -154,7 +157,7 @@ def rescore(
     if state.trimmed_us is not None and not after.counted:
         # no complaint is left to score it by: keep the earlier result
         return versioned(state, after) if state != after else state
-    after = scored(after, outcomes, policy, since_us=0, now_us=now_us)
+    after = scored(after, outcomes, policy, usual=usual, since_us=0, now_us=now_us)
     if state.disposition == "revoked" and state.verdict is None and state.revoked_because not in _LOST_ITS_EVIDENCE:
         # The group is no longer found, or too small: an outcome does not bring it back, only detection does.
         after = replace(

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from scipy.special import betaln
+
+Counts = npt.NDArray[np.signedinteger[Any]]
+Floats = npt.NDArray[np.float64]
 
 
 class Judgement(Protocol):
@@ -89,8 +94,27 @@ def tally(complaints: Iterable[JudgedComplaint], outcomes_by_target: Mapping[int
     return VerdictTally(upheld, rejected, len(complaints_by_target) - upheld - rejected)
 
 
-def log_likelihood_ratio(upheld: float, rejected: float) -> float:
-    """ln of how much better an abusive cluster, Beta(1, 4), explains the verdicts than a fair one, Beta(4, 2)."""
-    abusive = betaln(1 + upheld, 4 + rejected) - betaln(1, 4)
-    fair = betaln(4 + upheld, 2 + rejected) - betaln(4, 2)
-    return float(abusive - fair)
+ABUSIVE, GOOD = (1.0, 9.0), (4.0, 2.0)  # shapes of the Beta distributions of the share upheld
+USUAL_WEIGHT = 8.0  # targets: how closely a group that complains like everybody keeps to the tenant's share
+
+
+def log_likelihood_ratio(upheld: float, rejected: float, usual_upheld: float) -> float:
+    """ln of how much better an abusive group explains the verdicts than a fair one.
+
+    A fair group is as likely to be a good one, Beta(4, 2), as one whose complaints are upheld as often as everybody's
+    in this tenant, `usual_upheld` (a share, 0..1): where a third of the judged targets are upheld, a group that is
+    right about a third of its own is like everybody, not abusive.
+    """
+    return float(evidence_of(*ABUSIVE, upheld, rejected) - fair_evidence(upheld, rejected, usual_upheld))
+
+
+def evidence_of(a: float, b: float, upheld: float | Counts, rejected: float | Counts) -> Floats:
+    """ln of the probability of these verdicts, in a given order, if the share upheld is drawn from Beta(a, b)."""
+    return np.asarray(betaln(a + upheld, b + rejected) - betaln(a, b))
+
+
+def fair_evidence(upheld: float | Counts, rejected: float | Counts, usual_upheld: float) -> Floats:
+    """The same for a fair group."""
+    a, b = USUAL_WEIGHT * usual_upheld, USUAL_WEIGHT * (1 - usual_upheld)
+    both = np.logaddexp(evidence_of(*GOOD, upheld, rejected), evidence_of(a, b, upheld, rejected))
+    return np.asarray(both - np.log(2))

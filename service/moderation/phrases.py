@@ -6,6 +6,15 @@ import math
 
 _LARGEST_POWER = 12  # larger numbers mean nothing more to readers
 
+_STEPS = (
+    (60, 1, "s"),
+    (3_600, 60, "min"),
+    (86_400 * 2, 3_600, "h"),
+    (86_400 * 60, 86_400, "days"),
+    (86_400 * 730, 86_400 * 30.44, "months"),
+)
+_YEAR_SECONDS = 86_400 * 365.25
+
 
 def percent(share: float) -> str:
     """A share between 0 and 1 in per cent, never rounded down to 0 where it is not."""
@@ -27,3 +36,14 @@ def power_of_ten(exponent: float) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """The count with its noun: "1 case", "1,200 cases"; `many` where an s does not do."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A duration in its largest fitting unit: "40 s", "12 min", "7 h", "9 days"."""
+    seconds = max(0.0, seconds)
+    for limit, unit, word in _STEPS:
+        if seconds < limit:
+            count = int(seconds / unit)
+            return f"{count:,} {word[:-1] if count == 1 and word.endswith('s') and len(word) > 1 else word}"
+    years = int(seconds / _YEAR_SECONDS)
+    return plural(years, "year")

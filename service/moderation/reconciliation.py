@@ -17,6 +17,7 @@ from service.moderation.cluster_identity import DetectedGroup, is_part_of_known_
 from service.moderation.cluster_scoring import reopened, scored, unseen
 from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import Judgement
+from service.moderation.usual import Usual
 from service.policy import Policy
 
 
@@ -29,6 +30,7 @@ class Recomputation:
     since_us: int  # start of the window
     now_us: int  # the watermark
     complete: bool  # a sweep: groups it does not find are gone, and held back clusters may be released
+    usual: Usual  # in the tenant
     # groups unchanged since they were last reconciled
     settled: frozenset[DetectedGroup] = frozenset()
 
@@ -64,7 +66,7 @@ def reconcile(
             seen.add(base.id)
             state = continued_cluster(base, group, [present[a] for a in absorbed], found.since_us)
             changed.update({loser: _merged(present[loser], base.id) for loser in absorbed})
-        state = scored(state, found.outcomes, policy, since_us=found.since_us, now_us=found.now_us)
+        state = scored(state, found.outcomes, policy, usual=found.usual, since_us=found.since_us, now_us=found.now_us)
         if base is None and state.disposition == "revoked":
             continue  # never stored as a cluster
         if base is None or base != state:

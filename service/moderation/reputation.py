@@ -4,7 +4,7 @@ A Beta posterior over the complaints that moderators reviewed (service/moderatio
 
     mean = (PRIOR_UPHELD + up) / (PRIOR_UPHELD + PRIOR_REJECTED + up + down)
     up   = Σ over upheld complaints    2^(-age / HALF_LIFE) / (1 + others)
-    down = Σ over rejected complaints  2^(-age / HALF_LIFE)
+    down = Σ over rejected complaints  2^(-age / HALF_LIFE) / (1 + others)
 
 Prior. Beta(2, 2): nobody is trusted or distrusted before verdicts worth four complaints. It is deliberately not the
 tenant's own share of upheld complaints: a campaign that files most of a tenant's complaints would set the prior for
@@ -20,8 +20,9 @@ unit. A softer weight such as 1 / log2(2 + others) would give thirty accounts si
 complaining along with an honest reporter dilutes what that reporter earns, but never more than that: their posterior
 stays at the prior.
 
-Rejected complaints are not divided: campaigns are wrong in large numbers, and that would otherwise cost them nothing.
-Pure.
+Rejected complaints are divided in the same way. If they were not, everybody who complains along with many would look
+wrong: of an ordinary reader's ten complaints, four upheld among ten people each would weigh .4 and six rejected ones 6.
+What campaigns do together counts against them on their own targets (signals/outcomes.py), not here. PURE.
 """
 
 from __future__ import annotations
@@ -75,16 +76,16 @@ def earned(
         if verdict is None:
             continue
         weight = 2.0 ** (-max(0, now_us - complaint.time_us) / HALF_LIFE_US)
+        crowd = reporters_by_target.get(complaint.target, 1)
+        if crowd < 1:
+            raise ValueError(
+                f"reporters_by_target[{complaint.target}] = {crowd} must be at least 1, since this reporter has a"
+                " standing complaint there"
+            )
         if verdict == "upheld":
-            crowd = reporters_by_target.get(complaint.target, 1)
-            if crowd < 1:
-                raise ValueError(
-                    f"reporters_by_target[{complaint.target}] = {crowd} must be at least 1, since this reporter has a"
-                    " standing complaint there"
-                )
             up, upheld = up + weight / crowd, upheld + 1
         else:
-            down, rejected = down + weight, rejected + 1
+            down, rejected = down + weight / crowd, rejected + 1
     return Earned(up, down, upheld, rejected)
 
 

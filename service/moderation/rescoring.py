@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 from service.model import Disposition, Evidence, Kind
 from service.moderation.outcomes import VerdictTally
-from service.moderation.score import judge
-from service.moderation.signals import outcomes
+from service.moderation.score import JUDGED, judge, usual_in
 from service.moderation.signals.registry import SIGNAL_BY_NAME, contribution_of
 from service.moderation.signals.signal import CountedAgain, MemberComplaint
 from service.policy import Policy
@@ -73,11 +72,17 @@ def rescore_without(
     enough = 1 if kind == "one_shot" else 2
     kept = [c for c in ordered if c.reporter not in out and crowd[c.target] >= enough]
     whole, left = CountedAgain(ordered, elsewhere, policy), CountedAgain(kept, elsewhere, policy)
-    structural = [e for e in evidence if e.signal != outcomes.OUTCOMES]
+    usual = usual_in(evidence)
+    structural = [e for e in evidence if e.signal not in JUDGED]
     after = {e.signal: _counted_again(e, whole, left) for e in structural}
-    limits = {"prior_unfounded": policy.prior_unfounded, "flag_score": policy.flag_score}
-    before = judge(structural, verdicts[0], whole.targets, **limits)
-    verdict = judge([after[e.signal] or e for e in structural], verdicts[1], left.targets, **limits)
+    before = judge(structural, verdicts[0], whole.targets, usual=usual, flag_score=policy.flag_score)
+    verdict = judge(
+        [after[e.signal] or e for e in structural],
+        verdicts[1],
+        left.targets,
+        usual=usual,
+        flag_score=policy.flag_score,
+    )
     new = {e.signal: e for e in verdict.evidence}
     too_few = left.members < policy.min_members or left.targets < enough
     return Rescored(
@@ -90,7 +95,7 @@ def rescore_without(
         disposition="revoked" if too_few else verdict.disposition,
         too_few=too_few,
         rows=tuple(
-            RescoredSignal(e.signal, e, new[e.signal], e.signal == outcomes.OUTCOMES or after.get(e.signal) is not None)
+            RescoredSignal(e.signal, e, new[e.signal], e.signal in JUDGED or after.get(e.signal) is not None)
             for e in before.evidence
         ),
     )

@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.model import Disposition, Evidence
 from service.moderation.outcomes import VerdictTally
 from service.moderation.signals import outcomes as outcomes_signal
+from service.moderation.signals import prior
 from service.moderation.signals.registry import COORDINATION
+from service.moderation.usual import Usual
 
+JUDGED = frozenset({prior.PRIOR, outcomes_signal.OUTCOMES})  # signals that `judge` measures itself
 FLAG_PRIOR = 1.64  # log-odds; the share of dishonest groups in the worlds: five to one
 
 
@@ -33,7 +36,7 @@ class Verdict:
     probability: float
     unfounded_probability: float
     disposition: Disposition  # flagged, reliable or revoked (score at or below the bound)
-    evidence: tuple[Evidence, ...]  # the structural ones, then outcomes
+    evidence: tuple[Evidence, ...]  # the structural ones, then the prior and outcomes
 
 
 def log_odds(probability: float) -> float:
@@ -51,31 +54,42 @@ def coordination(evidence: Iterable[Evidence]) -> float:
     return sum(e.contribution for e in evidence if e.signal in COORDINATION)
 
 
+def usual_in(evidence: Iterable[Evidence]) -> Usual:
+    """What a stored cluster was compared with; the default for what its evidence does not say."""
+    stored = {e.signal: e for e in evidence}
+    usual = Usual()
+    if prior.PRIOR in stored:
+        usual = replace(usual, unfounded=stored[prior.PRIOR].value)
+    if outcomes_signal.OUTCOMES in stored:
+        usual = replace(usual, upheld=1 - stored[outcomes_signal.OUTCOMES].usual)
+    return usual
+
+
 def judge(
     structural: Sequence[Evidence],
     outcomes: VerdictTally,
     target_count: int,
     *,
-    prior_unfounded: float,
+    usual: Usual,
     flag_score: float,
 ) -> Verdict:
     """Score a cluster by its structural evidence and the outcomes known by now.
 
-    `target_count` is the cluster's, `prior_unfounded` a probability, `flag_score` in log-odds. To update the score
-    after a new outcome, call it again: it needs only the stored evidence, even if complaints have left the window.
+    `target_count` is the cluster's, `usual` the tenant's, `flag_score` in log-odds. To update the score after a new
+    outcome, call it again: it needs only the stored evidence, even if complaints have left the window.
     """
-    structural = [e for e in structural if e.signal != outcomes_signal.OUTCOMES]
-    reviewed = outcomes_signal.evidence(outcomes, target_count)
+    structural = [e for e in structural if e.signal not in JUDGED]
+    before, reviewed = prior.evidence(usual), outcomes_signal.evidence(outcomes, target_count, usual.upheld)
     coordinated = coordination(structural)
     beside = sum(e.contribution for e in structural if e.signal not in COORDINATION)
-    unfounded = FLAG_PRIOR + beside + reviewed.contribution
+    unfounded = beside + reviewed.contribution
     disposition: Disposition = (
-        "revoked" if coordinated <= flag_score else ("flagged" if unfounded > flag_score else "reliable")
+        "revoked" if coordinated <= flag_score else ("flagged" if FLAG_PRIOR + unfounded > flag_score else "reliable")
     )
     return Verdict(
-        coordinated + beside + reviewed.contribution,
+        coordinated + unfounded + before.contribution,
         sigmoid(coordinated),
-        sigmoid(unfounded - FLAG_PRIOR + log_odds(prior_unfounded)),
+        sigmoid(unfounded + before.contribution),
         disposition,
-        (*structural, reviewed),
+        (*structural, before, reviewed),
     )

@@ -18,9 +18,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaln
 
-from service.moderation.outcomes import JudgedComplaint, Judgement, VerdictTally, tally
+from service.moderation.outcomes import (
+    ABUSIVE,
+    JudgedComplaint,
+    Judgement,
+    VerdictTally,
+    evidence_of,
+    fair_evidence,
+    tally,
+)
 from service.moderation.score import log_odds, sigmoid
 from service.moderation.signals.outcomes import ratio
 
@@ -37,6 +44,7 @@ def settle_with(
     outcomes_by_target: Mapping[int, Sequence[Judgement]],
     reviewed: VerdictTally,
     unfounded_probability: float,
+    usual_upheld: float,
 ) -> tuple[int, ...]:
     """The targets to review first, at most three; none if all are reviewed or no verdict would change anything.
 
@@ -53,35 +61,37 @@ def settle_with(
         for t, mine in complaints_by_target.items()
         if not outcomes_by_target.get(t) or tally(mine, outcomes_by_target).unjudged
     ]
-    looks = looks_needed(unfounded_probability, reviewed, min(MOST, len(unjudged)))
+    looks = looks_needed(unfounded_probability, reviewed, min(MOST, len(unjudged)), usual_upheld)
     ranked = sorted(
         unjudged, key=lambda t: (-len(complaints_by_target[t]), not _removed(outcomes_by_target.get(t, ())), t)
     )
     return tuple(ranked[:looks])
 
 
-def looks_needed(unfounded_probability: float, reviewed: VerdictTally, available: int) -> int:
+def looks_needed(unfounded_probability: float, reviewed: VerdictTally, available: int, usual_upheld: float) -> int:
     """How many further verdicts more likely than not settle the question.
 
     `available` if that many are not enough, 0 if no verdict would change anything.
     """
-    if not available or expected_change(unfounded_probability, reviewed, available) < IDLE:
+    if not available or expected_change(unfounded_probability, reviewed, available, usual_upheld) < IDLE:
         return 0
     low, high = SETTLED
     for looks in range(1, available):
-        weight, posterior = forecast(unfounded_probability, reviewed, looks)
+        weight, posterior = forecast(unfounded_probability, reviewed, looks, usual_upheld)
         if float(weight[(posterior < low) | (posterior > high)].sum()) > 0.5:
             return looks
     return available
 
 
-def expected_change(unfounded_probability: float, reviewed: VerdictTally, looks: int) -> float:
+def expected_change(unfounded_probability: float, reviewed: VerdictTally, looks: int, usual_upheld: float) -> float:
     """E |posterior - now| over the verdicts on `looks` further targets."""
-    weight, posterior = forecast(unfounded_probability, reviewed, looks)
+    weight, posterior = forecast(unfounded_probability, reviewed, looks, usual_upheld)
     return float((weight * np.abs(posterior - unfounded_probability)).sum())
 
 
-def forecast(unfounded_probability: float, reviewed: VerdictTally, looks: int) -> tuple[Floats, Floats]:
+def forecast(
+    unfounded_probability: float, reviewed: VerdictTally, looks: int, usual_upheld: float
+) -> tuple[Floats, Floats]:
     """The probability of 0..looks upheld among the next `looks` verdicts, and the unfounded_probability after each.
 
     Raises ValueError for a probability outside 0..1 or fewer than one look.
@@ -95,12 +105,12 @@ def forecast(unfounded_probability: float, reviewed: VerdictTally, looks: int) -
     rejected = looks - upheld
     ways = np.array([math.comb(looks, i) for i in range(looks + 1)], float)
     up, down = reviewed.upheld, reviewed.rejected
-    abusive = np.exp(betaln(1 + up + upheld, 4 + down + rejected) - betaln(1 + up, 4 + down))
-    fair = np.exp(betaln(4 + up + upheld, 2 + down + rejected) - betaln(4 + up, 2 + down))
+    abusive = np.exp(evidence_of(*ABUSIVE, up + upheld, down + rejected) - evidence_of(*ABUSIVE, up, down))
+    fair = np.exp(fair_evidence(up + upheld, down + rejected, usual_upheld) - fair_evidence(up, down, usual_upheld))
     weight = ways * (sigmoid(now) * abusive + sigmoid(-now) * fair)
-    before = ratio(reviewed.upheld, reviewed.rejected)
+    before = ratio(up, down, usual_upheld)
     posterior = np.array(
-        [sigmoid(now - before + ratio(reviewed.upheld + i, reviewed.rejected + looks - i)) for i in range(looks + 1)]
+        [sigmoid(now - before + ratio(up + i, down + looks - i, usual_upheld)) for i in range(looks + 1)]
     )
     return weight, posterior
 

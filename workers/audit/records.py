@@ -27,13 +27,23 @@ class Records:
         self._crowds = dict(zip(targets[some].tolist(), count[some].tolist(), strict=True))
 
     def recorded(
-        self, group: Group, outcomes: Mapping[int, Sequence[Judgement]], now_us: int, flag_score: float
+        self,
+        group: Group,
+        outcomes: Mapping[int, Sequence[Judgement]],
+        now_us: int,
+        flag_score: float,
+        usual_upheld: float,
     ) -> Group:
         """Append members' records to the group's evidence, if it is coordinated without them and there are any."""
         if not len(self._rows) or coordination(group.evidence) <= flag_score:
             return group
         evidence = record_evidence(
-            {r: self._until(r, now_us) for r in group.reporters}, group.targets, outcomes, self._crowds, now_us
+            {r: self._until(r, now_us) for r in group.reporters},
+            group.targets,
+            outcomes,
+            self._crowds,
+            now_us,
+            usual_upheld,
         )
         return group if evidence is None else replace(group, evidence=(*group.evidence, evidence))
 

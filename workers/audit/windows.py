@@ -13,6 +13,7 @@ from service.model import Evidence
 from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.usual import usual_of, verdicts_on
 from service.policy import Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.history import ComplaintHistory
@@ -88,19 +89,24 @@ def audit(
         counters.update(detector.counters)
         traits = traits_by_targets(history, history.complaints.target[first:last], groups, traits)
         known = _KnownBy(outcomes, end * 1000)
+        usual = usual_of(verdicts_on(known, known), states.values(), policy.prior_unfounded)
         with_traits = (replace(g, evidence=g.evidence + traits[g.targets]) for g in groups)
-        found = [found_group(records.recorded(g, known, end * 1000, policy.flag_score)) for g in with_traits]
+        found = [
+            found_group(records.recorded(g, known, end * 1000, policy.flag_score, usual.upheld)) for g in with_traits
+        ]
         states.update(
             reconcile(
                 states,
-                Recomputation(found, known, (end - window_ms) * 1000, end * 1000, complete=True),
+                Recomputation(found, known, (end - window_ms) * 1000, end * 1000, complete=True, usual=usual),
                 policy,
                 lambda: f"k{next(numbers)}",
             )
         )
         progress(done, len(ends))
+    usual = usual_of(verdicts_on(outcomes, outcomes), states.values(), policy.prior_unfounded)
     final = [
-        s if s.disposition == "merged" else rescore(s, outcomes, int(time[-1]) * 1000, policy) for s in states.values()
+        s if s.disposition == "merged" else rescore(s, outcomes, int(time[-1]) * 1000, policy, usual)
+        for s in states.values()
     ]
     return AuditResult(final, len(ends), counters)
 

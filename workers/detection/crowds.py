@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from service.policy import Policy
 from workers.detection.arrays import Events
 from workers.detection.groups import Group, group_of
 from workers.detection.one_shot import MINIMUM, SPANS_MS, Slice, one_shots, slice_evidence
+from workers.detection.surroundings import Surroundings
 from workers.detection.window import Window
 
 
@@ -25,7 +26,7 @@ class Crowds:
         """Find every crowd again at the next update."""
         self._by_target.clear()
 
-    def update(self, events: Events, gone: Events, usual_fresh: Callable[[], float], *, whole: bool) -> None:
+    def update(self, events: Events, gone: Events, surroundings: Surroundings, *, whole: bool) -> None:
         """Update the targets of new and removed complaints; every target if `whole` (a sweep)."""
         if whole:
             touched = np.flatnonzero(self.window.crowd[: len(self.window.targets)] >= MINIMUM).astype(np.int64)
@@ -36,10 +37,10 @@ class Crowds:
         if not len(touched):
             return
         slices = max(self.hot_slices, len(touched) * len(SPANS_MS))
-        found = {s.target: s for s in one_shots(self.window, touched, usual_fresh(), slices, self.policy)}
+        found = {s.target: s for s in one_shots(self.window, touched, surroundings, slices, self.policy)}
         for target in touched.tolist():
             if target in found:
-                self._by_target[target] = self._group(found[target], usual_fresh())
+                self._by_target[target] = self._group(found[target], surroundings)
             elif whole:
                 self._by_target.pop(target, None)
 
@@ -49,10 +50,10 @@ class Crowds:
         self._by_target = {t: g for t, g in self._by_target.items() if self.window.crowd[t]}
         return [g for g in self._by_target.values() if len(g.reporters & members) < 0.5 * len(g.reporters)]
 
-    def _group(self, found: Slice, usual_fresh: float) -> Group:
+    def _group(self, found: Slice, surroundings: Surroundings) -> Group:
         """The crowd as a group; the known one while nothing about it has changed."""
         known = self._by_target.get(found.target)
-        evidence = slice_evidence(self.window, found, usual_fresh, self.policy)
+        evidence = slice_evidence(self.window, found, surroundings, self.policy)
         targets = np.array([found.target], np.int64)
         group = group_of(self.window, "one_shot", found.carriers, targets, found.events, evidence)
         unchanged = known is not None and known.reporters == group.reporters and np.array_equal(known.seq, group.seq)

@@ -27,9 +27,11 @@ from workers.detection.null_model import fit_affinity, pair_p_values
 from workers.detection.pair_store import PairStore
 from workers.detection.seed_growth import Lead
 from workers.detection.seeds import components
+from workers.detection.shared_crowds import shared_crowds
 from workers.detection.twins import SURPRISE, twin_pairs
 from workers.detection.window import Complaints, Window
 
+LARGEST_CROWD = 400  # reporters
 LARGEST_CROSSING = 200  # reporters: a larger component of crossing pairs is the whole community, not a group
 
 
@@ -141,6 +143,11 @@ class Detector:
                 Lead("crossing", frozenset(keys[sorted(part)].tolist()), 0.0)
                 for part in parts
                 if len(part) <= LARGEST_CROSSING
+            ),
+            *(
+                Lead("crowds", frozenset(keys[sorted(part)].tolist()), 0.0)
+                for part in shared_crowds(self.window)
+                if self.policy.min_members <= len(part) <= LARGEST_CROWD
             ),
             *(
                 Lead("twins", frozenset(keys[sorted(part)].tolist()), SURPRISE)

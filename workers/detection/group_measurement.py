@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from workers.detection.group_view import WindowView, complaints_of
 from workers.detection.groups import Group, group_of
 from workers.detection.growth import MemberSet
 from workers.detection.seed_growth import SeedGrowth
+from workers.detection.surroundings import Surroundings
 
 VERY_LARGE = 80  # members; half a dozen more complaints do not make such a group more or less of a surprise
 FAR_BELOW = -3.0  # log-odds of being coordinated
@@ -38,7 +39,7 @@ class GroupMeasurement:
         self._surprises.clear()
 
     def update(
-        self, grown: Iterable[MemberSet], new: set[MemberSet], events: Events, usual_fresh: Callable[[], float]
+        self, grown: Iterable[MemberSet], new: set[MemberSet], events: Events, surroundings: Surroundings
     ) -> list[Group]:
         """The groups of these members as they stand now.
 
@@ -49,7 +50,7 @@ class GroupMeasurement:
             if members in self._measured and not any(members >= m for m in new):
                 measured[members] = self._extended(members, events)
             else:
-                measured[members] = self._still_far_below(members) or self._measure(members, usual_fresh)
+                measured[members] = self._still_far_below(members) or self._measure(members, surroundings)
         self._measured = measured
         return [g for g in measured.values() if g is not None]
 
@@ -114,7 +115,7 @@ class GroupMeasurement:
             exempt=np.concatenate([group.exempt, window.exempt[mine]]),
         )
 
-    def _measure(self, members: MemberSet, usual_fresh: Callable[[], float]) -> Group | None:
+    def _measure(self, members: MemberSet, surroundings: Surroundings) -> Group | None:
         window, who = self.window, np.array(sorted(members), np.int64)
         targets = growth.measured_targets(window, who, self.policy.target_share)
         if len(targets) < 2 or len(who) < self.policy.min_members:
@@ -127,7 +128,7 @@ class GroupMeasurement:
             targets,
             complaints_of(window, who, targets),
             self.policy,
-            usual_fresh(),
+            surroundings,
             pair_surprise=self.pair_graph.mean_surprise(members),
             member_surprise=float(np.clip(max(self._lasting_surprise(members, who, targets) / weighed, bond), -1, 4)),
         )

@@ -11,7 +11,8 @@ import numpy as np
 from service.intake.text_fingerprints import slots_alike, slots_of, word_count
 from service.policy import Policy
 from workers.detection.arrays import Bools, Events, Ints
-from workers.detection.window import UNKNOWN_MS, Window
+from workers.detection.surroundings import Surroundings
+from workers.detection.window import Window
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class WindowView:
     what: Ints  # the targets' numbers
     events: Events
     policy: Policy
-    usual_fresh: float  # fresh_share() of the window
+    surroundings: Surroundings
     pair_surprise: float = 0.0
     member_surprise: float = 0.0
 
@@ -41,6 +42,26 @@ class WindowView:
     def reporter(self) -> Ints:
         """Of each complaint, the reporter's number."""
         return self.window.reporter[self.events]
+
+    @cached_property
+    def target(self) -> Ints:
+        """Of each complaint, the target's number."""
+        return self.window.target[self.events]
+
+    @property
+    def usual_fresh(self) -> float:
+        """Share of the other accounts in the window that were fresh."""
+        return self.surroundings.fresh_beside(self.who)
+
+    @property
+    def usual_sharing(self) -> float:
+        """Share of the complaints on other targets whose fingerprint another complaint there has."""
+        return self.surroundings.sharing_beside(self.what)
+
+    @property
+    def usual_gap_ms(self) -> float:
+        """Median time between complaints that follow each other on a target."""
+        return self.surroundings.gap_ms
 
     @cached_property
     def context(self) -> Ints:
@@ -93,9 +114,14 @@ class WindowView:
         text, least = self.window.text, self.policy.text_min_words
         return [k for k, e in enumerate(self.events.tolist()) if e in text and word_count(text[e]) >= least]
 
-    def repeated(self, texts: Sequence[bytes]) -> int:
-        """How many of the texts have a near-duplicate among them."""
-        return int(near_duplicates(texts, self.policy.text_jaccard).sum())
+    def copied(self, texts: Sequence[bytes]) -> Bools:
+        """Which of the texts have a near-duplicate among them."""
+        return near_duplicates(texts, self.policy.text_jaccard)
+
+    def usual_copies(self, texts: Sequence[bytes], copied: Bools) -> float:
+        """How likely one of the `copied` texts has a near-duplicate among as many texts of other people."""
+        share = self.surroundings.wording_beside(slots_of(list(texts))[copied], self.who, self.what)
+        return float(np.mean(1 - (1 - share) ** (len(texts) - 1)))
 
     def users_of(self, fingerprint: int) -> int:
         """Accounts in the whole window that have used the fingerprint."""
@@ -112,14 +138,6 @@ def complaints_of(window: Window, members: Ints, targets: Ints) -> Events:
     _, events = window.runs(window.by_pair, members)
     events = events[np.isin(window.target[events], targets)]
     return events[np.lexsort((window.reporter[events], window.time[events]))]
-
-
-def fresh_share(window: Window, limit_ms: int) -> float:
-    """Share of the window's complaints by accounts younger than `limit_ms`, among those whose age is known."""
-    rows = slice(0, window.size)
-    known = ~window.gone[rows] & (window.created[rows] != UNKNOWN_MS)
-    total = int(known.sum())
-    return float((known & (window.time[rows] - window.created[rows] < limit_ms)).sum() / total) if total else 0.0
 
 
 def near_duplicates(texts: Sequence[bytes], jaccard: float) -> Bools:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
 
 import numpy as np
 
@@ -12,11 +11,11 @@ from workers.detection import growth
 from workers.detection.arrays import Events
 from workers.detection.crowds import Crowds
 from workers.detection.group_measurement import GroupMeasurement
-from workers.detection.group_view import fresh_share
 from workers.detection.groups import Group
 from workers.detection.pair_graph import PairGraph
 from workers.detection.pair_store import PairStore
 from workers.detection.seed_growth import SeedGrowth
+from workers.detection.surroundings import Surroundings
 from workers.detection.window import Window
 
 
@@ -30,25 +29,28 @@ class Grouping:
         self.seeds = SeedGrowth(self.pairs, self.counters)
         self.measurement = GroupMeasurement(self.seeds, self.counters)
         self.crowds = Crowds(policy, window)
+        self._surroundings: Surroundings | None = None  # as of the last sweep
 
     def forget(self) -> None:
         """Grow and measure everything again at the next update."""
         self.seeds.grown.clear()
         self.measurement.forget()
         self.crowds.forget()
+        self._surroundings = None
 
     def update(self, events: Events, gone: Events, *, whole: bool = False) -> list[Group]:
         """All groups as they stand now; unchanged ones are the same objects.
 
         `events` came, `gone` left by withdrawal. `whole`: look at every seed and every target (a sweep).
         """
-        usual_fresh = cache(lambda: fresh_share(self.window, self.policy.fresh_account_seconds * 1000))
+        if whole or self._surroundings is None:
+            self._surroundings = Surroundings(self.window, self.policy)
         self.seeds.update(events, gone, whole=whole)
         grown = [g for g in self.seeds.grown.values() if g.members]
         merged = growth.merge({g.members for g in grown}, self.policy.merge_share)
-        found = self.measurement.update(merged, {g.members for g in grown if g.new}, events, usual_fresh)
+        found = self.measurement.update(merged, {g.members for g in grown if g.new}, events, self._surroundings)
         self.seeds.note_measured(self.measurement.coordinated())
-        self.crowds.update(events, gone, usual_fresh, whole=whole)
+        self.crowds.update(events, gone, self._surroundings, whole=whole)
         return found + self.crowds.outside(found)
 
     def regroup(self) -> list[Group]:

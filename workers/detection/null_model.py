@@ -12,45 +12,63 @@ every target is its own, Y is 0 and E_Y about 0: the null is weaker there, and t
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import betainc, gammaln
 
-from workers.detection.arrays import Floats, Ints
+from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.pairs import Joined, shared_contexts, shared_targets
-from workers.detection.window import Window
+from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 SHAPE_BOUNDS, RATE_BOUNDS = (0.3, 5.0), (0.02, 2.0)
 
 
-def expectations(window: Window, reporters: Ints, strata: tuple[int, ...]) -> tuple[Floats, Floats]:
+def expectations(
+    window: Window, reporters: Ints, strata: tuple[int, ...], group: Ints | None = None
+) -> tuple[Floats, Floats]:
     """E_u by scale and stratum, and E_u of the control: shapes (reporters, scales, strata + 1) and (reporters,).
 
     Expected complaints of one random complaint a reporter's targets draw around its own. Computed afresh at each
-    call: a stale one is too small, and so is its p.
+    call: a stale one is too small, and so is its p. Complaints by a `group` of reporters (sorted) do not count: what
+    they do together must not become what is usual on their targets. One of them does, since each target drew it.
     """
     owner, events = window.runs(window.by_pair, reporters)
     counts = window.counts(events)
     scales = len(window.scales)
     size = counts[:, scales - 1]
     stratum = np.searchsorted(np.array(strata), size)
+    others = counts[:, :scales] - 1 if group is None else _by_others(window, events, counts, group)
     total = np.zeros((len(reporters), scales, len(strata) + 1))
     for k in range(scales):
         cell = owner * (len(strata) + 1) + stratum
-        total[:, k] = np.bincount(cell, counts[:, k] - 1, len(reporters) * (len(strata) + 1)).reshape(
-            len(reporters), -1
-        )
+        total[:, k] = np.bincount(cell, others[:, k], len(reporters) * (len(strata) + 1)).reshape(len(reporters), -1)
     control = np.bincount(owner, np.maximum(counts[:, scales] - size, 0), len(reporters))
     n = max(window.live, 1)
     return np.asarray(total.cumsum(2) / n), np.asarray(control / n)
 
 
-def pair_p_values(window: Window, joined: Joined, strata: tuple[int, ...], shape: float, rate: float) -> Floats:
-    """p of each joined pair, in (0, 1]."""
+def _by_others(window: Window, events: Events, counts: npt.NDArray[np.int32], group: Ints) -> Ints:
+    """By scale, the complaints around each event by nobody of the group, and one by another of them."""
+    _, theirs = window.runs(window.by_pair, group)
+    keys = np.sort(window.target[theirs].astype(np.int64) << TIME_BITS | window.time[theirs])
+    base, time = window.target[events].astype(np.int64) << TIME_BITS, window.time[events]
+    by_group = [
+        np.searchsorted(keys, base | np.minimum(time + scale, TIME_MASK), "right")
+        - np.searchsorted(keys, base | np.maximum(time - scale, 0), "left")
+        for scale in window.scales.tolist()
+    ]
+    return np.asarray(np.maximum(counts[:, : len(by_group)] - np.stack(by_group, 1), 0) + 1, np.int64)
+
+
+def pair_p_values(
+    window: Window, joined: Joined, strata: tuple[int, ...], shape: float, rate: float, group: Ints | None = None
+) -> Floats:
+    """p of each joined pair, in (0, 1]; against what nobody of the `group` did, if there is one."""
     if not len(joined.first):
         return np.empty(0)
     reporters, where = np.unique(np.concatenate([joined.first, joined.second]), return_inverse=True)
     one, two = where[: len(joined.first)], where[len(joined.first) :]
-    expected, control = expectations(window, reporters, strata)
+    expected, control = expectations(window, reporters, strata, group)
     degree = window.degree[reporters].astype(float)
     best = np.ones(len(one))
     for start in range(0, len(one), 100_000):

@@ -22,6 +22,7 @@ from service.moderation.signals.signal import GroupFacts, Measurement
 from service.policy import Policy
 from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.group_view import WindowView, near_duplicates
+from workers.detection.surroundings import Surroundings, shared_on_target
 from workers.detection.window import TIME_BITS, UNKNOWN_MS, Window
 
 MINIMUM = 8  # complaints in a slice
@@ -62,7 +63,10 @@ def hot_slices(window: Window, targets: Ints, policy: Policy) -> list[tuple[int,
     start = np.searchsorted(owner, np.arange(len(targets)))
     # Signs are counted by running sums, so that a crowd without any costs nothing more: most are.
     young = (created != UNKNOWN_MS) & (time - created < policy.fresh_account_seconds * 1000)
-    signs = [np.concatenate([[0], np.cumsum(sign)]) for sign in (young, window.texted[events], _shared(owner, prints))]
+    signs = [
+        np.concatenate([[0], np.cumsum(sign)])
+        for sign in (young, window.texted[events], shared_on_target(owner, prints))
+    ]
     found: list[tuple[int, Events]] = []
     for span in SPANS_MS:
         count = np.searchsorted(key, key + span, "right") - np.arange(len(key))
@@ -76,33 +80,26 @@ def hot_slices(window: Window, targets: Ints, policy: Policy) -> list[tuple[int,
     return found
 
 
-def _shared(owner: Ints, prints: Ints) -> Bools:
-    """Which complaints share their fingerprint with another on the same target."""
-    order = np.lexsort((prints, owner))
-    same = (np.diff(owner[order]) == 0) & (np.diff(prints[order]) == 0) & (prints[order][1:] != 0)
-    shared = np.zeros(len(prints), bool)
-    shared[order[1:][same]] = True
-    shared[order[:-1][same]] = True
-    return shared
-
-
-def one_shots(window: Window, targets: Ints, usual_fresh: float, slices_in_all: int, policy: Policy) -> list[Slice]:
+def one_shots(
+    window: Window, targets: Ints, surroundings: Surroundings, slices_in_all: int, policy: Policy
+) -> list[Slice]:
     """The targets' crowds that pass, at most one a target (the smallest p)."""
     best: dict[int, Slice] = {}
     for target, events in hot_slices(window, targets, policy):
-        found = _test(window, target, events, usual_fresh, slices_in_all, policy)
+        found = _test(window, target, events, surroundings, slices_in_all, policy)
         if found is not None and (target not in best or found.p_value < best[target].p_value):
             best[target] = found
     return list(best.values())
 
 
 def _test(
-    window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy
+    window: Window, target: int, events: Events, surroundings: Surroundings, slices_in_all: int, policy: Policy
 ) -> Slice | None:
-    view = view_of_slice(window, target, events, usual_fresh, policy)
-    fresh, fingerprint, duplicate = signs = signs_of(view)
+    view = view_of_slice(window, target, events, surroundings, policy)
+    fresh, fingerprint, duplicate = signs_of(view)
+    signs = fingerprint, duplicate  # new accounts alone are what a link shared elsewhere brings
     p_values = [max(s.p_value if s.p_value is not None else 1.0, 1e-30) for s in signs]
-    # Fisher for signs that agree, the smallest of three for one that speaks alone; the better of the two, paid for.
+    # Fisher for signs that agree, the smaller for one that speaks alone; the better of the two, paid for.
     together = 2 * min(float(chi2.sf(-2 * np.log(p_values).sum(), 2 * len(signs))), len(signs) * min(p_values))
     p_value = min(1.0, together * max(slices_in_all, 1))
     if p_value >= ALPHA or max(s.value for s in signs) < SHARE:
@@ -116,10 +113,12 @@ def _test(
     return Slice(target, carriers, mine, p_value, fresh, fingerprint, duplicate, len(events))
 
 
-def view_of_slice(window: Window, target: int, events: Events, usual_fresh: float, policy: Policy) -> WindowView:
+def view_of_slice(
+    window: Window, target: int, events: Events, surroundings: Surroundings, policy: Policy
+) -> WindowView:
     """Everybody in a slice of complaints on one target, for the signals to look at."""
     reporters = np.unique(window.reporter[events]).astype(np.int64)
-    return WindowView(window, reporters, np.array([target], np.int64), events, policy, usual_fresh)
+    return WindowView(window, reporters, np.array([target], np.int64), events, policy, surroundings)
 
 
 def signs_of(view: WindowView) -> tuple[Measurement, Measurement, Measurement]:
@@ -138,9 +137,9 @@ def carrying_a_sign(view: WindowView, *, with_texts: bool) -> Bools:
     return np.asarray(carrying)
 
 
-def slice_evidence(window: Window, found: Slice, usual_fresh: float, policy: Policy) -> tuple[Evidence, ...]:
+def slice_evidence(window: Window, found: Slice, surroundings: Surroundings, policy: Policy) -> tuple[Evidence, ...]:
     """The evidence of a crowd: its signs over the whole slice, the burst of its own complaints."""
-    crowd = view_of_slice(window, found.target, found.events, usual_fresh, policy)
+    crowd = view_of_slice(window, found.target, found.events, surroundings, policy)
     return evidence_of(
         {
             slice_signal.SIGNAL.name: slice_signal.measurement(found.p_value, len(found.carriers), found.complaints),

@@ -9,6 +9,7 @@ from service.policy import Policy
 from workers.detection import pairs, surprise
 from workers.detection.arrays import Floats, Ints
 from workers.detection.growth import Affinity, MemberSet
+from workers.detection.null_model import pair_p_values
 from workers.detection.pair_store import PairStore
 from workers.detection.window import Window
 
@@ -68,7 +69,14 @@ class PairGraph:
         )
 
     def _best_pair(self, who: Ints) -> tuple[int, int, float] | None:
-        keys, p = self.edges.within(who)
+        """The pair of members with the smallest p, against what people outside the group did."""
+        ends = who[: surprise.MEMBERS_WEIGHED]
+        one, two = np.triu_indices(len(ends), 1)
+        joined = pairs.join(self.window, ends[one], ends[two], self.policy.size_strata)
+        p = pair_p_values(
+            self.window, joined, self.policy.size_strata, self.affinity.shape, self.affinity.rate, group=who
+        )
+        keys = pairs.pair_keys(joined.first, joined.second)
         crossing, crossing_p = self.crossing
         inside = np.isin(crossing >> pairs.PAIR_BITS, who) & np.isin(crossing & 0xFFFFFFFF, who)
         return surprise.best_pair(

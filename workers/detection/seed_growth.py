@@ -15,7 +15,7 @@ from workers.detection.growth import MemberSet
 from workers.detection.pair_graph import PairGraph
 from workers.detection.seeds import weak_seeds
 
-Tier = Literal["strong", "weak", "crossing", "author", "twins"]
+Tier = Literal["strong", "weak", "crossing", "crowds", "author", "twins"]
 LARGEST_WEAK_GRAPH = 20_000  # pairs; beyond it weak seeds are looked for at sweeps only
 FAILED_SHARE = 0.25  # of the complaints of a seed that became no group: so many new ones make it worth another try
 BONDED: tuple[Tier, ...] = ("author", "twins")  # kinds of leads with a surprise of their own

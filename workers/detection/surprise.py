@@ -34,7 +34,7 @@ def group_surprise(
     if best is None:
         return 0.0
     first, second, surprise = best
-    joined = _Joined(window, targets, policy.growth_margin_seconds * 1000)
+    joined = _Joined(window, members, targets, policy.growth_margin_seconds * 1000)
     joined.add(first)
     joined.add(second)
     total = surprise - math.log10(max(tests, 1))
@@ -59,17 +59,20 @@ def _by_overlap(window: Window, members: Ints, first: int, second: int) -> list[
 class _Joined:
     """The members who have joined so far, and the hours in which they complained about each target.
 
-    Grows by one member at a time. Equals growth.target_traffic and growth.member_p of those who joined, for one
-    reporter, without counting a target's other complaints again.
+    Grows by one member at a time. What nobody of the whole group did is chance: a group's own complaints must not be
+    its targets' popularity, or a large and tight one hides itself.
     """
 
-    def __init__(self, window: Window, targets: Ints, margin_ms: int) -> None:
+    def __init__(self, window: Window, members: Ints, targets: Ints, margin_ms: int) -> None:
         self.window, self.targets, self.margin = window, targets, margin_ms
         self.count = np.zeros(len(targets), np.int64)  # of those who joined
         self.low = np.full(len(targets), TIME_MASK, np.int64)
         self.high = np.full(len(targets), -1, np.int64)
         self._places = window.context_of[targets].astype(np.int64)
         self._crowd = window.crowd[targets].astype(np.int64)
+        _, own = window.runs(window.by_pair, members)
+        own = own[np.isin(window.target[own], targets)]
+        self._own = np.sort(window.target[own].astype(np.int64) << TIME_BITS | window.time[own])
 
     def add(self, reporter: int) -> None:
         """Let the reporter join."""
@@ -94,11 +97,8 @@ class _Joined:
         count = int(inside.sum())
         if not count:
             return None
-        base = self.targets[active].astype(np.int64) << TIME_BITS
-        keys = window.by_target.keys
-        begin = np.searchsorted(keys, base | np.maximum(self.low[active] - self.margin, window.since), "left")
-        end = np.searchsorted(keys, base | np.minimum(self.high[active] + self.margin, TIME_MASK), "right")
-        others = int((end - begin).sum() - self.count[active].sum())
+        candidates = max(1, self._within(window.by_target.keys, active) - int(self.count[active].sum()))
+        others = max(0, self._within(window.by_target.keys, active) - self._within(self._own, active))
         n = max(window.live, 1)
         contexts = np.unique(self._places[active])
         elsewhere = max(0, int(window.context_crowd[contexts].sum() - self._crowd[active].sum())) / n
@@ -108,7 +108,14 @@ class _Joined:
         p = float(
             admission_p(count, control, float(window.degree[reporter]), (others + len(active)) / n, elsewhere, affinity)
         )
-        return max(0.0, -math.log10(max(p, 1e-12)) - math.log10(max(1, others)))
+        return max(0.0, -math.log10(max(p, 1e-12)) - math.log10(candidates))
+
+    def _within(self, keys: Ints, active: Ints) -> int:
+        """How many of the sorted complaints (target and time) lie in the members' hours on the active targets."""
+        base = self.targets[active].astype(np.int64) << TIME_BITS
+        begin = np.searchsorted(keys, base | np.maximum(self.low[active] - self.margin, self.window.since), "left")
+        end = np.searchsorted(keys, base | np.minimum(self.high[active] + self.margin, TIME_MASK), "right")
+        return int((end - begin).sum())
 
     def _on_targets(self, events: Events) -> tuple[Ints, Events]:
         """Which of the events are on the targets, with the place of each target."""
@@ -116,18 +123,6 @@ class _Joined:
         place = np.minimum(np.searchsorted(self.targets, what), max(len(self.targets) - 1, 0))
         hit = self.targets[place] == what if len(self.targets) else np.zeros(len(events), bool)
         return np.asarray(place[hit], np.int64), events[hit]
-
-
-def span(window: Window, members: Ints, targets: Ints) -> float:
-    """Share of the members whose complaints on the targets lie in two contexts or more.
-
-    Readers of one popular article stay below a half, campaigns that follow their victims lie above three quarters.
-    """
-    owner, events = window.runs(window.by_pair, members)
-    inside = np.isin(window.target[events], targets)
-    places = np.unique(owner[inside].astype(np.int64) << 32 | window.context[events][inside])
-    count = np.bincount((places >> 32).astype(np.int64), minlength=len(members))
-    return float((count >= 2).mean()) if len(members) else 0.0
 
 
 def best_pair(window: Window, keys: Ints, p: Floats) -> tuple[int, int, float] | None:

@@ -14,7 +14,6 @@ from service.moderation.signals.chance import surprise
 from service.moderation.signals.signal import CountAgain, GroupFacts, GroupView, MeasuredSignal, Measurement
 
 DEVICE_WEIGHT = 1.3  # log-odds for each power of ten
-USUAL_SHARE = 0.05  # of accounts that share a rare fingerprint, and of texts that repeat another
 
 
 def device_signal(
@@ -37,7 +36,10 @@ def device_signal(
         question="unfounded",
         unit="share",
         measure=measure,
-        contribution=lambda measured, targets, weights: DEVICE_WEIGHT * surprise(measured.p_value),
+        # Of a crowd on one target they have answered the first question (slice.py): nothing counts twice.
+        contribution=lambda measured, targets, weights: (
+            DEVICE_WEIGHT * surprise(measured.p_value) if targets > 1 else 0.0
+        ),
         sentence=sentence,
         clause=clause,
         count_again=count_again,

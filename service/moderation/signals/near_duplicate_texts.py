@@ -1,4 +1,8 @@
-"""Near-duplicate texts: how many of the group's longer texts repeat another's wording? PURE."""
+"""Near-duplicate texts: how many of the group's longer texts repeat another's wording? PURE.
+
+People quote the same rule text, or press the same button for a reason. A wording counts for little where many other
+people in the tenant use it: the share of them who do says how likely two of so many texts agree by chance.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,11 @@ from collections import Counter
 
 from service.moderation.signals.chance import share_of
 from service.moderation.signals.counting_again import recounted
-from service.moderation.signals.devices import USUAL_SHARE, device_signal
+from service.moderation.signals.devices import device_signal
 from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, Measurement
 
 TEXTS_COMPARED = 80  # at most this many texts of a group are compared with each other: k^2 comparisons
+USUAL_SHARE = 0.05  # of texts repeat another where nothing is known
 FEWEST_TEXTS = 3  # with fewer, the signal does not count
 
 
@@ -19,7 +24,9 @@ def measure(view: GroupView) -> Measurement:
     total = len(texts)
     if total < FEWEST_TEXTS:
         return Measurement(0.0, USUAL_SHARE, None, 0, total)
-    return share_of(view.repeated(texts), total, USUAL_SHARE, USUAL_SHARE)
+    copied = view.copied(texts)
+    usual = max(USUAL_SHARE, view.usual_copies(texts, copied)) if copied.any() else USUAL_SHARE
+    return share_of(int(copied.sum()), total, usual, usual)
 
 
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
@@ -43,5 +50,5 @@ SIGNAL = device_signal(
     measure=measure,
     sentence=_sentence,
     noticed="of the longer texts repeat each other's wording",
-    count_again=recounted(_count, lambda stored: USUAL_SHARE, FEWEST_TEXTS),
+    count_again=recounted(_count, lambda stored: stored.usual, FEWEST_TEXTS),
 )

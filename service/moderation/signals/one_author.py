@@ -12,7 +12,7 @@ from service.moderation.signals.counting_again import SAME_SHARE
 from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, MeasuredSignal, Measurement
 
 USUAL = 0.5
-WEIGHT = 8.0  # log-odds, of the share beyond one half
+WEIGHT = 0.0  # log-odds, of the share beyond one half
 FEWEST_TARGETS = 4  # with fewer, the signal does not count
 
 

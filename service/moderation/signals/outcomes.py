@@ -10,17 +10,16 @@ from service.moderation.outcomes import VerdictTally, log_likelihood_ratio
 from service.moderation.signals.signal import Signal
 
 OUTCOMES = "outcomes"
-USUAL_REJECTED = 0.4
 BOUND = 8.0  # log-odds; one signal must not outweigh all others
 
 
-def ratio(upheld: float, rejected: float) -> float:
+def ratio(upheld: float, rejected: float, usual_upheld: float) -> float:
     """The bounded contribution of the verdicts to the log-odds of "unfounded"."""
-    return max(-BOUND, min(BOUND, log_likelihood_ratio(upheld, rejected)))
+    return max(-BOUND, min(BOUND, log_likelihood_ratio(upheld, rejected, usual_upheld)))
 
 
-def evidence(outcomes: VerdictTally, targets: int) -> Evidence:
-    """The signal of a cluster with `targets` targets."""
+def evidence(outcomes: VerdictTally, targets: int, usual_upheld: float) -> Evidence:
+    """The signal of a cluster with `targets` targets, in a tenant that upholds `usual_upheld` (0..1) of the others."""
     reviewed = outcomes.upheld + outcomes.rejected
     if reviewed:
         clause = verdicts(outcomes)
@@ -32,9 +31,9 @@ def evidence(outcomes: VerdictTally, targets: int) -> Evidence:
     return Evidence(
         signal=OUTCOMES,
         value=outcomes.rejected / reviewed if reviewed else 0.0,
-        usual=USUAL_REJECTED,
+        usual=1 - usual_upheld,
         p_value=None,
-        contribution=ratio(outcomes.upheld, outcomes.rejected),
+        contribution=ratio(outcomes.upheld, outcomes.rejected, usual_upheld),
         text=text,
     )
 

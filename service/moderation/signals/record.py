@@ -20,7 +20,6 @@ from service.moderation.signals.signal import Signal
 
 NAME = "record"
 BOUND = 1.5  # log-odds
-USUAL = 0.4  # share rejected
 
 SIGNAL = Signal(name=NAME, title="Members’ other complaints", question="unfounded", unit="share")
 
@@ -31,11 +30,13 @@ def record_evidence(
     outcomes_by_target: Mapping[int, Sequence[Judgement]],
     reporters_by_target: Mapping[int, int],
     now_us: int,
+    usual_upheld: float,
 ) -> Evidence | None:
     """The evidence from verdicts on the members' complaints about other targets; None without any.
 
     `complaints_by_member` holds the standing complaints of each member on targets with outcomes; the other arguments
-    are those of `reputation`. The value is the share rejected, by votes.
+    are those of `reputation`, and the share of the judged targets that the tenant upholds. The value is the share
+    rejected, by votes.
     """
     own = set(own_targets)
     up = down = 0.0
@@ -54,11 +55,11 @@ def record_evidence(
         )
     if not with_record:
         return None
-    ratio = max(-BOUND, min(BOUND, log_likelihood_ratio(up, down)))
+    ratio = max(-BOUND, min(BOUND, log_likelihood_ratio(up, down, usual_upheld)))
     return Evidence(
         signal=NAME,
         value=down / (up + down) if up + down else 0.0,
-        usual=USUAL,
+        usual=1 - usual_upheld,
         p_value=None,
         contribution=ratio,
         text=(

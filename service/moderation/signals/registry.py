@@ -18,7 +18,9 @@ from service.moderation.signals import (
     near_duplicate_texts,
     one_author,
     outcomes,
+    pace,
     pairs,
+    prior,
     record,
     shared_fingerprints,
     slice,
@@ -33,6 +35,7 @@ SIGNALS: tuple[Signal, ...] = (
     devotion.SIGNAL,
     group.SIGNAL,
     span.SIGNAL,
+    pace.SIGNAL,
     pairs.SIGNAL,
     slice.SIGNAL,
     fresh_accounts.SIGNAL,
@@ -41,6 +44,7 @@ SIGNALS: tuple[Signal, ...] = (
     one_author.SIGNAL,
     burst.SIGNAL,
     record.SIGNAL,
+    prior.SIGNAL,
     outcomes.SIGNAL,
 )
 SIGNAL_BY_NAME: Mapping[str, Signal] = {signal.name: signal for signal in SIGNALS}

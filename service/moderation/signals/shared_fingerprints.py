@@ -1,6 +1,6 @@
 """Shared fingerprints: how many members share a device or network that few others use? PURE.
 
-An office or a mobile carrier has many accounts behind one address, so only rarely used ones count.
+A school, an office or a mobile carrier has many accounts behind one address, so only rarely used ones count.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ import numpy as np
 
 from service.moderation.signals.chance import share_of
 from service.moderation.signals.counting_again import recounted
-from service.moderation.signals.devices import USUAL_SHARE, device_signal
+from service.moderation.signals.devices import device_signal
 from service.moderation.signals.fresh_accounts import first_of_each
 from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, Ints, Measurement
 
 
 def rare_fingerprints(view: GroupView) -> Ints:
-    """Fingerprints that two members or more share and few others use (the policy's `rare_fingerprint_outside`)."""
+    """Fingerprints that two members or more share, and that few others use (the policy's `rare_fingerprint_outside`
+    and `rare_fingerprint_users`).
+    """
     prints, count = np.unique(view.fingerprint[first_of_each(view.reporter)], return_counts=True)
     shared = (count >= 2) & (prints != 0)
     rare = [
         fingerprint
         for fingerprint, members in zip(prints[shared].tolist(), count[shared].tolist(), strict=True)
-        if view.users_of(fingerprint) - members <= view.policy.rare_fingerprint_outside
+        if (users := view.users_of(fingerprint)) <= view.policy.rare_fingerprint_users
+        and users - members <= view.policy.rare_fingerprint_outside
     ]
     return np.array(rare, np.int64)
 
@@ -32,7 +35,7 @@ def measure(view: GroupView) -> Measurement:
     """Members whose first complaint here came from a rare shared fingerprint."""
     first = first_of_each(view.reporter)
     sharing = int(np.isin(view.fingerprint[first], rare_fingerprints(view)).sum())
-    return share_of(sharing, len(first), USUAL_SHARE, USUAL_SHARE)
+    return share_of(sharing, len(first), view.usual_sharing, view.usual_sharing)
 
 
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
@@ -54,5 +57,5 @@ SIGNAL = device_signal(
     measure=measure,
     sentence=_sentence,
     noticed="share a device or network that few others use",
-    count_again=recounted(_count, lambda stored: USUAL_SHARE),
+    count_again=recounted(_count, lambda stored: stored.usual),
 )

@@ -13,8 +13,10 @@ from service.model import Evidence, Kind
 from service.policy import Policy, Weights
 
 Ints = npt.NDArray[np.signedinteger[Any]]
+Bools = npt.NDArray[np.bool_]
 Question = Literal["coordinated", "unfounded", "shown"]  # the question it answers; "shown": neither, for information
-Unit = Literal["share", "factor", "odds", "figure"]  # of its value: 0..1, powers of ten (times; one in so many), plain
+# of its value: 0..1, powers of ten (times; one in so many), seconds, plain
+Unit = Literal["share", "factor", "odds", "duration", "figure"]
 ContextSource = Literal["given", "inferred", "none"]  # of the contexts by which shared reading is taken into account
 
 
@@ -55,6 +57,8 @@ class GroupView(Protocol):
     @property
     def reporter(self) -> Ints: ...
     @property
+    def target(self) -> Ints: ...
+    @property
     def context(self) -> Ints: ...
     @property
     def time_ms(self) -> Ints: ...
@@ -67,7 +71,11 @@ class GroupView(Protocol):
         self,
     ) -> Sequence[bytes]: ...  # signatures (service/intake/text_fingerprints.py)
     @property
-    def usual_fresh(self) -> float: ...  # share of fresh accounts among all complaints of the window
+    def usual_fresh(self) -> float: ...  # share of the other accounts in the window that were fresh
+    @property
+    def usual_sharing(self) -> float: ...  # share of other complaints whose fingerprint another on the target has
+    @property
+    def usual_gap_ms(self) -> float: ...  # median time between complaints that follow each other on a target
     @property
     def complaints_anywhere(self) -> int: ...  # the members' complaints on all targets
     @property
@@ -80,8 +88,11 @@ class GroupView(Protocol):
     def pair_surprise(self) -> float: ...  # mean -log10 p of the validated pairs inside; 0 without any
     @property
     def member_surprise(self) -> float: ...  # -log10 p of the group for each member, -1..4
-    def repeated(self, texts: Sequence[bytes]) -> int:
-        """How many of the texts have a near-duplicate among them."""
+    def copied(self, texts: Sequence[bytes]) -> Bools:
+        """Which of the texts have a near-duplicate among them."""
+
+    def usual_copies(self, texts: Sequence[bytes], copied: Bools) -> float:
+        """How likely one of the `copied` texts has a near-duplicate among as many texts of other people, 0..1."""
 
     def users_of(self, fingerprint: int) -> int:
         """Accounts in the whole window that have used the fingerprint."""

@@ -6,7 +6,7 @@ caller see one snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -259,6 +259,23 @@ def outcomes_of(
         outcome = feed_outcome(seq, identity, body, seqs)
         by_target.setdefault(outcome.target, []).append(outcome)
     return by_target
+
+
+def outcomes_after(connection: Connection, tenant_id: int, seq: int) -> Iterator[FeedOutcome]:
+    """The tenant's outcomes that were archived after `seq`, in that order.
+
+    Which complaint an outcome is about is not looked up: NOT_ARCHIVED stands for any.
+    """
+    table = schema.outcomes.c
+    low, high = tenant_id << SEQ_BITS, (tenant_id + 1) << SEQ_BITS
+    query = (
+        select(table.row_key, table.id, table.content)
+        .where(table.row_key > low + seq, table.row_key < high)
+        .order_by(table.row_key)
+        .execution_options(yield_per=1_000)
+    )
+    for row_key, identity, content in connection.execute(query):
+        yield feed_outcome(row_key & SEQ_MASK, identity, from_json(content), {})
 
 
 def feed_outcome(seq: int, identity: str, body: JsonObject, complaint_seqs: dict[str, int]) -> FeedOutcome:

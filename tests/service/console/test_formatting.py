@@ -8,7 +8,7 @@ import pytest
 
 from service.console import formatting
 from service.console.rendering import segment
-from service.moderation.phrases import plural
+from service.moderation.phrases import duration, plural
 
 NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
     ],
 )
 def test_a_duration_is_shown_in_its_largest_fitting_unit(seconds: float, said: str) -> None:
-    assert formatting.span(seconds) == said
+    assert duration(seconds) == said
 
 
 def test_a_time_is_shown_in_utc_with_its_age_and_the_year_if_it_is_not_this_one() -> None:

@@ -1,0 +1,34 @@
+"""Prior: of the groups that act together, what share turned out to be unfounded in this tenant? PURE.
+
+It is where the question starts before any verdict on the group's own targets. The tenant's decided cases tell it;
+while there are few, the policy's prior_unfounded counts for most of it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from service.model import Evidence
+from service.moderation.phrases import percent, plural
+from service.moderation.signals.signal import Signal
+from service.moderation.usual import Usual
+
+PRIOR = "prior"
+EVEN = 0.5
+
+
+def evidence(usual: Usual) -> Evidence:
+    """The signal, the same for all clusters of a tenant."""
+    share = percent(usual.unfounded)
+    known = f"{plural(usual.decided, 'case')} decided here" if usual.decided else "no case decided here yet"
+    return Evidence(
+        signal=PRIOR,
+        value=usual.unfounded,
+        usual=EVEN,
+        p_value=None,
+        contribution=math.log(usual.unfounded / (1 - usual.unfounded)),
+        text=f"Before its own targets are reviewed, {share} of groups that act together are unfounded ({known}).",
+    )
+
+
+SIGNAL = Signal(name=PRIOR, title="Earlier cases", question="unfounded", unit="share")

@@ -1,0 +1,115 @@
+"""What is usual in a window, measured on everybody else: a group must not set what it is compared with.
+
+Every share has a prior of 1 in 20, so that a small community is not taken for one where nothing ever happens.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from service.intake.text_fingerprints import slots_alike, slots_of
+from service.policy import Policy
+from workers.detection.arrays import Bools, Ints
+from workers.detection.window import UNKNOWN_MS, Window
+
+PRIOR_HITS, PRIOR_TOTAL = 1.0, 20.0
+TEXTS_SAMPLED = 2_000  # one of each reporter; their wordings are compared with a group's
+SPARE_TEXTS = 500  # sampled besides, since the group's own are left out
+NO_GAP_MS = 86_400_000.0  # taken for usual where hardly two complaints are about the same target
+
+
+class Surroundings:
+    """The window as it was when this was made. Members and targets are the window's numbers."""
+
+    def __init__(self, window: Window, policy: Policy) -> None:
+        self._window, self._policy = window, policy
+        self._rows = np.flatnonzero(~window.gone[: window.size])
+
+    def fresh_beside(self, who: Ints) -> float:
+        """Share of the other accounts that were fresh at their first complaint, among those of known age."""
+        known, young = self._freshness
+        own = who[who < len(known)]
+        return _share(int(young.sum() - young[own].sum()), int(known.sum() - known[own].sum()))
+
+    def sharing_beside(self, what: Ints) -> float:
+        """Share of the complaints on other targets that share their fingerprint with another on the same target."""
+        total, sharing = self._fingerprints
+        own = what[what < len(total)]
+        return _share(int(sharing.sum() - sharing[own].sum()), int(total.sum() - total[own].sum()))
+
+    def wording_beside(self, slots: npt.NDArray[np.uint8], who: Ints, what: Ints) -> npt.NDArray[np.float64]:
+        """For each text (as the slots of its signature): share of other people's texts that are near-duplicates of it.
+
+        One text of each person counts, and none on the group's own targets: a few accounts that spread a wording
+        elsewhere do not make it usual.
+        """
+        reporter, target, theirs = self._texts
+        beside = theirs[~np.isin(reporter, who) & ~np.isin(target, what)][:TEXTS_SAMPLED]
+        enough = slots_alike(self._policy.text_jaccard)
+        hits = np.array([(np.count_nonzero(beside == one, axis=1) >= enough).sum() for one in slots], float)
+        return np.asarray((hits + PRIOR_HITS) / (len(beside) + PRIOR_TOTAL))
+
+    @cached_property
+    def gap_ms(self) -> float:
+        """Median time between two complaints that follow each other on a target."""
+        window, index = self._window, self._window.by_target
+        events = index.events[~window.gone[index.events]]
+        same = window.target[events][1:] == window.target[events][:-1]
+        gaps = np.diff(window.time[events])[same]
+        return float(np.median(gaps)) if len(gaps) else NO_GAP_MS
+
+    @cached_property
+    def _freshness(self) -> tuple[Bools, Bools]:
+        """By reporter: whether the account's age is known, and whether it was fresh at its first complaint."""
+        window = self._window
+        first = self._first_rows(self._rows)
+        known, young = np.zeros(len(window.reporters), bool), np.zeros(len(window.reporters), bool)
+        age = window.time[first] - window.created[first]
+        known[window.reporter[first]] = window.created[first] != UNKNOWN_MS
+        young[window.reporter[first]] = age < self._policy.fresh_account_seconds * 1000
+        return known, young & known
+
+    @cached_property
+    def _fingerprints(self) -> tuple[Ints, Ints]:
+        """By target: complaints with a fingerprint, and those of them that share it with another on the target."""
+        window = self._window
+        rows = self._rows[window.fingerprint[self._rows] != 0]
+        target = window.target[rows].astype(np.int64)
+        sharing = shared_on_target(target, window.fingerprint[rows])
+        targets = len(window.targets)
+        return np.bincount(target, minlength=targets), np.bincount(target[sharing], minlength=targets)
+
+    @cached_property
+    def _texts(self) -> tuple[Ints, Ints, npt.NDArray[np.uint8]]:
+        """Reporter, target and signature of a sample of texts, one of each reporter."""
+        window = self._window
+        rows = self._first_rows(self._rows[window.texted[self._rows]])
+        # The keys are hashes, so that their order is a fair draw, and the same for the same people.
+        order = np.argsort(window.reporters.keys[window.reporter[rows]], kind="stable")
+        rows = rows[order[: TEXTS_SAMPLED + SPARE_TEXTS]]
+        slots = slots_of([window.text[int(row)] for row in rows])
+        return window.reporter[rows].astype(np.int64), window.target[rows].astype(np.int64), slots
+
+    def _first_rows(self, rows: Ints) -> Ints:
+        """Of each reporter, the first of these complaints."""
+        window = self._window
+        order = np.lexsort((window.target[rows], window.time[rows], window.reporter[rows]))
+        _, first = np.unique(window.reporter[rows][order], return_index=True)
+        return np.asarray(rows[order[first]])
+
+
+def shared_on_target(target: Ints, fingerprint: Ints) -> Bools:
+    """Which complaints share their fingerprint (0: none) with another on the same target."""
+    order = np.lexsort((fingerprint, target))
+    same = (np.diff(target[order]) == 0) & (np.diff(fingerprint[order]) == 0) & (fingerprint[order][1:] != 0)
+    shared = np.zeros(len(fingerprint), bool)
+    shared[order[1:][same]] = True
+    shared[order[:-1][same]] = True
+    return shared
+
+
+def _share(hits: int, total: int) -> float:
+    return (hits + PRIOR_HITS) / (total + PRIOR_TOTAL)
