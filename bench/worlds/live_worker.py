@@ -19,6 +19,7 @@ from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.usual import Usual, usual_of, verdicts_on
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.records import Records
@@ -48,6 +49,7 @@ class LiveWorker:
         self._clusters_of: dict[int, set[str]] = defaultdict(set)  # by target; a cluster may have left it since
         self._adapted: dict[Group, AdaptedGroup] = {}
         self._swept_ms: int | None = None
+        self._usual: Usual | None = None  # measured at each sweep
         self._numbers = count(1)
         self._key_by_target = {name: key for key, name in self._history.target_ids.items()}
         self.sweeps = 0
@@ -74,7 +76,8 @@ class LiveWorker:
             swept, _ = Detector.sweep(POLICY, self._history.between(low, last))
             self._detector.adopt(swept.fitted(), int(batch.seq[-1]))
             groups, complete, self._swept_ms = self._detector.regroup(), True, now_ms
-            self._adapted.clear()  # members' records are read again
+            self._adapted.clear()  # members' records are read again, and what is usual
+            self._usual = None
             self.sweeps += 1
         self._reconcile(groups, now_ms, complete)
 
@@ -90,7 +93,7 @@ class LiveWorker:
         for identity in sorted(touched):
             state = self._states[identity]
             if state.disposition != "merged":
-                self._states[identity] = rescore(state, self._known, now_us, POLICY)
+                self._states[identity] = rescore(state, self._known, now_us, POLICY, self._usual_now())
 
     def independent(self, target: str, complaints: int) -> float:
         """The target's independent count by now; `complaints` is its raw one."""
@@ -103,17 +106,26 @@ class LiveWorker:
         return independent_count(complaints, summarise(parts).discount)
 
     def _reconcile(self, groups: Sequence[Group], now_ms: int, complete: bool) -> None:
+        usual = self._usual_now()
         settled = frozenset(self._adapted[g] for g in groups if g in self._adapted)
         self._adapted = {
             g: self._adapted.get(g)
-            or found_group(self._records.recorded(g, self._known, now_ms * 1000, POLICY.flag_score))
+            or found_group(self._records.recorded(g, self._known, now_ms * 1000, POLICY.flag_score, usual.upheld))
             for g in groups
         }
         window = self._detector.window
         since_us = (window.since + window.origin) * 1000
-        found = Recomputation(list(self._adapted.values()), self._known, since_us, now_ms * 1000, complete, settled)
+        found = Recomputation(
+            list(self._adapted.values()), self._known, since_us, now_ms * 1000, complete, usual, settled
+        )
         changed = reconcile(self._states, found, POLICY, lambda: f"k{next(self._numbers)}")
         for identity, state in changed.items():
             for target in state.author_by_target:
                 self._clusters_of[target].add(identity)
         self._states.update(changed)
+
+    def _usual_now(self) -> Usual:
+        if self._usual is None:
+            verdicts = verdicts_on(self._known, self._known)
+            self._usual = usual_of(verdicts, self._states.values(), POLICY.prior_unfounded)
+        return self._usual

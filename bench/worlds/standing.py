@@ -16,6 +16,7 @@ from bench.worlds.world import World
 from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.usual import Usual
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit import windows
@@ -72,7 +73,7 @@ class StandingClusters:
                     for state in ({**states, **changed}).values()
                     if state.disposition not in GONE and state.last_us >= found.since_us
                 ]
-                seen.append(_Moment(history, found.now_us, known, present))
+                seen.append(_Moment(history, found.now_us, known, found.usual, present))
             number += 1
             return changed
 
@@ -88,6 +89,7 @@ class _Moment:
     history: ComplaintHistory
     now_us: int
     known: Mapping[int, Sequence[FeedOutcome]]
+    usual: Usual  # in the tenant, by the latest window
     states: Sequence[ClusterState]
 
     def standing(self, state: ClusterState) -> Standing:
@@ -111,7 +113,7 @@ class _Moment:
 
     def judged_again(self, state: ClusterState) -> Standing:
         """The cluster as the service scores it when outcomes arrive."""
-        return self.standing(rescore(state, self.known, self.now_us, DEFAULT_POLICY))
+        return self.standing(rescore(state, self.known, self.now_us, DEFAULT_POLICY, self.usual))
 
     def _decided(self, upheld_by_target: Mapping[int, bool]) -> _Moment:
         """A moment later, after a person has decided these targets."""

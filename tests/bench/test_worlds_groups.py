@@ -131,7 +131,7 @@ def test_candidates_of_a_world_carry_signals_verdicts_and_truth() -> None:
     assert json.loads(json.dumps(lines[0]))["signals"] == lines[0]["signals"]
     assert {line["label"]["kind"] for line in lines} >= {"tight"}
     for line in lines:
-        assert {"base", "outcomes"} <= line["signals"].keys()
+        assert {"base" if line["kind"] == "repeat" else "slice", "outcomes"} <= line["signals"].keys()
         assert 0 <= line["probability"] <= 1
         assert 0 <= line["breaks_rules"] <= 1
         assert line["upheld"] + line["rejected"] == len(line["judged"]) <= line["targets"]
