@@ -5,7 +5,7 @@ Beside detection.py and standing.py the only module of this package that knows t
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
@@ -18,11 +18,13 @@ from service.moderation.assessment import ClusterPart, independent_count, summar
 from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
+from service.moderation.outcomes import JudgedComplaint
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.score import coordination
+from service.moderation.signals.record import record_evidence
 from service.moderation.usual import Usual, usual_of, verdicts_on
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
-from workers.audit.records import Records
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.group_adapter import AdaptedGroup, found_group
@@ -43,7 +45,8 @@ class LiveWorker:
         )
         self._arrived = 0  # of _pending
         self._known: dict[int, list[FeedOutcome]] = {}
-        self._records = Records(self._history, outcomes)
+        self._filed: dict[int, list[JudgedComplaint]] = defaultdict(list)  # so far, by reporter
+        self._crowds: Counter[int] = Counter()  # complaints so far, by target
         self._detector = Detector(POLICY)
         self._states: dict[str, ClusterState] = {}
         self._clusters_of: dict[int, set[str]] = defaultdict(set)  # by target; a cluster may have left it since
@@ -68,11 +71,14 @@ class LiveWorker:
         """Take in complaints first..last (half-open), the outcomes decided until then, and sweep when one is due."""
         batch = self._history.between(first, last)
         now_ms = int(batch.time_ms[-1])
+        columns = (batch.reporter, batch.seq, batch.target, batch.time_ms)
+        for reporter, seq, target, time_ms in zip(*(column.tolist() for column in columns), strict=True):
+            self._filed[reporter].append(JudgedComplaint(seq, target, time_ms * 1000))
+            self._crowds[target] += 1
         self.decide((now_ms - START_MS) / 1000)
         groups, complete = self._detector.tick(batch), False
         if self._swept_ms is None or now_ms - self._swept_ms >= self._sweep_ms:
-            time_ms = self._history.complaints.time_ms
-            low = int(np.searchsorted(time_ms, now_ms - POLICY.window_seconds * 1000))
+            low = int(np.searchsorted(self._history.complaints.time_ms, now_ms - POLICY.window_seconds * 1000))
             swept, _ = Detector.sweep(POLICY, self._history.between(low, last))
             self._detector.adopt(swept.fitted(), int(batch.seq[-1]))
             groups, complete, self._swept_ms = self._detector.regroup(), True, now_ms
@@ -109,9 +115,7 @@ class LiveWorker:
         usual = self._usual_now()
         settled = frozenset(self._adapted[g] for g in groups if g in self._adapted)
         self._adapted = {
-            g: self._adapted.get(g)
-            or found_group(self._records.recorded(g, self._known, now_ms * 1000, POLICY.flag_score, usual.upheld))
-            for g in groups
+            g: self._adapted.get(g) or found_group(self._recorded(g, now_ms * 1000, usual)) for g in groups
         }
         window = self._detector.window
         since_us = (window.since + window.origin) * 1000
@@ -123,6 +127,14 @@ class LiveWorker:
             for target in state.author_by_target:
                 self._clusters_of[target].add(identity)
         self._states.update(changed)
+
+    def _recorded(self, group: Group, now_us: int, usual: Usual) -> Group:
+        """The group with its members' records so far, as workers.record_evidence reads them from the archive."""
+        if coordination(group.evidence) <= POLICY.flag_score:
+            return group
+        judged = {r: [c for c in self._filed[r] if c.target in self._known] for r in group.reporters}
+        evidence = record_evidence(judged, group.targets, self._known, self._crowds, now_us, usual.upheld)
+        return group if evidence is None else replace(group, evidence=(*group.evidence, evidence))
 
     def _usual_now(self) -> Usual:
         if self._usual is None:
