@@ -22,16 +22,21 @@ def _threshold(value: Any, unit: str, why: str, low: float | None = None, high: 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Coefficients for the log-odds of being coordinated: a sign-constrained ridge logistic regression, used as fitted
-    (docs/detection.md).
+    """Coefficients of the log-odds of both questions, as bench/fit_weights.py printed them (docs/detection.md).
+
+    Each signal's file says what its coefficient is multiplied with. Those of the second question are the smallest of
+    the fits that leave one imagination out: what only one of them believes counts for little.
     """
 
-    base: float = -12.4
-    lockstep: float = 2.85
-    devotion: float = 3.75
-    group: float = 2.4
-    span: float = 6.2
-    pace: float = 0.0
+    base: float = -7.9
+    lockstep: float = 5.0
+    devotion: float = 4.3
+    group: float = 0.3
+    span: float = 3.7
+    pace: float = 1.4
+    fresh_accounts: float = 0.15
+    shared_fingerprints: float = 0.7
+    near_duplicate_texts: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,9 @@ def new_cluster(
     )
 
 
+MEASURED_SHARE = 0.5  # of the members that evidence is about have to be those it was measured on
+
+
 @dataclass(frozen=True, slots=True)
 class _Aged:
     """The part of a cluster that lies outside the window, where it cannot be checked again."""
@@ -99,7 +102,7 @@ def continued_cluster(
         excluded=excluded,
         memberships=_kept_memberships(sources, group, members | excluded, authors.keys()),
         author_by_target=authors,
-        evidence=_lasting_evidence(base, group, aged),
+        evidence=_lasting_evidence(base, group, members, aged),
         trimmed_us=_trimmed_span(sources),
     )
     return _with_verdicts_of(state, base, absorbed)
@@ -131,13 +134,15 @@ def _kept_memberships(
     return kept
 
 
-def _lasting_evidence(base: ClusterState, group: DetectedGroup, aged: _Aged) -> tuple[Evidence, ...]:
+def _lasting_evidence(base: ClusterState, group: DetectedGroup, members: Set[int], aged: _Aged) -> tuple[Evidence, ...]:
     """The group's evidence, or the cluster's where that was stronger and a part of it has left the window.
 
-    The window then shows only a part of the cluster, and age alone must not lower a score.
+    The window then shows only a part of the cluster, and age alone must not lower a score. The cluster's evidence stays
+    only if it was measured on MEASURED_SHARE of the present members: it says nothing about people who came later.
     """
     lowered_by_age = aged.anything and coordination(base.evidence) > coordination(group.evidence)
-    return base.evidence if lowered_by_age else group.evidence
+    measured_on_them = len(base.members & members) >= MEASURED_SHARE * len(members)
+    return base.evidence if lowered_by_age and measured_on_them else group.evidence
 
 
 def _trimmed_span(sources: Iterable[ClusterState]) -> tuple[int, int] | None:

@@ -12,8 +12,7 @@ from service.model import Evidence
 from service.moderation.phrases import percent
 from service.moderation.signals.chance import surprise
 from service.moderation.signals.signal import CountAgain, GroupFacts, GroupView, MeasuredSignal, Measurement
-
-DEVICE_WEIGHT = 1.3  # log-odds for each power of ten
+from service.policy import Weights
 
 
 def device_signal(
@@ -30,16 +29,17 @@ def device_signal(
     def clause(evidence: Evidence, targets: int) -> str | None:
         return f"{percent(evidence.value)} {noticed}" if surprise(evidence.p_value) > 0 else None
 
+    def contribution(measured: Measurement, targets: int, weights: Weights) -> float:
+        # Of a crowd on one target it has answered the first question (slice.py): nothing counts twice.
+        return float(getattr(weights, name)) * surprise(measured.p_value) if targets > 1 else 0.0
+
     return MeasuredSignal(
         name=name,
         title=title,
         question="unfounded",
         unit="share",
         measure=measure,
-        # Of a crowd on one target they have answered the first question (slice.py): nothing counts twice.
-        contribution=lambda measured, targets, weights: (
-            DEVICE_WEIGHT * surprise(measured.p_value) if targets > 1 else 0.0
-        ),
+        contribution=contribution,
         sentence=sentence,
         clause=clause,
         count_again=count_again,

@@ -9,6 +9,7 @@ from service.moderation.phrases import power_of_ten
 from service.moderation.signals.signal import GroupFacts, MeasuredSignal, Measurement
 
 MOST = 4.0  # the measurement ends there
+MOST_WEIGHED = 2.0  # whoever reads one author's page is beyond it as well: more says nothing about acting together
 LEAST_SHOWN = 0.05  # smaller values ("1.1 times less likely") mean nothing to readers
 
 
@@ -26,6 +27,6 @@ SIGNAL = MeasuredSignal(
     question="coordinated",
     unit="factor",
     measure=lambda view: Measurement(view.member_surprise, 0.0),
-    contribution=lambda measured, targets, weights: weights.group * measured.value,
+    contribution=lambda measured, targets, weights: weights.group * min(MOST_WEIGHED, measured.value),
     sentence=_sentence,
 )

@@ -1,7 +1,7 @@
 """Prior: of the groups that act together, what share turned out to be unfounded in this tenant? PURE.
 
-It is where the question starts before any verdict on the group's own targets. The tenant's decided cases tell it;
-while there are few, the policy's prior_unfounded counts for most of it.
+It is where the question starts before any verdict on the group's own targets. It is measured on the tenant's groups
+whose targets or cases people have decided; while there are few, the policy's prior_unfounded counts for most of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EVEN = 0.5
 def evidence(usual: Usual) -> Evidence:
     """The signal, the same for all clusters of a tenant."""
     share = percent(usual.unfounded)
-    known = f"{plural(usual.decided, 'case')} decided here" if usual.decided else "no case decided here yet"
+    known = f"from {plural(usual.known, 'group')} reviewed here" if usual.known else "no group was reviewed here yet"
     return Evidence(
         signal=PRIOR,
         value=usual.unfounded,

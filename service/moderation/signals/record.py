@@ -19,6 +19,7 @@ from service.moderation.reputation import earned
 from service.moderation.signals.signal import Signal
 
 NAME = "record"
+WEIGHT = 0.3  # bench/fit_weights.py, as those in service.policy.Weights
 BOUND = 1.5  # log-odds
 
 SIGNAL = Signal(name=NAME, title="Members’ other complaints", question="unfounded", unit="share")
@@ -55,7 +56,7 @@ def record_evidence(
         )
     if not with_record:
         return None
-    ratio = max(-BOUND, min(BOUND, log_likelihood_ratio(up, down, usual_upheld)))
+    ratio = max(-BOUND, min(BOUND, WEIGHT * log_likelihood_ratio(up, down, usual_upheld)))
     return Evidence(
         signal=NAME,
         value=down / (up + down) if up + down else 0.0,
