@@ -26,6 +26,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from bench.worlds.catalogue import GENERATORS, draw
 from bench.worlds.detection import DAYS_APART
@@ -136,9 +137,18 @@ def _rows(title: str, here: Sequence[Settled]) -> Iterator[str]:
         ("honest, all", honest),
     ):
         yield f"    {kind:22} {len(some):4}  {_share(sum(not s.flagged_after for s in some), len(some), 'cleared')}"
+    yield f"    {'':22} {'':4}  {_medians(honest)}"
     confirmed, cleared = sum(s.confirmed for s in campaigns), sum(not s.flagged_after for s in campaigns)
     yield f"    {'campaigns':22} {len(campaigns):4}  {_share(confirmed, len(campaigns), 'confirmed')}"
     yield f"    {'':22} {'':4}  {_share(cleared, len(campaigns), 'cleared')}"
+    yield f"    {'':22} {'':4}  {_medians(campaigns)}"
+
+
+def _medians(some: Sequence[Settled]) -> str:
+    if not some:
+        return "median unfounded_probability: –"
+    before, after = median(s.before for s in some), median(s.after for s in some)
+    return f"median unfounded_probability {before:.2f} before, {after:.2f} after the verdicts"
 
 
 def _share(hits: int, of: int, what: str) -> str:

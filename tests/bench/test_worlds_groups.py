@@ -202,8 +202,9 @@ def test_settling_counts_cleared_honest_groups_and_confirmed_campaigns() -> None
     assert "6 flagged clusters, 1.7 targets named on average, none by 1" in lines[1]
     assert lines[2].split()[:8] == ["honest,", "mostly", "right", "2", "cleared", "1", "of", "2"]
     assert lines[3].split()[:8] == ["honest,", "mostly", "wrong", "1", "cleared", "0", "of", "1"]
-    assert lines[5].split()[:6] == ["campaigns", "3", "confirmed", "1", "of", "3"]
-    assert lines[6].split()[:4] == ["cleared", "1", "of", "3"]
+    assert lines[5].strip() == "median unfounded_probability 0.80 before, 0.60 after the verdicts"
+    assert lines[6].split()[:6] == ["campaigns", "3", "confirmed", "1", "of", "3"]
+    assert lines[7].split()[:4] == ["cleared", "1", "of", "3"]
 
 
 def test_every_flagged_cluster_of_a_world_is_settled_once_a_day() -> None:
