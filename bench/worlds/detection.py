@@ -1,4 +1,4 @@
-"""Today's detector on a world. The only module of this package that knows the service and its workers.
+"""Today's detector on a world. Only this module, standing.py and live_worker.py know the service and its workers.
 
 What comes back is in the world's own terms: which accounts weigh less than one in an independent count, and what the
 counts of the targets are then; or every group that the detector measures, before any threshold.
@@ -104,7 +104,7 @@ class Auditor:
 
         Raises ValueError when the service refuses a document of the world.
         """
-        history, outcomes = _read(world)
+        history, outcomes = read(world)
         records, time = Records(history, outcomes), history.complaints.time_ms
         length = DEFAULT_POLICY.window_seconds * 1000
         for end in window_ends(int(time[0]), int(time[-1]), length, days_apart * DAY_MS):
@@ -119,7 +119,7 @@ class Auditor:
 
         Raises ValueError when the service refuses a document of the world.
         """
-        history, outcomes = _read(world)
+        history, outcomes = read(world)
         return _found(history, self._sweeps.audited(history, outcomes).clusters)
 
 
@@ -215,7 +215,11 @@ def _member_gap(group: Group) -> float | None:
     return float(median(gaps.tolist())) / 1000 if len(gaps) else None
 
 
-def _read(world: World) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:
+def read(world: World) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:
+    """The world as an audit reads it: complaints in columns, outcomes by target.
+
+    Raises ValueError when the service refuses a document of the world.
+    """
     now = datetime.now(UTC)
     collector = Collector(DEFAULT_POLICY.text_min_words)
     for number, document in enumerate(world.complaints, 1):

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 from bench.worlds.catalogue import GENERATORS, draw
@@ -99,11 +100,11 @@ def _scored(name: str, wanted: Wanted, views: list[bool], comparators: bool) -> 
 
     for known in views:
         seen: World = world if known else replace(world, outcomes=[])
-        yield scored(OURS[known], lambda seen=seen: auditor.audit(seen))
+        yield scored(OURS[known], partial(auditor.audit, seen))
     if comparators:
         actions = actions_of(world)
         for detector, detect in COMPARATORS.items():
-            yield scored(detector, lambda detect=detect: detect(actions))
+            yield scored(detector, partial(detect, actions))
 
 
 def _compare(scored: list[Scored], generators: list[str], sizes: list[int], ours: list[str]) -> None:
