@@ -54,6 +54,11 @@ class WindowView:
         return self.surroundings.fresh_beside(self.who)
 
     @property
+    def usual_prepared(self) -> float:
+        """The same for accounts that were registered hours before their first complaint."""
+        return self.surroundings.prepared_beside(self.who)
+
+    @property
     def usual_sharing(self) -> float:
         """Share of the complaints on other targets whose fingerprint another complaint there has."""
         return self.surroundings.sharing_beside(self.what)

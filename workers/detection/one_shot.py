@@ -2,8 +2,8 @@
 
 Slices of n >= 8 complaints on one target within 15 min, 1 h or 6 h. Fisher's combination of the three device tests
 (fresh accounts, rare shared fingerprints, near-duplicate texts), or the strongest of them, times the number of slices;
-and one of the three has to show in at least .35 of the slice. The .25 under the fresh-account test is what spares a
-link shared elsewhere.
+and one of the three has to show in at least .35 of the slice. A link shared elsewhere brings new accounts too: those
+that were registered just before do not count, and the rest is tested against .25 at least.
 """
 
 from __future__ import annotations
@@ -96,10 +96,9 @@ def _test(
     window: Window, target: int, events: Events, surroundings: Surroundings, slices_in_all: int, policy: Policy
 ) -> Slice | None:
     view = view_of_slice(window, target, events, surroundings, policy)
-    fresh, fingerprint, duplicate = signs_of(view)
-    signs = fingerprint, duplicate  # new accounts alone are what a link shared elsewhere brings
+    fresh, fingerprint, duplicate = signs = signs_of(view)
     p_values = [max(s.p_value if s.p_value is not None else 1.0, 1e-30) for s in signs]
-    # Fisher for signs that agree, the smaller for one that speaks alone; the better of the two, paid for.
+    # Fisher for signs that agree, the smallest of three for one that speaks alone; the better of the two, paid for.
     together = 2 * min(float(chi2.sf(-2 * np.log(p_values).sum(), 2 * len(signs))), len(signs) * min(p_values))
     p_value = min(1.0, together * max(slices_in_all, 1))
     if p_value >= ALPHA or max(s.value for s in signs) < SHARE:
@@ -122,14 +121,15 @@ def view_of_slice(
 
 
 def signs_of(view: WindowView) -> tuple[Measurement, Measurement, Measurement]:
-    """Fresh accounts, rare shared fingerprints and near-duplicate texts."""
-    return fresh_accounts.measure(view), shared_fingerprints.measure(view), near_duplicate_texts.measure(view)
+    """Fresh accounts that waited, rare shared fingerprints and near-duplicate texts."""
+    return fresh_accounts.measure_prepared(view), shared_fingerprints.measure(view), near_duplicate_texts.measure(view)
 
 
 def carrying_a_sign(view: WindowView, *, with_texts: bool) -> Bools:
     """Which complaints show a sign: a fresh account, a rare shared fingerprint or (`with_texts`) a copied text."""
     created = view.created_ms
-    carrying = (created != UNKNOWN_MS) & (view.time_ms - created < view.policy.fresh_account_seconds * 1000)
+    age, limit = view.time_ms - created, view.policy.fresh_account_seconds * 1000
+    carrying = (created != UNKNOWN_MS) & fresh_accounts.is_prepared(age, limit)
     carrying |= np.isin(view.fingerprint, rare_fingerprints(view))
     if with_texts:
         copied = near_duplicates(view.longer_texts, view.policy.text_jaccard)

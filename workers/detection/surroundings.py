@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.intake.text_fingerprints import slots_alike, slots_of
+from service.moderation.signals.fresh_accounts import is_prepared
 from service.policy import Policy
 from workers.detection.arrays import Bools, Ints
 from workers.detection.window import UNKNOWN_MS, Window
@@ -30,15 +31,18 @@ class Surroundings:
 
     def fresh_beside(self, who: Ints) -> float:
         """Share of the other accounts that were fresh at their first complaint, among those of known age."""
-        known, young = self._freshness
-        own = who[who < len(known)]
-        return _share(int(young.sum() - young[own].sum()), int(known.sum() - known[own].sum()))
+        known, young, _ = self._freshness
+        return _share_beside(young, known, who)
+
+    def prepared_beside(self, who: Ints) -> float:
+        """Share of them that were fresh and had been registered hours before."""
+        known, _, prepared = self._freshness
+        return _share_beside(prepared, known, who)
 
     def sharing_beside(self, what: Ints) -> float:
         """Share of the complaints on other targets that share their fingerprint with another on the same target."""
         total, sharing = self._fingerprints
-        own = what[what < len(total)]
-        return _share(int(sharing.sum() - sharing[own].sum()), int(total.sum() - total[own].sum()))
+        return _share_beside(sharing, total, what)
 
     def wording_beside(self, slots: npt.NDArray[np.uint8], who: Ints, what: Ints) -> npt.NDArray[np.float64]:
         """For each text (as the slots of its signature): share of other people's texts that are near-duplicates of it.
@@ -62,15 +66,17 @@ class Surroundings:
         return float(np.median(gaps)) if len(gaps) else NO_GAP_MS
 
     @cached_property
-    def _freshness(self) -> tuple[Bools, Bools]:
-        """By reporter: whether the account's age is known, and whether it was fresh at its first complaint."""
+    def _freshness(self) -> tuple[Bools, Bools, Bools]:
+        """By reporter: whether the account's age is known; whether it was fresh at its first complaint; and prepared."""
         window = self._window
         first = self._first_rows(self._rows)
-        known, young = np.zeros(len(window.reporters), bool), np.zeros(len(window.reporters), bool)
-        age = window.time[first] - window.created[first]
-        known[window.reporter[first]] = window.created[first] != UNKNOWN_MS
-        young[window.reporter[first]] = age < self._policy.fresh_account_seconds * 1000
-        return known, young & known
+        first = first[window.created[first] != UNKNOWN_MS]
+        age, limit = window.time[first] - window.created[first], self._policy.fresh_account_seconds * 1000
+        known, young, prepared = (np.zeros(len(window.reporters), bool) for _ in range(3))
+        known[window.reporter[first]] = True
+        young[window.reporter[first]] = age < limit
+        prepared[window.reporter[first]] = is_prepared(age, limit)
+        return known, young, prepared
 
     @cached_property
     def _fingerprints(self) -> tuple[Ints, Ints]:
@@ -111,5 +117,8 @@ def shared_on_target(target: Ints, fingerprint: Ints) -> Bools:
     return shared
 
 
-def _share(hits: int, total: int) -> float:
-    return (hits + PRIOR_HITS) / (total + PRIOR_TOTAL)
+def _share_beside(showing: Ints | Bools, total: Ints | Bools, left_out: Ints) -> float:
+    """The share that shows something, both counted by reporter or by target, without some of those."""
+    own = left_out[left_out < len(total)]
+    hits, seen = showing.sum() - showing[own].sum(), total.sum() - total[own].sum()
+    return float((hits + PRIOR_HITS) / (seen + PRIOR_TOTAL))

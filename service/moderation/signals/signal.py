@@ -73,6 +73,8 @@ class GroupView(Protocol):
     @property
     def usual_fresh(self) -> float: ...  # share of the other accounts in the window that were fresh
     @property
+    def usual_prepared(self) -> float: ...  # of those, the ones that were registered hours before
+    @property
     def usual_sharing(self) -> float: ...  # share of other complaints whose fingerprint another on the target has
     @property
     def usual_gap_ms(self) -> float: ...  # median time between complaints that follow each other on a target
