@@ -1,7 +1,7 @@
 """Fit the weights of both questions on worlds, each imagination left out once, and say what they are worth there.
 
     python -m bench.worlds.candidates --out candidates.jsonl --seeds 11 12 13 14 --sizes 2000 6000
-    python -m bench.fit_weights candidates.jsonl [more.jsonl ...] [--ridge 1.0] [--json FILE]
+    python -m bench.fit_weights candidates.jsonl [more.jsonl ...] [--ridge 0.3] [--json FILE]
 
 Logistic regression with a ridge and a sign for each signal: nothing that looks like a campaign may count against one,
 however a sample of worlds happens to fall. A group that stands in several windows weighs one in all.
@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+
+from service.moderation.signals.group import MOST_WEIGHED
 
 Floats = npt.NDArray[np.float64]
 EDGES = np.array([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
@@ -57,6 +59,8 @@ def factors(name: str, signal: Mapping[str, Any] | None) -> float:
         return float(np.clip(np.log10(signal["usual"] / signal["value"]), -2.0, 2.0))
     if name in ("outcomes", "record"):
         return float(signal["contribution"])
+    if name == "group":
+        return min(MOST_WEIGHED, signal["value"])
     if name == "one_author":
         return max(0.0, signal["value"] - 0.5)
     if name in ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts"):
@@ -137,7 +141,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path, help="as bench.worlds.candidates writes them")
-    parser.add_argument("--ridge", type=float, default=1.0)
+    parser.add_argument("--ridge", type=float, default=0.3)
     parser.add_argument("--json", type=Path, metavar="FILE", help="the coefficients")
     chosen = parser.parse_args()
     lines = [json.loads(line) for file in chosen.files for line in file.open(encoding="utf-8")]

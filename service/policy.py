@@ -28,15 +28,15 @@ class Weights:
     the fits that leave one imagination out: what only one of them believes counts for little.
     """
 
-    base: float = -7.9
-    lockstep: float = 5.0
-    devotion: float = 4.3
-    group: float = 0.3
-    span: float = 3.7
-    pace: float = 1.4
-    fresh_accounts: float = 0.15
-    shared_fingerprints: float = 0.7
-    near_duplicate_texts: float = 0.5
+    base: float = -10.0
+    lockstep: float = 5.6
+    devotion: float = 4.8
+    group: float = 0.75
+    span: float = 4.05
+    pace: float = 1.15
+    fresh_accounts: float = 0.3
+    shared_fingerprints: float = 1.0
+    near_duplicate_texts: float = 0.7
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Surroundings:
 
     @cached_property
     def _freshness(self) -> tuple[Bools, Bools, Bools]:
-        """By reporter: whether the account's age is known; whether it was fresh at its first complaint; and prepared."""
+        """By reporter: whether the age is known; whether the account was fresh at its first complaint; and prepared."""
         window = self._window
         first = self._first_rows(self._rows)
         first = first[window.created[first] != UNKNOWN_MS]

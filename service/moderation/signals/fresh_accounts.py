@@ -57,14 +57,10 @@ def _known_ages(view: GroupView) -> tuple[Ints, Ints]:
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
     if not measured.total:
         return "The age of the accounts is not known."
+    young = f"{measured.count} of {measured.total} accounts were less than 14 days old at their"
     if facts.kind == "repeat":
-        return (
-            f"{measured.count} of {measured.total} accounts were less than 14 days old at their first complaint here."
-        )
-    return (
-        f"{measured.count} of {measured.total} accounts were less than 14 days old at their complaint, and registered at"
-        " least 6 hours before it."
-    )
+        return f"{young} first complaint here."
+    return f"{young} complaint, and registered at least 6 hours before it."
 
 
 def _count(group: CountedAgain) -> tuple[int, int]:
