@@ -8,6 +8,7 @@ taken as written. A text without a signature is not recognised.
 
     python -m bench.text_copies             the tables, in seconds
     python -m bench.text_copies --missed    and the copies that are not recognised
+    python -m bench.text_copies --cost      instead, microseconds a signature, both versions in turn
 """
 
 from __future__ import annotations
@@ -145,8 +146,11 @@ def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--missed", action="store_true", help="show the copies that are not recognised")
+    parser.add_argument("--cost", action="store_true", help="measure what a signature costs")
     parser.add_argument("--seed", type=int, default=1, help="of the edits (default: %(default)s)")
     arguments = parser.parse_args()
+    if arguments.cost:
+        return _print_cost()
     rng, begun = random.Random(arguments.seed), time.perf_counter()
     signs: dict[str, Sign] = {"before": old_signature, "now": signature_of}
     recognised: dict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
@@ -183,6 +187,29 @@ def main() -> int:
         print(f"{language:12}{shown[0]:18} {shown[1]:18} {largest:<14.2f} {shown[2]:22} {signed}")
     print(f"\n{time.perf_counter() - begun:.1f} s")
     return 0
+
+
+def _print_cost() -> int:
+    """CPU time a text, words known to the process; the least of ten rounds, in which the versions take turns."""
+    print("us a signature, words known to the process (before -> now, ratio); texts of the language, as ASCII")
+    for language, subjects in read_texts().items():
+        own = [text for subject in subjects for text in subject]
+        ascii_only = [text.encode("ascii", "ignore").decode() for text in own]
+        cells = []
+        for texts in (own, ascii_only if sum(map(len, ascii_only)) > sum(map(len, own)) / 2 else []):
+            rounds = [[_microseconds(sign, texts) for sign in (old_signature, signature_of)] for _ in range(10)]
+            least = [min(times) for times in zip(*rounds, strict=True)]
+            cells.append(f"{least[0]:5.1f} -> {least[1]:5.1f} {least[1] / least[0]:5.2f}" if texts else "")
+        print(f"{language:12}{cells[0]:24}{cells[1]}")
+    return 0
+
+
+def _microseconds(sign: Sign, texts: list[str]) -> float:
+    begun = time.process_time()
+    for _ in range(10):
+        for text in texts:
+            sign(text)
+    return (time.process_time() - begun) / max(1, 10 * len(texts)) * 1e6
 
 
 def _print_copies(recognised: dict[tuple[str, str], list[tuple[bool, bool]]], languages: list[str]) -> None:
