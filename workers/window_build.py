@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+
+from service.errors import Refused
+from service.intake.text_fingerprints import VERSION
 from service.storage.accounts.policy_overrides import policy_of
+from service.storage.accounts.secret_box import SecretBox
+from service.storage.accounts.tenant_settings import settings_of
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
+from service.storage.complaints.signature_renewal import mark_renewed, renew_signatures
 from service.storage.detection import allow_list
 from service.storage.detection.sweeps import latest_sweep
+from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store.leases import take_analysis_epoch
+from service.storage.sql.engine import write
 from workers import sweep_codec
 from workers.feed_columns import columns_of, standing
 from workers.resources import Resources
 from workers.tenant_analyzer import TenantAnalyzer
+
+log = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
 
@@ -24,6 +35,7 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
     """
     number = tenant_id(resources.engine, tenant)
     epoch = take_analysis_epoch(resources.engine, number)
+    _renew_signatures(tenant, number, epoch, resources)
     with resources.engine.connect() as connection:
         state, policy = analysis_state_of(connection, number), policy_of(connection, number)
         sweep = latest_sweep(connection, number)
@@ -52,3 +64,25 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
         if not allow_list.changed_clusters(connection, number, stored, allowed):
             analyzer.clusters.allowed = allowed
     return analyzer
+
+
+def _renew_signatures(tenant: str, number: int, epoch: int, resources: Resources) -> None:
+    """After an upgrade to another version of text signatures, once: those of kept texts anew, before they are read."""
+    with resources.engine.connect() as connection:
+        state, policy = analysis_state_of(connection, number), policy_of(connection, number)
+        kept = settings_of(connection, number).keep_text
+    if state.signature_version >= VERSION:
+        return
+    if kept:
+        try:
+            privacy_filter = open_privacy_filter(resources.engine, SecretBox(resources.settings), number)
+        except Refused as refusal:
+            log.warning("tenant %s: signatures of kept texts stay of an older version for now: %s", tenant, refusal)
+            return
+        since = (state.watermark_us or 0) - policy.window_seconds * SECOND_US
+        count = renew_signatures(
+            resources.engine, number, privacy_filter, least_words=policy.text_min_words, since_us=since
+        )
+        log.info("tenant %s: %d signatures of kept texts computed again", tenant, count)
+    with write(resources.engine) as connection:
+        mark_renewed(connection, number, epoch=epoch)

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from service.intake.text_fingerprints import SIGNATURE_BYTES, signature_of, slots_alike, slots_of
+from service.intake.text_fingerprints import signature_of, slots_alike, slots_of, word_count
+from service.intake.text_words import wording_of
 from service.model import JsonObject
 
 COMPARED = 1_000  # different texts that are compared with each other; k^2 comparisons
@@ -63,15 +64,16 @@ def complaint_text(
             raw = b64decode(stored, validate=True)
         except Base64Error:
             raw = b""
-        signature = raw if len(raw) == SIGNATURE_BYTES else None
+        signature = raw if word_count(raw) else None
     return ComplaintText(seq, reporter, text or None, signature, content.get("reason"))
 
 
 def text_groups(complaints: Sequence[ComplaintText], jaccard: float) -> list[TextGroup]:
     """Group all complaints, largest group first. A text that nobody shares is a group of one; order does not matter."""
     by_words: dict[tuple[str, object], list[ComplaintText]] = defaultdict(list)
+    wordings = {text: wording_of(text) for text in {c.text for c in complaints if c.text}}
     for c in sorted(complaints, key=lambda c: c.seq):
-        by_words[_words(c)].append(c)
+        by_words[_words(c, wordings)].append(c)
     bundles = [(kind, mine) for (kind, _), mine in by_words.items() if kind != "long"]
     bundles += [
         ("copied" if len(mine) > 1 else "same", mine)
@@ -81,11 +83,11 @@ def text_groups(complaints: Sequence[ComplaintText], jaccard: float) -> list[Tex
     return [_group(f"g{n}", kind, mine) for n, (kind, mine) in enumerate(ranked, 1)]
 
 
-def _words(c: ComplaintText) -> tuple[str, object]:
+def _words(c: ComplaintText, wordings: Mapping[str, str]) -> tuple[str, object]:
     if c.signature is not None:
-        return "long", " ".join(c.text.split()).casefold() if c.text else c.signature
+        return "long", wordings[c.text] if c.text else c.signature
     if c.text:
-        return "same", " ".join(c.text.split()).casefold()
+        return "same", wordings[c.text]
     return ("reason", c.reason) if c.reason else ("none", "")
 
 

@@ -107,8 +107,12 @@ class PrivacyFilter:
         return None if stored is None else b64decode(stored)
 
     def comparable(self, body: JsonObject) -> JsonObject:
-        """A stored complaint as the strictest rules would leave it, to compare what was sent under different ones."""
-        return replace(self, pseudonyms=True, keep_text=False, erased={}).body(body)
+        """A stored complaint as the strictest rules would leave it, to compare what was sent under different ones.
+
+        Without the text's signature: its version may have changed since, and the hash tells texts apart.
+        """
+        strict = replace(self, pseudonyms=True, keep_text=False, erased={}).body(body)
+        return {name: value for name, value in strict.items() if name != "text_signature"}
 
     def _without_text(self, body: JsonObject) -> JsonObject:
         text = body["text"]

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import re
 import sys
-import unicodedata
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -30,39 +29,62 @@ from typing import Any
 import numpy as np
 from scipy.stats import hypergeom
 
+from service.intake.text_words import is_hiragana, shown_words_of, signs_of
 from service.model import Evidence
 from service.moderation.signals import shared_traits
 from workers.detection.arrays import Ints
 
 FEATURES_PER_TARGET = 64
+SHINGLES_PER_TARGET = 128  # beside them: two or three overlap in one word
 SHOWN = 5
 P_LIMIT = 0.01  # after correction
 # of the group's targets: three of forty by one author are significant, and do not say what the group is about
 LEAST_SHARE = 0.25
 LEAST, LEAST_OF_WORD = 2, 3  # of the group's targets; two excerpts share words by their language alone
+_IN_TEXTS = ("word", "characters")  # kinds of features that come from the excerpt
+# letters: shorter words say little by themselves. Hebrew and Arabic write no vowels, a Korean sign is a syllable
+_LEAST_LETTERS, _LEAST_WITHOUT_VOWELS, _LEAST_SYLLABLES = 4, 3, 2
 DISTINCT_NUMBERS = 20  # an attribute with more numbers measures something: its single values say nothing
 LONGEST_VALUE = 80  # characters; longer attributes are texts of their own, never equal twice
 SMALLEST_P = 1e-300
 
-_WORD = re.compile(r"[^\W\d_]{4,}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z")
 _FIELDS = {"kind": "kind", "author": "author_id", "context": "context_id"}
 
 
 def traits_of(target: Mapping[str, Any]) -> frozenset[str]:
-    """The features of a complaint's `target`, in the shape of the contract; at most 64, words last, in their order.
+    """The features of a complaint's `target`, in the shape of the contract; at most 64, words last, in their order, and
+    128 shingles.
 
     "kind comment", "author a-9", "context article-3", "attribute section = politics", "word refugees". Words have four
-    letters or more and are casefolded; other scripts than letters with spaces between words give runs of letters.
+    letters or more (in Hebrew and Arabic three, in Korean two) and lower case. Where words are not written apart,
+    shingles of two to four signs stand for them (service/intake/text_words.py): "characters 难民".
     """
     found = [f"{name} {target[key]}" for name, key in _FIELDS.items() if target.get(key) is not None]
     for name, value in sorted((target.get("attributes") or {}).items()):
         text = _value(value)
         if len(text) <= LONGEST_VALUE:
             found.append(f"attribute {name} = {text}")
-    words = _WORD.findall(unicodedata.normalize("NFC", target.get("excerpt") or "").casefold())
-    found.extend(f"word {word}" for word in dict.fromkeys(words))
-    return frozenset(map(sys.intern, found[:FEATURES_PER_TARGET]))
+    words, shingles = shown_words_of(target.get("excerpt") or "")
+    found.extend(f"word {word}" for word in dict.fromkeys(words) if _is_long(word))
+    found[FEATURES_PER_TARGET:] = [
+        f"characters {shingle}"
+        for shingle in list(dict.fromkeys(shingles))[:SHINGLES_PER_TARGET]
+        if len(shingle) >= signs_of(shingle) and not is_hiragana(shingle)
+    ]
+    return frozenset(map(sys.intern, found))
+
+
+def _is_long(word: str) -> bool:
+    letters = sum(not char.isdecimal() for char in word)
+    least = (
+        _LEAST_SYLLABLES
+        if "\uac00" <= word[0] <= "\ud7a3"
+        else _LEAST_WITHOUT_VOWELS
+        if "\u0590" <= word[0] <= "\u08ff"
+        else _LEAST_LETTERS
+    )
+    return letters >= least
 
 
 def _value(value: object) -> str:
@@ -109,14 +131,14 @@ def usual_of(features: Mapping[str, int], targets: int) -> Usual:
 
 
 def name_of(feature: str) -> str:
-    """The kind of a feature: "author", "context", "kind", "word" or "attribute " and its name."""
+    """The kind of a feature: "author", "context", "kind", "word", "characters" or "attribute " and its name."""
     head, _, rest = feature.partition(" ")
     return f"attribute {rest.partition(' = ')[0]}" if head == "attribute" else head
 
 
 def least_of(name: str) -> int:
     """How many of a group's targets must share a feature for it to count as common."""
-    return LEAST_OF_WORD if name == "word" else LEAST
+    return LEAST_OF_WORD if name in _IN_TEXTS else LEAST
 
 
 def _is_number(feature: str) -> bool:

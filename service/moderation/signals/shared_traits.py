@@ -43,6 +43,7 @@ def _words(trait: str) -> tuple[str, str]:
             "context": (f"are in context {rest}", "are"),
             "kind": (f"are of kind “{rest}”", "are"),
             "word": (f"contain the word “{rest}”", "do"),
+            "characters": (f"contain the characters “{rest}”", "do"),
         }[head]
     name, _, value = rest.partition(" = ")
     if value not in ("true", "false"):

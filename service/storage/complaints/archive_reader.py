@@ -72,6 +72,7 @@ class AnalysisState:
     swept_us: int | None
     decision_cursor: int
     policy_version: str | None
+    signature_version: int  # of the texts in the feed, where they are kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def test_near_duplicates_are_grouped_although_a_few_words_differ() -> None:
 
 
 def test_short_texts_are_grouped_if_they_are_identical() -> None:
-    groups = text_groups(complaints_with("Rude  comment", "rude comment", "spam"), 0.4)
+    groups = text_groups(complaints_with("Rude,  Comm\u200bent!", "rude comment", "spam"), 0.4)
     assert [(g.kind, len(g.seqs)) for g in groups] == [("same", 2), ("same", 1)]
 
 
@@ -48,7 +48,11 @@ def test_copies_are_recognised_by_signature_when_texts_are_not_stored() -> None:
     stored = b64encode(signature_of(LONG) or b"").decode()
     groups = text_groups([complaint_text(k, k, {"text_signature": stored}) for k in range(3)], 0.4)
     assert [(g.kind, g.sample, len(g.seqs)) for g in groups] == [("copied", None, 3)]
-    for broken in ("!!", b64encode(b"short").decode(), 7):
+    earlier = b64encode(bytes([9]) + bytes(128)).decode()  # version 1, as 0.2.0 stored it
+    mixed = text_groups([complaint_text(k, k, {"text_signature": (earlier, stored)[k % 2]}) for k in range(4)], 0.4)
+    assert [(g.kind, len(g.seqs)) for g in mixed] == [("copied", 2), ("copied", 2)]
+    unknown = b64encode(bytes([3]) + bytes(128)).decode()
+    for broken in ("!!", b64encode(b"short").decode(), unknown, 7):
         assert complaint_text(1, 1, {"text_signature": broken}).signature is None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,6 +69,13 @@ def test_neither_id_nor_words_nor_fingerprint_of_the_reporter_are_in_the_line_th
     assert found["reporter"]["fingerprint"].startswith("f-")
     assert b64decode(found["text_signature"]) == signature_of(TEXT, KEY)
     assert set(found) == {"id", "occurred_at", "reporter", "target", "reason", "text_hash", "text_signature"}
+
+
+def test_a_complaint_that_is_sent_again_after_its_signature_s_version_changed_is_the_same() -> None:
+    stored = HIDING.body(body())
+    earlier = {**stored, "text_signature": b64encode(bytes([9]) + bytes(128)).decode()}
+    assert HIDING.comparable(earlier) == HIDING.comparable(body())
+    assert HIDING.comparable(earlier) != HIDING.comparable(body(text=TEXT + "!"))
 
 
 def test_targets_their_authors_and_their_excerpts_stay_as_they_are() -> None:

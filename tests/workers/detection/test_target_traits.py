@@ -90,6 +90,35 @@ def test_a_target_is_what_it_is_by_whom_where_with_what_attributes_and_words() -
     }
 
 
+@pytest.mark.parametrize(
+    ("excerpt", "expected"),
+    [
+        ("Ｆlücht\u200blinge FLÜCHTLINGE, flüchtlinge's", {"word flüchtlinge", "word flüchtlinges"}),
+        ("难民，政策", {"characters 难民", "characters 民政", "characters 政策"}),
+        ("ワクチンなので", {"characters ワクチ", "characters クチン", "characters チンな", "characters ンなの"}),
+        ("ผู้ลี้ภัย", {f"characters {'ผู้ลี้ภัย'[k : k + 4]}" for k in range(6)}),
+        ("난민은 나가라", {"word 난민은", "word 나가라"}),
+        ("शरणार्थी यहाँ", {"word शरणार्थी", "word यहाँ"}),
+        ("הַפְּלִיטִים חרב", {"word הפליטים", "word חרב"}),
+        ("حَرْب لاجئـــون", {"word حرب", "word لاجئون"}),
+        ("see https://example.org/refugees @anna", set()),
+        ("😡 \u200b", set()),
+    ],
+)
+def test_words_of_every_script_are_features_in_the_form_in_which_people_read_them(
+    excerpt: str, expected: set[str]
+) -> None:
+    assert traits_of({"id": "t", "excerpt": excerpt}) == expected
+
+
+def test_what_chinese_targets_have_in_common_is_found() -> None:
+    usual = ["天气很好我们去公园散步", "足球比赛昨天晚上结束了", "新的电影下周开始上映吧", "股市今天又下跌了不少呢"]
+    contents = {k: {"id": f"t{k}", "excerpt": f"{usual[k % 4]}{k}"} for k in range(200)}
+    contents |= {k: {"id": f"t{k}", "excerpt": f"难民{usual[k % 4]}"} for k in range(200, 208)}
+    found = aims(contents, list(range(200, 208)))
+    assert found["aim_characters"].text.startswith("8 of 8 targets contain the characters “难民” (4 % of all targets")
+
+
 def test_what_nobody_told_is_no_feature() -> None:
     assert (
         traits_of({"id": "t"})

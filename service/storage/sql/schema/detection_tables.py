@@ -21,6 +21,9 @@ analysis_state = Table(
     Column("swept_us", Big),
     Column("decision_cursor", Big, nullable=False, server_default="0"),
     Column("policy_version", String(32), info=not_personal("a version")),
+    # of text signatures: the feed holds none of an older one whose text is kept
+    # (service/storage/complaints/signature_renewal.py)
+    Column("signature_version", Integer, nullable=False, server_default="1"),
 )
 
 sweeps = Table(
