@@ -40,6 +40,7 @@ DETECTING = (  # what decides who is flagged, and how a target's count is discou
     "workers/group_adapter.py",
     "service/policy.py",
     "service/intake/text_fingerprints.py",
+    "service/intake/text_words.py",
     "service/moderation/signals",
     *(
         f"service/moderation/{name}.py"

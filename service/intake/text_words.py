@@ -25,6 +25,8 @@ MOST_TOKENS = 1_024  # different ones, the first: a text of the contract's lengt
 
 LINK, MENTION = "\ue000", "\ue001"  # words that no text contains: private use separates words
 
+_UNDECIDED = "\ue002"  # stands where there may be a link or a mention
+
 _HAN, _KANA, _OTHER = (
     # also radicals, strokes and the iteration mark
     "\u2e80-\u2fd5\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd",
@@ -162,13 +164,24 @@ def _separating(char: str) -> str:
 _PLAIN, _READABLE, _SEPARATING = _folding(_plain), _folding(_readable), _Table(_separating)
 
 
+def _word_or_gap(char: str) -> str:
+    becomes = "".join(map(_separating, _PLAIN[ord(char)]))
+    return f"{becomes}{_UNDECIDED}" if set(_PLAIN[ord(char)]) & set("@/") else becomes
+
+
+_WORDS = _Table(_word_or_gap)  # folding and separating in one, for texts without links and mentions
+
+
 def folded(text: str) -> str:
     """The text without case, width, accents and invisible signs; punctuation stays. Folding twice changes nothing."""
     return _folded(text, _PLAIN)
 
 
 def _folded(text: str, table: _Table) -> str:
-    found = text[:LONGEST_TEXT].translate(table)[:LONGEST_TEXT]  # some signs become eighteen
+    return _composed(text[:LONGEST_TEXT].translate(table)[:LONGEST_TEXT])  # some signs become eighteen
+
+
+def _composed(found: str) -> str:
     if len(found) > _LONG_RUN_OF_MARKS and not found.isascii():
         # normalising takes the square of the marks in a row
         found = _MARKS_IN_A_ROW.sub(r"\1", found)
@@ -184,9 +197,16 @@ def tokens_of(text: str) -> tuple[list[bytes], int]:
         ascii_words = text[:LONGEST_TEXT].lower().encode().translate(_ASCII_WORDS, _ASCII_DROPPED).split()
         found = list(dict.fromkeys(ascii_words))[:MOST_TOKENS]
         return found, len(found)
-    words, shingles = _cut(folded(text))
-    different = list(dict.fromkeys([*words, *shingles]))[:MOST_TOKENS]
-    worth = sum(1.0 if _RUNS.match(one) is None else 1 / signs_of(one) for one in different)
+    plain = _composed(text[:LONGEST_TEXT].translate(_WORDS)[:LONGEST_TEXT])
+    if _UNDECIDED in plain or "www " in plain:
+        plain = _separated(folded(text))
+    words, shingles = _cut(plain)
+    different = list(dict.fromkeys(words))[:MOST_TOKENS]
+    worth = float(len(different))
+    if shingles:
+        some = list(dict.fromkeys(shingles))[: MOST_TOKENS - len(different)]
+        worth += sum([1 / _SIGNS[ord(shingle[0])] for shingle in some])
+        different += some
     return [one.encode() for one in different], int(worth)
 
 
@@ -200,26 +220,44 @@ def shown_words_of(text: str) -> tuple[list[str], list[str]]:
     """The words of a text as people read them, in their order and with repeats, and the shingles of what is written
     without spaces; links and mentions are left out. Lower case, with accents.
     """
-    words, shingles = _cut(_folded(text, _READABLE))
+    words, shingles = _cut(_separated(_folded(text, _READABLE)))
     return [word for word in words if word not in (LINK, MENTION)], shingles
 
 
-def _cut(folded_text: str) -> tuple[list[str], list[str]]:
-    """The words of a folded text, and its shingles."""
+def _separated(folded_text: str) -> str:
+    """A folded text with a space in place of punctuation and symbols, and one word for each link and mention."""
     if "@" in folded_text:
         folded_text = _MENTIONS.sub(f" {MENTION} ", folded_text)
     if "/" in folded_text or "www." in folded_text:
         folded_text = _LINKS.sub(f" {LINK} ", folded_text)
-    plain = folded_text.translate(_SEPARATING)
+    return folded_text.translate(_SEPARATING)
+
+
+def _cut(plain: str) -> tuple[list[str], list[str]]:
+    """The words of a folded and separated text, and its shingles."""
     if _RUNS.search(plain) is None:
         return plain.split(), []
     plain = _BETWEEN.sub("", plain)
     return _RUNS.sub(" ", plain).split(), [shingle for run in _RUNS.findall(plain) for shingle in _shingles(run)]
 
 
+class _Signs(dict[int, int]):
+    """How many signs a shingle has that begins with this one."""
+
+    def __missing__(self, code: int) -> int:
+        char = chr(code)
+        found = _HAN_SIGNS if _IS_HAN(char) else _KANA_SIGNS if _IS_KANA(char) else _OTHER_SIGNS
+        if len(self) < _Table.KEPT:
+            self[code] = found
+        return found
+
+
+_SIGNS = _Signs()
+
+
 def signs_of(shingle: str) -> int:
     """How many signs a shingle that begins like this one has, unless its run is shorter."""
-    return _HAN_SIGNS if _IS_HAN(shingle) else _KANA_SIGNS if _IS_KANA(shingle) else _OTHER_SIGNS
+    return _SIGNS[ord(shingle[0])]
 
 
 def is_hiragana(shingle: str) -> bool:
@@ -228,5 +266,6 @@ def is_hiragana(shingle: str) -> bool:
 
 
 def _shingles(run: str) -> list[str]:
-    found = [run[k : k + signs] for k in range(len(run)) if k + (signs := signs_of(run[k])) <= len(run)]
+    length = len(run)
+    found = [run[k:end] for k, char in enumerate(run) if (end := k + _SIGNS[ord(char)]) <= length]
     return found or [run]

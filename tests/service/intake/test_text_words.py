@@ -53,9 +53,15 @@ def test_invisible_signs_never_change_the_words_wherever_they_stand(text: str, p
     assert signature_of(other) == signature_of(text)
 
 
+@given(TEXTS | st.text(st.sampled_from("wWw.ｗ．@＠/／:https℀ab中\u200b "), max_size=40))
+def test_folding_and_separating_at_once_gives_what_both_give_one_after_the_other(text: str) -> None:
+    words, shingles = text_words._cut(text_words._separated(folded(text)))
+    assert tokens_of(text)[0] == [word.encode() for word in dict.fromkeys([*words, *shingles])]
+
+
 @given(st.text(st.characters(max_codepoint=127), max_size=80))
 def test_the_short_way_for_ascii_gives_what_the_long_way_gives(text: str) -> None:
-    words, shingles = text_words._cut(folded(text))
+    words, shingles = text_words._cut(text_words._separated(folded(text)))
     assert shingles == []
     assert tokens_of(text)[0] == [word.encode() for word in dict.fromkeys(words)]
 
@@ -124,5 +130,5 @@ def test_no_text_takes_long_or_becomes_large(text: str) -> None:
 def test_all_of_unicode_does_not_fill_the_memory() -> None:
     for start in range(0, sys.maxunicode, LONGEST_TEXT):
         tokens_of("".join(map(chr, range(start, min(start + LONGEST_TEXT, sys.maxunicode)))))
-    for table in (text_words._PLAIN, text_words._SEPARATING):
-        assert len(table) <= table.KEPT
+    for table in (text_words._PLAIN, text_words._SEPARATING, text_words._WORDS, text_words._SIGNS):
+        assert len(table) <= text_words._PLAIN.KEPT
