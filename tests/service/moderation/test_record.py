@@ -16,7 +16,7 @@ NOW = 1_000_000
 
 
 def told(
-    verdicts_by_member: Sequence[Sequence[str]], *, others: int = 0, own: Sequence[int] = ()
+    verdicts_by_member: Sequence[Sequence[str]], *, others: int = 0, own: Sequence[int] = (), usual: float = 0.4
 ) -> tuple[float, float, str] | None:
     """(share rejected, contribution, text) of members with these verdicts, each on a target of its own."""
     complaints, outcomes, target = {}, {}, 0
@@ -26,7 +26,7 @@ def told(
             target += 1
             complaints[member].append(JudgedComplaint(target, target, NOW - 1))
             outcomes[target] = [FeedOutcome(0, f"o{target}", target, NOW, verdict, None, "person", 0)]
-    found = record_evidence(complaints, own, outcomes, dict.fromkeys(outcomes, 1 + others), NOW)
+    found = record_evidence(complaints, own, outcomes, dict.fromkeys(outcomes, 1 + others), NOW, usual)
     return None if found is None else (found.value, found.contribution, found.text)
 
 
