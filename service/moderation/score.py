@@ -2,13 +2,13 @@
 
 Two questions are answered separately, each by a sum of log-odds:
 
-    coordinated?  S_c = base + lockstep + devotion + group + span        (outcomes are not in it)
-    unfounded?    S_u = prior + LLR_outcomes + devices + one author + members' record      given that it is coordinated
+    coordinated?  S_c = base + lockstep + devotion + group + span + pace      (outcomes are not in it)
+    unfounded?    S_u = prior + LLR_outcomes + devices + members' record      given that it is coordinated
 
-`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u) with the tenant's prior; the score, by which
-moderators sort, is the sum of all contributions. A cluster is flagged when both answers are above the bound. For this,
-the second starts at FLAG_PRIOR, so that a coordinated group is shown unless something speaks for its complaints. A
-group whose complaints moderators upheld is "reliable".
+`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u); the score, by which moderators sort, is the sum
+of all contributions. A cluster is flagged when S_c is above the bound, unless its complaints are right at five to one or
+better (BENEFIT): then it is "reliable". So a coordinated group is shown while nobody has reviewed its targets, in a
+tenant whose groups are not known to be mostly right.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from service.moderation.signals.registry import COORDINATION
 from service.moderation.usual import Usual
 
 JUDGED = frozenset({prior.PRIOR, outcomes_signal.OUTCOMES})  # signals that `judge` measures itself
-FLAG_PRIOR = 1.64  # log-odds; the share of dishonest groups in the worlds: five to one
+BENEFIT = 1.64  # log-odds: a group that acts together is cleared if it is right at five to one
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ def judge(
     before, reviewed = prior.evidence(usual), outcomes_signal.evidence(outcomes, target_count, usual.upheld)
     coordinated = coordination(structural)
     beside = sum(e.contribution for e in structural if e.signal not in COORDINATION)
-    unfounded = beside + reviewed.contribution
+    unfounded = beside + before.contribution + reviewed.contribution
     disposition: Disposition = (
-        "revoked" if coordinated <= flag_score else ("flagged" if FLAG_PRIOR + unfounded > flag_score else "reliable")
+        "revoked" if coordinated <= flag_score else ("flagged" if unfounded + BENEFIT > flag_score else "reliable")
     )
     return Verdict(
-        coordinated + unfounded + before.contribution,
+        coordinated + unfounded,
         sigmoid(coordinated),
-        sigmoid(unfounded + before.contribution),
+        sigmoid(unfounded),
         disposition,
         (*structural, before, reviewed),
     )
