@@ -6,8 +6,8 @@ Two questions are answered separately, each by a sum of log-odds:
     unfounded?    S_u = prior + LLR_outcomes + devices + members' record      given that it is coordinated
 
 `probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u); the score, by which moderators sort, is the sum
-of all contributions. A cluster is flagged when S_c is above the bound, unless its complaints are right at five to one or
-better (BENEFIT): then it is "reliable". So a coordinated group is shown while nobody has reviewed its targets, in a
+of all contributions. A cluster is flagged when S_c is above the bound, unless its complaints are right at five to one
+or better (BENEFIT): then it is "reliable". So a coordinated group is shown while nobody has reviewed its targets, in a
 tenant whose groups are not known to be mostly right.
 """
 

@@ -89,7 +89,7 @@ def test_whoever_is_joined_in_every_right_complaint_does_not_fall_below_the_prio
     assert 0.5 < known(["upheld"] * 20, others=500).mean < 0.51
 
 
-def test_farming_a_hundred_crowds_does_not_pay_for_a_dozen_wrong_hits_in_small_company() -> None:
+def test_farming_a_hundred_crowds_does_not_pay_for_a_dozen_wrong_hits_of_ones_own() -> None:
     verdicts = ["upheld"] * 100
     farmed = reputation(
         [JudgedComplaint(k, k, NOW) for k in range(112)],
@@ -97,7 +97,7 @@ def test_farming_a_hundred_crowds_does_not_pay_for_a_dozen_wrong_hits_in_small_c
             k: [FeedOutcome(0, "o", k, NOW + 1, "upheld" if k < len(verdicts) else "rejected", None, "person", 0)]
             for k in range(112)
         },
-        {k: 60 if k < len(verdicts) else 2 for k in range(112)},
+        {k: 60 if k < len(verdicts) else 1 for k in range(112)},
         NOW,
     )
     assert farmed is not None

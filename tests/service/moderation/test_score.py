@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.model import Evidence
 from service.moderation.outcomes import VerdictTally, log_likelihood_ratio
-from service.moderation.score import FLAG_PRIOR, Verdict, judge, log_odds, sigmoid, usual_in
+from service.moderation.score import BENEFIT, Verdict, judge, log_odds, sigmoid, usual_in
 from service.moderation.signals.chance import surprise
 from service.moderation.signals.outcomes import OUTCOMES
 from service.moderation.signals.prior import PRIOR
@@ -54,13 +54,13 @@ def test_the_score_is_the_sum_of_what_is_shown_and_each_probability_of_its_own_q
     ]
     verdict = judged(evidence, upheld, rejected)
     first = sum(e.contribution for e in verdict.evidence if e.signal in COORDINATION)
-    second = FLAG_PRIOR + sum(e.contribution for e in verdict.evidence if e.signal not in COORDINATION)
+    second = sum(e.contribution for e in verdict.evidence if e.signal not in COORDINATION)
     assert verdict.evidence[-1].signal == OUTCOMES and verdict.evidence[-1].contribution == pytest.approx(
         log_likelihood_ratio(upheld, rejected, EVEN.upheld)
     )
     assert verdict.score == pytest.approx(sum(e.contribution for e in verdict.evidence))
     assert verdict.probability == pytest.approx(sigmoid(first)), "outcomes are not in it"
-    assert verdict.unfounded_probability == pytest.approx(sigmoid(second - FLAG_PRIOR)), "the tenant's prior, here even"
+    assert verdict.unfounded_probability == pytest.approx(sigmoid(second)), "the tenant's prior, here even, is among it"
 
 
 @settings(max_examples=50, deadline=None)
@@ -82,7 +82,7 @@ def test_coordinated_and_right_is_reliable_and_neither_is_revoked() -> None:
 
 def test_how_many_upheld_targets_clear_a_group_depends_on_how_many_the_tenant_usually_upholds() -> None:
     often, seldom = Usual(upheld=0.4), Usual(upheld=0.15)
-    assert math.log(0.1 / ((4 / 6 + 0.4) / 2)) < -FLAG_PRIOR < math.log(0.1 / ((4 / 6 + 0.15) / 2))
+    assert math.log(0.1 / ((4 / 6 + 0.4) / 2)) < -BENEFIT < math.log(0.1 / ((4 / 6 + 0.15) / 2))
     assert judged([signal("base", 2)], upheld=1, usual=often).disposition == "reliable"
     assert judged([signal("base", 2)], upheld=1, usual=seldom).disposition == "flagged"
     assert judged([signal("base", 2)], upheld=2, usual=seldom).disposition == "reliable"
@@ -90,18 +90,23 @@ def test_how_many_upheld_targets_clear_a_group_depends_on_how_many_the_tenant_us
 
 def test_unfounded_is_the_prior_where_nothing_speaks_and_moves_with_outcomes() -> None:
     assert judged([signal("base", 5)]).unfounded_probability == 0.5
-    assert judged([signal("base", 5)], rejected=5).unfounded_probability > 0.9
+    # five of five: 9/14 if abusive, 1/42 if good, .1367 (Beta(3.2, 4.8)) if like everybody: eight to one
+    assert judged([signal("base", 5)], rejected=5).unfounded_probability == pytest.approx(8.01 / 9.01, abs=1e-3)
     assert judged([signal("base", 5)], upheld=5).unfounded_probability < 0.1
     assert judged([signal("base", 5)], usual=Usual(unfounded=0.84)).unfounded_probability == pytest.approx(0.84)
 
 
-def test_the_tenants_earlier_cases_are_shown_and_do_not_decide_what_is_flagged() -> None:
-    for unfounded in (0.02, 0.5, 0.98):
-        verdict = judged([signal("base", 2)], usual=Usual(unfounded=unfounded))
-        (shown,) = [e for e in verdict.evidence if e.signal == PRIOR]
-        assert (shown.value, shown.contribution) == (unfounded, pytest.approx(log_odds(unfounded)))
-        assert verdict.disposition == "flagged", "nothing speaks for these complaints"
-        assert verdict.score == pytest.approx(2 + log_odds(unfounded))
+@pytest.mark.parametrize(
+    ("unfounded", "disposition"), [(0.98, "flagged"), (0.5, "flagged"), (1 / 5, "flagged"), (1 / 7, "reliable")]
+)
+def test_the_tenants_earlier_cases_are_shown_and_clear_a_group_only_where_groups_are_right_at_five_to_one(
+    unfounded: float, disposition: str
+) -> None:
+    verdict = judged([signal("base", 2)], usual=Usual(unfounded=unfounded))
+    (shown,) = [e for e in verdict.evidence if e.signal == PRIOR]
+    assert (shown.value, shown.contribution) == (unfounded, pytest.approx(log_odds(unfounded)))
+    assert verdict.score == pytest.approx(2 + log_odds(unfounded))
+    assert verdict.disposition == disposition
 
 
 def test_the_prior_says_how_many_reviewed_groups_it_is_measured_on() -> None:
