@@ -1,4 +1,7 @@
-"""One author: what share of the targets did one author write? PURE."""
+"""One author: what share of the targets did one author write? For information only. PURE.
+
+Volunteers who follow one author's page complain about one author, and so do those who hound one.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,7 @@ from service.moderation.signals.counting_again import SAME_SHARE
 from service.moderation.signals.signal import CountedAgain, GroupFacts, GroupView, MeasuredSignal, Measurement
 
 USUAL = 0.5
-WEIGHT = 0.0  # log-odds, of the share beyond one half
-FEWEST_TARGETS = 4  # with fewer, the signal does not count
-
-
-def contribution(share: float, targets: int) -> float:
-    """The contribution, in log-odds, if one author wrote this share of the targets."""
-    return WEIGHT * max(0.0, share - USUAL) if targets >= FEWEST_TARGETS else 0.0
+FEWEST_TARGETS = 4  # with fewer, a summary does not mention it
 
 
 def _measure(view: GroupView) -> Measurement:
@@ -35,8 +32,8 @@ def _sentence(measured: Measurement, facts: GroupFacts) -> str:
 
 
 def _clause(evidence: Evidence, targets: int) -> str | None:
-    speaks = contribution(evidence.value, targets) > 0
-    return f"{percent(evidence.value)} of the targets are by one author" if speaks else None
+    notable = evidence.value > USUAL and targets >= FEWEST_TARGETS
+    return f"{percent(evidence.value)} of the targets are by one author" if notable else None
 
 
 def _share(group: CountedAgain) -> float:
@@ -54,10 +51,10 @@ def _count_again(stored: Evidence, whole: CountedAgain, left: CountedAgain) -> M
 SIGNAL = MeasuredSignal(
     name="one_author",
     title="One author",
-    question="unfounded",
+    question="shown",
     unit="share",
     measure=_measure,
-    contribution=lambda measured, targets, weights: contribution(measured.value, targets),
+    contribution=lambda measured, targets, weights: 0.0,
     sentence=_sentence,
     clause=_clause,
     count_again=_count_again,

@@ -15,11 +15,13 @@ from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.usual import Usual
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 
 DAY_US = 86_400_000_000
 WINDOW_DAYS = 14
+USUAL = Usual(upheld=0.4, unfounded=0.5)
 
 
 def evidence(total: float, lockstep: float = 0.5) -> tuple[Evidence, ...]:
@@ -71,7 +73,7 @@ class Keeper:
     def sees(self, day: float, *groups: Gang, complete: bool = True) -> dict[str, ClusterState]:
         """A sweep (or a tick) on that day; returns what changed."""
         now = round(day * DAY_US)
-        found = Recomputation(groups, self.outcomes, now - WINDOW_DAYS * DAY_US, now, complete)
+        found = Recomputation(groups, self.outcomes, now - WINDOW_DAYS * DAY_US, now, complete, USUAL)
         changed = reconcile(self.states, found, self.policy, lambda: f"k{next(self._numbers)}")
         self.states.update(changed)
         return changed
@@ -81,7 +83,9 @@ class Keeper:
             self.outcomes.setdefault(outcome.target, []).append(outcome)
         for state in list(self.states.values()):
             if state.disposition != "merged":
-                self.states[state.id] = rescore(state, self.outcomes, round(day * DAY_US), self.policy, withdrawn)
+                self.states[state.id] = rescore(
+                    state, self.outcomes, round(day * DAY_US), self.policy, USUAL, withdrawn
+                )
 
     def decides(self, cluster: str, verdict: str, *, excluding: Iterable[int] = ()) -> None:
         """What the API and the worker leave of a moderator's decision."""
@@ -509,9 +513,9 @@ def test_outcomes_of_people_clear_a_patrol_and_their_reversal_flags_it_again(kee
         "outcomes are not in the probability of coordination"
     )
     keeper.learns(61, *(outcome(t, "rejected", day=30, by="appeal") for t in range(1, 6)))
-    assert (keeper["k1"].disposition, keeper["k1"].version) == ("flagged", 3) and keeper[
-        "k1"
-    ].unfounded_probability > 0.9
+    assert (keeper["k1"].disposition, keeper["k1"].version) == ("flagged", 3)
+    # see test_unfounded_is_the_prior_where_nothing_speaks_and_moves_with_outcomes
+    assert keeper["k1"].unfounded_probability == pytest.approx(8.01 / 9.01, abs=1e-3)
     assert "rejected the complaints on all 5 targets" in keeper["k1"].summary
 
 

@@ -8,9 +8,10 @@ from itertools import permutations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import beta
+from scipy.stats import betabinom
 
 from service.moderation.outcomes import JudgedComplaint, log_likelihood_ratio, standing, tally
+from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE
 from service.storage.complaints.feed import FeedOutcome
 
 
@@ -98,20 +99,38 @@ def test_every_target_counts_once_in_any_order(
     assert tally(filed[::-1], {t: o[::-1] for t, o in outcomes.items()}) == counted
 
 
+@pytest.mark.parametrize("usual", [0.15, 0.4, 0.85])
 @pytest.mark.parametrize(("upheld", "rejected"), [(0, 0), (3, 1), (0, 7), (12, 0)])
-def test_the_ratio_is_that_of_the_two_beta_binomials(upheld: int, rejected: int) -> None:
-    expected = math.log(beta(1 + upheld, 4 + rejected) / beta(1, 4)) - math.log(
-        beta(4 + upheld, 2 + rejected) / beta(4, 2)
+def test_the_ratio_is_that_of_abusive_groups_to_good_and_ordinary_ones(
+    upheld: int, rejected: int, usual: float
+) -> None:
+    reviewed = upheld + rejected
+    abusive = betabinom.pmf(upheld, reviewed, 1, 9)
+    good, like_everybody = (
+        betabinom.pmf(upheld, reviewed, 4, 2),
+        betabinom.pmf(upheld, reviewed, 8 * usual, 8 - 8 * usual),
     )
-    assert log_likelihood_ratio(upheld, rejected) == pytest.approx(expected, abs=1e-12)
+    expected = math.log(abusive / ((good + like_everybody) / 2))
+    assert log_likelihood_ratio(upheld, rejected, usual) == pytest.approx(expected, abs=1e-9)
 
 
-def test_nothing_known_says_nothing_and_each_verdict_pulls_its_way() -> None:
-    assert log_likelihood_ratio(0, 0) == 0
-    assert (
-        log_likelihood_ratio(0, 5)
-        > log_likelihood_ratio(0, 4)
-        > 0
-        > log_likelihood_ratio(4, 0)
-        > log_likelihood_ratio(5, 0)
-    )
+@given(st.integers(0, 40), st.integers(0, 40), st.floats(LOWEST_SHARE, HIGHEST_SHARE))
+def test_nothing_known_says_nothing_and_each_verdict_pulls_its_way(upheld: int, rejected: int, usual: float) -> None:
+    assert log_likelihood_ratio(0, 0, usual) == pytest.approx(0, abs=1e-12)
+    now = log_likelihood_ratio(upheld, rejected, usual)
+    assert log_likelihood_ratio(upheld + 1, rejected, usual) < now < log_likelihood_ratio(upheld, rejected + 1, usual)
+
+
+@pytest.mark.parametrize("usual", [1 / 3, 0.5, 0.8])
+def test_a_group_that_is_upheld_as_often_as_everybody_in_its_tenant_is_not_taken_for_abusive(usual: float) -> None:
+    assert log_likelihood_ratio(30 * usual, 30 * (1 - usual), usual) < 0
+    assert log_likelihood_ratio(0, 30, usual) > 0
+
+
+def test_where_one_in_five_is_upheld_a_group_like_everybody_cannot_be_told_from_an_abusive_one() -> None:
+    assert abs(log_likelihood_ratio(6, 24, 0.2)) < 0.2
+
+
+def test_where_few_complaints_are_upheld_many_rejected_ones_say_less_against_a_group() -> None:
+    said = [log_likelihood_ratio(0, 6, usual) for usual in (0.15, 0.3, 0.5, 0.85)]
+    assert said == sorted(said) and said[0] > 0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.moderation.outcomes import JudgedComplaint
-from service.moderation.score import FLAG_PRIOR
+from service.moderation.score import BENEFIT
 from service.moderation.signals.record import BOUND, record_evidence
 from service.storage.complaints.feed import FeedOutcome
 
@@ -16,7 +16,7 @@ NOW = 1_000_000
 
 
 def told(
-    verdicts_by_member: Sequence[Sequence[str]], *, others: int = 0, own: Sequence[int] = ()
+    verdicts_by_member: Sequence[Sequence[str]], *, others: int = 0, own: Sequence[int] = (), usual: float = 0.4
 ) -> tuple[float, float, str] | None:
     """(share rejected, contribution, text) of members with these verdicts, each on a target of its own."""
     complaints, outcomes, target = {}, {}, 0
@@ -26,7 +26,7 @@ def told(
             target += 1
             complaints[member].append(JudgedComplaint(target, target, NOW - 1))
             outcomes[target] = [FeedOutcome(0, f"o{target}", target, NOW, verdict, None, "person", 0)]
-    found = record_evidence(complaints, own, outcomes, dict.fromkeys(outcomes, 1 + others), NOW)
+    found = record_evidence(complaints, own, outcomes, dict.fromkeys(outcomes, 1 + others), NOW, usual)
     return None if found is None else (found.value, found.contribution, found.text)
 
 
@@ -59,4 +59,4 @@ def test_reputation_farmed_on_what_everybody_reports_says_nothing() -> None:
 @given(st.lists(st.lists(st.sampled_from(["upheld", "rejected"]), max_size=6), max_size=8))
 def test_a_record_alone_neither_clears_nor_drowns(verdicts: list[list[str]]) -> None:
     found = told(verdicts)
-    assert found is None or (abs(found[1]) <= BOUND < FLAG_PRIOR and 0 <= found[0] <= 1)
+    assert found is None or (abs(found[1]) <= BOUND < BENEFIT and 0 <= found[0] <= 1)

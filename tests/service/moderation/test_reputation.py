@@ -66,15 +66,30 @@ def test_thirty_accounts_on_one_obvious_case_earn_together_what_one_alone_would(
     assert 30 * known(["upheld"], others=29).weight == pytest.approx(known(["upheld"]).weight)
 
 
-def test_being_wrong_in_company_is_no_excuse() -> None:
-    assert known(["rejected"] * 5, others=29) == known(["rejected"] * 5)
+def test_thirty_accounts_that_are_wrong_together_lose_together_what_one_alone_would() -> None:
+    """What they did together counts against them as a group, on its own targets (signals/outcomes.py)."""
+    assert 30 * known(["rejected"], others=29).weight == pytest.approx(known(["rejected"]).weight)
+    assert 0.45 < known(["rejected"] * 5, others=29).mean < 0.5
+
+
+def test_an_ordinary_reader_in_company_keeps_the_share_that_moderators_upheld() -> None:
+    """Four of ten upheld, among ten people each: .4 and .6 verdicts on top of two and two."""
+    assert known(["upheld"] * 4 + ["rejected"] * 6, others=9).mean == pytest.approx((2 + 0.4) / (4 + 1))
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 200))
+def test_company_draws_the_reputation_to_the_prior_and_never_across_it(up: int, down: int, others: int) -> None:
+    verdicts = ["upheld"] * up + ["rejected"] * down
+    if verdicts:
+        alone, together = known(verdicts).mean - 0.5, known(verdicts, others=others).mean - 0.5
+        assert abs(together) <= abs(alone) + 1e-12 and together * alone >= 0
 
 
 def test_whoever_is_joined_in_every_right_complaint_does_not_fall_below_the_prior() -> None:
     assert 0.5 < known(["upheld"] * 20, others=500).mean < 0.51
 
 
-def test_farming_a_hundred_crowds_does_not_pay_for_a_dozen_wrong_hits() -> None:
+def test_farming_a_hundred_crowds_does_not_pay_for_a_dozen_wrong_hits_of_ones_own() -> None:
     verdicts = ["upheld"] * 100
     farmed = reputation(
         [JudgedComplaint(k, k, NOW) for k in range(112)],
@@ -82,7 +97,7 @@ def test_farming_a_hundred_crowds_does_not_pay_for_a_dozen_wrong_hits() -> None:
             k: [FeedOutcome(0, "o", k, NOW + 1, "upheld" if k < len(verdicts) else "rejected", None, "person", 0)]
             for k in range(112)
         },
-        dict.fromkeys(range(112), 60),
+        {k: 60 if k < len(verdicts) else 1 for k in range(112)},
         NOW,
     )
     assert farmed is not None

@@ -27,8 +27,8 @@ def sentence(*evidence: Evidence, members: int = 12, targets: int = 5, verdicts:
 def test_the_sentence_says_who_what_how_closely_and_that_nothing_was_reviewed() -> None:
     text = sentence(signal("burst", 9, 3e-15), signal("one_author", 0.8), signal("fresh_accounts", 0.5, 1e-4))
     assert text == (
-        "12 accounts complained about the same 5 targets; up to 9 within one hour (normally less than one); 50 % of the"
-        " accounts were less than 14 days old; 80 % of the targets are by one author; not reviewed yet."
+        "12 accounts complained about the same 5 targets; 80 % of the targets are by one author; up to 9 within one hour"
+        " (normally less than one); 50 % of the accounts were less than 14 days old; not reviewed yet."
     )
 
 
@@ -85,4 +85,10 @@ def test_the_sentence_names_the_common_author_once() -> None:
     named = sentence(one_author, trait("author", 1e-9))
     assert "12 of 12 targets share author" in named and "by one author" not in named
     beside = sentence(one_author, trait("author", 1e-5), trait("section", 1e-7))
-    assert "12 of 12 targets share section; 80 % of the targets are by one author" in beside
+    assert "80 % of the targets are by one author; 12 of 12 targets share section" in beside
+
+
+def test_one_author_is_mentioned_from_four_targets_on_and_for_more_than_half_of_them() -> None:
+    assert "by one author" not in sentence(signal("one_author", 1.0), targets=3)
+    assert "by one author" not in sentence(signal("one_author", 0.5), targets=4)
+    assert "75 % of the targets are by one author" in sentence(signal("one_author", 0.75), targets=4)

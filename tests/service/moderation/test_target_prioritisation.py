@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import betabinom
 
 from service.model import Evidence
 from service.moderation.outcomes import JudgedComplaint, VerdictTally, tally
 from service.moderation.score import judge, log_odds, sigmoid
 from service.moderation.target_prioritisation import MOST, expected_change, forecast, looks_needed, settle_with
+from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE, Usual
 from service.storage.complaints.feed import FeedOutcome
 
 UNTOLD = VerdictTally(0, 0, 9)
+USUAL = 0.4  # share upheld in the tenant
+usual_shares = st.floats(LOWEST_SHARE, HIGHEST_SHARE)
 tallies = st.builds(VerdictTally, st.integers(0, 12), st.integers(0, 12), st.just(3))
 probabilities = st.floats(0.01, 0.99)
 
@@ -36,7 +40,7 @@ def named(
         for k in range(members)
     ]
     known = {o.target: [x for x in outcomes if x.target == o.target] for o in outcomes}
-    return settle_with(filed, known, tally(filed, known), now)
+    return settle_with(filed, known, tally(filed, known), now, USUAL)
 
 
 def test_the_unjudged_targets_with_most_members_come_first() -> None:
@@ -70,53 +74,61 @@ def test_of_equal_targets_the_removed_come_first() -> None:
 
 
 def test_one_is_named_where_one_verdict_probably_settles_it() -> None:
-    assert looks_needed(0.89, UNTOLD, MOST) == 1  # a rejection, three times in four, brings it to .95
-    assert len(named(dict.fromkeys(range(1, 9), 4), now=0.89)) == 1
+    assert looks_needed(0.91, UNTOLD, MOST, USUAL) == 1  # a rejection, six times in seven, brings it to .95
+    assert len(named(dict.fromkeys(range(1, 9), 4), now=0.91)) == 1
 
 
 def test_three_are_named_from_the_middle() -> None:
-    assert looks_needed(0.5, UNTOLD, MOST) == 3
+    assert looks_needed(0.5, UNTOLD, MOST, USUAL) == 3
 
 
 def test_nobody_is_asked_where_no_verdict_would_change_anything() -> None:
     assert named({1: 4, 2: 4}, now=1.0) == named({1: 4, 2: 4}, now=0.0) == ()
-    assert looks_needed(0.99995, UNTOLD, MOST) == 0
-    assert looks_needed(0.99, UNTOLD, MOST) > 0
+    assert looks_needed(0.99995, UNTOLD, MOST, USUAL) == 0
+    assert looks_needed(0.99, UNTOLD, MOST, USUAL) > 0
 
 
-@given(probabilities, tallies, st.integers(1, MOST))
+@given(probabilities, tallies, st.integers(1, MOST), usual_shares)
 def test_the_forecast_is_a_distribution_and_the_mean_of_its_posteriors_is_now(
-    now: float, told: VerdictTally, looks: int
+    now: float, told: VerdictTally, looks: int, usual: float
 ) -> None:
-    weight, posterior = forecast(now, told, looks)
+    weight, posterior = forecast(now, told, looks, usual)
     assert weight.sum() == pytest.approx(1)
     # The bound on what outcomes may say breaks the martingale; inside it, no forecast may know better than now.
     if told.upheld + told.rejected + looks <= 6:
         assert float((weight * posterior).sum()) == pytest.approx(now)
 
 
-@given(probabilities, tallies)
-def test_the_posteriors_are_those_that_judging_the_cluster_would_give(now: float, told: VerdictTally) -> None:
+@given(probabilities, tallies, usual_shares)
+def test_the_posteriors_are_those_that_judging_the_cluster_would_give(
+    now: float, told: VerdictTally, usual: float
+) -> None:
     def unfounded(upheld: int, rejected: int, beside: float) -> float:
         evidence = [Evidence(signal="fresh_accounts", value=0, usual=0, contribution=beside, text="")]
         return judge(
-            evidence, VerdictTally(upheld, rejected, 0), 9, prior_unfounded=0.5, flag_score=0
+            evidence, VerdictTally(upheld, rejected, 0), 9, usual=Usual(usual, 0.5), flag_score=0
         ).unfounded_probability
 
     beside = log_odds(now) - log_odds(unfounded(told.upheld, told.rejected, 0))
-    _, posterior = forecast(now, told, 2)
+    _, posterior = forecast(now, told, 2, usual)
     assert posterior.tolist() == pytest.approx(
         [unfounded(told.upheld + i, told.rejected + 2 - i, beside) for i in range(3)]
     )
 
 
-def test_the_forecast_equals_a_simulation_of_the_two_kinds_of_groups() -> None:
+def test_the_forecast_equals_a_simulation_of_abusive_good_and_ordinary_groups() -> None:
     rng, told, now = np.random.default_rng(5), VerdictTally(1, 2, 4), 0.7
     # Rates are drawn from the kind's posterior after the verdicts known by now.
     abusive = rng.random(200_000) < now
-    rate = np.where(abusive, rng.beta(1 + 1, 4 + 2, abusive.size), rng.beta(4 + 1, 2 + 2, abusive.size))
+    good, like_everybody = betabinom.pmf(1, 3, 4, 2), betabinom.pmf(1, 3, 3.2, 4.8)
+    fair = np.where(
+        rng.random(200_000) < good / (good + like_everybody),
+        rng.beta(4 + 1, 2 + 2, abusive.size),
+        rng.beta(3.2 + 1, 4.8 + 2, abusive.size),
+    )
+    rate = np.where(abusive, rng.beta(1 + 1, 9 + 2, abusive.size), fair)
     drawn = np.bincount(rng.binomial(3, rate), minlength=4) / abusive.size
-    weight, posterior = forecast(now, told, 3)
+    weight, posterior = forecast(now, told, 3, 0.4)
     assert weight == pytest.approx(drawn, abs=0.005)
     upheld = rng.binomial(3, rate)
     assert posterior == pytest.approx([abusive[upheld == i].mean() for i in range(4)], abs=0.01)
@@ -125,7 +137,7 @@ def test_the_forecast_equals_a_simulation_of_the_two_kinds_of_groups() -> None:
 @given(probabilities, tallies)
 def test_more_looks_are_expected_to_change_no_less(now: float, told: VerdictTally) -> None:
     if told.upheld + told.rejected <= 3:
-        changes = [expected_change(now, told, looks) for looks in (1, 2, 3)]
+        changes = [expected_change(now, told, looks, USUAL) for looks in (1, 2, 3)]
         assert changes == sorted(changes)
 
 
@@ -136,6 +148,6 @@ def test_the_order_of_complaints_is_irrelevant(now: float, members_by_target: di
 
 def test_what_is_no_probability_and_no_look_is_refused() -> None:
     with pytest.raises(ValueError, match=r"unfounded_probability = 1.5 is outside 0\.\.1"):
-        forecast(1.5, UNTOLD, 1)
+        forecast(1.5, UNTOLD, 1, USUAL)
     with pytest.raises(ValueError, match="0 looks"):
-        forecast(sigmoid(0), UNTOLD, 0)
+        forecast(sigmoid(0), UNTOLD, 0, USUAL)
