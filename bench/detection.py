@@ -3,7 +3,7 @@
     nice .venv/bin/python bench/detection.py [--parts PART...] [--worlds DIR] [--toolkit PYTHON] [--quick]
 
 Results are stored in bench/out/detection/<state of the detection code>/, one file for each world and part, so that an
-interrupted run continues where it stopped. Then the tables are written into docs/detection.md between their markers,
+interrupted run continues where it stopped. Then the tables are written into docs/detection-first-worlds.md between their markers,
 and the pictures into docs/pictures/ if matplotlib is installed (`python bench/detection_pictures.py RESULTS
 docs/pictures` draws them with any Python that has it). The whole run takes about half an hour on one core. --quick: two
 small worlds, and nothing is written outside bench/out.
@@ -355,7 +355,7 @@ def main() -> None:
     order = {name: k for k, name in reversed(list(enumerate(dict.fromkeys(name for name, _ in jobs))))}
     measure(bench, sorted(jobs, key=lambda job: order[job[0]]))
     if "tables" in chosen.parts:
-        page = ROOT / "docs" / "detection.md"
+        page = ROOT / "docs" / "detection-first-worlds.md"
         target = OUT / "detection-quick.md" if chosen.quick else page
         print(write_tables(Results(bench.results), page if page.exists() else None, target), flush=True)
         draw(bench.results, OUT if chosen.quick else ROOT / "docs" / "pictures")

@@ -1,7 +1,7 @@
 """Worlds with adversaries who know how detection works, made with the evaluation's own generator.
 
 Each kind is placed twice into an ordinary world with its honest crowds but without its ordinary campaigns. What is
-placed and what it costs is documented at each kind; docs/detection.md has the results, good and bad.
+placed and what it costs is documented at each kind; docs/detection-first-worlds.md has the results, good and bad.
 """
 
 from __future__ import annotations

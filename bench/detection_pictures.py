@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/detection.md from the results of bench/detection.py.
+"""Draw the pictures of docs/detection-first-worlds.md from the results of bench/detection.py.
 
     PYTHON bench/detection_pictures.py RESULTS OUT
 

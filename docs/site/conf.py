@@ -23,11 +23,16 @@ ROOT = DOCS.parent
 NAVIGATION: dict[str, list[str]] = {
     "Use": ["console", "api", "integrations/README", "glossary"],
     "Operate": ["deploy", "configuration", "capacity", "runbook", "privacy", "threat-model", "chaos"],
-    "Detection": ["detection", "real-events"],
+    "Detection": ["detection", "real-events", "detection-first-worlds"],
     "Develop": ["architecture", "how-to/index", "versioning", "decisions/index"],
 }
 # Shorter names for pages whose own title is a sentence.
-TITLES = {"integrations/README": "Integrations", "detection": "Detection", "real-events": "Real events"}
+TITLES = {
+    "integrations/README": "Integrations",
+    "detection": "Detection",
+    "real-events": "Real events",
+    "detection-first-worlds": "Detection on the first worlds",
+}
 SUBPAGES = {
     "integrations/README": "integrations/*",
     "how-to/index": "how-to/*",
