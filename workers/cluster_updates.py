@@ -44,6 +44,7 @@ class ClusterUpdates:
         self._records = RecordEvidence(tenant_id, policy.flag_score)
         self._verdicts = TenantVerdicts(tenant_id)
         self._usual: Usual | None = None  # measured at each sweep, and at the start
+        self._applied: Usual | None = None  # what all clusters were last scored with
         self.keep(stored)
 
     def keep(self, changed: Mapping[str, ClusterState]) -> None:
@@ -97,6 +98,20 @@ class ClusterUpdates:
             self._policy,
             lambda: f"k{uuid4().hex[:16]}",
         )
+        self.keep(changed)
+        return changed | self._rescored(connection, watermark_us) if complete else changed
+
+    def _rescored(self, connection: Connection, watermark_us: int) -> Changed:
+        """All clusters that change by what is usual after a sweep, unless that is what it was before."""
+        before = self._usual
+        usual = self._usual = self._verdicts.usual(connection, self.by_id.values(), self._policy)
+        if usual == before == self._applied:
+            return {}
+        self._applied = usual
+        alive = [cluster for cluster in self.by_id.values() if cluster.disposition != "merged"]
+        outcomes = self.outcomes_of(connection, {t for c in alive for t in c.author_by_target})
+        rescored = {c.id: rescore(c, outcomes, watermark_us, self._policy, usual) for c in alive}
+        changed = {i: after for i, after in rescored.items() if after is not self.by_id[i]}
         self.keep(changed)
         return changed
 

@@ -18,7 +18,7 @@ from service.model import Evidence
 from service.storage.complaints.archive_reader import contents_of
 from workers.detection.arrays import Ints
 from workers.detection.groups import Group
-from workers.detection.target_traits import Usual, shared_traits_of, traits_of, usual_of
+from workers.detection.target_traits import UsualTraits, shared_traits_of, traits_of, usual_of
 from workers.detection.window import Window
 
 SAMPLE = 5_000  # targets: a share of 1 % is known to +-.3 points, and reading them takes a tenth of a second
@@ -32,7 +32,7 @@ class SharedTraits:
         self._tenant_id = tenant_id
         self._traits: dict[int, frozenset[str]] = {}  # of the sample's and the groups' targets
         self._aims: dict[frozenset[int], tuple[Evidence, ...]] = {}  # by the group's targets
-        self._usual: Usual | None = None
+        self._usual: UsualTraits | None = None
         self._targets = 0  # in the window when the sample was drawn
 
     def refresh(self, connection: Connection, window: Window) -> None:

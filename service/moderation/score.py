@@ -6,7 +6,7 @@ Two questions are answered separately, each by a sum of log-odds:
     unfounded?    S_u = prior + LLR_outcomes + devices + members' record      given that it is coordinated
 
 `probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u); the score, by which moderators sort, is the sum
-of all contributions. A cluster is flagged when S_c is above the bound, unless its complaints are right at five to one
+of all contributions. A cluster is flagged when S_c is above the bound, unless its complaints are right at seven to one
 or better (BENEFIT): then it is "reliable". So a coordinated group is shown while nobody has reviewed its targets, in a
 tenant whose groups are not known to be mostly right.
 """
@@ -25,7 +25,7 @@ from service.moderation.signals.registry import COORDINATION
 from service.moderation.usual import Usual
 
 JUDGED = frozenset({prior.PRIOR, outcomes_signal.OUTCOMES})  # signals that `judge` measures itself
-BENEFIT = 1.64  # log-odds: a group that acts together is cleared if it is right at five to one
+BENEFIT = 2.0  # log-odds: a group that acts together is cleared if it is right at seven to one
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.moderation.cluster_state import ClusterState
-from service.moderation.outcomes import Judgement, standing
+from service.moderation.outcomes import Judgement, log_likelihood_ratio, standing
 
 UPHELD_ELSEWHERE, TARGETS_ELSEWHERE = 2.0, 5.0  # what a tenant without verdicts has: 2 of 5 targets upheld
 GROUPS_ELSEWHERE = 4.0  # groups that the policy's prior is worth
-OUTCOMES = "outcomes"  # the signal (service/moderation/signals/outcomes.py)
+DIGITS = 2  # of a share: smaller changes re-score no cluster
 LOWEST_SHARE, HIGHEST_SHARE = 0.15, 0.85  # outside them, verdicts are about one flood of complaints
 
 
@@ -36,25 +36,27 @@ def usual_of(verdicts: Mapping[int, bool], clusters: Collection[ClusterState], p
     suspected = {t for c in clusters if _is_suspected(c) for t in c.author_by_target}
     others = [upheld for target, upheld in verdicts.items() if target not in suspected]
     share = (sum(others) + UPHELD_ELSEWHERE) / (len(others) + TARGETS_ELSEWHERE)
-    known = _known_groups(clusters, prior_unfounded)
-    return Usual(
-        min(HIGHEST_SHARE, max(LOWEST_SHARE, share)),
-        (sum(known) + GROUPS_ELSEWHERE * prior_unfounded) / (len(known) + GROUPS_ELSEWHERE),
-        len(known),
-    )
+    share = round(min(HIGHEST_SHARE, max(LOWEST_SHARE, share)), DIGITS)
+    known = _known_groups(verdicts, clusters, share, prior_unfounded)
+    prior = (sum(known) + GROUPS_ELSEWHERE * prior_unfounded) / (len(known) + GROUPS_ELSEWHERE)
+    return Usual(share, round(prior, DIGITS), len(known))
 
 
-def _known_groups(clusters: Collection[ClusterState], prior_unfounded: float) -> list[float]:
+def _known_groups(
+    verdicts: Mapping[int, bool], clusters: Collection[ClusterState], usual_upheld: float, prior_unfounded: float
+) -> list[float]:
     """For each group that somebody ruled on, how likely it is unfounded: decided cases, and verdicts on its targets."""
     known: list[float] = []
+    prior = math.log(prior_unfounded / (1 - prior_unfounded))
     for cluster in clusters:
-        if cluster.disposition in ("merged", "revoked") and cluster.verdict is None:
+        if cluster.disposition == "merged" or (cluster.disposition == "revoked" and cluster.verdict is None):
             continue
-        reviewed = next((e.contribution for e in cluster.evidence if e.signal == OUTCOMES), 0.0)
+        upheld = [verdicts[target] for target in cluster.author_by_target if target in verdicts]
         if cluster.verdict is not None:
             known.append(float(cluster.verdict == "coordinated"))
-        elif reviewed:
-            known.append(1 / (1 + math.exp(-reviewed - math.log(prior_unfounded / (1 - prior_unfounded)))))
+        elif upheld:
+            ratio = log_likelihood_ratio(sum(upheld), len(upheld) - sum(upheld), usual_upheld)
+            known.append(1 / (1 + math.exp(-prior - ratio)))
     return known
 
 

@@ -25,6 +25,7 @@ MOST_COMPLAINTS = 200  # of one reporter; who complains more often meets everybo
 SHARED_PEOPLE, SHARED_PART = 3, 0.2  # that two targets have at least in common, of the larger crowd
 TARGETS = 3  # that a seed has at least
 MEMBER_PART = 0.2  # of a seed's targets, and two at least, that a member complained about
+DEVOTION = 0.5  # of a member's complaints that are about them: who reads much meets every crowd
 
 
 def shared_crowds(window: Window) -> list[MemberSet]:
@@ -43,7 +44,7 @@ def shared_crowds(window: Window) -> list[MemberSet]:
     count, part = sp.csgraph.connected_components(links, directed=False)
     size = np.bincount(part, minlength=count)
     return [
-        frozenset(people[_members(by_target[part == one], int(size[one]))].tolist())
+        frozenset(_members(window, people, by_target[part == one]).tolist())
         for one in np.flatnonzero(size >= TARGETS).tolist()
     ]
 
@@ -64,6 +65,7 @@ def _links(window: Window, targets: Ints, by_target: sp.csr_matrix) -> sp.coo_ma
     return sp.coo_matrix((people[linked], (one[linked], two[linked])), shape=(len(targets), len(targets)))
 
 
-def _members(by_target: sp.csr_matrix, targets: int) -> Ints:
+def _members(window: Window, people: Ints, by_target: sp.csr_matrix) -> Ints:
     count = np.asarray(by_target.sum(axis=0)).ravel()
-    return np.flatnonzero(count >= max(2, MEMBER_PART * targets)).astype(np.int64)
+    enough = max(2.0, MEMBER_PART * by_target.shape[0])
+    return people[(count >= enough) & (count >= DEVOTION * window.degree[people])]

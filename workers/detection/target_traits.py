@@ -97,7 +97,7 @@ def _value(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
+class UsualTraits:
     """How common each feature is among all targets of a window (or a sample of them)."""
 
     targets: int
@@ -114,7 +114,7 @@ class Usual:
         )
 
 
-def usual_of(features: Mapping[str, int], targets: int) -> Usual:
+def usual_of(features: Mapping[str, int], targets: int) -> UsualTraits:
     """The base rate from a count of each feature over `targets` targets.
 
     Raises ValueError if a feature is counted more often than there are targets.
@@ -123,7 +123,7 @@ def usual_of(features: Mapping[str, int], targets: int) -> Usual:
     if most > targets:
         raise ValueError(f"a feature is counted {most} times among {targets} targets: a target has it once at most")
     numbers = Counter(name_of(f) for f in features if _is_number(f))
-    return Usual(
+    return UsualTraits(
         targets,
         {f: n for f, n in features.items() if n >= LEAST},
         frozenset(name for name, n in numbers.items() if n > DISTINCT_NUMBERS),
@@ -193,7 +193,7 @@ class TargetTraits(Mapping[int, frozenset[str]]):
     def __len__(self) -> int:
         return len(self._row_by_target)
 
-    def usual(self, targets: Ints) -> Usual:
+    def usual(self, targets: Ints) -> UsualTraits:
         """The base rate among `targets` (distinct keys); those that are unknown here are left out."""
         rows = np.fromiter((self._row_by_target.get(t, -1) for t in targets.tolist()), np.int64, len(targets))
         rows = rows[rows >= 0]
@@ -204,7 +204,7 @@ class TargetTraits(Mapping[int, frozenset[str]]):
         count = np.bincount(numbers[np.repeat(ends[rows], lengths) + within], minlength=len(self._features))
         common = np.flatnonzero(count >= LEAST)
         measures = frozenset(name for name, seen in self._numerals.items() if len(seen) > DISTINCT_NUMBERS)
-        return Usual(
+        return UsualTraits(
             len(rows),
             {self._features[k]: n for k, n in zip(common.tolist(), count[common].tolist(), strict=True)},
             measures,
@@ -212,7 +212,7 @@ class TargetTraits(Mapping[int, frozenset[str]]):
 
 
 def shared_traits_of(
-    targets: Iterable[int], traits: Mapping[int, Collection[str]], usual: Usual
+    targets: Iterable[int], traits: Mapping[int, Collection[str]], usual: UsualTraits
 ) -> tuple[Evidence, ...]:
     """The strongest things that the targets have in common, strongest first: at most five, one a kind, p < .01
     corrected.

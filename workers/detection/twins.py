@@ -37,7 +37,7 @@ RULES = (Rule(300_000, 3, 2, 3), Rule(LAG_MS, MEETINGS, 3, 3), Rule(86_400_000, 
 
 
 @dataclass(frozen=True, slots=True)
-class Meetings:
+class TwinMeetings:
     """Complaints of two reporters close to each other on one target."""
 
     mine: Events
@@ -47,7 +47,7 @@ class Meetings:
     count: Ints  # meetings of each pair
 
 
-def meetings_of(window: Window, limit: int) -> Meetings:
+def meetings_of(window: Window, limit: int) -> TwinMeetings:
     """All meetings within an hour, of complaints that are at most `limit` apart on a target, of active reporters."""
     mine, other = _close(window, limit, LAG_MS)
     active = (window.degree[window.reporter[mine]] >= MEETINGS) & (window.degree[window.reporter[other]] >= MEETINGS)
@@ -88,8 +88,8 @@ def _close(window: Window, limit: int, lag_ms: int) -> tuple[Events, Events]:
     return mine[near], other[near]
 
 
-def _by_pair(window: Window, mine: Events, other: Events) -> Meetings:
+def _by_pair(window: Window, mine: Events, other: Events) -> TwinMeetings:
     keys, which, count = np.unique(
         pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True, return_counts=True
     )
-    return Meetings(mine, other, which.astype(np.int64), keys, count)
+    return TwinMeetings(mine, other, which.astype(np.int64), keys, count)
