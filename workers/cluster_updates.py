@@ -78,7 +78,7 @@ class ClusterUpdates:
         settled = frozenset(self._adapted[g] for g in groups if g in self._adapted)
         with_traits = self._traits.aimed(connection, window, [g for g in groups if g not in self._adapted])
         usual = self._usual_now(connection)
-        new = self._records.recorded(connection, with_traits, watermark_us, usual.upheld)
+        new = self._records.recorded(connection, with_traits, watermark_us, usual.upheld_of_all)
         adapted = {g: self._adapted.get(g) or found_group(new[g], self.allowed or ()) for g in groups}
         self._adapted = adapted
         fresh = [group for group in adapted.values() if group not in settled]

@@ -153,7 +153,7 @@ class DryRunWindows:
         detector, groups = found
         with_traits = self.traits.aimed(connection, detector.window, groups)
         usual = self.verdicts.usual(connection, side.states.values(), side.policy, end_us)
-        complete = side.records.recorded(connection, with_traits, end_us, usual.upheld)
+        complete = side.records.recorded(connection, with_traits, end_us, usual.upheld_of_all)
         fresh = [found_group(complete[g], self.exempt) for g in groups]
         self._know({t for f in fresh for t in f.author_by_target} | set(targets_of(side.states.values())), connection)
         since_us = end_us - side.policy.window_seconds * SECOND_US

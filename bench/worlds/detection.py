@@ -151,7 +151,9 @@ class _Day:
 
     def candidate(self, group: Group) -> Candidate:
         """The group with the signals, records and outcomes of this day."""
-        everything = self._records.recorded(group, self._known, self._end_ms * 1000, float("-inf"), self._usual.upheld)
+        everything = self._records.recorded(
+            group, self._known, self._end_ms * 1000, float("-inf"), self._usual.upheld_of_all
+        )
         filed = [
             JudgedComplaint(seq, target, time_ms * 1000)
             for seq, target, time_ms in zip(

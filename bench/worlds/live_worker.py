@@ -133,7 +133,7 @@ class LiveWorker:
         if coordination(group.evidence) <= POLICY.flag_score:
             return group
         judged = {r: [c for c in self._filed[r] if c.target in self._known] for r in group.reporters}
-        evidence = record_evidence(judged, group.targets, self._known, self._crowds, now_us, usual.upheld)
+        evidence = record_evidence(judged, group.targets, self._known, self._crowds, now_us, usual.upheld_of_all)
         return group if evidence is None else replace(group, evidence=(*group.evidence, evidence))
 
     def _usual_now(self) -> Usual:

@@ -23,6 +23,7 @@ class Usual:
     """Shares that a tenant's verdicts are compared with."""
 
     upheld: float = UPHELD_ELSEWHERE / TARGETS_ELSEWHERE  # of the judged targets of people in no flagged group
+    upheld_of_all: float = UPHELD_ELSEWHERE / TARGETS_ELSEWHERE  # of all judged targets
     unfounded: float = 0.5  # of the groups that act together
     known: int = 0  # groups that people ruled on, which `unfounded` is measured on
 
@@ -34,12 +35,15 @@ def usual_of(verdicts: Mapping[int, bool], clusters: Collection[ClusterState], p
     to be wrong. `prior_unfounded` is the share of unfounded groups to expect before any decision, 0..1.
     """
     suspected = {t for c in clusters if _is_suspected(c) for t in c.author_by_target}
-    others = [upheld for target, upheld in verdicts.items() if target not in suspected]
-    share = (sum(others) + UPHELD_ELSEWHERE) / (len(others) + TARGETS_ELSEWHERE)
-    share = round(min(HIGHEST_SHARE, max(LOWEST_SHARE, share)), DIGITS)
+    share = _upheld_share([upheld for target, upheld in verdicts.items() if target not in suspected])
     known = _known_groups(verdicts, clusters, share, prior_unfounded)
     prior = (sum(known) + GROUPS_ELSEWHERE * prior_unfounded) / (len(known) + GROUPS_ELSEWHERE)
-    return Usual(share, round(prior, DIGITS), len(known))
+    return Usual(share, _upheld_share(verdicts.values()), round(prior, DIGITS), len(known))
+
+
+def _upheld_share(verdicts: Collection[bool]) -> float:
+    share = (sum(verdicts) + UPHELD_ELSEWHERE) / (len(verdicts) + TARGETS_ELSEWHERE)
+    return round(min(HIGHEST_SHARE, max(LOWEST_SHARE, share)), DIGITS)
 
 
 def _known_groups(

@@ -92,7 +92,8 @@ def audit(
         usual = usual_of(verdicts_on(known, known), states.values(), policy.prior_unfounded)
         with_traits = (replace(g, evidence=g.evidence + traits[g.targets]) for g in groups)
         found = [
-            found_group(records.recorded(g, known, end * 1000, policy.flag_score, usual.upheld)) for g in with_traits
+            found_group(records.recorded(g, known, end * 1000, policy.flag_score, usual.upheld_of_all))
+            for g in with_traits
         ]
         states.update(
             reconcile(
