@@ -1,4 +1,4 @@
-"""Turn stored results into the tables of docs/detection-first-worlds.md and the summary that the pictures are drawn from."""
+"""Turn stored results into the tables of docs/detection-first-worlds.md and what the pictures are drawn from."""
 
 from __future__ import annotations
 

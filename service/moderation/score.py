@@ -26,6 +26,7 @@ from service.moderation.usual import Usual
 
 JUDGED = frozenset({prior.PRIOR, outcomes_signal.OUTCOMES})  # signals that `judge` measures itself
 BENEFIT = 2.0  # log-odds: a group that acts together is cleared if it is right at seven to one
+BENEFIT_OF_ONE_TARGET = 1.3  # of a crowd on one target, on which there can be one verdict only
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,9 @@ def judge(
     coordinated = coordination(structural)
     beside = sum(e.contribution for e in structural if e.signal not in COORDINATION)
     unfounded = beside + before.contribution + reviewed.contribution
+    benefit = BENEFIT if target_count > 1 else BENEFIT_OF_ONE_TARGET
     disposition: Disposition = (
-        "revoked" if coordinated <= flag_score else ("flagged" if unfounded + BENEFIT > flag_score else "reliable")
+        "revoked" if coordinated <= flag_score else ("flagged" if unfounded + benefit > flag_score else "reliable")
     )
     return Verdict(
         coordinated + unfounded,

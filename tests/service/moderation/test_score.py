@@ -81,8 +81,8 @@ def test_coordinated_and_right_is_reliable_and_neither_is_revoked() -> None:
 
 
 def test_how_many_upheld_targets_clear_a_group_depends_on_how_many_the_tenant_usually_upholds() -> None:
-    often, seldom = Usual(upheld=0.4), Usual(upheld=0.15)
-    assert math.log(0.1 / ((4 / 6 + 0.4) / 2)) < -BENEFIT < math.log(0.1 / ((4 / 6 + 0.15) / 2))
+    often, seldom = Usual(upheld=0.85), Usual(upheld=0.4)
+    assert math.log(0.1 / ((4 / 6 + 0.85) / 2)) < -BENEFIT < math.log(0.1 / ((4 / 6 + 0.4) / 2))
     assert judged([signal("base", 2)], upheld=1, usual=often).disposition == "reliable"
     assert judged([signal("base", 2)], upheld=1, usual=seldom).disposition == "flagged"
     assert judged([signal("base", 2)], upheld=2, usual=seldom).disposition == "reliable"
@@ -97,9 +97,9 @@ def test_unfounded_is_the_prior_where_nothing_speaks_and_moves_with_outcomes() -
 
 
 @pytest.mark.parametrize(
-    ("unfounded", "disposition"), [(0.98, "flagged"), (0.5, "flagged"), (1 / 5, "flagged"), (1 / 7, "reliable")]
+    ("unfounded", "disposition"), [(0.98, "flagged"), (0.5, "flagged"), (1 / 7, "flagged"), (1 / 9, "reliable")]
 )
-def test_the_tenants_earlier_cases_are_shown_and_clear_a_group_only_where_groups_are_right_at_five_to_one(
+def test_the_tenants_earlier_cases_are_shown_and_clear_a_group_only_where_groups_are_right_at_seven_to_one(
     unfounded: float, disposition: str
 ) -> None:
     verdict = judged([signal("base", 2)], usual=Usual(unfounded=unfounded))
@@ -123,7 +123,7 @@ def test_the_prior_says_how_many_reviewed_groups_it_is_measured_on() -> None:
 def test_stored_evidence_tells_what_the_cluster_was_compared_with(
     upheld: float, unfounded: float, good: int, bad: int
 ) -> None:
-    usual = usual_in(judged([signal("base", 2)], good, bad, usual=Usual(upheld, unfounded)).evidence)
+    usual = usual_in(judged([signal("base", 2)], good, bad, usual=Usual(upheld=upheld, unfounded=unfounded)).evidence)
     assert (usual.upheld, usual.unfounded) == (pytest.approx(upheld), unfounded)
 
 
@@ -149,7 +149,13 @@ def test_signs_that_revealed_a_crowd_on_one_target_do_not_count_again_as_a_reaso
     found = Measurement(0.9, 0.05, 1e-9, 18, 20)
     assert contribution_of(name, found, targets=1, weights=Weights()) == 0
     assert contribution_of(name, found, targets=2, weights=Weights()) > 0
-    assert judged([signal("slice", 4)], upheld=1, targets=1).disposition == "reliable"
+
+
+@pytest.mark.parametrize("usual", [0.15, 0.4, 0.6])
+def test_one_upheld_verdict_clears_a_crowd_on_one_target_but_no_group_of_ten(usual: float) -> None:
+    share = Usual(upheld=usual)
+    assert judged([signal("slice", 4)], upheld=1, targets=1, usual=share).disposition == "reliable"
+    assert judged([signal("base", 4)], upheld=1, targets=10, usual=share).disposition == "flagged"
 
 
 def test_one_signal_says_so_much_at_most_and_an_ordinary_one_nothing() -> None:

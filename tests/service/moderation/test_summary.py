@@ -27,8 +27,8 @@ def sentence(*evidence: Evidence, members: int = 12, targets: int = 5, verdicts:
 def test_the_sentence_says_who_what_how_closely_and_that_nothing_was_reviewed() -> None:
     text = sentence(signal("burst", 9, 3e-15), signal("one_author", 0.8), signal("fresh_accounts", 0.5, 1e-4))
     assert text == (
-        "12 accounts complained about the same 5 targets; 80 % of the targets are by one author; up to 9 within one hour"
-        " (normally less than one); 50 % of the accounts were less than 14 days old; not reviewed yet."
+        "12 accounts complained about the same 5 targets; 80 % of the targets are by one author; up to 9 within one"
+        " hour (normally less than one); 50 % of the accounts were less than 14 days old; not reviewed yet."
     )
 
 

@@ -106,7 +106,7 @@ def test_the_posteriors_are_those_that_judging_the_cluster_would_give(
     def unfounded(upheld: int, rejected: int, beside: float) -> float:
         evidence = [Evidence(signal="fresh_accounts", value=0, usual=0, contribution=beside, text="")]
         return judge(
-            evidence, VerdictTally(upheld, rejected, 0), 9, usual=Usual(usual, 0.5), flag_score=0
+            evidence, VerdictTally(upheld, rejected, 0), 9, usual=Usual(upheld=usual, unfounded=0.5), flag_score=0
         ).unfounded_probability
 
     beside = log_odds(now) - log_odds(unfounded(told.upheld, told.rejected, 0))

@@ -17,7 +17,7 @@ from workers.audit import windows
 from workers.audit.history import Collector, ComplaintHistory
 from workers.audit.windows import audit
 from workers.detection.detector import Detector
-from workers.detection.target_traits import TargetTraits, Usual, traits_of
+from workers.detection.target_traits import TargetTraits, UsualTraits, traits_of
 
 DAY = 86_400
 POLICY = replace(DEFAULT_POLICY, window_seconds=6 * DAY)
@@ -70,7 +70,7 @@ def test_the_base_rate_is_asked_for_only_when_a_group_is_new_or_aims_elsewhere(
     asked: list[int] = []
     usual = TargetTraits.usual
 
-    def counted(self: TargetTraits, targets: Any) -> Usual:
+    def counted(self: TargetTraits, targets: Any) -> UsualTraits:
         asked.append(len(targets))
         return usual(self, targets)
 

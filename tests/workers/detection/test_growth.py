@@ -13,8 +13,9 @@ from service.model import Evidence
 from service.moderation.signals import registry
 from service.moderation.signals.signal import ContextSource, GroupFacts
 from service.policy import DEFAULT_POLICY
-from workers.detection.group_view import WindowView, complaints_of, fresh_share, near_duplicates
+from workers.detection.group_view import WindowView, complaints_of, near_duplicates
 from workers.detection.growth import Affinity, MemberSet, grow, measured_targets, merge, target_traffic, targets_of
+from workers.detection.surroundings import Surroundings
 from workers.detection.window import Window
 
 POLICY = DEFAULT_POLICY
@@ -168,8 +169,8 @@ def evidence_of(rows: list[Row], people: range, contexts: ContextSource = "given
     window = window_of(rows)
     who = np.array(sorted(numbers(window, people)), np.int64)
     targets = targets_of(window, who, POLICY.target_share)
-    usual_fresh = fresh_share(window, POLICY.fresh_account_seconds * 1000)
-    view = WindowView(window, who, targets, complaints_of(window, who, targets), POLICY, usual_fresh, 6.0, 2.0)
+    around = Surroundings(window, POLICY)
+    view = WindowView(window, who, targets, complaints_of(window, who, targets), POLICY, around, 6.0, 2.0)
     facts = GroupFacts("repeat", len(who), len(targets), contexts)
     return {e.signal: e for e in registry.evidence_of(registry.measured(view), facts, POLICY.weights)}
 
@@ -234,9 +235,9 @@ def test_the_burst_is_the_densest_hour_against_what_others_do_there() -> None:
     assert loud.usual > 30 and loud.p_value == 1.0
 
 
-def test_one_author_counts_from_four_targets_on() -> None:
-    assert evidence_of(raid(range(1, 9), range(6)), range(1, 9))["one_author"].contribution == 8 * 0.5
-    assert evidence_of(raid(range(1, 9), range(3)), range(1, 9))["one_author"].contribution == 0.0
+def test_one_author_is_shown_and_counts_nothing_since_volunteers_follow_one_as_well() -> None:
+    whole = evidence_of(raid(range(1, 9), range(6)), range(1, 9))["one_author"]
+    assert (whole.value, whole.contribution) == (1.0, 0.0)
     assert (
         evidence_of([Row(0, r.reporter, r.target, r.at, r.context) for r in raid(range(1, 9), range(6))], range(1, 9))[
             "one_author"

@@ -19,7 +19,7 @@ from workers.detection.target_traits import (
     P_LIMIT,
     SHOWN,
     TargetTraits,
-    Usual,
+    UsualTraits,
     shared_traits_of,
     traits_of,
     usual_of,
@@ -55,7 +55,7 @@ def traits(contents: Mapping[int, Mapping[str, Any]]) -> TargetTraits:
     return made
 
 
-def everywhere(made: TargetTraits) -> Usual:
+def everywhere(made: TargetTraits) -> UsualTraits:
     return made.usual(np.array(list(made), np.int64))
 
 

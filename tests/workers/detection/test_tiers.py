@@ -10,6 +10,7 @@ from worlds import DAY, HOUR, Row, columns, draw_town, members_of
 
 from service.moderation.outcomes import VerdictTally
 from service.moderation.score import coordination, judge
+from service.moderation.usual import Usual
 from service.policy import DEFAULT_POLICY
 from workers.detection.contexts import given_contexts, infer
 from workers.detection.detector import Detector
@@ -44,7 +45,7 @@ def flagged_crowds(rows: list[Row]) -> list[int]:
         len(g.reporters)
         for g in groups
         if g.kind == "one_shot"
-        and judge(g.evidence, VerdictTally(0, 0, 1), 1, prior_unfounded=0.5, flag_score=0).disposition == "flagged"
+        and judge(g.evidence, VerdictTally(0, 0, 1), 1, usual=Usual(), flag_score=0).disposition == "flagged"
     ]
 
 
@@ -136,8 +137,10 @@ def test_in_a_little_forum_where_pairs_say_nothing_twins_are_found() -> None:
 
 
 def test_nobody_is_a_twin_in_one_place_or_where_no_place_is_told() -> None:
-    assert coordinated(little_forum("one")) == []
-    assert coordinated(little_forum("none")) == []
+    for places in ("one", "none"):
+        detector, _ = Detector.sweep(POLICY, columns(little_forum(places)))
+        assert [lead for lead in detector.fitted().leads if lead.tier == "twins"] == []
+        assert all(found <= frozenset(range(1, 13)) for found in coordinated(little_forum(places))), "readers are not"
 
 
 def test_readers_of_a_little_forum_are_no_twins() -> None:
