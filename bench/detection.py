@@ -3,7 +3,7 @@
     nice .venv/bin/python bench/detection.py [--parts PART...] [--worlds DIR] [--toolkit PYTHON] [--quick]
 
 Results are stored in bench/out/detection/<state of the detection code>/, one file for each world and part, so that an
-interrupted run continues where it stopped. Then the tables are written into docs/detection-first-worlds.md between their
+interrupted run continues where it stopped. Then the tables go into docs/detection-first-worlds.md between their
 markers, and the pictures into docs/pictures/ if matplotlib is installed (`python bench/detection_pictures.py RESULTS
 docs/pictures` draws them with any Python that has it). The whole run takes about half an hour on one core. --quick: two
 small worlds, and nothing is written outside bench/out.

@@ -237,6 +237,16 @@ def test_an_old_group_is_not_revoked_by_a_part_of_it_that_looks_weak(keeper: Kee
     assert keeper["k1"].disposition == "flagged"
 
 
+def test_evidence_of_an_earlier_window_says_nothing_about_people_who_came_later(keeper: Keeper) -> None:
+    """Four friends on day 8; later, forty readers of an article are taken along with two of them."""
+    keeper.sees(8, gang(range(4), [1, 2, 3, 8]))
+    strong = keeper["k1"].probability
+    keeper.sees(20, gang([2, 3, *range(100, 102)], [8, 16], WEAK))
+    assert keeper["k1"].probability == strong, "four of six are those it was measured on"
+    keeper.sees(20.5, gang([2, 3, *range(100, 140)], [8, 16], WEAK))
+    assert keeper["k1"].probability < 0.5 < strong
+
+
 def test_a_raised_bound_revokes_only_what_is_all_in_the_window(keeper: Keeper) -> None:
     groups = gang(range(8), [7, 8]), gang(range(10, 18), [9, 10])
     keeper.sees(12, *groups)
