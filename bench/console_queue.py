@@ -43,7 +43,7 @@ BAR_MS = 150.0
 TENANT, PERSON = "default", "anna"
 TEXT = (
     "%d accounts complained about the same %d targets; up to %d of them within one hour, where %.1f are usual; %d of %d"
-    " targets are by author a-%d, where 0.%d %% are; not reviewed yet."
+    " targets are by author a-%d, where 0.%d %% are; acting together, not judged yet."
 )
 STATES = (
     ("open", None, 0.35),

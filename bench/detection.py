@@ -120,14 +120,14 @@ def _mixed(report: Any, campaign: dict[str, str], named: dict[str, str]) -> int:
 
 
 def _unjudged_patrols(report: Any, named: dict[str, str]) -> list[int]:
-    """Clusters that are mostly the patrol's: (flagged and saying "not reviewed yet", flagged, all)."""
+    """Clusters that are mostly the patrol's: (flagged and saying "not judged yet", flagged, all)."""
     patrols = [
         c
         for c in report["clusters"]
         if 2 * sum(named.get(r) == "n2" for r in c["reporters"]) >= len(c["reporters"]) and c["disposition"] != "merged"
     ]
     flagged = [c for c in patrols if c["disposition"] == "flagged"]
-    return [sum("not reviewed yet" in c.get("summary", "") for c in flagged), len(flagged), len(patrols)]
+    return [sum("not judged yet" in c.get("summary", "") for c in flagged), len(flagged), len(patrols)]
 
 
 def truth_of(files: WorldFiles) -> Any:

@@ -579,7 +579,7 @@ def bars(results: Results) -> str:
     patrols = [sum(t["unjudged_patrols"][k] for t in unknown) for k in range(3)]
     rows.append(
         _bar(
-            'the patrol, outcomes unknown: flagged clusters that say "not reviewed yet"',
+            'the patrol, outcomes unknown: flagged clusters that say "not judged yet"',
             f"{patrols[0]} of {patrols[1]}",
             "all",
             patrols[0] == patrols[1] > 0,

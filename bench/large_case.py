@@ -67,7 +67,7 @@ def plant(
                 found_us=drawn[-1].at_us,
                 version=1,
                 policy_version=DEFAULT_POLICY.version,
-                summary=f"{reporters} accounts complained about the same {targets} targets; not reviewed yet.",
+                summary=f"{reporters} accounts complained about the same {targets} targets; not judged yet.",
                 evidence=json.dumps([one.model_dump() for one in _evidence(reporters)]),
             )
         )

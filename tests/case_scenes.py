@@ -116,7 +116,7 @@ def put_case(
     reporters, hit = [say.format(f"r-{k}") for k in range(people)], [say.format(f"comment/{k}") for k in range(targets)]
     values = {
         "evidence": json.dumps([{**e, "text": say.format(e["text"])} for e in EVIDENCE]),
-        "summary": say.format(f"{people} accounts complained about the same {targets} targets; not reviewed yet."),
+        "summary": say.format(f"{people} accounts complained about the same {targets} targets; not judged yet."),
         "settle_with": json.dumps(hit[:2] if settle else []),
         "score": 9.4,
         "probability": 0.98,

@@ -59,7 +59,7 @@ def put_cluster(
         "last_us": at_us(last),
         "reporter_count": len(reporters) - len(excluded),
         "target_count": len(targets),
-        "summary": f"{cluster_id}: not reviewed yet",
+        "summary": f"{cluster_id}: acting together, not judged yet",
         "evidence": json.dumps(EVIDENCE),
         "policy_version": "2026.11",
         "version": 1,

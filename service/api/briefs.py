@@ -76,7 +76,7 @@ BRIEF_EXAMPLE: dict[str, Any] = {
             "kind": "repeat",
             "disposition": "flagged",
             "status": "open",
-            "summary": "9 accounts complained about the same 31 targets; not reviewed yet.",
+            "summary": "9 accounts complained about the same 31 targets; acting together, not judged yet.",
             "verdict": None,
             "complaints": 9,
             "probability": 0.97,

@@ -23,7 +23,8 @@ CLUSTER_ITEM: dict[str, Any] = {
     "reporter_count": 3,
     "target_count": 2,
     "summary": (
-        "3 accounts complained together about 2 targets of author a-9 within minutes of each other; not reviewed yet."
+        "3 accounts complained together about 2 targets of author a-9 within minutes of each other;"
+        " acting together, not judged yet."
     ),
     "evidence": [
         {

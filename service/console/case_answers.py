@@ -29,6 +29,7 @@ class CaseAnswers:
     what: tuple[str, ...]
     why: tuple[str, ...]
     reviewed: str
+    judged: bool  # whether people ruled on any of its targets
 
 
 def case_answers(
@@ -59,5 +60,5 @@ def case_answers(
     )
     signals_for = [s.title for s in signals if s.question == "coordinated" and s.contribution > 0 and s.name != "base"]
     upheld, rejected = (sum(t.verdict == verdict for t in targets) for verdict in ("upheld", "rejected"))
-    reviewed = verdicts(VerdictTally(upheld, rejected, 0)) if upheld or rejected else "no target reviewed yet"
-    return CaseAnswers(who, what, tuple(signals_for[:REASONS_NAMED]), reviewed)
+    reviewed = verdicts(VerdictTally(upheld, rejected, 0))
+    return CaseAnswers(who, what, tuple(signals_for[:REASONS_NAMED]), reviewed, bool(upheld or rejected))

@@ -99,7 +99,7 @@ def test_a_brigade_is_found_also_when_every_target_of_it_is_removed_automaticall
     laundered = [outcome(r, "upheld", "automatic", after=1) for r in last_hits(town)]
     (cluster,) = flagged(run(paper, town.rows, laundered))
     assert cluster.members == keys_of(f"r{r}" for r in town.brigades[0])
-    assert cluster.unfounded_probability >= 0.5 and "not reviewed yet" in cluster.summary
+    assert cluster.unfounded_probability >= 0.5 and "acting together, not judged yet" in cluster.summary
     target, _, _ = crowd_on(paper, town)
     assert paper.asks(target, THRESHOLD).recommendation == "hold"
 
@@ -162,7 +162,7 @@ def test_a_patrol_that_nobody_has_judged_yet_is_flagged_and_its_summary_says_so(
     (cluster,) = flagged(run(paper, patrol_town().rows))
     with paper.engine.connect() as connection:
         shown = read_cluster(connection, paper.id, cluster.id, now=LONG_AFTER)
-    assert "not reviewed yet" in shown.summary
+    assert "acting together, not judged yet" in shown.summary
     assert set(shown.settle_with) <= set(shown.targets) and shown.settle_with
 
 
@@ -265,6 +265,6 @@ def test_without_any_judgement_the_patrol_alone_is_flagged_beside_the_campaigns_
     wrongly = [
         c for c in audited(told(world, outcomes=False))[0] if c.disposition == "flagged" and not c.members <= campaign
     ]
-    assert all(set(c.author_by_target) <= patrolled and "not reviewed yet" in c.summary for c in wrongly)
+    assert all(set(c.author_by_target) <= patrolled and "acting together, not judged yet" in c.summary for c in wrongly)
     viral = {key_of(t) for t, crowd in world.crowd_by_target.items() if crowd == "viral outrage"}
     assert viral and not any(viral & set(c.author_by_target) for c in wrongly)

@@ -43,7 +43,7 @@ def verdicts(outcomes: VerdictTally) -> str:
     upheld, rejected = outcomes.upheld, outcomes.rejected
     reviewed = upheld + rejected
     if not reviewed:
-        return "not reviewed yet"
+        return "acting together, not judged yet"
     if upheld and rejected:
         rest = "the other" if upheld == 1 else "the others"
         return f"moderators rejected the complaints on {rejected} of {reviewed} targets reviewed and upheld {rest}"

@@ -55,7 +55,7 @@ def test_the_three_strongest_signals_of_coordination_are_named() -> None:
 
 
 def test_reviewed_targets_are_counted() -> None:
-    assert case_answers([], [], [target()], 8).reviewed == "no target reviewed yet"
+    assert case_answers([], [], [target()], 8).reviewed == "acting together, not judged yet"
     assert (
         case_answers([], [], [target(verdict="rejected")], 8).reviewed
         == "moderators rejected the complaints on the one target reviewed"

@@ -114,8 +114,11 @@ def test_a_pseudonymised_summary_does_not_name_an_author() -> None:
     )
     names = ExportNames.replacing(["r"], ["a-9"])
     assert (
-        names.words("8 accounts; 5 of 6 targets are by author a-9 (2 % of all targets are); not reviewed yet.", [told])
-        == "8 accounts; 90 % of the targets are by one author (2 % of all targets are); not reviewed yet."
+        names.words(
+            "8 accounts; 5 of 6 targets are by author a-9 (2 % of all targets are); not judged yet.",
+            [told],
+        )
+        == "8 accounts; 90 % of the targets are by one author (2 % of all targets are); not judged yet."
     )
     assert (
         ExportNames().words("as it is", [told]) == "as it is"

@@ -108,7 +108,7 @@ def test_a_queue_row_shows_the_key_facts_of_a_case(api: Api, anna: Visitor) -> N
         last=26,
         score=7.42,
         found_us=at_us(27),
-        summary="3 accounts complained together about 2 targets; not reviewed yet.",
+        summary="3 accounts complained together about 2 targets; acting together, not judged yet.",
         reporters=[f"r{n}" for n in range(1_234)],
     )
     for seq, hours in enumerate((2, 2.1, 13, 26), 1):

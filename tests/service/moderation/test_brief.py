@@ -24,7 +24,12 @@ from service.moderation.target_assessment import Assessment
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 GROUP = GroupOnTarget(
-    "k1", "repeat", "flagged", "open", "10 accounts complained about the same 31 targets; not reviewed yet.", None
+    "k1",
+    "repeat",
+    "flagged",
+    "open",
+    "10 accounts complained about the same 31 targets; not judged yet.",
+    None,
 )
 FIGURES = ComplaintFigures(standing=12, first_at=NOW, last_at=NOW)
 
@@ -72,7 +77,7 @@ def test_a_target_never_seen_has_a_brief_of_zeros() -> None:
 def test_a_held_target_says_who_carries_it_and_what_would_be_without() -> None:
     said = text(asked(), Dossier(FIGURES, [GROUP]))
     assert "12 people complained" in said and "leaves 3 independent complaints" in said
-    assert "only because of coordinated complaints" in said and "not reviewed yet" in said
+    assert "only because of coordinated complaints" in said and "not judged yet" in said
     assert (
         "10 of the complaints are from group k1 (flagged, no moderator has decided yet)" in said
         and "Without the discount for group k1, 12 complaints would count." in said

@@ -58,7 +58,7 @@ def cluster(
         probability=0.9,
         unfounded_probability=0.5,
         settle_with=(),
-        summary="5 accounts; not reviewed yet.",
+        summary="5 accounts; acting together, not judged yet.",
         policy_version="2026.11",
         version=1,
         found_us=0,

@@ -514,7 +514,7 @@ def test_the_same_result_changes_nothing(keeper: Keeper) -> None:
 
 def test_outcomes_of_people_clear_a_patrol_and_their_reversal_flags_it_again(keeper: Keeper) -> None:
     keeper.sees(6, gang(range(6), [1, 2, 3, 4, 5]))
-    assert "not reviewed yet" in keeper["k1"].summary
+    assert "acting together, not judged yet" in keeper["k1"].summary
     keeper.learns(60, *(outcome(t, "upheld", day=20) for t in range(1, 6)))  # long after everything has left the window
     cleared = keeper["k1"]
     assert (cleared.disposition, cleared.version) == ("reliable", 2) and cleared.unfounded_probability < 0.1

@@ -28,7 +28,8 @@ def test_the_sentence_says_who_what_how_closely_and_that_nothing_was_reviewed() 
     text = sentence(signal("burst", 9, 3e-15), signal("one_author", 0.8), signal("fresh_accounts", 0.5, 1e-4))
     assert text == (
         "12 accounts complained about the same 5 targets; 80 % of the targets are by one author; up to 9 within one"
-        " hour (normally less than one); 50 % of the accounts were less than 14 days old; not reviewed yet."
+        " hour (normally less than one); 50 % of the accounts were less than 14 days old; acting"
+        " together, not judged yet."
     )
 
 
@@ -66,7 +67,7 @@ def test_the_sentence_says_what_is_normal_in_an_hour(usual: float, words: str) -
         (0, 1, "moderators rejected the complaints on the one target reviewed"),
         (1, 3, "moderators rejected the complaints on 3 of 4 targets reviewed and upheld the other"),
         (1, 1, "moderators rejected the complaints on 1 of 2 targets reviewed and upheld the other"),
-        (0, 0, "not reviewed yet"),
+        (0, 0, "acting together, not judged yet"),
     ],
 )
 def test_the_sentence_says_how_moderators_ruled(upheld: int, rejected: int, words: str) -> None:
@@ -77,7 +78,7 @@ def test_the_sentence_says_the_strongest_thing_that_half_of_the_targets_have_in_
     traits = [trait("is_reply", 1e-5), trait("section", 1e-7), trait("author", 1e-9, value=0.4)]
     assert strongest(traits) is strongest(traits[::-1]) is traits[1]
     assert strongest([traits[2]]) is strongest([signal("lockstep", 1)]) is None
-    assert sentence(*traits).endswith("; 12 of 12 targets share section; not reviewed yet.")
+    assert sentence(*traits).endswith("; 12 of 12 targets share section; acting together, not judged yet.")
 
 
 def test_the_sentence_names_the_common_author_once() -> None:

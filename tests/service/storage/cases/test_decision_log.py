@@ -44,7 +44,7 @@ def test_the_newest_comes_first_and_pages_join_without_a_gap(engine: Engine, ten
         rest, end = list_entries(connection, tenant, LogFilter(), after=after, limit=3)
     assert [entry.decision.id for entry in page + rest] == ["d-3", "d-2", "d-1", "d-0"]
     assert end is None
-    assert page[0].summary == "k-2: not reviewed yet"
+    assert page[0].summary == "k-2: acting together, not judged yet"
 
 
 @pytest.mark.parametrize(
