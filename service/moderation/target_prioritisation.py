@@ -1,10 +1,10 @@
 """Choose up to three targets whose review settles soonest whether a group's complaints are unfounded.
 
-The model of outcomes (service/moderation/outcomes.log_likelihood_ratio) knows two kinds of coordinated groups: abusive
-ones, whose targets are upheld with a probability drawn from Beta(1, 4), and fair ones, Beta(4, 2). With w the cluster's
-unfounded_probability by now, u upheld and r rejected, the next k verdicts are upheld i times with probability
+The model of outcomes (service/moderation/outcomes.log_likelihood_ratio) knows abusive groups and fair ones. A(u, r) and
+F(u, r) are how likely each has u upheld and r rejected targets. With w the cluster's unfounded_probability by now, the
+next k verdicts are upheld i times with probability
 
-    P(i) = C(k, i) [w B(1+u+i, 4+r+k-i) / B(1+u, 4+r) + (1 - w) B(4+u+i, 2+r+k-i) / B(4+u, 2+r)]
+    P(i) = C(k, i) [w A(u+i, r+k-i) / A(u, r) + (1 - w) F(u+i, r+k-i) / F(u, r)]
 
 and each i has its posterior. To the model all unreviewed targets are equal. It gives the number of reviews needed, or
 none if no verdict would change anything. Targets with the most complaints by members come first, since their verdicts
