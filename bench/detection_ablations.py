@@ -22,6 +22,7 @@ from workers.detection.arrays import Events, Ints
 from workers.detection.groups import Group
 from workers.detection.growth import MemberSet
 from workers.detection.one_shot import ALPHA, CARRIERS, SHARE, Slice
+from workers.detection.surroundings import Surroundings
 from workers.detection.window import Window
 
 
@@ -46,10 +47,10 @@ def _unguarded(
 
 
 def _fisher_alone(
-    window: Window, target: int, events: Events, usual_fresh: float, slices_in_all: int, policy: Policy
+    window: Window, target: int, events: Events, surroundings: Surroundings, slices_in_all: int, policy: Policy
 ) -> Slice | None:
     """one_shot._test where only all three signs together may speak."""
-    view = one_shot.view_of_slice(window, target, events, usual_fresh, policy)
+    view = one_shot.view_of_slice(window, target, events, surroundings, policy)
     fresh, fingerprint, duplicate = signs = one_shot.signs_of(view)
     p_values = [max(s.p_value if s.p_value is not None else 1.0, 1e-30) for s in signs]
     p_value = min(1.0, float(chi2.sf(-2 * np.log(p_values).sum(), 2 * len(signs))) * max(slices_in_all, 1))
@@ -92,6 +93,7 @@ SWEPT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "crossing leads": (
         (detector_module, "crossing_pairs", lambda window, limit: (np.empty(0, np.int64), np.empty(0))),
     ),
+    "shared crowds": ((detector_module, "shared_crowds", lambda window: []),),
     "twins": ((detector_module, "twin_pairs", lambda window, limit: np.empty(0, np.int64)),),
     "chance-target filter (growth)": (_ANY_TARGET,),
     "targets measured on": ((growth, "measured_targets", growth.targets_of),),

@@ -33,6 +33,7 @@ from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.usual import Usual, usual_of, verdicts_on
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
@@ -60,6 +61,7 @@ class Live:
     swept_ms: int = 0
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     records: Records = field(init=False)
+    usual: Usual = field(default_factory=Usual)  # measured at each sweep
 
     def __post_init__(self) -> None:
         self.records = Records(self.world.history, self.world.outcomes)
@@ -75,6 +77,8 @@ class Live:
             swept, _ = Detector.sweep(POLICY, history.between(low, last))
             self.detector.adopt(swept.fitted(), int(batch.seq[-1]))
             groups, complete, self.swept_ms, self.found = self.detector.regroup(), True, now, {}
+            known = _KnownBy(self.world.outcomes, now * 1000)
+            self.usual = usual_of(verdicts_on(known, known), self.states.values(), POLICY.prior_unfounded)
         self._reconcile(groups, now, complete)
         return now
 
@@ -90,7 +94,7 @@ class Live:
         for identity, state in list(self.states.items()):
             if state.disposition != "merged" and not lost.isdisjoint(state.memberships):
                 self.states[identity] = rescore(
-                    state, self._known(state.author_by_target, now_us), now_us, POLICY, lost
+                    state, self._known(state.author_by_target, now_us), now_us, POLICY, self.usual, lost
                 )
 
     def _known(self, targets: Iterable[int], now_us: int) -> dict[int, list[FeedOutcome]]:
@@ -104,13 +108,20 @@ class Live:
         settled = frozenset(self.found[g] for g in groups if g in self.found)
         by_now = _KnownBy(self.world.outcomes, now_ms * 1000)
         self.found = {
-            g: self.found.get(g) or found_group(self.records.recorded(g, by_now, now_ms * 1000, POLICY.flag_score))
+            g: self.found.get(g)
+            or found_group(self.records.recorded(g, by_now, now_ms * 1000, POLICY.flag_score, self.usual.upheld_of_all))
             for g in groups
         }
         known = self._known({t for g in self.found.values() for t in g.author_by_target}, now_ms * 1000)
         window = self.detector.window
         recomputation = Recomputation(
-            list(self.found.values()), known, (window.since + window.origin) * 1000, now_ms * 1000, complete, settled
+            list(self.found.values()),
+            known,
+            (window.since + window.origin) * 1000,
+            now_ms * 1000,
+            complete,
+            self.usual,
+            settled,
         )
         self.states.update(reconcile(self.states, recomputation, POLICY, lambda: f"k{next(self.numbers)}"))
 

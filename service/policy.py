@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-BASE_VERSION = "2026.11"
+BASE_VERSION = "2026.12"
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 

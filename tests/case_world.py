@@ -61,7 +61,7 @@ def put_cluster(
         "target_count": len(targets),
         "summary": f"{cluster_id}: acting together, not judged yet",
         "evidence": json.dumps(EVIDENCE),
-        "policy_version": "2026.11",
+        "policy_version": "2026.12",
         "version": 1,
         "found_us": at_us(last),
         **columns,

@@ -39,7 +39,7 @@ _FRAGMENT: dict[str, Any] = {
     "threshold": 8,
     "crossed_by_complaints": True,
     "crossed_by_independent": False,
-    "policy_version": "2026.11",
+    "policy_version": "2026.12",
     "decision_facts": (
         "12 people complained; counted independently 4.3. 7.7 were discounted as coordinated. Removed automatically on"
         " 2021-12-23 14:05 UTC."
@@ -47,7 +47,7 @@ _FRAGMENT: dict[str, Any] = {
 }
 BRIEF_EXAMPLE: dict[str, Any] = {
     "target_id": "comment/5",
-    "policy_version": "2026.11",
+    "policy_version": "2026.12",
     "text": [
         (
             "12 people complained about this target. A group that complains together counts as one voice: that leaves"

@@ -36,7 +36,7 @@ CLUSTER_ITEM: dict[str, Any] = {
             "text": "83 % of the members complain about each target",
         }
     ],
-    "policy_version": "2026.11",
+    "policy_version": "2026.12",
     "version": 3,
     "merged_into": None,
     "split_from": None,

@@ -359,7 +359,7 @@ def test_a_tenants_thresholds_can_be_set_listed_and_reset(data: str) -> None:
         by_name["prior_unfounded"]["value"],
         by_name["flags_per_day"]["value"],
     ) == (12, 0.3, 50)
-    assert json.loads(listed.stdout.splitlines()[-1])["policy_version"].startswith("2026.11+")
+    assert json.loads(listed.stdout.splitlines()[-1])["policy_version"].startswith("2026.12+")
     assert "weights" not in by_name
     for wrong in (
         ("set", "--tenant", "news", "default_threshold=0"),
@@ -371,5 +371,5 @@ def test_a_tenants_thresholds_can_be_set_listed_and_reset(data: str) -> None:
         assert done.stderr and "Traceback" not in done.stderr
     assert run("policy", "reset", "--tenant", "news", "--data", data).returncode == 0
     assert json.loads(run("policy", "show", "--all", "--tenant", "news", "--data", data).stdout.splitlines()[-1]) == {
-        "policy_version": "2026.11"
+        "policy_version": "2026.12"
     }

@@ -112,7 +112,7 @@ def test_cases_come_when_the_quota_or_the_least_size_is_put_back(paper: Newspape
     with write(paper.engine) as connection:
         change_overrides(connection, paper.id, put={"flags_per_day": 0}, by="ann", now_us=1)
     found = tried(paper)
-    assert found["policy_now"] != found["policy_then"] == "2026.11"
+    assert found["policy_now"] != found["policy_then"] == "2026.12"
     assert found["comes_count"] == 2 == found["cases"]["held_back_now"] and found["cases"]["held_back_then"] == 0
     assert {case["cluster"] for case in found["comes"]} == set(paper.clusters())
     with write(paper.engine) as connection:

@@ -71,7 +71,7 @@ def test_the_brief_of_an_attacked_comment_tells_the_whole_story(api: Api, paper:
     )
     assert reasons["crossed_by_complaints"] and not reasons["crossed_by_independent"]
     assert any("removed automatically, and as far as we know no moderator" in line for line in brief["text"])
-    assert brief["not_known"] and brief["policy_version"] == "2026.11"
+    assert brief["not_known"] and brief["policy_version"] == "2026.12"
 
 
 def test_a_decision_an_appeal_and_a_notice_are_in_the_next_brief(api: Api, paper: Newspaper, key: str) -> None:

@@ -146,8 +146,8 @@ def done(api: Api, run: str, **found: Any) -> None:
         "days": 7,
         "until": "2026-03-08T00:00:00+00:00",
         "complaints": 1500,
-        "policy_now": "2026.11",
-        "policy_then": "2026.11+x",
+        "policy_now": "2026.12",
+        "policy_then": "2026.12+x",
         "seconds": 1.0,
         "cases": {
             "now": 1,
@@ -235,7 +235,7 @@ def test_a_dry_run_result_is_shown_and_can_be_applied(api: Api, root: Visitor) -
     assert root.post(f"{there}/apply").headers["location"] == "/console/settings/thresholds"
     page = root.get("/console/settings/thresholds").text
     assert (
-        "These thresholds are now active (version 2026.11+" in page
+        "These thresholds are now active (version 2026.12+" in page
         and "changed" in page
         and "Dry run with the defaults" in page
     )

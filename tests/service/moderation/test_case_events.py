@@ -59,7 +59,7 @@ def cluster(
         unfounded_probability=0.5,
         settle_with=(),
         summary="5 accounts; acting together, not judged yet.",
-        policy_version="2026.11",
+        policy_version="2026.12",
         version=1,
         found_us=0,
     )
@@ -189,7 +189,7 @@ def public(disposition: str, version: int = 2, **changes: Any) -> Cluster:
         "target_count": 2,
         "summary": "s",
         "evidence": [],
-        "policy_version": "2026.11",
+        "policy_version": "2026.12",
         "version": version,
         "reporters": ["a", "b", "c"],
         "targets": ["t", "u"],
@@ -249,7 +249,7 @@ def test_a_target_is_held_from_the_threshold_on_while_the_independent_stay_below
 
 
 def test_a_hold_is_the_same_while_target_carrier_and_threshold_are() -> None:
-    event = hold_event("comment/5", 12, CERTAIN, 8, "2026.11")
+    event = hold_event("comment/5", 12, CERTAIN, 8, "2026.12")
     assert event.key == hold_key("comment/5", CERTAIN, 8) == "comment/5/k1/8"
     assert event.data["url"] == "/v1/targets/comment%2F5" and event.data["brief_url"] == "/v1/targets/comment%2F5/brief"
     assert (

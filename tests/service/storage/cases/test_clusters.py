@@ -63,7 +63,7 @@ def state_of(identity: str, people: list[int], targets: list[int], **more: objec
         unfounded_probability=0.5,
         settle_with=tuple(key_of(f"t{t}") for t in targets[:2]),
         summary="six accounts; acting together, not judged yet.",
-        policy_version="2026.11",
+        policy_version="2026.12",
         version=1,
         found_us=77,
     )
