@@ -33,6 +33,7 @@ from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.usual import Usual, usual_of, verdicts_on
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
@@ -60,6 +61,8 @@ class Live:
     swept_ms: int = 0
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     records: Records = field(init=False)
+    usual: Usual | None = None  # in the tenant, measured at each sweep
+    scored_with: Usual | None = None  # what all clusters were last scored with
 
     def __post_init__(self) -> None:
         self.records = Records(self.world.history, self.world.outcomes)
@@ -75,11 +78,12 @@ class Live:
             swept, _ = Detector.sweep(POLICY, history.between(low, last))
             self.detector.adopt(swept.fitted(), int(batch.seq[-1]))
             groups, complete, self.swept_ms, self.found = self.detector.regroup(), True, now, {}
+            self.usual = None
         self._reconcile(groups, now, complete)
         return now
 
     def withdraw(self, seqs: Sequence[int]) -> None:
-        """Complaints are withdrawn: they leave the window, and the clusters they were in are judged anew."""
+        """Complaints are withdrawn: they leave the window, and the clusters they were in are scored again."""
         window = self.detector.window
         self._reconcile(
             self.detector.tick(self.world.history.between(0, 0), np.array(seqs, np.int64)),
@@ -89,9 +93,8 @@ class Live:
         lost, now_us = set(seqs), (window.watermark + window.origin) * 1000
         for identity, state in list(self.states.items()):
             if state.disposition != "merged" and not lost.isdisjoint(state.memberships):
-                self.states[identity] = rescore(
-                    state, self._known(state.author_by_target, now_us), now_us, POLICY, lost
-                )
+                known = self._known(state.author_by_target, now_us)
+                self.states[identity] = rescore(state, known, now_us, POLICY, self._usual_now(now_us), lost)
 
     def _known(self, targets: Iterable[int], now_us: int) -> dict[int, list[FeedOutcome]]:
         return {
@@ -100,19 +103,47 @@ class Live:
             if t in self.world.outcomes
         }
 
+    def _usual_now(self, now_us: int) -> Usual:
+        if self.usual is None:
+            known = self._known(self.world.outcomes, now_us)
+            self.usual = usual_of(verdicts_on(known, known), self.states.values(), POLICY.prior_unfounded)
+        return self.usual
+
     def _reconcile(self, groups: Sequence[Group], now_ms: int, complete: bool) -> None:
+        usual = self._usual_now(now_ms * 1000)
         settled = frozenset(self.found[g] for g in groups if g in self.found)
         by_now = _KnownBy(self.world.outcomes, now_ms * 1000)
         self.found = {
-            g: self.found.get(g) or found_group(self.records.recorded(g, by_now, now_ms * 1000, POLICY.flag_score))
+            g: self.found.get(g)
+            or found_group(self.records.recorded(g, by_now, now_ms * 1000, POLICY.flag_score, usual.upheld_of_all))
             for g in groups
         }
         known = self._known({t for g in self.found.values() for t in g.author_by_target}, now_ms * 1000)
         window = self.detector.window
         recomputation = Recomputation(
-            list(self.found.values()), known, (window.since + window.origin) * 1000, now_ms * 1000, complete, settled
+            list(self.found.values()),
+            known,
+            (window.since + window.origin) * 1000,
+            now_ms * 1000,
+            complete,
+            usual,
+            settled,
         )
         self.states.update(reconcile(self.states, recomputation, POLICY, lambda: f"k{next(self.numbers)}"))
+        if complete:
+            self._rescore_all(now_ms * 1000)
+
+    def _rescore_all(self, now_us: int) -> None:
+        """Score every cluster again if a sweep has changed what is usual."""
+        before, self.usual = self.usual, None
+        usual = self._usual_now(now_us)
+        if usual == before == self.scored_with:
+            return
+        self.scored_with = usual
+        for identity, state in list(self.states.items()):
+            if state.disposition != "merged":
+                known = self._known(state.author_by_target, now_us)
+                self.states[identity] = rescore(state, known, now_us, POLICY, usual)
 
     def independent(self, target: int, complaints: int) -> float:
         """The target's independent count by now."""

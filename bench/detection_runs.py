@@ -23,6 +23,7 @@ from service.intake.items import COMPLAINT, OUTCOME
 from service.model import JsonObject
 from service.moderation.outcomes import VerdictTally
 from service.moderation.score import judge
+from service.moderation.usual import Usual
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit import windows
@@ -58,6 +59,7 @@ DETECTING = (  # what decides who is flagged, and how a target's count is discou
             "score",
             "target_prioritisation",
             "track_record",
+            "usual",
         )
     ),
 )
@@ -139,12 +141,12 @@ def flagged_when_shuffled(batch: Complaints, seed: int, *, cleared: bool) -> dic
 
 
 def _flagged(groups: Sequence[Group]) -> list[Group]:
-    """Those that would be flagged while nobody has judged anything."""
-    prior, bound = DEFAULT_POLICY.prior_unfounded, DEFAULT_POLICY.flag_score
+    """Those that would be flagged in a tenant without any verdict."""
+    bound = DEFAULT_POLICY.flag_score
     return [
         g
         for g in groups
-        if judge(g.evidence, VerdictTally(0, 0, 0), len(g.targets), prior_unfounded=prior, flag_score=bound).disposition
+        if judge(g.evidence, VerdictTally(0, 0, 0), len(g.targets), usual=Usual(), flag_score=bound).disposition
         == "flagged"
     ]
 
