@@ -115,7 +115,7 @@ def differences(before: Any, after: Any, path: str = "$") -> Iterator[str]:
 def main() -> int:
     """Compare this tree with a revision."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", default="7ec614b", metavar="REVISION", help="git revision (default: %(default)s)")
+    parser.add_argument("--against", default="HEAD", metavar="REVISION", help="git revision (default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[301, 302], help="one world each (default: 301 302)")
     parser.add_argument("--complaints", type=int, default=9_000, help="per world (default: %(default)s)")
     options = parser.parse_args()

@@ -14,6 +14,7 @@ from remembered_sweeps import Sweeps
 from scipy.stats import chi2
 
 from service.model import Evidence, JsonObject
+from service.moderation.usual import Usual
 from service.policy import DEFAULT_POLICY, Policy
 from workers.audit import windows
 from workers.detection import detector as detector_module
@@ -85,7 +86,7 @@ def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
 
 
 _ANY_TARGET = (growth, "targets_of", _all_shared)
-# Each changes the groups, so the windows are swept anew.
+# Each changes the groups, so the windows are swept again.
 SWEPT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "weak tier": ((seed_growth, "weak_seeds", _without_weak),),
     "growth guard": ((growth, "grow", _unguarded),),
@@ -93,7 +94,7 @@ SWEPT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "crossing leads": (
         (detector_module, "crossing_pairs", lambda window, limit: (np.empty(0, np.int64), np.empty(0))),
     ),
-    "shared crowds": ((detector_module, "shared_crowds", lambda window: []),),
+    "crowd leads": ((detector_module, "shared_crowds", lambda window: []),),
     "twins": ((detector_module, "twin_pairs", lambda window, limit: np.empty(0, np.int64)),),
     "chance-target filter (growth)": (_ANY_TARGET,),
     "targets measured on": ((growth, "measured_targets", growth.targets_of),),
@@ -117,10 +118,19 @@ def _full(span: Evidence) -> Evidence:
     return span.model_copy(update={"value": 1.0, "contribution": DEFAULT_POLICY.weights.span})
 
 
+def _paceless(group: Group) -> Group:
+    """As if the members were as far apart as everybody's complaints."""
+    as_usual = {"contribution": 0.0}
+    return replace(
+        group, evidence=tuple(e.model_copy(update=as_usual) if e.signal == "pace" else e for e in group.evidence)
+    )
+
+
 # These change what is made of the groups; the sweeps stand.
 REPLAYED: dict[str, Callable[[Group], Group | None]] = {
     "one-shot tier": _without_one_shots,
     "context span in the score": _spanless,
+    "pace in the score": _paceless,
 }
 
 
@@ -135,7 +145,10 @@ class _NoRecords:
 
 
 # These change what is known beside the groups; the sweeps stand.
-BESIDE: dict[str, tuple[tuple[Any, str, Any], ...]] = {"members' records": ((windows, "Records", _NoRecords),)}
+BESIDE: dict[str, tuple[tuple[Any, str, Any], ...]] = {
+    "members' records": ((windows, "Records", _NoRecords),),
+    "what is usual in the tenant": ((windows, "usual_of", lambda *_: Usual()),),
+}
 ABLATIONS = (*REPLAYED, *BESIDE, *SWEPT)
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from service.moderation.score import coordination, log_odds, sigmoid
-from service.policy import DEFAULT_POLICY
 from workers.detection.groups import Group
 
 DAYS_APART = 3  # candidates are collected in windows so far apart: a day later mostly the same groups stand there again
@@ -110,17 +109,23 @@ def by_height(
     return tuple(found)
 
 
-def with_prior(unfounded: Sequence[float], prior: float) -> list[float]:
-    """The same probabilities had the tenant set another prior: it is one summand of the log-odds."""
-    shift = log_odds(prior) - log_odds(DEFAULT_POLICY.prior_unfounded)
-    inside = np.clip(unfounded, 1e-15, 1 - 1e-15)
-    return [sigmoid(log_odds(float(p)) + shift) for p in inside]
+def with_prior(found: Sequence[Mapping[str, Any]], prior: float | None) -> list[float]:
+    """The forecasts had the tenant had this prior, which is one summand of the log-odds; None: as the service gave
+    them.
+    """
+    if prior is None:
+        return [f["unfounded"] for f in found]
+    inside = np.clip([f["unfounded"] for f in found], 1e-15, 1 - 1e-15)
+    return [
+        sigmoid(log_odds(float(p)) + log_odds(prior) - log_odds(f["prior"])) for p, f in zip(inside, found, strict=True)
+    ]
+
+
+def dishonest_share(found: Sequence[Mapping[str, Any]]) -> float:
+    """The share of dishonest groups among these clusters, the best prior that a tenant could have; never 0 or 1."""
+    return min(max(sum(bool(f["dishonest"]) for f in found) / len(found), 1e-3), 1 - 1e-3)
 
 
 def calibrated(found: Sequence[Mapping[str, Any]], prior: float | None) -> Calibration:
-    """How true the numbers are; `prior` None: the share of dishonest groups among these very clusters, the best that a
-    tenant could set.
-    """
-    true = [bool(f["dishonest"]) for f in found]
-    share = min(max(sum(true) / len(true), 1e-3), 1 - 1e-3)
-    return calibration(with_prior([f["unfounded"] for f in found], share if prior is None else prior), true)
+    """How close the forecasts are to the truth, with this prior; None: with those measured in the tenant."""
+    return calibration(with_prior(found, prior), [bool(f["dishonest"]) for f in found])

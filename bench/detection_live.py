@@ -61,7 +61,8 @@ class Live:
     swept_ms: int = 0
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     records: Records = field(init=False)
-    usual: Usual = field(default_factory=Usual)  # measured at each sweep
+    usual: Usual | None = None  # in the tenant, measured at each sweep
+    scored_with: Usual | None = None  # what all clusters were last scored with
 
     def __post_init__(self) -> None:
         self.records = Records(self.world.history, self.world.outcomes)
@@ -77,13 +78,12 @@ class Live:
             swept, _ = Detector.sweep(POLICY, history.between(low, last))
             self.detector.adopt(swept.fitted(), int(batch.seq[-1]))
             groups, complete, self.swept_ms, self.found = self.detector.regroup(), True, now, {}
-            known = _KnownBy(self.world.outcomes, now * 1000)
-            self.usual = usual_of(verdicts_on(known, known), self.states.values(), POLICY.prior_unfounded)
+            self.usual = None
         self._reconcile(groups, now, complete)
         return now
 
     def withdraw(self, seqs: Sequence[int]) -> None:
-        """Complaints are withdrawn: they leave the window, and the clusters they were in are judged anew."""
+        """Complaints are withdrawn: they leave the window, and the clusters they were in are scored again."""
         window = self.detector.window
         self._reconcile(
             self.detector.tick(self.world.history.between(0, 0), np.array(seqs, np.int64)),
@@ -93,9 +93,8 @@ class Live:
         lost, now_us = set(seqs), (window.watermark + window.origin) * 1000
         for identity, state in list(self.states.items()):
             if state.disposition != "merged" and not lost.isdisjoint(state.memberships):
-                self.states[identity] = rescore(
-                    state, self._known(state.author_by_target, now_us), now_us, POLICY, self.usual, lost
-                )
+                known = self._known(state.author_by_target, now_us)
+                self.states[identity] = rescore(state, known, now_us, POLICY, self._usual_now(now_us), lost)
 
     def _known(self, targets: Iterable[int], now_us: int) -> dict[int, list[FeedOutcome]]:
         return {
@@ -104,12 +103,19 @@ class Live:
             if t in self.world.outcomes
         }
 
+    def _usual_now(self, now_us: int) -> Usual:
+        if self.usual is None:
+            known = self._known(self.world.outcomes, now_us)
+            self.usual = usual_of(verdicts_on(known, known), self.states.values(), POLICY.prior_unfounded)
+        return self.usual
+
     def _reconcile(self, groups: Sequence[Group], now_ms: int, complete: bool) -> None:
+        usual = self._usual_now(now_ms * 1000)
         settled = frozenset(self.found[g] for g in groups if g in self.found)
         by_now = _KnownBy(self.world.outcomes, now_ms * 1000)
         self.found = {
             g: self.found.get(g)
-            or found_group(self.records.recorded(g, by_now, now_ms * 1000, POLICY.flag_score, self.usual.upheld_of_all))
+            or found_group(self.records.recorded(g, by_now, now_ms * 1000, POLICY.flag_score, usual.upheld_of_all))
             for g in groups
         }
         known = self._known({t for g in self.found.values() for t in g.author_by_target}, now_ms * 1000)
@@ -120,10 +126,24 @@ class Live:
             (window.since + window.origin) * 1000,
             now_ms * 1000,
             complete,
-            self.usual,
+            usual,
             settled,
         )
         self.states.update(reconcile(self.states, recomputation, POLICY, lambda: f"k{next(self.numbers)}"))
+        if complete:
+            self._rescore_all(now_ms * 1000)
+
+    def _rescore_all(self, now_us: int) -> None:
+        """Score every cluster again if a sweep has changed what is usual."""
+        before, self.usual = self.usual, None
+        usual = self._usual_now(now_us)
+        if usual == before == self.scored_with:
+            return
+        self.scored_with = usual
+        for identity, state in list(self.states.items()):
+            if state.disposition != "merged":
+                known = self._known(state.author_by_target, now_us)
+                self.states[identity] = rescore(state, known, now_us, POLICY, usual)
 
     def independent(self, target: int, complaints: int) -> float:
         """The target's independent count by now."""

@@ -141,7 +141,7 @@ def flagged_when_shuffled(batch: Complaints, seed: int, *, cleared: bool) -> dic
 
 
 def _flagged(groups: Sequence[Group]) -> list[Group]:
-    """Those that would be flagged while nobody has judged anything."""
+    """Those that would be flagged in a tenant without any verdict."""
     bound = DEFAULT_POLICY.flag_score
     return [
         g

@@ -12,7 +12,7 @@ from statistics import mean
 from typing import Any
 
 from detection_adversaries import EVASIONS
-from detection_calibration import KNOWN, Calibration, by_height, calibrated, calibration, with_prior
+from detection_calibration import KNOWN, Calibration, by_height, calibrated, calibration, dishonest_share, with_prior
 from detection_comparators import TITLES
 from detection_crossings import Crossing, by_kind, shares
 
@@ -349,9 +349,9 @@ def unfounded(results: Results) -> str:
         if not scored:
             raise ValueError("no world was looked at for it")
         honest = [t for t in scored if not t["dishonest"]]
-        for prior, words in ((0.5, ".5 (the default)"), (None, "their share here")):
-            c = calibrated(scored, prior)
-            predicted = with_prior([t["unfounded"] for t in scored], c.base_rate if prior is None else prior)
+        share = dishonest_share(scored)
+        for prior, words in ((None, "measured in the tenant"), (0.5, ".5"), (share, "their share here")):
+            c, predicted = calibrated(scored, prior), with_prior(scored, prior)
             mean_of_kind = [
                 mean(p for p, t in zip(predicted, scored, strict=True) if t["dishonest"] == kind)
                 for kind in (True, False)
@@ -391,9 +391,7 @@ def unfounded(results: Results) -> str:
         ],
         rows,
     )
-    return (
-        f"{errors}\n\n{table(['outcomes', 'predicted (prior .5)', 'groups', 'mean predicted', 'dishonest'], heights)}"
-    )
+    return f"{errors}\n\n{table(['outcomes', 'predicted', 'groups', 'mean predicted', 'dishonest'], heights)}"
 
 
 def live_of(results: Results) -> dict[str, list[Crossing]]:

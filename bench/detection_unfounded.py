@@ -19,6 +19,7 @@ from remembered_sweeps import Sweeps
 
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.score import usual_in
 from service.moderation.signals.outcomes import OUTCOMES
 from service.policy import Policy
 from service.storage.complaints.feed import FeedOutcome
@@ -32,7 +33,8 @@ class ClusterForecast:
     world: str
     label: str  # the campaign, the honest kind (n2, n5, ...) or org, that most of its accounts belong to
     dishonest: bool
-    unfounded: float  # with the default prior
+    unfounded: float
+    prior: float  # that `unfounded` started from, as measured in the tenant
     disposition: str
     judged: bool  # whether any of its targets was
 
@@ -85,4 +87,5 @@ def _forecast(
     label, count = labels.most_common(1)[0]
     dishonest = label in set(campaign.values()) and 2 * count >= len(state.members)
     judged = any(e.signal == OUTCOMES and e.contribution for e in state.evidence)
-    return ClusterForecast(world, label, dishonest, state.unfounded_probability, state.disposition, judged)
+    prior = usual_in(state.evidence).unfounded
+    return ClusterForecast(world, label, dishonest, state.unfounded_probability, prior, state.disposition, judged)

@@ -34,7 +34,7 @@ from service.moderation.signals.group import MOST_WEIGHED
 Floats = npt.NDArray[np.float64]
 EDGES = np.array([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
 COORDINATED = ("lockstep", "devotion", "group", "span", "pace")
-UNFOUNDED = ("outcomes", "record", "fresh_accounts", "shared_fingerprints", "near_duplicate_texts", "one_author")
+UNFOUNDED = ("outcomes", "record", "fresh_accounts", "shared_fingerprints", "near_duplicate_texts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,6 @@ def factors(name: str, signal: Mapping[str, Any] | None) -> float:
         return float(signal["contribution"])
     if name == "group":
         return min(MOST_WEIGHED, signal["value"])
-    if name == "one_author":
-        return max(0.0, signal["value"] - 0.5)
     if name in ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts"):
         p = signal["p_value"]
         return 0.0 if p is None or p >= 0.05 else min(4.0, -float(np.log10(max(p, 1e-12))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.detection_calibration import by_height, calibrated, calibration, candidate_of, with_prior
+from bench.detection_calibration import by_height, calibrated, calibration, candidate_of, dishonest_share, with_prior
 from service.model import Evidence
 from workers.detection.groups import Group
 
@@ -78,14 +78,24 @@ def test_a_patrol_is_coordinated_and_an_outraged_crowd_is_not() -> None:
     assert not candidate_of("w", group(5, 6), IDS, TRUTH).coordinated
 
 
-def test_another_prior_shifts_the_log_odds_and_the_default_changes_nothing() -> None:
-    assert with_prior([0.2, 0.5, 1.0], 0.5) == pytest.approx([0.2, 0.5, 1.0])
-    assert with_prior([0.5], 0.9) == pytest.approx([0.9])
-    assert with_prior([0.2], 0.8) == pytest.approx([0.5])
+def forecasts(prior: float, *unfounded: float) -> list[dict[str, float]]:
+    return [{"unfounded": probability, "prior": prior} for probability in unfounded]
+
+
+def test_another_prior_shifts_the_log_odds_and_the_measured_one_changes_nothing() -> None:
+    assert with_prior(forecasts(0.5, 0.2, 0.5, 1.0), None) == [0.2, 0.5, 1.0]
+    assert with_prior(forecasts(0.7, 0.2, 0.5, 1.0), 0.7) == pytest.approx([0.2, 0.5, 1.0])
+    assert with_prior(forecasts(0.5, 0.5), 0.9) == pytest.approx([0.9])
+    assert with_prior(forecasts(0.5, 0.2), 0.8) == pytest.approx([0.5])
+    assert with_prior(forecasts(0.8, 0.5), 0.5) == pytest.approx([0.2])
 
 
 def test_the_groups_own_share_as_prior_is_right_where_nothing_else_is_known() -> None:
-    found = [{"unfounded": 0.5, "dishonest": dishonest} for dishonest in 10 * (True, True, True, False)]
-    assert calibrated(found, None).expected_error == pytest.approx(0, abs=1e-6)
-    assert calibrated(found, 0.5).expected_error == pytest.approx(0.25)
-    assert calibrated([{"unfounded": 0.5, "dishonest": True}], None).base_rate == 1, "a share of one is no certainty"
+    found = [{"unfounded": 0.5, "prior": 0.5, "dishonest": dishonest} for dishonest in 10 * (True, True, True, False)]
+    assert dishonest_share(found) == pytest.approx(0.75)
+    assert calibrated(found, 0.75).expected_error == pytest.approx(0, abs=1e-6)
+    assert calibrated(found, None).expected_error == pytest.approx(0.25)
+
+
+def test_a_share_of_one_does_not_make_a_prior_certain() -> None:
+    assert dishonest_share([{"dishonest": True}]) == pytest.approx(0.999)
