@@ -23,11 +23,10 @@ NO_GAP_MS = 86_400_000.0  # taken for usual where hardly two complaints are abou
 
 
 class Surroundings:
-    """The window as it was when this was made. Members and targets are the window's numbers."""
+    """Shares of the window, each as it is when it is first asked for. Members and targets are the window's numbers."""
 
     def __init__(self, window: Window, policy: Policy) -> None:
         self._window, self._policy = window, policy
-        self._rows = np.flatnonzero(~window.gone[: window.size])
 
     def fresh_beside(self, who: Ints) -> float:
         """Share of the other accounts that were fresh at their first complaint, among those of known age."""
@@ -53,8 +52,9 @@ class Surroundings:
         reporter, target, theirs = self._texts
         beside = theirs[~np.isin(reporter, who) & ~np.isin(target, what)][:TEXTS_SAMPLED]
         enough = slots_alike(self._policy.text_jaccard)
-        hits = np.array([(np.count_nonzero(beside == one, axis=1) >= enough).sum() for one in slots], float)
-        return np.asarray((hits + PRIOR_HITS) / (len(beside) + PRIOR_TOTAL))
+        different, which = np.unique(slots, axis=0, return_inverse=True)  # copies are mostly of one text
+        hits = np.array([(np.count_nonzero(beside == one, axis=1) >= enough).sum() for one in different], float)
+        return np.asarray((hits[which.ravel()] + PRIOR_HITS) / (len(beside) + PRIOR_TOTAL))
 
     @cached_property
     def gap_ms(self) -> float:
@@ -69,7 +69,7 @@ class Surroundings:
     def _freshness(self) -> tuple[Bools, Bools, Bools]:
         """By reporter: whether the age is known; whether the account was fresh at its first complaint; and prepared."""
         window = self._window
-        first = self._first_rows(self._rows)
+        first = self._first_rows(self._rows())
         first = first[window.created[first] != UNKNOWN_MS]
         age, limit = window.time[first] - window.created[first], self._policy.fresh_account_seconds * 1000
         known, young, prepared = (np.zeros(len(window.reporters), bool) for _ in range(3))
@@ -82,7 +82,8 @@ class Surroundings:
     def _fingerprints(self) -> tuple[Ints, Ints]:
         """By target: complaints with a fingerprint, and those of them that share it with another on the target."""
         window = self._window
-        rows = self._rows[window.fingerprint[self._rows] != 0]
+        rows = self._rows()
+        rows = rows[window.fingerprint[rows] != 0]
         target = window.target[rows].astype(np.int64)
         sharing = shared_on_target(target, window.fingerprint[rows])
         targets = len(window.targets)
@@ -92,12 +93,17 @@ class Surroundings:
     def _texts(self) -> tuple[Ints, Ints, npt.NDArray[np.uint8]]:
         """Reporter, target and signature of a sample of texts, one of each reporter."""
         window = self._window
-        rows = self._first_rows(self._rows[window.texted[self._rows]])
+        rows = self._rows()
+        rows = self._first_rows(rows[window.texted[rows]])
         # The keys are hashes, so that their order is a fair draw, and the same for the same people.
         order = np.argsort(window.reporters.keys[window.reporter[rows]], kind="stable")
         rows = rows[order[: TEXTS_SAMPLED + SPARE_TEXTS]]
         slots = slots_of([window.text[int(row)] for row in rows])
         return window.reporter[rows].astype(np.int64), window.target[rows].astype(np.int64), slots
+
+    def _rows(self) -> Ints:
+        """The complaints in the window, as places in its columns: they hold until it is compacted."""
+        return np.flatnonzero(~self._window.gone[: self._window.size])
 
     def _first_rows(self, rows: Ints) -> Ints:
         """Of each reporter, the first of these complaints."""

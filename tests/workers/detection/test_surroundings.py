@@ -178,3 +178,16 @@ def test_two_complaints_in_different_contexts_hours_apart_are_found_as_by_compar
             )
 
         assert span._returned(who, where, time_ms).tolist() == [apart(p) for p in np.unique(who).tolist()]
+
+
+def test_what_is_usual_may_be_asked_for_after_complaints_have_left_the_window() -> None:
+    """The columns move when the window is compacted: places found before that are other complaints, or none."""
+    early = [Row(0, 10 + k, 7_000 + k, k * 60.0, 8_000 + k, text=words(k)) for k in range(3_000)]
+    late = [replace(row, at=row.at + 20 * DAY) for row in [*group(range(1, 13), RULE), *town(300, RULE, quoting=0.3)]]
+    window = window_of(early)
+    around = Surroundings(window, POLICY)
+    window.append(columns([replace(row, seq=10_000 + k) for k, row in enumerate(sorted(late, key=lambda r: r.at))]))
+    view = replace(view_of(window, range(1, 13), range(3)), surroundings=around)
+    measured = near_duplicate_texts.measure(view), fresh_accounts.measure(view), pace.measure(view)
+    afresh = view_of(window, range(1, 13), range(3))
+    assert measured == (near_duplicate_texts.measure(afresh), fresh_accounts.measure(afresh), pace.measure(afresh))
