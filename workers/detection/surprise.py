@@ -97,8 +97,9 @@ class _Joined:
         count = int(inside.sum())
         if not count:
             return None
-        candidates = max(1, self._within(window.by_target.keys, active) - int(self.count[active].sum()))
-        others = max(0, self._within(window.by_target.keys, active) - self._within(self._own, active))
+        everyone, members = self._within(window.by_target.keys, self._own, active)
+        candidates = max(1, everyone - int(self.count[active].sum()))
+        others = max(0, everyone - members)
         n = max(window.live, 1)
         contexts = np.unique(self._places[active])
         elsewhere = max(0, int(window.context_crowd[contexts].sum() - self._crowd[active].sum())) / n
@@ -110,12 +111,16 @@ class _Joined:
         )
         return max(0.0, -math.log10(max(p, 1e-12)) - math.log10(candidates))
 
-    def _within(self, keys: Ints, active: Ints) -> int:
-        """How many of the sorted complaints (target and time) lie in the members' hours on the active targets."""
+    def _within(self, everyone: Ints, members: Ints, active: Ints) -> tuple[int, int]:
+        """How many of either complaints (sorted by target and time) lie in the members' hours on the active targets."""
         base = self.targets[active].astype(np.int64) << TIME_BITS
-        begin = np.searchsorted(keys, base | np.maximum(self.low[active] - self.margin, self.window.since), "left")
-        end = np.searchsorted(keys, base | np.minimum(self.high[active] + self.margin, TIME_MASK), "right")
-        return int((end - begin).sum())
+        low = base | np.maximum(self.low[active] - self.margin, self.window.since)
+        high = base | np.minimum(self.high[active] + self.margin, TIME_MASK)
+        all_of_them, theirs = (
+            int((np.searchsorted(keys, high, "right") - np.searchsorted(keys, low, "left")).sum())
+            for keys in (everyone, members)
+        )
+        return all_of_them, theirs
 
     def _on_targets(self, events: Events) -> tuple[Ints, Events]:
         """Which of the events are on the targets, with the place of each target."""
