@@ -70,7 +70,8 @@ class PairGraph:
 
     def _best_pair(self, who: Ints) -> tuple[int, int, float] | None:
         """The pair of members with the smallest p, against what people outside the group did."""
-        ends = who[: surprise.MEMBERS_WEIGHED]
+        by_key = np.argsort(self.window.reporters.keys[who])  # the window's own numbers depend on who came first
+        ends = who[by_key[: surprise.MEMBERS_WEIGHED]]
         one, two = np.triu_indices(len(ends), 1)
         joined = pairs.join(self.window, ends[one], ends[two], self.policy.size_strata)
         p = pair_p_values(

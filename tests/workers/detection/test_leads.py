@@ -10,9 +10,13 @@ import pytest
 from worlds import DAY, HOUR, MINUTE, Row, columns
 
 from service.policy import DEFAULT_POLICY
+from workers.detection import pairs, surprise
+from workers.detection.arrays import Ints
 from workers.detection.detector import Detector
 from workers.detection.null_model import expectations, pair_p_values
-from workers.detection.pairs import PAIR_BITS, join
+from workers.detection.pair_graph import PairGraph
+from workers.detection.pair_store import PairStore
+from workers.detection.pairs import PAIR_BITS, Joined, join
 from workers.detection.shared_crowds import shared_crowds
 from workers.detection.twins import twin_pairs
 from workers.detection.window import Window
@@ -138,3 +142,24 @@ def test_a_large_group_in_a_village_does_not_hide_itself() -> None:
     hidden = np.median(pair_p_values(window, joined, *fitted))
     seen = np.median(pair_p_values(window, joined, *fitted, group=who))
     assert seen < 1e-3 < hidden
+
+
+def test_among_whom_a_large_groups_best_pair_is_sought_does_not_depend_on_who_came_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gang = [Row(0, who, 100 + t, DAY * (1 + t) + who, context=200 + t) for t in range(4) for who in range(1, 91)]
+    later = [Row(0, who, 300, 60.0 * who, context=400) for who in range(46, 91)]
+    sought: list[set[int]] = []
+    for batches in ([gang], [later, gang]):  # in the second window, half of them came first
+        window = window_of([])
+        for batch in batches:
+            window.append(columns(batch))
+
+        def joined(window: Window, first: Ints, second: Ints, strata: tuple[int, ...]) -> Joined:
+            sought.append(people(window, first.tolist()) | people(window, second.tolist()))
+            return join(window, first, second, strata)
+
+        monkeypatch.setattr(pairs, "join", joined)
+        who = np.sort(window.reporters.find(np.arange(1, 91))).astype(np.int64)
+        PairGraph(POLICY, window, PairStore(POLICY.weak_p)).group_surprise(who, np.arange(4))
+    assert sought[0] == sought[1] and len(sought[0]) == surprise.MEMBERS_WEIGHED
