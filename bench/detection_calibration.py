@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from service.moderation.score import coordination, log_odds, sigmoid
+from service.moderation.log_odds import log_odds, sigmoid
+from service.moderation.score import coordination
 from workers.detection.groups import Group
 
 DAYS_APART = 3  # candidates are collected in windows so far apart: a day later mostly the same groups stand there again

@@ -13,11 +13,11 @@ tenant whose groups are not known to be mostly right.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from service.model import Disposition, Evidence
+from service.moderation.log_odds import sigmoid
 from service.moderation.outcomes import VerdictTally
 from service.moderation.signals import outcomes as outcomes_signal
 from service.moderation.signals import prior
@@ -38,16 +38,6 @@ class Verdict:
     unfounded_probability: float
     disposition: Disposition  # flagged, reliable or revoked (score at or below the bound)
     evidence: tuple[Evidence, ...]  # the structural ones, then the prior and outcomes
-
-
-def log_odds(probability: float) -> float:
-    """The logit; `probability` strictly between 0 and 1."""
-    return math.log(probability / (1 - probability))
-
-
-def sigmoid(x: float) -> float:
-    """The inverse of log_odds, safe for large |x|."""
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
 def coordination(evidence: Iterable[Evidence]) -> float:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from service.moderation.log_odds import log_odds, sigmoid
 from service.moderation.outcomes import (
     ABUSIVE,
     JudgedComplaint,
@@ -28,7 +29,6 @@ from service.moderation.outcomes import (
     fair_evidence,
     tally,
 )
-from service.moderation.score import log_odds, sigmoid
 from service.moderation.signals.outcomes import ratio
 
 MOST = 3  # targets named

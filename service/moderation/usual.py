@@ -5,11 +5,11 @@ With few verdicts the measured shares stay close to what is usual elsewhere.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.moderation.cluster_state import ClusterState
+from service.moderation.log_odds import log_odds, sigmoid
 from service.moderation.outcomes import Judgement, log_likelihood_ratio, standing
 
 UPHELD_ELSEWHERE, TARGETS_ELSEWHERE = 2.0, 5.0  # what a tenant without verdicts has: 2 of 5 targets upheld
@@ -51,7 +51,6 @@ def _known_groups(
 ) -> list[float]:
     """For each group that somebody ruled on, how likely it is unfounded: decided cases, and verdicts on its targets."""
     known: list[float] = []
-    prior = math.log(prior_unfounded / (1 - prior_unfounded))
     for cluster in clusters:
         if cluster.disposition == "merged" or (cluster.disposition == "revoked" and cluster.verdict is None):
             continue
@@ -60,7 +59,7 @@ def _known_groups(
             known.append(float(cluster.verdict == "coordinated"))
         elif upheld:
             ratio = log_likelihood_ratio(sum(upheld), len(upheld) - sum(upheld), usual_upheld)
-            known.append(1 / (1 + math.exp(-prior - ratio)))
+            known.append(sigmoid(log_odds(prior_unfounded) + ratio))
     return known
 
 

@@ -6,9 +6,8 @@ whose targets or cases people have decided; while there are few, the policy's pr
 
 from __future__ import annotations
 
-import math
-
 from service.model import Evidence
+from service.moderation.log_odds import log_odds
 from service.moderation.phrases import percent, plural
 from service.moderation.signals.signal import Signal
 from service.moderation.usual import Usual
@@ -26,7 +25,7 @@ def evidence(usual: Usual) -> Evidence:
         value=usual.unfounded,
         usual=EVEN,
         p_value=None,
-        contribution=math.log(usual.unfounded / (1 - usual.unfounded)),
+        contribution=log_odds(usual.unfounded),
         text=f"Before its own targets are reviewed, {share} of groups that act together are unfounded ({known}).",
     )
 

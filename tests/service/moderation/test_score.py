@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.model import Evidence
+from service.moderation.log_odds import log_odds, sigmoid
 from service.moderation.outcomes import VerdictTally, log_likelihood_ratio
-from service.moderation.score import BENEFIT, Verdict, judge, log_odds, sigmoid, usual_in
+from service.moderation.score import BENEFIT, Verdict, judge, usual_in
 from service.moderation.signals.chance import surprise
 from service.moderation.signals.outcomes import OUTCOMES
 from service.moderation.signals.prior import PRIOR

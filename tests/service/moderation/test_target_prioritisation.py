@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.stats import betabinom
 
 from service.model import Evidence
+from service.moderation.log_odds import log_odds, sigmoid
 from service.moderation.outcomes import JudgedComplaint, VerdictTally, tally
-from service.moderation.score import judge, log_odds, sigmoid
+from service.moderation.score import judge
 from service.moderation.target_prioritisation import MOST, expected_change, forecast, looks_needed, settle_with
 from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE, Usual
 from service.storage.complaints.feed import FeedOutcome
