@@ -18,7 +18,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import count
+from itertools import chain, count
 from statistics import mean
 from typing import Any
 
@@ -30,10 +30,10 @@ from world_files import ARGUMENTS, OUT, add_options, evaluation, world
 
 from service.moderation.assessment import independent_count, summarise
 from service.moderation.cluster_discounts import parts_by_target
-from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_scoring import rescore, rescore_all
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
-from service.moderation.usual import Usual, usual_of, verdicts_on
+from service.moderation.usual import Usual, Verdicts, usual_of
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
@@ -106,7 +106,8 @@ class Live:
     def _usual_now(self, now_us: int) -> Usual:
         if self.usual is None:
             known = self._known(self.world.outcomes, now_us)
-            self.usual = usual_of(verdicts_on(known, known), self.states.values(), POLICY.prior_unfounded)
+            verdicts = Verdicts(chain.from_iterable(known.values())).by_target
+            self.usual = usual_of(verdicts, self.states.values(), POLICY.prior_unfounded)
         return self.usual
 
     def _reconcile(self, groups: Sequence[Group], now_ms: int, complete: bool) -> None:
@@ -140,10 +141,8 @@ class Live:
         if usual == before == self.scored_with:
             return
         self.scored_with = usual
-        for identity, state in list(self.states.items()):
-            if state.disposition != "merged":
-                known = self._known(state.author_by_target, now_us)
-                self.states[identity] = rescore(state, known, now_us, POLICY, usual)
+        known = _KnownBy(self.world.outcomes, now_us)
+        self.states = rescore_all(self.states.values(), known, now_us, POLICY, usual)
 
     def independent(self, target: int, complaints: int) -> float:
         """The target's independent count by now."""

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_scoring import rescore, rescore_all
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
 from service.moderation.usual import Usual
@@ -108,9 +108,9 @@ class ClusterUpdates:
         if usual == before == self._applied:
             return {}
         self._applied = usual
-        alive = [cluster for cluster in self.by_id.values() if cluster.disposition != "merged"]
-        outcomes = self.outcomes_of(connection, {t for c in alive for t in c.author_by_target})
-        rescored = {c.id: rescore(c, outcomes, watermark_us, self._policy, usual) for c in alive}
+        targets = {t for c in self.by_id.values() if c.disposition != "merged" for t in c.author_by_target}
+        outcomes = self.outcomes_of(connection, targets)
+        rescored = rescore_all(self.by_id.values(), outcomes, watermark_us, self._policy, usual)
         changed = {i: after for i, after in rescored.items() if after is not self.by_id[i]}
         self.keep(changed)
         return changed

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from service.model import JsonObject, moment
-from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_scoring import rescore_all
 from service.moderation.cluster_state import ClusterState
+from service.moderation.usual import ALWAYS_US, usual_of
 from service.moderation.what_if import Comparison, compare, held_targets, is_case, paired, targets_of, with_verdicts
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import ids_by_key, totals_of
@@ -23,13 +24,8 @@ def report(windows: DryRunWindows, connection: Connection) -> JsonObject:
     overlap = windows.now.policy.identity_overlap
     names, sides = [], []
     for side in (windows.now, windows.then):
-        usual = windows.verdicts.usual(connection, side.states.values(), side.policy)
-        final = {
-            i: s
-            if s.disposition == "merged"
-            else rescore(s, windows.outcomes, windows.watermark_us, side.policy, usual)
-            for i, s in side.states.items()
-        }
+        usual = usual_of(windows.verdicts.until(ALWAYS_US), side.states.values(), side.policy.prior_unfounded)
+        final = rescore_all(side.states.values(), windows.outcomes, windows.watermark_us, side.policy, usual)
         mine = paired([s for s in final.values() if s.disposition != "merged"], stored.values(), overlap)
         names.append(mine)
         sides.append(with_verdicts(final, stored, mine))

@@ -18,10 +18,11 @@ from sqlalchemy import Connection
 
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
+from service.moderation.usual import VerdictsOverTime, usual_of
 from service.moderation.what_if import targets_of
 from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of
-from service.storage.complaints.archive_reader import analysis_state_of, outcomes_of, read_feed_window
+from service.storage.complaints.archive_reader import analysis_state_of, outcomes_after, outcomes_of, read_feed_window
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.detection import allow_list, dry_runs
 from service.storage.detection.dry_runs import DryRun
@@ -31,7 +32,6 @@ from workers.feed_columns import columns_of, standing
 from workers.group_adapter import found_group
 from workers.record_evidence import RecordEvidence
 from workers.shared_traits import SharedTraits
-from workers.tenant_verdicts import TenantVerdicts
 
 DAYS = 7
 MOST_COMPLAINTS = 3_000_000  # read at once: about a gigabyte; with more, fewer days are looked at
@@ -78,7 +78,7 @@ class DryRunWindows:
     then: PolicyRun  # by those proposed
     traits: SharedTraits
     exempt: frozenset[int]  # the allow-list
-    verdicts: TenantVerdicts
+    verdicts: VerdictsOverTime
     outcomes: dict[int, list[FeedOutcome]] = field(default_factory=dict)
     done: int = 0  # windows
     seconds: float = 0.0
@@ -115,7 +115,7 @@ class DryRunWindows:
             PolicyRun(then, RecordEvidence(number, then.flag_score)),
             SharedTraits(number),
             allow_list.keys_of(connection, number),
-            TenantVerdicts(number),
+            VerdictsOverTime(outcomes_after(connection, number, 0)),
         )
 
     @property
@@ -152,7 +152,7 @@ class DryRunWindows:
             return
         detector, groups = found
         with_traits = self.traits.aimed(connection, detector.window, groups)
-        usual = self.verdicts.usual(connection, side.states.values(), side.policy, end_us)
+        usual = usual_of(self.verdicts.until(end_us), side.states.values(), side.policy.prior_unfounded)
         complete = side.records.recorded(connection, with_traits, end_us, usual.upheld_of_all)
         fresh = [found_group(complete[g], self.exempt) for g in groups]
         self._know({t for f in fresh for t in f.author_by_target} | set(targets_of(side.states.values())), connection)

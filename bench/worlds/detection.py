@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from statistics import median
 
 import numpy as np
@@ -23,10 +24,10 @@ from service.model import Complaint, Outcome
 from service.moderation.assessment import ClusterPart, independent_count, summarise
 from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_state import ClusterState
-from service.moderation.outcomes import JudgedComplaint, standing, tally
+from service.moderation.outcomes import JudgedComplaint, tally
 from service.moderation.score import judge
 from service.moderation.track_record import verdict_on
-from service.moderation.usual import usual_of, verdicts_on
+from service.moderation.usual import Verdicts, usual_of
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
@@ -145,9 +146,9 @@ class _Day:
         columns = (c.reporter[rows], c.seq[rows], c.target[rows], c.time_ms[rows])
         for reporter, seq, target, time_ms in zip(*(column.tolist() for column in columns), strict=True):
             self._judged[reporter].append(JudgedComplaint(seq, target, time_ms * 1000))
-        verdicts = [o.verdict for several in known.values() if (o := standing(several)) is not None]
-        self._upheld, self._rejected = verdicts.count("upheld"), verdicts.count("rejected")
-        self._usual = usual_of(verdicts_on(known, known), (), DEFAULT_POLICY.prior_unfounded)
+        verdicts = Verdicts(chain.from_iterable(known.values())).by_target
+        self._upheld, self._rejected = sum(verdicts.values()), len(verdicts) - sum(verdicts.values())
+        self._usual = usual_of(verdicts, (), DEFAULT_POLICY.prior_unfounded)
 
     def candidate(self, group: Group) -> Candidate:
         """The group with the signals, records and outcomes of this day."""

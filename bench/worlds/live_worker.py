@@ -16,13 +16,13 @@ from bench.worlds.detection import read
 from bench.worlds.world import START, World
 from service.moderation.assessment import ClusterPart, independent_count, summarise
 from service.moderation.cluster_discounts import parts_by_target
-from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_scoring import rescore, rescore_all
 from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import JudgedComplaint
 from service.moderation.reconciliation import Recomputation, reconcile
 from service.moderation.score import coordination
 from service.moderation.signals.record import record_evidence
-from service.moderation.usual import Usual, usual_of, verdicts_on
+from service.moderation.usual import Usual, Verdicts, usual_of
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from workers.detection.detector import Detector
@@ -53,6 +53,7 @@ class LiveWorker:
         self._adapted: dict[Group, AdaptedGroup] = {}
         self._swept_ms: int | None = None
         self._usual: Usual | None = None  # measured at each sweep
+        self._verdicts = Verdicts()
         self._numbers = count(1)
         self._key_by_target = {name: key for key, name in self._history.target_ids.items()}
         self.sweeps = 0
@@ -94,6 +95,7 @@ class LiveWorker:
         while self._arrived < len(self._pending) and self._pending[self._arrived].decided_us <= now_us:
             outcome = self._pending[self._arrived]
             self._known.setdefault(outcome.target, []).append(outcome)
+            self._verdicts.add(outcome)
             touched |= self._clusters_of.get(outcome.target, set())
             self._arrived += 1
         for identity in sorted(touched):
@@ -127,6 +129,9 @@ class LiveWorker:
             for target in state.author_by_target:
                 self._clusters_of[target].add(identity)
         self._states.update(changed)
+        if complete:
+            self._usual = None
+            self._states = rescore_all(self._states.values(), self._known, now_ms * 1000, POLICY, self._usual_now())
 
     def _recorded(self, group: Group, now_us: int, usual: Usual) -> Group:
         """The group with its members' records so far, as workers.record_evidence reads them from the archive."""
@@ -138,6 +143,5 @@ class LiveWorker:
 
     def _usual_now(self) -> Usual:
         if self._usual is None:
-            verdicts = verdicts_on(self._known, self._known)
-            self._usual = usual_of(verdicts, self._states.values(), POLICY.prior_unfounded)
+            self._usual = usual_of(self._verdicts.by_target, self._states.values(), POLICY.prior_unfounded)
         return self._usual

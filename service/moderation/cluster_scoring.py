@@ -170,6 +170,20 @@ def rescore(
     return versioned(state, after) if state != after else state
 
 
+def rescore_all(
+    clusters: Iterable[ClusterState],
+    outcomes: Mapping[int, Sequence[Judgement]],
+    now_us: int,
+    policy: Policy,
+    usual: Usual,
+) -> dict[str, ClusterState]:
+    """All clusters by id, by what is usual now; unchanged ones and merged ones are the same objects."""
+    return {
+        cluster.id: cluster if cluster.disposition == "merged" else rescore(cluster, outcomes, now_us, policy, usual)
+        for cluster in clusters
+    }
+
+
 def _without_withdrawn(state: ClusterState, withdrawn: Set[int]) -> ClusterState:
     """The cluster without these complaints (its own, by seq) and without members and targets that have none left."""
     if not withdrawn:

@@ -5,7 +5,7 @@ With few verdicts the measured shares stay close to what is usual elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from service.moderation.cluster_state import ClusterState
@@ -15,6 +15,7 @@ from service.moderation.outcomes import Judgement, log_likelihood_ratio, standin
 UPHELD_ELSEWHERE, TARGETS_ELSEWHERE = 2.0, 5.0  # what a tenant without verdicts has: 2 of 5 targets upheld
 GROUPS_ELSEWHERE = 4.0  # groups that the policy's prior is worth
 DIGITS = 2  # of a share: smaller changes re-score no cluster
+ALWAYS_US = 2**62  # later than any decision
 LOWEST_SHARE, HIGHEST_SHARE = 0.15, 0.85  # outside them, verdicts are about one flood of complaints
 
 
@@ -26,6 +27,45 @@ class Usual:
     upheld_of_all: float = UPHELD_ELSEWHERE / TARGETS_ELSEWHERE  # of all judged targets
     unfounded: float = 0.5  # of the groups that act together
     known: int = 0  # groups that people ruled on, which `unfounded` is measured on
+
+
+class Verdicts:
+    """The verdicts of people on targets, kept current as outcomes become known."""
+
+    def __init__(self, outcomes: Iterable[Judgement] = ()) -> None:
+        self.by_target: dict[int, bool] = {}  # whether the complaints were upheld; those judged first come first
+        self._outcomes: dict[int, list[Judgement]] = {}
+        for outcome in outcomes:
+            self.add(outcome)
+
+    def add(self, outcome: Judgement) -> None:
+        """Take in one more outcome; what no person decided changes nothing."""
+        if standing([outcome]) is None:
+            return
+        known = self._outcomes.setdefault(outcome.target, [])
+        known.append(outcome)
+        stands = standing(known)
+        self.by_target[outcome.target] = stands is not None and stands.verdict == "upheld"
+
+    def keep_latest(self, targets: int) -> None:
+        """Forget all but so many targets."""
+        for target in list(self.by_target)[: max(0, len(self.by_target) - targets)]:
+            del self.by_target[target], self._outcomes[target]
+
+
+class VerdictsOverTime:
+    """The verdicts known at later and later moments of a history."""
+
+    def __init__(self, outcomes: Iterable[Judgement]) -> None:
+        self._outcomes = sorted(outcomes, key=lambda outcome: outcome.decided_us)
+        self._known, self._next = Verdicts(), 0
+
+    def until(self, now_us: int) -> Mapping[int, bool]:
+        """By target, what was decided until `now_us`, which must not be earlier than at the last call."""
+        while self._next < len(self._outcomes) and self._outcomes[self._next].decided_us <= now_us:
+            self._known.add(self._outcomes[self._next])
+            self._next += 1
+        return self._known.by_target
 
 
 def usual_of(verdicts: Mapping[int, bool], clusters: Collection[ClusterState], prior_unfounded: float) -> Usual:
@@ -61,12 +101,6 @@ def _known_groups(
             ratio = log_likelihood_ratio(sum(upheld), len(upheld) - sum(upheld), usual_upheld)
             known.append(sigmoid(log_odds(prior_unfounded) + ratio))
     return known
-
-
-def verdicts_on(targets: Iterable[int], outcomes: Mapping[int, Sequence[Judgement]]) -> dict[int, bool]:
-    """Whether people upheld the complaints about each target; targets without a verdict are left out."""
-    found = ((target, standing(outcomes.get(target, ()))) for target in targets)
-    return {target: outcome.verdict == "upheld" for target, outcome in found if outcome is not None}
 
 
 def _is_suspected(cluster: ClusterState) -> bool:

@@ -27,8 +27,8 @@ def test_outcomes_are_read_on_from_where_the_last_reading_ended(engine: Engine) 
     archive(engine, tenant, epoch, batches(lines, first=1))
     verdicts = TenantVerdicts(tenant)
 
-    def upheld(connection: Connection, until_us: int | None = None) -> float:
-        return verdicts.usual(connection, (), DEFAULT_POLICY, until_us).upheld
+    def upheld(connection: Connection) -> float:
+        return verdicts.usual(connection, (), DEFAULT_POLICY).upheld
 
     with engine.connect() as connection:
         assert [o.id for o in outcomes_after(connection, tenant, 0)] == ["o1", "o2"]
@@ -42,16 +42,3 @@ def test_outcomes_are_read_on_from_where_the_last_reading_ended(engine: Engine) 
         assert upheld(connection) == round((2 + 2) / (3 + 5), 2), "what a machine decided counts nothing"
         before = [o.id for o in outcomes_after(connection, tenant, verdicts._seq)]
     assert before == [] and any("outcomes" in sql for sql in read)
-
-
-def test_a_dry_run_of_an_earlier_day_counts_what_was_decided_by_then(engine: Engine) -> None:
-    tenant = create_tenant(engine, "paper", 0)
-    epoch = take_epoch(engine, schema.ingest_state, tenant)
-    lines = [outcome(f"o{k}", f"t{k}", 5 + k, verdict="upheld") for k in range(10)]
-    archive(engine, tenant, epoch, batches(lines, first=1))
-    with engine.connect() as connection:
-        verdicts = TenantVerdicts(tenant)
-        decided = sorted(o.decided_us for o in outcomes_after(connection, tenant, 0))
-        early = verdicts.usual(connection, (), DEFAULT_POLICY, decided[4])
-        assert early.upheld == round((5 + 2) / (5 + 5), 2)
-        assert verdicts.usual(connection, (), DEFAULT_POLICY).upheld == round((10 + 2) / (10 + 5), 2)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 
 import numpy as np
 
 from service.model import Evidence
-from service.moderation.cluster_scoring import rescore
+from service.moderation.cluster_scoring import rescore_all
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
-from service.moderation.usual import usual_of, verdicts_on
+from service.moderation.usual import ALWAYS_US, VerdictsOverTime, usual_of
 from service.policy import Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.history import ComplaintHistory
@@ -77,7 +77,7 @@ def audit(
     traits: dict[frozenset[int], tuple[Evidence, ...]] = {}  # by target set, of the last window's groups
     if not len(time):
         return AuditResult([], 0, counters)
-    records = Records(history, outcomes)
+    records, verdicts = Records(history, outcomes), VerdictsOverTime(chain.from_iterable(outcomes.values()))
     window_ms = policy.window_seconds * 1000
     ends = list(window_ends(int(time[0]), int(time[-1]), window_ms, step_seconds * 1000))
     for done, end in enumerate(ends, 1):
@@ -89,7 +89,7 @@ def audit(
         counters.update(detector.counters)
         traits = traits_by_targets(history, history.complaints.target[first:last], groups, traits)
         known = _KnownBy(outcomes, end * 1000)
-        usual = usual_of(verdicts_on(known, known), states.values(), policy.prior_unfounded)
+        usual = usual_of(verdicts.until(end * 1000), states.values(), policy.prior_unfounded)
         with_traits = (replace(g, evidence=g.evidence + traits[g.targets]) for g in groups)
         found = [
             found_group(records.recorded(g, known, end * 1000, policy.flag_score, usual.upheld_of_all))
@@ -104,12 +104,9 @@ def audit(
             )
         )
         progress(done, len(ends))
-    usual = usual_of(verdicts_on(outcomes, outcomes), states.values(), policy.prior_unfounded)
-    final = [
-        s if s.disposition == "merged" else rescore(s, outcomes, int(time[-1]) * 1000, policy, usual)
-        for s in states.values()
-    ]
-    return AuditResult(final, len(ends), counters)
+    usual = usual_of(verdicts.until(ALWAYS_US), states.values(), policy.prior_unfounded)
+    final = rescore_all(states.values(), outcomes, int(time[-1]) * 1000, policy, usual)
+    return AuditResult(list(final.values()), len(ends), counters)
 
 
 def traits_by_targets(

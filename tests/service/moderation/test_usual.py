@@ -9,7 +9,7 @@ from scipy.stats import betabinom
 
 from service.moderation.cluster_state import ClusterState, StandingVerdict
 from service.moderation.outcomes import log_likelihood_ratio
-from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE, Usual, usual_of, verdicts_on
+from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE, Usual, Verdicts, VerdictsOverTime, usual_of
 from service.storage.complaints.feed import FeedOutcome
 
 
@@ -119,4 +119,29 @@ def test_the_standing_verdict_of_people_counts_and_machines_do_not() -> None:
         3: [outcome(3, None)],
         4: [outcome(4, "upheld")],
     }
-    assert verdicts_on(outcomes, outcomes) == {1: False, 4: True}
+    assert Verdicts(o for several in outcomes.values() for o in several).by_target == {1: False, 4: True}
+
+
+def test_later_verdicts_on_a_target_replace_earlier_ones_and_an_appeal_outranks_them() -> None:
+    verdicts = Verdicts([outcome(1, "upheld", at=5)])
+    verdicts.add(outcome(1, "rejected", at=4))
+    assert verdicts.by_target == {1: True}
+    verdicts.add(outcome(1, "rejected", at=6))
+    assert verdicts.by_target == {1: False}
+    verdicts.add(outcome(1, "upheld", "appeal", at=1))
+    assert verdicts.by_target == {1: True}
+
+
+def test_only_the_latest_targets_are_kept() -> None:
+    verdicts = Verdicts(outcome(target, "upheld") for target in range(10))
+    verdicts.keep_latest(3)
+    assert set(verdicts.by_target) == {7, 8, 9}
+    verdicts.add(outcome(2, "rejected"))
+    assert verdicts.by_target[2] is False, "of a target that was forgotten, the new verdict is all there is"
+
+
+def test_what_was_decided_later_is_not_known_yet() -> None:
+    history = VerdictsOverTime([outcome(2, "rejected", at=8), outcome(1, "upheld", at=5), outcome(1, "rejected", at=9)])
+    assert dict(history.until(4)) == {}
+    assert dict(history.until(5)) == {1: True}
+    assert dict(history.until(9)) == {1: False, 2: False}
