@@ -9,7 +9,7 @@ however a sample of worlds happens to fall. A group that stands in several windo
 coordinated   truth: half of the accounts belong to one campaign, or to people who act together by design
               (bench/worlds/labels.py). Signals: lockstep, devotion, group, span, pace, with a base
 unfounded     of the groups that act together: do half of the accounts belong to one campaign? Signals: outcomes and
-              records (as log-likelihood ratios), new accounts, shared fingerprints, copied wording, one author
+              records (as log-likelihood ratios), new accounts, shared fingerprints, copied wording
 
 Printed: the coefficients of all imaginations together (those go into service/policy.py), then of each fit that leaves
 one imagination out, with its calibration error, Brier score (beside the base rate's), precision and recall there.
@@ -29,7 +29,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
+from service.moderation.signals import pace, record
+from service.moderation.signals.chance import surprise
 from service.moderation.signals.group import MOST_WEIGHED
+from service.moderation.signals.outcomes import OUTCOMES
+from service.moderation.signals.registry import SIGNAL_BY_NAME
+from service.moderation.signals.signal import Measurement
 
 Floats = npt.NDArray[np.float64]
 EDGES = np.array([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
@@ -55,15 +60,16 @@ def factors(name: str, signal: Mapping[str, Any] | None) -> float:
     """A signal as it enters the score, before its weight."""
     if signal is None:
         return 0.0
-    if name == "pace":
-        return float(np.clip(np.log10(signal["usual"] / signal["value"]), -2.0, 2.0))
-    if name in ("outcomes", "record"):
+    if name == pace.SIGNAL.name:
+        return pace.factors(Measurement(signal["value"], signal["usual"]))
+    if name == record.NAME:
+        return float(signal["contribution"]) / record.WEIGHT
+    if name == OUTCOMES:
         return float(signal["contribution"])
     if name == "group":
         return min(MOST_WEIGHED, signal["value"])
-    if name in ("fresh_accounts", "shared_fingerprints", "near_duplicate_texts"):
-        p = signal["p_value"]
-        return 0.0 if p is None or p >= 0.05 else min(4.0, -float(np.log10(max(p, 1e-12))))
+    if SIGNAL_BY_NAME[name].question == "unfounded":  # a sign of disposable accounts
+        return surprise(signal["p_value"])
     return float(signal["value"])
 
 

@@ -75,6 +75,7 @@ def scored(
             None if state.trimmed_us is not None else list(Counter(m.reporter for m in counted).values()),
             verdict.evidence,
             reviewed,
+            acting_together=disposition != "revoked",
         ),
         revoked_us=now_us if revoked else (state.revoked_us if disposition == "revoked" else None),
         revoked_because=EVIDENCE_GONE if revoked else (state.revoked_because if disposition == "revoked" else None),

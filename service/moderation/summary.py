@@ -20,11 +20,14 @@ def summarise(
     complaints_by_member: Collection[int] | None,
     structural: Sequence[Evidence],
     verdicts: VerdictTally,
+    *,
+    acting_together: bool = True,
 ) -> str:
     """The sentence for a list of groups.
 
     `complaints_by_member` counts the targets that each member complained about; None if that is unknown because
-    retention has deleted complaints. What happened comes first, then the evidence against the group, then the verdicts.
+    retention has deleted complaints; `acting_together` is False for a revoked one. What happened comes first, then the
+    evidence against the group, then the verdicts.
     """
     by_name = {e.signal: e for e in structural}
     trait = shared_traits.strongest(structural)
@@ -40,7 +43,7 @@ def summarise(
         (shown if signal.question == "shown" else speaking).append(clause)
     if trait is not None:
         shown.append(trait.text.removesuffix("."))
-    return "; ".join([*parts, *shown, *speaking, outcomes.verdicts(verdicts)]) + "."
+    return "; ".join([*parts, *shown, *speaking, outcomes.verdicts(verdicts, acting_together=acting_together)]) + "."
 
 
 def who_and_what(members: int, targets: int, complaints_by_member: Collection[int] | None) -> str:

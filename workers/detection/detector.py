@@ -31,7 +31,7 @@ from workers.detection.shared_crowds import shared_crowds
 from workers.detection.twins import SURPRISE, twin_pairs
 from workers.detection.window import Complaints, Window
 
-LARGEST_CROWD = 400  # reporters
+LARGEST_LIST = 400  # reporters: a larger set of people who share crowds is the whole community
 LARGEST_CROSSING = 200  # reporters: a larger component of crossing pairs is the whole community, not a group
 
 
@@ -147,7 +147,7 @@ class Detector:
             *(
                 Lead("crowds", frozenset(keys[sorted(part)].tolist()), 0.0)
                 for part in shared_crowds(self.window)
-                if self.policy.min_members <= len(part) <= LARGEST_CROWD
+                if self.policy.min_members <= len(part) <= LARGEST_LIST
             ),
             *(
                 Lead("twins", frozenset(keys[sorted(part)].tolist()), SURPRISE)

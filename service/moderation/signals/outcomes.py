@@ -38,12 +38,15 @@ def evidence(outcomes: VerdictTally, targets: int, usual_upheld: float) -> Evide
     )
 
 
-def verdicts(outcomes: VerdictTally) -> str:
-    """The verdicts as a clause, such as "moderators rejected the complaints on all 4 targets reviewed"."""
+def verdicts(outcomes: VerdictTally, *, acting_together: bool = True) -> str:
+    """The verdicts as a clause, such as "moderators rejected the complaints on all 4 targets reviewed".
+
+    Without any it says that the group acts together, if it does.
+    """
     upheld, rejected = outcomes.upheld, outcomes.rejected
     reviewed = upheld + rejected
     if not reviewed:
-        return "acting together, not judged yet"
+        return "acting together, not judged yet" if acting_together else "not judged yet"
     if upheld and rejected:
         rest = "the other" if upheld == 1 else "the others"
         return f"moderators rejected the complaints on {rejected} of {reviewed} targets reviewed and upheld {rest}"

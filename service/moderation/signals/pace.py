@@ -40,7 +40,7 @@ def factors(measured: Measurement) -> float:
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
     return (
         f"Half of the time, the next member complained about the same target within {duration(measured.value)};"
-        f" between any two complaints on a target it is {duration(measured.usual)}."
+        f" between one complaint on a target and the next it is usually {duration(measured.usual)}."
     )
 
 

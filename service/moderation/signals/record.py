@@ -4,8 +4,8 @@ A group whose members are usually right is less likely to be wrong now, and vice
 (service/moderation/reputation.py: it decays, and complaints that many others made count little) has at most one vote,
 so that a single long history does not decide for all. The votes are weighed by the same two models as the verdicts on
 the group's own targets.
-The contribution is bounded by BOUND, which is below the BENEFIT that an unreviewed group needs to be cleared: a record
-alone never clears a group, and farming a reputation gains less than one verdict on the group's own targets. PURE.
+The contribution is bounded by BOUND, which is below score.BENEFIT: a record alone clears no group in a tenant whose
+prior is even, and farming a reputation gains less than one verdict on the group's own targets. PURE.
 """
 
 from __future__ import annotations

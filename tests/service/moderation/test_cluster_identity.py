@@ -253,6 +253,8 @@ def test_a_raised_bound_revokes_only_what_is_all_in_the_window(keeper: Keeper) -
     keeper.policy = replace(DEFAULT_POLICY, flag_score=5.0)
     keeper.sees(21.5, *groups)
     assert {min(s.members): s.disposition for s in keeper.states.values()} == {0: "flagged", 10: "revoked"}
+    ends = {s.disposition: s.summary.rsplit("; ", 1)[1] for s in keeper.states.values()}
+    assert ends == {"flagged": "acting together, not judged yet.", "revoked": "not judged yet."}
 
 
 def test_what_is_all_in_the_window_and_not_seen_by_a_sweep_is_revoked(keeper: Keeper) -> None:

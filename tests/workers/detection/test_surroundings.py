@@ -11,6 +11,7 @@ from worlds import DAY, HOUR, Row, columns
 
 from service.intake.text_fingerprints import slots_of
 from service.moderation.signals import fresh_accounts, near_duplicate_texts, pace, shared_fingerprints, span
+from service.moderation.signals.signal import GroupFacts
 from service.policy import DEFAULT_POLICY
 from workers.detection.arrays import Ints
 from workers.detection.group_view import WindowView, complaints_of
@@ -137,9 +138,9 @@ def test_the_pace_is_the_median_time_from_member_to_member_beside_that_of_all_co
     gaps = [60] * 12 + [600] * 60
     assert found.usual == np.median(gaps)
     assert pace.factors(found) == pytest.approx(1)
-    assert pace.SIGNAL.sentence(found, None) == (  # type: ignore[arg-type]
-        "Half of the time, the next member complained about the same target within 1 min; between any two complaints"
-        " on a target it is 10 min."
+    assert pace.SIGNAL.sentence(found, GroupFacts("repeat", 5, 3, "given")) == (
+        "Half of the time, the next member complained about the same target within 1 min; between one"
+        " complaint on a target and the next it is usually 10 min."
     )
 
 
