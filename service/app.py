@@ -27,6 +27,7 @@ from service.api import (
     webhooks,
 )
 from service.api.access_log import AccessLog
+from service.api.analysis_waiters import AnalysisWaiters
 from service.api.api_context import ApiContext, MetricsSink
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
@@ -63,6 +64,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         engine=engine,
         redis=client,
         writer=StreamWriter(client, settings.max_stream_items),
+        waiters=AnalysisWaiters(client),
         key_ring=KeyRing(engine),
         rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client),
         bodies=BodyBudget(),
@@ -77,6 +79,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         gc.freeze()
         yield
         await api.writer.close()
+        await api.waiters.close()
         if redis is None:
             await client.aclose()
             await client.connection_pool.disconnect()

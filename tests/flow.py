@@ -106,9 +106,7 @@ class Newspaper(Paper):
         """The question before a removal, as the API asks it."""
         found = self.clients.run(assessments.read_targets(self.clients.asyncio, self.name, [target]))
         (standing,) = found.targets
-        return assess(
-            target, standing.complaints, standing.summary, threshold=threshold, as_of=found.as_of, pending=found.pending
-        )
+        return assess(target, standing, found.freshness(), threshold=threshold)
 
     def independent(self, target: str) -> float:
         """How many people complained about it independently."""

@@ -119,7 +119,7 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
             as_of_us=last.received_us,
             policy_version=analyzer.policy.version,
         )
-    publish(resources.redis, analyzer, effects.summaries, totals)
+    publish(resources.redis, analyzer, effects.summaries, totals, changed.values())
     analyzer.metrics.count_tick(resources.redis, analyzer.detector, rows, resources.now_us())
     logs.add(ticks=1, items=sum(row.items for row in rows), clusters_changed=len(changed))
     logs.note(position=analyzer.state.analysed_position)
@@ -152,7 +152,7 @@ def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResu
             swept_us=sweep.finished_us,
             policy_version=analyzer.policy.version,
         )
-    publish(resources.redis, analyzer, effects.summaries, {})
+    publish(resources.redis, analyzer, effects.summaries, {}, changed.values())
     logs.add(sweeps_taken=1, clusters_changed=len(changed))
 
 
@@ -182,7 +182,7 @@ def take_decisions(analyzer: TenantAnalyzer, resources: Resources, decided: Mapp
         analyzer.notifier.record(connection, effects, watermark_us=watermark_us, now_us=resources.now_us())
         analyzer.advance(connection, decision_cursor=max(decided))
     analyzer.clusters.forget_groups()
-    publish(resources.redis, analyzer, effects.summaries, {})
+    publish(resources.redis, analyzer, effects.summaries, {}, fresh.values())
 
 
 def apply_allow_list(analyzer: TenantAnalyzer, resources: Resources) -> None:
@@ -205,4 +205,4 @@ def apply_allow_list(analyzer: TenantAnalyzer, resources: Resources) -> None:
         analyzer.advance(connection, decision_cursor=analyzer.state.decision_cursor)
     analyzer.clusters.allowed = allowed
     analyzer.clusters.forget_groups()
-    publish(resources.redis, analyzer, effects.summaries, {})
+    publish(resources.redis, analyzer, effects.summaries, {}, analyzer.clusters.by_id.values())

@@ -22,7 +22,7 @@ from service.ops.processes import beating
 from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.detection.stored_progress import StoredProgress, read_stored_progress
-from service.storage.redis_store import redis_keys
+from service.storage.redis_store import hurry, redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.sql import timers
 from workers.resources import Resources
@@ -30,6 +30,7 @@ from workers.resources import Resources
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 0.1
+SHORTEST_REST_SECONDS = 0.005  # Redis takes 0 for ever
 ROUND_SECONDS = 1.0  # how often all tenants are checked; in between, only those that Redis lists as busy
 POLICY_SECONDS = 10.0  # how long a tenant's thresholds are cached
 TICK_US = 500_000
@@ -121,11 +122,12 @@ def _tick_until(resources: Resources, stop: threading.Event) -> None:
             if not silent:
                 log.warning("clock: the stores answer again")
             silent = True
+            clock.rest(stop, began + BEAT_SECONDS)
         except (RedisError, SQLAlchemyError, OSError) as error:
             if silent:  # once an outage, not ten times a second
                 log.warning("clock: a store does not answer, trying again: %s", error)
             silent = False
-        stop.wait(max(0.01, BEAT_SECONDS - (time.monotonic() - began)))
+            stop.wait(max(0.01, BEAT_SECONDS - (time.monotonic() - began)))
 
 
 class Clock:
@@ -168,6 +170,17 @@ class Clock:
                 redis.srem(redis_keys.TENANTS_WAITING, name)
                 redis.srem(redis_keys.TENANTS_DIRTY, name)
         return enqueued
+
+    def rest(self, stop: threading.Event, until: float) -> None:
+        """Wait for the next beat, `until` (monotonic seconds); a tenant that somebody asks about meanwhile is archived
+        at once. Looks once, even where the last beat took too long.
+        """
+        while not stop.is_set():
+            left = until - time.monotonic()
+            for tenant in hurry.next_hurried(self.resources.redis, max(left, SHORTEST_REST_SECONDS)):
+                enqueue(self.resources.redis, "ingest", tenant)
+            if left <= SHORTEST_REST_SECONDS:
+                return
 
     def _look(self, connection: Connection, names: Collection[str] | None) -> dict[str, tuple[TenantState, Policy]]:
         """State and thresholds of the named tenants; None: of all."""

@@ -34,6 +34,7 @@ from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import held, raise_epochs
 from service.storage.sql import timers
 from service.storage.sql.engine import write
+from workers.known_members import write_known_members
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,8 @@ def _clean(
         ErasureRewrite(number, _names(ready, privacy_filter, box)).drop_dead_letters(
             connection
         )  # one may have died on its way
+    with resources.engine.connect() as connection:  # nobody's hash may stand in the rewritten file
+        write_known_members(connection, resources.redis, tenant, number, privacy_filter.key)
     try:
         done = {"redis": rewrite_redis(resources.redis), "database": rewrite_database(resources.engine)}
     except StoreUnavailable as error:

@@ -29,8 +29,8 @@ from service.storage.complaints.archive_reader import ingest_state_of
 from service.storage.complaints.archive_writer import CommitResult, commit
 from service.storage.complaints.dead_letters import bury
 from service.storage.privacy.privacy_filters import erased_marks, open_privacy_filter
-from service.storage.redis_store import assessments, redis_keys, stream
-from service.storage.redis_store.job_queue import others_wait
+from service.storage.redis_store import assessments, hurry, redis_keys, stream
+from service.storage.redis_store.job_queue import enqueue, others_wait
 from service.storage.redis_store.leases import Lease, held, take_ingest_epoch
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
@@ -130,9 +130,12 @@ class _Drain:
         """
         while True:
             entries = self._next()
+            if entries:
+                self._archive(entries)
+            if hurry.is_hurried(self.redis, self.tenant):
+                enqueue(self.redis, "detect", self.tenant)  # somebody waits for it: not at the clock's next beat
             if not entries:
                 return
-            self._archive(entries)
             self.lease.check()
             now = time.monotonic()
             if now >= deadline or (now >= sooner and others_wait(self.redis, "ingest")):

@@ -20,7 +20,8 @@ import httpx
 
 from service import logs
 from service.errors import Overloaded, Refused, StoreUnavailable, UnknownTenant
-from service.intake.privacy_filter import Erased, PrivacyFilter
+from service.intake.documents import Submission
+from service.intake.privacy_filter import PrivacyFilter
 from service.model import JsonObject, moment
 from service.ops import worker_metrics
 from service.outbound.client import outbound_client
@@ -36,6 +37,7 @@ from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import stream
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
+from service.storage.redis_store.unseen import marker
 from service.storage.sql import timers
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import (
@@ -218,16 +220,19 @@ class _Poll:
     def _send(self, listing: Listing) -> None:
         """Put into the stream what the archive does not have."""
         valid = listing.valid(self.now, self.privacy_filter)
-        lines: list[bytes] = []
+        batch = Submission(self.privacy_filter, marker=marker(self.privacy_filter.key))
         for item in self._unknown(valid):
-            try:
-                lines.append(self.privacy_filter.line(item.line(self.now, self.privacy_filter)))
+            before = len(batch.lines)
+            batch.add(item.read(self.now, self.privacy_filter), item.noun)
+            if len(batch.lines) > before:
                 self.sent.add((item.is_outcome, item.id))
-            except Erased:
-                self.counts["erased"] += 1
-        self.counts.update({"read": len(listing.items), "sent": len(lines), **listing.left_out})
-        if lines:
-            self._append(StreamBatch(len(lines), b"\n".join(lines), logs.current_id() or ""))
+        sent = len(batch.lines)
+        self.counts.update({"read": len(listing.items), "sent": sent, **listing.left_out})
+        if batch.rejected_count:  # what is valid is refused only where its reporter was erased
+            self.counts["erased"] += batch.rejected_count
+        if sent:
+            joined, marks = b"\n".join(batch.lines), b"".join(batch.marks)
+            self._append(StreamBatch(sent, joined, logs.current_id() or "", marks))
 
     def _unknown(self, items: list[Item]) -> list[Item]:
         complaints = [item.id for item in items if not item.is_outcome]

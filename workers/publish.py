@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from redis import Redis
 
 from service.moderation.assessment import TargetSummary
+from service.moderation.cluster_state import ClusterState
 from service.storage.complaints.archive_reader import read_feed_before
 from service.storage.complaints.feed import FeedBatch
 from service.storage.redis_store import assessments
@@ -17,23 +18,44 @@ ITEMS_AGAIN = 20_000  # at least as many as a tick may take
 
 
 def publish(
+    redis: Redis,
+    analyzer: TenantAnalyzer,
+    summaries: Mapping[int, TargetSummary | None],
+    totals: Mapping[int, int],
+    changed: Collection[ClusterState],
+) -> None:
+    """Write what changed: summaries (None removes the target's) and totals by target key, and the clusters' members."""
+    analyzer.known_members.publish(redis, changed, analyzer.clusters.allowed or frozenset())
+    _publish(redis, analyzer, summaries, totals)
+
+
+def _publish(
     redis: Redis, analyzer: TenantAnalyzer, summaries: Mapping[int, TargetSummary | None], totals: Mapping[int, int]
 ) -> None:
-    """Write what changed, by target key; a summary of None removes the target's."""
     assessments.write_totals(redis, analyzer.tenant, dict(totals))
     if summaries:
         assessments.write_memberships(redis, analyzer.tenant, dict(summaries))
     state = analyzer.state
-    assessments.write_progress(redis, analyzer.tenant, analysed=state.analysed_position, as_of_us=state.as_of_us)
+    assessments.write_progress(
+        redis,
+        analyzer.tenant,
+        analysed=state.analysed_position,
+        as_of_us=state.as_of_us,
+        taken=state.decision_cursor,
+    )
 
 
 def publish_again(analyzer: TenantAnalyzer, resources: Resources) -> None:
-    """Write what a tick that ended between SQL and Redis did not: the totals of the last tick, and all memberships."""
+    """Write what a tick that ended between SQL and Redis did not: the totals of the last tick, all memberships, and all
+    known members.
+    """
     redis = resources.redis
     with resources.engine.connect() as connection:
         batches = read_feed_before(connection, analyzer.number, analyzer.state.cursor_seq, ITEMS_AGAIN)
     written = assessments.targets_with_memberships(redis, analyzer.tenant)
-    publish(redis, analyzer, {**dict.fromkeys(written), **analyzer.notifier.summaries}, totals_in(batches))
+    clusters = analyzer.clusters
+    analyzer.known_members.publish_all(redis, clusters.by_id.values(), clusters.allowed or frozenset())
+    _publish(redis, analyzer, {**dict.fromkeys(written), **analyzer.notifier.summaries}, totals_in(batches))
 
 
 def totals_in(batches: Iterable[FeedBatch]) -> dict[int, int]:

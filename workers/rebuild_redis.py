@@ -18,21 +18,26 @@ from typing import Any
 from redis import Redis
 from sqlalchemy import Connection, Engine
 
+from service.errors import Refused
+from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import analysis_state_of, ingest_state_of, totals_of
 from service.storage.complaints.archive_writer import lock_ingest, pass_over
 from service.storage.complaints.dead_letters import bury_lost
 from service.storage.detection.rebuild_reads import highest_stored_position, pages_of_totals, targets_in_clusters
+from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import assessments, redis_keys
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.stream import StreamEntry, initialise_position
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of_field
+from workers.known_members import write_known_members
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
 
+RESTORED_SECONDS = 3_600  # for so long a position beyond the last one may be one that was lost, not a mistake
 TARGETS_AT_ONCE, MEMBERSHIPS_AT_ONCE = 5_000, 1_000
 _LOOK = "return {redis.call('GET', KEYS[1]), redis.call('XLEN', KEYS[2])}"
 _RAISE = (
@@ -80,6 +85,7 @@ def rebuild_redis(tenant: str, resources: Resources) -> int:
     with engine.connect() as connection:
         restored = _write_totals(connection, redis, tenant, number)
         write_all_memberships(connection, redis, tenant, number)
+        write_known_members(connection, redis, tenant, number, _secret(resources, tenant, number))
     if stale:
         _remove_what_sql_has_not(redis, engine, tenant, number)
     with engine.connect() as connection:
@@ -87,7 +93,15 @@ def rebuild_redis(tenant: str, resources: Resources) -> int:
         analysis = analysis_state_of(connection, number)
         archived = ingest_state_of(connection, number).archived_position
     as_of = analysis.as_of_us if analysis.as_of_us is not None else resources.now_us() if archived == 0 else 0
-    assessments.write_progress(redis, tenant, archived=archived, analysed=analysis.analysed_position, as_of_us=as_of)
+    assessments.write_progress(
+        redis,
+        tenant,
+        archived=archived,
+        analysed=analysis.analysed_position,
+        as_of_us=as_of,
+        taken=analysis.decision_cursor,
+    )
+    redis.set(redis_keys.restored(tenant), 1, ex=RESTORED_SECONDS)
     if not initialise_position(redis, tenant, position):
         redis.eval(_RAISE, 1, redis_keys.position(tenant), position)
     log.info("tenant %s: %d totals restored, position %d", tenant, restored, position)
@@ -150,6 +164,14 @@ def _write_totals(connection: Connection, redis: Redis, tenant: str, number: int
         assessments.write_totals(redis, tenant, page)
         count += len(page)
     return count
+
+
+def _secret(resources: Resources, tenant: str, number: int) -> bytes | None:
+    try:
+        return open_privacy_filter(resources.engine, SecretBox(resources.settings), number).key
+    except Refused as refusal:
+        log.warning("tenant %s: its own key cannot be opened: %s", tenant, refusal)
+        return None
 
 
 def write_all_memberships(connection: Connection, redis: Redis, tenant: str, number: int) -> None:

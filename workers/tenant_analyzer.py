@@ -19,6 +19,7 @@ from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.detection_metrics import DetectionMetrics
 from workers.feed_columns import columns_of, slices
+from workers.known_members import KnownMembers
 
 SECOND_US = 1_000_000
 # a window is built again once it knows so many names of which most have left it
@@ -36,12 +37,14 @@ class TenantAnalyzer:
         policy: Policy,
         state: AnalysisState,
         clusters: Mapping[str, ClusterState],
+        secret: bytes | None,
     ) -> None:
         self.tenant, self.number, self.epoch = tenant, number, epoch
         self.policy, self.state = policy, state
         self.detector = Detector(policy)
         self.clusters = ClusterUpdates(number, policy, clusters)
         self.notifier = ChangeNotifier(number, policy)
+        self.known_members = KnownMembers(tenant, secret)
         self.metrics = DetectionMetrics(tenant)
         self.items_per_second = 100_000.0  # of the last ticks, on this machine as it is now
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from service.errors import Refused
+from service.intake.privacy_filter import PrivacyFilter
 from service.intake.text_fingerprints import VERSION
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.secret_box import SecretBox
@@ -35,11 +36,13 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
     """
     number = tenant_id(resources.engine, tenant)
     epoch = take_analysis_epoch(resources.engine, number)
-    _renew_signatures(tenant, number, epoch, resources)
+    privacy_filter = _open_filter(tenant, number, resources)
+    _renew_signatures(tenant, number, epoch, resources, privacy_filter)
     with resources.engine.connect() as connection:
         state, policy = analysis_state_of(connection, number), policy_of(connection, number)
         sweep = latest_sweep(connection, number)
-        analyzer = TenantAnalyzer(tenant, number, epoch, policy, state, clusters.load(connection, number))
+        secret = None if privacy_filter is None else privacy_filter.key
+        analyzer = TenantAnalyzer(tenant, number, epoch, policy, state, clusters.load(connection, number), secret)
         if sweep is not None:
             since = (sweep.watermark_us or 0) - policy.window_seconds * SECOND_US
             rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, sweep.seq)])
@@ -66,19 +69,30 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
     return analyzer
 
 
-def _renew_signatures(tenant: str, number: int, epoch: int, resources: Resources) -> None:
+def _open_filter(tenant: str, number: int, resources: Resources) -> PrivacyFilter | None:
+    """The tenant's privacy filter; None where its key cannot be opened: detection goes on without."""
+    try:
+        return open_privacy_filter(resources.engine, SecretBox(resources.settings), number)
+    except Refused as refusal:
+        log.warning(
+            "tenant %s: its own key cannot be opened, so that members of known groups are not recognised before the"
+            " analysis, and signatures of kept texts stay as they are: %s",
+            tenant,
+            refusal,
+        )
+        return None
+
+
+def _renew_signatures(
+    tenant: str, number: int, epoch: int, resources: Resources, privacy_filter: PrivacyFilter | None
+) -> None:
     """After an upgrade to another version of text signatures, once: those of kept texts anew, before they are read."""
     with resources.engine.connect() as connection:
         state, policy = analysis_state_of(connection, number), policy_of(connection, number)
         kept = settings_of(connection, number).keep_text
-    if state.signature_version >= VERSION:
+    if state.signature_version >= VERSION or (kept and privacy_filter is None):
         return
-    if kept:
-        try:
-            privacy_filter = open_privacy_filter(resources.engine, SecretBox(resources.settings), number)
-        except Refused as refusal:
-            log.warning("tenant %s: signatures of kept texts stay of an older version for now: %s", tenant, refusal)
-            return
+    if kept and privacy_filter is not None:
         since = (state.watermark_us or 0) - policy.window_seconds * SECOND_US
         count = renew_signatures(
             resources.engine, number, privacy_filter, least_words=policy.text_min_words, since_us=since

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from service.model import Frozen, RejectedItem
+from service.moderation.target_assessment import Assessment
 
 
 class Accepted(Frozen):
@@ -20,6 +21,18 @@ class Accepted(Frozen):
             "Place of the batch's last item in the tenant's count of accepted items. Compare it with"
             " `analysed_position` of GET /v1/pipeline."
         )
+    )
+
+
+class AcceptedComplaints(Accepted):
+    """The receipt for a batch of complaints; with `assess=true`, and how their targets stand."""
+
+    assessments: list[Assessment] | None = Field(
+        None,
+        description=(
+            "With `assess=true`: one assessment for each target of the accepted complaints, in the order in which they"
+            " first appear. Null: the complaints are stored, but their targets could not be assessed; ask for them."
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from starlette.requests import Request
 
+from service.api.analysis_waiters import AnalysisWaiters
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
 from service.api.limits import BodyBudget, Rates
@@ -56,6 +57,7 @@ class ApiContext:
     engine: Engine
     redis: AsyncRedis
     writer: StreamWriter
+    waiters: AnalysisWaiters
     key_ring: KeyRing
     rates: Rates
     bodies: BodyBudget

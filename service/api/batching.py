@@ -23,6 +23,7 @@ _ITEMS_PER_ENTRY = 1_000  # single items that share an entry
 class _Waiting:
     n: int
     lines: bytes
+    marks: bytes
     position: asyncio.Future[int]
     request: str  # its id, for the logs
 
@@ -36,13 +37,14 @@ class StreamWriter:
         self._waiting: dict[str, deque[_Waiting]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def append(self, tenant: str, n: int, lines: bytes) -> int:
+    async def append(self, tenant: str, n: int, lines: bytes, marks: bytes = b"") -> int:
         """The position of the last of these `n` items, once they are in the stream.
 
+        `marks` are those of the complaints among them (service/storage/redis_store/unseen.py).
         Raises what stream.append raises, and Overloaded when there is no room. If the caller is cancelled, its items
         are written all the same.
         """
-        mine = _Waiting(n, lines, asyncio.get_running_loop().create_future(), logs.current_id() or "")
+        mine = _Waiting(n, lines, marks, asyncio.get_running_loop().create_future(), logs.current_id() or "")
         self._waiting.setdefault(tenant, deque()).append(mine)
         if tenant not in self._tasks:
             self._tasks[tenant] = asyncio.create_task(self._drain(tenant))
@@ -63,7 +65,12 @@ class StreamWriter:
 
     async def _write(self, tenant: str, entries: list[list[_Waiting]]) -> None:
         batches = [
-            StreamBatch(sum(w.n for w in entry), b"\n".join([w.lines for w in entry]), _requests(entry))
+            StreamBatch(
+                sum(w.n for w in entry),
+                b"\n".join([w.lines for w in entry]),
+                _requests(entry),
+                b"".join([w.marks for w in entry]),
+            )
             for entry in entries
         ]
         try:

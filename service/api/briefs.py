@@ -13,10 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from service.api.api_context import api_context
 from service.api.auth import authenticate
 from service.api.openapi_parts import ASSESSMENT_EXAMPLE, ID_PARAMETER, THRESHOLD_PARAMETER, answers, described
+from service.api.questions import Question, answers_to, requested_threshold
 from service.api.raw_path import segment
-from service.api.targets import requested_threshold, standings_of
 from service.model import Action, DecidedBy, Decision, Disposition, Kind, Status, Verdict
-from service.moderation.assessment import assess
 from service.moderation.brief import AutomatedDecision, Dossier, SourceType, fragment, not_known, sentences
 from service.moderation.restorations import RestorationState
 from service.moderation.target_assessment import Assessment
@@ -233,16 +232,7 @@ async def get_brief(request: Request) -> Brief:
     """
     key = await authenticate(request, "read")
     target_id, threshold, api = segment(request, "id"), requested_threshold(request, key), api_context(request)
-    standings = await standings_of(request, key, [target_id])
-    standing = standings.targets[0]
-    assessment = assess(
-        target_id,
-        standing.complaints,
-        standing.summary,
-        threshold=threshold,
-        as_of=standings.as_of,
-        pending=standings.pending,
-    )
+    (assessment,) = await answers_to(request, key, [target_id], Question(threshold))
 
     def read() -> tuple[Dossier, Policy]:
         with api.engine.connect() as connection:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from service.api.api_context import api_context
+from service.api.api_context import ApiContext, api_context
 from service.api.auth import require
 from service.api.case_documents import CLUSTER, CLUSTER_ITEM, COMPLAINT, DECISION, NODE_LINK, decision_body
 from service.api.openapi_parts import answers
@@ -42,8 +42,9 @@ from service.storage.accounts.tenants import KeyRecord, name_of_key
 from service.storage.cases import case_decisions, cases
 from service.storage.cases.cases import Sort
 from service.storage.cases.cluster_filters import ClusterFilter, filter_of
+from service.storage.detection.analysis_state import latest_decision
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import AsyncRedis
+from service.storage.redis_store.assessments import write_decided
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write
 
@@ -376,7 +377,7 @@ async def decide(
             update={"excluded_reporters": [privacy_filter.reporter(one) for one in requested.excluded_reporters]}
         )
     cluster = await run_in_threadpool(_decide, api_context(request).engine, key, id, requested, now)
-    await wake(api_context(request).redis, key.tenant)
+    await announce_decision(api_context(request), key.tenant, key.tenant_id)
     return cluster
 
 
@@ -388,13 +389,25 @@ def _decide(engine: Engine, key: KeyRecord, cluster_id: str, requested: Decision
         )
 
 
-async def wake(redis: AsyncRedis, tenant: str) -> None:
-    """Tell the clock that there is something to analyse. Best effort: the clock also sees the decision in SQL."""
+async def announce_decision(api: ApiContext, tenant: str, tenant_id: int) -> None:
+    """Tell the clock, and whoever asks about targets, that a decision waits to be taken in.
+
+    Best effort: the clock also sees the decision in SQL.
+    """
     try:
-        await asyncio.wait_for(redis.sadd(redis_keys.TENANTS_DIRTY, tenant), _WAKE_SECONDS)
+        await asyncio.wait_for(_announce(api, tenant, tenant_id), _WAKE_SECONDS)
     except Exception:
         log.warning(
             "decision stored, but Redis could not be notified; the clock will find it in SQL",
             extra={"tenant": tenant},
             exc_info=True,
         )
+
+
+async def _announce(api: ApiContext, tenant: str, tenant_id: int) -> None:
+    def read() -> int:
+        with api.engine.connect() as connection:
+            return latest_decision(connection, tenant_id)
+
+    await write_decided(api.redis, tenant, await run_in_threadpool(read))
+    await api.redis.sadd(redis_keys.TENANTS_DIRTY, tenant)

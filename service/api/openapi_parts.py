@@ -45,9 +45,11 @@ ACCEPTED_EXAMPLE = {
 ASSESSMENT_EXAMPLE = {
     "target_id": "comment/5",
     "complaints": 12,
+    "unseen": 0,
     "independent_complaints": 4.333333,
     "coordinated_probability": 0.83,
     "recommendation": "hold",
+    "retry_after_ms": None,
     "clusters": [{"id": "k-5d0f4a1c9be2", "complaints": 9, "probability": 0.97, "unfounded_probability": 0.86}],
     "without_clusters": {"k-5d0f4a1c9be2": 12.0},
     "as_of": "2021-12-23T14:03:00Z",
@@ -97,6 +99,49 @@ THRESHOLD_PARAMETER = {
 }
 
 
+AFTER_DESCRIPTION = (
+    "A `position` that a POST answered: the answer is to contain everything up to it. `pending` tells whether it does."
+)
+WAIT_DESCRIPTION = "How many milliseconds to wait at most until everything up to the position is analysed. Default: 0."
+AFTER_PARAMETER = {
+    "name": "after",
+    "in": "query",
+    "required": False,
+    "description": AFTER_DESCRIPTION,
+    "schema": {"type": "integer", "minimum": 0, "maximum": 10**15},
+}
+WAIT_PARAMETER = {
+    "name": "wait",
+    "in": "query",
+    "required": False,
+    "description": WAIT_DESCRIPTION,
+    "schema": {"type": "integer", "minimum": 0, "maximum": 5_000},
+    "example": 1_000,
+}
+COUNTED_PARAMETER = {
+    "name": "counted",
+    "in": "query",
+    "required": False,
+    "description": (
+        "Complaints about the target by the platform's own count, where some have not been posted yet. What it exceeds"
+        " the service's count by is treated as complaints that are not analysed yet."
+    ),
+    "schema": {"type": "integer", "minimum": 0, "maximum": 10**15},
+    "example": 9,
+}
+QUESTION_PARAMETERS = [THRESHOLD_PARAMETER, AFTER_PARAMETER, WAIT_PARAMETER, COUNTED_PARAMETER]
+ASSESS_PARAMETER = {
+    "name": "assess",
+    "in": "query",
+    "required": False,
+    "description": (
+        "`true`: answer with an assessment of each target as well, as GET /v1/targets/{id} would with `after`. At most"
+        " 20 items; the key needs the scope `read` too."
+    ),
+    "schema": {"type": "boolean", "default": False},
+}
+
+
 def _items(name: str, example: dict[str, Any]) -> dict[str, Any]:
     one = {"$ref": f"#/components/schemas/{name}"}
     line = '{"id": "...", ...}\n'
@@ -128,7 +173,7 @@ ASSESS_BODY = {
     "content": {
         "application/json": {
             "schema": {"$ref": "#/components/schemas/AssessRequest"},
-            "example": {"target_ids": ["comment/5", "comment/6"], "threshold": 8},
+            "example": {"target_ids": ["comment/5", "comment/6"], "threshold": 8, "after": 41_207, "wait": 1_000},
         }
     },
 }
@@ -191,17 +236,22 @@ def described(
 SIGNED: dict[str, list[str]] = {"signature": [], "source": []}
 
 
-ACCEPTED = answers(
-    ACCEPTED_EXAMPLE,
-    202,
-    "Stored safely; `position` is that of the batch's last item.",
-    400,
-    401,
-    403,
-    408,
-    413,
-    415,
-    422,
-    429,
-    503,
-)
+def accepted(example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's `responses` of a route that stores items, with an example of its receipt."""
+    return answers(
+        example,
+        202,
+        "Stored safely; `position` is that of the batch's last item.",
+        400,
+        401,
+        403,
+        408,
+        413,
+        415,
+        422,
+        429,
+        503,
+    )
+
+
+ACCEPTED = accepted(ACCEPTED_EXAMPLE)

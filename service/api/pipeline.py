@@ -11,7 +11,7 @@ from service.api.answers import Pipeline
 from service.api.api_context import api_context
 from service.api.auth import authenticate
 from service.api.openapi_parts import PIPELINE_EXAMPLE, answers, described
-from service.api.submissions import with_tenant_initialised
+from service.api.tenant_start import with_tenant_initialised
 from service.errors import StoreUnavailable
 from service.model import microseconds, moment
 from service.storage.accounts.tenants import KeyRecord

@@ -3,43 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+import logging
+from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic_core import to_json
-from sqlalchemy import Engine
-from starlette.concurrency import run_in_threadpool
+from pydantic_core import from_json, to_json
+from starlette.exceptions import HTTPException
 
 from service import logs
-from service.api.answers import Accepted
+from service.api.answers import Accepted, AcceptedComplaints
 from service.api.api_context import api_context, metrics_sink
 from service.api.auth import authenticate
 from service.api.body import media_type, read_body
-from service.api.openapi_parts import ACCEPTED, COMPLAINT_BODY, ID_PARAMETER, OUTCOME_BODY, SIGNED, described
+from service.api.openapi_parts import (
+    ACCEPTED,
+    ACCEPTED_EXAMPLE,
+    ASSESS_PARAMETER,
+    ASSESSMENT_EXAMPLE,
+    COMPLAINT_BODY,
+    ID_PARAMETER,
+    OUTCOME_BODY,
+    SIGNED,
+    THRESHOLD_PARAMETER,
+    WAIT_PARAMETER,
+    accepted,
+    described,
+)
 from service.api.problems import Invalid, rejected_json
+from service.api.questions import LONGEST_WAIT_MS, Question, answers_to, requested_threshold, whole_parameter
 from service.api.raw_path import segment
+from service.api.tenant_start import with_tenant_initialised
 from service.api.webhook_auth import check_plain, is_signed, signed_by
 from service.intake.documents import Form, Submission, read_document
 from service.intake.items import COMPLAINT, OUTCOME, Noun, withdrawal
-from service.model import microseconds
+from service.model import RejectedItem
+from service.moderation.target_assessment import Assessment
 from service.storage.accounts.tenants import KeyRecord
-from service.storage.complaints.archive_reader import never_archived
-from service.storage.redis_store import stream
-from service.storage.redis_store.stream import PositionAbsent
+from service.storage.redis_store.unseen import marker
 
 router = APIRouter(tags=["accept"])
+log = logging.getLogger(__name__)
+MOST_ASSESSED = 20  # complaints of a post with assess=true
 _FORMS: dict[str, Form] = {"application/json": "json", "application/x-ndjson": "ndjson"}
-T = TypeVar("T")
 
 
 @router.post(
     "/v1/complaints",
     status_code=202,
-    response_model=Accepted,
+    response_model=AcceptedComplaints,
     summary="Post complaints",
-    openapi_extra={**described("ingest", body=COMPLAINT_BODY), "security": [{"key": []}, SIGNED]},
-    responses=ACCEPTED,
+    openapi_extra={
+        **described("ingest", body=COMPLAINT_BODY, parameters=[ASSESS_PARAMETER, THRESHOLD_PARAMETER, WAIT_PARAMETER]),
+        "security": [{"key": []}, SIGNED],
+    },
+    responses=accepted({**ACCEPTED_EXAMPLE, "assessments": [ASSESSMENT_EXAMPLE]}),
 )
 async def post_complaints(request: Request) -> Response:
     """One object, an array (at most 1,000 items) or NDJSON (at most 10,000 lines); at most 8 MiB after decompression.
@@ -47,6 +65,9 @@ async def post_complaints(request: Request) -> Response:
 
     202 only after the batch is stored safely. Items that are refused are listed, and the others are stored. The `id`
     makes a complaint idempotent: after 429, 503 or a lost answer send the same batch again.
+
+    With `assess=true` the answer says as well whether their targets may be removed, in the same round trip: the service
+    waits up to `wait` milliseconds until the complaints are analysed.
 
     Instead of a key: a Standard Webhooks signature (webhook-id, webhook-timestamp, webhook-signature) by a source of
     the platform `generic`, named in `webhook-source`.
@@ -84,24 +105,7 @@ async def withdraw_complaint(request: Request) -> Response:
     api = api_context(request)
     api.rates.admit(key)
     line = withdrawal(segment(request, "id"))
-    return await append(request, key, [line], Submission())
-
-
-async def with_tenant_initialised(request: Request, key: KeyRecord, read: Callable[[], Awaitable[T]]) -> T:
-    """The result of `read()`; a new tenant's counter is made first. Raises PositionAbsent while Redis is rebuilt."""
-    try:
-        return await read()
-    except PositionAbsent:
-        api = api_context(request)
-        if not await run_in_threadpool(_is_new, api.engine, key.tenant_id):
-            raise
-        await stream.begin(api.redis, key.tenant, microseconds(api.now()))
-        return await read()
-
-
-def _is_new(engine: Engine, tenant_id: int) -> bool:
-    with engine.connect() as connection:
-        return never_archived(connection, tenant_id)
+    return Response(to_json(await store(request, key, [line], Submission())), 202, media_type="application/json")
 
 
 async def _accept(request: Request, noun: Noun) -> Response:
@@ -109,8 +113,11 @@ async def _accept(request: Request, noun: Noun) -> Response:
     signed = is_signed(request)
     if signed:
         check_plain(request)
+        _refuse_signed_question(request)
+        question = None
     else:
         key = await authenticate(request, "ingest")
+        question = await _question(request, key) if noun is COMPLAINT else None
         api.rates.admit(key)
     form = _FORMS[media_type(request, *_FORMS)]
     with api.bodies.reserve() as hold:
@@ -118,39 +125,93 @@ async def _accept(request: Request, noun: Noun) -> Response:
         if signed:
             key = await signed_by(request, body)
             api.rates.admit(key)
-        batch = Submission(await api.privacy_filters.of(key.tenant_id))
+        batch = await new_batch(request, key)
         first = True
         for _ in read_document(body, noun, form, api.now(), batch):
             if not first:  # a single item needs one slice, and no turn of the loop
                 await asyncio.sleep(0)
             first = False
         del body
+        if question is not None and len(batch.lines) + batch.rejected_count > MOST_ASSESSED:
+            detail = (
+                f"{len(batch.lines) + batch.rejected_count} complaints with assess=true; at most {MOST_ASSESSED} are"
+                " accepted: post fewer, or ask with POST /v1/targets/assess afterwards; nothing was stored"
+            )
+            raise Invalid(detail, [RejectedItem(detail=detail, pointer="")])
         if batch.rejected_count:
             metrics_sink(request).rejected(key.tenant, batch.rejected_count)
         if not batch.lines:
             await api.rates.charge(key, max(1, batch.rejected_count))
             raise Invalid(_nothing_valid(noun, batch), batch.rejected, batch.rejected_count)
-        return await append(request, key, batch.lines, batch)
+        receipt = await store(request, key, batch.lines, batch)
+    if question is not None:
+        receipt["assessments"] = await _assessments(request, key, batch.lines, receipt["position"], question)
+    return Response(to_json(receipt), 202, media_type="application/json")
 
 
-async def append(request: Request, key: KeyRecord, lines: list[bytes], batch: Submission, **members: Any) -> Response:
-    """Append the lines to the stream, count them, and answer 202; `members` are added to the answer."""
+async def new_batch(request: Request, key: KeyRecord) -> Submission:
+    """An empty batch under the tenant's rules."""
+    privacy_filter = await api_context(request).privacy_filters.of(key.tenant_id)
+    return Submission(privacy_filter, marker=marker(privacy_filter.key))
+
+
+async def store(request: Request, key: KeyRecord, lines: list[bytes], batch: Submission) -> dict[str, Any]:
+    """Append the lines to the stream, count them, and return the receipt."""
     api = api_context(request)
-    n, joined = len(lines), b"\n".join(lines)
+    n, joined, marks = len(lines), b"\n".join(lines), b"".join(batch.marks)
     if n > 1_000:
         await asyncio.sleep(0)  # so that joining and sending are two slices
-    position = await with_tenant_initialised(request, key, lambda: api.writer.append(key.tenant, n, joined))
+    position = await with_tenant_initialised(request, key, lambda: api.writer.append(key.tenant, n, joined, marks))
     await api.rates.charge(key, n + batch.rejected_count)
     metrics_sink(request).accepted(key.tenant, n)
     logs.note(accepted=n, rejected=batch.rejected_count, position=position)
-    answer: dict[str, Any] = {
+    return {
         "accepted": n,
         "rejected": [rejected_json(item) for item in batch.rejected],
         "rejected_count": batch.rejected_count,
         "position": position,
-        **members,
     }
-    return Response(to_json(answer), 202, media_type="application/json")
+
+
+async def _question(request: Request, key: KeyRecord) -> Question | None:
+    """What a post asks of its targets; None without assess=true.
+
+    Raises Invalid, and HTTPException (403) where the key lacks the scope read.
+    """
+    given = request.query_params.getlist("assess") if request.scope.get("query_string") else []
+    if given not in ([], ["true"], ["false"]):
+        detail = f"assess is {', '.join(given)[:40]!r}; expected true or false, once"
+        raise Invalid(detail, [RejectedItem(detail=detail, pointer="/assess")])
+    threshold, wait_ms = requested_threshold(request, key), whole_parameter(request, "wait", 0, LONGEST_WAIT_MS)
+    if given == ["true"]:
+        await authenticate(request, "read")
+        return Question(threshold, wait_ms=wait_ms or 0, may_wait=True)
+    for name in ("threshold", "wait"):
+        if request.scope.get("query_string") and name in request.query_params:
+            detail = f"{name} is for a post that asks: send assess=true with it, or leave it out"
+            raise Invalid(detail, [RejectedItem(detail=detail, pointer=f"/{name}")])
+    return None
+
+
+def _refuse_signed_question(request: Request) -> None:
+    """Whoever may only sign may not read."""
+    if request.scope.get("query_string") and "assess" in request.query_params:
+        raise HTTPException(
+            403,
+            "assess is for posts with a key that has the scopes ingest and read: a signature is no permission to read",
+        )
+
+
+async def _assessments(
+    request: Request, key: KeyRecord, lines: list[bytes], position: int, question: Question
+) -> list[Assessment] | None:
+    """The assessments of the complaints' targets. None if that fails: the complaints are stored all the same."""
+    targets = list(dict.fromkeys(from_json(line[1:])["target"]["id"] for line in lines))
+    try:
+        return await answers_to(request, key, targets, replace(question, after=position))
+    except Exception:
+        log.warning("complaints are stored, but their targets could not be assessed", exc_info=True)
+        return None
 
 
 def _nothing_valid(noun: Noun, batch: Submission) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from hashlib import blake2b
 from typing import Annotated
@@ -15,28 +14,25 @@ from service.api.api_context import api_context, metrics_sink
 from service.api.auth import authenticate
 from service.api.body import media_type, read_body
 from service.api.openapi_parts import (
+    AFTER_DESCRIPTION,
     ASSESS_BODY,
     ASSESSMENT_EXAMPLE,
     ID_PARAMETER,
+    QUESTION_PARAMETERS,
     THRESHOLD_DESCRIPTION,
-    THRESHOLD_PARAMETER,
+    WAIT_DESCRIPTION,
     answers,
     described,
 )
 from service.api.problems import Invalid
+from service.api.questions import LONGEST_WAIT_MS, MOST, Question, answers_to, question_of
 from service.api.raw_path import segment
-from service.api.submissions import with_tenant_initialised
 from service.intake.pointers import first_error
 from service.model import Frozen, Id, RejectedItem, Whole
-from service.moderation.assessment import assess
 from service.moderation.target_assessment import Assessment
-from service.storage.accounts.tenants import KeyRecord
-from service.storage.redis_store.assessments import Standings, read_targets
 
 router = APIRouter(tags=["targets"])
-_INTEGER = re.compile(r"0*[0-9]{1,16}\Z", re.ASCII)
-MOST_THRESHOLD = 10**15
-_FRESHNESS = {"as_of"}  # moves with every call; what it vouches for does not
+_FRESHNESS = {"as_of", "retry_after_ms"}  # move with every call; what they vouch for does not
 MAX_QUESTION_BYTES = 1024 * 1024  # 500 ids of 128 characters, every one escaped, fit
 
 
@@ -46,9 +42,9 @@ class AssessRequest(Frozen):
     target_ids: Annotated[list[Id], Field(min_length=1, max_length=500)] = Field(
         description="The targets' ids, 1 to 500; repeats are allowed."
     )
-    threshold: Annotated[int, Field(ge=1, le=MOST_THRESHOLD), Whole] | None = Field(
-        None, description=THRESHOLD_DESCRIPTION
-    )
+    threshold: Annotated[int, Field(ge=1, le=MOST), Whole] | None = Field(None, description=THRESHOLD_DESCRIPTION)
+    after: Annotated[int, Field(ge=0, le=MOST), Whole] | None = Field(None, description=AFTER_DESCRIPTION)
+    wait: Annotated[int, Field(ge=0, le=LONGEST_WAIT_MS), Whole] | None = Field(None, description=WAIT_DESCRIPTION)
 
 
 class Assessments(Frozen):
@@ -61,32 +57,25 @@ class Assessments(Frozen):
     "/v1/targets/{id}",
     response_model=Assessment,
     summary="Assess a target before a removal",
-    openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
+    openapi_extra=described("read", parameters=[ID_PARAMETER, *QUESTION_PARAMETERS]),
     responses={
         **answers(ASSESSMENT_EXAMPLE, 200, "The assessment; zeros for an unknown target.", 401, 403, 422, 503),
         304: {"description": "The answer with this ETag is still current."},
     },
 )
 async def get_target(request: Request) -> Response:
-    """How many people complained about the target independently, and a recommendation. `hold`: only a coordinated
-    group carries it over the threshold. `review`: enough people complained on their own, but a flagged group is among
-    them. `none`: decide as usual.
+    """How many people complained about the target independently, and a recommendation. `wait`: only complaints that are
+    not analysed yet carry it over the threshold. `hold`: only a coordinated group does. `review`: enough people
+    complained on their own, but a flagged group is among them. `none`: decide as usual.
 
     Answered from Redis alone, even while the analysis lags behind (`pending`, `as_of`) or the database is unavailable.
-    The ETag covers the whole answer except `as_of`; a repeated request with If-None-Match gets 304 without a body.
+    With `after`, the `position` that a POST answered, and `wait` the answer comes as soon as everything up to there is
+    analysed, at most `wait` milliseconds later. The ETag covers the whole answer except `as_of` and `retry_after_ms`; a
+    repeated request with If-None-Match gets 304 without a body.
     """
     started = time.perf_counter()
     key = await authenticate(request, "read")
-    target_id, threshold = segment(request, "id"), requested_threshold(request, key)
-    standings = await standings_of(request, key, [target_id])
-    answer = assess(
-        target_id,
-        standings.targets[0].complaints,
-        standings.targets[0].summary,
-        threshold=threshold,
-        as_of=standings.as_of,
-        pending=standings.pending,
-    )
+    (answer,) = await answers_to(request, key, [segment(request, "id")], question_of(request, key))
     serializer = answer.__pydantic_serializer__
     headers = {"ETag": entity_tag(serializer.to_json(answer, exclude=_FRESHNESS)), "Cache-Control": "private, no-cache"}
     metrics_sink(request).assessed(time.perf_counter() - started)
@@ -119,27 +108,15 @@ async def assess_targets(request: Request) -> Response:
     media_type(request, "application/json")
     with api_context(request).bodies.reserve() as hold:
         requested = _assess_request(await read_body(request, limit=MAX_QUESTION_BYTES, hold=hold))
-    standings = await standings_of(request, key, requested.target_ids)
-    threshold = key.default_threshold if requested.threshold is None else requested.threshold
-    items = [
-        assess(
-            target_id,
-            standing.complaints,
-            standing.summary,
-            threshold=threshold,
-            as_of=standings.as_of,
-            pending=standings.pending,
-        )
-        for target_id, standing in zip(requested.target_ids, standings.targets, strict=True)
-    ]
+    question = Question(
+        key.default_threshold if requested.threshold is None else requested.threshold,
+        requested.after,
+        requested.wait or 0,
+        may_wait=requested.after is not None or requested.wait is not None,
+    )
+    items = await answers_to(request, key, requested.target_ids, question)
     metrics_sink(request).assessed(time.perf_counter() - started)
     return Response(to_json({"items": items}), media_type="application/json")
-
-
-async def standings_of(request: Request, key: KeyRecord, target_ids: list[str]) -> Standings:
-    """What Redis holds about the targets. Raises StoreUnavailable or PositionAbsent while it cannot answer."""
-    api = api_context(request)
-    return await with_tenant_initialised(request, key, lambda: read_targets(api.redis, key.tenant, target_ids))
 
 
 def entity_tag(answer: bytes) -> str:
@@ -153,19 +130,6 @@ def is_known(request: Request, tag: str) -> bool:
     return bool(named) and any(
         one in (tag, "*") for one in (part.strip().removeprefix("W/") for part in named.split(","))
     )
-
-
-def requested_threshold(request: Request, key: KeyRecord) -> int:
-    """The request's threshold, or the tenant's own. Raises Invalid for anything but one integer from 1."""
-    if not request.scope.get("query_string"):
-        return key.default_threshold
-    given = request.query_params.getlist("threshold")
-    if not given:
-        return key.default_threshold
-    if len(given) == 1 and _INTEGER.match(given[0]) and 1 <= int(given[0]) <= MOST_THRESHOLD:
-        return int(given[0])
-    detail = f"threshold is {', '.join(given)[:40]!r}; expected one integer from 1 to {MOST_THRESHOLD}"
-    raise Invalid(detail, [RejectedItem(detail=detail, pointer="/threshold")])
 
 
 def _assess_request(body: bytes) -> AssessRequest:

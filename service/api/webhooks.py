@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from pydantic_core import to_json
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
@@ -25,7 +26,8 @@ from service.api.api_context import ApiContext, api_context, metrics_sink
 from service.api.body import media_type, read_body
 from service.api.openapi_parts import ACCEPTED_EXAMPLE, answers
 from service.api.problems import Invalid
-from service.api.submissions import append, with_tenant_initialised
+from service.api.submissions import new_batch, store
+from service.api.tenant_start import with_tenant_initialised
 from service.api.webhook_auth import Sender, check_plain, verified
 from service.intake.documents import MAX_LINES, Submission, TooManyItems, UnreadableDocument
 from service.intake.items import parsed
@@ -151,10 +153,13 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     if await webhook_dedup.is_known(api.redis, key.tenant, mark):
         observe.webhook(source.platform, "repeated")
         return await _nothing_taken(request, key, delivery.notes, repeated=True)
-    batch = Submission(await api.privacy_filters.of(key.tenant_id))
+    batch = await new_batch(request, key)
     await run_in_threadpool(_fill, batch, delivery, now)
     if batch.lines:
-        answer = await append(request, key, batch.lines, batch, repeated=False, notes=delivery.notes)
+        receipt = await store(request, key, batch.lines, batch)
+        answer = Response(
+            to_json({**receipt, "repeated": False, "notes": delivery.notes}), 202, media_type="application/json"
+        )
     elif batch.rejected_count:
         observe.rejected(key.tenant, batch.rejected_count)
         observe.webhook(source.platform, "unusable")

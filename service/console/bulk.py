@@ -17,7 +17,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from service.api.api_context import ApiContext, api_context
-from service.api.clusters import wake
+from service.api.clusters import announce_decision
 from service.console.decision_form import REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
@@ -90,7 +90,7 @@ def decide(
         )
     decided, left = _decide_each(api, person, versions, decision)
     if decided:
-        anyio.from_thread.run(wake, api.redis, person.tenant)
+        anyio.from_thread.run(announce_decision, api, person.tenant, person.tenant_id)
     summary = (
         f"{plural(len(decided), 'case')} decided: {dict(VERDICTS)[verdict].lower()}."
         if decided
@@ -142,7 +142,7 @@ def undo(
         except BrigadewatchError as refused:
             left.append(str(refused))
     if taken:
-        anyio.from_thread.run(wake, api.redis, person.tenant)
+        anyio.from_thread.run(announce_decision, api, person.tenant, person.tenant_id)
     text = f"{plural(len(taken), 'decision')} undone; the log keeps all entries." if taken else "Nothing was undone."
     flash(request, person, " ".join([text, *left[:3]]), "bad" if left or not taken else "good")
     return see_other(request, safe_path(back))

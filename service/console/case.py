@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
-from service.api.clusters import wake
+from service.api.clusters import announce_decision
 from service.console.case_page import case_page
 from service.console.case_tables import TableFilter, complaint_lines
 from service.console.chart_data import delay
@@ -324,7 +324,7 @@ def _record(request: Request, person: Person, cluster_id: str, decision: Decisio
         case_decisions.record_decision(
             connection, person.tenant_id, cluster_id, decision, decision_id=decision_id, by=person.name, now=api.now()
         )
-    anyio.from_thread.run(wake, api.redis, person.tenant)
+    anyio.from_thread.run(announce_decision, api, person.tenant, person.tenant_id)
     return decision_id
 
 

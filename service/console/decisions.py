@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from service.api.api_context import api_context
-from service.api.clusters import wake
+from service.api.clusters import announce_decision
 from service.console.csv_files import Cell, csv_response
 from service.console.decision_form import LONGEST_NOTE, VERDICT_WORDS, undo_request
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, day_us, every_page, place_of
@@ -157,7 +157,7 @@ async def reverse(
     case_id = await run_in_threadpool(_reverse, request, person, id, version, note)
     if isinstance(case_id, Response):
         return case_id
-    await wake(api.redis, person.tenant)
+    await announce_decision(api, person.tenant, person.tenant_id)
     return see_other(request, "/console/decisions")
 
 

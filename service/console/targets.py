@@ -22,7 +22,7 @@ from service.console.rendering import render, see_other, segment
 from service.console.sign_in import Viewer
 from service.errors import StoreUnavailable
 from service.model import microseconds, moment
-from service.moderation.assessment import NO_CLUSTERS, assess
+from service.moderation.assessment import NO_CLUSTERS, TargetStanding, assess
 from service.moderation.brief import Dossier, GroupOnTarget, ReceivedOutcome, fragment, not_known, sentences
 from service.moderation.phrases import plural
 from service.moderation.target_assessment import Assessment
@@ -158,7 +158,7 @@ async def standings_of(request: Request, person: Person, target_ids: Sequence[st
     except PositionAbsent:
         if not await run_in_threadpool(_is_new, request, person):
             return None
-        return Standings([], api.now(), pending=False)
+        return Standings([], api.now(), 0, 0, decision_waits=False, restored=False)
     except StoreUnavailable:
         return None
 
@@ -167,12 +167,8 @@ def assessment_of(target_id: str, standings: Standings | None, place: int, thres
     """One target's assessment, from the counts read for several."""
     if standings is None:
         return None
-    complaints, summary = (
-        (standings.targets[place].complaints, standings.targets[place].summary)
-        if standings.targets
-        else (0, NO_CLUSTERS)
-    )
-    return assess(target_id, complaints, summary, threshold=threshold, as_of=standings.as_of, pending=standings.pending)
+    standing = standings.targets[place] if standings.targets else TargetStanding(0, NO_CLUSTERS)
+    return assess(target_id, standing, standings.freshness(), threshold=threshold)
 
 
 def _is_new(request: Request, person: Person) -> bool:

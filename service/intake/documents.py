@@ -8,15 +8,15 @@ batch.lines, batch.rejected, batch.rejected_count
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from service.intake.items import Noun, canonical, parsed, read_line, read_value
+from service.intake.items import MachineComplaint, Noun, canonical, parsed, read_line, read_value
 from service.intake.pointers import json_fault
 from service.intake.privacy_filter import Erased, PrivacyFilter
-from service.model import Frozen, RejectedItem
+from service.model import Complaint, Frozen, RejectedItem
 
 MAX_ARRAY_ITEMS = 1_000
 MAX_LINES = 10_000
@@ -26,6 +26,9 @@ SLICE_ITEMS = 10
 SLICE_BYTES = 64 * 1024
 
 Form = Literal["json", "ndjson"]
+# Makes what the stream counts of a complaint: of the target's id, and the reporter's as stored (None: a complaint that
+# is never discounted).
+Marker = Callable[[str, str | None], bytes]
 
 
 class UnreadableDocument(ValueError):
@@ -42,6 +45,8 @@ class Submission:
 
     privacy_filter: PrivacyFilter = field(default_factory=PrivacyFilter)  # the tenant's; the default changes nothing
     lines: list[bytes] = field(default_factory=list)  # canonical, in the document's order
+    marker: Marker | None = None  # None: no marks are made
+    marks: list[bytes] = field(default_factory=list)  # of complaints by people; empty for other items
     rejected: list[RejectedItem] = field(default_factory=list)  # the first MAX_REPORTED
     rejected_count: int = 0
 
@@ -50,12 +55,20 @@ class Submission:
         if not isinstance(item, RejectedItem):
             try:
                 self.lines.append(self.privacy_filter.line(canonical(item, noun)))
+                if self.marker is not None:
+                    self.marks.append(self._mark(item, self.marker))
                 return
             except Erased as refused:
                 item = RejectedItem(line=number, id=item.id, detail=str(refused), pointer="/reporter/id")  # type: ignore[attr-defined]
         self.rejected_count += 1
         if len(self.rejected) < MAX_REPORTED:
             self.rejected.append(item)
+
+    def _mark(self, item: Frozen, marker: Marker) -> bytes:
+        if not isinstance(item, Complaint) or isinstance(item, MachineComplaint):
+            return b""
+        exempt = item.reporter.trusted or item.notice_type == "illegal_content"
+        return marker(item.target.id, None if exempt else self.privacy_filter.reporter(item.reporter.id))
 
 
 def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch: Submission) -> Iterator[None]:

@@ -24,6 +24,8 @@ from service.model import Disposition
 from service.moderation.target_assessment import Assessment, ClusterOnTarget, Recommendation
 
 _DECIMALS = 6  # of the independent count, before it is compared with a threshold
+# how soon to ask again: half a tick of the clock later, and so much later with a backlog
+USUAL_RETRY_MS, LONGEST_RETRY_MS, ITEMS_PER_MS = 250, 5_000, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,27 @@ class TargetSummary:
 
 
 NO_CLUSTERS = TargetSummary()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStanding:
+    """How a target stands: what is analysed, and what is not yet. Zeros for an unknown target."""
+
+    complaints: int  # analysed and standing
+    summary: TargetSummary
+    # Upper bounds of what was accepted and is not analysed yet: all complaints, and those by members of groups whose
+    # complaints are discounted
+    unseen: int = 0
+    unseen_by_known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far the analysis behind an answer has come."""
+
+    as_of: datetime
+    pending: bool  # something that the question asked for is not analysed yet
+    backlog: int = 0  # items that are not analysed yet
 
 
 def discount_probability(
@@ -111,32 +134,64 @@ def independent_count(complaints: int, discount: float) -> float:
     return round(min(float(complaints), max(complaints - discount, min(1.0, complaints))), _DECIMALS)
 
 
-def recommend(complaints: int, independent: float, threshold: int, *, flagged: bool) -> Recommendation:
+def recommend(
+    complaints: int, independent: float, threshold: int, *, flagged: bool, unseen: int = 0, unseen_by_known: int = 0
+) -> Recommendation:
     """The recommendation at a removal threshold of `threshold` complaints.
 
-    hold: the threshold is reached only because of a group. review: enough people complained independently, but a
-    flagged cluster is on the target. none: decide as usual.
+    `unseen` complaints are not analysed yet. wait: the threshold is reached only with these, or some of them are by
+    members of groups whose complaints are discounted. hold: the threshold is reached only because of a group. review:
+    enough people complained independently, but a flagged cluster is on the target. none: decide as usual.
     """
-    if complaints < threshold:
+    if complaints + unseen < threshold:
         return "none"
-    if round(independent, _DECIMALS) < threshold:
-        return "hold"
-    return "review" if flagged else "none"
+    if unseen_by_known:
+        return "wait"
+    independent = round(independent, _DECIMALS)
+    if independent >= threshold:
+        return "review" if flagged else "none"
+    return "wait" if independent + unseen >= threshold else "hold"
+
+
+def retry_after_ms(backlog: int) -> int:
+    """In how many milliseconds a caller that is told to wait should ask again, with so many items to be analysed."""
+    return min(LONGEST_RETRY_MS, USUAL_RETRY_MS + backlog // ITEMS_PER_MS)
 
 
 def assess(
-    target_id: str, complaints: int, summary: TargetSummary, *, threshold: int, as_of: datetime, pending: bool
+    target_id: str,
+    standing: TargetStanding,
+    fresh: Freshness,
+    *,
+    threshold: int,
+    counted: int = 0,
+    may_wait: bool = False,
 ) -> Assessment:
-    """The answer to the question before a removal."""
+    """The answer to the question before a removal.
+
+    `counted` is the number of complaints by the platform's own count: what it exceeds ours by is taken for complaints
+    that are not analysed yet. Callers that do not know the recommendation `wait` (`may_wait`) are told to hold.
+    """
+    complaints, summary = standing.complaints, standing.summary
+    unseen = max(standing.unseen, counted - complaints)
     independent = independent_count(complaints, summary.discount)
+    recommendation = recommend(
+        complaints,
+        independent,
+        threshold,
+        flagged=any(share.flagged for share in summary.clusters),
+        unseen=unseen,
+        unseen_by_known=standing.unseen_by_known,
+    )
+    waits = recommendation == "wait"
     return Assessment(
         target_id=target_id,
         complaints=complaints,
+        unseen=standing.unseen,
         independent_complaints=independent,
         coordinated_probability=max((share.discount_probability for share in summary.clusters), default=0.0),
-        recommendation=recommend(
-            complaints, independent, threshold, flagged=any(share.flagged for share in summary.clusters)
-        ),
+        recommendation="hold" if waits and not may_wait else recommendation,
+        retry_after_ms=retry_after_ms(fresh.backlog) if waits and may_wait else None,
         clusters=[
             ClusterOnTarget(
                 id=share.id,
@@ -149,8 +204,8 @@ def assess(
         without_clusters={
             cluster: independent_count(complaints, discount) for cluster, discount in summary.discount_without.items()
         },
-        as_of=as_of,
-        pending=pending,
+        as_of=fresh.as_of,
+        pending=fresh.pending or waits,
     )
 
 

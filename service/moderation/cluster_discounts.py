@@ -13,6 +13,15 @@ from service.moderation.assessment import summarise as summarise_target
 from service.moderation.cluster_state import ClusterState, Membership
 
 
+def discounted_members(state: ClusterState) -> frozenset[int]:
+    """The members whose further complaints are likely to be discounted: of a group on many targets with π > 0."""
+    if state.kind != "repeat":
+        return frozenset()
+    standing = state.verdict if state.status != "open" else None
+    pi = discount_probability(state.disposition, standing, state.probability, state.unfounded_probability)
+    return state.members - state.excluded if pi > 0 else frozenset()
+
+
 def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
     """The cluster's part on each of its targets, as the independent count needs it.
 

@@ -19,7 +19,7 @@ class ClusterOnTarget(Frozen):
     unfounded_probability: float = Field(description="Probability that its complaints are unfounded, 0 to 1.")
 
 
-Recommendation = Literal["hold", "review", "none"]
+Recommendation = Literal["wait", "hold", "review", "none"]
 
 
 class Assessment(Frozen):
@@ -27,7 +27,16 @@ class Assessment(Frozen):
 
     target_id: str = Field(description="The target that was requested.")
     complaints: int = Field(
-        description="Standing complaints: one per reporter, without withdrawn ones and those sent by machines."
+        description=(
+            "Standing complaints that are analysed: one per reporter, without withdrawn ones and those sent by"
+            " machines."
+        )
+    )
+    unseen: int = Field(
+        description=(
+            "Accepted complaints about the target that are not analysed yet. An upper bound: repeats, retries and"
+            " withdrawals among them are not known before they are analysed."
+        )
     )
     independent_complaints: float = Field(
         description=(
@@ -45,8 +54,14 @@ class Assessment(Frozen):
         description=(
             "`none`: decide as usual. `review`: both counts reach the threshold, and a flagged cluster is on the"
             " target: decide as usual, and have a person look at the cluster. `hold`: only `complaints` reaches the"
-            " threshold: do not remove the target by count; a person looks first."
+            " threshold: do not remove the target by count; a person looks first. `wait`: only complaints that are not"
+            " analysed yet carry the target over the threshold, or members of a known group are among them: do not"
+            " remove it, and ask again after `retry_after_ms`. Only callers that sent `after`, `wait`, `assess` or"
+            " `counted` get `wait`; others get `hold`."
         )
+    )
+    retry_after_ms: int | None = Field(
+        description="With `wait`: in how many milliseconds to ask again. Null otherwise."
     )
     clusters: list[ClusterOnTarget] = Field(description="The clusters whose members complained about the target.")
     without_clusters: dict[str, float] = Field(
@@ -57,5 +72,8 @@ class Assessment(Frozen):
     )
     as_of: datetime = Field(description="How recent the analysis behind this answer is.")
     pending: bool = Field(
-        description="True while accepted items are not yet analysed; the answer may change within seconds."
+        description=(
+            "True while accepted items, with `after` those up to that position, are not analysed yet, or a moderator's"
+            " decision is not taken in; the answer may change within seconds."
+        )
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, canonical, read_value
+from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, read_value
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Frozen, JsonObject, RejectedItem
 
@@ -45,13 +45,6 @@ class Item:
         if self.id_tells_reporter and isinstance(document.get("id"), str):
             document = {**document, "id": privacy_filter.derived(document["id"])}
         return read_value(document, self.noun, now, number)
-
-    def line(self, now: datetime, privacy_filter: PrivacyFilter) -> bytes:
-        """Its canonical line. Raises ValueError for an invalid item."""
-        read = self.read(now, privacy_filter)
-        if isinstance(read, RejectedItem):
-            raise ValueError(read.detail)
-        return canonical(read, self.noun)
 
 
 def complaint(

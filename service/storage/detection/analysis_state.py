@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from service.errors import LostLease
 from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of
@@ -46,6 +46,12 @@ def advance_analysis(
     if done.rowcount != 1:
         raise LostLease(f"tenant number {tenant_id}: another worker took over the analysis (after epoch {epoch})")
     return replace(state, **values)
+
+
+def latest_decision(connection: Connection, tenant_id: int) -> int:
+    """The sequence number of the tenant's latest decision; 0 without any."""
+    found = select(func.max(decisions.c.seq)).where(decisions.c.tenant_id == tenant_id)
+    return int(connection.scalar(found) or 0)
 
 
 def decided_since(connection: Connection, tenant_id: int, decision_cursor: int) -> dict[int, str]:

@@ -1,7 +1,8 @@
 """Totals and memberships per target in Redis, from which assessments of targets are answered.
 
-Written by the workers (totals and progress by ingest, memberships by detect), read by the API in one
-round trip. Hash fields are 64-bit keys of target ids (hashing.field_of), so no id from outside is part of a name.
+Written by the workers (totals and memberships by detect, progress by ingest and detect), read by the API in one round
+trip, together with what is not analysed yet (service/storage/redis_store/unseen.py). Hash fields are 64-bit keys of
+target ids (hashing.field_of), so no id from outside is part of a name.
 """
 
 from __future__ import annotations
@@ -17,31 +18,42 @@ from pydantic_core import from_json
 from redis import Redis
 
 from service.model import moment
-from service.moderation.assessment import NO_CLUSTERS, ClusterShare, TargetSummary
+from service.moderation.assessment import NO_CLUSTERS, ClusterShare, Freshness, TargetStanding, TargetSummary
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.stream import AsyncRedis, PositionAbsent, Script, unavailable_when_it_fails
-from service.storage.sql.hashing import field_of, key_of, key_of_field
+from service.storage.sql.hashing import digest_of, field_of, key_of_field
 
 _FIELDS_PER_COMMAND = 1_000
 
-# Everything that one answer needs, in one step. KEYS: totals, memberships, position, progress. ARGV: fields.
+# Everything that one answer needs, in one step. KEYS: totals, memberships, position, progress, generations of unseen
+# complaints, whether the position was restored. ARGV: the targets' fields, then the same as bytes.
 _ASK = Script("""
 local position = redis.call('GET', KEYS[3])
 if not position then return false end
-local progress = redis.call('HMGET', KEYS[4], 'analysed', 'as_of_us')
+local progress = redis.call('HMGET', KEYS[4], 'analysed', 'as_of_us', 'decided', 'taken')
+local analysed = progress[1] or '0'
 local time = redis.call('TIME')
-local totals = redis.call('HMGET', KEYS[1], unpack(ARGV))
-local memberships = redis.call('HMGET', KEYS[2], unpack(ARGV))
-return {position, progress[1] or '0', progress[2] or '0', time[1], time[2], totals, memberships}
+local n = #ARGV / 2
+local totals = redis.call('HMGET', KEYS[1], unpack(ARGV, 1, n))
+local memberships = redis.call('HMGET', KEYS[2], unpack(ARGV, 1, n))
+local unseen, known = {}, {}
+if tonumber(analysed) < tonumber(position) then
+  local members = {}
+  for i = 1, n do unseen[i], known[i], members[i] = 0, 0, 'k' .. ARGV[n + i] end
+  for _, generation in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '(' .. analysed, '+inf')) do
+    local name = KEYS[5] .. ':' .. generation
+    for i, count in ipairs(redis.call('HMGET', name, unpack(ARGV, n + 1))) do
+      if count then unseen[i] = unseen[i] + tonumber(count) end
+    end
+    for i, count in ipairs(redis.call('HMGET', name, unpack(members))) do
+      if count then known[i] = known[i] + tonumber(count) end
+    end
+  end
+end
+local decision_waits = tonumber(progress[3] or '0') > tonumber(progress[4] or '0') and 1 or 0
+return {position, analysed, progress[2] or '0', time[1], time[2], decision_waits, redis.call('EXISTS', KEYS[6]),
+    totals, memberships, unseen, known}
 """)
-
-
-@dataclass(frozen=True, slots=True)
-class TargetStanding:
-    """One target's totals and clusters; zeros for an unknown target."""
-
-    complaints: int
-    summary: TargetSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,15 @@ class Standings:
 
     targets: list[TargetStanding]
     as_of: datetime  # the answer includes every complaint acknowledged before this time
-    pending: bool  # later ones wait
+    position: int  # of the latest item that was accepted
+    analysed: int  # everything up to this position is analysed
+    decision_waits: bool  # a moderator's decision is not taken in yet
+    restored: bool  # within the last hour, positions were restored from SQL: clients may hold later ones
+
+    def freshness(self, after: int | None = None) -> Freshness:
+        """How far the analysis has come: with everything, or with everything up to the position `after`."""
+        waits = self.analysed < (self.position if after is None else after)
+        return Freshness(self.as_of, waits or self.decision_waits, max(0, self.position - self.analysed))
 
 
 def write_totals(client: Redis, tenant: str, totals: Mapping[int, int]) -> None:
@@ -87,15 +107,22 @@ def write_progress(
     analysed: int | None = None,
     as_of_us: int | None = None,
     dead: int | None = None,
+    taken: int | None = None,
 ) -> None:
-    """Copy positions (and the number of dead letters) from SQL for readers; None leaves a value unchanged.
+    """Copy positions, the number of dead letters and the latest decision taken in from SQL for readers; None leaves a
+    value unchanged.
 
     Call it after the totals and memberships up to these positions are written.
     """
-    values = {"archived": archived, "analysed": analysed, "as_of_us": as_of_us, "dead": dead}
+    values = {"archived": archived, "analysed": analysed, "as_of_us": as_of_us, "dead": dead, "taken": taken}
     given: dict[Any, Any] = {name: str(value) for name, value in values.items() if value is not None}
     if given:
         client.hset(redis_keys.progress(tenant), mapping=given)
+
+
+async def write_decided(client: AsyncRedis, tenant: str, decision: int) -> None:
+    """Note the latest decision, by sequence number: answers are pending until it is taken in. Raises RedisError."""
+    await client.hset(redis_keys.progress(tenant), "decided", decision)
 
 
 async def read_targets(client: AsyncRedis, tenant: str, target_ids: Sequence[str]) -> Standings:
@@ -108,19 +135,34 @@ async def read_targets(client: AsyncRedis, tenant: str, target_ids: Sequence[str
         redis_keys.memberships(tenant),
         redis_keys.position(tenant),
         redis_keys.progress(tenant),
+        redis_keys.unseen(tenant),
+        redis_keys.restored(tenant),
     ]
+    keys = [digest_of(target_id) for target_id in target_ids]
     with unavailable_when_it_fails():
-        answer = await _ASK.ask(client, names, [field_of(key_of(target_id)) for target_id in target_ids])
+        answer = await _ASK.ask(client, names, [*(key.hex() for key in keys), *keys])
     if answer is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
-    position, analysed, as_of_us, seconds, microseconds, totals, memberships = answer
+    position, analysed, as_of_us, seconds, microseconds, decision_waits, restored, totals, memberships = answer[:9]
+    unseen, by_known = (counts or [0] * len(keys) for counts in answer[9:])  # empty: all is analysed
     pending = int(analysed) < int(position)
     as_of = moment(int(as_of_us) if pending else int(seconds) * 1_000_000 + int(microseconds))
     targets = [
-        TargetStanding(int(total or 0), NO_CLUSTERS if packed is None else unpack(packed))
-        for total, packed in zip(totals, memberships, strict=True)
+        TargetStanding(int(total or 0), NO_CLUSTERS if packed is None else unpack(packed), waiting, of_known)
+        for total, packed, waiting, of_known in zip(totals, memberships, unseen, by_known, strict=True)
     ]
-    return Standings(targets, as_of, pending)
+    return Standings(targets, as_of, int(position), int(analysed), bool(decision_waits), bool(restored))
+
+
+async def read_analysed(client: AsyncRedis, tenants: Sequence[str]) -> list[int]:
+    """Up to which position each tenant's items are analysed, in the order requested; -1: Redis is being rebuilt.
+
+    Raises RedisError.
+    """
+    async with client.pipeline(transaction=False) as pipeline:
+        for tenant in tenants:
+            pipeline.hget(redis_keys.progress(tenant), "analysed")
+        return [-1 if found is None else int(found) for found in await pipeline.execute()]
 
 
 def pack(summary: TargetSummary) -> bytes:

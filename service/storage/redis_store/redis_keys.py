@@ -3,6 +3,7 @@
 PREFIX = "bw"
 TENANTS_WAITING = f"{PREFIX}:waiting"  # set: tenants whose stream may hold something (a hint: the stream decides)
 TENANTS_DIRTY = f"{PREFIX}:dirty"  # set: tenants with something to analyse (a hint: SQL decides)
+HURRIED = f"{PREFIX}:hurried"  # list: tenants that somebody has just asked about; wakes the clock
 
 
 def stream(tenant: str) -> str:
@@ -16,7 +17,9 @@ def position(tenant: str) -> str:
 
 
 def progress(tenant: str) -> str:
-    """Hash: archived, analysed (positions), as_of_us, dead (items): a copy of SQL for readers."""
+    """Hash: archived, analysed (positions), as_of_us, dead (items), decided and taken (the latest decision and the
+    latest that the analysis has taken in, by sequence number): a copy of SQL for readers.
+    """
     return f"{PREFIX}:{tenant}:progress"
 
 
@@ -28,6 +31,28 @@ def totals(tenant: str) -> str:
 def memberships(tenant: str) -> str:
     """Hash: target key -> JSON of the clusters on it (service/storage/redis_store/assessments.py)."""
     return f"{PREFIX}:{tenant}:memberships"
+
+
+def unseen(tenant: str) -> str:
+    """Sorted set: generations of complaints that are not analysed yet, named by their first position, sorted by the
+    last. With a colon and a generation appended: a hash of complaints by target (redis_store/unseen.py).
+    """
+    return f"{PREFIX}:{tenant}:unseen"
+
+
+def known_members(tenant: str) -> str:
+    """Set: keyed hashes of the reporters whose complaints are discounted (redis_store/unseen.py)."""
+    return f"{PREFIX}:{tenant}:known-members"
+
+
+def hurry(tenant: str) -> str:
+    """Set for a moment while somebody waits for the analysis of the tenant's complaints."""
+    return f"{PREFIX}:{tenant}:hurry"
+
+
+def restored(tenant: str) -> str:
+    """Set for an hour after the position was restored from SQL: clients may hold later positions."""
+    return f"{PREFIX}:{tenant}:restored"
 
 
 def lease(work: str, tenant: str) -> str:

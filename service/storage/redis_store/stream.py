@@ -24,25 +24,31 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, Respon
 from redis.maint_notifications import MaintNotificationsConfig
 
 from service.errors import Overloaded, StoreUnavailable
-from service.storage.redis_store import redis_keys
+from service.storage.redis_store import redis_keys, unseen
 
 AsyncRedis = redis.asyncio.Redis
 GROUP = "ingest"
 BACKLOG_RETRY_SECONDS = 5  # Retry-After for a client when the stream is too long
 _FIRST_READ = 8  # entries read first; an entry may hold 8 MiB, so more are read only once their size is known
 
-# KEYS: position, stream, progress, tenants waiting. ARGV: tenant, limit, then (n, lines, requests) for each batch.
-# Returns nil if the counter is absent, else each batch's last position, 0 for a batch without room.
-_APPEND = """
+# KEYS: position, stream, progress, tenants waiting, generations, known members. ARGV: tenant, limit, then (n, lines,
+# requests, marks) for each batch. Returns nil if the counter is absent, else each batch's last position, 0 for a batch
+# without room.
+_APPEND = (
+    unseen.LUA
+    + """
 local position = redis.call('GET', KEYS[1])
 if not position then return false end
-local waiting = tonumber(position) - tonumber(redis.call('HGET', KEYS[3], 'archived') or '0')
+local progress = redis.call('HMGET', KEYS[3], 'archived', 'analysed')
+local waiting = tonumber(position) - tonumber(progress[1] or '0')
+local analysed = tonumber(progress[2] or '0')
+forget(analysed)
 local limit = tonumber(ARGV[2])
 local time = redis.call('TIME')
 local at = time[1] .. string.rep('0', 6 - string.len(time[2])) .. time[2]
 local last = {}
 local added = false
-for i = 3, #ARGV, 3 do
+for i = 3, #ARGV, 4 do
   local n = tonumber(ARGV[i])
   if waiting > 0 and waiting + n > limit then
     last[#last + 1] = 0
@@ -50,6 +56,7 @@ for i = 3, #ARGV, 3 do
     local now = redis.call('INCRBY', KEYS[1], ARGV[i])
     redis.call('XADD', KEYS[2], '*', 'first', string.format('%.0f', now - n + 1), 'n', ARGV[i], 'at', at,
         'lines', ARGV[i + 1], 'requests', ARGV[i + 2])
+    note(now - n + 1, now, analysed, ARGV[i + 3])
     waiting = waiting + n
     last[#last + 1] = now
     added = true
@@ -58,6 +65,7 @@ end
 if added then redis.call('SADD', KEYS[4], ARGV[1]) end
 return last
 """
+)
 
 # Only the time: an entry may hold megabytes.
 _OLDEST = """
@@ -82,6 +90,7 @@ class StreamBatch:
     n: int  # items
     lines: bytes  # canonical lines, newline-separated
     requests: str = ""  # ids of those who posted them, comma-separated: for the logs
+    marks: bytes = b""  # of the complaints among them (service/storage/redis_store/unseen.py); the order is irrelevant
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,18 +184,9 @@ async def append(client: AsyncRedis, tenant: str, batches: Sequence[StreamBatch]
     """
     arguments: list[Any] = [tenant, max_items]
     for batch in batches:
-        arguments += (batch.n, batch.lines, batch.requests)
+        arguments += (batch.n, batch.lines, batch.requests, batch.marks)
     with unavailable_when_it_fails():
-        last = await APPEND.ask(
-            client,
-            [
-                redis_keys.position(tenant),
-                redis_keys.stream(tenant),
-                redis_keys.progress(tenant),
-                redis_keys.TENANTS_WAITING,
-            ],
-            arguments,
-        )
+        last = await APPEND.ask(client, _appended_to(tenant), arguments)
     if last is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
     return [int(position) or None for position in last]
@@ -196,14 +196,7 @@ def append_blocking(client: Redis, tenant: str, batch: StreamBatch, max_items: i
     """Like `append`, for one batch and a blocking client; raises Overloaded also if there is no room."""
     with unavailable_when_it_fails():
         last = APPEND.run(
-            client,
-            [
-                redis_keys.position(tenant),
-                redis_keys.stream(tenant),
-                redis_keys.progress(tenant),
-                redis_keys.TENANTS_WAITING,
-            ],
-            [tenant, max_items, batch.n, batch.lines, batch.requests],
+            client, _appended_to(tenant), [tenant, max_items, batch.n, batch.lines, batch.requests, batch.marks]
         )
     if last is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
@@ -213,6 +206,17 @@ def append_blocking(client: Redis, tenant: str, batch: StreamBatch, max_items: i
             retry_after_seconds=BACKLOG_RETRY_SECONDS,
         )
     return int(last[0])
+
+
+def _appended_to(tenant: str) -> list[str]:
+    return [
+        redis_keys.position(tenant),
+        redis_keys.stream(tenant),
+        redis_keys.progress(tenant),
+        redis_keys.TENANTS_WAITING,
+        redis_keys.unseen(tenant),
+        redis_keys.known_members(tenant),
+    ]
 
 
 def begin_blocking(client: Redis, tenant: str, now_us: int) -> None:

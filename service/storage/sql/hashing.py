@@ -10,7 +10,17 @@ from hashlib import blake2b
 
 def key_of(text: str) -> int:
     """The signed 64-bit key of an id; equal texts have equal keys everywhere."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+    return int.from_bytes(digest_of(text), "big", signed=True)
+
+
+def digest_of(text: str) -> bytes:
+    """The same key as eight bytes, most significant first."""
+    return blake2b(text.encode(), digest_size=8).digest()
+
+
+def bytes_of(key: int) -> bytes:
+    """A key as the eight bytes that `digest_of` gives."""
+    return key.to_bytes(8, "big", signed=True)
 
 
 cached_key_of = lru_cache(maxsize=1 << 16)(key_of)  # caches ids that recur, as reporters and targets do

@@ -42,9 +42,11 @@ def test_a_target_never_seen_is_all_zeros(api: Api) -> None:
     assert body == {
         "target_id": "never",
         "complaints": 0,
+        "unseen": 0,
         "independent_complaints": 0.0,
         "coordinated_probability": 0.0,
         "recommendation": "none",
+        "retry_after_ms": None,
         "clusters": [],
         "without_clusters": {},
         "pending": False,

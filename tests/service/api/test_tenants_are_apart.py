@@ -33,6 +33,10 @@ JSON = dict[str, Any]
 NO_IDS = frozenset(
     {
         "threshold",
+        "after",
+        "wait",
+        "counted",
+        "assess",
         "sort",
         "cursor",
         "limit",

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from service.moderation.assessment import (
     NO_CLUSTERS,
     ClusterPart,
+    Freshness,
+    TargetStanding,
     assess,
     discount_probability,
     independent_count,
     recommend,
+    retry_after_ms,
     summarise,
 )
 
@@ -75,7 +78,7 @@ def test_without_a_cluster_its_accounts_fall_back_to_the_next() -> None:
 
 
 def test_a_target_never_seen_is_all_zeros() -> None:
-    answer = assess("t", 0, NO_CLUSTERS, threshold=1, as_of=NOW, pending=False)
+    answer = assess("t", TargetStanding(0, NO_CLUSTERS), Freshness(NOW, False), threshold=1)
     assert (
         answer.complaints,
         answer.independent_complaints,
@@ -107,6 +110,50 @@ def test_recommendations_at_eight(complaints: int, independent: float, flagged: 
 
 
 @pytest.mark.parametrize(
+    ("complaints", "independent", "unseen", "known", "expected"),
+    [
+        (0, 0.0, 7, 0, "none"),  # the platform would not remove it yet
+        (0, 0.0, 7, 7, "none"),
+        (0, 0.0, 8, 0, "wait"),
+        (7, 7.0, 1, 0, "wait"),
+        (7, 7.0, 1, 1, "wait"),
+        (8, 8.0, 5, 0, "none"),  # eight people did it already
+        (8, 8.0, 5, 1, "wait"),  # a known group is arriving
+        (8, 1.5, 6, 0, "hold"),  # all of them cannot carry it over the threshold
+        (8, 1.5, 7, 0, "wait"),  # they may
+        (14, 1.0, 0, 0, "hold"),
+        (5, 1.0, 4, 0, "hold"),  # nine by the platform's count, five at most
+    ],
+)
+def test_what_is_not_analysed_yet_removes_nothing(
+    complaints: int, independent: float, unseen: int, known: int, expected: str
+) -> None:
+    found = recommend(complaints, independent, 8, flagged=False, unseen=unseen, unseen_by_known=known)
+    assert found == expected
+
+
+def test_only_who_knows_the_word_is_told_to_wait() -> None:
+    standing, fresh = TargetStanding(7, NO_CLUSTERS, unseen=3), Freshness(NOW, pending=True, backlog=10_000)
+    asks = assess("t", standing, fresh, threshold=8, may_wait=True)
+    assert (asks.recommendation, asks.retry_after_ms, asks.pending, asks.unseen) == ("wait", 2_250, True, 3)
+    installed = assess("t", standing, fresh, threshold=8)
+    assert (installed.recommendation, installed.retry_after_ms, installed.pending) == ("hold", None, True)
+
+
+def test_the_platforms_own_count_waits_for_what_was_not_posted() -> None:
+    standing, fresh = TargetStanding(3, NO_CLUSTERS), Freshness(NOW, pending=False)
+    answer = assess("t", standing, fresh, threshold=8, counted=9, may_wait=True)
+    assert (answer.recommendation, answer.complaints, answer.unseen, answer.pending) == ("wait", 3, 0, True)
+    assert assess("t", standing, fresh, threshold=8, counted=7, may_wait=True).recommendation == "none"
+    assert assess("t", standing, fresh, threshold=3, counted=2, may_wait=True).recommendation == "none"
+
+
+@pytest.mark.parametrize(("backlog", "expected"), [(0, 250), (5, 251), (10**9, 5_000)])
+def test_a_backlog_is_asked_again_later(backlog: int, expected: int) -> None:
+    assert retry_after_ms(backlog) == expected
+
+
+@pytest.mark.parametrize(
     ("disposition", "verdict", "expected"),
     [
         ("flagged", None, 0.4),
@@ -127,11 +174,9 @@ def test_who_is_discounted(disposition: str, verdict: str | None, expected: floa
 def test_an_assessment_lists_its_clusters_and_the_largest_probability() -> None:
     answer = assess(
         "t",
-        12,
-        summarise([part("b", range(6), 0.25, flagged=False), part("a", range(6, 10), 0.75)]),
+        TargetStanding(12, summarise([part("b", range(6), 0.25, flagged=False), part("a", range(6, 10), 0.75)])),
+        Freshness(NOW, pending=True),
         threshold=8,
-        as_of=NOW,
-        pending=True,
     )
     assert [cluster.id for cluster in answer.clusters] == ["a", "b"]
     assert answer.coordinated_probability == 0.75

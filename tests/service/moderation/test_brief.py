@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.model import Decision
-from service.moderation.assessment import ClusterPart, assess, summarise
+from service.moderation.assessment import ClusterPart, Freshness, TargetStanding, assess, summarise
 from service.moderation.brief import (
     ComplaintFigures,
     Dossier,
@@ -36,7 +36,8 @@ FIGURES = ComplaintFigures(standing=12, first_at=NOW, last_at=NOW)
 
 def asked(complaints: int = 12, members: int = 10, **fields: Any) -> Assessment:
     parts = [ClusterPart("k1", 1.0, 1.0, 1.0, True, set(range(members)))] if members else []
-    return assess("t", complaints, summarise(parts), threshold=8, as_of=NOW, pending=fields.pop("pending", False))
+    fresh = Freshness(NOW, fields.pop("pending", False))
+    return assess("t", TargetStanding(complaints, summarise(parts)), fresh, threshold=8)
 
 
 def outcome(identity: str, hours: float, **fields: Any) -> ReceivedOutcome:

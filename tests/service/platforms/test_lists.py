@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.intake.items import canonical
 from service.intake.privacy_filter import PrivacyFilter
+from service.model import RejectedItem
 from service.platforms import coral_flags, lemmy_reports, ozone_events
 from service.platforms.coral import Coral
 from service.platforms.items import words
@@ -102,7 +104,9 @@ VIEW = st.fixed_dictionaries(
 
 def takes(listing: Listing) -> None:
     for item in listing.valid(NOW, PrivacyFilter()):
-        line = item.line(NOW, PrivacyFilter())
+        read = item.read(NOW, PrivacyFilter())
+        assert not isinstance(read, RejectedItem)
+        line = canonical(read, item.noun)
         assert line[:1] in (b"c", b"o") and json.loads(line[1:])["id"] == item.id and b"\n" not in line
 
 

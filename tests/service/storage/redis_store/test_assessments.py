@@ -85,17 +85,20 @@ def test_an_answer_is_as_of_now_once_everything_is_analysed(clients: RedisClient
     begin(clients)
     seconds, micro = clients.blocking.time()
     quiet = read(clients, "a")
-    assert not quiet.pending
+    assert not quiet.freshness().pending
     assert microseconds(quiet.as_of) >= int(seconds) * 1_000_000 + int(micro)
 
     clients.run(stream.append(clients.asyncio, "t", [StreamBatch(3, b"x")], 10))
     waiting = read(clients, "a")
-    assert (waiting.pending, waiting.as_of) == (True, moment(5))  # nothing was acknowledged before the tenant began
+    assert (waiting.freshness().pending, waiting.as_of) == (
+        True,
+        moment(5),
+    )  # nothing was acknowledged before the tenant began
 
     write_progress(clients.blocking, "t", archived=3, analysed=2, as_of_us=77, dead=0)
-    assert (read(clients, "a").pending, read(clients, "a").as_of) == (True, moment(77))
+    assert (read(clients, "a").freshness().pending, read(clients, "a").as_of) == (True, moment(77))
     write_progress(clients.blocking, "t", analysed=3)
-    assert not read(clients, "a").pending
+    assert not read(clients, "a").freshness().pending
 
 
 def test_progress_keeps_what_it_is_not_told(clients: RedisClients) -> None:
