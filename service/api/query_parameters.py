@@ -21,9 +21,8 @@ from service.model import RejectedItem
 
 _ECHOED_CHARACTERS = 40
 LISTED_FAULTS = 20  # a query has room for thousands of names
-_SIMILARITY = (
-    2 / 3
-)  # of names that one may be taken for the other: `knid` is 0.75 from `kind`, `page` 0.6 from `target`
+# How alike two names have to be (difflib): `knid` and `kind` are at 0.75, `page` and `target` at 0.6.
+_SIMILARITY = 2 / 3
 # By method and path: whether each declared parameter may be repeated. All apps of a process have the same routes.
 _declared: dict[tuple[str, str], dict[str, bool]] = {}
 
