@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from service import logs
+from service.api.query_parameters import check_query
 from service.errors import StoreUnavailable
 from service.storage.accounts.tenants import KeyRecord, find_key, is_key
 
@@ -116,7 +117,9 @@ class KeyRing:
 
 
 async def authenticate(request: Request, scope: str) -> KeyRecord:
-    """The request's key. Raises HTTPException: 401 without a valid key, 403 without the scope."""
+    """The request's key. Raises HTTPException: 401 without a valid key, 403 without the scope; then Invalid (422) for
+    query parameters that the call does not take.
+    """
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
@@ -136,11 +139,14 @@ async def authenticate(request: Request, scope: str) -> KeyRecord:
             f"the key lacks the scope {scope!r}; it has {', '.join(sorted(record.scopes)) or 'none'}: make one with"
             f" `brigadewatch keys create --scope {scope}`",
         )
+    check_query(request)
     return record
 
 
 def require(scope: str) -> Callable[[Request], Awaitable[KeyRecord]]:
-    """A FastAPI dependency that returns the key's record, or ends the request with 401 or 403."""
+    """A FastAPI dependency that returns the key's record, or ends the request with 401, 403 or 422, as `authenticate`
+    does.
+    """
 
     async def key(request: Request) -> KeyRecord:
         return await authenticate(request, scope)

@@ -1,7 +1,7 @@
 """The OpenAPI document: what FastAPI finds in the routes, completed with what it cannot find there.
 
 That is authentication, schemas that no route's signature names, and the failures that all requests of a kind share:
-those with a key, with a body, with an id. tests/fuzz checks the service against the document, so it has to be complete.
+those with a key, with a body. tests/fuzz checks the service against the document, so it has to be complete.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ SECURITY_SCHEMES = {
     },
 }
 _ANY_REQUEST = (414, 431)
-_WITH_A_KEY = (401, 403, 503)
+_WITH_A_KEY = (401, 403, 422, 503)  # 422: unknown query parameters, at least
 _WITH_A_BODY = (400, 408, 413, 415, 422)
-_WITH_AN_ID = (422,)
 _FIRST = "$response.body#/items/0/id"
 _SAME = "$request.path.id"
 _CLUSTER, _SUBSCRIPTION = "/v1/clusters/{id}", "/v1/subscriptions/{id}"
@@ -93,19 +92,14 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any]) -> None:
     """Describe ids, and add the failures that the operation shares with others; every failure is a problem."""
-    identified = [
-        parameter
-        for parameter in operation.get("parameters", [])
-        if parameter["in"] == "path" and parameter["name"] not in ("platform", "source")
-    ]
-    for parameter in identified:
-        parameter["schema"] = openapi_parts.ID_PARAMETER["schema"]
-        parameter.setdefault("description", openapi_parts.ID_PARAMETER["description"])
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path" and parameter["name"] not in ("platform", "source"):
+            parameter["schema"] = openapi_parts.ID_PARAMETER["schema"]
+            parameter.setdefault("description", openapi_parts.ID_PARAMETER["description"])
     statuses = [
         *_ANY_REQUEST,
         *(_WITH_A_KEY if operation.get("security", True) else ()),
         *(_WITH_A_BODY if "requestBody" in operation else ()),
-        *(_WITH_AN_ID if identified else ()),
     ]
     responses = operation.setdefault("responses", {})
     for status, answer in openapi_parts.refusals(*statuses).items():

@@ -190,7 +190,7 @@ _DESCRIPTION_BY_STATUS = {
     413: "The body has too many bytes or items; nothing was stored.",
     414: "Path and query are too long.",
     415: "The content type or content encoding is not supported.",
-    422: "A field or parameter is not valid; `errors` lists which.",
+    422: "A field or parameter is not valid or not known; `errors` lists which.",
     429: "Over the rate limit, or too many items are waiting; see Retry-After and RateLimit.",
     431: "The header has too many fields or is too long.",
     503: "The store is unavailable or being rebuilt; nothing was acknowledged. Try again after Retry-After.",

@@ -19,6 +19,7 @@ from starlette.requests import Request
 
 from service import logs
 from service.api.api_context import ApiContext, api_context, metrics_sink
+from service.api.query_parameters import check_query
 from service.errors import Refused, StoreUnavailable
 from service.model import microseconds
 from service.platforms import registry
@@ -86,10 +87,11 @@ def is_signed(request: Request) -> bool:
 
 async def signed_by(request: Request, body: bytes) -> KeyRecord:
     """The tenant of a generic source that signed these bytes by Standard Webhooks and names itself in `webhook-source`,
-    as a key's record. Raises HTTPException 401.
+    as a key's record. Raises HTTPException 401; then Invalid (422) for query parameters that the call does not take.
     """
     sender = await verified(request, "generic", request.headers.get(SOURCE_HEADER, ""), body, scheme=Standard)
     metrics_sink(request).webhook("generic", "taken")
+    check_query(request)
     return sender.key
 
 

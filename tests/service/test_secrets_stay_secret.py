@@ -183,7 +183,7 @@ def post_and_ask(talkative: Talkative) -> None:
         )
         assert client.get("/v1/targets/t-1", headers={"Authorization": f"Bearer {GUESS}"}).status_code == 401
         assert client.get("/v1/targets/t-1", headers={"Authorization": s["API key"]}).status_code == 401
-        assert client.get("/v1/pipeline", params={"key": s["API key"]}, headers=ok).status_code == 200
+        assert client.get("/v1/pipeline", params={"key": s["API key"]}, headers=ok).status_code == 422
         assert client.get(f"/v1/{s['API key']}", headers=ok).status_code == 404
         assert client.get(f"/v1/reporters/{REPORTER}", headers=ok).status_code in (200, 404)
         assert client.get("/v1/clusters", params={"reporter": REPORTER}, headers=ok).status_code == 200
