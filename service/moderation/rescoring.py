@@ -1,8 +1,8 @@
 """Estimate a group's score without some of its members, before they are excluded. PURE.
 
-Signals of the group's own complaints are counted again: lockstep, devotion, span, one author, fresh accounts, shared
-fingerprints, near-duplicate texts, and the outcomes. The others (how unlikely the group is by chance, the pairs, a
-crowd's slice) need the whole window: they keep the detector's values and are marked as such. Each signal's file in
+Signals of the group's own complaints are counted again: lockstep, devotion, span, pace, one author, fresh accounts,
+shared fingerprints, near-duplicate texts, and the outcomes. The others (how unlikely the group is by chance, the pairs,
+a crowd's slice) need the whole window: they keep the detector's values and are marked as such. Each signal's file in
 service/moderation/signals/ defines how it is counted again.
 The detector's next run replaces this estimate.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import log10
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.model import Evidence
 from service.moderation.outcomes import VerdictTally
-from service.moderation.rescoring import Rescored, rescore_without
+from service.moderation.rescoring import Rescored, RescoredSignal, rescore_without
 from service.moderation.signals.signal import MemberComplaint
 from service.policy import DEFAULT_POLICY
 
@@ -106,6 +107,32 @@ def test_fingerprints_texts_and_the_author_are_counted_anew() -> None:
     assert told["shared_fingerprints"].measured and told["shared_fingerprints"].after.value == 0
     assert told["near_duplicate_texts"].measured and told["near_duplicate_texts"].after.p_value is None
     assert not told["one_author"].measured or told["one_author"].after.value <= 1
+
+
+def test_the_pace_is_that_of_the_remaining_members() -> None:
+    usual, weight = 3_600.0, DEFAULT_POLICY.weights.pace
+    stored = Evidence(
+        signal="pace", value=60.0, usual=usual, p_value=None, contribution=weight * log10(usual / 60), text="pace"
+    )
+    # each a minute after the one before, and the last member ten minutes after them
+    said = [
+        MemberComplaint(w, t, t * DAY + 60_000_000 * (w if w < 7 else 16), context=f"a{t}")
+        for t in range(6)
+        for w in range(8)
+    ]
+
+    def pace(left_out: set[int]) -> RescoredSignal:
+        [row] = [row for row in without(said, left_out, [*evidence(), stored]).rows if row.signal == "pace"]
+        return row
+
+    assert pace(set()).measured and pace(set()).after.value == 60
+    assert pace({7}).after.value == 60 and pace({7}).change == 0
+    slower = pace({1, 3, 5}).after  # minutes 0, 2, 4, 6 and 16
+    assert (slower.value, slower.usual) == (120, usual)
+    assert slower.contribution == pytest.approx(weight * log10(usual / 120))
+    assert pace({0, 1, 2, 3, 4, 5}).after.value == 600
+    alone = pace(set(range(7)))
+    assert not alone.measured and alone.after == alone.before, "one member follows nobody"
 
 
 def test_outcomes_of_who_is_left_count() -> None:
