@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from service.model import Evidence
 from service.moderation.outcomes import VerdictTally
 from service.moderation.rescoring import Rescored, RescoredSignal, rescore_without
+from service.moderation.score import judge
 from service.moderation.signals.signal import MemberComplaint
+from service.moderation.usual import Usual
 from service.policy import DEFAULT_POLICY
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
@@ -138,6 +140,17 @@ def test_the_pace_is_that_of_the_remaining_members() -> None:
 def test_outcomes_of_who_is_left_count() -> None:
     good = without(raid(), {1}, verdicts=(NOBODY, VerdictTally(6, 0, 0)))
     assert good.score < good.score_before and good.unfounded_probability < 0.5
+
+
+def test_what_the_group_was_compared_with_and_the_priors_sentence_stay_as_they_are_stored() -> None:
+    ruled, usual = VerdictTally(1, 2, 3), Usual(upheld=0.7, unfounded=0.8, known=3)
+    stored = judge(evidence(), ruled, 6, usual=usual, flag_score=DEFAULT_POLICY.flag_score)
+    found = without(raid(), {1}, stored.evidence, verdicts=(ruled, ruled))
+    assert tuple(row.before for row in found.rows) == stored.evidence
+    after = {row.signal: row.after for row in found.rows}
+    assert after["prior"].text.endswith("(from 3 groups reviewed here).")
+    assert after["outcomes"].usual == pytest.approx(0.3)
+    assert found.score_before == stored.score
 
 
 def test_a_crowd_on_one_target_is_judged_by_its_one_target() -> None:
