@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from service.model import Complaint, Evidence, Reporter, Target, microseconds
+from cluster_states import cluster_state
+
+from service.model import Complaint, Reporter, Target, microseconds
 from service.moderation.cluster_state import ClusterState, Membership
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
@@ -29,44 +33,24 @@ def history_of(filed: Iterable[tuple[str, str, float]], **target: str) -> Compla
     return collector.history()[0]
 
 
-def cluster_in(
-    history: ComplaintHistory,
-    members: Iterable[str],
-    *,
-    id: str = "k1",
-    disposition: str = "flagged",
-    evidence: tuple[Evidence, ...] = (),
-    **changed: object,
-) -> ClusterState:
+def cluster_in(history: ComplaintHistory, members: Iterable[str], *, id: str = "k1", **changed: Any) -> ClusterState:
     """A cluster of `members` with all their complaints, and the targets of those."""
     people = frozenset(map(key_of, members))
     c = history.complaints
-    memberships = {
-        int(c.seq[k]): Membership(int(c.seq[k]), int(c.reporter[k]), int(c.target[k]), int(c.time_ms[k]) * 1000, False)
+    memberships = [
+        Membership(int(c.seq[k]), int(c.reporter[k]), int(c.target[k]), int(c.time_ms[k]) * 1000, False)
         for k in range(len(c))
         if int(c.reporter[k]) in people
-    }
-    state = {
-        "id": id,
-        "kind": "repeat",
-        "disposition": disposition,
-        "status": "open",
-        "members": people,
-        "excluded": frozenset(),
-        "memberships": memberships,
-        "author_by_target": {m.target: 0 for m in memberships.values()},
-        "evidence": evidence,
-        "score": 4.0,
-        "probability": 0.97,
-        "unfounded_probability": 0.9,
-        "settle_with": (),
-        "summary": "Some accounts complained about the same targets.",
-        "policy_version": "test",
-        "version": 1,
-        "found_us": 0,
-        **changed,
-    }
-    return ClusterState(**state)  # type: ignore[arg-type]
+    ]
+    state = cluster_state(
+        id,
+        memberships,
+        members=people,
+        probability=0.97,
+        unfounded_probability=0.9,
+        summary="Some accounts complained about the same targets.",
+    )
+    return replace(state, **changed)
 
 
 def outcome(

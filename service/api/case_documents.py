@@ -8,34 +8,52 @@ from fastapi import Request
 
 from service.api.json_body import model_body
 from service.model import DecisionRequest
+from service.moderation.outcomes import VerdictTally
+from service.moderation.score import judge
+from service.moderation.signals.registry import evidence_of
+from service.moderation.signals.signal import GroupFacts, Measurement
+from service.moderation.summary import summarise
+from service.moderation.usual import Usual
+from service.policy import DEFAULT_POLICY
+
+# Scored and worded by the code that does so for real groups, so that the example cannot fall behind it.
+_MEASURED = {
+    "base": Measurement(1.0, 1.0),
+    "lockstep": Measurement(0.875, 0.0),
+    "devotion": Measurement(1.0, 0.3),
+    "group": Measurement(3.13, 0.0),
+    "span": Measurement(1.0, 0.3),
+    "pace": Measurement(172.0, 7_273.0),
+    "pairs": Measurement(0.0, 1.0, 1.0),
+    "fresh_accounts": Measurement(0.0, 0.0024, 1.0, 0, 3),
+    "shared_fingerprints": Measurement(0.0, 0.05, 1.0, 0, 3),
+    "near_duplicate_texts": Measurement(0.0, 0.05),
+    "one_author": Measurement(0.25, 0.5, None, 1, 4),
+    "burst": Measurement(3.0, 0.12, 0.026, 3, 3),
+}
+_COMPLAINTS_BY_MEMBER = [4, 4, 3]
+_NO_VERDICTS = VerdictTally(upheld=0, rejected=0, unjudged=4)
+_STRUCTURAL = evidence_of(_MEASURED, GroupFacts("repeat", 3, 4, "given"), DEFAULT_POLICY.weights)
+_VERDICT = judge(
+    _STRUCTURAL, _NO_VERDICTS, 4, usual=Usual(unfounded=0.71, known=3), flag_score=DEFAULT_POLICY.flag_score
+)
+_PLACES = 3  # of a computed figure, for those who read the example
 
 CLUSTER_ITEM: dict[str, Any] = {
     "id": "k-5d0f4a1c9be2",
     "kind": "repeat",
-    "disposition": "flagged",
+    "disposition": _VERDICT.disposition,
     "status": "open",
-    "score": 7.4,
-    "probability": 0.97,
-    "unfounded_probability": 0.81,
+    "score": round(_VERDICT.score, _PLACES),
+    "probability": round(_VERDICT.probability, _PLACES),
+    "unfounded_probability": round(_VERDICT.unfounded_probability, _PLACES),
     "settle_with": ["comment/812"],
-    "first_at": "2021-12-01T18:04:11Z",
+    "first_at": "2021-12-14T18:04:11Z",
     "last_at": "2021-12-23T14:02:11Z",
     "reporter_count": 3,
-    "target_count": 2,
-    "summary": (
-        "3 accounts complained together about 2 targets of author a-9 within minutes of each other;"
-        " acting together, not judged yet."
-    ),
-    "evidence": [
-        {
-            "signal": "lockstep",
-            "value": 0.83,
-            "usual": 0.05,
-            "p_value": None,
-            "contribution": 4.2,
-            "text": "83 % of the members complain about each target",
-        }
-    ],
+    "target_count": 4,
+    "summary": summarise(3, 4, _COMPLAINTS_BY_MEMBER, _STRUCTURAL, _NO_VERDICTS),
+    "evidence": [{**e.model_dump(), "contribution": round(e.contribution, _PLACES)} for e in _VERDICT.evidence],
     "policy_version": "2026.12",
     "version": 3,
     "merged_into": None,
@@ -44,7 +62,11 @@ CLUSTER_ITEM: dict[str, Any] = {
     "revoked_at": None,
     "revoked_because": None,
 }
-CLUSTER = {**CLUSTER_ITEM, "reporters": ["r-12", "r-31", "r-77"], "targets": ["comment/812", "comment/977"]}
+CLUSTER = {
+    **CLUSTER_ITEM,
+    "reporters": ["r-12", "r-31", "r-77"],
+    "targets": ["comment/812", "comment/905", "comment/931", "comment/977"],
+}
 COMPLAINT = {
     "complaint": {
         "id": "c-1029",
@@ -118,13 +140,8 @@ REPORTER = {
     "reputation": {"mean": 0.159, "low": 0.042, "high": 0.324, "weight": 12.4, "upheld": 3, "rejected": 17},
     "clusters": [
         {
-            "id": "k-5d0f4a1c9be2",
-            "kind": "repeat",
-            "disposition": "flagged",
-            "status": "open",
-            "probability": 0.97,
-            "first_at": "2021-12-01T18:04:11Z",
-            "last_at": "2021-12-23T14:02:11Z",
+            name: CLUSTER_ITEM[name]
+            for name in ("id", "kind", "disposition", "status", "probability", "first_at", "last_at")
         }
     ],
 }

@@ -16,7 +16,6 @@ from service.model import DecisionRequest, JsonObject, microseconds
 from service.moderation.cluster_state import Membership
 from service.moderation.decision_preview import Effect, sentence
 from service.moderation.rescoring import Rescored, rescore_without
-from service.moderation.signals.outcomes import OUTCOMES
 from service.moderation.signals.signal import MemberComplaint
 from service.storage.cases.case_files import CaseFile, complaints_by_seq, complaints_elsewhere, states_on, tallies_of
 from service.storage.cases.decision_preview import effects_of_choices
@@ -104,9 +103,8 @@ def rescored_without(
     ]
     wording = {seq: group.name for group in text_groups(long_texts, file.policy.text_jaccard) for seq in group.seqs}
     complaints = [_scored(m, contents[m.seq][0], wording.get(m.seq)) for m in filed if m.seq in contents]
-    structural = [e for e in file.cluster.evidence if e.signal != OUTCOMES]
     return rescore_without(
-        structural,
+        file.cluster.evidence,
         complaints,
         left_out,
         complaints_elsewhere(connection, tenant_id, file),

@@ -1,8 +1,8 @@
 """Estimate a group's score without some of its members, before they are excluded. PURE.
 
-Signals of the group's own complaints are counted again: lockstep, devotion, span, one author, fresh accounts, shared
-fingerprints, near-duplicate texts, and the outcomes. The others (how unlikely the group is by chance, the pairs, a
-crowd's slice) need the whole window: they keep the detector's values and are marked as such. Each signal's file in
+Signals of the group's own complaints are counted again: lockstep, devotion, span, pace, one author, fresh accounts,
+shared fingerprints, near-duplicate texts, and the outcomes. The others (how unlikely the group is by chance, the pairs,
+a crowd's slice) need the whole window: they keep the detector's values and are marked as such. Each signal's file in
 service/moderation/signals/ defines how it is counted again.
 The detector's next run replaces this estimate.
 """
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from service.model import Disposition, Evidence, Kind
 from service.moderation.outcomes import VerdictTally
 from service.moderation.score import JUDGED, judge, usual_in
+from service.moderation.signals.prior import PRIOR
 from service.moderation.signals.registry import SIGNAL_BY_NAME, contribution_of
 from service.moderation.signals.signal import CountedAgain, MemberComplaint
 from service.policy import Policy
@@ -62,9 +63,9 @@ def rescore_without(
 ) -> Rescored:
     """The group's score without the members in `left_out`.
 
-    `evidence` is the group's stored evidence, `complaints` holds all members' complaints about its targets, `elsewhere`
-    the number of each member's complaints on other targets, `verdicts` the tallies of outcomes for the whole group and
-    for the remaining members. Order is irrelevant.
+    `evidence` is the group's stored evidence, prior and outcomes included, `complaints` holds all members' complaints
+    about its targets, `elsewhere` the number of each member's complaints on other targets, `verdicts` the tallies of
+    outcomes for the whole group and for the remaining members. Order is irrelevant.
     """
     out = set(left_out)
     ordered = sorted(complaints, key=lambda c: (c.time_us, c.reporter))
@@ -83,7 +84,9 @@ def rescore_without(
         usual=usual,
         flag_score=policy.flag_score,
     )
-    new = {e.signal: e for e in verdict.evidence}
+    # Only the stored sentence says how many groups the prior is measured on.
+    stored_prior = {e.signal: e for e in evidence if e.signal == PRIOR}
+    new = {e.signal: e for e in verdict.evidence} | stored_prior
     too_few = left.members < policy.min_members or left.targets < enough
     return Rescored(
         members=left.members,
@@ -95,7 +98,12 @@ def rescore_without(
         disposition="revoked" if too_few else verdict.disposition,
         too_few=too_few,
         rows=tuple(
-            RescoredSignal(e.signal, e, new[e.signal], e.signal in JUDGED or after.get(e.signal) is not None)
+            RescoredSignal(
+                e.signal,
+                stored_prior.get(e.signal, e),
+                new[e.signal],
+                e.signal in JUDGED or after.get(e.signal) is not None,
+            )
             for e in before.evidence
         ),
     )

@@ -46,7 +46,10 @@ def coordination(evidence: Iterable[Evidence]) -> float:
 
 
 def usual_in(evidence: Iterable[Evidence]) -> Usual:
-    """What a stored cluster was compared with; the default for what its evidence does not say."""
+    """The shares a stored cluster was compared with; the defaults for what its evidence does not say.
+
+    How many groups the prior is measured on is in its sentence alone: `known` stays 0.
+    """
     stored = {e.signal: e for e in evidence}
     usual = Usual()
     if prior.PRIOR in stored:

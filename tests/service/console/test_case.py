@@ -16,7 +16,10 @@ from case_world import START, put_cluster, put_decision
 from conftest import Api, RedisClients
 from console_world import Visitor, sign_in
 
+from service.console.decision_effects import rescored_without
+from service.moderation.signals import outcomes
 from service.storage.accounts.tenants import tenant_id
+from service.storage.cases.case_files import read_case_file
 from service.storage.cases.claims import claims_of
 from service.storage.redis_store import redis_keys
 from service.storage.sql import schema
@@ -244,6 +247,18 @@ def test_snoozing_and_escalating_move_the_case(desk: Api, anna: Visitor) -> None
     assert "until" in anna.get(CASE).text and "17 Nov" in anna.get(CASE).text
     desk.app.state.api.now = lambda: NOW + timedelta(days=8)
     assert "○" in sign_in(desk, "bob").get(CASE).text, "a snooze that has run out is an open case"
+
+
+def test_the_preview_compares_verdicts_with_what_was_usual_for_the_stored_case(desk: Api) -> None:
+    tenant = tenant_id(desk.engine, "default")
+    with desk.engine.connect() as connection:
+        file = read_case_file(connection, tenant, "k1", now=NOW)
+        rescored = rescored_without(connection, tenant, file, ["r-0"])
+    assert rescored is not None
+    [stored] = [e for e in file.cluster.evidence if e.signal == "outcomes"]
+    [row] = [row for row in rescored.rows if row.signal == "outcomes"]
+    assert (row.before.usual, row.after.usual) == (pytest.approx(stored.usual), pytest.approx(stored.usual))
+    assert row.before.contribution == pytest.approx(outcomes.ratio(0, 1, 1 - stored.usual))
 
 
 def test_excluding_accounts_previews_the_score_without_them(anna: Visitor) -> None:

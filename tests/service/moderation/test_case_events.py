@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from cluster_states import cluster_state
 
 from service.model import Cluster, Decision
 from service.moderation.assessment import ClusterPart, summarise
@@ -41,28 +42,10 @@ def cluster(
 ) -> ClusterState:
     people, places = sorted(members), sorted(targets)
     filed = [(r, t) for r in people for t in places]
-    memberships = {
-        n: Membership(n, r, t, round(hours * HOUR_US) if n == 1 else 0, False) for n, (r, t) in enumerate(filed, 1)
-    }
-    state = ClusterState(
-        id=identity,
-        kind="repeat",
-        disposition="flagged",
-        status="open",
-        members=frozenset(people),
-        excluded=frozenset(),
-        memberships=memberships,
-        author_by_target=dict.fromkeys(places, 0),
-        evidence=(),
-        score=4.0,
-        probability=0.9,
-        unfounded_probability=0.5,
-        settle_with=(),
-        summary="5 accounts; acting together, not judged yet.",
-        policy_version="2026.12",
-        version=1,
-        found_us=0,
-    )
+    memberships = [
+        Membership(n, r, t, round(hours * HOUR_US) if n == 1 else 0, False) for n, (r, t) in enumerate(filed, 1)
+    ]
+    state = cluster_state(identity, memberships, summary="5 accounts; acting together, not judged yet.")
     return replace(state, **changes)
 
 

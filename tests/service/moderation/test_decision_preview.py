@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cluster_states import cluster_state
 
 from service.model import DecisionRequest
 from service.moderation.cluster_state import ClusterState, Membership
@@ -32,28 +33,9 @@ class Told:
 
 
 def cluster(identity: str, people: Iterable[int], targets: Iterable[int], **changes: Any) -> ClusterState:
-    who, what = list(people), list(targets)
-    memberships = {1_000 * t + w: Membership(1_000 * t + w, w, t, t * HOUR + w, False) for t in what for w in who}
-    state = ClusterState(
-        id=identity,
-        kind="repeat",
-        disposition="flagged",
-        status="open",
-        members=frozenset(who),
-        excluded=frozenset(),
-        memberships=memberships,
-        author_by_target=dict.fromkeys(what, 0),
-        evidence=(),
-        score=5,
-        probability=0.5,
-        unfounded_probability=0.5,
-        settle_with=(),
-        summary="",
-        policy_version="",
-        version=1,
-        found_us=0,
-    )
-    return replace(state, **changes)
+    who = list(people)
+    filed = [Membership(1_000 * t + w, w, t, t * HOUR + w, False) for t in targets for w in who]
+    return replace(cluster_state(identity, filed, probability=0.5), **changes)
 
 
 def facts(totals: dict[int, int], *removals: Told, stood: dict[int, int] | None = None, threshold: int = 8) -> Facts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import log10
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from service.model import Evidence
 from service.moderation.outcomes import VerdictTally
-from service.moderation.rescoring import Rescored, rescore_without
+from service.moderation.rescoring import Rescored, RescoredSignal, rescore_without
+from service.moderation.score import judge
 from service.moderation.signals.signal import MemberComplaint
+from service.moderation.usual import Usual
 from service.policy import DEFAULT_POLICY
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
@@ -108,9 +111,46 @@ def test_fingerprints_texts_and_the_author_are_counted_anew() -> None:
     assert not told["one_author"].measured or told["one_author"].after.value <= 1
 
 
+def test_the_pace_is_that_of_the_remaining_members() -> None:
+    usual, weight = 3_600.0, DEFAULT_POLICY.weights.pace
+    stored = Evidence(
+        signal="pace", value=60.0, usual=usual, p_value=None, contribution=weight * log10(usual / 60), text="pace"
+    )
+    # each a minute after the one before, and the last member ten minutes after them
+    said = [
+        MemberComplaint(w, t, t * DAY + 60_000_000 * (w if w < 7 else 16), context=f"a{t}")
+        for t in range(6)
+        for w in range(8)
+    ]
+
+    def pace(left_out: set[int]) -> RescoredSignal:
+        [row] = [row for row in without(said, left_out, [*evidence(), stored]).rows if row.signal == "pace"]
+        return row
+
+    assert pace(set()).measured and pace(set()).after.value == 60
+    assert pace({7}).after.value == 60 and pace({7}).change == 0
+    slower = pace({1, 3, 5}).after  # minutes 0, 2, 4, 6 and 16
+    assert (slower.value, slower.usual) == (120, usual)
+    assert slower.contribution == pytest.approx(weight * log10(usual / 120))
+    assert pace({0, 1, 2, 3, 4, 5}).after.value == 600
+    alone = pace(set(range(7)))
+    assert not alone.measured and alone.after == alone.before, "one member follows nobody"
+
+
 def test_outcomes_of_who_is_left_count() -> None:
     good = without(raid(), {1}, verdicts=(NOBODY, VerdictTally(6, 0, 0)))
     assert good.score < good.score_before and good.unfounded_probability < 0.5
+
+
+def test_what_the_group_was_compared_with_and_the_priors_sentence_stay_as_they_are_stored() -> None:
+    ruled, usual = VerdictTally(1, 2, 3), Usual(upheld=0.7, unfounded=0.8, known=3)
+    stored = judge(evidence(), ruled, 6, usual=usual, flag_score=DEFAULT_POLICY.flag_score)
+    found = without(raid(), {1}, stored.evidence, verdicts=(ruled, ruled))
+    assert tuple(row.before for row in found.rows) == stored.evidence
+    after = {row.signal: row.after for row in found.rows}
+    assert after["prior"].text.endswith("(from 3 groups reviewed here).")
+    assert after["outcomes"].usual == pytest.approx(0.3)
+    assert found.score_before == stored.score
 
 
 def test_a_crowd_on_one_target_is_judged_by_its_one_target() -> None:

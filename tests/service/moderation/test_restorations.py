@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from cluster_states import cluster_state
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -199,29 +200,17 @@ def test_harm_of_nothing_is_a_mistake(complaints: int, threshold: int) -> None:
 
 
 def cluster(identity: str, reporters: Iterable[int], times: Iterable[int], **changes: Any) -> ClusterState:
-    memberships = {
-        n: Membership(n, reporter, 1, at, False)
-        for n, (reporter, at) in enumerate(zip(reporters, times, strict=True), 1)
-    }
-    state = ClusterState(
-        id=identity,
-        kind="repeat",
-        disposition="flagged",
+    memberships = [
+        Membership(n, reporter, 1, at, False) for n, (reporter, at) in enumerate(zip(reporters, times, strict=True), 1)
+    ]
+    state = cluster_state(
+        identity,
+        memberships,
         status="decided",
-        members=frozenset(m.reporter for m in memberships.values()),
-        excluded=frozenset(),
-        memberships=memberships,
-        author_by_target={1: 0},
-        evidence=(),
-        score=4.0,
+        verdict="coordinated",
         probability=1.0,
         unfounded_probability=1.0,
-        settle_with=(),
-        summary="",
-        policy_version="",
-        version=1,
         found_us=5 * HOUR,
-        verdict="coordinated",
     )
     return replace(state, **changes)
 

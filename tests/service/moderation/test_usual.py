@@ -5,33 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cluster_states import cluster_state
 from scipy.stats import betabinom
 
+from service.model import Disposition
 from service.moderation.cluster_state import ClusterState, StandingVerdict
 from service.moderation.outcomes import log_likelihood_ratio
 from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE, Usual, Verdicts, VerdictsOverTime, usual_of
 from service.storage.complaints.feed import FeedOutcome
 
 
-def cluster(identity: str, targets: range, disposition: str = "flagged", verdict: StandingVerdict | None = None):  # type: ignore[no-untyped-def]
-    return ClusterState(
-        id=identity,
-        kind="repeat",
-        disposition=disposition,  # type: ignore[arg-type]
-        status="open",
-        members=frozenset({1, 2, 3}),
-        excluded=frozenset(),
-        memberships={},
+def cluster(
+    identity: str, targets: range, disposition: Disposition = "flagged", verdict: StandingVerdict | None = None
+) -> ClusterState:
+    return cluster_state(
+        identity,
+        members={1, 2, 3},
         author_by_target=dict.fromkeys(targets, 0),
-        evidence=(),
-        score=1.0,
-        probability=0.9,
-        unfounded_probability=0.5,
-        settle_with=(),
-        summary="",
-        policy_version="",
-        version=1,
-        found_us=0,
+        disposition=disposition,
         verdict=verdict,
     )
 
@@ -72,7 +63,7 @@ def test_a_campaign_that_files_most_complaints_does_not_make_it_usual_to_be_wron
     ],
 )
 def test_the_targets_of_suspected_groups_are_left_out(
-    disposition: str, verdict: StandingVerdict | None, left_out: bool
+    disposition: Disposition, verdict: StandingVerdict | None, left_out: bool
 ) -> None:
     verdicts = dict.fromkeys(range(10), False)
     known = usual_of(verdicts, [cluster("k", range(10), disposition, verdict)], 0.5)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from archive_lines import archive, batches, complaint
+from cluster_states import cluster_state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select, update
@@ -40,34 +42,23 @@ def tenant(engine: Engine) -> int:
     return number
 
 
-def state_of(identity: str, people: list[int], targets: list[int], **more: object) -> ClusterState:
-    kept = {
-        1 + 4 * p + t: Membership(
-            1 + 4 * p + t, key_of(f"r{p}"), key_of(f"t{t}"), 1_000_000 * (60 * p + t), exempt=p == 5
-        )
+def state_of(identity: str, people: list[int], targets: list[int], **more: Any) -> ClusterState:
+    kept = [
+        Membership(1 + 4 * p + t, key_of(f"r{p}"), key_of(f"t{t}"), 1_000_000 * (60 * p + t), exempt=p == 5)
         for p in people
         for t in targets
-    }
-    state = ClusterState(
-        id=identity,
-        kind="repeat",
-        disposition="flagged",
-        status="open",
-        members=frozenset(key_of(f"r{p}") for p in people),
-        excluded=frozenset(),
-        memberships=kept,
+    ]
+    state = cluster_state(
+        identity,
+        kept,
         author_by_target={key_of(f"t{t}"): key_of(f"a{t % 2}") if t else 0 for t in targets},
         evidence=(Evidence(signal="base", value=1, usual=1, p_value=1e-9, contribution=-1.5, text="»base«"),),
         score=2.25,
-        probability=0.9,
-        unfounded_probability=0.5,
         settle_with=tuple(key_of(f"t{t}") for t in targets[:2]),
         summary="six accounts; acting together, not judged yet.",
-        policy_version="2026.12",
-        version=1,
         found_us=77,
     )
-    return replace(state, **more)  # type: ignore[arg-type]
+    return replace(state, **more)
 
 
 def save(
