@@ -1,4 +1,4 @@
-"""Write to Redis what a step of analysis has committed to SQL: totals and memberships first, then the progress."""
+"""Write to Redis what a step of analysis has committed to SQL: the clusters' members, then counts and progress in one step."""
 
 from __future__ import annotations
 
@@ -32,14 +32,13 @@ def publish(
 def _publish(
     redis: Redis, analyzer: TenantAnalyzer, summaries: Mapping[int, TargetSummary | None], totals: Mapping[int, int]
 ) -> None:
-    assessments.write_totals(redis, analyzer.tenant, dict(totals))
-    if summaries:
-        assessments.write_memberships(redis, analyzer.tenant, dict(summaries))
     state = analyzer.state
-    assessments.write_progress(
+    assessments.write_analysed(
         redis,
         analyzer.tenant,
-        analysed=state.analysed_position,
+        totals,
+        summaries,
+        position=state.analysed_position,
         as_of_us=state.as_of_us,
         taken=state.decision_cursor,
     )

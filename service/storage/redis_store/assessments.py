@@ -75,23 +75,36 @@ class Standings:
 
 def write_totals(client: Redis, tenant: str, totals: Mapping[int, int]) -> None:
     """Set targets' standing complaints by target key; 0 removes the target."""
-    _write(
-        client,
-        redis_keys.totals(tenant),
-        {field_of(key): str(total) if total else None for key, total in totals.items()},
-    )
+    with client.pipeline(transaction=False) as pipeline:
+        _add_totals(pipeline, tenant, totals)
+        pipeline.execute()
 
 
 def write_memberships(client: Redis, tenant: str, summaries: Mapping[int, TargetSummary | None]) -> None:
     """Set the cluster summaries of targets, by target key; None, or a summary without clusters, removes it."""
-    _write(
-        client,
-        redis_keys.memberships(tenant),
-        {
-            field_of(key): pack(summary) if summary is not None and summary.clusters else None
-            for key, summary in summaries.items()
-        },
-    )
+    with client.pipeline(transaction=False) as pipeline:
+        _add_memberships(pipeline, tenant, summaries)
+        pipeline.execute()
+
+
+def write_analysed(
+    client: Redis,
+    tenant: str,
+    totals: Mapping[int, int],
+    summaries: Mapping[int, TargetSummary | None],
+    *,
+    position: int,
+    as_of_us: int | None,
+    taken: int,
+) -> None:
+    """What a step of analysis has committed, in one step: nobody may see a total without the discount that belongs to
+    it. `taken` is the latest decision that was taken in; for the others see write_totals and write_memberships.
+    """
+    with client.pipeline(transaction=True) as pipeline:
+        _add_totals(pipeline, tenant, totals)
+        _add_memberships(pipeline, tenant, summaries)
+        _add_progress(pipeline, tenant, {"analysed": position, "as_of_us": as_of_us, "taken": taken})
+        pipeline.execute()
 
 
 def targets_with_memberships(client: Redis, tenant: str) -> list[int]:
@@ -114,10 +127,9 @@ def write_progress(
 
     Call it after the totals and memberships up to these positions are written.
     """
-    values = {"archived": archived, "analysed": analysed, "as_of_us": as_of_us, "dead": dead, "taken": taken}
-    given: dict[Any, Any] = {name: str(value) for name, value in values.items() if value is not None}
-    if given:
-        client.hset(redis_keys.progress(tenant), mapping=given)
+    _add_progress(
+        client, tenant, {"archived": archived, "analysed": analysed, "as_of_us": as_of_us, "dead": dead, "taken": taken}
+    )
 
 
 async def write_decided(client: AsyncRedis, tenant: str, decision: int) -> None:
@@ -182,15 +194,30 @@ def unpack(packed: bytes) -> TargetSummary:
     )
 
 
-def _write(client: Redis, name: str, values: Mapping[str, Any]) -> None:
-    if not values:
-        return
-    with client.pipeline(transaction=False) as pipeline:
-        for part in _parts({field: value for field, value in values.items() if value is not None}.items()):
-            pipeline.hset(name, mapping=dict(part))
-        for part in _parts([field for field, value in values.items() if value is None]):
-            pipeline.hdel(name, *part)
-        pipeline.execute()
+def _add_totals(commands: Redis, tenant: str, totals: Mapping[int, int]) -> None:
+    values = {field_of(key): str(total) if total else None for key, total in totals.items()}
+    _add(commands, redis_keys.totals(tenant), values)
+
+
+def _add_memberships(commands: Redis, tenant: str, summaries: Mapping[int, TargetSummary | None]) -> None:
+    values = {
+        field_of(key): pack(summary) if summary is not None and summary.clusters else None
+        for key, summary in summaries.items()
+    }
+    _add(commands, redis_keys.memberships(tenant), values)
+
+
+def _add_progress(commands: Redis, tenant: str, values: Mapping[str, int | None]) -> None:
+    given: dict[Any, Any] = {name: str(value) for name, value in values.items() if value is not None}
+    if given:
+        commands.hset(redis_keys.progress(tenant), mapping=given)
+
+
+def _add(commands: Redis, name: str, values: Mapping[str, Any]) -> None:
+    for part in _parts({field: value for field, value in values.items() if value is not None}.items()):
+        commands.hset(name, mapping=dict(part))
+    for part in _parts([field for field, value in values.items() if value is None]):
+        commands.hdel(name, *part)
 
 
 def _parts(values: Any) -> Iterator[list[Any]]:
