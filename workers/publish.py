@@ -1,4 +1,4 @@
-"""Write to Redis what a step of analysis has committed to SQL: members of clusters, then counts and progress at once."""
+"""Write to Redis what a step of analysis has committed to SQL: clusters' members, then counts and progress at once."""
 
 from __future__ import annotations
 
