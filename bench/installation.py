@@ -44,6 +44,14 @@ class Client:
         }
         return self._call("POST", "/v1/complaints", body, headers, 202)
 
+    def ask(self, complaint: bytes, threshold: int, wait_ms: int) -> dict[str, Any]:
+        """POST one complaint and ask about its target; the assessment."""
+        headers = {**self._headers, "Content-Type": "application/json"}
+        path = f"/v1/complaints?assess=true&threshold={threshold}&wait={wait_ms}"
+        (found,) = self._call("POST", path, complaint, headers, 202)["assessments"]
+        assessment: dict[str, Any] = found
+        return assessment
+
     def outcomes(self, body: bytes) -> dict[str, Any]:
         """POST NDJSON outcomes."""
         return self._call("POST", "/v1/outcomes", body, {**self._headers, "Content-Type": "application/x-ndjson"}, 202)
