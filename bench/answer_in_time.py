@@ -4,9 +4,9 @@
 
 A `brigadewatch up` of its own holds a window of `--size` complaints (of bench/worlds, moved so that it ends now).
 Single complaints are posted with `assess=true&wait=5000`: alone; beside `--rate` complaints a second of the same
-tenant; with detection left out (a stand-in only notes that everything archived is analysed: what the way itself costs); and
-beside an import of another world's complaints into the same tenant. At last `--waiters` requests wait in one process,
-for a position that is not analysed while the workers stand still; meanwhile other questions are asked.
+tenant; with detection left out (a stand-in only notes that everything archived is analysed: what the way itself costs);
+and beside an import of another world's complaints into the same tenant. At last `--waiters` requests wait in one
+process, for a position that is not analysed while the workers stand still; meanwhile other questions are asked.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def complaint(target: str, reporter: str) -> bytes:
 
 
 def moved(documents: Sequence[dict[str, Any]], field: str, end: datetime, shrink: float = 1.0) -> list[bytes]:
-    """The documents of a world as lines, with their times moved so that it ends then, and takes `shrink` of its days."""
+    """A world's documents as lines, their times moved so that it ends then, and takes `shrink` of its days."""
     last = START + timedelta(days=DAYS)
     return [
         to_json({**d, field: (end - (last - datetime.fromisoformat(d[field])) * shrink).isoformat()}) for d in documents
