@@ -13,6 +13,7 @@ The hash of a reporter needs the tenant's own key: without it nobody can try whe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
@@ -80,7 +81,7 @@ def marker(secret: bytes) -> Marker:
     """Makes the marks of complaints, with the tenant's secret key (32 bytes)."""
 
     def mark(target_id: str, reporter_id: str | None) -> bytes:
-        return digest_of(target_id) + (_NOBODY if reporter_id is None else _keyed(secret, digest_of(reporter_id)))
+        return _of_target(target_id) + (_NOBODY if reporter_id is None else _of_reporter(secret, reporter_id))
 
     return mark
 
@@ -106,6 +107,15 @@ def replace_known_members(client: Redis, tenant: str, secret: bytes, members: It
         for part in _parts(members):
             pipeline.sadd(name, *[_keyed(secret, bytes_of(key)) for key in part])
         pipeline.execute()
+
+
+# Ids recur, as in every batch of an import.
+_of_target = lru_cache(maxsize=1 << 16)(digest_of)
+
+
+@lru_cache(maxsize=1 << 16)
+def _of_reporter(secret: bytes, reporter_id: str) -> bytes:
+    return _keyed(secret, digest_of(reporter_id))
 
 
 def _keyed(secret: bytes, digest: bytes) -> bytes:
