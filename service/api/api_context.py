@@ -35,7 +35,10 @@ class MetricsSink:
         """`n` items were refused individually."""
 
     def assessed(self, seconds: float) -> None:
-        """A request to assess targets was answered."""
+        """A request to assess targets was answered, its wait for the analysis aside."""
+
+    def waited(self, seconds: float, *, analysed: bool) -> None:
+        """A request waited for the analysis; `analysed`: it has come to the position that was asked for."""
 
     def webhook(self, platform: str, result: str) -> None:
         """A platform's webhook was taken, repeated, empty, unusable, or refused (the reason)."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
 
-from service.api.api_context import api_context
+from service.api.api_context import api_context, metrics_sink
 from service.api.problems import Invalid
 from service.api.tenant_start import with_tenant_initialised
 from service.errors import StoreUnavailable
@@ -78,15 +79,19 @@ async def answers_to(
 
     Raises Invalid for a position beyond the last one, StoreUnavailable or PositionAbsent while Redis cannot answer.
     """
+    began, waited = time.perf_counter(), 0.0
     standings = await standings_of(request, key, target_ids)
     after = question.after
     if after is not None and after > standings.analysed:
         _check_position(after, standings)
         if question.wait_ms:
+            waiting_since = time.perf_counter()
             await api_context(request).waiters.until(key.tenant, after, question.wait_ms / 1_000)
+            waited = time.perf_counter() - waiting_since
             standings = await standings_of(request, key, target_ids)
+            metrics_sink(request).waited(waited, analysed=after <= standings.analysed)
     fresh = standings.freshness(after)
-    return [
+    found = [
         assess(
             target_id,
             standing,
@@ -97,6 +102,8 @@ async def answers_to(
         )
         for target_id, standing in zip(target_ids, standings.targets, strict=True)
     ]
+    metrics_sink(request).assessed(time.perf_counter() - began - waited)
+    return found
 
 
 async def standings_of(request: Request, key: KeyRecord, target_ids: Sequence[str]) -> Standings:

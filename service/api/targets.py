@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from hashlib import blake2b
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field, ValidationError
 from pydantic_core import to_json
 
-from service.api.api_context import api_context, metrics_sink
+from service.api.api_context import api_context
 from service.api.auth import authenticate
 from service.api.body import media_type, read_body
 from service.api.openapi_parts import (
@@ -73,12 +72,10 @@ async def get_target(request: Request) -> Response:
     analysed, at most `wait` milliseconds later. The ETag covers the whole answer except `as_of` and `retry_after_ms`; a
     repeated request with If-None-Match gets 304 without a body.
     """
-    started = time.perf_counter()
     key = await authenticate(request, "read")
     (answer,) = await answers_to(request, key, [segment(request, "id")], question_of(request, key))
     serializer = answer.__pydantic_serializer__
     headers = {"ETag": entity_tag(serializer.to_json(answer, exclude=_FRESHNESS)), "Cache-Control": "private, no-cache"}
-    metrics_sink(request).assessed(time.perf_counter() - started)
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(serializer.to_json(answer), headers=headers, media_type="application/json")
@@ -103,7 +100,6 @@ async def get_target(request: Request) -> Response:
 )
 async def assess_targets(request: Request) -> Response:
     """The same as GET /v1/targets/{id} for up to 500 targets at once, without ETag."""
-    started = time.perf_counter()
     key = await authenticate(request, "read")
     media_type(request, "application/json")
     with api_context(request).bodies.reserve() as hold:
@@ -115,7 +111,6 @@ async def assess_targets(request: Request) -> Response:
         may_wait=requested.after is not None or requested.wait is not None,
     )
     items = await answers_to(request, key, requested.target_ids, question)
-    metrics_sink(request).assessed(time.perf_counter() - started)
     return Response(to_json({"items": items}), media_type="application/json")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 _ASSESSMENT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_WAIT_BUCKETS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 _REQUEST_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 LIMITS = (
     "tenant-rate",
@@ -57,8 +58,15 @@ class Observations:
         )
         self._assessed = Histogram(
             "brigadewatch_assessment_duration_seconds",
-            "Time to answer one request about targets.",
+            "Time to answer one request about targets, without the wait for the analysis.",
             buckets=_ASSESSMENT_BUCKETS,
+            registry=registry,
+        )
+        self._waited = Histogram(
+            "brigadewatch_assessment_wait_seconds",
+            "Time that requests waited until a position was analysed, by result: analysed, or late.",
+            ["result"],
+            buckets=_WAIT_BUCKETS,
             registry=registry,
         )
         self._webhooks = Counter(
@@ -75,6 +83,8 @@ class Observations:
         )
         for cause in LIMITS:  # shown as 0 from the start, so that the first one is an increase
             self._limited.labels(cause)
+        for result in ("analysed", "late"):
+            self._waited.labels(result)
         for result in SIGN_INS:
             self._sign_ins.labels(result)
 
@@ -97,8 +107,12 @@ class Observations:
         self._rejected.labels(tenant).inc(n)
 
     def assessed(self, seconds: float) -> None:
-        """One GET or POST about targets was answered after `seconds`."""
+        """One request about targets was answered after `seconds`, its wait for the analysis aside."""
         self._assessed.observe(seconds)
+
+    def waited(self, seconds: float, *, analysed: bool) -> None:
+        """One request waited for the analysis; `analysed`: it has come to the position that was asked for."""
+        self._waited.labels("analysed" if analysed else "late").observe(seconds)
 
     def webhook(self, platform: str, result: str) -> None:
         """One delivery: taken, repeated, empty, unusable, or why it was refused (missing, malformed, wrong, stale,

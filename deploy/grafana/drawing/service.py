@@ -111,6 +111,21 @@ _TRAFFIC = [
         limits=Limits(0.1, 0.3),
         alert="BrigadewatchAssessmentsSlow",
     ),
+    lines(
+        "A question waits for the analysis",
+        "Requests that ask after a position, and posts that ask.",
+        [
+            Query(
+                "histogram_quantile(0.5, sum by (le) (rate(brigadewatch_assessment_wait_seconds_bucket[5m])))",
+                "half of them at most",
+            ),
+            Query(
+                "histogram_quantile(0.95, sum by (le) (rate(brigadewatch_assessment_wait_seconds_bucket[5m])))",
+                "95 % of them at most",
+            ),
+        ],
+        "s",
+    ),
 ]
 _PIPELINE = [
     lines(

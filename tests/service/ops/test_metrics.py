@@ -193,6 +193,7 @@ def _web(engine: Engine, client: Any) -> Iterator[Web]:
     observed.accepted("news", 7)
     observed.rejected("news", 2)
     observed.assessed(0.003)
+    observed.waited(0.15, analysed=True)
     yield Web(create_ops_app(registry, stores))
     stores.close()
 
@@ -268,6 +269,7 @@ def test_what_the_process_counts_is_exported(web: Web) -> None:
     assert found["brigadewatch_accepted_items_total"][("news",)] == 7
     assert found["brigadewatch_rejected_items_total"][("news",)] == 2
     assert found["brigadewatch_assessment_duration_seconds_bucket"][("0.005",)] == 1
+    assert found["brigadewatch_assessment_wait_seconds_count"] == {("analysed",): 1, ("late",): 0}
 
 
 def test_every_metric_has_our_prefix_and_a_help_text(web: Web) -> None:
