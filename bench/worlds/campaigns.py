@@ -190,7 +190,11 @@ def one_thread(place: Place, name: str) -> None:
     rng = place.rng
     began = place.evening()
     members = campaign_accounts(place, _size(place, 20), began, fresh=0.0, recruited=0.3)
-    free = place.free_items(began - 1.5 * DAY, began, breaks=False)
+    since = began - 1.5 * DAY
+    free = place.free_items(since, began, breaks=False)
+    while not len(free) and since > -2 * DAY:
+        since -= DAY
+        free = place.free_items(since, began, breaks=False)
     contexts, count = np.unique(place.ledger.context[free], return_counts=True)
     thread = int(contexts[count.argmax()])
     items = free[place.ledger.context[free] == thread][:8]

@@ -63,6 +63,12 @@ def test_the_size_is_what_was_asked_for(name: str, size: int) -> None:
     assert len(draw(name, Wanted(7, size)).complaints) == pytest.approx(size, rel=0.15)
 
 
+def test_a_thread_is_found_further_back_where_the_last_day_has_no_harmless_comment() -> None:
+    """Newspaper, seed 31: in a place of 2,000 complaints, crowds had taken everything written in those 36 hours."""
+    campaigns = draw("newspaper", Wanted(31, 2_000)).truth.campaigns
+    assert len(campaigns["one thread 1"].targets) >= 6
+
+
 @every_generator
 def test_every_account_has_a_kind_and_every_target_a_truth(name: str) -> None:
     world = full(name)
