@@ -59,18 +59,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         if redis is None
         else redis
     )
-    api = ApiContext(
-        settings=settings,
-        engine=engine,
-        redis=client,
-        writer=StreamWriter(client, settings.max_stream_items),
-        waiters=AnalysisWaiters(client),
-        key_ring=KeyRing(engine),
-        rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client),
-        bodies=BodyBudget(),
-        box=SecretBox(settings),
-        privacy_filters=PrivacyFilters(engine, SecretBox(settings)),
-    )
+    api = _context(settings, engine, client)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -110,6 +99,22 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     add_console(app, api)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _context(settings: Settings, engine: Engine, client: AsyncRedis) -> ApiContext:
+    box = SecretBox(settings)
+    return ApiContext(
+        settings=settings,
+        engine=engine,
+        redis=client,
+        writer=StreamWriter(client, settings.max_stream_items),
+        waiters=AnalysisWaiters(client),
+        key_ring=KeyRing(engine),
+        rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client),
+        bodies=BodyBudget(),
+        box=box,
+        privacy_filters=PrivacyFilters(engine, box),
+    )
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Requests that wait until everything up to a position is analysed.
 
 All of a process share one loop: it reads the progress of the tenants that somebody waits for from Redis every few
-milliseconds, in one round trip, and ends when nobody waits. Whoever begins to wait makes the pipeline hurry
-(service/storage/redis_store/hurry.py), however many wait.
+milliseconds, in one round trip, and ends when nobody waits. A request that begins to wait makes the pipeline hurry
+(service/storage/redis_store/hurry.py), at once and with all the others.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Mapping
@@ -15,9 +14,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from service.api.api_context import ApiContext, api_context
+from service.api.api_context import api_context
 from service.api.auth import require
 from service.api.case_documents import CLUSTER, CLUSTER_ITEM, COMPLAINT, DECISION, NODE_LINK, decision_body
+from service.api.decision_notice import announce_decision
 from service.api.openapi_parts import answers
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page, several
 from service.api.problems import Invalid
@@ -42,15 +42,11 @@ from service.storage.accounts.tenants import KeyRecord, name_of_key
 from service.storage.cases import case_decisions, cases
 from service.storage.cases.cases import Sort
 from service.storage.cases.cluster_filters import ClusterFilter, filter_of
-from service.storage.detection.analysis_state import latest_decision
-from service.storage.redis_store import redis_keys
-from service.storage.redis_store.assessments import write_decided
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["clusters"])
-_WAKE_SECONDS = 1.0  # the clock sees decisions in SQL as well, so a slow Redis must not keep a moderator waiting
 
 
 def _now(request: Request) -> datetime:
@@ -387,27 +383,3 @@ def _decide(engine: Engine, key: KeyRecord, cluster_id: str, requested: Decision
         return case_decisions.record_decision(
             connection, key.tenant_id, cluster_id, requested, decision_id=f"d-{secrets.token_hex(8)}", by=by, now=now
         )
-
-
-async def announce_decision(api: ApiContext, tenant: str, tenant_id: int) -> None:
-    """Tell the clock, and whoever asks about targets, that a decision waits to be taken in.
-
-    Best effort: the clock also sees the decision in SQL.
-    """
-    try:
-        await asyncio.wait_for(_announce(api, tenant, tenant_id), _WAKE_SECONDS)
-    except Exception:
-        log.warning(
-            "decision stored, but Redis could not be notified; the clock will find it in SQL",
-            extra={"tenant": tenant},
-            exc_info=True,
-        )
-
-
-async def _announce(api: ApiContext, tenant: str, tenant_id: int) -> None:
-    def read() -> int:
-        with api.engine.connect() as connection:
-            return latest_decision(connection, tenant_id)
-
-    await write_decided(api.redis, tenant, await run_in_threadpool(read))
-    await api.redis.sadd(redis_keys.TENANTS_DIRTY, tenant)

@@ -198,7 +198,7 @@ def _refuse_signed_question(request: Request) -> None:
     if request.scope.get("query_string") and "assess" in request.query_params:
         raise HTTPException(
             403,
-            "assess is for posts with a key that has the scopes ingest and read: a signature is no permission to read",
+            "assess is for posts with a key that has the scopes ingest and read: a signature does not allow reading",
         )
 
 

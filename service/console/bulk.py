@@ -17,7 +17,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from service.api.api_context import ApiContext, api_context
-from service.api.clusters import announce_decision
+from service.api.decision_notice import announce_decision
 from service.console.decision_form import REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other

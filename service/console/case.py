@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
-from service.api.clusters import announce_decision
+from service.api.decision_notice import announce_decision
 from service.console.case_page import case_page
 from service.console.case_tables import TableFilter, complaint_lines
 from service.console.chart_data import delay

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from service.api.api_context import api_context
-from service.api.clusters import announce_decision
+from service.api.decision_notice import announce_decision
 from service.console.csv_files import Cell, csv_response
 from service.console.decision_form import LONGEST_NOTE, VERDICT_WORDS, undo_request
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, day_us, every_page, place_of

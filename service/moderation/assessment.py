@@ -154,7 +154,7 @@ def recommend(
 
 
 def retry_after_ms(backlog: int) -> int:
-    """In how many milliseconds a caller that is told to wait should ask again, with so many items to be analysed."""
+    """In how many milliseconds to ask again after the answer `wait`, with so many items to be analysed."""
     return min(LONGEST_RETRY_MS, USUAL_RETRY_MS + backlog // ITEMS_PER_MS)
 
 
@@ -169,8 +169,8 @@ def assess(
 ) -> Assessment:
     """The answer to the question before a removal.
 
-    `counted` is the number of complaints by the platform's own count: what it exceeds ours by is taken for complaints
-    that are not analysed yet. Callers that do not know the recommendation `wait` (`may_wait`) are told to hold.
+    `counted` is the platform's own count of complaints: what it exceeds ours by is treated as complaints that are not
+    analysed yet. `may_wait`: the caller knows the recommendation `wait`; without it the answer is `hold`.
     """
     complaints, summary = standing.complaints, standing.summary
     unseen = max(standing.unseen, counted - complaints)
