@@ -38,7 +38,8 @@ from service.storage.complaints.feed import COMPLAINT, UNKNOWN_US, FeedBatch, me
 from service.storage.detection import allow_list
 from service.storage.privacy import erasures
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.redis_store import stream
+from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.unseen import marker
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import field_of, key_of
@@ -252,6 +253,7 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     house.decides(cluster.id, "coordinated", excluded_reporters=[VERA], note=f"{VERA} is a bystander")
     house.decides(cluster.id, "coordinated", reverses="d1")
     detect.run(house.name, house.resources)
+    assert house.redis.scard(redis_keys.known_members(house.name)) == len(cluster.members)
     with write(house.engine) as connection:
         outbox.record(
             connection,
@@ -285,7 +287,8 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     asked = sorted({m.target for m in cluster.memberships.values()})
     names = [f"t{row.target}" for row in TOWN.rows if key_of(f"t{row.target}") in asked]
     before = {name: house.asks(name) for name in names}
-    sought = forms(VERA)
+    secret = open_privacy_filter(house.engine, SecretBox(house.resources.settings), house.id).key
+    sought = forms(VERA) | {"known member": marker(secret)("t", VERA)[-8:]}
 
     rows = in_rows(house.engine, sought)
     assert {
@@ -303,7 +306,9 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
         "notes",
         "allowed_reporters",
     } <= rows.keys()
-    assert {"json, not escaped", "wording", "print"} <= set().union(*in_files(house.folder, sought=sought).values())
+    assert {"json, not escaped", "wording", "print", "known member"} <= set().union(
+        *in_files(house.folder, sought=sought).values()
+    )
     if house.engine.dialect.name == "sqlite":  # PostgreSQL's own files are its operator's (docs/privacy.md)
         assert {"plain", "big-endian", "little-endian", "wording", "print's key"} <= set().union(
             *in_files(house.resources.settings.data, sought=sought).values()
@@ -317,6 +322,8 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
 
     after = house.clusters()[cluster.id]
     assert after.members == cluster.members - {key_of(VERA)} | {key_of(token)}
+    others = {marker(secret)("t", f"r{member}")[-8:] for member in BRIGADE[1:]}
+    assert house.redis.smembers(redis_keys.known_members(house.name)) == others
     assert {name: house.asks(name).model_dump(exclude={"as_of"}) for name in names} == {
         name: answer.model_dump(exclude={"as_of"}) for name, answer in before.items()
     }

@@ -284,7 +284,8 @@ def test_a_known_brigade_that_races_the_question_removes_nothing(up: Up) -> None
                 assert [advice for advice in asked if advice.remove] == []
                 assert len(asked) == (7 if way == "may_remove" else 14)
                 assert all(advice.reached for advice in asked), [advice.why for advice in asked]
-                found = client.assess(target, 8, after=client.complain(complaints(1)[0]).position, wait=5)
+                last = client.complain(Complaint(f"after-{target}", latest + timedelta(hours=1), "r-0", "elsewhere"))
+                found = client.assess(target, 8, after=last.position, wait=5)
                 assert (found.complaints, found.recommendation, found.pending) == (14, "hold", False)
                 assert found.independent_complaints < 2
 
