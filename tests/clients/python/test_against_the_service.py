@@ -252,8 +252,9 @@ def test_a_known_brigade_that_races_the_question_removes_nothing(up: Up) -> None
     hit = Counter(row.target for row in town.rows if row.reporter in town.brigades[0]).most_common(1)[0][0]
     latest = max(datetime.fromisoformat(document(row)["occurred_at"]) for row in town.rows)
     with Client(up.api, key, when_unreachable="closed", timeout=2.0) as client:
-        client.complain_many([document(row) for row in town.rows])
-        up.wait(lambda: client.assess(f"t{hit}", 8).recommendation == "hold", seconds=60)
+        history = client.complain_many([document(row) for row in town.rows])
+        up.wait(lambda: not client.assess(f"t{hit}", 8, after=history.position, wait=1).pending, seconds=60)
+        assert client.assess(f"t{hit}", 8).recommendation == "hold"
 
         counted: Counter[str] = Counter()
         counting, started, posted = threading.Lock(), threading.Barrier(len(members)), []
@@ -301,7 +302,7 @@ def test_a_brigade_is_held_by_the_running_service_and_the_client_survives_its_en
         receipt = client.complain_many(documents)
         assert (receipt.accepted, receipt.rejected_count) == (len(documents), 0)
         assert client.complain_many(documents[:50]).position == len(documents) + 50  # again: taken, and counted nowhere
-        up.wait(lambda: client.assess(f"t{hit}", 5).recommendation == "hold", seconds=60)
+        up.wait(lambda: not client.assess(f"t{hit}", 5, after=len(documents) + 50, wait=1).pending, seconds=60)
         advice = client.may_remove(f"t{hit}", 5)
         assert advice.assessment is not None
         assert advice.reached and not advice.remove
