@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -257,7 +256,7 @@ def test_a_known_brigade_that_races_the_question_removes_nothing(up: Up) -> None
         assert client.assess(f"t{hit}", 8).recommendation == "hold"
 
         counted: Counter[str] = Counter()
-        counting, started, posted = threading.Lock(), threading.Barrier(len(members)), []
+        counting, started = threading.Lock(), threading.Barrier(len(members))
 
         def complain(member: int, target: str, way: str) -> Advice | None:
             complaint = Complaint(f"{target}-{member}", latest + timedelta(hours=1), f"r{member}", target)
@@ -265,7 +264,6 @@ def test_a_known_brigade_that_races_the_question_removes_nothing(up: Up) -> None
             with counting:
                 counted[target] += 1
                 count = counted[target]
-            posted.append(time.monotonic())
             if way == "counted":
                 return client.report_and_ask(complaint, 8, counted={target: count}, patience=10).advice[target]
             if way == "uncounted":
@@ -278,9 +276,7 @@ def test_a_known_brigade_that_races_the_question_removes_nothing(up: Up) -> None
         with ThreadPoolExecutor(len(members)) as pool:
             for way in ("counted", "uncounted", "may_remove") * 3:
                 target = f"race-{way}-{len(counted)}"
-                posted.clear()
                 answers = list(pool.map(lambda one: complain(one, target, way), members))  # noqa: B023
-                assert max(posted) - min(posted) < 0.1
                 asked = [advice for advice in answers if advice is not None]
                 assert [advice for advice in asked if advice.remove] == []
                 assert len(asked) == (7 if way == "may_remove" else 14)
