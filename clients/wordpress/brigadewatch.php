@@ -14,10 +14,12 @@
  *   define( 'BRIGADEWATCH_WHEN_UNREACHABLE', 'open' );      // or 'closed'; required, there is no default
  *   define( 'BRIGADEWATCH_THRESHOLD', 8 );                  // reports at which a comment is held back
  *   define( 'BRIGADEWATCH_TIMEOUT', 0.3 );                  // seconds, of the whole question
+ *   define( 'BRIGADEWATCH_PATIENCE', 300 );                 // seconds in which it is asked again while it says to wait
  *   define( 'BRIGADEWATCH_REPORTS_PER_HOUR', 20 );          // of one address
  *
  * No page waits for the service: reports and decisions are queued in the options table and sent after the page is
  * finished (where PHP-FPM can), and by cron. Only a report that reaches the threshold asks, once, within the time-out.
+ * While reports that are not analysed yet decide, the service says to wait: the comment stays up, and cron asks again.
  */
 
 namespace Brigadewatch;
@@ -53,6 +55,10 @@ function problems() {
 	$timeout = setting( 'TIMEOUT', 0.3 );
 	if ( ! ( is_int( $timeout ) || is_float( $timeout ) ) || ! ( $timeout >= 0.01 && $timeout <= 10 ) ) {
 		$found[] = 'BRIGADEWATCH_TIMEOUT has to be a number of seconds from 0.01 to 10';
+	}
+	$patience = setting( 'PATIENCE', 300 );
+	if ( ! is_int( $patience ) || $patience < 0 || $patience > 86400 ) {
+		$found[] = 'BRIGADEWATCH_PATIENCE has to be a number of seconds from 0 to 86400';
 	}
 	if ( ! function_exists( 'curl_init' ) ) {
 		$found[] = "PHP's curl extension is needed: without it WordPress cannot keep a time-out below one second";
@@ -197,41 +203,64 @@ function look_at( $comment_id ) {
 	$comment = get_comment( $comment_id );
 	$count   = report_count( $comment_id );
 	if ( ! $comment || '1' !== (string) $comment->comment_approved || $count < setting( 'THRESHOLD', 8 ) || get_comment_meta( $comment_id, '_brigadewatch_decided', true ) ) {
-		delete_comment_meta( $comment_id, '_brigadewatch_waiting' );
+		no_longer_waiting( $comment_id );
 		return;
 	}
 	$advice = advice( $comment_id, $count );
+	if ( 'wait' === $advice['recommendation'] && waited( $comment_id ) >= setting( 'PATIENCE', 300 ) ) {
+		$advice = without_answer( 'the answer was still to wait' );
+	}
 	update_comment_meta( $comment_id, '_brigadewatch_advice', wp_slash( wp_json_encode( $advice ) ) );  // core takes slashes off
-	if ( 'hold' !== $advice['recommendation'] ) {
-		delete_comment_meta( $comment_id, '_brigadewatch_waiting' );
+	if ( ! in_array( $advice['recommendation'], array( 'hold', 'wait' ), true ) ) {
+		no_longer_waiting( $comment_id );
 		by_count( true );
 		wp_set_comment_status( $comment_id, 'hold' );
 		by_count( false );
-	} elseif ( $advice['reached'] ) {
-		delete_comment_meta( $comment_id, '_brigadewatch_waiting' );
+	} elseif ( $advice['reached'] && 'hold' === $advice['recommendation'] ) {
+		no_longer_waiting( $comment_id );
 		do_action( 'brigadewatch_kept', $comment_id, $advice );
 	} else {
 		update_comment_meta( $comment_id, '_brigadewatch_waiting', '1' );  // cron asks again
 	}
 }
 
+/** For how many seconds the answer about a comment has been to wait. */
+function waited( $comment_id ) {
+	$since = (int) get_comment_meta( $comment_id, '_brigadewatch_since', true );
+	if ( ! $since ) {
+		$since = time();
+		update_comment_meta( $comment_id, '_brigadewatch_since', (string) $since );
+	}
+	return time() - $since;
+}
+
+/** Cron does not ask about the comment any more. */
+function no_longer_waiting( $comment_id ) {
+	delete_comment_meta( $comment_id, '_brigadewatch_waiting' );
+	delete_comment_meta( $comment_id, '_brigadewatch_since' );
+}
+
+/** What to do without an answer. */
+function without_answer( $why ) {
+	return array( 'recommendation' => 'closed' === setting( 'WHEN_UNREACHABLE' ) ? 'hold' : 'none', 'reached' => false, 'why' => $why );
+}
+
 /**
  * What brigadewatch says about a comment that `$count` readers have reported: recommendation, reached, and the counts.
- * Reports that it has not seen yet (they may still be in the queue) count as independent ones.
+ * `wait`: reports that are not analysed yet, or still in the queue, decide.
  */
 function advice( $comment_id, $count ) {
 	$threshold = setting( 'THRESHOLD', 8 );
-	$answer    = call( 'GET', '/v1/targets/' . rawurlencode( (string) $comment_id ) . '?threshold=' . $threshold, null, (float) setting( 'TIMEOUT', 0.3 ) );
+	$answer    = call( 'GET', '/v1/targets/' . rawurlencode( (string) $comment_id ) . '?threshold=' . $threshold . '&counted=' . $count, null, (float) setting( 'TIMEOUT', 0.3 ) );
 	$found     = 200 === $answer['status'] ? json_decode( $answer['body'], true ) : null;
 	$readable  = is_array( $found ) && isset( $found['complaints'], $found['independent_complaints'], $found['recommendation'] ) && is_int( $found['complaints'] )
-		&& is_numeric( $found['independent_complaints'] ) && in_array( $found['recommendation'], array( 'hold', 'review', 'none' ), true );
+		&& is_numeric( $found['independent_complaints'] ) && in_array( $found['recommendation'], array( 'wait', 'hold', 'review', 'none' ), true );
 	if ( ! $readable ) {
-		return array( 'recommendation' => 'closed' === setting( 'WHEN_UNREACHABLE' ) ? 'hold' : 'none', 'reached' => false, 'why' => $answer['status'] ? 'HTTP ' . $answer['status'] : $answer['body'] );
+		return without_answer( $answer['status'] ? 'HTTP ' . $answer['status'] : $answer['body'] );
 	}
 	$recommendation = $found['recommendation'];
-	$unseen         = max( 0, $count - $found['complaints'] );
-	if ( $unseen && round( $found['independent_complaints'] + $unseen, 6 ) < $threshold ) {
-		$recommendation = 'hold';
+	if ( 'hold' !== $recommendation && $found['complaints'] < $threshold ) {
+		$recommendation = 'wait';  // version 0.2 ignores `counted`, and says `none` without the reports that it does not know
 	}
 	return array( 'recommendation' => $recommendation, 'reached' => true, 'complaints' => $found['complaints'], 'independent' => (float) $found['independent_complaints'] );
 }
@@ -282,7 +311,7 @@ function by_person() {
 /** A person judged the comment: it is not held back by count again. */
 function decided( $comment_id, $outcome ) {
 	update_comment_meta( $comment_id, '_brigadewatch_decided', $outcome['verdict'] );
-	delete_comment_meta( $comment_id, '_brigadewatch_waiting' );
+	no_longer_waiting( $comment_id );
 	tell( $comment_id, $outcome + array( 'decided_by' => 'person' ) );
 }
 
@@ -320,7 +349,8 @@ function column( $name, $comment_id ) {
 	$advice = json_decode( (string) get_comment_meta( $comment_id, '_brigadewatch_advice', true ), true );
 	echo esc_html( sprintf( 'reports: %d', report_count( $comment_id ) ) );
 	if ( is_array( $advice ) && isset( $advice['reached'] ) ) {
-		$held = 'hold' === $advice['recommendation'] ? 'left up' : 'held back';
+		$labels = array( 'hold' => 'left up', 'wait' => 'left up while reports are analysed' );
+		$held   = isset( $labels[ $advice['recommendation'] ] ) ? $labels[ $advice['recommendation'] ] : 'held back';
 		echo '<br>' . esc_html( $advice['reached'] ? sprintf( '%s: %d complaints, of %.1f people independently', $held, $advice['complaints'], $advice['independent'] ) : "$held: brigadewatch did not answer" );
 	}
 }
@@ -357,7 +387,7 @@ function at_shutdown() {
 	}
 }
 
-/** Cron: sends what waits, and asks again about comments for which there was no answer. */
+/** Cron: sends what waits, and asks again about comments for which there was no answer, or one to wait. */
 function each_minute() {
 	send( 40, 10.0 );
 	foreach ( get_comments( array( 'meta_key' => '_brigadewatch_waiting', 'meta_value' => '1', 'number' => 20, 'status' => 'approve' ) ) as $comment ) {

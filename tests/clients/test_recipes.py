@@ -23,6 +23,7 @@ class World:
 
     url: str = ""
     says: dict[str, Any] = field(default_factory=dict)
+    assessed: dict[str, Any] = field(default_factory=dict)  # by target, in the answer to a post that asks
     told: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def assess(self, target: str, complaints: int, independent: float, recommendation: str = "none") -> dict[str, Any]:
@@ -41,7 +42,10 @@ class World:
     def received(self, kind: str) -> list[Any]:
         """Items posted to brigadewatch."""
         return [
-            json.loads(line) for method, path, body in self.told if path == f"/v1/{kind}" for line in body.splitlines()
+            json.loads(line)
+            for method, path, body in self.told
+            if urlsplit(path).path == f"/v1/{kind}"
+            for line in body.splitlines()
         ]
 
 
@@ -55,11 +59,12 @@ def world() -> Iterator[World]:
             state.told.append((self.command, self.path, body))
             path = urlsplit(self.path)
             said = state.says.get(path.path, {})
-            if path.path in ("/v1/complaints", "/v1/outcomes"):
-                status, said = (
-                    202,
-                    {"accepted": len(body.splitlines()), "rejected": [], "rejected_count": 0, "position": 1},
-                )
+            if path.path in ("/v1/complaints", "/v1/outcomes") and not isinstance(said, tuple):
+                receipt = {"accepted": len(body.splitlines()), "rejected": [], "rejected_count": 0, "position": 1}
+                if "assess" in parse_qs(path.query):
+                    targets = dict.fromkeys(json.loads(line)["target"]["id"] for line in body.splitlines())
+                    receipt["assessments"] = [state.assessed[target] for target in targets]
+                status, said = 202, receipt
             else:
                 status, said = (
                     (200, said(parse_qs(path.query), body))
@@ -121,12 +126,15 @@ def test_the_home_grown_section_asks_before_it_takes_down_and_tells_who_decided(
     section["db"].executemany(
         "INSERT INTO comments (id, article, author) VALUES (?, 'article-3', 'a-9')", [("5",), ("6",)]
     )
-    world.says["/v1/targets/5"] = world.assess("5", 7, 7.0)
-    world.says["/v1/targets/6"] = world.assess("6", 7, 1.0)
-    for comment in ("5", "6"):
-        for k in range(8):
+    for k in range(8):
+        world.assessed["5"] = world.assess("5", k + 1, k + 1.0)
+        world.assessed["6"] = world.assess("6", k + 1, 1.0, "none" if k < 7 else "hold")
+        for comment in ("5", "6"):
             section["report"](comment, f"r-{k}")
             section["report"](comment, f"r-{k}")
+            assert (
+                section["db"].execute("SELECT state FROM comments WHERE id = ?", comment).fetchone() == ("up",)
+            ) == (k < 7 or comment == "6")
     assert section["db"].execute("SELECT id, state FROM comments ORDER BY id").fetchall() == [
         ("5", "removed"),
         ("6", "up"),
@@ -146,13 +154,42 @@ def test_the_home_grown_section_asks_before_it_takes_down_and_tells_who_decided(
     assert section["db"].execute("SELECT state FROM comments WHERE id = '6'").fetchone() == ("kept",)
 
 
-def test_the_home_grown_section_leaves_comments_up_without_an_answer(world: World, recipe: Any) -> None:
+def test_the_home_grown_section_leaves_comments_up_without_an_answer(
+    world: World, recipe: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     section = recipe("home-grown.md")
     section["db"].execute("INSERT INTO comments (id) VALUES ('5')")
-    world.says["/v1/targets/5"] = (503, {"detail": "being rebuilt"})
+    world.says["/v1/complaints"] = (503, {"detail": "being rebuilt"})
     for k in range(9):
         section["report"]("5", f"r-{k}")
     assert section["db"].execute("SELECT state FROM comments").fetchone() == ("up",)
+    assert "comment 5 was not taken down by count: 503: being rebuilt" in capsys.readouterr().out
+    del world.says["/v1/complaints"]
+    world.told.clear()
+    section["send"]()
+    assert len(world.received("complaints")) == 9
+
+
+def test_a_brigade_that_is_faster_than_the_analysis_takes_nothing_down(
+    world: World, recipe: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = recipe("home-grown.md")
+    section["db"].execute("INSERT INTO comments (id) VALUES ('5')")
+    later = iter(["wait"] * 2 + ["hold"])
+    world.says["/v1/targets/5"] = lambda query, _: {
+        **world.assess("5", 2, 2.0, next(later)),
+        "unseen": 6,
+        "retry_after_ms": 20,
+    }
+    first = {**world.assess("5", 2, 2.0, "wait"), "unseen": 6, "retry_after_ms": 20}
+    section["db"].executemany(
+        "INSERT INTO reports (comment, reader, sent) VALUES ('5', ?, 1)", [(k,) for k in range(7)]
+    )
+    world.assessed = {"5": first}
+    section["report"]("5", "r-7")
+    assert next(later, None) is None
+    assert section["db"].execute("SELECT state FROM comments").fetchone() == ("up",)
+    assert "2.0 people complained independently" in capsys.readouterr().out
 
 
 def report_view(comment: int, creator: int, *, removed: bool = False, local: bool = True) -> dict[str, Any]:

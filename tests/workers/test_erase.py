@@ -38,7 +38,8 @@ from service.storage.complaints.feed import COMPLAINT, UNKNOWN_US, FeedBatch, me
 from service.storage.detection import allow_list
 from service.storage.privacy import erasures
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.redis_store import redis_keys, stream, unseen
+from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.unseen import marker
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import field_of, key_of
@@ -252,6 +253,7 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     house.decides(cluster.id, "coordinated", excluded_reporters=[VERA], note=f"{VERA} is a bystander")
     house.decides(cluster.id, "coordinated", reverses="d1")
     detect.run(house.name, house.resources)
+    assert house.redis.scard(redis_keys.known_members(house.name)) == len(cluster.members)
     with write(house.engine) as connection:
         outbox.record(
             connection,
@@ -285,7 +287,8 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     asked = sorted({m.target for m in cluster.memberships.values()})
     names = [f"t{row.target}" for row in TOWN.rows if key_of(f"t{row.target}") in asked]
     before = {name: house.asks(name) for name in names}
-    sought = forms(VERA)
+    secret = open_privacy_filter(house.engine, SecretBox(house.resources.settings), house.id).key
+    sought = forms(VERA) | {"known member": marker(secret)("t", VERA)[-8:]}
 
     rows = in_rows(house.engine, sought)
     assert {
@@ -303,7 +306,9 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
         "notes",
         "allowed_reporters",
     } <= rows.keys()
-    assert {"json, not escaped", "wording", "print"} <= set().union(*in_files(house.folder, sought=sought).values())
+    assert {"json, not escaped", "wording", "print", "known member"} <= set().union(
+        *in_files(house.folder, sought=sought).values()
+    )
     if house.engine.dialect.name == "sqlite":  # PostgreSQL's own files are its operator's (docs/privacy.md)
         assert {"plain", "big-endian", "little-endian", "wording", "print's key"} <= set().union(
             *in_files(house.resources.settings.data, sought=sought).values()
@@ -317,6 +322,8 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
 
     after = house.clusters()[cluster.id]
     assert after.members == cluster.members - {key_of(VERA)} | {key_of(token)}
+    others = {marker(secret)("t", f"r{member}")[-8:] for member in BRIGADE[1:]}
+    assert house.redis.smembers(redis_keys.known_members(house.name)) == others
     assert {name: house.asks(name).model_dump(exclude={"as_of"}) for name in names} == {
         name: answer.model_dump(exclude={"as_of"}) for name, answer in before.items()
     }
@@ -391,19 +398,6 @@ def test_the_files_are_written_anew_only_when_nothing_can_bring_the_name_back(ho
     assert [json.loads(detail)["state"] for detail in trail] == ["asked", "replaced", "done"]
     vacuumed = "vacuumed" if house.engine.dialect.name == "postgresql" else "vacuumed, log emptied"
     assert json.loads(trail[2]) == {"state": "done", "redis": "append-only file rewritten", "database": vacuumed}
-
-
-def test_a_known_members_keyed_hash_leaves_redis_and_its_files(house: House) -> None:
-    house.posts(posts())
-    house.sweeps()
-    secret = open_privacy_filter(house.engine, SecretBox(house.resources.settings), house.id).key
-    known, mark = redis_keys.known_members(house.name), unseen.marker(secret)
-    hers = mark("t", VERA)[8:]
-    assert house.redis.sismember(known, hers)
-    token = house.forgotten()
-    assert not house.redis.sismember(known, hers)
-    assert house.redis.sismember(known, mark("t", token)[8:]), "the group has as many members as before"
-    assert all(hers not in file.read_bytes() for file in house.folder.rglob("*") if file.is_file())
 
 
 def test_a_kill_in_the_middle_leaves_all_or_nothing_and_the_next_turn_does_it(

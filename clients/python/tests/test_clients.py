@@ -166,7 +166,7 @@ def test_advice_carries_the_assessment(scripted: Scripted) -> None:
         scripted.says((200, {}, {**ASSESSMENT, "recommendation": "review"}))
         assert client.may_remove("t", 8).remove
     assert scripted.seen[0].headers["authorization"] == "Bearer secret-key"
-    assert scripted.seen[0].path == "/v1/targets/t?threshold=8"
+    assert scripted.seen[0].path == "/v1/targets/t?threshold=8&wait=0"
 
 
 def test_connections_are_used_again(scripted: Scripted) -> None:

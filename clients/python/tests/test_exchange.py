@@ -11,7 +11,7 @@ import httpx
 import pytest
 from scripted_servers import ASSESSMENT
 
-from brigadewatch_client import Assessment, Complaint, Outcome, Refused, Unreachable, exchange
+from brigadewatch_client import Assessment, Complaint, Outcome, Receipt, Refused, Rejected, Unreachable, exchange
 from brigadewatch_client.exchange import Answer, Batch
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -164,34 +164,75 @@ def test_an_assessment_is_read_and_what_is_new_in_it_is_kept() -> None:
     assert read.document["new_in_version_9"] == 1
 
 
-@pytest.mark.parametrize(
-    ("complaints", "independent", "counted", "recommendation"),
-    [
-        (7, 1.0, None, "none"),
-        (7, 1.0, 7, "none"),
-        (7, 1.0, 8, "hold"),
-        (7, 1.0, 13, "hold"),
-        (7, 1.0, 14, "none"),
-        (7, 7.0, 8, "none"),
-        (0, 0.0, 8, "none"),
-        (7, 6.9999999, 8, "none"),
-        (9, 2.0, 8, "none"),
-    ],
-)
-def test_complaints_that_the_service_has_not_seen_yet_count_as_independent(
-    complaints: int, independent: float, counted: int | None, recommendation: str
-) -> None:
-    read = Assessment.read(
-        {**ASSESSMENT, "complaints": complaints, "independent_complaints": independent, "recommendation": "none"}
+def test_what_a_newer_service_says_is_read_and_an_older_one_does_not_say_it() -> None:
+    older = Assessment.read(ASSESSMENT)
+    assert (older.unseen, older.retry_after_ms) == (None, None)
+    newer = Assessment.read({**ASSESSMENT, "recommendation": "wait", "unseen": 8, "retry_after_ms": 250})
+    assert (newer.recommendation, newer.unseen, newer.retry_after_ms) == ("wait", 8, 250)
+
+
+@pytest.mark.parametrize("name", ["after", "counted"])
+@pytest.mark.parametrize("value", [-1, "8", 1.5, True, 10**16])
+def test_a_position_and_a_count_are_integers(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} is"):
+        exchange.ask_one("t", 8, **{name: value})
+
+
+@pytest.mark.parametrize("wait", [-0.1, 5.1, "1", True, float("nan"), float("inf")])
+def test_the_service_waits_for_five_seconds_at_most(wait: Any) -> None:
+    with pytest.raises(ValueError, match="wait is .* from 0 to 5"):
+        exchange.ask_one("t", 8, wait=wait)
+    with pytest.raises(ValueError, match="wait is .* from 0 to 5"):
+        exchange.ask_many(["t"], 8, wait=wait)
+
+
+def test_a_question_carries_what_it_was_given() -> None:
+    assert exchange.ask_one("t", 8, after=41, wait=1.5, counted=9).path == (
+        "/v1/targets/t?threshold=8&after=41&wait=1500&counted=9"
     )
-    assert exchange.advise(read, 8, counted).recommendation == recommendation
-    assert exchange.advise(Assessment.read(ASSESSMENT), 8, counted).recommendation == "hold"
+    assert exchange.ask_one("t", None, after=0, wait=0, counted=0).path == "/v1/targets/t?after=0&wait=0&counted=0"
+    assert json.loads(exchange.ask_many(["t"], 8, after=41, wait=0.25).content) == {
+        "target_ids": ["t"],
+        "threshold": 8,
+        "after": 41,
+        "wait": 250,
+    }
 
 
-@pytest.mark.parametrize("counted", [-1, "8", 1.5, True])
-def test_a_count_is_a_number_of_complaints(counted: Any) -> None:
-    with pytest.raises(ValueError, match="counted is"):
-        exchange.advise(Assessment.read(ASSESSMENT), 8, counted)
+def test_a_report_is_one_request_of_at_most_twenty_complaints() -> None:
+    items = [Complaint(f"c{k}", NOW, "r", f"t{k // 2}") for k in range(20)]
+    question = exchange.report(exchange.report_batch(iter(items)), 8, 0.5)
+    assert question is not None and question.path == "/v1/complaints?assess=true&threshold=8&wait=500"
+    assert len(exchange.report_batch(items[0]).lines) == 1
+    with pytest.raises(ValueError, match="21 complaints, and at most 20"):
+        exchange.report_batch([*items, items[0]])
+    with pytest.raises(ValueError, match="bytes together"):
+        exchange.report_batch([{"id": str(k), "text": "x" * 900_000} for k in range(10)])
+    assert exchange.report(exchange.report_batch([]), 8, 0) is None
+    with pytest.raises(ValueError, match="threshold is None"):
+        exchange.report(exchange.report_batch(items), None, 0)  # type: ignore[arg-type]
+
+
+def test_the_targets_of_a_report_are_those_of_the_complaints_that_were_taken() -> None:
+    batch = exchange.report_batch(
+        [{"id": str(k), "target": target} for k, target in enumerate(({"id": "t"}, 5, {}, {"id": "u"}, {"id": "t"}))]
+    )
+    assert exchange.targets_of(batch, None) == ["t", "u"]
+    assert exchange.targets_of(batch, Receipt(3, (Rejected(0, "0", "d"), Rejected(3, "3", "d")), 2, 9)) == ["t"]
+
+
+@pytest.mark.parametrize("assessments", [5, [{}], [{**ASSESSMENT, "recommendation": "later"}], {"t": ASSESSMENT}])
+def test_a_receipt_with_what_can_be_no_assessments_acknowledges_nothing(assessments: Any) -> None:
+    document = {"accepted": 1, "rejected": [], "rejected_count": 0, "position": 9}
+    batch = Batch([b"{}"], [0], [], 1)
+    assert exchange.read_receipt(answer(202, document), batch).assessments is None
+    assert exchange.read_receipt(answer(202, {**document, "assessments": None}), batch).assessments is None
+    read = exchange.read_receipt(answer(202, {**document, "assessments": [ASSESSMENT]}), batch)
+    assert read.assessments == (Assessment.read(ASSESSMENT),)
+    assert (Receipt() + read + read).assessments == read.assessments * 2
+    assert (read + Receipt()).assessments == read.assessments
+    with pytest.raises(Unreachable):
+        exchange.read_receipt(answer(202, {**document, "assessments": assessments}), batch)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +253,10 @@ def test_a_count_is_a_number_of_complaints(counted: Any) -> None:
         {**ASSESSMENT, "without_clusters": []},
         {**ASSESSMENT, "target_id": "another"},
         {**ASSESSMENT, "complaints": None},
+        {**ASSESSMENT, "unseen": "many"},
+        {**ASSESSMENT, "unseen": -1},
+        {**ASSESSMENT, "retry_after_ms": 0.5},
+        {**ASSESSMENT, "retry_after_ms": True},
     ],
 )
 def test_whatever_else_answers_200_is_no_answer(document: Any) -> None:

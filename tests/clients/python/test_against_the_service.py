@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from up import Up, make_key
 from worlds import document, draw_town
 
-from brigadewatch_client import AsyncClient, Client, Complaint, Outcome, Refused, Unreachable
+from brigadewatch_client import Advice, AsyncClient, Client, Complaint, Outcome, Refused, Unreachable
 from tests.conftest import Api
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -134,6 +136,60 @@ def test_a_brief_is_given_for_any_target(api: Api) -> None:
     api.redis.run(ask())
 
 
+def test_an_answer_says_whether_it_contains_a_position(api: Api) -> None:
+    """Nothing is analysed here: there are no workers."""
+
+    async def ask() -> None:
+        async with asking(api) as client:
+            position = (await client.complain_many(complaints(8))).position
+            assert position == 8
+            found = await client.assess("comment/5", 8, after=position, wait=0.01)
+            assert (found.complaints, found.unseen, found.recommendation, found.pending) == (0, 8, "wait", True)
+            assert found.retry_after_ms
+            (same,) = await client.assess_many(["comment/5"], 8, after=position)
+            assert (same.recommendation, same.unseen) == ("wait", 8)
+            assert (await client.assess("comment/5", 8)).recommendation == "hold", "it did not say that it knows `wait`"
+            assert not (await client.assess("comment/6", 8, after=0)).pending
+            with pytest.raises(Refused, match="beyond the last position, 8") as caught:
+                await client.may_remove("comment/5", 8, after=9)
+            assert caught.value.status == 422
+
+    api.redis.run(ask())
+
+
+def test_what_the_platform_counted_and_did_not_post_makes_it_wait(api: Api) -> None:
+    async def ask() -> None:
+        async with asking(api) as client:
+            for counted, reached in ((7, True), (8, False)):
+                advice = await client.may_remove("t", 8, counted=counted, patience=0.1)
+                assert (advice.reached, advice.remove) == (reached, reached)
+
+    api.redis.run(ask())
+
+
+def test_a_report_is_answered_with_assessments_of_its_targets(api: Api) -> None:
+    async def ask() -> None:
+        async with asking(api) as client:
+            items = [*complaints(2, "t"), {"id": "x"}, *complaints(1, "u"), *complaints(1, "t")]
+            reported = await client.report_and_ask(items, 8, wait=0, patience=0)
+            receipt = reported.receipt
+            assert receipt is not None and receipt.assessments is not None
+            assert (receipt.accepted, receipt.rejected_count, receipt.position) == (4, 1, 4)
+            assert [(one.target_id, one.unseen) for one in receipt.assessments] == [("t", 3), ("u", 1)]
+            assert [(one.target_id, one.below) for one in reported.advice.values()] == [("t", True), ("u", True)]
+            assert reported.removable == ()
+            reported = await client.report_and_ask(complaints(8, "v"), 8, wait=0, patience=0)
+            advice = reported.advice["v"]
+            assert (advice.reached, advice.below, advice.recommendation) == (False, False, "hold")
+            with pytest.raises(Refused, match="required"):
+                await client.report_and_ask({"id": "x"}, 8)
+        async with asking(api, "ingest") as client:
+            with pytest.raises(Refused, match="lacks the scope 'read'"):
+                await client.report_and_ask(complaints(1)[0], 8)
+
+    api.redis.run(ask())
+
+
 def test_a_wrong_key_and_a_missing_scope_are_said_so(api: Api) -> None:
     async def ask() -> None:
         async with asking(api, "ingest") as client:
@@ -186,6 +242,51 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         started.process.wait(30)
 
 
+def test_a_known_brigade_that_races_the_question_removes_nothing(up: Up) -> None:
+    """Fourteen members complain about a comment that nobody has seen before, all at once, each asking with its report:
+    with the platform's own count, as `may_remove` with the position of its receipt, and as the service counts.
+    """
+    key, town = make_key(up.data, tenant="race"), draw_town(7, members=14)
+    members = sorted(town.brigades[0])
+    hit = Counter(row.target for row in town.rows if row.reporter in town.brigades[0]).most_common(1)[0][0]
+    latest = max(datetime.fromisoformat(document(row)["occurred_at"]) for row in town.rows)
+    with Client(up.api, key, when_unreachable="closed", timeout=2.0) as client:
+        history = client.complain_many([document(row) for row in town.rows])
+        up.wait(lambda: not client.assess(f"t{hit}", 8, after=history.position, wait=1).pending, seconds=60)
+        assert client.assess(f"t{hit}", 8).recommendation == "hold"
+
+        counted: Counter[str] = Counter()
+        counting, started = threading.Lock(), threading.Barrier(len(members))
+
+        def complain(member: int, target: str, way: str) -> Advice | None:
+            complaint = Complaint(f"{target}-{member}", latest + timedelta(hours=1), f"r{member}", target)
+            started.wait(10)
+            with counting:
+                counted[target] += 1
+                count = counted[target]
+            if way == "counted":
+                return client.report_and_ask(complaint, 8, counted={target: count}, patience=10).advice[target]
+            if way == "uncounted":
+                return client.report_and_ask(complaint, 8, patience=10).advice[target]
+            position = client.complain(complaint).position
+            if count < 8:  # the platform asks once its own count has reached the threshold
+                return None
+            return client.may_remove(target, 8, after=position, counted=count, patience=10)
+
+        with ThreadPoolExecutor(len(members)) as pool:
+            for way in ("counted", "uncounted", "may_remove") * 3:
+                target = f"race-{way}-{len(counted)}"
+                answers = list(pool.map(lambda one: complain(one, target, way), members))  # noqa: B023
+                asked = [advice for advice in answers if advice is not None]
+                assert [advice for advice in asked if advice.remove] == []
+                assert len(asked) == (7 if way == "may_remove" else 14)
+                assert all(advice.reached for advice in asked), [advice.why for advice in asked]
+                last = client.complain(Complaint(f"after-{target}", latest + timedelta(hours=1), "r-0", "elsewhere"))
+                found = client.assess(target, 8, after=last.position, wait=5)
+                assert (found.complaints, found.recommendation, found.pending) == (14, "hold", False)
+                assert found.independent_complaints < 2
+
+
 def test_a_brigade_is_held_by_the_running_service_and_the_client_survives_its_end(up: Up) -> None:
     key = make_key(up.data)
     town = draw_town(7)
@@ -197,7 +298,7 @@ def test_a_brigade_is_held_by_the_running_service_and_the_client_survives_its_en
         receipt = client.complain_many(documents)
         assert (receipt.accepted, receipt.rejected_count) == (len(documents), 0)
         assert client.complain_many(documents[:50]).position == len(documents) + 50  # again: taken, and counted nowhere
-        up.wait(lambda: client.assess(f"t{hit}", 5).recommendation == "hold", seconds=60)
+        up.wait(lambda: not client.assess(f"t{hit}", 5, after=len(documents) + 50, wait=1).pending, seconds=60)
         advice = client.may_remove(f"t{hit}", 5)
         assert advice.assessment is not None
         assert advice.reached and not advice.remove

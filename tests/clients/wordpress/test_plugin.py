@@ -90,7 +90,8 @@ def test_ten_readers_hold_a_comment_back_and_a_brigade_that_is_known_does_not(up
     brigade = sorted(town.brigades[0])
     blog = site(up.api, key, TIMEOUT=2.0)  # the machine of the tests is busy: 300 ms are tested below
     blog.join(*brigade)
-    blog.write(77, post=9_999, email="bea@example.org")
+    for comment in (77, 78):
+        blog.write(comment, post=9_999, email="bea@example.org")
     for reader in readers(9):
         assert blog.report(5, **reader)["status"] == 200
     for member in brigade[:9]:
@@ -110,7 +111,7 @@ def test_ten_readers_hold_a_comment_back_and_a_brigade_that_is_known_does_not(up
         )
 
         blog.report(5, **readers(1, start=50)[0])
-        assert blog.status(5) == "0"
+        up.wait(lambda: blog.run("cron") and blog.status(5) == "0")
         assert [(o["action"], o["decided_by"], "verdict" in o) for o in blog.queued("outcomes")] == [
             ("removed", "automatic", False)
         ]
@@ -124,6 +125,14 @@ def test_ten_readers_hold_a_comment_back_and_a_brigade_that_is_known_does_not(up
         blog.keep(77, MODERATOR)
         blog.until_sent(up.wait)
         up.wait(lambda: (client.assess("5").complaints, client.assess("77").complaints) == (10, 12))
+
+        for member in brigade:  # faster than anything is sent
+            blog.report(78, user=member, address=f"203.0.113.{member - 4_990}")
+            assert blog.status(78) == "1"
+        still = "SELECT * FROM wp_commentmeta WHERE comment_id = 78 AND meta_key = '_brigadewatch_waiting'"
+        assert blog.sql(still)
+        up.wait(lambda: blog.run("cron") and not blog.sql(still))
+        assert blog.status(78) == "1" and client.assess("78").complaints >= 10
     assert blog.log == []
 
 
@@ -269,13 +278,13 @@ def test_an_answer_that_is_none_is_an_outage(site: Made, scripted: Scripted, ans
         (3, 3.0, "none", "0"),
         (3, 1.0, "hold", "1"),
         (3, 3.0, "review", "0"),
-        (2, 1.0, "none", "1"),
-        (2, 2.0, "none", "0"),
-        (0, 0.0, "none", "0"),
         (9, 1.5, "hold", "1"),
+        (0, 0.0, "wait", "1"),
+        (2, 2.0, "none", "1"),  # version 0.2 says so where it has not seen the third report
+        (0, 0.0, "none", "1"),
     ],
 )
-def test_the_advice_is_followed_and_reports_not_seen_yet_count(
+def test_the_advice_is_followed_and_reports_not_seen_yet_remove_nothing(
     site: Made, scripted: Scripted, complaints: int, independent: float, recommendation: str, status: str
 ) -> None:
     scripted.says(
@@ -296,7 +305,43 @@ def test_the_advice_is_followed_and_reports_not_seen_yet_count(
         blog.report(5, **reader)
     assert blog.status(5) == status
     (asked,) = [seen for seen in scripted.seen if seen.method == "GET"]  # the third report alone asks
-    assert (asked.path, asked.headers["authorization"]) == ("/v1/targets/5?threshold=3", "Bearer key")
+    assert (asked.path, asked.headers["authorization"]) == ("/v1/targets/5?threshold=3&counted=3", "Bearer key")
+
+
+def assessed(complaints: int, recommendation: str) -> tuple[int, dict[str, str], Any]:
+    counts = {"complaints": complaints, "independent_complaints": float(complaints)}
+    return 200, {}, {**ASSESSMENT, "target_id": "5", "recommendation": recommendation, **counts}
+
+
+def test_while_reports_are_not_analysed_cron_asks_again(site: Made, scripted: Scripted) -> None:
+    blog = site(scripted.url, THRESHOLD=2)
+    scripted.says(assessed(0, "wait"))
+    for reader in readers(2):
+        blog.report(5, **reader)
+    assert "left up while reports are analysed" in blog.run("admin", get={"comment": 5}, user=MODERATOR)["body"]
+    blog.run("cron")
+    assert blog.status(5) == "1"
+    scripted.says(assessed(2, "none"))
+    blog.run("cron")
+    assert blog.status(5) == "0"
+    waiting = "SELECT * FROM wp_commentmeta WHERE meta_key IN ('_brigadewatch_waiting', '_brigadewatch_since')"
+    assert blog.sql(waiting) == []
+
+
+@pytest.mark.parametrize(("when_unreachable", "status"), [("open", "0"), ("closed", "1")])
+def test_after_the_sites_patience_it_decides_as_without_an_answer(
+    site: Made, scripted: Scripted, when_unreachable: str, status: str
+) -> None:
+    blog = site(scripted.url, when_unreachable=when_unreachable, THRESHOLD=1)
+    scripted.says(assessed(0, "wait"))
+    blog.report(5, **readers(1)[0])
+    assert blog.status(5) == "1"
+    blog.sql("UPDATE wp_commentmeta SET meta_value = meta_value - 299 WHERE meta_key = '_brigadewatch_since'")
+    blog.run("cron")
+    assert blog.status(5) == "1"
+    blog.sql("UPDATE wp_commentmeta SET meta_value = meta_value - 1 WHERE meta_key = '_brigadewatch_since'")
+    blog.run("cron")
+    assert blog.status(5) == status
 
 
 # -- The form
@@ -513,6 +558,8 @@ def test_a_refused_batch_is_logged_and_does_not_block_the_others(site: Made, scr
         ({"THRESHOLD": "8"}, "BRIGADEWATCH_THRESHOLD"),
         ({"TIMEOUT": 0}, "BRIGADEWATCH_TIMEOUT"),
         ({"TIMEOUT": "fast"}, "BRIGADEWATCH_TIMEOUT"),
+        ({"PATIENCE": -1}, "BRIGADEWATCH_PATIENCE"),
+        ({"PATIENCE": "long"}, "BRIGADEWATCH_PATIENCE"),
         ({"REPORTS_PER_HOUR": -1}, "BRIGADEWATCH_REPORTS_PER_HOUR"),
     ],
 )

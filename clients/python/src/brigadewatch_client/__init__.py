@@ -3,8 +3,9 @@
     from brigadewatch_client import Client
 
     watch = Client("https://watch.example", KEY, when_unreachable="open")
-    if watch.may_remove("comment-5", threshold=8).remove:
-        hide("comment-5")
+    complaint = Complaint("c-1029", occurred_at=now, reporter="r-77", target="comment-5")
+    for target in watch.report_and_ask(complaint, threshold=8, counted={"comment-5": 9}).removable:
+        hide(target)
 
 `AsyncClient` is the same with `await`.
 """
@@ -15,10 +16,12 @@ from brigadewatch_client.documents import (
     Assessment,
     ClusterOnTarget,
     Complaint,
+    FinalRecommendation,
     Outcome,
     Receipt,
     Recommendation,
     Rejected,
+    Reported,
     WhenUnreachable,
 )
 from brigadewatch_client.errors import BrigadewatchError, Refused, Unreachable
@@ -32,11 +35,13 @@ __all__ = [
     "Client",
     "ClusterOnTarget",
     "Complaint",
+    "FinalRecommendation",
     "Outcome",
     "Receipt",
     "Recommendation",
     "Refused",
     "Rejected",
+    "Reported",
     "Unreachable",
     "WhenUnreachable",
 ]

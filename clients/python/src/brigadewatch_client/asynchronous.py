@@ -13,7 +13,8 @@ from typing import Any, Self, TypeVar, get_args
 import httpx
 
 from brigadewatch_client import exchange
-from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, WhenUnreachable
+from brigadewatch_client.advice import Patience, advise, pause, reported, undecided, unreached, unreported
+from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, Reported, WhenUnreachable
 from brigadewatch_client.errors import Refused, Unreachable
 from brigadewatch_client.exchange import Answer, Batch, Question
 
@@ -78,41 +79,129 @@ class AsyncClient:
     ) -> None:
         await self.aclose()
 
-    async def may_remove(self, target_id: str, threshold: int, *, counted: int | None = None) -> Advice:
+    async def may_remove(
+        self,
+        target_id: str,
+        threshold: int,
+        *,
+        after: int | None = None,
+        wait: float = 1.0,
+        counted: int | None = None,
+        patience: float = 2.0,
+    ) -> Advice:
         """May a target that drew `threshold` complaints be removed by count?
 
-        Never raises for an outage; see `Advice.reached`.
+        Never raises for an outage; see `Advice.reached`. Takes at most `patience` + `timeout` seconds.
 
-        `counted`: how many complained by the platform's own count. Those that brigadewatch has not seen yet, because
-        they were posted a moment ago or wait in a queue, count as independent ones; without it they would count as
-        nobody, and the answer could be `none`.
+        `after`: the position of a receipt; the answer then contains everything up to it, and the service may wait for
+        that for `wait` seconds (at most 5) before it answers. `counted`: how many complained by the platform's own
+        count, where some of them were not posted yet or are on their way. `patience`: while complaints that are not
+        analysed yet decide, the service says `wait`, and it is asked again for so many seconds. After that the advice
+        is the one without an answer.
         """
-        try:
-            assessment = await self.assess(target_id, threshold)
-        except Unreachable as error:
-            return unreached(target_id, self._when_unreachable, error)
-        return exchange.advise(assessment, threshold, counted)
+        return await self._advice(target_id, threshold, after, counted, Patience(wait, patience))
 
-    async def assess(self, target_id: str, threshold: int | None = None) -> Assessment:
+    async def report_and_ask(
+        self,
+        complaints: Complaint | Mapping[str, Any] | Iterable[Complaint | Mapping[str, Any]],
+        threshold: int,
+        *,
+        counted: Mapping[str, int] | None = None,
+        wait: float = 1.0,
+        patience: float = 2.0,
+    ) -> Reported:
+        """Send a complaint, or up to 20, and learn in the same round trip whether their targets may be removed.
+
+        Needs a key with the scopes `ingest` and `read`. Never raises for an outage: `Reported.receipt` is None then,
+        and the complaints have to be sent again. Sending is tried once. Raises Refused for a single complaint that is
+        not valid; those of several are in the receipt.
+
+        `counted`: complaints by the platform's own count, by target. Without an answer, nothing else says whether the
+        threshold is reached. `wait` and `patience` are those of `may_remove`, and so is the bound on the whole.
+        """
+        batch, counts, patient = exchange.report_batch(complaints), exchange.counts(counted), Patience(wait, patience)
+        return whole_report(await self.send_report(batch, threshold, counts, patient), complaints)
+
+    async def send_report(
+        self, batch: Batch, threshold: int, counted: Mapping[str, int], patience: Patience
+    ) -> Reported:
+        """For `Client`, which reads the complaints on its caller's thread."""
+        hold = patience.hold()
+        question = exchange.report(batch, threshold, hold)
+        try:
+            if question is None:
+                return Reported(Receipt(0, tuple(batch.refused), len(batch.refused)), {})
+            receipt = exchange.read_receipt(await self._ask(question, self._timeout + hold), batch)
+        except Unreachable as error:
+            return unreported(batch, threshold, counted, self._when_unreachable, error)
+        assessments = {one.target_id: one for one in receipt.assessments or ()}
+        advice = await asyncio.gather(
+            *(
+                self._advice(
+                    target, threshold, receipt.position, counted.get(target), patience, assessments.get(target)
+                )
+                for target in exchange.targets_of(batch, receipt)
+            )
+        )
+        return reported(receipt, advice, threshold, counted)
+
+    async def _advice(
+        self,
+        target_id: str,
+        threshold: int,
+        after: int | None,
+        counted: int | None,
+        patience: Patience,
+        assessment: Assessment | None = None,
+    ) -> Advice:
+        """Ask, unless there is an assessment already, and again while it says to wait."""
+        while True:
+            if assessment is None:
+                hold = 0.0 if after is None else patience.hold()
+                question = exchange.ask_one(target_id, threshold, after=after, wait=hold, counted=counted)
+                try:
+                    answer = await self._ask(question, self._timeout + hold)
+                    assessment = exchange.read_assessment(answer, target_id)
+                except Unreachable as error:
+                    return unreached(target_id, self._when_unreachable, error)
+            advice = advise(assessment, threshold, counted)
+            if advice is not None:
+                return advice
+            left = patience.left()
+            if not left:
+                return undecided(assessment, self._when_unreachable, patience.seconds)
+            await asyncio.sleep(min(left, pause(assessment) * random.uniform(1.0, 1.25)))
+            assessment = None
+
+    async def assess(
+        self, target_id: str, threshold: int | None = None, *, after: int | None = None, wait: float | None = None
+    ) -> Assessment:
         """How many people complained about it, and how many independently? Without `threshold`: the tenant's.
 
-        Raises Unreachable.
+        `after`: the position of a receipt that the answer is to contain; `wait`: seconds for which the service may wait
+        for that, in addition to `timeout`. With either, the recommendation may be `wait`. Raises Unreachable.
         """
-        return exchange.read_assessment(
-            await self._ask(exchange.ask_one(target_id, threshold), self._timeout), target_id
-        )
+        question = exchange.ask_one(target_id, threshold, after=after, wait=wait)
+        return exchange.read_assessment(await self._ask(question, self._timeout + (wait or 0)), target_id)
 
-    async def assess_many(self, target_ids: Iterable[str], threshold: int | None = None) -> list[Assessment]:
-        """One assessment per id, in their order. Every 500 ids are one question, with a `timeout` of its own.
+    async def assess_many(
+        self,
+        target_ids: Iterable[str],
+        threshold: int | None = None,
+        *,
+        after: int | None = None,
+        wait: float | None = None,
+    ) -> list[Assessment]:
+        """One assessment per id, in their order; `after` and `wait` as in `assess`.
 
-        Raises Unreachable.
+        Every 500 ids are one question, with a `timeout` (and a `wait`) of its own. Raises Unreachable.
         """
         ids = list(target_ids)
         batches = [ids[k : k + exchange.MAX_TARGETS] for k in range(0, len(ids), exchange.MAX_TARGETS)]
-        questions = [exchange.ask_many(part, threshold) for part in batches]
+        questions = [exchange.ask_many(part, threshold, after=after, wait=wait) for part in batches]
         found: list[Assessment] = []
         for part, question in zip(batches, questions, strict=True):
-            found += exchange.read_assessments(await self._ask(question, self._timeout), part)
+            found += exchange.read_assessments(await self._ask(question, self._timeout + (wait or 0)), part)
         return found
 
     async def complain(self, complaint: Complaint | Mapping[str, Any]) -> Receipt:
@@ -250,11 +339,6 @@ def check(
             raise ValueError(f"{name} is {value!r:.60} and has to be a number of seconds from {least:g} to 86400")
 
 
-def unreached(target_id: str, when_unreachable: WhenUnreachable, error: Unreachable) -> Advice:
-    """What to do without an answer."""
-    return Advice(target_id, "none" if when_unreachable == "open" else "hold", reached=False, why=str(error))
-
-
 def whole(receipt: Receipt) -> Receipt:
     """The receipt of a single item. Raises Refused when it was not taken."""
     if receipt.accepted or not receipt.rejected_count:
@@ -269,3 +353,10 @@ def whole(receipt: Receipt) -> Receipt:
         errors=errors,
         rejected_count=receipt.rejected_count,
     )
+
+
+def whole_report(found: Reported, complaints: object) -> Reported:
+    """What became of a report. Raises Refused when it was of a single complaint, and that was not taken."""
+    if found.receipt is not None and isinstance(complaints, Complaint | Mapping):
+        whole(found.receipt)
+    return found

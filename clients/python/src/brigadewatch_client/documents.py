@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-Recommendation = Literal["hold", "review", "none"]
+FinalRecommendation = Literal["hold", "review", "none"]
+Recommendation = Literal["wait", "hold", "review", "none"]
 WhenUnreachable = Literal["open", "closed"]
 
 
@@ -109,7 +110,13 @@ class ClusterOnTarget:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """How many people complained about a target, and how many of them independently. `document` is the whole answer."""
+    """How many people complained about a target, and how many of them independently. `document` is the whole answer.
+
+    `wait`: only complaints that are not analysed yet carry it over the threshold, or members of a known group are among
+    them: leave the target up and ask again in `retry_after_ms` milliseconds. Only questions with `after` or `wait` are
+    answered with it; others get `hold`. `unseen`: accepted complaints about it that are not analysed yet, at most; None
+    from a service of version 0.2, which does not say.
+    """
 
     target_id: str
     complaints: int
@@ -121,6 +128,8 @@ class Assessment:
     as_of: datetime
     pending: bool
     document: Mapping[str, Any] = field(repr=False, compare=False)
+    unseen: int | None = None
+    retry_after_ms: int | None = None
 
     @classmethod
     def read(cls, document: Any) -> Assessment:
@@ -129,7 +138,7 @@ class Assessment:
         """
         try:
             recommendation: Recommendation = document["recommendation"]
-            if recommendation not in ("hold", "review", "none"):
+            if recommendation not in get_args(Recommendation):
                 raise ValueError(f"recommendation {recommendation!r}")
             clusters = tuple(
                 ClusterOnTarget(
@@ -148,6 +157,8 @@ class Assessment:
                 as_of=datetime.fromisoformat(document["as_of"]),
                 pending=bool(document["pending"]),
                 document=document,
+                unseen=_count(document.get("unseen")),
+                retry_after_ms=_count(document.get("retry_after_ms")),
             )
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ValueError(f"the answer is not a valid assessment: {type(error).__name__}: {error}") from None
@@ -158,20 +169,25 @@ class Advice:
     """What to do about a target whose complaints reached the platform's threshold.
 
     `hold`: do not remove by count; a person looks first. `review`: remove as ever, and let a person look at the
-    cluster. `none`: as ever. `reached` is False when brigadewatch gave no answer: then `recommendation` is what
-    `when_unreachable` says, `why` says what went wrong, and `assessment` is None.
+    cluster. `none`: as ever. `reached` is False when brigadewatch gave no answer, or only said to wait until `patience`
+    was over: then `recommendation` is what `when_unreachable` says, and `why` says what went wrong. `assessment` is the
+    last one, None without an answer.
+
+    `below` is for `report_and_ask`, which is asked at every complaint: as far as is known, the threshold is not reached
+    yet, and there is nothing to remove.
     """
 
     target_id: str
-    recommendation: Recommendation
+    recommendation: FinalRecommendation
     reached: bool
     assessment: Assessment | None = None
     why: str = ""
+    below: bool = False
 
     @property
     def remove(self) -> bool:
         """Whether the platform's own rule may go ahead."""
-        return self.recommendation != "hold"
+        return self.recommendation != "hold" and not self.below
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,22 +204,47 @@ class Rejected:
 class Receipt:
     """What became of the items sent.
 
-    `rejected` lists at most 100 a batch; `position` is that of the last item taken, None if none was.
+    `rejected` lists at most 100 a batch; `position` is that of the last item taken, None if none was: give it as
+    `after` to have an answer that contains the items. `assessments`: of the targets, from `report_and_ask` alone; None
+    where the items are stored and the service could not assess their targets.
     """
 
     accepted: int = 0
     rejected: tuple[Rejected, ...] = ()
     rejected_count: int = 0
     position: int | None = None
+    assessments: tuple[Assessment, ...] | None = None
 
     def __add__(self, later: Receipt) -> Receipt:
         position = self.position if later.position is None else later.position
+        if self.assessments is None:
+            assessments = later.assessments
+        else:
+            assessments = self.assessments + (later.assessments or ())
         return Receipt(
             self.accepted + later.accepted,
             self.rejected + later.rejected,
             self.rejected_count + later.rejected_count,
             position,
+            assessments,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What became of complaints, and what to do about their targets.
+
+    `receipt` is None when brigadewatch did not answer: send the complaints again, their ids make it harmless. `advice`
+    has one entry a target of the complaints that were taken, or of all of them without an answer.
+    """
+
+    receipt: Receipt | None
+    advice: Mapping[str, Advice]
+
+    @property
+    def removable(self) -> tuple[str, ...]:
+        """The targets that reached the threshold and may be removed."""
+        return tuple(target_id for target_id, advice in self.advice.items() if advice.remove)
 
 
 def time_text(value: datetime | None) -> str | None:
@@ -213,6 +254,14 @@ def time_text(value: datetime | None) -> str | None:
     if value.utcoffset() is None:
         raise ValueError(f"{value!r} has no offset: give an aware time, such as datetime.now(UTC)")
     return value.isoformat()
+
+
+def _count(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r:.60} where a count is expected")
+    return value
 
 
 def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:

@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, Rejected, time_text
+from brigadewatch_client.documents import Assessment, Complaint, Outcome, Receipt, Rejected, time_text
 from brigadewatch_client.errors import BrigadewatchError, Refused, Unreachable
 
 MAX_TARGETS = 500  # per request
+MAX_REPORTED = 20  # complaints of a post that asks about their targets
+LONGEST_WAIT_SECONDS = 5.0  # for which the service lets a question wait
 MAX_ITEMS = 1_000  # in one batch; the service takes 10,000, smaller ones are answered sooner
 MAX_BATCH_BYTES = 4 * 1024 * 1024  # the service takes 8 MiB
 MAX_ITEM_BYTES = 1024 * 1024  # the service refuses a longer line
 WORTH_COMPRESSING_BYTES = 1_024
+LARGEST = 10**15  # of thresholds, counts and positions
 _FORBIDDEN_IN_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _BUSY = (408, 425, 429)  # the only 4xx that asking again can change
 
@@ -67,23 +70,42 @@ def segment(identifier: object) -> str:
     return quote(identifier, safe="").replace(".", "%2E")
 
 
-def ask_one(target_id: str, threshold: int | None) -> Question:
-    """GET /v1/targets/{id}."""
-    return Question("GET", f"/v1/targets/{segment(target_id)}{_query(threshold)}")
+def ask_one(
+    target_id: str,
+    threshold: int | None,
+    *,
+    after: int | None = None,
+    wait: float | None = None,
+    counted: int | None = None,
+) -> Question:
+    """GET /v1/targets/{id}; `wait` in seconds."""
+    query = _query(
+        threshold=threshold,
+        after=None if after is None else _whole("after", after),
+        wait=milliseconds(wait),
+        counted=None if counted is None else _whole("counted", counted),
+    )
+    return Question("GET", f"/v1/targets/{segment(target_id)}{query}")
 
 
 def ask_brief(target_id: str, threshold: int | None) -> Question:
     """GET /v1/targets/{id}/brief."""
-    return Question("GET", f"/v1/targets/{segment(target_id)}/brief{_query(threshold)}")
+    return Question("GET", f"/v1/targets/{segment(target_id)}/brief{_query(threshold=threshold)}")
 
 
-def ask_many(target_ids: Sequence[str], threshold: int | None) -> Question:
-    """POST /v1/targets/assess, of 1 to 500 ids."""
+def ask_many(
+    target_ids: Sequence[str], threshold: int | None, *, after: int | None = None, wait: float | None = None
+) -> Question:
+    """POST /v1/targets/assess, of 1 to 500 ids; `wait` in seconds."""
     for target_id in target_ids:
         segment(target_id)
     body: dict[str, Any] = {"target_ids": list(target_ids)}
     if threshold is not None:
         body["threshold"] = _threshold(threshold)
+    if after is not None:
+        body["after"] = _whole("after", after)
+    if wait is not None:
+        body["wait"] = milliseconds(wait)
     return Question("POST", "/v1/targets/assess", json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
@@ -95,6 +117,38 @@ def post_batch(path: str, batch: Batch) -> Question | None:
     if len(content) >= WORTH_COMPRESSING_BYTES:
         content, headers["Content-Encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
     return Question("POST", path, content, headers)
+
+
+def report(batch: Batch, threshold: int, wait: float) -> Question | None:
+    """POST /v1/complaints that asks about the complaints' targets; `wait` in seconds. None: nothing is left to post."""
+    query = _query(assess="true", threshold=_threshold(threshold), wait=milliseconds(wait))
+    return post_batch(f"/v1/complaints{query}", batch)
+
+
+def report_batch(complaints: Complaint | Mapping[str, Any] | Iterable[Complaint | Mapping[str, Any]]) -> Batch:
+    """The complaints of one report. Raises ValueError for more than one request may hold, and as `batches` does."""
+    given = [complaints] if isinstance(complaints, Complaint | Mapping) else list(complaints)
+    if len(given) > MAX_REPORTED:
+        raise ValueError(
+            f"{len(given)} complaints, and at most {MAX_REPORTED} may be reported at once: use complain_many, then"
+            " assess_many with the receipt's position as `after`"
+        )
+    made = list(batches(given))
+    if len(made) > 1:
+        raise ValueError(f"the complaints have more than {MAX_BATCH_BYTES} bytes together: report fewer at once")
+    return made[0] if made else Batch((), (), (), 0)
+
+
+def targets_of(batch: Batch, receipt: Receipt | None) -> list[str]:
+    """The targets of the complaints that were taken, each once, in order; without a receipt those of all complaints."""
+    rejected = set() if receipt is None else {one.index for one in receipt.rejected}
+    found: dict[str, None] = {}
+    for line, index in zip(batch.lines, batch.indexes, strict=True):
+        target = json.loads(line).get("target") if index not in rejected else None
+        target_id = target.get("id") if isinstance(target, dict) else None
+        if isinstance(target_id, str):
+            found[target_id] = None
+    return list(found)
 
 
 def batches(items: Iterable[Complaint | Outcome | Mapping[str, Any]]) -> Iterator[Batch]:
@@ -157,23 +211,6 @@ def read_assessments(answer: Answer, target_ids: Sequence[str]) -> list[Assessme
     return [_assessment(item, target_id, answer.status) for item, target_id in zip(items, target_ids, strict=True)]
 
 
-def advise(assessment: Assessment, threshold: int, counted: int | None) -> Advice:
-    """What an assessment means for a platform that counted `counted` complaints itself; None: as many as brigadewatch
-    has seen.
-
-    The service holds once it has seen `threshold` complaints. Where it has seen fewer than the platform, the others
-    count as independent.
-    """
-    unseen = 0 if counted is None else max(0, _counted(counted) - assessment.complaints)
-    held = (
-        unseen > 0
-        and round(assessment.independent_complaints + unseen, 6) < threshold <= assessment.complaints + unseen
-    )
-    return Advice(
-        assessment.target_id, "hold" if held else assessment.recommendation, reached=True, assessment=assessment
-    )
-
-
 def read_receipt(answer: Answer, batch: Batch) -> Receipt:
     """What became of a batch: 202, or 422 when none of it was valid.
 
@@ -188,11 +225,13 @@ def read_receipt(answer: Answer, batch: Batch) -> Receipt:
     document = read_document(answer, 202)
     try:
         rejected = tuple(_rejected(error, batch) for error in document["rejected"])
+        assessed = document.get("assessments")
         return Receipt(
             int(document["accepted"]),
             (*batch.refused, *rejected),
             len(batch.refused) + int(document["rejected_count"]),
             int(document["position"]),
+            None if assessed is None else tuple(Assessment.read(one) for one in assessed),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Unreachable(
@@ -244,19 +283,41 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _query(threshold: int | None) -> str:
-    return "" if threshold is None else f"?threshold={_threshold(threshold)}"
+def seconds(name: str, value: object, most: float) -> float:
+    """The value. Raises ValueError for anything but a number from 0 to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise ValueError(f"{name} is {value!r:.60} and has to be a number of seconds from 0 to {most:g}")
+    return value
 
 
-def _counted(counted: object) -> int:
-    if isinstance(counted, bool) or not isinstance(counted, int) or counted < 0:
-        raise ValueError(f"counted is {counted!r:.60} and has to be a number of complaints")
-    return counted
+def milliseconds(wait: object) -> int | None:
+    """A wait in seconds, as the service expects it. Raises ValueError for one that it does not allow."""
+    return None if wait is None else round(1_000 * seconds("wait", wait, LONGEST_WAIT_SECONDS))
+
+
+def counts(counted: Mapping[str, int] | None) -> Mapping[str, int]:
+    """The platform's own counts by target. Raises ValueError for any that is not a count."""
+    if not isinstance(counted, Mapping | None):
+        raise ValueError(f'counted is {counted!r:.60} and has to be a count a target, such as {{"comment-5": 9}}')
+    return {target_id: _whole("counted", count) for target_id, count in (counted or {}).items()}
+
+
+def _query(**parameters: Any) -> str:
+    given = {name: value for name, value in parameters.items() if value is not None}
+    if "threshold" in given:
+        _threshold(given["threshold"])
+    return "?" + urlencode(given) if given else ""
+
+
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+        raise ValueError(f"{name} is {value!r:.60} and has to be an integer from 0 to {LARGEST}")
+    return value
 
 
 def _threshold(threshold: object) -> int:
-    if isinstance(threshold, bool) or not isinstance(threshold, int) or not 1 <= threshold <= 10**15:
-        raise ValueError(f"threshold is {threshold!r:.60} and has to be an integer from 1 to {10**15}")
+    if isinstance(threshold, bool) or not isinstance(threshold, int) or not 1 <= threshold <= LARGEST:
+        raise ValueError(f"threshold is {threshold!r:.60} and has to be an integer from 1 to {LARGEST}")
     return threshold
 
 

@@ -10,9 +10,10 @@ from typing import Any, Self
 import httpx
 
 from brigadewatch_client import exchange
-from brigadewatch_client.asynchronous import AsyncClient, check, unreached, whole
+from brigadewatch_client.advice import Patience, unreached, unreported
+from brigadewatch_client.asynchronous import AsyncClient, check, whole, whole_report
 from brigadewatch_client.background import Background
-from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, WhenUnreachable
+from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, Reported, WhenUnreachable
 from brigadewatch_client.errors import Unreachable
 
 
@@ -65,35 +66,91 @@ class Client:
     ) -> None:
         self.close()
 
-    def may_remove(self, target_id: str, threshold: int, *, counted: int | None = None) -> Advice:
+    def may_remove(
+        self,
+        target_id: str,
+        threshold: int,
+        *,
+        after: int | None = None,
+        wait: float = 1.0,
+        counted: int | None = None,
+        patience: float = 2.0,
+    ) -> Advice:
         """May a target that drew `threshold` complaints be removed by count?
 
-        Never raises for an outage; see `Advice.reached`.
+        Never raises for an outage; see `Advice.reached`. Takes at most `patience` + `timeout` seconds.
 
-        `counted`: how many complained by the platform's own count. Those that brigadewatch has not seen yet, because
-        they were posted a moment ago or wait in a queue, count as independent ones; without it they would count as
-        nobody, and the answer could be `none`.
+        `after`: the position of a receipt; the answer then contains everything up to it, and the service may wait for
+        that for `wait` seconds (at most 5) before it answers. `counted`: how many complained by the platform's own
+        count, where some of them were not posted yet or are on their way. `patience`: while complaints that are not
+        analysed yet decide, the service says `wait`, and it is asked again for so many seconds. After that the advice
+        is the one without an answer.
         """
+        Patience(wait, patience)  # raises here, before a thread is started
         try:
             return self._background.run(
-                lambda client: client.may_remove(target_id, threshold, counted=counted), self._timeout
+                lambda client: client.may_remove(
+                    target_id, threshold, after=after, wait=wait, counted=counted, patience=patience
+                ),
+                patience + self._timeout,
             )
         except Unreachable as error:
             return unreached(target_id, self._when_unreachable, error)
 
-    def assess(self, target_id: str, threshold: int | None = None) -> Assessment:
+    def report_and_ask(
+        self,
+        complaints: Complaint | Mapping[str, Any] | Iterable[Complaint | Mapping[str, Any]],
+        threshold: int,
+        *,
+        counted: Mapping[str, int] | None = None,
+        wait: float = 1.0,
+        patience: float = 2.0,
+    ) -> Reported:
+        """Send a complaint, or up to 20, and learn in the same round trip whether their targets may be removed.
+
+        Needs a key with the scopes `ingest` and `read`. Never raises for an outage: `Reported.receipt` is None then,
+        and the complaints have to be sent again. Sending is tried once. Raises Refused for a single complaint that is
+        not valid; those of several are in the receipt.
+
+        `counted`: complaints by the platform's own count, by target. Without an answer, nothing else says whether the
+        threshold is reached. `wait` and `patience` are those of `may_remove`, and so is the bound on the whole.
+        """
+        batch, counts, patient = exchange.report_batch(complaints), exchange.counts(counted), Patience(wait, patience)
+        send = partial(AsyncClient.send_report, batch=batch, threshold=threshold, counted=counts, patience=patient)
+        try:
+            found = self._background.run(send, patience + self._timeout)
+        except Unreachable as error:
+            found = unreported(batch, threshold, counts, self._when_unreachable, error)
+        return whole_report(found, complaints)
+
+    def assess(
+        self, target_id: str, threshold: int | None = None, *, after: int | None = None, wait: float | None = None
+    ) -> Assessment:
         """How many people complained about it, and how many independently? Without `threshold`: the tenant's.
 
-        Raises Unreachable.
+        `after`: the position of a receipt that the answer is to contain; `wait`: seconds for which the service may wait
+        for that, in addition to `timeout`. With either, the recommendation may be `wait`. Raises Unreachable.
         """
-        return self._background.run(lambda client: client.assess(target_id, threshold), self._timeout)
+        exchange.milliseconds(wait)  # raises for what can be no wait
+        return self._background.run(
+            lambda client: client.assess(target_id, threshold, after=after, wait=wait), self._timeout + (wait or 0)
+        )
 
-    def assess_many(self, target_ids: Iterable[str], threshold: int | None = None) -> list[Assessment]:
-        """One assessment per id, in their order. Every 500 ids are one question, with a `timeout` of its own.
+    def assess_many(
+        self,
+        target_ids: Iterable[str],
+        threshold: int | None = None,
+        *,
+        after: int | None = None,
+        wait: float | None = None,
+    ) -> list[Assessment]:
+        """One assessment per id, in their order; `after` and `wait` as in `assess`.
 
-        Raises Unreachable.
+        Every 500 ids are one question, with a `timeout` (and a `wait`) of its own. Raises Unreachable.
         """
-        return self._background.run(lambda client: client.assess_many(target_ids, threshold), None)
+        return self._background.run(
+            lambda client: client.assess_many(target_ids, threshold, after=after, wait=wait), None
+        )
 
     def complain(self, complaint: Complaint | Mapping[str, Any]) -> Receipt:
         """Send one complaint. When this returns, it is on disk.
