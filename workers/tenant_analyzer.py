@@ -39,8 +39,8 @@ class TenantAnalyzer:
     ) -> None:
         self.tenant, self.number, self.epoch = tenant, number, epoch
         self.policy, self.state = policy, state
-        self.detector = Detector(policy)
         self.clusters = ClusterUpdates(number, policy, clusters)
+        self.detector = Detector(policy, self.clusters.known)
         self.notifier = ChangeNotifier(number, policy)
         self.metrics = DetectionMetrics(tenant)
         self.items_per_second = 100_000.0  # of the last ticks, on this machine as it is now

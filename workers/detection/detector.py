@@ -23,6 +23,7 @@ from workers.detection.crossings import crossing_pairs
 from workers.detection.grouping import Grouping
 from workers.detection.groups import Group
 from workers.detection.growth import Affinity, MemberSet
+from workers.detection.known_clusters import KnownClusters
 from workers.detection.null_model import fit_affinity, pair_p_values
 from workers.detection.pair_store import PairStore
 from workers.detection.seed_growth import Lead
@@ -55,12 +56,13 @@ class Fitted:
 class Detector:
     """The resident window with everything derived from it."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, known: KnownClusters | None = None) -> None:
+        """`known`: clusters whose members are recognised when they return; whoever holds them keeps them true."""
         self.policy = policy
         self.window = Window(policy.window_seconds * 1000, tuple(s * 1000 for s in policy.lag_scales))
         self.met = pairs.MetBefore()
         self.edges = PairStore(policy.weak_p)
-        self.grouping = Grouping(policy, self.window, self.edges)
+        self.grouping = Grouping(policy, self.window, self.edges, known or KnownClusters())
         self.inferred: Inferred | None = None
         # (latest seq, pairs met so far) after each tick since the last handover
         self._met_by_seq: list[tuple[int, int]] = []
