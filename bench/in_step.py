@@ -62,14 +62,17 @@ def gang(rng: np.random.Generator, lag: float, targets: int, *, thread: bool, at
     return Planted(who, what, np.zeros_like(what) if thread else what, start[what] + rng.uniform(0, lag, len(what)))
 
 
-def readers(rng: np.random.Generator, within: float) -> Planted:
-    """Thirty people who come `within` so many seconds and read the same six articles, three bad comments in each."""
-    return _read(rng, READERS, within, targets=18, per_context=3, willing=0.6, between=40.0)
+def readers(rng: np.random.Generator, within: float, *, all_of_them: bool = False) -> Planted:
+    """Thirty people who come `within` so many seconds and read the evening's six articles, with three bad comments in
+    each: each reads half of them (or all), in an order of their own (or the page's)."""
+    return _read(
+        rng, READERS, within, articles=6, comments=3, reads=1.0 if all_of_them else 0.5, willing=0.6, between=40
+    )
 
 
 def spam_wave(rng: np.random.Generator, within: float) -> Planted:
-    """Fifty people who report ten comments of one thread."""
-    return _read(rng, REPORTERS, within, targets=10, per_context=10, willing=0.9, between=15.0)
+    """Fifty people who report ten comments of one thread, in its order."""
+    return _read(rng, REPORTERS, within, articles=1, comments=10, reads=1.0, willing=0.9, between=15)
 
 
 def _read(
@@ -77,19 +80,24 @@ def _read(
     people: int,
     within: float,
     *,
-    targets: int,
-    per_context: int,
+    articles: int,
+    comments: int,
+    reads: float,
     willing: float,
     between: float,
 ) -> Planted:
-    """Each goes down the list in its order, at a speed of their own (a factor of 1.6 either way), `between` seconds in
-    the median from one comment to the next (a factor of 1.8 either way each time)."""
-    start = rng.uniform(0, within, people)
-    speed = between * rng.lognormal(0, np.log(1.6), people)
-    steps = speed[:, None] * rng.lognormal(0, np.log(1.8), (people, targets))
-    at = start[:, None] + np.cumsum(steps, axis=1)
-    who, what = np.nonzero(rng.random(at.shape) < willing)
-    return Planted(who, what, what // per_context, at[who, what])
+    """Each goes down the comments at a speed of their own (a factor of 1.6 either way), `between` seconds in the median
+    from one to the next (a factor of 1.8 either way each time), and complains about a share of them, `willing`."""
+    parts = []
+    for person in range(people):
+        chosen = rng.permutation(articles)[: max(1, round(reads * articles))] if reads < 1 else np.arange(articles)
+        what = (chosen[:, None] * comments + np.arange(comments)).ravel()
+        steps = between * rng.lognormal(0, np.log(1.6)) * rng.lognormal(0, np.log(1.8), len(what))
+        at = rng.uniform(0, within) + np.cumsum(steps)
+        some = rng.random(len(what)) < willing
+        parts.append((np.full(int(some.sum()), person), what[some], at[some]))
+    who, what, at = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Planted(who, what, what // comments, at)
 
 
 def columns_of(planted: Planted, first_seq: int, resolution: float) -> Complaints:
@@ -225,6 +233,8 @@ def main() -> None:
     honest: dict[str, Callable[[np.random.Generator], Planted]] = {
         "30 readers within 3 h": lambda rng: readers(rng, 3 * HOUR),
         "30 readers within 5 min": lambda rng: readers(rng, 5 * MINUTE),
+        "30 within 3 h, the same six": lambda rng: readers(rng, 3 * HOUR, all_of_them=True),
+        "30 within 5 min, the same six": lambda rng: readers(rng, 5 * MINUTE, all_of_them=True),
         "spam wave, 50 within 10 min": lambda rng: spam_wave(rng, 10 * MINUTE),
         "spam wave, 50 within 2 min": lambda rng: spam_wave(rng, 2 * MINUTE),
     }

@@ -6,11 +6,11 @@ as for twins, and none is needed: people who go through the same list, a spammer
 at a speed of their own, so that the lag between two of them drifts by more than seconds from target to target.
 
 Two things must hold. *Pairs*: what two did within LAG_MS of each other, on MEETINGS targets at least, makes up half of
-what either did, and is more than the share of meetings that lie so close in this tenant explains: where a clock knows
-minutes only, or an import stamps everything alike, it takes more targets or is impossible. *All of them*: chance makes
-pairs, not sets. On MEETINGS targets, most of the members stand within LAG_MS of each other, all at once. With lags of
-twenty seconds, people who click their way down a list of spam make such sets now and then; with five, they have to
-begin within seconds of each other and click every few seconds (docs/detection.md has the figures).
+what either did, and is more than the share of meetings that lie so close in this tenant explains: where an import
+stamps much alike it takes more targets, and where a clock knows minutes only nobody is in step. *All of them*: chance
+makes pairs, not sets. On MEETINGS targets, most of the members stand within LAG_MS of each other, all at once. With
+lags of twenty seconds, people who click their way down a list of spam make such sets now and then; with five, they have
+to begin within seconds of each other and click every few seconds (docs/detection.md has the figures).
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from workers.detection.seeds import components
 from workers.detection.window import TIME_BITS, Window
 
 LAG_MS, MEETINGS, JACCARD = 5_000, 5, 0.5
-CHANCE = 1e-4  # of a pair's meetings lying so close, as meetings usually do
+CHANCE = 1e-3  # of a pair's meetings lying so close, as meetings usually do
 TOGETHER_SHARE, MEMBERS = 0.6, 6
 LARGEST = 200  # reporters: a larger component is the whole community, not a group
 SURPRISE = 0.5  # -log10 p a member, as for twins: only a tight and devoted group is flagged for that alone
+COARSE_MS = 10_000  # where most times are whole multiples of it, the clock does not know seconds
 PRIOR_TARGETS = 20.0  # what is usual starts as if so many targets had been visited evenly
 
 
@@ -83,11 +84,15 @@ class InStep:
         """The share of complaints that follow another on a target within the smallest scale and do so within LAG_MS.
 
         Each target has one vote: a group that visits few of them a hundred times each does not make itself usual.
+        1 where the clock does not know seconds.
         """
         if self._usual is None:
             window, reach = self.window, int(self.window.scales[0])
             events = window.by_target.events[~window.gone[window.by_target.events]]
             target, time = window.target[events], window.time[events]
+            if 2 * np.count_nonzero((time + window.origin) % COARSE_MS == 0) > len(time):
+                self._usual = 1.0
+                return 1.0
             gap = np.diff(time)
             near = (np.diff(target) == 0) & (gap <= reach)
             votes = np.bincount(target[1:][near])
