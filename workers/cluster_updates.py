@@ -39,6 +39,7 @@ class ClusterUpdates:
         self.by_id: Changed = {}
         self.by_target: dict[int, set[str]] = defaultdict(set)  # also clusters that have left the target since
         self.known = KnownClusters()
+        self._last_us: dict[str, int] = {}
         # the allow-list as applied to the clusters; None: not applied yet
         self.allowed: frozenset[int] | None = None
         self._adapted: dict[Group, AdaptedGroup] = {}  # groups as they were last reconciled
@@ -56,6 +57,7 @@ class ClusterUpdates:
         for cluster in changed.values():
             for target in cluster.author_by_target:
                 self.by_target[target].add(cluster.id)
+            self._last_us[cluster.id] = cluster.last_us
             if counts_for_good(cluster):
                 self.known.keep(cluster.id, KnownCluster(cluster.members, cluster.first_us // 1000))
             else:
@@ -103,6 +105,7 @@ class ClusterUpdates:
                 complete,
                 usual,
                 settled,
+                self._last_us,
             ),
             self._policy,
             lambda: f"k{uuid4().hex[:16]}",

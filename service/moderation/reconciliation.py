@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from service.model import Disposition
 from service.moderation import quota
@@ -41,6 +41,13 @@ class Recomputation:
     usual: Usual  # in the tenant
     # groups unchanged since they were last reconciled
     settled: frozenset[DetectedGroup] = frozenset()
+    # of clusters by id, where the caller keeps it: it takes all of a cluster's complaints to tell
+    last_us: Mapping[str, int] = field(default_factory=dict)
+
+    def is_in_window(self, state: ClusterState) -> bool:
+        """Whether a counted complaint of the cluster lies in the window."""
+        last_us = self.last_us.get(state.id)
+        return (state.last_us if last_us is None else last_us) >= self.since_us
 
 
 def reconcile(
@@ -51,7 +58,7 @@ def reconcile(
     `states` is not modified. The order of groups and states is irrelevant: new clusters get their ids from `new_id` by
     size, largest first.
     """
-    present = {s.id: s for s in states.values() if s.disposition != "merged" and s.last_us >= found.since_us}
+    present = {s.id: s for s in states.values() if s.disposition != "merged" and found.is_in_window(s)}
     groups = sorted(
         (g for g in found.groups if g.continues is None), key=lambda g: (-len(g.reporters), min(g.reporters, default=0))
     )

@@ -1,7 +1,7 @@
 """The clusters that count for as long as they are kept, by member: whose return is looked for in a tick.
 
 A window forgets what has left it; the stored clusters do not. `workers/cluster_updates.py` keeps this index true, and
-`returned_members.py` asks it about the reporters of a tick, so that thousands of clusters cost a tick nothing.
+`returned_members.py` asks it about the reporters of a tick, so that a tick does not walk through thousands of clusters.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class KnownClusters:
             self._leave(identity, known.members)
             self._changed.add(identity)
 
-    def ids_of(self, reporters: Iterable[int]) -> set[str]:
-        """The clusters that any of these reporters (keys) is a member of."""
-        return {identity for reporter in reporters for identity in self._ids.get(reporter, ())}
+    def ids_of(self, reporter: int) -> tuple[str, ...]:
+        """The clusters that this reporter (a key) is a member of."""
+        return self._ids.get(reporter, ())
 
     def take_changed(self) -> set[str]:
         """The ids that were kept or dropped since the last call."""

@@ -11,6 +11,7 @@ to go.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ class ReturnedMembers:
         """
         if whole:
             self.forget()
-        touched = self.known.ids_of(self._reporters(events, gone, whole=whole)) | self.known.take_changed()
+        touched = self._touched(events, gone, whole=whole) | self.known.take_changed()
         for identity in touched:
             found = self._return_of(self.known.by_id.get(identity))
             if found is None:
@@ -73,15 +74,30 @@ class ReturnedMembers:
                 self._set_group(identity, returned)
         return [self._groups[identity] for identity in sorted(self._groups)]
 
-    def _reporters(self, events: Events, gone: Events, *, whole: bool) -> list[int]:
-        """Keys of the reporters of these complaints; of everybody in the window if `whole`."""
-        window = self.window
+    def _touched(self, events: Events, gone: Events, *, whole: bool) -> set[str]:
+        """The clusters to look at: those whose members came together on one of the complaints' targets (or anywhere, if
+        `whole`), and those that have returned already and of whose members there is news.
+        """
+        window, known = self.window, self.known
+        enough = window.crowd[: len(window.targets)] >= self.policy.min_members
         if whole:
-            who = np.flatnonzero(window.degree[: len(window.reporters)])
-        else:
-            who = np.unique(window.reporter[np.concatenate([events, gone])])
-        keys: list[int] = window.reporters.keys[who].tolist()
-        return keys
+            return self._together(np.flatnonzero(enough))
+        both = np.concatenate([events, gone])
+        keys = window.reporters.keys[window.reporter[both]].tolist()
+        of_members = np.array([bool(known.ids_of(key)) for key in keys], bool)
+        news = {identity for key in keys for identity in known.ids_of(key)} & self._returns.keys()
+        targets = np.unique(window.target[both[of_members]])
+        return news | self._together(targets[enough[targets]])
+
+    def _together(self, targets: Ints) -> set[str]:
+        """The clusters of which enough members for a group complained about one of these targets."""
+        window, count = self.window, Counter[tuple[str, int]]()
+        _, events = window.runs(window.by_target, targets)
+        keys = window.reporters.keys[window.reporter[events]].tolist()
+        for key, target in zip(keys, window.target[events].tolist(), strict=True):
+            for identity in self.known.ids_of(key):
+                count[identity, target] += 1
+        return {identity for (identity, _), members in count.items() if members >= self.policy.min_members}
 
     def _return_of(self, cluster: KnownCluster | None) -> _Return | None:
         """None where the cluster lies in the window as a whole, or its members came nowhere together."""
