@@ -5,8 +5,8 @@ them, and what they do now adds to it without being measured again: its evidence
 was found. One target is enough, if enough of the members who are active came there, more than chance brings. Where
 another group of this window continues the cluster anyway, that group decides which targets are the cluster's.
 
-A cluster that lies in the window as a whole is no lead: sweeps see all of it, and what they no longer find there has
-to go.
+A cluster that lies in the window as a whole is left out: sweeps see all of it, and what they no longer find there has to
+go.
 """
 
 from __future__ import annotations
