@@ -5,15 +5,14 @@ them, and what they do now adds to it without being measured again: its evidence
 was found. One target is enough, if enough of the members who are active came there, more than chance brings. Where
 another group of this window continues the cluster anyway, that group decides which targets are the cluster's.
 
-A cluster that lies in the window as a whole is left out: sweeps see all of it, and what they no longer find there has to
-go.
+A cluster that lies in the window as a whole is left out: sweeps see all of it, and what they no longer find there has
+to go.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import pdtrc
@@ -28,26 +27,18 @@ from workers.detection.window import Window
 CONTINUED_ELSEWHERE = 0.5  # of the members on a target in other groups of the cluster: they decide about the target
 
 
-@dataclass(frozen=True, slots=True)
-class _Return:
-    """The complaints of a known cluster's members on the targets where enough of them came; the window's numbers."""
-
-    cluster: KnownCluster
-    events: Events
-
-
 class ReturnedMembers:
     """The groups of returned members in one window, kept from tick to tick."""
 
     def __init__(self, policy: Policy, window: Window, known: KnownClusters) -> None:
         self.policy, self.window, self.known = policy, window, known
-        self._returns: dict[str, _Return] = {}
+        self._returned: dict[str, KnownCluster] = {}  # whose members came together somewhere
         self._groups: dict[str, Group] = {}
         self._others: frozenset[Group] = frozenset()  # the window's groups of the last update
 
     def forget(self) -> None:
         """Look at every known cluster again at the next update."""
-        self._returns.clear()
+        self._returned.clear()
         self._groups.clear()
         self._others = frozenset()
 
@@ -59,19 +50,19 @@ class ReturnedMembers:
         if whole:
             self.forget()
         touched = self._touched(events, gone, whole=whole) | self.known.take_changed()
-        for identity in touched:
-            found = self._return_of(self.known.by_id.get(identity))
-            if found is None:
-                self._returns.pop(identity, None)
-                self._groups.pop(identity, None)
-            else:
-                self._returns[identity] = found
         changed = self._others.symmetric_difference(others)
         people = frozenset[int]().union(*(group.reporters for group in changed))
         self._others = frozenset(others)
-        for identity, returned in self._returns.items():
-            if identity in touched or not people.isdisjoint(returned.cluster.members):
-                self._set_group(identity, returned)
+        touched |= {i for i, cluster in self._returned.items() if not people.isdisjoint(cluster.members)}
+        for identity in touched:
+            cluster = self.known.by_id.get(identity)
+            back = self._complaints_of(cluster) if cluster is not None else np.empty(0, np.int32)
+            if cluster is None or not len(back):
+                self._returned.pop(identity, None)
+                self._groups.pop(identity, None)
+            else:
+                self._returned[identity] = cluster
+                self._set_group(identity, cluster, back)
         return [self._groups[identity] for identity in sorted(self._groups)]
 
     def _touched(self, events: Events, gone: Events, *, whole: bool) -> set[str]:
@@ -85,7 +76,7 @@ class ReturnedMembers:
         both = np.concatenate([events, gone])
         keys = window.reporters.keys[window.reporter[both]].tolist()
         of_members = np.array([bool(known.ids_of(key)) for key in keys], bool)
-        news = {identity for key in keys for identity in known.ids_of(key)} & self._returns.keys()
+        news = {identity for key in keys for identity in known.ids_of(key)} & self._returned.keys()
         targets = np.unique(window.target[both[of_members]])
         return news | self._together(targets[enough[targets]])
 
@@ -99,19 +90,21 @@ class ReturnedMembers:
                 count[identity, target] += 1
         return {identity for (identity, _), members in count.items() if members >= self.policy.min_members}
 
-    def _return_of(self, cluster: KnownCluster | None) -> _Return | None:
-        """None where the cluster lies in the window as a whole, or its members came nowhere together."""
+    def _complaints_of(self, cluster: KnownCluster) -> Events:
+        """The members' complaints on the targets where enough of them came.
+
+        None where the cluster lies in the window as a whole.
+        """
         window = self.window
-        if cluster is None or cluster.first_ms >= window.since + window.origin:
-            return None
+        if cluster.first_ms >= window.since + window.origin:
+            return np.empty(0, np.int32)
         numbers = window.reporters.find(np.fromiter(cluster.members, np.int64, len(cluster.members)))
         active = np.sort(numbers[numbers >= 0])
         active = active[window.degree[active] > 0]
         if len(active) < self.policy.min_members:
-            return None
+            return np.empty(0, np.int32)
         _, events = window.runs(window.by_pair, active)
-        here = np.isin(window.target[events], self._targets(active, events))
-        return _Return(cluster, events[here]) if here.any() else None
+        return events[np.isin(window.target[events], self._targets(active, events))]
 
     def _targets(self, active: Ints, events: Events) -> Ints:
         """Targets of enough of the active members, more than chance brings there.
@@ -126,10 +119,9 @@ class ReturnedMembers:
         expected = len(events) * (others + 1) / (window.live - len(events) + len(targets))
         return np.asarray(targets[enough & (pdtrc(count - 1, expected) < CHANCE_TARGET)], np.int64)
 
-    def _set_group(self, identity: str, returned: _Return) -> None:
+    def _set_group(self, identity: str, cluster: KnownCluster, events: Events) -> None:
         """The group of what no other group of the window continues; the known one while nothing about it changes."""
-        window, events = self.window, returned.events
-        elsewhere = self._continued_elsewhere(returned.cluster)
+        window, elsewhere = self.window, self._continued_elsewhere(cluster)
         targets, place = np.unique(window.target[events], return_inverse=True)
         there = np.isin(
             window.reporters.keys[window.reporter[events]], np.fromiter(elsewhere, np.int64, len(elsewhere))
