@@ -124,19 +124,15 @@ def test_what_another_group_of_the_window_continues_is_left_to_it() -> None:
 
 def test_a_group_outlives_that_the_columns_of_the_window_are_compacted() -> None:
     live = Live(known(k1=OLD))
-    (first,) = live.ticks(on(60_000, GANG[:4]))
-    others = [r for k in range(5) for r in on(61_000 + k, GANG[20:26], 21.9 * DAY + k)]
-    later = [replace(r, target=r.target + 100_000, at=r.at + 13.8 * DAY) for r in TOWN]
-    live.ticks(later[:700])
+    others = [r for k in range(5) for r in on(61_000 + k, GANG[20:26], 8 * DAY + 60 + k)]
+    (first,) = live.ticks([*on(60_000, GANG[:4]), *others])
+    assert len(first.seq) == 4, "the others are a group of this window"
     rows = live.detector.window.size
-    (same,) = live.ticks([*later[700:], *others])
-    assert live.detector.window.size < rows, "compacted"
-    assert same is first
+    live.ticks([replace(r, target=r.target + 100_000, at=r.at + 13.8 * DAY) for r in TOWN])
+    assert live.detector.window.size < rows + len(TOWN), "compacted"
     none = np.empty(0, np.int32)
-    after = live.detector.grouping.returned.update(none, none, [], whole=False)  # the others' group has dissolved
-    assert [(g.continues, set(g.seq.tolist()) >= set(first.seq.tolist()), len(g.seq)) for g in after] == [
-        ("k1", True, 4 + 30)
-    ]
+    (after,) = live.detector.grouping.returned.update(none, none, [], whole=False)  # that group has dissolved
+    assert len(after.seq) == 4 + 30 and set(first.seq.tolist()) < set(after.seq.tolist())
 
 
 def test_the_index_knows_members_of_several_clusters_and_forgets_who_left() -> None:
