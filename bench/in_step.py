@@ -1,7 +1,7 @@
 """Accounts that nobody has seen before, in step, and honest people who look alike, planted into worlds and ticked.
 
     python -m bench.in_step [--generators newspaper network town] [--seeds 11 12] [--sizes 2000 6000]
-                            [--lags 1 5 20 60] [--targets 20] [--only gang | honest]
+                            [--lags 1 5 20 60] [--targets 20] [--only gang | honest | waves]
 
 Each world is loaded up to the evening of its 20th day into a live detector with a sweep's results, as a worker after a
 rebuild; then what is planted arrives, in ticks of TICK_SECONDS, between the world's own complaints, and is swept at the
@@ -16,6 +16,9 @@ and how many a sweep finds at the end.
 of one evening's articles come within three hours or, harder, within five minutes of one notice; fifty reporters of a
 spam wave go through ten comments of one thread within ten minutes. All read at their own pace. Printed is how many of
 them are in a coordinated group at any tick, and at the sweep.
+
+*Waves*: WAVES waves of spam without any world around them, slower and faster ones. Printed is how many pairs in step
+there are in a wave, and in how many waves is a set; with the lag of workers/detection/in_step.py, and with 10 and 20 s.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from unittest import mock
 
 import numpy as np
 
@@ -33,14 +37,17 @@ from bench.worlds.detection import read
 from bench.worlds.world import DAY, HOUR, MINUTE, START, Floats, Ints, Wanted
 from service.moderation.score import coordination
 from service.policy import DEFAULT_POLICY
+from workers.detection import in_step
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
-from workers.detection.window import UNKNOWN_MS, Complaints
+from workers.detection.pairs import join
+from workers.detection.window import UNKNOWN_MS, Complaints, Window
 
 GANG, READERS, REPORTERS = 14, 30, 50
 FOUND = 12  # members of the gang in one coordinated group
 TICK_SECONDS = 1.0
 BEGINS = 20 * DAY + 19 * HOUR
+WAVES = 100
 NEW = 1 << 50  # keys of planted accounts, targets, contexts and authors
 
 
@@ -70,9 +77,9 @@ def readers(rng: np.random.Generator, within: float, *, all_of_them: bool = Fals
     )
 
 
-def spam_wave(rng: np.random.Generator, within: float) -> Planted:
+def spam_wave(rng: np.random.Generator, within: float, between: float = 15) -> Planted:
     """Fifty people who report ten comments of one thread, in its order."""
-    return _read(rng, REPORTERS, within, articles=1, comments=10, reads=1.0, willing=0.9, between=15)
+    return _read(rng, REPORTERS, within, articles=1, comments=10, reads=1.0, willing=0.9, between=between)
 
 
 def _read(
@@ -117,6 +124,23 @@ def columns_of(planted: Planted, first_seq: int, resolution: float) -> Complaint
         np.zeros(len(order), bool),
         {},
     )
+
+
+def wave_lines() -> Iterator[str]:
+    """What is in step in waves of spam, line by line."""
+    for (within, between), lag in product(((600, 15), (120, 15), (120, 5), (30, 5)), (5_000, 10_000, 20_000)):
+        pairs, with_a_set = 0, 0
+        with mock.patch.object(in_step, "LAG_MS", lag):
+            for number in range(WAVES):
+                window = Window(
+                    DEFAULT_POLICY.window_seconds * 1000, tuple(s * 1000 for s in DEFAULT_POLICY.lag_scales)
+                )
+                window.append(columns_of(spam_wave(np.random.default_rng([7, number]), within, between), 1, 0.001))
+                found, (one, two) = in_step.InStep(window), np.triu_indices(len(window.reporters), 1)
+                found.look(join(window, one, two, DEFAULT_POLICY.size_strata))
+                pairs, with_a_set = pairs + len(found.pairs), with_a_set + bool(found.sets())
+        about = f"50 within {within} s, {between} s from one to the next, lag {lag // 1000} s"
+        yield f"{about:56} {pairs / WAVES:8.2f} pairs a wave; a set in {with_a_set} of {WAVES}"
 
 
 class Town:
@@ -228,7 +252,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[2_000, 6_000])
     parser.add_argument("--lags", nargs="+", type=float, default=[1, 5, 20, 60])
     parser.add_argument("--targets", nargs="+", type=int, default=[20])
-    parser.add_argument("--only", choices=["gang", "honest"])
+    parser.add_argument("--only", choices=["gang", "honest", "waves"])
     chosen = parser.parse_args()
     honest: dict[str, Callable[[np.random.Generator], Planted]] = {
         "30 readers within 3 h": lambda rng: readers(rng, 3 * HOUR),
@@ -238,7 +262,10 @@ def main() -> None:
         "spam wave, 50 within 10 min": lambda rng: spam_wave(rng, 10 * MINUTE),
         "spam wave, 50 within 2 min": lambda rng: spam_wave(rng, 2 * MINUTE),
     }
-    for size in chosen.sizes:
+    if chosen.only in (None, "waves"):
+        for line in wave_lines():
+            print(line, flush=True)
+    for size in chosen.sizes if chosen.only != "waves" else ():
         for name in chosen.generators:
             for seed in chosen.seeds:
                 town = Town(name, Wanted(seed, size))
