@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
+from service.moderation.cluster_identity import counts_for_good
 from service.moderation.cluster_scoring import rescore, rescore_all
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
@@ -20,6 +21,7 @@ from service.policy import Policy
 from service.storage.complaints.archive_reader import outcomes_of
 from service.storage.complaints.feed import FeedBatch, FeedOutcome
 from workers.detection.groups import Group
+from workers.detection.known_clusters import KnownCluster, KnownClusters
 from workers.detection.window import Window
 from workers.group_adapter import AdaptedGroup, found_group
 from workers.record_evidence import RecordEvidence
@@ -36,6 +38,8 @@ class ClusterUpdates:
         self._tenant_id, self._policy = tenant_id, policy
         self.by_id: Changed = {}
         self.by_target: dict[int, set[str]] = defaultdict(set)  # also clusters that have left the target since
+        self.known = KnownClusters()
+        self._last_us: dict[str, int] = {}
         # the allow-list as applied to the clusters; None: not applied yet
         self.allowed: frozenset[int] | None = None
         self._adapted: dict[Group, AdaptedGroup] = {}  # groups as they were last reconciled
@@ -53,6 +57,11 @@ class ClusterUpdates:
         for cluster in changed.values():
             for target in cluster.author_by_target:
                 self.by_target[target].add(cluster.id)
+            self._last_us[cluster.id] = cluster.last_us
+            if counts_for_good(cluster):
+                self.known.keep(cluster.id, KnownCluster(cluster.members, cluster.first_us // 1000))
+            else:
+                self.known.drop(cluster.id)
 
     def forget_groups(self) -> None:
         """Reconcile every group again at the next tick, unchanged ones too."""
@@ -76,10 +85,12 @@ class ClusterUpdates:
         """Match the groups with the clusters; returns the clusters that changed. `complete`: of a whole sweep."""
         watermark_us = _watermark_us(window)
         settled = frozenset(self._adapted[g] for g in groups if g in self._adapted)
-        with_traits = self._traits.aimed(connection, window, [g for g in groups if g not in self._adapted])
+        # Returned members of a known cluster keep its evidence.
+        new_groups = [g for g in groups if g not in self._adapted and g.continues is None]
+        with_traits = self._traits.aimed(connection, window, new_groups)
         usual = self._usual_now(connection)
         new = self._records.recorded(connection, with_traits, watermark_us, usual.upheld_of_all)
-        adapted = {g: self._adapted.get(g) or found_group(new[g], self.allowed or ()) for g in groups}
+        adapted = {g: self._adapted.get(g) or found_group(new.get(g, g), self.allowed or ()) for g in groups}
         self._adapted = adapted
         fresh = [group for group in adapted.values() if group not in settled]
         if not fresh and not complete:
@@ -94,6 +105,7 @@ class ClusterUpdates:
                 complete,
                 usual,
                 settled,
+                self._last_us,
             ),
             self._policy,
             lambda: f"k{uuid4().hex[:16]}",

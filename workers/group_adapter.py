@@ -21,6 +21,7 @@ class AdaptedGroup:
     memberships: tuple[Membership, ...]
     evidence: tuple[Evidence, ...]
     author_by_target: Mapping[int, int]
+    continues: str | None = None
 
 
 def found_group(group: Group, allowed: Collection[int] = ()) -> AdaptedGroup:
@@ -35,4 +36,6 @@ def found_group(group: Group, allowed: Collection[int] = ()) -> AdaptedGroup:
     )
     columns = (group.seq, group.reporter, group.target, group.time_ms * 1000, exempt)
     memberships = tuple(Membership(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
-    return AdaptedGroup(group.kind, group.reporters, memberships, group.evidence, group.author_by_target)
+    return AdaptedGroup(
+        group.kind, group.reporters, memberships, group.evidence, group.author_by_target, group.continues
+    )

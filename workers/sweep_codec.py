@@ -11,7 +11,7 @@ from workers.detection.detector import Fitted
 from workers.detection.growth import Affinity
 from workers.detection.seed_growth import Lead, Tier
 
-_TIERS: tuple[Tier, ...] = ("crossing", "author", "twins", "crowds")
+_TIERS: tuple[Tier, ...] = ("crossing", "author", "twins", "crowds", "in_step")
 
 
 def pack(fitted: Fitted) -> bytes:

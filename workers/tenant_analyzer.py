@@ -41,8 +41,8 @@ class TenantAnalyzer:
     ) -> None:
         self.tenant, self.number, self.epoch = tenant, number, epoch
         self.policy, self.state = policy, state
-        self.detector = Detector(policy)
         self.clusters = ClusterUpdates(number, policy, clusters)
+        self.detector = Detector(policy, self.clusters.known)
         self.notifier = ChangeNotifier(number, policy)
         self.known_members = KnownMembers(tenant, secret)
         self.metrics = DetectionMetrics(tenant)

@@ -6,7 +6,7 @@ Beside detection.py and standing.py the only module of this package that knows t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -16,6 +16,7 @@ from bench.worlds.detection import read
 from bench.worlds.world import START, World
 from service.moderation.assessment import ClusterPart, independent_count, summarise
 from service.moderation.cluster_discounts import parts_by_target
+from service.moderation.cluster_identity import counts_for_good
 from service.moderation.cluster_scoring import rescore, rescore_all
 from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import JudgedComplaint
@@ -27,6 +28,7 @@ from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
+from workers.detection.known_clusters import KnownCluster, KnownClusters
 from workers.group_adapter import AdaptedGroup, found_group
 
 POLICY = replace(DEFAULT_POLICY, flags_per_day=100_000)  # the quota is about moderators' work, not about protection
@@ -47,7 +49,8 @@ class LiveWorker:
         self._known: dict[int, list[FeedOutcome]] = {}
         self._filed: dict[int, list[JudgedComplaint]] = defaultdict(list)  # so far, by reporter
         self._crowds: Counter[int] = Counter()  # complaints so far, by target
-        self._detector = Detector(POLICY)
+        self._leads = KnownClusters()
+        self._detector = Detector(POLICY, self._leads)
         self._states: dict[str, ClusterState] = {}
         self._clusters_of: dict[int, set[str]] = defaultdict(set)  # by target; a cluster may have left it since
         self._adapted: dict[Group, AdaptedGroup] = {}
@@ -101,7 +104,7 @@ class LiveWorker:
         for identity in sorted(touched):
             state = self._states[identity]
             if state.disposition != "merged":
-                self._states[identity] = rescore(state, self._known, now_us, POLICY, self._usual_now())
+                self._keep({identity: rescore(state, self._known, now_us, POLICY, self._usual_now())})
 
     def independent(self, target: str, complaints: int) -> float:
         """The target's independent count by now; `complaints` is its raw one."""
@@ -128,10 +131,19 @@ class LiveWorker:
         for identity, state in changed.items():
             for target in state.author_by_target:
                 self._clusters_of[target].add(identity)
-        self._states.update(changed)
+        self._keep(changed)
         if complete:
             self._usual = None
-            self._states = rescore_all(self._states.values(), self._known, now_ms * 1000, POLICY, self._usual_now())
+            self._keep(rescore_all(self._states.values(), self._known, now_ms * 1000, POLICY, self._usual_now()))
+
+    def _keep(self, changed: Mapping[str, ClusterState]) -> None:
+        """Take over clusters as they are now, also as leads of the detector."""
+        self._states.update(changed)
+        for identity, state in changed.items():
+            if counts_for_good(state):
+                self._leads.keep(identity, KnownCluster(state.members, state.first_us // 1000))
+            else:
+                self._leads.drop(identity)
 
     def _recorded(self, group: Group, now_us: int, usual: Usual) -> Group:
         """The group with its members' records so far, as workers.record_evidence reads them from the archive."""

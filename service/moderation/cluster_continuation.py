@@ -66,6 +66,25 @@ def new_cluster(
     )
 
 
+def returned_cluster(base: ClusterState, group: DetectedGroup) -> ClusterState:
+    """The stored cluster with the complaints of its members who returned, and their targets; itself if it has them all.
+
+    Members and evidence stay: a few complaints on new targets say nothing against what was measured when it was found.
+    """
+    mine = [m for m in group.memberships if m.reporter in base.members]
+    kept = {
+        **base.memberships,
+        **{
+            m.seq: replace(m, verdict=base.memberships[m.seq].verdict if m.seq in base.memberships else None)
+            for m in mine
+        },
+    }
+    if kept == base.memberships:
+        return base
+    authors = {m.target: group.author_by_target[m.target] for m in mine}
+    return replace(base, memberships=kept, author_by_target={**base.author_by_target, **authors})
+
+
 MEASURED_SHARE = 0.5  # of the members that evidence is about have to be those it was measured on
 
 

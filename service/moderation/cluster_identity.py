@@ -7,10 +7,11 @@ members with one cluster, the one with most in common keeps the id (a split).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Protocol
 
 from service.model import Evidence, Kind
+from service.moderation.assessment import discount_probability
 from service.moderation.cluster_state import ClusterState, Membership
 
 CROWD_SHARE = 0.5  # a crowd with this share of its accounts in a known group is part of that group
@@ -29,6 +30,9 @@ class DetectedGroup(Protocol):
     def evidence(self) -> tuple[Evidence, ...]: ...
     @property
     def author_by_target(self) -> Mapping[int, int]: ...
+    @property
+    def continues(self) -> str | None:
+        """Id of the stored cluster whose members these are, if that is how they were found."""
 
 
 def overlaps(group: DetectedGroup, present: Mapping[str, ClusterState], share: float) -> dict[str, int]:
@@ -52,6 +56,26 @@ def common_people(kind: Kind, people: Set[int], targets: Set[int], state: Cluste
     known = state.members | state.excluded
     common = len(people & known)
     return common if common >= share * min(len(people), len(known)) else 0
+
+
+def counts_for_good(state: ClusterState) -> bool:
+    """Whether members' further complaints are discounted for as long as the cluster is kept: it is known from several
+    targets, and coordinated and unfounded with some probability.
+    """
+    standing = state.verdict if state.status != "open" else None
+    pi = discount_probability(state.disposition, standing, state.probability, state.unfounded_probability)
+    return state.kind == "repeat" and pi > 0
+
+
+def returned(group: DetectedGroup, left: Iterable[ClusterState], share: float) -> dict[str, int]:
+    """Number of members shared with each of the clusters that have `left` the window and that the group continues.
+
+    At least `share` of the group's people must be members of one: a few in common do not bring an old cluster back.
+    """
+    if group.kind != "repeat":
+        return {}
+    common = {s.id: len(group.reporters & s.members) for s in left if not group.reporters.isdisjoint(s.members)}
+    return {identity: count for identity, count in common.items() if count >= share * len(group.reporters)}
 
 
 def age(state: ClusterState) -> tuple[int, str]:

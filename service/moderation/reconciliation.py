@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from service.model import Disposition
 from service.moderation import quota
-from service.moderation.cluster_continuation import absorb_crowds, continued_cluster, new_cluster
-from service.moderation.cluster_identity import DetectedGroup, is_part_of_known_group, overlaps, owners, survivor_of
+from service.moderation.cluster_continuation import absorb_crowds, continued_cluster, new_cluster, returned_cluster
+from service.moderation.cluster_identity import (
+    DetectedGroup,
+    counts_for_good,
+    is_part_of_known_group,
+    overlaps,
+    owners,
+    returned,
+    survivor_of,
+)
 from service.moderation.cluster_scoring import reopened, scored, unseen
 from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import Judgement
@@ -33,6 +41,13 @@ class Recomputation:
     usual: Usual  # in the tenant
     # groups unchanged since they were last reconciled
     settled: frozenset[DetectedGroup] = frozenset()
+    # of clusters by id, where the caller keeps it: it takes all of a cluster's complaints to tell
+    last_us: Mapping[str, int] = field(default_factory=dict)
+
+    def is_in_window(self, state: ClusterState) -> bool:
+        """Whether a counted complaint of the cluster lies in the window."""
+        last_us = self.last_us.get(state.id)
+        return (state.last_us if last_us is None else last_us) >= self.since_us
 
 
 def reconcile(
@@ -43,9 +58,16 @@ def reconcile(
     `states` is not modified. The order of groups and states is irrelevant: new clusters get their ids from `new_id` by
     size, largest first.
     """
-    present = {s.id: s for s in states.values() if s.disposition != "merged" and s.last_us >= found.since_us}
-    groups = sorted(found.groups, key=lambda g: (-len(g.reporters), min(g.reporters, default=0)))
+    present = {s.id: s for s in states.values() if s.disposition != "merged" and found.is_in_window(s)}
+    groups = sorted(
+        (g for g in found.groups if g.continues is None), key=lambda g: (-len(g.reporters), min(g.reporters, default=0))
+    )
     shared = [overlaps(g, present, policy.identity_overlap) for g in groups]
+    left = [s for s in states.values() if s.id not in present and counts_for_good(s)]
+    for k, group in enumerate(groups):
+        if group not in found.settled and (back := returned(group, left, policy.identity_overlap)):
+            shared[k].update(back)
+            present.update((i, states[i]) for i in back)
     owner = owners(groups, shared)
     changed: dict[str, ClusterState] = {}
     seen: set[str] = set()
@@ -71,10 +93,32 @@ def reconcile(
             continue  # never stored as a cluster
         if base is None or base != state:
             changed[state.id] = reopened(base, state, policy)
+    _take_back(states, changed, found, policy)
     absorb_crowds(present, changed)
     if found.complete:
         _revoke_unseen(present, seen, changed, found)
     return _within_quota(states, changed, found, policy)
+
+
+def _take_back(
+    states: Mapping[str, ClusterState], changed: dict[str, ClusterState], found: Recomputation, policy: Policy
+) -> None:
+    """Put into `changed` the clusters whose members returned to complain together."""
+    for group in sorted((g for g in found.groups if g.continues is not None), key=lambda g: str(g.continues)):
+        identity = group.continues
+        while identity is not None:  # to the cluster that it was merged into
+            base = changed.get(identity) or states.get(identity)
+            identity = base.merged_into if base is not None and base.disposition == "merged" else None
+        if group in found.settled or base is None or not counts_for_good(base):
+            continue
+        state = returned_cluster(base, group)
+        if state is base:
+            continue
+        if state.trimmed_us is None:  # otherwise it was scored by complaints that are deleted by now
+            state = scored(
+                state, found.outcomes, policy, usual=found.usual, since_us=found.since_us, now_us=found.now_us
+            )
+        changed[state.id] = reopened(base, state, policy)
 
 
 def _left_the_window(group: DetectedGroup, found: Recomputation) -> bool:

@@ -268,3 +268,80 @@ def test_without_any_judgement_the_patrol_alone_is_flagged_beside_the_campaigns_
     assert all(set(c.author_by_target) <= patrolled and "acting together, not judged yet" in c.summary for c in wrongly)
     viral = {key_of(t) for t, crowd in world.crowd_by_target.items() if crowd == "viral outrage"}
     assert viral and not any(viral & set(c.author_by_target) for c in wrongly)
+
+
+def later(rows: list[Row], days: float, seq: int) -> list[Row]:
+    """The same rows so many days later, with targets and complaints of their own."""
+    return [replace(r, seq=seq + r.seq, target=r.target + seq, at=r.at + days * DAY) for r in rows]
+
+
+def within_a_second(seq: int, people: list[int], target: int, at: float) -> list[Row]:
+    return [Row(seq + k, who, target, at + 0.05 * k, 800_000 + target) for k, who in enumerate(people)]
+
+
+def test_members_of_a_group_that_has_left_the_window_are_known_on_their_first_new_target(paper: Newspaper) -> None:
+    """Fourteen of sixty, whose complaints are sixteen days old, and people who have nothing to do with them."""
+    town = draw_town(3, members=60, hits=8, complaints=1_000)
+    (before,) = flagged(run(paper, town.rows))
+    run(paper, later(draw_town(5, brigades=0, days=3, complaints=600).rows, 21, 50_000))
+    assert flagged(paper.clusters()) == [before], "its complaints have left the window"
+    members = sorted(town.brigades[0])
+    honest = list(dict.fromkeys(r.reporter for r in town.rows if r.reporter < 5_000))[:5]
+    rows = within_a_second(100_000, members[:14], 90_001, 24.1 * DAY)
+    rows += within_a_second(100_100, honest, 90_001, 24.1 * DAY + 60)
+    rows += within_a_second(100_200, [members[30], *honest], 90_002, 24.1 * DAY + 120)
+    paper.posts([document(r) for r in rows])
+    answer = paper.asks("t90001")
+    assert (answer.complaints, answer.recommendation) == (19, "hold")
+    assert 6 <= answer.independent_complaints < 8
+    assert [c.id for c in answer.clusters] == [before.id]
+    alone = paper.asks("t90002")
+    assert (alone.complaints, alone.independent_complaints, alone.clusters) == (6, 6.0, [])
+    after = paper.clusters()[before.id]
+    assert (after.members, after.evidence, after.probability) == (before.members, before.evidence, before.probability)
+    for k in range(2):  # on further targets, through a new worker, and through a sweep
+        paper.forgets()
+        paper.posts(
+            [document(r) for r in within_a_second(100_300 + 20 * k, members[:14], 90_003 + k, (24.2 + k) * DAY)]
+        )
+        assert paper.asks(f"t{90_003 + k}").recommendation == "hold"
+    paper.sweeps()
+    assert [paper.asks(f"t{t}").recommendation for t in (90_001, 90_003, 90_004)] == ["hold"] * 3
+    assert [c.id for c in flagged(paper.clusters())] == [before.id]
+
+
+def test_fourteen_in_step_whom_nobody_has_seen_are_flagged_at_their_fifth_target(paper: Newspaper) -> None:
+    run(paper, draw_town(4, brigades=0).rows)
+    rows = [
+        within_a_second(10_000 + 20 * k, list(range(7_000, 7_014)), 90_000 + k, (9 + k / 100) * DAY) for k in range(7)
+    ]
+    for strike in rows[:4]:
+        paper.posts([document(r) for r in strike])
+        assert flagged(paper.clusters()) == []
+    paper.posts([document(r) for r in rows[4]])
+    (cluster,) = flagged(paper.clusters())
+    assert cluster.members == keys_of(f"r{who}" for who in range(7_000, 7_014))
+    for k, strike in enumerate(rows[5:], 5):
+        paper.posts([document(r) for r in strike])
+        assert [paper.asks(f"t{90_000 + j}").recommendation for j in range(k + 1)] == ["hold"] * (k + 1)
+    paper.sweeps()
+    assert [c.id for c in flagged(paper.clusters())] == [cluster.id]
+
+
+def test_thirty_honest_readers_of_one_evenings_articles_are_not(paper: Newspaper) -> None:
+    """New accounts too; each reads half of six articles within three hours, at a speed of their own."""
+    run(paper, draw_town(4, brigades=0).rows)
+    rng, rows = np.random.default_rng(2), list[Row]()
+    for who in range(7_000, 7_030):
+        at = 9 * DAY + rng.uniform(0, 3 * HOUR)
+        for article in rng.permutation(6)[:3].tolist():
+            for comment in range(3):
+                at += 40 * rng.lognormal(0, 0.8)
+                if rng.random() < 0.6:
+                    rows.append(Row(0, who, 90_000 + 10 * article + comment, at, 800_000 + article))
+    rows = [replace(r, seq=10_000 + k) for k, r in enumerate(sorted(rows, key=lambda r: r.at))]
+    paper.posts([document(r) for r in rows], batch=5)
+    paper.sweeps()
+    assert flagged(paper.clusters()) == []
+    crowded = max({r.target for r in rows}, key=lambda t: sum(r.target == t for r in rows))
+    assert paper.asks(f"t{crowded}").independent_complaints == sum(r.target == crowded for r in rows) >= THRESHOLD

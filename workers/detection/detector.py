@@ -23,6 +23,9 @@ from workers.detection.crossings import crossing_pairs
 from workers.detection.grouping import Grouping
 from workers.detection.groups import Group
 from workers.detection.growth import Affinity, MemberSet
+from workers.detection.in_step import SURPRISE as STEP_SURPRISE
+from workers.detection.in_step import InStep
+from workers.detection.known_clusters import KnownClusters
 from workers.detection.null_model import fit_affinity, pair_p_values
 from workers.detection.pair_store import PairStore
 from workers.detection.seed_growth import Lead
@@ -55,12 +58,14 @@ class Fitted:
 class Detector:
     """The resident window with everything derived from it."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, known: KnownClusters | None = None) -> None:
+        """`known`: clusters whose members are recognised when they return; whoever holds them keeps them true."""
         self.policy = policy
         self.window = Window(policy.window_seconds * 1000, tuple(s * 1000 for s in policy.lag_scales))
         self.met = pairs.MetBefore()
         self.edges = PairStore(policy.weak_p)
-        self.grouping = Grouping(policy, self.window, self.edges)
+        self.grouping = Grouping(policy, self.window, self.edges, known or KnownClusters())
+        self.in_step = InStep(self.window)
         self.inferred: Inferred | None = None
         # (latest seq, pairs met so far) after each tick since the last handover
         self._met_by_seq: list[tuple[int, int]] = []
@@ -103,6 +108,7 @@ class Detector:
             self._met_by_seq.append((int(batch.seq.max()), self.counters["pairs_met"]))
             self._analyse(met.first, met.second)
         self.edges.drop_inactive(self.window.degree)
+        self.grouping.seeds.in_step = self._in_step()
         return self.grouping.update(events, gone)
 
     @classmethod
@@ -131,7 +137,7 @@ class Detector:
         return self, self.grouping.update(events, events[:0], whole=True)
 
     def _follow_leads(self) -> None:
-        """Seeds that need the whole window: authors' followers, and pairs that keep meeting in new contexts."""
+        """The seeds that pairs with a small p do not show; most of them need the whole window."""
         keys = self.window.reporters.keys
         crossing, p = crossing_pairs(self.window, self.policy.neighbours)
         self.grouping.pairs.cross(crossing, p)
@@ -154,11 +160,16 @@ class Detector:
                 for part in self._twins()
                 if len(part) <= LARGEST_CROSSING
             ),
+            *self._in_step(),
             *(
                 Lead("author", frozenset(keys[sorted(g.members)].tolist()), g.surprise)
                 for g in author_groups(self.window)
             ),
         ]
+
+    def _in_step(self) -> list[Lead]:
+        keys = self.window.reporters.keys
+        return [Lead("in_step", frozenset(keys[sorted(part)].tolist()), STEP_SURPRISE) for part in self.in_step.sets()]
 
     def _twins(self) -> list[MemberSet]:
         """Without contexts that were given, the readers of one article would be twins as well."""
@@ -218,6 +229,8 @@ class Detector:
         self.edges.drop_inactive(window.degree)
         crossing, at = self._numbered(fitted.crossing_first, fitted.crossing_second)
         grouping.pairs.cross(crossing, fitted.crossing_p[at])
+        self.in_step.look_again(self.policy.size_strata)
+        grouping.seeds.in_step = self._in_step()
         seen = max((met for seq, met in self._met_by_seq if seq <= since_seq), default=0)
         grouping.pairs.tests = fitted.pairs_met + self.counters["pairs_met"] - seen
         self._met_by_seq = [(0, seen), *(x for x in self._met_by_seq if x[0] > since_seq)]
@@ -243,6 +256,7 @@ class Detector:
         joined = pairs.join(self.window, first, second, self.policy.size_strata)
         p = pair_p_values(self.window, joined, self.policy.size_strata, self.affinity.shape, self.affinity.rate)
         self.edges.update(pairs.pair_keys(joined.first, joined.second), p)
+        self.in_step.look(joined)
 
     def _rescore(self, keys: Ints) -> None:
         first, second = keys >> pairs.PAIR_BITS, keys & 0xFFFFFFFF

@@ -117,7 +117,9 @@ class GroupMeasurement:
 
     def _measure(self, members: MemberSet, surroundings: Surroundings) -> Group | None:
         window, who = self.window, np.array(sorted(members), np.int64)
-        targets = growth.measured_targets(window, who, self.policy.target_share)
+        targets = np.union1d(
+            growth.measured_targets(window, who, self.policy.target_share), self.seeds.step_targets(members)
+        )
         if len(targets) < 2 or len(who) < self.policy.min_members:
             return None
         weighed = min(len(who), surprise.MEMBERS_WEIGHED)

@@ -12,8 +12,10 @@ from workers.detection.arrays import Events
 from workers.detection.crowds import Crowds
 from workers.detection.group_measurement import GroupMeasurement
 from workers.detection.groups import Group
+from workers.detection.known_clusters import KnownClusters
 from workers.detection.pair_graph import PairGraph
 from workers.detection.pair_store import PairStore
+from workers.detection.returned_members import ReturnedMembers
 from workers.detection.seed_growth import SeedGrowth
 from workers.detection.surroundings import Surroundings
 from workers.detection.window import Window
@@ -22,13 +24,14 @@ from workers.detection.window import Window
 class Grouping:
     """The groups of one window, from tick to tick."""
 
-    def __init__(self, policy: Policy, window: Window, edges: PairStore) -> None:
+    def __init__(self, policy: Policy, window: Window, edges: PairStore, known: KnownClusters) -> None:
         self.policy, self.window = policy, window
         self.counters: Counter[str] = Counter()
         self.pairs = PairGraph(policy, window, edges)
         self.seeds = SeedGrowth(self.pairs, self.counters)
         self.measurement = GroupMeasurement(self.seeds, self.counters)
         self.crowds = Crowds(policy, window)
+        self.returned = ReturnedMembers(policy, window, known)
         self._surroundings: Surroundings | None = None  # as of the last sweep
 
     def forget(self) -> None:
@@ -36,6 +39,7 @@ class Grouping:
         self.seeds.grown.clear()
         self.measurement.forget()
         self.crowds.forget()
+        self.returned.forget()
         self._surroundings = None
 
     def update(self, events: Events, gone: Events, *, whole: bool = False) -> list[Group]:
@@ -51,6 +55,7 @@ class Grouping:
         found = self.measurement.update(merged, {g.members for g in grown if g.new}, events, self._surroundings)
         self.seeds.note_measured(self.measurement.coordinated())
         self.crowds.update(events, gone, self._surroundings, whole=whole)
+        found += self.returned.update(events, gone, found, whole=whole)
         return found + self.crowds.outside(found)
 
     def regroup(self) -> list[Group]:

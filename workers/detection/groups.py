@@ -25,10 +25,18 @@ class Group:
     exempt: Bools
     evidence: tuple[Evidence, ...]  # structural; outcomes are put to it by service.moderation.score.judge
     author_by_target: dict[int, int]  # keys; 0 unknown
+    continues: str | None = None  # id of the known cluster whose members returned; it keeps its own evidence
 
 
 def group_of(
-    window: Window, kind: Kind, who: Ints, targets: Ints, events: Events, evidence: tuple[Evidence, ...]
+    window: Window,
+    kind: Kind,
+    who: Ints,
+    targets: Ints,
+    events: Events,
+    evidence: tuple[Evidence, ...],
+    *,
+    continues: str | None = None,
 ) -> Group:
     """The members `who` with their complaints `events` on `targets`; all are the window's numbers."""
     events = events[np.lexsort((window.target[events], window.reporter[events], window.time[events]))]
@@ -45,4 +53,5 @@ def group_of(
         window.exempt[events],
         evidence,
         dict(zip(target_keys.tolist(), authors.tolist(), strict=True)),
+        continues,
     )

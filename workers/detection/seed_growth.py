@@ -9,22 +9,22 @@ from typing import Literal
 
 import numpy as np
 
-from workers.detection import growth
+from workers.detection import growth, in_step
 from workers.detection.arrays import Events, Ints
 from workers.detection.growth import MemberSet
 from workers.detection.pair_graph import PairGraph
 from workers.detection.seeds import weak_seeds
 
-Tier = Literal["strong", "weak", "crossing", "crowds", "author", "twins"]
+Tier = Literal["strong", "weak", "crossing", "crowds", "author", "twins", "in_step"]
 LARGEST_WEAK_GRAPH = 20_000  # pairs; beyond it weak seeds are looked for at sweeps only
 FAILED_SHARE = 0.25  # of the complaints of a seed that became no group: so many new ones make it worth another try
-BONDED: tuple[Tier, ...] = ("author", "twins")  # kinds of leads with a surprise of their own
+BONDED: tuple[Tier, ...] = ("author", "twins", "in_step")  # kinds of leads with a surprise of their own
 OVERLAP_WITH_STRONG = 0.5  # a group of a weaker tier that mostly repeats a strong one is dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A seed that only a sweep finds; it lasts until the next one. Members are the caller's keys."""
+    """A seed that pairs with a small p do not show. Members are the caller's keys."""
 
     tier: Tier
     members: frozenset[int]
@@ -57,7 +57,8 @@ class SeedGrowth:
     def __init__(self, pair_graph: PairGraph, counters: Counter[str]) -> None:
         self.pair_graph, self.counters = pair_graph, counters
         self.policy, self.window, self.edges = pair_graph.policy, pair_graph.window, pair_graph.edges
-        self.leads: list[Lead] = []
+        self.leads: list[Lead] = []  # of the last sweep; they last until the next one
+        self.in_step: list[Lead] = []  # of this tick
         self.grown: dict[tuple[Tier, MemberSet], Grown] = {}
         self._weak: list[MemberSet] = []
         self._cut: list[MemberSet] = []  # those of them that are communities of a large component, as of the last sweep
@@ -80,8 +81,22 @@ class SeedGrowth:
     def bond_surprise(self, members: MemberSet) -> float:
         """-log10 p a member of the strongest bonded lead that mostly consists of these members; 0 without one."""
         return max(
-            (x.surprise for x in self.leads if x.tier in BONDED and self._mostly(x.members, members)), default=0.0
+            (x.surprise for x in self._all_leads() if x.tier in BONDED and self._mostly(x.members, members)),
+            default=0.0,
         )
+
+    def step_targets(self, members: MemberSet) -> Ints:
+        """The targets on which leads in step that mostly consist of these members stand together: none is chance."""
+        keys = [x.members for x in self._all_leads() if x.tier == "in_step" and self._mostly(x.members, members)]
+        numbers = (self.window.reporters.find(np.fromiter(some, np.int64, len(some))) for some in keys)
+        return np.unique(
+            np.concatenate(
+                [np.empty(0, np.int64), *(in_step.stretches(self.window, np.sort(n[n >= 0]))[0] for n in numbers)]
+            )
+        )
+
+    def _all_leads(self) -> list[Lead]:
+        return [*self.leads, *(lead for lead in self.in_step if lead not in self.leads)]
 
     def _mostly(self, keys: frozenset[int], members: MemberSet) -> bool:
         own = {int(k) for k in self.window.reporters.keys[np.fromiter(members, np.int64, len(members))].tolist()}
@@ -120,7 +135,7 @@ class SeedGrowth:
             grown["strong", seed] = self._known("strong", seed) or self._grow("strong", seed, in_seeds - seed)
         strong = frozenset().union(*(g.members for g in grown.values()))
         weaker: list[tuple[Tier, MemberSet]] = [("weak", s) for s in self._weak]
-        for lead in self.leads:
+        for lead in self._all_leads():
             numbers = self.window.reporters.find(np.fromiter(lead.members, np.int64, len(lead.members)))
             weaker.append((lead.tier, frozenset(numbers[numbers >= 0].tolist())))
         for tier, seed in weaker:

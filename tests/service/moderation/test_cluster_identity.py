@@ -46,6 +46,7 @@ class Gang:
     evidence: tuple[Evidence, ...]
     author_by_target: Mapping[int, int]
     kind: Kind = "repeat"
+    continues: str | None = None
 
 
 def complaint(who: int, target: int, exempt: bool = False) -> Membership:
@@ -209,12 +210,96 @@ def test_what_detection_still_holds_of_complaints_that_have_left_the_window_is_n
     assert keeper.states == before
 
 
-def test_the_same_group_after_it_had_left_is_a_new_one_that_names_the_earlier(keeper: Keeper) -> None:
+def test_a_group_of_a_kept_clusters_members_continues_it_after_it_had_left(keeper: Keeper) -> None:
+    keeper.sees(4, gang(range(12), [1, 2, 3]))
+    before = keeper["k1"]
+    keeper.sees(30, gang(range(6), [28, 29, 30], WEAK))
+    after = keeper["k1"]
+    assert set(keeper.states) == {"k1"} and after.members == before.members
+    assert set(after.author_by_target) == {1, 2, 3, 28, 29, 30}
+    assert (after.disposition, after.probability) == ("flagged", before.probability), "measured on twelve"
+    assert keeper.sees(31) == {}, "nor does a sweep that finds nothing of it revoke it"
+
+
+@pytest.mark.parametrize(("old", "ids"), [(4, {"k1"}), (3, {"k1", "k2"})])
+def test_a_few_people_of_a_cluster_that_left_do_not_bring_it_back(keeper: Keeper, old: int, ids: set[str]) -> None:
+    """Half of the smaller would be two of four: outside the window it is half of the group."""
+    keeper.sees(4, gang(range(4), [1, 2, 3]))
+    keeper.sees(30, gang([*range(old), *range(100, 108 - old)], [28, 29, 30]))
+    assert set(keeper.states) == ids
+
+
+def test_a_cleared_group_that_comes_back_after_it_had_left_is_a_new_one_that_names_the_earlier(keeper: Keeper) -> None:
     keeper.sees(4, gang(range(6), [1, 2, 3]))
+    keeper.decides("k1", "not_coordinated")
     before = keeper["k1"]
     keeper.sees(30, gang(range(6), [28, 29, 30]))
     assert keeper["k1"] == before
     assert keeper["k2"].earlier == "k1" and keeper["k2"].split_from is None
+
+
+# --- members of a known cluster who return
+
+
+def back(cluster: str, people: Iterable[int], targets: Iterable[int]) -> Gang:
+    return replace(gang(people, targets, ()), continues=cluster)
+
+
+def test_returned_members_add_to_their_cluster_and_its_evidence_stays(keeper: Keeper) -> None:
+    keeper.sees(4, gang(range(12), [1, 2, 3]))
+    before = keeper["k1"]
+    changed = keeper.sees(30, back("k1", range(4), [30]), complete=False)
+    after = keeper["k1"]
+    assert set(changed) == {"k1"} and after.version == before.version + 1
+    assert (after.members, after.evidence, after.probability, after.disposition) == (
+        before.members,
+        before.evidence,
+        before.probability,
+        "flagged",
+    )
+    assert len(parts_by_target(after)[30].reporters) == 4
+    assert parts_by_target(after)[30].discount_probability == parts_by_target(before)[1].discount_probability > 0
+    assert keeper.sees(30.1, back("k1", range(4), [30]), complete=False) == {}, "nothing is new"
+    assert keeper.sees(31) == {}, "a sweep that does not find them revokes nothing"
+
+
+def test_returned_members_reach_the_cluster_that_theirs_was_merged_into(keeper: Keeper) -> None:
+    keeper.sees(4, gang(range(6), [1, 2]), gang(range(10, 16), [3, 4]))
+    keeper.sees(4, gang([*range(6), *range(10, 16)], [1, 2, 3, 4]))
+    loser, survivor = sorted(keeper.states.values(), key=lambda s: s.disposition != "merged")
+    keeper.sees(30, back(loser.id, range(10, 14), [30]))
+    assert 30 in keeper[survivor.id].author_by_target and keeper[loser.id] == loser
+
+
+def test_the_excluded_do_not_return_and_nobody_returns_to_a_cleared_cluster(keeper: Keeper) -> None:
+    keeper.sees(4, gang(range(12), [1, 2, 3]), gang(range(20, 28), [1, 2, 3]))
+    first, second = sorted(keeper.states, key=lambda i: min(keeper[i].members))
+    keeper.decides(first, "coordinated", excluding=[0, 1])
+    keeper.decides(second, "not_coordinated")
+    cleared = keeper[second]
+    keeper.sees(30, back(first, range(5), [30]), back(second, range(20, 24), [30]))
+    assert parts_by_target(keeper[first])[30].reporters == frozenset([2, 3, 4])
+    assert keeper[second] == cleared
+
+
+def test_returned_members_reopen_a_decided_case_at_the_third_new_target(keeper: Keeper) -> None:
+    keeper.sees(4, gang(range(12), [1, 2, 3]))
+    keeper.decides("k1", "coordinated")
+    keeper.sees(30, back("k1", range(4), [29, 30]))
+    assert keeper["k1"].status == "decided" and parts_by_target(keeper["k1"])[30].discount_probability == 1.0
+    keeper.sees(31, back("k1", range(4), [29, 30, 31]))
+    assert keeper["k1"].status == "open" and parts_by_target(keeper["k1"])[31].discount_probability > 0
+
+
+def test_a_cluster_whose_complaints_are_deleted_keeps_what_was_judged_by_them(keeper: Keeper) -> None:
+    keeper.sees(4, gang(range(12), [1, 2, 3]))
+    keeper.learns(5, *(outcome(t, "rejected") for t in (1, 2, 3)))
+    state = keeper["k1"]
+    keeper.states["k1"] = replace(state, memberships={}, trimmed_us=(state.first_us, state.last_us))
+    keeper.sees(60, back("k1", range(4), [60]))
+    after = keeper["k1"]
+    assert (after.unfounded_probability, after.members) == (state.unfounded_probability, state.members)
+    assert len(parts_by_target(after)[60].reporters) == 4
 
 
 # --- age

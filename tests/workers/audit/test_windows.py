@@ -76,13 +76,13 @@ def test_a_group_seen_in_many_windows_is_one_cluster_with_all_it_did() -> None:
     assert cluster.last_us - cluster.first_us > 14 * DAY * 1_000_000
 
 
-def test_a_group_that_returns_after_leaving_is_a_new_one_with_the_earlier() -> None:
+def test_a_group_that_returns_after_leaving_is_the_same_one() -> None:
     town = draw_town(1)
-    found = result([*town.rows, *shifted(town.rows, 40, 10_000)])
-    first, second = sorted(found.clusters, key=lambda c: c.first_us)
-    assert first.members == second.members
-    assert (first.disposition, second.disposition) == ("flagged", "flagged")
-    assert second.earlier == first.id and first.earlier is None
+    (once,) = result(town.rows).clusters
+    (cluster,) = result([*town.rows, *shifted(town.rows, 40, 10_000)]).clusters
+    assert (cluster.members, cluster.disposition) == (once.members, "flagged")
+    assert len(cluster.author_by_target) == 2 * len(once.author_by_target)
+    assert cluster.last_us - once.last_us == 40 * DAY * 1_000_000
 
 
 def test_outcomes_are_known_from_their_decision_on_and_all_of_them_at_the_end() -> None:
