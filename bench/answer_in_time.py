@@ -1,11 +1,12 @@
 """Measure the time from posting a complaint until the answer that contains it.
 
-    .venv/bin/python bench/answer_in_time.py [--asks 300] [--rate 500] [--size 50000] [--waiters 1000] [--quick]
+    .venv/bin/python bench/answer_in_time.py [--asks 300] [--rate 500] [--size 50000] [--imports 6]
+    [--waiters 1000] [--quick]
 
 A `brigadewatch up` of its own holds a window of `--size` complaints (of bench/worlds, moved so that it ends now).
 Single complaints are posted with `assess=true&wait=5000`: alone; beside `--rate` complaints a second of the same
 tenant; with detection left out (a stand-in only notes that everything archived is analysed: what the way itself costs);
-and beside an import of another world's complaints into the same tenant. At last `--waiters` requests wait in one
+and beside an import of other worlds' complaints into the same tenant. At last `--waiters` requests wait in one
 process, for a position that is not analysed while the workers stand still; meanwhile other questions are asked.
 """
 
@@ -150,10 +151,11 @@ def main() -> None:
     parser.add_argument("--asks", type=int, default=300, help="complaints posted and asked about in each phase")
     parser.add_argument("--rate", type=float, default=500.0, help="complaints a second beside them")
     parser.add_argument("--size", type=int, default=50_000, help="complaints in the window (50,000 at most)")
+    parser.add_argument("--imports", type=int, default=6, help="worlds of that size that are imported beside them")
     parser.add_argument("--waiters", type=int, default=1_000, help="requests that wait at once")
     chosen: argparse.Namespace = parser.parse_args()
     if chosen.quick:
-        chosen.asks, chosen.size, chosen.waiters = 20, 2_000, 50
+        chosen.asks, chosen.size, chosen.imports, chosen.waiters = 20, 2_000, 1, 50
     print_machine()
     with installation() as up:
         key = up.key()
@@ -191,9 +193,14 @@ def measure(up: Installation, key: str, client: Client, lines: list[bytes], chos
     with detection_left_out(up):
         phase("bare", "detection left out")
     show("  p50 with detection, by p50 without", medians["idle"] / medians["bare"], digits=2)
-    with posting(up, key, [line.replace(b'{"id":"', b'{"id":"import-') for line in window(63, chosen.size)], 0):
+    imported = [
+        line.replace(b'{"id":"', b'{"id":"import-%d-' % seed)
+        for seed in range(63, 63 + chosen.imports)
+        for line in window(seed, chosen.size)
+    ]
+    with posting(up, key, imported, 0):
         time.sleep(1)
-        phase("import", f"beside an import of {chosen.size:,} complaints into the same tenant")
+        phase("import", f"beside an import of {len(imported):,} complaints into the same tenant")
     client = Client(up.url, key)
     client.wait_until(client.post(complaint("again", "after the import"))["position"], seconds=900)
     taken, grown = asyncio.run(wait_for_nothing(up, key, chosen.waiters, client))

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from service.moderation.cluster_identity import counts_for_good
+from service.moderation.cluster_discounts import discounts_members
 from service.moderation.cluster_scoring import rescore, rescore_all
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
@@ -58,7 +58,7 @@ class ClusterUpdates:
             for target in cluster.author_by_target:
                 self.by_target[target].add(cluster.id)
             self._last_us[cluster.id] = cluster.last_us
-            if counts_for_good(cluster):
+            if discounts_members(cluster):
                 self.known.keep(cluster.id, KnownCluster(cluster.members, cluster.first_us // 1000))
             else:
                 self.known.drop(cluster.id)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Set
 from redis import Redis
 from sqlalchemy import Connection
 
-from service.moderation.cluster_discounts import discounted_members
+from service.moderation.cluster_discounts import discounts_members
 from service.moderation.cluster_state import ClusterState
 from service.storage.cases import clusters
 from service.storage.detection import allow_list
@@ -32,7 +32,10 @@ class KnownMembers:
         """Take over clusters as they are now; returns who has become a known member, and who is none any more."""
         touched: dict[int, bool] = {}  # whether they were known before
         for cluster in changed:
-            before, now = self._of_cluster.get(cluster.id, frozenset()), discounted_members(cluster) - allowed
+            before, now = (
+                self._of_cluster.get(cluster.id, frozenset()),
+                (cluster.members if discounts_members(cluster) else frozenset[int]()) - allowed,
+            )
             for reporters, step in ((now - before, 1), (before - now, -1)):
                 for reporter in reporters:
                     touched.setdefault(reporter, self._clusters_of[reporter] > 0)

@@ -15,8 +15,7 @@ import numpy as np
 from bench.worlds.detection import read
 from bench.worlds.world import START, World
 from service.moderation.assessment import ClusterPart, independent_count, summarise
-from service.moderation.cluster_discounts import parts_by_target
-from service.moderation.cluster_identity import counts_for_good
+from service.moderation.cluster_discounts import discounts_members, parts_by_target
 from service.moderation.cluster_scoring import rescore, rescore_all
 from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import JudgedComplaint
@@ -140,7 +139,7 @@ class LiveWorker:
         """Take over clusters as they are now, also as leads of the detector."""
         self._states.update(changed)
         for identity, state in changed.items():
-            if counts_for_good(state):
+            if discounts_members(state):
                 self._leads.keep(identity, KnownCluster(state.members, state.first_us // 1000))
             else:
                 self._leads.drop(identity)

@@ -13,13 +13,17 @@ from service.moderation.assessment import summarise as summarise_target
 from service.moderation.cluster_state import ClusterState, Membership
 
 
-def discounted_members(state: ClusterState) -> frozenset[int]:
-    """The members whose further complaints are likely to be discounted: of a group on many targets with π > 0."""
-    if state.kind != "repeat":
-        return frozenset()
+def discounts_members(state: ClusterState) -> bool:
+    """Whether the further complaints of its members are likely to be discounted, for as long as the cluster is kept: it
+    is known from several targets, and coordinated and unfounded with some probability.
+    """
+    return state.kind == "repeat" and _pi(state) > 0
+
+
+def _pi(state: ClusterState) -> float:
+    """π by the decision that stands, otherwise by the model: growth has reopened the case, or nobody has decided."""
     standing = state.verdict if state.status != "open" else None
-    pi = discount_probability(state.disposition, standing, state.probability, state.unfounded_probability)
-    return state.members if pi > 0 else frozenset()
+    return discount_probability(state.disposition, standing, state.probability, state.unfounded_probability)
 
 
 def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
@@ -30,7 +34,7 @@ def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
     and "coordinated" applies to all if it was made about at least half of them.
     """
     standing = state.verdict if state.status != "open" else None
-    model = discount_probability(state.disposition, standing, state.probability, state.unfounded_probability)
+    model = _pi(state)
     on_target: dict[int, list[Membership]] = defaultdict(list)
     for membership in state.counted:
         on_target[membership.target].append(membership)

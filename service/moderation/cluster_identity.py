@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Protocol
 
 from service.model import Evidence, Kind
-from service.moderation.assessment import discount_probability
 from service.moderation.cluster_state import ClusterState, Membership
 
 CROWD_SHARE = 0.5  # a crowd with this share of its accounts in a known group is part of that group
@@ -56,15 +55,6 @@ def common_people(kind: Kind, people: Set[int], targets: Set[int], state: Cluste
     known = state.members | state.excluded
     common = len(people & known)
     return common if common >= share * min(len(people), len(known)) else 0
-
-
-def counts_for_good(state: ClusterState) -> bool:
-    """Whether members' further complaints are discounted for as long as the cluster is kept: it is known from several
-    targets, and coordinated and unfounded with some probability.
-    """
-    standing = state.verdict if state.status != "open" else None
-    pi = discount_probability(state.disposition, standing, state.probability, state.unfounded_probability)
-    return state.kind == "repeat" and pi > 0
 
 
 def returned(group: DetectedGroup, left: Iterable[ClusterState], share: float) -> dict[str, int]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from service.model import Disposition
 from service.moderation import quota
 from service.moderation.cluster_continuation import absorb_crowds, continued_cluster, new_cluster, returned_cluster
+from service.moderation.cluster_discounts import discounts_members
 from service.moderation.cluster_identity import (
     DetectedGroup,
-    counts_for_good,
     is_part_of_known_group,
     overlaps,
     owners,
@@ -63,7 +63,7 @@ def reconcile(
         (g for g in found.groups if g.continues is None), key=lambda g: (-len(g.reporters), min(g.reporters, default=0))
     )
     shared = [overlaps(g, present, policy.identity_overlap) for g in groups]
-    left = [s for s in states.values() if s.id not in present and counts_for_good(s)]
+    left = [s for s in states.values() if s.id not in present and discounts_members(s)]
     for k, group in enumerate(groups):
         if group not in found.settled and (back := returned(group, left, policy.identity_overlap)):
             shared[k].update(back)
@@ -109,7 +109,7 @@ def _take_back(
         while identity is not None:  # to the cluster that it was merged into
             base = changed.get(identity) or states.get(identity)
             identity = base.merged_into if base is not None and base.disposition == "merged" else None
-        if group in found.settled or base is None or not counts_for_good(base):
+        if group in found.settled or base is None or not discounts_members(base):
             continue
         state = returned_cluster(base, group)
         if state is base:
