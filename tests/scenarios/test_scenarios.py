@@ -310,6 +310,31 @@ def test_members_of_a_group_that_has_left_the_window_are_known_on_their_first_ne
     assert [c.id for c in flagged(paper.clusters())] == [before.id]
 
 
+def strikes_one_by_one(paper: Newspaper, members: list[int], first: int, strikes: int, day: float) -> list[float]:
+    """Ten members complain about new targets, with a tick after each complaint; the independent counts at the tenth."""
+    found = []
+    for k in range(strikes):
+        for row in within_a_second(100_000 + 20 * (first + k), members[:10], 90_000 + first + k, (day + k / 500) * DAY):
+            paper.posts([document(row)])
+            answer = paper.asks(f"t{row.target}")
+            assert answer.complaints < 8 or answer.recommendation == "hold", (k, answer)
+        found.append(answer.independent_complaints)
+    return found
+
+
+@pytest.mark.parametrize("quiet", [False, True], ids=["in the window", "after weeks of silence"])
+def test_a_known_group_is_held_at_its_eighth_complaint_however_small_the_ticks_are(
+    paper: Newspaper, quiet: bool
+) -> None:
+    """Alone at night, so that its raid is nearly all of the day's traffic; fifteen targets in half an hour."""
+    town = draw_town(3, members=24, hits=8, complaints=1_000)
+    (before,) = flagged(run(paper, town.rows))
+    members = sorted(town.brigades[0])
+    counts = strikes_one_by_one(paper, members, 0, 15, 30 if quiet else 14)
+    assert max(counts) < 3
+    assert [c.id for c in flagged(paper.clusters())] == [before.id]
+
+
 def test_fourteen_in_step_whom_nobody_has_seen_are_flagged_at_their_fifth_target(paper: Newspaper) -> None:
     run(paper, draw_town(4, brigades=0).rows)
     rows = [

@@ -48,7 +48,7 @@ class GroupMeasurement:
         measured: dict[MemberSet, Group | None] = {}
         for members in grown:
             if members in self._measured and not any(members >= m for m in new):
-                measured[members] = self._extended(members, events)
+                measured[members] = self._extended(members, events, surroundings)
             else:
                 measured[members] = self._still_far_below(members) or self._measure(members, surroundings)
         self._measured = measured
@@ -94,16 +94,22 @@ class GroupMeasurement:
         share = self.policy.regrow_share
         return next((m for m in known if len(m ^ members) <= share * min(len(m), len(members))), None)
 
-    def _extended(self, members: MemberSet, events: Events) -> Group | None:
-        """A known group with the tick's complaints of its members on its targets."""
+    def _extended(self, members: MemberSet, events: Events, surroundings: Surroundings) -> Group | None:
+        """A known group with the tick's complaints of its members on its targets.
+
+        A coordinated one is measured again where a target has become the group's: it is protected from then on.
+        """
         group = self._measured[members]
         if group is None or not len(events):
             return group
-        window = self.window
-        mine = events[np.isin(window.reporter[events], np.fromiter(members, np.int64, len(members)))]
-        mine = (
-            mine[[k in group.targets for k in window.targets.keys[window.target[mine]].tolist()]] if len(mine) else mine
-        )
+        window, who = self.window, np.array(sorted(members), np.int64)
+        mine = events[np.isin(window.reporter[events], who)]
+        known = np.array([k in group.targets for k in window.targets.keys[window.target[mine]].tolist()], bool)
+        if not known.all() and coordination(group.evidence) > self.policy.flag_score:
+            targets = growth.measured_targets(window, who, self.policy.target_share)
+            if np.isin(window.target[mine[~known]], targets).any():
+                return self._measure(members, surroundings)
+        mine = mine[known]
         if not len(mine):
             return group
         return replace(

@@ -18,6 +18,8 @@ from workers.detection.window import Window
 MemberSet = frozenset[int]
 CHANCE_TARGET = 0.01  # p above which a target does not belong to the group
 CHANCE_SHARE = 0.05  # of the targets that a group is measured on
+MOST_TRAFFIC = 0.5  # of the traffic of its days; a group that files more of it explains every target by itself
+QUIET = 500  # complaints in a window: with fewer by others, nobody knows how popular a target is
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,18 @@ def measured_targets(window: Window, members: Ints, share: float) -> Ints:
 
     Each of the n complaints on a target is a member's with the probability of the members' share in the traffic of
     their own days. Accounts that file a thousand decoy complaints within a week meet on a hundred popular targets, and
-    their share of the traffic explains all of those.
+    their share of the traffic explains all of those. Where they file most of the traffic, as in a raid at night, it
+    would explain everything: then the question is whether others' complaints explain that they met on this target.
     """
     events, shared, count, touched = _shared_targets(window, members, share)
     if not len(shared):
         return shared
-    p = bdtrc(count - 1, window.crowd[shared].astype(np.int64), _traffic_share(window, events))
+    of_traffic, crowd = _traffic_share(window, events), window.crowd[shared].astype(np.int64)
+    p = (
+        bdtrc(count - 1, crowd, of_traffic)
+        if of_traffic <= MOST_TRAFFIC
+        else pdtrc(count - 1, expected_members(window, len(events), crowd - count))
+    )
     in_order = np.sort(p)
     passing = in_order[in_order <= CHANCE_SHARE * np.arange(1, len(p) + 1) / touched]
     return shared[p <= min(passing[-1], CHANCE_TARGET)] if len(passing) else shared[:0]
@@ -73,6 +81,14 @@ def _shared_targets(window: Window, members: Ints, share: float) -> tuple[Events
     targets, count = np.unique(window.target[events], return_counts=True)
     shared = count >= max(2, share * len(members))
     return events, targets[shared].astype(np.int64), count[shared], len(targets)
+
+
+def expected_members(window: Window, filed: int, others: Ints) -> Floats:
+    """How many of a group's `filed` complaints chance brings to targets that `others` outside the group complained
+    about, each complaint choosing by what these choose: one more on every target, so that a new one is possible.
+    """
+    elsewhere = max(window.live - filed + len(window.targets), QUIET)
+    return np.asarray(filed * (others + 1) / elsewhere, np.float64)
 
 
 def _traffic_share(window: Window, events: Events) -> float:

@@ -20,7 +20,7 @@ from scipy.special import pdtrc
 from service.policy import Policy
 from workers.detection.arrays import Events, Ints
 from workers.detection.groups import Group, group_of
-from workers.detection.growth import CHANCE_TARGET
+from workers.detection.growth import CHANCE_TARGET, expected_members
 from workers.detection.known_clusters import KnownCluster, KnownClusters
 from workers.detection.window import Window
 
@@ -115,8 +115,7 @@ class ReturnedMembers:
         window = self.window
         targets, count = np.unique(window.target[events], return_counts=True)
         enough = count >= max(self.policy.min_members, self.policy.target_share * len(active))
-        others = window.crowd[targets] - count
-        expected = len(events) * (others + 1) / (window.live - len(events) + len(targets))
+        expected = expected_members(window, len(events), window.crowd[targets] - count)
         return np.asarray(targets[enough & (pdtrc(count - 1, expected) < CHANCE_TARGET)], np.int64)
 
     def _set_group(self, identity: str, cluster: KnownCluster, events: Events) -> None:
