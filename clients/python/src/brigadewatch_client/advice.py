@@ -35,7 +35,7 @@ class Patience:
         """Seconds until it is over, 0 then."""
         return max(0.0, self._over - time.monotonic())
 
-    def hold(self) -> float:
+    def next_wait(self) -> float:
         """Seconds for which the next request lets the service wait."""
         return min(self.wait, self.left())
 

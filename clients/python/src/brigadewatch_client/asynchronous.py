@@ -126,7 +126,7 @@ class AsyncClient:
         self, batch: Batch, threshold: int, counted: Mapping[str, int], patience: Patience
     ) -> Reported:
         """For `Client`, which reads the complaints on its caller's thread."""
-        hold = patience.hold()
+        hold = patience.next_wait()
         question = exchange.report(batch, threshold, hold)
         try:
             if question is None:
@@ -157,7 +157,7 @@ class AsyncClient:
         """Ask, unless there is an assessment already, and again while it says to wait."""
         while True:
             if assessment is None:
-                hold = 0.0 if after is None else patience.hold()
+                hold = 0.0 if after is None else patience.next_wait()
                 question = exchange.ask_one(target_id, threshold, after=after, wait=hold, counted=counted)
                 try:
                     answer = await self._ask(question, self._timeout + hold)
