@@ -126,12 +126,12 @@ class AsyncClient:
         self, batch: Batch, threshold: int, counted: Mapping[str, int], patience: Patience
     ) -> Reported:
         """For `Client`, which reads the complaints on its caller's thread."""
-        hold = patience.next_wait()
-        question = exchange.report(batch, threshold, hold)
+        wait_seconds = patience.next_wait()
+        question = exchange.report(batch, threshold, wait_seconds)
         try:
             if question is None:
                 return Reported(Receipt(0, tuple(batch.refused), len(batch.refused)), {})
-            receipt = exchange.read_receipt(await self._ask(question, self._timeout + hold), batch)
+            receipt = exchange.read_receipt(await self._ask(question, self._timeout + wait_seconds), batch)
         except Unreachable as error:
             return unreported(batch, threshold, counted, self._when_unreachable, error)
         assessments = {one.target_id: one for one in receipt.assessments or ()}
@@ -157,10 +157,10 @@ class AsyncClient:
         """Ask, unless there is an assessment already, and again while it says to wait."""
         while True:
             if assessment is None:
-                hold = 0.0 if after is None else patience.next_wait()
-                question = exchange.ask_one(target_id, threshold, after=after, wait=hold, counted=counted)
+                wait_seconds = 0.0 if after is None else patience.next_wait()
+                question = exchange.ask_one(target_id, threshold, after=after, wait=wait_seconds, counted=counted)
                 try:
-                    answer = await self._ask(question, self._timeout + hold)
+                    answer = await self._ask(question, self._timeout + wait_seconds)
                     assessment = exchange.read_assessment(answer, target_id)
                 except Unreachable as error:
                     return unreached(target_id, self._when_unreachable, error)
