@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from brigadewatch_client import exchange
+from brigadewatch_client.advice import advise
 from brigadewatch_client.errors import BrigadewatchError
 from brigadewatch_client.exchange import Answer, Batch
 from tests.fuzz.cases import NASTY, TEXTS, cases, json_values
@@ -97,7 +98,8 @@ def test_any_assessment_gives_a_decision_or_an_error(document: Any, threshold: i
         assessment = exchange.read_assessment(Answer(200, {}, json.dumps(document).encode(), NOW), "t")
     except BrigadewatchError:
         return
-    assert exchange.advise(assessment, threshold, counted).recommendation in ("hold", "review", "none")
+    found = advise(assessment, threshold, counted)
+    assert found is None or found.recommendation in ("hold", "review", "none")
 
 
 @cases(items=st.lists(st.dictionaries(TEXTS, json_values(), max_size=4), max_size=5), identifier=TEXTS | NASTY)

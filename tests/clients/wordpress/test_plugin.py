@@ -336,10 +336,10 @@ def test_after_the_sites_patience_it_decides_as_without_an_answer(
     scripted.says(assessed(0, "wait"))
     blog.report(5, **readers(1)[0])
     assert blog.status(5) == "1"
-    blog.sql("UPDATE wp_commentmeta SET meta_value = meta_value - 299 WHERE meta_key = '_brigadewatch_since'")
+    blog.sql("UPDATE wp_commentmeta SET meta_value = meta_value - 200 WHERE meta_key = '_brigadewatch_since'")
     blog.run("cron")
     assert blog.status(5) == "1"
-    blog.sql("UPDATE wp_commentmeta SET meta_value = meta_value - 1 WHERE meta_key = '_brigadewatch_since'")
+    blog.sql("UPDATE wp_commentmeta SET meta_value = meta_value - 100 WHERE meta_key = '_brigadewatch_since'")
     blog.run("cron")
     assert blog.status(5) == status
 
