@@ -33,7 +33,7 @@ _FRAGMENT: dict[str, Any] = {
     "automated_decision": "AUTOMATED_DECISION_FULLY",
     "notices_of_illegal_content": 0,
     "complaints": 12,
-    "independent_complaints": 4.333333,
+    "independent_complaints": 4.172851,
     "discounted_complaints": 7.666667,
     "threshold": 8,
     "crossed_by_complaints": True,
@@ -99,7 +99,7 @@ BRIEF_EXAMPLE: dict[str, Any] = {
     "restoration": {
         "state": "open",
         "complaints": 12,
-        "independent_complaints": 4.333333,
+        "independent_complaints": 4.172851,
         "threshold": 8,
         "removed_at": "2021-12-23T14:05:00Z",
         "removed_by": "automatic",

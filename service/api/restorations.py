@@ -27,7 +27,7 @@ RESTORATION_EXAMPLE: dict[str, Any] = {
     "state": "open",
     "harm": 1.292824,
     "complaints": 12,
-    "independent_complaints": 4.333333,
+    "independent_complaints": 4.172851,
     "threshold": 8,
     "clusters": ["k-5d0f4a1c9be2"],
     "removed_at": "2021-12-23T14:05:00Z",
