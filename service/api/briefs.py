@@ -40,7 +40,7 @@ _FRAGMENT: dict[str, Any] = {
     "crossed_by_independent": False,
     "policy_version": "2026.12",
     "decision_facts": (
-        "12 people complained; counted independently 4.3. 7.7 were discounted as coordinated. Removed automatically on"
+        "12 people complained; counted independently 4.2. 7.8 were discounted as coordinated. Removed automatically on"
         " 2021-12-23 14:05 UTC."
     ),
 }
@@ -50,7 +50,7 @@ BRIEF_EXAMPLE: dict[str, Any] = {
     "text": [
         (
             "12 people complained about this target. A group that complains together counts as one voice: that leaves"
-            " 4.3 independent complaints."
+            " 4.2 independent complaints."
         ),
         (
             "At a threshold of 8 only coordinated complaints carry it over. We recommend not to remove it by its count,"
