@@ -101,7 +101,8 @@ def rebuild_redis(tenant: str, resources: Resources) -> int:
         as_of_us=as_of,
         taken=analysis.decision_cursor,
     )
-    redis.set(redis_keys.restored(tenant), 1, ex=RESTORED_SECONDS)
+    if archived:  # otherwise nothing was answered with a position yet
+        redis.set(redis_keys.restored(tenant), 1, ex=RESTORED_SECONDS)
     if not initialise_position(redis, tenant, position):
         redis.eval(_RAISE, 1, redis_keys.position(tenant), position)
     log.info("tenant %s: %d totals restored, position %d", tenant, restored, position)

@@ -60,6 +60,16 @@ def test_everything_is_back_and_the_position_comes_last(paper: Paper) -> None:
     assert paper.archived_ids() == ["a", "b", "c", "d"]
 
 
+def test_for_an_hour_clients_may_hold_positions_that_were_lost(paper: Paper) -> None:
+    paper.redis.flushall()
+    rebuild_redis.run(paper.name, paper.resources)
+    assert not paper.redis.exists(redis_keys.restored(paper.name)), "a new tenant: no position was answered yet"
+    archived(paper)
+    paper.redis.flushall()
+    rebuild_redis.run(paper.name, paper.resources)
+    assert 3_500 < paper.redis.ttl(redis_keys.restored(paper.name)) <= 3_600
+
+
 def test_a_working_redis_is_left_alone(paper: Paper) -> None:
     archived(paper)
     paper.redis.hset(redis_keys.totals(paper.name), field_of(key_of("t")), 41)
