@@ -23,6 +23,7 @@ from service.storage.sql import timers
 from service.storage.sql.engine import write
 from workers import sweep_codec
 from workers.feed_columns import joined
+from workers.known_members import publish_all_known_members
 from workers.publish import publish, totals_in
 from workers.resources import Resources
 from workers.tenant_analyzer import TenantAnalyzer
@@ -119,7 +120,7 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
             as_of_us=last.received_us,
             policy_version=analyzer.policy.version,
         )
-    publish(resources.redis, analyzer, effects.summaries, totals, changed.values())
+    publish(resources.redis, analyzer, effects.summaries, totals)
     analyzer.metrics.count_tick(resources.redis, analyzer.detector, rows, resources.now_us())
     logs.add(ticks=1, items=sum(row.items for row in rows), clusters_changed=len(changed))
     logs.note(position=analyzer.state.analysed_position)
@@ -152,7 +153,7 @@ def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResu
             swept_us=sweep.finished_us,
             policy_version=analyzer.policy.version,
         )
-    publish(resources.redis, analyzer, effects.summaries, {}, changed.values())
+    publish(resources.redis, analyzer, effects.summaries, {})
     logs.add(sweeps_taken=1, clusters_changed=len(changed))
 
 
@@ -182,7 +183,7 @@ def take_decisions(analyzer: TenantAnalyzer, resources: Resources, decided: Mapp
         analyzer.notifier.record(connection, effects, watermark_us=watermark_us, now_us=resources.now_us())
         analyzer.advance(connection, decision_cursor=max(decided))
     analyzer.clusters.forget_groups()
-    publish(resources.redis, analyzer, effects.summaries, {}, fresh.values())
+    publish(resources.redis, analyzer, effects.summaries, {})
 
 
 def apply_allow_list(analyzer: TenantAnalyzer, resources: Resources) -> None:
@@ -205,4 +206,5 @@ def apply_allow_list(analyzer: TenantAnalyzer, resources: Resources) -> None:
         analyzer.advance(connection, decision_cursor=analyzer.state.decision_cursor)
     analyzer.clusters.allowed = allowed
     analyzer.clusters.forget_groups()
-    publish(resources.redis, analyzer, effects.summaries, {}, analyzer.clusters.by_id.values())
+    publish_all_known_members(resources.redis, analyzer)
+    publish(resources.redis, analyzer, effects.summaries, {})

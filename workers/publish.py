@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from redis import Redis
 
 from service.moderation.assessment import TargetSummary
-from service.moderation.cluster_state import ClusterState
 from service.storage.complaints.archive_reader import read_feed_before
 from service.storage.complaints.feed import FeedBatch
 from service.storage.redis_store import assessments
+from workers.known_members import publish_all_known_members, publish_known_members
 from workers.resources import Resources
 from workers.tenant_analyzer import TenantAnalyzer
 
@@ -18,20 +18,10 @@ ITEMS_AGAIN = 20_000  # at least as many as a tick may take
 
 
 def publish(
-    redis: Redis,
-    analyzer: TenantAnalyzer,
-    summaries: Mapping[int, TargetSummary | None],
-    totals: Mapping[int, int],
-    changed: Collection[ClusterState],
-) -> None:
-    """Write what changed: summaries (None removes the target's) and totals by target key, and the clusters' members."""
-    analyzer.known_members.publish(redis, changed, analyzer.clusters.allowed or frozenset())
-    _publish(redis, analyzer, summaries, totals)
-
-
-def _publish(
     redis: Redis, analyzer: TenantAnalyzer, summaries: Mapping[int, TargetSummary | None], totals: Mapping[int, int]
 ) -> None:
+    """Write what changed: the clusters' members, summaries (None removes the target's) and totals by target key."""
+    publish_known_members(redis, analyzer)
     state = analyzer.state
     assessments.write_analysed(
         redis,
@@ -52,9 +42,8 @@ def publish_again(analyzer: TenantAnalyzer, resources: Resources) -> None:
     with resources.engine.connect() as connection:
         batches = read_feed_before(connection, analyzer.number, analyzer.state.cursor_seq, ITEMS_AGAIN)
     written = assessments.targets_with_memberships(redis, analyzer.tenant)
-    clusters = analyzer.clusters
-    analyzer.known_members.publish_all(redis, clusters.by_id.values(), clusters.allowed or frozenset())
-    _publish(redis, analyzer, {**dict.fromkeys(written), **analyzer.notifier.summaries}, totals_in(batches))
+    publish_all_known_members(redis, analyzer)
+    publish(redis, analyzer, {**dict.fromkeys(written), **analyzer.notifier.summaries}, totals_in(batches))
 
 
 def totals_in(batches: Iterable[FeedBatch]) -> dict[int, int]:

@@ -11,29 +11,26 @@ are gone now, are passed over: nobody waits for them any more.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from redis import Redis
 from sqlalchemy import Connection, Engine
 
-from service.errors import Refused
-from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import analysis_state_of, ingest_state_of, totals_of
 from service.storage.complaints.archive_writer import lock_ingest, pass_over
 from service.storage.complaints.dead_letters import bury_lost
 from service.storage.detection.rebuild_reads import highest_stored_position, pages_of_totals, targets_in_clusters
-from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import assessments, redis_keys
 from service.storage.redis_store.leases import held
+from service.storage.redis_store.parts import parts
 from service.storage.redis_store.stream import StreamEntry, initialise_position
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of_field
 from workers.known_members import write_known_members
 from workers.resources import Resources
+from workers.tenant_filter import open_filter_or_warn
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +79,11 @@ def rebuild_redis(tenant: str, resources: Resources) -> int:
         )
     stale = bool(redis.exists(redis_keys.totals(tenant), redis_keys.memberships(tenant)))
     _pass_over_lost(redis, resources, tenant, number)
+    own = open_filter_or_warn(tenant, number, resources)
     with engine.connect() as connection:
         restored = _write_totals(connection, redis, tenant, number)
         write_all_memberships(connection, redis, tenant, number)
-        write_known_members(connection, redis, tenant, number, _secret(resources, tenant, number))
+        write_known_members(connection, redis, tenant, number, None if own is None else own.key)
     if stale:
         _remove_what_sql_has_not(redis, engine, tenant, number)
     with engine.connect() as connection:
@@ -134,7 +132,9 @@ def _pass_over_lost(redis: Any, resources: Resources, tenant: str, number: int) 
 
 def _remove_what_sql_has_not(redis: Any, engine: Engine, tenant: str, number: int) -> None:
     found = 0
-    for fields in _parts(redis.hscan_iter(redis_keys.totals(tenant), count=TARGETS_AT_ONCE, no_values=True)):
+    for fields in parts(
+        redis.hscan_iter(redis_keys.totals(tenant), count=TARGETS_AT_ONCE, no_values=True), TARGETS_AT_ONCE
+    ):
         known = {key_of_field(field) for field in fields}
         with engine.connect() as connection:
             gone = known - totals_of(connection, number, known).keys()
@@ -153,12 +153,6 @@ def _remove_what_sql_has_not(redis: Any, engine: Engine, tenant: str, number: in
         )
 
 
-def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
-    iterator = iter(values)
-    while part := list(islice(iterator, TARGETS_AT_ONCE)):
-        yield part
-
-
 def _write_totals(connection: Connection, redis: Redis, tenant: str, number: int) -> int:
     count = 0
     for page in pages_of_totals(connection, number, TARGETS_AT_ONCE):
@@ -167,20 +161,11 @@ def _write_totals(connection: Connection, redis: Redis, tenant: str, number: int
     return count
 
 
-def _secret(resources: Resources, tenant: str, number: int) -> bytes | None:
-    try:
-        return open_privacy_filter(resources.engine, SecretBox(resources.settings), number).key
-    except Refused as refusal:
-        log.warning("tenant %s: its own key cannot be opened: %s", tenant, refusal)
-        return None
-
-
 def write_all_memberships(connection: Connection, redis: Redis, tenant: str, number: int) -> None:
     """Write the cluster summaries of all targets, from SQL."""
     summaries = clusters.summaries(clusters.load(connection, number).values())
     log.info("tenant %s: memberships of %d targets written", tenant, len(summaries))
-    remaining = iter(summaries.items())
-    while part := dict(islice(remaining, MEMBERSHIPS_AT_ONCE)):
+    for part in parts(summaries.items(), MEMBERSHIPS_AT_ONCE):
         assessments.write_memberships(redis, tenant, dict(part))
 
 

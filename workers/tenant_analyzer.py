@@ -19,7 +19,6 @@ from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.detection_metrics import DetectionMetrics
 from workers.feed_columns import columns_of, slices
-from workers.known_members import KnownMembers
 
 SECOND_US = 1_000_000
 # a window is built again once it knows so many names of which most have left it
@@ -40,11 +39,10 @@ class TenantAnalyzer:
         secret: bytes | None,
     ) -> None:
         self.tenant, self.number, self.epoch = tenant, number, epoch
-        self.policy, self.state = policy, state
+        self.policy, self.state, self.secret = policy, state, secret
         self.clusters = ClusterUpdates(number, policy, clusters)
         self.detector = Detector(policy, self.clusters.known)
         self.notifier = ChangeNotifier(number, policy)
-        self.known_members = KnownMembers(tenant, secret)
         self.metrics = DetectionMetrics(tenant)
         self.items_per_second = 100_000.0  # of the last ticks, on this machine as it is now
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from service.errors import Refused
 from service.intake.privacy_filter import PrivacyFilter
 from service.intake.text_fingerprints import VERSION
 from service.storage.accounts.policy_overrides import policy_of
-from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import settings_of
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import clusters
@@ -16,13 +14,13 @@ from service.storage.complaints.archive_reader import analysis_state_of, read_fe
 from service.storage.complaints.signature_renewal import mark_renewed, renew_signatures
 from service.storage.detection import allow_list
 from service.storage.detection.sweeps import latest_sweep
-from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store.leases import take_analysis_epoch
 from service.storage.sql.engine import write
 from workers import sweep_codec
 from workers.feed_columns import columns_of, standing
 from workers.resources import Resources
 from workers.tenant_analyzer import TenantAnalyzer
+from workers.tenant_filter import open_filter_or_warn
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +34,7 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
     """
     number = tenant_id(resources.engine, tenant)
     epoch = take_analysis_epoch(resources.engine, number)
-    privacy_filter = _open_filter(tenant, number, resources)
+    privacy_filter = open_filter_or_warn(tenant, number, resources)
     _renew_signatures(tenant, number, epoch, resources, privacy_filter)
     with resources.engine.connect() as connection:
         state, policy = analysis_state_of(connection, number), policy_of(connection, number)
@@ -67,20 +65,6 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
         if not allow_list.changed_clusters(connection, number, stored, allowed):
             analyzer.clusters.allowed = allowed
     return analyzer
-
-
-def _open_filter(tenant: str, number: int, resources: Resources) -> PrivacyFilter | None:
-    """The tenant's privacy filter; None where its key cannot be opened: detection goes on without."""
-    try:
-        return open_privacy_filter(resources.engine, SecretBox(resources.settings), number)
-    except Refused as refusal:
-        log.warning(
-            "tenant %s: its own key cannot be opened, so that members of known groups are not recognised before the"
-            " analysis, and signatures of kept texts stay as they are: %s",
-            tenant,
-            refusal,
-        )
-        return None
 
 
 def _renew_signatures(

@@ -58,12 +58,10 @@ class AnalysisWaiters:
             await asyncio.gather(self._loop, return_exceptions=True)
 
     def _leave(self, tenant: str, waiter: _Waiter) -> None:
-        waiters = self._waiting.get(tenant)
-        if waiters is not None:
-            waiters.discard(waiter)
-            if not waiters:
-                del self._waiting[tenant]
-                self._hurried_at.pop(tenant, None)
+        self._waiting[tenant].remove(waiter)
+        if not self._waiting[tenant]:
+            del self._waiting[tenant]
+            self._hurried_at.pop(tenant, None)
 
     async def _look(self) -> None:
         clock, silent = asyncio.get_running_loop().time, False

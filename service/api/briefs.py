@@ -34,7 +34,7 @@ _FRAGMENT: dict[str, Any] = {
     "notices_of_illegal_content": 0,
     "complaints": 12,
     "independent_complaints": 4.172851,
-    "discounted_complaints": 7.666667,
+    "discounted_complaints": 7.827149,
     "threshold": 8,
     "crossed_by_complaints": True,
     "crossed_by_independent": False,

@@ -36,5 +36,5 @@ async def _announce(api: ApiContext, tenant: str, tenant_id: int) -> None:
         with api.engine.connect() as connection:
             return latest_decision(connection, tenant_id)
 
+    await api.redis.sadd(redis_keys.TENANTS_DIRTY, tenant)  # first: it does not depend on SQL
     await write_decided(api.redis, tenant, await run_in_threadpool(read))
-    await api.redis.sadd(redis_keys.TENANTS_DIRTY, tenant)

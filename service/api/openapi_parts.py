@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.api.answers import Problem
+from service.api.questions import LONGEST_WAIT_MS, MOST
 from service.model import ID_PATTERN, Complaint, Outcome
 
 COMPLAINT_EXAMPLE: dict[str, Any] = {
@@ -36,7 +37,7 @@ OUTCOME_EXAMPLE: dict[str, Any] = {
     "action": "kept",
     "decided_by": "person",
 }
-ACCEPTED_EXAMPLE = {
+ACCEPTED_EXAMPLE: dict[str, Any] = {
     "accepted": 1,
     "rejected": [{"line": 2, "id": "c-1030", "detail": "'id' is required", "pointer": "/target/id"}],
     "rejected_count": 1,
@@ -89,46 +90,34 @@ THRESHOLD_DESCRIPTION = (
     "Number of complaints at which the platform would remove the target. Default: the tenant's own threshold, 8 unless"
     " it was changed."
 )
-THRESHOLD_PARAMETER = {
-    "name": "threshold",
-    "in": "query",
-    "required": False,
-    "description": THRESHOLD_DESCRIPTION,
-    "schema": {"type": "integer", "minimum": 1, "maximum": 10**15},
-    "example": 8,
-}
-
-
 AFTER_DESCRIPTION = (
     "A `position` that a POST answered: the answer is to contain everything up to it. `pending` tells whether it does."
 )
 WAIT_DESCRIPTION = "How many milliseconds to wait at most until everything up to the position is analysed. Default: 0."
-AFTER_PARAMETER = {
-    "name": "after",
-    "in": "query",
-    "required": False,
-    "description": AFTER_DESCRIPTION,
-    "schema": {"type": "integer", "minimum": 0, "maximum": 10**15},
-}
-WAIT_PARAMETER = {
-    "name": "wait",
-    "in": "query",
-    "required": False,
-    "description": WAIT_DESCRIPTION,
-    "schema": {"type": "integer", "minimum": 0, "maximum": 5_000},
-    "example": 1_000,
-}
-COUNTED_PARAMETER = {
-    "name": "counted",
-    "in": "query",
-    "required": False,
-    "description": (
-        "Complaints about the target by the platform's own count, where some have not been posted yet. What it exceeds"
-        " the service's count by is treated as complaints that are not analysed yet."
-    ),
-    "schema": {"type": "integer", "minimum": 0, "maximum": 10**15},
-    "example": 9,
-}
+
+
+def _whole(name: str, description: str, low: int, high: int, example: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": {"type": "integer", "minimum": low, "maximum": high},
+        "example": example,
+    }
+
+
+THRESHOLD_PARAMETER = _whole("threshold", THRESHOLD_DESCRIPTION, 1, MOST, 8)
+AFTER_PARAMETER = _whole("after", AFTER_DESCRIPTION, 0, MOST, ACCEPTED_EXAMPLE["position"])
+WAIT_PARAMETER = _whole("wait", WAIT_DESCRIPTION, 0, LONGEST_WAIT_MS, 1_000)
+COUNTED_PARAMETER = _whole(
+    "counted",
+    "Complaints about the target by the platform's own count, where some have not been posted yet. What it exceeds the"
+    " service's count by is treated as complaints that are not analysed yet.",
+    0,
+    MOST,
+    9,
+)
 QUESTION_PARAMETERS = [THRESHOLD_PARAMETER, AFTER_PARAMETER, WAIT_PARAMETER, COUNTED_PARAMETER]
 ASSESS_PARAMETER = {
     "name": "assess",

@@ -45,6 +45,7 @@ from service.storage.redis_store.unseen import marker
 router = APIRouter(tags=["accept"])
 log = logging.getLogger(__name__)
 MOST_ASSESSED = 20  # complaints of a post with assess=true
+_OF_A_QUESTION = ("threshold", "wait")
 _FORMS: dict[str, Form] = {"application/json": "json", "application/x-ndjson": "ndjson"}
 
 
@@ -104,8 +105,8 @@ async def withdraw_complaint(request: Request) -> Response:
     key = await authenticate(request, "ingest")
     api = api_context(request)
     api.rates.admit(key)
-    line = withdrawal(segment(request, "id"))
-    return Response(to_json(await store(request, key, [line], Submission())), 202, media_type="application/json")
+    batch = Submission(lines=[withdrawal(segment(request, "id"))])
+    return accepted_response(await store(request, key, batch))
 
 
 async def _accept(request: Request, noun: Noun) -> Response:
@@ -113,8 +114,13 @@ async def _accept(request: Request, noun: Noun) -> Response:
     signed = is_signed(request)
     if signed:
         check_plain(request)
-        _refuse_signed_question(request)
         question = None
+        if not request.query_params.keys().isdisjoint(("assess", *_OF_A_QUESTION)):
+            raise HTTPException(
+                403,
+                "assess, threshold and wait are for posts with a key that has the scopes ingest and read: a signature"
+                " does not allow reading",
+            )
     else:
         key = await authenticate(request, "ingest")
         question = await _question(request, key) if noun is COMPLAINT else None
@@ -133,19 +139,24 @@ async def _accept(request: Request, noun: Noun) -> Response:
             first = False
         del body
         if question is not None and len(batch.lines) + batch.rejected_count > MOST_ASSESSED:
-            detail = (
+            raise _invalid(
                 f"{len(batch.lines) + batch.rejected_count} complaints with assess=true; at most {MOST_ASSESSED} are"
-                " accepted: post fewer, or ask with POST /v1/targets/assess afterwards; nothing was stored"
+                " accepted: post fewer, or ask with POST /v1/targets/assess afterwards; nothing was stored",
+                "",
             )
-            raise Invalid(detail, [RejectedItem(detail=detail, pointer="")])
         if batch.rejected_count:
             metrics_sink(request).rejected(key.tenant, batch.rejected_count)
         if not batch.lines:
             await api.rates.charge(key, max(1, batch.rejected_count))
             raise Invalid(_nothing_valid(noun, batch), batch.rejected, batch.rejected_count)
-        receipt = await store(request, key, batch.lines, batch)
+        receipt = await store(request, key, batch)
     if question is not None:
         receipt["assessments"] = await _assessments(request, key, batch.lines, receipt["position"], question)
+    return accepted_response(receipt)
+
+
+def accepted_response(receipt: dict[str, Any]) -> Response:
+    """The 202 with this receipt."""
     return Response(to_json(receipt), 202, media_type="application/json")
 
 
@@ -155,10 +166,10 @@ async def new_batch(request: Request, key: KeyRecord) -> Submission:
     return Submission(privacy_filter, marker=marker(privacy_filter.key))
 
 
-async def store(request: Request, key: KeyRecord, lines: list[bytes], batch: Submission) -> dict[str, Any]:
-    """Append the lines to the stream, count them, and return the receipt."""
+async def store(request: Request, key: KeyRecord, batch: Submission) -> dict[str, Any]:
+    """Append the batch's lines to the stream, count them, and return the receipt."""
     api = api_context(request)
-    n, joined, marks = len(lines), b"\n".join(lines), b"".join(batch.marks)
+    n, joined, marks = len(batch.lines), b"\n".join(batch.lines), b"".join(batch.marks)
     if n > 1_000:
         await asyncio.sleep(0)  # so that joining and sending are two slices
     position = await with_tenant_initialised(request, key, lambda: api.writer.append(key.tenant, n, joined, marks))
@@ -178,28 +189,21 @@ async def _question(request: Request, key: KeyRecord) -> Question | None:
 
     Raises Invalid, and HTTPException (403) where the key lacks the scope read.
     """
-    given = request.query_params.getlist("assess") if request.scope.get("query_string") else []
-    if given not in ([], ["true"], ["false"]):
-        detail = f"assess is {', '.join(given)[:40]!r}; expected true or false, once"
-        raise Invalid(detail, [RejectedItem(detail=detail, pointer="/assess")])
+    query = request.query_params
+    if query.get("assess", "false") not in ("true", "false"):
+        raise _invalid(f"assess is {query['assess'][:40]!r}; expected true or false", "/assess")
     threshold, wait_ms = requested_threshold(request, key), whole_parameter(request, "wait", 0, LONGEST_WAIT_MS)
-    if given == ["true"]:
+    if query.get("assess") == "true":
         await authenticate(request, "read")
         return Question(threshold, wait_ms=wait_ms or 0, may_wait=True)
-    for name in ("threshold", "wait"):
-        if request.scope.get("query_string") and name in request.query_params:
-            detail = f"{name} is for a post that asks: send assess=true with it, or leave it out"
-            raise Invalid(detail, [RejectedItem(detail=detail, pointer=f"/{name}")])
+    for name in _OF_A_QUESTION:
+        if name in query:
+            raise _invalid(f"{name} is for a post that asks: send assess=true with it, or leave it out", f"/{name}")
     return None
 
 
-def _refuse_signed_question(request: Request) -> None:
-    """Whoever may only sign may not read."""
-    if request.scope.get("query_string") and "assess" in request.query_params:
-        raise HTTPException(
-            403,
-            "assess is for posts with a key that has the scopes ingest and read: a signature does not allow reading",
-        )
+def _invalid(detail: str, pointer: str) -> Invalid:
+    return Invalid(detail, [RejectedItem(detail=detail, pointer=pointer)])
 
 
 async def _assessments(

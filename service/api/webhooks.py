@@ -14,7 +14,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
-from pydantic_core import to_json
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
@@ -26,7 +25,7 @@ from service.api.api_context import ApiContext, api_context, metrics_sink
 from service.api.body import media_type, read_body
 from service.api.openapi_parts import ACCEPTED_EXAMPLE, answers
 from service.api.problems import Invalid
-from service.api.submissions import new_batch, store
+from service.api.submissions import accepted_response, new_batch, store
 from service.api.tenant_start import with_tenant_initialised
 from service.api.webhook_auth import Sender, check_plain, verified
 from service.intake.documents import MAX_LINES, Submission, TooManyItems, UnreadableDocument
@@ -156,10 +155,8 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     batch = await new_batch(request, key)
     await run_in_threadpool(_fill, batch, delivery, now)
     if batch.lines:
-        receipt = await store(request, key, batch.lines, batch)
-        answer = Response(
-            to_json({**receipt, "repeated": False, "notes": delivery.notes}), 202, media_type="application/json"
-        )
+        receipt = await store(request, key, batch)
+        answer = accepted_response({**receipt, "repeated": False, "notes": delivery.notes})
     elif batch.rejected_count:
         observe.rejected(key.tenant, batch.rejected_count)
         observe.webhook(source.platform, "unusable")

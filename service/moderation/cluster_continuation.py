@@ -42,7 +42,7 @@ def new_cluster(
     parent = present[split_from] if split_from else None
     decided = parent.memberships if parent else {}
     excluded = parent.excluded & group.reporters if parent else frozenset()
-    kept = {m.seq: replace(m, verdict=decided[m.seq].verdict) if m.seq in decided else m for m in group.memberships}
+    kept = {m.seq: _as_decided(m, decided) for m in group.memberships}
     return ClusterState(
         id=new_id(),
         kind=group.kind,
@@ -72,13 +72,7 @@ def returned_cluster(base: ClusterState, group: DetectedGroup) -> ClusterState:
     Members and evidence stay: a few complaints on new targets say nothing against what was measured when it was found.
     """
     mine = [m for m in group.memberships if m.reporter in base.members]
-    kept = {
-        **base.memberships,
-        **{
-            m.seq: replace(m, verdict=base.memberships[m.seq].verdict if m.seq in base.memberships else None)
-            for m in mine
-        },
-    }
+    kept = {**base.memberships, **{m.seq: _as_decided(m, base.memberships) for m in mine}}
     if kept == base.memberships:
         return base
     authors = {m.target: group.author_by_target[m.target] for m in mine}
@@ -149,8 +143,14 @@ def _kept_memberships(
         if m.reporter in people and m.target in targets
     }
     for m in group.memberships:
-        kept[m.seq] = replace(m, verdict=kept[m.seq].verdict if m.seq in kept else None)
+        kept[m.seq] = _as_decided(m, kept)
     return kept
+
+
+def _as_decided(membership: Membership, earlier: Mapping[int, Membership]) -> Membership:
+    """The complaint with the verdict that was made about it earlier; without one if it is new."""
+    known = earlier.get(membership.seq)
+    return replace(membership, verdict=None if known is None else known.verdict)
 
 
 def _lasting_evidence(base: ClusterState, group: DetectedGroup, members: Set[int], aged: _Aged) -> tuple[Evidence, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cluster_states import cluster_state
@@ -21,7 +22,7 @@ from service.storage.redis_store import redis_keys, unseen
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
 from workers import detect, rebuild_redis
-from workers.known_members import KnownMembers
+from workers.detection.known_clusters import KnownCluster, KnownClusters
 
 TOWN = draw_town(2)
 BRIGADE = frozenset(f"r{r}" for r in TOWN.brigades[0])
@@ -96,13 +97,17 @@ def test_a_rebuild_and_a_new_worker_write_what_sql_says(paper: Newspaper) -> Non
 
 
 def test_who_is_in_two_groups_leaves_with_the_second() -> None:
-    one, two = (cluster_state(name, members={1, 2}) for name in ("k1", "k2"))
-    known_members = KnownMembers("t", b"s" * 32)
-    assert known_members.update([one, two], frozenset({2})) == ({1}, set())
-    gone = replace(one, disposition="revoked")
-    assert known_members.update([gone], frozenset()) == (set(), set())
-    assert known_members.update([two], frozenset()) == ({2}, set())
-    assert known_members.update([replace(two, disposition="merged")], frozenset()) == (set(), {1, 2})
+    known = KnownClusters()
+    for identity in ("k1", "k2"):
+        known.keep(identity, KnownCluster(frozenset({1, 2}), 0))
+    assert (known.take_touched(), known.members()) == ({1, 2}, {1, 2})
+    known.drop("k1")
+    assert (known.take_touched(), known.members()) == ({1, 2}, {1, 2})
+    known.keep("k2", KnownCluster(frozenset({2, 3}), 0))
+    assert (known.take_touched(), known.members()) == ({1, 3}, {2, 3})
+    known.drop("k2")
+    assert (known.take_touched(), known.members()) == ({2, 3}, set())
+    assert known.take_touched() == set()
 
 
 @pytest.mark.parametrize(
@@ -119,6 +124,6 @@ def test_who_is_in_two_groups_leaves_with_the_second() -> None:
         ({"kind": "one_shot"}, False),
     ],
 )
-def test_whose_further_complaints_are_likely_to_be_discounted(changes: dict[str, object], expected: bool) -> None:
-    state = replace(cluster_state("k1", members={1, 2, 3}), **changes)  # type: ignore[arg-type]
+def test_whose_further_complaints_are_likely_to_be_discounted(changes: dict[str, Any], expected: bool) -> None:
+    state = replace(cluster_state("k1", members={1, 2, 3}), **changes)
     assert discounts_members(state) == expected

@@ -22,7 +22,7 @@ from service.storage.complaints.signature_renewal import renew_signatures
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.sql import schema
 from service.storage.sql.engine import write
-from workers import window_build
+from workers import tenant_filter
 from workers.window_build import build_analyzer
 
 TEXTS = {
@@ -137,8 +137,8 @@ def test_a_key_that_cannot_be_opened_leaves_old_signatures_and_the_window_is_bui
     age(paper)
 
     def locked(*_: object) -> None:
-        raise window_build.Refused("the key cannot be opened")
+        raise tenant_filter.Refused("the key cannot be opened")
 
-    monkeypatch.setattr(window_build, "open_privacy_filter", locked)
+    monkeypatch.setattr(tenant_filter, "open_privacy_filter", locked)
     assert set(build_analyzer(paper.name, paper.resources).detector.window.text.values()) == {OLD}
     assert paper.analysis().signature_version == 1

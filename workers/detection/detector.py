@@ -23,7 +23,6 @@ from workers.detection.crossings import crossing_pairs
 from workers.detection.grouping import Grouping
 from workers.detection.groups import Group
 from workers.detection.growth import Affinity, MemberSet
-from workers.detection.in_step import SURPRISE as STEP_SURPRISE
 from workers.detection.in_step import InStep
 from workers.detection.known_clusters import KnownClusters
 from workers.detection.null_model import fit_affinity, pair_p_values
@@ -169,7 +168,7 @@ class Detector:
 
     def _in_step(self) -> list[Lead]:
         keys = self.window.reporters.keys
-        return [Lead("in_step", frozenset(keys[sorted(part)].tolist()), STEP_SURPRISE) for part in self.in_step.sets()]
+        return [Lead("in_step", frozenset(keys[sorted(part)].tolist()), SURPRISE) for part in self.in_step.sets()]
 
     def _twins(self) -> list[MemberSet]:
         """Without contexts that were given, the readers of one article would be twins as well."""

@@ -28,7 +28,6 @@ LAG_MS, MEETINGS, JACCARD = 5_000, 5, 0.5
 CHANCE = 1e-3  # of a pair's meetings lying so close, as meetings usually do
 TOGETHER_SHARE, MEMBERS = 0.6, 6
 LARGEST = 200  # reporters: a larger component is the whole community, not a group
-SURPRISE = 0.5  # -log10 p a member, as for twins: only a tight and devoted group is flagged for that alone
 COARSE_MS = 10_000  # where most times are whole multiples of it, the clock does not know seconds
 PRIOR_TARGETS = 20.0  # what is usual starts as if so many targets had been visited evenly
 

@@ -6,7 +6,7 @@ A window forgets what has left it; the stored clusters do not. `workers/cluster_
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set
 from dataclasses import dataclass
 
 
@@ -25,6 +25,7 @@ class KnownClusters:
         self.by_id: dict[str, KnownCluster] = {}
         self._ids: dict[int, tuple[str, ...]] = {}  # by member; tuples, since most members are in one cluster
         self._changed: set[str] = set()
+        self._touched: set[int] = set()
 
     def keep(self, identity: str, cluster: KnownCluster) -> None:
         """Take the cluster over as it is now."""
@@ -33,6 +34,7 @@ class KnownClusters:
             return
         before = known.members if known is not None else frozenset[int]()
         self._leave(identity, before - cluster.members)
+        self._touched |= cluster.members - before
         for member in cluster.members - before:
             self._ids[member] = (*self._ids.get(member, ()), identity)
         self.by_id[identity] = cluster
@@ -49,12 +51,22 @@ class KnownClusters:
         """The clusters that this reporter (a key) is a member of."""
         return self._ids.get(reporter, ())
 
+    def members(self) -> Set[int]:
+        """The members of all of them."""
+        return self._ids.keys()
+
+    def take_touched(self) -> set[int]:
+        """Who has come into or left a cluster since the last call."""
+        touched, self._touched = self._touched, set()
+        return touched
+
     def take_changed(self) -> set[str]:
         """The ids that were kept or dropped since the last call."""
         changed, self._changed = self._changed, set()
         return changed
 
-    def _leave(self, identity: str, members: Iterable[int]) -> None:
+    def _leave(self, identity: str, members: Set[int]) -> None:
+        self._touched |= members
         for member in members:
             left = tuple(i for i in self._ids[member] if i != identity)
             if left:

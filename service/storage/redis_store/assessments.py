@@ -8,10 +8,9 @@ target ids (hashing.field_of), so no id from outside is part of a name.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from pydantic_core import from_json
@@ -20,6 +19,7 @@ from redis import Redis
 from service.model import moment
 from service.moderation.assessment import NO_CLUSTERS, ClusterShare, Freshness, TargetStanding, TargetSummary
 from service.storage.redis_store import redis_keys
+from service.storage.redis_store.parts import parts
 from service.storage.redis_store.stream import AsyncRedis, PositionAbsent, Script, unavailable_when_it_fails
 from service.storage.sql.hashing import digest_of, field_of, key_of_field
 
@@ -36,10 +36,9 @@ local time = redis.call('TIME')
 local n = #ARGV / 2
 local totals = redis.call('HMGET', KEYS[1], unpack(ARGV, 1, n))
 local memberships = redis.call('HMGET', KEYS[2], unpack(ARGV, 1, n))
-local unseen, known = {}, {}
+local unseen, known, members = {}, {}, {}
+for i = 1, n do unseen[i], known[i], members[i] = 0, 0, 'k' .. ARGV[n + i] end
 if tonumber(analysed) < tonumber(position) then
-  local members = {}
-  for i = 1, n do unseen[i], known[i], members[i] = 0, 0, 'k' .. ARGV[n + i] end
   for _, generation in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '(' .. analysed, '+inf')) do
     local name = KEYS[5] .. ':' .. generation
     for i, count in ipairs(redis.call('HMGET', name, unpack(ARGV, n + 1))) do
@@ -155,13 +154,12 @@ async def read_targets(client: AsyncRedis, tenant: str, target_ids: Sequence[str
         answer = await _ASK.ask(client, names, [*(key.hex() for key in keys), *keys])
     if answer is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
-    position, analysed, as_of_us, seconds, microseconds, decision_waits, restored, totals, memberships = answer[:9]
-    unseen, by_known = (counts or [0] * len(keys) for counts in answer[9:])  # empty: all is analysed
+    position, analysed, as_of_us, seconds, microseconds, decision_waits, restored, *by_target = answer
     pending = int(analysed) < int(position)
     as_of = moment(int(as_of_us) if pending else int(seconds) * 1_000_000 + int(microseconds))
     targets = [
         TargetStanding(int(total or 0), NO_CLUSTERS if packed is None else unpack(packed), waiting, of_known)
-        for total, packed, waiting, of_known in zip(totals, memberships, unseen, by_known, strict=True)
+        for total, packed, waiting, of_known in zip(*by_target, strict=True)
     ]
     return Standings(targets, as_of, int(position), int(analysed), bool(decision_waits), bool(restored))
 
@@ -214,13 +212,7 @@ def _add_progress(commands: Redis, tenant: str, values: Mapping[str, int | None]
 
 
 def _add(commands: Redis, name: str, values: Mapping[str, Any]) -> None:
-    for part in _parts({field: value for field, value in values.items() if value is not None}.items()):
-        commands.hset(name, mapping=dict(part))
-    for part in _parts([field for field, value in values.items() if value is None]):
-        commands.hdel(name, *part)
-
-
-def _parts(values: Any) -> Iterator[list[Any]]:
-    iterator = iter(values)
-    while part := list(islice(iterator, _FIELDS_PER_COMMAND)):
-        yield part
+    for kept in parts(((field, value) for field, value in values.items() if value is not None), _FIELDS_PER_COMMAND):
+        commands.hset(name, mapping=dict(kept))
+    for gone in parts((field for field, value in values.items() if value is None), _FIELDS_PER_COMMAND):
+        commands.hdel(name, *gone)

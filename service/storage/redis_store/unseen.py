@@ -12,16 +12,15 @@ The hash of a reporter needs the tenant's own key: without it nobody can try whe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice
-from typing import Any
 
 from redis import Redis
 
 from service.intake.documents import Marker
 from service.storage.redis_store import redis_keys
+from service.storage.redis_store.parts import parts
 from service.storage.sql.hashing import bytes_of, digest_of
 
 MARK_BYTES = 16
@@ -43,14 +42,11 @@ end
 local function note(first, last, analysed, marks)
   local counts, reporters, targets = {{}}, {{}}, {{}}
   for at = 1, #marks, {MARK_BYTES} do
-    local target = string.sub(marks, at, at + 7)
-    if target ~= nobody then
-      counts[target] = (counts[target] or 0) + 1
-      local reporter = string.sub(marks, at + 8, at + 15)
-      if reporter ~= nobody then
-        reporters[#reporters + 1] = reporter
-        targets[#targets + 1] = target
-      end
+    local target, reporter = string.sub(marks, at, at + 7), string.sub(marks, at + 8, at + 15)
+    counts[target] = (counts[target] or 0) + 1
+    if reporter ~= nobody then
+      reporters[#reporters + 1] = reporter
+      targets[#targets + 1] = target
     end
   end
   if next(counts) == nil then return end
@@ -92,9 +88,9 @@ def change_known_members(
     """Add and remove known members, by reporter key."""
     name = redis_keys.known_members(tenant)
     with client.pipeline(transaction=False) as pipeline:
-        for part in _parts(removed):
+        for part in parts(removed, _MEMBERS_PER_COMMAND):
             pipeline.srem(name, *[_keyed(secret, bytes_of(key)) for key in part])
-        for part in _parts(added):
+        for part in parts(added, _MEMBERS_PER_COMMAND):
             pipeline.sadd(name, *[_keyed(secret, bytes_of(key)) for key in part])
         pipeline.execute()
 
@@ -104,7 +100,7 @@ def replace_known_members(client: Redis, tenant: str, secret: bytes, members: It
     name = redis_keys.known_members(tenant)
     with client.pipeline(transaction=True) as pipeline:
         pipeline.delete(name)
-        for part in _parts(members):
+        for part in parts(members, _MEMBERS_PER_COMMAND):
             pipeline.sadd(name, *[_keyed(secret, bytes_of(key)) for key in part])
         pipeline.execute()
 
@@ -120,9 +116,3 @@ def _of_reporter(secret: bytes, reporter_id: str) -> bytes:
 
 def _keyed(secret: bytes, digest: bytes) -> bytes:
     return blake2b(digest, digest_size=8, key=secret, person=b"known member").digest()
-
-
-def _parts(values: Iterable[int]) -> Iterator[list[Any]]:
-    iterator = iter(values)
-    while part := list(islice(iterator, _MEMBERS_PER_COMMAND)):
-        yield part

@@ -173,8 +173,9 @@ def test_a_question_needs_the_right_to_read(api: Api) -> None:
     is_problem(api.post("/v1/complaints?assess=true", json=complaint("c"), key=only_ingest), 403)
     assert api.post("/v1/complaints", json=complaint("c"), key=only_ingest).status_code == 202
     signed = {"webhook-id": "a", "webhook-timestamp": "1", "webhook-signature": "v1,x", "webhook-source": "s"}
-    answer = api.redis.run(api.client.post("/v1/complaints?assess=true", json=complaint("d"), headers=signed))
-    assert "a signature does not allow reading" in is_problem(answer, 403)["detail"]
+    for query in ("assess=true", "threshold=8"):
+        answer = api.redis.run(api.client.post(f"/v1/complaints?{query}", json=complaint("d"), headers=signed))
+        assert "a signature does not allow reading" in is_problem(answer, 403)["detail"]
 
 
 def test_complaints_are_stored_even_if_their_targets_cannot_be_assessed(

@@ -1,0 +1,16 @@
+"""Many values in parts, each for one command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def parts(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The values in order, in lists of `size`; the last one may be shorter."""
+    iterator = iter(values)
+    while part := list(islice(iterator, size)):
+        yield part
