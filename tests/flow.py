@@ -5,12 +5,15 @@ beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from conftest import RedisClients
 from pipeline_world import Paper
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
+from worlds import Row, document
 
 from service.demo.documents import World
 from service.demo.world import draw_world
@@ -20,6 +23,7 @@ from service.moderation.assessment import assess
 from service.moderation.cluster_state import ClusterState
 from service.moderation.target_assessment import Assessment
 from service.policy import DEFAULT_POLICY
+from service.settings import Settings
 from service.storage.cases import clusters
 from service.storage.cases.case_decisions import record_decision
 from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of, ingest_state_of
@@ -134,15 +138,15 @@ def audited(documents: Iterable[dict[str, Any]]) -> tuple[list[ClusterState], Co
     """The clusters of an audit of the same items."""
     collector, outcomes = Collector(DEFAULT_POLICY.text_min_words), list[Outcome]()
     withdrawn = {d["withdraws"] for d in documents if "withdraws" in d}
-    for document in documents:
-        if "target_id" in document:
-            read = item(document, OUTCOME)
+    for one in documents:
+        if "target_id" in one:
+            read = item(one, OUTCOME)
             assert isinstance(read, Outcome)
             outcomes.append(read)
             collector.judged_complaints.add(read.complaint_id or "")
-    for document in documents:
-        if "reporter" in document and document["id"] not in withdrawn:
-            complaint = item(document, COMPLAINT)
+    for one in documents:
+        if "reporter" in one and one["id"] not in withdrawn:
+            complaint = item(one, COMPLAINT)
             assert isinstance(complaint, Complaint)
             collector.add(complaint)
     history, rows = collector.history()
@@ -177,3 +181,13 @@ _worlds: dict[tuple[int, int], World] = {}
 def copied(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """The document with other values; nested ones are shared with nobody."""
     return {**json.loads(json.dumps(document)), **changes}
+
+
+@contextmanager
+def swept_town(clients: RedisClients, engine: Engine, settings: Settings, rows: Sequence[Row]) -> Iterator[Newspaper]:
+    """A newspaper that has posted the complaints of a town and taken over a sweep of them."""
+    newspaper = Newspaper(clients, engine, settings)
+    newspaper.posts([document(row) for row in rows], batch=300)
+    newspaper.sweeps()
+    yield newspaper
+    newspaper.forgets()

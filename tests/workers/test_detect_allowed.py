@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import RedisClients
-from flow import Newspaper
+from flow import Newspaper, swept_town
 from sqlalchemy import Engine, select
 from worlds import Row, document, draw_town
 
@@ -28,11 +28,8 @@ PATROL = [f"r{r}" for r in sorted(TOWN.brigades[0])]
 
 @pytest.fixture
 def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Iterator[Newspaper]:
-    newspaper = Newspaper(fake_redis, engine, settings)
-    newspaper.posts([document(r) for r in TOWN.rows], batch=300)
-    newspaper.sweeps()
-    yield newspaper
-    newspaper.forgets()
+    with swept_town(fake_redis, engine, settings, TOWN.rows) as newspaper:
+        yield newspaper
 
 
 def raided(paper: Newspaper) -> str:

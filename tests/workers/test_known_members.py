@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cluster_states import cluster_state
 from conftest import RedisClients
-from flow import Newspaper
+from flow import Newspaper, swept_town
 from sqlalchemy import Engine
 from worlds import document, draw_town
 
@@ -30,11 +30,8 @@ BRIGADE = frozenset(f"r{r}" for r in TOWN.brigades[0])
 
 @pytest.fixture
 def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Iterator[Newspaper]:
-    newspaper = Newspaper(fake_redis, engine, settings)
-    newspaper.posts([document(r) for r in TOWN.rows], batch=300)
-    newspaper.sweeps()
-    yield newspaper
-    newspaper.forgets()
+    with swept_town(fake_redis, engine, settings, TOWN.rows) as newspaper:
+        yield newspaper
 
 
 def known(paper: Newspaper, *reporters: str) -> set[str]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -276,7 +277,7 @@ def test_a_known_brigade_that_races_the_question_removes_nothing(up: Up) -> None
         with ThreadPoolExecutor(len(members)) as pool:
             for way in ("counted", "uncounted", "may_remove") * 3:
                 target = f"race-{way}-{len(counted)}"
-                answers = list(pool.map(lambda one: complain(one, target, way), members))  # noqa: B023
+                answers = list(pool.map(partial(complain, target=target, way=way), members))
                 asked = [advice for advice in answers if advice is not None]
                 assert [advice for advice in asked if advice.remove] == []
                 assert len(asked) == (7 if way == "may_remove" else 14)
