@@ -20,7 +20,8 @@ from service.intake.documents import (
     UnreadableDocument,
     read_document,
 )
-from service.intake.items import COMPLAINT, OUTCOME, Noun, withdrawal
+from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, read_value, withdrawal
+from service.intake.privacy_filter import PrivacyFilter
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -273,3 +274,31 @@ def test_a_withdrawal_is_one_line_that_names_the_complaint(identifier: str) -> N
     assert line[:1] == b"w"
     assert b"\n" not in line
     assert from_json(line[1:]) == {"id": identifier}
+
+
+def told(target: str, reporter: str | None) -> bytes:
+    """A mark that can be read."""
+    return f"{target} by {reporter};".encode()
+
+
+def marks_of(*documents: dict[str, Any], noun: Noun = COMPLAINT, privacy_filter: PrivacyFilter | None = None) -> str:
+    batch = Submission(privacy_filter or PrivacyFilter(), marker=told)
+    for document in documents:
+        batch.add(read_value(document, noun, NOW), noun)
+    return b"".join(batch.marks).decode()
+
+
+def test_each_complaint_is_marked_and_whose_is_never_discounted_names_nobody() -> None:
+    trusted = complaint(reporter={"id": "r-2", "trusted": True})
+    notice = complaint(notice_type="illegal_content")
+    assert marks_of(complaint(), trusted, notice) == "t-1 by r-1;t-1 by None;t-1 by None;"
+    assert marks_of(complaint(), noun=MACHINE_COMPLAINT) == ""
+    assert marks_of({"id": "o", "target_id": "t-1", "decided_at": "2026-11-22T10:00:00Z"}, noun=OUTCOME) == ""
+    assert marks_of({"id": "refused"}) == ""
+
+
+def test_a_mark_names_the_reporter_as_stored_whether_the_id_or_the_pseudonym_came() -> None:
+    hiding = PrivacyFilter(bytes(range(32)), pseudonyms=True)
+    by_pseudonym = complaint(reporter={"id": hiding.pseudonym("r-1")})
+    expected = f"t-1 by {hiding.pseudonym('r-1')};"
+    assert marks_of(complaint(), by_pseudonym, privacy_filter=hiding) == 2 * expected
