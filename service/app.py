@@ -35,10 +35,12 @@ from service.api.headers import SafeHeaders
 from service.api.limits import BodyBudget, Rates
 from service.api.privacy_filters import PrivacyFilters
 from service.api.raw_path import RawPath, decoded_path
+from service.api.redis_guard import RedisGuard
 from service.console.app import add_console
 from service.settings import Settings
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.redis_store import stream
+from service.storage.redis_store.redis_identity import user_of
 from service.storage.redis_store.stream import AsyncRedis
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -66,8 +68,9 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         # What is loaded by now lives as long as the process: a full collection over it would hold up the loop.
         gc.collect()
         gc.freeze()
-        yield
-        await api.writer.close()
+        async with api.redis_guard.watching():
+            yield
+            await api.writer.close()
         await api.waiters.close()
         if redis is None:
             await client.aclose()
@@ -103,11 +106,13 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
 
 def _context(settings: Settings, engine: Engine, client: AsyncRedis) -> ApiContext:
     box = SecretBox(settings)
+    guard = RedisGuard(engine, client, user_of(settings))
     return ApiContext(
         settings=settings,
         engine=engine,
         redis=client,
-        writer=StreamWriter(client, settings.max_stream_items),
+        redis_guard=guard,
+        writer=StreamWriter(client, settings.max_stream_items, guard.identity),
         waiters=AnalysisWaiters(client),
         key_ring=KeyRing(engine),
         rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client),

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from service.commands import access, histories, running, sources, tenants, upkeep
+from service.commands import access, histories, redis, running, sources, tenants, upkeep
 from service.commands.common import UsageError
 from service.errors import BrigadewatchError, UnknownTenant
 
@@ -36,6 +36,7 @@ for name, group in (
     ("sources", sources.sources),
     ("policy", tenants.policy),
     ("dead-letters", upkeep.dead_letters),
+    ("redis", redis.redis),
     ("secrets", access.secret_keys),
 ):
     app.add_typer(group, name=name)

@@ -22,7 +22,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -30,8 +30,10 @@ import redis
 
 from service import data_folder
 from service.errors import Refused, StoreUnavailable
+from service.redis_start import agree_before_start
 from service.settings import Settings
 from service.storage.redis_store.job_kinds import QUEUES
+from service.storage.sql.engine import open_database
 
 END_SECONDS = 10.0  # from SIGTERM to SIGKILL
 _PAUSE_FIRST, _PAUSE_LAST = 0.2, 5.0  # seconds between a death and the next start
@@ -168,7 +170,7 @@ def running(
 
     `port` None means 8000, or a free port if that is in use, which `say` then reports (`ops_port` likewise, 8001).
     Restarts happen on a separate thread. Raises Refused for a given port that is in use, for a folder that another
-    `up` uses, and when the processes are not ready within a minute.
+    `up` uses, and when the processes are not ready within a minute; ForeignRedis for a Redis of another database.
     """
     with ExitStack() as stack:
         stack.enter_context(data_folder.running(settings))
@@ -191,6 +193,7 @@ def running(
             _wait(lambda: _redis_answers(url), "Redis", redis_child.log)
         elif not _redis_answers(url):
             raise StoreUnavailable(f"Redis at REDIS_URL ({_without_password(url)}) does not answer; is it running?")
+        _agree(settings, url, say)
         for child in children:
             if child is not redis_child:
                 child.start()
@@ -363,6 +366,14 @@ def _redis_answers(url: str) -> bool:
             return bool(client.ping())
     except redis.RedisError:
         return False
+
+
+def _agree(settings: Settings, url: str, say: Callable[[str], None]) -> None:
+    engine = open_database(settings.database_url)
+    try:
+        agree_before_start(replace(settings, redis_url=url), engine, say)
+    finally:
+        engine.dispose()
 
 
 def _http_ready(url: str) -> bool:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.errors import StoreUnavailable
 from service.liveness import say_alive
 from service.ops.processes import beating
 from service.policy import Policy
@@ -24,7 +25,9 @@ from service.storage.accounts.policy_overrides import policy_of
 from service.storage.detection.stored_progress import StoredProgress, read_stored_progress
 from service.storage.redis_store import hurry, redis_keys
 from service.storage.redis_store.job_queue import enqueue
+from service.storage.redis_store.stream import close_behind
 from service.storage.sql import timers
+from workers.redis_watch import RedisWatch
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -107,25 +110,28 @@ def _moved_us(state: TenantState, policy: Policy) -> int:
 
 def run_clock(resources: Resources, stop: threading.Event) -> None:
     """Enqueue what is due until `stop` is set; Redis or the database may go and come back meanwhile."""
+    watch = RedisWatch(resources)
     with beating(resources.redis, "clock"):
-        _tick_until(resources, stop)
+        _tick_until(resources, watch, stop)
+    watch.end()
 
 
-def _tick_until(resources: Resources, stop: threading.Event) -> None:
+def _tick_until(resources: Resources, watch: RedisWatch, stop: threading.Event) -> None:
     clock = Clock(resources)
     silent = True
     while not stop.is_set():
         began = time.monotonic()
         say_alive(resources.settings.alive_file)
         try:
+            watch.look()
             clock.beat()
             if not silent:
-                log.warning("clock: the stores answer again")
+                log.warning("clock: the stores can be used again")
             silent = True
             clock.rest(stop, began + BEAT_SECONDS)
-        except (RedisError, SQLAlchemyError, OSError) as error:
+        except (RedisError, SQLAlchemyError, OSError, StoreUnavailable) as error:
             if silent:  # once an outage, not ten times a second
-                log.warning("clock: a store does not answer, trying again: %s", error)
+                log.warning("clock: the stores cannot be used, trying again: %s", error)
             silent = False
             stop.wait(max(0.01, BEAT_SECONDS - (time.monotonic() - began)))
 
@@ -158,6 +164,8 @@ class Clock:
             enqueue(redis, work, name)
         for name, (state, policy) in found.items():
             works = enqueued[name] = due(state, now_us, policy)
+            if "restore" in works and state.position is not None:
+                close_behind(redis, name, state.archived_position)
             for work in sorted(works):
                 if not enqueue(redis, work, name):
                     continue

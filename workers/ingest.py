@@ -11,6 +11,7 @@ import math
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,7 +22,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from service import logs
-from service.errors import LostLease, UnknownTenant
+from service.errors import LostLease, StoreUnavailable, UnknownTenant
 from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
@@ -32,6 +33,7 @@ from service.storage.privacy.privacy_filters import erased_marks, open_privacy_f
 from service.storage.redis_store import assessments, hurry, redis_keys, stream
 from service.storage.redis_store.job_queue import enqueue, others_wait
 from service.storage.redis_store.leases import Lease, held, take_ingest_epoch
+from service.storage.redis_store.redis_identity import agree, require_identity, user_of
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from workers.resources import Resources
@@ -48,7 +50,7 @@ DAY = timedelta(days=1)
 _OCCURRED = re.compile(rb'"occurred_at":"([^"]{20,40})"')  # canonical lines: our own spelling
 
 # Failures of the stores, not of an item: no reason for a dead letter.
-_PASSING = (LostLease, OperationalError, RedisError, OSError, MemoryError, BaseTimeoutException)
+_PASSING = (LostLease, OperationalError, StoreUnavailable, RedisError, OSError, MemoryError, BaseTimeoutException)
 
 
 def run(tenant: str, resources: Resources) -> None:
@@ -128,6 +130,7 @@ class _Drain:
     def __init__(self, tenant: str, number: int, lease: Lease, resources: Resources) -> None:
         self.tenant, self.number, self.lease, self.resources = tenant, number, lease, resources
         self.redis: Redis = resources.redis
+        self._identity = agree(resources.engine, self.redis, user_of(resources.settings))
         epochs = resources.kept(_Epochs).by_tenant
         with resources.engine.connect() as connection:
             state = ingest_state_of(connection, number)
@@ -221,7 +224,7 @@ class _Drain:
         first = entry.first + offset if entry.first > 0 else entry.first
         part = replace(entry, first=first, lines=b"\n".join(lines))
         try:
-            with write(self.resources.engine) as connection:
+            with self._writing() as connection:
                 commit(connection, self.number, self.epoch, [part], self._filter_now(connection))
             return 0
         except _PASSING:
@@ -232,7 +235,7 @@ class _Drain:
                 return self._archive_part(entry, offset, lines[:middle]) + self._archive_part(
                     entry, offset + middle, lines[middle:]
                 )
-            with write(self.resources.engine) as connection:
+            with self._writing() as connection:
                 bury(connection, self.number, self.epoch, part, error, self.resources.now_us())
             # Its text may quote the item: that is for `brigadewatch dead-letters list`, not for the log.
             log.error(
@@ -246,12 +249,19 @@ class _Drain:
             return 1
 
     def _commit(self, entries: list[StreamEntry]) -> CommitResult:
-        with write(self.resources.engine) as connection:
+        with self._writing() as connection:
             privacy_filter = self._filter_now(connection)
             for group in by_day(entries):
                 result = commit(connection, self.number, self.epoch, group, privacy_filter)
         self._finish(entries, result.archived_position)
         return result
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction that the database takes only from its own Redis."""
+        with write(self.resources.engine) as connection:
+            require_identity(connection, self._identity)
+            yield connection
 
     def _filter_now(self, connection: Connection) -> PrivacyFilter:
         """Who is erased as of this transaction: an erasure takes the epoch, so that a commit after it has seen it."""

@@ -23,7 +23,7 @@ from rq.worker import WorkerStatus
 from sqlalchemy.exc import OperationalError
 
 from service import logs
-from service.errors import LostLease, StaleVersion
+from service.errors import LostLease, StaleVersion, StoreUnavailable
 from service.liveness import BELIEVED_SECONDS, say_alive
 from service.ops.processes import beating
 from service.ops.worker_metrics import JobResult, record_job
@@ -81,6 +81,7 @@ class RunnableJob(TenantJob):
         except (
             RedisError,
             OperationalError,
+            StoreUnavailable,
         ) as error:  # an outage: one line each time, and the clock enqueues it again
             result = "interrupted"
             logs.note(because=f"{type(error).__name__}: {error}"[:300])

@@ -36,6 +36,7 @@ from service.storage.complaints.archive_reader import archived_ids, never_archiv
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import stream
 from service.storage.redis_store.leases import held
+from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
 from service.storage.redis_store.unseen import marker
 from service.storage.sql import timers
@@ -250,14 +251,16 @@ class _Poll:
 
     def _append(self, batch: StreamBatch) -> None:
         resources, tenant = self.turn.resources, self.turn.tenant
+        most = resources.settings.max_stream_items
+        identity = agree(resources.engine, resources.redis, user_of(resources.settings))
         try:
-            stream.append_blocking(resources.redis, tenant, batch, resources.settings.max_stream_items)
+            stream.append_blocking(resources.redis, tenant, batch, most, identity=identity)
         except PositionAbsent:
             with resources.engine.connect() as connection:
                 if not never_archived(connection, self.turn.number):
                     raise
-            stream.begin_blocking(resources.redis, tenant, resources.now_us())
-            stream.append_blocking(resources.redis, tenant, batch, resources.settings.max_stream_items)
+            stream.begin_blocking(resources.redis, tenant, resources.now_us(), identity=identity)
+            stream.append_blocking(resources.redis, tenant, batch, most, identity=identity)
 
 
 def due_us(source: Source) -> int:

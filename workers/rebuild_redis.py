@@ -25,6 +25,7 @@ from service.storage.detection.rebuild_reads import highest_stored_position, pag
 from service.storage.redis_store import assessments, redis_keys
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.parts import parts
+from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.redis_store.stream import StreamEntry, initialise_position
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of_field
@@ -66,9 +67,10 @@ def rebuild_redis(tenant: str, resources: Resources) -> int:
     """Write everything that Redis holds of a tenant from SQL, whatever is there now; returns the position.
 
     May run beside a working pipeline: what it writes is what SQL says, and what changes meanwhile is written again
-    by the worker that changes it.
+    by the worker that changes it. Raises ForeignRedis unless this Redis belongs to this database.
     """
     redis, engine = resources.redis, resources.engine
+    agree(engine, redis, user_of(resources.settings))
     number = tenant_id(engine, tenant)
     lost = not redis.exists(redis_keys.stream(tenant))
     if lost and (dead := bury_lost(engine, number)):

@@ -14,6 +14,7 @@ from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
 from service.api.limits import BodyBudget, Rates
 from service.api.privacy_filters import PrivacyFilters
+from service.api.redis_guard import RedisGuard
 from service.settings import Settings
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.redis_store.stream import AsyncRedis
@@ -59,6 +60,7 @@ class ApiContext:
     settings: Settings
     engine: Engine
     redis: AsyncRedis
+    redis_guard: RedisGuard
     writer: StreamWriter
     waiters: AnalysisWaiters
     key_ring: KeyRing

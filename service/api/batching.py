@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service import logs
@@ -31,9 +32,11 @@ class _Waiting:
 class StreamWriter:
     """Appends to tenants' streams, one write per tenant at a time."""
 
-    def __init__(self, client: AsyncRedis, max_items: int) -> None:
+    def __init__(self, client: AsyncRedis, max_items: int, identity: Callable[[], str]) -> None:
+        """`identity`: the one that Redis must have; may raise StoreUnavailable."""
         self._client = client
         self._max_items = max_items
+        self._identity = identity
         self._waiting: dict[str, deque[_Waiting]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -74,7 +77,7 @@ class StreamWriter:
             for entry in entries
         ]
         try:
-            last = await stream.append(self._client, tenant, batches, self._max_items)
+            last = await stream.append(self._client, tenant, batches, self._max_items, identity=self._identity())
         except Exception as error:  # every caller gets it: none of this write is known to be stored
             for waiting in (w for entry in entries for w in entry if not w.position.done()):
                 waiting.position.set_exception(error)

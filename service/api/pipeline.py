@@ -17,6 +17,7 @@ from service.model import microseconds, moment
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.complaints.progress import TenantProgress, read_progress
 from service.storage.redis_store import stream
+from service.storage.redis_store.stream import PositionAbsent
 from service.storage.sql.engine import check_connection
 
 router = APIRouter(tags=["operations"])
@@ -46,6 +47,10 @@ async def get_pipeline(request: Request) -> Response:
     accepted, oldest_us = await with_tenant_initialised(
         request, key, lambda: stream.position_and_oldest(api.redis, key.tenant)
     )
+    if accepted < progress.archived_position:
+        raise PositionAbsent(
+            f"the position counter of {key.tenant} is behind what is archived: it is being restored; try again"
+        )
     answer = pipeline_of(progress, accepted, oldest_us, microseconds(api.now()))
     return Response(answer.model_dump_json(), media_type="application/json")
 
@@ -93,14 +98,17 @@ async def healthz() -> Response:
     responses=answers({"status": "ready"}, 200, "Redis and the database answer.", 503),
 )
 async def readyz(request: Request) -> Response:
-    """Redis and the database answer. Only the operations port tells which of them does not."""
+    """Redis and the database answer, and belong together. Only the operations port tells which of them does not."""
     api = api_context(request)
     try:
         with stream.unavailable_when_it_fails():
             await api.redis.ping()
+        api.redis_guard.identity()
         await run_in_threadpool(check_connection, api.engine)
     except Exception:  # whatever it is, the answer is the same: not ready, and no details
-        raise StoreUnavailable("not ready: Redis or the database does not answer") from None
+        raise StoreUnavailable(
+            "not ready: Redis or the database does not answer, or they do not belong together"
+        ) from None
     return Response(b'{"status":"ready"}', media_type="application/json")
 
 

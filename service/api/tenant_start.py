@@ -20,14 +20,17 @@ T = TypeVar("T")
 
 
 async def with_tenant_initialised(request: Request, key: KeyRecord, read: Callable[[], Awaitable[T]]) -> T:
-    """The result of `read()`; a new tenant's counter is made first. Raises PositionAbsent while Redis is rebuilt."""
+    """The result of `read()`; a new tenant's counter is made first. Raises PositionAbsent while Redis is rebuilt, and
+    ForeignRedis unless it is the Redis of this database.
+    """
+    api = api_context(request)
+    identity = api.redis_guard.identity()
     try:
         return await read()
     except PositionAbsent:
-        api = api_context(request)
         if not await run_in_threadpool(_is_new, api.engine, key.tenant_id):
             raise
-        await stream.begin(api.redis, key.tenant, microseconds(api.now()))
+        await stream.begin(api.redis, key.tenant, microseconds(api.now()), identity=identity)
         return await read()
 
 

@@ -99,13 +99,17 @@ def stores(data: Path | None, parent: int | None, *, process: str = "cli", make_
     """Open the database and Redis for a command that does a worker's work; exit when `parent` is gone."""
     from dataclasses import replace
 
+    from service.redis_start import agree_before_start
     from workers.resources import open_resources
 
     settings = settings_from(data)
     log_to_stderr(settings, process)
     end_with(parent)
-    prepared(settings, make_secret=make_secret).dispose()
-    return open_resources(replace(settings, redis_url=address_of_redis(settings)))
+    settings = replace(settings, redis_url=address_of_redis(settings))
+    engine = prepared(settings, make_secret=make_secret)
+    agree_before_start(settings, engine, say)
+    engine.dispose()
+    return open_resources(settings)
 
 
 def read_secret(file: str) -> str:

@@ -142,6 +142,7 @@ def api(
     from contextlib import ExitStack
     from dataclasses import replace
 
+    from service.redis_start import agree_before_start
     from service.serving import serve
     from service.supervisor import API_LISTENER, OPS_LISTENER, Listener, listening
 
@@ -150,6 +151,7 @@ def api(
     end_with(parent)
     engine = prepared(settings, make_secret=False)
     settings = replace(settings, redis_url=address_of_redis(settings))
+    agree_before_start(settings, engine, say)
     with ExitStack() as stack:
 
         def bound(number: int | None, on: str, given: int | None, listener: Listener) -> socket.socket:

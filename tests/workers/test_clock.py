@@ -271,7 +271,7 @@ def test_the_clock_outlives_its_redis(tmp_path: Path, engine: Engine, settings: 
     stop, seen = threading.Event(), threading.Event()
 
     def notice(record: logging.LogRecord) -> bool:
-        if "does not answer" in record.getMessage():
+        if "cannot be used" in record.getMessage():
             seen.set()
         return True
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from archive_lines import complaint, outcome, withdrawal
 from pipeline_world import Paper
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 from sqlalchemy.exc import OperationalError
 
 from service.errors import StoreUnavailable
@@ -19,9 +19,10 @@ from service.storage.complaints.dead_letters import DeadLetter, drop, list_dead_
 from service.storage.redis_store import redis_keys, stream
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import Lease
+from service.storage.redis_store.redis_identity import ForeignRedis
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
-from service.storage.sql.schema import feed
+from service.storage.sql.schema import feed, redis_identity
 from workers import ingest
 
 
@@ -302,3 +303,54 @@ def test_what_cannot_be_read_or_was_sent_again_is_not_cut() -> None:
     assert list(ingest.by_day([again])) == [[again]]
     torn = StreamEntry("5-0", 1, 7, b'c{torn\nc{"occurred_at":"not a time at all...."}')
     assert list(ingest.by_day([torn])) == [[torn]]
+
+
+def test_what_another_redis_holds_is_neither_archived_nor_acknowledged(paper: Paper) -> None:
+    paper.accepts(complaint("a"))
+    ingest.run(paper.name, paper.resources)
+    paper.redis.set(redis_keys.IDENTITY, "f" * 32)
+    paper.accepts(complaint("b", reporter="y"))
+    with pytest.raises(ForeignRedis):
+        ingest.run(paper.name, paper.resources)
+    assert (paper.archived_ids(), paper.waiting()) == (["a"], 1)
+
+
+def test_a_redis_that_is_replaced_during_a_turn_commits_nothing(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper.accepts(complaint("a"))
+    real = stream.read_entries
+
+    def then_replaced(*arguments: Any) -> list[StreamEntry]:
+        with write(paper.engine) as connection:
+            connection.execute(update(redis_identity).values(identity="f" * 32))
+        return real(*arguments)
+
+    monkeypatch.setattr(ingest.stream, "read_entries", then_replaced)
+    with pytest.raises(ForeignRedis):
+        ingest.run(paper.name, paper.resources)
+    assert (paper.archived_ids(), paper.waiting(), letters(paper)) == ([], 1, [])
+
+
+def test_a_position_that_was_used_before_loses_no_item(paper: Paper) -> None:
+    """A copied Redis hands out positions, and even entry ids, that the archive has passed."""
+    paper.accepts(complaint("a"), complaint("b", reporter="y"), outcome("o", "t"), withdrawal("b"))
+    ingest.run(paper.name, paper.resources)
+    archived = paper.state()
+    entry = {"first": 1, "n": 4, "at": 5, "requests": ""}
+    lines = [complaint("a"), complaint("c", reporter="z"), outcome("p", "t"), withdrawal("a")]
+    paper.redis.delete(redis_keys.stream(paper.name))
+    paper.redis.xadd(redis_keys.stream(paper.name), {**entry, "lines": b"\n".join(lines)}, id="1-1")
+    ingest.run(paper.name, paper.resources)
+    assert paper.archived_ids() == ["a", "b", "c"]
+    now = paper.state()
+    assert (now.archived_position, now.last_seq - archived.last_seq) == (4, 3), "a was known, three are new"
+    assert paper.waiting() == 0
+
+
+def test_a_dead_letter_that_is_delivered_once_more_is_not_buried_twice(paper: Paper) -> None:
+    paper.accepts(b"cx")
+    run_until_quiet(paper)
+    assert [letter.position for letter in letters(paper)] == [1]
+    paper.redis.delete(redis_keys.stream(paper.name))
+    paper.redis.xadd(redis_keys.stream(paper.name), {"first": 1, "n": 1, "at": 5, "lines": b"cx"}, id="1-1")
+    run_until_quiet(paper)
+    assert (len(letters(paper)), paper.waiting()) == (1, 0)

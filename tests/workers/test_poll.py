@@ -662,7 +662,7 @@ def test_a_store_that_is_away_leaves_the_cursor_where_it_was(
     ozone.event("modEventReport", BEGIN - HOUR, reportType="x#reasonSpam")
     world = make(ozone)
 
-    def fails(*_: Any) -> int:
+    def fails(*_: Any, **__: Any) -> int:
         raise failure
 
     with monkeypatch.context() as patched:

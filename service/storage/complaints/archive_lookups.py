@@ -65,6 +65,13 @@ def _outcomes(connection: Connection, tenant_id: int, ids: list[str]) -> dict[st
     return dict(select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids]))
 
 
+def dead_positions(connection: Connection, tenant_id: int, first: int, last: int) -> frozenset[int]:
+    """The positions from `first` to `last` whose items are dead letters."""
+    letters = schema.dead_letters.c
+    found = select(letters.position).where(letters.tenant_id == tenant_id, letters.position.between(first, last))
+    return frozenset(connection.scalars(found))
+
+
 def archived_pairs(connection: Connection, tenant_id: int, pairs: list[Pair]) -> dict[Pair, list[ComplaintRow]]:
     """The archived complaints that stand or are repeats, by (target, reporter)."""
     statement = (

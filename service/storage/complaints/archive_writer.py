@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, update
 from service.errors import LostLease
 from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.policy_overrides import policy_of
-from service.storage.complaints.archive_lookups import archived_items, archived_pairs, complaints_at
+from service.storage.complaints.archive_lookups import archived_items, archived_pairs, complaints_at, dead_positions
 from service.storage.complaints.archive_reader import totals_of
 from service.storage.complaints.archive_rows import write_rows
 from service.storage.complaints.commit_draft import (
@@ -57,16 +57,19 @@ def commit(
 ) -> CommitResult:
     """Archive the entries, in their order, in the caller's writing transaction.
 
-    Entries that are archived already (redelivered ones) are skipped. `privacy_filter` knows the tenant's key
+    Items that are archived already (redelivered ones) are skipped. `privacy_filter` knows the tenant's key
     and who is erased: their complaints that were still in the stream are counted as duplicates and leave no trace.
     Raises LostLease when another worker has raised the epoch since, and ValueError, KeyError or TypeError for a line
     that is not an item.
     """
     state = _locked_state(connection, tenant_id, epoch)
     draft = _draft_from(connection, state, privacy_filter or PrivacyFilter())
-    items = [item for entry in entries for item in _unseen(connection, draft, entry)]
+    delivered = [item for entry in entries for item in _delivered(connection, draft, entry)]
+    archived = archived_items(connection, tenant_id, [one.item for one in delivered])
+    items = [one.item for one in delivered if not (one.again and archived.holds(one.item))]
     if items or draft.position != state.archived_position:
-        add_items(draft, items, archived_items(connection, tenant_id, items))
+        _note_receipt(draft, items)
+        add_items(draft, items, archived)
         pairs = touched_pairs(draft)
         settle(draft, pairs, archived_pairs(connection, tenant_id, list(pairs)))
         targets = changed_targets(draft)
@@ -155,9 +158,21 @@ def _draft_from(connection: Connection, state: Any, privacy_filter: PrivacyFilte
     )
 
 
-def _unseen(connection: Connection, draft: CommitDraft, entry: StreamEntry) -> Iterator[Item]:
-    """The items of the entry that are not archived yet; moves the draft's position past it."""
-    lines = entry.lines.split(b"\n")
+@dataclass(frozen=True, slots=True)
+class _Delivered:
+    """An item of the stream; `again`: the archive has passed its position."""
+
+    item: Item
+    again: bool
+
+
+def _delivered(connection: Connection, draft: CommitDraft, entry: StreamEntry) -> Iterator[_Delivered]:
+    """The items of the entry, but those that are dead letters; moves the draft's position past it.
+
+    That the archive has passed a position does not tell that it has the item: a Redis that was copied, or put back,
+    hands out positions that another one has used.
+    """
+    lines, passed = entry.lines.split(b"\n"), 0
     if entry.first <= 0:
         gone = connection.execute(
             schema.dead_letters.delete().where(
@@ -169,16 +184,23 @@ def _unseen(connection: Connection, draft: CommitDraft, entry: StreamEntry) -> I
     else:
         # Both must match: a Redis that fell back to an older state reuses positions, but never entry ids.
         if entry_order(entry.entry_id) <= entry_order(draft.entry):
-            lines = lines[max(0, draft.position - entry.first + 1) :]
+            passed = max(0, draft.position - entry.first + 1)
         draft.position = max(draft.position, entry.first + entry.lines.count(b"\n"))
         draft.entry = max(draft.entry, entry.entry_id, key=entry_order)
-    received = entry.received_us
-    if not lines:
-        return
-    draft.received_us = received if draft.received_us is None else max(received, draft.received_us)
-    draft.oldest_received_us = received if draft.oldest_received_us is None else min(received, draft.oldest_received_us)
-    for line in lines:
-        yield chr(line[0]), from_json(line[1:], cache_strings="keys"), line[1:].decode(), received
+    last_passed = entry.first + min(passed, len(lines)) - 1
+    dead = dead_positions(connection, draft.tenant_id, entry.first, last_passed) if passed else frozenset()
+    for number, line in enumerate(lines):
+        if entry.first + number in dead:
+            continue
+        item = chr(line[0]), from_json(line[1:], cache_strings="keys"), line[1:].decode(), entry.received_us
+        yield _Delivered(item, number < passed)
+
+
+def _note_receipt(draft: CommitDraft, items: Sequence[Item]) -> None:
+    times = [received for _, _, _, received in items]
+    if times:
+        draft.received_us = max(*times, draft.received_us or 0)
+        draft.oldest_received_us = min(times)
 
 
 def _write_state(connection: Connection, draft: CommitDraft, epoch: int) -> None:

@@ -84,6 +84,13 @@ class ArchivedItems:
     tombstones: set[str]  # ids of withdrawn complaints, archived or not
     outcomes: dict[str, str]  # content by id
 
+    def holds(self, item: Item) -> bool:
+        """Whether the item was archived before."""
+        kind, body, _, _ = item
+        if kind == "o":
+            return body["id"] in self.outcomes
+        return body["id"] in (self.tombstones if kind == "w" else self.complaints)
+
 
 def entry_order(entry: str) -> tuple[int, int]:
     """The stream's order of entry ids."""

@@ -1,6 +1,7 @@
 """Names of all Redis keys. A tenant's name is [a-z0-9-]{1,40}, so no external id is ever part of a key."""
 
 PREFIX = "bw"
+IDENTITY = f"{PREFIX}:identity"  # random; the same stands in SQL (redis_store/redis_identity.py)
 TENANTS_WAITING = f"{PREFIX}:waiting"  # set: tenants whose stream may hold something (a hint: the stream decides)
 TENANTS_DIRTY = f"{PREFIX}:dirty"  # set: tenants with something to analyse (a hint: SQL decides)
 HURRIED = f"{PREFIX}:hurried"  # list: tenants that somebody has just asked about; wakes the clock

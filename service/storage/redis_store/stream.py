@@ -31,16 +31,18 @@ GROUP = "ingest"
 BACKLOG_RETRY_SECONDS = 5  # Retry-After for a client when the stream is too long
 _FIRST_READ = 8  # entries read first; an entry may hold 8 MiB, so more are read only once their size is known
 
-# KEYS: position, stream, progress, tenants waiting, generations, known members. ARGV: tenant, limit, then (n, lines,
-# requests, marks) for each batch. Returns nil if the counter is absent, else each batch's last position, 0 for a batch
-# without room.
+# KEYS: position, stream, progress, tenants waiting, generations, known members, identity. ARGV: tenant, limit, the
+# identity that Redis must have (empty: any), then (n, lines, requests, marks) for each batch. Returns nil if the
+# counter is absent or behind the archive, or Redis another one; else each batch's last position, 0 where there was no
+# room.
 _APPEND = (
     unseen.LUA
     + """
 local position = redis.call('GET', KEYS[1])
-if not position then return false end
+if not position or (ARGV[3] ~= '' and redis.call('GET', KEYS[7]) ~= ARGV[3]) then return false end
 local progress = redis.call('HMGET', KEYS[3], 'archived', 'analysed')
 local waiting = tonumber(position) - tonumber(progress[1] or '0')
+if waiting < 0 then return false end
 local analysed = tonumber(progress[2] or '0')
 forget(analysed)
 local limit = tonumber(ARGV[2])
@@ -48,7 +50,7 @@ local time = redis.call('TIME')
 local at = time[1] .. string.rep('0', 6 - string.len(time[2])) .. time[2]
 local last = {}
 local added = false
-for i = 3, #ARGV, 4 do
+for i = 4, #ARGV, 4 do
   local n = tonumber(ARGV[i])
   if waiting > 0 and waiting + n > limit then
     last[#last + 1] = 0
@@ -79,8 +81,17 @@ return false
 """
 
 
+# KEYS: position, progress, identity. ARGV: now in µs, the identity that Redis must have (empty: any).
+_BEGIN = """
+if ARGV[2] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[2] then return 0 end
+redis.call('HSETNX', KEYS[2], 'as_of_us', ARGV[1])
+redis.call('SET', KEYS[1], 0, 'NX')
+return 1
+"""
+
+
 class PositionAbsent(StoreUnavailable):
-    """The tenant's position counter is not there: a new tenant, or Redis is being rebuilt from SQL."""
+    """The tenant's position counter is absent or not to be used: a new tenant, or Redis is being rebuilt from SQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +142,7 @@ class Script:
         return client.execute_command("EVAL", self.source, len(names), *names, *arguments)
 
 
-APPEND, OLDEST = Script(_APPEND), Script(_OLDEST)
+APPEND, OLDEST, BEGIN = Script(_APPEND), Script(_OLDEST), Script(_BEGIN)
 
 
 def connect(url: str, timeout_seconds: float, *, connections: int = 64) -> AsyncRedis:
@@ -177,12 +188,15 @@ def unavailable_when_it_fails() -> Iterator[None]:
         raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}): try again") from error
 
 
-async def append(client: AsyncRedis, tenant: str, batches: Sequence[StreamBatch], max_items: int) -> list[int | None]:
+async def append(
+    client: AsyncRedis, tenant: str, batches: Sequence[StreamBatch], max_items: int, *, identity: str = ""
+) -> list[int | None]:
     """Append the batches in one step; returns the position of each one's last item, None if there was no room. No room
-    means that more than `max_items` would wait to be archived (an empty stream takes any batch). Raises PositionAbsent,
-    StoreUnavailable, Overloaded (Redis out of memory); then nothing was acknowledged.
+    means that more than `max_items` would wait to be archived (an empty stream takes any batch). Raises PositionAbsent
+    (also for a Redis of another identity than the one given), StoreUnavailable, Overloaded (Redis out of memory); then
+    nothing was acknowledged.
     """
-    arguments: list[Any] = [tenant, max_items]
+    arguments: list[Any] = [tenant, max_items, identity]
     for batch in batches:
         arguments += (batch.n, batch.lines, batch.requests, batch.marks)
     with unavailable_when_it_fails():
@@ -192,11 +206,13 @@ async def append(client: AsyncRedis, tenant: str, batches: Sequence[StreamBatch]
     return [int(position) or None for position in last]
 
 
-def append_blocking(client: Redis, tenant: str, batch: StreamBatch, max_items: int) -> int:
+def append_blocking(client: Redis, tenant: str, batch: StreamBatch, max_items: int, *, identity: str = "") -> int:
     """Like `append`, for one batch and a blocking client; raises Overloaded also if there is no room."""
     with unavailable_when_it_fails():
         last = APPEND.run(
-            client, _appended_to(tenant), [tenant, max_items, batch.n, batch.lines, batch.requests, batch.marks]
+            client,
+            _appended_to(tenant),
+            [tenant, max_items, identity, batch.n, batch.lines, batch.requests, batch.marks],
         )
     if last is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
@@ -216,24 +232,26 @@ def _appended_to(tenant: str) -> list[str]:
         redis_keys.TENANTS_WAITING,
         redis_keys.unseen(tenant),
         redis_keys.known_members(tenant),
+        redis_keys.IDENTITY,
     ]
 
 
-def begin_blocking(client: Redis, tenant: str, now_us: int) -> None:
-    """Start a brand-new tenant at position 0 through a blocking client."""
-    with unavailable_when_it_fails(), client.pipeline(transaction=True) as pipeline:
-        pipeline.hsetnx(redis_keys.progress(tenant), "as_of_us", str(now_us))
-        pipeline.set(redis_keys.position(tenant), 0, nx=True)
-        pipeline.execute()
-
-
-async def begin(client: AsyncRedis, tenant: str, now_us: int) -> None:
-    """Start a brand-new tenant at position 0; a second call changes nothing."""
+def begin_blocking(client: Redis, tenant: str, now_us: int, *, identity: str = "") -> None:
+    """Start a brand-new tenant at position 0 through a blocking client, unless Redis has another identity."""
     with unavailable_when_it_fails():
-        async with client.pipeline(transaction=True) as pipeline:
-            pipeline.hsetnx(redis_keys.progress(tenant), "as_of_us", str(now_us))
-            pipeline.set(redis_keys.position(tenant), 0, nx=True)
-            await pipeline.execute()
+        BEGIN.run(client, _begun_with(tenant), [now_us, identity])
+
+
+async def begin(client: AsyncRedis, tenant: str, now_us: int, *, identity: str = "") -> None:
+    """Start a brand-new tenant at position 0; a second call changes nothing, nor does one in a Redis of another
+    identity.
+    """
+    with unavailable_when_it_fails():
+        await BEGIN.ask(client, _begun_with(tenant), [now_us, identity])
+
+
+def _begun_with(tenant: str) -> list[str]:
+    return [redis_keys.position(tenant), redis_keys.progress(tenant), redis_keys.IDENTITY]
 
 
 async def position_and_oldest(client: AsyncRedis, tenant: str) -> tuple[int, int | None]:
@@ -244,6 +262,13 @@ async def position_and_oldest(client: AsyncRedis, tenant: str) -> tuple[int, int
     if position is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
     return int(position), None if oldest is None else int(oldest)
+
+
+def close_behind(client: Redis, tenant: str, archived: int) -> None:
+    """Let nothing be appended until the position is restored: it lies behind what is archived, since Redis fell back to
+    an older state.
+    """
+    client.hset(redis_keys.progress(tenant), "archived", str(archived))
 
 
 def initialise_position(client: Redis, tenant: str, position: int) -> bool:
@@ -275,6 +300,14 @@ def read_entries(client: Redis, tenant: str, consumer: str, count: int, max_item
         if "BUSYGROUP" not in str(error):
             raise
     return _read(client_any, tenant, consumer, count, max_items, pending=False)
+
+
+def oldest_entries(client: Redis, tenant: str, count: int) -> list[StreamEntry]:
+    """The oldest entries, delivered or not, without taking them."""
+    rows = client.xrange(redis_keys.stream(tenant), count=count)
+    return [
+        _entry(_text(entry_id), known, 1) for entry_id, fields in rows or [] if (known := _fields(fields)) is not None
+    ]
 
 
 def acknowledge(client: Redis, tenant: str, entry_ids: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ SQLite by default (write-ahead log, synchronous FULL: a commit survives SIGKILL 
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -21,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
 
-HEAD = "0005"  # the newest migration; a test compares it with the files in migrations/versions
+HEAD = "0006"  # the newest migration; a test compares it with the files in migrations/versions
 BUSY_SECONDS = 30
 MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock
 KEYS_PER_SELECT = 400
@@ -98,6 +99,13 @@ def check_connection(engine: Engine) -> None:
     """Raise SQLAlchemyError unless the database answers."""
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
+
+
+def database_now_us(connection: Connection) -> int:
+    """The database's clock, microseconds since 1970, so that several hosts agree; on SQLite the host's."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.scalar(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")))
+    return time.time_ns() // 1_000
 
 
 def migrate(engine: Engine) -> None:

@@ -39,6 +39,7 @@ from service.storage.sql.schema.case_tables import (
 from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
 from service.storage.sql.schema.declarations import Big, metadata
 from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
+from service.storage.sql.schema.installation_tables import redis_identity, redis_users
 from service.storage.sql.schema.privacy_tables import erasures
 from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, sources, subscriptions
 
@@ -72,6 +73,8 @@ __all__ = [
     "notes",
     "outcomes",
     "policy_overrides",
+    "redis_identity",
+    "redis_users",
     "reporter_warnings",
     "restorations",
     "sessions",

@@ -1,0 +1,85 @@
+"""Whether this API's Redis is the one of its database (service/storage/redis_store/redis_identity.py), looked at every
+second. Until that is known, and whenever it is not so, nothing is accepted or answered.
+
+While the database does not answer, what was known last holds: complaints are accepted into Redis meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from service.errors import StoreUnavailable
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.redis_identity import SIGN_SECONDS, ForeignRedis, as_text, end_use, sign
+from service.storage.redis_store.stream import AsyncRedis, unavailable_when_it_fails
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+_UNKNOWN = "it is not known yet whether Redis belongs to this database: try again in a second"
+
+
+class RedisGuard:
+    """The identity that Redis must have, or why nothing may be accepted."""
+
+    def __init__(self, engine: Engine, client: AsyncRedis, user: str) -> None:
+        self._engine, self._client, self._user = engine, client, user
+        self._identity: str | None = None
+        self._refusal = _UNKNOWN
+        self._signed_at = -SIGN_SECONDS
+
+    def identity(self) -> str:
+        """The identity that Redis must have. Raises ForeignRedis."""
+        if self._identity is None:
+            raise ForeignRedis(self._refusal)
+        return self._identity
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Look once, and go on looking until the end of the block."""
+        await self.look()
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            with suppress(SQLAlchemyError):
+                await run_in_threadpool(end_use, self._engine, self._user)
+
+    async def look(self) -> None:
+        """Compare both stores once; says in SQL, every few seconds, that this Redis is in use."""
+        try:
+            with unavailable_when_it_fails():
+                found = await self._client.get(redis_keys.IDENTITY)
+        except StoreUnavailable:
+            return  # whoever reads from it finds out
+        in_redis = as_text(found)
+        if in_redis == self._identity is not None and time.monotonic() - self._signed_at < SIGN_SECONDS:
+            return
+        if in_redis != self._identity:
+            self._identity, self._refusal = None, _UNKNOWN
+        try:
+            await run_in_threadpool(sign, self._engine, in_redis, self._user)
+        except ForeignRedis as error:
+            if self._refusal != str(error):
+                log.error("nothing is accepted: %s", error)
+            self._identity, self._refusal = None, str(error)
+        except SQLAlchemyError as error:
+            log.warning("the database does not say which Redis belongs to it: %s", type(error).__name__)
+        else:
+            self._identity, self._signed_at = in_redis, time.monotonic()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.look()
