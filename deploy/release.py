@@ -1,6 +1,7 @@
 """Make a release of HEAD: packages, plugin, lists of parts, provenance and checksums in one folder.
 
-    .venv/bin/python deploy/release.py --cyclonedx .venv-release/bin/cyclonedx-py [--out build/release] [--no-try] [--no-image]
+    .venv/bin/python deploy/release.py --cyclonedx .venv-release/bin/cyclonedx-py [--out build/release]
+        [--no-try] [--no-image]
 
 Refuses a dirty tree and a version without a section in CHANGELOG.md; builds everything twice and refuses a byte that
 differs. The image is built where a Docker engine answers. Exit codes: 0 all done, 1 refused or failed, 3 all but the

@@ -51,20 +51,28 @@ def check_source(root: Path) -> str:
     if found is None:
         raise Refused('service/__init__.py has no line like __version__ = "1.2.3"')
     version = found[1]
-    section = re.search(
-        rf"^## \[?{re.escape(version)}\]?(?: .*)?\n(.*?)(?=^## |\Z)",
-        (root / "CHANGELOG.md").read_text(),
-        re.MULTILINE | re.DOTALL,
+    sections = dict(
+        re.findall(r"^## \[?([^\]\s]+)\]?[^\n]*\n(.*?)(?=^## |\Z)", changes(root), re.MULTILINE | re.DOTALL)
     )
-    if section is None or not section[1].strip():
+    if not sections.get(version, "").strip():
         raise Refused(
             f"CHANGELOG.md has no section of {version}, or an empty one: give [Unreleased] that heading, with the date"
+        )
+    if sections.get("Unreleased", "").strip():
+        raise Refused(
+            f"CHANGELOG.md has changes under [Unreleased] that {version} would contain: raise the version in"
+            " service/__init__.py and give them its heading"
         )
     if git(root, "tag", "--list", f"v{version}") and git(root, "rev-list", "-n1", f"v{version}") != git(
         root, "rev-parse", "HEAD"
     ):
         raise Refused(f"the tag v{version} names another commit: raise the version in service/__init__.py")
     return version
+
+
+def changes(root: Path) -> str:
+    """CHANGELOG.md."""
+    return (root / "CHANGELOG.md").read_text()
 
 
 def clean_tree(root: Path, into: Path, *, disturbed: bool) -> Path:

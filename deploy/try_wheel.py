@@ -30,6 +30,7 @@ import service, workers.jobs, workers.clock, workers.audit.command
 from service import data_folder
 from service.app import create_app
 from service.settings import read_settings
+from service.storage.redis_store.job_kinds import JOB_KINDS
 from service.storage.sql.engine import HEAD, schema_version
 
 place, data = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
@@ -38,7 +39,7 @@ assert here.is_relative_to(place), f"service comes from {here}, not from {place}
 engine = data_folder.prepare(read_settings(data, {}))
 assert schema_version(engine) == HEAD
 engine.dispose()
-[__import__(name) for name in workers.jobs.JOBS.values()]
+[__import__(kind.module) for kind in JOB_KINDS.values()]
 for needed in ("console/static/console.css", "console/static/vendor/htmx.min.js", "console/templates"):
     assert (here / needed).exists(), f"{needed} is missing"
 assert list((here / "storage/sql/migrations/versions").glob("0001*.py"))
