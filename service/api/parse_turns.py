@@ -2,7 +2,7 @@
 
 Reading one document holds up to 64 MiB and the interpreter for a while. The work inside is counted
 (service/platforms/json_paths.py, service/intake/json_bounds.py), since a thread cannot be stopped; here only so many
-run at once, and who gets no turn in time is told to come back.
+run at once, and a post that gets no turn in time has to be sent again.
 """
 
 from __future__ import annotations

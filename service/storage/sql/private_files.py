@@ -18,9 +18,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file for its owner alone, unless it exists. What stands in the way is left to whoever opens it:
-    their error says more.
-    """
+    """Create an empty file for its owner alone, unless it exists. An error is left to the code that opens the file."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError:
