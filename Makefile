@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres test-postgres-quick postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies lint types docs docs-lock bench lock clean
+.PHONY: help install demo test test-postgres test-postgres-quick postgresql php rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -121,6 +121,15 @@ audit-dependencies: .venv-audit/bin/pip-audit ## are there known vulnerabilities
 .venv-audit/bin/pip-audit:
 	$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.10,<3'
 
+# The tool that lists what is inside has an environment of its own, with hashes. Exit code 3: all but the image was made.
+release: $(INSTALLED) .venv-release/.installed ## a release of HEAD in build/release: packages, image, lists of parts, provenance, checksums (docs/how-to/release.md)
+	$(BIN)/python deploy/release.py --cyclonedx .venv-release/bin/cyclonedx-py
+
+.venv-release/.installed: deploy/release.lock
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/release.lock
+	@touch $@
+
 # Where there is no Docker engine, or nobody who knows of vulnerabilities can be reached, that part says so (exit code 3) and the rest counts.
 verify: lint types rules docs test e2e test-postgres prometheus fuzz chaos ## everything in its long form, as for a night
 	$(TRY_COMPOSE) || [ $$? -eq 3 ]
@@ -174,7 +183,8 @@ lock: ## requirements.lock anew from pyproject.toml
 	$(COMPILE) --extra postgresql --constraint requirements.lock --output-file deploy/image.lock pyproject.toml
 	sed 's/^\(async-timeout==[^ ]*\) /\1 ; python_full_version < "3.11.3" /' requirements.old.lock >> deploy/image.lock
 	echo hatchling | $(COMPILE) --constraint requirements.lock --output-file deploy/build.lock -
+	echo 'cyclonedx-bom>=7,<8' | $(COMPILE) --output-file deploy/release.lock -
 	rm requirements.old.lock
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) .venv-audit .venv-docs build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-audit .venv-docs .venv-release build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

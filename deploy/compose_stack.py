@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 import socket
 import subprocess
@@ -174,25 +173,26 @@ class Stack:
 def stack(overrides: Sequence[Path]) -> Iterator[Stack]:
     """docker-compose.yml as a project; containers, networks and volumes are always removed at the end."""
     ports = {name: free_port() for name in PORTS}
-    environment = {
-        "BRIGADEWATCH_SECRET_KEY": secrets.token_hex(32),
-        "POSTGRES_PASSWORD": secrets.token_hex(24),
-        "COMPOSE_PROFILES": "",
-        **{name: str(port) for name, port in ports.items()},
-    }
-    found = Stack(
-        f"brigadewatch-try-{os.getpid()}",
-        [ROOT / "docker-compose.yml", *overrides],
-        environment,
-        {PORTS[name]: port for name, port in ports.items()},
-    )
-    try:
-        yield found
-    except BaseException:
-        tell_logs(found)
-        raise
-    finally:
-        found.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+    with tempfile.TemporaryDirectory(prefix="brigadewatch-secrets-") as secrets:
+        environment = {
+            "BRIGADEWATCH_SECRETS": secrets,
+            "COMPOSE_PROFILES": "",
+            **{name: str(port) for name, port in ports.items()},
+        }
+        run("sh", str(ROOT / "deploy" / "make_secrets.sh"), environment=environment)
+        found = Stack(
+            f"brigadewatch-try-{os.getpid()}",
+            [ROOT / "docker-compose.yml", *overrides],
+            environment,
+            {PORTS[name]: port for name, port in ports.items()},
+        )
+        try:
+            yield found
+        except BaseException:
+            tell_logs(found)
+            raise
+        finally:
+            found.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
 
 
 @contextmanager
@@ -218,15 +218,18 @@ def second_host(first: Stack) -> Iterator[Stack]:
 
 
 def _beside(project: str, database: str) -> dict[str, object]:
-    # Both hosts are one machine here: the network of the first one's stores stands for the cable between them. SQLite
+    # Both hosts are one machine here: the networks of the first one's stores stand for the cable between them. SQLite
     # needs the same disk, too.
-    network: dict[str, object] = {"networks": {"default": {"external": True, "name": f"{project}_stores"}}}
-    if not database.startswith("sqlite"):
-        return network
-    return network | {
-        "services": {"worker-detect": {"volumes": ["data:/data"]}},
-        "volumes": {"data": {"external": True, "name": f"{project}_data"}},
+    networks = ("queue", "database")
+    worker: dict[str, object] = {"networks": list(networks)}
+    beside: dict[str, object] = {
+        "services": {"worker-detect": worker},
+        "networks": {name: {"external": True, "name": f"{project}_{name}"} for name in networks},
     }
+    if database.startswith("sqlite"):
+        worker["volumes"] = ["data:/data"]
+        beside["volumes"] = {"data": {"external": True, "name": f"{project}_data"}}
+    return beside
 
 
 def tell_logs(of: Stack) -> None:

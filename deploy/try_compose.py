@@ -35,6 +35,7 @@ from service.replay import Replay
 
 STORES = ("valkey", "postgres")
 # from the start of a killed container until everything is acknowledged, archived and analysed again
+PASSWORD = "REDISCLI_AUTH=$(cat /run/secrets/valkey_password)"
 HEAL_SECONDS = 60.0
 TAKE_OVER_SECONDS = 60.0
 PAUSE_SECONDS = 0.25  # between two batches beside the kills
@@ -337,7 +338,7 @@ def versions(of: Stack, seen: Seen) -> None:
     engine = run("docker", "version", "--format", "{{.Server.Version}}").strip()
     compose = of.compose("version", "--short").strip()
     python = of.execute("api", "python", "--version").strip()
-    valkey = of.execute("valkey", "redis-cli", "info", "server")
+    valkey = of.execute("valkey", "sh", "-c", f"{PASSWORD} redis-cli info server")
     named = dict(line.split(":", 1) for line in valkey.splitlines() if ":" in line)
     postgres = of.execute("postgres", "pg_isready", "--version").strip()
     server = f"{named.get('server_name', 'redis')} {named.get('valkey_version') or named.get('redis_version')}".replace(

@@ -33,6 +33,7 @@ from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
 from service.api.headers import SafeHeaders
 from service.api.limits import BodyBudget, Rates
+from service.api.parse_turns import ParseTurns
 from service.api.privacy_filters import PrivacyFilters
 from service.api.raw_path import RawPath, decoded_path
 from service.api.redis_guard import RedisGuard
@@ -117,6 +118,7 @@ def _context(settings: Settings, engine: Engine, client: AsyncRedis) -> ApiConte
         key_ring=KeyRing(engine),
         rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client),
         bodies=BodyBudget(),
+        parse_turns=ParseTurns(),
         box=box,
         privacy_filters=PrivacyFilters(engine, box),
     )

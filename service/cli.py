@@ -44,6 +44,7 @@ for name, group in (
 
 def main() -> None:
     """Run the command in sys.argv and exit."""
+    os.umask(0o077)  # databases, exports, reports and logs hold people's ids: they are for who runs this
     try:
         app(args=histories.spread_outcomes(sys.argv[1:]))
     except (UnknownTenant, UsageError) as error:

@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 
 from service.errors import Refused, StoreUnavailable
 from service.settings import Settings
 from service.storage.accounts.secret_box import SECRET_NAME, SecretBox
 from service.storage.sql.engine import migrate, open_database
+from service.storage.sql.private_files import create_private, of_database, tighten, trees
 
 _LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME, _API_URL_NAME = ".lock", ".running", "redis.url", "api.url"
 
@@ -37,6 +39,7 @@ def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
         with _locked(settings.data / _LOCK_NAME):
             if make_secret and not settings.secret_keys:
                 _make_secret(settings.data / SECRET_NAME)
+            tighten(_private(settings))
             engine = open_database(settings.database_url)
             migrate(engine)
     except OSError as error:
@@ -45,6 +48,16 @@ def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
             " BRIGADEWATCH_DATA"
         ) from error
     return engine
+
+
+def _private(settings: Settings) -> Iterator[Path]:
+    """What other users of the machine may not read: named one by one, since the folder may hold strangers' files."""
+    for name in (SECRET_NAME, _LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME, _API_URL_NAME):
+        yield settings.data / name
+    yield from trees([settings.data / "redis", settings.data / "logs"])
+    database = make_url(settings.database_url)
+    if database.get_backend_name() == "sqlite" and database.database and database.database != ":memory:":
+        yield from of_database(Path(database.database).resolve())
 
 
 def redis_url(settings: Settings) -> str:
@@ -79,6 +92,7 @@ def api_url(settings: Settings) -> str | None:
 @contextmanager
 def running(settings: Settings) -> Iterator[None]:
     """Hold the folder for one `up` or `demo`. Raises Refused while another one holds it."""
+    create_private(settings.data / _RUNNING_NAME)
     with (settings.data / _RUNNING_NAME).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,6 +128,7 @@ def _published(path: Path, text: str) -> Iterator[None]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    create_private(path)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield  # closing the file releases the lock, also when the process is killed

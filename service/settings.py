@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 DEFAULT_DATA = "./brigadewatch-data"
 # 32 bytes, hexadecimal or URL-safe base64
@@ -39,7 +40,7 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
     """The settings of this process.
 
     `data` is a command line's --data and wins over BRIGADEWATCH_DATA. Raises ValueError naming the
-    variable if its value is not a number, a key or an address.
+    variable if its value is not a number, a key or an address, or names a file that cannot be read.
     """
     env = dict(os.environ) if environ is None else environ
     folder = data or Path(env.get("BRIGADEWATCH_DATA") or DEFAULT_DATA)
@@ -62,20 +63,49 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
 
     return Settings(
         data=folder,
-        redis_url=env.get("REDIS_URL") or None,
-        database_url=env.get("DATABASE_URL") or f"sqlite:///{folder / 'brigadewatch.sqlite3'}",
+        redis_url=_with_password(env, "REDIS_URL", "REDIS_PASSWORD_FILE") or None,
+        database_url=_with_password(env, "DATABASE_URL", "DATABASE_PASSWORD_FILE")
+        or f"sqlite:///{folder / 'brigadewatch.sqlite3'}",
         max_body_bytes=int(number("BRIGADEWATCH_MAX_BODY_BYTES", 8 * 1024 * 1024)),
         max_stream_items=int(number("BRIGADEWATCH_MAX_STREAM_ITEMS", 1_000_000)),
         rate_per_tenant=rate("BRIGADEWATCH_RATE_PER_TENANT"),
         rate_per_key=rate("BRIGADEWATCH_RATE_PER_KEY"),
         redis_timeout_seconds=number("BRIGADEWATCH_REDIS_TIMEOUT_SECONDS", 2.0),
         log_level=env.get("BRIGADEWATCH_LOG_LEVEL") or "INFO",
-        secret_keys=_secret_keys(env.get("BRIGADEWATCH_SECRET_KEY") or ""),
+        secret_keys=_secret_keys(
+            env.get("BRIGADEWATCH_SECRET_KEY") or _secret_file(env, "BRIGADEWATCH_SECRET_KEY_FILE") or ""
+        ),
         outbound_allow=env.get("BRIGADEWATCH_OUTBOUND_ALLOW") or "",
         poll_seconds=max(1.0, number("BRIGADEWATCH_POLL_SECONDS", 60.0)),
         alive_file=Path(env["BRIGADEWATCH_ALIVE_FILE"]) if env.get("BRIGADEWATCH_ALIVE_FILE") else None,
         public_url=_public_url(env.get("BRIGADEWATCH_PUBLIC_URL") or ""),
     )
+
+
+def _secret_file(env: dict[str, str], name: str) -> str | None:
+    """The first line of the file that a variable names: `docker inspect` and lists of processes do not show it."""
+    if not env.get(name):
+        return None
+    try:
+        text = Path(env[name]).read_text(encoding="utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{name} is {env[name]!r}, which cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}"
+        ) from None
+    if not text:
+        raise ValueError(f"{name} is {env[name]!r}, which is empty; write the secret on its first line")
+    return text
+
+
+def _with_password(env: dict[str, str], url_name: str, file_name: str) -> str:
+    """The URL with the password in the file, unless it has one or is a SQLite file's."""
+    url = env.get(url_name) or ""
+    scheme, separator, rest = url.partition("://")
+    user, _, host = rest.rpartition("@") if "@" in rest.partition("?")[0].partition("/")[0] else ("", "", rest)
+    if not separator or scheme.startswith("sqlite") or ":" in user:
+        return url
+    password = _secret_file(env, file_name)
+    return url if password is None else f"{scheme}://{user}:{quote(password, safe='')}@{host}"
 
 
 def _public_url(text: str) -> str | None:

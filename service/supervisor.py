@@ -34,6 +34,7 @@ from service.redis_start import agree_before_start
 from service.settings import Settings
 from service.storage.redis_store.job_kinds import QUEUES
 from service.storage.sql.engine import open_database
+from service.storage.sql.private_files import create_private
 
 END_SECONDS = 10.0  # from SIGTERM to SIGKILL
 _PAUSE_FIRST, _PAUSE_LAST = 0.2, 5.0  # seconds between a death and the next start
@@ -69,6 +70,7 @@ class Child:
                 pass_fds=self.keep_descriptors,
                 # A session of its own: Ctrl-C reaches only the supervisor, which stops the children in order.
                 start_new_session=True,
+                umask=0o077,  # the embedded Redis' files too are for their owner alone
                 preexec_fn=_die_with_parent if _LIBC else None,
             )
         self.started = time.monotonic()
@@ -342,6 +344,7 @@ def _opened_log(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists() and path.stat().st_size > _LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
+    create_private(path)
     with path.open("ab") as log:
         yield log
 

@@ -13,6 +13,7 @@ from service.api.analysis_waiters import AnalysisWaiters
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
 from service.api.limits import BodyBudget, Rates
+from service.api.parse_turns import ParseTurns
 from service.api.privacy_filters import PrivacyFilters
 from service.api.redis_guard import RedisGuard
 from service.settings import Settings
@@ -66,6 +67,7 @@ class ApiContext:
     key_ring: KeyRing
     rates: Rates
     bodies: BodyBudget
+    parse_turns: ParseTurns
     box: SecretBox  # opens the secrets of sources
     privacy_filters: PrivacyFilters  # every way in applies the tenant's before it stores anything
     now: Callable[[], datetime] = wall_clock

@@ -11,22 +11,25 @@ from service.api.api_context import api_context
 from service.api.body import media_type, read_body
 from service.api.problems import Invalid
 from service.intake.documents import UnreadableDocument
+from service.intake.json_bounds import check_values
 from service.intake.pointers import json_fault, message_of, pointer_of
 from service.model import RejectedItem
 
 Model = TypeVar("Model", bound=BaseModel)
+_MAX_VALUES = 30_000  # a decision may exclude 10,000 reporters
 
 
 async def model_body(request: Request, model: type[Model], noun: str) -> Model:
     """The body as a `model`, which errors call `noun` ("a decision").
 
-    Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument (400) for invalid JSON, and
-    Invalid (422) with a pointer to each fault.
+    Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument (400) for invalid JSON,
+    TooManyValues (413), and Invalid (422) with a pointer to each fault.
     """
     media_type(request, "application/json")
     api = api_context(request)
     with api.bodies.reserve() as hold:
         body = await read_body(request, limit=api.settings.max_body_bytes, hold=hold)
+        check_values(body, _MAX_VALUES)
         try:
             return model.model_validate_json(body)
         except ValidationError as error:

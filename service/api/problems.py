@@ -30,6 +30,7 @@ from service.errors import (
     UnknownTenant,
 )
 from service.intake.documents import TooManyItems, UnreadableDocument
+from service.intake.json_bounds import TooManyValues
 from service.intake.pointers import message_of, pointer_of
 from service.model import RejectedItem
 
@@ -52,6 +53,7 @@ STATUS_BY_FAILURE: tuple[tuple[type[Exception], int], ...] = (
     (Invalid, 422),
     (UnreadableDocument, 400),
     (TooManyItems, 413),
+    (TooManyValues, 413),
     (InvalidCursor, 400),
     (NotFound, 404),
     (UnknownTenant, 404),

@@ -16,6 +16,7 @@ from service.api.auth import require
 from service.api.openapi_parts import answers, refusals
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page
 from service.model import microseconds, moment
+from service.platforms import registry
 from service.storage.accounts.tenants import KeyRecord, name_of_key
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write
@@ -60,7 +61,11 @@ class SourceItem(BaseModel):
     polled_at: datetime | None = Field(None, description="Time of the latest successful poll. Null: none so far.")
     next_poll_at: datetime | None = Field(None, description="When the next poll is due. Null: not polled.")
     failures: int = Field(0, description="Number of polls in a row that have failed.")
-    last_error: str | None = Field(None, description="Why the latest poll failed, for people. Null: it did not.")
+    last_error: str | None = Field(
+        None,
+        description="Why the latest poll failed, or why posts cannot be read with this field map (they get 503), for"
+        " people. Null: neither is so.",
+    )
 
 
 def source_item(source: Source, now_us: int) -> SourceItem:
@@ -79,7 +84,7 @@ def source_item(source: Source, now_us: int) -> SourceItem:
         polled_at=None if source.polled_us is None else moment(source.polled_us),
         next_poll_at=None if source.next_poll_us is None else moment(source.next_poll_us),
         failures=source.failures,
-        last_error=source.last_error,
+        last_error=source.last_error or registry.mapping_problem(source.platform, source.mapping),
     )
 
 

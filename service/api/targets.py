@@ -26,6 +26,7 @@ from service.api.openapi_parts import (
 from service.api.problems import Invalid
 from service.api.questions import LONGEST_WAIT_MS, MOST, Question, answers_to, question_of
 from service.api.raw_path import segment
+from service.intake.json_bounds import check_values
 from service.intake.pointers import first_error
 from service.model import Frozen, Id, RejectedItem, Whole
 from service.moderation.target_assessment import Assessment
@@ -33,6 +34,7 @@ from service.moderation.target_assessment import Assessment
 router = APIRouter(tags=["targets"])
 _FRESHNESS = {"as_of", "retry_after_ms"}  # move with every call; what they vouch for does not
 MAX_QUESTION_BYTES = 1024 * 1024  # 500 ids of 128 characters, every one escaped, fit
+_MAX_VALUES = 1_000
 
 
 class AssessRequest(Frozen):
@@ -128,6 +130,7 @@ def is_known(request: Request, tag: str) -> bool:
 
 
 def _assess_request(body: bytes) -> AssessRequest:
+    check_values(body, _MAX_VALUES)
     try:
         return AssessRequest.model_validate_json(body)
     except ValidationError as error:

@@ -28,11 +28,14 @@ from service.api.problems import Invalid
 from service.api.submissions import accepted_response, new_batch, store
 from service.api.tenant_start import with_tenant_initialised
 from service.api.webhook_auth import Sender, check_plain, verified
+from service.errors import StoreUnavailable
 from service.intake.documents import MAX_LINES, Submission, TooManyItems, UnreadableDocument
 from service.intake.items import parsed
+from service.intake.json_bounds import MAX_VALUES_OF_PAYLOAD, TooManyValues
 from service.intake.pointers import json_fault
 from service.model import RejectedItem, microseconds
 from service.platforms import registry
+from service.platforms.field_map import BadMapping
 from service.platforms.payload import Payload, Unusable
 from service.platforms.signatures import Standard
 from service.storage.accounts.tenants import KeyRecord
@@ -136,10 +139,19 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     source, key, observe = sender.source, sender.key, metrics_sink(request)
     now = api.now()
     try:
-        delivery = await run_in_threadpool(_delivery, source, body, now)
-    except (Unusable, UnreadableDocument) as error:
+        async with api.parse_turns.of(source.tenant_id):
+            delivery = await run_in_threadpool(_delivery, source, body, now)
+    except BadMapping as error:
+        observe.webhook(source.platform, "unusable")
+        log.error("the field map of the source …%s is not valid: %s", source.id[-6:], error)
+        raise StoreUnavailable(
+            "the field map of this source is not valid by the rules of this version: nothing was stored, and posts are"
+            " accepted again once an administrator has connected the platform with another one"
+        ) from None
+    except (Unusable, UnreadableDocument, TooManyItems, TooManyValues) as error:
         observe.webhook(source.platform, "unusable")
         log.warning("a verified webhook of %s cannot be used: %s", source.platform, type(error).__name__)
+        await api.rates.charge(key, _price(body))
         if isinstance(error, Unusable):
             raise Invalid(str(error), [RejectedItem(detail=str(error), pointer="")]) from None
         raise
@@ -168,6 +180,7 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
             batch.rejected_count,
         )
     else:
+        await api.rates.charge(key, _price(body))
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
     observe.webhook(source.platform, "taken" if batch.lines else "empty")
     # Items that were refused may be valid when they come again: a clock may have been wrong.
@@ -178,14 +191,21 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
 
 def _delivery(source: Source, body: bytes, now: datetime) -> Payload:
     try:
-        document = parsed(body)
+        document = parsed(body, MAX_VALUES_OF_PAYLOAD)
+    except TooManyValues:
+        raise
     except ValueError as error:
         raise UnreadableDocument(json_fault(error)) from None
     delivery = registry.read(source.platform, document, now, source.mapping)
     # Payloads are cumulative: with a smaller bound a post with many reports could never be received again.
     if len(delivery.items) > MAX_LINES:
-        raise TooManyItems(f"payload has {len(delivery.items)} items; at most {MAX_LINES} are accepted at once")
+        raise TooManyItems(f"payload has more than {MAX_LINES} items, which is the most that is accepted at once")
     return delivery
+
+
+def _price(body: bytes) -> int:
+    """What a post without one valid item costs, in items: by its size, or it would be read for nothing."""
+    return 1 + len(body) // 1024
 
 
 def _event(request: Request, source: Source, delivery: Payload, body: bytes) -> bytes:

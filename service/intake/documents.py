@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from service.intake.items import MachineComplaint, Noun, canonical, parsed, read_line, read_value
+from service.intake.json_bounds import TooManyValues
 from service.intake.pointers import json_fault
 from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.model import Complaint, Frozen, RejectedItem
@@ -74,7 +75,7 @@ class Submission:
 def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch: Submission) -> Iterator[None]:
     """Fill `batch` from the document, yielding after each slice.
 
-    Raises UnreadableDocument and TooManyItems, both before anything is in the batch.
+    Raises UnreadableDocument, TooManyItems and TooManyValues, all before anything is in the batch.
     """
     return _read_lines(document, noun, now, batch) if form == "ndjson" else _read_json(document, noun, now, batch)
 
@@ -82,6 +83,8 @@ def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch:
 def _read_json(document: bytes, noun: Noun, now: datetime, batch: Submission) -> Iterator[None]:
     try:
         value = parsed(document)
+    except TooManyValues:
+        raise
     except ValueError as error:
         raise UnreadableDocument(json_fault(error)) from None
     yield

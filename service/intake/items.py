@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from service.intake.json_bounds import MAX_VALUES_OF_BODY, MAX_VALUES_OF_LINE, TooManyValues, check_values
 from service.intake.pointers import LONE_SURROGATE, first_error, json_fault
 from service.model import Complaint, Frozen, Id, Outcome, RejectedItem
 
@@ -53,6 +54,10 @@ def read_line(raw: bytes, noun: Noun, now: datetime, line: int | None = None) ->
             line=line, detail=f"line has {len(raw)} bytes; an item may have at most {MAX_LINE_BYTES}", pointer=""
         )
     try:
+        check_values(raw, MAX_VALUES_OF_LINE)
+    except TooManyValues as error:
+        return RejectedItem(line=line, detail=str(error), pointer="")
+    try:
         item = noun.model.__pydantic_validator__.validate_json(raw)
     except ValidationError as error:
         return _refusal_of_text(raw, noun, error, now, line)
@@ -79,12 +84,13 @@ def withdrawal(complaint_id: str) -> bytes:
     return b"w" + json.dumps({"id": complaint_id}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def parsed(raw: bytes) -> Any:
-    """The value of a JSON text. Raises ValueError for invalid JSON.
+def parsed(raw: bytes, max_values: int = MAX_VALUES_OF_BODY) -> Any:
+    """The value of a JSON text. Raises TooManyValues (service/intake/json_bounds.py), ValueError for invalid JSON.
 
     pydantic's parser refuses an escaped lone surrogate, and with it the whole text; Python's accepts it, so that only
     the item that contains it is refused.
     """
+    check_values(raw, max_values)
     try:
         return from_json(raw)
     except ValueError as error:

@@ -17,6 +17,7 @@ LIMITS = (
     "backlog",
     "redis-memory",
     "bodies-held",
+    "payloads",
     "slow-body",
     "large-body",
     "sign-in-address",

@@ -10,9 +10,10 @@
                  "fields": {"id": "$.id", "target_id": "$.post", "decided_at": "$.at",
                             "verdict": {"path": "$.result", "map": {"ok": "rejected", "bad": "upheld"}}}}}
 
-A field is a JSONPath (RFC 9535, one value: no wildcard, filter or `..`), a constant, or an object with `path` and any
-of `map`, `default`, `prefix`, `as` ("unix", "unix_ms": numbers to times) and `from: "document"` (the whole document,
-not the item). Without a mapping the documents are complaints and outcomes of the API, signed as Standard Webhooks.
+A field is a JSONPath (RFC 9535, one value: no wildcard, filter or `..`; json_paths.py), a constant, or an object with
+`path` and any of `map`, `default`, `prefix`, `as` ("unix", "unix_ms": numbers to times) and `from: "document"` (the
+whole document, not the item). Without a mapping the documents are complaints and outcomes of the API, signed as
+Standard Webhooks.
 """
 
 from __future__ import annotations
@@ -22,17 +23,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError
-
 from service.intake.items import COMPLAINT, OUTCOME, Noun
 from service.model import EARLIEST, LATEST
+from service.platforms.items import ID_CHARACTERS
+from service.platforms.json_paths import MAX_CHARACTERS, BadPath, Path, Work, compiled
 from service.platforms.payload import identity
 from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
 
-MAX_PATH_CHARACTERS = 200
 _LONGEST_MESSAGE = 1_000
 MAX_VALUES = 1_000  # of one `map` or `in`
-_SYNTAX = JSONPathEnvironment(strict=True)
+MAX_FIELDS = 64  # of one kind: a complaint has 16 and at most 32 attributes
 _COMPLAINT_FIELDS = (
     "id",
     "occurred_at",
@@ -75,25 +75,26 @@ class BadMapping(ValueError):
 class FieldPath:
     """Where one field's value comes from."""
 
-    path: JSONPath | None  # None: a constant
+    path: Path | None  # None: a constant
     from_document: bool = False
     values: Mapping[str, Any] | None = None
     default: Any = None
     prefix: str = ""
     unit: timedelta | None = None  # of a time that is a number since 1970
 
-    def value(self, item: object, document: object) -> Any:
-        """The value for one item; None where there is none."""
+    def value(self, item: object, document: object, work: Work) -> Any:
+        """The value for one item; None where there is none. Raises Unusable when the work is used up."""
         if self.path is None:
             return self.default
-        found = _at(self.path, document if self.from_document else item)
+        found = self.path.value(document if self.from_document else item, work)
         if self.values is not None:
             found = self.values.get(_key(found))
         if self.unit is not None:
             found = _time(found, self.unit)
         if self.prefix and found is not None:
             text = identity(found)
-            found = None if text is None else self.prefix + text
+            # Cut to a length that is refused as well: whole, every item could hold megabytes of its own.
+            found = None if text is None else self.prefix + text[: ID_CHARACTERS + 1]
         return self.default if found is None else found
 
 
@@ -106,9 +107,9 @@ class Shape:
     when: FieldPath | None = None
     among: frozenset[str] = frozenset()
 
-    def fits(self, item: object, document: object) -> bool:
-        """Whether the item is of this kind."""
-        return self.when is None or _key(self.when.value(item, document)) in self.among
+    def fits(self, item: object, document: object, work: Work) -> bool:
+        """Whether the item is of this kind. Raises Unusable when the work is used up."""
+        return self.when is None or _key(self.when.value(item, document, work)) in self.among
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class FieldMap:
     """A checked mapping."""
 
     scheme: Scheme
-    items: JSONPath | None
+    items: Path | None
     shapes: tuple[Shape, ...] = field(default=())
 
 
@@ -138,6 +139,13 @@ def read_mapping(mapping: Mapping[str, Any] | None) -> FieldMap:
     return FieldMap(_scheme(mapping.get("signature")), items, tuple(shapes))
 
 
+def read_signature(mapping: Mapping[str, Any] | None) -> Scheme:
+    """How posts are signed, whatever the rest of the mapping is: a rule that came after it was stored must not make
+    its posts look forged. Raises BadMapping.
+    """
+    return Standard() if mapping is None else _scheme(mapping.get("signature"))
+
+
 def _shape(name: str, noun: Noun, value: object) -> Shape:
     place = f"/{name}"
     _only(value, place, "when", "fields")
@@ -145,6 +153,8 @@ def _shape(name: str, noun: Noun, value: object) -> Shape:
     fields = value.get("fields")
     if not isinstance(fields, Mapping):
         raise BadMapping(f"{place}/fields has to be an object: each field, with the place of its value")
+    if len(fields) > MAX_FIELDS:
+        raise BadMapping(f"{place}/fields has {len(fields)} fields; at most {MAX_FIELDS} are allowed")
     allowed = _COMPLAINT_FIELDS if name == "complaint" else _OUTCOME_FIELDS
     for key in fields:
         if key not in allowed and not (
@@ -267,31 +277,13 @@ def _text(value: object, place: str) -> str:
     return value
 
 
-def _path(value: object, place: str, *, several: bool = False) -> JSONPath:
-    if not isinstance(value, str) or len(value) > MAX_PATH_CHARACTERS:
-        raise BadMapping(f"{place} has to be a JSONPath of at most {MAX_PATH_CHARACTERS} characters, like $.post.id")
+def _path(value: object, place: str, *, several: bool = False) -> Path:
+    if not isinstance(value, str) or len(value) > MAX_CHARACTERS:
+        raise BadMapping(f"{place} has to be a JSONPath of at most {MAX_CHARACTERS} characters, like $.post.id")
     try:
-        path = _SYNTAX.compile(value)
-    except (JSONPathError, ValueError, RecursionError) as error:
-        raise BadMapping(f"{place}: {value!r} is not a valid JSONPath (RFC 9535): {_message_of(error)}") from None
-    if not isinstance(path, JSONPath):
-        raise BadMapping(f"{place}: {value!r} has to be a single path")
-    # With a filter or `..` the sender could choose how long it takes.
-    if not path.singular_query() and not (several and ".." not in value and "?" not in value):
-        raise BadMapping(
-            f"{place}: {value!r} "
-            + (
-                "may contain names, indexes, slices and *, but no filter and no .."
-                if several
-                else "has to select one value: use only names and indexes"
-            )
-        )
-    return path
-
-
-def _message_of(error: Exception) -> str:
-    """The library's message; some of its errors cannot be turned into text (that of an empty path, for one)."""
-    return "".join(str(error.args[0]).splitlines()[:1]) if error.args else type(error).__name__
+        return compiled(value, several=several)
+    except BadPath as error:
+        raise BadMapping(f"{place}: {error}") from None
 
 
 def _only(value: object, place: str, *allowed: str) -> None:
@@ -300,13 +292,6 @@ def _only(value: object, place: str, *allowed: str) -> None:
     unknown = [key for key in value if key not in allowed]
     if unknown:
         raise BadMapping(f"{place}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
-
-
-def _at(path: JSONPath, value: object) -> Any:
-    if not isinstance(value, (dict, list)):  # a text would be parsed as JSON
-        return None
-    match = next(iter(path.finditer(value)), None)
-    return None if match is None else match.obj
 
 
 def _key(value: object) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from service.intake.documents import MAX_LINES
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME
 from service.model import JsonObject
-from service.platforms.field_map import ATTRIBUTES, IDS, FieldMap, Shape, read_mapping
+from service.platforms.field_map import ATTRIBUTES, IDS, FieldMap, Shape, read_mapping, read_signature
 from service.platforms.items import REASON_CHARACTERS, TEXT_CHARACTERS, Item, link, words
+from service.platforms.json_paths import Work
 from service.platforms.payload import Payload, Unusable, identity, records
 from service.platforms.platform import Platform
 
@@ -24,27 +26,28 @@ _CUT: dict[str, Callable[[object], str | None]] = {
 
 
 def read(document: object, fields: FieldMap) -> Payload:
-    """The items in one document. Raises Unusable if a document without a mapping is not valid."""
+    """The items in one document.
+
+    Raises Unusable if a document without a mapping is not valid, and if one with a mapping takes too much work.
+    """
     if not fields.shapes:
         return _plain(document)
-    items = (
-        [document]
-        if fields.items is None
-        else [match.obj for match in fields.items.finditer(document)]
-        if isinstance(document, (dict, list))
-        else []
-    )
+    work = Work()
+    items = [document] if fields.items is None else fields.items.values(document, work)
     delivery = Payload()
-    passed_over = 0
+    seen = passed_over = 0
     for item in items:
-        shape = next((shape for shape in fields.shapes if shape.fits(item, document)), None)
+        seen += 1
+        shape = next((shape for shape in fields.shapes if shape.fits(item, document, work)), None)
         if shape is None or not isinstance(item, (dict, list)):
             passed_over += 1
             continue
-        delivery.items.append(_made(shape, item, document))
-    if passed_over or not items:
+        delivery.items.append(_made(shape, item, document, work))
+        if len(delivery.items) > MAX_LINES:
+            break  # it is refused as a whole
+    if passed_over or not seen:
         delivery.notes.append(
-            f"ignored: {passed_over} of {len(items)} elements match neither 'complaint' nor 'outcome' of the mapping"
+            f"ignored: {passed_over} of {seen} elements match neither 'complaint' nor 'outcome' of the mapping"
         )
     return delivery
 
@@ -58,15 +61,16 @@ def _plain(document: object) -> Payload:
     return Payload([Item(OUTCOME if "target_id" in element else COMPLAINT, element) for element in found])
 
 
-def _made(shape: Shape, item: object, document: object) -> Item:
+def _made(shape: Shape, item: object, document: object, work: Work) -> Item:
     made: JsonObject = {}
     machine = False
     for name, place in shape.fields.items():
-        value = place.value(item, document)
+        value = place.value(item, document, work)
         if name in IDS:
             value = identity(value)
         elif name in _CUT:
             value = _CUT[name](value)
+        value = _bounded(value)
         if value is None:
             continue
         if name == "machine":
@@ -79,6 +83,17 @@ def _made(shape: Shape, item: object, document: object) -> Item:
         else:
             made[name] = value
     return Item(MACHINE_COMPLAINT if machine and shape.noun is COMPLAINT else shape.noun, made)
+
+
+def _bounded(value: Any) -> Any:
+    """The value, as something that is checked quickly: the same megabytes may be every item's field.
+
+    A text too long for every field stays too long, and is refused as that; so is an array or an object, which no field
+    may be.
+    """
+    if isinstance(value, str):
+        return value[: TEXT_CHARACTERS + 1]
+    return type(value)() if isinstance(value, (dict, list)) else value
 
 
 @lru_cache(maxsize=256)
@@ -94,5 +109,6 @@ PLATFORM = Platform(
     name="generic",
     words="any platform that sends JSON, with a field map",
     read=lambda document, _now, mapping: read(document, _checked(mapping)),
-    scheme=lambda mapping: _checked(mapping).scheme,
+    scheme=read_signature,
+    check=_checked,
 )

@@ -24,6 +24,7 @@ class Platform:
     # platform does not post.
     read: Callable[[object, datetime, Mapped], Payload] | None = None
     scheme: Callable[[Mapped], Scheme] | None = None  # how posts are signed; raises BadMapping
+    check: Callable[[Mapped], object] | None = None  # raises BadMapping for a field map that is not valid as a whole
     poller: Poller | None = None  # None: the platform is not polled
     may_be_unsigned: bool = False  # whether it can post without a signature if no secret is set
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from importlib import import_module
 
 from service.platforms import NAMES
+from service.platforms.field_map import BadMapping
 from service.platforms.payload import Payload
 from service.platforms.platform import Mapped, Platform
 from service.platforms.signatures import Scheme, check_secret
@@ -27,7 +28,8 @@ WORDS_BY_PLATFORM = {name: platform.words for name, platform in PLATFORM_BY_NAME
 def scheme_of(platform: str, mapping: Mapped = None) -> Scheme:
     """How the platform signs what it posts.
 
-    Raises BadMapping if the field map of a generic source is not valid, KeyError for a platform that does not post.
+    Raises BadMapping if the signature in the field map of a generic source is not valid, KeyError for a platform that
+    does not post.
     """
     scheme = PLATFORM_BY_NAME[platform].scheme
     if scheme is None:
@@ -38,7 +40,8 @@ def scheme_of(platform: str, mapping: Mapped = None) -> Scheme:
 def read(platform: str, document: object, now: datetime, mapping: Mapped = None) -> Payload:
     """What a verified document contains; `now` dates what has no time.
 
-    Raises Unusable for a document that the platform does not send, KeyError for a platform that does not post.
+    Raises Unusable for a document that the platform does not send, BadMapping for a field map that is not valid (any
+    more), KeyError for a platform that does not post.
     """
     reads = PLATFORM_BY_NAME[platform].read
     if reads is None:
@@ -51,11 +54,28 @@ def may_be_unsigned(platform: str) -> bool:
     return PLATFORM_BY_NAME[platform].may_be_unsigned
 
 
+def check_mapping(platform: str, mapping: Mapped) -> None:
+    """Raises BadMapping for a field map that is not valid: one that was stored may have passed older rules."""
+    checks = PLATFORM_BY_NAME[platform].check
+    if checks is not None:
+        checks(mapping)
+
+
+def mapping_problem(platform: str, mapping: Mapped) -> str | None:
+    """Why posts cannot be read by this stored field map; None if they can."""
+    try:
+        check_mapping(platform, mapping)
+    except BadMapping as error:
+        return str(error)
+    return None
+
+
 def check(platform: str, secret: str | None, mapping: Mapped) -> None:
     """Check a source of a platform that posts, before it is stored.
 
     Raises ValueError for a field map or secret that is not valid.
     """
+    check_mapping(platform, mapping)
     scheme = scheme_of(platform, mapping)
     if secret is not None:
         check_secret(scheme, secret)

@@ -10,6 +10,7 @@ import httpx
 
 from service.errors import BrigadewatchError
 from service.intake.items import parsed
+from service.intake.json_bounds import MAX_VALUES_OF_PAYLOAD, TooManyValues
 from service.outbound.addresses import OutboundRefused
 from service.platforms.poll_protocol import Ask
 
@@ -63,7 +64,9 @@ def fetch(client: httpx.Client, url: str, ask: Ask, authorization: str, now: dat
     if not 200 <= status < 300 and not (status == 400 and ask.body is not None):
         raise PollFailed(f"the platform answered with status {status}", "failed")
     try:
-        return parsed(answer.content)
+        return parsed(answer.content, MAX_VALUES_OF_PAYLOAD)
+    except TooManyValues as error:
+        raise PollFailed(f"the answer has {error}", "unreadable") from None
     except ValueError:
         raise PollFailed(
             f"the answer ({len(answer.content)} bytes, status {status}) is not valid JSON", "unreadable"

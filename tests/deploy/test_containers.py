@@ -5,9 +5,14 @@ limits for each container.
 from __future__ import annotations
 
 import re
+import shutil
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -58,10 +63,71 @@ def test_every_published_port_is_on_loopback() -> None:
 
 
 @pytest.mark.parametrize("text", [COMPOSE, SECOND])
-def test_each_container_has_limits_for_memory_and_logs(text: str) -> None:
-    for name, service in services(text).items():
-        assert "mem_limit" in service, name
-        assert "logging:" in service or "<<: *" in service, name
+def test_each_container_is_confined(text: str) -> None:
+    for name, service in yaml.safe_load(text)["services"].items():
+        assert service["mem_limit"] and service["pids_limit"] and service["cpu_shares"], name
+        assert service["logging"]["options"]["max-size"], name
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not {"privileged", "cap_add", "pid", "network_mode", "devices"} & service.keys(), name
+        user = re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", str(service["user"]))
+        assert re.fullmatch(r"[1-9]\d*(:\d+)?", user), name  # a number: the engine can see that it is not root
+
+
+@pytest.mark.parametrize("text", [COMPOSE, SECOND])
+def test_no_secret_is_in_an_environment_or_on_a_command_line(text: str) -> None:
+    document = yaml.safe_load(text)
+    held = set(document["secrets"])
+    for name, service in document["services"].items():
+        assert set(service.get("secrets", [])) <= held
+        for variable, value in service.get("environment", {}).items():
+            if re.search(r"PASSWORD|SECRET|TOKEN", variable):
+                assert variable.endswith("_FILE") or not value, f"{name}: {variable}"
+        for place in (service.get("command"), service.get("entrypoint"), service.get("healthcheck", {}).get("test")):
+            assert not re.search(r"--requirepass|\$\{\w*(PASSWORD|SECRET)", str(place)), name
+
+
+def test_no_password_has_a_default_and_valkey_has_one() -> None:
+    document = yaml.safe_load(COMPOSE)
+    assert document["services"]["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"].startswith("/run/secrets")
+    valkey = document["services"]["valkey"]
+    assert "requirepass" in valkey["command"][0] and "protected-mode no" not in valkey["command"][0]
+    assert "REDISCLI_AUTH" in valkey["healthcheck"]["test"][1]
+
+
+def test_each_store_has_a_network_without_a_route_outside_that_only_its_clients_are_on() -> None:
+    document = yaml.safe_load(COMPOSE)
+    on: dict[str, set[str]] = {}
+    for name, service in document["services"].items():
+        for network in service["networks"]:
+            on.setdefault(network, set()).add(name)
+    ours = {
+        name
+        for name, service in document["services"].items()
+        if "brigadewatch_secret_key" in service.get("secrets", [])
+    }
+    assert on["queue"] == ours | {"valkey"} and on["database"] == ours | {"postgres"}
+    assert on["metrics"] == {"api", "prometheus"} and on["monitoring"] == {"prometheus", "grafana"}
+    assert on["outside"] == {"worker-deliver", "worker-chores"} and on["ports"] == {"api"}
+    internal = {name for name, network in document["networks"].items() if (network or {}).get("internal")}
+    assert internal == {"queue", "database", "metrics"}
+
+
+def test_secrets_are_made_once_private_and_taken_over_from_env(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy" / "make_secrets.sh", tmp_path / "deploy")
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=old one\nBRIGADEWATCH_PORT=1\n")
+    command = ["sh", str(tmp_path / "deploy" / "make_secrets.sh")]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, umask=0).stdout
+    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    assert made.keys() == yaml.safe_load(COMPOSE)["secrets"].keys()
+    assert made["postgres_password"] == "old one\n" and "delete POSTGRES_PASSWORD" in said
+    assert re.fullmatch(r"[0-9a-f]{64}\n", made["brigadewatch_secret_key"]) and len(set(made.values())) == 4
+    assert not any(value.strip() in said for value in made.values())
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir()} == {0o444}
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == ""
+    assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
 
 
 def test_every_process_of_the_installation_is_a_service() -> None:
@@ -76,3 +142,9 @@ def test_every_process_of_the_installation_is_a_service() -> None:
         "prometheus",
         "grafana",
     }
+
+
+def test_what_the_image_imports_while_it_is_built_is_there() -> None:
+    """The build of the image fails otherwise, where nobody builds one."""
+    (code,) = re.findall(r'/bin/python -c "(import pyarrow.*)"$', DOCKERFILE, re.MULTILINE)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

@@ -174,6 +174,8 @@ def test_the_embedded_redis_keeps_its_data_and_requires_its_password(settings: S
             with redis.Redis.from_url(url) as client:
                 assert client.get("k") == expected
                 client.set("k", "kept")
+                open_to_others = [path for path in settings.data.rglob("*") if path.stat().st_mode & 0o077]
+                assert (settings.data / "redis" / "appendonlydir").is_dir() and open_to_others == []
                 policy = client.config_get()
                 assert (policy["appendfsync"], policy["appendonly"], policy["maxmemory-policy"], policy["bind"]) == (
                     "always",

@@ -218,6 +218,7 @@ def _shown(source: Source, request: Request) -> dict[str, Any]:
         "rotating_until": moment(until) if until is not None and until > now_us(request) else None,
         "failures": source.failures,
         "last_error": source.last_error,
+        "mapping_problem": registry.mapping_problem(source.platform, source.mapping),
         "polled_at": None if source.polled_us is None else moment(source.polled_us),
         "next_at": None if source.next_poll_us is None else moment(source.next_poll_us),
         "mapping": None if source.mapping is None else json.dumps(source.mapping, indent=2, ensure_ascii=False),

@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
+from service.storage.sql.private_files import create_private
 
 HEAD = "0006"  # the newest migration; a test compares it with the files in migrations/versions
 BUSY_SECONDS = 30
@@ -49,11 +50,15 @@ def open_database(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return open_postgresql(parsed)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(parsed.database) if parsed.database and parsed.database != ":memory:" else None
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_engine(
         parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
     )
+    if file is not None:
+        # Before SQLite makes it: a file that was open to others for a moment stays open in who opened it then.
+        event.listen(engine, "do_connect", lambda *_: create_private(file))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -120,6 +125,7 @@ def migrate(engine: Engine) -> None:
         if not path or path == ":memory:":
             _upgrade(engine)
             return
+        create_private(Path(f"{path}.migrating"))
         with open(f"{path}.migrating", "a") as lock:  # released with the file, also by SIGKILL
             fcntl.flock(lock, fcntl.LOCK_EX)
             _set_write_ahead_log(engine)

@@ -1,0 +1,75 @@
+"""Secrets that are files: they end up where the variables would have put them, and a missing one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy.engine import make_url
+
+from service.settings import read_settings
+
+PASSWORD = "p@ss/w:rd?#%41 ü"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    (tmp_path / "password").write_text(f"{PASSWORD}\nignored\n")
+    return str(tmp_path / "password")
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://valkey:6379/0", "rediss://user@valkey:6379/0", "redis://valkey/0?x=a@b", "redis://@valkey/0"]
+)
+def test_the_password_of_redis_comes_from_its_file(tmp_path: Path, file: str, url: str) -> None:
+    found = read_settings(tmp_path, {"REDIS_URL": url, "REDIS_PASSWORD_FILE": file}).redis_url
+    assert found is not None
+    options = redis.ConnectionPool.from_url(found.replace("?x=a@b", "")).connection_kwargs
+    assert (options["host"], options["password"], options.get("username")) == (
+        "valkey",
+        PASSWORD,
+        "user" if "user@" in url else None,
+    )
+
+
+@pytest.mark.parametrize("url", ["postgresql://me@db:5432/b", "postgresql://me@db/b?sslmode=verify-full"])
+def test_the_password_of_postgresql_comes_from_its_file(tmp_path: Path, file: str, url: str) -> None:
+    found = make_url(read_settings(tmp_path, {"DATABASE_URL": url, "DATABASE_PASSWORD_FILE": file}).database_url)
+    assert (found.username, found.password, found.host, found.database) == ("me", PASSWORD, "db", "b")
+    assert dict(found.query) == ({"sslmode": "verify-full"} if "?" in url else {})
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgresql://me:mine@db/b"),
+        ("DATABASE_URL", "sqlite:////data/b.sqlite3"),
+        ("REDIS_URL", "redis://:mine@valkey/0"),
+        ("DATABASE_URL", ""),
+        ("REDIS_URL", ""),
+    ],
+)
+def test_a_url_with_a_password_and_one_that_needs_none_stay(tmp_path: Path, file: str, name: str, url: str) -> None:
+    both = {"REDIS_PASSWORD_FILE": file, "DATABASE_PASSWORD_FILE": file}
+    assert read_settings(tmp_path, {name: url} | both) == read_settings(tmp_path, {name: url})
+
+
+def test_the_secret_key_comes_from_its_file_unless_the_variable_has_it(tmp_path: Path) -> None:
+    key, other = tmp_path / "key", "cd" * 32
+    key.write_text(f"{'ab' * 32},{other}\n")
+    named = {"BRIGADEWATCH_SECRET_KEY_FILE": str(key)}
+    assert read_settings(tmp_path, named).secret_keys == ("ab" * 32, other)
+    assert read_settings(tmp_path, named | {"BRIGADEWATCH_SECRET_KEY": other}).secret_keys == (other,)
+
+
+@pytest.mark.parametrize("name", ["BRIGADEWATCH_SECRET_KEY_FILE", "REDIS_PASSWORD_FILE", "DATABASE_PASSWORD_FILE"])
+def test_a_file_that_is_missing_empty_or_binary_is_named(tmp_path: Path, name: str) -> None:
+    urls = {"REDIS_URL": "redis://r", "DATABASE_URL": "postgresql://d/b"}
+    for content in (None, b"", b"\n secret\n", b"\xff\xfe"):
+        file = tmp_path / "secret"
+        file.unlink(missing_ok=True)
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(ValueError, match=name):
+            read_settings(tmp_path, urls | {name: str(file)})
