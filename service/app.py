@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from sqlalchemy import Engine
 
 from service.api import (
+    audit_log,
     briefs,
     clusters,
     deliveries,
@@ -98,7 +99,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     app.add_middleware(RawPath)  # the last one added is outermost: the access log sees the path that the routes matched
     for router in (targets.router, briefs.router, submissions.router, webhooks.router, pipeline.router):
         app.include_router(router)
-    for module in (clusters, restorations, reporters, sources, subscriptions, deliveries):
+    for module in (clusters, restorations, reporters, sources, subscriptions, deliveries, audit_log):
         app.include_router(module.router, dependencies=[Depends(decoded_path)])
     add_console(app, api)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

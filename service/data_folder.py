@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from service.errors import Refused, StoreUnavailable
 from service.settings import Settings
 from service.storage.accounts.secret_box import SECRET_NAME, SecretBox
-from service.storage.sql.engine import migrate, open_database
+from service.storage.sql.engine import migrate, open_database, schema_version
 from service.storage.sql.private_files import create_private, of_database, tighten, trees
 
 _LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME, _API_URL_NAME = ".lock", ".running", "redis.url", "api.url"
@@ -58,6 +58,32 @@ def _private(settings: Settings) -> Iterator[Path]:
     database = make_url(settings.database_url)
     if database.get_backend_name() == "sqlite" and database.database and database.database != ":memory:":
         yield from of_database(Path(database.database).resolve())
+
+
+def open_existing(settings: Settings) -> Engine:
+    """Open the database of an installation that exists, for commands that only read or change it. Creates neither
+    folder nor file, table or key, wherever it is called; brings an older schema up to date.
+
+    Raises Refused when there is none.
+    """
+    url = make_url(settings.database_url)
+    sqlite = url.get_backend_name() == "sqlite"
+    ways_out = (
+        "; name the folder of the installation with --data or BRIGADEWATCH_DATA, or create one with `brigadewatch up`"
+        " or `brigadewatch tenants create NAME`"
+    )
+    if sqlite and url.database and not Path(url.database).is_file():
+        raise Refused(f"there is no brigadewatch database {url.database}{ways_out}")
+    engine = open_database(settings.database_url)
+    if schema_version(engine) is None:
+        engine.dispose()
+        name = url.render_as_string(hide_password=True)
+        raise Refused(
+            f"the database {url.database if sqlite else name} has no tables of brigadewatch"
+            + (ways_out if sqlite else "; check DATABASE_URL, or create them with `brigadewatch tenants create NAME`")
+        )
+    migrate(engine)
+    return engine
 
 
 def redis_url(settings: Settings) -> str:

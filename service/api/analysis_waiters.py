@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
+from service.api.fair_share import FairShare
 from service.storage.redis_store import hurry
 from service.storage.redis_store.assessments import read_analysed
 from service.storage.redis_store.stream import AsyncRedis
 
 LOOK_SECONDS = 0.01
+MOST = 2_000  # requests of a process that wait at the same time
 REMIND_SECONDS = 0.4  # how often a tenant for which somebody still waits is hurried again: well within its mark's life
 log = logging.getLogger(__name__)
 
@@ -35,11 +37,17 @@ class AnalysisWaiters:
     def __init__(self, client: AsyncRedis) -> None:
         self._client = client
         self._waiting: dict[str, set[_Waiter]] = {}
+        self._places = FairShare(MOST, MOST)
         self._hurried_at: dict[str, float] = {}  # by the loop's clock
         self._loop: asyncio.Task[None] | None = None
 
     async def until(self, tenant: str, position: int, seconds: float) -> None:
-        """Return once everything up to `position` is analysed, or after `seconds`; the caller looks which it was."""
+        """Return once everything up to `position` is analysed, or after `seconds`; the caller looks which it was.
+
+        Returns at once where the tenant has its share of the process's waiting requests already.
+        """
+        if not self._places.take(tenant, tenant):
+            return
         waiter = _Waiter(position, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(tenant, set()).add(waiter)
         self._hurried_at.pop(tenant, None)  # a new position: the last hurry may have passed it already
@@ -58,6 +66,7 @@ class AnalysisWaiters:
             await asyncio.gather(self._loop, return_exceptions=True)
 
     def _leave(self, tenant: str, waiter: _Waiter) -> None:
+        self._places.give_back(tenant, tenant)
         self._waiting[tenant].remove(waiter)
         if not self._waiting[tenant]:
             del self._waiting[tenant]

@@ -11,10 +11,10 @@ up to a tenth of `wait_seconds` late.
 
 uvicorn documents none of what this class builds on, so pyproject.toml caps it at the tested minor version, and
 tests/service/api/test_uvicorn_canary.py names what is missing in a new one. Used of `HttpToolsProtocol`: the attributes
-`loop`, `parser`, `transport`, `flow`, `connections`, `pipeline` (a deque of cycle and app), `cycle` and `scope`; the
-method `_unset_keepalive_if_required`; the callbacks overridden here, and that uvicorn calls them. Used of
-`RequestResponseCycle`: `response_started`, `response_complete`, `disconnected`, `message_event` and `scope`. Used of
-`FlowControl`: `read_paused`.
+`loop`, `parser`, `transport`, `flow`, `connections`, `pipeline` (a deque of cycle and app), `cycle`, `scope`, `url` and
+`headers` (names in lower case); the method `_unset_keepalive_if_required`; the callbacks overridden here, and that
+uvicorn calls them. Used of `RequestResponseCycle`: `response_started`, `response_complete`, `disconnected`,
+`message_event` and `scope`. Used of `FlowControl`: `read_paused`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from typing import Any, ClassVar
 import httptools
 from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service.api.request_head import fault_of_head
 
 LOG_EVERY_SECONDS = 10.0  # at most one log line per so many seconds: clients can cause any number
 CUT = "cut"  # in a request's state: the status with which the connection was closed
@@ -170,10 +172,14 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(431, f"request has more than {self._bounds.fields} header fields")
         if self._fields_size + self._url_size > self._bounds.head_bytes:
             self._refuse(431, f"request header is larger than {self._bounds.head_bytes} bytes")
-        super().on_header(name, value)
+        if self._in_head:  # a trailer must not become a field of the header, which a proxy may have looked through
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The header is complete; wait for the body, if any."""
+        fault = fault_of_head(self.parser.get_http_version(), self.url, self.headers)
+        if fault is not None:
+            self._refuse(400, fault)
         self.shared.waiting.pop(self, None)
         self._in_head, self._head_since = False, None
         self._body_since, self._body_raw, self._body_size, self._unread_size = self.loop.time(), 0, 0, 0

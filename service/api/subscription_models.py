@@ -36,7 +36,10 @@ Url = Annotated[
 ]
 Events = Annotated[
     list[EventType],
-    Field(max_length=50, description="Types of events to send; empty: all of them."),
+    Field(
+        max_length=50,
+        description="Types of events to send; empty: all of them but `audit.recorded`, which has to be named.",
+    ),
     AfterValidator(_without_repeats),
 ]
 Description = Annotated[
@@ -62,7 +65,7 @@ class SubscriptionChange(Frozen):
     """Changes to a subscription. Fields that are absent or null stay as they are."""
 
     url: Url | None = Field(None, description="New address: https (or http), public, without user and password.")
-    events: Events | None = Field(None, description="New types of events to send; empty: all of them.")
+    events: Events | None = Field(None, description="New types of events to send; empty: all but `audit.recorded`.")
     description: Description | None = Field(None, description="New note for people.")
     enabled: bool | None = Field(
         None,
@@ -85,7 +88,7 @@ class Subscription(BaseModel):
 
     id: str = Field(description="The subscription's id.")
     url: str = Field(description="Where events are posted.")
-    events: list[str] = Field(description="Types of events that are sent; empty: all of them.")
+    events: list[str] = Field(description="Types of events that are sent; empty: all of them but `audit.recorded`.")
     description: str = Field(description="A note for people; may be empty.")
     created_at: datetime = Field(description="When it was created.")
     enabled: bool = Field(description="Whether events are sent.")

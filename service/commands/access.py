@@ -15,6 +15,7 @@ from service.commands.common import (
     Data,
     TenantName,
     UsageError,
+    existing,
     make_tenant_if_missing,
     now_us,
     prepared,
@@ -25,7 +26,7 @@ from service.commands.common import (
 from service.errors import Refused
 from service.settings import Settings
 
-keys = typer.Typer(no_args_is_help=True, help="Create API keys.")
+keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 users = typer.Typer(no_args_is_help=True, help="Manage the accounts that sign in to the console (/console).")
 secret_keys = typer.Typer(
     no_args_is_help=True, help="Re-encrypt stored secrets: signing secrets, platform credentials, pseudonym keys."
@@ -92,12 +93,66 @@ def keys_create(
     from service.storage.accounts.tenants import create_key
 
     settings = settings_from(data)
-    engine = prepared(settings)
-    api = _address_of_api(settings) if shell else ""
+    api = _address_of_api(settings) if shell else ""  # first: an `up` that is starting makes the database
+    engine = prepared(settings) if create else existing(settings)
     if create:
         make_tenant_if_missing(engine, tenant)
     key = create_key(engine, tenant, sorted({s.value for s in scope}), name, now_us())
     typer.echo(f"export API={shlex.quote(api)} KEY={shlex.quote(key)}" if shell else key)
+
+
+@keys.command("list")
+def keys_list(
+    tenant: TenantName = "default",
+    every: Annotated[bool, typer.Option("--all", help="Include keys that were revoked.")] = False,
+    data: Data = None,
+) -> None:
+    """List the tenant's API keys, one JSON object per line: id, name, scopes and times, never the key itself."""
+    from service.model import moment
+    from service.storage.accounts.tenants import list_keys, tenant_id
+
+    engine = existing(settings_from(data))
+    number = tenant_id(engine, tenant)
+    with engine.connect() as connection:
+        found = list_keys(connection, number)
+    for key in found:
+        if every or key.revoked_us is None:
+            document = {
+                "id": key.id,
+                "name": key.name,
+                "scopes": list(key.scopes),
+                "created_at": moment(key.created_us).isoformat(),
+                "revoked_at": None if key.revoked_us is None else moment(key.revoked_us).isoformat(),
+            }
+            typer.echo(json.dumps(document, ensure_ascii=False))
+
+
+@keys.command("revoke")
+def keys_revoke(
+    ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of keys; `keys list` shows them.")],
+    tenant: TenantName = "default",
+    data: Data = None,
+) -> None:
+    """Revoke API keys of the tenant, all or none of them. Running processes accept a revoked key for up to 5 seconds.
+
+    Example: `brigadewatch keys revoke --tenant news 7`
+    """
+    from service.errors import NotFound
+    from service.storage.accounts.tenants import end_key, tenant_id
+    from service.storage.sql.engine import write
+
+    engine = existing(settings_from(data))
+    number = tenant_id(engine, tenant)
+    with write(engine) as connection:
+        for key in dict.fromkeys(ids):
+            try:
+                end_key(connection, number, key, by="cli", now_us=now_us())
+            except NotFound:
+                raise Refused(
+                    f"tenant {tenant} has no key {key} in use, so nothing was revoked; `brigadewatch keys list --tenant"
+                    f" {tenant} --all` shows its keys"
+                ) from None
+    say(f"revoked: {', '.join(str(key) for key in dict.fromkeys(ids))}")
 
 
 @users.command("create")
@@ -119,7 +174,7 @@ def users_create(
     from service.storage.accounts.users import checked_name, create_user
     from service.storage.sql.engine import write
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, tenant)
     name = checked_name(name)
     password_hash = hash_password(_password(password_file, name))
@@ -135,7 +190,7 @@ def users_list(tenant: TenantName = "default", data: Data = None) -> None:
     from service.storage.accounts.tenants import tenant_id
     from service.storage.accounts.users import list_users
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, tenant)
     with engine.connect() as connection:
         found = list_users(connection, number)
@@ -164,7 +219,7 @@ def users_set_password(
     from service.storage.accounts.users import find_user, set_password
     from service.storage.sql.engine import write
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, tenant)
     with engine.connect() as connection:
         user = find_user(connection, number, name)
@@ -186,7 +241,7 @@ def users_disable(
     from service.storage.accounts.users import disable_user, enable_user, find_user
     from service.storage.sql.engine import write
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, tenant)
     with write(engine) as connection:
         user = find_user(connection, number, name)
@@ -207,7 +262,7 @@ def secrets_rotate(data: Data = None) -> None:
     from service.storage.sql.engine import write
 
     settings = settings_from(data)
-    engine = prepared(settings)
+    engine = existing(settings)
     with write(engine) as connection:
         done, unreadable = rotate_all(connection, SecretBox(settings))
     for place in unreadable:

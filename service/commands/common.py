@@ -88,6 +88,13 @@ def prepared(settings: Settings, *, make_secret: bool = True) -> Engine:
     return prepare(settings, make_secret=make_secret)
 
 
+def existing(settings: Settings) -> Engine:
+    """Open the database of an installation that exists. Creates nothing; raises Refused when there is none."""
+    from service.data_folder import open_existing
+
+    return open_existing(settings)
+
+
 def address_of_redis(settings: Settings) -> str:
     """REDIS_URL, or the embedded server of an `up` that runs on the same folder."""
     from service.data_folder import redis_url
@@ -95,8 +102,18 @@ def address_of_redis(settings: Settings) -> str:
     return redis_url(settings)
 
 
-def stores(data: Path | None, parent: int | None, *, process: str = "cli", make_secret: bool = True) -> Resources:
-    """Open the database and Redis for a command that does a worker's work; exit when `parent` is gone."""
+def stores(
+    data: Path | None,
+    parent: int | None,
+    *,
+    process: str = "cli",
+    make_secret: bool = True,
+    must_exist: bool = False,
+) -> Resources:
+    """Open the database and Redis for a command that does a worker's work; exit when `parent` is gone.
+
+    `must_exist`: create nothing; raises Refused when there is no installation.
+    """
     from dataclasses import replace
 
     from service.redis_start import agree_before_start
@@ -106,7 +123,7 @@ def stores(data: Path | None, parent: int | None, *, process: str = "cli", make_
     log_to_stderr(settings, process)
     end_with(parent)
     settings = replace(settings, redis_url=address_of_redis(settings))
-    engine = prepared(settings, make_secret=make_secret)
+    engine = existing(settings) if must_exist else prepared(settings, make_secret=make_secret)
     agree_before_start(settings, engine, say)
     engine.dispose()
     return open_resources(settings)

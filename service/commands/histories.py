@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.common import Data, TenantName, UsageError, now_us, prepared, say, seconds_of, settings_from
+from service.commands.common import Data, TenantName, UsageError, existing, now_us, say, seconds_of, settings_from
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -165,7 +165,7 @@ def export(
     from service.storage.privacy.privacy_filters import open_privacy_filter
 
     settings = settings_from(data)
-    engine = prepared(settings)
+    engine = existing(settings)
     number = tenant_id(engine, tenant)
     if reporter is not None:
         privacy_filter = open_privacy_filter(engine, SecretBox(settings), number)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.common import Data, UsageError, address_of_redis, log_to_stderr, prepared, say, settings_from
+from service.commands.common import Data, UsageError, address_of_redis, existing, log_to_stderr, say, settings_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,5 +110,5 @@ def _stores(data: Path | None) -> Resources:
 
     settings = settings_from(data)
     log_to_stderr(settings, "cli")
-    prepared(settings).dispose()
+    existing(settings).dispose()
     return open_resources(replace(settings, redis_url=address_of_redis(settings)))

@@ -13,8 +13,8 @@ from service.commands.common import (
     SecretFile,
     TenantName,
     UsageError,
+    existing,
     now_us,
-    prepared,
     read_secret,
     say,
     seconds_of,
@@ -120,7 +120,7 @@ def sources_list(tenant: TenantName, data: Data = None) -> None:
     from service.storage.accounts.tenants import tenant_id
     from service.storage.webhooks.sources import list_sources
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number, after = tenant_id(engine, tenant), ""
     while True:
         with engine.connect() as connection:
@@ -139,7 +139,7 @@ def sources_remove(source: SourceId, tenant: TenantName, data: Data = None) -> N
     from service.storage.sql.engine import write
     from service.storage.webhooks.sources import remove_source
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, tenant)
     with write(engine) as connection:
         remove_source(connection, number, source.rpartition("/")[2], now_us=now_us())
@@ -163,7 +163,7 @@ def sources_rotate(
     from service.storage.webhooks.sources import rotate_secret
 
     settings = settings_from(data)
-    engine = prepared(settings)
+    engine = existing(settings)
     number = tenant_id(engine, tenant)
     if secret_file is None:
         raise UsageError("give the new secret with --secret-file FILE, or - for standard input")
@@ -188,7 +188,7 @@ def _add(settings: Settings, tenant: str, platform: str, **details: Any) -> Sour
     from service.storage.sql.engine import write
     from service.storage.webhooks.sources import add_source
 
-    engine = prepared(settings)
+    engine = existing(settings)
     number = tenant_id(engine, tenant)
     try:
         with write(engine) as connection:

@@ -10,7 +10,17 @@ from typing import Annotated, Any
 
 import typer
 
-from service.commands.common import TENANT_NAME, Data, TenantName, UsageError, now_us, prepared, say, settings_from
+from service.commands.common import (
+    TENANT_NAME,
+    Data,
+    TenantName,
+    UsageError,
+    existing,
+    now_us,
+    prepared,
+    say,
+    settings_from,
+)
 
 tenants = typer.Typer(no_args_is_help=True, help="Manage tenants: one for each platform or community.")
 policy = typer.Typer(no_args_is_help=True, help="Show and change a tenant's thresholds of detection.")
@@ -35,7 +45,7 @@ def tenants_list(data: Data = None) -> None:
     """List the tenants' names, one per line."""
     from service.storage.accounts.tenants import list_tenants
 
-    for name in list_tenants(prepared(settings_from(data))):
+    for name in list_tenants(existing(settings_from(data))):
         typer.echo(name)
 
 
@@ -112,7 +122,7 @@ def _store(name: str, data: Path | None, changes: dict[str, Any]) -> None:
     from service.storage.accounts.tenants import tenant_id
     from service.storage.sql.engine import write
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, name)
     try:
         with write(engine) as connection:
@@ -129,7 +139,7 @@ def tenants_show(
     from service.storage.accounts.tenant_settings import settings_of
     from service.storage.accounts.tenants import tenant_id
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, name)
     with engine.connect() as connection:
         current = settings_of(connection, number)
@@ -159,7 +169,7 @@ def policy_show(
     from service.storage.accounts.policy_overrides import policy_of
     from service.storage.accounts.tenants import tenant_id
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, tenant)
     with engine.connect() as connection:
         current = policy_of(connection, number)
@@ -222,7 +232,7 @@ def _change_policy(tenant: str, data: Path | None, **change: Any) -> None:
     from service.storage.accounts.tenants import tenant_id
     from service.storage.sql.engine import write
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, tenant)
     try:
         with write(engine) as connection:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.common import Data, TenantName, UsageError, now_us, prepared, say, settings_from, stores
+from service.commands.common import Data, TenantName, UsageError, existing, now_us, say, settings_from, stores
 from service.errors import UnknownTenant
 from service.settings import read_settings
 
@@ -31,7 +31,7 @@ def rebuild(
     from service.storage.accounts.tenants import list_tenants
     from workers.rebuild_redis import rebuild_redis
 
-    resources = stores(data, None)
+    resources = stores(data, None, must_exist=True)
     known = list(list_tenants(resources.engine))
     if tenant and tenant not in known:
         raise UnknownTenant(f"there is no tenant {tenant!r}; `brigadewatch tenants list` lists them")
@@ -45,7 +45,7 @@ def dead_letters_list(tenant: TenantName = "default", data: Data = None) -> None
     from service.storage.accounts.tenants import tenant_id
     from service.storage.complaints import dead_letters as letters
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number, after = tenant_id(engine, tenant), 0
     while True:
         with engine.connect() as connection:
@@ -69,7 +69,7 @@ def dead_letters_retry(
     from service.storage.accounts.tenants import tenant_id
     from service.storage.complaints import dead_letters as letters
 
-    resources = stores(data, None)
+    resources = stores(data, None, must_exist=True)
     sent = letters.retry(
         resources.engine, resources.redis, tenant, tenant_id(resources.engine, tenant), now_us(), ids or None
     )
@@ -89,7 +89,7 @@ def dead_letters_drop(
 
     if bool(ids) == every:
         raise UsageError("give the ids of dead letters, or --all, but not both")
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     say(f"deleted: {letters.drop(engine, tenant_id(engine, tenant), ids or None)}")
 
 
@@ -126,7 +126,7 @@ def erase(
             "invalid id: use 1 to 128 characters, without control characters", param_hint="REPORTER"
         ) from None
     settings = settings_from(data)
-    engine, box = prepared(settings), SecretBox(settings)
+    engine, box = existing(settings), SecretBox(settings)
     number = tenant_id(engine, tenant)
     privacy_filter = open_privacy_filter(engine, box, number)
     with write(engine) as connection:

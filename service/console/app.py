@@ -32,10 +32,12 @@ from service.console import (
     sse,
     static_files,
     targets,
+    your_sessions,
 )
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
 from service.console.security_middleware import SecurityMiddleware
+from service.console.shares import add_shares, few_requests
 from service.console.sign_in import HOME, PASSWORD, Hashing, NewPasswordFirst, SignInFirst, Viewer, sign_in_path
 from service.errors import BrigadewatchError
 from service.storage.accounts import users
@@ -58,6 +60,7 @@ PAGES = (
     overview.router,
     settings.router,
     operations.router,
+    your_sessions.router,
 )
 
 
@@ -68,12 +71,13 @@ def add_console(app: FastAPI, api: ApiContext) -> None:
     )
     console.state = app.state  # shared, including what is set later (the metrics sink)
     console.state.api, console.state.hashing = api, Hashing()
+    add_shares(console)
     app.state.live = console.state.live = sse.CaseEvents(api.engine, lambda: api.now())
     console.include_router(static_files.router)
     console.include_router(sign_in.router)
     console.include_router(password.router)
     for router in PAGES:
-        console.include_router(router, dependencies=[Depends(decoded_path)])
+        console.include_router(router, dependencies=[Depends(decoded_path), Depends(few_requests)])
     console.add_api_route("/preferences", set_preferences, methods=["POST"])
     console.state.routed = {route.path for router in PAGES for route in router.routes if isinstance(route, Route)}
     _answer_failures(console)

@@ -18,6 +18,7 @@ from service.console.chart_data import bins_of, delay, raster_data, raster_rows,
 from service.console.csv_files import csv_cell, csv_response
 from service.console.person import Person
 from service.console.rendering import render, segment
+from service.console.shares import download
 from service.console.sign_in import Viewer
 from service.model import moment
 from service.moderation.graphs import Tie, View
@@ -82,7 +83,7 @@ def _placed(ties: Sequence[Tie], view: View, reporters: Sequence[str], targets: 
     return network_of(ties, view, reporters, targets)
 
 
-@router.get("/clusters/{id}/tables/{name}.csv")
+@router.get("/clusters/{id}/tables/{name}.csv", dependencies=download)
 def download_table(request: Request, person: Viewer, id: str, name: TableName) -> Response:
     """The whole table as CSV."""
     with api_context(request).engine.connect() as connection:

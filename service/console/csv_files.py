@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from starlette.responses import StreamingResponse
 
+from service.console.spreadsheet_text import without_formulas
+
 _ROWS_AT_ONCE = 500
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
 
 Cell = str | int | float | None
@@ -43,10 +43,8 @@ def csv_cell(value: object) -> Cell:
 
 
 def escape_formula(cell: Cell) -> Cell:
-    """The cell with an apostrophe before text that a spreadsheet would run as a formula."""
-    if isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER.match(cell):
-        return f"'{cell}"
-    return cell
+    """The cell with an apostrophe before text that a spreadsheet might run as a formula."""
+    return without_formulas(cell) if isinstance(cell, str) else cell
 
 
 def _lines(header: Sequence[str], rows: Callable[[], Iterable[Sequence[Cell]]]) -> Iterator[str]:

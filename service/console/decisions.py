@@ -18,6 +18,7 @@ from service.console.decision_form import LONGEST_NOTE, VERDICT_WORDS, undo_requ
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, day_us, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other, segment
+from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.errors import Refused, StaleVersion
 from service.model import Decision, DecisionVerdict, ReasonCode
@@ -108,7 +109,7 @@ def show_decisions(request: Request, person: Viewer, filters: Entered, cursor: s
     )
 
 
-@router.get("/decisions.csv")
+@router.get("/decisions.csv", dependencies=download)
 def download_decisions(request: Request, person: Viewer, filters: Entered) -> Response:
     """The whole list as CSV."""
     log_filter = _log_filter(**filters)

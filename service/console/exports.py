@@ -22,6 +22,7 @@ from service.console.csv_files import csv_cell, csv_response, file_name
 from service.console.history_text import entry_of
 from service.console.pseudonyms import ExportNames
 from service.console.rendering import render, segment
+from service.console.shares import download
 from service.console.sign_in import Viewer
 from service.model import JsonObject, moment
 from service.moderation.graphs import Tie, View, draw, graphml
@@ -58,7 +59,7 @@ def names_in(file: CaseFile, replace: bool, order: Raster | None = None) -> Expo
     )
 
 
-@router.get("/clusters/{id}/export.json")
+@router.get("/clusters/{id}/export.json", dependencies=download)
 def export_json(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
     """The whole case as one document."""
     api = api_context(request)
@@ -69,7 +70,7 @@ def export_json(request: Request, person: Viewer, id: str, pseudonymise: Pseudon
     return JSONResponse(body, headers=_download(f"case-{id}", "json"))
 
 
-@router.get("/clusters/{id}/export.csv")
+@router.get("/clusters/{id}/export.csv", dependencies=download)
 def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
     """The case's complaints as CSV."""
     with api_context(request).engine.connect() as connection:
@@ -98,7 +99,7 @@ def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
     )
 
 
-@router.get("/clusters/{id}/export.graphml")
+@router.get("/clusters/{id}/export.graphml", dependencies=download)
 def export_graphml(
     request: Request, person: Viewer, id: str, view: View = "bipartite", pseudonymise: Pseudonymise = False
 ) -> Response:
@@ -114,7 +115,7 @@ def export_graphml(
     )
 
 
-@router.get("/clusters/{id}/print")
+@router.get("/clusters/{id}/print", dependencies=download)
 def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
     """The case as a print view, with its charts."""
     api = api_context(request)

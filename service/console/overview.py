@@ -23,6 +23,7 @@ from service.charts.columns import StackedColumn, column_chart
 from service.console.csv_files import Cell, csv_response
 from service.console.person import Person
 from service.console.rendering import render
+from service.console.shares import download
 from service.console.sign_in import Viewer
 from service.console.targets import assessment_of, standings_of
 from service.errors import StoreUnavailable
@@ -108,7 +109,7 @@ async def show_overview(request: Request, person: Viewer, period: str = "day") -
     )
 
 
-@router.get("/overview.csv")
+@router.get("/overview.csv", dependencies=download)
 def download_overview(request: Request, person: Viewer, period: str = "day") -> Response:
     """The chart's figures as CSV, by ten minutes."""
     _check(period)

@@ -9,9 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service.api.api_context import api_context
+from service.console.client_address import address_of
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
-from service.console.sign_in import HOME, TooBusy, Viewer, address_of
+from service.console.sign_in import HOME, TooBusy, Viewer
 from service.errors import Refused
 from service.model import microseconds
 from service.storage.accounts import sessions, users
@@ -77,8 +78,8 @@ async def change_password(
 def _begin(request: Request, person: Person) -> sessions.SignInAttempt:
     """Counted like a sign-in attempt, so that an open session cannot be used to guess the password."""
     with write(api_context(request).engine) as connection:
-        return sessions.begin_attempt(
-            connection, person.tenant, person.name, address_of(request), microseconds(api_context(request).now())
+        return sessions.begin_signed_in_attempt(
+            connection, person.user_id, person.tenant, person.name, microseconds(api_context(request).now())
         )
 
 
@@ -89,7 +90,7 @@ def _note_failure(request: Request, attempt: sessions.SignInAttempt) -> None:
 
 def _note_success(request: Request, attempt: sessions.SignInAttempt) -> None:
     with write(api_context(request).engine) as connection:
-        sessions.note_success(connection, attempt, address_of(request))
+        sessions.note_success(connection, attempt)
 
 
 def _form(request: Request, person: Person, error: str | None = None, status: int = 200) -> Response:

@@ -16,6 +16,7 @@ from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_p
 from service.console.person import Person
 from service.console.queue import TenantFilter
 from service.console.rendering import flash, render, see_other, segment
+from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import CSV_HEADER, csv_row
 from service.model import microseconds
@@ -69,7 +70,7 @@ def show_reporter(
     )
 
 
-@router.get("/reporters/{id}/complaints.csv")
+@router.get("/reporters/{id}/complaints.csv", dependencies=download)
 def download_complaints(request: Request, person: Viewer, privacy_filter: TenantFilter, id: str) -> Response:
     """Their complaints as CSV."""
     stored = privacy_filter.reporter(id)

@@ -23,6 +23,7 @@ from service.console.csv_files import Cell, csv_response
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import flash, render, see_other
+from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import assessment_of, standings_of
 from service.intake.items import OUTCOME, canonical
@@ -121,7 +122,7 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
     )
 
 
-@router.get("/restorations.csv")
+@router.get("/restorations.csv", dependencies=download)
 def download_restorations(request: Request, person: Viewer, state: str = "open") -> Response:
     """The list as CSV."""
     _, states = _state(state)

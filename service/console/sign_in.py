@@ -8,7 +8,6 @@ form field `csrf` or the header X-CSRF-Token.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -23,6 +22,9 @@ from starlette.responses import RedirectResponse, Response
 
 from service import logs
 from service.api.api_context import api_context, metrics_sink
+from service.console import device_cookie
+from service.console.browser_words import browser_words
+from service.console.client_address import address_of
 from service.console.person import Person, person_of
 from service.console.rendering import FlashMessage, render, see_other
 from service.errors import Refused
@@ -43,6 +45,7 @@ REFUSED = (
 )
 _HASHES_AT_ONCE = 2  # 64 MiB each
 _WAITING = 20  # attempts that may wait
+_STRANGERS_WAITING = 15  # of browsers in which the person has not signed in before
 _FORM_SECONDS = 3_600
 _SAFE = ("GET", "HEAD", "OPTIONS")
 PASSWORD = "/console/password"  # noqa: S105  (an address)
@@ -73,9 +76,11 @@ class Hashing:
     def __init__(self) -> None:
         self._turns = anyio.CapacityLimiter(_HASHES_AT_ONCE)
 
-    async def verify(self, password_hash: str | None, password: str) -> tuple[bool, str | None]:
-        """Whether the password is correct, and its new hash if the old one has outdated parameters. Raises TooBusy."""
-        if self._turns.statistics().tasks_waiting >= _WAITING:
+    async def verify(self, password_hash: str | None, password: str, *, known: bool = True) -> tuple[bool, str | None]:
+        """Whether the password is correct, and its new hash if the old one has outdated parameters. Raises TooBusy,
+        sooner for those who are not `known`: strangers cannot take every place.
+        """
+        if self._turns.statistics().tasks_waiting >= (_WAITING if known else _STRANGERS_WAITING):
             raise TooBusy
 
         def work() -> tuple[bool, str | None]:
@@ -150,19 +155,6 @@ def is_secure(request: Request) -> bool:
     return request.url.scheme == "https" or public.startswith("https:")
 
 
-def address_of(request: Request) -> str:
-    """The address attempts are counted by: an IPv4 address, or an IPv6 /64 network (usually one household)."""
-    host = request.client.host if request.client else "unknown"
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host[:64]
-    if isinstance(address, ipaddress.IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped) if mapped else str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
-
-
 def _person(request: Request) -> Person | None:
     token = request.cookies.get(_cookie_name(request))
     if not token or len(token) > 128:
@@ -222,7 +214,9 @@ async def do_sign_in(
             )
         )
     try:
-        correct, new_hash = await request.app.state.hashing.verify(attempt.password_hash, password)
+        correct, new_hash = await request.app.state.hashing.verify(
+            attempt.password_hash, password, known=attempt.device is not None
+        )
     except TooBusy:
         _count(request, "busy", cause="sign-in-crowd")
         text = "Too many people are signing in right now. Try again in a few seconds."
@@ -231,16 +225,18 @@ async def do_sign_in(
                 request, tenant=tenant, name=name, next=next, status=503, message=text, headers={"Retry-After": "5"}
             )
         )
-    token = await run_in_threadpool(_conclude, request, attempt, correct, address, new_hash)
-    if token is None:
+    begun = await run_in_threadpool(_conclude, request, attempt, correct, address, new_hash, tenant.strip(), name)
+    if begun is None:
         _count(request, "locked" if attempt.verdict == "locked" else "lock-out" if attempt.locks_until_us else "wrong")
         log.info("refused a sign-in from %s", address)
         return await run_in_threadpool(
             lambda: _form(request, tenant=tenant, name=name, next=next, status=401, message=REFUSED)
         )
     _count(request, "signed-in")
+    token, device = begun
     answer = RedirectResponse(safe_path(next), 303, {"Cache-Control": "no-store"})
     _set_cookie(request, answer, COOKIE, token, sessions.ABSOLUTE_SECONDS)
+    _set_cookie(request, answer, device_cookie.name_for(tenant.strip(), name), device, device_cookie.SECONDS)
     answer.delete_cookie(_cookie_name(request, FORM_COOKIE), secure=is_secure(request), path="/")
     return answer
 
@@ -265,26 +261,45 @@ def _begin(request: Request, tenant: str, name: str, address: str) -> sessions.S
         name = users.checked_name(name)
     except Refused:
         name = ""  # counted for the address only
+    device = request.cookies.get(_cookie_name(request, device_cookie.name_for(tenant, name)))
     with write(api_context(request).engine) as connection:
-        return sessions.begin_attempt(connection, tenant, name, address, _now_us(request))
+        return sessions.begin_attempt(connection, tenant, name, address, _now_us(request), device=device)
 
 
 def _conclude(
-    request: Request, attempt: sessions.SignInAttempt, correct: bool, address: str, new_hash: str | None
-) -> str | None:
-    """The new session's token; None if the password was wrong or the account no longer exists."""
+    request: Request,
+    attempt: sessions.SignInAttempt,
+    correct: bool,
+    address: str,
+    new_hash: str | None,
+    tenant: str,
+    name: str,
+) -> tuple[str, str] | None:
+    """The new session's token and the device's; None if the password was wrong or the account no longer exists."""
     if attempt.user_id is None or attempt.password_hash is None or not (correct or attempt.locks_until_us):
         return None
+    now_us = _now_us(request)
     with write(api_context(request).engine) as connection:
         if not correct:
-            sessions.note_failure(connection, attempt, address, _now_us(request))
+            sessions.note_failure(connection, attempt, address, now_us)
             return None
         old = request.cookies.get(_cookie_name(request))
         if old is not None:
             sessions.drop_session(connection, old)
-        return sessions.open_session(
-            connection, attempt.user_id, attempt.password_hash, address, _now_us(request), new_password_hash=new_hash
+        token = sessions.open_session(
+            connection,
+            attempt.user_id,
+            attempt.password_hash,
+            address,
+            now_us,
+            new_password_hash=new_hash,
+            attempt=attempt,
+            browser=browser_words(request.headers.get("user-agent", "")),
         )
+        if token is None:
+            return None
+        device = request.cookies.get(_cookie_name(request, device_cookie.name_for(tenant, name)))
+        return token, sessions.remember_device(connection, attempt.user_id, token, device, now_us)
 
 
 def _form(

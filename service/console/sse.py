@@ -24,6 +24,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from service.api.api_context import api_context
+from service.api.fair_share import FairShare
 from service.console.sign_in import Viewer
 from service.model import microseconds
 from service.storage.accounts import sessions
@@ -34,9 +35,11 @@ HEARTBEAT_SECONDS = 15.0
 LONGEST_SECONDS = 900.0
 REMEMBERED_SECONDS = 600  # how old a page may be without missing a change
 MOST_LISTENERS = 500  # of a process
-MOST_OF_ONE = 12  # of a session; more than a browser can show at once
+MOST_OF_SESSION = 12  # more than a browser can show at once
+MOST_OF_PERSON = 24
 _WAITING = 200  # messages a reader may lag behind
 _RETRY_MS = 3_000
+_RETRY_WITHOUT_ROOM_MS = 60_000
 _SECOND = 1_000_000
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -47,6 +50,7 @@ class _Listener:
     """One open page."""
 
     tenant_id: int
+    user_id: int
     session: str
     since_us: int
     waiting: asyncio.Queue[CaseChange | None] = field(default_factory=lambda: asyncio.Queue(_WAITING))  # None: the end
@@ -86,6 +90,7 @@ class CaseEvents:
         self._engine, self._now = engine, now
         self._poll_seconds, self._heartbeat_seconds = poll_seconds, heartbeat_seconds
         self._listeners: set[_Listener] = set()
+        self._places = FairShare(MOST_LISTENERS, MOST_OF_PERSON)
         self._watches: dict[int, _Watch] = {}
         self._poller: asyncio.Task[None] | None = None
         self._closed = False
@@ -94,12 +99,12 @@ class CaseEvents:
     def __len__(self) -> int:
         return len(self._listeners)
 
-    def has_room(self, session: str) -> bool:
-        """Whether this session may open another stream."""
+    def has_room(self, tenant_id: int, user_id: int, session: str) -> bool:
+        """Whether this session of this person may open another stream."""
         return (
             not self._closed
-            and len(self._listeners) < MOST_LISTENERS
-            and sum(one.session == session for one in self._listeners) < MOST_OF_ONE
+            and self._places.has_room(tenant_id, user_id)
+            and sum(one.session == session for one in self._listeners) < MOST_OF_SESSION
         )
 
     def close(self) -> None:
@@ -108,9 +113,12 @@ class CaseEvents:
         for listener in self._listeners:
             listener.end()
 
-    async def listen(self, tenant_id: int, session: str, since_us: int) -> AsyncIterator[bytes]:
-        """The bytes of one stream, until it ends."""
-        listener = _Listener(tenant_id, session, since_us)
+    async def listen(self, tenant_id: int, user_id: int, session: str, since_us: int) -> AsyncIterator[bytes]:
+        """The bytes of one stream, until it ends: at once where others took the last place in the meantime."""
+        if not self.has_room(tenant_id, user_id, session) or not self._places.take(tenant_id, user_id):
+            yield f"retry: {_RETRY_WITHOUT_ROOM_MS}\n\n".encode()
+            return
+        listener = _Listener(tenant_id, user_id, session, since_us)
         self._listeners.add(listener)
         for change in self._join(tenant_id).recent:
             if change.at_us > since_us:
@@ -130,6 +138,7 @@ class CaseEvents:
                 yield _message(change_or_end)
         finally:
             self._listeners.discard(listener)
+            self._places.give_back(tenant_id, user_id)
 
     def _join(self, tenant_id: int) -> _Watch:
         if self._poller is None or self._poller.done():
@@ -195,12 +204,14 @@ async def stream(request: Request, person: Viewer, since: int = 0) -> Response:
     streams.
     """
     live: CaseEvents = request.app.state.live
-    if not live.has_room(person.session.hash):
+    if not live.has_room(person.tenant_id, person.user_id, person.session.hash):
         return Response(status_code=204)
     since_us = _since(request, since)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
-        live.listen(person.tenant_id, person.session.hash, since_us), media_type="text/event-stream", headers=headers
+        live.listen(person.tenant_id, person.user_id, person.session.hash, since_us),
+        media_type="text/event-stream",
+        headers=headers,
     )
 
 

@@ -19,6 +19,7 @@ from service.console.csv_files import Cell, csv_response
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import render, see_other, segment
+from service.console.shares import download
 from service.console.sign_in import Viewer
 from service.errors import StoreUnavailable
 from service.model import microseconds, moment
@@ -123,7 +124,7 @@ async def show_target(request: Request, person: Viewer, id: str, cursor: str = "
     )
 
 
-@router.get("/targets/{id}/complaints.csv")
+@router.get("/targets/{id}/complaints.csv", dependencies=download)
 def download_complaints(request: Request, person: Viewer, id: str) -> Response:
     """Its complaints as CSV."""
     found = every_page(

@@ -109,6 +109,10 @@ def test_wrong_usage_exits_with_2_and_an_error_on_stderr(arguments: tuple[str, .
 
 def test_a_new_key_is_alone_on_stdout_and_valid_at_once(data: str) -> None:
     unknown = run("keys", "create", "--tenant", "news", "--scope", "read", "--data", data)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert data in unknown.stderr and not Path(data).exists()
+    assert run("tenants", "create", "other", "--data", data).returncode == 0
+    unknown = run("keys", "create", "--tenant", "news", "--scope", "read", "--data", data)
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "news" in unknown.stderr
     assert "Traceback" not in unknown.stderr
@@ -147,6 +151,7 @@ def test_a_tenant_is_created_once_and_listed(data: str) -> None:
 
 
 def test_a_command_that_needs_redis_names_the_variable(data: str) -> None:
+    assert run("tenants", "create", "default", "--data", data).returncode == 0
     done = run("dead-letters", "retry", "--data", data)
     assert done.returncode == 1
     assert "REDIS_URL" in done.stderr

@@ -14,9 +14,11 @@ from service.api.api_context import api_context
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page, secret, sentence
 from service.console.sign_in import Admin
+from service.console.your_sessions import shown_session
 from service.errors import NotFound, Refused
 from service.model import moment
-from service.storage.accounts import audit_log, sessions, users
+from service.moderation.phrases import plural
+from service.storage.accounts import audit_log, session_list, users
 from service.storage.accounts.passwords import hash_password
 from service.storage.accounts.users import ROLES, Role, User
 from service.storage.sql.engine import write
@@ -120,6 +122,29 @@ def reset(request: Request, person: Admin, id: str) -> Response:
     return _password(request, person, user, password, "Password reset")
 
 
+@router.post("/{id}/sessions/end-all")
+def end_sessions(request: Request, person: Admin, id: str) -> Response:
+    """End all of the person's sessions; of one's own, all but this one."""
+
+    def change(connection: Connection, user: User) -> str:
+        kept = person.session.hash if user.id == person.user_id else ""
+        ended = session_list.end_others(connection, user, kept, actor=person.name, now_us=now_us(request))
+        return f"{plural(ended, 'session')} of {user.name} ended."
+
+    return _changed(request, person, id, change)
+
+
+@router.post("/{id}/sessions/{session}/end")
+def end_session(request: Request, person: Admin, id: str, session: str) -> Response:
+    """End one of the person's sessions."""
+
+    def change(connection: Connection, user: User) -> str:
+        session_list.end_session(connection, user, session, actor=person.name, now_us=now_us(request))
+        return f"The session of {user.name} has ended."
+
+    return _changed(request, person, id, change)
+
+
 def new_password() -> str:
     """A random password that can be read out: five groups of four, without easily confused letters."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -181,7 +206,7 @@ def _user(request: Request, person: Admin, id: str) -> User:
 def _one(request: Request, person: Admin, id: str, *, error: str | None = None) -> Response:
     user = _user(request, person, id)
     with api_context(request).engine.connect() as connection:
-        open_sessions = sessions.count_sessions(connection, user.id, now_us(request))
+        open_sessions = session_list.list_sessions(connection, user.id, now_us(request))
         lines, _ = audit_log.list_page(
             connection, person.tenant_id, audit_log.AuditFilter(actor=user.name), before_id=None, limit=_LINES_SHOWN
         )
@@ -195,7 +220,8 @@ def _one(request: Request, person: Admin, id: str, *, error: str | None = None) 
         status=409 if error else None,
         user=user,
         created=moment(user.created_us),
-        open_sessions=open_sessions,
+        open_sessions=[shown_session(one) for one in open_sessions],
+        current=session_list.id_of(person.session.hash),
         activity=activity,
         roles=list(ROLE_TEXTS.items()),
         own=user.id == person.user_id,

@@ -13,7 +13,7 @@ from service.console.settings.frame import now_us, page, secret, sentence
 from service.console.sign_in import Admin
 from service.errors import Refused
 from service.model import moment
-from service.moderation.events import EVENT_TYPES
+from service.moderation.events import DEFAULT_TYPES, EVENT_TYPES
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import check_url
 from service.storage.accounts.secret_box import SecretBox
@@ -33,6 +33,7 @@ EVENT_TEXTS = {
     "target.hold": "a target reached the threshold only because of a group",
     "target.restore_suggested": "a removed target should be reviewed",
     "reporter.warn_suggested": "a warning to a reporter is suggested",
+    "audit.recorded": "an entry in the audit log: sign-ins, settings, decisions (for security monitoring)",
 }
 _DELIVERIES_A_PAGE = 25
 _LIST, _SORT = "console-deliveries", "-created_at"
@@ -219,7 +220,11 @@ def _values(request: Request, url: str, description: str, events: list[str]) -> 
     except OutboundRefused as error:
         raise Refused(f"this URL cannot be used: {error}") from None
     selected = list(dict.fromkeys(events))
-    return {"url": checked, "events": [] if len(selected) == len(EVENT_TYPES) else selected, "description": description}
+    return {
+        "url": checked,
+        "events": [] if set(selected) == set(DEFAULT_TYPES) else selected,
+        "description": description,
+    }
 
 
 def _secret(
@@ -276,7 +281,7 @@ def _list(
         entered={
             "url": url[:2048],
             "description": description[:256],
-            "events": list(EVENT_TYPES) if events is None else events,
+            "events": list(DEFAULT_TYPES) if events is None else events,
         },
     )
 
@@ -315,7 +320,7 @@ def _one(
         rotating_until=moment(until) if until is not None and until > now_us(request) else None,
         event_texts=EVENT_TEXTS,
         entered=entered
-        or {"url": found.url, "description": found.description, "events": list(found.events) or list(EVENT_TYPES)},
+        or {"url": found.url, "description": found.description, "events": list(found.events) or list(DEFAULT_TYPES)},
         sent=[_shown(one) for one in sent],
         states=deliveries.STATES,
         state=filters.get("state", ""),

@@ -1,16 +1,23 @@
 """The audit trail: one entry for each change by a person or the command line, written in the same transaction. Entries
 are never changed, except to erase a person's name.
+
+An entry is also an event, `audit.recorded`, for subscriptions that name it: in the same transaction, so that it is sent
+if and only if the entry is stored. Nothing that is done to send it makes an entry, except disabling a subscription
+whose receiver fails, which happens once; so it cannot feed itself.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select
 
+from service.model import JsonObject, moment
+from service.moderation.events import AUDIT_RECORDED, Event
+from service.storage.sql.outbox_rows import enabled_subscribers, event_id, event_json, insert_events, wants
 from service.storage.sql.schema import audit_trail
 
 _ACTOR, _ACTION, _SUBJECT = 128, 40, 160  # lengths of the columns
@@ -27,16 +34,25 @@ def enter(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Append a line: who (`actor`) did what (`action`) to what (`subject`, like "user:anna" or "cluster:k-1")."""
-    connection.execute(
-        insert(audit_trail).values(
-            tenant_id=tenant_id,
-            at_us=now_us,
-            actor=actor[:_ACTOR],
-            action=action[:_ACTION],
-            subject=subject[:_SUBJECT],
-            detail=json.dumps(dict(detail or {}), sort_keys=True),
-        )
-    )
+    values = {"actor": actor[:_ACTOR], "action": action[:_ACTION], "subject": subject[:_SUBJECT]}
+    detail_json = json.dumps(dict(detail or {}), sort_keys=True)
+    made = connection.execute(
+        insert(audit_trail).values(tenant_id=tenant_id, at_us=now_us, detail=detail_json, **values)
+    ).inserted_primary_key
+    assert made is not None
+    # Not locked, unlike for other events: those who change subscriptions come here too, each with one of them locked.
+    # An event that meets a subscription just being disabled or removed may still go there, or is cancelled.
+    subscribers = [
+        (row.id, row.events)
+        for row in connection.execute(enabled_subscribers(tenant_id))
+        if wants(row.events, AUDIT_RECORDED)
+    ]
+    if not subscribers:
+        return  # the trail itself is the log; other events are kept without subscribers too
+    entry = AuditEntry(int(made[0]), now_us, **values, detail=json.loads(detail_json))
+    event = Event(AUDIT_RECORDED, str(entry.id), entry_document(entry))
+    new = {event_id(tenant_id, event): (event.type, event_json(event))}
+    insert_events(connection, tenant_id, new, subscribers, now_us, place=entry.id % 1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,18 @@ class AuditEntry:
     detail: dict[str, Any]
 
 
+def entry_document(entry: AuditEntry) -> JsonObject:
+    """An entry as it leaves the service, in the API and in events."""
+    return {
+        "id": str(entry.id),
+        "at": moment(entry.at_us).isoformat().replace("+00:00", "Z"),
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": entry.detail,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """Filter of the trail; None means any."""
@@ -63,25 +91,24 @@ class AuditFilter:
 
 
 def list_page(
-    connection: Connection, tenant_id: int, chosen: AuditFilter, *, before_id: int | None, limit: int
+    connection: Connection,
+    tenant_id: int,
+    chosen: AuditFilter,
+    *,
+    before_id: int | None,
+    limit: int,
+    oldest_first: bool = False,
 ) -> tuple[list[AuditEntry], int | None]:
-    """The tenant's entries older than `before_id`, newest first; and the id for the next page (None on the last)."""
-    statement = (
-        select(audit_trail).where(*_conditions(tenant_id, chosen)).order_by(audit_trail.c.id.desc()).limit(limit + 1)
-    )
+    """The tenant's entries older than `before_id`, newest first (with `oldest_first` those that are newer, oldest
+    first); and the id for the next page (None on the last).
+    """
+    c = audit_trail.c.id
+    statement = select(audit_trail).where(*_conditions(tenant_id, chosen)).limit(limit + 1)
+    statement = statement.order_by(c if oldest_first else c.desc())
     if before_id is not None:
-        statement = statement.where(audit_trail.c.id < before_id)
+        statement = statement.where(c > before_id if oldest_first else c < before_id)
     found = [_line(row) for row in connection.execute(statement)]
     return found[:limit], found[limit - 1].id if len(found) > limit else None
-
-
-def each_line(connection: Connection, tenant_id: int, chosen: AuditFilter, *, at_most: int) -> Iterator[AuditEntry]:
-    """Iterate over the entries, newest first."""
-    statement = (
-        select(audit_trail).where(*_conditions(tenant_id, chosen)).order_by(audit_trail.c.id.desc()).limit(at_most)
-    )
-    for row in connection.execute(statement.execution_options(yield_per=500)):
-        yield _line(row)
 
 
 def actions(connection: Connection, tenant_id: int) -> list[str]:

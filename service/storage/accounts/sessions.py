@@ -3,9 +3,9 @@
 A session is 32 random bytes in a cookie. Only their SHA-256 is stored, so a copy of the database lets nobody in. It
 ends 12 h after the last request, 7 days after sign-in, at sign-out, and with the account.
 
-Attempts to sign in are counted before the password is checked (parallel attempts gain nothing), for each account and
-for each address. After FREE_ATTEMPTS of them in a row, each further one doubles a wait, up to LONGEST_WAIT_SECONDS:
-long enough against guessing, short enough that nobody can keep a moderator out for a day.
+Attempts to sign in are counted before the password is checked, so that parallel attempts gain nothing: how, and who
+waits then, is in sign_in_throttle.py and sign_in_devices.py. A person has at most MOST_SESSIONS; a further one ends the
+one that was not used for longest.
 """
 
 from __future__ import annotations
@@ -17,21 +17,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from service.storage.accounts import audit_log
+from service.storage.accounts import audit_log, sign_in_devices, sign_in_throttle
+from service.storage.accounts.sign_in_throttle import OF_ACCOUNT, Charge
 from service.storage.accounts.users import Role
-from service.storage.sql.engine import insert_rows
-from service.storage.sql.schema import sessions, sign_in_addresses, tenants, users
+from service.storage.sql.schema import sessions, tenants, users
 
 IDLE_SECONDS = 12 * 3_600
 ABSOLUTE_SECONDS = 7 * 86_400
 TOUCH_SECONDS = 300  # how old `seen_us` may get before a request updates it: the precision of the idle time-out
-FREE_ATTEMPTS = 5  # of an account; an address, which may be a whole newsroom's, has four times as many
-FREE_ATTEMPTS_OF_ADDRESS = 20
-FIRST_WAIT_SECONDS = 30
-LONGEST_WAIT_SECONDS = 900
-FORGET_SECONDS = 86_400  # an address without attempts for this long starts again from zero
+MOST_SESSIONS = 10  # of a person: several browsers on several machines
+SIGNED_IN = "signed in"  # instead of an address: a password tried in an open session
 _SECOND = 1_000_000
 
 
@@ -54,24 +51,79 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """An attempt to sign in, already counted: `password_hash` to compare with (None: no such user), `user_id`
-    with it.
+    """An attempt to sign in, already counted: `password_hash` to compare with (None: no such user, or it has to wait),
+    `user_id` with it.
     """
 
     verdict: Literal["try", "locked", "address-locked"]
     wait_seconds: int = 0  # of an address that is locked
     user_id: int | None = None
     password_hash: str | None = None
-    locks_until_us: int | None = None  # one attempt too many: the account is locked unless the password is right
+    locks_until_us: int | None = None  # one attempt too many: a wait begins unless the password is right
+    locked: Literal["address", "account", "device"] = "address"  # whose wait that is
+    failures: int = 0  # with this one, of the same
+    device: str | None = None  # the hash of the device that the account knows
+    charges: tuple[Charge, ...] = ()  # what a success takes back
+    account_counted: bool = False  # it counts for the account too, which waits until then:
+    account_locked_until_us: int | None = None
 
 
-def begin_attempt(connection: Connection, tenant: str, name: str, address: str, now_us: int) -> SignInAttempt:
-    """Count an attempt and return whether the password may be checked. Part of a writing transaction."""
-    wait_us = _count_address(connection, address, now_us)
+def begin_attempt(
+    connection: Connection, tenant: str, name: str, address: str, now_us: int, *, device: str | None = None
+) -> SignInAttempt:
+    """Count an attempt and return whether the password may be checked. Part of a writing transaction.
+
+    `device` is what the browser's cookie holds for this account.
+    """
+    known = sign_in_devices.charge(connection, tenant, name, device, now_us)
+    if known is not None and known.counted is None:
+        return SignInAttempt("locked", device=known.hash)
+    if known is not None and known.counted is not None:
+        return SignInAttempt(
+            "try",
+            user_id=known.user_id,
+            password_hash=known.password_hash,
+            locks_until_us=known.counted.locked_until_us,
+            locked="device",
+            failures=known.counted.failures,
+            device=known.hash,
+        )
+    wait_us, charges = sign_in_throttle.charge_address(connection, address, now_us)
     if wait_us > 0:
         return SignInAttempt("address-locked", wait_seconds=-(-wait_us // _SECOND))
+    account = sign_in_throttle.account_digest(tenant, name)
+    _, here = sign_in_throttle.charge_account(connection, address, account, now_us)
+    if here is None:
+        return SignInAttempt("locked")
+    return _begin_with_account(connection, tenant, name, now_us, here, charges)
+
+
+def begin_signed_in_attempt(connection: Connection, user_id: int, tenant: str, name: str, now_us: int) -> SignInAttempt:
+    """Count a try of the person's own password in an open session, so that it cannot be guessed there.
+
+    Attempts to sign in from elsewhere do not matter to it.
+    """
+    account = sign_in_throttle.account_digest(tenant, name)
+    _, charge = sign_in_throttle.charge_account(connection, SIGNED_IN, account, now_us)
+    if charge is None:
+        return SignInAttempt("locked")
+    password_hash = connection.scalar(select(users.c.password_hash).where(users.c.id == user_id))
+    return SignInAttempt(
+        "try",
+        user_id=user_id,
+        password_hash=password_hash,
+        locks_until_us=charge.locked_until_us,
+        failures=charge.failures,
+        charges=(charge,),
+    )
+
+
+def _begin_with_account(
+    connection: Connection, tenant: str, name: str, now_us: int, here: Charge, charges: list[Charge]
+) -> SignInAttempt:
+    """The attempt of a browser that the account does not know, counted for all of those together."""
     c = users.c
-    query = select(c.id, c.tenant_id, c.password_hash, c.failures, c.locked_until_us).join(
+    query = select(c.id, c.password_hash, c.failures, c.failed_us, c.locked_until_us).join(
         tenants, tenants.c.id == c.tenant_id
     )
     row = connection.execute(
@@ -81,22 +133,35 @@ def begin_attempt(connection: Connection, tenant: str, name: str, address: str, 
         return SignInAttempt("try")
     if row.locked_until_us is not None and row.locked_until_us > now_us:
         return SignInAttempt("locked")
-    failures = row.failures + 1
-    locked_until_us = now_us + _wait_us(failures, FREE_ATTEMPTS) if failures >= FREE_ATTEMPTS else None
-    connection.execute(update(users).where(c.id == row.id).values(failures=failures, locked_until_us=locked_until_us))
-    return SignInAttempt("try", user_id=row.id, password_hash=row.password_hash, locks_until_us=locked_until_us)
+    counted = sign_in_throttle.count(row.failures, row.failed_us, now_us, OF_ACCOUNT)
+    connection.execute(
+        update(users)
+        .where(c.id == row.id)
+        .values(failures=counted.failures, failed_us=now_us, locked_until_us=counted.locked_until_us)
+    )
+    whole = counted.locked_until_us is not None
+    return SignInAttempt(
+        "try",
+        user_id=row.id,
+        password_hash=row.password_hash,
+        locks_until_us=counted.locked_until_us if whole else here.locked_until_us,
+        locked="account" if whole else "address",
+        failures=counted.failures if whole else here.failures,
+        charges=(*charges, here),
+        account_counted=True,
+        account_locked_until_us=counted.locked_until_us,
+    )
 
 
 def note_failure(connection: Connection, attempt: SignInAttempt, address: str, now_us: int) -> None:
-    """Record a wrong password; if that locks the account, add an audit entry."""
-    user = connection.execute(
-        select(users.c.tenant_id, users.c.name, users.c.failures).where(users.c.id == attempt.user_id)
-    ).first()
+    """Record a wrong password; if a wait begins with it, add an audit entry."""
+    user = connection.execute(select(users.c.tenant_id, users.c.name).where(users.c.id == attempt.user_id)).first()
     if user is not None and attempt.locks_until_us is not None:
         detail = {
-            "attempts": user.failures,
+            "attempts": attempt.failures,
             "seconds": (attempt.locks_until_us - now_us) // _SECOND,
             "address": address,
+            "locked": attempt.locked,
         }
         audit_log.enter(
             connection,
@@ -109,11 +174,16 @@ def note_failure(connection: Connection, attempt: SignInAttempt, address: str, n
         )
 
 
-def note_success(connection: Connection, attempt: SignInAttempt, address: str) -> None:
-    """Reset the count of failures after a right password."""
-    # first, in the same order as counting an attempt
-    connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
-    connection.execute(update(users).where(users.c.id == attempt.user_id).values(failures=0, locked_until_us=None))
+def note_success(connection: Connection, attempt: SignInAttempt) -> None:
+    """Take the attempt back after a right password; what others tried still counts."""
+    sign_in_throttle.take_back(connection, list(attempt.charges))  # first, in the same order as counting
+    if not attempt.account_counted:
+        return
+    c = users.c
+    connection.execute(update(users).where(c.id == attempt.user_id, c.failures > 0).values(failures=c.failures - 1))
+    if attempt.account_locked_until_us is not None:
+        mine = (c.id == attempt.user_id) & (c.locked_until_us == attempt.account_locked_until_us)
+        connection.execute(update(users).where(mine).values(locked_until_us=None))
 
 
 def open_session(
@@ -124,21 +194,26 @@ def open_session(
     now_us: int,
     *,
     new_password_hash: str | None = None,
+    attempt: SignInAttempt | None = None,
+    browser: str = "",
 ) -> str | None:
     """Start a session after the password of `password_hash` was right, and return its token; None if the account was
     disabled in the meantime or has another password.
+
+    `attempt` is taken back; `browser` is what the person's list of sessions calls it.
     """
-    # The address first, in the same order as counting an attempt. The account is locked against being disabled, or
-    # given another password, until the session is stored.
-    connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address == address))
+    # The attempt first, in the same order as counting it. The account is locked against being disabled, or given
+    # another password, until the session is stored.
+    if attempt is not None:
+        note_success(connection, attempt)
     query = select(users.c.tenant_id, users.c.name).where(
         users.c.id == user_id, users.c.disabled_us.is_(None), users.c.password_hash == password_hash
     )
     user = connection.execute(query.with_for_update()).first()
     if user is None:
         return None
-    rehashed = {} if new_password_hash is None else {"password_hash": new_password_hash}
-    connection.execute(update(users).where(users.c.id == user_id).values(failures=0, locked_until_us=None, **rehashed))
+    if new_password_hash is not None:
+        connection.execute(update(users).where(users.c.id == user_id).values(password_hash=new_password_hash))
     connection.execute(delete(sessions).where(sessions.c.expires_us <= now_us))
     token = secrets.token_urlsafe(32)
     connection.execute(
@@ -149,8 +224,11 @@ def open_session(
             created_us=now_us,
             seen_us=now_us,
             expires_us=now_us + ABSOLUTE_SECONDS * _SECOND,
+            address=address[:64],
+            browser=browser[:40],
         )
     )
+    ended = _end_the_oldest(connection, user_id, hash_of(token))
     audit_log.enter(
         connection,
         user.tenant_id,
@@ -158,8 +236,15 @@ def open_session(
         action="sign-in",
         subject=f"user:{user.name}",
         now_us=now_us,
-        detail={"address": address},
+        detail={"address": address} | ({"sessions_ended": ended} if ended else {}),
     )
+    return token
+
+
+def remember_device(connection: Connection, user_id: int, session_token: str, device: str | None, now_us: int) -> str:
+    """The account knows this browser from now on: the token for its cookie. `device` is what the cookie holds now."""
+    token, device_hash = sign_in_devices.remember(connection, user_id, device, now_us)
+    connection.execute(update(sessions).where(sessions.c.hash == hash_of(session_token)).values(device=device_hash))
     return token
 
 
@@ -182,7 +267,7 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
         )
         .join(users, u.id == s.user_id)
         .join(tenants, tenants.c.id == u.tenant_id)
-        .where(s.hash == hash_of(token), u.disabled_us.is_(None), _not_expired(now_us))
+        .where(s.hash == hash_of(token), u.disabled_us.is_(None), not_expired(now_us))
     )
     row = connection.execute(query).first()
     return (
@@ -201,7 +286,7 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
 def alive(connection: Connection, hashes: Collection[str], now_us: int) -> set[str]:
     """Those of the sessions (by the hash of their token) that are still valid."""
     s = sessions.c
-    open_ones = (s.hash.in_(sorted(hashes)), users.c.disabled_us.is_(None), _not_expired(now_us))
+    open_ones = (s.hash.in_(sorted(hashes)), users.c.disabled_us.is_(None), not_expired(now_us))
     return set(connection.scalars(select(s.hash).join(users, users.c.id == s.user_id).where(*open_ones)))
 
 
@@ -237,45 +322,23 @@ def drop_session(connection: Connection, token: str) -> None:
     connection.execute(delete(sessions).where(sessions.c.hash == hash_of(token)))
 
 
-def count_sessions(connection: Connection, user_id: int, now_us: int) -> int:
-    """Number of the person's open sessions."""
-    open_ones = (sessions.c.user_id == user_id, _not_expired(now_us))
-    return int(connection.scalar(select(func.count()).select_from(sessions).where(*open_ones)) or 0)
-
-
 def hash_of(token: str) -> str:
     """The stored form of a session's token."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-def _not_expired(now_us: int) -> ColumnElement[bool]:
+def not_expired(now_us: int) -> ColumnElement[bool]:
     """Of a row of `sessions`: neither too old nor idle for too long."""
     return (sessions.c.expires_us > now_us) & (sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND)
 
 
-def _count_address(connection: Connection, address: str, now_us: int) -> int:
-    """Microseconds that the address must wait; 0: the attempt is allowed and counted."""
-    c = sign_in_addresses.c
-    connection.execute(delete(sign_in_addresses).where(c.seen_us < now_us - FORGET_SECONDS * _SECOND))
-    # Created or locked in one statement, so that two simultaneous first attempts count as two and the row cannot be
-    # deleted in between, on either database.
-    known = "ON CONFLICT (address) DO UPDATE SET failures = sign_in_addresses.failures"
-    insert_rows(connection, sign_in_addresses, ("address", "failures", "seen_us"), [(address, 0, now_us)], known)
-    row = connection.execute(select(c.failures, c.locked_until_us).where(c.address == address)).one()
-    if row.locked_until_us is not None and row.locked_until_us > now_us:
-        return int(row.locked_until_us - now_us)
-    failures = row.failures + 1
-    locked_until_us = (
-        now_us + _wait_us(failures, FREE_ATTEMPTS_OF_ADDRESS) if failures >= FREE_ATTEMPTS_OF_ADDRESS else None
+def _end_the_oldest(connection: Connection, user_id: int, new: str) -> int:
+    """End the sessions above MOST_SESSIONS that were not used for longest; how many."""
+    s = sessions.c
+    kept = (
+        select(s.hash)
+        .where(s.user_id == user_id, s.hash != new)
+        .order_by(s.seen_us.desc(), s.created_us.desc(), s.hash)
+        .limit(MOST_SESSIONS - 1)
     )
-    connection.execute(
-        update(sign_in_addresses)
-        .where(c.address == address)
-        .values(failures=failures, seen_us=now_us, locked_until_us=locked_until_us)
-    )
-    return 0
-
-
-def _wait_us(failures: int, free: int) -> int:
-    doublings = min(failures - free, 16)
-    return int(min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**doublings) * _SECOND)
+    return connection.execute(delete(sessions).where(s.user_id == user_id, s.hash != new, s.hash.not_in(kept))).rowcount

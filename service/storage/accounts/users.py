@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from service.errors import NotFound, Refused
-from service.storage.accounts import audit_log
+from service.storage.accounts import audit_log, sign_in_throttle
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import sessions, tenants, users
 
@@ -119,7 +119,7 @@ def set_password(
     one_time: bool = False,
     but_session: str | None = None,
 ) -> None:
-    """Set another password; ends the lock-out and all sessions of the user, except the one given.
+    """Set another password; ends every wait of the account and all sessions of the user, except the one given.
 
     `one_time`: it must be changed at the first sign-in.
     """
@@ -128,6 +128,7 @@ def set_password(
         .where(users.c.id == user.id)
         .values(password_hash=password_hash, failures=0, locked_until_us=None, one_time=one_time)
     )
+    sign_in_throttle.lift(connection, user.tenant_id, user.name)
     _end_sessions(connection, user, but_session)
     audit_log.enter(
         connection, user.tenant_id, actor=actor, action="user-password", subject=f"user:{user.name}", now_us=now_us
@@ -180,6 +181,7 @@ def enable_user(connection: Connection, user: User, *, actor: str, now_us: int) 
     connection.execute(
         update(users).where(users.c.id == user.id).values(disabled_us=None, failures=0, locked_until_us=None)
     )
+    sign_in_throttle.lift(connection, user.tenant_id, user.name)
     audit_log.enter(
         connection, user.tenant_id, actor=actor, action="user-enabled", subject=f"user:{user.name}", now_us=now_us
     )

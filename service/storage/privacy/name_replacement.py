@@ -130,6 +130,8 @@ class NameReplacement:
             return self._paths[text]
         if under in _PEOPLE:
             return self.by_old.get(text, text)
+        if under == "subject":  # an entry of the audit trail, as an event
+            return self.in_column("subject", text)
         return self._prose.sub(self._new_name, text) if under in _PROSE else text
 
     def _value(self, value: Any, under: str) -> Any:

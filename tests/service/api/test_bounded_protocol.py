@@ -49,6 +49,7 @@ class Answering:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"]
         self.begun.append(path)
+        self.headers: list[tuple[bytes, bytes]] = scope["headers"]
         size, content = 0, b""
         if path != "/unread":
             more = True
@@ -225,6 +226,36 @@ def test_an_answer_that_nobody_reads_is_not_kept(dial: Dial, caplog: pytest.LogC
         (b"GET / HTTP/1.1\r\nHost: t\r\nX-A\x00: b\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost : t\r\n\r\n", 400),
         (b"GET / HTTP/1.1\nHost: t\n\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t\r\nHost: t\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t\r\nX-A: b\r\nhOST: u\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t, u\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t/x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: me@t\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n", 200),
+        (b"GET / HTTP/1.1\r\nHost: t:8000\r\n\r\n", 200),
+        (b"GET / HTTP/1.0\r\n\r\n", 200),
+        (b"GET / HTTP/1.0\r\nHost: t\r\nHost: u\r\n\r\n", 400),
+        (b"GET http://t/ HTTP/1.1\r\nHost: t\r\n\r\n", 200),
+        (b"GET http://T:80/ HTTP/1.1\r\nHost: t:80\r\n\r\n", 200),
+        (b"GET http://u/ HTTP/1.1\r\nHost: t\r\n\r\n", 400),
+        (b"GET http://u?http://t/ HTTP/1.1\r\nHost: t\r\n\r\n", 400),
+        (b"GET http://t@u/ HTTP/1.1\r\nHost: t\r\n\r\n", 400),
+        (b"GET /?next=http://u/ HTTP/1.1\r\nHost: t\r\n\r\n", 200),
+        (b"GET //u/ HTTP/1.1\r\nHost: t\r\n\r\n", 200),
+        (b"GET / HTTP/1.1\r\nHost\t: t\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n Host: t\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t\r\nX-A: b\r\n Host: u\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t\r\n u\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1, 1\r\n\r\nx", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: +1\r\n\r\nx", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length : 1\r\n\r\nx", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t\r\nCookie: a=b\r\nCookie: c=d\r\n\r\n", 200),
         (b"GET / HTTP/9.9\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"SSH-2.0-OpenSSH_9.2\r\n", 400),
@@ -240,6 +271,26 @@ def test_what_is_too_much_or_no_http_is_told_so_and_ends(dial: Dial, request_: b
     answer = rest(line)
     assert status(answer) == expected
     assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_trailer_does_not_become_a_field_of_the_header(dial: Dial, app: Answering) -> None:
+    line = dial()
+    line.sendall(
+        b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+        b"X-Forwarded-For: 192.0.2.1\r\nHost: u\r\n\r\n"
+    )
+    line.shutdown(socket.SHUT_WR)
+    assert status(rest(line)) == 200
+    assert [name for name, _ in app.headers] == [b"host", b"transfer-encoding"]
+
+
+def test_the_next_request_of_a_connection_is_looked_at_as_well(dial: Dial) -> None:
+    line = dial()
+    line.sendall(GET)
+    assert line.recv(65_536).startswith(b"HTTP/1.1 200")
+    line.sendall(b"GET / HTTP/1.1\r\n\r\n" + GET)
+    answer = rest(line)
+    assert (status(answer), answer.count(b"HTTP/1.1 ")) == (400, 1)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,9 @@ def protocol() -> Any:
     loop.close()
 
 
-@pytest.mark.parametrize("name", ["loop", "parser", "transport", "flow", "connections", "pipeline", "cycle", "scope"])
+@pytest.mark.parametrize(
+    "name", ["loop", "parser", "transport", "flow", "connections", "pipeline", "cycle", "scope", "url", "headers"]
+)
 def test_the_protocol_has_the_attribute(protocol: Any, name: str) -> None:
     assert hasattr(protocol, name), f"uvicorn's HttpToolsProtocol no longer has {name!r}; {ADVICE}"
 

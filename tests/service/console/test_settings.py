@@ -16,7 +16,7 @@ from service.console import settings
 from service.console.settings.frame import SECTIONS
 from service.console.settings.people import new_password
 from service.model import microseconds
-from service.moderation.events import Event
+from service.moderation.events import DEFAULT_TYPES, Event
 from service.storage.accounts import users
 from service.storage.accounts.policy_overrides import overrides_of
 from service.storage.accounts.secret_box import SecretBox
@@ -452,9 +452,7 @@ def test_a_subscription_is_created_changed_rotated_disabled_and_deleted(api: Api
     page = root.get(there).text
     assert first not in page and "<script>alert" not in page and "&lt;script&gt;" in page
     assert (
-        root.post(
-            f"{there}/change", {"url": made.url, "description": "chat", "event": list(outbox.EVENT_TYPES)}
-        ).status_code
+        root.post(f"{there}/change", {"url": made.url, "description": "chat", "event": list(DEFAULT_TYPES)}).status_code
         == 303
     )
     second = shown_once(root.post(f"{there}/rotate").text)

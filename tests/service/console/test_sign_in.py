@@ -12,7 +12,8 @@ from console_world import PASSWORD, Visitor, put_user, sign_in
 
 from service.api.api_context import MetricsSink
 from service.ops.observations import SIGN_INS
-from service.storage.accounts import sessions, users
+from service.storage.accounts import sessions, sign_in_throttle, users
+from service.storage.accounts.sign_in_throttle import FreeAttempts
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 
@@ -122,7 +123,10 @@ def test_after_five_wrong_passwords_the_account_is_locked_for_longer_each_time(a
     clock[0] += timedelta(seconds=30)
     assert visitor.sign_in("default", "anna").status_code == 303
     with api.engine.connect() as connection:
-        assert connection.scalar(sa.select(schema.users.c.failures)) == 0
+        counts = dict(
+            connection.execute(sa.select(schema.sign_in_addresses.c.address, schema.sign_in_addresses.c.failures)).all()
+        )
+        assert list(counts) == ["127.0.0.1"], "the count of this account at this address has ended"
         locked = (
             connection.execute(
                 sa.select(schema.audit_trail.c.subject).where(schema.audit_trail.c.action == "user-locked")
@@ -136,7 +140,7 @@ def test_after_five_wrong_passwords_the_account_is_locked_for_longer_each_time(a
 def test_an_address_that_tries_many_names_is_locked_and_told_for_how_long(
     api: Api, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "FREE_ATTEMPTS_OF_ADDRESS", 3)
+    monkeypatch.setattr(sign_in_throttle, "OF_ADDRESS", FreeAttempts(3))
     visitor = Visitor(api)
     for number in range(3):
         assert visitor.sign_in("default", f"guess-{number}").status_code == 401
@@ -156,8 +160,8 @@ def test_sign_in_attempts_are_counted_by_result(
             self.results.append(result)
 
     api.app.state.observe = Seen()
-    monkeypatch.setattr(sessions, "FREE_ATTEMPTS", 2)
-    monkeypatch.setattr(sessions, "FREE_ATTEMPTS_OF_ADDRESS", 5)
+    monkeypatch.setattr(sign_in_throttle, "OF_ONE", FreeAttempts(2))
+    monkeypatch.setattr(sign_in_throttle, "OF_ADDRESS", FreeAttempts(9))
     put_user(api)
     visitor = Visitor(api)
     for password in ("wrong wrong wrong", "wrong wrong wrong", PASSWORD):
@@ -167,8 +171,8 @@ def test_sign_in_attempts_are_counted_by_result(
     visitor.sign_in("default", "anna")
     assert Seen.results == ["wrong", "lock-out", "locked", "wrong", "signed-in"]
     visitor = Visitor(api)
-    for _ in range(6):
-        visitor.sign_in("default", "nobody")
+    for number in range(6):
+        visitor.sign_in("default", f"nobody-{number}")
     assert Seen.results[5:] == ["wrong"] * 5 + ["address-locked"]
     assert set(Seen.results) <= set(SIGN_INS)
 

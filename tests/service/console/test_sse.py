@@ -59,7 +59,7 @@ class World:
     def stream(
         self, since: datetime = NOW - timedelta(seconds=30), tenant_id: int = 1
     ) -> AsyncIterator[dict[str, Any]]:
-        return messages(self.live.listen(tenant_id, self.session, microseconds(since)))
+        return messages(self.live.listen(tenant_id, 1, self.session, microseconds(since)))
 
 
 async def messages(stream: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
@@ -149,10 +149,10 @@ def test_one_poller_serves_all_listeners_and_stops_when_there_are_none(
     )
 
     async def go() -> None:
-        raw = [world.live.listen(1, world.session, 0) for _ in range(20)]
+        raw = [world.live.listen(1, 1, world.session, 0) for _ in range(12)]
         for stream in raw:
             await anext(stream)
-        assert len(world.live) == 20
+        assert len(world.live) == 12
         await asyncio.gather(*(anext(stream) for stream in raw))  # a heartbeat each, some 0.05 s later
         assert len(reads) <= 10
         for stream in raw:
@@ -171,16 +171,16 @@ def test_a_stream_ends_with_its_session_and_with_the_process(world: World, run: 
             pass
 
     async def go() -> None:
-        listening = asyncio.ensure_future(rest(world.live.listen(1, world.session, 0)))
+        listening = asyncio.ensure_future(rest(world.live.listen(1, 1, world.session, 0)))
         await asyncio.sleep(0)
         with write(world.engine) as connection:
             users.disable_user(connection, users.find_user(connection, 1, "anna"), actor="test", now_us=1)
         await asyncio.wait_for(listening, 5)
-        other = world.live.listen(1, world.session, 0)
+        other = world.live.listen(1, 1, world.session, 0)
         await anext(other)
         world.live.close()
         await asyncio.wait_for(rest(other), 5)
-        assert not world.live.has_room(world.session)
+        assert not world.live.has_room(1, 1, world.session)
 
     run(go())
 
@@ -189,7 +189,7 @@ def test_a_reader_that_falls_behind_is_disconnected(
     world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def go() -> int:
-        stream = world.live.listen(1, world.session, microseconds(NOW - timedelta(seconds=30)))
+        stream = world.live.listen(1, 1, world.session, microseconds(NOW - timedelta(seconds=30)))
         await anext(stream)
         for number in range(live_module._WAITING + 50):
             world.found(f"k-{number}")
@@ -224,16 +224,56 @@ def test_a_failing_database_is_polled_again(
 
 def test_the_number_of_streams_is_limited(world: World, run: Callable[..., Any]) -> None:
     async def go() -> None:
-        streams = [world.live.listen(1, world.session, 0) for _ in range(live_module.MOST_OF_ONE)]
+        streams = [world.live.listen(1, 1, world.session, 0) for _ in range(live_module.MOST_OF_SESSION)]
         for stream in streams:
-            assert world.live.has_room(world.session)
+            assert world.live.has_room(1, 1, world.session)
             await anext(stream)
-        assert not world.live.has_room(world.session)
-        assert world.live.has_room("somebody else's")
+        assert not world.live.has_room(1, 1, world.session)
+        assert world.live.has_room(1, 1, "another one")
         for stream in streams:
             await stream.aclose()  # type: ignore[attr-defined]
 
     run(go())
+
+
+def test_one_person_and_one_tenant_leave_streams_for_others(world: World, run: Callable[..., Any]) -> None:
+    async def go() -> None:
+        streams = []
+
+        async def take(tenant_id: int, user_id: int, sessions_each: int) -> int:
+            taken = 0
+            for session in range(sessions_each):
+                for _ in range(live_module.MOST_OF_SESSION):
+                    if not world.live.has_room(tenant_id, user_id, f"{tenant_id}/{user_id}/{session}"):
+                        break
+                    streams.append(world.live.listen(tenant_id, user_id, f"{tenant_id}/{user_id}/{session}", 0))
+                    await anext(streams[-1])
+                    taken += 1
+            return taken
+
+        assert await take(1, 1, 42) == live_module.MOST_OF_PERSON, "42 sign-ins of one viewer"
+        greedy = [await take(1, person, 2) for person in range(2, 60)]
+        assert len(world.live) == live_module.MOST_LISTENERS // 2 and greedy[-1] == 0
+        assert await take(2, 1_001, 2) == live_module.MOST_OF_PERSON, "another tenant's people are served"
+        assert sum([await take(3, person, 2) for person in range(2_000, 2_060)]) > 100
+        for stream in streams:
+            await stream.aclose()  # type: ignore[attr-defined]
+        assert world.live.has_room(1, 1, "1/1/0")
+
+    run(go())
+
+
+def test_streams_that_were_let_in_at_once_are_counted_when_they_begin(world: World, run: Callable[..., Any]) -> None:
+    async def go() -> list[bytes]:
+        streams = [world.live.listen(1, 1, f"s{number % 10}", 0) for number in range(live_module.MOST_OF_PERSON + 3)]
+        begun = [await anext(stream) for stream in streams]
+        for stream in streams:
+            await stream.aclose()  # type: ignore[attr-defined]
+        return begun
+
+    begun = run(go())
+    assert begun.count(b"retry: 3000\n\n") == live_module.MOST_OF_PERSON and begun.count(b"retry: 60000\n\n") == 3
+    assert len(world.live) == 0
 
 
 def test_the_stream_works_over_a_real_connection_with_only_the_cookie(api: Api) -> None:

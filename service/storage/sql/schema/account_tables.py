@@ -81,7 +81,9 @@ users = Table(
     Column("role", String(12), nullable=False, info=not_personal("viewer | moderator | admin")),
     Column("created_us", Big, nullable=False),
     Column("disabled_us", Big),
+    # failed attempts to sign in from browsers that the account does not know, as of `failed_us`
     Column("failures", Integer, nullable=False, server_default="0"),
+    Column("failed_us", Big),
     Column("locked_until_us", Big),
     Column("preferences", Text, nullable=False, server_default="{}", info=not_personal("JSON: theme, keys on or off")),
     # the password was made by somebody else, to be changed at the first sign-in
@@ -99,11 +101,28 @@ sessions = Table(
     Column("seen_us", Big, nullable=False),
     Column("expires_us", Big, nullable=False),
     Column("flash", Text, info=not_personal("JSON: what the next page shows once; names no reporter")),
+    Column("address", String(64), nullable=False, server_default="", info=personal("network address")),
+    Column("browser", String(40), nullable=False, server_default="", info=not_personal("words of ours: a browser")),
+    Column("device", String(64), info=not_personal("a hash of a random token")),
     Index("sessions_by_user", "user_id"),
     Index("sessions_by_expiry", "expires_us"),
 )
 
-# Where failed attempts to sign in came from, until one succeeds.
+# Browsers in which somebody signed in to an account before (storage/accounts/sign_in_devices.py).
+sign_in_devices = Table(
+    "sign_in_devices",
+    metadata,
+    Column("hash", String(64), primary_key=True, info=not_personal("a hash of a random token")),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("seen_us", Big, nullable=False),  # its last sign-in
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("tried_us", Big),
+    Column("locked_until_us", Big),
+    Index("sign_in_devices_by_user", "user_id"),
+)
+
+# Where failed attempts to sign in came from: an address, or one with an account's digest
+# (storage/accounts/sign_in_throttle.py).
 sign_in_addresses = Table(
     "sign_in_addresses",
     metadata,
