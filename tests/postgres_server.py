@@ -132,8 +132,27 @@ class PostgresServer:
             time.sleep(0.01)
 
     def restart(self) -> None:
-        """Start it again after `kill`."""
+        """Start it again after `kill` or `end`."""
         self.process = self._start()
+
+    def end(self) -> None:
+        """End it as an operator does who restarts it: who is connected is sent away."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
+
+    def freeze(self) -> None:
+        """The server and all its backends stop, and keep their connections."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """They go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        # the first one first: it makes no more of the others while it is stopped
+        for each in (self.process.pid, *_children(self.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
 
     def stop(self) -> None:
         """End it without waiting for who is connected."""

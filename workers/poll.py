@@ -250,14 +250,15 @@ class _Poll:
 
     def _append(self, batch: StreamBatch) -> None:
         resources, tenant = self.turn.resources, self.turn.tenant
+        limits = resources.settings.max_stream_items, resources.settings.max_unanalysed_items
         try:
-            stream.append_blocking(resources.redis, tenant, batch, resources.settings.max_stream_items)
+            stream.append_blocking(resources.redis, tenant, batch, *limits)
         except PositionAbsent:
             with resources.engine.connect() as connection:
                 if not never_archived(connection, self.turn.number):
                     raise
             stream.begin_blocking(resources.redis, tenant, resources.now_us())
-            stream.append_blocking(resources.redis, tenant, batch, resources.settings.max_stream_items)
+            stream.append_blocking(resources.redis, tenant, batch, *limits)
 
 
 def due_us(source: Source) -> int:

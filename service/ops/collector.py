@@ -1,7 +1,7 @@
-"""Metrics read from Redis and SQL at each scrape, within a second even if one of them hangs.
+"""Metrics read from Redis and SQL at each scrape, and their readiness, within a second even if one of them hangs.
 
 Each store is read on its own thread. A store that does not answer in time is left out, reported as brigadewatch_up 0,
-and not read again until that reading has ended.
+and not read again until that reading has ended. Whether it takes writes is checked beside it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from sqlalchemy import Engine
 
 from service.ops.database_metrics import read_database
 from service.ops.redis_metrics import read_redis
+from service.storage.probe import Probe
+from service.storage.redis_store import health
+from service.storage.sql.health import trouble_of_database
 
 PATIENCE_SECONDS = 0.8  # for both stores together
+_LEFT_SECONDS = 0.2  # for the probes, once both are read
 Reading = list[Metric]
 
 
@@ -34,18 +38,35 @@ class StoreCollector(Collector):
         self._readings: dict[str, Future[Reading]] = {}
         self._starting = threading.Lock()
         self._names: list[str] = []  # tenants as of SQL's last answer; Redis is read for these
+        self._refused: str | None = None  # what a worker found wrong with the database, as of Redis' last answer
+        self._probes = {
+            "database": Probe("database", lambda: trouble_of_database(engine)),
+            "redis": Probe("redis", self._look_at_redis),
+        }
 
     def states(self, *, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
-        """Each dependency's state: "ok", or what is wrong."""
-        return {
-            name: "ok" if isinstance(found, list) else found for name, found in self._read(patience_seconds).items()
-        }
+        """Each dependency's state: "ok" (it answers and takes writes), or what is wrong."""
+        until = time.monotonic() + patience_seconds
+        for probe in self._probes.values():
+            probe.start()
+        states = {name: probe.state(max(0.0, until - time.monotonic())) for name, probe in self._probes.items()}
+        if states["redis"] == "ok" == states["database"] and self._refused is not None:
+            states["database"] = self._refused
+        return states
 
     def collect(self) -> Iterable[Metric]:
         """Everything that can be read now; registered with prometheus_client."""
-        up = GaugeMetricFamily("brigadewatch_up", "Whether the dependency answered this scrape.", labels=["dependency"])
-        for name, found in self._read(PATIENCE_SECONDS).items():
-            up.add_metric([name], 1.0 if isinstance(found, list) else 0.0)
+        up = GaugeMetricFamily(
+            "brigadewatch_up",
+            "Whether the dependency answered this scrape, and takes writes.",
+            labels=["dependency"],
+        )
+        for probe in self._probes.values():
+            probe.start()
+        readings = self._read(PATIENCE_SECONDS)
+        states = self.states(patience_seconds=_LEFT_SECONDS)
+        for name, found in readings.items():
+            up.add_metric([name], 1.0 if isinstance(found, list) and states[name] == "ok" else 0.0)
             if isinstance(found, list):
                 yield from found
         yield up
@@ -57,6 +78,8 @@ class StoreCollector(Collector):
     def close(self) -> None:
         """End the threads, after any reading under way."""
         self._threads.shutdown(cancel_futures=True)
+        for probe in self._probes.values():
+            probe.close()
 
     def _read(self, patience_seconds: float) -> dict[str, Reading | str]:
         deadline = time.monotonic() + patience_seconds
@@ -81,6 +104,10 @@ class StoreCollector(Collector):
     def _database(self) -> Reading:
         with self._engine.connect() as connection:
             return list(read_database(connection, self._now_us(), self._remember))
+
+    def _look_at_redis(self) -> str | None:
+        trouble, self._refused = health.look(self._client)
+        return trouble
 
     def _remember(self, names: list[str]) -> None:
         self._names = names

@@ -10,6 +10,7 @@ import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect,
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
+from service.storage.sql import deadlines
+from service.storage.sql.deadlines import Deadline, DeadlinePassed
 from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
 
 HEAD = "0005"  # the newest migration; a test compares it with the files in migrations/versions
@@ -39,22 +42,26 @@ _PRAGMAS = (
 )
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, answer_seconds: float | None = None) -> Engine:
     """An engine for the SQLAlchemy URL. Creates SQLite's folder, but no tables (see `migrate`); connects lazily.
+
+    `answer_seconds` bounds the wait for the database in a process that answers people: for a statement of PostgreSQL,
+    for SQLite's lock. None: as long as workers may. A caller's deadline (deadlines.py) holds beside it.
 
     Raises Refused for a database other than SQLite and PostgreSQL. Its error messages, which end up in logs, contain no
     values, since these are people's ids and texts.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return open_postgresql(parsed)
+        return open_postgresql(parsed, answer_seconds)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
     )
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    patience = BUSY_SECONDS if answer_seconds is None else min(BUSY_SECONDS, answer_seconds)
+    event.listen(engine, "begin", lambda connection: _begin_sqlite(connection, patience))
     return engine
 
 
@@ -65,7 +72,11 @@ def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
         dbapi_connection.execute(pragma)
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(connection: Connection, patience_seconds: float) -> None:
+    left = min(BUSY_SECONDS, deadlines.left(patience_seconds))
+    if left <= 0:
+        raise DeadlinePassed("BEGIN")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {max(1, round(left * 1000))}")
     # A writer takes its lock first: a transaction that read before it writes could not wait for the lock.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
@@ -75,12 +86,15 @@ def write(engine: Engine) -> Iterator[Connection]:
     """One writing transaction: committed at the end of the block, rolled back when it raises.
 
     On SQLite there is one writer at a time; on PostgreSQL there are many, and each has to lock the rows that it decides
-    by (`with_for_update`, `lock_tenant`). A wait of more than 30 s raises OperationalError.
+    by (`with_for_update`, `lock_tenant`). A wait of more than 30 s, or beyond the caller's deadline, raises
+    OperationalError: OutcomeUnknown if the commit was sent and never confirmed; otherwise nothing was changed.
     """
     with engine.connect() as connection:
         connection = connection.execution_options(**_WRITES[engine.dialect.name])
-        with connection.begin():
+        with connection.begin() as transaction:
             yield connection
+            with deadlines.commit_watched():
+                transaction.commit()
 
 
 def lock_tenant(connection: Connection, tenant_id: int) -> None:
@@ -94,17 +108,16 @@ def lock_tenant(connection: Connection, tenant_id: int) -> None:
         connection.execute(text("SELECT id FROM tenants WHERE id = :id FOR NO KEY UPDATE"), {"id": tenant_id})
 
 
-def check_connection(engine: Engine) -> None:
-    """Raise SQLAlchemyError unless the database answers."""
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-
-
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version.
 
     Simultaneous calls wait for each other; with a current schema it costs one query.
     """
+    with deadlines.applying(Deadline(inf, alone=True)):
+        _migrate(engine)
+
+
+def _migrate(engine: Engine) -> None:
     if schema_version(engine) == HEAD:
         return
     if engine.dialect.name == "sqlite":
