@@ -39,8 +39,10 @@ def binaries() -> Path | None:
 class PostgresServer:
     """A running server on 127.0.0.1; everybody who connects is `brigadewatch`, its superuser."""
 
-    def __init__(self, settings: Sequence[str] = _QUICK) -> None:
-        """Makes a cluster in a folder of its own and starts it. Raises RuntimeError without the server's binaries."""
+    def __init__(self, settings: Sequence[str] = _QUICK, at: Path | None = None) -> None:
+        """Makes a cluster in a folder of its own (a new one, `at`) and starts it. Raises RuntimeError without the
+        server's binaries.
+        """
         found = binaries()
         if found is None:
             raise RuntimeError(
@@ -48,7 +50,9 @@ class PostgresServer:
                 " postgresql-15), or name one with DATABASE_URL"
             )
         self._bin, self._settings = found, settings
-        self.folder = folder = Path(tempfile.mkdtemp(prefix="brigadewatch-postgres-"))
+        if at is not None:
+            at.mkdir(mode=0o700)
+        self.folder = folder = at or Path(tempfile.mkdtemp(prefix="brigadewatch-postgres-"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])

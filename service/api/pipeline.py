@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
+from service import logs
 from service.api.answers import Pipeline
 from service.api.api_context import api_context
 from service.api.auth import authenticate
@@ -101,7 +102,8 @@ async def readyz(request: Request) -> Response:
     """
     api = api_context(request)
     database, redis = await asyncio.gather(api.database_probe.wait_for_state(READY_SECONDS), _redis_is_ready(api.redis))
-    if database != "ok" or not redis:  # no details: anybody may ask
+    if database != "ok" or not redis:
+        logs.note(database=database, redis="ok" if redis else "no")  # for operators; anybody may ask
         raise StoreUnavailable("not ready: Redis or the database does not answer, or takes no writes")
     return Response(b'{"status":"ready"}', media_type="application/json")
 

@@ -1,4 +1,4 @@
-"""A check on a thread of its own: whoever asks waits a little, however long the check takes."""
+"""A check on a thread of its own: a caller waits a little, however long the check takes."""
 
 from __future__ import annotations
 

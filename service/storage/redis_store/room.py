@@ -1,4 +1,4 @@
-"""The limits of what may wait, and what is said to whoever meets one."""
+"""The limits of what may wait, and the answer to a caller who meets one."""
 
 from __future__ import annotations
 

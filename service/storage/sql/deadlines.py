@@ -1,4 +1,4 @@
-"""How long whoever asks waits for the database, and what is known of a change that was not confirmed in time.
+"""How long a caller waits for the database, and what is known of a change that was not confirmed in time.
 
 A server that hangs (a stopped process, a frozen virtual machine) keeps its connections alive: neither TCP nor a timeout
 on the server ends the wait. So the driver waits no longer than what is left of the deadline that applies where it is
@@ -60,7 +60,7 @@ class Deadline:
         self._until = inf
 
     def begin_commit(self) -> None:
-        """Raise DeadlinePassed rather than commit what the caller was told was not changed."""
+        """Raise DeadlinePassed rather than commit a change that the answer has already denied."""
         with self._lock:
             if self.left() <= 0:
                 raise DeadlinePassed("COMMIT")
@@ -87,7 +87,7 @@ def current() -> Deadline | None:
 
 
 def left(usual: float = inf) -> float:
-    """Seconds that whoever is here may still wait; `usual` without a deadline, or with a later one."""
+    """Seconds that the caller may still wait; `usual` without a deadline, or with a later one."""
     deadline = _applying.get()
     if deadline is None:
         return usual

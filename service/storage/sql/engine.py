@@ -16,10 +16,11 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
+from service.errors import Refused
 from service.storage.sql import deadlines
 from service.storage.sql.deadlines import Deadline, DeadlinePassed
 from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
@@ -60,6 +61,7 @@ def open_database(url: str, answer_seconds: float | None = None) -> Engine:
         parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
     )
     event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "handle_error", _leave_read_only)
     patience = BUSY_SECONDS if answer_seconds is None else min(BUSY_SECONDS, answer_seconds)
     event.listen(engine, "begin", lambda connection: _begin_sqlite(connection, patience))
     return engine
@@ -70,6 +72,12 @@ def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None
     for pragma in _PRAGMAS:
         dbapi_connection.execute(pragma)
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    # SQLite opens a file that it may only read for reading, and for good: not the connections that the pool keeps.
+    if "readonly database" in str(context.original_exception):
+        context.is_disconnect = True
 
 
 def _begin_sqlite(connection: Connection, patience_seconds: float) -> None:
@@ -111,15 +119,22 @@ def lock_tenant(connection: Connection, tenant_id: int) -> None:
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version.
 
-    Simultaneous calls wait for each other; with a current schema it costs one query.
+    Simultaneous calls wait for each other; with a current schema it costs one query. Raises Refused for a schema of a
+    newer version: an old process that is started during an upgrade neither works on it nor takes it back.
     """
     with deadlines.applying(Deadline(inf, alone=True)):
         _migrate(engine)
 
 
 def _migrate(engine: Engine) -> None:
-    if schema_version(engine) == HEAD:
+    found = schema_version(engine)
+    if found == HEAD:
         return
+    if found is not None and found > HEAD:  # numbered: a test compares HEAD with the files
+        raise Refused(
+            f"the database has the schema {found} of a newer version; this version knows {HEAD} at most: start the"
+            " newer version, or restore the backup that was taken before the upgrade"
+        )
     if engine.dialect.name == "sqlite":
         path = engine.url.database
         if not path or path == ":memory:":
